@@ -1,0 +1,30 @@
+import { Failure } from '../errors.ts'
+
+/** A name that points at one key of the same account and region. */
+export interface Alias {
+  readonly arn: string
+  /** With its `alias/` prefix. */
+  readonly name: string
+  readonly account: string
+  readonly region: string
+  readonly targetKeyArn: string
+  readonly creationDate: number
+  readonly lastUpdatedDate: number
+  readonly revision: number
+}
+
+/**
+ * Throws when a customer may not give this name to an alias. The characters were checked against the pattern of the model,
+ * which is wider than what is documented: KMS API Reference, "CreateAlias".
+ */
+export function checkAliasName(name: string): void {
+  if (!name.startsWith('alias/')) {
+    const page = 'https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html'
+    throw new Failure('ValidationException', `Alias must start with the prefix "alias/". Please see ${page}`)
+  }
+  if (name.startsWith('alias/aws/')) throw new Failure('NotAuthorizedException')
+  if (name === 'alias/') throw new Failure('InvalidAliasNameException')
+  if (name.includes(':')) {
+    throw new Failure('ValidationException', `${name} contains invalid characters for an alias`)
+  }
+}

@@ -1,0 +1,56 @@
+import { Failure } from '../errors.ts'
+import type { Caller } from './caller.ts'
+
+/** Key ids and ARNs of KMS: KMS Developer Guide, "Key identifiers (KeyId)". */
+
+type Place = Pick<Caller, 'account' | 'region'>
+
+export function partitionOf(region: string): string {
+  if (region.startsWith('cn-')) return 'aws-cn'
+  if (region.startsWith('us-gov-')) return 'aws-us-gov'
+  return 'aws'
+}
+
+export function keyArn({ region, account }: Place, id: string): string {
+  return `arn:${partitionOf(region)}:kms:${region}:${account}:key/${id}`
+}
+
+/** @param name with its `alias/` prefix */
+export function aliasArn({ region, account }: Place, name: string): string {
+  return `arn:${partitionOf(region)}:kms:${region}:${account}:${name}`
+}
+
+/** What a KeyId parameter names: always a full ARN, whatever form was sent. */
+export interface KeyIdentifier {
+  readonly form: 'key' | 'alias'
+  readonly arn: string
+  readonly account: string
+}
+
+const keyId = /^(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|mrk-[0-9a-f]{32})$/
+
+/**
+ * Reads a KeyId in any of its four forms: key id, key ARN, alias name, alias ARN. Bare forms mean the caller's account and region.
+ * Throws NotFoundException for what is no key id and for another region, InvalidArnException for a malformed ARN.
+ */
+export function parseKeyIdentifier(text: string, caller: Place): KeyIdentifier {
+  if (text.startsWith('arn:')) return parseArn(text, caller)
+  const { account } = caller
+  if (text.startsWith('alias/')) return { form: 'alias', arn: aliasArn(caller, text), account }
+  if (!keyId.test(text)) throw new Failure('NotFoundException', `Invalid keyId '${text}'`)
+  return { form: 'key', arn: keyArn(caller, text), account }
+}
+
+function parseArn(text: string, caller: Place): KeyIdentifier {
+  const [, partition, service, region, account = '', ...rest] = text.split(':')
+  const resource = rest.join(':')
+  if (service !== 'kms' || !region || !/^\d{12}$/.test(account) || partition !== partitionOf(region)) {
+    throw new Failure('InvalidArnException', `Invalid ARN '${text}'`)
+  }
+  if (region !== caller.region) throw new Failure('NotFoundException', `Invalid arn ${region}`)
+  if (resource.startsWith('alias/')) return { form: 'alias', arn: text, account }
+  if (!resource.startsWith('key/')) throw new Failure('InvalidArnException', `Invalid ARN '${text}'`)
+  const id = resource.slice('key/'.length)
+  if (!keyId.test(id)) throw new Failure('NotFoundException', `Invalid keyId ${id}`)
+  return { form: 'key', arn: text, account }
+}

@@ -1,0 +1,38 @@
+/** Who calls, and from where: the outcome of authentication. */
+export interface Caller {
+  /** 12 digits. */
+  readonly account: string
+  /** ARN of the IAM principal, for example `arn:aws:iam::111122223333:user/administrator`. */
+  readonly arn: string
+  readonly userName: string
+  /** IAM unique id, `AIDA` and 17 characters. */
+  readonly principalId: string
+  readonly accessKeyId: string
+  /** Region of the credential scope: the only one whose keys and aliases this request can see. */
+  readonly region: string
+  /** Texts of the identity-based policies attached to the principal. */
+  readonly policies: readonly string[]
+}
+
+/** An IAM principal of one account, with the identity-based policies attached to it. */
+export interface Principal {
+  readonly arn: string
+  readonly account: string
+  readonly userName: string
+  readonly principalId: string
+  readonly policies: readonly string[]
+  readonly revision: number
+}
+
+/** An access key of a principal. Its secret is at rest only sealed by a key of the HSM. */
+export interface AccessKey {
+  readonly id: string
+  readonly principalArn: string
+  /** Ciphertext blob (see ciphertext.ts) of the secret access key; `id` is its encryption context. */
+  readonly sealedSecret: Uint8Array
+  /** Hex SHA-256 of the session token that must accompany a temporary access key. */
+  readonly sessionTokenHash?: string | undefined
+  /** Milliseconds since the epoch; only temporary access keys expire. */
+  readonly expiresAt?: number | undefined
+  readonly revision: number
+}

@@ -1,0 +1,85 @@
+import type { KeyUsageType, OriginType } from '@aws-sdk/client-kms'
+import type { SupportedKeySpec } from './key-spec.ts'
+import type { KeyState } from './key-state.ts'
+
+/**
+ * What was read back from the HSM object right after its creation, and is kept as the proof that the key was born there and
+ * cannot leave: PKCS#11 v2.40 section 4.9, table 27 (secret key attributes).
+ */
+export interface Custody {
+  readonly sensitive: boolean
+  readonly extractable: boolean
+  readonly alwaysSensitive: boolean
+  readonly neverExtractable: boolean
+  readonly local: boolean
+}
+
+/** One HSM object that a KMS key has used. A key gets further ones by rotation; the last is the current one. */
+export interface KeyMaterial {
+  /** 64 lower-case hex digits: KMS's KeyMaterialId, and the 32 bytes of CKA_ID on the HSM. Chosen before creation. */
+  readonly id: string
+  /** Name of the HSM (in the configuration) that holds it. */
+  readonly hsm: string
+  readonly custody: Custody
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number
+}
+
+export interface Tag {
+  readonly TagKey: string
+  readonly TagValue: string
+}
+
+/** What we remember about a KMS key. The key itself is on the HSM. */
+export interface Key {
+  readonly arn: string
+  readonly id: string
+  readonly account: string
+  readonly region: string
+  readonly spec: SupportedKeySpec
+  readonly usage: KeyUsageType
+  readonly origin: OriginType
+  readonly state: KeyState
+  readonly description: string
+  /** Milliseconds since the epoch, as all times in the model. */
+  readonly creationDate: number
+  /** Only while the state is PendingDeletion. */
+  readonly deletionDate?: number | undefined
+  readonly tags: readonly Tag[]
+  /** Text of the key policy, as it was put. */
+  readonly policy: string
+  /** Oldest first, never empty. */
+  readonly materials: readonly KeyMaterial[]
+  readonly revision: number
+}
+
+export function currentMaterial(key: Key): KeyMaterial {
+  return key.materials.at(-1)!
+}
+
+/** A key of the gateway itself, one per HSM and purpose: it seals access-key secrets, or answers the readiness probe. */
+export interface SystemKey {
+  readonly purpose: 'seal' | 'canary'
+  readonly material: KeyMaterial
+  readonly revision: number
+}
+
+/** An HSM object whose key is deleted, waiting to be destroyed by the job that does it. */
+export interface Destruction {
+  readonly material: string
+  readonly hsm: string
+  readonly keyArn: string
+  readonly revision: number
+}
+
+/** The policy of a key that was created without one: KMS Developer Guide, "Default key policy". */
+export function defaultKeyPolicy(account: string, partition: string): string {
+  const statement = {
+    Sid: 'Enable IAM User Permissions',
+    Effect: 'Allow',
+    Principal: { AWS: `arn:${partition}:iam::${account}:root` },
+    Action: 'kms:*',
+    Resource: '*',
+  }
+  return JSON.stringify({ Version: '2012-10-17', Id: 'key-default-1', Statement: [statement] })
+}

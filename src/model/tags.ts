@@ -1,0 +1,26 @@
+import { Failure } from '../errors.ts'
+import type { Tag } from './key.ts'
+
+/** Tags of a KMS key: KMS Developer Guide, "Resource quotas". */
+const maximumTags = 50
+
+/** Adds tags, or changes the values of those that are there; the order of the others stays. Throws TagException. */
+export function addTags(present: readonly Tag[], added: readonly Tag[]): readonly Tag[] {
+  const values = new Map(added.map(({ TagKey, TagValue }) => [TagKey, TagValue]))
+  if (values.size < added.length) throw new Failure('TagException', 'Duplicate tag keys')
+  for (const tagKey of values.keys()) checkTagKey(tagKey)
+  const tags = new Map([...present.map(({ TagKey, TagValue }) => [TagKey, TagValue] as const), ...values])
+  if (tags.size > maximumTags) throw new Failure('TagException', 'Too many tags')
+  return [...tags].map(([TagKey, TagValue]) => ({ TagKey, TagValue }))
+}
+
+/** Names of tags that are not there are passed over. */
+export function removeTags(present: readonly Tag[], keys: readonly string[]): readonly Tag[] {
+  for (const tagKey of keys) checkTagKey(tagKey)
+  return present.filter(({ TagKey }) => !keys.includes(TagKey))
+}
+
+function checkTagKey(tagKey: string): void {
+  if (!/^aws:/i.test(tagKey)) return
+  throw new Failure('TagException', 'Tags beginning with aws: are reserved')
+}

@@ -1,0 +1,66 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Failure } from '../../src/errors.ts'
+import { parseKeyIdentifier, partitionOf } from '../../src/model/arn.ts'
+
+const caller = { account: '111122223333', region: 'eu-west-1' }
+const id = '1234abcd-12ab-34cd-56ef-1234567890ab'
+const prefix = 'arn:aws:kms:eu-west-1:111122223333:'
+
+function parse(text: string) {
+  try {
+    return parseKeyIdentifier(text, caller)
+  } catch (error) {
+    expect(error).toBeInstanceOf(Failure)
+    const { code, message } = error as Failure
+    return `${code}: ${message}`
+  }
+}
+
+describe('a key identifier', () => {
+  it.each([
+    [id, { form: 'key', arn: `${prefix}key/${id}`, account: caller.account }],
+    [`${prefix}key/${id}`, { form: 'key', arn: `${prefix}key/${id}`, account: caller.account }],
+    ['alias/x', { form: 'alias', arn: `${prefix}alias/x`, account: caller.account }],
+    [`${prefix}alias/a/b`, { form: 'alias', arn: `${prefix}alias/a/b`, account: caller.account }],
+    [
+      `arn:aws:kms:eu-west-1:444455556666:key/${id}`,
+      { form: 'key', arn: `arn:aws:kms:eu-west-1:444455556666:key/${id}`, account: '444455556666' },
+    ],
+    [`mrk-${'0a'.repeat(16)}`, { form: 'key', arn: `${prefix}key/mrk-${'0a'.repeat(16)}`, account: caller.account }],
+    ['nonsense', "NotFoundException: Invalid keyId 'nonsense'"],
+    [id.replaceAll('-', ''), `NotFoundException: Invalid keyId '${id.replaceAll('-', '')}'`],
+    ['mrk-junk', "NotFoundException: Invalid keyId 'mrk-junk'"],
+    [`${prefix}key/nonsense`, 'NotFoundException: Invalid keyId nonsense'],
+    [`arn:aws:kms:us-east-1:111122223333:key/${id}`, 'NotFoundException: Invalid arn us-east-1'],
+    [`arn:aws:s3:eu-west-1:111122223333:key/${id}`, /^InvalidArnException/],
+    [`arn:aws-cn:kms:eu-west-1:111122223333:key/${id}`, /^InvalidArnException/],
+    [`arn:aws:kms:eu-west-1:1111:key/${id}`, /^InvalidArnException/],
+    [`${prefix}door/${id}`, /^InvalidArnException/],
+    ['arn:', /^InvalidArnException/],
+  ])('%s', (text, outcome) => {
+    const parsed = parse(text)
+    if (outcome instanceof RegExp) expect(parsed).toMatch(outcome)
+    else expect(parsed).toEqual(outcome)
+  })
+
+  it('is a full ARN or a failure, whatever is sent', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.string().map(s => `arn:${s}`),
+          fc.string().map(s => prefix + s),
+        ),
+        text => {
+          const parsed = parse(text)
+          if (typeof parsed !== 'string') expect(parsed.arn).toMatch(/^arn:aws:kms:eu-west-1:\d{12}:(key|alias)\//)
+        },
+      ),
+    )
+  })
+
+  it('belongs to the partition of its region', () => {
+    expect(['us-east-1', 'cn-north-1', 'us-gov-west-1'].map(partitionOf)).toEqual(['aws', 'aws-cn', 'aws-us-gov'])
+  })
+})
