@@ -1,0 +1,26 @@
+/**
+ * Whether `text` matches `pattern`, in which `*` stands for any characters and `?` for exactly one: IAM User Guide, "IAM JSON
+ * policy elements". Takes time proportional to the product of the lengths, whatever the pattern.
+ */
+export function globMatches(pattern: string, text: string): boolean {
+  let p = 0
+  let t = 0
+  let star = -1
+  let resume = 0
+  while (t < text.length) {
+    if (pattern[p] === '*') {
+      star = p++
+      resume = t
+    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === text[t])) {
+      p++
+      t++
+    } else if (star >= 0) {
+      p = star + 1
+      t = ++resume
+    } else {
+      return false
+    }
+  }
+  while (pattern[p] === '*') p++
+  return p === pattern.length
+}

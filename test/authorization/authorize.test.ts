@@ -1,0 +1,172 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type AccessRequest, authorize } from '../../src/authorization/authorize.ts'
+import { globMatches } from '../../src/authorization/glob.ts'
+import { admitKeyPolicy } from '../../src/authorization/key-policy.ts'
+import { parsePolicyDocument } from '../../src/authorization/policy-document.ts'
+import { defaultKeyPolicy } from '../../src/model/key.ts'
+
+const account = '111122223333'
+const other = '444455556666'
+const alice = `arn:aws:iam::${account}:user/alice`
+const bob = `arn:aws:iam::${other}:user/bob`
+const key = `arn:aws:kms:eu-west-1:${account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`
+
+const all = identity('Allow', '*')
+const standard = defaultKeyPolicy(account, 'aws')
+
+function identity(effect: string, action: string | string[], resource = '*'): string {
+  return JSON.stringify({ Version: '2012-10-17', Statement: { Effect: effect, Action: action, Resource: resource } })
+}
+
+function keyPolicy(
+  ...statements: { effect?: string; principal: unknown; action?: unknown; resource?: unknown }[]
+): string {
+  return JSON.stringify({
+    Version: '2012-10-17',
+    Statement: statements.map(({ effect = 'Allow', principal, action = 'kms:*', resource = '*' }) => {
+      return { Effect: effect, Principal: principal, Action: action, Resource: resource }
+    }),
+  })
+}
+
+function decide(arn: string, policies: string[], resourcePolicy?: string, action = 'kms:Encrypt', resource = key) {
+  const caller = { arn, account: arn.split(':')[4]!, policies }
+  const request: AccessRequest = { caller, action, resource, account, resourcePolicy }
+  const decision = authorize(request)
+  return decision.allowed ? 'allowed' : decision.message.replace(/^User: .* on resource: \S+ /, '')
+}
+
+const notShared =
+  'because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access'
+const noIdentity = 'because no identity-based policy allows the kms:Encrypt action'
+const noKeyPolicy = 'because no resource-based policy allows the kms:Encrypt action'
+const denyKey = 'with an explicit deny in a resource-based policy'
+const denyIdentity = 'with an explicit deny in an identity-based policy'
+
+describe('authorize', () => {
+  // biome-ignore format: a table
+  it.each([
+    // what the key policy says                                     who    identity policies                        outcome
+    ['default policy; the account lets its policies decide',        alice, [all], standard,                          'allowed'],
+    ['default policy gives no user anything by itself',             alice, [], standard,                             noIdentity],
+    ['default policy, identity policy for another action',          alice, [identity('Allow', 'kms:Decrypt')], standard, noIdentity],
+    ['default policy, identity policy for another key',             alice, [identity('Allow', '*', 'arn:aws:kms:*:*:key/x')], standard, noIdentity],
+    ['default policy, another account with every right of its own', bob,   [all], standard,                          notShared],
+    ['the caller is named',                                         alice, [], keyPolicy({ principal: { AWS: alice } }), 'allowed'],
+    ['everybody is named',                                          alice, [], keyPolicy({ principal: '*' }),        'allowed'],
+    ['everybody is named, in the long form',                        alice, [], keyPolicy({ principal: { AWS: '*' } }), 'allowed'],
+    ['the account is named by its number',                          alice, [all], keyPolicy({ principal: { AWS: account } }), 'allowed'],
+    ['nobody is named: identity policies alone do not help',        alice, [all], keyPolicy({ principal: { AWS: bob } }), noKeyPolicy],
+    ['another action is allowed',                                   alice, [all], keyPolicy({ principal: { AWS: alice }, action: 'kms:Decrypt' }), noKeyPolicy],
+    ['a statement without Action has no effect',                    alice, [all], keyPolicy({ principal: { AWS: alice }, action: [] }), noKeyPolicy],
+    ['key policy denies what it also allows',                       alice, [all], keyPolicy({ principal: '*' }, { effect: 'Deny', principal: { AWS: alice } }), denyKey],
+    ['key policy denies the account',                               alice, [all], keyPolicy({ principal: '*' }, { effect: 'Deny', principal: { AWS: account } }), denyKey],
+    ['identity policy denies what everything else allows',          alice, [all, identity('Deny', 'kms:Enc*')], keyPolicy({ principal: { AWS: alice } }), denyIdentity],
+    ['another account is named, and its policies allow',            bob,   [all], keyPolicy({ principal: { AWS: other } }), 'allowed'],
+    ['another account is named, and its policies are silent',       bob,   [], keyPolicy({ principal: { AWS: other } }), noIdentity],
+    ['a foreign user is named, and their policies are silent',      bob,   [], keyPolicy({ principal: { AWS: bob } }), noIdentity],
+    ['a foreign user is named, and their policies allow',           bob,   [all], keyPolicy({ principal: { AWS: bob } }), 'allowed'],
+    ['a foreign user is denied',                                    bob,   [all], keyPolicy({ principal: '*' }, { effect: 'Deny', principal: { AWS: bob } }), notShared],
+    ['a service is named',                                          alice, [all], keyPolicy({ principal: { Service: 'ec2.amazonaws.com' } }), noKeyPolicy],
+    ['no key policy: the identity policy decides',                  alice, [all], undefined,                         'allowed'],
+    ['no key policy, identity policy silent',                       alice, [], undefined,                            noIdentity],
+    ['no key policy, another account',                              bob,   [all], undefined,                         notShared],
+  ])('%s', (_title, who, policies, policy, outcome) => {
+    expect(decide(who, policies, policy)).toBe(outcome)
+  })
+
+  it('names user, action and resource in a denial', () => {
+    const decision = authorize({
+      caller: { arn: alice, account, policies: [] },
+      action: 'kms:CreateKey',
+      resource: '*',
+      account,
+    })
+    expect(decision).toEqual({
+      allowed: false,
+      message: `User: ${alice} is not authorized to perform: kms:CreateKey on resource: * because no identity-based policy allows the kms:CreateKey action`,
+    })
+  })
+
+  it('compares actions without regard to case, and resources with it', () => {
+    expect(decide(alice, [identity('Allow', 'KMS:encrypt')], standard)).toBe('allowed')
+    expect(decide(alice, [identity('Allow', '*', key.toUpperCase())], standard)).toBe(noIdentity)
+  })
+})
+
+describe('globMatches', () => {
+  it('agrees with a regular expression of the same meaning', () => {
+    const letters = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?', '.'), maxLength: 12 })
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', '.'), maxLength: 12 })
+    const escaped = (c: string) => (c === '*' ? '.*' : c === '?' ? '.' : c.replace(/[.]/, '\\.'))
+    fc.assert(
+      fc.property(letters, text, (pattern, value) => {
+        const expression = new RegExp(`^${[...pattern].map(escaped).join('')}$`)
+        expect(globMatches(pattern, value)).toBe(expression.test(value))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('is not slowed down by many stars', () => {
+    expect(globMatches('*a'.repeat(500), `${'a'.repeat(5000)}b`)).toBe(false)
+  })
+})
+
+describe('a key policy', () => {
+  const caller = { arn: alice, account, policies: [all] }
+  const admit = (text: string, bypassLockoutSafetyCheck = false) =>
+    admitKeyPolicy({ text, keyArn: key, account, caller, bypassLockoutSafetyCheck })
+  const statement = { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' }
+  const policy = (change: object) => JSON.stringify({ Version: '2012-10-17', Statement: [{ ...statement, ...change }] })
+
+  it('is admitted when its caller can change it later', () => {
+    expect(() => admit(standard)).not.toThrow()
+    expect(() => admit(policy({}))).not.toThrow()
+  })
+
+  it.each([
+    ['is no JSON', '{'],
+    ['is no object', '[]'],
+    ['has no statement', '{"Version":"2012-10-17"}'],
+    ['has an empty list of statements', '{"Statement":[]}'],
+    ['has an unknown version', JSON.stringify({ Version: '2013-01-01', Statement: [statement] })],
+    ['has an unknown element', JSON.stringify({ Statement: [statement], Comment: 'x' })],
+    ['has a statement without Principal', policy({ Principal: undefined })],
+    ['has an unknown Effect', policy({ Effect: 'Maybe' })],
+    ['has an Action that is no string', policy({ Action: [1] })],
+    ['names a principal that is none', policy({ Principal: { AWS: 'alice' } })],
+    ['names no principal', policy({ Principal: {} })],
+    ['names an unknown kind of principal', policy({ Principal: { Machine: 'x' } })],
+    ['has a Condition, which is not evaluated yet', policy({ Condition: { Bool: { 'aws:SecureTransport': 'true' } } })],
+    ['has NotPrincipal, which is not evaluated yet', policy({ NotPrincipal: { AWS: alice } })],
+    ['has NotAction, which is not evaluated yet', policy({ NotAction: 'kms:Encrypt' })],
+    ['has characters beyond U+00FF', policy({ Sid: 'Ā' })],
+  ])('is refused when it %s', (_title, text) => {
+    expect(() => admit(text, true)).toThrow(expect.objectContaining({ code: 'MalformedPolicyDocumentException' }))
+  })
+
+  it('is refused when it would lock its caller out', () => {
+    const text = policy({ Action: 'kms:Encrypt' })
+    expect(() => admit(text)).toThrow('The new key policy will not allow you to update the key policy in the future.')
+    expect(() => admit(text, true)).not.toThrow()
+  })
+
+  it('is refused when it is too long', () => {
+    const text = policy({ Sid: 'x'.repeat(32768) })
+    expect(() => admit(text)).toThrow(expect.objectContaining({ code: 'LimitExceededException' }))
+  })
+
+  it('never makes the parser throw anything but a failure', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), text => {
+        try {
+          parsePolicyDocument(text, 'key')
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'MalformedPolicyDocumentException' })
+        }
+      }),
+    )
+  })
+})
