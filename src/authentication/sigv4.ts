@@ -1,0 +1,233 @@
+/** Who signed a request: AWS Signature Version 4 in the Authorization header, verified on the raw body. */
+// Measured on Node 24, two SHA-256 and one HMAC a request: node:crypto takes 0.3 of the time of @noble/hashes (6 us against 21).
+import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { Failure } from '../errors.ts'
+import type { AccessKey } from '../model/caller.ts'
+import { type Authorization, algorithm, parseAuthorization } from './authorization-header.ts'
+import { canonicalRequest, headerValue, type SignedRequest } from './canonical-request.ts'
+
+export interface SigV4Options {
+  /** Service name of the credential scope, for example `kms`. */
+  readonly service: string
+  /** Regions that a credential scope may name. */
+  readonly regions: ReadonlySet<string>
+  /** Milliseconds by which the date of a request may differ from ours, either way. */
+  readonly clockSkew: number
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+  /** Asked for every request, so that a key which was removed is refused at once. */
+  readonly accessKey: (id: string) => AccessKey | undefined
+  /** The secret access key, in plain. Asked for once per access key, day and region; the bytes are wiped after use. */
+  readonly unseal: (accessKey: AccessKey) => Promise<Uint8Array>
+}
+
+/** The outcome: whose signature it is, and the region that the request is for. */
+export interface Signer {
+  readonly accessKey: AccessKey
+  readonly region: string
+}
+
+interface CachedKey {
+  readonly sealedSecret: Uint8Array
+  readonly signingKey: Promise<KeyObject>
+}
+
+const terminator = 'aws4_request'
+const maximumCachedKeys = 10_000
+const unrecognized = 'The security token included in the request is invalid.'
+const mismatch =
+  'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.'
+
+export class SigV4 {
+  readonly #options: SigV4Options
+  /** By credential (access key id, date, region), oldest first. */
+  readonly #cachedKeys = new Map<string, CachedKey>()
+
+  constructor(options: SigV4Options) {
+    this.#options = options
+  }
+
+  /**
+   * Rejects with MissingAuthenticationTokenException, IncompleteSignatureException, InvalidSignatureException,
+   * UnrecognizedClientException or ExpiredTokenException, or with what `unseal` rejects with. What is known of the access key
+   * beyond its existence (its session token, its expiry) is answered only to who could sign with it.
+   */
+  async verify(request: SignedRequest): Promise<Signer> {
+    const authorization = authorizationOf(request)
+    const { accessKeyId, region } = authorization
+    const date = this.#date(request)
+    checkSigned(request, authorization.signedHeaders)
+    this.#checkScope(authorization, date)
+
+    // No dummy verification for an unknown id: the answer itself tells it from a known one, as that of AWS does.
+    const accessKey = this.#options.accessKey(accessKeyId)
+    if (accessKey === undefined) throw new Failure('UnrecognizedClientException', unrecognized)
+    const bodyHash = sha256(request.body)
+    checkContentHash(request, bodyHash)
+    const signingKey = await this.#signingKey(accessKey, authorization)
+    const canonical = canonicalRequest(request, authorization.signedHeaders, bodyHash)
+    const stringToSign = `${algorithm}\n${date}\n${authorization.scope}\n${sha256(Buffer.from(canonical, 'latin1'))}`
+    const signature = createHmac('sha256', signingKey).update(stringToSign, 'latin1').digest('hex')
+    if (!equal(signature, authorization.signature)) throw invalid(mismatch)
+
+    this.#checkSession(request, accessKey)
+    return { accessKey, region }
+  }
+
+  /** The date of the request, YYYYMMDDTHHMMSSZ, if it is close enough to ours. */
+  #date(request: SignedRequest): string {
+    const { clock, clockSkew } = this.#options
+    const header = dateHeader(request)
+    const text = headerValue(request, header)
+    if (!text) {
+      const message = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
+      throw new Failure('IncompleteSignatureException', message)
+    }
+    const time = parseBasic(text) ?? (header === 'date' ? parseHttpDate(text) : undefined)
+    if (time === undefined) {
+      const message = `Date must be in ISO-8601 'basic format'. Got '${text}'. See http://en.wikipedia.org/wiki/ISO_8601`
+      throw new Failure('IncompleteSignatureException', message)
+    }
+    const now = clock()
+    if (Math.abs(now - time) > clockSkew) throw skewed(time, now, clockSkew)
+    return header === 'date' ? formatBasic(time) : text
+  }
+
+  #checkScope({ date, region, service, terminator: last }: Authorization, requestDate: string): void {
+    const wrong: string[] = []
+    if (!this.#options.regions.has(region))
+      wrong.push(`Credential should be scoped to a valid region, not '${region}'.`)
+    if (service !== this.#options.service)
+      wrong.push(`Credential should be scoped to correct service: '${this.#options.service}'.`)
+    if (last !== terminator) wrong.push(`Credential should be scoped with a valid terminator: '${terminator}'.`)
+    const day = requestDate.slice(0, 8)
+    if (date !== day) {
+      const rule = 'Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP'
+      wrong.push(`${rule}: '${date}' != '${day}', from '${requestDate}'.`)
+    }
+    if (wrong.length > 0) throw invalid(wrong.join(' '))
+  }
+
+  /** From the cache, unless the access key has another secret by now. */
+  #signingKey(accessKey: AccessKey, authorization: Authorization): Promise<KeyObject> {
+    const { credential } = authorization
+    const { sealedSecret } = accessKey
+    const cached = this.#cachedKeys.get(credential)
+    if (cached && Buffer.compare(cached.sealedSecret, sealedSecret) === 0) return cached.signingKey
+
+    const signingKey = this.#options.unseal(accessKey).then(secret => deriveSigningKey(secret, authorization))
+    const entry = { sealedSecret, signingKey }
+    this.#cachedKeys.delete(credential)
+    if (this.#cachedKeys.size >= maximumCachedKeys) this.#cachedKeys.delete(this.#cachedKeys.keys().next().value!)
+    this.#cachedKeys.set(credential, entry)
+    signingKey.catch(() => {
+      if (this.#cachedKeys.get(credential) === entry) this.#cachedKeys.delete(credential)
+    })
+    return signingKey
+  }
+
+  #checkSession(request: SignedRequest, { sessionTokenHash, expiresAt }: AccessKey): void {
+    const sessionToken = headerValue(request, 'x-amz-security-token')
+    const fits =
+      sessionToken === undefined || sessionTokenHash === undefined
+        ? sessionToken === sessionTokenHash
+        : equal(sha256(Buffer.from(sessionToken, 'latin1')), sessionTokenHash)
+    if (!fits) throw new Failure('UnrecognizedClientException', unrecognized)
+    if (expiresAt !== undefined && this.#options.clock() >= expiresAt)
+      throw new Failure('ExpiredTokenException', 'The security token included in the request is expired')
+  }
+}
+
+function authorizationOf(request: SignedRequest): Authorization {
+  const header = headerValue(request, 'authorization')
+  if (header !== undefined) return parseAuthorization(header)
+  if (/[?&]X-Amz-(Algorithm|Signature)=/.test(request.url)) {
+    const message = 'Signatures in the query string are not supported: sign with the Authorization header.'
+    throw new Failure('IncompleteSignatureException', message)
+  }
+  throw new Failure('MissingAuthenticationTokenException', 'Missing Authentication Token')
+}
+
+function dateHeader({ headers }: SignedRequest): 'x-amz-date' | 'date' {
+  return headers['x-amz-date'] === undefined ? 'date' : 'x-amz-date'
+}
+
+/** Host, date and every x-amz-* header: unsigned, whoever is in between could name another operation in x-amz-target. */
+function checkSigned(request: SignedRequest, signedHeaders: ReadonlySet<string>): void {
+  const { headers } = request
+  const rule = "must be a 'SignedHeader' in the AWS Authorization."
+  if (!signedHeaders.has('host')) throw invalid(`'Host' or ':authority' ${rule}`)
+  const date = dateHeader(request)
+  if (!signedHeaders.has(date)) throw invalid(`'${date}' ${rule}`)
+  for (const name in headers)
+    if (name.startsWith('x-amz-') && headers[name] !== undefined && !signedHeaders.has(name))
+      throw invalid(`'${name}' ${rule}`)
+}
+
+function checkContentHash(request: SignedRequest, bodyHash: string): void {
+  const claimed = headerValue(request, 'x-amz-content-sha256')
+  if (claimed !== undefined && claimed !== bodyHash)
+    throw invalid("The value of 'x-amz-content-sha256' is not the SHA-256 of the request body.")
+}
+
+/** IAM User Guide, "Create a signed AWS API request", step 4: derive a signing key. */
+function deriveSigningKey(secret: Uint8Array, { date, region, service }: Authorization): KeyObject {
+  let key = Buffer.concat([Buffer.from('AWS4'), secret])
+  secret.fill(0)
+  for (const part of [date, region, service, terminator]) {
+    const next = createHmac('sha256', key).update(part).digest()
+    key.fill(0)
+    key = next
+  }
+  const signingKey = createSecretKey(key)
+  key.fill(0)
+  return signingKey
+}
+
+function skewed(time: number, now: number, clockSkew: number): Failure {
+  const minutes = `${clockSkew / 60_000} min.`
+  const at = formatBasic(now)
+  return time < now
+    ? invalid(
+        `Signature expired: ${formatBasic(time)} is now earlier than ${formatBasic(now - clockSkew)} (${at} - ${minutes})`,
+      )
+    : invalid(
+        `Signature not yet current: ${formatBasic(time)} is still later than ${formatBasic(now + clockSkew)} (${at} + ${minutes})`,
+      )
+}
+
+const basic = /^([1-9]\d{3})(0[1-9]|1[0-2])([0-3]\d)T([01]\d|2[0-3])([0-5]\d)([0-5]\d)Z$/
+
+/** Milliseconds of YYYYMMDDTHHMMSSZ; undefined for anything else, the 30th of February included. */
+function parseBasic(text: string): number | undefined {
+  const parts = basic.exec(text)
+  if (parts === null) return undefined
+  const time = Date.UTC(+parts[1]!, +parts[2]! - 1, +parts[3]!, +parts[4]!, +parts[5]!, +parts[6]!)
+  return new Date(time).getUTCDate() === +parts[3]! ? time : undefined
+}
+
+/** Milliseconds of an IMF-fixdate (RFC 9110, section 5.6.7). */
+function parseHttpDate(text: string): number | undefined {
+  const time = Date.parse(text)
+  return !Number.isNaN(time) && new Date(time).toUTCString() === text ? time : undefined
+}
+
+function formatBasic(time: number): string {
+  const iso = new Date(time).toISOString()
+  return `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z`
+}
+
+function sha256(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex')
+}
+
+/** In time that does not depend on where they differ. */
+function equal(a: string, b: string): boolean {
+  const left = Buffer.from(a)
+  const right = Buffer.from(b)
+  return left.length === right.length && timingSafeEqual(left, right)
+}
+
+function invalid(message: string): Failure {
+  return new Failure('InvalidSignatureException', message)
+}

@@ -1,0 +1,273 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, test, vi } from 'vitest'
+import type { SignedRequest } from '../../src/authentication/canonical-request.ts'
+import type { FailureCode } from '../../src/errors.ts'
+import { now, permanent, secret, sign, verifier, withAuthorization, withHeaders } from './signed-request.ts'
+
+const unrecognized = 'The security token included in the request is invalid.'
+const mismatch =
+  'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.'
+const session = 'session-of-the-tests'
+const temporary = {
+  ...permanent,
+  sessionTokenHash: createHash('sha256').update(session).digest('hex'),
+  expiresAt: now + 1000,
+}
+
+async function refused(
+  request: SignedRequest | Promise<SignedRequest>,
+  code: FailureCode,
+  message: string,
+  sigv4 = verifier(),
+) {
+  const thrown = await sigv4.verify(await request).catch(error => error)
+  expect({ code: thrown.code, message: thrown.message }).toEqual({ code, message })
+}
+
+describe('no signature', () => {
+  test('refuses a request without an Authorization header', async () => {
+    const request = withHeaders(await sign(), { authorization: undefined })
+    await refused(request, 'MissingAuthenticationTokenException', 'Missing Authentication Token')
+  })
+
+  test('says so when the signature is in the query', async () => {
+    const request = withHeaders(await sign(), { authorization: undefined })
+    const message = 'Signatures in the query string are not supported: sign with the Authorization header.'
+    for (const url of ['/?X-Amz-Signature=00', '/?a=b&X-Amz-Algorithm=AWS4-HMAC-SHA256'])
+      await refused({ ...request, url }, 'IncompleteSignatureException', message)
+  })
+})
+
+describe('incomplete signature', () => {
+  const incomplete = async (change: (header: string) => string, message: string) =>
+    refused(withAuthorization(await sign(), change), 'IncompleteSignatureException', message)
+
+  test('refuses other algorithms', async () => {
+    const message = "Unsupported AWS 'algorithm' (only AWS4-HMAC-SHA256 for now)."
+    await incomplete(header => header.replace('SHA256', 'SHA25'), message)
+    await incomplete(header => header.replace('HMAC', 'ECDSA-P256'), message)
+    await incomplete(() => 'Bearer abc', message)
+    await incomplete(() => '', message)
+  })
+
+  test('names every parameter that is missing', async () => {
+    const requires = (parameter: string) => `Authorization header requires '${parameter}' parameter.`
+    for (const parameter of ['Credential', 'Signature', 'SignedHeaders']) {
+      await incomplete(header => header.replace(new RegExp(`${parameter}=[^,]*,?`), ''), requires(parameter))
+      await incomplete(header => header.replace(new RegExp(`${parameter}=[^,]*`), `${parameter}=`), requires(parameter))
+    }
+    await incomplete(
+      () => 'AWS4-HMAC-SHA256',
+      [requires('Credential'), requires('Signature'), requires('SignedHeaders')].join(' '),
+    )
+  })
+
+  test('refuses parameters that are unknown, repeated or no pairs, without repeating them', async () => {
+    await incomplete(
+      header => header.replace('Credential=', 'Credential= '),
+      'Not a valid key=value pair (missing equal-sign) in Authorization header.',
+    )
+    await incomplete(header => `${header}, Secret=1`, 'Authorization header holds an unknown parameter.')
+    await incomplete(header => `${header}, Signature=1`, "Authorization header holds 'Signature' twice.")
+  })
+
+  test('refuses a credential that has not five elements, without repeating it', async () => {
+    const message = 'Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term.'
+    await incomplete(header => header.replace('/kms', ''), message)
+    await refused(sign({ accessKeyId: secret }), 'IncompleteSignatureException', message)
+  })
+
+  test('refuses a header named twice, which would be copied twice', async () => {
+    await incomplete(header => header.replace('host;', 'host;host;'), "'SignedHeaders' names a header twice.")
+  })
+
+  test('refuses a request without a date', async () => {
+    const message = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
+    for (const date of [undefined, ''])
+      await refused(withHeaders(await sign(), { 'x-amz-date': date }), 'IncompleteSignatureException', message)
+  })
+
+  test.each([
+    '201',
+    '2026-01-01T00:25:00Z',
+    '20260101T002500',
+    '20260101T002500z',
+    '20260101T002500.5Z',
+    '20260230T002500Z',
+    '20260001T002500Z',
+    '20261301T002500Z',
+    '20260100T002500Z',
+    '20260101T242500Z',
+    '20260101T006000Z',
+    '20260101T002460Z',
+    '00260101T002500Z',
+    '+2260101T002500Z',
+    'Thu, 01 Jan 2026 00:25:00 GMT',
+    'Invalid Date',
+  ])('refuses %j as X-Amz-Date', async date => {
+    const message = `Date must be in ISO-8601 'basic format'. Got '${date}'. See http://en.wikipedia.org/wiki/ISO_8601`
+    await refused(withHeaders(await sign(), { 'x-amz-date': date }), 'IncompleteSignatureException', message)
+  })
+
+  test.each(['Invalid Date', '2026-01-01', 'Fri, 01 Jan 2026 00:25:00 GMT', 'Thu, 1 Jan 2026 00:25:00 GMT'])(
+    'refuses %j as Date',
+    async date => {
+      const message = `Date must be in ISO-8601 'basic format'. Got '${date}'. See http://en.wikipedia.org/wiki/ISO_8601`
+      const request = withHeaders(await sign(), { 'x-amz-date': undefined, date })
+      await refused(request, 'IncompleteSignatureException', message)
+    },
+  )
+})
+
+describe('clock', () => {
+  test('refuses a signature that is older than the skew', async () => {
+    await verifier().verify(await sign({ at: now - 300_000 }))
+    const message =
+      'Signature expired: 20260101T001959Z is now earlier than 20260101T002000Z (20260101T002500Z - 5 min.)'
+    await refused(sign({ at: now - 301_000 }), 'InvalidSignatureException', message)
+  })
+
+  test('refuses a signature from a future beyond the skew', async () => {
+    await verifier().verify(await sign({ at: now + 300_000 }))
+    const message =
+      'Signature not yet current: 20260101T003001Z is still later than 20260101T003000Z (20260101T002500Z + 5 min.)'
+    await refused(sign({ at: now + 301_000 }), 'InvalidSignatureException', message)
+  })
+
+  test('tells the configured minutes', async () => {
+    const message =
+      'Signature expired: 20260101T002300Z is now earlier than 20260101T002330Z (20260101T002500Z - 1.5 min.)'
+    await refused(sign({ at: now - 120_000 }), 'InvalidSignatureException', message, verifier({ clockSkew: 90_000 }))
+  })
+})
+
+describe('scope', () => {
+  const scope = async (change: (header: string) => string, message: string) =>
+    refused(withAuthorization(await sign(), change), 'InvalidSignatureException', message)
+  const dateRule = 'Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP'
+
+  test('refuses a region that is not served', async () => {
+    const message = "Credential should be scoped to a valid region, not 'eu-west-9'."
+    await refused(sign({ region: 'eu-west-9' }), 'InvalidSignatureException', message)
+  })
+
+  test('refuses another service', async () => {
+    const message = "Credential should be scoped to correct service: 'kms'."
+    await refused(sign({ service: 's3' }), 'InvalidSignatureException', message)
+  })
+
+  test('refuses another terminator', async () => {
+    const message = "Credential should be scoped with a valid terminator: 'aws4_request'."
+    await scope(header => header.replace('aws4_request', 'aws5_request'), message)
+  })
+
+  test('refuses a scope of another day', async () => {
+    await scope(
+      header => header.replace('/20260101/', '/20251231/'),
+      `${dateRule}: '20251231' != '20260101', from '20260101T002500Z'.`,
+    )
+  })
+
+  test('tells all that is wrong at once', async () => {
+    await scope(
+      header => header.replace('20260101/eu-central-1/kms/aws4_request', 'a/b/c/d'),
+      [
+        "Credential should be scoped to a valid region, not 'b'.",
+        "Credential should be scoped to correct service: 'kms'.",
+        "Credential should be scoped with a valid terminator: 'aws4_request'.",
+        `${dateRule}: 'a' != '20260101', from '20260101T002500Z'.`,
+      ].join(' '),
+    )
+  })
+})
+
+describe('signed headers', () => {
+  test.each([
+    ['host', "'Host' or ':authority'"],
+    ['x-amz-date', "'x-amz-date'"],
+    ['x-amz-target', "'x-amz-target'"],
+    ['x-amz-content-sha256', "'x-amz-content-sha256'"],
+  ])('refuses an unsigned %s', async (name, named) => {
+    const message = `${named} must be a 'SignedHeader' in the AWS Authorization.`
+    await refused(sign({ leaveUnsigned: [name] }), 'InvalidSignatureException', message)
+  })
+
+  test('refuses an unsigned session token', async () => {
+    const request = withHeaders(await sign(), { 'x-amz-security-token': session })
+    const message = "'x-amz-security-token' must be a 'SignedHeader' in the AWS Authorization."
+    await refused(request, 'InvalidSignatureException', message, verifier({ accessKeys: [temporary] }))
+  })
+
+  test('refuses an unsigned Date when it is what dates the request', async () => {
+    const date = 'Thu, 01 Jan 2026 00:25:00 GMT'
+    const request = withHeaders(await sign(), { 'x-amz-date': undefined, date })
+    const message = "'date' must be a 'SignedHeader' in the AWS Authorization."
+    await refused(request, 'InvalidSignatureException', message)
+  })
+})
+
+describe('signature', () => {
+  test('refuses an access key that does not exist', async () => {
+    await refused(sign({ accessKeyId: 'AKIDUNKNOWN' }), 'UnrecognizedClientException', unrecognized)
+  })
+
+  test('refuses a signature by another secret', async () => {
+    const sigv4 = verifier({ unseal: async () => Buffer.from('another secret') })
+    await refused(sign(), 'InvalidSignatureException', mismatch, sigv4)
+  })
+
+  test('refuses a signature of another length or in other digits', async () => {
+    const request = await sign()
+    for (const change of [
+      (header: string) => header.slice(0, -1),
+      (header: string) => `${header}0`,
+      (header: string) => header.replace(/Signature=.*/, hex => `Signature=${hex.slice(10).toUpperCase()}`),
+      (header: string) =>
+        header.replace(/Signature=(.)/, (_, digit) => `Signature=${String.fromCharCode(digit.charCodeAt(0) + 0x100)}`),
+    ])
+      await refused(withAuthorization(request, change), 'InvalidSignatureException', mismatch)
+  })
+
+  test('refuses another body', async () => {
+    const request = { ...(await sign({ contentHash: false })), body: Buffer.from('{"Limit":1}') }
+    await refused(request, 'InvalidSignatureException', mismatch)
+  })
+
+  test('refuses a content hash that is not of the body, and UNSIGNED-PAYLOAD', async () => {
+    const message = "The value of 'x-amz-content-sha256' is not the SHA-256 of the request body."
+    await refused({ ...(await sign()), body: Buffer.from('') }, 'InvalidSignatureException', message)
+    const unsigned = sign({ headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } })
+    await refused(unsigned, 'InvalidSignatureException', message)
+  })
+})
+
+describe('session token', () => {
+  const sigv4 = verifier({ accessKeys: [temporary] })
+
+  test('refuses a temporary access key without its token or with another', async () => {
+    await refused(sign(), 'UnrecognizedClientException', unrecognized, sigv4)
+    await refused(sign({ sessionToken: 'another' }), 'UnrecognizedClientException', unrecognized, sigv4)
+  })
+
+  test('refuses a permanent access key with a token', async () => {
+    await refused(sign({ sessionToken: session }), 'UnrecognizedClientException', unrecognized)
+  })
+
+  test('refuses a temporary access key from the moment it expires, though its signing key is known', async () => {
+    const clock = vi.fn(() => now + 999)
+    const expiring = verifier({ accessKeys: [temporary], clock })
+    const request = await sign({ sessionToken: session })
+    await expiring.verify(request)
+    clock.mockReturnValue(now + 1000)
+    const message = 'The security token included in the request is expired'
+    await refused(request, 'ExpiredTokenException', message, expiring)
+  })
+
+  test('tells nothing of expiry or token to who cannot sign', async () => {
+    const expired = verifier({ accessKeys: [{ ...temporary, expiresAt: now - 1 }] })
+    for (const sessionToken of [session, 'another']) {
+      const request = withAuthorization(await sign({ sessionToken }), header => `${header.slice(0, -1)}x`)
+      await refused(request, 'InvalidSignatureException', mismatch, expired)
+    }
+  })
+})
