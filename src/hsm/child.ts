@@ -1,0 +1,69 @@
+/** Starts the processes that load a native PKCS#11 library. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { extname } from 'node:path'
+import type { Duplex, Readable } from 'node:stream'
+import { OperatorError } from '../errors.ts'
+
+/** The process entries of this folder. */
+export type Entry = 'worker' | 'provisioner' | 'inspector'
+
+export interface Child {
+  readonly process: ChildProcess
+  /** One end of a socket pair: no other process can reach it. The child has the other end as descriptor 3. */
+  readonly socket: Duplex
+  /** What the native library writes there. */
+  readonly errors: Readable
+}
+
+/** A core file would hold plaintexts and the PIN. */
+const withoutCoreFiles = 'ulimit -c 0; exec "$@"'
+
+/**
+ * @param argument handed over as JSON on the command line, where everyone can read it: no secrets
+ * @param environment the whole environment of the child: nothing is inherited
+ */
+export function startChild(entry: Entry, argument: unknown, environment: Readonly<Record<string, string>>): Child {
+  const { pathname } = new URL(`./${entry}${extname(import.meta.url)}`, import.meta.url)
+  const command = [process.execPath, decodeURIComponent(pathname), JSON.stringify(argument)]
+  const child = spawn('/bin/sh', ['-c', withoutCoreFiles, 'sh', ...command], {
+    env: environment,
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+  })
+  return { process: child, socket: child.stdio[3] as Duplex, errors: child.stderr as Readable }
+}
+
+/** What a child that runs once answers: an output, or the one line of an OperatorError. */
+export type Report<T> = { readonly output: T } | { readonly mistake: string }
+
+const reportDeadline = 30_000
+
+/** Runs a child to its end. Rejects with an OperatorError: its own, or one that says how it died. */
+export async function runChild<T>(
+  entry: Entry,
+  argument: unknown,
+  environment: Readonly<Record<string, string>>,
+): Promise<T> {
+  const child = startChild(entry, argument, environment)
+  child.errors.resume()
+  const parts: Buffer[] = []
+  child.socket.on('data', part => parts.push(part))
+  child.socket.on('error', () => {})
+  const timer = setTimeout(() => child.process.kill('SIGKILL'), reportDeadline)
+  try {
+    const end = await new Promise<string>((resolve, reject) => {
+      child.process.on('error', reject)
+      child.process.on('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
+    })
+    if (parts.length === 0) throw new OperatorError(diedOf(end))
+  } finally {
+    clearTimeout(timer)
+  }
+  const report = JSON.parse(Buffer.concat(parts).toString()) as Report<T>
+  if ('mistake' in report) throw new OperatorError(report.mistake)
+  return report.output
+}
+
+/** @param end a signal or an exit code */
+export function diedOf(end: string): string {
+  return `The process that loads the PKCS#11 library ended before it had an answer (${end}): is that library the right one?`
+}

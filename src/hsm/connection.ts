@@ -1,0 +1,138 @@
+/** The way to a logged-in session: loads the library, finds the token, logs in once. Runs in processes of its own only. */
+import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { OperatorError } from '../errors.ts'
+import { Cryptoki, type Handle, type SlotToken, userType, wasDoneBefore } from './cryptoki.ts'
+import type { Profile } from './profiles/profile.ts'
+import { CryptokiError, classOf } from './return-codes.ts'
+
+/** Which token, in which library. Never by slot number: those change. */
+export interface TokenAddress {
+  /** Path of the vendor's PKCS#11 library. */
+  readonly library: string
+  /** One of label and serial is enough; given both, both must fit. */
+  readonly tokenLabel?: string | undefined
+  readonly tokenSerial?: string | undefined
+}
+
+export interface Connection {
+  readonly cryptoki: Cryptoki
+  readonly slot: Handle
+  /** Stays open for as long as the process lives: closing the last session logs out. */
+  readonly session: Handle
+}
+
+/** The PIN was tried and refused. Trying it again may lock the token. */
+export class PinRefused extends OperatorError {
+  override readonly name = 'PinRefused'
+}
+
+/** Rejects with an OperatorError of one line. */
+export async function connect(address: TokenAddress, pinFile: string, profile: Profile): Promise<Connection> {
+  const pin = readPin(pinFile)
+  const cryptoki = loadLibrary(address.library)
+  const { slot } = await findToken(cryptoki, address, profile)
+  try {
+    const session = cryptoki.openSession(slot)
+    login(cryptoki, session, pin, pinFile)
+    return { cryptoki, slot, session }
+  } catch (error) {
+    throw explained(error, 'Cannot log in to the HSM')
+  }
+}
+
+export function loadLibrary(path: string): Cryptoki {
+  let cryptoki: Cryptoki
+  try {
+    cryptoki = Cryptoki.load(path)
+  } catch (error) {
+    throw new OperatorError(`Cannot load the PKCS#11 library: ${(error as Error).message}`, { cause: error })
+  }
+  initialise(cryptoki)
+  return cryptoki
+}
+
+function initialise(cryptoki: Cryptoki): void {
+  try {
+    cryptoki.initialise()
+  } catch (error) {
+    if (!wasDoneBefore(error))
+      throw explained(error, 'The PKCS#11 library cannot be initialised (is its configuration right?)')
+  }
+}
+
+/** Rejects with an OperatorError that names the tokens that are there. */
+export async function findToken(cryptoki: Cryptoki, address: TokenAddress, profile: Profile): Promise<SlotToken> {
+  let seen: readonly SlotToken[] = []
+  for (let search = 1; search <= profile.searches; search++) {
+    if (search > 1) {
+      // Only a newly initialised library reads the token's file again; different pauses keep two processes apart.
+      await delay(20 + Math.random() * 50)
+      cryptoki.finalise()
+      initialise(cryptoki)
+    }
+    seen = tokens(cryptoki)
+    const found = seen.filter(token => fits(token, address))
+    if (found.length > 1) throw new OperatorError(`Several tokens have ${described(address)}: choose by serial number.`)
+    if (found[0] !== undefined) return found[0]
+  }
+  const labels = seen.map(({ label, serial }) => `"${label}" (serial ${serial})`)
+  throw new OperatorError(`There is no token with ${described(address)}; found: ${labels.join(', ') || 'none'}.`)
+}
+
+/** Initialised tokens. One that cannot be read now is left out: SoftHSM fails so while another process logs in. */
+export function tokens(cryptoki: Cryptoki): readonly SlotToken[] {
+  return cryptoki.slots().flatMap(slot => {
+    try {
+      const token = cryptoki.tokenIn(slot)
+      return token.label === '' ? [] : [token]
+    } catch (error) {
+      if (error instanceof CryptokiError) return []
+      throw error
+    }
+  })
+}
+
+function fits(token: SlotToken, { tokenLabel, tokenSerial }: TokenAddress): boolean {
+  return (tokenLabel ?? token.label) === token.label && (tokenSerial ?? token.serial) === token.serial
+}
+
+function described({ tokenLabel, tokenSerial }: TokenAddress): string {
+  const label = tokenLabel === undefined ? [] : [`label "${tokenLabel}"`]
+  const serial = tokenSerial === undefined ? [] : [`serial "${tokenSerial}"`]
+  return [...label, ...serial].join(' and ')
+}
+
+/** One line of a file. */
+export function readPin(file: string): string {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new OperatorError(`Cannot read the PIN file ${file}: ${(error as NodeJS.ErrnoException).code}.`, {
+      cause: error,
+    })
+  }
+  const pin = text.replace(/\r?\n$/, '')
+  if (pin === '') throw new OperatorError(`The PIN file ${file} is empty.`)
+  return pin
+}
+
+/** Tries the PIN once. Throws PinRefused when the token refuses it. */
+export function login(cryptoki: Cryptoki, session: Handle, pin: string, pinFile: string): void {
+  try {
+    cryptoki.login(session, userType.user, pin)
+  } catch (error) {
+    if (wasDoneBefore(error)) return
+    if (error instanceof CryptokiError && classOf(error.code) === 'pinRefused') {
+      throw new PinRefused(`The token refuses the PIN in ${pinFile} (${error.returnCode}); it is not tried again.`, {
+        cause: error,
+      })
+    }
+    throw error
+  }
+}
+
+function explained(error: unknown, what: string): unknown {
+  return error instanceof CryptokiError ? new OperatorError(`${what}: ${error.message}.`, { cause: error }) : error
+}

@@ -1,0 +1,217 @@
+/** The PKCS#11 functions that are used, over pkcs11js, with types it lacks and one kind of error. */
+import pkcs11js from 'pkcs11js'
+import { CryptokiError, classOf } from './return-codes.ts'
+
+/** A slot, session or object: numbers that pkcs11js keeps in a Buffer. */
+export type Handle = Buffer
+
+/** PKCS#11 attributes with the values that pkcs11js takes. */
+export type Template = readonly (readonly [attribute: number, value: boolean | number | string | Buffer])[]
+
+export interface Mechanism {
+  readonly mechanism: number
+  readonly parameter?: pkcs11js.IParams | pkcs11js.AesGCM
+}
+
+export interface LibraryInfo {
+  readonly description: string
+  readonly manufacturer: string
+  readonly version: string
+  readonly cryptokiVersion: string
+}
+
+/** The token in a slot: PKCS#11 calls CK_TOKEN_INFO what tells one HSM partition from another. */
+export interface SlotToken {
+  readonly slot: Handle
+  readonly label: string
+  readonly serial: string
+  readonly model: string
+  readonly manufacturer: string
+  /** CKF_* of CK_TOKEN_INFO. */
+  readonly flags: number
+}
+
+export const userType = { securityOfficer: pkcs11js.CKU_SO, user: pkcs11js.CKU_USER } as const
+
+const handlesPerCall = 1000
+const labelBytes = 32
+/** pkcs11js hands an empty Buffer over as NULL, which tokens refuse; an empty view of something is a pointer. */
+const empty = Buffer.alloc(1).subarray(0, 0)
+
+export class Cryptoki {
+  readonly #native: pkcs11js.PKCS11
+
+  private constructor(native: pkcs11js.PKCS11) {
+    this.#native = native
+  }
+
+  /** Loads the library: once per process. Throws the dynamic linker's error. */
+  static load(path: string): Cryptoki {
+    const native = new pkcs11js.PKCS11()
+    native.load(path)
+    return new Cryptoki(native)
+  }
+
+  /** For graphene, which wraps the same loaded library. */
+  get native(): pkcs11js.PKCS11 {
+    return this.#native
+  }
+
+  /** Without CKF_OS_LOCKING_OK libraries assume a single thread, and some crash. */
+  initialise(): void {
+    this.#call('C_Initialize', () => this.#native.C_Initialize({ flags: pkcs11js.CKF_OS_LOCKING_OK }))
+  }
+
+  finalise(): void {
+    this.#call('C_Finalize', () => this.#native.C_Finalize())
+  }
+
+  info(): LibraryInfo {
+    const info = this.#call('C_GetInfo', () => this.#native.C_GetInfo())
+    return {
+      description: trim(info.libraryDescription),
+      manufacturer: trim(info.manufacturerID),
+      version: `${info.libraryVersion.major}.${info.libraryVersion.minor}`,
+      cryptokiVersion: `${info.cryptokiVersion.major}.${info.cryptokiVersion.minor}`,
+    }
+  }
+
+  /** Slots that hold a token, whether it is initialised or not. */
+  slots(): readonly Handle[] {
+    return this.#call('C_GetSlotList', () => this.#native.C_GetSlotList(true))
+  }
+
+  tokenIn(slot: Handle): SlotToken {
+    const info = this.#call('C_GetTokenInfo', () => this.#native.C_GetTokenInfo(slot))
+    return {
+      slot,
+      label: trim(info.label),
+      serial: trim(info.serialNumber),
+      model: trim(info.model),
+      manufacturer: trim(info.manufacturerID),
+      flags: info.flags,
+    }
+  }
+
+  /** The label is padded here: pkcs11js would pad it with NUL bytes instead of the blanks that PKCS#11 asks for. */
+  initialiseToken(slot: Handle, pin: string, label: string): void {
+    const padded = label + ' '.repeat(labelBytes - Buffer.byteLength(label))
+    this.#call('C_InitToken', () => this.#native.C_InitToken(slot, pin, padded))
+  }
+
+  initialisePin(session: Handle, pin: string): void {
+    this.#call('C_InitPIN', () => this.#native.C_InitPIN(session, pin))
+  }
+
+  /** Read-write: AWS CloudHSM opens no other sessions. */
+  openSession(slot: Handle): Handle {
+    const flags = pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION
+    return this.#call('C_OpenSession', () => this.#native.C_OpenSession(slot, flags))
+  }
+
+  closeSession(session: Handle): void {
+    this.#call('C_CloseSession', () => this.#native.C_CloseSession(session))
+  }
+
+  /** Logs the whole process in, not one session. */
+  login(session: Handle, user: number, pin: string): void {
+    this.#call('C_Login', () => this.#native.C_Login(session, user, pin))
+  }
+
+  generateKey(session: Handle, mechanism: Mechanism, template: Template): Handle {
+    return this.#call('C_GenerateKey', () => this.#native.C_GenerateKey(session, mechanism, checked(template)))
+  }
+
+  destroyObject(session: Handle, object: Handle): void {
+    this.#call('C_DestroyObject', () => this.#native.C_DestroyObject(session, object))
+  }
+
+  /** Costs time linear in the number of objects on the token. */
+  findObjects(session: Handle, template: Template): readonly Handle[] {
+    this.#call('C_FindObjectsInit', () => this.#native.C_FindObjectsInit(session, checked(template)))
+    const found: Handle[] = []
+    for (;;) {
+      const some = this.#call('C_FindObjects', () => this.#native.C_FindObjects(session, handlesPerCall))
+      found.push(...some)
+      if (some.length < handlesPerCall) break
+    }
+    this.#call('C_FindObjectsFinal', () => this.#native.C_FindObjectsFinal(session))
+    return found
+  }
+
+  /** One attribute at a time: C_GetAttributeValue fails as a whole when one of several cannot be read. */
+  attribute(session: Handle, object: Handle, type: number): Buffer {
+    const [read] = this.#call('C_GetAttributeValue', () =>
+      this.#native.C_GetAttributeValue(session, object, [{ type }]),
+    )
+    return read!.value as Buffer
+  }
+
+  /** @param outputLength exact length of the result: pkcs11js does not ask the library for it */
+  encrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, outputLength: number): Buffer {
+    try {
+      this.#native.C_EncryptInit(session, mechanism, key)
+    } catch (error) {
+      throw refined('C_EncryptInit', error)
+    }
+    try {
+      return this.#native.C_Encrypt(session, data.length === 0 ? empty : data, Buffer.allocUnsafe(outputLength))
+    } catch (error) {
+      throw refined('C_Encrypt', error)
+    }
+  }
+
+  /** The buffer is larger than the result: SoftHSM refuses one that is shorter than the data. */
+  decrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer): Buffer {
+    try {
+      this.#native.C_DecryptInit(session, mechanism, key)
+    } catch (error) {
+      throw refined('C_DecryptInit', error)
+    }
+    try {
+      return this.#native.C_Decrypt(session, data, Buffer.allocUnsafe(data.length))
+    } catch (error) {
+      throw refined('C_Decrypt', error)
+    }
+  }
+
+  random(session: Handle, length: number): Buffer {
+    return this.#call('C_GenerateRandom', () => this.#native.C_GenerateRandom(session, Buffer.allocUnsafeSlow(length)))
+  }
+
+  #call<T>(name: string, call: () => T): T {
+    try {
+      return call()
+    } catch (error) {
+      throw refined(name, error)
+    }
+  }
+}
+
+/** Tokens pad with blanks, some with NUL bytes. */
+function trim(text: string): string {
+  return text.replaceAll('\0', ' ').trim()
+}
+
+/** pkcs11js aborts the process over a malformed template. */
+function checked(template: Template): pkcs11js.Template {
+  return template.map(([type, value]) => {
+    const valid =
+      Number.isInteger(type) && (Buffer.isBuffer(value) || ['boolean', 'number', 'string'].includes(typeof value))
+    if (!valid) throw new TypeError(`The template has a malformed attribute ${type}.`)
+    return { type, value }
+  })
+}
+
+/** Some functions of pkcs11js give the return code only in the text of a plain Error: `CKR_NAME:number`. */
+function refined(functionName: string, error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message?: string }
+  if (typeof code === 'number' && code !== 0) return new CryptokiError(functionName, code)
+  const written = /\bCKR_\w+:(\d+)/.exec(message ?? '')
+  return written === null ? error : new CryptokiError(functionName, Number(written[1]))
+}
+
+/** Whether a call that failed like this did what was asked: the login is there, the library is initialised. */
+export function wasDoneBefore(error: unknown): boolean {
+  return error instanceof CryptokiError && classOf(error.code) === 'ok'
+}

@@ -1,0 +1,115 @@
+/** A process that tries out what a token can do, reports it, and ends. */
+import * as graphene from 'graphene-pk11'
+import pkcs11js from 'pkcs11js'
+import { findToken, loadLibrary, login, PinRefused, readPin, tokens } from './connection.ts'
+import type { Cryptoki, Handle, SlotToken } from './cryptoki.ts'
+import type { HsmReport, InspectOptions, TokenReport } from './inspect.ts'
+import { KeyHandles } from './key-handles.ts'
+import { aesGcm, generationMechanisms, tagLength } from './mechanisms.ts'
+import { profileOf } from './profiles.ts'
+import { reportOn } from './report.ts'
+import { trialTemplate } from './templates.ts'
+
+type Argument = Omit<InspectOptions, 'environment'>
+type Findings = { -readonly [Member in keyof HsmReport]: HsmReport[Member] }
+
+await reportOn(async (argument: Argument): Promise<HsmReport> => {
+  const findings: Findings = { problems: [] }
+  try {
+    await inspect(argument, findings)
+  } catch (error) {
+    findings.problems = [...findings.problems, (error as Error).message]
+  }
+  return findings
+})
+
+/** Fills in what it finds, and throws at what keeps it from going on. */
+async function inspect(argument: Argument, findings: Findings): Promise<void> {
+  const pin = readPin(argument.pinFile)
+  const cryptoki = loadLibrary(argument.library)
+  findings.library = cryptoki.info()
+  findings.tokens = tokens(cryptoki).map(reportOf)
+  const token = await findToken(cryptoki, argument, profileOf(argument.profile))
+  findings.token = reportOf(token)
+  findings.mechanisms = mechanisms(cryptoki, token.slot)
+  const session = cryptoki.openSession(token.slot)
+  findings.pin = tryPin(cryptoki, session, token, pin, argument)
+  if (findings.pin !== 'accepted') {
+    findings.problems = [`The PIN in ${argument.pinFile} was ${findings.pin}.`]
+    return
+  }
+  findings.trials = trials(cryptoki, session)
+  findings.problems = Object.entries(findings.trials)
+    .filter(([, outcome]) => outcome !== 'works')
+    .map(([what, outcome]) => `${what}: ${outcome}`)
+  findings.keys = new KeyHandles(cryptoki).objects(session).length
+}
+
+function reportOf({ label, serial, model, manufacturer }: SlotToken): TokenReport {
+  return { label, serial, model, manufacturer }
+}
+
+function mechanisms(cryptoki: Cryptoki, slot: Handle): readonly string[] {
+  const library = new graphene.Module(cryptoki.native)
+  const slots = library.getSlots(true)
+  for (let index = 0; index < slots.length; index++) {
+    const candidate = slots.items(index)
+    if (!candidate.handle.equals(slot)) continue
+    const list = candidate.getMechanisms()
+    return Array.from({ length: list.length }, (_, item) => mechanismName(list.items(item).type)).sort()
+  }
+  return []
+}
+
+function mechanismName(type: number): string {
+  const name = graphene.MechanismEnum[type] as string | undefined
+  return name === undefined ? `0x${(type >>> 0).toString(16)}` : `CKM_${name}`
+}
+
+/** Tries the PIN once, and not at all when the token remembers a wrong try: PKCS#11 v2.40, table 6, CKF_USER_PIN_*. */
+function tryPin(
+  cryptoki: Cryptoki,
+  session: Handle,
+  { flags }: SlotToken,
+  pin: string,
+  { pinFile, force }: Argument,
+): HsmReport['pin'] {
+  if ((flags & pkcs11js.CKF_USER_PIN_LOCKED) !== 0) return 'locked'
+  const spent = pkcs11js.CKF_USER_PIN_COUNT_LOW | pkcs11js.CKF_USER_PIN_FINAL_TRY
+  if ((flags & spent) !== 0 && force !== true) return 'not tried'
+  try {
+    login(cryptoki, session, pin, pinFile)
+    return 'accepted'
+  } catch (error) {
+    if (error instanceof PinRefused) return 'refused'
+    throw error
+  }
+}
+
+function trials(cryptoki: Cryptoki, session: Handle): Record<string, string> {
+  const outcomes: Record<string, string> = {}
+  outcomes['random numbers'] = tried(() => cryptoki.random(session, 32))
+  outcomes['AES-256 keys, AES-GCM'] = tried(() => {
+    const key = cryptoki.generateKey(
+      session,
+      generationMechanisms.SYMMETRIC_DEFAULT,
+      trialTemplate('SYMMETRIC_DEFAULT'),
+    )
+    const iv = cryptoki.random(session, 12)
+    const text = Buffer.from('trial')
+    const sealed = cryptoki.encrypt(session, aesGcm(iv, text), key, text, text.length + tagLength)
+    const opened = cryptoki.decrypt(session, aesGcm(iv, text), key, sealed)
+    cryptoki.destroyObject(session, key)
+    if (!opened.equals(text)) throw new Error('what was decrypted is not what was encrypted')
+  })
+  return outcomes
+}
+
+function tried(trial: () => void): string {
+  try {
+    trial()
+    return 'works'
+  } catch (error) {
+    return (error as Error).message
+  }
+}

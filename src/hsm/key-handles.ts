@@ -1,0 +1,68 @@
+/** Handles of the key objects on the token, by material id: found once, so that no operation searches the token. */
+import pkcs11js from 'pkcs11js'
+import { Failure } from '../errors.ts'
+import type { Cryptoki, Handle } from './cryptoki.ts'
+import type { HsmObject } from './hsm.ts'
+
+const keyClasses = [pkcs11js.CKO_SECRET_KEY, pkcs11js.CKO_PRIVATE_KEY]
+
+export class KeyHandles {
+  readonly #cryptoki: Cryptoki
+  readonly #handles = new Map<string, Handle>()
+
+  constructor(cryptoki: Cryptoki) {
+    this.#cryptoki = cryptoki
+  }
+
+  /** Learns every key on the token in one walk. */
+  load(session: Handle): void {
+    for (const handle of this.#walk(session)) this.#handles.set(this.#id(session, handle), handle)
+  }
+
+  /**
+   * A key that is not known yet is searched for: another worker may have created it. What is not found is not remembered.
+   * Throws KMSInvalidStateException when it is not there.
+   */
+  find(session: Handle, material: string): Handle {
+    const known = this.#handles.get(material)
+    if (known !== undefined) return known
+    const [found] = this.search(session, material)
+    if (found === undefined) throw new Failure('KMSInvalidStateException', 'The HSM does not hold the key material.')
+    this.#handles.set(material, found)
+    return found
+  }
+
+  /** Every key object with that CKA_ID: a linear search on the token. */
+  search(session: Handle, material: string): readonly Handle[] {
+    const id = Buffer.from(material, 'hex')
+    return keyClasses.flatMap(keyClass =>
+      this.#cryptoki.findObjects(session, [
+        [pkcs11js.CKA_CLASS, keyClass],
+        [pkcs11js.CKA_ID, id],
+      ]),
+    )
+  }
+
+  add(material: string, handle: Handle): void {
+    this.#handles.set(material, handle)
+  }
+
+  forget(material: string): void {
+    this.#handles.delete(material)
+  }
+
+  objects(session: Handle): readonly HsmObject[] {
+    return this.#walk(session).map(handle => ({
+      id: this.#id(session, handle),
+      label: this.#cryptoki.attribute(session, handle, pkcs11js.CKA_LABEL).toString(),
+    }))
+  }
+
+  #walk(session: Handle): readonly Handle[] {
+    return keyClasses.flatMap(keyClass => this.#cryptoki.findObjects(session, [[pkcs11js.CKA_CLASS, keyClass]]))
+  }
+
+  #id(session: Handle, handle: Handle): string {
+    return this.#cryptoki.attribute(session, handle, pkcs11js.CKA_ID).toString('hex')
+  }
+}

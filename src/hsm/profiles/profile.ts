@@ -1,0 +1,36 @@
+/** What differs between makes of HSM, as flags: the rest of the code never asks for the vendor. */
+
+export interface Profile {
+  readonly name: string
+  /** How a worker calls the library. `synchronous`: one call at a time; right where a call costs microseconds. */
+  readonly mode: 'synchronous'
+  /** Who makes the IV of an AES-GCM encryption. `caller`: it is drawn from the HSM's generator and handed over. */
+  readonly ivSource: 'caller'
+  /** Bytes of the IV. */
+  readonly ivLength: number
+  /** Return codes of C_Decrypt, beyond those the standard names, that stand for a ciphertext that is not right. */
+  readonly badCiphertext: readonly string[]
+  /** CKA_MODIFIABLE is understood: keys are made with it false. */
+  readonly modifiable: boolean
+  /** CKA_COPYABLE (PKCS#11 v2.40) is understood: keys are made with it false. */
+  readonly copyable: boolean
+  /** Anyone may create a token with C_InitToken: `strongroom init` does so when it is not there yet. */
+  readonly provisions: boolean
+  /** How often a starting process looks for its token before it is said not to be there. */
+  readonly searches: number
+}
+
+const defaults = {
+  mode: 'synchronous',
+  ivSource: 'caller',
+  ivLength: 12,
+  badCiphertext: [],
+  modifiable: true,
+  copyable: true,
+  provisions: false,
+  searches: 1,
+} as const satisfies Omit<Profile, 'name'>
+
+export function profile(flags: Pick<Profile, 'name'> & Partial<Profile>): Profile {
+  return Object.freeze({ ...defaults, ...flags })
+}

@@ -1,0 +1,11 @@
+import { profile } from './profile.ts'
+
+/** SoftHSM 2.6: the token that development and tests use. */
+export const softhsm2 = profile({
+  name: 'softhsm2',
+  /** A wrong tag or AAD; 2.7 answers CKR_ENCRYPTED_DATA_INVALID. */
+  badCiphertext: ['CKR_GENERAL_ERROR'],
+  provisions: true,
+  /** While another process logs in, the token's file is being rewritten and the token seems not to be there. */
+  searches: 20,
+})

@@ -1,0 +1,27 @@
+/** Creates the token of an HSM whose profile says that anyone may do so. */
+import { OperatorError } from '../errors.ts'
+import { runChild } from './child.ts'
+import { profileOf } from './profiles.ts'
+
+export interface ProvisionOptions {
+  readonly library: string
+  readonly profile: string
+  readonly tokenLabel: string
+  /** File whose only line is the user PIN that the token gets. */
+  readonly pinFile: string
+  /** The same for the PIN of the security officer, which this function only ever uses to set the user PIN. */
+  readonly securityOfficerPinFile: string
+  /** The whole environment of the process that loads the library. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/**
+ * Creates the token with its PINs, or finishes what an earlier run began; finds it `present` when it is complete. Rejects with an
+ * OperatorError of one line.
+ */
+export async function provisionHsm({ environment, ...argument }: ProvisionOptions): Promise<'created' | 'present'> {
+  const { name, provisions } = profileOf(argument.profile)
+  if (!provisions)
+    throw new OperatorError(`A token of the HSM profile "${name}" is created with its vendor's tools, not here.`)
+  return runChild('provisioner', argument, environment)
+}

@@ -1,0 +1,280 @@
+/** The gateway's side of an HSM: starts, feeds, times out and replaces the processes that load the native library. */
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Failure, OperatorError } from '../errors.ts'
+import type { Custody } from '../model/key.ts'
+import type { SupportedKeySpec } from '../model/key-spec.ts'
+import type { TokenAddress } from './connection.ts'
+import type { Hsm, HsmCall, HsmObject, Sealed } from './hsm.ts'
+import {
+  type CallFailure,
+  type CallName,
+  calls,
+  decodeJson,
+  decodeSealed,
+  encodeDecrypt,
+  encodeEncrypt,
+  encodeJson,
+  encodeRandom,
+} from './messages.ts'
+import type { Profile } from './profiles/profile.ts'
+import { profileOf } from './profiles.ts'
+import { type Call, StartError, WorkerProcess } from './worker-process.ts'
+
+export interface HsmOptions extends TokenAddress {
+  /** As the configuration names it. */
+  readonly name: string
+  /** Name of a profile in profiles/. */
+  readonly profile: string
+  /** File whose only line is the user PIN. Only the workers read it. */
+  readonly pinFile: string
+  /** Number of worker processes; two, so that one can die. */
+  readonly workers: number
+  /** Milliseconds within which a call is answered; calls that create, destroy or list objects get five times as much. */
+  readonly deadline: number
+  /** The whole environment of the workers, for example SOFTHSM2_CONF: nothing else is handed over. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly observe?: (call: HsmCall) => void
+  readonly log?: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+/**
+ * Starts the workers one after another: SoftHSM hides the token from a process that starts while another one logs in. Rejects
+ * with an OperatorError of one line when one cannot start; a PIN that was refused is not tried by the next one.
+ */
+export async function connectHsm(options: HsmOptions): Promise<Hsm> {
+  const profile = profileOf(options.profile)
+  const hsm = new WorkerHsm(options, profile)
+  try {
+    await hsm.start()
+  } catch (error) {
+    await hsm.close()
+    throw error instanceof OperatorError ? new OperatorError(`HSM ${options.name}: ${error.message}`) : error
+  }
+  return hsm
+}
+
+const managementFactor = 5
+/** A call that kills its worker is not given to every worker there is. */
+const maximumAttempts = 3
+/** Milliseconds before the first restart after a failed one; doubled each time. */
+const firstPause = 100
+const longestPause = 10_000
+/** Milliseconds for a worker to end by itself. */
+const endGrace = 1000
+
+class WorkerHsm implements Hsm {
+  readonly name: string
+  readonly ivLength: number
+  readonly #options: HsmOptions
+  readonly #workers: WorkerProcess[] = []
+  /** Calls that came while a lost worker was being replaced, each with the timer of its deadline. */
+  readonly #waiting = new Map<Call, NodeJS.Timeout>()
+  readonly #closing = new AbortController()
+  #starting: WorkerProcess | undefined
+  #replacing: Promise<void> | undefined
+  /** Why no worker can be had: calls fail at once. */
+  #down: Error | undefined
+  /** Workers in a row that did not start, or died before they answered anything. */
+  #failures = 0
+  #pending = 0
+  #drained: (() => void) | undefined
+
+  constructor(options: HsmOptions, { ivLength }: Profile) {
+    this.name = options.name
+    this.ivLength = ivLength
+    this.#options = options
+  }
+
+  get pending(): number {
+    return this.#pending
+  }
+
+  async start(): Promise<void> {
+    const starting = this.#startAll()
+    this.#replacing = starting
+    try {
+      await starting
+    } finally {
+      this.#replacing = undefined
+    }
+  }
+
+  async encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array): Promise<Sealed> {
+    return decodeSealed(await this.#call('encrypt', encodeEncrypt(material, plaintext, aad)))
+  }
+
+  async decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array> {
+    return this.#call('decrypt', encodeDecrypt(material, sealed, aad))
+  }
+
+  async random(length: number): Promise<Uint8Array> {
+    return this.#call('random', encodeRandom(length))
+  }
+
+  async generateKey(material: string, spec: SupportedKeySpec, label: string): Promise<Custody> {
+    return decodeJson(await this.#manage('generateKey', { material, spec, label }))
+  }
+
+  async destroyKey(material: string): Promise<void> {
+    await this.#manage('destroyKey', { material })
+  }
+
+  async objects(): Promise<readonly HsmObject[]> {
+    return decodeJson(await this.#manage('objects', {}))
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
+    this.#starting?.kill()
+    if (this.#pending > 0) await new Promise<void>(resolve => (this.#drained = resolve))
+    await this.#replacing
+    await Promise.all(this.#workers.map(worker => worker.end(endGrace)))
+  }
+
+  #manage(name: CallName, request: object): Promise<Buffer> {
+    return this.#call(name, encodeJson(request), managementFactor * this.#options.deadline)
+  }
+
+  #call(name: CallName, payload: Buffer, deadline = this.#options.deadline): Promise<Buffer> {
+    if (this.#closing.signal.aborted) throw unavailable(new Error('The HSM was closed.')).failure
+    const startedAt = performance.now()
+    this.#pending++
+    return new Promise((resolve, reject) => {
+      const call: Call = {
+        name,
+        payload,
+        startedAt,
+        deadline: startedAt + deadline,
+        attempts: 0,
+        answer: output => {
+          this.#settled(call, 'CKR_OK')
+          resolve(output)
+        },
+        fail: ({ failure, returnCode }) => {
+          this.#settled(call, returnCode)
+          reject(failure)
+        },
+      }
+      this.#dispatch(call)
+    })
+  }
+
+  #settled({ name, payload, startedAt }: Call, returnCode: string): void {
+    payload.fill(0)
+    this.#options.observe?.({
+      hsm: this.name,
+      operation: name,
+      returnCode,
+      seconds: (performance.now() - startedAt) / 1000,
+    })
+    if (--this.#pending === 0) this.#drained?.()
+  }
+
+  /** Gives the call to the worker with the least to do; without any, to the next that starts, unless there is no hope of one. */
+  #dispatch(call: Call): void {
+    let chosen: WorkerProcess | undefined
+    for (const worker of this.#workers) {
+      if (chosen === undefined || worker.pending.size < chosen.pending.size) chosen = worker
+    }
+    if (chosen !== undefined) chosen.send(call)
+    else if (this.#down !== undefined) call.fail(unavailable(this.#down))
+    else {
+      const expire = () => {
+        this.#waiting.delete(call)
+        call.fail(unavailable(new Error('No worker was ready in time.'), 'TIMEOUT'))
+      }
+      this.#waiting.set(call, setTimeout(expire, call.deadline - performance.now()))
+    }
+  }
+
+  #dispatchWaiting(): void {
+    for (const [call, timer] of this.#waiting) {
+      clearTimeout(timer)
+      this.#waiting.delete(call)
+      this.#dispatch(call)
+    }
+  }
+
+  async #startAll(): Promise<void> {
+    while (this.#workers.length < this.#options.workers) await this.#startWorker()
+  }
+
+  async #startWorker(): Promise<void> {
+    const { library, tokenLabel, tokenSerial, pinFile, profile, environment } = this.#options
+    const worker = new WorkerProcess(
+      { library, tokenLabel, tokenSerial, pinFile, profile },
+      environment,
+      (...lost) => this.#lose(...lost),
+      ({ pid }, text) => this.#log('warn', 'An HSM worker wrote an error.', { pid, text: text.slice(0, 1000) }),
+    )
+    this.#starting = worker
+    try {
+      await worker.ready
+    } catch (error) {
+      await worker.ended
+      throw error
+    } finally {
+      this.#starting = undefined
+    }
+    if (worker.lost)
+      throw new StartError({ message: 'The HSM worker died as soon as it was ready.', pinRefused: false })
+    this.#down = undefined
+    this.#workers.push(worker)
+    this.#log('info', 'An HSM worker is ready.', { pid: worker.pid })
+    this.#dispatchWaiting()
+  }
+
+  /** Takes a worker out. What it left behind goes to another one where it is safe to do a call twice. */
+  #lose(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void {
+    const index = this.#workers.indexOf(worker)
+    // A worker that was not ready yet: whoever starts it is told.
+    if (index < 0) return
+    this.#workers.splice(index, 1)
+    this.#failures = worker.proven ? 0 : this.#failures + 1
+    this.#log('warn', 'An HSM worker was lost.', { pid: worker.pid, reason })
+    if (this.#closing.signal.aborted) this.#down = new Error('The HSM is closing.')
+    else this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
+    for (const call of unfinished) {
+      if (calls[call.name].repeatable && call.attempts < maximumAttempts) this.#dispatch(call)
+      else call.fail(call.lastFailure ?? unavailable(new Error(`The HSM worker was lost: ${reason}`)))
+    }
+  }
+
+  async #replace(): Promise<void> {
+    while (this.#workers.length < this.#options.workers && !this.#closing.signal.aborted) {
+      try {
+        if (this.#failures > 0) await delay(pause(this.#failures), undefined, { signal: this.#closing.signal })
+        await this.#startWorker()
+      } catch (error) {
+        if (this.#closing.signal.aborted) break
+        this.#failures++
+        this.#log('error', 'An HSM worker could not start.', { reason: (error as Error).message })
+        this.#setDown(error as Error)
+        if (error instanceof StartError && error.pinRefused) return
+      }
+    }
+    if (this.#closing.signal.aborted) this.#setDown(new Error('The HSM is closing.'))
+  }
+
+  /** As long as no worker is left, nothing waits for one. */
+  #setDown(reason: Error): void {
+    if (this.#workers.length > 0) return
+    this.#down = reason
+    this.#dispatchWaiting()
+  }
+
+  #log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#options.log?.(level, message, { hsm: this.name, ...fields })
+  }
+}
+
+/** Milliseconds to wait after that many failures in a row. */
+function pause(failures: number): number {
+  return Math.min(longestPause, firstPause * 2 ** (failures - 1))
+}
+
+function unavailable(cause: Error, returnCode = 'WORKER_LOST'): CallFailure {
+  return { failure: new Failure('KeyUnavailableException', 'The HSM is not available.', { cause }), returnCode }
+}

@@ -1,0 +1,167 @@
+/** What every implementation of the HSM contract does. */
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Failure } from '../../src/errors.ts'
+import type { Hsm, Sealed } from '../../src/hsm/hsm.ts'
+
+export interface HsmUnderTest {
+  readonly hsm: Hsm
+  /** Closes the HSM and removes what was made for it. */
+  dispose(): Promise<void>
+}
+
+export function newMaterial(): string {
+  return randomBytes(32).toString('hex')
+}
+
+async function refusal(call: Promise<unknown>): Promise<Failure> {
+  return call.then(
+    () => expect.fail('The call was not refused.'),
+    error => error as Failure,
+  )
+}
+
+function withFlippedBit(bytes: Uint8Array, index: number): Uint8Array {
+  const flipped = Uint8Array.from(bytes)
+  flipped[index]! ^= 1
+  return flipped
+}
+
+/** @param open makes a new, empty HSM */
+export function hsmContract(name: string, open: () => Promise<HsmUnderTest>): void {
+  describe(`${name} as an HSM`, () => {
+    let hsm: Hsm
+    let dispose: () => Promise<void>
+    const material = newMaterial()
+    const otherMaterial = newMaterial()
+    const plaintext = Buffer.from('a plaintext')
+    const aad = Buffer.from('an encryption context')
+    let sealed: Sealed
+
+    beforeAll(async () => {
+      const underTest = await open()
+      hsm = underTest.hsm
+      dispose = () => underTest.dispose()
+      await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'the key of the contract')
+      await hsm.generateKey(otherMaterial, 'SYMMETRIC_DEFAULT', 'another key')
+      sealed = await hsm.encrypt(material, plaintext, aad)
+    })
+    afterAll(() => dispose())
+
+    describe('encrypt and decrypt', () => {
+      it.each([1, 15, 16, 17, 4096])('returns a plaintext of %i bytes', async length => {
+        const bytes = randomBytes(length)
+        const { iv, ciphertext } = await hsm.encrypt(material, bytes, aad)
+        expect(ciphertext.length).toBe(length + 16)
+        expect(Buffer.from(await hsm.decrypt(material, { iv, ciphertext }, aad))).toEqual(bytes)
+      })
+
+      it.each([0, 1, 8192])('binds an AAD of %i bytes', async length => {
+        const bytes = randomBytes(length)
+        const bound = await hsm.encrypt(material, plaintext, bytes)
+        expect(Buffer.from(await hsm.decrypt(material, bound, bytes))).toEqual(plaintext)
+        const other = Buffer.concat([bytes, Buffer.of(0)])
+        expect((await refusal(hsm.decrypt(material, bound, other))).code).toBe('InvalidCiphertextException')
+      })
+
+      it('keeps 200 calls at once apart', async () => {
+        const texts = Array.from({ length: 200 }, (_, index) => Buffer.from(`text ${index}`))
+        const all = await Promise.all(texts.map(text => hsm.encrypt(material, text, text)))
+        const opened = await Promise.all(all.map((one, index) => hsm.decrypt(material, one, texts[index]!)))
+        expect(opened.map(bytes => Buffer.from(bytes).toString())).toEqual(texts.map(String))
+      })
+
+      it('never uses an IV twice, and all have the length that the HSM states', async () => {
+        const all = await Promise.all(Array.from({ length: 1000 }, () => hsm.encrypt(material, plaintext, aad)))
+        expect(new Set(all.map(({ iv }) => Buffer.from(iv).toString('hex'))).size).toBe(1000)
+        expect(all.every(({ iv }) => iv.length === hsm.ivLength)).toBe(true)
+      })
+
+      const wrong: Record<string, () => Promise<unknown>> = {
+        'another AAD': () => hsm.decrypt(material, sealed, Buffer.from('another')),
+        'no AAD': () => hsm.decrypt(material, sealed, Buffer.alloc(0)),
+        'another IV': () => hsm.decrypt(material, { ...sealed, iv: withFlippedBit(sealed.iv, 0) }, aad),
+        'a shorter IV': () => hsm.decrypt(material, { ...sealed, iv: sealed.iv.subarray(1) }, aad),
+        'an IV of 16 bytes': () => hsm.decrypt(material, { ...sealed, iv: Buffer.alloc(16) }, aad),
+        'no IV': () => hsm.decrypt(material, { ...sealed, iv: Buffer.alloc(0) }, aad),
+        'another ciphertext': () =>
+          hsm.decrypt(material, { ...sealed, ciphertext: withFlippedBit(sealed.ciphertext, 0) }, aad),
+        'another tag': () =>
+          hsm.decrypt(
+            material,
+            { ...sealed, ciphertext: withFlippedBit(sealed.ciphertext, sealed.ciphertext.length - 1) },
+            aad,
+          ),
+        'a cut tag': () => hsm.decrypt(material, { ...sealed, ciphertext: sealed.ciphertext.subarray(0, -4) }, aad),
+        'less than a tag': () => hsm.decrypt(material, { ...sealed, ciphertext: Buffer.alloc(15) }, aad),
+        'nothing but a wrong tag': () => hsm.decrypt(material, { ...sealed, ciphertext: Buffer.alloc(16) }, aad),
+        'another key': () => hsm.decrypt(otherMaterial, sealed, aad),
+      }
+      it.each(Object.keys(wrong))('refuses %s without saying why', async what => {
+        const failure = await refusal(wrong[what]!())
+        expect(failure).toMatchObject({ name: 'Failure', code: 'InvalidCiphertextException', message: '' })
+      })
+
+      it('goes on as before after a refusal', async () => {
+        expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(plaintext)
+      })
+
+      it('answers KMSInvalidStateException for a key that is not there', async () => {
+        const missing = newMaterial()
+        expect((await refusal(hsm.encrypt(missing, plaintext, aad))).code).toBe('KMSInvalidStateException')
+        expect((await refusal(hsm.decrypt(missing, sealed, aad))).code).toBe('KMSInvalidStateException')
+      })
+
+      it('answers KMSInternalException for what is no material id', async () => {
+        for (const wrongId of ['', 'ab', `${material}00`, 'x'.repeat(64)]) {
+          expect((await refusal(hsm.encrypt(wrongId, plaintext, aad))).code).toBe('KMSInternalException')
+        }
+      })
+    })
+
+    describe('random', () => {
+      it.each([1, 32, 1024])('returns %i bytes, never the same', async length => {
+        const [one, two] = await Promise.all([hsm.random(length), hsm.random(length)])
+        expect(one.length).toBe(length)
+        if (length > 1) expect(one).not.toEqual(two)
+      })
+    })
+
+    describe('keys', () => {
+      it('are born on the HSM and cannot leave it', async () => {
+        const custody = await hsm.generateKey(newMaterial(), 'SYMMETRIC_DEFAULT', 'custody')
+        expect(custody).toEqual({
+          sensitive: true,
+          extractable: false,
+          alwaysSensitive: true,
+          neverExtractable: true,
+          local: true,
+        })
+      })
+
+      it('are listed with their material id and label', async () => {
+        const listed = newMaterial()
+        await hsm.generateKey(listed, 'SYMMETRIC_DEFAULT', 'a läbel')
+        expect(await hsm.objects()).toContainEqual({ id: listed, label: 'a läbel' })
+      })
+
+      it('are of no use once destroyed, and can be destroyed again', async () => {
+        const doomed = newMaterial()
+        await hsm.generateKey(doomed, 'SYMMETRIC_DEFAULT', 'doomed')
+        // Often enough that every worker has seen the key.
+        const last = await Promise.all(Array.from({ length: 20 }, () => hsm.encrypt(doomed, plaintext, aad)))
+        await hsm.destroyKey(doomed)
+        await hsm.destroyKey(doomed)
+        const calls = last.map(one => refusal(hsm.decrypt(doomed, one, aad)))
+        expect(new Set((await Promise.all(calls)).map(({ code }) => code))).toEqual(
+          new Set(['KMSInvalidStateException']),
+        )
+        expect((await hsm.objects()).map(({ id }) => id)).not.toContain(doomed)
+      })
+
+      it('leave the others alone when they are destroyed', async () => {
+        expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(plaintext)
+      })
+    })
+  })
+}

@@ -1,0 +1,14 @@
+import { describe, expect, it } from 'vitest'
+import { custodyFaults } from '../../src/hsm/custody.ts'
+
+const inCustody = { sensitive: true, extractable: false, alwaysSensitive: true, neverExtractable: true, local: true }
+
+describe('custody', () => {
+  it('has no fault when all five attributes are right', () => {
+    expect(custodyFaults(inCustody)).toEqual([])
+  })
+
+  it.each(Object.keys(inCustody) as (keyof typeof inCustody)[])('has a fault when only %s is wrong', name => {
+    expect(custodyFaults({ ...inCustody, [name]: !inCustody[name] })).toEqual([name])
+  })
+})

@@ -1,0 +1,97 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Hsm, HsmCall } from '../../src/hsm/hsm.ts'
+import { connectHsm } from '../../src/hsm/workers.ts'
+import { hsmContract, newMaterial } from '../contracts/hsm.ts'
+import { createSoftHsm, type SoftHsm } from './softhsm.ts'
+
+hsmContract('SoftHSM behind two workers', async () => {
+  const softHsm = await createSoftHsm()
+  const hsm = await connectHsm(softHsm.options)
+  return {
+    hsm,
+    async dispose() {
+      await hsm.close()
+      softHsm.remove()
+    },
+  }
+})
+
+describe('SoftHSM behind two workers', () => {
+  const text = Buffer.from('text')
+  const aad = Buffer.from('aad')
+  const calls: HsmCall[] = []
+  let softHsm: SoftHsm
+  let hsm: Hsm
+
+  beforeAll(async () => {
+    softHsm = await createSoftHsm()
+    hsm = await connectHsm({ ...softHsm.options, observe: call => calls.push(call) })
+  })
+  afterAll(async () => {
+    await hsm.close()
+    softHsm.remove()
+  })
+
+  it('holds keys whose attributes, read by another program, allow encryption and nothing else', async () => {
+    const material = newMaterial()
+    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'read by another program')
+    const { library, tokenLabel, pinFile, environment } = softHsm.options
+    const script = join(import.meta.dirname, 'key-attributes.ts')
+    const { stdout } = await promisify(execFile)(process.execPath, [script, library, tokenLabel!, pinFile], {
+      env: environment,
+    })
+    const flags = [
+      'TOKEN',
+      'PRIVATE',
+      'SENSITIVE',
+      'ALWAYS_SENSITIVE',
+      'NEVER_EXTRACTABLE',
+      'LOCAL',
+      'ENCRYPT',
+      'DECRYPT',
+    ]
+    expect(JSON.parse(stdout)).toEqual([{ id: material, keyType: 0x1f, bytes: 32, flags }])
+  })
+
+  it('is found by the serial number of its token too', async () => {
+    const { inspectHsm } = await import('../../src/hsm/inspect.ts')
+    const { token } = await inspectHsm(softHsm.options)
+    const bySerial = await connectHsm({
+      ...softHsm.options,
+      tokenLabel: undefined,
+      tokenSerial: token!.serial,
+      workers: 1,
+    })
+    expect(await bySerial.objects()).toEqual(await hsm.objects())
+    await bySerial.close()
+  })
+
+  it('finds a key again whose object was replaced by another gateway', async () => {
+    const material = newMaterial()
+    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'first')
+    const other = await connectHsm({ ...softHsm.options, workers: 1 })
+    await other.destroyKey(material)
+    await other.generateKey(material, 'SYMMETRIC_DEFAULT', 'second')
+    const sealed = await Promise.all(Array.from({ length: 10 }, () => hsm.encrypt(material, text, aad)))
+    for (const one of sealed) expect(Buffer.from(await other.decrypt(material, one, aad))).toEqual(text)
+    await other.close()
+  })
+
+  it('tells its observer the return code of each call, and nothing of its content', async () => {
+    const material = newMaterial()
+    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'observed')
+    calls.length = 0
+    const { iv, ciphertext } = await hsm.encrypt(material, text, aad)
+    await expect(hsm.decrypt(material, { iv, ciphertext }, text)).rejects.toThrow()
+    await expect(hsm.encrypt(newMaterial(), text, aad)).rejects.toThrow()
+    expect(calls.map(({ seconds, ...call }) => call)).toEqual([
+      { hsm: 'test', operation: 'encrypt', returnCode: 'CKR_OK' },
+      { hsm: 'test', operation: 'decrypt', returnCode: 'CKR_GENERAL_ERROR' },
+      { hsm: 'test', operation: 'encrypt', returnCode: 'NONE' },
+    ])
+    expect(calls.every(({ seconds }) => seconds > 0 && seconds < 2)).toBe(true)
+  })
+})

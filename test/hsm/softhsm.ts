@@ -1,0 +1,54 @@
+/** A SoftHSM token of its own for one test file. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { provisionHsm } from '../../src/hsm/provision.ts'
+import type { HsmOptions } from '../../src/hsm/workers.ts'
+
+/** Where Debian puts it. */
+export const softHsmLibrary = '/usr/lib/softhsm/libsofthsm2.so'
+
+/** A native library that is there and has nothing to do with PKCS#11: an addon of Node.js. */
+export const noPkcs11Library = createRequire(import.meta.url).resolve('pkcs11js/build/Release/pkcs11.node')
+
+export interface SoftHsm {
+  readonly directory: string
+  readonly options: HsmOptions
+  readonly pinFile: string
+  readonly securityOfficerPinFile: string
+  remove(): void
+}
+
+/** The directory and files, without a token in it yet. */
+export function emptySoftHsm(): SoftHsm {
+  const directory = mkdtempSync(join(tmpdir(), 'strongroom-softhsm-'))
+  const configuration = join(directory, 'softhsm2.conf')
+  const [pinFile, securityOfficerPinFile] = [join(directory, 'pin'), join(directory, 'so-pin')]
+  writeFileSync(configuration, `directories.tokendir = ${directory}\nobjectstore.backend = file\nlog.level = ERROR\n`)
+  writeFileSync(pinFile, 'test-user-pin\n')
+  writeFileSync(securityOfficerPinFile, 'test-so-pin\n')
+  const options: HsmOptions = {
+    name: 'test',
+    library: softHsmLibrary,
+    tokenLabel: 'strongroom-test',
+    pinFile,
+    profile: 'softhsm2',
+    workers: 2,
+    deadline: 2000,
+    environment: { SOFTHSM2_CONF: configuration },
+  }
+  const remove = () => rmSync(directory, { recursive: true, force: true })
+  return { directory, options, pinFile, securityOfficerPinFile, remove }
+}
+
+export function provision({ options, pinFile, securityOfficerPinFile }: SoftHsm): Promise<'created' | 'present'> {
+  const { library, profile, environment, tokenLabel = '' } = options
+  return provisionHsm({ library, profile, environment, tokenLabel, pinFile, securityOfficerPinFile })
+}
+
+export async function createSoftHsm(): Promise<SoftHsm> {
+  const softHsm = emptySoftHsm()
+  await provision(softHsm)
+  return softHsm
+}
