@@ -1,0 +1,21 @@
+import type { Dialect, Expression } from 'kysely'
+
+/** Column types that have another name in every engine. */
+export interface ColumnTypes {
+  /** Text that compares and sorts by the bytes of its UTF-8. */
+  readonly text: 'text' | Expression<unknown>
+  readonly bytes: 'blob' | 'bytea'
+}
+
+/** What a database engine adds to the portable SQL of the tables. */
+export interface Engine {
+  /** For the operator: what is opened, and where. Never a password. */
+  readonly name: string
+  /** Connects at the first query. */
+  readonly dialect: Dialect
+  readonly types: ColumnTypes
+  /** Whether the transaction failed because a record points at one that is not there. */
+  violatesReference(error: unknown): boolean
+  /** Why the database cannot be opened, as the end of a sentence that begins with its name. */
+  explain(error: unknown): string
+}

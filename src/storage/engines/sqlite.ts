@@ -1,0 +1,100 @@
+/** The embedded engine: one SQLite file, used by one process. */
+import { closeSync, openSync } from 'node:fs'
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from 'node:sqlite'
+import { type SqliteDatabase, SqliteDialect } from 'kysely'
+import type { Engine } from './engine.ts'
+
+/** Long enough for a predecessor that is just ending to let go of the file. */
+const busyTimeoutMilliseconds = 500
+
+/**
+ * In this order: the exclusive lock must be asked for before WAL is entered. It then holds from the first read until the
+ * process ends, however it ends (sqlite.org/wal.html, "Use of WAL Without Shared-Memory").
+ */
+const pragmas = ['locking_mode = exclusive', 'journal_mode = wal', 'synchronous = full', 'foreign_keys = on']
+
+/** SQLITE_CONSTRAINT_FOREIGNKEY (sqlite.org/rescode.html). */
+const foreignKeyViolation = 787
+
+/** By primary result code (sqlite.org/rescode.html). */
+const explanations: Readonly<Record<number, string>> = {
+  5: 'is in use by another strongroom process',
+  8: 'cannot be written: it is read-only',
+  10: 'cannot be opened: the disk answers with an error',
+  11: 'is damaged',
+  13: 'cannot be written: the disk is full',
+  14: 'cannot be opened: is its directory there, and may this user write in it?',
+  26: 'is not a SQLite database',
+}
+
+/** @param path of the file, created with mode 0600 when it is not there; `:memory:` for one that ends with the process. */
+export function sqlite(path: string): Engine {
+  return {
+    name: `storage ${path}`,
+    dialect: new SqliteDialect({ database: async () => adapt(connect(path)) }),
+    types: { text: 'text', bytes: 'blob' },
+    violatesReference: error => resultCode(error) === foreignKeyViolation,
+    explain: error =>
+      explanations[resultCode(error) & 0xff] ??
+      `cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
+  }
+}
+
+function resultCode(error: unknown): number {
+  return error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
+}
+
+function connect(path: string): DatabaseSync {
+  if (path !== ':memory:') createPrivate(path)
+  const database = new DatabaseSync(path, { timeout: busyTimeoutMilliseconds })
+  try {
+    for (const pragma of pragmas) database.exec(`pragma ${pragma}`)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/**
+ * SQLite itself would create the file readable by all. A file that is there is not touched: closing any descriptor of it
+ * would drop the locks that this process holds on it (sqlite.org/howtocorrupt.html, 2.2).
+ */
+function createPrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch {
+    // It is there, or cannot be created: SQLite says which.
+  }
+}
+
+/** The part of better-sqlite3's shape that Kysely's driver uses. */
+function adapt(database: DatabaseSync): SqliteDatabase {
+  return {
+    close: () => database.close(),
+    prepare(sql) {
+      // A full disk makes SQLite roll back by itself (sqlite.org/lang_transaction.html); a second time would be an error that
+      // hides the first.
+      const done = sql === 'rollback' && !database.isTransaction
+      const statement = database.prepare(done ? 'select 1' : sql)
+      const columns = statement.columns().map(column => column.name)
+      return {
+        reader: columns.length > 0,
+        all(parameters) {
+          statement.setReturnArrays(true)
+          const rows = statement.all(...(parameters as SQLInputValue[])) as unknown as SQLOutputValue[][]
+          return rows.map(values => toObject(columns, values))
+        },
+        run: parameters => statement.run(...(parameters as SQLInputValue[])),
+        iterate: parameters => statement.iterate(...(parameters as SQLInputValue[])),
+      }
+    },
+  }
+}
+
+/** The objects that node:sqlite itself makes are dictionaries to V8: with 10,000 keys, loading takes three times as long. */
+function toObject(columns: readonly string[], values: readonly SQLOutputValue[]): Record<string, SQLOutputValue> {
+  const row: Record<string, SQLOutputValue> = {}
+  for (let index = 0; index < columns.length; index++) row[columns[index]!] = values[index]!
+  return row
+}

@@ -1,0 +1,49 @@
+/** Brings a database to the schema that this code knows. Forward only. */
+import { type Kysely, sql } from 'kysely'
+import { OperatorError } from '../../errors.ts'
+import type { ColumnTypes, Engine } from '../engines/engine.ts'
+import { initial } from './0001-initial.ts'
+
+/** One step of the schema. Once released it never changes. */
+export type Migration = (db: Kysely<unknown>, types: ColumnTypes) => Promise<void>
+
+/** Number n of the migration table is at index n - 1. */
+const migrations: readonly Migration[] = [initial]
+
+interface MigrationTable {
+  readonly strongroom_migrations: { readonly number: number }
+}
+
+/** All outstanding steps, or none. Throws OperatorError for a foreign database and for one of a newer version. */
+export async function migrate<D>(db: Kysely<D>, engine: Engine): Promise<void> {
+  await db.transaction().execute(async transaction => {
+    const tx = transaction as unknown as Kysely<MigrationTable>
+    const done = await appliedMigrations(tx, engine)
+    if (done > migrations.length) {
+      throw new OperatorError(
+        `${engine.name} was written by a newer version of strongroom (schema ${done}, this version knows ${migrations.length})`,
+      )
+    }
+    for (let number = done + 1; number <= migrations.length; number++) {
+      await migrations[number - 1]!(tx as unknown as Kysely<unknown>, engine.types)
+      await tx.insertInto('strongroom_migrations').values({ number }).execute()
+    }
+  })
+}
+
+async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Promise<number> {
+  const tables = await tx.introspection.getTables()
+  if (tables.some(table => table.name === 'strongroom_migrations')) {
+    const { last } = await tx
+      .selectFrom('strongroom_migrations')
+      .select(sql<number>`coalesce(max(number), 0)`.as('last'))
+      .executeTakeFirstOrThrow()
+    return last
+  }
+  if (tables.length > 0) throw new OperatorError(`${engine.name} is the database of another application`)
+  await tx.schema
+    .createTable('strongroom_migrations')
+    .addColumn('number', 'integer', column => column.primaryKey())
+    .execute()
+  return 0
+}

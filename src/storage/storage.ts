@@ -1,0 +1,82 @@
+import type { Alias } from '../model/alias.ts'
+import type { AccessKey, Principal } from '../model/caller.ts'
+import type { Destruction, Key, SystemKey } from '../model/key.ts'
+
+/** Everything that is remembered, by noun. Each record carries the revision it was read at; 0 means it is new. */
+export interface Records {
+  readonly keys: Key
+  readonly aliases: Alias
+  readonly principals: Principal
+  readonly accessKeys: AccessKey
+  readonly systemKeys: SystemKey
+  readonly destructions: Destruction
+}
+export type Noun = keyof Records
+
+export type Change = {
+  [N in Noun]: { readonly noun: N; readonly action: 'put' | 'remove'; readonly record: Records[N] }
+}[Noun]
+
+/** What one request wants changed. Operations collect it; the path commits it, all or nothing. */
+export class Changes {
+  /** Audit event id of the request: it is stored with every change. */
+  readonly eventId: string
+  readonly list: Change[] = []
+
+  constructor(eventId: string) {
+    this.eventId = eventId
+  }
+
+  /** Creates the record (revision 0) or replaces the one that was read. */
+  put<N extends Noun>(noun: N, record: Records[N]): void {
+    this.list.push({ noun, action: 'put', record } as Change)
+  }
+
+  remove<N extends Noun>(noun: N, record: Records[N]): void {
+    this.list.push({ noun, action: 'remove', record } as Change)
+  }
+}
+
+/** Thrown by commit when a record is no longer at the revision it was read at, or a new one is already there: nothing was written. */
+export class Conflict extends Error {
+  override readonly name = 'Conflict'
+}
+
+/** A position in a listing and how many records to read from there. */
+export interface PageRequest {
+  readonly account: string
+  readonly region: string
+  /** Sort key of the last record of the page before. */
+  readonly after?: string | undefined
+  readonly limit: number
+}
+
+/** Point look-ups are synchronous: they are answered from an in-memory view that commit keeps current. */
+export interface Storage {
+  readonly keys: {
+    find(arn: string): Key | undefined
+    /** The key of that region which has, or once had, the material. */
+    findByMaterial(material: string, region: string): Key | undefined
+    /** In order of key id. */
+    list(page: PageRequest): Promise<readonly Key[]>
+    /** Keys pending deletion whose date is not after `now` (milliseconds). */
+    dueForDeletion(now: number): readonly Key[]
+    /** Material ids of every key that lives on the HSM, those of system keys included. */
+    materialsOn(hsm: string): ReadonlySet<string>
+  }
+  readonly aliases: {
+    find(arn: string): Alias | undefined
+    /** In order of name, of one key when `targetKeyArn` is given. */
+    list(page: PageRequest & { readonly targetKeyArn?: string | undefined }): Promise<readonly Alias[]>
+    ofKey(keyArn: string): readonly Alias[]
+  }
+  readonly principals: { find(arn: string): Principal | undefined }
+  readonly accessKeys: { find(id: string): AccessKey | undefined; ofPrincipal(arn: string): readonly AccessKey[] }
+  readonly systemKeys: { find(hsm: string, purpose: SystemKey['purpose']): SystemKey | undefined }
+  readonly destructions: { list(): readonly Destruction[] }
+  /** Writes all changes in one durable transaction, then shows them in the view. Throws Conflict, having written nothing. */
+  commit(changes: Changes): Promise<void>
+  /** Rejects when storage cannot be read and written right now. */
+  check(): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,33 @@
+import type { AccessKey } from '../../model/caller.ts'
+import { table } from './table.ts'
+
+export interface AccessKeyRow {
+  readonly id: string
+  readonly principal_arn: string
+  readonly sealed_secret: Uint8Array
+  readonly session_token_hash: string | null
+  readonly expires_at: number | null
+  readonly revision: number
+}
+
+export const accessKeys = table<AccessKey, AccessKeyRow>({
+  name: 'access_keys',
+  primaryKey: ['id'],
+  identity: accessKey => accessKey.id,
+  toRow: accessKey => ({
+    id: accessKey.id,
+    principal_arn: accessKey.principalArn,
+    sealed_secret: accessKey.sealedSecret,
+    session_token_hash: accessKey.sessionTokenHash ?? null,
+    expires_at: accessKey.expiresAt ?? null,
+    revision: accessKey.revision,
+  }),
+  fromRow: row => ({
+    id: row.id,
+    principalArn: row.principal_arn,
+    sealedSecret: row.sealed_secret,
+    sessionTokenHash: row.session_token_hash ?? undefined,
+    expiresAt: row.expires_at ?? undefined,
+    revision: row.revision,
+  }),
+})

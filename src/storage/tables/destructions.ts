@@ -1,0 +1,17 @@
+import type { Destruction } from '../../model/key.ts'
+import { table } from './table.ts'
+
+export interface DestructionRow {
+  readonly material: string
+  readonly hsm: string
+  readonly key_arn: string
+  readonly revision: number
+}
+
+export const destructions = table<Destruction, DestructionRow>({
+  name: 'destructions',
+  primaryKey: ['material', 'hsm'],
+  identity: ({ material, hsm }) => `${material}/${hsm}`,
+  toRow: ({ material, hsm, keyArn, revision }) => ({ material, hsm, key_arn: keyArn, revision }),
+  fromRow: ({ material, hsm, key_arn, revision }) => ({ material, hsm, keyArn: key_arn, revision }),
+})

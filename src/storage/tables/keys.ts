@@ -1,0 +1,149 @@
+/** Keys, and in a table of their own the materials of each. */
+import type { Kysely } from 'kysely'
+import type { Custody, Key, KeyMaterial, Tag } from '../../model/key.ts'
+import type { PageRequest } from '../storage.ts'
+import type { Database } from './database.ts'
+import { type Table, table } from './table.ts'
+
+export interface KeyRow {
+  readonly arn: string
+  readonly id: string
+  readonly account: string
+  readonly region: string
+  readonly spec: Key['spec']
+  readonly usage: Key['usage']
+  readonly origin: Key['origin']
+  readonly state: Key['state']
+  readonly description: string
+  readonly creation_date: number
+  readonly deletion_date: number | null
+  /** JSON. */
+  readonly tags: string
+  readonly policy: string
+  readonly revision: number
+}
+
+export interface MaterialRow {
+  readonly key_arn: string
+  /** From 0, the oldest. */
+  readonly position: number
+  readonly id: string
+  readonly hsm: string
+  /** JSON. */
+  readonly custody: string
+  readonly created_at: number
+}
+
+const keyRows = table<Key, KeyRow>({
+  name: 'keys',
+  primaryKey: ['arn'],
+  identity: key => key.arn,
+  toRow: key => ({
+    arn: key.arn,
+    id: key.id,
+    account: key.account,
+    region: key.region,
+    spec: key.spec,
+    usage: key.usage,
+    origin: key.origin,
+    state: key.state,
+    description: key.description,
+    creation_date: key.creationDate,
+    deletion_date: key.deletionDate ?? null,
+    tags: JSON.stringify(key.tags),
+    policy: key.policy,
+    revision: key.revision,
+  }),
+  fromRow: row => ({
+    arn: row.arn,
+    id: row.id,
+    account: row.account,
+    region: row.region,
+    spec: row.spec,
+    usage: row.usage,
+    origin: row.origin,
+    state: row.state,
+    description: row.description,
+    creationDate: row.creation_date,
+    deletionDate: row.deletion_date ?? undefined,
+    tags: JSON.parse(row.tags) as Tag[],
+    policy: row.policy,
+    materials: [],
+    revision: row.revision,
+  }),
+})
+
+export const keys: Table<Key> = {
+  identity: keyRows.identity,
+
+  async load(db) {
+    const materials = await loadMaterials(db)
+    const loaded: { arn: string; materials: Key['materials'] }[] = await keyRows.load(db)
+    for (const key of loaded) key.materials = materials.get(key.arn)!
+    return loaded as Key[]
+  },
+
+  async insert(db, key) {
+    if (!(await keyRows.insert(db, key))) return false
+    await insertMaterials(db, key)
+    return true
+  },
+
+  async update(db, key) {
+    if (!(await keyRows.update(db, key))) return false
+    await removeMaterials(db, key)
+    await insertMaterials(db, key)
+    return true
+  },
+
+  async remove(db, key) {
+    if (!(await keyRows.remove(db, key))) return false
+    await removeMaterials(db, key)
+    return true
+  },
+}
+
+/** ARNs of one page of keys, in order of key id. */
+export async function listKeys(db: Kysely<Database>, page: PageRequest): Promise<string[]> {
+  const rows = await db
+    .selectFrom('keys')
+    .select('arn')
+    .where('account', '=', page.account)
+    .where('region', '=', page.region)
+    .where('id', '>', page.after ?? '')
+    .orderBy('id')
+    .limit(page.limit)
+    .execute()
+  return rows.map(row => row.arn)
+}
+
+async function loadMaterials(db: Kysely<Database>): Promise<Map<string, KeyMaterial[]>> {
+  const rows = await db.selectFrom('key_materials').selectAll().execute()
+  const byKey = new Map<string, KeyMaterial[]>()
+  // Nearly all keys have the same proof: one object serves them.
+  const custodies = new Map<string, Custody>()
+  for (const { key_arn, position, id, hsm, custody: text, created_at } of rows) {
+    const custody = custodies.get(text) ?? (JSON.parse(text) as Custody)
+    custodies.set(text, custody)
+    const materials = byKey.get(key_arn) ?? []
+    byKey.set(key_arn, materials)
+    materials[position] = { id, hsm, custody, createdAt: created_at }
+  }
+  return byKey
+}
+
+async function insertMaterials(db: Kysely<Database>, key: Key): Promise<void> {
+  const rows = key.materials.map((material, position) => ({
+    key_arn: key.arn,
+    position,
+    id: material.id,
+    hsm: material.hsm,
+    custody: JSON.stringify(material.custody),
+    created_at: material.createdAt,
+  }))
+  await db.insertInto('key_materials').values(rows).execute()
+}
+
+async function removeMaterials(db: Kysely<Database>, key: Key): Promise<void> {
+  await db.deleteFrom('key_materials').where('key_arn', '=', key.arn).execute()
+}

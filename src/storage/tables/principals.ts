@@ -1,0 +1,34 @@
+import type { Principal } from '../../model/caller.ts'
+import { table } from './table.ts'
+
+export interface PrincipalRow {
+  readonly arn: string
+  readonly account: string
+  readonly user_name: string
+  readonly principal_id: string
+  /** JSON. */
+  readonly policies: string
+  readonly revision: number
+}
+
+export const principals = table<Principal, PrincipalRow>({
+  name: 'principals',
+  primaryKey: ['arn'],
+  identity: principal => principal.arn,
+  toRow: principal => ({
+    arn: principal.arn,
+    account: principal.account,
+    user_name: principal.userName,
+    principal_id: principal.principalId,
+    policies: JSON.stringify(principal.policies),
+    revision: principal.revision,
+  }),
+  fromRow: row => ({
+    arn: row.arn,
+    account: row.account,
+    userName: row.user_name,
+    principalId: row.principal_id,
+    policies: JSON.parse(row.policies) as string[],
+    revision: row.revision,
+  }),
+})

@@ -1,0 +1,40 @@
+import type { Custody, SystemKey } from '../../model/key.ts'
+import { table } from './table.ts'
+
+export interface SystemKeyRow {
+  readonly hsm: string
+  readonly purpose: SystemKey['purpose']
+  readonly material: string
+  /** JSON. */
+  readonly custody: string
+  readonly created_at: number
+  readonly revision: number
+}
+
+export const systemKeys = table<SystemKey, SystemKeyRow>({
+  name: 'system_keys',
+  primaryKey: ['hsm', 'purpose'],
+  identity: ({ material, purpose }) => systemKeyIdentity(material.hsm, purpose),
+  toRow: ({ purpose, material, revision }) => ({
+    hsm: material.hsm,
+    purpose,
+    material: material.id,
+    custody: JSON.stringify(material.custody),
+    created_at: material.createdAt,
+    revision,
+  }),
+  fromRow: row => ({
+    purpose: row.purpose,
+    material: {
+      id: row.material,
+      hsm: row.hsm,
+      custody: JSON.parse(row.custody) as Custody,
+      createdAt: row.created_at,
+    },
+    revision: row.revision,
+  }),
+})
+
+export function systemKeyIdentity(hsm: string, purpose: SystemKey['purpose']): string {
+  return `${purpose}/${hsm}`
+}

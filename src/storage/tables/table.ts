@@ -1,0 +1,65 @@
+/** What every noun's table does, and the one place where revisions are checked. */
+import type { Kysely } from 'kysely'
+import type { Database } from './database.ts'
+
+/** How the records of one noun are kept. Everything but `load` runs inside a transaction of the caller. */
+export interface Table<R> {
+  /** Names the record within its noun. */
+  identity(record: R): string
+  load(db: Kysely<Database>): Promise<R[]>
+  /** False, with nothing written, when a record of this identity is there already. */
+  insert(db: Kysely<Database>, record: R): Promise<boolean>
+  /** Replaces the record whose revision is one less. False, with nothing written, when there is none. */
+  update(db: Kysely<Database>, record: R): Promise<boolean>
+  /** Removes the record at its revision. False, with nothing written, when there is none. */
+  remove(db: Kysely<Database>, record: R): Promise<boolean>
+}
+
+type Rows = Kysely<Record<string, Record<string, unknown>>>
+
+/** A table with one row per record. */
+export function table<R, Row extends { readonly revision: number }>(declaration: {
+  readonly name: keyof Database
+  readonly primaryKey: readonly (keyof Row & string)[]
+  identity(record: R): string
+  toRow(record: R): Row
+  fromRow(row: Row): R
+}): Table<R> {
+  const { name, primaryKey, identity, toRow, fromRow } = declaration
+  const at = (row: Row, revision: number) => ({
+    ...Object.fromEntries(primaryKey.map(column => [column, row[column]])),
+    revision,
+  })
+  return {
+    identity,
+    async load(db) {
+      const rows = await (db as unknown as Rows).selectFrom(name).selectAll().execute()
+      return rows.map(row => fromRow(row as unknown as Row))
+    },
+    async insert(db, record) {
+      const result = await (db as unknown as Rows)
+        .insertInto(name)
+        .values({ ...toRow(record) })
+        .onConflict(conflict => conflict.doNothing())
+        .executeTakeFirst()
+      return result.numInsertedOrUpdatedRows === 1n
+    },
+    async update(db, record) {
+      const row = toRow(record)
+      const result = await (db as unknown as Rows)
+        .updateTable(name)
+        .set({ ...row })
+        .where(where => where.and(at(row, row.revision - 1)))
+        .executeTakeFirst()
+      return result.numUpdatedRows === 1n
+    },
+    async remove(db, record) {
+      const row = toRow(record)
+      const result = await (db as unknown as Rows)
+        .deleteFrom(name)
+        .where(where => where.and(at(row, row.revision)))
+        .executeTakeFirst()
+      return result.numDeletedRows === 1n
+    },
+  }
+}

@@ -1,0 +1,18 @@
+import type { Noun, Records } from '../storage.ts'
+import { accessKeys } from './access-keys.ts'
+import { aliases } from './aliases.ts'
+import { destructions } from './destructions.ts'
+import { keys } from './keys.ts'
+import { principals } from './principals.ts'
+import { systemKeys } from './system-keys.ts'
+import type { Table } from './table.ts'
+
+/** The table of each noun. */
+export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
+  keys,
+  aliases,
+  principals,
+  accessKeys,
+  systemKeys,
+  destructions,
+}

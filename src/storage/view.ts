@@ -1,0 +1,96 @@
+/** All records in memory: what the crypto calls read. */
+import type { Kysely } from 'kysely'
+import type { Change, Noun, Records } from './storage.ts'
+import type { Database } from './tables/database.ts'
+import { tables } from './tables/tables.ts'
+
+/** Where else a record is found than under its identity: as `member` of `group`. */
+interface Place {
+  readonly group: string
+  readonly member: string
+}
+
+/** The records of one noun by identity, and in groups. */
+export class Collection<R> {
+  readonly #identity: (record: R) => string
+  readonly #places: (record: R) => readonly Place[]
+  readonly #records = new Map<string, R>()
+  readonly #groups = new Map<string, Map<string, R>>()
+
+  constructor(identity: (record: R) => string, places: (record: R) => readonly Place[] = () => []) {
+    this.#identity = identity
+    this.#places = places
+  }
+
+  find(identity: string): R | undefined {
+    return this.#records.get(identity)
+  }
+
+  findIn(group: string, member: string): R | undefined {
+    return this.#groups.get(group)?.get(member)
+  }
+
+  all(): readonly R[] {
+    return [...this.#records.values()]
+  }
+
+  group(group: string): readonly R[] {
+    return [...(this.#groups.get(group)?.values() ?? [])]
+  }
+
+  put(record: R): void {
+    this.remove(record)
+    this.#records.set(this.#identity(record), record)
+    for (const { group, member } of this.#places(record)) {
+      const members = this.#groups.get(group)
+      if (members) members.set(member, record)
+      else this.#groups.set(group, new Map([[member, record]]))
+    }
+  }
+
+  remove(record: R): void {
+    const identity = this.#identity(record)
+    const known = this.#records.get(identity)
+    if (known === undefined) return
+    this.#records.delete(identity)
+    for (const { group, member } of this.#places(known)) {
+      const members = this.#groups.get(group)!
+      members.delete(member)
+      if (members.size === 0) this.#groups.delete(group)
+    }
+  }
+}
+
+export type View = { readonly [N in Noun]: Collection<Records[N]> }
+
+/** Keys are grouped by region and found by material, aliases by the key they point at, access keys by their principal. */
+export async function loadView(db: Kysely<Database>): Promise<View> {
+  const view: View = {
+    keys: new Collection(tables.keys.identity, key =>
+      key.materials.map(material => ({ group: key.region, member: material.id })),
+    ),
+    aliases: new Collection(tables.aliases.identity, alias => [{ group: alias.targetKeyArn, member: alias.arn }]),
+    principals: new Collection(tables.principals.identity),
+    accessKeys: new Collection(tables.accessKeys.identity, key => [{ group: key.principalArn, member: key.id }]),
+    systemKeys: new Collection(tables.systemKeys.identity),
+    destructions: new Collection(tables.destructions.identity),
+  }
+  for (const noun of Object.keys(view) as Noun[]) await fill(view, noun, db)
+  return view
+}
+
+async function fill<N extends Noun>(view: View, noun: N, db: Kysely<Database>): Promise<void> {
+  for (const record of await tables[noun].load(db)) view[noun].put(frozen(record))
+}
+
+export function show(view: View, { noun, action, record }: Change): void {
+  const collection = view[noun] as Collection<Records[Noun]>
+  collection[action](record)
+}
+
+/** Freezes a record and what it holds; bytes cannot be frozen. */
+export function frozen<T extends object>(value: T): T {
+  if (ArrayBuffer.isView(value) || Object.isFrozen(value)) return value
+  for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) frozen(member)
+  return Object.freeze(value)
+}

@@ -1,0 +1,311 @@
+/** What every storage does. A test file calls this once for each engine. */
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Failure } from '../../src/errors.ts'
+import type { Key } from '../../src/model/key.ts'
+import { Changes, Conflict, type Noun, type Records, type Storage } from '../../src/storage/storage.ts'
+import {
+  account,
+  aDestruction,
+  aKey,
+  aMaterial,
+  anAccessKey,
+  anAlias,
+  aPrincipal,
+  aSystemKey,
+  region,
+} from '../storage/records.ts'
+
+/** One database, empty at first. */
+export interface StorageUnderTest {
+  open(): Promise<Storage>
+  dispose(): void
+}
+
+/** @param lasting whether what was committed is there when the database is opened again. */
+export function storageContract(name: string, lasting: boolean, create: () => StorageUnderTest): void {
+  describe(`${name} as a storage`, () => {
+    let database: StorageUnderTest
+    let storage: Storage
+
+    beforeEach(async () => {
+      database = create()
+      storage = await database.open()
+    })
+    afterEach(async () => {
+      await storage.close()
+      database.dispose()
+    })
+
+    async function put<N extends Noun>(noun: N, ...records: Records[N][]): Promise<void> {
+      const changes = new Changes('event')
+      for (const record of records) changes.put(noun, record)
+      await storage.commit(changes)
+    }
+
+    async function reopen(): Promise<void> {
+      await storage.close()
+      storage = await database.open()
+    }
+
+    it('keeps its promises under any sequence of changes', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 30 }), async steps => {
+          const tried = create()
+          let under = await tried.open()
+          const expected = new Map<string, Key>()
+          for (const { number, action, revision, tag } of steps) {
+            const key = aKey(number, { revision, tags: [{ TagKey: 'k', TagValue: tag }] })
+            const known = expected.get(key.arn)
+            const changes = new Changes('event')
+            changes[action]('keys', key)
+            const fits = action === 'put' ? revision === (known?.revision ?? 0) : revision === known?.revision
+            if (fits) await under.commit(changes)
+            else await expect(under.commit(changes)).rejects.toBeInstanceOf(Conflict)
+            if (fits && action === 'put') expected.set(key.arn, { ...key, revision: revision + 1 })
+            if (fits && action === 'remove') expected.delete(key.arn)
+          }
+          if (lasting) {
+            await under.close()
+            under = await tried.open()
+          }
+          const inOrder = [...expected.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+          expect(await under.keys.list({ account, region, limit: 100 })).toEqual(inOrder)
+          for (const key of inOrder) expect(under.keys.findByMaterial(key.materials[0]!.id, region)).toEqual(key)
+          await under.close()
+          tried.dispose()
+        }),
+        { numRuns: 25 },
+      )
+    })
+
+    it.runIf(lasting)('finds every noun again as it was put, after opening once more', async () => {
+      const key = aKey(1, {
+        state: 'PendingDeletion',
+        deletionDate: 1_700_000_604_800,
+        description: 'Grüße, 鍵 \u0000 \u2028 "quoted"',
+        tags: [
+          { TagKey: 'b', TagValue: '2' },
+          { TagKey: 'a', TagValue: '' },
+        ],
+        materials: [aMaterial(1), aMaterial(2, { hsm: 'second' }), aMaterial(3)],
+      })
+      const principal = aPrincipal('administrator')
+      const plain = anAccessKey('AKIAPLAIN', principal)
+      const temporary = anAccessKey('ASIATEMPORARY', principal, {
+        sessionTokenHash: 'ab'.repeat(32),
+        expiresAt: 2 ** 45,
+      })
+      const changes = new Changes('event')
+      changes.put('aliases', anAlias('one', key))
+      changes.put('keys', key)
+      changes.put('accessKeys', plain)
+      changes.put('accessKeys', temporary)
+      changes.put('principals', principal)
+      changes.put('systemKeys', aSystemKey('seal', aMaterial(7)))
+      changes.put('systemKeys', aSystemKey('canary', aMaterial(8)))
+      changes.put('destructions', aDestruction(aMaterial(9), key))
+      await storage.commit(changes)
+      const seen = () => ({
+        key: storage.keys.find(key.arn),
+        aliases: storage.aliases.ofKey(key.arn),
+        principal: storage.principals.find(principal.arn),
+        accessKeys: storage.accessKeys.ofPrincipal(principal.arn),
+        seal: storage.systemKeys.find('main', 'seal'),
+        canary: storage.systemKeys.find('main', 'canary'),
+        destructions: storage.destructions.list(),
+      })
+      const expected = {
+        key: { ...key, revision: 1 },
+        aliases: [{ ...anAlias('one', key), revision: 1 }],
+        principal: { ...principal, revision: 1 },
+        accessKeys: [
+          { ...plain, revision: 1 },
+          { ...temporary, revision: 1 },
+        ],
+        seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },
+        canary: { ...aSystemKey('canary', aMaterial(8)), revision: 1 },
+        destructions: [{ ...aDestruction(aMaterial(9), key), revision: 1 }],
+      }
+      expect(seen()).toEqual(expected)
+      await reopen()
+      expect(seen()).toEqual(expected)
+    })
+
+    it('shows a record that nobody can alter, and is deaf to later changes of what was put', async () => {
+      const tags = [{ TagKey: 'k', TagValue: 'v' }]
+      const key = aKey(1, { tags })
+      const committed = put('keys', key)
+      tags[0]!.TagValue = 'altered'
+      await committed
+      const found = storage.keys.find(key.arn)!
+      expect(found.tags).toEqual([{ TagKey: 'k', TagValue: 'v' }])
+      expect(() => Object.assign(found, { state: 'Disabled' })).toThrow(TypeError)
+      expect(() => Object.assign(found.tags[0]!, { TagValue: 'altered' })).toThrow(TypeError)
+      expect(() => Object.assign(found.materials[0]!.custody, { extractable: true })).toThrow(TypeError)
+    })
+
+    it('refuses a record that was put by someone else in between', async () => {
+      await put('keys', aKey(1))
+      const read = storage.keys.find(aKey(1).arn)!
+      await put('keys', { ...read, description: 'first' })
+      await expect(put('keys', { ...read, description: 'second' })).rejects.toBeInstanceOf(Conflict)
+      expect(storage.keys.find(read.arn)).toMatchObject({ description: 'first', revision: 2 })
+    })
+
+    it('refuses a new record that is there already', async () => {
+      await put('keys', aKey(1))
+      await expect(put('keys', aKey(1, { description: 'second' }))).rejects.toBeInstanceOf(Conflict)
+      expect(storage.keys.find(aKey(1).arn)).toMatchObject({ description: '', revision: 1 })
+    })
+
+    it('writes nothing of a commit in which one change conflicts', async () => {
+      await put('keys', aKey(1))
+      const changes = new Changes('event')
+      changes.put('keys', aKey(2))
+      changes.put('aliases', anAlias('two', aKey(2)))
+      changes.put('keys', aKey(1))
+      await expect(storage.commit(changes)).rejects.toBeInstanceOf(Conflict)
+      expect(storage.keys.find(aKey(2).arn)).toBeUndefined()
+      if (lasting) await reopen()
+      expect(await storage.keys.list({ account, region, limit: 10 })).toHaveLength(1)
+      expect(await storage.aliases.list({ account, region, limit: 10 })).toEqual([])
+    })
+
+    it('lets exactly one of many concurrent commits of the same record through', async () => {
+      await put('keys', aKey(1))
+      const read = storage.keys.find(aKey(1).arn)!
+      const attempts = Array.from({ length: 20 }, (_, n) => put('keys', { ...read, description: `${n}` }))
+      const outcomes = await Promise.allSettled(attempts)
+      expect(outcomes.filter(outcome => outcome.status === 'fulfilled')).toHaveLength(1)
+      expect(storage.keys.find(read.arn)!.revision).toBe(2)
+    })
+
+    it('never shows a listing half of a concurrent commit', async () => {
+      const commits = Array.from({ length: 20 }, (_, n) => put('keys', aKey(2 * n), aKey(2 * n + 1)))
+      const listings = Array.from({ length: 20 }, () => storage.keys.list({ account, region, limit: 100 }))
+      for (const listing of await Promise.all(listings)) {
+        expect(listing.length % 2).toBe(0)
+        expect(listing).not.toContain(undefined)
+      }
+      await Promise.all(commits)
+    })
+
+    it('does nothing for no changes', async () => {
+      await storage.commit(new Changes('event'))
+      expect(await storage.keys.list({ account, region, limit: 10 })).toEqual([])
+    })
+
+    it('refuses an alias of a key that is not there', async () => {
+      await expect(put('aliases', anAlias('lost', aKey(1)))).rejects.toBeInstanceOf(Conflict)
+      expect(storage.aliases.find(anAlias('lost', aKey(1)).arn)).toBeUndefined()
+    })
+
+    it('refuses to remove a key whose aliases stay', async () => {
+      await put('keys', aKey(1))
+      await put('aliases', anAlias('one', aKey(1)))
+      const changes = new Changes('event')
+      changes.remove('keys', storage.keys.find(aKey(1).arn)!)
+      await expect(storage.commit(changes)).rejects.toBeInstanceOf(Conflict)
+      expect(storage.keys.find(aKey(1).arn)).toBeDefined()
+    })
+
+    it('removes a key with its aliases and materials, in whatever order they are listed', async () => {
+      await put('keys', aKey(1, { materials: [aMaterial(1), aMaterial(2)] }))
+      await put('aliases', anAlias('one', aKey(1)), anAlias('uno', aKey(1)))
+      const key = storage.keys.find(aKey(1).arn)!
+      const changes = new Changes('event')
+      changes.remove('keys', key)
+      for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
+      for (const material of key.materials) changes.put('destructions', aDestruction(material, key))
+      await storage.commit(changes)
+      expect(storage.destructions.list()).toHaveLength(2)
+      expect(storage.keys.find(key.arn)).toBeUndefined()
+      expect(storage.aliases.ofKey(key.arn)).toEqual([])
+      expect(storage.keys.findByMaterial(aMaterial(2).id, region)).toBeUndefined()
+      expect(storage.keys.materialsOn('main')).toEqual(new Set())
+      await put('keys', aKey(1))
+      expect(storage.keys.find(key.arn)!.materials).toEqual([aMaterial(1)])
+    })
+
+    it('finds a key by each material it has had, in its own region only', async () => {
+      const here = aKey(1, { materials: [aMaterial(1), aMaterial(2)] })
+      const there = aKey(1, { region: 'us-east-1', materials: [aMaterial(2)] })
+      await put('keys', here, there)
+      expect(storage.keys.findByMaterial(aMaterial(1).id, region)?.arn).toBe(here.arn)
+      expect(storage.keys.findByMaterial(aMaterial(2).id, region)?.arn).toBe(here.arn)
+      expect(storage.keys.findByMaterial(aMaterial(2).id, 'us-east-1')?.arn).toBe(there.arn)
+      expect(storage.keys.findByMaterial(aMaterial(1).id, 'us-east-1')).toBeUndefined()
+      const rotated = { ...storage.keys.find(here.arn)!, materials: [aMaterial(1), aMaterial(2), aMaterial(3)] }
+      await put('keys', rotated)
+      for (const number of [1, 2, 3]) {
+        expect(storage.keys.findByMaterial(aMaterial(number).id, region)!.revision).toBe(2)
+      }
+    })
+
+    it('pages through keys in order of id, within one account and region', async () => {
+      const elsewhere = [aKey(3, { region: 'us-east-1' }), aKey(4, { account: '444455556666' })]
+      await put('keys', ...[5, 2, 9, 1, 7].map(number => aKey(number)), ...elsewhere)
+      const first = await storage.keys.list({ account, region, limit: 2 })
+      const second = await storage.keys.list({ account, region, limit: 2, after: first[1]!.id })
+      const third = await storage.keys.list({ account, region, limit: 2, after: second[1]!.id })
+      expect([first, second, third].map(page => page.map(key => key.creationDate % 100))).toEqual([[1, 2], [5, 7], [9]])
+      expect(await storage.keys.list({ account, region, limit: 2, after: third[0]!.id })).toEqual([])
+    })
+
+    it('pages through aliases in the byte order of their names, of all keys or of one', async () => {
+      await put('keys', aKey(1), aKey(2))
+      await put('aliases', ...['b', 'B', 'a_', 'a/', 'a-'].map(name => anAlias(name, aKey(1))), anAlias('aa', aKey(2)))
+      const names = async (rest: object) =>
+        (await storage.aliases.list({ account, region, limit: 10, ...rest })).map(alias => alias.name.slice(6))
+      expect(await names({})).toEqual(['B', 'a-', 'a/', 'a_', 'aa', 'b'])
+      expect(await names({ after: 'alias/a/' })).toEqual(['a_', 'aa', 'b'])
+      expect(await names({ targetKeyArn: aKey(1).arn, after: 'alias/a/', limit: 1 })).toEqual(['a_'])
+      expect(await names({ region: 'us-east-1' })).toEqual([])
+    })
+
+    it('moves an alias from one key to the other', async () => {
+      await put('keys', aKey(1), aKey(2))
+      await put('aliases', anAlias('moving', aKey(1)))
+      const alias = storage.aliases.find(anAlias('moving', aKey(1)).arn)!
+      await put('aliases', { ...alias, targetKeyArn: aKey(2).arn })
+      expect(storage.aliases.ofKey(aKey(1).arn)).toEqual([])
+      expect(storage.aliases.ofKey(aKey(2).arn)).toEqual([{ ...alias, targetKeyArn: aKey(2).arn, revision: 2 }])
+    })
+
+    it('names the keys whose deletion is due, and no others', async () => {
+      const pending = { state: 'PendingDeletion' } as const
+      await put(
+        'keys',
+        aKey(1, { ...pending, deletionDate: 999 }),
+        aKey(2, { ...pending, deletionDate: 1000 }),
+        aKey(3, { ...pending, deletionDate: 1001 }),
+        aKey(4),
+      )
+      expect(storage.keys.dueForDeletion(1000).map(key => key.arn)).toEqual([aKey(1).arn, aKey(2).arn])
+    })
+
+    it('names every material on an HSM, those of system keys included', async () => {
+      await put('keys', aKey(1, { materials: [aMaterial(1), aMaterial(2, { hsm: 'second' })] }), aKey(3))
+      await put('systemKeys', aSystemKey('seal', aMaterial(4)), aSystemKey('seal', aMaterial(5, { hsm: 'second' })))
+      expect(storage.keys.materialsOn('main')).toEqual(new Set([1, 3, 4].map(number => aMaterial(number).id)))
+      expect(storage.keys.materialsOn('second')).toEqual(new Set([2, 5].map(number => aMaterial(number).id)))
+      expect(storage.systemKeys.find('second', 'canary')).toBeUndefined()
+    })
+
+    it('fails its check and every commit once it is closed', async () => {
+      await storage.check()
+      await storage.close()
+      await expect(storage.check()).rejects.toBeInstanceOf(Failure)
+      await expect(put('keys', aKey(1))).rejects.toMatchObject({ code: 'KMSInternalException' })
+    })
+  })
+}
+
+/** Four keys at revisions 0 to 3: small enough that many steps fit and many conflict. */
+const step = fc.record({
+  number: fc.integer({ min: 1, max: 4 }),
+  action: fc.constantFrom('put', 'put', 'put', 'remove'),
+  revision: fc.integer({ min: 0, max: 3 }),
+  tag: fc.string({ unit: 'binary', maxLength: 8 }),
+})

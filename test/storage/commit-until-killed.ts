@@ -1,0 +1,20 @@
+/** Commits pairs of records to the storage named on the command line, and prints the number of each pair once it is in. */
+import { writeSync } from 'node:fs'
+import { sqlite } from '../../src/storage/engines/sqlite.ts'
+import { openStorage } from '../../src/storage/sql-storage.ts'
+import { Changes } from '../../src/storage/storage.ts'
+import { aKey, anAlias } from './records.ts'
+
+const storage = await openStorage(sqlite(process.argv[2]!))
+let key = storage.keys.find(aKey(1).arn) ?? aKey(1)
+let alias = storage.aliases.find(anAlias('one', key).arn) ?? anAlias('one', key)
+
+for (let number = key.revision + 1; ; number++) {
+  const changes = new Changes(`event-${number}`)
+  changes.put('keys', { ...key, description: `${number}` })
+  changes.put('aliases', { ...alias, lastUpdatedDate: number })
+  await storage.commit(changes)
+  writeSync(1, `${number}\n`)
+  key = storage.keys.find(key.arn)!
+  alias = storage.aliases.find(alias.arn)!
+}

@@ -1,0 +1,86 @@
+/** Records to fill a storage with. Their secrets and keys are made up and open nothing. */
+import type { Alias } from '../../src/model/alias.ts'
+import type { AccessKey, Principal } from '../../src/model/caller.ts'
+import type { Destruction, Key, KeyMaterial, SystemKey } from '../../src/model/key.ts'
+
+export const account = '111122223333'
+export const region = 'eu-central-1'
+
+export function aMaterial(number: number, rest: Partial<KeyMaterial> = {}): KeyMaterial {
+  return {
+    id: number.toString(16).padStart(64, '0'),
+    hsm: 'main',
+    custody: { sensitive: true, extractable: false, alwaysSensitive: true, neverExtractable: true, local: true },
+    createdAt: 1_700_000_000_000 + number,
+    ...rest,
+  }
+}
+
+/** Key ids sort by their number. */
+export function aKey(number: number, rest: Partial<Key> = {}): Key {
+  const id = `00000000-0000-4000-8000-${number.toString().padStart(12, '0')}`
+  const where = { account, region, ...rest }
+  return {
+    arn: `arn:aws:kms:${where.region}:${where.account}:key/${id}`,
+    id,
+    account,
+    region,
+    spec: 'SYMMETRIC_DEFAULT',
+    usage: 'ENCRYPT_DECRYPT',
+    origin: 'AWS_KMS',
+    state: 'Enabled',
+    description: '',
+    creationDate: 1_700_000_000_000 + number,
+    deletionDate: undefined,
+    tags: [],
+    policy: '{"Version":"2012-10-17","Statement":[]}',
+    materials: [aMaterial(number)],
+    revision: 0,
+    ...rest,
+  }
+}
+
+export function anAlias(name: string, target: Key, rest: Partial<Alias> = {}): Alias {
+  return {
+    arn: `arn:aws:kms:${target.region}:${target.account}:alias/${name}`,
+    name: `alias/${name}`,
+    account: target.account,
+    region: target.region,
+    targetKeyArn: target.arn,
+    creationDate: 1_700_000_000_000,
+    lastUpdatedDate: 1_700_000_000_001,
+    revision: 0,
+    ...rest,
+  }
+}
+
+export function aPrincipal(userName: string): Principal {
+  return {
+    arn: `arn:aws:iam::${account}:user/${userName}`,
+    account,
+    userName,
+    principalId: `AIDA${userName.toUpperCase().padEnd(17, 'X')}`,
+    policies: ['{"Version":"2012-10-17","Statement":[]}'],
+    revision: 0,
+  }
+}
+
+export function anAccessKey(id: string, principal: Principal, rest: Partial<AccessKey> = {}): AccessKey {
+  return {
+    id,
+    principalArn: principal.arn,
+    sealedSecret: new Uint8Array([0, 1, 254, 255]),
+    sessionTokenHash: undefined,
+    expiresAt: undefined,
+    revision: 0,
+    ...rest,
+  }
+}
+
+export function aSystemKey(purpose: SystemKey['purpose'], material: KeyMaterial): SystemKey {
+  return { purpose, material, revision: 0 }
+}
+
+export function aDestruction(material: KeyMaterial, key: Key): Destruction {
+  return { material: material.id, hsm: material.hsm, keyArn: key.arn, revision: 0 }
+}

@@ -1,0 +1,268 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import { CompiledQuery, type Driver, Kysely, sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { OperatorError } from '../../src/errors.ts'
+import type { Engine } from '../../src/storage/engines/engine.ts'
+import { sqlite } from '../../src/storage/engines/sqlite.ts'
+import { openStorage } from '../../src/storage/sql-storage.ts'
+import { Changes, type Storage } from '../../src/storage/storage.ts'
+import { storageContract } from '../contracts/storage.ts'
+import { account, aKey, anAlias, region } from './records.ts'
+import { canMount, onSmallDisk } from './small-disk.ts'
+
+storageContract('a SQLite file', true, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'storage-'))
+  return {
+    open: () => openStorage(sqlite(join(directory, 'storage.db'))),
+    dispose: () => rmSync(directory, { recursive: true }),
+  }
+})
+
+storageContract('SQLite in memory', false, () => ({
+  open: () => openStorage(sqlite(':memory:')),
+  dispose: () => {},
+}))
+
+describe('a SQLite file', () => {
+  let directory: string
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'sqlite-'))
+  })
+  afterAll(() => rmSync(directory, { recursive: true }))
+
+  it('is private, and one file alone once it is closed', async () => {
+    const inside = join(directory, 'private')
+    mkdirSync(inside)
+    const storage = await openStorage(sqlite(join(inside, 'storage.db')))
+    await putKeys(storage, 1)
+    expect(readdirSync(inside)).toEqual(['storage.db', 'storage.db-wal'])
+    for (const name of readdirSync(inside)) expect(statSync(join(inside, name)).mode & 0o777).toBe(0o600)
+    await storage.close()
+    expect(readdirSync(inside)).toEqual(['storage.db'])
+  })
+
+  it('is written through to the disk at each commit, locked, and checks references', async () => {
+    const db = new Kysely<unknown>({ dialect: sqlite(join(directory, 'pragmas.db')).dialect })
+    const pragma = async (name: string) =>
+      Object.values((await sql`pragma ${sql.raw(name)}`.execute(db)).rows[0] as object)[0]
+    expect(await pragma('journal_mode')).toBe('wal')
+    expect(await pragma('synchronous')).toBe(2)
+    expect(await pragma('locking_mode')).toBe('exclusive')
+    expect(await pragma('foreign_keys')).toBe(1)
+    await db.destroy()
+  })
+
+  it('remembers which event changed what, in order', async () => {
+    const path = join(directory, 'changes.db')
+    const storage = await openStorage(sqlite(path))
+    const first = new Changes('event-1')
+    first.put('keys', aKey(1))
+    first.put('aliases', anAlias('one', aKey(1)))
+    await storage.commit(first)
+    await storage.check()
+    const second = new Changes('event-2')
+    second.remove('aliases', storage.aliases.find(anAlias('one', aKey(1)).arn)!)
+    await storage.commit(second)
+    await storage.close()
+    const changes = query(path, 'select event_id, noun, record_key from changes order by sequence')
+    expect(changes).toEqual([
+      { event_id: 'event-1', noun: 'keys', record_key: aKey(1).arn },
+      { event_id: 'event-1', noun: 'aliases', record_key: anAlias('one', aKey(1)).arn },
+      { event_id: 'event-2', noun: 'aliases', record_key: anAlias('one', aKey(1)).arn },
+    ])
+  })
+
+  it('keeps every commit that was reported and no half of one, whenever the process is killed', async () => {
+    const path = join(directory, 'killed.db')
+    let last = 0
+    for (let round = 0; round < 10; round++) {
+      const child = startCommitting(path)
+      const killAfter = 1 + Math.floor(Math.random() * 40)
+      let seen = 0
+      for await (const line of child.lines) {
+        last = Number(line)
+        if (++seen === killAfter) child.process.kill('SIGKILL')
+      }
+      await child.ended
+      const storage = await openStorage(sqlite(path))
+      const [key] = await storage.keys.list({ account, region, limit: 2 })
+      const [alias] = await storage.aliases.list({ account, region, limit: 2 })
+      await storage.close()
+      expect(Number(key!.description)).toBe(alias!.lastUpdatedDate)
+      expect([last, last + 1]).toContain(alias!.lastUpdatedDate)
+      last = alias!.lastUpdatedDate
+    }
+    const events = query(path, 'select event_id, count(*) as changes from changes group by event_id')
+    expect(events).toHaveLength(last)
+    expect(events.every(event => event.changes === 2)).toBe(true)
+  }, 30_000)
+
+  it('serves one process only, and the next as soon as that one is gone', async () => {
+    const path = join(directory, 'used.db')
+    const child = startCommitting(path)
+    await once(child.lines, 'line')
+    await expect(openStorage(sqlite(path))).rejects.toThrow(
+      new OperatorError(`storage ${path} is in use by another strongroom process`),
+    )
+    child.process.kill('SIGKILL')
+    await child.ended
+    const storage = await openStorage(sqlite(path))
+    await expect(openStorage(sqlite(path))).rejects.toThrow('is in use by another strongroom process')
+    await storage.close()
+  }, 10_000)
+
+  it('changes nothing while it cannot grow, and goes on once it can', async () => {
+    const path = join(directory, 'grown.db')
+    const { engine, run } = controlled(sqlite(path))
+    const storage = await openStorage(engine)
+    await run('pragma max_page_count = 60')
+    const committed = await fillUp(storage)
+    await run('pragma max_page_count = 1000000')
+    await expectOnly(storage, committed)
+    await putKeys(storage, 9999)
+    await storage.close()
+    const again = await openStorage(sqlite(path))
+    await expectOnly(again, [...committed, 9999])
+    await again.close()
+  })
+
+  it.runIf(canMount)('changes nothing while the disk is full, and goes on once it is not', async () => {
+    await onSmallDisk('2m', async disk => {
+      const path = join(disk, 'storage.db')
+      writeFileSync(join(disk, 'ballast'), Buffer.alloc(1_000_000))
+      const storage = await openStorage(sqlite(path))
+      const committed = await fillUp(storage)
+      await expectOnly(storage, committed)
+      rmSync(join(disk, 'ballast'))
+      await putKeys(storage, 9999)
+      await storage.check()
+      await storage.close()
+      const again = await openStorage(sqlite(path))
+      await expectOnly(again, [...committed, 9999])
+      await again.close()
+    })
+  })
+
+  it('is not opened when a newer version has written it', async () => {
+    const path = join(directory, 'newer.db')
+    await (await openStorage(sqlite(path))).close()
+    query(path, 'insert into strongroom_migrations (number) values (999)')
+    const opened = openStorage(sqlite(path))
+    await expect(opened).rejects.toBeInstanceOf(OperatorError)
+    await expect(opened).rejects.toThrow(
+      'was written by a newer version of strongroom (schema 999, this version knows 1)',
+    )
+  })
+
+  it('is not opened when it belongs to another application, and stays as it was', async () => {
+    const path = join(directory, 'foreign.db')
+    query(path, 'create table customers (id integer primary key)')
+    const before = readFileSync(path)
+    await expect(openStorage(sqlite(path))).rejects.toThrow(
+      new OperatorError(`storage ${path} is the database of another application`),
+    )
+    expect(query(path, 'select name from sqlite_master')).toEqual([{ name: 'customers' }])
+    expect(before.length).toBe(statSync(path).size)
+  })
+
+  it.each([
+    ['text', () => Buffer.from('accounts: []\n'.repeat(1000)), 'is not a SQLite database'],
+    ['a database whose pages are overwritten', damaged, 'is damaged'],
+  ])('is not opened when it is %s', async (name, content, message) => {
+    const path = join(directory, `${name}.db`)
+    writeFileSync(path, await content(directory))
+    await expect(openStorage(sqlite(path))).rejects.toThrow(new OperatorError(`storage ${path} ${message}`))
+  })
+
+  it('is not opened in a directory that is not there, nor where a directory is', async () => {
+    for (const path of [join(directory, 'missing', 'storage.db'), directory]) {
+      const opened = openStorage(sqlite(path))
+      await expect(opened).rejects.toBeInstanceOf(OperatorError)
+      await expect(opened).rejects.toThrow(`storage ${path} cannot be opened: is its directory there`)
+    }
+  })
+
+  it.skipIf(process.getuid!() === 0)('is not opened in a directory that this user may not read', async () => {
+    const path = join(directory, 'closed')
+    mkdirSync(path, { mode: 0o000 })
+    await expect(openStorage(sqlite(join(path, 'storage.db')))).rejects.toBeInstanceOf(OperatorError)
+  })
+})
+
+async function putKeys(storage: Storage, ...numbers: number[]): Promise<void> {
+  const changes = new Changes('event')
+  for (const number of numbers) changes.put('keys', aKey(number, { policy: 'p'.repeat(2000) }))
+  await storage.commit(changes)
+}
+
+/** Commits two keys at a time until that fails; returns the numbers of those that are in. */
+async function fillUp(storage: Storage): Promise<number[]> {
+  const committed: number[] = []
+  for (let number = 1; number < 1000; number += 2) {
+    try {
+      await putKeys(storage, number, number + 1)
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'KMSInternalException', cause: { errcode: 13 } })
+      expect(committed).not.toEqual([])
+      return committed
+    }
+    committed.push(number, number + 1)
+  }
+  throw new Error('the disk never filled up')
+}
+
+async function expectOnly(storage: Storage, numbers: readonly number[]): Promise<void> {
+  const keys = await storage.keys.list({ account, region, limit: 2000 })
+  expect(keys.map(key => key.arn)).toEqual(numbers.map(number => aKey(number).arn))
+  expect(storage.keys.materialsOn('main').size).toBe(numbers.length)
+}
+
+function startCommitting(path: string) {
+  const script = join(import.meta.dirname, 'commit-until-killed.ts')
+  const child = spawn(process.execPath, [script, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return { process: child, lines: createInterface(child.stdout), ended: once(child, 'close') }
+}
+
+/** The engine, and a way to reach the connection that it gave to the storage. */
+function controlled(engine: Engine): { engine: Engine; run(statement: string): Promise<void> } {
+  const { dialect } = engine
+  let driver: Driver
+  return {
+    engine: {
+      ...engine,
+      dialect: {
+        createDriver: () => (driver = dialect.createDriver()),
+        createAdapter: () => dialect.createAdapter(),
+        createQueryCompiler: () => dialect.createQueryCompiler(),
+        createIntrospector: db => dialect.createIntrospector(db),
+      },
+    },
+    async run(statement) {
+      const connection = await driver.acquireConnection()
+      await connection.executeQuery(CompiledQuery.raw(statement), {})
+    },
+  }
+}
+
+function query(path: string, statement: string): Record<string, unknown>[] {
+  using database = new DatabaseSync(path)
+  return database
+    .prepare(statement)
+    .all()
+    .map(row => ({ ...row }))
+}
+
+/** A database that was written by a storage, of which everything after the first page is noise. */
+async function damaged(directory: string): Promise<Buffer> {
+  const path = join(directory, 'to-be-damaged.db')
+  const storage = await openStorage(sqlite(path))
+  await putKeys(storage, 1, 2, 3)
+  await storage.close()
+  return readFileSync(path).fill(0x5a, 4096)
+}
