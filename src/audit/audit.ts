@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import type { Failure } from '../errors.ts'
+import type { Caller } from '../model/caller.ts'
+import type { AuditRecord, Journal } from './entry.ts'
+
+/** The audit of one call while it goes on: the path fills it in as it learns. */
+export interface Entry {
+  readonly eventId: string
+  readonly requestId: string
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  readonly sourceAddress: string
+  readonly userAgent: string | undefined
+  caller?: Caller
+  operation?: { readonly name: string; readonly readOnly: boolean }
+  /** ARNs. */
+  resources?: readonly string[]
+  /** Only the members that the operation declares as recorded. */
+  requestParameters?: Readonly<Record<string, unknown>>
+  responseElements?: Readonly<Record<string, unknown>>
+}
+
+export interface Audit {
+  /** While true, nothing may be changed: it could not be put on record. */
+  readonly failing: boolean
+  open(request: { readonly sourceAddress: string; readonly userAgent: string | undefined }): Entry
+  /** Resolves once the record of the call is on disk; rejects when it could not be written. */
+  close(entry: Entry, failure?: Failure): Promise<void>
+  /** Puts on record what the gateway does by itself, such as the deletion of a key. Resolves to the event id. */
+  event(name: string, resource: string, details: Readonly<Record<string, unknown>>): Promise<string>
+}
+
+export function createAudit(journal: Journal, clock: () => number): Audit {
+  return {
+    get failing() {
+      return journal.failing
+    },
+    open: ({ sourceAddress, userAgent }) => ({
+      eventId: randomUUID(),
+      requestId: randomUUID(),
+      startedAt: clock(),
+      sourceAddress,
+      userAgent,
+    }),
+    close: (entry, failure) => journal.append(recordOf(entry, failure)),
+    async event(name, resource, details) {
+      const record = serviceEvent(name, resource, details, clock())
+      await journal.append(record)
+      return record.eventID
+    },
+  }
+}
+
+/** Longest user agent that CloudTrail keeps. */
+const maximumUserAgent = 1024
+
+const common = {
+  eventVersion: '1.11',
+  eventSource: 'kms.amazonaws.com',
+  eventCategory: 'Management',
+  managementEvent: true,
+} as const
+
+function recordOf(entry: Entry, failure: Failure | undefined): AuditRecord {
+  const { caller, operation } = entry
+  return {
+    ...common,
+    eventID: entry.eventId,
+    requestID: entry.requestId,
+    eventTime: new Date(entry.startedAt).toISOString(),
+    eventType: 'AwsApiCall',
+    ...(operation && { eventName: operation.name, readOnly: operation.readOnly }),
+    ...(caller && {
+      awsRegion: caller.region,
+      recipientAccountId: caller.account,
+      userIdentity: {
+        type: 'IAMUser',
+        principalId: caller.principalId,
+        arn: caller.arn,
+        accountId: caller.account,
+        accessKeyId: caller.accessKeyId,
+        userName: caller.userName,
+      },
+    }),
+    sourceIPAddress: entry.sourceAddress,
+    ...(entry.userAgent !== undefined && { userAgent: entry.userAgent.slice(0, maximumUserAgent) }),
+    requestParameters: entry.requestParameters ?? null,
+    responseElements: entry.responseElements ?? null,
+    ...(entry.resources && { resources: entry.resources.map(resourceOf) }),
+    ...(failure && { errorCode: codeOf(failure), errorMessage: failure.message }),
+  }
+}
+
+/** CloudTrail has its own name for a denial. */
+function codeOf({ code }: Failure): string {
+  return code === 'AccessDeniedException' ? 'AccessDenied' : code
+}
+
+function serviceEvent(
+  name: string,
+  resource: string,
+  details: Readonly<Record<string, unknown>>,
+  now: number,
+): AuditRecord {
+  const described = resourceOf(resource)
+  return {
+    ...common,
+    eventID: randomUUID(),
+    requestID: randomUUID(),
+    eventTime: new Date(now).toISOString(),
+    eventType: 'AwsServiceEvent',
+    eventName: name,
+    readOnly: false,
+    userIdentity: { accountId: described.accountId, invokedBy: 'strongroom' },
+    requestParameters: null,
+    responseElements: null,
+    resources: [described],
+    additionalEventData: details,
+    recipientAccountId: described.accountId,
+  }
+}
+
+function resourceOf(arn: string): { ARN: string; accountId: string; type: string } {
+  const type = arn.includes(':alias/') ? 'AWS::KMS::Alias' : 'AWS::KMS::Key'
+  return { ARN: arn, accountId: arn.split(':')[4] ?? '', type }
+}

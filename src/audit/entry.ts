@@ -1,0 +1,40 @@
+/**
+ * One audited call, in the shape of a CloudTrail record (CloudTrail User Guide, "CloudTrail record contents"), so that
+ * whatever reads CloudTrail reads this. It never holds plaintext, ciphertext, secrets or key material.
+ */
+export interface AuditRecord {
+  readonly eventVersion: '1.11'
+  readonly eventID: string
+  readonly requestID: string
+  /** ISO 8601, UTC, milliseconds. */
+  readonly eventTime: string
+  readonly eventSource: 'kms.amazonaws.com'
+  readonly eventType: 'AwsApiCall' | 'AwsServiceEvent'
+  readonly eventCategory: 'Management'
+  readonly managementEvent: true
+  /** Wire name of the operation; absent when the request did not name one that exists. */
+  readonly eventName?: string
+  readonly awsRegion?: string
+  readonly readOnly?: boolean
+  readonly userIdentity?: Readonly<Record<string, unknown>>
+  readonly sourceIPAddress?: string
+  readonly userAgent?: string
+  readonly resources?: readonly { readonly ARN: string; readonly accountId: string; readonly type: string }[]
+  /** Only members that the operation declares as recorded, names in lowerCamel. */
+  readonly requestParameters?: Readonly<Record<string, unknown>> | null
+  readonly responseElements?: Readonly<Record<string, unknown>> | null
+  readonly additionalEventData?: Readonly<Record<string, unknown>>
+  /** Absent on success. */
+  readonly errorCode?: string
+  readonly errorMessage?: string
+  readonly recipientAccountId?: string
+}
+
+/** Where audit records go. */
+export interface Journal {
+  /** True from a failed append until the next one that succeeds. While it is, nothing may be changed. */
+  readonly failing: boolean
+  /** Resolves once the record is durable on disk; rejects when it could not be written. */
+  append(record: AuditRecord): Promise<void>
+  close(): Promise<void>
+}

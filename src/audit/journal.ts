@@ -1,0 +1,175 @@
+/** The audit journal: a file of JSON lines in which a record is durable before its call is answered. */
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { getSystemErrorMessage } from 'node:util'
+import { Failure, OperatorError } from '../errors.ts'
+import type { AuditRecord, Journal } from './entry.ts'
+
+/** The part of a FileHandle, opened for appending, that the journal uses. */
+export interface JournalFile {
+  /** Appends the bytes from `offset` on; like write(2) it may write fewer. */
+  write(bytes: Uint8Array, offset: number): Promise<{ readonly bytesWritten: number }>
+  datasync(): Promise<void>
+  truncate(length: number): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Opens the journal, created with mode 0600 when it is not there. Throws OperatorError.
+ *
+ * A crash in the middle of a write leaves a last line without its end; the call of that record was never answered. Where the
+ * line is a whole record it gets its end, otherwise it is cut off. Nothing before it is touched.
+ */
+export async function openJournal(path: string): Promise<FileJournal> {
+  let file: FileHandle | undefined
+  try {
+    file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND, 0o600)
+    await syncDirectory(dirname(path))
+    const size = await mendLastLine(file, path)
+    await file.datasync()
+    return new FileJournal(file, size)
+  } catch (error) {
+    await file?.close()
+    if (error instanceof OperatorError) throw error
+    throw new OperatorError(`audit journal ${path} cannot be opened: ${reason(error)}`, { cause: error })
+  }
+}
+
+/** Lines that become durable together, and the promise of all their calls. */
+class Batch {
+  text = ''
+  readonly durable = Promise.withResolvers<void>()
+}
+
+export class FileJournal implements Journal {
+  readonly #file: JournalFile
+  /** Bytes of the file up to the end of its last good line. */
+  #size: number
+  /** Takes what is appended while the batch before is being written. Bounded by the requests in flight: each awaits its record. */
+  #gathering = new Batch()
+  #writing: Promise<void> | undefined
+  /** A failed write may have left bytes after `#size`. */
+  #torn = false
+  #failing = false
+
+  constructor(file: JournalFile, size: number) {
+    this.#file = file
+    this.#size = size
+  }
+
+  get failing(): boolean {
+    return this.#failing
+  }
+
+  async append(record: AuditRecord): Promise<void> {
+    const batch = this.#gathering
+    batch.text += `${JSON.stringify(record)}\n`
+    this.#writing ??= this.#writeBatches()
+    return batch.durable.promise
+  }
+
+  /** Ends once everything appended so far is durable or rejected. */
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#file.close()
+  }
+
+  async #writeBatches(): Promise<void> {
+    // Lets every call of this turn of the event loop into the first batch.
+    await new Promise(setImmediate)
+    while (this.#gathering.text !== '') {
+      const batch = this.#gathering
+      this.#gathering = new Batch()
+      try {
+        await this.#write(Buffer.from(batch.text))
+        this.#failing = false
+        batch.durable.resolve()
+      } catch (error) {
+        this.#failing = true
+        batch.durable.reject(new Failure('KMSInternalException', '', { cause: error }))
+      }
+    }
+    this.#writing = undefined
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    try {
+      if (this.#torn) await this.#cut()
+      this.#torn = true
+      for (let offset = 0; offset < bytes.length; ) offset += (await this.#file.write(bytes, offset)).bytesWritten
+      await this.#file.datasync()
+      this.#size += bytes.length
+      this.#torn = false
+    } catch (error) {
+      // Should this fail too, the next batch tries again before it writes.
+      if (this.#torn) await this.#cut().catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #cut(): Promise<void> {
+    await this.#file.truncate(this.#size)
+    this.#torn = false
+  }
+}
+
+/** The name of a new file is durable only once its directory is. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+/** Returns the size of the file, whose last line is now whole. */
+async function mendLastLine(file: FileHandle, path: string): Promise<number> {
+  const { size } = await file.stat()
+  if (size === 0) return 0
+  if ((await read(file, 0, 1)) !== '{')
+    throw new OperatorError(`${path} is not an audit journal: it begins with no record`)
+  const end = await endOfLastLine(file, size)
+  if (end === size) return size
+  if (isRecord(await read(file, end, size - end))) {
+    await file.write('\n')
+    return size + 1
+  }
+  await file.truncate(end)
+  return end
+}
+
+/** Offset after the last newline; 0 when there is none. */
+async function endOfLastLine(file: FileHandle, size: number): Promise<number> {
+  const step = 65_536
+  for (let end = size; end > 0; end -= step) {
+    const start = Math.max(0, end - step)
+    const newline = (await readBytes(file, start, end - start)).lastIndexOf(0x0a)
+    if (newline >= 0) return start + newline + 1
+  }
+  return 0
+}
+
+async function read(file: FileHandle, start: number, length: number): Promise<string> {
+  return (await readBytes(file, start, length)).toString()
+}
+
+async function readBytes(file: FileHandle, start: number, length: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start)
+  return buffer.subarray(0, bytesRead)
+}
+
+function isRecord(line: string): boolean {
+  try {
+    JSON.parse(line)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function reason(error: unknown): string {
+  if (error instanceof Error && 'errno' in error) return getSystemErrorMessage(Number(error.errno)) ?? error.message
+  return String(error)
+}

@@ -1,0 +1,17 @@
+/** Appends to the journal named on the command line, 16 at a time, and prints the number of each record once it is durable. */
+import { writeSync } from 'node:fs'
+import { openJournal } from '../../src/audit/journal.ts'
+import { aRecord } from './records.ts'
+
+const journal = await openJournal(process.argv[2]!)
+let next = Number(process.argv[3]!)
+
+async function appendForEver(): Promise<never> {
+  for (;;) {
+    const number = next++
+    await journal.append(aRecord(number))
+    writeSync(1, `${number}\n`)
+  }
+}
+
+await Promise.all(Array.from({ length: 16 }, appendForEver))

@@ -1,0 +1,303 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { AuditRecord } from '../../src/audit/entry.ts'
+import { FileJournal, type JournalFile, openJournal } from '../../src/audit/journal.ts'
+import { Failure, OperatorError } from '../../src/errors.ts'
+import { canMount, onSmallDisk } from '../storage/small-disk.ts'
+import { aRecord } from './records.ts'
+
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'journal-'))
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+describe('the audit journal', () => {
+  it('holds every record as it was appended, in order, one JSON text to a line', async () => {
+    const text = fc.string({ unit: 'binary' })
+    const bursts = fc.array(fc.array(fc.record({ userAgent: text, requestParameters: fc.dictionary(text, text) })))
+    await fc.assert(
+      fc.asyncProperty(bursts, async bursts => {
+        const file = new Disk()
+        const journal = new FileJournal(file, 0)
+        const appended: AuditRecord[] = []
+        for (const burst of bursts) {
+          const records = burst.map((rest, index) => aRecord(appended.length + index, rest))
+          appended.push(...records)
+          await Promise.all(records.map(record => journal.append(record)))
+        }
+        await journal.close()
+        expect(file.records()).toEqual(JSON.parse(JSON.stringify(appended)))
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('holds exactly the records that were accepted, however the disk fails', async () => {
+    const plan = fc.array(fc.record({ burst: fc.integer({ min: 1, max: 5 }), fault }), { maxLength: 12 })
+    await fc.assert(
+      fc.asyncProperty(plan, async plan => {
+        const file = new Disk()
+        const journal = new FileJournal(file, 0)
+        const accepted: string[] = []
+        let number = 0
+        for (const { burst, fault } of plan) {
+          file.fault = fault
+          const records = Array.from({ length: burst }, () => aRecord(number++))
+          const outcomes = await Promise.allSettled(records.map(record => journal.append(record)))
+          const statuses = new Set(outcomes.map(outcome => outcome.status))
+          expect(statuses.size).toBe(1)
+          expect(journal.failing).toBe(statuses.has('rejected'))
+          if (!journal.failing) accepted.push(...records.map(record => record.eventID))
+          if (!fault.endsWith('truncate')) expect(file.records().map(record => record.eventID)).toEqual(accepted)
+        }
+        file.fault = 'none'
+        await journal.append(aRecord(number))
+        expect(journal.failing).toBe(false)
+        expect(file.records().map(record => record.eventID)).toEqual([...accepted, `${number}`])
+      }),
+    )
+  })
+
+  it('serves many calls with one write and one synchronisation, and gathers while that runs', async () => {
+    const file = new Disk()
+    const journal = new FileJournal(file, 0)
+    const release = file.holdSynchronisation()
+    const first = Array.from({ length: 64 }, (_, number) => journal.append(aRecord(number)))
+    await file.synchronising
+    const second = Array.from({ length: 64 }, (_, number) => journal.append(aRecord(64 + number)))
+    release()
+    await Promise.all([...first, ...second])
+    expect([file.writes, file.synchronisations]).toEqual([2, 2])
+    expect(file.records().map(record => Number(record.eventID))).toEqual([...Array(128).keys()])
+  })
+
+  it('accepts nothing before it is synchronised', async () => {
+    const file = new Disk()
+    const journal = new FileJournal(file, 0)
+    const release = file.holdSynchronisation()
+    let accepted = false
+    const appended = journal.append(aRecord(1)).then(() => {
+      accepted = true
+    })
+    await file.synchronising
+    await new Promise(setImmediate)
+    expect(file.records()).toHaveLength(1)
+    expect(accepted).toBe(false)
+    release()
+    await appended
+    expect(accepted).toBe(true)
+  })
+
+  it('rejects with an internal failure that keeps its cause and says nothing', async () => {
+    const file = new Disk()
+    const journal = new FileJournal(file, 0)
+    file.fault = 'datasync'
+    const failure = await journal.append(aRecord(1)).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(Failure)
+    expect(failure).toMatchObject({ code: 'KMSInternalException', message: '', cause: { code: 'EIO' } })
+  })
+
+  it('rejects a record that is no JSON, and no other', async () => {
+    const file = new Disk()
+    const journal = new FileJournal(file, 0)
+    const outcomes = await Promise.allSettled([
+      journal.append(aRecord(1)),
+      journal.append(aRecord(2, { requestParameters: { number: 1n } })),
+      journal.append(aRecord(3)),
+    ])
+    expect(outcomes.map(outcome => outcome.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(file.records().map(record => record.eventID)).toEqual(['1', '3'])
+  })
+
+  it('writes what is waiting before it closes, and accepts nothing afterwards', async () => {
+    const path = join(directory, 'closed')
+    const journal = await openJournal(path)
+    const appended = [journal.append(aRecord(1)), journal.append(aRecord(2))]
+    await journal.close()
+    await Promise.all(appended)
+    await expect(journal.append(aRecord(3))).rejects.toMatchObject({ code: 'KMSInternalException' })
+    expect(eventIds(path)).toEqual(['1', '2'])
+  })
+})
+
+describe('a journal file', () => {
+  it('is private and goes on where it ended', async () => {
+    const path = join(directory, 'continued')
+    for (const number of [1, 2, 3]) {
+      const journal = await openJournal(path)
+      await journal.append(aRecord(number))
+      await journal.close()
+    }
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(eventIds(path)).toEqual(['1', '2', '3'])
+  })
+
+  it('holds every record whose append was reported, whenever the process is killed', async () => {
+    const path = join(directory, 'killed')
+    let next = 0
+    for (let round = 0; round < 6; round++) {
+      const script = join(import.meta.dirname, 'append-until-killed.ts')
+      const child = spawn(process.execPath, [script, path, `${next}`], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const ended = once(child, 'close')
+      const killAfter = 1 + Math.floor(Math.random() * 500)
+      const reported: string[] = []
+      for await (const line of createInterface(child.stdout)) {
+        if (reported.push(line) === killAfter) child.kill('SIGKILL')
+      }
+      await ended
+      await (await openJournal(path)).close()
+      const written = eventIds(path)
+      expect(written).toEqual([...written.keys()].map(String))
+      expect(new Set(written)).toEqual(new Set([...written, ...reported]))
+      next = written.length
+    }
+  }, 30_000)
+
+  it.each([
+    ['a line cut anywhere is removed', 1, lineOf(2).slice(0, 40), ['1', '3']],
+    [
+      'a line cut inside a character is removed',
+      1,
+      Buffer.from(`${lineOf(2).slice(0, 40)}é`).subarray(0, 41),
+      ['1', '3'],
+    ],
+    ['a cut line longer than what is read at once is removed', 1, lineOf(2, 200_000).slice(0, -2), ['1', '3']],
+    ['a whole line without its end gets it', 1, lineOf(2).trimEnd(), ['1', '2', '3']],
+    ['a first line that was cut is removed', 0, lineOf(2).slice(0, 40), ['3']],
+  ])('is mended after a crash: %s', async (_, before, tail, expected) => {
+    const path = join(directory, 'torn')
+    writeFileSync(path, before === 1 ? lineOf(1) : '')
+    appendFileSync(path, tail)
+    const journal = await openJournal(path)
+    await journal.append(aRecord(3))
+    await journal.close()
+    expect(eventIds(path)).toEqual(expected)
+  })
+
+  it('is refused, and left as it is, when it is no journal', async () => {
+    const path = join(directory, 'foreign')
+    writeFileSync(path, 'accounts:\n  - none')
+    await expect(openJournal(path)).rejects.toThrow(
+      new OperatorError(`${path} is not an audit journal: it begins with no record`),
+    )
+    expect(readFileSync(path, 'utf8')).toBe('accounts:\n  - none')
+  })
+
+  it('is refused in one line where it cannot be', async () => {
+    const missing = join(directory, 'missing', 'journal')
+    await expect(openJournal(missing)).rejects.toThrow(
+      new OperatorError(`audit journal ${missing} cannot be opened: no such file or directory`),
+    )
+    await expect(openJournal(directory)).rejects.toBeInstanceOf(OperatorError)
+    await expect(openJournal('/dev/null')).rejects.toBeInstanceOf(OperatorError)
+  })
+
+  it.runIf(canMount)('loses nothing on a full disk, and goes on once there is room', async () => {
+    await onSmallDisk('256k', async disk => {
+      const path = join(disk, 'journal')
+      writeFileSync(join(disk, 'ballast'), Buffer.alloc(65_536))
+      const journal = await openJournal(path)
+      const accepted: string[] = []
+      while (!journal.failing) {
+        const record = aRecord(accepted.length, { userAgent: 'u'.repeat(3000) })
+        await journal.append(record).then(
+          () => accepted.push(record.eventID),
+          error => expect(error).toMatchObject({ code: 'KMSInternalException', cause: { code: 'ENOSPC' } }),
+        )
+      }
+      expect(eventIds(path)).toEqual(accepted)
+      rmSync(join(disk, 'ballast'))
+      await journal.append(aRecord(9999))
+      expect(journal.failing).toBe(false)
+      await journal.close()
+      expect(eventIds(path)).toEqual([...accepted, '9999'])
+    })
+  })
+})
+
+type Fault = 'none' | 'write' | 'half' | 'short' | 'datasync' | 'datasync and truncate' | 'half and truncate'
+/** `half` writes some bytes and fails at the rest; `short` writes a few bytes at a time, and well. */
+const fault = fc.constantFrom<Fault[]>(
+  'none',
+  'write',
+  'half',
+  'short',
+  'datasync',
+  'datasync and truncate',
+  'half and truncate',
+)
+
+/** A file in memory that fails as it is told. */
+class Disk implements JournalFile {
+  content: Buffer = Buffer.alloc(0)
+  fault: Fault = 'none'
+  writes = 0
+  synchronisations = 0
+  /** Resolves when a held synchronisation has begun. */
+  synchronising: Promise<void> = Promise.resolve()
+  #held: { begun(): void; released: Promise<void> } | undefined
+
+  holdSynchronisation(): () => void {
+    const begun = Promise.withResolvers<void>()
+    const released = Promise.withResolvers<void>()
+    this.synchronising = begun.promise
+    this.#held = { begun: begun.resolve, released: released.promise }
+    return () => {
+      this.#held = undefined
+      released.resolve()
+    }
+  }
+
+  async write(bytes: Uint8Array, offset: number): Promise<{ bytesWritten: number }> {
+    this.writes++
+    const half = this.fault.startsWith('half')
+    if (this.fault === 'write' || (half && offset > 0)) throw diskError('ENOSPC')
+    const length = this.fault === 'short' ? 7 : half ? Math.ceil(bytes.length / 2) : bytes.length
+    const written = bytes.subarray(offset, offset + length)
+    this.content = Buffer.concat([this.content, written])
+    return { bytesWritten: written.length }
+  }
+
+  async datasync(): Promise<void> {
+    this.synchronisations++
+    this.#held?.begun()
+    await this.#held?.released
+    if (this.fault.startsWith('datasync')) throw diskError('EIO')
+  }
+
+  async truncate(length: number): Promise<void> {
+    if (this.fault.endsWith('truncate')) throw diskError('EIO')
+    this.content = this.content.subarray(0, length)
+  }
+
+  async close(): Promise<void> {}
+
+  records(): AuditRecord[] {
+    return parse(this.content.toString())
+  }
+}
+
+function diskError(code: string): Error {
+  return Object.assign(new Error(code), { code })
+}
+
+function parse(text: string): AuditRecord[] {
+  const lines = text.split('\n')
+  expect(lines.pop()).toBe('')
+  return lines.map(line => JSON.parse(line) as AuditRecord)
+}
+
+function eventIds(path: string): string[] {
+  return parse(readFileSync(path, 'utf8')).map(record => record.eventID)
+}
+
+function lineOf(number: number, length = 0): string {
+  return `${JSON.stringify(aRecord(number, { userAgent: 'u'.repeat(length) }))}\n`
+}
