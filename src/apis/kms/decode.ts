@@ -1,0 +1,199 @@
+/** From parsed JSON to the typed input of an operation, checked against the constraints of the model on the way. */
+import { Failure } from '../../errors.ts'
+import { type Constraint, constraintsOf, notNull } from './constraints.ts'
+import { type ListShape, type MapShape, type ScalarShape, type StructureShape, shapeNamed } from './model.ts'
+import type { Violations } from './violations.ts'
+
+/**
+ * Reads one value. A JSON type that does not fit throws SerializationException at once; broken constraints are collected, so
+ * that all of them can be answered together.
+ * @param raw anything but null and undefined
+ * @param path of this value, for messages; empty for the whole input
+ */
+export type Reader = (raw: unknown, path: string, violations: Violations) => unknown
+
+/** Builds the reader of a shape. Done once, at start. */
+export function readerOf(name: string): Reader {
+  const shape = shapeNamed(name)
+  if (shape.type === 'structure') return structureReader(shape)
+  if (shape.type === 'map') return mapReader(shape)
+  if (shape.type === 'list') {
+    const listConstraints = constraintsOf(name, shape)
+    return shapeNamed(shape.member.shape).type === 'structure'
+      ? structureListReader(shape, listConstraints)
+      : scalarListReader(shape, listConstraints)
+  }
+  return scalarReader(scalarNamed(name))
+}
+
+function structureReader(shape: StructureShape): Reader {
+  const members = Object.entries(shape.members).map(([name, reference]) => ({
+    name,
+    path: name.charAt(0).toLowerCase() + name.slice(1),
+    required: shape.required?.includes(name) ?? false,
+    absent: shapeNamed(reference.shape).sensitive ? undefined : null,
+    read: readerOf(reference.shape),
+  }))
+  return (raw, path, violations) => {
+    const source = objectFrom(raw)
+    const value: Record<string, unknown> = {}
+    for (const member of members) {
+      const part = source[member.name]
+      const memberPath = path === '' ? member.path : `${path}.${member.path}`
+      if (part !== undefined && part !== null) value[member.name] = member.read(part, memberPath, violations)
+      else if (member.required) violations.add(memberPath, notNull, member.absent)
+    }
+    return value
+  }
+}
+
+function structureListReader(shape: ListShape, constraints: readonly Constraint[]): Reader {
+  const read = readerOf(shape.member.shape)
+  return (raw, path, violations) => {
+    const values = arrayFrom(raw).map((part, index) => {
+      const memberPath = `${path}.${index + 1}.member`
+      if (part !== null) return read(part, memberPath, violations)
+      violations.add(memberPath, notNull, null)
+      return undefined
+    })
+    for (const constraint of constraints) {
+      if (!constraint.met(values as never)) violations.add(path, constraint.text, undefined)
+    }
+    return values
+  }
+}
+
+/** AWS names no single member of a list of plain values: it shows the whole list and all that its members must be. */
+function scalarListReader(shape: ListShape, constraints: readonly Constraint[]): Reader {
+  const member = scalarNamed(shape.member.shape)
+  const memberText = `Member must satisfy constraint: ${allOf(member)}`
+  return (raw, path, violations) => {
+    let fitting = true
+    const values = arrayFrom(raw).map(part => {
+      const value = part === null ? null : member.decode(part)
+      fitting &&= value !== null && fits(member, value)
+      return value
+    })
+    const text = () => (member.hidden ? undefined : `[${values.join(', ')}]`)
+    for (const constraint of constraints) {
+      if (!constraint.met(values as never)) violations.add(path, constraint.text, text())
+    }
+    if (!fitting) violations.add(path, memberText, text())
+    return values
+  }
+}
+
+/** Maps have no prototype, so that `__proto__` is a key like any other. AWS reports keys once and values once. */
+function mapReader(shape: MapShape): Reader {
+  const key = scalarNamed(shape.key.shape)
+  const value = scalarNamed(shape.value.shape)
+  return (raw, path, violations) => {
+    const source = objectFrom(raw)
+    const map: Record<string, unknown> = Object.create(null)
+    let keysFit = true
+    let valuesFit = true
+    for (const name of Object.keys(source)) {
+      const part = source[name]
+      key.decode(name)
+      map[name] = part === null ? null : value.decode(part)
+      keysFit &&= fits(key, name)
+      valuesFit &&= part !== null && fits(value, map[name])
+    }
+    if (keysFit && valuesFit) return map
+    const text = key.hidden || value.hidden ? undefined : javaMap(map)
+    if (!keysFit) violations.add(path, `Map keys must satisfy constraint: ${allOf(key)}`, text)
+    if (!valuesFit) violations.add(path, `Map value must satisfy constraint: ${allOf(value)}`, text)
+    return map
+  }
+}
+
+function javaMap(map: Readonly<Record<string, unknown>>): string {
+  return `{${Object.entries(map)
+    .map(([name, part]) => `${name}=${part}`)
+    .join(', ')}}`
+}
+
+interface Scalar {
+  readonly decode: (raw: unknown) => unknown
+  readonly constraints: readonly Constraint[]
+  /** Whether messages leave the value out. */
+  readonly hidden: boolean
+}
+
+function scalarNamed(name: string): Scalar {
+  const shape = shapeNamed(name)
+  if (!(shape.type in decoders)) throw new Error(`${name} is a ${shape.type} where only a plain value can be read`)
+  const scalar = shape as ScalarShape
+  return {
+    decode: decoders[scalar.type],
+    constraints: constraintsOf(name, scalar),
+    hidden: scalar.sensitive === true || scalar.type === 'blob',
+  }
+}
+
+function scalarReader({ decode, constraints, hidden }: Scalar): Reader {
+  return (raw, path, violations) => {
+    const value = decode(raw)
+    for (const constraint of constraints) {
+      if (!constraint.met(value as never)) violations.add(path, constraint.text, hidden ? undefined : String(value))
+    }
+    return value
+  }
+}
+
+function fits(scalar: Scalar, value: unknown): boolean {
+  return scalar.constraints.every(constraint => constraint.met(value as never))
+}
+
+function allOf(scalar: Scalar): string {
+  return `[${[...scalar.constraints.map(constraint => constraint.text), notNull].join(', ')}]`
+}
+
+const decoders: Record<ScalarShape['type'], (raw: unknown) => unknown> = {
+  string(raw) {
+    if (typeof raw !== 'string') throw wrongType(raw, 'a String')
+    // A lone surrogate has no UTF-8 encoding: two encryption contexts would share their bytes.
+    if (!raw.isWellFormed()) throw new Failure('SerializationException')
+    return raw
+  },
+  blob(raw) {
+    if (typeof raw !== 'string') throw wrongType(raw, 'a Blob')
+    const bytes = Buffer.from(raw, 'base64')
+    // Node.js skips what is not base64; encoding again is the check (RFC 4648 section 3.5 asks for the canonical form).
+    if (bytes.toString('base64') !== raw) throw new Failure('SerializationException')
+    return bytes
+  },
+  integer(raw) {
+    if (typeof raw !== 'number' || (raw | 0) !== raw) throw wrongType(raw, 'an Integer')
+    return raw | 0
+  },
+  boolean(raw) {
+    if (typeof raw !== 'boolean') throw wrongType(raw, 'a Boolean')
+    return raw
+  },
+  timestamp(raw) {
+    const date = new Date(typeof raw === 'number' ? Math.round(raw * 1000) : Number.NaN)
+    if (Number.isNaN(date.getTime())) throw wrongType(raw, 'a Timestamp')
+    return date
+  },
+}
+
+function objectFrom(raw: unknown): Readonly<Record<string, unknown>> {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw wrongType(raw, 'a Structure')
+  return raw as Record<string, unknown>
+}
+
+function arrayFrom(raw: unknown): readonly unknown[] {
+  if (!Array.isArray(raw)) throw wrongType(raw, 'a List')
+  return raw
+}
+
+/** Names the JSON type, never the value. */
+function wrongType(raw: unknown, wanted: string): Failure {
+  if (Array.isArray(raw)) return new Failure('SerializationException', 'Start of list found where not expected.')
+  if (typeof raw === 'object' && raw !== null) {
+    return new Failure('SerializationException', 'Start of structure or map found where not expected.')
+  }
+  const token = typeof raw === 'boolean' || raw === null ? `${raw}` : typeof raw
+  return new Failure('SerializationException', `${token.toUpperCase()}_VALUE can not be converted to ${wanted}`)
+}

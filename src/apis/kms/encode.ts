@@ -1,0 +1,47 @@
+/** From the output of an operation to what JSON.stringify can write, following the output shape of the model. */
+import { shapeNamed } from './model.ts'
+
+/** Writes one value, anything but null and undefined. */
+export type Writer = (value: never) => unknown
+
+/** Builds the writer of a shape. Done once, at start. What the shape does not name is never written. */
+export function writerOf(name: string): Writer {
+  const shape = shapeNamed(name)
+  switch (shape.type) {
+    case 'structure':
+      return structureWriter(
+        Object.entries(shape.members).map(([member, reference]) => [member, writerOf(reference.shape)]),
+      )
+    case 'list': {
+      const write = writerOf(shape.member.shape)
+      return (values: readonly never[]) => values.map(value => write(value))
+    }
+    case 'map': {
+      const write = writerOf(shape.value.shape)
+      return (map: Readonly<Record<string, never>>) => {
+        const written: Record<string, unknown> = Object.create(null)
+        for (const key of Object.keys(map)) written[key] = write(map[key]!)
+        return written
+      }
+    }
+    case 'blob':
+      return ({ buffer, byteOffset, byteLength }: Uint8Array) =>
+        Buffer.from(buffer, byteOffset, byteLength).toString('base64')
+    case 'timestamp':
+      // Seconds since the epoch; the fraction holds the milliseconds.
+      return (date: Date) => date.getTime() / 1000
+    default:
+      return (value: unknown) => value
+  }
+}
+
+function structureWriter(members: readonly (readonly [string, Writer])[]): Writer {
+  return (value: Readonly<Record<string, never>>) => {
+    const written: Record<string, unknown> = {}
+    for (const [name, write] of members) {
+      const part = value[name]
+      if (part !== undefined && part !== null) written[name] = write(part)
+    }
+    return written
+  }
+}

@@ -1,0 +1,51 @@
+/** AWS JSON 1.1 for every operation of the model: body to input, output to body. */
+import { Failure } from '../../errors.ts'
+import { readerOf } from './decode.ts'
+import { writerOf } from './encode.ts'
+import { model } from './model.ts'
+import { Violations } from './violations.ts'
+
+export interface OperationShapes {
+  /**
+   * Decodes and validates a request body; an empty one counts as `{}`. Blobs come out as Uint8Array, timestamps as Date, maps
+   * without a prototype. Members that the model does not know are ignored, null members are absent.
+   * @throws Failure SerializationException or ValidationException
+   */
+  input(body: Uint8Array): Readonly<Record<string, unknown>>
+  /** Encodes an output; empty for operations that answer no body. */
+  output(value: object | undefined): string
+}
+
+export const shapesByOperation: ReadonlyMap<string, OperationShapes> = new Map(
+  Object.entries(model.operations).map(([name, { input, output }]) => [
+    name,
+    { input: inputDecoder(input), output: outputEncoder(output) },
+  ]),
+)
+
+function inputDecoder(shape: string): OperationShapes['input'] {
+  const read = readerOf(shape)
+  return body => {
+    const violations = new Violations()
+    const input = read(body.length === 0 ? {} : parse(body), '', violations)
+    violations.check()
+    return input as Record<string, unknown>
+  }
+}
+
+function outputEncoder(shape: string | null): OperationShapes['output'] {
+  if (shape === null) return () => ''
+  const write = writerOf(shape)
+  return value => JSON.stringify(write((value ?? {}) as never))
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(utf8.decode(body))
+  } catch (cause) {
+    // The cause quotes the body, which may hold a plaintext: it goes no further.
+    throw new Failure('SerializationException', '', { cause: new Error(`not JSON in UTF-8: ${(cause as Error).name}`) })
+  }
+}

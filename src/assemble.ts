@@ -1,0 +1,138 @@
+import type { ApiRequest } from './apis/api.ts'
+import { KmsApi } from './apis/kms/kms.ts'
+import { createAudit } from './audit/audit.ts'
+import { openJournal } from './audit/journal.ts'
+import { SigV4 } from './authentication/sigv4.ts'
+import { authorize } from './authorization/authorize.ts'
+import { admitKeyPolicy } from './authorization/key-policy.ts'
+import type { Config, HsmConfig } from './config.ts'
+import { Failure } from './errors.ts'
+import type { Hsm, HsmCall } from './hsm/hsm.ts'
+import { connectHsm, type HsmOptions } from './hsm/workers.ts'
+import { jobs } from './jobs/catalogue.ts'
+import { scheduleJobs } from './jobs/schedule.ts'
+import { createLog } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import type { AccessKey, Caller } from './model/caller.ts'
+import { decodeCiphertext } from './model/ciphertext.ts'
+import { operations } from './operations/catalogue.ts'
+import { decryptBlob } from './operations/ciphertexts.ts'
+import type { AnyOperation } from './operations/operation.ts'
+import { createReadiness } from './readiness.ts'
+import { serveApi, serveMetrics } from './server.ts'
+import type { Hsms, Log, Storage } from './services.ts'
+import { sqlite } from './storage/engines/sqlite.ts'
+import { openStorage } from './storage/sql-storage.ts'
+
+export interface Gateway {
+  /** Of the AWS KMS API. */
+  readonly url: string
+  readonly metricsUrl: string
+  /** Finishes what is in flight, then closes everything in reverse order. */
+  close(): Promise<void>
+}
+
+export const clock = () => Date.now()
+
+/** Starts a gateway. Rejects with OperatorError, having closed what was opened, when a part cannot start. */
+export async function startGateway(config: Config): Promise<Gateway> {
+  const opened = new AsyncDisposableStack()
+  try {
+    const log = createLog(config.log.level)
+    const metrics = createMetrics(() => hsms.all.map(hsm => [hsm.name, hsm.pending] as const))
+    const { hsms, storage } = await openBackends(config, opened, { observe: call => metrics.hsmCall(call), log })
+    const journal = opened.adopt(await openJournal(config.audit.file), journal => journal.close())
+    const audit = createAudit(journal, clock)
+    const api = new KmsApi({
+      authenticate: authentication(config, storage, hsms),
+      operations: new Map<string, AnyOperation>(operations.map(operation => [operation.name, operation])),
+    })
+    const services = { storage, hsms, clock, admitKeyPolicy, audit, authorize, metrics, log }
+    opened.adopt(scheduleJobs(jobs, services), schedule => schedule.close())
+    const metricsListen = { host: config.metrics.host, port: config.metrics.port ?? nextPort(config.listen.port) }
+    const metricsServer = opened.adopt(await serveMetrics(metricsListen, () => metrics.text()), server =>
+      server.close(),
+    )
+    const readiness = createReadiness(storage, hsms, clock)
+    const server = opened.adopt(await serveApi(config.listen, api, services, readiness), server => server.close())
+    const urls = { url: server.url, metricsUrl: metricsServer.url }
+    log.info(urls, 'serving')
+    return { ...urls, close: () => opened.disposeAsync() }
+  } catch (error) {
+    await opened.disposeAsync()
+    throw error
+  }
+}
+
+export interface Backends {
+  readonly hsms: Hsms
+  readonly storage: Storage
+}
+
+/** Opens storage and connects to every HSM. */
+export async function openBackends(
+  config: Config,
+  opened: AsyncDisposableStack,
+  { observe, log }: { observe?: (call: HsmCall) => void; log?: Log } = {},
+): Promise<Backends> {
+  const storage = opened.adopt(await openStorage(sqlite(config.storage.file)), storage => storage.close())
+  const connecting = Object.entries(config.hsms).map(async ([name, hsm]) => {
+    return opened.adopt(await connectHsm({ ...hsmOptions(name, hsm), observe, log: log && logOf(log) }), hsm =>
+      hsm.close(),
+    )
+  })
+  const connected = await Promise.allSettled(connecting)
+  const failed = connected.find(({ status }) => status === 'rejected')
+  if (failed) throw (failed as PromiseRejectedResult).reason
+  return { storage, hsms: hsmsOf(config, await Promise.all(connecting)) }
+}
+
+function logOf(log: Log): HsmOptions['log'] {
+  // `pid` is the gateway's own in every line of the log.
+  return (level, message, { pid: worker, ...fields }) => log[level]({ ...fields, worker }, message)
+}
+
+export function hsmOptions(name: string, { token, ...hsm }: HsmConfig): HsmOptions {
+  return { name, ...hsm, tokenLabel: token.label, tokenSerial: token.serial }
+}
+
+function hsmsOf({ regions }: Config, all: readonly Hsm[]): Hsms {
+  const byName = new Map(all.map(hsm => [hsm.name, hsm]))
+  const named = (name: string) => {
+    const hsm = byName.get(name)
+    if (hsm) return hsm
+    throw new Failure('KeyUnavailableException', '', { cause: new Error(`no HSM ${name} is configured`) })
+  }
+  return { all, named, ofRegion: region => named(regions[region]!) }
+}
+
+function authentication(config: Config, storage: Storage, hsms: Hsms): (request: ApiRequest) => Promise<Caller> {
+  const sigv4 = new SigV4({
+    service: 'kms',
+    regions: new Set(Object.keys(config.regions)),
+    clockSkew: config.authentication.clockSkew * 1000,
+    clock,
+    accessKey: id => storage.accessKeys.find(id),
+    unseal: accessKey => unsealSecret(accessKey, storage, hsms),
+  })
+  return async request => {
+    const { accessKey, region } = await sigv4.verify(request)
+    const principal = storage.principals.find(accessKey.principalArn)!
+    const { account, arn, userName, principalId, policies } = principal
+    return { account, arn, userName, principalId, policies, accessKeyId: accessKey.id, region }
+  }
+}
+
+/** The secret of an access key, which is at rest only as a ciphertext of the HSM's seal key. */
+export async function unsealSecret({ id, sealedSecret }: AccessKey, storage: Storage, hsms: Hsms): Promise<Uint8Array> {
+  const { material } = decodeCiphertext(sealedSecret)
+  const seal = hsms.all
+    .map(({ name }) => storage.systemKeys.find(name, 'seal'))
+    .find(key => key?.material.id === material)
+  if (!seal) throw new Failure('KeyUnavailableException', '', { cause: new Error('no HSM holds the seal key') })
+  return decryptBlob(hsms, seal.material, sealedSecret, { accessKeyId: id })
+}
+
+function nextPort(port: number): number {
+  return port === 0 ? 0 : port + 1
+}

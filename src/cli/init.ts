@@ -1,0 +1,40 @@
+import { dirname, resolve } from 'node:path'
+import { openBackends } from '../assemble.ts'
+import { administratorKeyFromEnvironment, type HsmConfig, readConfig } from '../config.ts'
+import { profileOf } from '../hsm/profiles.ts'
+import { provisionHsm } from '../hsm/provision.ts'
+import { ensureAdministrator, ensureSystemKeys } from './administrator.ts'
+import { command } from './command.ts'
+import { writeCredentials } from './credentials.ts'
+import { ensureDataFolder, ensureSecurityOfficerPin } from './data-folder.ts'
+import { type ConfigOptions, configFile, configOption, dataOption, parseAccount } from './options.ts'
+
+export const init = command(program => {
+  program
+    .command('init')
+    .description('create what is missing: configuration, token, storage, administrator; safe to repeat')
+    .addOption(dataOption())
+    .addOption(configOption())
+    .option('--account <id>', 'AWS account of the administrator', parseAccount, '000000000000')
+    .action(async (options: ConfigOptions & { account: string }) => {
+      if (options.config === undefined) ensureDataFolder(options.data)
+      const file = configFile(options)
+      const config = readConfig(file)
+      const given = administratorKeyFromEnvironment()
+      for (const hsm of Object.values(config.hsms)) await provision(hsm)
+      await using opened = new AsyncDisposableStack()
+      const backends = await openBackends(config, opened)
+      for (const hsm of backends.hsms.all) await ensureSystemKeys(hsm, backends.storage)
+      const region = Object.keys(config.regions)[0]!
+      const accessKey = await ensureAdministrator(options.account, region, backends, given)
+      const credentials = writeCredentials(dirname(resolve(file)), options.account, region, accessKey)
+      process.stdout.write(`Ready. The administrator's access key is in ${credentials}\n`)
+    })
+})
+
+/** Tokens of hardware are created by their vendor's tools. */
+async function provision({ profile, library, token, pinFile, environment }: HsmConfig): Promise<void> {
+  if (!profileOf(profile).provisions || token.label === undefined) return
+  const securityOfficerPinFile = ensureSecurityOfficerPin(pinFile)
+  await provisionHsm({ profile, library, tokenLabel: token.label, pinFile, securityOfficerPinFile, environment })
+}

@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { startGateway } from '../assemble.ts'
+import { readConfig } from '../config.ts'
+import { command } from './command.ts'
+import { type ConfigOptions, configFile, configOption, dataOption, parsePort } from './options.ts'
+
+export const serve = command(program => {
+  program
+    .command('serve')
+    .description('serve the AWS KMS API until SIGTERM or SIGINT, then finish what is in flight')
+    .addOption(dataOption())
+    .addOption(configOption())
+    .option('--port <n>', 'port of the AWS KMS API, instead of the configured one', parsePort)
+    .action(async (options: ConfigOptions & { port?: number }) => {
+      const file = configFile(options)
+      const config = readConfig(file, { port: options.port })
+      const gateway = await startGateway(config)
+      process.stdout.write(welcome(gateway.url, dirname(resolve(file))))
+      await signalled()
+      await gateway.close()
+    })
+})
+
+/** Two lines to paste, where init has left an administrator's credentials. */
+function welcome(url: string, folder: string): string {
+  const credentials = join(folder, 'credentials')
+  const heading = `Strongroom serves the AWS KMS API at ${url}\n`
+  if (!existsSync(credentials)) return heading
+  return `${heading}
+  export AWS_ENDPOINT_URL_KMS=${url} AWS_SHARED_CREDENTIALS_FILE=${credentials}
+  aws kms create-key
+`
+}
+
+/** Resolves at the first signal; a second one ends the process at once. */
+async function signalled(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+  return promise
+}

@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import leven from 'leven'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { OperatorError } from './errors.ts'
+
+/** The configuration: read once, validated, frozen. docs/configuration.yaml explains every key. */
+
+const port = z.int().min(0).max(65535)
+const milliseconds = z.int().min(1)
+const region = z.string().regex(/^([a-z]+-){2,3}\d+$/, 'is not the name of a region')
+
+const hsm = z.strictObject({
+  profile: z.string(),
+  library: z.string(),
+  token: z
+    .strictObject({ label: z.string().optional(), serial: z.string().optional() })
+    .refine(
+      ({ label, serial }) => (label === undefined) !== (serial === undefined),
+      'names a label or a serial, not both',
+    ),
+  pinFile: z.string(),
+  workers: z.int().min(1).max(64).default(2),
+  deadline: milliseconds.default(2000),
+  environment: z.record(z.string(), z.string()).default({}),
+})
+
+const schema = z.strictObject({
+  listen: z
+    .strictObject({
+      host: z.string().default('127.0.0.1'),
+      port: port.default(7700),
+      bodyLimit: z
+        .int()
+        .min(1024)
+        .default(1024 * 1024),
+      tls: z.strictObject({ certificate: z.string(), key: z.string() }).optional(),
+    })
+    .prefault({}),
+  metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
+  storage: z.strictObject({ file: z.string() }),
+  audit: z.strictObject({ file: z.string() }),
+  authentication: z.strictObject({ clockSkew: z.int().min(1).max(86_400).default(300) }).prefault({}),
+  hsms: z.record(
+    z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'is not a name: lower-case letters, digits and dashes'),
+    hsm,
+  ),
+  regions: z.record(region, z.string()),
+  log: z.strictObject({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info') }).prefault({}),
+})
+
+export type Config = z.infer<typeof schema>
+export type HsmConfig = z.infer<typeof hsm>
+
+/** Reads a configuration file; paths in it are relative to its folder. Throws OperatorError of one line. */
+export function readConfig(file: string, overrides: { readonly port?: number | undefined } = {}): Config {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'cannot be read'
+    throw new OperatorError(`the configuration ${file} ${reason}`, { cause: error })
+  }
+  return freeze(withPort(parseConfig(text, file), overrides.port))
+}
+
+/** Validates the text of a configuration. `file` names it in messages and anchors relative paths. */
+export function parseConfig(text: string, file: string): Config {
+  let written: unknown
+  try {
+    written = parse(text)
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0]
+    throw new OperatorError(`the configuration ${file} is not valid YAML: ${reason}`, { cause: error })
+  }
+  const { success, data, error } = schema.safeParse(written)
+  if (!success) throw new OperatorError(`the configuration ${file} ${describe(error.issues[0]!)}`)
+  for (const [name, hsm] of Object.entries(data.regions)) {
+    if (hsm in data.hsms) continue
+    throw new OperatorError(`the configuration ${file} gives region ${name} the HSM ${hsm}, which is not under hsms`)
+  }
+  if (Object.keys(data.regions).length === 0) throw new OperatorError(`the configuration ${file} names no region`)
+  return withAbsolutePaths(data, dirname(resolve(file)))
+}
+
+function withAbsolutePaths(config: Config, folder: string): Config {
+  const absolute = (path: string) => resolve(folder, path)
+  const { tls } = config.listen
+  return {
+    ...config,
+    listen: {
+      ...config.listen,
+      ...(tls && { tls: { certificate: absolute(tls.certificate), key: absolute(tls.key) } }),
+    },
+    storage: { file: absolute(config.storage.file) },
+    audit: { file: absolute(config.audit.file) },
+    hsms: Object.fromEntries(
+      Object.entries(config.hsms).map(([name, hsm]) => [name, { ...hsm, pinFile: absolute(hsm.pinFile) }]),
+    ),
+  }
+}
+
+function withPort(config: Config, port: number | undefined): Config {
+  return port === undefined ? config : { ...config, listen: { ...config.listen, port } }
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) freeze(member)
+  return Object.freeze(value)
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  const path = issue.path.join('.')
+  if (issue.code !== 'unrecognized_keys') return path ? `has a mistake at ${path}: ${issue.message}` : issue.message
+  const name = issue.keys[0]!
+  const nearest = nearestName(name, knownNames(issue.path))
+  const place = path ? ` under ${path}` : ''
+  return `has an unknown key ${name}${place}${nearest ? `; did you mean ${nearest}?` : ''}`
+}
+
+/** Names that may stand where a path leads. */
+function knownNames(path: readonly PropertyKey[]): readonly string[] {
+  let at: unknown = schema
+  for (const step of path) at = memberOf(at, step)
+  const inner = unwrap(at)
+  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : []
+}
+
+function memberOf(type: unknown, step: PropertyKey): unknown {
+  const inner = unwrap(type)
+  if (inner instanceof z.ZodObject) return inner.shape[step as string]
+  return inner instanceof z.ZodRecord ? inner.valueType : undefined
+}
+
+function unwrap(type: unknown): unknown {
+  let inner = type
+  while (inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional || inner instanceof z.ZodDefault) {
+    inner = inner.unwrap()
+  }
+  return inner
+}
+
+function nearestName(name: string, known: readonly string[]): string | undefined {
+  const ranked = known.map(candidate => ({ candidate, distance: leven(name.toLowerCase(), candidate.toLowerCase()) }))
+  ranked.sort((a, b) => a.distance - b.distance)
+  const best = ranked[0]
+  return best && best.distance <= Math.max(2, name.length / 3) ? best.candidate : undefined
+}
+
+const administratorKey = z.object({
+  accessKeyId: z.string().regex(/^[A-Za-z0-9_]{3,128}$/, 'is not 3 to 128 letters and digits'),
+  secretAccessKey: z.string().min(8, 'has fewer than 8 characters').max(128, 'has more than 128 characters'),
+})
+
+/** The access key that the environment gives to the administrator at the first run, if it does. */
+export function administratorKeyFromEnvironment(): z.infer<typeof administratorKey> | undefined {
+  const names = {
+    accessKeyId: 'STRONGROOM_ADMIN_ACCESS_KEY_ID',
+    secretAccessKey: 'STRONGROOM_ADMIN_SECRET_ACCESS_KEY',
+  }
+  const { [names.accessKeyId]: accessKeyId, [names.secretAccessKey]: secretAccessKey } = process.env
+  if (!accessKeyId && !secretAccessKey) return undefined
+  const { success, data, error } = administratorKey.safeParse({ accessKeyId, secretAccessKey })
+  if (success) return data
+  const issue = error.issues[0]!
+  const name = names[issue.path[0] as keyof typeof names]
+  throw new OperatorError(
+    `the environment variable ${name} ${issue.code === 'invalid_type' ? 'is missing' : issue.message}`,
+  )
+}

@@ -1,0 +1,52 @@
+import type { Key } from '../model/key.ts'
+import type { JobServices } from '../services.ts'
+import { Changes } from '../storage/storage.ts'
+import { job } from './job.ts'
+
+/**
+ * Deletes keys whose waiting period is over. First the key, its aliases and its policy go from storage, and each HSM object is
+ * noted for destruction, all in one commit; then the objects are destroyed. A crash in between loses nothing: the notes stay
+ * until the destruction has succeeded.
+ */
+export const deleteKeys = job({
+  name: 'delete-keys',
+  interval: 60_000,
+  start: services => async () => {
+    for (const key of services.storage.keys.dueForDeletion(services.clock())) {
+      try {
+        await forget(key, services)
+      } catch (thrown) {
+        // Such as a conflict, when the deletion was just cancelled. The next run looks again.
+        services.log.error({ err: thrown, key: key.arn }, 'key could not be deleted yet')
+      }
+    }
+    await destroyObjects(services)
+  },
+})
+
+async function forget(key: Key, { storage, audit, log }: JobServices): Promise<void> {
+  const event = await audit.event('DeleteKey', key.arn, { keyMaterialIds: key.materials.map(({ id }) => id) })
+  const changes = new Changes(event)
+  for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
+  for (const { id, hsm } of key.materials) {
+    changes.put('destructions', { material: id, hsm, keyArn: key.arn, revision: 0 })
+  }
+  changes.remove('keys', key)
+  await storage.commit(changes)
+  log.info({ key: key.arn }, 'key deleted')
+}
+
+async function destroyObjects({ storage, hsms, audit, log }: JobServices): Promise<void> {
+  for (const destruction of storage.destructions.list()) {
+    const { material, hsm, keyArn } = destruction
+    try {
+      await hsms.named(hsm).destroyKey(material)
+    } catch (thrown) {
+      log.error({ err: thrown, hsm, material, key: keyArn }, 'key material could not be destroyed yet')
+      continue
+    }
+    const changes = new Changes(await audit.event('DestroyKeyMaterial', keyArn, { keyMaterialId: material, hsm }))
+    changes.remove('destructions', destruction)
+    await storage.commit(changes)
+  }
+}

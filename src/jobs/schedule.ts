@@ -1,0 +1,34 @@
+import type { JobServices } from '../services.ts'
+import type { Job } from './job.ts'
+
+/** Runs each job at once and then again and again; one that fails is logged and has its next turn as usual. */
+export function scheduleJobs(jobs: readonly Job[], services: JobServices): { close(): Promise<void> } {
+  const schedules = jobs.map(job => schedule(job, services))
+  return {
+    async close() {
+      await Promise.all(schedules.map(({ close }) => close()))
+    },
+  }
+}
+
+function schedule({ name, interval, start }: Job, services: JobServices): { close(): Promise<void> } {
+  const run = start(services)
+  let timer: NodeJS.Timeout | undefined
+  let running = Promise.resolve()
+  let closed = false
+  const turn = () => {
+    running = run()
+      .catch((error: unknown) => services.log.error({ err: error, job: name }, 'job failed'))
+      .then(() => {
+        if (!closed) timer = setTimeout(turn, interval).unref()
+      })
+  }
+  turn()
+  return {
+    close() {
+      closed = true
+      clearTimeout(timer)
+      return running
+    },
+  }
+}

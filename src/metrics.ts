@@ -1,0 +1,75 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { HsmCall } from './hsm/hsm.ts'
+import type { RequestMetrics } from './services.ts'
+
+export interface Metrics extends RequestMetrics {
+  hsmCall(call: HsmCall): void
+  orphans(hsm: string, count: number): void
+  /** Prometheus text exposition format. */
+  text(): Promise<string>
+}
+
+const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+
+/** @param pending calls that each HSM has not answered yet, read when the metrics are */
+export function createMetrics(pending: () => Iterable<readonly [hsm: string, calls: number]>): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  const requests = new Counter({
+    name: 'strongroom_requests_total',
+    help: 'Requests by operation and outcome: success or the code of the failure',
+    labelNames: ['operation', 'outcome'],
+    registers,
+  })
+  const latency = new Histogram({
+    name: 'strongroom_request_seconds',
+    help: 'Time from a request to its answer',
+    labelNames: ['operation'],
+    buckets: seconds,
+    registers,
+  })
+  const hsmCalls = new Counter({
+    name: 'strongroom_hsm_calls_total',
+    help: 'HSM calls by operation and PKCS#11 return code',
+    labelNames: ['hsm', 'operation', 'return_code'],
+    registers,
+  })
+  const hsmLatency = new Histogram({
+    name: 'strongroom_hsm_call_seconds',
+    help: 'Time from an HSM call to its answer',
+    labelNames: ['hsm', 'operation'],
+    buckets: seconds,
+    registers,
+  })
+  const orphans = new Gauge({
+    name: 'strongroom_hsm_orphans',
+    help: 'Objects on the HSM that belong to no key that is known',
+    labelNames: ['hsm'],
+    registers,
+  })
+  new Gauge({
+    name: 'strongroom_hsm_pending_calls',
+    help: 'HSM calls sent to a worker or waiting for one',
+    labelNames: ['hsm'],
+    registers,
+    collect() {
+      for (const [hsm, calls] of pending()) this.set({ hsm }, calls)
+    },
+  })
+  return {
+    started() {
+      const start = performance.now()
+      return (operation = 'none', outcome) => {
+        requests.inc({ operation, outcome })
+        latency.observe({ operation }, (performance.now() - start) / 1000)
+      }
+    },
+    hsmCall({ hsm, operation, returnCode, seconds }) {
+      hsmCalls.inc({ hsm, operation, return_code: returnCode })
+      hsmLatency.observe({ hsm, operation }, seconds)
+    },
+    orphans: (hsm, count) => orphans.set({ hsm }, count),
+    text: () => registry.metrics(),
+  }
+}

@@ -1,0 +1,52 @@
+// Written by scripts/catalogue.ts.
+import { createAlias } from './aliases/create-alias.ts'
+import { deleteAlias } from './aliases/delete-alias.ts'
+import { listAliases } from './aliases/list-aliases.ts'
+import { updateAlias } from './aliases/update-alias.ts'
+import { decrypt } from './cryptography/decrypt.ts'
+import { encrypt } from './cryptography/encrypt.ts'
+import { generateDataKeyWithoutPlaintext } from './cryptography/generate-data-key-without-plaintext.ts'
+import { generateDataKey } from './cryptography/generate-data-key.ts'
+import { generateRandom } from './cryptography/generate-random.ts'
+import { reEncrypt } from './cryptography/re-encrypt.ts'
+import { cancelKeyDeletion } from './keys/cancel-key-deletion.ts'
+import { createKey } from './keys/create-key.ts'
+import { describeKey } from './keys/describe-key.ts'
+import { disableKey } from './keys/disable-key.ts'
+import { enableKey } from './keys/enable-key.ts'
+import { listKeys } from './keys/list-keys.ts'
+import { scheduleKeyDeletion } from './keys/schedule-key-deletion.ts'
+import { updateKeyDescription } from './keys/update-key-description.ts'
+import { getKeyPolicy } from './policies/get-key-policy.ts'
+import { listKeyPolicies } from './policies/list-key-policies.ts'
+import { putKeyPolicy } from './policies/put-key-policy.ts'
+import { listResourceTags } from './tags/list-resource-tags.ts'
+import { tagResource } from './tags/tag-resource.ts'
+import { untagResource } from './tags/untag-resource.ts'
+
+export const operations = [
+  createAlias,
+  deleteAlias,
+  listAliases,
+  updateAlias,
+  decrypt,
+  encrypt,
+  generateDataKeyWithoutPlaintext,
+  generateDataKey,
+  generateRandom,
+  reEncrypt,
+  cancelKeyDeletion,
+  createKey,
+  describeKey,
+  disableKey,
+  enableKey,
+  listKeys,
+  scheduleKeyDeletion,
+  updateKeyDescription,
+  getKeyPolicy,
+  listKeyPolicies,
+  putKeyPolicy,
+  listResourceTags,
+  tagResource,
+  untagResource,
+] as const

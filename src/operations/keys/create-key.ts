@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto'
+import { Failure } from '../../errors.ts'
+import { keyArn, partitionOf } from '../../model/arn.ts'
+import { defaultKeyPolicy, type Key } from '../../model/key.ts'
+import { keyMetadata } from '../../model/key-metadata.ts'
+import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
+import { addTags } from '../../model/tags.ts'
+import { createMaterial } from '../materials.ts'
+import { type Input, operation } from '../operation.ts'
+import { account } from '../targets.ts'
+
+export const createKey = operation('CreateKey')({
+  readOnly: false,
+  target: account<Input<'CreateKey'>>(({ Tags }) => (Tags?.length ? ['kms:TagResource'] : [])),
+  recorded: [
+    'KeySpec',
+    'CustomerMasterKeySpec',
+    'KeyUsage',
+    'Origin',
+    'Description',
+    'MultiRegion',
+    'Policy',
+    'BypassPolicyLockoutSafetyCheck',
+    'Tags',
+    'CustomKeyStoreId',
+    'XksKeyId',
+  ],
+  recordedOutput: ['KeyMetadata'],
+  async run({ input, caller, changes, hsms, clock, admitKeyPolicy }) {
+    refuseWhatIsNotBuilt(input)
+    const spec = specOf(input)
+    const { account, region } = caller
+    const id = randomUUID()
+    const arn = keyArn(caller, id)
+    const policy = input.Policy ?? defaultKeyPolicy(account, partitionOf(region))
+    const bypassLockoutSafetyCheck = input.BypassPolicyLockoutSafetyCheck ?? false
+    admitKeyPolicy({ text: policy, keyArn: arn, account, caller, bypassLockoutSafetyCheck })
+    const tags = addTags([], (input.Tags ?? []) as Key['tags'])
+    const material = await createMaterial(hsms.ofRegion(region), spec, arn, clock())
+    const key: Key = {
+      arn,
+      id,
+      account,
+      region,
+      spec,
+      usage: keySpecs[spec].usages[0],
+      origin: 'AWS_KMS',
+      state: 'Enabled',
+      description: input.Description ?? '',
+      creationDate: material.createdAt,
+      tags,
+      policy,
+      materials: [material],
+      revision: 0,
+    }
+    changes.put('keys', key)
+    return { KeyMetadata: keyMetadata(key) }
+  },
+})
+
+function specOf({ KeySpec, CustomerMasterKeySpec, KeyUsage }: Input<'CreateKey'>): SupportedKeySpec {
+  if (KeySpec !== undefined && CustomerMasterKeySpec !== undefined) {
+    const text =
+      'You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.'
+    throw new Failure('ValidationException', text)
+  }
+  const spec = KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT'
+  if (spec !== 'SYMMETRIC_DEFAULT') {
+    if (KeyUsage === undefined) {
+      const text = 'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.'
+      throw new Failure('ValidationException', text)
+    }
+    throw new Failure('UnsupportedOperationException', `KeySpec ${spec} is not supported by this gateway.`)
+  }
+  if (KeyUsage !== undefined && !keySpecs[spec].usages.some(usage => usage === KeyUsage)) {
+    throw new Failure('ValidationException', `KeyUsage ${KeyUsage} is not compatible with KeySpec ${spec}`)
+  }
+  return spec
+}
+
+function refuseWhatIsNotBuilt({ Origin, MultiRegion, CustomKeyStoreId, XksKeyId }: Input<'CreateKey'>): void {
+  const asked = [
+    Origin !== undefined && Origin !== 'AWS_KMS' && `Origin ${Origin} is`,
+    MultiRegion && 'Multi-Region keys are',
+    (CustomKeyStoreId !== undefined || XksKeyId !== undefined) && 'Custom key stores are',
+  ].find(Boolean)
+  if (asked) throw new Failure('UnsupportedOperationException', `${asked} not supported by this gateway.`)
+}

@@ -1,0 +1,124 @@
+import type { Api, ApiRequest, ApiResponse } from './apis/api.ts'
+import { Failure } from './errors.ts'
+import type { Caller } from './model/caller.ts'
+import type { AnyOperation, Target } from './operations/operation.ts'
+import type { Entry, PathServices } from './services.ts'
+import { Changes, Conflict } from './storage/storage.ts'
+
+/**
+ * The path of every request, through every API: who, what, on what, may they, does it fit, do it, remember it, put it on
+ * record, answer. Nothing is answered before it is audited.
+ */
+export async function handle(request: ApiRequest, api: Api, services: PathServices): Promise<ApiResponse> {
+  const { audit, metrics } = services
+  const userAgent = header(request, 'user-agent')
+  const entry = audit.open({ sourceAddress: request.sourceAddress, userAgent })
+  const finished = metrics.started()
+  try {
+    if (request.failure) throw request.failure
+    entry.caller = await api.authenticate(request)
+    const operation = api.operation(request)
+    entry.operation = operation
+    const input = api.input(operation, request)
+    entry.requestParameters = recorded(operation.recorded, input)
+    const output = await perform(operation, input, entry.caller, entry, services)
+    entry.responseElements = responseElements(operation, output, entry)
+    const answer = api.accept(operation, output, entry.requestId)
+    await audit.close(entry)
+    finished(operation.name, 'success')
+    return answer
+  } catch (thrown) {
+    const failure = await putOnRecord(entry, Failure.from(thrown), services)
+    finished(entry.operation?.name, failure.code)
+    return api.refuse(failure, entry.requestId)
+  }
+}
+
+/** How often a request is decided again because another one changed what it had read. */
+const attempts = 10
+
+async function perform(
+  operation: AnyOperation,
+  input: Readonly<Record<string, unknown>>,
+  caller: Caller,
+  entry: Entry,
+  services: PathServices,
+): Promise<object | undefined> {
+  refuseWhatIsNotBuilt(input)
+  for (let attempt = 1; ; attempt++) {
+    const target: Target = operation.target.find(input, {
+      caller,
+      storage: services.storage,
+      operation: operation.name,
+    })
+    entry.resources = target.resources
+    permit(target, caller, services)
+    target.check()
+    if (input.DryRun) throw new Failure('DryRunOperationException', dryRunText)
+    if (!operation.readOnly && services.audit.failing) throw new Failure('KMSInternalException')
+    const changes = new Changes(entry.eventId)
+    const output = await operation.run({ ...services, input, target, caller, changes })
+    entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
+    try {
+      await services.storage.commit(changes)
+      return output ?? undefined
+    } catch (thrown) {
+      if (!(thrown instanceof Conflict)) throw thrown
+      if (attempt === attempts) throw new Failure('ConflictException', 'The resource is being changed by others.')
+    }
+  }
+}
+
+/** What creates a key acts on none before. */
+function keysIn({ list }: Changes): readonly string[] {
+  return list.flatMap(({ noun, record }) => (noun === 'keys' ? [record.arn] : []))
+}
+
+const dryRunText = 'The request would have succeeded, but the DryRun option is set.'
+
+function permit(target: Target, caller: Caller, { authorize }: PathServices): void {
+  for (const permission of target.permissions) {
+    const decision = authorize({ caller, ...permission })
+    if (!decision.allowed) throw target.denial ?? new Failure('AccessDeniedException', decision.message)
+  }
+}
+
+/** An attested recipient must get ciphertext instead of plaintext: better no answer than a plaintext one. */
+function refuseWhatIsNotBuilt(input: Readonly<Record<string, unknown>>): void {
+  if (input.Recipient === undefined) return
+  throw new Failure('UnsupportedOperationException', 'The Recipient parameter is not supported by this gateway.')
+}
+
+/** Audits a refusal; when even that fails, what is answered is an internal error. */
+async function putOnRecord(entry: Entry, failure: Failure, { audit, log }: PathServices): Promise<Failure> {
+  if (failure.fault === 'server') log.error({ err: failure, requestId: entry.requestId }, 'request failed')
+  try {
+    await audit.close(entry, failure)
+    return failure
+  } catch (thrown) {
+    log.error({ err: thrown, requestId: entry.requestId }, 'audit record could not be written')
+    return new Failure('KMSInternalException', '', { cause: thrown })
+  }
+}
+
+/** Members by the names that audit records use: lowerCamel. */
+function recorded(members: readonly string[], values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const kept: Record<string, unknown> = {}
+  for (const member of members) {
+    if (values[member] !== undefined) kept[member[0]!.toLowerCase() + member.slice(1)] = values[member]
+  }
+  return kept
+}
+
+/** Since 2022 every event of a change names its key, even where the API answers nothing. */
+function responseElements(operation: AnyOperation, output: object | undefined, { resources }: Entry) {
+  if (operation.readOnly) return undefined
+  const members = operation.recordedOutput ?? []
+  const keyId = resources?.[0]
+  return { ...(keyId && { keyId }), ...recorded(members, (output ?? {}) as Record<string, unknown>) }
+}
+
+function header({ headers }: ApiRequest, name: string): string | undefined {
+  const value = headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}

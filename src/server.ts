@@ -1,0 +1,160 @@
+import { readFileSync } from 'node:fs'
+import { type AddressInfo, isIPv6 } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Api, ApiRequest } from './apis/api.ts'
+import { Failure, OperatorError } from './errors.ts'
+import { handle } from './pipeline.ts'
+import type { Readiness } from './readiness.ts'
+import type { PathServices } from './services.ts'
+
+/** Sockets, TLS, limits, and which route leads into the path. Nothing else knows an HTTP server. */
+
+export interface Listen {
+  readonly host: string
+  readonly port: number
+  /** Paths of PEM files. */
+  readonly tls?: { readonly certificate: string; readonly key: string } | undefined
+  /** Bytes. */
+  readonly bodyLimit: number
+}
+
+export interface RunningServer {
+  readonly url: string
+  /** Stops accepting, finishes what is in flight, closes. */
+  close(): Promise<void>
+}
+
+export async function serveApi(
+  listen: Listen,
+  api: Api,
+  services: PathServices,
+  readiness: () => Promise<Readiness>,
+): Promise<RunningServer> {
+  const answer = async (request: FastifyRequest, reply: FastifyReply, failure?: Failure) => {
+    const { status, headers, body } = await handle(apiRequest(request, failure), api, services)
+    // As bytes, so that no charset is added to the content type.
+    return reply.code(status).headers(headers).send(Buffer.from(body))
+  }
+  const server = newServer(listen, answer)
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  server.removeContentTypeParser(['application/json', 'text/plain'])
+  server.all('/', (request, reply) => answer(request, reply))
+  // Whatever else is asked for is a call that must be refused on record, too.
+  server.setNotFoundHandler((request, reply) => answer(request, reply))
+  server.setErrorHandler((error: Error & { code?: string }, request, reply) => answer(request, reply, failureOf(error)))
+  server.get('/healthz', async () => ({ status: 'ok' }))
+  server.get('/readyz', async (_request, reply) => {
+    const { ready, parts } = await readiness()
+    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ok' : 'failing', parts })
+  })
+  return start(server, listen)
+}
+
+export async function serveMetrics(
+  listen: Pick<Listen, 'host' | 'port'>,
+  text: () => Promise<string>,
+): Promise<RunningServer> {
+  const server = newServer({ ...listen, bodyLimit: 1 })
+  server.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(await text()))
+  return start(server, listen)
+}
+
+type Answer = (request: FastifyRequest, reply: FastifyReply) => unknown
+
+/** @param unroutable answers requests whose URL cannot even be read */
+function newServer({ tls, bodyLimit }: Pick<Listen, 'tls' | 'bodyLimit'>, unroutable?: Answer): FastifyInstance {
+  const options = {
+    bodyLimit,
+    forceCloseConnections: 'idle',
+    requestTimeout: 30_000,
+    return503OnClosing: false,
+    ...(unroutable && {
+      frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => unroutable(request, reply),
+    }),
+  } as const
+  if (!tls) return fastify(options)
+  const https = { cert: readPem(tls.certificate), key: readPem(tls.key) }
+  try {
+    return fastify({ ...options, https }) as unknown as FastifyInstance
+  } catch (error) {
+    const message = `the TLS files ${tls.certificate} and ${tls.key} cannot be used: ${(error as Error).message}`
+    throw new OperatorError(message, { cause: error })
+  }
+}
+
+function readPem(file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw new OperatorError(`the TLS file ${file} cannot be read`, { cause: error })
+  }
+}
+
+async function start(server: FastifyInstance, { host, port }: Pick<Listen, 'host' | 'port'>): Promise<RunningServer> {
+  const close = gracefulClose(server)
+  try {
+    await server.listen({ host, port })
+  } catch (error) {
+    throw listenError(error as NodeJS.ErrnoException, host, port)
+  }
+  const bound = (server.server.address() as AddressInfo).port
+  const name = isIPv6(host) ? `[${host}]` : host
+  const scheme = 'key' in server.server ? 'https' : 'http'
+  return { url: `${scheme}://${name}:${bound}`, close }
+}
+
+/** Milliseconds for a request that is still being sent when the server closes. */
+const closeGrace = 1000
+
+/** Answers every request that has come in whole. Connections on which none did would keep the server open for ever. */
+function gracefulClose(server: FastifyInstance): () => Promise<void> {
+  let inFlight = 0
+  let drained: (() => void) | undefined
+  server.addHook('preHandler', (_request, reply, done) => {
+    inFlight++
+    reply.raw.once('close', () => {
+      if (--inFlight === 0) drained?.()
+    })
+    done()
+  })
+  return async () => {
+    const closed = server.close()
+    await Promise.race([closed, delay(closeGrace, undefined, { ref: false })])
+    if (inFlight > 0) await new Promise<void>(resolve => (drained = resolve))
+    server.server.closeAllConnections()
+    await closed
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: 'the port is in use',
+    EACCES: 'permission is denied',
+    EADDRNOTAVAIL: 'this machine does not have the address',
+    ENOTFOUND: 'the host is not known',
+  }
+  const reason = reasons[error.code ?? ''] ?? error.message
+  return new OperatorError(`cannot listen on ${host}:${port}: ${reason}`, { cause: error })
+}
+
+const nothing = new Uint8Array()
+
+function apiRequest(request: FastifyRequest, failure?: Failure): ApiRequest {
+  return {
+    method: request.method,
+    url: request.url,
+    headers: request.headers,
+    body: request.body instanceof Uint8Array ? request.body : nothing,
+    sourceAddress: request.ip,
+    ...(failure && { failure }),
+  }
+}
+
+function failureOf(error: Error & { code?: string }): Failure {
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new Failure('RequestEntityTooLargeException', 'The request body is too large.', { cause: error })
+  }
+  if (error.code?.startsWith('FST_ERR_CTP')) return new Failure('SerializationException', '', { cause: error })
+  return Failure.from(error)
+}

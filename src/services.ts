@@ -1,0 +1,56 @@
+import type { Audit } from './audit/audit.ts'
+import type { AccessRequest, Decision } from './authorization/authorize.ts'
+import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
+import type { Hsm } from './hsm/hsm.ts'
+import type { Storage } from './storage/storage.ts'
+
+/** The contracts by which operations, jobs and the path reach the rest of the house. Types only. */
+export type { Audit, Entry } from './audit/audit.ts'
+export type { Hsm } from './hsm/hsm.ts'
+export type { Changes, Storage } from './storage/storage.ts'
+
+/** What an operation is given besides its input. */
+export interface Services {
+  readonly storage: Storage
+  readonly hsms: Hsms
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+  /** Throws when a key policy may not be put on a key: see authorization/key-policy.ts. */
+  readonly admitKeyPolicy: (policy: ProposedKeyPolicy) => void
+}
+
+/** What the path is given: the services of operations, and what is its own business alone. */
+export interface PathServices extends Services {
+  readonly audit: Audit
+  readonly authorize: (request: AccessRequest) => Decision
+  readonly metrics: RequestMetrics
+  readonly log: Log
+}
+
+/** What a job is given. */
+export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'clock'> {
+  readonly audit: Audit
+  readonly metrics: { orphans(hsm: string, count: number): void }
+  readonly log: Log
+}
+
+/** The HSMs of the configuration. */
+export interface Hsms {
+  /** The HSM in which a region creates its keys. */
+  ofRegion(region: string): Hsm
+  /** By its name in the configuration. Throws KeyUnavailableException when no such HSM is configured any more. */
+  named(name: string): Hsm
+  readonly all: readonly Hsm[]
+}
+
+/** Called when a request starts; what it returns is called when it ends. */
+export interface RequestMetrics {
+  started(): (operation: string | undefined, outcome: string) => void
+}
+
+/** The part of the logger that is used away from the edges. Fields never hold secrets. */
+export interface Log {
+  error(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  info(fields: object, message: string): void
+}

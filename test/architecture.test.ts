@@ -1,0 +1,126 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+/** The arrows of docs/architecture.md: which part of src may import which. */
+
+const root = join(import.meta.dirname, '..')
+const src = join(root, 'src')
+
+/** A part is a file or a folder directly in src. Files named here are the only ones of their part that may be imported. */
+const mayImport: Record<string, readonly string[]> = {
+  errors: [],
+  model: ['errors'],
+  authorization: ['model', 'errors'],
+  authentication: ['model', 'errors'],
+  audit: ['model', 'errors'],
+  hsm: ['model', 'errors'],
+  storage: ['model', 'errors'],
+  services: ['hsm/hsm', 'storage/storage', 'authorization', 'audit/audit'],
+  operations: ['services', 'model', 'errors'],
+  apis: ['operations/operation', 'operations/catalogue', 'authentication', 'model', 'errors'],
+  pipeline: ['apis/api', 'operations/operation', 'services', 'storage/storage', 'model', 'errors'],
+  jobs: ['services', 'storage/storage', 'model', 'errors'],
+  readiness: ['operations/ciphertexts', 'services'],
+  log: ['services'],
+  metrics: ['hsm/hsm', 'services'],
+  server: ['pipeline', 'apis/api', 'services', 'readiness', 'log', 'errors'],
+  config: ['errors'],
+  assemble: ['*'],
+  cli: ['*'],
+  main: ['cli', 'errors'],
+}
+
+/** Nobody imports these but the parts named. */
+const importedOnlyBy: Record<string, readonly string[]> = {
+  main: [],
+  cli: ['main'],
+  assemble: ['cli'],
+}
+
+/** Words that may stand in the code of these files only. */
+const onlyIn: readonly { readonly what: RegExp; readonly where: RegExp }[] = [
+  { what: /from '(pkcs11js|graphene-pk11)'/, where: /^hsm\// },
+  { what: /from 'fastify'/, where: /^server\.ts$/ },
+  { what: /from '(node:sqlite|pg|better-sqlite3)'/, where: /^storage\/engines\// },
+  { what: /from 'pino'/, where: /^log\.ts$/ },
+  { what: /process\.env\b/, where: /^config\.ts$/ },
+  { what: /\bDate\.now\(|new Date\(\)/, where: /^assemble\.ts$/ },
+]
+
+interface Import {
+  readonly typeOnly: boolean
+  readonly path: string
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.ts'))
+    .map(name => join(folder, name))
+}
+
+const files = filesIn(src).map(path => ({ path, name: relative(src, path), code: readFileSync(path, 'utf8') }))
+
+function importsOf({ path, code }: { path: string; code: string }): Import[] {
+  const statements = code.matchAll(/^(?:import|export)\s+(type\s)?[^'"]*?from\s+'(\.[^']+)'|\bimport\('(\.[^']+)'\)/gm)
+  return [...statements].map(([, type, from, dynamic]) => ({
+    typeOnly: type !== undefined,
+    path: relative(src, resolve(dirname(path), from ?? dynamic!)).replace(/\.ts$/, ''),
+  }))
+}
+
+function partOf(name: string): string {
+  return name.replace(/\.ts$/, '').split('/')[0]!
+}
+
+describe('the architecture', () => {
+  it('knows every part of src', () => {
+    expect(Object.keys(mayImport).sort()).toEqual([...new Set(files.map(({ name }) => partOf(name)))].sort())
+  })
+
+  it.each(files.map(file => [file.name, file] as const))('lets %s import only what its part may', (name, file) => {
+    const part = partOf(name)
+    const allowed = mayImport[part]!
+    for (const { path } of importsOf(file)) {
+      if (partOf(path) === part) continue
+      const fits = allowed.some(to => to === '*' || path === to || path.startsWith(`${to}/`))
+      expect(fits, `${name} imports ${path}`).toBe(true)
+      const importers = importedOnlyBy[partOf(path)]
+      if (importers) expect(importers, `${name} imports ${path}`).toContain(part)
+    }
+  })
+
+  it('lets no operation import another', () => {
+    for (const file of files.filter(({ name }) => /^operations\/[^/]+\//.test(name))) {
+      for (const { path } of importsOf(file)) expect(path, file.name).not.toMatch(/^operations\/[^/]+\//)
+    }
+  })
+
+  it('lets a profile import the contract of profiles only', () => {
+    for (const file of files.filter(({ name }) => /^hsm\/profiles\/(?!profile|catalogue)/.test(name))) {
+      for (const { path } of importsOf(file)) expect(path, file.name).toBe('hsm/profiles/profile')
+    }
+  })
+
+  it('keeps services to types', () => {
+    const services = files.find(({ name }) => name === 'services.ts')!
+    for (const { path, typeOnly } of importsOf(services)) expect(typeOnly, path).toBe(true)
+  })
+
+  it.each(onlyIn)('keeps $what in $where', ({ what, where }) => {
+    const found = files.filter(({ code }) => what.test(code)).map(({ name }) => name)
+    for (const name of found) expect(name).toMatch(where)
+  })
+
+  it('has no folder without a name of its own', () => {
+    const folders = new Set(files.flatMap(({ name }) => name.split('/').slice(0, -1)))
+    for (const name of ['utils', 'helpers', 'common', 'shared', 'lib']) expect(folders).not.toContain(name)
+  })
+
+  it('has catalogues that are up to date', () => {
+    const check = () =>
+      execFileSync(process.execPath, ['scripts/catalogue.ts', '--check'], { cwd: root, stdio: 'pipe' })
+    expect(check).not.toThrow()
+  })
+})
