@@ -1,0 +1,76 @@
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { Sha256 } from '@aws-crypto/sha256-js'
+import { SignatureV4 } from '@smithy/signature-v4'
+import { type Credentials, region } from './gateway.ts'
+
+/** Load by wrk, in a process of its own: requests that were signed before, sent round and round. */
+
+export interface LoadResult {
+  readonly requestsPerSecond: number
+  readonly requests: number
+}
+
+const connections = 64
+
+/** Runs wrk for a number of seconds. Throws when an answer is not 200. */
+export async function load(url: string, script: string, seconds: number): Promise<LoadResult> {
+  const args = [
+    '--threads',
+    '1',
+    '--connections',
+    String(connections),
+    '--duration',
+    `${seconds}s`,
+    '--script',
+    script,
+    url,
+  ]
+  const { stdout } = await promisify(execFile)('wrk', args)
+  const refused = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)
+  if (refused) throw new Error(`${refused[1]} requests to ${url} were refused`)
+  const read = (expression: RegExp) => Number(expression.exec(stdout)![1])
+  return { requestsPerSecond: read(/Requests\/sec:\s+([\d.]+)/), requests: read(/(\d+) requests in/) }
+}
+
+/** Writes a wrk script that sends these bodies, each signed for the operation. Signatures are good for five minutes. */
+export async function writeSigned(
+  file: string,
+  url: string,
+  operation: string,
+  bodies: readonly object[],
+  credentials: Credentials,
+): Promise<void> {
+  const signer = new SignatureV4({ service: 'kms', region, credentials, sha256: Sha256 })
+  const { hostname, port, host } = new URL(url)
+  const requests = bodies.map(async value => {
+    const body = JSON.stringify(value)
+    const headers = {
+      host,
+      'content-type': 'application/x-amz-json-1.1',
+      'x-amz-target': `TrentService.${operation}`,
+      'user-agent': 'strongroom-bench',
+    }
+    const request = {
+      method: 'POST',
+      protocol: 'http:',
+      hostname,
+      port: Number(port),
+      path: '/',
+      query: {},
+      headers,
+      body,
+    }
+    const signed = await signer.sign(request)
+    return lua(signed.headers, body)
+  })
+  const formats = (await Promise.all(requests)).map((format, i) => `requests[${i + 1}] = ${format}`)
+  const rotate = 'local i = 0\nfunction request() i = i % #requests + 1 return requests[i] end\n'
+  writeFileSync(file, `local requests = {}\n${formats.join('\n')}\n${rotate}`, { mode: 0o600 })
+}
+
+function lua(headers: Readonly<Record<string, string>>, body: string): string {
+  const pairs = Object.entries(headers).map(([name, value]) => `[${JSON.stringify(name)}] = ${JSON.stringify(value)}`)
+  return `wrk.format('POST', '/', { ${pairs.join(', ')} }, ${JSON.stringify(body)})`
+}

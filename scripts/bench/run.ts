@@ -1,0 +1,63 @@
+/** Prints the table of the benchmark; `--json FILE` also writes it. Other arguments choose figures by the name of their file. */
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { encryptAgainstEcho } from './encrypt.ts'
+import { type Figure, isReached } from './figure.ts'
+import { memoryAfterAMillion } from './memory.ts'
+import { encryptAtScale } from './scale.ts'
+import { startToReady } from './start.ts'
+
+const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
+  start: startToReady,
+  encrypt: encryptAgainstEcho,
+  scale: encryptAtScale,
+  memory: memoryAfterAMillion,
+}
+
+const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
+const unknown = positionals.find(name => !(name in benchmarks))
+if (unknown !== undefined) {
+  console.error(`bench: no figure ${unknown}; there are ${Object.keys(benchmarks).join(', ')}`)
+  process.exit(2)
+}
+if (spawnSync('wrk', ['--version']).error) {
+  console.error('bench: the load generator wrk is missing: apt-get install wrk')
+  process.exit(1)
+}
+
+const figures: Figure[] = []
+for (const name of positionals.length > 0 ? positionals : Object.keys(benchmarks)) {
+  for (const figure of [await benchmarks[name]!()].flat()) {
+    figures.push(figure)
+    console.log(line(figure))
+  }
+}
+if (values.json !== undefined) {
+  const rows = figures.map(figure => ({
+    name: figure.name,
+    value: figure.value,
+    reach: reachOf(figure),
+    ok: isReached(figure),
+  }))
+  writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`)
+}
+if (!figures.every(isReached)) process.exitCode = 1
+
+function line(figure: Figure): string {
+  const value = `${figure.value.toFixed(2)}${figure.unit && ` ${figure.unit}`}`
+  const verdict = isReached(figure) ? 'ok' : 'MISSED'
+  return [
+    figure.name.padEnd(50),
+    value.padStart(12),
+    reachOf(figure).padStart(10),
+    verdict.padEnd(7),
+    figure.details ?? '',
+  ]
+    .join('  ')
+    .trimEnd()
+}
+
+function reachOf({ reach }: Figure): string {
+  return 'atLeast' in reach ? `>= ${reach.atLeast}` : `<= ${reach.atMost}`
+}

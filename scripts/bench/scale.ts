@@ -1,0 +1,77 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { CreateKeyCommand } from '@aws-sdk/client-kms'
+import { defaultKeyPolicy, type Key } from '../../src/model/key.ts'
+import { sqlite } from '../../src/storage/engines/sqlite.ts'
+import { openStorage } from '../../src/storage/sql-storage.ts'
+import { Changes } from '../../src/storage/storage.ts'
+import { encryptScript } from './encrypt.ts'
+import { type Figure, median } from './figure.ts'
+import { DataFolder, region } from './gateway.ts'
+import { load } from './load.ts'
+
+/** The rate of Encrypt with 10,000 keys in storage, 1,000 of them on the token, against that with 10 keys. */
+export async function encryptAtScale(): Promise<Figure> {
+  const [few, many] = [new DataFolder(), new DataFolder()]
+  await addKeys(few, 10)
+  await addKeys(many, 1000)
+  await addRecords(many, 9000)
+  const gateways = [await few.serve(), await many.serve()] as const
+  const scripts = [await encryptScript(few, gateways[0]), await encryptScript(many, gateways[1])] as const
+  const rates: [number[], number[]] = [[], []]
+  for (let round = 0; round < 6; round++) {
+    for (const i of [0, 1] as const) rates[i].push((await load(gateways[i].url, scripts[i], 3)).requestsPerSecond)
+  }
+  await Promise.all(gateways.map(gateway => gateway.stop()))
+  few.remove()
+  many.remove()
+  // The first round warms up.
+  const [small, large] = rates.map(list => median(list.slice(1))) as [number, number]
+  return {
+    name: 'Encrypt with 10,000 keys / with 10 keys',
+    value: large / small,
+    unit: '',
+    reach: { atLeast: 0.9 },
+    details: `${Math.round(large)}/s against ${Math.round(small)}/s`,
+  }
+}
+
+/** Keys by CreateKey: each has its object on the token. */
+export async function addKeys(folder: DataFolder, count: number): Promise<void> {
+  const gateway = await folder.serve()
+  for (let done = 0; done < count; done += 10) {
+    await Promise.all(Array.from({ length: 10 }, () => gateway.client.send(new CreateKeyCommand({}))))
+  }
+  await gateway.stop()
+}
+
+/** Keys that storage knows and the token does not hold. */
+async function addRecords(folder: DataFolder, count: number): Promise<void> {
+  const storage = await openStorage(sqlite(join(folder.path, 'strongroom.db')))
+  const changes = new Changes(randomUUID())
+  for (let i = 0; i < count; i++) changes.put('keys', aRecord())
+  await storage.commit(changes)
+  await storage.close()
+}
+
+function aRecord(): Key {
+  const id = randomUUID()
+  const account = '000000000000'
+  const custody = { sensitive: true, extractable: false, alwaysSensitive: true, neverExtractable: true, local: true }
+  return {
+    arn: `arn:aws:kms:${region}:${account}:key/${id}`,
+    id,
+    account,
+    region,
+    spec: 'SYMMETRIC_DEFAULT',
+    usage: 'ENCRYPT_DECRYPT',
+    origin: 'AWS_KMS',
+    state: 'Enabled',
+    description: '',
+    creationDate: 0,
+    tags: [],
+    policy: defaultKeyPolicy(account, 'aws'),
+    materials: [{ id: randomBytes(32).toString('hex'), hsm: 'softhsm', custody, createdAt: 0 }],
+    revision: 0,
+  }
+}
