@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Failure } from '../errors.ts'
 import type { Caller } from '../model/caller.ts'
-import type { AuditRecord, Journal } from './entry.ts'
+import type { Append, AuditRecord, Journal } from './entry.ts'
 
 /** The audit of one call while it goes on: the path fills it in as it learns. */
 export interface Entry {
@@ -11,6 +11,7 @@ export interface Entry {
   readonly startedAt: number
   readonly sourceAddress: string
   readonly userAgent: string | undefined
+  readonly append: Append
   caller?: Caller
   operation?: { readonly name: string; readonly readOnly: boolean }
   /** ARNs. */
@@ -41,8 +42,9 @@ export function createAudit(journal: Journal, clock: () => number): Audit {
       startedAt: clock(),
       sourceAddress,
       userAgent,
+      append: journal.announce(),
     }),
-    close: (entry, failure) => journal.append(recordOf(entry, failure)),
+    close: (entry, failure) => entry.append(recordOf(entry, failure)),
     async event(name, resource, details) {
       const record = serviceEvent(name, resource, details, clock())
       await journal.append(record)
@@ -86,7 +88,7 @@ function recordOf(entry: Entry, failure: Failure | undefined): AuditRecord {
     ...(entry.userAgent !== undefined && { userAgent: entry.userAgent.slice(0, maximumUserAgent) }),
     requestParameters: entry.requestParameters ?? null,
     responseElements: entry.responseElements ?? null,
-    ...(entry.resources && { resources: entry.resources.map(resourceOf) }),
+    ...(entry.resources && { resources: [...new Set(entry.resources)].map(resourceOf) }),
     ...(failure && { errorCode: codeOf(failure), errorMessage: failure.message }),
   }
 }
