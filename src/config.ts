@@ -26,7 +26,8 @@ const hsm = z.strictObject({
   environment: z.record(z.string(), z.string()).default({}),
 })
 
-const schema = z.strictObject({
+/** Exported for the test that docs/configuration.yaml leaves nothing out. */
+export const schema = z.strictObject({
   listen: z
     .strictObject({
       host: z.string().default('127.0.0.1'),
@@ -53,8 +54,14 @@ const schema = z.strictObject({
 export type Config = z.infer<typeof schema>
 export type HsmConfig = z.infer<typeof hsm>
 
+/** What the command line says instead of the file. */
+export interface ListenOverrides {
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+}
+
 /** Reads a configuration file; paths in it are relative to its folder. Throws OperatorError of one line. */
-export function readConfig(file: string, overrides: { readonly port?: number | undefined } = {}): Config {
+export function readConfig(file: string, listen: ListenOverrides = {}): Config {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -62,7 +69,7 @@ export function readConfig(file: string, overrides: { readonly port?: number | u
     const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'cannot be read'
     throw new OperatorError(`the configuration ${file} ${reason}`, { cause: error })
   }
-  return freeze(withPort(parseConfig(text, file), overrides.port))
+  return freeze(withListen(parseConfig(text, file), listen))
 }
 
 /** Validates the text of a configuration. `file` names it in messages and anchors relative paths. */
@@ -71,13 +78,13 @@ export function parseConfig(text: string, file: string): Config {
   try {
     written = parse(text)
   } catch (error) {
-    const reason = (error as Error).message.split('\n')[0]
+    const reason = (error as Error).message.split('\n')[0]!.replace(/:$/, '')
     throw new OperatorError(`the configuration ${file} is not valid YAML: ${reason}`, { cause: error })
   }
   const { success, data, error } = schema.safeParse(written)
   if (!success) throw new OperatorError(`the configuration ${file} ${describe(error.issues[0]!)}`)
   for (const [name, hsm] of Object.entries(data.regions)) {
-    if (hsm in data.hsms) continue
+    if (Object.hasOwn(data.hsms, hsm)) continue
     throw new OperatorError(`the configuration ${file} gives region ${name} the HSM ${hsm}, which is not under hsms`)
   }
   if (Object.keys(data.regions).length === 0) throw new OperatorError(`the configuration ${file} names no region`)
@@ -101,8 +108,9 @@ function withAbsolutePaths(config: Config, folder: string): Config {
   }
 }
 
-function withPort(config: Config, port: number | undefined): Config {
-  return port === undefined ? config : { ...config, listen: { ...config.listen, port } }
+function withListen(config: Config, { host, port }: ListenOverrides): Config {
+  const { listen } = config
+  return { ...config, listen: { ...listen, host: host ?? listen.host, port: port ?? listen.port } }
 }
 
 function freeze<T extends object>(value: T): T {
@@ -112,7 +120,10 @@ function freeze<T extends object>(value: T): T {
 
 function describe(issue: z.core.$ZodIssue): string {
   const path = issue.path.join('.')
-  if (issue.code !== 'unrecognized_keys') return path ? `has a mistake at ${path}: ${issue.message}` : issue.message
+  if (issue.code !== 'unrecognized_keys') {
+    const { message } = issue.code === 'invalid_key' ? issue.issues[0]! : issue
+    return `has a mistake${path && ` at ${path}`}: ${message}`
+  }
   const name = issue.keys[0]!
   const nearest = nearestName(name, knownNames(issue.path))
   const place = path ? ` under ${path}` : ''

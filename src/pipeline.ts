@@ -79,7 +79,7 @@ const dryRunText = 'The request would have succeeded, but the DryRun option is s
 function permit(target: Target, caller: Caller, { authorize }: PathServices): void {
   for (const permission of target.permissions) {
     const decision = authorize({ caller, ...permission })
-    if (!decision.allowed) throw target.denial ?? new Failure('AccessDeniedException', decision.message)
+    if (!decision.allowed) throw new Failure('AccessDeniedException', permission.denial ?? decision.message)
   }
 }
 

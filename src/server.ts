@@ -36,7 +36,7 @@ export async function serveApi(
     // As bytes, so that no charset is added to the content type.
     return reply.code(status).headers(headers).send(Buffer.from(body))
   }
-  const server = newServer(listen, answer)
+  const server = newServer(listen, (request, reply) => answer(request, reply, new Failure('UnknownOperationException')))
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   server.removeContentTypeParser(['application/json', 'text/plain'])
   server.all('/', (request, reply) => answer(request, reply))
@@ -152,9 +152,15 @@ function apiRequest(request: FastifyRequest, failure?: Failure): ApiRequest {
 }
 
 function failureOf(error: Error & { code?: string }): Failure {
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+  const { code = '' } = error
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new Failure('RequestEntityTooLargeException', 'The request body is too large.', { cause: error })
   }
-  if (error.code?.startsWith('FST_ERR_CTP')) return new Failure('SerializationException', '', { cause: error })
+  // A content type that is none is not the one of the protocol.
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new Failure('UnknownOperationException')
+  // ECONNRESET: the caller went away in the middle of the body. There is nobody to answer, but there was a call.
+  if (code === 'ECONNRESET' || code.startsWith('FST_ERR_CTP')) {
+    return new Failure('SerializationException', '', { cause: error })
+  }
   return Failure.from(error)
 }

@@ -48,5 +48,6 @@ function page([name, report]: [string, HsmReport]): string {
     ...problems.map((problem): [string, unknown] => ['problem', problem]),
   ]
   const known = lines.filter(([, value]) => value !== undefined)
-  return `${name}\n${known.map(([title, value]) => `  ${title.padEnd(12)} ${value}\n`).join('')}`
+  const width = Math.max(...known.map(([title]) => title.length))
+  return `${name}\n${known.map(([title, value]) => `  ${title.padEnd(width)}  ${value}\n`).join('')}`
 }

@@ -11,13 +11,15 @@ export const serve = command(program => {
     .description('serve the AWS KMS API until SIGTERM or SIGINT, then finish what is in flight')
     .addOption(dataOption())
     .addOption(configOption())
+    .option('--host <address>', 'address to listen on, instead of the configured one')
     .option('--port <n>', 'port of the AWS KMS API, instead of the configured one', parsePort)
-    .action(async (options: ConfigOptions & { port?: number }) => {
+    .action(async (options: ConfigOptions & { host?: string; port?: number }) => {
       const file = configFile(options)
-      const config = readConfig(file, { port: options.port })
+      const config = readConfig(file, { host: options.host, port: options.port })
       const gateway = await startGateway(config)
+      const end = signalled()
       process.stdout.write(welcome(gateway.url, dirname(resolve(file))))
-      await signalled()
+      await end
       await gateway.close()
     })
 })

@@ -1,6 +1,7 @@
 /** Starts the processes that load a native PKCS#11 library. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { extname } from 'node:path'
+import { getCompileCacheDir } from 'node:module'
+import { dirname, extname } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
 import { OperatorError } from '../errors.ts'
 
@@ -20,16 +21,22 @@ const withoutCoreFiles = 'ulimit -c 0; exec "$@"'
 
 /**
  * @param argument handed over as JSON on the command line, where everyone can read it: no secrets
- * @param environment the whole environment of the child: nothing is inherited
+ * @param environment the whole environment of the child: nothing else is inherited, but for the place of compiled code
  */
 export function startChild(entry: Entry, argument: unknown, environment: Readonly<Record<string, string>>): Child {
   const { pathname } = new URL(`./${entry}${extname(import.meta.url)}`, import.meta.url)
   const command = [process.execPath, decodeURIComponent(pathname), JSON.stringify(argument)]
   const child = spawn('/bin/sh', ['-c', withoutCoreFiles, 'sh', ...command], {
-    env: environment,
+    env: { ...compileCache(), ...environment },
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   })
   return { process: child, socket: child.stdio[3] as Duplex, errors: child.stderr as Readable }
+}
+
+/** Where this process keeps compiled code, the child does too: it starts in half the time. */
+function compileCache(): { NODE_COMPILE_CACHE?: string } {
+  const folder = getCompileCacheDir()
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) }
 }
 
 /** What a child that runs once answers: an output, or the one line of an OperatorError. */

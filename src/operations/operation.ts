@@ -1,5 +1,4 @@
 import type * as Sdk from '@aws-sdk/client-kms'
-import type { Failure } from '../errors.ts'
 import type { Caller } from '../model/caller.ts'
 import type { Changes, Services, Storage } from '../services.ts'
 
@@ -40,6 +39,8 @@ export interface Permission {
   readonly account: string
   /** Key policy of the resource. Absent: only the caller's own policies decide. */
   readonly resourcePolicy?: string | undefined
+  /** The text of a denial, where AWS has another than usual. */
+  readonly denial?: string
 }
 
 /** What one request acts on, once found. */
@@ -47,8 +48,6 @@ export interface Target {
   readonly permissions: readonly Permission[]
   /** ARNs for the audit record: of keys first, then of aliases. */
   readonly resources: readonly string[]
-  /** Answered instead of the usual denial, where AWS has another text. */
-  readonly denial?: Failure
   /** Throws when the state or usage does not fit. Runs only after the caller was allowed, so that refusals leak no state. */
   check(): void
 }

@@ -125,13 +125,11 @@ export const reEncryption: TargetKind<
     const source = ciphertextTarget(SourceKeyId, blobOf(input), SourceEncryptionAlgorithm, from)
     const needs = { state: 'use', usage: 'ENCRYPT_DECRYPT', algorithm, byAlias: true, crossAccount: true } as const
     const destination = keyTarget(DestinationKeyId, needs, { ...search, operation: 'ReEncryptTo' })
-    const denied = source.denial
     return {
       source,
       destination,
       permissions: [...source.permissions, ...destination.permissions],
       resources: [...source.resources, ...destination.resources],
-      ...(denied && { denial: denied }),
       check() {
         source.check()
         destination.check()
@@ -284,9 +282,10 @@ function ciphertextTarget(
     get material() {
       return material!
     },
-    permissions: target.permissions,
+    permissions: named
+      ? named.permissions
+      : target.permissions.map(permission => ({ ...permission, denial: unknownCiphertextKey })),
     resources: target.resources,
-    ...(!named && { denial: new Failure('AccessDeniedException', unknownCiphertextKey) }),
     check() {
       if (blob) material = materialOf(target.key, blob)
       checkUsage(target.key, 'ENCRYPT_DECRYPT', search.operation)

@@ -1,5 +1,6 @@
 import { Failure } from '../../errors.ts'
 import type { Key } from '../../model/key.ts'
+import { checkAliasQuota } from '../alias-quota.ts'
 import { operation } from '../operation.ts'
 import { aliasChange } from '../targets.ts'
 
@@ -7,8 +8,9 @@ export const updateAlias = operation('UpdateAlias')({
   readOnly: false,
   target: aliasChange,
   recorded: ['AliasName', 'TargetKeyId'],
-  async run({ target: { alias, key, newKey }, changes, clock }) {
+  async run({ target: { alias, key, newKey }, storage, changes, clock }) {
     checkSameUsage(alias.name, key, newKey)
+    if (newKey.arn !== key.arn) checkAliasQuota(newKey, storage)
     changes.put('aliases', { ...alias, targetKeyArn: newKey.arn, lastUpdatedDate: clock() })
   },
 })

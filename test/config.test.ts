@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parse, stringify } from 'yaml'
+import { parseConfig } from '../src/config.ts'
+import { OperatorError } from '../src/errors.ts'
+
+const sample = readFileSync(join(import.meta.dirname, '../docs/configuration.yaml'), 'utf8')
+
+/** What has no default. */
+const least = {
+  storage: { file: 'strongroom.db' },
+  audit: { file: 'audit.jsonl' },
+  hsms: { softhsm: { profile: 'softhsm2', library: '/lib.so', token: { label: 'strongroom' }, pinFile: 'pin' } },
+  regions: { 'us-east-1': 'softhsm' },
+}
+
+function mistakeIn(change: object): string {
+  return mistakeInText(stringify({ ...least, ...change }))
+}
+
+function mistakeInText(text: string): string {
+  try {
+    parseConfig(text, 'strongroom.yaml')
+  } catch (error) {
+    expect(error).toBeInstanceOf(OperatorError)
+    expect((error as Error).message).not.toContain('\n')
+    return (error as Error).message.replace('the configuration strongroom.yaml ', '')
+  }
+  return 'no mistake'
+}
+
+describe('a configuration', () => {
+  it('may leave out everything that has a default', () => {
+    expect(mistakeIn({})).toBe('no mistake')
+  })
+
+  it('has paths relative to its own folder', () => {
+    const config = parseConfig(stringify(least), '/etc/strongroom/strongroom.yaml')
+    expect(config.storage.file).toBe('/etc/strongroom/strongroom.db')
+    expect(config.audit.file).toBe('/etc/strongroom/audit.jsonl')
+    expect(config.hsms.softhsm!.pinFile).toBe('/etc/strongroom/pin')
+  })
+
+  it.each([
+    [{ lisen: {} }, 'has an unknown key lisen; did you mean listen?'],
+    [{ listen: { prot: 1 } }, 'has an unknown key prot under listen; did you mean port?'],
+    [{ listen: { tls: { certificate: 'a', kye: 'b' } } }, /^has a/],
+    [{ hsms: { a: { pinfile: 'pin' } } }, /^has a mistake at hsms\.a\./],
+    [{ zzzzzzzz: 1 }, 'has an unknown key zzzzzzzz'],
+    [{ listen: { port: 77000 } }, /^has a mistake at listen\.port: /],
+    [{ regions: {} }, 'names no region'],
+    [{ regions: { useast1: 'softhsm' } }, 'has a mistake at regions.useast1: is not the name of a region'],
+    [{ regions: { 'us-east-1': 'b' } }, 'gives region us-east-1 the HSM b, which is not under hsms'],
+    [{ hsms: { 'A B': least.hsms.softhsm } }, /^has a mistake at hsms\.A B: is not a name/],
+    [
+      { hsms: { softhsm: { ...least.hsms.softhsm, token: { label: 'a', serial: 'b' } } } },
+      'has a mistake at hsms.softhsm.token: names a label or a serial, not both',
+    ],
+  ])('with the mistake %j is refused in one line', (change, message) => {
+    expect(mistakeIn(change)).toEqual(typeof message === 'string' ? message : expect.stringMatching(message))
+  })
+
+  it.each([
+    ['', /^has a mistake: /],
+    ['- list', /^has a mistake: /],
+    ['listen: {', /^is not valid YAML: .* at line \d+, column \d+$/],
+  ])('that reads %j is refused in one line', (text, message) => {
+    expect(mistakeInText(text)).toMatch(message)
+  })
+})
+
+describe('the sample', () => {
+  it('is a configuration', () => {
+    expect(() => parseConfig(sample, 'docs/configuration.yaml')).not.toThrow()
+  })
+
+  it('shows each default as it is', () => {
+    const written = parse(sample) as typeof least
+    const defaults = parseConfig(
+      stringify({ ...least, hsms: withoutDefaults(written.hsms) }),
+      'docs/configuration.yaml',
+    )
+    const shown = parseConfig(sample, 'docs/configuration.yaml')
+    expect({ ...shown, hsms: {} }).toEqual({ ...defaults, hsms: {} })
+    expect({ ...shown.hsms.softhsm, environment: {} }).toEqual(defaults.hsms.softhsm)
+  })
+
+  it('names every key, the commented ones included', () => {
+    const everything = sample.replace(/^( *)# (?=( *)\w+: )/gm, '$1').replace('      serial:', '      # serial:')
+    const config = parseConfig(everything, '/sample/configuration.yaml')
+    expect(config.listen.tls).toEqual({ certificate: '/sample/tls.crt', key: '/sample/tls.key' })
+    expect(config.metrics.port).toBe(config.listen.port + 1)
+  })
+})
+
+function withoutDefaults(hsms: (typeof least)['hsms']): (typeof least)['hsms'] {
+  const { profile, library, token, pinFile } = hsms.softhsm
+  return { softhsm: { profile, library, token, pinFile } }
+}

@@ -1,0 +1,321 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import type { KMS } from '@aws-sdk/client-kms'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { AuditRecord } from '../../src/audit/entry.ts'
+import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
+import { refusal, send, signedPost } from './requests.ts'
+
+/** The record that each call leaves, and what is never written anywhere. */
+
+let installation: Installation
+let gateway: Gateway
+let kms: KMS
+let keyId: string
+let arn: string
+
+beforeAll(async () => {
+  installation = await install()
+  gateway = await serve(installation)
+  kms = gateway.client()
+  const { KeyMetadata } = await kms.createKey({})
+  keyId = KeyMetadata!.KeyId!
+  arn = KeyMetadata!.Arn!
+})
+afterAll(async () => {
+  await gateway?.stop()
+  installation?.remove()
+})
+
+const aliasArn = `arn:aws:kms:us-east-1:${home}:alias/audited`
+const ofKey = () => [{ ARN: arn, accountId: home, type: 'AWS::KMS::Key' }]
+const ofBoth = () => [...ofKey(), { ARN: aliasArn, accountId: home, type: 'AWS::KMS::Alias' }]
+
+/** The records that the call left, read when its answer has just arrived. */
+async function recordsOf(call: () => Promise<unknown>): Promise<AuditRecord[]> {
+  const before = gateway.records().length
+  await call().catch(() => undefined)
+  return gateway.records().slice(before)
+}
+
+describe('a call', () => {
+  it('leaves who, what, when, from where and with what result', async () => {
+    const before = Date.now()
+    const [record, ...others] = await recordsOf(() =>
+      kms.encrypt({ KeyId: keyId, Plaintext: Buffer.from('text'), EncryptionContext: { purpose: 'audit' } }),
+    )
+    expect(others).toEqual([])
+    expect(record).toEqual({
+      eventVersion: '1.11',
+      eventID: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      requestID: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      eventTime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      eventSource: 'kms.amazonaws.com',
+      eventName: 'Encrypt',
+      eventType: 'AwsApiCall',
+      eventCategory: 'Management',
+      managementEvent: true,
+      readOnly: true,
+      awsRegion: 'us-east-1',
+      recipientAccountId: home,
+      userIdentity: {
+        type: 'IAMUser',
+        principalId: expect.stringMatching(/^AIDA[A-Z2-7]{17}$/),
+        arn: `arn:aws:iam::${home}:user/administrator`,
+        accountId: home,
+        accessKeyId: installation.credentials[home]!.accessKeyId,
+        userName: 'administrator',
+      },
+      sourceIPAddress: '127.0.0.1',
+      userAgent: expect.stringMatching(/^aws-sdk-js\//),
+      requestParameters: { keyId, encryptionContext: { purpose: 'audit' } },
+      responseElements: null,
+      resources: ofKey(),
+    })
+    expect(Date.parse(record!.eventTime)).toBeGreaterThanOrEqual(before)
+    expect(Date.parse(record!.eventTime)).toBeLessThanOrEqual(Date.now())
+  })
+
+  type Row = readonly [string, () => Promise<unknown>, () => object]
+  const calls: readonly Row[] = [
+    [
+      'CreateAlias',
+      () => kms.createAlias({ AliasName: 'alias/audited', TargetKeyId: keyId }),
+      () => ({
+        readOnly: false,
+        requestParameters: { aliasName: 'alias/audited', targetKeyId: keyId },
+        responseElements: { keyId: arn },
+        resources: ofBoth(),
+      }),
+    ],
+    [
+      'UpdateAlias',
+      () => kms.updateAlias({ AliasName: 'alias/audited', TargetKeyId: arn }),
+      () => ({
+        resources: ofBoth(),
+      }),
+    ],
+    [
+      'DescribeKey',
+      () => kms.describeKey({ KeyId: 'alias/audited' }),
+      () => ({
+        readOnly: true,
+        requestParameters: { keyId: 'alias/audited' },
+        resources: ofKey(),
+      }),
+    ],
+    ['DeleteAlias', () => kms.deleteAlias({ AliasName: 'alias/audited' }), () => ({ resources: ofBoth() })],
+    ['ListKeys', () => kms.listKeys({ Limit: 5 }), () => ({ requestParameters: { limit: 5 }, resources: [] })],
+    [
+      'TagResource',
+      () => kms.tagResource({ KeyId: arn, Tags: [{ TagKey: 'a', TagValue: 'b' }] }),
+      () => ({
+        readOnly: false,
+        responseElements: { keyId: arn },
+        resources: ofKey(),
+      }),
+    ],
+    [
+      'GenerateRandom',
+      () => kms.generateRandom({ NumberOfBytes: 8 }),
+      () => ({
+        requestParameters: { numberOfBytes: 8 },
+      }),
+    ],
+    [
+      'ScheduleKeyDeletion',
+      () => kms.scheduleKeyDeletion({ KeyId: arn }),
+      () => ({
+        responseElements: {
+          keyId: arn,
+          keyState: 'PendingDeletion',
+          pendingWindowInDays: 30,
+          deletionDate: expect.any(String),
+        },
+      }),
+    ],
+    [
+      'DisableKey',
+      () => kms.disableKey({ KeyId: arn }),
+      () => ({
+        errorCode: 'KMSInvalidStateException',
+        errorMessage: `${arn} is pending deletion.`,
+        responseElements: null,
+        resources: ofKey(),
+      }),
+    ],
+    ['CancelKeyDeletion', () => kms.cancelKeyDeletion({ KeyId: arn }), () => ({ responseElements: { keyId: arn } })],
+    ['EnableKey', () => kms.enableKey({ KeyId: arn }), () => ({ requestParameters: { keyId: arn } })],
+    [
+      'Encrypt',
+      () => kms.encrypt({ KeyId: arn, Plaintext: Buffer.from('x'), DryRun: true }),
+      () => ({
+        errorCode: 'DryRunOperationException',
+        requestParameters: { keyId: arn, dryRun: true },
+        resources: ofKey(),
+      }),
+    ],
+    [
+      'DescribeKey',
+      () => kms.describeKey({ KeyId: 'nonsense' }),
+      () => ({
+        errorCode: 'NotFoundException',
+        errorMessage: "Invalid keyId 'nonsense'",
+      }),
+    ],
+    [
+      'Decrypt',
+      () => kms.decrypt({ CiphertextBlob: Buffer.from('garbage') }),
+      () => ({
+        errorCode: 'InvalidCiphertextException',
+        errorMessage: '',
+        requestParameters: {},
+      }),
+    ],
+    [
+      'PutKeyPolicy',
+      () => kms.putKeyPolicy({ KeyId: arn, Policy: 'x' }),
+      () => ({
+        errorCode: 'MalformedPolicyDocumentException',
+      }),
+    ],
+  ]
+
+  it('leaves one record with its own facts, whether allowed or refused', async () => {
+    for (const [eventName, call, expected] of calls) {
+      const records = await recordsOf(call)
+      expect(records, eventName).toMatchObject([{ eventName, recipientAccountId: home, ...expected() }])
+    }
+  })
+
+  it('that creates a key names the key', async () => {
+    const [record] = await recordsOf(() => kms.createKey({ Description: 'named' }))
+    const created = (record!.responseElements as { keyMetadata: { Arn: string } }).keyMetadata.Arn
+    expect(record).toMatchObject({
+      eventName: 'CreateKey',
+      readOnly: false,
+      requestParameters: { description: 'named' },
+      resources: [{ ARN: created, type: 'AWS::KMS::Key' }],
+    })
+    expect((await kms.describeKey({ KeyId: created })).KeyMetadata!.Description).toBe('named')
+  })
+
+  it('that is denied is called AccessDenied, as in CloudTrail', async () => {
+    const missing = 'arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab'
+    expect(await recordsOf(() => kms.describeKey({ KeyId: missing }))).toMatchObject([
+      { eventName: 'DescribeKey', errorCode: 'AccessDenied', errorMessage: expect.stringMatching(/^User: /) },
+    ])
+  })
+
+  it('from nobody, or that cannot be read, leaves a record without what is not known', async () => {
+    const own = { url: gateway.url, credentials: installation.credentials[home]! }
+    const rows: [() => Promise<unknown>, object][] = [
+      [() => send(gateway.url, { method: 'POST' }), { errorCode: 'MissingAuthenticationTokenException' }],
+      [
+        () => signedPost({ ...own, credentials: { ...own.credentials, secretAccessKey: 'wrong' } }),
+        { errorCode: 'InvalidSignatureException' },
+      ],
+      [
+        () => signedPost({ ...own, target: 'Fly' }),
+        { errorCode: 'UnknownOperationException', recipientAccountId: home },
+      ],
+      [
+        () => signedPost({ ...own, target: 'Encrypt', body: '{' }),
+        { errorCode: 'SerializationException', eventName: 'Encrypt', recipientAccountId: home },
+      ],
+      [
+        () => signedPost({ ...own, target: 'Encrypt', body: '{}' }),
+        { errorCode: 'ValidationException', eventName: 'Encrypt', requestParameters: null },
+      ],
+      [() => signedPost({ ...own, target: 'Sign' }), { errorCode: 'UnsupportedOperationException' }],
+      [() => signedPost({ ...own, body: Buffer.alloc(2 ** 21) }), { errorCode: 'RequestEntityTooLargeException' }],
+    ]
+    for (const [call, expected] of rows) {
+      const records = await recordsOf(call)
+      expect(records).toMatchObject([{ sourceIPAddress: '127.0.0.1', ...expected }])
+    }
+  })
+
+  it('of many at once leaves exactly one record each, on disk before it is answered', async () => {
+    const before = gateway.records().length
+    const ids = await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => {
+        const { $metadata } = await kms.encrypt({ KeyId: arn, Plaintext: Buffer.from(String(i)) })
+        expect(readFileSync(join(installation.folder, 'audit.jsonl'), 'utf8')).toContain($metadata.requestId)
+        return $metadata.requestId
+      }),
+    )
+    const recorded = gateway.records().slice(before)
+    expect(recorded.map(({ requestID }) => requestID).sort()).toEqual(ids.sort())
+  })
+})
+
+describe('the disk', () => {
+  it('never sees a plaintext, a data key, random bytes or a secret access key, and the journal no ciphertext', async () => {
+    const plaintext = Buffer.from('a plaintext that stands out 0123456789')
+    const encrypted = await kms.encrypt({ KeyId: arn, Plaintext: plaintext })
+    const CiphertextBlob = encrypted.CiphertextBlob!
+    const decrypted = await kms.decrypt({ CiphertextBlob })
+    const reEncrypted = await kms.reEncrypt({ CiphertextBlob, DestinationKeyId: arn })
+    const dataKey = await kms.generateDataKey({ KeyId: arn, KeySpec: 'AES_256' })
+    const without = await kms.generateDataKeyWithoutPlaintext({ KeyId: arn, KeySpec: 'AES_256' })
+    const random = await kms.generateRandom({ NumberOfBytes: 32 })
+    const damaged = Buffer.from(CiphertextBlob)
+    damaged[60]! ^= 1
+    const damagedHeader = Buffer.from(CiphertextBlob)
+    damagedHeader[3]! ^= 1
+    expect(await refusal(kms.decrypt({ CiphertextBlob: damaged }))).toBe('InvalidCiphertextException')
+    await refusal(kms.decrypt({ CiphertextBlob: damagedHeader }))
+    await refusal(kms.encrypt({ KeyId: 'nonsense', Plaintext: plaintext }))
+    await refusal(kms.encrypt({ KeyId: arn, Plaintext: Buffer.concat(Array(200).fill(plaintext)) }))
+    await signedPost({
+      url: gateway.url,
+      credentials: installation.credentials[home]!,
+      target: 'Encrypt',
+      body: `{"Plaintext": "${plaintext.toString('base64')}", "KeyId": `,
+    })
+
+    const { secretAccessKey } = installation.credentials[home]!
+    const pins = ['pin', 'so-pin'].map(name => readFileSync(join(installation.folder, name), 'utf8').trim())
+    const secrets = [
+      plaintext,
+      decrypted.Plaintext!,
+      dataKey.Plaintext!,
+      random.Plaintext!,
+      Buffer.from(secretAccessKey),
+    ]
+    const blobs = [encrypted, reEncrypted, dataKey, without].map(({ CiphertextBlob }) => CiphertextBlob!)
+    const written = filesIn(installation.folder).filter(({ name }) => !['credentials', 'pin', 'so-pin'].includes(name))
+    expect(written.map(({ name }) => name)).toContain('strongroom.db-wal')
+    for (const { name, bytes } of written) {
+      for (const secret of [...secrets, ...pins.map(pin => Buffer.from(pin))]) {
+        for (const form of formsOf(secret)) expect(bytes.includes(form), `${form} in ${name}`).toBe(false)
+      }
+    }
+    const journal = readFileSync(join(installation.folder, 'audit.jsonl'))
+    for (const blob of [...blobs, damaged, damagedHeader]) {
+      for (const form of formsOf(blob)) expect(journal.includes(form)).toBe(false)
+    }
+    expect(gateway.complaints().join()).not.toContain(plaintext.toString('base64'))
+  })
+
+  it('holds nothing that others may read', () => {
+    for (const { name, mode } of filesIn(installation.folder)) expect(mode & 0o077, name).toBe(0)
+  })
+})
+
+function filesIn(folder: string): { name: string; mode: number; bytes: Buffer }[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+    .map(path => ({ name: relative(folder, path), mode: statSync(path).mode, bytes: readFileSync(path) }))
+}
+
+/** As bytes, and as any text that is made of them. The ends of base64 depend on what stands around, so they are left out. */
+function formsOf(secret: Uint8Array): (Buffer | string)[] {
+  const bytes = Buffer.from(secret)
+  const inner = (offset: number) => bytes.subarray(offset).toString('base64').slice(2, -4)
+  const urlSafe = (text: string) => text.replaceAll('+', '-').replaceAll('/', '_')
+  const texts = [0, 1, 2].map(inner).flatMap(text => [text, urlSafe(text)])
+  return [bytes, bytes.toString('hex'), bytes.toString('hex').toUpperCase(), ...texts]
+}

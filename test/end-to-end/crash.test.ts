@@ -1,0 +1,239 @@
+import { randomInt } from 'node:crypto'
+import { existsSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { KMS } from '@aws-sdk/client-kms'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { refusal, send } from './requests.ts'
+
+/** Processes that are killed, and tokens that go away: what was answered stays, and what can go on goes on. */
+
+let installation: Installation
+let gateway: Gateway
+
+beforeAll(async () => {
+  installation = await install({ workers: 2 })
+  gateway = await serve(installation)
+})
+afterAll(async () => {
+  await gateway?.kill()
+  installation?.remove()
+})
+
+describe('a gateway that is killed at any moment', () => {
+  /** What one client was answered, step by step, and the step that it was not answered any more. */
+  interface Story {
+    readonly keyId?: string
+    readonly done: readonly string[]
+    readonly begun?: string | undefined
+    readonly requestIds: readonly string[]
+  }
+
+  const Tags = [{ TagKey: 'born', TagValue: 'with it' }]
+  const steps = ['CreateKey', 'CreateAlias', 'TagResource', 'UpdateKeyDescription', 'ScheduleKeyDeletion'] as const
+
+  /** Goes through the steps with one key after another until the gateway is gone. */
+  async function live(kms: KMS, name: string, answered: () => void): Promise<Story[]> {
+    const stories: Story[] = []
+    for (let number = 0; ; number++) {
+      let keyId: string | undefined
+      const done: string[] = []
+      const requestIds: string[] = []
+      const work: Record<(typeof steps)[number], () => Promise<{ $metadata: { requestId?: string | undefined } }>> = {
+        async CreateKey() {
+          const created = await kms.createKey({ Description: `${name} ${number}`, Tags })
+          keyId = created.KeyMetadata!.KeyId!
+          return created
+        },
+        CreateAlias: () => kms.createAlias({ AliasName: `alias/${name}-${number}`, TargetKeyId: keyId! }),
+        TagResource: () => kms.tagResource({ KeyId: keyId!, Tags: [{ TagKey: 'later', TagValue: 'x' }] }),
+        UpdateKeyDescription: () => kms.updateKeyDescription({ KeyId: keyId!, Description: 'changed' }),
+        ScheduleKeyDeletion: () => kms.scheduleKeyDeletion({ KeyId: keyId! }),
+      }
+      for (const step of steps) {
+        try {
+          const { $metadata } = await work[step]()
+          requestIds.push($metadata.requestId!)
+          done.push(step)
+          answered()
+        } catch {
+          return [...stories, { ...(keyId !== undefined && { keyId }), done, begun: step, requestIds }]
+        }
+      }
+      stories.push({ keyId: keyId!, done, requestIds })
+    }
+  }
+
+  /** What the gateway shows of a key, as the steps that must have led there. */
+  async function shown(kms: KMS, KeyId: string): Promise<string[]> {
+    const [{ KeyMetadata }, { Aliases }, tags] = await Promise.all([
+      kms.describeKey({ KeyId }),
+      kms.listAliases({ KeyId }),
+      kms.listResourceTags({ KeyId }),
+    ])
+    expect(tags.Tags![0]).toEqual(Tags[0])
+    expect(KeyMetadata!.DeletionDate === undefined).toBe(KeyMetadata!.KeyState === 'Enabled')
+    return steps.filter(step => {
+      if (step === 'CreateAlias') return Aliases!.length === 1
+      if (step === 'TagResource') return tags.Tags!.length === 2
+      if (step === 'UpdateKeyDescription') return KeyMetadata!.Description === 'changed'
+      return step === 'CreateKey' || KeyMetadata!.KeyState === 'PendingDeletion'
+    })
+  }
+
+  it('loses no answered change, leaves no half change, and goes on with its keys', async () => {
+    const KeyId = (await gateway.client().createKey({})).KeyMetadata!.KeyId!
+    const { CiphertextBlob } = await gateway.client().encrypt({ KeyId, Plaintext: Buffer.from('from before') })
+    for (let round = 0; round < 3; round++) {
+      const kms = gateway.client()
+      const killAfter = randomInt(1, 60)
+      let answers = 0
+      const enough = Promise.withResolvers<void>()
+      const clients = Array.from({ length: 8 }, (_, i) =>
+        live(kms, `round${round}-client${i}`, () => {
+          if (++answers === killAfter) enough.resolve()
+        }),
+      )
+      await enough.promise
+      await gateway.kill()
+      const stories = (await Promise.all(clients)).flat()
+
+      gateway = await serve(installation)
+      const after = gateway.client()
+      const recorded = new Set(gateway.records().map(({ requestID }) => requestID))
+      for (const { keyId, done, begun, requestIds } of stories) {
+        for (const id of requestIds) expect(recorded).toContain(id)
+        if (keyId === undefined) continue
+        const found = await shown(after, keyId)
+        expect([done, [...done, begun]]).toContainEqual(found)
+      }
+      const { Plaintext } = await after.decrypt({ CiphertextBlob })
+      expect(Buffer.from(Plaintext!).toString()).toBe('from before')
+      await after.encrypt({ KeyId, Plaintext })
+    }
+    const kms = gateway.client()
+    for (const { KeyId } of (await kms.listKeys({ Limit: 1000 })).Keys!) {
+      // Every key that is remembered is on the token, also where nobody was told of it.
+      if ((await kms.describeKey({ KeyId })).KeyMetadata!.Enabled) {
+        await kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
+      }
+    }
+  })
+})
+
+describe('a key past its date', () => {
+  it('is gone for good, with its aliases and all that it encrypted', async () => {
+    const kms = gateway.client()
+    const [due, kept] = await Promise.all([kms.createKey({}), kms.createKey({})]).then(all =>
+      all.map(({ KeyMetadata }) => KeyMetadata as { KeyId: string; Arn: string }),
+    )
+    await kms.createAlias({ AliasName: 'alias/due', TargetKeyId: due!.KeyId })
+    const { CiphertextBlob } = await kms.encrypt({ KeyId: 'alias/due', Plaintext: Buffer.from('text') })
+    for (const { KeyId } of [due!, kept!]) await kms.scheduleKeyDeletion({ KeyId, PendingWindowInDays: 7 })
+    await gateway.stop()
+    const database = new DatabaseSync(join(installation.folder, 'strongroom.db'))
+    database.prepare('update keys set deletion_date = ? where id = ?').run(Date.now(), due!.KeyId)
+    database.close()
+
+    gateway = await serve(installation)
+    await gateway.logged(({ msg, key }) => msg === 'key deleted' && key === due!.Arn)
+    const after = gateway.client()
+    expect(await refusal(after.describeKey({ KeyId: due!.KeyId }))).toBe(
+      `NotFoundException: Key '${due!.Arn}' does not exist`,
+    )
+    expect(await refusal(after.describeKey({ KeyId: 'alias/due' }))).toMatch(/^NotFoundException: Alias /)
+    expect(await refusal(after.decrypt({ CiphertextBlob }))).toBe(
+      'AccessDeniedException: The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.',
+    )
+    expect(await refusal(after.cancelKeyDeletion({ KeyId: due!.KeyId }))).toMatch(/^NotFoundException: /)
+    expect((await after.cancelKeyDeletion({ KeyId: kept!.KeyId })).KeyId).toBe(kept!.Arn)
+    expect(gateway.records().map(({ eventName }) => eventName)).toContain('DeleteKey')
+  })
+})
+
+describe('an HSM worker that is killed', () => {
+  it('is replaced, and no client notices, even when it is the last one', async () => {
+    const kms = gateway.client()
+    const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
+    const encrypt = async () => {
+      const text = String(randomInt(1_000_000))
+      const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: Buffer.from(text) })
+      const { Plaintext } = await kms.decrypt({ CiphertextBlob })
+      return Buffer.from(Plaintext!).toString() === text
+    }
+    for (const kill of [(pids: number[]) => pids.slice(0, 1), (pids: number[]) => pids]) {
+      const before = gateway.startedWorkers()
+      const killed = kill(gateway.workers())
+      const calls = Array.from({ length: 100 }, encrypt)
+      await Promise.any(calls)
+      for (const pid of killed) process.kill(pid, 'SIGKILL')
+      calls.push(...Array.from({ length: 100 }, encrypt))
+      expect(new Set(await Promise.all(calls))).toEqual(new Set([true]))
+      await replaced(before, killed.length)
+      expect(gateway.workers()).toHaveLength(2)
+    }
+  })
+
+  /** Waits until that many workers are ready which were not there before. */
+  async function replaced(before: ReadonlySet<unknown>, count: number): Promise<void> {
+    const known = new Set(before)
+    while (known.size < before.size + count) {
+      const { worker } = await gateway.logged(
+        ({ msg, worker }) => msg === 'An HSM worker is ready.' && !known.has(worker),
+      )
+      known.add(worker)
+    }
+  }
+
+  it('cannot be replaced while the token is away: calls fail at once, readiness says so, and all heals by itself', async () => {
+    const kms = gateway.client()
+    const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
+    const encrypt = () => kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
+    const tokens = join(installation.folder, 'tokens')
+    const away = join(installation.folder, 'tokens-away')
+    const before = gateway.startedWorkers()
+    renameSync(tokens, away)
+    for (const pid of gateway.workers()) process.kill(pid, 'SIGKILL')
+    await gateway.logged(({ msg }) => msg === 'An HSM worker could not start.')
+
+    expect(await refusal(encrypt())).toBe('KeyUnavailableException: The HSM is not available.')
+    expect(await refusal(kms.createKey({}))).toBe('KeyUnavailableException: The HSM is not available.')
+    await kms.updateKeyDescription({ KeyId, Description: 'needs no token' })
+    const { status, body } = await send(`${gateway.url}/readyz`, {})
+    expect(status).toBe(503)
+    expect(JSON.parse(body)).toEqual({ status: 'failing', parts: { storage: 'ok', 'hsm/softhsm': 'failing' } })
+    expect(await send(`${gateway.url}/healthz`, {})).toMatchObject({ status: 200, body: '{"status":"ok"}' })
+
+    expect(existsSync(tokens)).toBe(false)
+    renameSync(away, tokens)
+    await replaced(before, 2)
+    await encrypt()
+    // The answer stands for two seconds.
+    await expect
+      .poll(() => send(`${gateway.url}/readyz`, {}), { timeout: 10_000 })
+      .toMatchObject({
+        status: 200,
+        body: '{"status":"ok","parts":{"storage":"ok","hsm/softhsm":"ok"}}',
+      })
+  })
+})
+
+describe('a gateway that is asked to end', () => {
+  it('answers what is in flight, records all that it answered, and ends with exit code 0', async () => {
+    const kms = gateway.client()
+    const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
+    const calls = Array.from({ length: 50 }, () => kms.encrypt({ KeyId, Plaintext: Buffer.from('text') }))
+    const settled = Promise.allSettled(calls)
+    await Promise.any(calls)
+    process.kill(gateway.pid, 'SIGTERM')
+    const outcomes = await settled
+    expect(await gateway.ended).toBe(0)
+    const recorded = new Set(gateway.records().map(({ requestID }) => requestID))
+    for (const outcome of outcomes) {
+      // Whoever had not got a connection yet was turned away before it was asked anything.
+      if (outcome.status === 'rejected') expect(['ECONNREFUSED', 'ECONNRESET']).toContain(outcome.reason.code)
+      else expect(recorded).toContain(outcome.value.$metadata.requestId)
+    }
+  })
+})

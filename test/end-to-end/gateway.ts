@@ -1,0 +1,231 @@
+/** A gateway as its operator runs it: `init`, then `serve`, processes of their own, on a SoftHSM token of their own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { KMS, type KMSClientConfig } from '@aws-sdk/client-kms'
+import { parse, stringify } from 'yaml'
+import type { AuditRecord } from '../../src/audit/entry.ts'
+
+const root = join(import.meta.dirname, '../..')
+/** Where Node.js keeps what it has compiled: processes start in half the time. */
+const compiled = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled') }
+
+/** The account of the first administrator of every installation. */
+export const home = '111122223333'
+
+export interface Credentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+}
+
+/** A data folder with all that `init` makes. */
+export interface Installation {
+  readonly folder: string
+  /** Of the administrators, by account. */
+  readonly credentials: Readonly<Record<string, Credentials>>
+  /** Changes the configuration file; takes effect when the gateway starts. */
+  configure(change: (config: WrittenConfig) => void): void
+  remove(): void
+}
+
+export interface WrittenHsm {
+  library: string
+  pinFile: string
+  workers?: number
+  token: { label: string }
+  environment: Record<string, string>
+}
+
+export interface WrittenConfig {
+  listen: { host: string; port: number; bodyLimit?: number; tls?: { certificate: string; key: string } }
+  storage: { file: string }
+  audit: { file: string }
+  authentication?: { clockSkew: number }
+  hsms: Record<string, WrittenHsm>
+  regions: Record<string, string>
+  [section: string]: unknown
+}
+
+/** @param workers per HSM; one starts more quickly than the usual two */
+export async function install({ accounts = [home], workers = 1 } = {}): Promise<Installation> {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-end-to-end-'))
+  const credentials: Record<string, Credentials> = {}
+  for (const account of accounts) {
+    credentials[account] = { accessKeyId: `AKIA${account}TEST`, secretAccessKey: `not-a-secret-of-${account}` }
+    const { code, stderr } = await strongroom(['init', '--data', folder, '--account', account], {
+      STRONGROOM_ADMIN_ACCESS_KEY_ID: credentials[account].accessKeyId,
+      STRONGROOM_ADMIN_SECRET_ACCESS_KEY: credentials[account].secretAccessKey,
+    })
+    if (code !== 0) throw new Error(`init failed: ${stderr}`)
+  }
+  const configure: Installation['configure'] = change => {
+    const file = join(folder, 'strongroom.yaml')
+    const config = parse(readFileSync(file, 'utf8')) as WrittenConfig
+    change(config)
+    writeFileSync(file, stringify(config))
+  }
+  configure(({ hsms }) => {
+    const softhsm = hsms.softhsm!
+    softhsm.workers = workers
+    Object.assign(softhsm.environment, compiled)
+  })
+  return { folder, credentials, configure, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a command of the command line to its end. */
+export async function strongroom(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  const child = start(args, environment)
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout!), text(child.stderr!), exitOf(child)])
+  return { code, stdout, stderr }
+}
+
+export interface Gateway {
+  readonly url: string
+  readonly metricsUrl: string
+  readonly pid: number
+  /** An unmodified client of the SDK, without retries unless asked for, for the administrator of an account. */
+  client(options?: Partial<KMSClientConfig> & { account?: string; region?: string }): KMS
+  /** Every audit record on disk right now. */
+  records(): AuditRecord[]
+  /** Fields of the first line of the log that fits, once it is there. */
+  logged(fits: (fields: Readonly<Record<string, unknown>>) => boolean): Promise<Readonly<Record<string, unknown>>>
+  /** The HSM workers that were ready at any time until now. */
+  startedWorkers(): Set<unknown>
+  /** What it logged as errors until now, and whatever else is on standard error. */
+  complaints(): string[]
+  /** Process ids of the HSM workers that are running. */
+  workers(): number[]
+  /** Resolves to the exit code when it has ended. */
+  readonly ended: Promise<number | null>
+  /** Ends it as a service manager does; resolves to the exit code. */
+  stop(): Promise<number | null>
+  kill(): Promise<void>
+}
+
+/** Starts `serve` on free ports. */
+export async function serve(installation: Installation, { port = 0 }: { port?: number } = {}): Promise<Gateway> {
+  const { folder, credentials } = installation
+  const child = start(['serve', '--data', folder, '--port', String(port)], {})
+  const ended = exitOf(child)
+  const output = new Lines(child.stdout!)
+  const log = new Lines(child.stderr!)
+  const logged = async (fits: (fields: Record<string, unknown>) => boolean) =>
+    JSON.parse(await log.first(line => line.startsWith('{') && fits(JSON.parse(line) as Record<string, unknown>)))
+  const heading = await output.first(line => line.includes(' at http')).catch(() => '')
+  const url = heading.split(' at ')[1]
+  if (url === undefined) throw new Error(`the gateway did not start: ${log.all.join('\n')}`)
+  const { metricsUrl } = await logged(({ metricsUrl }) => metricsUrl !== undefined)
+  const clients: KMS[] = []
+  return {
+    url,
+    metricsUrl: metricsUrl as string,
+    pid: child.pid!,
+    ended,
+    client({ account = home, ...options } = {}) {
+      const client = new KMS({
+        endpoint: url,
+        region: 'us-east-1',
+        credentials: credentials[account]!,
+        maxAttempts: 1,
+        ...options,
+      })
+      clients.push(client)
+      return client
+    },
+    records: () => recordsIn(join(folder, 'audit.jsonl')),
+    logged,
+    startedWorkers: () =>
+      new Set(
+        log.all
+          .filter(line => line.includes('"An HSM worker is ready."'))
+          .map(line => JSON.parse(line).worker as unknown),
+      ),
+    complaints: () => log.all.filter(line => !line.startsWith('{') || JSON.parse(line).level >= 50),
+    workers: () => childrenOf(child.pid!),
+    async stop() {
+      for (const client of clients) client.destroy()
+      child.kill('SIGTERM')
+      return ended
+    },
+    async kill() {
+      for (const client of clients) client.destroy()
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+export function recordsIn(file: string): AuditRecord[] {
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : ['']
+  if (lines.pop() !== '') throw new Error('the last audit record is not whole')
+  return lines.map(line => JSON.parse(line) as AuditRecord)
+}
+
+/** The environment of the tests, with nothing in it that configures the gateway or an SDK. */
+function start(args: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess {
+  const { PATH, TMPDIR } = process.env
+  return spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
+    env: { PATH, TMPDIR, ...compiled, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', code => resolve(code))
+  })
+}
+
+async function text(stream: Readable): Promise<string> {
+  return Buffer.concat(await stream.toArray()).toString()
+}
+
+function childrenOf(pid: number): number[] {
+  const list = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+  return list === '' ? [] : list.split(' ').map(Number)
+}
+
+/** What a process writes, line by line. */
+class Lines {
+  readonly all: string[] = []
+  readonly #waiting = new Set<(line: string | undefined) => void>()
+  #ended = false
+
+  constructor(stream: Readable) {
+    const lines = createInterface(stream)
+    lines.on('line', line => {
+      this.all.push(line)
+      for (const look of [...this.#waiting]) look(line)
+    })
+    lines.on('close', () => {
+      this.#ended = true
+      for (const look of [...this.#waiting]) look(undefined)
+    })
+  }
+
+  /** The first line that fits, once it is there. Rejects when the stream ends without it. */
+  first(fits: (line: string) => boolean): Promise<string> {
+    const present = this.all.find(fits)
+    if (present !== undefined) return Promise.resolve(present)
+    if (this.#ended) return Promise.reject(new Error('the stream has ended'))
+    return new Promise((resolve, reject) => {
+      const look = (line: string | undefined) => {
+        if (line !== undefined && !fits(line)) return
+        this.#waiting.delete(look)
+        if (line === undefined) reject(new Error('the stream has ended'))
+        else resolve(line)
+      }
+      this.#waiting.add(look)
+    })
+  }
+}

@@ -1,0 +1,90 @@
+/** What jobs are given: storage in memory, a real token, a clock that stands still, and ears for what they say. */
+
+import { createAudit } from '../../src/audit/audit.ts'
+import type { AuditRecord } from '../../src/audit/entry.ts'
+import type { Hsm } from '../../src/hsm/hsm.ts'
+import { connectHsm } from '../../src/hsm/workers.ts'
+import type { Alias } from '../../src/model/alias.ts'
+import type { Key } from '../../src/model/key.ts'
+import { createMaterial } from '../../src/operations/materials.ts'
+import type { JobServices } from '../../src/services.ts'
+import { sqlite } from '../../src/storage/engines/sqlite.ts'
+import { openStorage } from '../../src/storage/sql-storage.ts'
+import { Changes, type Storage } from '../../src/storage/storage.ts'
+import { createSoftHsm } from '../hsm/softhsm.ts'
+import { aKey, anAlias } from '../storage/records.ts'
+
+export interface House {
+  readonly services: JobServices
+  readonly storage: Storage
+  readonly hsm: Hsm
+  readonly records: AuditRecord[]
+  /** Messages and fields of the log. */
+  readonly logged: { message: string; fields: Record<string, unknown> }[]
+  /** Orphans last told to the metrics, by HSM. */
+  readonly orphans: Map<string, number>
+  time: number
+  /** A key whose material is on the token. */
+  key(number: number, changes?: Partial<Key>): Promise<Key>
+  alias(name: string, key: Key): Promise<Alias>
+  /** Ids of the objects on the token. */
+  objects(): Promise<string[]>
+  close(): Promise<void>
+}
+
+export async function openHouse(): Promise<House> {
+  const softHsm = await createSoftHsm()
+  const hsm = await connectHsm({ ...softHsm.options, workers: 1 })
+  const storage = await openStorage(sqlite(':memory:'))
+  const records: AuditRecord[] = []
+  const logged: House['logged'] = []
+  const orphans: House['orphans'] = new Map()
+  const log = (fields: object, message: string) => void logged.push({ message, fields: { ...fields } })
+  const append = async (record: AuditRecord) => void records.push(record)
+  const journal = { failing: false, append, announce: () => append, close: async () => {} }
+  const named = (name: string) => {
+    if (name === hsm.name) return hsm
+    throw new Error(`no HSM ${name}`)
+  }
+  const clock = () => house.time
+  const house: House = {
+    services: {
+      storage,
+      hsms: { all: [hsm], named, ofRegion: () => hsm },
+      clock,
+      audit: createAudit(journal, clock),
+      metrics: { orphans: (name, count) => void orphans.set(name, count) },
+      log: { error: log, warn: log, info: log },
+    },
+    storage,
+    hsm,
+    records,
+    logged,
+    orphans,
+    time: 1_700_000_000_000,
+    async key(number, changes = {}) {
+      const key = aKey(number)
+      const material = await createMaterial(hsm, 'SYMMETRIC_DEFAULT', key.arn, house.time)
+      await commit(storage, 'keys', { ...key, materials: [material], ...changes })
+      return storage.keys.find(key.arn)!
+    },
+    async alias(name, key) {
+      const alias = anAlias(name, key)
+      await commit(storage, 'aliases', alias)
+      return storage.aliases.find(alias.arn)!
+    },
+    objects: async () => (await hsm.objects()).map(({ id }) => id),
+    async close() {
+      await storage.close()
+      await hsm.close()
+      softHsm.remove()
+    },
+  }
+  return house
+}
+
+async function commit(storage: Storage, ...[noun, record]: ['keys', Key] | ['aliases', Alias]): Promise<void> {
+  const changes = new Changes('test')
+  changes.put(noun as 'keys', record as Key)
+  await storage.commit(changes)
+}

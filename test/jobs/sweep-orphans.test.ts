@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { sweepOrphans } from '../../src/jobs/sweep-orphans.ts'
+import { createMaterial } from '../../src/operations/materials.ts'
+import { Changes } from '../../src/storage/storage.ts'
+import { type House, openHouse } from './house.ts'
+
+let house: House
+
+beforeAll(async () => {
+  house = await openHouse()
+})
+afterAll(() => house?.close())
+beforeEach(() => {
+  house.logged.length = 0
+})
+
+const reported = () => house.logged.map(({ fields }) => fields.id)
+
+describe('an object on the token', () => {
+  it('that no record knows is reported once it was seen twice, and never destroyed', async () => {
+    const { id } = await createMaterial(house.hsm, 'SYMMETRIC_DEFAULT', 'left over', house.time)
+    const run = sweepOrphans.start(house.services)
+    await run()
+    expect(reported()).toEqual([])
+    expect(house.orphans.get(house.hsm.name)).toBe(0)
+    for (const time of [1, 2]) {
+      await run()
+      expect(reported()).toEqual(Array(time).fill(id))
+    }
+    expect(house.logged[0]!.fields).toEqual({ hsm: house.hsm.name, id, label: 'left over' })
+    expect(house.orphans.get(house.hsm.name)).toBe(1)
+    expect(await house.objects()).toContain(id)
+
+    await house.hsm.destroyKey(id)
+    await run()
+    expect(house.orphans.get(house.hsm.name)).toBe(0)
+  })
+
+  it('whose record is committed between two looks is none', async () => {
+    const run = sweepOrphans.start(house.services)
+    const material = await createMaterial(house.hsm, 'SYMMETRIC_DEFAULT', 'being created', house.time)
+    await run()
+    await house.key(1, { materials: [material] })
+    await run()
+    expect(reported()).not.toContain(material.id)
+    for (const id of await house.objects()) if (id !== material.id) await house.hsm.destroyKey(id)
+  })
+
+  it('of a key, of the gateway itself, or waiting for its destruction is none', async () => {
+    await house.key(2)
+    const changes = new Changes('test')
+    for (const purpose of ['seal', 'canary'] as const) {
+      const material = await createMaterial(house.hsm, 'SYMMETRIC_DEFAULT', purpose, house.time)
+      changes.put('systemKeys', { purpose, material, revision: 0 })
+    }
+    const waiting = await createMaterial(house.hsm, 'SYMMETRIC_DEFAULT', 'waiting', house.time)
+    const { id: material, hsm } = waiting
+    changes.put('destructions', { material, hsm, keyArn: 'arn:aws:kms:us-east-1:111122223333:key/gone', revision: 0 })
+    await house.storage.commit(changes)
+    const run = sweepOrphans.start(house.services)
+    await run()
+    await run()
+    expect(reported()).toEqual([])
+    expect(await house.objects()).toHaveLength(5)
+  })
+})

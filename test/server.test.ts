@@ -1,0 +1,167 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Api, ApiRequest } from '../src/apis/api.ts'
+import { Failure } from '../src/errors.ts'
+import type { Readiness } from '../src/readiness.ts'
+import { type RunningServer, serveApi, serveMetrics } from '../src/server.ts'
+import type { PathServices } from '../src/services.ts'
+
+/** The HTTP server alone: what it hands to the path, and how it ends. The API behind it answers when it is told to. */
+
+/** Refuses every request with its failure, or else with ThrottlingException, as soon as it may. */
+class PatientApi implements Api {
+  readonly arrived: ApiRequest[] = []
+  readonly #go = Promise.withResolvers<void>()
+  #arrival = Promise.withResolvers<void>()
+
+  async authenticate(request: ApiRequest): Promise<never> {
+    this.arrived.push(request)
+    this.#arrival.resolve()
+    await this.#go.promise
+    throw new Failure('ThrottlingException')
+  }
+
+  operation(): never {
+    throw new Error('nobody is authenticated')
+  }
+
+  input(): never {
+    throw new Error('nobody is authenticated')
+  }
+
+  accept(): never {
+    throw new Error('nobody is authenticated')
+  }
+
+  refuse({ code, status }: Failure) {
+    return { status, headers: { 'content-type': 'application/x-test' }, body: code }
+  }
+
+  answer(): void {
+    this.#go.resolve()
+  }
+
+  async arrivals(count: number): Promise<void> {
+    while (this.arrived.length < count) {
+      await this.#arrival.promise
+      this.#arrival = Promise.withResolvers()
+    }
+  }
+}
+
+const services = {
+  audit: { failing: false, open: () => ({}), close: async () => {} },
+  metrics: { started: () => () => {} },
+  log: { error() {}, warn() {}, info() {} },
+} as unknown as PathServices
+
+let server: RunningServer
+let api: PatientApi
+
+async function start(readiness: () => Promise<Readiness> = async () => ({ ready: true, parts: {} })): Promise<void> {
+  api = new PatientApi()
+  server = await serveApi({ host: '127.0.0.1', port: 0, bodyLimit: 2048 }, api, services, readiness)
+}
+
+afterEach(() => server.close())
+
+async function open(): Promise<Socket> {
+  const { hostname, port } = new URL(server.url)
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  return socket
+}
+
+async function post(body: string, path = '/'): Promise<{ status: number; body: string }> {
+  const request = httpRequest(new URL(path, server.url), { method: 'POST', agent: false })
+  request.end(body)
+  const [response] = await once(request, 'response')
+  const parts = (await response.toArray()) as Buffer[]
+  return { status: response.statusCode, body: Buffer.concat(parts).toString() }
+}
+
+describe('a request', () => {
+  it('reaches the path with its raw bytes, whatever they are called', async () => {
+    await start()
+    api.answer()
+    for (const type of ['application/json', 'text/plain', 'multipart/form-data', 'application/octet-stream']) {
+      const request = httpRequest(`${server.url}/?a=b`, {
+        method: 'POST',
+        headers: { 'content-type': type, 'x-a': 'b' },
+      })
+      request.end(Buffer.from([0x7b, 0xff, 0x00]))
+      const [response] = await once(request, 'response')
+      response.resume()
+      expect(api.arrived.pop()).toMatchObject({
+        method: 'POST',
+        url: '/?a=b',
+        headers: { 'content-type': type, 'x-a': 'b' },
+        body: Buffer.from([0x7b, 0xff, 0x00]),
+        sourceAddress: '127.0.0.1',
+      })
+    }
+  })
+
+  it('reaches the path wherever it goes, unless its body is too long', async () => {
+    await start()
+    api.answer()
+    expect(await post('x'.repeat(2048), '/anywhere')).toEqual({ status: 400, body: 'ThrottlingException' })
+    expect(await post('x'.repeat(2049))).toEqual({ status: 413, body: 'RequestEntityTooLargeException' })
+    expect(api.arrived.map(({ url }) => url)).toEqual(['/anywhere'])
+  })
+})
+
+describe('a probe', () => {
+  it('says what is failing, with status 503', async () => {
+    await start(async () => ({ ready: false, parts: { storage: 'failing' } }))
+    const answer = await fetch(`${server.url}/readyz`)
+    expect(answer.status).toBe(503)
+    expect(await answer.json()).toEqual({ status: 'failing', parts: { storage: 'failing' } })
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
+  })
+})
+
+describe('a server that closes', () => {
+  it('answers what is in flight, and takes nothing new', async () => {
+    await start()
+    const answers = [post('1'), post('2')]
+    await api.arrivals(2)
+    const closed = server.close()
+    await expect(post('3')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    api.answer()
+    const expected = { status: 400, body: 'ThrottlingException' }
+    expect(await Promise.all(answers)).toEqual([expected, expected])
+    await closed
+  })
+
+  it('does not wait for connections that never ask anything, or only half', async () => {
+    await start()
+    const silent = await open()
+    const half = await open()
+    half.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf')
+    const inFlight = post('1')
+    await api.arrivals(1)
+    const ends = [silent, half].map(socket => once(socket.on('error', () => {}).resume(), 'close'))
+    const closed = server.close()
+    api.answer()
+    expect(await inFlight).toMatchObject({ status: 400 })
+    await Promise.all([closed, ...ends])
+  })
+
+  it('closes at once when nobody is connected', async () => {
+    await start()
+    await server.close()
+    await expect(open()).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  })
+})
+
+describe('the listener of the metrics', () => {
+  it('answers their text and nothing else', async () => {
+    server = await serveMetrics({ host: '127.0.0.1', port: 0 }, async () => 'some_metric 1\n')
+    const answer = await fetch(`${server.url}/metrics`)
+    expect(await answer.text()).toBe('some_metric 1\n')
+    expect((await fetch(server.url)).status).toBe(404)
+  })
+})
