@@ -1,0 +1,40 @@
+# Installs what the project needs and is missing: Debian packages, npm packages, the native addon. Sourced by start and test,
+# in the project's folder.
+
+missing=
+need() { # need COMMAND DEBIAN-PACKAGE
+  command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need softhsm2-util softhsm2
+need g++ g++
+need make make
+need python3 python3
+
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "Installing Debian packages:$missing" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update && apt-get install -y --no-install-recommends $missing; } >/dev/null
+  else
+    echo "Missing:$missing. On Debian, run this, then try again:" >&2
+    echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends$missing" >&2
+    exit 1
+  fi
+fi
+
+# The stamp is the lock file of the last complete installation.
+if ! cmp -s package-lock.json node_modules/.strongroom-installed; then
+  if ! command -v npm >/dev/null 2>&1 || ! node -e 'process.exit(parseInt(process.version.slice(1)) < 20 ? 1 : 0)'; then
+    echo "Node.js 20 or newer, with npm, is needed: see https://nodejs.org" >&2
+    exit 1
+  fi
+  echo "Installing npm packages" >&2
+  # Of all packages, only these two have a script that is needed: the Node.js that runs the project, and the native addon.
+  npm ci --ignore-scripts --loglevel=error >/dev/null
+  npm rebuild --ignore-scripts=false --loglevel=error node >/dev/null
+  # The addon is built against the headers of that Node.js, which lie beside it: nothing to download.
+  headers=$(dirname "$(find "$PWD/node_modules" -path '*/include/node/node_api.h' | head -n 1)")
+  npm_config_nodedir=$headers/../.. npm rebuild --ignore-scripts=false --loglevel=error pkcs11js >/dev/null
+  cp package-lock.json node_modules/.strongroom-installed
+fi
+PATH=$PWD/node_modules/.bin:$PATH

@@ -1,0 +1,135 @@
+/** scripts/start and what it installs, without installing anything: packages and npm are stand-ins. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+
+let folder: string
+/** A copy of the project with everything installed. */
+let project: string
+/** The only folder of the PATH. */
+let bin: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'strongroom-scripts-'))
+  project = join(folder, 'project')
+  bin = join(folder, 'bin')
+  for (const path of [bin, join(project, 'scripts'), join(project, 'node_modules')])
+    mkdirSync(path, { recursive: true })
+  for (const name of ['start', 'prepare.sh']) copyFileSync(join(root, 'scripts', name), join(project, 'scripts', name))
+  for (const name of ['src', 'package.json', 'package-lock.json']) symlinkSync(join(root, name), join(project, name))
+  symlinkSync(join(root, 'node_modules/.bin'), join(project, 'node_modules/.bin'))
+  copyFileSync(join(root, 'package-lock.json'), join(project, 'node_modules/.strongroom-installed'))
+  for (const name of ['sh', 'cat', 'cmp', 'cp', 'dirname', 'find', 'head', 'readlink'])
+    standIn(name, `exec ${which(name)} "$@"`)
+  for (const name of ['softhsm2-util', 'g++', 'make', 'python3']) standIn(name, '')
+})
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function which(name: string): string {
+  return `${spawnSync('sh', ['-c', `command -v ${name}`]).stdout}`.trim()
+}
+
+function standIn(name: string, code: string): void {
+  writeFileSync(join(bin, name), `#!/bin/sh\n${code}\n`)
+  chmodSync(join(bin, name), 0o755)
+}
+
+function start(...args: string[]): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync(join(project, 'scripts/start'), args, {
+    cwd: folder,
+    env: { PATH: bin },
+  })
+  return { status, output: `${stdout}${stderr}` }
+}
+
+describe('scripts/start', () => {
+  it('serves from whichever folder it is called, with a data folder relative to that one, until Ctrl-C', async () => {
+    const gateway = spawn(join(project, 'scripts/start'), ['--data', 'data', '--port=0'], {
+      cwd: folder,
+      env: { PATH: bin },
+    })
+    const ended = once(gateway, 'exit')
+    let text = ''
+    for await (const line of createInterface(gateway.stdout)) {
+      text += `${line}\n`
+      if (line.includes('create-key')) break
+    }
+    const [, exported, url] = /(export AWS_ENDPOINT_URL_KMS=(\S+) AWS_SHARED_CREDENTIALS_FILE=\S+)/.exec(text)!
+    expect(exported).toContain(`=${join(folder, 'data/credentials')}`)
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+
+    const second = start('--data', join(folder, 'data'), '--port', '0')
+    expect(second.status).toBe(1)
+    expect(second.output).toBe(
+      `strongroom: storage ${folder}/data/strongroom.db is in use by another strongroom process\n`,
+    )
+
+    gateway.kill('SIGINT')
+    expect(await ended).toEqual([0, null])
+  })
+
+  it('says what to run when packages are missing and it may not install them', () => {
+    standIn('id', 'echo 1000')
+    standIn('apt-get', 'echo must not be called')
+    rmSync(join(bin, 'softhsm2-util'))
+    rmSync(join(bin, 'make'))
+    expect(start()).toEqual({
+      status: 1,
+      output:
+        'Missing: softhsm2 make. On Debian, run this, then try again:\n' +
+        '  sudo apt-get update && sudo apt-get install -y --no-install-recommends softhsm2 make\n',
+    })
+  })
+
+  it('installs packages that are missing when it may', () => {
+    standIn('id', 'echo 0')
+    standIn('apt-get', `echo "$@" >> ${folder}/apt`)
+    rmSync(join(bin, 'softhsm2-util'))
+    start('--account', '1')
+    expect(readFileSync(join(folder, 'apt'), 'utf8')).toBe('update\ninstall -y --no-install-recommends softhsm2\n')
+  })
+
+  it('says which Node.js it needs', () => {
+    rmSync(join(project, 'node_modules/.strongroom-installed'))
+    expect(start()).toEqual({ status: 1, output: 'Node.js 20 or newer, with npm, is needed: see https://nodejs.org\n' })
+    standIn('npm', 'echo must not be called')
+    standIn('node', `exec ${process.execPath} -e "process.exitCode = 1"`)
+    expect(start().output).toMatch(/^Node\.js 20 or newer/)
+  })
+
+  it('installs again after an installation that did not end', () => {
+    rmSync(join(project, 'node_modules/.strongroom-installed'))
+    standIn('node', `exec ${process.execPath} "$@"`)
+    standIn('npm', `echo "$@" >> ${folder}/npm; [ "$1" != rebuild ]`)
+    expect(start().status).not.toBe(0)
+    expect(start().status).not.toBe(0)
+    const ci = 'ci --ignore-scripts --loglevel=error\n'
+    const rebuild = 'rebuild --ignore-scripts=false --loglevel=error node\n'
+    expect(readFileSync(join(folder, 'npm'), 'utf8')).toBe(ci + rebuild + ci + rebuild)
+  })
+
+  it('refuses mistakes before it installs anything', () => {
+    rmSync(join(bin, 'make'))
+    for (const args of [['--port', 'x'], ['--account', 'x'], ['--data'], ['--nonsense'], ['nonsense']]) {
+      const { status, output } = start(...args)
+      expect(status).toBe(2)
+      expect(output).toMatch(/^start: [^\n]*; see --help\n$/)
+    }
+  })
+})
