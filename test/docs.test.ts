@@ -1,0 +1,204 @@
+/**
+ * What README and docs say is true: their commands run, in the order of the page, as a user would paste them; their examples work;
+ * their tables are those of the code.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse, stringify } from 'yaml'
+import { operationNames } from '../src/apis/kms/model.ts'
+import { parseConfig } from '../src/config.ts'
+import { createMetrics } from '../src/metrics.ts'
+import { encodeEncryptionContext } from '../src/model/encryption-context.ts'
+import { operations } from '../src/operations/catalogue.ts'
+import { type Gateway, type Installation, install, serve } from './end-to-end/gateway.ts'
+
+const root = join(import.meta.dirname, '..')
+const markdown = (folder: string) =>
+  readdirSync(join(root, folder))
+    .filter(name => name.endsWith('.md'))
+    .map(name => join(folder, name))
+const pages = [...markdown('.'), ...markdown('docs'), 'test/fault-hsm/README.md'].map(path => {
+  const text = readFileSync(join(root, path), 'utf8')
+  return { path, text, blocks: blocksOf(text) }
+})
+const page = (path: string) => pages.find(page => page.path === path)!
+
+interface Block {
+  readonly language: string
+  /** What stands behind the language: `stopped` for commands to be run while no gateway runs. */
+  readonly info: string
+  readonly code: string
+}
+
+function blocksOf(text: string): Block[] {
+  const fences = text.matchAll(/^```(\w*) ?(.*)\n([\s\S]*?)^```$/gm)
+  return [...fences].map(([, language, info, code]) => ({ language: language!, info: info!, code: code! }))
+}
+
+/** Commands that are not run here, and what tries them instead. */
+const elsewhere: Readonly<Record<string, RegExp>> = {
+  'test/scripts.test.ts': /^\.\/scripts\/start$/,
+  'this run of the tests': /^\.\/scripts\/test$/,
+  'test/dockerfile.test.ts': /^docker (build|run) /,
+}
+
+function isElsewhere({ code }: Block): boolean {
+  const lines = code.trim().split('\n')
+  return lines.every(line => Object.values(elsewhere).some(command => command.test(line)))
+}
+
+/** Programs of the commands that this machine does not have. */
+const absent = ['aws', 'curl', 'openssl', 'npx'].filter(
+  name => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0,
+)
+
+const pagesWithCommands = pages
+  .filter(({ path }) => path !== 'test/fault-hsm/README.md')
+  .map(({ path, blocks }) => ({
+    path,
+    commands: blocks.filter(block => ['sh', 'js'].includes(block.language) && !isElsewhere(block)),
+  }))
+  .filter(({ commands }) => commands.length > 0)
+
+describe.each(pagesWithCommands)('$path', ({ commands }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-docs-'))
+  let installation: Installation
+  let gateway: Gateway | undefined
+
+  beforeAll(async () => {
+    installation = await install({ accounts: ['000000000000'] })
+    symlinkSync(installation.folder, join(folder, 'data'))
+    for (const name of ['src', 'docs', 'node_modules', 'package.json'])
+      symlinkSync(join(root, name), join(folder, name))
+  })
+
+  afterAll(async () => {
+    await gateway?.stop()
+    installation.remove()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('has commands that work', { timeout: 120_000 }, async ctx => {
+    const missing = absent.filter(name => commands.some(({ code }) => new RegExp(`\\b${name} `).test(code)))
+    ctx.skip(missing.length > 0, `not installed: ${missing.join(', ')}`)
+    for (const block of commands) {
+      if (block.info === 'stopped') {
+        await gateway?.stop()
+        gateway = undefined
+      } else {
+        gateway ??= await serve(installation)
+      }
+      const { status, output } = run(block, folder, gateway)
+      expect(status, `${block.code}\n${output}`).toBe(0)
+    }
+  })
+})
+
+/** In a shell that goes on where the one of the block before ended. */
+function run(
+  { language, code }: Block,
+  folder: string,
+  gateway: Gateway | undefined,
+): { status: number | null; output: string } {
+  const own = code
+    .replaceAll('http://127.0.0.1:7700', gateway?.url ?? 'no gateway')
+    .replaceAll('http://127.0.0.1:7701', gateway?.metricsUrl ?? 'no gateway')
+  const command = language === 'js' ? `node --input-type=module <<'END'\n${own}\nEND` : own
+  const script = `set -eu -o pipefail\n[ ! -e .env ] || . ./.env\n${command}\nexport -p > .env`
+  const environment = { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, HOME: folder, AWS_PAGER: '' }
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { cwd: folder, env: environment })
+  return { status, output: `${stdout}${stderr}` }
+}
+
+describe.each(pages)('$path', ({ path, text, blocks }) => {
+  it('links to what is there', () => {
+    const links = [...text.matchAll(/\]\((?!https?:)([^)\s]*)\)/g)].map(([, link]) => link!)
+    for (const link of links) {
+      const [file, anchor] = link.split('#')
+      const target = file === '' ? path : join(dirname(path), file!)
+      expect(existsSync(join(root, target)), link).toBe(true)
+      if (anchor !== undefined) expect(anchorsOf(readFileSync(join(root, target), 'utf8'))).toContain(anchor)
+    }
+  })
+
+  it('shows configuration that is valid', () => {
+    const sample = parse(readFileSync(join(root, 'docs/configuration.yaml'), 'utf8')) as object
+    for (const { code } of blocks.filter(({ language }) => language === 'yaml')) {
+      const whole = { ...sample, ...(parse(code) as object) }
+      expect(() => parseConfig(stringify(whole), path)).not.toThrow()
+    }
+  })
+})
+
+/** As GitHub makes them of headings. */
+function anchorsOf(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading!.toLowerCase())
+  return headings.map(heading => heading.replace(/[^\w\- ]/g, '').replaceAll(' ', '-'))
+}
+
+/** First cells of the table rows of a page. */
+function firstCells(path: string): string[] {
+  return [...page(path).text.matchAll(/^\| ([^|]+) \|/gm)].map(([, cell]) => cell!)
+}
+
+describe('README.md', () => {
+  it('counts the operations', () => {
+    expect(page('README.md').text).toContain(`${operations.length} of the ${operationNames.length} operations`)
+  })
+})
+
+describe('docs/api.md', () => {
+  const { text } = page('docs/api.md')
+
+  it('lists the operations that are supported', () => {
+    const listed = firstCells('docs/api.md').flatMap(cell => cell.split(', '))
+    const names = listed.filter(name => operationNames.some(operation => operation === name))
+    expect(names.sort()).toEqual(operations.map(({ name }) => name as string).sort())
+  })
+
+  it('lists the operations that are not', () => {
+    const [, list] = /`UnsupportedOperationException`: ([\s\S]*?)\./.exec(text)!
+    const supported = new Set<string>(operations.map(({ name }) => name))
+    expect(list!.split(/,\s+/)).toEqual(operationNames.filter(name => !supported.has(name)))
+  })
+})
+
+describe('docs/operations.md', () => {
+  it('lists the metrics', async () => {
+    const exposed = await createMetrics(() => []).text()
+    const names = [...exposed.matchAll(/^# TYPE (strongroom_\w+)/gm)].map(([, name]) => `\`${name}\``)
+    const listed = firstCells('docs/operations.md').filter(cell => cell.startsWith('`strongroom_'))
+    expect(listed.sort()).toEqual(names.sort())
+  })
+})
+
+describe('docs/ciphertext.md', () => {
+  it('gives an encryption context in its canonical form', () => {
+    const [, context, form] = /Example: `(.*?)` is `(.*?)`/.exec(page('docs/ciphertext.md').text)!
+    const encoded = encodeEncryptionContext(JSON.parse(context!) as Record<string, string>)
+    expect(Buffer.from(encoded).toString('hex')).toBe(form!.replaceAll(' ', ''))
+  })
+})
+
+describe('docs/architecture.md', () => {
+  const tree = blocksOf(page('docs/architecture.md').text)[0]!.code
+
+  it('names only files and folders that are there', () => {
+    const paths = ['src', 'scripts', 'test', 'native-config'].flatMap(name => [
+      `${name}/`,
+      ...readdirSync(join(root, name), { recursive: true, withFileTypes: true }).map(entry =>
+        entry.isDirectory() ? `${entry.name}/` : entry.name,
+      ),
+    ])
+    for (const [name] of tree.matchAll(/[\w-]+(?:\/|(?:\.\w+)*\.(?:ts|json|conf|sh)\b)/g)) expect(paths).toContain(name)
+  })
+
+  it('names every part of src', () => {
+    const parts = [...tree.matchAll(/^ {2}([\w-]+)(?:\/|\.ts) /gm)].map(([, name]) => name)
+    const there = readdirSync(join(root, 'src')).map(name => name.replace(/\.ts$/, ''))
+    expect(parts.sort()).toEqual(there.sort())
+  })
+})
