@@ -49,12 +49,12 @@ export async function startGateway(config: Config): Promise<Gateway> {
     })
     const services = { storage, hsms, clock, admitKeyPolicy, audit, authorize, metrics, log }
     opened.adopt(scheduleJobs(jobs, services), schedule => schedule.close())
+    const readiness = createReadiness(storage, hsms, clock)
+    const server = opened.adopt(await serveApi(config.listen, api, services, readiness), server => server.close())
     const metricsListen = { host: config.metrics.host, port: config.metrics.port ?? nextPort(config.listen.port) }
     const metricsServer = opened.adopt(await serveMetrics(metricsListen, () => metrics.text()), server =>
       server.close(),
     )
-    const readiness = createReadiness(storage, hsms, clock)
-    const server = opened.adopt(await serveApi(config.listen, api, services, readiness), server => server.close())
     const urls = { url: server.url, metricsUrl: metricsServer.url }
     log.info(urls, 'serving')
     return { ...urls, close: () => opened.disposeAsync() }
@@ -133,6 +133,7 @@ export async function unsealSecret({ id, sealedSecret }: AccessKey, storage: Sto
   return decryptBlob(hsms, seal.material, sealedSecret, { accessKeyId: id })
 }
 
+/** 0, which is any free port, where there is no next one. */
 function nextPort(port: number): number {
-  return port === 0 ? 0 : port + 1
+  return port === 0 || port === 65535 ? 0 : port + 1
 }

@@ -16,7 +16,9 @@ export async function encryptAgainstEcho(): Promise<Figure> {
   })
   const echoUrl = await announcedUrl(echo)
   const rates = { encrypt: [] as number[], echo: [] as number[] }
-  await load(gateway.url, script, 3)
+  // Until the machine code of both has settled.
+  await load(gateway.url, script, 20)
+  await load(echoUrl, script, 5)
   for (let round = 0; round < 5; round++) {
     rates.echo.push((await load(echoUrl, script, 4)).requestsPerSecond)
     rates.encrypt.push((await load(gateway.url, script, 4)).requestsPerSecond)

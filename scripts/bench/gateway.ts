@@ -41,8 +41,8 @@ export class DataFolder {
 
   async serve(): Promise<BenchGateway> {
     const port = await freePort()
-    const args = [main, 'serve', '--data', this.path, '--port', String(port)]
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+    const args = ['--data', this.path, '--port', String(port)]
+    const child = spawn(join(root, 'scripts/start'), args, { stdio: ['ignore', 'pipe', 'ignore'] })
     const url = await announcedUrl(child)
     return {
       url,
