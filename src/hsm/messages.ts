@@ -3,14 +3,17 @@ import { Failure, type FailureCode, failures } from '../errors.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { Sealed } from './hsm.ts'
 
-/** `repeatable`: a second worker may be asked when the first one died before it answered. */
+/**
+ * `repeatable`: a second worker may be asked when the first one died before it answered. `alone`: where the profile wants it,
+ * no other call runs in any worker meanwhile.
+ */
 export const calls = {
-  encrypt: { kind: 1, repeatable: true },
-  decrypt: { kind: 2, repeatable: true },
-  random: { kind: 3, repeatable: true },
-  generateKey: { kind: 4, repeatable: false },
-  destroyKey: { kind: 5, repeatable: false },
-  objects: { kind: 6, repeatable: true },
+  encrypt: { kind: 1, repeatable: true, alone: false },
+  decrypt: { kind: 2, repeatable: true, alone: false },
+  random: { kind: 3, repeatable: true, alone: false },
+  generateKey: { kind: 4, repeatable: false, alone: true },
+  destroyKey: { kind: 5, repeatable: false, alone: true },
+  objects: { kind: 6, repeatable: true, alone: true },
 } as const
 export type CallName = keyof typeof calls
 

@@ -78,11 +78,18 @@ class WorkerHsm implements Hsm {
   /** Workers in a row that did not start, or died before they answered anything. */
   #failures = 0
   #pending = 0
+  #chosen: WorkerProcess | undefined
+  readonly #changesAlone: boolean
+  /** Ends when the call before that wants the HSM to itself has ended. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #isHeld = false
+  #idle: (() => void) | undefined
   #drained: (() => void) | undefined
 
-  constructor(options: HsmOptions, { ivLength }: Profile) {
+  constructor(options: HsmOptions, { ivLength, changesAlone }: Profile) {
     this.name = options.name
     this.ivLength = ivLength
+    this.#changesAlone = changesAlone
     this.#options = options
   }
 
@@ -134,7 +141,28 @@ class WorkerHsm implements Hsm {
   }
 
   #manage(name: CallName, request: object): Promise<Buffer> {
-    return this.#call(name, encodeJson(request), managementFactor * this.#options.deadline)
+    const call = () => this.#call(name, encodeJson(request), managementFactor * this.#options.deadline)
+    if (!this.#changesAlone) return call()
+    const result = this.#turn.then(() => this.#alone(call))
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  /** Holds new calls back, lets the running ones end, and runs this one with the HSM to itself. */
+  async #alone(call: () => Promise<Buffer>): Promise<Buffer> {
+    this.#isHeld = true
+    try {
+      if (this.#isBusy()) await new Promise<void>(resolve => (this.#idle = resolve))
+      return await call()
+    } finally {
+      this.#idle = undefined
+      this.#isHeld = false
+      this.#dispatchWaiting()
+    }
+  }
+
+  #isBusy(): boolean {
+    return this.#workers.some(worker => worker.pending.size > 0)
   }
 
   #call(name: CallName, payload: Buffer, deadline = this.#options.deadline): Promise<Buffer> {
@@ -170,16 +198,15 @@ class WorkerHsm implements Hsm {
       seconds: (performance.now() - startedAt) / 1000,
     })
     if (--this.#pending === 0) this.#drained?.()
+    if (!this.#isBusy()) this.#idle?.()
   }
 
   /** Gives the call to the worker with the least to do; without any, to the next that starts, unless there is no hope of one. */
   #dispatch(call: Call): void {
-    let chosen: WorkerProcess | undefined
-    for (const worker of this.#workers) {
-      if (chosen === undefined || worker.pending.size < chosen.pending.size) chosen = worker
-    }
-    if (chosen !== undefined) chosen.send(call)
-    else if (this.#down !== undefined) call.fail(unavailable(this.#down))
+    const isHeld = this.#isHeld && !calls[call.name].alone
+    const worker = isHeld ? undefined : this.#chooseWorker()
+    if (worker !== undefined) worker.send(call)
+    else if (!isHeld && this.#down !== undefined) call.fail(unavailable(this.#down))
     else {
       const expire = () => {
         this.#waiting.delete(call)
@@ -187,6 +214,20 @@ class WorkerHsm implements Hsm {
       }
       this.#waiting.set(call, setTimeout(expire, call.deadline - performance.now()))
     }
+  }
+
+  /** The worker with the least to do, and then the same for all calls of this turn of the event loop: they share a frame. */
+  #chooseWorker(): WorkerProcess | undefined {
+    if (this.#chosen !== undefined && !this.#chosen.lost) return this.#chosen
+    let chosen: WorkerProcess | undefined
+    for (const worker of this.#workers) {
+      if (chosen === undefined || worker.pending.size < chosen.pending.size) chosen = worker
+    }
+    this.#chosen = chosen
+    setImmediate(() => {
+      this.#chosen = undefined
+    })
+    return chosen
   }
 
   #dispatchWaiting(): void {
@@ -240,6 +281,7 @@ class WorkerHsm implements Hsm {
       if (calls[call.name].repeatable && call.attempts < maximumAttempts) this.#dispatch(call)
       else call.fail(call.lastFailure ?? unavailable(new Error(`The HSM worker was lost: ${reason}`)))
     }
+    if (!this.#isBusy()) this.#idle?.()
   }
 
   async #replace(): Promise<void> {

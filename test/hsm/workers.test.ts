@@ -65,6 +65,20 @@ describe('workers', () => {
   })
   afterAll(() => softHsm.remove())
 
+  it('do not disturb one another while keys come and go', async () => {
+    await connect()
+    const listings = Array.from({ length: 20 }, () => hsm.objects())
+    const callers = Array.from({ length: 3 }, async () => {
+      for (let round = 0; round < 20; round++) {
+        const created = newMaterial()
+        await hsm.generateKey(created, 'SYMMETRIC_DEFAULT', 'short-lived')
+        await Promise.all([1, 2, 3, 4].map(() => hsm.encrypt(created, Buffer.alloc(32), Buffer.alloc(8))))
+        await hsm.destroyKey(created)
+      }
+    })
+    await Promise.all([...listings, ...callers])
+  })
+
   it('that are killed under load cost no caller a call, and are replaced', async () => {
     await connect()
     let calls = 0
@@ -100,12 +114,17 @@ describe('workers', () => {
 
   it('are not asked twice to create or destroy a key', async () => {
     await connect({ workers: 1 })
-    const [only] = workers.started as [number]
     const created = newMaterial()
-    process.kill(only, 'SIGSTOP')
-    const calls = [hsm.generateKey(created, 'SYMMETRIC_DEFAULT', 'never made'), hsm.destroyKey(material)]
-    process.kill(only, 'SIGKILL')
-    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    const changes = [() => hsm.generateKey(created, 'SYMMETRIC_DEFAULT', 'never made'), () => hsm.destroyKey(material)]
+    for (const [round, change] of changes.entries()) {
+      await workers.ready(round + 1)
+      const worker = workers.started[round]!
+      process.kill(worker, 'SIGSTOP')
+      const refused = expect(change()).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+      await new Promise(setImmediate)
+      process.kill(worker, 'SIGKILL')
+      await refused
+    }
     const ids = (await hsm.objects()).map(({ id }) => id)
     expect(ids).toContain(material)
     expect(ids).not.toContain(created)

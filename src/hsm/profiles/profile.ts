@@ -16,6 +16,11 @@ export interface Profile {
   readonly copyable: boolean
   /** Anyone may create a token with C_InitToken: `strongroom init` does so when it is not there yet. */
   readonly provisions: boolean
+  /**
+   * A process that searches the token while another one writes an object may read half of it, and keep that: creating,
+   * destroying and listing objects therefore wait until no other call is running, and others wait for them.
+   */
+  readonly changesAlone: boolean
   /** How often a starting process looks for its token before it is said not to be there. */
   readonly searches: number
 }
@@ -28,6 +33,7 @@ const defaults = {
   modifiable: true,
   copyable: true,
   provisions: false,
+  changesAlone: false,
   searches: 1,
 } as const satisfies Omit<Profile, 'name'>
 
