@@ -7,11 +7,10 @@ import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
 import type { HsmObject } from './hsm.ts'
-import { KeyHandles } from './key-handles.ts'
+import { Keys } from './keys.ts'
 import { aesGcm, generationMechanisms, tagLength } from './mechanisms.ts'
 import type { Profile } from './profiles/profile.ts'
-import { CryptokiError, failureFrom, recoveryFrom } from './return-codes.ts'
-import { SessionPool } from './session-pool.ts'
+import { CryptokiError, failureFrom } from './return-codes.ts'
 import { keyTemplate } from './templates.ts'
 
 /** Bytes of IVs drawn at once: a call to the generator costs as much as a quarter of an encryption. */
@@ -20,20 +19,17 @@ const ivBlockLength = 4096
 export class Pkcs11 {
   readonly #cryptoki: Cryptoki
   readonly #profile: Profile
-  readonly #sessions: SessionPool
-  readonly #keys: KeyHandles
+  readonly #keys: Keys
   #ivs: Buffer = Buffer.alloc(0)
 
-  constructor({ cryptoki, slot, session }: Connection, profile: Profile) {
-    this.#cryptoki = cryptoki
+  constructor(connection: Connection, profile: Profile) {
+    this.#cryptoki = connection.cryptoki
     this.#profile = profile
-    this.#sessions = new SessionPool(cryptoki, slot)
-    this.#keys = new KeyHandles(cryptoki)
-    this.#keys.load(session)
+    this.#keys = new Keys(connection)
   }
 
   encrypt(material: string, plaintext: Buffer, aad: Buffer): { iv: Buffer; ciphertext: Buffer } {
-    return this.#withKey(material, (session, key) => {
+    return this.#keys.use(material, (session, key) => {
       const iv = this.#nextIv(session)
       const length = plaintext.length + tagLength
       return { iv, ciphertext: this.#cryptoki.encrypt(session, aesGcm(iv, aad), key, plaintext, length) }
@@ -46,7 +42,7 @@ export class Pkcs11 {
     if (iv.length !== this.#profile.ivLength || ciphertext.length < tagLength) {
       throw new Failure('InvalidCiphertextException')
     }
-    return this.#withKey(material, (session, key) => {
+    return this.#keys.use(material, (session, key) => {
       try {
         return this.#cryptoki.decrypt(session, aesGcm(iv, aad), key, ciphertext)
       } catch (error) {
@@ -57,12 +53,11 @@ export class Pkcs11 {
   }
 
   random(length: number): Buffer {
-    return this.#repeated(session => this.#cryptoki.random(session, length))
+    return this.#keys.run(session => this.#cryptoki.random(session, length))
   }
 
-  /** Not repeated: an error does not prove that nothing was created. */
   generateKey(material: string, spec: SupportedKeySpec, label: string): Custody {
-    return this.#sessions.run(session => {
+    return this.#keys.create(material, session => {
       const id = Buffer.from(material, 'hex')
       const template = keyTemplate(spec, id, label, this.#profile)
       const key = this.#cryptoki.generateKey(session, generationMechanisms[spec], template)
@@ -70,8 +65,7 @@ export class Pkcs11 {
         const custody = this.#custody(session, key)
         const faults = custodyFaults(custody)
         if (faults.length > 0) throw new Error(`The HSM made a key that is not what was asked: ${faults.join(', ')}.`)
-        this.#keys.add(material, key)
-        return custody
+        return { key, result: custody }
       } catch (error) {
         this.#cryptoki.destroyObject(session, key)
         throw error
@@ -79,23 +73,12 @@ export class Pkcs11 {
     })
   }
 
-  /** Destroys every key object with that CKA_ID. */
   destroyKey(material: string): void {
-    this.#keys.forget(material)
-    this.#sessions.run(session => {
-      for (const key of this.#keys.search(session, material)) {
-        try {
-          this.#cryptoki.destroyObject(session, key)
-        } catch (error) {
-          // Another worker was faster.
-          if (recoveryFrom(error) !== 'find again') throw error
-        }
-      }
-    })
+    this.#keys.destroy(material)
   }
 
   objects(): readonly HsmObject[] {
-    return this.#repeated(session => this.#keys.objects(session))
+    return this.#keys.objects()
   }
 
   #custody(session: Handle, key: Handle): Custody {
@@ -116,25 +99,6 @@ export class Pkcs11 {
     const iv = this.#ivs.subarray(0, ivLength)
     this.#ivs = this.#ivs.subarray(ivLength)
     return iv
-  }
-
-  #withKey<T>(material: string, use: (session: Handle, key: Handle) => T): T {
-    return this.#repeated(
-      session => use(session, this.#keys.find(session, material)),
-      () => this.#keys.forget(material),
-    )
-  }
-
-  /** Runs what is safe to repeat: once more when the session was lost, or when `forget` made it look for its object again. */
-  #repeated<T>(use: (session: Handle) => T, forget?: () => void): T {
-    try {
-      return this.#sessions.run(use)
-    } catch (error) {
-      const recovery = recoveryFrom(error)
-      if (recovery === 'find again') forget?.()
-      else if (recovery !== 'new session') throw error
-      return this.#sessions.run(use)
-    }
   }
 
   #isBadCiphertext(error: unknown): boolean {

@@ -2,49 +2,12 @@
 import { Socket } from 'node:net'
 import { connect, PinRefused } from './connection.ts'
 import { FrameReader, FrameWriter } from './frames.ts'
-import {
-  type CallName,
-  calls,
-  decodeDecrypt,
-  decodeEncrypt,
-  decodeJson,
-  decodeRandom,
-  encodeFailure,
-  encodeJson,
-  encodeSealed,
-  type KeyRequest,
-  type StartFailure,
-  startId,
-  status,
-} from './messages.ts'
+import { handlerOf } from './handlers.ts'
+import { encodeFailure, encodeJson, type StartFailure, startId, status } from './messages.ts'
 import { Pkcs11 } from './pkcs11.ts'
 import { profileOf } from './profiles.ts'
 import { CryptokiError, failureFrom, recoveryFrom } from './return-codes.ts'
 import type { WorkerArgument } from './worker-process.ts'
-
-const handlers: Readonly<Record<CallName, (hsm: Pkcs11, payload: Buffer) => Buffer>> = {
-  encrypt(hsm, payload) {
-    const { material, plaintext, aad } = decodeEncrypt(payload)
-    return encodeSealed(hsm.encrypt(material, plaintext, aad))
-  },
-  decrypt(hsm, payload) {
-    const { material, iv, ciphertext, aad } = decodeDecrypt(payload)
-    return hsm.decrypt(material, iv, ciphertext, aad)
-  },
-  random: (hsm, payload) => hsm.random(decodeRandom(payload)),
-  generateKey(hsm, payload) {
-    const { material, spec, label } = decodeJson<KeyRequest>(payload)
-    return encodeJson(hsm.generateKey(material, spec, label))
-  },
-  destroyKey(hsm, payload) {
-    hsm.destroyKey(decodeJson<Pick<KeyRequest, 'material'>>(payload).material)
-    return Buffer.alloc(0)
-  },
-  objects: hsm => encodeJson(hsm.objects()),
-}
-const handlersByKind = new Map(
-  Object.entries(calls).map(([name, { kind }]) => [kind as number, handlers[name as CallName]]),
-)
 
 const gateway = new Socket({ fd: 3 })
 const writer = new FrameWriter((batch, sent) => gateway.write(batch, sent))
@@ -61,7 +24,7 @@ function end(): void {
 function answer(hsm: Pkcs11, id: number, kind: number, request: Buffer): void {
   if (ending) return
   try {
-    const response = handlersByKind.get(kind)!(hsm, request)
+    const response = handlerOf(kind)(hsm, request)
     writer.write(id, status.ok, response)
     response.fill(0)
   } catch (error) {
