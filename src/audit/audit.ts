@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Failure } from '../errors.ts'
 import type { Caller } from '../model/caller.ts'
-import type { Append, AuditRecord, Journal } from './entry.ts'
+import type { AuditRecord, Journal } from './entry.ts'
 
 /** The audit of one call while it goes on: the path fills it in as it learns. */
 export interface Entry {
@@ -11,7 +11,6 @@ export interface Entry {
   readonly startedAt: number
   readonly sourceAddress: string
   readonly userAgent: string | undefined
-  readonly append: Append
   caller?: Caller
   operation?: { readonly name: string; readonly readOnly: boolean }
   /** ARNs. */
@@ -42,9 +41,8 @@ export function createAudit(journal: Journal, clock: () => number): Audit {
       startedAt: clock(),
       sourceAddress,
       userAgent,
-      append: journal.announce(),
     }),
-    close: (entry, failure) => entry.append(recordOf(entry, failure)),
+    close: (entry, failure) => journal.append(recordOf(entry, failure)),
     async event(name, resource, details) {
       const record = serviceEvent(name, resource, details, clock())
       await journal.append(record)

@@ -30,19 +30,11 @@ export interface AuditRecord {
   readonly recipientAccountId?: string
 }
 
-/** Resolves once the record is durable on disk; rejects when it could not be written. */
-export type Append = (record: AuditRecord) => Promise<void>
-
 /** Where audit records go. */
 export interface Journal {
   /** True from a failed append until the next one that succeeds. While it is, nothing may be changed. */
   readonly failing: boolean
-  /**
-   * Announces the record of a call that has begun, so that those of other calls may wait a moment to reach the disk together
-   * with it. What it returns appends the record.
-   */
-  announce(): Append
-  /** Appends a record that was not announced. */
-  readonly append: Append
+  /** Resolves once the record is durable on disk; rejects when it could not be written. */
+  append(record: AuditRecord): Promise<void>
   close(): Promise<void>
 }

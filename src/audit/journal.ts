@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { getSystemErrorMessage } from 'node:util'
 import { Failure, OperatorError } from '../errors.ts'
-import type { Append, AuditRecord, Journal } from './entry.ts'
+import type { AuditRecord, Journal } from './entry.ts'
 
 /** The part of a FileHandle, opened for appending, that the journal uses. */
 export interface JournalFile {
@@ -36,11 +36,6 @@ export async function openJournal(path: string): Promise<FileJournal> {
   }
 }
 
-/** Milliseconds. */
-const gatheringTime = 1
-
-const nothing = () => {}
-
 /** Lines that become durable together, and the promise of all their calls. */
 class Batch {
   text = ''
@@ -54,9 +49,6 @@ export class FileJournal implements Journal {
   /** Takes what is appended while the batch before is being written. Bounded by the requests in flight: each awaits its record. */
   #gathering = new Batch()
   #writing: Promise<void> | undefined
-  /** Calls in flight whose records are still to come. */
-  #announced = 0
-  #allHere = nothing
   /** A failed write may have left bytes after `#size`. */
   #torn = false
   #failing = false
@@ -70,20 +62,9 @@ export class FileJournal implements Journal {
     return this.#failing
   }
 
-  announce(): Append {
-    this.#announced++
-    let open = true
-    return record => {
-      if (open) this.#announced--
-      open = false
-      return this.append(record)
-    }
-  }
-
   async append(record: AuditRecord): Promise<void> {
     const batch = this.#gathering
     batch.text += `${JSON.stringify(record)}\n`
-    if (this.#announced === 0) this.#allHere()
     this.#writing ??= this.#writeBatches()
     return batch.durable.promise
   }
@@ -95,8 +76,9 @@ export class FileJournal implements Journal {
   }
 
   async #writeBatches(): Promise<void> {
+    // Lets every call of this turn of the event loop into the first batch.
+    await new Promise(setImmediate)
     while (this.#gathering.text !== '') {
-      await this.#gather()
       const batch = this.#gathering
       this.#gathering = new Batch()
       try {
@@ -109,20 +91,6 @@ export class FileJournal implements Journal {
       }
     }
     this.#writing = undefined
-  }
-
-  /** Waits for the calls in flight, but not for long: each write to the disk costs the same, however many records share it. */
-  async #gather(): Promise<void> {
-    await new Promise(setImmediate)
-    if (this.#announced === 0) return
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, gatheringTime)
-      this.#allHere = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-    this.#allHere = nothing
   }
 
   async #write(bytes: Uint8Array): Promise<void> {

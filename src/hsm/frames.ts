@@ -11,13 +11,20 @@ const headerBytes = 9
 /** Bytes after the length field; room for a listing of about 100,000 objects. */
 export const maximumFrameLength = 2 ** 24
 
-const initialCapacity = 4096
+const usualCapacity = 4096
+const none = Buffer.alloc(0)
+/** So many frames are enough for a write of their own: the other process works on them while this one makes more. */
+const framesPerWrite = 8
 
-/** Writes frames: those of one event-loop turn leave in one write. */
+/** Writes frames: several of one event-loop turn leave in one write. */
 export class FrameWriter {
   readonly #send: (batch: Buffer, sent: () => void) => void
-  #batch: Buffer = Buffer.alloc(0)
+  #batch: Buffer = none
+  /** Memory of a batch that was sent, wiped. */
+  #spare: Buffer = none
   #length = 0
+  #frames = 0
+  #endOfTurn: NodeJS.Immediate | undefined
 
   /** @param send writes a batch and calls `sent` when its memory is no longer needed: it is wiped then */
   constructor(send: (batch: Buffer, sent: () => void) => void) {
@@ -28,28 +35,37 @@ export class FrameWriter {
   write(id: number, kind: number, payload: Uint8Array): void {
     const length = headerBytes - lengthBytes + payload.length
     if (length > maximumFrameLength) throw new RangeError(`A frame of ${length} bytes cannot be.`)
-    if (this.#length === 0) setImmediate(() => this.flush())
+    this.#endOfTurn ??= setImmediate(() => {
+      this.#endOfTurn = undefined
+      this.flush()
+    })
     this.#reserve(lengthBytes + length)
     let offset = this.#batch.writeUInt32BE(length, this.#length)
     offset = this.#batch.writeUInt32BE(id, offset)
     offset = this.#batch.writeUInt8(kind, offset)
     this.#batch.set(payload, offset)
     this.#length = offset + payload.length
+    if (++this.#frames === framesPerWrite) this.flush()
   }
 
   flush(): void {
     if (this.#length === 0) return
     const batch = this.#batch
     const length = this.#length
-    this.#batch = Buffer.alloc(0)
+    this.#batch = this.#spare
+    this.#spare = none
     this.#length = 0
-    this.#send(batch.subarray(0, length), () => batch.fill(0, 0, length))
+    this.#frames = 0
+    this.#send(batch.subarray(0, length), () => {
+      batch.fill(0, 0, length)
+      if (batch.length === usualCapacity) this.#spare = batch
+    })
   }
 
   #reserve(bytes: number): void {
     const needed = this.#length + bytes
     if (needed <= this.#batch.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#batch.length, initialCapacity))
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#batch.length, usualCapacity))
     this.#batch.copy(larger, 0, 0, this.#length)
     this.#batch.fill(0, 0, this.#length)
     this.#batch = larger

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AuditRecord } from '../../src/audit/entry.ts'
 import { FileJournal, type JournalFile, openJournal } from '../../src/audit/journal.ts'
 import { Failure, OperatorError } from '../../src/errors.ts'
@@ -76,35 +76,6 @@ describe('the audit journal', () => {
     await Promise.all([...first, ...second])
     expect([file.writes, file.synchronisations]).toEqual([2, 2])
     expect(file.records().map(record => Number(record.eventID))).toEqual([...Array(128).keys()])
-  })
-
-  it('lets calls that have begun share the way to the disk', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const file = new Disk()
-    const journal = new FileJournal(file, 0)
-    const [first, second] = [journal.announce(), journal.announce()]
-    const early = first(aRecord(1))
-    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
-    const late = second(aRecord(2))
-    await Promise.all([early, late])
-    vi.useRealTimers()
-    expect(file.synchronisations).toBe(1)
-    expect(file.records().map(record => record.eventID)).toEqual(['1', '2'])
-  })
-
-  it('waits only a moment for a call that takes long', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const file = new Disk()
-    const journal = new FileJournal(file, 0)
-    const late = journal.announce()
-    const early = journal.append(aRecord(1))
-    await new Promise(setImmediate)
-    expect(file.writes).toBe(0)
-    vi.advanceTimersByTime(1)
-    await early
-    vi.useRealTimers()
-    await late(aRecord(2))
-    expect(file.synchronisations).toBe(2)
   })
 
   it('accepts nothing before it is synchronised', async () => {
