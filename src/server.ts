@@ -35,7 +35,7 @@ export async function serveApi(
     const { status, headers, body } = await handle(apiRequest(request, failure), api, services)
     // The answer is complete: what Fastify would do to it costs time, and adds a charset to the content type.
     reply.hijack()
-    reply.raw.writeHead(status, headers).end(body)
+    reply.raw.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body)
   }
   const server = newServer(listen, (request, reply) => answer(request, reply, new Failure('UnknownOperationException')))
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))

@@ -11,17 +11,22 @@ const maximumLength = 8192
  * item carries its length, no two contexts share a form. An absent context is the empty one.
  */
 export function encodeEncryptionContext(context: EncryptionContext = {}): Uint8Array {
-  const pairs = Object.entries(context).map(([key, value]) => [Buffer.from(key), Buffer.from(value)] as const)
-  if (pairs.length > 1) pairs.sort(([a], [b]) => Buffer.compare(a, b))
-  const length = pairs.reduce((sum, [key, value]) => sum + 8 + key.length + value.length, 4)
+  const keys = Object.keys(context)
+  if (keys.length > 1) keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+  let length = 4
+  for (const key of keys) length += 8 + Buffer.byteLength(key) + Buffer.byteLength(context[key]!)
   if (length > maximumLength) {
     throw new Failure('ValidationException', `The encryption context exceeds the limit of ${maximumLength} bytes.`)
   }
   const form = Buffer.allocUnsafe(length)
-  let offset = form.writeUInt32BE(pairs.length)
-  for (const item of pairs.flat()) {
-    offset = form.writeUInt32BE(item.length, offset)
-    offset += item.copy(form, offset)
-  }
+  let offset = form.writeUInt32BE(keys.length)
+  for (const key of keys) offset = writeItem(form, context[key]!, writeItem(form, key, offset))
   return form
+}
+
+/** Returns where the next item goes. */
+function writeItem(form: Buffer, item: string, offset: number): number {
+  const length = form.write(item, offset + 4)
+  form.writeUInt32BE(length, offset)
+  return offset + 4 + length
 }
