@@ -104,6 +104,13 @@ describe('a request', () => {
     }
   })
 
+  it('is answered in one piece of known length', async () => {
+    await start()
+    api.answer()
+    const { headers } = await fetch(server.url, { method: 'POST', body: '{}' })
+    expect([headers.get('content-length'), headers.get('transfer-encoding')]).toEqual(['19', null])
+  })
+
   it('reaches the path wherever it goes, unless its body is too long', async () => {
     await start()
     api.answer()
