@@ -23,6 +23,8 @@ const hsm = z.strictObject({
   pinFile: z.string(),
   workers: z.int().min(1).max(64).default(2),
   deadline: milliseconds.default(2000),
+  publicKeyOperations: z.enum(['hsm', 'gateway']).default('hsm'),
+  strictCustody: z.boolean().default(false),
   environment: z.record(z.string(), z.string()).default({}),
 })
 

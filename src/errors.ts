@@ -22,6 +22,8 @@ export const failures = {
   InvalidKeyUsageException: caller,
   InvalidMarkerException: caller,
   InvalidSignatureException: caller,
+  KMSInvalidMacException: caller,
+  KMSInvalidSignatureException: caller,
   KMSInvalidStateException: caller,
   LimitExceededException: caller,
   MalformedPolicyDocumentException: caller,

@@ -4,13 +4,17 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { encryptAgainstEcho } from './encrypt.ts'
 import { type Figure, isReached } from './figure.ts'
+import { encryptDuringGeneration } from './generation.ts'
 import { memoryAfterAMillion } from './memory.ts'
 import { encryptAtScale } from './scale.ts'
+import { signAgainstToken } from './sign.ts'
 import { startToReady } from './start.ts'
 
 const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   start: startToReady,
   encrypt: encryptAgainstEcho,
+  sign: signAgainstToken,
+  generation: encryptDuringGeneration,
   scale: encryptAtScale,
   memory: memoryAfterAMillion,
 }

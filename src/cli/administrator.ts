@@ -22,7 +22,8 @@ export async function ensureSystemKeys(hsm: Hsm, storage: Storage): Promise<void
   for (const purpose of ['seal', 'canary'] as const) {
     if (storage.systemKeys.find(hsm.name, purpose)) continue
     const changes = new Changes(randomUUID())
-    const material = await createMaterial(hsm, 'SYMMETRIC_DEFAULT', `strongroom ${purpose}`, clock())
+    const kind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
+    const material = await createMaterial(hsm, kind, `strongroom ${purpose}`, clock())
     changes.put('systemKeys', { purpose, material, revision: 0 })
     await storage.commit(changes)
   }

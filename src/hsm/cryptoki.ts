@@ -33,6 +33,8 @@ export interface SlotToken {
 
 export const userType = { securityOfficer: pkcs11js.CKU_SO, user: pkcs11js.CKU_USER } as const
 
+/** Of C_Verify. */
+const misfits: ReadonlySet<string> = new Set(['CKR_SIGNATURE_INVALID', 'CKR_SIGNATURE_LEN_RANGE'])
 const handlesPerCall = 1000
 const labelBytes = 32
 /** pkcs11js hands an empty Buffer over as NULL, which tokens refuse; an empty view of something is a pointer. */
@@ -93,6 +95,11 @@ export class Cryptoki {
     }
   }
 
+  /** CKM_* of a slot. */
+  mechanisms(slot: Handle): readonly number[] {
+    return this.#call('C_GetMechanismList', () => this.#native.C_GetMechanismList(slot))
+  }
+
   /** The label is padded here: pkcs11js would pad it with NUL bytes instead of the blanks that PKCS#11 asks for. */
   initialiseToken(slot: Handle, pin: string, label: string): void {
     const padded = label + ' '.repeat(labelBytes - Buffer.byteLength(label))
@@ -120,6 +127,25 @@ export class Cryptoki {
 
   generateKey(session: Handle, mechanism: Mechanism, template: Template): Handle {
     return this.#call('C_GenerateKey', () => this.#native.C_GenerateKey(session, mechanism, checked(template)))
+  }
+
+  generateKeyPair(
+    session: Handle,
+    mechanism: Mechanism,
+    publicKey: Template,
+    privateKey: Template,
+  ): { readonly publicKey: Handle; readonly privateKey: Handle } {
+    return this.#call('C_GenerateKeyPair', () =>
+      this.#native.C_GenerateKeyPair(session, mechanism, checked(publicKey), checked(privateKey)),
+    )
+  }
+
+  deriveKey(session: Handle, mechanism: Mechanism, base: Handle, template: Template): Handle {
+    return this.#call('C_DeriveKey', () => this.#native.C_DeriveKey(session, mechanism, base, checked(template)))
+  }
+
+  createObject(session: Handle, template: Template): Handle {
+    return this.#call('C_CreateObject', () => this.#native.C_CreateObject(session, checked(template)))
   }
 
   destroyObject(session: Handle, object: Handle): void {
@@ -172,6 +198,23 @@ export class Cryptoki {
       return this.#native.C_Decrypt(session, data, Buffer.allocUnsafe(data.length))
     } catch (error) {
       throw refined('C_Decrypt', error)
+    }
+  }
+
+  /** @param length at least that of the signature */
+  sign(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, length: number): Buffer {
+    this.#call('C_SignInit', () => this.#native.C_SignInit(session, mechanism, key))
+    return this.#call('C_Sign', () => this.#native.C_Sign(session, data, Buffer.allocUnsafe(length)))
+  }
+
+  /** False when the token says that the signature does not fit. */
+  verify(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, signature: Buffer): boolean {
+    this.#call('C_VerifyInit', () => this.#native.C_VerifyInit(session, mechanism, key))
+    try {
+      return this.#call('C_Verify', () => this.#native.C_Verify(session, data, signature))
+    } catch (error) {
+      if (error instanceof CryptokiError && misfits.has(error.returnCode)) return false
+      throw error
     }
   }
 

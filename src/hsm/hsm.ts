@@ -1,3 +1,10 @@
+import type {
+  EncryptionAlgorithmSpec,
+  KeyUsageType,
+  MacAlgorithmSpec,
+  MessageType,
+  SigningAlgorithmSpec,
+} from '@aws-sdk/client-kms'
 import type { Custody } from '../model/key.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 
@@ -7,6 +14,30 @@ export interface Sealed {
   readonly iv: Uint8Array
   /** Ciphertext followed by its 16-byte tag. */
   readonly ciphertext: Uint8Array
+}
+
+/** A key that the HSM holds: what names it there, and what its mechanisms are chosen by. */
+export interface HsmKey {
+  /** Material id: 64 hex digits, the bytes of CKA_ID. */
+  readonly material: string
+  readonly spec: SupportedKeySpec
+  /** DER SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7); absent where the key is secret as a whole. */
+  readonly publicKey?: Uint8Array | undefined
+}
+
+/** What CreateKey got from the HSM. */
+export interface GeneratedKey {
+  readonly custody: Custody
+  /** DER SubjectPublicKeyInfo; absent where the key is secret as a whole. */
+  readonly publicKey?: Uint8Array | undefined
+}
+
+/** A key pair for use outside, of which no trace stays on the HSM. */
+export interface KeyPair {
+  /** DER SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array
+  /** DER PKCS#8 PrivateKeyInfo (RFC 5208), in plaintext: whoever asks for it wipes it. */
+  readonly privateKey: Uint8Array
 }
 
 /** One key object found on the HSM. */
@@ -37,7 +68,28 @@ export interface Hsm {
    * Creates a key object whose CKA_ID is `material`, reads its custody attributes back, and destroys and refuses an object
    * that is not what was asked. Never repeated on a second worker.
    */
-  generateKey(material: string, spec: SupportedKeySpec, label: string): Promise<Custody>
+  generateKey(material: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<GeneratedKey>
+  /** A data key pair: made as session objects, read out, gone. */
+  generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair>
+  /** RSA OAEP (RFC 8017, section 7.1) with the public key, in the HSM or outside: see the configuration. */
+  encryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, plaintext: Uint8Array): Promise<Uint8Array>
+  /** Rejects with InvalidCiphertextException, without text, whatever is wrong. */
+  decryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, ciphertext: Uint8Array): Promise<Uint8Array>
+  /** The signature in the form KMS answers: PKCS#1 octets, DER ECDSA-Sig-Value (RFC 3279, section 2.2.3), RFC 8032 octets. */
+  sign(key: HsmKey, algorithm: SigningAlgorithmSpec, type: MessageType, message: Uint8Array): Promise<Uint8Array>
+  /** False for a signature that does not fit, whatever is wrong with it. */
+  verify(
+    key: HsmKey,
+    algorithm: SigningAlgorithmSpec,
+    type: MessageType,
+    message: Uint8Array,
+    signature: Uint8Array,
+  ): Promise<boolean>
+  generateMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array): Promise<Uint8Array>
+  /** Compared in constant time, in the worker or on the HSM. */
+  verifyMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array, mac: Uint8Array): Promise<boolean>
+  /** ECDH (NIST SP 800-56A, section 5.7.1.2): the raw x-coordinate. @param peer DER SubjectPublicKeyInfo on the same curve */
+  deriveSharedSecret(key: HsmKey, peer: Uint8Array): Promise<Uint8Array>
   /** Destroys the key object. An object that is not there is a success. */
   destroyKey(material: string): Promise<void>
   /** Every secret and private key object on the token. Costs time linear in their number. */

@@ -5,13 +5,15 @@ import { findToken, loadLibrary, login, PinRefused, readPin, tokens } from './co
 import type { Cryptoki, Handle, SlotToken } from './cryptoki.ts'
 import type { HsmReport, InspectOptions, TokenReport } from './inspect.ts'
 import { KeyHandles } from './key-handles.ts'
-import { aesGcm, generationMechanisms, tagLength } from './mechanisms.ts'
+import { aesGcm, keyMechanisms, tagLength } from './mechanisms.ts'
 import { profileOf } from './profiles.ts'
 import { reportOn } from './report.ts'
 import { trialTemplate } from './templates.ts'
 
 type Argument = Omit<InspectOptions, 'environment'>
 type Findings = { -readonly [Member in keyof HsmReport]: HsmReport[Member] }
+
+const aes = keyMechanisms.SYMMETRIC_DEFAULT!
 
 await reportOn(async (argument: Argument): Promise<HsmReport> => {
   const findings: Findings = { problems: [] }
@@ -90,11 +92,7 @@ function trials(cryptoki: Cryptoki, session: Handle): Record<string, string> {
   const outcomes: Record<string, string> = {}
   outcomes['random numbers'] = tried(() => cryptoki.random(session, 32))
   outcomes['AES-256 keys, AES-GCM'] = tried(() => {
-    const key = cryptoki.generateKey(
-      session,
-      generationMechanisms.SYMMETRIC_DEFAULT,
-      trialTemplate('SYMMETRIC_DEFAULT'),
-    )
+    const key = cryptoki.generateKey(session, { mechanism: aes.generation }, trialTemplate(aes, 'ENCRYPT_DECRYPT'))
     const iv = cryptoki.random(session, 12)
     const text = Buffer.from('trial')
     const sealed = cryptoki.encrypt(session, aesGcm(iv, text), key, text, text.length + tagLength)

@@ -1,4 +1,5 @@
 /** What the frames between the gateway and its workers carry: binary for the calls that are frequent, JSON for the rest. */
+import type { KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure, type FailureCode, failures } from '../errors.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { Sealed } from './hsm.ts'
@@ -14,6 +15,14 @@ export const calls = {
   generateKey: { kind: 4, repeatable: false, alone: true },
   destroyKey: { kind: 5, repeatable: false, alone: true },
   objects: { kind: 6, repeatable: true, alone: true },
+  generateKeyPair: { kind: 7, repeatable: true, alone: false },
+  encryptRaw: { kind: 8, repeatable: true, alone: false },
+  decryptRaw: { kind: 9, repeatable: true, alone: false },
+  sign: { kind: 10, repeatable: true, alone: false },
+  verify: { kind: 11, repeatable: true, alone: false },
+  generateMac: { kind: 12, repeatable: true, alone: false },
+  verifyMac: { kind: 13, repeatable: true, alone: false },
+  deriveSharedSecret: { kind: 14, repeatable: true, alone: false },
 } as const
 export type CallName = keyof typeof calls
 
@@ -36,7 +45,15 @@ export interface StartFailure {
 export interface KeyRequest {
   readonly material: string
   readonly spec: SupportedKeySpec
+  readonly usage: KeyUsageType
   readonly label: string
+}
+
+/** A key whose public half is used. */
+export interface PublicKeyUse {
+  readonly material: string
+  readonly spec: SupportedKeySpec
+  readonly publicKey: Buffer
 }
 
 const materialBytes = 32
@@ -116,6 +133,38 @@ export function encodeRandom(length: number): Buffer {
 
 export function decodeRandom(payload: Buffer): number {
   return payload.readUInt32BE()
+}
+
+/** Layout of each part: its length (u32) | its bytes. */
+export function encodeParts(...parts: readonly (Uint8Array | string)[]): Buffer {
+  const bytes = parts.map(part => (typeof part === 'string' ? Buffer.from(part) : part))
+  const payload = Buffer.allocUnsafe(bytes.reduce((sum, { length }) => sum + lengthBytes + length, 0))
+  let offset = 0
+  for (const part of bytes) {
+    offset = payload.writeUInt32BE(part.length, offset)
+    payload.set(part, offset)
+    offset += part.length
+  }
+  return payload
+}
+
+/** As many parts as were encoded. */
+export function decodeParts(payload: Buffer): readonly Buffer[] {
+  const parts: Buffer[] = []
+  for (let offset = 0; offset < payload.length; ) {
+    const start = offset + lengthBytes
+    offset = start + payload.readUInt32BE(offset)
+    parts.push(payload.subarray(start, offset))
+  }
+  return parts
+}
+
+export function encodeBoolean(value: boolean): Buffer {
+  return Buffer.of(value ? 1 : 0)
+}
+
+export function decodeBoolean(payload: Buffer): boolean {
+  return payload[0] === 1
 }
 
 export function encodeJson(value: unknown): Buffer {

@@ -1,17 +1,34 @@
 /** The operations of an HSM, over PKCS#11: the synchronous half of the contract in hsm.ts, inside a worker. */
+import { timingSafeEqual } from 'node:crypto'
+import type {
+  EncryptionAlgorithmSpec,
+  KeyUsageType,
+  MacAlgorithmSpec,
+  MessageType,
+  SigningAlgorithmSpec,
+} from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import { Failure } from '../errors.ts'
 import type { Custody } from '../model/key.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
+import { Capabilities } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
-import { custodyFaults } from './custody.ts'
 import type { HsmObject } from './hsm.ts'
+import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
 import { Keys } from './keys.ts'
-import { aesGcm, generationMechanisms, tagLength } from './mechanisms.ts'
+import { aesGcm, ecdh, keyMechanisms, macs, rsaOaep, rsaRaw, tagLength } from './mechanisms.ts'
+import type { PublicKeyUse } from './messages.ts'
+import { unpadOaepSha256 } from './oaep.ts'
+import { encryptOaep, oaepHash } from './outside.ts'
 import type { Profile } from './profiles/profile.ts'
+import { peerPoint } from './public-keys.ts'
+import { PublicObjects } from './public-objects.ts'
 import { CryptokiError, failureFrom } from './return-codes.ts'
-import { keyTemplate } from './templates.ts'
+import { signing } from './signatures.ts'
+import { sharedSecretTemplate } from './templates.ts'
+
+const longestModulus = 512
 
 /** Bytes of IVs drawn at once: a call to the generator costs as much as a quarter of an encryption. */
 const ivBlockLength = 4096
@@ -19,13 +36,21 @@ const ivBlockLength = 4096
 export class Pkcs11 {
   readonly #cryptoki: Cryptoki
   readonly #profile: Profile
+  readonly #strictCustody: boolean
+  readonly #capabilities: Capabilities
   readonly #keys: Keys
+  readonly #publicObjects: PublicObjects
   #ivs: Buffer = Buffer.alloc(0)
 
-  constructor(connection: Connection, profile: Profile) {
-    this.#cryptoki = connection.cryptoki
+  /** @param strictCustody see the configuration */
+  constructor(connection: Connection, profile: Profile, strictCustody: boolean) {
+    const { cryptoki, slot, session } = connection
+    this.#cryptoki = cryptoki
     this.#profile = profile
+    this.#strictCustody = strictCustody
+    this.#capabilities = new Capabilities(cryptoki, slot)
     this.#keys = new Keys(connection)
+    this.#publicObjects = new PublicObjects(cryptoki, session)
   }
 
   encrypt(material: string, plaintext: Buffer, aad: Buffer): { iv: Buffer; ciphertext: Buffer } {
@@ -43,12 +68,7 @@ export class Pkcs11 {
       throw new Failure('InvalidCiphertextException')
     }
     return this.#keys.use(material, (session, key) => {
-      try {
-        return this.#cryptoki.decrypt(session, aesGcm(iv, aad), key, ciphertext)
-      } catch (error) {
-        if (this.#isBadCiphertext(error)) throw new Failure('InvalidCiphertextException', '', { cause: error })
-        throw error
-      }
+      return this.#decrypted(() => this.#cryptoki.decrypt(session, aesGcm(iv, aad), key, ciphertext))
     })
   }
 
@@ -56,19 +76,102 @@ export class Pkcs11 {
     return this.#keys.run(session => this.#cryptoki.random(session, length))
   }
 
-  generateKey(material: string, spec: SupportedKeySpec, label: string): Custody {
+  /** Throws UnsupportedOperationException when the token has no mechanism for keys of the spec. */
+  generateKey(
+    material: string,
+    spec: SupportedKeySpec,
+    usage: KeyUsageType,
+    label: string,
+  ): { readonly custody: Custody; readonly publicKey?: Buffer } {
+    const mechanism = this.#capabilities.keyMechanism(spec)
+    const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
     return this.#keys.create(material, session => {
-      const id = Buffer.from(material, 'hex')
-      const template = keyTemplate(spec, id, label, this.#profile)
-      const key = this.#cryptoki.generateKey(session, generationMechanisms[spec], template)
+      const { key, ...result } = generateObject(this.#cryptoki, session, mechanism, usage, keeping)
+      return { key, result }
+    })
+  }
+
+  generateKeyPair(spec: SupportedKeySpec): DataKeyPair {
+    const mechanism = this.#capabilities.keyMechanism(spec)
+    return this.#keys.run(session => generateDataKeyPair(this.#cryptoki, session, mechanism))
+  }
+
+  encryptRaw(key: PublicKeyUse, algorithm: EncryptionAlgorithmSpec, plaintext: Buffer): Buffer {
+    const hash = oaepHash(algorithm)
+    if (!this.#profile.oaepHashes.includes(hash)) return encryptOaep(key.publicKey, hash, plaintext)
+    return this.#withPublicKey(key, 'ENCRYPT_DECRYPT', (session, object) =>
+      this.#cryptoki.encrypt(session, rsaOaep(hash), object, plaintext, longestModulus),
+    )
+  }
+
+  /** Throws InvalidCiphertextException, without text, for whatever does not decrypt. */
+  decryptRaw(material: string, spec: SupportedKeySpec, algorithm: EncryptionAlgorithmSpec, ciphertext: Buffer): Buffer {
+    const hash = oaepHash(algorithm)
+    const onToken = this.#profile.oaepHashes.includes(hash)
+    if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertextException')
+    if (!onToken && this.#strictCustody) {
+      throw new Failure('UnsupportedOperationException', `The HSM does not decrypt with ${algorithm}.`)
+    }
+    return this.#keys.use(material, (session, key) => {
+      const mechanism = onToken ? rsaOaep(hash) : rsaRaw
+      const decrypted = this.#decrypted(() => this.#cryptoki.decrypt(session, mechanism, key, ciphertext))
+      const plaintext = onToken ? decrypted : unpadOaepSha256(decrypted)
+      if (plaintext === undefined) throw new Failure('InvalidCiphertextException')
+      return plaintext
+    })
+  }
+
+  sign(
+    material: string,
+    spec: SupportedKeySpec,
+    algorithm: SigningAlgorithmSpec,
+    type: MessageType,
+    message: Buffer,
+  ): Buffer {
+    const { mechanism, input, length, toKms } = signing(spec, algorithm, type, message)
+    return this.#keys.use(material, (session, key) =>
+      toKms(this.#cryptoki.sign(session, mechanism, key, input, length)),
+    )
+  }
+
+  verify(
+    key: PublicKeyUse,
+    algorithm: SigningAlgorithmSpec,
+    type: MessageType,
+    message: Buffer,
+    signature: Buffer,
+  ): boolean {
+    const { mechanism, input, toToken } = signing(key.spec, algorithm, type, message)
+    const converted = toToken(signature)
+    if (converted === undefined) return false
+    return this.#withPublicKey(key, 'SIGN_VERIFY', (session, object) =>
+      this.#cryptoki.verify(session, mechanism, object, input, converted),
+    )
+  }
+
+  generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Buffer {
+    const { mechanism, bytes } = macs[algorithm]
+    return this.#keys.use(material, (session, key) => this.#cryptoki.sign(session, mechanism, key, message, bytes))
+  }
+
+  /** Tokens do not say whether they compare in constant time. */
+  verifyMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer, mac: Buffer): boolean {
+    const right = this.generateMac(material, algorithm, message)
+    const fits = right.length === mac.length && timingSafeEqual(right, mac)
+    right.fill(0)
+    return fits
+  }
+
+  /** @param peer DER SubjectPublicKeyInfo of a point on the key's curve */
+  deriveSharedSecret(material: string, spec: SupportedKeySpec, peer: Buffer): Buffer {
+    const curve = keyMechanisms[spec]!.curve!
+    return this.#keys.use(material, (session, key) => {
+      const template = sharedSecretTemplate(curve.coordinate)
+      const secret = this.#cryptoki.deriveKey(session, ecdh(peerPoint(curve, peer)), key, template)
       try {
-        const custody = this.#custody(session, key)
-        const faults = custodyFaults(custody)
-        if (faults.length > 0) throw new Error(`The HSM made a key that is not what was asked: ${faults.join(', ')}.`)
-        return { key, result: custody }
-      } catch (error) {
-        this.#cryptoki.destroyObject(session, key)
-        throw error
+        return this.#cryptoki.attribute(session, secret, pkcs11js.CKA_VALUE)
+      } finally {
+        this.#cryptoki.destroyObject(session, secret)
       }
     })
   }
@@ -81,15 +184,16 @@ export class Pkcs11 {
     return this.#keys.objects()
   }
 
-  #custody(session: Handle, key: Handle): Custody {
-    const read = (type: number) => this.#cryptoki.attribute(session, key, type)[0] === 1
-    return {
-      sensitive: read(pkcs11js.CKA_SENSITIVE),
-      extractable: read(pkcs11js.CKA_EXTRACTABLE),
-      alwaysSensitive: read(pkcs11js.CKA_ALWAYS_SENSITIVE),
-      neverExtractable: read(pkcs11js.CKA_NEVER_EXTRACTABLE),
-      local: read(pkcs11js.CKA_LOCAL),
-    }
+  /** An object that is gone is made again. */
+  #withPublicKey<T>(key: PublicKeyUse, usage: KeyUsageType, use: (session: Handle, object: Handle) => T): T {
+    return this.#keys.run(session => {
+      try {
+        return use(session, this.#publicObjects.find(key, usage))
+      } catch (error) {
+        this.#publicObjects.forget(key.material)
+        throw error
+      }
+    })
   }
 
   /** A view of a block that is never written again, so it stays what it is for as long as someone refers to it. */
@@ -101,9 +205,24 @@ export class Pkcs11 {
     return iv
   }
 
+  #decrypted(decrypt: () => Buffer): Buffer {
+    try {
+      return decrypt()
+    } catch (error) {
+      if (this.#isBadCiphertext(error)) throw new Failure('InvalidCiphertextException', '', { cause: error })
+      throw error
+    }
+  }
+
   #isBadCiphertext(error: unknown): boolean {
     if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') return false
     const standard = failureFrom(error).code === 'InvalidCiphertextException'
     return standard || this.#profile.badCiphertext.includes(error.returnCode)
   }
+}
+
+/** Bytes. */
+function modulusLength(spec: SupportedKeySpec): number {
+  const [, bits] = keyMechanisms[spec]!.parameters.find(([type]) => type === pkcs11js.CKA_MODULUS_BITS)!
+  return Number(bits) / 8
 }

@@ -1,23 +1,54 @@
-/** PKCS#11 attribute templates: what a key is born with, by key spec. */
+/** PKCS#11 attribute templates: what a key is born with, by key spec and usage. */
+import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { Template } from './cryptoki.ts'
+import type { KeyMechanism } from './mechanisms.ts'
 import type { Profile } from './profiles/profile.ts'
 
-/** Class, type, size and usages of a key; every usage that is not its own is denied. */
-const kinds: Readonly<Record<SupportedKeySpec, Template>> = {
-  SYMMETRIC_DEFAULT: [
-    [pkcs11js.CKA_CLASS, pkcs11js.CKO_SECRET_KEY],
-    [pkcs11js.CKA_KEY_TYPE, pkcs11js.CKK_AES],
-    [pkcs11js.CKA_VALUE_LEN, 32],
-    [pkcs11js.CKA_ENCRYPT, true],
-    [pkcs11js.CKA_DECRYPT, true],
-    [pkcs11js.CKA_SIGN, false],
-    [pkcs11js.CKA_VERIFY, false],
-    [pkcs11js.CKA_WRAP, false],
-    [pkcs11js.CKA_UNWRAP, false],
-    [pkcs11js.CKA_DERIVE, false],
+/** The attributes of a usage, for a key that is secret as a whole and for the two of a pair. */
+const usages: Readonly<
+  Partial<Record<KeyUsageType, Readonly<Record<'secret' | 'private' | 'public', readonly number[]>>>>
+> = {
+  ENCRYPT_DECRYPT: {
+    secret: [pkcs11js.CKA_ENCRYPT, pkcs11js.CKA_DECRYPT],
+    private: [pkcs11js.CKA_DECRYPT],
+    public: [pkcs11js.CKA_ENCRYPT],
+  },
+  SIGN_VERIFY: {
+    secret: [],
+    private: [pkcs11js.CKA_SIGN],
+    public: [pkcs11js.CKA_VERIFY],
+  },
+  GENERATE_VERIFY_MAC: {
+    secret: [pkcs11js.CKA_SIGN, pkcs11js.CKA_VERIFY],
+    private: [],
+    public: [],
+  },
+  KEY_AGREEMENT: {
+    secret: [],
+    private: [pkcs11js.CKA_DERIVE],
+    public: [],
+  },
+}
+
+const possible = {
+  secret: [
+    pkcs11js.CKA_ENCRYPT,
+    pkcs11js.CKA_DECRYPT,
+    pkcs11js.CKA_SIGN,
+    pkcs11js.CKA_VERIFY,
+    pkcs11js.CKA_WRAP,
+    pkcs11js.CKA_UNWRAP,
+    pkcs11js.CKA_DERIVE,
   ],
+  private: [pkcs11js.CKA_DECRYPT, pkcs11js.CKA_SIGN, pkcs11js.CKA_UNWRAP, pkcs11js.CKA_DERIVE],
+  public: [pkcs11js.CKA_ENCRYPT, pkcs11js.CKA_VERIFY, pkcs11js.CKA_WRAP],
+} as const
+
+/** Every usage that is not the key's own is denied: tokens differ in what they take for granted. */
+function uses(kind: keyof typeof possible, usage: KeyUsageType): Template {
+  const own = usages[usage]![kind]
+  return possible[kind].map(attribute => [attribute, own.includes(attribute)] as const)
 }
 
 /** The material never leaves the token in the clear, nor at all. */
@@ -27,10 +58,24 @@ const custody: Template = [
   [pkcs11js.CKA_EXTRACTABLE, false],
 ]
 
-/** @param id bytes of CKA_ID */
-export function keyTemplate(spec: SupportedKeySpec, id: Buffer, label: string, profile: Profile): Template {
+/** A session object that is there to be read. */
+const open: Template = [
+  [pkcs11js.CKA_TOKEN, false],
+  [pkcs11js.CKA_PRIVATE, true],
+  [pkcs11js.CKA_SENSITIVE, false],
+  [pkcs11js.CKA_EXTRACTABLE, true],
+]
+
+/** What a key is kept as on the token. */
+export interface Keeping {
+  /** Bytes of CKA_ID. */
+  readonly id: Buffer
+  readonly label: string
+  readonly profile: Pick<Profile, 'modifiable' | 'copyable'>
+}
+
+function kept({ id, label, profile }: Keeping): Template {
   return [
-    ...kinds[spec],
     ...custody,
     [pkcs11js.CKA_TOKEN, true],
     [pkcs11js.CKA_ID, id],
@@ -40,7 +85,56 @@ export function keyTemplate(spec: SupportedKeySpec, id: Buffer, label: string, p
   ]
 }
 
+function secretKey({ keyType, parameters }: KeyMechanism): Template {
+  return [[pkcs11js.CKA_CLASS, pkcs11js.CKO_SECRET_KEY], [pkcs11js.CKA_KEY_TYPE, keyType], ...parameters]
+}
+
+function privateKey({ keyType }: KeyMechanism): Template {
+  return [
+    [pkcs11js.CKA_CLASS, pkcs11js.CKO_PRIVATE_KEY],
+    [pkcs11js.CKA_KEY_TYPE, keyType],
+  ]
+}
+
+export function secretKeyTemplate(key: KeyMechanism, usage: KeyUsageType, keeping: Keeping): Template {
+  return [...secretKey(key), ...uses('secret', usage), ...kept(keeping)]
+}
+
+export function privateKeyTemplate(key: KeyMechanism, usage: KeyUsageType, keeping: Keeping): Template {
+  return [...privateKey(key), ...uses('private', usage), ...kept(keeping)]
+}
+
+/**
+ * The public key of a pair is read right after the pair was made and kept in storage: on the token it would be one more object
+ * that anyone could exchange.
+ */
+export function publicKeyTemplate({ keyType, parameters }: KeyMechanism, usage: KeyUsageType): Template {
+  return [
+    [pkcs11js.CKA_CLASS, pkcs11js.CKO_PUBLIC_KEY],
+    [pkcs11js.CKA_KEY_TYPE, keyType],
+    [pkcs11js.CKA_TOKEN, false],
+    [pkcs11js.CKA_PRIVATE, false],
+    ...uses('public', usage),
+    ...parameters,
+  ]
+}
+
+/** The private key of a data key pair. */
+export function dataKeyTemplate(key: KeyMechanism, usage: KeyUsageType): Template {
+  return [...privateKey(key), ...open, ...uses('private', usage)]
+}
+
+/** @param bytes of the secret */
+export function sharedSecretTemplate(bytes: number): Template {
+  return [
+    [pkcs11js.CKA_CLASS, pkcs11js.CKO_SECRET_KEY],
+    [pkcs11js.CKA_KEY_TYPE, pkcs11js.CKK_GENERIC_SECRET],
+    [pkcs11js.CKA_VALUE_LEN, bytes],
+    ...open,
+  ]
+}
+
 /** A key that lives in the session only, to try out what the token can do. */
-export function trialTemplate(spec: SupportedKeySpec): Template {
-  return [...kinds[spec], ...custody, [pkcs11js.CKA_TOKEN, false]]
+export function trialTemplate(key: KeyMechanism, usage: KeyUsageType): Template {
+  return [...secretKey(key), ...uses('secret', usage), ...custody, [pkcs11js.CKA_TOKEN, false]]
 }

@@ -20,6 +20,7 @@ export interface WorkerArgument extends TokenAddress {
   readonly pinFile: string
   /** Name of the profile. */
   readonly profile: string
+  readonly strictCustody: boolean
 }
 
 /** One call, for as long as it is not settled. Times are those of performance.now(). */

@@ -36,9 +36,9 @@ function answer(hsm: Pkcs11, id: number, kind: number, request: Buffer): void {
   }
 }
 
-async function start({ pinFile, profile: name, ...address }: WorkerArgument): Promise<Pkcs11> {
+async function start({ pinFile, profile: name, strictCustody, ...address }: WorkerArgument): Promise<Pkcs11> {
   const profile = profileOf(name)
-  return new Pkcs11(await connect(address, pinFile, profile), profile)
+  return new Pkcs11(await connect(address, pinFile, profile), profile, strictCustody)
 }
 
 // A terminal or service manager signals the whole group, but the gateway still has calls to finish: it says when to end.

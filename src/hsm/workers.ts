@@ -1,22 +1,32 @@
 /** The gateway's side of an HSM: starts, feeds, times out and replaces the processes that load the native library. */
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
+import type {
+  EncryptionAlgorithmSpec,
+  KeyUsageType,
+  MacAlgorithmSpec,
+  MessageType,
+  SigningAlgorithmSpec,
+} from '@aws-sdk/client-kms'
 import { Failure, OperatorError } from '../errors.ts'
-import type { Custody } from '../model/key.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { TokenAddress } from './connection.ts'
-import type { Hsm, HsmCall, HsmObject, Sealed } from './hsm.ts'
+import type { GeneratedKey, Hsm, HsmCall, HsmKey, HsmObject, KeyPair, Sealed } from './hsm.ts'
 import {
   type CallFailure,
   type CallName,
   calls,
+  decodeBoolean,
   decodeJson,
+  decodeParts,
   decodeSealed,
   encodeDecrypt,
   encodeEncrypt,
   encodeJson,
+  encodeParts,
   encodeRandom,
 } from './messages.ts'
+import { encryptOaep, oaepHash, verifyMessage } from './outside.ts'
 import type { Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 import { type Call, StartError, WorkerProcess } from './worker-process.ts'
@@ -32,6 +42,10 @@ export interface HsmOptions extends TokenAddress {
   readonly workers: number
   /** Milliseconds within which a call is answered; calls that create, destroy or list objects get five times as much. */
   readonly deadline: number
+  /** Where a public key is used: in the HSM, or outside, for what OpenSSL can do with it. */
+  readonly publicKeyOperations: 'hsm' | 'gateway'
+  /** What an HSM lacks is not made up for by the worker where that would show it what the HSM alone should see. */
+  readonly strictCustody: boolean
   /** The whole environment of the workers, for example SOFTHSM2_CONF: nothing else is handed over. */
   readonly environment: Readonly<Record<string, string>>
   readonly observe?: (call: HsmCall) => void
@@ -119,8 +133,66 @@ class WorkerHsm implements Hsm {
     return this.#call('random', encodeRandom(length))
   }
 
-  async generateKey(material: string, spec: SupportedKeySpec, label: string): Promise<Custody> {
-    return decodeJson(await this.#manage('generateKey', { material, spec, label }))
+  async generateKey(
+    material: string,
+    spec: SupportedKeySpec,
+    usage: KeyUsageType,
+    label: string,
+  ): Promise<GeneratedKey> {
+    const request = { material, spec, usage, label }
+    const [custody, publicKey] = decodeParts(await this.#manage('generateKey', request)) as [Buffer, Buffer?]
+    return { custody: decodeJson(custody), publicKey }
+  }
+
+  async generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair> {
+    const deadline = managementFactor * this.#options.deadline
+    const [publicKey, privateKey] = decodeParts(await this.#call('generateKeyPair', Buffer.from(spec), deadline))
+    return { publicKey: publicKey!, privateKey: privateKey! }
+  }
+
+  async encryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, plaintext: Uint8Array): Promise<Uint8Array> {
+    if (this.#options.publicKeyOperations === 'gateway')
+      return encryptOaep(key.publicKey!, oaepHash(algorithm), plaintext)
+    return this.#call('encryptRaw', encodeParts(algorithm, plaintext, key.material, key.spec, key.publicKey!))
+  }
+
+  async decryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, ciphertext: Uint8Array): Promise<Uint8Array> {
+    return this.#call('decryptRaw', encodeParts(algorithm, ciphertext, key.material, key.spec))
+  }
+
+  async sign(
+    key: HsmKey,
+    algorithm: SigningAlgorithmSpec,
+    type: MessageType,
+    message: Uint8Array,
+  ): Promise<Uint8Array> {
+    return this.#call('sign', encodeParts(algorithm, type, message, key.material, key.spec))
+  }
+
+  async verify(
+    key: HsmKey,
+    algorithm: SigningAlgorithmSpec,
+    type: MessageType,
+    message: Uint8Array,
+    signature: Uint8Array,
+  ): Promise<boolean> {
+    if (this.#options.publicKeyOperations === 'gateway' && type === 'RAW') {
+      return verifyMessage(key.publicKey!, algorithm, message, signature)
+    }
+    const payload = encodeParts(algorithm, type, message, signature, key.material, key.spec, key.publicKey!)
+    return decodeBoolean(await this.#call('verify', payload))
+  }
+
+  async generateMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array): Promise<Uint8Array> {
+    return this.#call('generateMac', encodeParts(algorithm, message, key.material))
+  }
+
+  async verifyMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array, mac: Uint8Array): Promise<boolean> {
+    return decodeBoolean(await this.#call('verifyMac', encodeParts(algorithm, message, mac, key.material)))
+  }
+
+  async deriveSharedSecret(key: HsmKey, peer: Uint8Array): Promise<Uint8Array> {
+    return this.#call('deriveSharedSecret', encodeParts(peer, key.material, key.spec))
   }
 
   async destroyKey(material: string): Promise<void> {
@@ -243,9 +315,9 @@ class WorkerHsm implements Hsm {
   }
 
   async #startWorker(): Promise<void> {
-    const { library, tokenLabel, tokenSerial, pinFile, profile, environment } = this.#options
+    const { library, tokenLabel, tokenSerial, pinFile, profile, strictCustody, environment } = this.#options
     const worker = new WorkerProcess(
-      { library, tokenLabel, tokenSerial, pinFile, profile },
+      { library, tokenLabel, tokenSerial, pinFile, profile, strictCustody },
       environment,
       (...lost) => this.#lose(...lost),
       ({ pid }, text) => this.#log('warn', 'An HSM worker wrote an error.', { pid, text: text.slice(0, 1000) }),

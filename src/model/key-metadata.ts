@@ -8,12 +8,12 @@ export function keyMetadata(key: Key): KeyMetadata {
     AWSAccountId: key.account,
     Arn: key.arn,
     CreationDate: new Date(key.creationDate),
-    CurrentKeyMaterialId: currentMaterial(key).id,
+    // Recorded on AWS: only keys that can be rotated tell which material is theirs.
+    CurrentKeyMaterialId: keySpecs[key.spec].type === 'symmetric' ? currentMaterial(key).id : undefined,
     CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
     DeletionDate: key.deletionDate === undefined ? undefined : new Date(key.deletionDate),
     Description: key.description,
     Enabled: key.state === 'Enabled',
-    EncryptionAlgorithms: [...keySpecs[key.spec].encryptionAlgorithms],
     KeyId: key.id,
     KeyManager: 'CUSTOMER',
     KeySpec: key.spec,
@@ -21,5 +21,17 @@ export function keyMetadata(key: Key): KeyMetadata {
     KeyUsage: key.usage,
     MultiRegion: false,
     Origin: key.origin,
+    ...algorithmsOf(key),
+  }
+}
+
+/** The one list of algorithms that a key shows: that of its usage. */
+export function algorithmsOf({ spec, usage }: Pick<Key, 'spec' | 'usage'>) {
+  const row = keySpecs[spec]
+  return {
+    ...(usage === 'ENCRYPT_DECRYPT' && { EncryptionAlgorithms: [...row.encryptionAlgorithms] }),
+    ...(usage === 'SIGN_VERIFY' && { SigningAlgorithms: [...row.signingAlgorithms] }),
+    ...(usage === 'GENERATE_VERIFY_MAC' && { MacAlgorithms: [...row.macAlgorithms] }),
+    ...(usage === 'KEY_AGREEMENT' && { KeyAgreementAlgorithms: [...row.keyAgreementAlgorithms] }),
   }
 }

@@ -7,6 +7,8 @@ export type KeyState = 'Enabled' | 'Disabled' | 'PendingDeletion'
 export type StateClass =
   /** Use of the key in cryptography. */
   | 'use'
+  /** Reading the public key: recorded on AWS, for disabled keys too, though the guide denies it. */
+  | 'publicKey'
   /** Reading metadata, policies and tags; changing policies; removing aliases. */
   | 'view'
   /** Changing tags or the description; pointing an alias at the key. */
@@ -21,6 +23,7 @@ type Verdict = 'ok' | 'disabled' | 'pendingDeletion' | 'notPendingDeletion'
 const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
   //                  Enabled                          Disabled                         PendingDeletion
   use:              { Enabled: 'ok',                 Disabled: 'disabled',            PendingDeletion: 'pendingDeletion' },
+  publicKey:        { Enabled: 'ok',                 Disabled: 'ok',                  PendingDeletion: 'pendingDeletion' },
   view:             { Enabled: 'ok',                 Disabled: 'ok',                  PendingDeletion: 'ok' },
   modify:           { Enabled: 'ok',                 Disabled: 'ok',                  PendingDeletion: 'pendingDeletion' },
   enable:           { Enabled: 'ok',                 Disabled: 'ok',                  PendingDeletion: 'pendingDeletion' },

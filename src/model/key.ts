@@ -21,6 +21,8 @@ export interface KeyMaterial {
   /** Name of the HSM (in the configuration) that holds it. */
   readonly hsm: string
   readonly custody: Custody
+  /** DER SubjectPublicKeyInfo; absent where the key is secret as a whole. */
+  readonly publicKey?: Uint8Array | undefined
   /** Milliseconds since the epoch. */
   readonly createdAt: number
 }

@@ -4,11 +4,19 @@ import { deleteAlias } from './aliases/delete-alias.ts'
 import { listAliases } from './aliases/list-aliases.ts'
 import { updateAlias } from './aliases/update-alias.ts'
 import { decrypt } from './cryptography/decrypt.ts'
+import { deriveSharedSecret } from './cryptography/derive-shared-secret.ts'
 import { encrypt } from './cryptography/encrypt.ts'
+import { generateDataKeyPairWithoutPlaintext } from './cryptography/generate-data-key-pair-without-plaintext.ts'
+import { generateDataKeyPair } from './cryptography/generate-data-key-pair.ts'
 import { generateDataKeyWithoutPlaintext } from './cryptography/generate-data-key-without-plaintext.ts'
 import { generateDataKey } from './cryptography/generate-data-key.ts'
+import { generateMac } from './cryptography/generate-mac.ts'
 import { generateRandom } from './cryptography/generate-random.ts'
+import { getPublicKey } from './cryptography/get-public-key.ts'
 import { reEncrypt } from './cryptography/re-encrypt.ts'
+import { sign } from './cryptography/sign.ts'
+import { verifyMac } from './cryptography/verify-mac.ts'
+import { verify } from './cryptography/verify.ts'
 import { cancelKeyDeletion } from './keys/cancel-key-deletion.ts'
 import { createKey } from './keys/create-key.ts'
 import { describeKey } from './keys/describe-key.ts'
@@ -30,11 +38,19 @@ export const operations = [
   listAliases,
   updateAlias,
   decrypt,
+  deriveSharedSecret,
   encrypt,
+  generateDataKeyPairWithoutPlaintext,
+  generateDataKeyPair,
   generateDataKeyWithoutPlaintext,
   generateDataKey,
+  generateMac,
   generateRandom,
+  getPublicKey,
   reEncrypt,
+  sign,
+  verifyMac,
+  verify,
   cancelKeyDeletion,
   createKey,
   describeKey,

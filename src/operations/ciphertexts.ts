@@ -1,9 +1,44 @@
+import type { EncryptionAlgorithmSpec } from '@aws-sdk/client-kms'
 import { decodeCiphertext, encodeCiphertext, encodeHeader } from '../model/ciphertext.ts'
 import { type EncryptionContext, encodeEncryptionContext } from '../model/encryption-context.ts'
-import type { KeyMaterial } from '../model/key.ts'
+import { currentMaterial, type Key, type KeyMaterial } from '../model/key.ts'
 import type { Hsms } from '../services.ts'
+import { held, hsmKey } from './materials.ts'
 
-/** Symmetric encryption as KMS means it: a ciphertext blob, bound to its key material and to its encryption context. */
+/**
+ * Encryption as KMS means it. Symmetric: a ciphertext blob, bound to its key material and to its encryption context.
+ * Asymmetric: the block that the algorithm makes and nothing else, so that anyone with the public key can make it too.
+ */
+
+export async function encryptWith(
+  hsms: Hsms,
+  key: Key,
+  algorithm: EncryptionAlgorithmSpec,
+  plaintext: Uint8Array,
+  context?: EncryptionContext,
+): Promise<Uint8Array> {
+  if (algorithm === 'SYMMETRIC_DEFAULT') return encryptBlob(hsms, currentMaterial(key), plaintext, context)
+  const { hsm, hsmKey } = held(hsms, key)
+  return hsm.encryptRaw(hsmKey, algorithm, plaintext)
+}
+
+interface Decryptor {
+  readonly key: Key
+  /** The one that a blob names. */
+  readonly material: KeyMaterial
+  readonly algorithm: EncryptionAlgorithmSpec
+}
+
+/** Rejects with InvalidCiphertextException, without text, whatever is wrong: damage, another context, another key. */
+export async function decryptWith(
+  hsms: Hsms,
+  { key, material, algorithm }: Decryptor,
+  ciphertext: Uint8Array,
+  context?: EncryptionContext,
+): Promise<Uint8Array> {
+  if (algorithm === 'SYMMETRIC_DEFAULT') return decryptBlob(hsms, material, ciphertext, context)
+  return hsms.named(material.hsm).decryptRaw(hsmKey(key, material), algorithm, ciphertext)
+}
 
 export async function encryptBlob(
   hsms: Hsms,
@@ -17,10 +52,7 @@ export async function encryptBlob(
   return encodeCiphertext(header, iv, ciphertext)
 }
 
-/**
- * @param material the one that the blob names
- * Rejects with InvalidCiphertextException, without text, whatever is wrong: damage, another context, another key.
- */
+/** @param material the one that the blob names */
 export async function decryptBlob(
   hsms: Hsms,
   material: KeyMaterial,

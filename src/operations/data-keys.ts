@@ -1,7 +1,7 @@
-import type { DataKeySpec } from '@aws-sdk/client-kms'
-import { Failure } from '../errors.ts'
+import type { DataKeyPairSpec, DataKeySpec } from '@aws-sdk/client-kms'
 import type { EncryptionContext } from '../model/encryption-context.ts'
 import { currentMaterial, type Key, type KeyMaterial } from '../model/key.ts'
+import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { Hsms } from '../services.ts'
 import { encryptBlob } from './ciphertexts.ts'
 
@@ -11,19 +11,52 @@ interface DataKeyInput {
   readonly EncryptionContext?: EncryptionContext | undefined
 }
 
+/** A secret for use outside. Whoever does not answer its plaintext wipes it. */
+interface DataKey {
+  readonly plaintext: Uint8Array
+  /** The plaintext, encrypted under `material`. */
+  readonly blob: Uint8Array
+  readonly material: KeyMaterial
+}
+
 const bytesOf: Record<DataKeySpec, number> = { AES_128: 16, AES_256: 32 }
 
 /** A data key from the HSM's generator, in plaintext and encrypted under the current material of the KMS key. */
-export async function createDataKey(
-  hsms: Hsms,
-  key: Key,
-  input: DataKeyInput,
-): Promise<{ readonly plaintext: Uint8Array; readonly blob: Uint8Array; readonly material: KeyMaterial }> {
-  if ((input.KeySpec === undefined) === (input.NumberOfBytes === undefined)) {
-    throw new Failure('ValidationException', 'Please specify either number of bytes or key spec.')
-  }
+export async function createDataKey(hsms: Hsms, key: Key, input: DataKeyInput): Promise<DataKey> {
   const length = input.KeySpec === undefined ? input.NumberOfBytes! : bytesOf[input.KeySpec]
   const material = currentMaterial(key)
   const plaintext = await hsms.named(material.hsm).random(length)
-  return { plaintext, blob: await encryptBlob(hsms, material, plaintext, input.EncryptionContext), material }
+  return { plaintext, blob: await sealed(hsms, material, plaintext, input.EncryptionContext), material }
+}
+
+interface DataKeyPairInput {
+  readonly KeyPairSpec: DataKeyPairSpec
+  readonly EncryptionContext?: EncryptionContext | undefined
+}
+
+/** A key pair that the HSM makes and forgets; its private key in plaintext and encrypted, as for a data key. */
+export async function createDataKeyPair(
+  hsms: Hsms,
+  key: Key,
+  input: DataKeyPairInput,
+): Promise<DataKey & { readonly publicKey: Uint8Array }> {
+  const material = currentMaterial(key)
+  const spec = input.KeyPairSpec as SupportedKeySpec
+  const { publicKey, privateKey } = await hsms.named(material.hsm).generateKeyPair(spec)
+  const blob = await sealed(hsms, material, privateKey, input.EncryptionContext)
+  return { plaintext: privateKey, blob, material, publicKey }
+}
+
+async function sealed(
+  hsms: Hsms,
+  material: KeyMaterial,
+  plaintext: Uint8Array,
+  context: EncryptionContext | undefined,
+): Promise<Uint8Array> {
+  try {
+    return await encryptBlob(hsms, material, plaintext, context)
+  } catch (thrown) {
+    plaintext.fill(0)
+    throw thrown
+  }
 }

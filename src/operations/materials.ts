@@ -1,15 +1,25 @@
-import type { KeyMaterial } from '../model/key.ts'
-import type { SupportedKeySpec } from '../model/key-spec.ts'
-import type { Hsm } from '../services.ts'
+import { currentMaterial, type Key, type KeyMaterial } from '../model/key.ts'
+import type { Hsm, HsmKey, Hsms } from '../services.ts'
 
-/** CKA_LABEL is for the people who look at the HSM: nothing is ever found by it. */
+/** @param label CKA_LABEL, for the people who look at the HSM: nothing is ever found by it */
 export async function createMaterial(
   hsm: Hsm,
-  spec: SupportedKeySpec,
+  { spec, usage }: Pick<Key, 'spec' | 'usage'>,
   label: string,
   createdAt: number,
 ): Promise<KeyMaterial> {
   const id = Buffer.from(await hsm.random(32)).toString('hex')
-  const custody = await hsm.generateKey(id, spec, label)
-  return { id, hsm: hsm.name, custody, createdAt }
+  const { custody, publicKey } = await hsm.generateKey(id, spec, usage, label)
+  return { id, hsm: hsm.name, custody, publicKey, createdAt }
+}
+
+/** A material of a key as its HSM knows it. */
+export function hsmKey({ spec }: Pick<Key, 'spec'>, { id, publicKey }: KeyMaterial): HsmKey {
+  return { material: id, spec, publicKey }
+}
+
+/** The current material of a key, and the HSM that holds it. */
+export function held(hsms: Hsms, key: Key): { readonly hsm: Hsm; readonly hsmKey: HsmKey } {
+  const material = currentMaterial(key)
+  return { hsm: hsms.named(material.hsm), hsmKey: hsmKey(key, material) }
 }

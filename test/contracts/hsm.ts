@@ -42,8 +42,8 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>): vo
       const underTest = await open()
       hsm = underTest.hsm
       dispose = () => underTest.dispose()
-      await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'the key of the contract')
-      await hsm.generateKey(otherMaterial, 'SYMMETRIC_DEFAULT', 'another key')
+      await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'the key of the contract')
+      await hsm.generateKey(otherMaterial, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'another key')
       sealed = await hsm.encrypt(material, plaintext, aad)
     })
     afterAll(() => dispose())
@@ -129,7 +129,7 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>): vo
 
     describe('keys', () => {
       it('are born on the HSM and cannot leave it', async () => {
-        const custody = await hsm.generateKey(newMaterial(), 'SYMMETRIC_DEFAULT', 'custody')
+        const { custody } = await hsm.generateKey(newMaterial(), 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'custody')
         expect(custody).toEqual({
           sensitive: true,
           extractable: false,
@@ -141,13 +141,13 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>): vo
 
       it('are listed with their material id and label', async () => {
         const listed = newMaterial()
-        await hsm.generateKey(listed, 'SYMMETRIC_DEFAULT', 'a läbel')
+        await hsm.generateKey(listed, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'a läbel')
         expect(await hsm.objects()).toContainEqual({ id: listed, label: 'a läbel' })
       })
 
       it('are of no use once destroyed, and can be destroyed again', async () => {
         const doomed = newMaterial()
-        await hsm.generateKey(doomed, 'SYMMETRIC_DEFAULT', 'doomed')
+        await hsm.generateKey(doomed, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'doomed')
         // Often enough that every worker has seen the key.
         const last = await Promise.all(Array.from({ length: 20 }, () => hsm.encrypt(doomed, plaintext, aad)))
         await hsm.destroyKey(doomed)

@@ -88,7 +88,11 @@ export function storageContract(name: string, lasting: boolean, create: () => St
           { TagKey: 'b', TagValue: '2' },
           { TagKey: 'a', TagValue: '' },
         ],
-        materials: [aMaterial(1), aMaterial(2, { hsm: 'second' }), aMaterial(3)],
+        materials: [
+          aMaterial(1),
+          aMaterial(2, { hsm: 'second', publicKey: new Uint8Array([0x30, 0, 255]) }),
+          aMaterial(3),
+        ],
       })
       const principal = aPrincipal('administrator')
       const plain = anAccessKey('AKIAPLAIN', principal)

@@ -227,7 +227,7 @@ describe('a call', () => {
         () => signedPost({ ...own, target: 'Encrypt', body: '{}' }),
         { errorCode: 'ValidationException', eventName: 'Encrypt', requestParameters: null },
       ],
-      [() => signedPost({ ...own, target: 'Sign' }), { errorCode: 'UnsupportedOperationException' }],
+      [() => signedPost({ ...own, target: 'RotateKeyOnDemand' }), { errorCode: 'UnsupportedOperationException' }],
       [() => signedPost({ ...own, body: Buffer.alloc(2 ** 21) }), { errorCode: 'RequestEntityTooLargeException' }],
     ]
     for (const [call, expected] of rows) {

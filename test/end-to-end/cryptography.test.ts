@@ -246,7 +246,7 @@ describe('a request', () => {
       ['Encrypt', { KeyId, Plaintext, GrantTokens: ['token'] }, 'InvalidGrantTokenException'],
       ['Encrypt', { KeyId, Plaintext, DryRun: true }, dryRun],
       ['Decrypt', { CiphertextBlob: Buffer.alloc(6145) }, length('ciphertextBlob', 'less than or equal to 6144')],
-      ['Decrypt', { CiphertextBlob, EncryptionAlgorithm: rsa }, incompatible],
+      ['Decrypt', { KeyId, CiphertextBlob, EncryptionAlgorithm: rsa }, incompatible],
       [
         'Decrypt',
         { CiphertextBlob, EncryptionContext: large },
@@ -260,7 +260,11 @@ describe('a request', () => {
         {},
         "ValidationException: 1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null",
       ],
-      ['ReEncrypt', { CiphertextBlob, DestinationKeyId, SourceEncryptionAlgorithm: rsa }, incompatible],
+      [
+        'ReEncrypt',
+        { CiphertextBlob, SourceKeyId: KeyId, DestinationKeyId, SourceEncryptionAlgorithm: rsa },
+        incompatible,
+      ],
       ['ReEncrypt', { CiphertextBlob, DestinationKeyId, DestinationEncryptionAlgorithm: rsa }, incompatible],
       ['ReEncrypt', { CiphertextBlob, DestinationKeyId, DryRun: true }, dryRun],
       ['ReEncrypt', { CiphertextBlob, DestinationKeyId, GrantTokens: ['token'] }, 'InvalidGrantTokenException'],
@@ -324,11 +328,22 @@ describe('another account', () => {
   const denied = (operation: string, resource: string) =>
     `AccessDeniedException: User: arn:aws:iam::${foreign}:user/administrator is not authorized to perform: kms:${operation} on resource: ${resource} because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access`
 
-  const onKeys: readonly [OperationName, object, string?][] = [
+  const Message = Buffer.from('x')
+  const shareable: readonly [OperationName, object][] = [
     ['DescribeKey', {}],
+    ['GetPublicKey', {}],
     ['Encrypt', { Plaintext: Buffer.from('x') }],
     ['GenerateDataKey', { KeySpec: 'AES_256' }],
     ['GenerateDataKeyWithoutPlaintext', { KeySpec: 'AES_256' }],
+    ['GenerateDataKeyPair', { KeyPairSpec: 'RSA_2048' }],
+    ['GenerateDataKeyPairWithoutPlaintext', { KeyPairSpec: 'RSA_2048' }],
+    ['Sign', { Message, SigningAlgorithm: 'ECDSA_SHA_256' }],
+    ['Verify', { Message, Signature: Message, SigningAlgorithm: 'ECDSA_SHA_256' }],
+    ['GenerateMac', { Message, MacAlgorithm: 'HMAC_SHA_256' }],
+    ['VerifyMac', { Message, Mac: Message, MacAlgorithm: 'HMAC_SHA_256' }],
+    ['DeriveSharedSecret', { PublicKey: Message, KeyAgreementAlgorithm: 'ECDH' }],
+  ]
+  const unshareable: readonly [OperationName, object][] = [
     ['UpdateKeyDescription', { Description: 'x' }],
     ['EnableKey', {}],
     ['DisableKey', {}],
@@ -341,6 +356,7 @@ describe('another account', () => {
     ['ListKeyPolicies', {}],
     ['PutKeyPolicy', { Policy: '{}' }],
   ]
+  const onKeys = [...shareable, ...unshareable]
 
   it.each(onKeys)('is denied %s, whether the key exists or not', async (operation, rest) => {
     const missing = `arn:aws:kms:us-east-1:${home}:key/1234abcd-12ab-34cd-56ef-1234567890ab`
@@ -414,7 +430,7 @@ describe('another account', () => {
     }
     const byAlias = { KeyId: `arn:aws:kms:us-east-1:${home}:alias/shared` }
     expect((await stranger.describeKey(byAlias)).KeyMetadata!.Arn).toBe(shared.Arn)
-    for (const [operation, rest] of onKeys.slice(4)) {
+    for (const [operation, rest] of unshareable) {
       expect(await refusal(call(stranger, operation, { KeyId: shared.Arn, ...rest }))).toBe(
         denied(operation, shared.Arn),
       )

@@ -117,11 +117,6 @@ describe('a new key', () => {
       'ValidationException: KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT',
     ],
     [
-      'a spec that is not built yet',
-      { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' },
-      'UnsupportedOperationException: KeySpec RSA_2048 is not supported by this gateway.',
-    ],
-    [
       'imported material',
       { Origin: 'EXTERNAL' },
       'UnsupportedOperationException: Origin EXTERNAL is not supported by this gateway.',
@@ -171,6 +166,8 @@ const onKeys: readonly [operation: OperationName, rest: object, byAlias: boolean
   ['Encrypt', { Plaintext: Buffer.from('text') }, true],
   ['GenerateDataKey', { KeySpec: 'AES_256' }, true],
   ['GenerateDataKeyWithoutPlaintext', { NumberOfBytes: 16 }, true],
+  ['GenerateDataKeyPair', { KeyPairSpec: 'ECC_NIST_P256' }, true],
+  ['GenerateDataKeyPairWithoutPlaintext', { KeyPairSpec: 'ECC_NIST_P256' }, true],
   ['UpdateKeyDescription', { Description: 'new' }, false, true],
   ['EnableKey', {}, false, true],
   ['DisableKey', {}, false, true],

@@ -6,6 +6,6 @@ const options = JSON.parse(process.argv[2]!) as HsmOptions
 const workers: unknown[] = []
 const hsm = await connectHsm({ ...options, log: (_level, _message, { pid }) => workers.push(pid) })
 const material = 'ab'.repeat(32)
-await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'used by a gateway')
+await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by a gateway')
 await hsm.encrypt(material, Buffer.from('text'), Buffer.alloc(0))
 process.stdout.write(`${JSON.stringify({ workers, maps: readFileSync('/proc/self/maps', 'utf8') })}\n`)

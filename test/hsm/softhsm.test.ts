@@ -37,7 +37,7 @@ describe('SoftHSM behind two workers', () => {
 
   it('holds keys whose attributes, read by another program, allow encryption and nothing else', async () => {
     const material = newMaterial()
-    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'read by another program')
+    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'read by another program')
     const { library, tokenLabel, pinFile, environment } = softHsm.options
     const script = join(import.meta.dirname, 'key-attributes.ts')
     const { stdout } = await promisify(execFile)(process.execPath, [script, library, tokenLabel!, pinFile], {
@@ -71,10 +71,10 @@ describe('SoftHSM behind two workers', () => {
 
   it('finds a key again whose object was replaced by another gateway', async () => {
     const material = newMaterial()
-    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'first')
+    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'first')
     const other = await connectHsm({ ...softHsm.options, workers: 1 })
     await other.destroyKey(material)
-    await other.generateKey(material, 'SYMMETRIC_DEFAULT', 'second')
+    await other.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'second')
     const sealed = await Promise.all(Array.from({ length: 10 }, () => hsm.encrypt(material, text, aad)))
     for (const one of sealed) expect(Buffer.from(await other.decrypt(material, one, aad))).toEqual(text)
     await other.close()
@@ -82,7 +82,7 @@ describe('SoftHSM behind two workers', () => {
 
   it('tells its observer the return code of each call, and nothing of its content', async () => {
     const material = newMaterial()
-    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'observed')
+    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'observed')
     calls.length = 0
     const { iv, ciphertext } = await hsm.encrypt(material, text, aad)
     await expect(hsm.decrypt(material, { iv, ciphertext }, text)).rejects.toThrow()

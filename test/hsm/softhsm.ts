@@ -36,6 +36,8 @@ export function emptySoftHsm(): SoftHsm {
     profile: 'softhsm2',
     workers: 2,
     deadline: 2000,
+    publicKeyOperations: 'hsm',
+    strictCustody: false,
     environment: { SOFTHSM2_CONF: configuration },
   }
   const remove = () => rmSync(directory, { recursive: true, force: true })

@@ -56,7 +56,7 @@ describe('workers', () => {
   beforeAll(async () => {
     softHsm = await createSoftHsm()
     await connect({ workers: 1 })
-    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'used by all tests')
+    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by all tests')
     await hsm.close()
   })
   afterEach(async () => {
@@ -71,7 +71,7 @@ describe('workers', () => {
     const callers = Array.from({ length: 3 }, async () => {
       for (let round = 0; round < 20; round++) {
         const created = newMaterial()
-        await hsm.generateKey(created, 'SYMMETRIC_DEFAULT', 'short-lived')
+        await hsm.generateKey(created, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'short-lived')
         await Promise.all([1, 2, 3, 4].map(() => hsm.encrypt(created, Buffer.alloc(32), Buffer.alloc(8))))
         await hsm.destroyKey(created)
       }
@@ -115,7 +115,10 @@ describe('workers', () => {
   it('are not asked twice to create or destroy a key', async () => {
     await connect({ workers: 1 })
     const created = newMaterial()
-    const changes = [() => hsm.generateKey(created, 'SYMMETRIC_DEFAULT', 'never made'), () => hsm.destroyKey(material)]
+    const changes = [
+      () => hsm.generateKey(created, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'never made'),
+      () => hsm.destroyKey(material),
+    ]
     for (const [round, change] of changes.entries()) {
       await workers.ready(round + 1)
       const worker = workers.started[round]!

@@ -64,7 +64,7 @@ export async function openHouse(): Promise<House> {
     time: 1_700_000_000_000,
     async key(number, changes = {}) {
       const key = aKey(number)
-      const material = await createMaterial(hsm, 'SYMMETRIC_DEFAULT', key.arn, house.time)
+      const material = await createMaterial(hsm, key, key.arn, house.time)
       await commit(storage, 'keys', { ...key, materials: [material], ...changes })
       return storage.keys.find(key.arn)!
     },

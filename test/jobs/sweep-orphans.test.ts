@@ -14,11 +14,13 @@ beforeEach(() => {
   house.logged.length = 0
 })
 
+const aes = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
+
 const reported = () => house.logged.map(({ fields }) => fields.id)
 
 describe('an object on the token', () => {
   it('that no record knows is reported once it was seen twice, and never destroyed', async () => {
-    const { id } = await createMaterial(house.hsm, 'SYMMETRIC_DEFAULT', 'left over', house.time)
+    const { id } = await createMaterial(house.hsm, aes, 'left over', house.time)
     const run = sweepOrphans.start(house.services)
     await run()
     expect(reported()).toEqual([])
@@ -38,7 +40,7 @@ describe('an object on the token', () => {
 
   it('whose record is committed between two looks is none', async () => {
     const run = sweepOrphans.start(house.services)
-    const material = await createMaterial(house.hsm, 'SYMMETRIC_DEFAULT', 'being created', house.time)
+    const material = await createMaterial(house.hsm, aes, 'being created', house.time)
     await run()
     await house.key(1, { materials: [material] })
     await run()
@@ -50,10 +52,10 @@ describe('an object on the token', () => {
     await house.key(2)
     const changes = new Changes('test')
     for (const purpose of ['seal', 'canary'] as const) {
-      const material = await createMaterial(house.hsm, 'SYMMETRIC_DEFAULT', purpose, house.time)
+      const material = await createMaterial(house.hsm, aes, purpose, house.time)
       changes.put('systemKeys', { purpose, material, revision: 0 })
     }
-    const waiting = await createMaterial(house.hsm, 'SYMMETRIC_DEFAULT', 'waiting', house.time)
+    const waiting = await createMaterial(house.hsm, aes, 'waiting', house.time)
     const { id: material, hsm } = waiting
     changes.put('destructions', { material, hsm, keyArn: 'arn:aws:kms:us-east-1:111122223333:key/gone', revision: 0 })
     await house.storage.commit(changes)

@@ -22,6 +22,7 @@ describe('key states', () => {
   // biome-ignore format: a table
   it.each([
     ['use',              'ok', D,    P],
+    ['publicKey',        'ok', 'ok', P],
     ['view',             'ok', 'ok', 'ok'],
     ['modify',           'ok', 'ok', P],
     ['enable',           'ok', 'ok', P],

@@ -11,6 +11,7 @@ export function aMaterial(number: number, rest: Partial<KeyMaterial> = {}): KeyM
     id: number.toString(16).padStart(64, '0'),
     hsm: 'main',
     custody: { sensitive: true, extractable: false, alwaysSensitive: true, neverExtractable: true, local: true },
+    publicKey: undefined,
     createdAt: 1_700_000_000_000 + number,
     ...rest,
   }

@@ -156,8 +156,28 @@ describe('a SQLite file', () => {
     const opened = openStorage(sqlite(path))
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of strongroom (schema 999, this version knows 1)',
+      'was written by a newer version of strongroom (schema 999, this version knows 2)',
     )
+  })
+
+  it('of the first version is brought up to date, and keeps what is in it', async () => {
+    const path = join(directory, 'first-version.db')
+    const storage = await openStorage(sqlite(path))
+    await putKeys(storage, 1, 2)
+    await storage.close()
+    query(path, 'alter table key_materials drop column public_key')
+    query(path, 'delete from strongroom_migrations where number > 1')
+    const again = await openStorage(sqlite(path))
+    await expectOnly(again, [1, 2])
+    const key = again.keys.find(aKey(1).arn)!
+    const changes = new Changes('event')
+    changes.put('keys', { ...key, materials: [{ ...key.materials[0]!, publicKey: new Uint8Array([1, 2]) }] })
+    await again.commit(changes)
+    await again.close()
+    expect(query(path, 'select public_key from key_materials order by key_arn')).toEqual([
+      { public_key: new Uint8Array([1, 2]) },
+      { public_key: null },
+    ])
   })
 
   it('is not opened when it belongs to another application, and stays as it was', async () => {

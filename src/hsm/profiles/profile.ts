@@ -10,6 +10,8 @@ export interface Profile {
   readonly ivLength: number
   /** Return codes of C_Decrypt, beyond those the standard names, that stand for a ciphertext that is not right. */
   readonly badCiphertext: readonly string[]
+  /** Hashes with which the token knows RSAES-OAEP. */
+  readonly oaepHashes: readonly ('sha1' | 'sha256')[]
   /** CKA_MODIFIABLE is understood: keys are made with it false. */
   readonly modifiable: boolean
   /** CKA_COPYABLE (PKCS#11 v2.40) is understood: keys are made with it false. */
@@ -30,6 +32,7 @@ const defaults = {
   ivSource: 'caller',
   ivLength: 12,
   badCiphertext: [],
+  oaepHashes: ['sha1', 'sha256'],
   modifiable: true,
   copyable: true,
   provisions: false,

@@ -1,6 +1,6 @@
 import { checkAliasQuota } from '../alias-quota.ts'
+import { newAlias } from '../alias-targets.ts'
 import { operation } from '../operation.ts'
-import { newAlias } from '../targets.ts'
 
 export const createAlias = operation('CreateAlias')({
   readOnly: false,

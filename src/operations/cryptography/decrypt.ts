@@ -1,17 +1,18 @@
-import { decryptBlob } from '../ciphertexts.ts'
+import { ciphertext } from '../ciphertext-targets.ts'
+import { decryptWith } from '../ciphertexts.ts'
 import { operation } from '../operation.ts'
-import { ciphertext } from '../targets.ts'
 
 export const decrypt = operation('Decrypt')({
   readOnly: true,
   target: ciphertext,
   recorded: ['KeyId', 'EncryptionAlgorithm', 'EncryptionContext', 'DryRun', 'DryRunModifiers'],
-  async run({ input, target: { key, material }, hsms }) {
+  async run({ input, target, hsms }) {
+    const { key, material, algorithm } = target
     return {
       KeyId: key.arn,
-      KeyMaterialId: material.id,
-      EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
-      Plaintext: await decryptBlob(hsms, material, input.CiphertextBlob!, input.EncryptionContext),
+      ...(algorithm === 'SYMMETRIC_DEFAULT' && { KeyMaterialId: material.id }),
+      EncryptionAlgorithm: algorithm,
+      Plaintext: await decryptWith(hsms, target, input.CiphertextBlob!, input.EncryptionContext),
     }
   },
 })

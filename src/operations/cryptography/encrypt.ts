@@ -1,17 +1,17 @@
-import { currentMaterial } from '../../model/key.ts'
-import { encryptBlob } from '../ciphertexts.ts'
+import { encryptWith } from '../ciphertexts.ts'
+import { encryptionKey } from '../key-use.ts'
 import { operation } from '../operation.ts'
-import { keyForUse } from '../targets.ts'
 
 export const encrypt = operation('Encrypt')({
   readOnly: true,
-  target: keyForUse('ENCRYPT_DECRYPT'),
+  target: encryptionKey,
   recorded: ['KeyId', 'EncryptionAlgorithm', 'EncryptionContext', 'DryRun'],
   async run({ input, target: { key }, hsms }) {
+    const { EncryptionAlgorithm = 'SYMMETRIC_DEFAULT', Plaintext, EncryptionContext } = input
     return {
       KeyId: key.arn,
-      CiphertextBlob: await encryptBlob(hsms, currentMaterial(key), input.Plaintext, input.EncryptionContext),
-      EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+      CiphertextBlob: await encryptWith(hsms, key, EncryptionAlgorithm, Plaintext, EncryptionContext),
+      EncryptionAlgorithm,
     }
   },
 })

@@ -1,13 +1,14 @@
 import { createDataKey } from '../data-keys.ts'
+import { dataKeyEncryptionKey } from '../key-use.ts'
 import { operation } from '../operation.ts'
-import { keyForUse } from '../targets.ts'
 
 export const generateDataKeyWithoutPlaintext = operation('GenerateDataKeyWithoutPlaintext')({
   readOnly: true,
-  target: keyForUse('ENCRYPT_DECRYPT'),
+  target: dataKeyEncryptionKey,
   recorded: ['KeyId', 'KeySpec', 'NumberOfBytes', 'EncryptionContext', 'DryRun'],
   async run({ input, target: { key }, hsms }) {
-    const { blob, material } = await createDataKey(hsms, key, input)
+    const { plaintext, blob, material } = await createDataKey(hsms, key, input)
+    plaintext.fill(0)
     return { KeyId: key.arn, CiphertextBlob: blob, KeyMaterialId: material.id }
   },
 })

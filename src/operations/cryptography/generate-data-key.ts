@@ -1,10 +1,10 @@
 import { createDataKey } from '../data-keys.ts'
+import { dataKeyEncryptionKey } from '../key-use.ts'
 import { operation } from '../operation.ts'
-import { keyForUse } from '../targets.ts'
 
 export const generateDataKey = operation('GenerateDataKey')({
   readOnly: true,
-  target: keyForUse('ENCRYPT_DECRYPT'),
+  target: dataKeyEncryptionKey,
   recorded: ['KeyId', 'KeySpec', 'NumberOfBytes', 'EncryptionContext', 'DryRun'],
   async run({ input, target: { key }, hsms }) {
     const { plaintext, blob, material } = await createDataKey(hsms, key, input)

@@ -1,7 +1,8 @@
 import { currentMaterial } from '../../model/key.ts'
-import { decryptBlob, encryptBlob } from '../ciphertexts.ts'
+import { checkPlaintextLength } from '../../model/plaintext-limit.ts'
+import { reEncryption } from '../ciphertext-targets.ts'
+import { decryptWith, encryptWith } from '../ciphertexts.ts'
 import { operation } from '../operation.ts'
-import { reEncryption } from '../targets.ts'
 
 export const reEncrypt = operation('ReEncrypt')({
   readOnly: true,
@@ -16,17 +17,22 @@ export const reEncrypt = operation('ReEncrypt')({
     'DryRun',
     'DryRunModifiers',
   ],
-  async run({ input, target: { source, destination }, hsms }) {
-    const material = currentMaterial(destination.key)
-    const plaintext = await decryptBlob(hsms, source.material, input.CiphertextBlob!, input.SourceEncryptionContext)
-    return {
-      CiphertextBlob: await encryptBlob(hsms, material, plaintext, input.DestinationEncryptionContext),
-      KeyId: destination.key.arn,
-      SourceKeyId: source.key.arn,
-      SourceKeyMaterialId: source.material.id,
-      DestinationKeyMaterialId: material.id,
-      SourceEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
-      DestinationEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+  async run({ input, target: { source, destination, destinationAlgorithm: algorithm }, hsms }) {
+    const { key } = destination
+    const plaintext = await decryptWith(hsms, source, input.CiphertextBlob!, input.SourceEncryptionContext)
+    try {
+      checkPlaintextLength(key.spec, algorithm, plaintext.length)
+      return {
+        CiphertextBlob: await encryptWith(hsms, key, algorithm, plaintext, input.DestinationEncryptionContext),
+        KeyId: key.arn,
+        SourceKeyId: source.key.arn,
+        ...(source.algorithm === 'SYMMETRIC_DEFAULT' && { SourceKeyMaterialId: source.material.id }),
+        ...(algorithm === 'SYMMETRIC_DEFAULT' && { DestinationKeyMaterialId: currentMaterial(key).id }),
+        SourceEncryptionAlgorithm: source.algorithm,
+        DestinationEncryptionAlgorithm: algorithm,
+      }
+    } finally {
+      plaintext.fill(0)
     }
   },
 })

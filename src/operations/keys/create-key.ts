@@ -28,7 +28,7 @@ export const createKey = operation('CreateKey')({
   recordedOutput: ['KeyMetadata'],
   async run({ input, caller, changes, hsms, clock, admitKeyPolicy }) {
     refuseWhatIsNotBuilt(input)
-    const spec = specOf(input)
+    const { spec, usage } = kindOf(input)
     const { account, region } = caller
     const id = randomUUID()
     const arn = keyArn(caller, id)
@@ -36,14 +36,14 @@ export const createKey = operation('CreateKey')({
     const bypassLockoutSafetyCheck = input.BypassPolicyLockoutSafetyCheck ?? false
     admitKeyPolicy({ text: policy, keyArn: arn, account, caller, bypassLockoutSafetyCheck })
     const tags = addTags([], (input.Tags ?? []) as Key['tags'])
-    const material = await createMaterial(hsms.ofRegion(region), spec, arn, clock())
+    const material = await createMaterial(hsms.ofRegion(region), { spec, usage }, arn, clock())
     const key: Key = {
       arn,
       id,
       account,
       region,
       spec,
-      usage: keySpecs[spec].usages[0],
+      usage,
       origin: 'AWS_KMS',
       state: 'Enabled',
       description: input.Description ?? '',
@@ -58,24 +58,22 @@ export const createKey = operation('CreateKey')({
   },
 })
 
-function specOf({ KeySpec, CustomerMasterKeySpec, KeyUsage }: Input<'CreateKey'>): SupportedKeySpec {
+function kindOf({ KeySpec, CustomerMasterKeySpec, KeyUsage }: Input<'CreateKey'>): Pick<Key, 'spec' | 'usage'> {
   if (KeySpec !== undefined && CustomerMasterKeySpec !== undefined) {
     const text =
       'You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.'
     throw new Failure('ValidationException', text)
   }
-  const spec = KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT'
-  if (spec !== 'SYMMETRIC_DEFAULT') {
-    if (KeyUsage === undefined) {
-      const text = 'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.'
-      throw new Failure('ValidationException', text)
-    }
-    throw new Failure('UnsupportedOperationException', `KeySpec ${spec} is not supported by this gateway.`)
+  const spec = (KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT') as SupportedKeySpec
+  const usage = KeyUsage ?? (spec === 'SYMMETRIC_DEFAULT' ? 'ENCRYPT_DECRYPT' : undefined)
+  if (usage === undefined) {
+    const text = 'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.'
+    throw new Failure('ValidationException', text)
   }
-  if (KeyUsage !== undefined && !keySpecs[spec].usages.some(usage => usage === KeyUsage)) {
-    throw new Failure('ValidationException', `KeyUsage ${KeyUsage} is not compatible with KeySpec ${spec}`)
+  if (!keySpecs[spec].usages.includes(usage)) {
+    throw new Failure('ValidationException', `KeyUsage ${usage} is not compatible with KeySpec ${spec}`)
   }
-  return spec
+  return { spec, usage }
 }
 
 function refuseWhatIsNotBuilt({ Origin, MultiRegion, CustomKeyStoreId, XksKeyId }: Input<'CreateKey'>): void {

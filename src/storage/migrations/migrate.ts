@@ -3,12 +3,13 @@ import { type Kysely, sql } from 'kysely'
 import { OperatorError } from '../../errors.ts'
 import type { ColumnTypes, Engine } from '../engines/engine.ts'
 import { initial } from './0001-initial.ts'
+import { publicKeys } from './0002-public-keys.ts'
 
 /** One step of the schema. Once released it never changes. */
 export type Migration = (db: Kysely<unknown>, types: ColumnTypes) => Promise<void>
 
 /** Number n of the migration table is at index n - 1. */
-const migrations: readonly Migration[] = [initial]
+const migrations: readonly Migration[] = [initial, publicKeys]
 
 interface MigrationTable {
   readonly strongroom_migrations: { readonly number: number }

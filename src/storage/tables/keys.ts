@@ -31,6 +31,7 @@ export interface MaterialRow {
   readonly hsm: string
   /** JSON. */
   readonly custody: string
+  readonly public_key: Uint8Array | null
   readonly created_at: number
 }
 
@@ -122,12 +123,12 @@ async function loadMaterials(db: Kysely<Database>): Promise<Map<string, KeyMater
   const byKey = new Map<string, KeyMaterial[]>()
   // Nearly all keys have the same proof: one object serves them.
   const custodies = new Map<string, Custody>()
-  for (const { key_arn, position, id, hsm, custody: text, created_at } of rows) {
+  for (const { key_arn, position, id, hsm, custody: text, public_key, created_at } of rows) {
     const custody = custodies.get(text) ?? (JSON.parse(text) as Custody)
     custodies.set(text, custody)
     const materials = byKey.get(key_arn) ?? []
     byKey.set(key_arn, materials)
-    materials[position] = { id, hsm, custody, createdAt: created_at }
+    materials[position] = { id, hsm, custody, publicKey: public_key ?? undefined, createdAt: created_at }
   }
   return byKey
 }
@@ -139,6 +140,7 @@ async function insertMaterials(db: Kysely<Database>, key: Key): Promise<void> {
     id: material.id,
     hsm: material.hsm,
     custody: JSON.stringify(material.custody),
+    public_key: material.publicKey ?? null,
     created_at: material.createdAt,
   }))
   await db.insertInto('key_materials').values(rows).execute()

@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { CreateKeyCommand, type KeySpec, type SigningAlgorithmSpec } from '@aws-sdk/client-kms'
+import { readConfig } from '../../src/config.ts'
+import { type Figure, median } from './figure.ts'
+import { type BenchGateway, DataFolder } from './gateway.ts'
+import { load, writeSigned } from './load.ts'
+
+const signers: readonly { spec: KeySpec; algorithm: SigningAlgorithmSpec; atLeast: number }[] = [
+  { spec: 'RSA_2048', algorithm: 'RSASSA_PKCS1_V1_5_SHA_256', atLeast: 0.85 },
+  { spec: 'ECC_NIST_P256', algorithm: 'ECDSA_SHA_256', atLeast: 0.4 },
+]
+
+/** Sign, end to end, against what one process gets from the same token by pkcs11js alone, in turns. */
+export async function signAgainstToken(): Promise<Figure[]> {
+  const folder = new DataFolder()
+  const gateway = await folder.serve()
+  const figures: Figure[] = []
+  for (const { spec, algorithm, atLeast } of signers) {
+    const script = await signScript(folder, gateway, spec, algorithm)
+    await load(gateway.url, script, 10)
+    const rates = { gateway: [] as number[], bare: [] as number[] }
+    for (let round = 0; round < 4; round++) {
+      rates.bare.push(await bareRate(folder, spec))
+      rates.gateway.push((await load(gateway.url, script, 4)).requestsPerSecond)
+    }
+    const [signed, bare] = [median(rates.gateway), median(rates.bare)]
+    figures.push({
+      name: `Sign with ${spec} end to end / pkcs11js alone`,
+      value: signed / bare,
+      unit: '',
+      reach: { atLeast },
+      details: `${Math.round(signed)}/s against ${Math.round(bare)}/s`,
+    })
+  }
+  await gateway.stop()
+  folder.remove()
+  return figures
+}
+
+async function signScript(
+  folder: DataFolder,
+  gateway: BenchGateway,
+  spec: KeySpec,
+  SigningAlgorithm: SigningAlgorithmSpec,
+): Promise<string> {
+  const { KeyMetadata } = await gateway.client.send(new CreateKeyCommand({ KeySpec: spec, KeyUsage: 'SIGN_VERIFY' }))
+  const bodies = Array.from({ length: 200 }, () => ({
+    KeyId: KeyMetadata!.KeyId,
+    Message: randomBytes(32).toString('base64'),
+    MessageType: 'DIGEST',
+    SigningAlgorithm,
+  }))
+  const script = join(folder.path, `${spec}.lua`)
+  await writeSigned(script, gateway.url, 'Sign', bodies, folder.credentials)
+  return script
+}
+
+/** Signatures a second. */
+async function bareRate(folder: DataFolder, spec: KeySpec): Promise<number> {
+  const { library, pinFile, environment } = Object.values(readConfig(join(folder.path, 'strongroom.yaml')).hsms)[0]!
+  const script = join(import.meta.dirname, 'bare-sign.ts')
+  const { stdout } = await promisify(execFile)(process.execPath, [script, library, pinFile, spec, '3'], {
+    env: environment,
+  })
+  return Number(stdout)
+}

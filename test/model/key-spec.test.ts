@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest'
+import { shapeNamed } from '../../src/apis/kms/model.ts'
+import { algorithmsOf } from '../../src/model/key-metadata.ts'
+import { keySpecs, type SupportedKeySpec } from '../../src/model/key-spec.ts'
+
+const valuesOf = (shape: string) => (shapeNamed(shape) as { readonly enum: readonly string[] }).enum
+
+describe('the key specs', () => {
+  it('are all that the API knows', () => {
+    expect(Object.keys(keySpecs).sort()).toEqual([...valuesOf('KeySpec')].sort())
+  })
+
+  it.each([
+    ['encryptionAlgorithms', 'EncryptionAlgorithmSpec', 'ENCRYPT_DECRYPT'],
+    ['signingAlgorithms', 'SigningAlgorithmSpec', 'SIGN_VERIFY'],
+    ['macAlgorithms', 'MacAlgorithmSpec', 'GENERATE_VERIFY_MAC'],
+    ['keyAgreementAlgorithms', 'KeyAgreementAlgorithmSpec', 'KEY_AGREEMENT'],
+  ] as const)('have all %s of the API between them, and only those with the usage have any', (list, shape, usage) => {
+    const rows = Object.values(keySpecs)
+    expect([...new Set<string>(rows.flatMap(row => row[list]))].sort()).toEqual([...valuesOf(shape)].sort())
+    for (const row of rows) expect(row[list].length > 0).toBe(row.usages.includes(usage))
+  })
+
+  it('show the one list of algorithms that their usage has', () => {
+    for (const [spec, { usages }] of Object.entries(keySpecs)) {
+      const lists = usages.map(usage => Object.keys(algorithmsOf({ spec: spec as SupportedKeySpec, usage })))
+      expect(lists.every(names => names.length === 1)).toBe(true)
+      expect(new Set(lists.flat()).size).toBe(usages.length)
+    }
+  })
+})

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest'
+import type { SupportedKeySpec } from '../../src/model/key-spec.ts'
+import { checkPlaintextLength } from '../../src/model/plaintext-limit.ts'
+
+describe('the longest plaintext', () => {
+  // RFC 8017, section 7.1.1: mLen <= k - 2 hLen - 2.
+  it.each([
+    ['RSA_2048', 256],
+    ['RSA_3072', 384],
+    ['RSA_4096', 512],
+  ] as const)('of OAEP with %s leaves room for two hashes and two bytes', (spec, modulus) => {
+    for (const [algorithm, hash] of [
+      ['RSAES_OAEP_SHA_1', 20],
+      ['RSAES_OAEP_SHA_256', 32],
+    ] as const) {
+      const limit = modulus - 2 * hash - 2
+      checkPlaintextLength(spec, algorithm, limit)
+      expect(() => checkPlaintextLength(spec, algorithm, limit + 1)).toThrow(
+        `Algorithm ${algorithm} and key spec ${spec} cannot encrypt data larger than ${limit} bytes.`,
+      )
+    }
+  })
+
+  it.each<[SupportedKeySpec, 'SYMMETRIC_DEFAULT' | 'SM2PKE', number]>([
+    ['SYMMETRIC_DEFAULT', 'SYMMETRIC_DEFAULT', 4096],
+    ['SM2', 'SM2PKE', 1024],
+  ])('of %s with %s has %s bytes', (spec, algorithm, limit) => {
+    checkPlaintextLength(spec, algorithm, limit)
+  })
+})
