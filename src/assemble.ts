@@ -7,8 +7,8 @@ import { authorize } from './authorization/authorize.ts'
 import { admitKeyPolicy } from './authorization/key-policy.ts'
 import type { Config, HsmConfig } from './config.ts'
 import { Failure } from './errors.ts'
+import { connectHsm, type HsmOptions } from './hsm/connect.ts'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
-import { connectHsm, type HsmOptions } from './hsm/workers.ts'
 import { jobs } from './jobs/catalogue.ts'
 import { scheduleJobs } from './jobs/schedule.ts'
 import { createLog } from './log.ts'
@@ -39,7 +39,7 @@ export async function startGateway(config: Config): Promise<Gateway> {
   const opened = new AsyncDisposableStack()
   try {
     const log = createLog(config.log.level)
-    const metrics = createMetrics(() => hsms.all.map(hsm => [hsm.name, hsm.pending] as const))
+    const metrics = createMetrics(() => hsms.all)
     const { hsms, storage } = await openBackends(config, opened, { observe: call => metrics.hsmCall(call), log })
     const journal = opened.adopt(await openJournal(config.audit.file), journal => journal.close())
     const audit = createAudit(journal, clock)
@@ -77,9 +77,9 @@ export async function openBackends(
 ): Promise<Backends> {
   const storage = opened.adopt(await openStorage(sqlite(config.storage.file)), storage => storage.close())
   const connecting = Object.entries(config.hsms).map(async ([name, hsm]) => {
-    return opened.adopt(await connectHsm({ ...hsmOptions(name, hsm), observe, log: log && logOf(log) }), hsm =>
-      hsm.close(),
-    )
+    const canary = () => storage.systemKeys.find(name, 'canary')?.material.id
+    const options = { ...hsmOptions(name, hsm), canary, observe, log: log && logOf(log) }
+    return opened.adopt(await connectHsm(options), hsm => hsm.close())
   })
   const connected = await Promise.allSettled(connecting)
   const failed = connected.find(({ status }) => status === 'rejected')
@@ -103,7 +103,13 @@ function hsmsOf({ regions }: Config, all: readonly Hsm[]): Hsms {
     if (hsm) return hsm
     throw new Failure('KeyUnavailableException', '', { cause: new Error(`no HSM ${name} is configured`) })
   }
-  return { all, named, ofRegion: region => named(regions[region]!) }
+  const forCaller = (caller: string): Hsms => ({
+    all,
+    named: name => named(name).for(caller),
+    ofRegion: region => named(regions[region]!).for(caller),
+    for: forCaller,
+  })
+  return { all, named, ofRegion: region => named(regions[region]!), for: forCaller }
 }
 
 function authentication(config: Config, storage: Storage, hsms: Hsms): (request: ApiRequest) => Promise<Caller> {

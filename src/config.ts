@@ -22,6 +22,8 @@ const hsm = z.strictObject({
     ),
   pinFile: z.string(),
   workers: z.int().min(1).max(64).default(2),
+  sessions: z.int().min(1).max(1024).optional(),
+  queue: z.int().min(1).default(1000),
   deadline: milliseconds.default(2000),
   publicKeyOperations: z.enum(['hsm', 'gateway']).default('hsm'),
   strictCustody: z.boolean().default(false),

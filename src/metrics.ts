@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { HsmCall } from './hsm/hsm.ts'
+import type { Hsm, HsmCall } from './hsm/hsm.ts'
 import type { RequestMetrics } from './services.ts'
 
 export interface Metrics extends RequestMetrics {
@@ -11,8 +11,10 @@ export interface Metrics extends RequestMetrics {
 
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
-/** @param pending calls that each HSM has not answered yet, read when the metrics are */
-export function createMetrics(pending: () => Iterable<readonly [hsm: string, calls: number]>): Metrics {
+const states: readonly Hsm['health']['state'][] = ['ready', 'unavailable', 'untrusted', 'pinRefused']
+
+/** @param hsms looked at when the metrics are read */
+export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' | 'health'>[]): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
@@ -54,7 +56,27 @@ export function createMetrics(pending: () => Iterable<readonly [hsm: string, cal
     labelNames: ['hsm'],
     registers,
     collect() {
-      for (const [hsm, calls] of pending()) this.set({ hsm }, calls)
+      for (const { name, pending } of hsms()) this.set({ hsm: name }, pending)
+    },
+  })
+  new Gauge({
+    name: 'strongroom_hsm_state',
+    help: 'HSM by state: 1 for the one it is in',
+    labelNames: ['hsm', 'state'],
+    registers,
+    collect() {
+      for (const { name, health } of hsms()) {
+        for (const state of states) this.set({ hsm: name, state }, health.state === state ? 1 : 0)
+      }
+    },
+  })
+  new Gauge({
+    name: 'strongroom_hsm_workers',
+    help: 'Worker processes that are ready',
+    labelNames: ['hsm'],
+    registers,
+    collect() {
+      for (const { name, health } of hsms()) this.set({ hsm: name }, health.workers)
     },
   })
   return {

@@ -45,6 +45,7 @@ async function perform(
   services: PathServices,
 ): Promise<object | undefined> {
   refuseWhatIsNotBuilt(input)
+  const hsms = services.hsms.for(caller.arn)
   for (let attempt = 1; ; attempt++) {
     const target: Target = operation.target.find(input, {
       caller,
@@ -57,7 +58,7 @@ async function perform(
     if (input.DryRun) throw new Failure('DryRunOperationException', dryRunText)
     if (!operation.readOnly && services.audit.failing) throw new Failure('KMSInternalException')
     const changes = new Changes(entry.eventId)
-    const output = await operation.run({ ...services, input, target, caller, changes })
+    const output = await operation.run({ ...services, hsms, input, target, caller, changes })
     entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
     try {
       await services.storage.commit(changes)

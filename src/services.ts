@@ -41,6 +41,8 @@ export interface Hsms {
   /** By its name in the configuration. Throws KeyUnavailableException when no such HSM is configured any more. */
   named(name: string): Hsm
   readonly all: readonly Hsm[]
+  /** The same HSMs for one caller, who gets a fair share of each. */
+  for(caller: string): Hsms
 }
 
 /** Called when a request starts; what it returns is called when it ends. */

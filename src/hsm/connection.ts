@@ -15,11 +15,39 @@ export interface TokenAddress {
   readonly tokenSerial?: string | undefined
 }
 
-export interface Connection {
+/** One thread's connection to a token. The login is the whole process's. */
+export class Connection {
   readonly cryptoki: Cryptoki
   readonly slot: Handle
+  readonly #pinFile: string
+  #session: Handle
+
+  constructor(cryptoki: Cryptoki, slot: Handle, pinFile: string) {
+    this.cryptoki = cryptoki
+    this.slot = slot
+    this.#pinFile = pinFile
+    this.#session = cryptoki.openSession(slot)
+  }
+
   /** Stays open for as long as the process lives: closing the last session logs out. */
-  readonly session: Handle
+  get session(): Handle {
+    return this.#session
+  }
+
+  /** Opens another session where this one was lost. */
+  keepSession(): void {
+    try {
+      this.cryptoki.isLoggedIn(this.#session)
+    } catch {
+      this.#session = this.cryptoki.openSession(this.slot)
+    }
+  }
+
+  /** Tries the PIN once. Throws PinRefused when the token refuses it. */
+  logIn(): void {
+    this.keepSession()
+    login(this.cryptoki, this.#session, readPin(this.#pinFile), this.#pinFile)
+  }
 }
 
 /** The PIN was tried and refused. Trying it again may lock the token. */
@@ -29,16 +57,20 @@ export class PinRefused extends OperatorError {
 
 /** Rejects with an OperatorError of one line. */
 export async function connect(address: TokenAddress, pinFile: string, profile: Profile): Promise<Connection> {
-  const pin = readPin(pinFile)
   const cryptoki = loadLibrary(address.library)
   const { slot } = await findToken(cryptoki, address, profile)
   try {
-    const session = cryptoki.openSession(slot)
-    login(cryptoki, session, pin, pinFile)
-    return { cryptoki, slot, session }
+    const connection = new Connection(cryptoki, slot, pinFile)
+    connection.logIn()
+    return connection
   } catch (error) {
     throw explained(error, 'Cannot log in to the HSM')
   }
+}
+
+/** For a further thread of a process that has connected. */
+export function attach(library: string, slot: Handle, pinFile: string): Connection {
+  return new Connection(loadLibrary(library), slot, pinFile)
 }
 
 export function loadLibrary(path: string): Cryptoki {

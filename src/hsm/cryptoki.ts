@@ -1,4 +1,5 @@
 /** The PKCS#11 functions that are used, over pkcs11js, with types it lacks and one kind of error. */
+import { performance } from 'node:perf_hooks'
 import pkcs11js from 'pkcs11js'
 import { CryptokiError, classOf } from './return-codes.ts'
 
@@ -31,6 +32,12 @@ export interface SlotToken {
   readonly flags: number
 }
 
+/**
+ * What a long function gives: a value where it was called in this thread, a promise where libuv's pool calls it. Whoever awaits
+ * it serves both.
+ */
+export type Awaitable<T> = T | Promise<T>
+
 export const userType = { securityOfficer: pkcs11js.CKU_SO, user: pkcs11js.CKU_USER } as const
 
 /** Of C_Verify. */
@@ -39,9 +46,15 @@ const handlesPerCall = 1000
 const labelBytes = 32
 /** pkcs11js hands an empty Buffer over as NULL, which tokens refuse; an empty view of something is a pointer. */
 const empty = Buffer.alloc(1).subarray(0, 0)
+/** CKS_RO_USER_FUNCTIONS and CKS_RW_USER_FUNCTIONS: PKCS#11 v2.40, section 3.3. */
+const userStates: readonly number[] = [1, 3]
 
 export class Cryptoki {
   readonly #native: pkcs11js.PKCS11
+  /** The functions of cryptography run in libuv's pool, so that this thread can start others meanwhile. */
+  asynchronous = false
+  /** Mechanisms of functions that have not returned: the library may point into their Buffers. */
+  readonly #inUse = new Set<Mechanism>()
 
   private constructor(native: pkcs11js.PKCS11) {
     this.#native = native
@@ -125,23 +138,37 @@ export class Cryptoki {
     this.#call('C_Login', () => this.#native.C_Login(session, user, pin))
   }
 
+  /** Whether the user is logged in, as the session says: a search without a login finds nothing, and no error. */
+  isLoggedIn(session: Handle): boolean {
+    const { state } = this.#call('C_GetSessionInfo', () => this.#native.C_GetSessionInfo(session))
+    return userStates.includes(state)
+  }
+
   generateKey(session: Handle, mechanism: Mechanism, template: Template): Handle {
     return this.#call('C_GenerateKey', () => this.#native.C_GenerateKey(session, mechanism, checked(template)))
   }
 
+  /** Always in libuv's pool: an RSA key takes a second. */
   generateKeyPair(
     session: Handle,
     mechanism: Mechanism,
     publicKey: Template,
     privateKey: Template,
-  ): { readonly publicKey: Handle; readonly privateKey: Handle } {
-    return this.#call('C_GenerateKeyPair', () =>
-      this.#native.C_GenerateKeyPair(session, mechanism, checked(publicKey), checked(privateKey)),
-    )
+  ): Promise<{ readonly publicKey: Handle; readonly privateKey: Handle }> {
+    const templates = [checked(publicKey), checked(privateKey)] as const
+    return this.#inPool('C_GenerateKeyPair', this.#native.C_GenerateKeyPairAsync(session, mechanism, ...templates))
   }
 
-  deriveKey(session: Handle, mechanism: Mechanism, base: Handle, template: Template): Handle {
-    return this.#call('C_DeriveKey', () => this.#native.C_DeriveKey(session, mechanism, base, checked(template)))
+  copyObject(session: Handle, object: Handle, template: Template): Handle {
+    return this.#call('C_CopyObject', () => this.#native.C_CopyObject(session, object, checked(template)))
+  }
+
+  deriveKey(session: Handle, mechanism: Mechanism, base: Handle, template: Template): Awaitable<Handle> {
+    const name = 'C_DeriveKey'
+    if (!this.asynchronous) {
+      return this.#call(name, () => this.#native.C_DeriveKey(session, mechanism, base, checked(template)))
+    }
+    return this.#inPool(name, this.#native.C_DeriveKeyAsync(session, mechanism, base, checked(template)), mechanism)
   }
 
   createObject(session: Handle, template: Template): Handle {
@@ -174,44 +201,51 @@ export class Cryptoki {
   }
 
   /** @param outputLength exact length of the result: pkcs11js does not ask the library for it */
-  encrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, outputLength: number): Buffer {
-    try {
-      this.#native.C_EncryptInit(session, mechanism, key)
-    } catch (error) {
-      throw refined('C_EncryptInit', error)
-    }
-    try {
-      return this.#native.C_Encrypt(session, data.length === 0 ? empty : data, Buffer.allocUnsafe(outputLength))
-    } catch (error) {
-      throw refined('C_Encrypt', error)
-    }
+  encrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, outputLength: number): Awaitable<Buffer> {
+    this.#call('C_EncryptInit', () => this.#native.C_EncryptInit(session, mechanism, key))
+    const [input, output] = [data.length === 0 ? empty : data, Buffer.allocUnsafe(outputLength)]
+    if (!this.asynchronous) return this.#call('C_Encrypt', () => this.#native.C_Encrypt(session, input, output))
+    return this.#inPool('C_Encrypt', this.#native.C_EncryptAsync(session, input, output), mechanism)
+  }
+
+  /** Seconds that C_EncryptInit and C_Encrypt take, in this thread. */
+  timeEncryption(
+    session: Handle,
+    mechanism: Mechanism,
+    key: Handle,
+    data: Buffer,
+    outputLength: number,
+  ): readonly [init: number, operation: number] {
+    const times = [performance.now()]
+    this.#call('C_EncryptInit', () => this.#native.C_EncryptInit(session, mechanism, key))
+    times.push(performance.now())
+    this.#call('C_Encrypt', () => this.#native.C_Encrypt(session, data, Buffer.allocUnsafe(outputLength)))
+    times.push(performance.now())
+    return [(times[1]! - times[0]!) / 1000, (times[2]! - times[1]!) / 1000]
   }
 
   /** The buffer is larger than the result: SoftHSM refuses one that is shorter than the data. */
-  decrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer): Buffer {
-    try {
-      this.#native.C_DecryptInit(session, mechanism, key)
-    } catch (error) {
-      throw refined('C_DecryptInit', error)
-    }
-    try {
-      return this.#native.C_Decrypt(session, data, Buffer.allocUnsafe(data.length))
-    } catch (error) {
-      throw refined('C_Decrypt', error)
-    }
+  decrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer): Awaitable<Buffer> {
+    this.#call('C_DecryptInit', () => this.#native.C_DecryptInit(session, mechanism, key))
+    const output = Buffer.allocUnsafe(data.length)
+    if (!this.asynchronous) return this.#call('C_Decrypt', () => this.#native.C_Decrypt(session, data, output))
+    return this.#inPool('C_Decrypt', this.#native.C_DecryptAsync(session, data, output), mechanism)
   }
 
   /** @param length at least that of the signature */
-  sign(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, length: number): Buffer {
+  sign(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, length: number): Awaitable<Buffer> {
     this.#call('C_SignInit', () => this.#native.C_SignInit(session, mechanism, key))
-    return this.#call('C_Sign', () => this.#native.C_Sign(session, data, Buffer.allocUnsafe(length)))
+    const output = Buffer.allocUnsafe(length)
+    if (!this.asynchronous) return this.#call('C_Sign', () => this.#native.C_Sign(session, data, output))
+    return this.#inPool('C_Sign', this.#native.C_SignAsync(session, data, output))
   }
 
   /** False when the token says that the signature does not fit. */
-  verify(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, signature: Buffer): boolean {
+  async verify(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, signature: Buffer): Promise<boolean> {
     this.#call('C_VerifyInit', () => this.#native.C_VerifyInit(session, mechanism, key))
     try {
-      return this.#call('C_Verify', () => this.#native.C_Verify(session, data, signature))
+      if (!this.asynchronous) return this.#call('C_Verify', () => this.#native.C_Verify(session, data, signature))
+      return await this.#inPool('C_Verify', this.#native.C_VerifyAsync(session, data, signature))
     } catch (error) {
       if (error instanceof CryptokiError && misfits.has(error.returnCode)) return false
       throw error
@@ -227,6 +261,17 @@ export class Cryptoki {
       return call()
     } catch (error) {
       throw refined(name, error)
+    }
+  }
+
+  async #inPool<T>(name: string, call: Promise<T>, mechanism?: Mechanism): Promise<T> {
+    if (mechanism !== undefined) this.#inUse.add(mechanism)
+    try {
+      return await call
+    } catch (error) {
+      throw refined(name, error)
+    } finally {
+      if (mechanism !== undefined) this.#inUse.delete(mechanism)
     }
   }
 }

@@ -1,5 +1,6 @@
 /** The worker's side of each message: unpacks a request, asks the HSM, packs its answer. */
 import type { SupportedKeySpec } from '../model/key-spec.ts'
+import { PinRefused } from './connection.ts'
 import {
   type CallName,
   calls,
@@ -9,38 +10,57 @@ import {
   decodeParts,
   decodeRandom,
   encodeBoolean,
+  encodeFailure,
   encodeJson,
   encodeParts,
   encodeSealed,
   type KeyRequest,
+  type Lane,
   type PublicKeyUse,
+  repeated,
+  status,
 } from './messages.ts'
 import type { Pkcs11 } from './pkcs11.ts'
+import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from './return-codes.ts'
 
-type Handler = (hsm: Pkcs11, payload: Buffer) => Buffer
+/** What comes with a call. */
+export interface CallContext {
+  /** Another worker may have done it already. */
+  readonly again: boolean
+  /** Resolves when the token may be changed, until the call is answered. */
+  readonly change: () => Promise<void>
+}
+
+type Handler = (hsm: Pkcs11, payload: Buffer, context: CallContext) => Promise<Buffer>
+
+const nothing = Buffer.alloc(0)
 
 const handlers: Readonly<Record<CallName, Handler>> = {
-  encrypt(hsm, payload) {
+  async encrypt(hsm, payload) {
     const { material, plaintext, aad } = decodeEncrypt(payload)
-    return encodeSealed(hsm.encrypt(material, plaintext, aad))
+    return encodeSealed(await hsm.encrypt(material, plaintext, aad))
   },
   decrypt(hsm, payload) {
     const { material, iv, ciphertext, aad } = decodeDecrypt(payload)
     return hsm.decrypt(material, iv, ciphertext, aad)
   },
   random: (hsm, payload) => hsm.random(decodeRandom(payload)),
-  generateKey(hsm, payload) {
-    const { material, spec, usage, label } = decodeJson<KeyRequest>(payload)
-    const { custody, publicKey } = hsm.generateKey(material, spec, usage, label)
+  async generateKey(hsm, payload, { again, change }) {
+    const { custody, publicKey } = await hsm.generateKey(decodeJson<KeyRequest>(payload), again, change)
     return encodeParts(JSON.stringify(custody), ...(publicKey === undefined ? [] : [publicKey]))
   },
-  destroyKey(hsm, payload) {
-    hsm.destroyKey(decodeJson<Pick<KeyRequest, 'material'>>(payload).material)
-    return Buffer.alloc(0)
+  async destroyKey(hsm, payload, { change }) {
+    const { material } = decodeJson<Pick<KeyRequest, 'material'>>(payload)
+    await change()
+    await hsm.destroyKey(material)
+    return nothing
   },
-  objects: hsm => encodeJson(hsm.objects()),
-  generateKeyPair(hsm, payload) {
-    const { publicKey, privateKey } = hsm.generateKeyPair(payload.toString() as SupportedKeySpec)
+  async objects(hsm, _payload, { change }) {
+    await change()
+    return encodeJson(await hsm.objects())
+  },
+  async generateKeyPair(hsm, payload) {
+    const { publicKey, privateKey } = await hsm.generateKeyPair(payload.toString() as SupportedKeySpec)
     const answer = encodeParts(publicKey, privateKey)
     privateKey.fill(0)
     return answer
@@ -57,7 +77,7 @@ const handlers: Readonly<Record<CallName, Handler>> = {
     const [algorithm, type, message, material, spec] = decodeParts(payload) as [Buffer, Buffer, Buffer, Buffer, Buffer]
     return hsm.sign(text(material), text(spec), text(algorithm), text(type), message)
   },
-  verify(hsm, payload) {
+  async verify(hsm, payload) {
     const [algorithm, type, message, signature, ...key] = decodeParts(payload) as [
       Buffer,
       Buffer,
@@ -65,21 +85,26 @@ const handlers: Readonly<Record<CallName, Handler>> = {
       Buffer,
       ...Buffer[],
     ]
-    return encodeBoolean(hsm.verify(publicKeyUse(key), text(algorithm), text(type), message, signature))
+    return encodeBoolean(await hsm.verify(publicKeyUse(key), text(algorithm), text(type), message, signature))
   },
   generateMac(hsm, payload) {
     const [algorithm, message, material] = decodeParts(payload) as [Buffer, Buffer, Buffer]
     return hsm.generateMac(text(material), text(algorithm), message)
   },
-  verifyMac(hsm, payload) {
+  async verifyMac(hsm, payload) {
     const [algorithm, message, mac, material] = decodeParts(payload) as [Buffer, Buffer, Buffer, Buffer]
-    return encodeBoolean(hsm.verifyMac(text(material), text(algorithm), message, mac))
+    return encodeBoolean(await hsm.verifyMac(text(material), text(algorithm), message, mac))
   },
   deriveSharedSecret(hsm, payload) {
     const [peer, material, spec] = decodeParts(payload) as [Buffer, Buffer, Buffer]
     return hsm.deriveSharedSecret(text(material), text(spec), peer)
   },
+  async logIn(hsm) {
+    hsm.logIn()
+    return nothing
+  },
 }
+
 /** One of the names that the gateway has checked. */
 function text<T extends string>(part: Buffer): T {
   return part.toString() as T
@@ -89,11 +114,54 @@ function publicKeyUse([material, spec, publicKey]: readonly Buffer[]): PublicKey
   return { material: text(material!), spec: text(spec!), publicKey: publicKey! }
 }
 
-const handlersByKind = new Map<number, Handler>(
-  Object.entries(calls).map(([name, { kind }]) => [kind, handlers[name as CallName]]),
+interface KindOfCall {
+  readonly lane: Lane
+  readonly handler: Handler
+}
+
+const kinds = new Map<number, KindOfCall>(
+  Object.entries(calls).map(([name, { kind, lane }]) => [kind, { lane, handler: handlers[name as CallName] }]),
 )
 
-/** @param kind of the request frame, one of `calls` */
-export function handlerOf(kind: number): Handler {
-  return handlersByKind.get(kind)!
+/** @param kind of the request frame */
+export function laneOf(kind: number): Lane {
+  return kinds.get(kind & ~repeated)!.lane
+}
+
+export interface Answer {
+  /** One of `status`. */
+  readonly kind: number
+  readonly payload: Buffer
+}
+
+const statuses: Readonly<Partial<Record<Recovery, number>>> = {
+  'log in again': status.loginLost,
+  'back off': status.busy,
+  'replace worker': status.ending,
+  stop: status.pinRefused,
+}
+
+/** Does a call and never rejects. @param kind of the request frame */
+export async function answerTo(
+  hsm: Pkcs11,
+  kind: number,
+  payload: Buffer,
+  change: () => Promise<void>,
+): Promise<Answer> {
+  const { handler } = kinds.get(kind & ~repeated)!
+  try {
+    return { kind: status.ok, payload: await handler(hsm, payload, { again: kind >= repeated, change }) }
+  } catch (error) {
+    const failure = failureFrom(error)
+    const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'NONE'
+    const answer = encodeFailure({ failure, returnCode })
+    if (failure.code === 'KMSInvalidStateException') return { kind: status.missing, payload: answer }
+    return { kind: statuses[await recoveryAfter(hsm, error)] ?? status.failed, payload: answer }
+  }
+}
+
+async function recoveryAfter(hsm: Pkcs11, error: unknown): Promise<Recovery> {
+  const recovery = error instanceof PinRefused ? 'stop' : recoveryFrom(error)
+  if (recovery !== 'ask the canary') return recovery
+  return (await hsm.works()) ? recoveryOfHealthy(error) : 'replace worker'
 }

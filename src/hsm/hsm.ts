@@ -57,6 +57,9 @@ export interface HsmObject {
  */
 export interface Hsm {
   readonly name: string
+  readonly health: HsmHealth
+  /** The same HSM for a caller, who gets a fair share of it: calls of others are not kept waiting by those of one. */
+  for(caller: string): Hsm
   /** Bytes of the IVs that this HSM encrypts with. */
   readonly ivLength: number
   /** Encrypts with a fresh IV made by the HSM or drawn from its generator. */
@@ -99,13 +102,27 @@ export interface Hsm {
   close(): Promise<void>
 }
 
+export interface HsmHealth {
+  /**
+   * `unavailable`: it cannot be reached, and is tried again. `untrusted`: it can be, but does not hold the keys. `pinRefused`: it
+   * refused the PIN, and is not asked again before a restart.
+   */
+  readonly state: 'ready' | 'unavailable' | 'untrusted' | 'pinRefused'
+  /** What keeps it from being ready. */
+  readonly reason?: string | undefined
+  /** Worker processes that are ready. */
+  readonly workers: number
+  /** Workers that were ever ready: where this has grown, the HSM may have been away. */
+  readonly starts: number
+}
+
 /** What is told to the metrics about each finished call: never its content. */
 export interface HsmCall {
   readonly hsm: string
   readonly operation: string
   /**
    * `CKR_OK`, another PKCS#11 return code by name, `NONE` where the call failed without one (a key that is not there), or
-   * `TIMEOUT` and `WORKER_LOST` where no answer came back.
+   * `TIMEOUT` and `WORKER_LOST` where no answer came back, `QUEUE_FULL` where it was not even asked.
    */
   readonly returnCode: string
   readonly seconds: number

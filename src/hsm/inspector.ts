@@ -40,7 +40,7 @@ async function inspect(argument: Argument, findings: Findings): Promise<void> {
     findings.problems = [`The PIN in ${argument.pinFile} was ${findings.pin}.`]
     return
   }
-  findings.trials = trials(cryptoki, session)
+  findings.trials = await trials(cryptoki, session)
   findings.problems = Object.entries(findings.trials)
     .filter(([, outcome]) => outcome !== 'works')
     .map(([what, outcome]) => `${what}: ${outcome}`)
@@ -88,24 +88,24 @@ function tryPin(
   }
 }
 
-function trials(cryptoki: Cryptoki, session: Handle): Record<string, string> {
+async function trials(cryptoki: Cryptoki, session: Handle): Promise<Record<string, string>> {
   const outcomes: Record<string, string> = {}
-  outcomes['random numbers'] = tried(() => cryptoki.random(session, 32))
-  outcomes['AES-256 keys, AES-GCM'] = tried(() => {
+  outcomes['random numbers'] = await tried(async () => void cryptoki.random(session, 32))
+  outcomes['AES-256 keys, AES-GCM'] = await tried(async () => {
     const key = cryptoki.generateKey(session, { mechanism: aes.generation }, trialTemplate(aes, 'ENCRYPT_DECRYPT'))
     const iv = cryptoki.random(session, 12)
     const text = Buffer.from('trial')
-    const sealed = cryptoki.encrypt(session, aesGcm(iv, text), key, text, text.length + tagLength)
-    const opened = cryptoki.decrypt(session, aesGcm(iv, text), key, sealed)
+    const sealed = await cryptoki.encrypt(session, aesGcm(iv, text), key, text, text.length + tagLength)
+    const opened = await cryptoki.decrypt(session, aesGcm(iv, text), key, sealed)
     cryptoki.destroyObject(session, key)
     if (!opened.equals(text)) throw new Error('what was decrypted is not what was encrypted')
   })
   return outcomes
 }
 
-function tried(trial: () => void): string {
+async function tried(trial: () => Promise<void>): Promise<string> {
   try {
-    trial()
+    await trial()
     return 'works'
   } catch (error) {
     return (error as Error).message

@@ -7,7 +7,14 @@ import { custodyFaults } from './custody.ts'
 import type { KeyMechanism } from './mechanisms.ts'
 import { privateKeyInfo } from './private-keys.ts'
 import { subjectPublicKeyInfo } from './public-keys.ts'
-import { dataKeyTemplate, type Keeping, privateKeyTemplate, publicKeyTemplate, secretKeyTemplate } from './templates.ts'
+import {
+  dataKeyTemplate,
+  type Keeping,
+  keptCopyTemplate,
+  privateKeyTemplate,
+  publicKeyTemplate,
+  secretKeyTemplate,
+} from './templates.ts'
 
 export interface GeneratedObject {
   readonly key: Handle
@@ -16,17 +23,20 @@ export interface GeneratedObject {
   readonly publicKey?: Buffer
 }
 
-/** A key that is not what was asked is destroyed, and the call fails. */
-export function generateObject(
+/**
+ * A key that is not what was asked is destroyed, and the call fails. What takes long is done first, in the session.
+ *
+ * @param change when it resolves, the token may be changed
+ */
+export async function generateObject(
   cryptoki: Cryptoki,
   session: Handle,
   mechanism: KeyMechanism,
   usage: KeyUsageType,
   keeping: Keeping,
-): GeneratedObject {
-  const made = isPair(mechanism)
-    ? keyPair(cryptoki, session, mechanism, usage, keeping)
-    : { key: secretKey(cryptoki, session, mechanism, usage, keeping) }
+  change: () => Promise<void>,
+): Promise<GeneratedObject> {
+  const made = await generate(cryptoki, session, mechanism, usage, keeping, change)
   try {
     const custody = readCustody(cryptoki, session, made.key)
     const faults = custodyFaults(custody)
@@ -35,6 +45,32 @@ export function generateObject(
   } catch (error) {
     cryptoki.destroyObject(session, made.key)
     throw error
+  }
+}
+
+async function generate(
+  cryptoki: Cryptoki,
+  session: Handle,
+  mechanism: KeyMechanism,
+  usage: KeyUsageType,
+  keeping: Keeping,
+  change: () => Promise<void>,
+): Promise<Omit<GeneratedObject, 'custody'>> {
+  if (!isPair(mechanism)) {
+    await change()
+    const template = secretKeyTemplate(mechanism, usage, keeping)
+    return { key: cryptoki.generateKey(session, { mechanism: mechanism.generation }, template) }
+  }
+  if (!keeping.profile.copiesPairs) {
+    await change()
+    return keyPair(cryptoki, session, mechanism, usage, keeping)
+  }
+  const { key: original, publicKey } = await keyPair(cryptoki, session, mechanism, usage, { ...keeping, session: true })
+  try {
+    await change()
+    return { key: cryptoki.copyObject(session, original, keptCopyTemplate(keeping)), publicKey }
+  } finally {
+    cryptoki.destroyObject(session, original)
   }
 }
 
@@ -56,9 +92,13 @@ export interface DataKeyPair {
 }
 
 /** Two session objects, read and destroyed. */
-export function generateDataKeyPair(cryptoki: Cryptoki, session: Handle, mechanism: KeyMechanism): DataKeyPair {
+export async function generateDataKeyPair(
+  cryptoki: Cryptoki,
+  session: Handle,
+  mechanism: KeyMechanism,
+): Promise<DataKeyPair> {
   const usage = 'SIGN_VERIFY'
-  const { publicKey, privateKey } = cryptoki.generateKeyPair(
+  const { publicKey, privateKey } = await cryptoki.generateKeyPair(
     session,
     { mechanism: mechanism.generation },
     publicKeyTemplate(mechanism, usage),
@@ -79,25 +119,14 @@ function isPair({ keyType }: KeyMechanism): boolean {
   return keyType !== pkcs11js.CKK_AES && keyType !== pkcs11js.CKK_GENERIC_SECRET
 }
 
-function secretKey(
+async function keyPair(
   cryptoki: Cryptoki,
   session: Handle,
   mechanism: KeyMechanism,
   usage: KeyUsageType,
   keeping: Keeping,
-): Handle {
-  const template = secretKeyTemplate(mechanism, usage, keeping)
-  return cryptoki.generateKey(session, { mechanism: mechanism.generation }, template)
-}
-
-function keyPair(
-  cryptoki: Cryptoki,
-  session: Handle,
-  mechanism: KeyMechanism,
-  usage: KeyUsageType,
-  keeping: Keeping,
-): { readonly key: Handle; readonly publicKey: Buffer } {
-  const made = cryptoki.generateKeyPair(
+): Promise<{ readonly key: Handle; readonly publicKey: Buffer }> {
+  const made = await cryptoki.generateKeyPair(
     session,
     { mechanism: mechanism.generation },
     publicKeyTemplate(mechanism, usage),

@@ -3,8 +3,11 @@ import pkcs11js from 'pkcs11js'
 import { Failure } from '../errors.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import type { HsmObject } from './hsm.ts'
+import { CryptokiError, returnCodes } from './return-codes.ts'
 
 const keyClasses = [pkcs11js.CKO_SECRET_KEY, pkcs11js.CKO_PRIVATE_KEY]
+
+const [CKR_USER_NOT_LOGGED_IN] = returnCodes.CKR_USER_NOT_LOGGED_IN
 
 export class KeyHandles {
   readonly #cryptoki: Cryptoki
@@ -35,12 +38,14 @@ export class KeyHandles {
   /** Every key object with that CKA_ID: a linear search on the token. */
   search(session: Handle, material: string): readonly Handle[] {
     const id = Buffer.from(material, 'hex')
-    return keyClasses.flatMap(keyClass =>
+    const found = keyClasses.flatMap(keyClass =>
       this.#cryptoki.findObjects(session, [
         [pkcs11js.CKA_CLASS, keyClass],
         [pkcs11js.CKA_ID, id],
       ]),
     )
+    if (found.length === 0) this.#checkLogin(session)
+    return found
   }
 
   add(material: string, handle: Handle): void {
@@ -51,11 +56,22 @@ export class KeyHandles {
     this.#handles.delete(material)
   }
 
+  clear(): void {
+    this.#handles.clear()
+  }
+
   objects(session: Handle): readonly HsmObject[] {
-    return this.#walk(session).map(handle => ({
+    const handles = this.#walk(session)
+    if (handles.length === 0) this.#checkLogin(session)
+    return handles.map(handle => ({
       id: this.#id(session, handle),
       label: this.#cryptoki.attribute(session, handle, pkcs11js.CKA_LABEL).toString(),
     }))
+  }
+
+  /** Without a login private objects are not found, which looks as if they were not there. */
+  #checkLogin(session: Handle): void {
+    if (!this.#cryptoki.isLoggedIn(session)) throw new CryptokiError('C_FindObjects', CKR_USER_NOT_LOGGED_IN)
   }
 
   #walk(session: Handle): readonly Handle[] {

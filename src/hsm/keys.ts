@@ -1,25 +1,32 @@
 /** The keys of the token in use: a session for each operation, the handle of its key, and the recoveries that a worker can do. */
 import type { Connection } from './connection.ts'
-import type { Cryptoki, Handle } from './cryptoki.ts'
+import type { Awaitable, Cryptoki, Handle } from './cryptoki.ts'
 import type { HsmObject } from './hsm.ts'
 import { KeyHandles } from './key-handles.ts'
-import { recoveryFrom } from './return-codes.ts'
+import { type Recovery, recoveryFrom } from './return-codes.ts'
 import { SessionPool } from './session-pool.ts'
 
 export class Keys {
+  readonly #connection: Connection
   readonly #cryptoki: Cryptoki
   readonly #sessions: SessionPool
   readonly #handles: KeyHandles
 
-  constructor({ cryptoki, slot, session }: Connection) {
-    this.#cryptoki = cryptoki
-    this.#sessions = new SessionPool(cryptoki, slot)
-    this.#handles = new KeyHandles(cryptoki)
-    this.#handles.load(session)
+  /** @param sessions that are in use at the same time */
+  constructor(connection: Connection, sessions: number) {
+    this.#connection = connection
+    this.#cryptoki = connection.cryptoki
+    this.#sessions = new SessionPool(connection.cryptoki, connection.slot, sessions)
+    this.#handles = new KeyHandles(connection.cryptoki)
   }
 
-  /** Uses a key in a way that is safe to repeat. Throws KMSInvalidStateException when the token does not hold it. */
-  use<T>(material: string, operation: (session: Handle, key: Handle) => T): T {
+  /** Learns every key on the token in one walk. */
+  load(): void {
+    this.#handles.load(this.#connection.session)
+  }
+
+  /** Uses a key in a way that is safe to repeat. Rejects with KMSInvalidStateException when the token does not hold it. */
+  use<T>(material: string, operation: (session: Handle, key: Handle) => Awaitable<T>): Promise<T> {
     return this.#repeated(
       session => operation(session, this.#handles.find(session, material)),
       () => this.#handles.forget(material),
@@ -27,47 +34,78 @@ export class Keys {
   }
 
   /** What needs a session but no key, and is safe to repeat. */
-  run<T>(operation: (session: Handle) => T): T {
-    return this.#repeated(operation)
+  run<T>(operation: (session: Handle) => Awaitable<T>, forget?: () => void): Promise<T> {
+    return this.#repeated(operation, forget)
   }
 
-  /** Not repeated: an error does not prove that nothing was created. */
-  create<T>(material: string, operation: (session: Handle) => { readonly key: Handle; readonly result: T }): T {
-    return this.#sessions.run(session => {
-      const { key, result } = operation(session)
+  /**
+   * Creates a key object. An error does not prove that nothing was created, so before it is tried again the token is searched for
+   * its CKA_ID, which nobody else has been told: what is found is destroyed.
+   *
+   * @param again it may have been tried before, by another worker
+   */
+  create<T>(
+    material: string,
+    again: boolean,
+    operation: (session: Handle) => Promise<{ readonly key: Handle; readonly result: T }>,
+  ): Promise<T> {
+    let tried = again
+    return this.#repeated(async session => {
+      if (tried) this.#destroyAll(session, material)
+      tried = true
+      const { key, result } = await operation(session)
       this.#handles.add(material, key)
       return result
     })
   }
 
   /** Destroys every key object with that CKA_ID. */
-  destroy(material: string): void {
-    this.#handles.forget(material)
-    this.#sessions.run(session => {
-      for (const key of this.#handles.search(session, material)) {
-        try {
-          this.#cryptoki.destroyObject(session, key)
-        } catch (error) {
-          // Another worker was faster.
-          if (recoveryFrom(error) !== 'find again') throw error
-        }
-      }
-    })
+  destroy(material: string): Promise<void> {
+    return this.#repeated(session => this.#destroyAll(session, material))
   }
 
-  objects(): readonly HsmObject[] {
+  #destroyAll(session: Handle, material: string): void {
+    this.#handles.forget(material)
+    for (const key of this.#handles.search(session, material)) {
+      try {
+        this.#cryptoki.destroyObject(session, key)
+      } catch (error) {
+        // Another worker was faster.
+        if (recoveryFrom(error) !== 'find again') throw error
+      }
+    }
+  }
+
+  objects(): Promise<readonly HsmObject[]> {
     return this.#repeated(session => this.#handles.objects(session))
   }
 
-  /** Once more when the session was lost, or when `forget` made it look for its object again. */
-  #repeated<T>(operation: (session: Handle) => T, forget?: () => void): T {
-    try {
-      return this.#sessions.run(operation)
-    } catch (error) {
-      const recovery = recoveryFrom(error)
-      if (recovery === 'find again') forget?.()
-      else if (recovery !== 'new session') throw error
-      return this.#sessions.run(operation)
+  /** What was known of sessions and objects is void: the token may have given their numbers to others. */
+  forget(): void {
+    this.#sessions.abandon()
+    this.#handles.clear()
+  }
+
+  logIn(): void {
+    this.#connection.logIn()
+  }
+
+  /** Each recovery is tried once. `forget` makes the operation look for its object again. */
+  async #repeated<T>(operation: (session: Handle) => Awaitable<T>, forget?: () => void): Promise<T> {
+    const tried = new Set<Recovery>()
+    for (;;) {
+      try {
+        return await this.#sessions.run(operation)
+      } catch (error) {
+        const recovery = recoveryFrom(error)
+        if (tried.has(recovery)) throw error
+        tried.add(recovery)
+        if (recovery === 'new session') {
+          this.#sessions.abandon()
+          this.#connection.keepSession()
+        } else if (recovery !== 'find again' || forget === undefined) throw error
+        forget?.()
+      }
     }
   }
 }

@@ -3,43 +3,74 @@ import type { KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure, type FailureCode, failures } from '../errors.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { Sealed } from './hsm.ts'
+import type { Mode, Timing } from './mode.ts'
 
 /**
- * `repeatable`: a second worker may be asked when the first one died before it answered. `alone`: where the profile wants it,
- * no other call runs in any worker meanwhile.
+ * `cryptography`: uses keys that are there, and is done in whichever thread of a worker has nothing to do. `management`: changes or
+ * lists objects, and is given more time. Every call may be repeated: the creation of a key by whoever searches for it first.
  */
 export const calls = {
-  encrypt: { kind: 1, repeatable: true, alone: false },
-  decrypt: { kind: 2, repeatable: true, alone: false },
-  random: { kind: 3, repeatable: true, alone: false },
-  generateKey: { kind: 4, repeatable: false, alone: true },
-  destroyKey: { kind: 5, repeatable: false, alone: true },
-  objects: { kind: 6, repeatable: true, alone: true },
-  generateKeyPair: { kind: 7, repeatable: true, alone: false },
-  encryptRaw: { kind: 8, repeatable: true, alone: false },
-  decryptRaw: { kind: 9, repeatable: true, alone: false },
-  sign: { kind: 10, repeatable: true, alone: false },
-  verify: { kind: 11, repeatable: true, alone: false },
-  generateMac: { kind: 12, repeatable: true, alone: false },
-  verifyMac: { kind: 13, repeatable: true, alone: false },
-  deriveSharedSecret: { kind: 14, repeatable: true, alone: false },
+  encrypt: { kind: 1, lane: 'cryptography' },
+  decrypt: { kind: 2, lane: 'cryptography' },
+  random: { kind: 3, lane: 'cryptography' },
+  generateKey: { kind: 4, lane: 'management' },
+  destroyKey: { kind: 5, lane: 'management' },
+  objects: { kind: 6, lane: 'management' },
+  generateKeyPair: { kind: 7, lane: 'management' },
+  encryptRaw: { kind: 8, lane: 'cryptography' },
+  decryptRaw: { kind: 9, lane: 'cryptography' },
+  sign: { kind: 10, lane: 'cryptography' },
+  verify: { kind: 11, lane: 'cryptography' },
+  generateMac: { kind: 12, lane: 'cryptography' },
+  verifyMac: { kind: 13, lane: 'cryptography' },
+  deriveSharedSecret: { kind: 14, lane: 'cryptography' },
+  /** Only between a gateway and one worker: never repeated, never by another. */
+  logIn: { kind: 15, lane: 'management' },
 } as const
 export type CallName = keyof typeof calls
+export type Lane = (typeof calls)[CallName]['lane']
+
+/** Added to the kind of a call that another worker may have done already. */
+export const repeated = 0x80
+/** Kind of a frame that answers `asksChange`, with the id of the call that asked. */
+export const changeGranted = 0x7f
 
 export const status = {
   ok: 0,
   failed: 1,
-  /** Failed, and the worker ends because it can do nothing more: the call may be repeated elsewhere where that is safe. */
+  /** Failed, and the worker ends because it can do nothing more: the call may be repeated elsewhere. */
   ending: 2,
+  /** Failed, as the worker is not logged in any more. It logs in again when it is told to: one after another, for the PIN's sake. */
+  loginLost: 3,
+  /** Failed, as the HSM has too much to do: the call may be repeated after a pause. */
+  busy: 4,
+  /** Not an answer: the call wants to change the token, and waits until it has it to itself. */
+  asksChange: 5,
+  /** Failed, as the token refused the PIN: nobody may try it again. */
+  pinRefused: 6,
+  /** Failed, as this worker does not find the key: another one may. */
+  missing: 7,
 } as const
 
 /** Id of the one response that no request asked for: `ok` when the worker is logged in, `failed` when it could not start. */
 export const startId = 0
 
-/** Why a worker could not start. After `pinRefused` no further worker may try the same PIN: tokens lock themselves. */
+/** What a worker says when it is ready. */
+export interface WorkerReport {
+  /** How many calls it takes at a time. */
+  readonly capacity: number
+  readonly mode: Mode
+  /** Median seconds of C_EncryptInit and C_Encrypt, or of C_SignInit and C_Sign. */
+  readonly timing: Timing
+}
+
+/**
+ * Why a worker could not start. After `pinRefused` no further worker may try the same PIN: tokens lock themselves. `untrusted`: the
+ * token is there, but does not hold the key that it should be known by.
+ */
 export interface StartFailure {
   readonly message: string
-  readonly pinRefused: boolean
+  readonly reason: 'unavailable' | 'pinRefused' | 'untrusted'
 }
 
 export interface KeyRequest {
@@ -179,6 +210,8 @@ export function decodeJson<T>(payload: Buffer): T {
 export interface CallFailure {
   readonly failure: Failure
   readonly returnCode: string
+  /** Nobody may try the PIN again. */
+  readonly pinRefused?: boolean
 }
 
 export function encodeFailure({ failure, returnCode }: CallFailure): Buffer {

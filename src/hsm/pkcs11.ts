@@ -1,4 +1,4 @@
-/** The operations of an HSM, over PKCS#11: the synchronous half of the contract in hsm.ts, inside a worker. */
+/** The operations of an HSM, over PKCS#11: the contract in hsm.ts, inside a worker. */
 import { timingSafeEqual } from 'node:crypto'
 import type {
   EncryptionAlgorithmSpec,
@@ -11,14 +11,15 @@ import pkcs11js from 'pkcs11js'
 import { Failure } from '../errors.ts'
 import type { Custody } from '../model/key.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
+import { Canary } from './canary.ts'
 import { Capabilities } from './capabilities.ts'
 import type { Connection } from './connection.ts'
-import type { Cryptoki, Handle } from './cryptoki.ts'
+import type { Awaitable, Cryptoki, Handle } from './cryptoki.ts'
 import type { HsmObject } from './hsm.ts'
 import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
 import { Keys } from './keys.ts'
 import { aesGcm, ecdh, keyMechanisms, macs, rsaOaep, rsaRaw, tagLength } from './mechanisms.ts'
-import type { PublicKeyUse } from './messages.ts'
+import type { KeyRequest, PublicKeyUse } from './messages.ts'
 import { unpadOaepSha256 } from './oaep.ts'
 import { encryptOaep, oaepHash } from './outside.ts'
 import type { Profile } from './profiles/profile.ts'
@@ -33,6 +34,16 @@ const longestModulus = 512
 /** Bytes of IVs drawn at once: a call to the generator costs as much as a quarter of an encryption. */
 const ivBlockLength = 4096
 
+export interface Pkcs11Options {
+  readonly profile: Profile
+  /** See the configuration. */
+  readonly strictCustody: boolean
+  /** How many are in use at the same time. */
+  readonly sessions: number
+  /** Material id of the key by which the HSM is known to work; absent before there is one. */
+  readonly canary?: string | undefined
+}
+
 export class Pkcs11 {
   readonly #cryptoki: Cryptoki
   readonly #profile: Profile
@@ -40,63 +51,96 @@ export class Pkcs11 {
   readonly #capabilities: Capabilities
   readonly #keys: Keys
   readonly #publicObjects: PublicObjects
+  readonly #canary: Canary
   #ivs: Buffer = Buffer.alloc(0)
 
-  /** @param strictCustody see the configuration */
-  constructor(connection: Connection, profile: Profile, strictCustody: boolean) {
-    const { cryptoki, slot, session } = connection
+  constructor(connection: Connection, { profile, strictCustody, sessions, canary }: Pkcs11Options) {
+    const { cryptoki, slot } = connection
     this.#cryptoki = cryptoki
     this.#profile = profile
     this.#strictCustody = strictCustody
     this.#capabilities = new Capabilities(cryptoki, slot)
-    this.#keys = new Keys(connection)
-    this.#publicObjects = new PublicObjects(cryptoki, session)
+    this.#keys = new Keys(connection, sessions)
+    this.#publicObjects = new PublicObjects(cryptoki, slot)
+    this.#canary = new Canary(
+      {
+        seal: (...sealing) => this.encrypt(...sealing),
+        open: (...opening) => this.#open(...opening),
+        random: length => this.random(length),
+      },
+      canary,
+    )
   }
 
-  encrypt(material: string, plaintext: Buffer, aad: Buffer): { iv: Buffer; ciphertext: Buffer } {
-    return this.#keys.use(material, (session, key) => {
+  /** Learns every key on the token in one walk. */
+  load(): void {
+    this.#keys.load()
+  }
+
+  /** Gives up all sessions and handles: new ones are opened and looked up as they are needed. */
+  forget(): void {
+    this.#publicObjects.clear()
+    this.#keys.forget()
+  }
+
+  /** Tries the PIN once. Throws PinRefused when the token refuses it. */
+  logIn(): void {
+    this.forget()
+    this.#keys.logIn()
+  }
+
+  /** Whether the HSM does its work: see canary.ts. */
+  works(): Promise<boolean> {
+    return this.#canary.sings()
+  }
+
+  encrypt(material: string, plaintext: Buffer, aad: Buffer): Promise<{ iv: Buffer; ciphertext: Buffer }> {
+    return this.#keys.use(material, async (session, key) => {
       const iv = this.#nextIv(session)
       const length = plaintext.length + tagLength
-      return { iv, ciphertext: this.#cryptoki.encrypt(session, aesGcm(iv, aad), key, plaintext, length) }
+      return { iv, ciphertext: await this.#cryptoki.encrypt(session, aesGcm(iv, aad), key, plaintext, length) }
     })
   }
 
-  /** Throws InvalidCiphertextException, without text, for whatever does not decrypt. */
-  decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Buffer {
+  /** Rejects with InvalidCiphertextException, without text, for whatever does not decrypt. */
+  async decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
     // SoftHSM would take any IV and a tag of any length.
     if (iv.length !== this.#profile.ivLength || ciphertext.length < tagLength) {
       throw new Failure('InvalidCiphertextException')
     }
-    return this.#keys.use(material, (session, key) => {
-      return this.#decrypted(() => this.#cryptoki.decrypt(session, aesGcm(iv, aad), key, ciphertext))
-    })
+    return this.#decrypted(() => this.#open(material, iv, ciphertext, aad))
   }
 
-  random(length: number): Buffer {
+  random(length: number): Promise<Buffer> {
     return this.#keys.run(session => this.#cryptoki.random(session, length))
   }
 
-  /** Throws UnsupportedOperationException when the token has no mechanism for keys of the spec. */
-  generateKey(
-    material: string,
-    spec: SupportedKeySpec,
-    usage: KeyUsageType,
-    label: string,
-  ): { readonly custody: Custody; readonly publicKey?: Buffer } {
+  /**
+   * Rejects with UnsupportedOperationException when the token has no mechanism for keys of the spec.
+   *
+   * @param again it may have been tried before, by another worker
+   * @param change when it resolves, and until the call is answered, the token may be changed
+   */
+  async generateKey(
+    { material, spec, usage, label }: KeyRequest,
+    again: boolean,
+    change: () => Promise<void>,
+  ): Promise<{ readonly custody: Custody; readonly publicKey?: Buffer }> {
     const mechanism = this.#capabilities.keyMechanism(spec)
     const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
-    return this.#keys.create(material, session => {
-      const { key, ...result } = generateObject(this.#cryptoki, session, mechanism, usage, keeping)
+    if (again) await change()
+    return this.#keys.create(material, again, async session => {
+      const { key, ...result } = await generateObject(this.#cryptoki, session, mechanism, usage, keeping, change)
       return { key, result }
     })
   }
 
-  generateKeyPair(spec: SupportedKeySpec): DataKeyPair {
+  async generateKeyPair(spec: SupportedKeySpec): Promise<DataKeyPair> {
     const mechanism = this.#capabilities.keyMechanism(spec)
     return this.#keys.run(session => generateDataKeyPair(this.#cryptoki, session, mechanism))
   }
 
-  encryptRaw(key: PublicKeyUse, algorithm: EncryptionAlgorithmSpec, plaintext: Buffer): Buffer {
+  async encryptRaw(key: PublicKeyUse, algorithm: EncryptionAlgorithmSpec, plaintext: Buffer): Promise<Buffer> {
     const hash = oaepHash(algorithm)
     if (!this.#profile.oaepHashes.includes(hash)) return encryptOaep(key.publicKey, hash, plaintext)
     return this.#withPublicKey(key, 'ENCRYPT_DECRYPT', (session, object) =>
@@ -104,43 +148,48 @@ export class Pkcs11 {
     )
   }
 
-  /** Throws InvalidCiphertextException, without text, for whatever does not decrypt. */
-  decryptRaw(material: string, spec: SupportedKeySpec, algorithm: EncryptionAlgorithmSpec, ciphertext: Buffer): Buffer {
+  /** Rejects with InvalidCiphertextException, without text, for whatever does not decrypt. */
+  async decryptRaw(
+    material: string,
+    spec: SupportedKeySpec,
+    algorithm: EncryptionAlgorithmSpec,
+    ciphertext: Buffer,
+  ): Promise<Buffer> {
     const hash = oaepHash(algorithm)
     const onToken = this.#profile.oaepHashes.includes(hash)
     if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertextException')
     if (!onToken && this.#strictCustody) {
       throw new Failure('UnsupportedOperationException', `The HSM does not decrypt with ${algorithm}.`)
     }
-    return this.#keys.use(material, (session, key) => {
-      const mechanism = onToken ? rsaOaep(hash) : rsaRaw
-      const decrypted = this.#decrypted(() => this.#cryptoki.decrypt(session, mechanism, key, ciphertext))
-      const plaintext = onToken ? decrypted : unpadOaepSha256(decrypted)
-      if (plaintext === undefined) throw new Failure('InvalidCiphertextException')
-      return plaintext
-    })
+    const mechanism = onToken ? rsaOaep(hash) : rsaRaw
+    const decrypted = await this.#decrypted(() =>
+      this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, ciphertext)),
+    )
+    const plaintext = onToken ? decrypted : unpadOaepSha256(decrypted)
+    if (plaintext === undefined) throw new Failure('InvalidCiphertextException')
+    return plaintext
   }
 
-  sign(
+  async sign(
     material: string,
     spec: SupportedKeySpec,
     algorithm: SigningAlgorithmSpec,
     type: MessageType,
     message: Buffer,
-  ): Buffer {
+  ): Promise<Buffer> {
     const { mechanism, input, length, toKms } = signing(spec, algorithm, type, message)
-    return this.#keys.use(material, (session, key) =>
-      toKms(this.#cryptoki.sign(session, mechanism, key, input, length)),
+    return this.#keys.use(material, async (session, key) =>
+      toKms(await this.#cryptoki.sign(session, mechanism, key, input, length)),
     )
   }
 
-  verify(
+  async verify(
     key: PublicKeyUse,
     algorithm: SigningAlgorithmSpec,
     type: MessageType,
     message: Buffer,
     signature: Buffer,
-  ): boolean {
+  ): Promise<boolean> {
     const { mechanism, input, toToken } = signing(key.spec, algorithm, type, message)
     const converted = toToken(signature)
     if (converted === undefined) return false
@@ -149,25 +198,25 @@ export class Pkcs11 {
     )
   }
 
-  generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Buffer {
+  generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Promise<Buffer> {
     const { mechanism, bytes } = macs[algorithm]
     return this.#keys.use(material, (session, key) => this.#cryptoki.sign(session, mechanism, key, message, bytes))
   }
 
   /** Tokens do not say whether they compare in constant time. */
-  verifyMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer, mac: Buffer): boolean {
-    const right = this.generateMac(material, algorithm, message)
+  async verifyMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer, mac: Buffer): Promise<boolean> {
+    const right = await this.generateMac(material, algorithm, message)
     const fits = right.length === mac.length && timingSafeEqual(right, mac)
     right.fill(0)
     return fits
   }
 
   /** @param peer DER SubjectPublicKeyInfo of a point on the key's curve */
-  deriveSharedSecret(material: string, spec: SupportedKeySpec, peer: Buffer): Buffer {
+  deriveSharedSecret(material: string, spec: SupportedKeySpec, peer: Buffer): Promise<Buffer> {
     const curve = keyMechanisms[spec]!.curve!
-    return this.#keys.use(material, (session, key) => {
+    return this.#keys.use(material, async (session, key) => {
       const template = sharedSecretTemplate(curve.coordinate)
-      const secret = this.#cryptoki.deriveKey(session, ecdh(peerPoint(curve, peer)), key, template)
+      const secret = await this.#cryptoki.deriveKey(session, ecdh(peerPoint(curve, peer)), key, template)
       try {
         return this.#cryptoki.attribute(session, secret, pkcs11js.CKA_VALUE)
       } finally {
@@ -176,24 +225,28 @@ export class Pkcs11 {
     })
   }
 
-  destroyKey(material: string): void {
-    this.#keys.destroy(material)
+  destroyKey(material: string): Promise<void> {
+    return this.#keys.destroy(material)
   }
 
-  objects(): readonly HsmObject[] {
+  objects(): Promise<readonly HsmObject[]> {
     return this.#keys.objects()
   }
 
+  #open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
+    return this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, aesGcm(iv, aad), key, ciphertext))
+  }
+
   /** An object that is gone is made again. */
-  #withPublicKey<T>(key: PublicKeyUse, usage: KeyUsageType, use: (session: Handle, object: Handle) => T): T {
-    return this.#keys.run(session => {
-      try {
-        return use(session, this.#publicObjects.find(key, usage))
-      } catch (error) {
-        this.#publicObjects.forget(key.material)
-        throw error
-      }
-    })
+  #withPublicKey<T>(
+    key: PublicKeyUse,
+    usage: KeyUsageType,
+    use: (session: Handle, object: Handle) => Awaitable<T>,
+  ): Promise<T> {
+    return this.#keys.run(
+      session => use(session, this.#publicObjects.find(key, usage)),
+      () => this.#publicObjects.clear(),
+    )
   }
 
   /** A view of a block that is never written again, so it stays what it is for as long as someone refers to it. */
@@ -205,19 +258,17 @@ export class Pkcs11 {
     return iv
   }
 
-  #decrypted(decrypt: () => Buffer): Buffer {
+  /** Vendors say with the same codes that a ciphertext is wrong and that the HSM is ill: where it works, it was the ciphertext. */
+  async #decrypted(decrypt: () => Promise<Buffer>): Promise<Buffer> {
     try {
-      return decrypt()
+      return await decrypt()
     } catch (error) {
-      if (this.#isBadCiphertext(error)) throw new Failure('InvalidCiphertextException', '', { cause: error })
-      throw error
+      if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') throw error
+      const isClear = failureFrom(error).code === 'InvalidCiphertextException'
+      const isLikely = this.#profile.badCiphertext.includes(error.returnCode)
+      if (!isClear && !(isLikely && (await this.works()))) throw error
+      throw new Failure('InvalidCiphertextException', '', { cause: error })
     }
-  }
-
-  #isBadCiphertext(error: unknown): boolean {
-    if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') return false
-    const standard = failureFrom(error).code === 'InvalidCiphertextException'
-    return standard || this.#profile.badCiphertext.includes(error.returnCode)
   }
 }
 

@@ -11,33 +11,44 @@ const most = 256
 
 export class PublicObjects {
   readonly #cryptoki: Cryptoki
+  readonly #slot: Handle
   /** Lives as long as they do. */
-  readonly #session: Handle
+  #session: Handle | undefined
   /** By material id, the oldest first. */
   readonly #handles = new Map<string, Handle>()
 
-  constructor(cryptoki: Cryptoki, session: Handle) {
+  constructor(cryptoki: Cryptoki, slot: Handle) {
     this.#cryptoki = cryptoki
-    this.#session = session
+    this.#slot = slot
   }
 
   find({ material, spec, publicKey }: PublicKeyUse, usage: KeyUsageType): Handle {
     const known = this.#handles.get(material)
     if (known !== undefined) return known
-    if (this.#handles.size === most) this.#destroyOldest()
+    this.#session ??= this.#cryptoki.openSession(this.#slot)
+    if (this.#handles.size === most) this.#destroyOldest(this.#session)
     const handle = this.#cryptoki.createObject(this.#session, template(keyMechanisms[spec]!, publicKey, usage))
     this.#handles.set(material, handle)
     return handle
   }
 
-  forget(material: string): void {
-    this.#handles.delete(material)
+  /** All of them: they went with the session, or are remnants of one that is closed here. */
+  clear(): void {
+    this.#handles.clear()
+    if (this.#session === undefined) return
+    const session = this.#session
+    this.#session = undefined
+    try {
+      this.#cryptoki.closeSession(session)
+    } catch {
+      // It is gone already.
+    }
   }
 
-  #destroyOldest(): void {
+  #destroyOldest(session: Handle): void {
     const [material, handle] = this.#handles.entries().next().value!
     this.#handles.delete(material)
-    this.#cryptoki.destroyObject(this.#session, handle)
+    this.#cryptoki.destroyObject(session, handle)
   }
 }
 

@@ -1,20 +1,28 @@
 /** Every PKCS#11 return code: what it says about the HSM, and the one recovery that fits. */
 import { Failure, type FailureCode } from '../errors.ts'
 
-/** What is done about a return code, before the call is either repeated or fails. */
+/** What is done about a return code, before the call is either repeated or fails. Each is done once for a call. */
 export type Recovery =
   | 'none'
-  /** The session is of no use any more: the call is repeated once in a new one. */
+  /** The session is of no use any more: the call is repeated in a new one. */
   | 'new session'
-  /** The object is looked up again by its CKA_ID and the call repeated once. */
+  /** The gateway lets one worker after another log in again, and repeats the call. */
+  | 'log in again'
+  /** The object is looked up again by its CKA_ID and the call repeated. */
   | 'find again'
-  /** The worker ends and a new process takes its place: it loads the library anew and logs in anew. */
+  /** The call is repeated after a pause, for as long as its deadline allows. */
+  | 'back off'
+  /** The code alone does not tell whether the HSM works: the worker encrypts and decrypts with the canary key. */
+  | 'ask the canary'
+  /** The worker ends and a new process takes its place, loads the library anew and logs in anew; the call is repeated by another. */
   | 'replace worker'
   /** Nothing: tokens lock themselves after a few wrong PINs, so no PIN is tried twice. */
   | 'stop'
 
 interface ReturnCodeClass {
   readonly recovery: Recovery
+  /** What is done where the canary was asked and sang: the HSM works, so it is not the HSM's fault. */
+  readonly healthy?: Recovery
   /** Answered when the recovery does not help. */
   readonly failure: FailureCode
 }
@@ -24,14 +32,15 @@ export const classes = {
   /** What was asked cannot be done: asking again changes nothing. */
   caller: { recovery: 'none', failure: 'KMSInternalException' },
   sessionLost: { recovery: 'new session', failure: 'KeyUnavailableException' },
-  loginLost: { recovery: 'replace worker', failure: 'KeyUnavailableException' },
+  loginLost: { recovery: 'log in again', failure: 'KeyUnavailableException' },
   pinRefused: { recovery: 'stop', failure: 'KeyUnavailableException' },
   handleStale: { recovery: 'find again', failure: 'KMSInvalidStateException' },
-  busy: { recovery: 'none', failure: 'KeyUnavailableException' },
-  deviceLost: { recovery: 'replace worker', failure: 'KeyUnavailableException' },
+  busy: { recovery: 'back off', failure: 'ThrottlingException' },
+  /** AWS CloudHSM says that it throttles with CKR_DEVICE_ERROR. */
+  deviceLost: { recovery: 'ask the canary', healthy: 'back off', failure: 'KeyUnavailableException' },
   libraryBroken: { recovery: 'replace worker', failure: 'KeyUnavailableException' },
   /** Says nothing about the health of the HSM: several vendors answer a wrong ciphertext with CKR_GENERAL_ERROR. */
-  unknown: { recovery: 'none', failure: 'KMSInternalException' },
+  unknown: { recovery: 'ask the canary', healthy: 'none', failure: 'KMSInternalException' },
 } as const satisfies Record<string, ReturnCodeClass>
 export type ClassName = keyof typeof classes
 
@@ -175,6 +184,13 @@ export class CryptokiError extends Error {
 /** Of anything that was thrown; what no return code explains has no recovery. */
 export function recoveryFrom(thrown: unknown): Recovery {
   return thrown instanceof CryptokiError ? classes[classOf(thrown.code)].recovery : 'none'
+}
+
+/** The same, once the canary has shown that the HSM works. */
+export function recoveryOfHealthy(thrown: unknown): Recovery {
+  if (!(thrown instanceof CryptokiError)) return 'none'
+  const { recovery, healthy = recovery }: ReturnCodeClass = classes[classOf(thrown.code)]
+  return healthy
 }
 
 /** What the caller is told. The return code stays in the cause. */

@@ -1,32 +1,65 @@
 /** Sessions of one slot: borrowed, used and given back or discarded in one function. */
 import { Failure } from '../errors.ts'
-import type { Cryptoki, Handle } from './cryptoki.ts'
+import type { Awaitable, Cryptoki, Handle } from './cryptoki.ts'
 
 export class SessionPool {
   readonly #cryptoki: Cryptoki
   readonly #slot: Handle
-  readonly #idle: Handle[] = []
+  readonly #most: number
+  #idle: Handle[] = []
+  #borrowed = 0
+  readonly #waiting: (() => void)[] = []
+  /** Grows when all sessions are given up: one that was borrowed before is not taken back. */
+  #generation = 0
 
-  constructor(cryptoki: Cryptoki, slot: Handle) {
+  /** @param most sessions that are in use at the same time: who comes after them waits */
+  constructor(cryptoki: Cryptoki, slot: Handle, most: number) {
     this.#cryptoki = cryptoki
     this.#slot = slot
+    this.#most = most
   }
 
   /**
    * Runs one operation in a session that nobody else uses. An error may leave the operation active, which spoils the session
    * for the next one, so the session is closed; only a Failure says that the operation ended as it should.
    */
-  run<T>(use: (session: Handle) => T): T {
+  async run<T>(use: (session: Handle) => Awaitable<T>): Promise<T> {
+    if (this.#borrowed === this.#most) await new Promise<void>(resolve => this.#waiting.push(resolve))
+    else this.#borrowed++
+    try {
+      return await this.#use(use)
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#borrowed--
+      else next()
+    }
+  }
+
+  /** Closes the idle sessions: where one was lost, the others are too. */
+  abandon(): void {
+    this.#generation++
+    const idle = this.#idle
+    this.#idle = []
+    for (const session of idle) this.#discard(session)
+  }
+
+  async #use<T>(use: (session: Handle) => Awaitable<T>): Promise<T> {
+    const generation = this.#generation
     const session = this.#idle.pop() ?? this.#cryptoki.openSession(this.#slot)
     try {
-      const result = use(session)
-      this.#idle.push(session)
+      const result = await use(session)
+      this.#giveBack(session, generation)
       return result
     } catch (error) {
-      if (error instanceof Failure) this.#idle.push(session)
+      if (error instanceof Failure) this.#giveBack(session, generation)
       else this.#discard(session)
       throw error
     }
+  }
+
+  #giveBack(session: Handle, generation: number): void {
+    if (generation === this.#generation) this.#idle.push(session)
+    else this.#discard(session)
   }
 
   #discard(session: Handle): void {

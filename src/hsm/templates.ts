@@ -71,18 +71,25 @@ export interface Keeping {
   /** Bytes of CKA_ID. */
   readonly id: Buffer
   readonly label: string
-  readonly profile: Pick<Profile, 'modifiable' | 'copyable'>
+  readonly profile: Pick<Profile, 'modifiable' | 'copyable' | 'copiesPairs'>
+  /** A session object that will be copied to the token. */
+  readonly session?: boolean
 }
 
-function kept({ id, label, profile }: Keeping): Template {
+function kept({ id, label, profile, session = false }: Keeping): Template {
   return [
     ...custody,
-    [pkcs11js.CKA_TOKEN, true],
+    [pkcs11js.CKA_TOKEN, !session],
     [pkcs11js.CKA_ID, id],
     [pkcs11js.CKA_LABEL, label],
-    ...(profile.modifiable ? [[pkcs11js.CKA_MODIFIABLE, false] as const] : []),
-    ...(profile.copyable ? [[pkcs11js.CKA_COPYABLE, false] as const] : []),
+    ...(profile.modifiable ? [[pkcs11js.CKA_MODIFIABLE, session] as const] : []),
+    ...(profile.copyable ? [[pkcs11js.CKA_COPYABLE, session] as const] : []),
   ]
+}
+
+/** What a copy on the token gets instead of its original's: CKA_COPYABLE cannot be taken away with it. */
+export function keptCopyTemplate({ profile }: Keeping): Template {
+  return [[pkcs11js.CKA_TOKEN, true], ...(profile.modifiable ? [[pkcs11js.CKA_MODIFIABLE, false] as const] : [])]
 }
 
 function secretKey({ keyType, parameters }: KeyMechanism): Template {

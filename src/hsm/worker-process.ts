@@ -8,11 +8,14 @@ import {
   type CallFailure,
   type CallName,
   calls,
+  changeGranted,
   decodeFailure,
   decodeJson,
+  repeated,
   type StartFailure,
   startId,
   status,
+  type WorkerReport,
 } from './messages.ts'
 
 /** What a worker is told when it starts. */
@@ -21,17 +24,27 @@ export interface WorkerArgument extends TokenAddress {
   /** Name of the profile. */
   readonly profile: string
   readonly strictCustody: boolean
+  /** Calls at a time, where the mode allows more than one. */
+  readonly sessions: number
+  /** Material id of the key by which the HSM is known to be the right one and to work; absent before there is one. */
+  readonly canary?: string | undefined
 }
 
 /** One call, for as long as it is not settled. Times are those of performance.now(). */
 export interface Call {
   readonly name: CallName
   readonly payload: Buffer
+  /** Who is to have a fair share: see fair-queue.ts. */
+  readonly caller: string
   readonly startedAt: number
   readonly deadline: number
-  /** How many workers were given it. */
+  /** How many workers were given it, counted anew after a pause. */
   attempts: number
-  /** What the last worker said before it ended. */
+  /** It may have been done already, though nobody was answered. */
+  isRepeated: boolean
+  /** A worker that did not find its key. */
+  missedBy?: WorkerProcess
+  /** What the last worker said. */
   lastFailure?: CallFailure
   answer(payload: Buffer): void
   fail(failure: CallFailure): void
@@ -40,56 +53,77 @@ export interface Call {
 /** A worker that could not start. */
 export class StartError extends OperatorError {
   override readonly name = 'StartError'
-  readonly pinRefused: boolean
+  readonly reason: StartFailure['reason']
 
-  constructor({ message, pinRefused }: StartFailure) {
+  constructor({ message, reason }: StartFailure) {
     super(message)
-    this.pinRefused = pinRefused
+    this.reason = reason
   }
 }
 
+/** What a worker tells whoever started it. */
+export interface WorkerEvents {
+  /** Called once, as soon as nothing can be expected of the worker any more, with the calls it leaves behind. */
+  lost(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void
+  /** A call came back undone. */
+  returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy' | 'missing'): void
+  /** A call wants the token to itself. It is told with `grantChange`; `ended` resolves when the worker has done with it. */
+  asksChange(worker: WorkerProcess, id: number, ended: Promise<void>): void
+  /** A call was settled, with an answer or a failure. */
+  settled(worker: WorkerProcess, call: Call, answered: boolean): void
+  /** What the worker wrote to its standard error. */
+  wrote(worker: WorkerProcess, text: string): void
+}
+
+interface Pending {
+  readonly call: Call
+  readonly sentAt: number
+  /** Resolves when the worker has done with it, however it ended. */
+  readonly ended: PromiseWithResolvers<void> | undefined
+}
+
+const returns: ReadonlyMap<number, 'loginLost' | 'busy' | 'missing'> = new Map([
+  [status.loginLost, 'loginLost'],
+  [status.busy, 'busy'],
+  [status.missing, 'missing'],
+])
 const startDeadline = 60_000
 const idRange = 2 ** 32
 
 export class WorkerProcess {
   /** Resolves when the worker is logged in; rejects with a StartError. */
-  readonly ready: Promise<void>
+  readonly ready: Promise<WorkerReport>
   /** Resolves when the process is gone. */
   readonly ended: Promise<void>
-  readonly pending = new Map<number, Call>()
   lost = false
   /** It has done something useful. */
   proven = false
+  /** It is logging in again, and takes no calls meanwhile. */
+  isLoggingIn = false
 
+  readonly #pending = new Map<number, Pending>()
   readonly #child: Child
   readonly #writer: FrameWriter
-  readonly #onLost: (worker: WorkerProcess, unfinished: readonly Call[], reason: string) => void
-  readonly #start = Promise.withResolvers<void>()
-  #isStarted = false
+  readonly #events: WorkerEvents
+  readonly #start = Promise.withResolvers<WorkerReport>()
+  #report: WorkerReport | undefined
   #lastId = startId
+  #lastHeard = performance.now()
+  #reading = 0
   #timer: NodeJS.Timeout | undefined
   #timerEnd = Number.POSITIVE_INFINITY
 
-  /**
-   * @param onLost called once, as soon as nothing can be expected of the worker any more, with the calls it leaves behind
-   * @param onErrors called with what the worker writes to its standard error
-   */
-  constructor(
-    argument: WorkerArgument,
-    environment: Readonly<Record<string, string>>,
-    onLost: (worker: WorkerProcess, unfinished: readonly Call[], reason: string) => void,
-    onErrors: (worker: WorkerProcess, text: string) => void,
-  ) {
-    this.#onLost = onLost
-    this.ready = this.#start.promise
+  constructor(argument: WorkerArgument, environment: Readonly<Record<string, string>>, events: WorkerEvents) {
+    this.#events = events
     this.#child = startChild('worker', argument, environment)
     const { process, socket, errors } = this.#child
+    this.ready = this.#start.promise
     this.#writer = new FrameWriter((batch, sent) => socket.write(batch, sent))
     const reader = new FrameReader((id, kind, payload) => this.#receive(id, kind, payload))
     socket.on('data', chunk => this.#read(reader, chunk))
     // Its end says the same, once everything that it wrote has been read.
     socket.on('error', () => {})
-    errors.on('data', chunk => onErrors(this, String(chunk)))
+    errors.on('data', chunk => events.wrote(this, String(chunk)))
     const ended = Promise.withResolvers<void>()
     this.ended = ended.promise
     process.on('error', error => this.#lose(error.message))
@@ -104,12 +138,48 @@ export class WorkerProcess {
     return this.#child.process.pid
   }
 
+  /** Calls that it has not settled. */
+  get pending(): number {
+    return this.#pending.size
+  }
+
+  /** Of them, those that read the token. */
+  get reading(): number {
+    return this.#reading
+  }
+
+  get takesCalls(): boolean {
+    return !this.lost && !this.isLoggingIn && this.#pending.size < this.#report!.capacity
+  }
+
   send(call: Call): void {
     this.#lastId = (this.#lastId + 1) % idRange || 1
-    this.pending.set(this.#lastId, call)
+    const { kind, lane } = calls[call.name]
+    const sentAt = performance.now()
+    if (lane === 'cryptography') this.#reading++
+    const ended = lane === 'management' ? Promise.withResolvers<void>() : undefined
+    this.#pending.set(this.#lastId, { call, sentAt, ended })
+    this.#writer.write(this.#lastId, kind | (call.isRepeated ? repeated : 0), call.payload)
     call.attempts++
-    this.#writer.write(this.#lastId, calls[call.name].kind, call.payload)
+    call.isRepeated = true
     this.#watch(call.deadline)
+  }
+
+  grantChange(id: number): void {
+    if (!this.lost) this.#writer.write(id, changeGranted, nothing)
+  }
+
+  /** Whether calls that read the token have waited so long, in milliseconds, without a word about any call. */
+  isSilent(limit: number): boolean {
+    if (this.#reading === 0) return false
+    const [oldest] = [...this.#pending.values()].filter(({ call }) => calls[call.name].lane === 'cryptography')
+    return performance.now() - Math.max(this.#lastHeard, oldest!.sentAt) > limit
+  }
+
+  /** Takes all calls back but the oldest one: a worker that does not answer may never do so, and the oldest may be why. */
+  takeBack(): readonly Call[] {
+    const [, ...rest] = [...this.#pending].filter(([, { call }]) => calls[call.name].lane === 'cryptography')
+    return rest.map(([id]) => this.#done(id)!)
   }
 
   /** Lets the worker end by itself; kills it when it does not within the grace, in milliseconds. */
@@ -128,6 +198,7 @@ export class WorkerProcess {
   }
 
   #read(reader: FrameReader, chunk: Buffer): void {
+    this.#lastHeard = performance.now()
     try {
       reader.read(chunk)
     } catch (error) {
@@ -140,25 +211,46 @@ export class WorkerProcess {
       this.#started(kind, payload)
       return
     }
-    const call = this.pending.get(id)
+    if (kind === status.asksChange) {
+      const ended = this.#pending.get(id)?.ended
+      if (ended !== undefined) this.#events.asksChange(this, id, ended.promise)
+      return
+    }
+    const call = kind === status.ending ? this.#pending.get(id)?.call : this.#done(id)
     if (call === undefined) return
     if (kind === status.ok) {
-      this.pending.delete(id)
       this.proven = true
       call.answer(Buffer.from(payload))
-    } else if (kind === status.ending) {
-      call.lastFailure = decodeFailure(payload)
-      this.#lose(call.lastFailure.returnCode)
-    } else {
-      this.pending.delete(id)
-      call.fail(decodeFailure(payload))
+      this.#events.settled(this, call, true)
+      return
+    }
+    call.lastFailure = decodeFailure(payload)
+    const undone = returns.get(kind)
+    if (kind === status.ending) this.#lose(call.lastFailure.returnCode)
+    else if (undone !== undefined) this.#events.returned(this, call, undone)
+    else {
+      call.fail({ ...call.lastFailure, pinRefused: kind === status.pinRefused })
+      this.#events.settled(this, call, false)
     }
   }
 
+  /** A call is not this worker's any more. */
+  #done(id: number): Call | undefined {
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return undefined
+    this.#pending.delete(id)
+    if (pending.ended === undefined) this.#reading--
+    else pending.ended.resolve()
+    return pending.call
+  }
+
   #started(kind: number, payload: Buffer): void {
-    this.#isStarted = true
-    if (kind === status.ok) this.#start.resolve()
-    else this.#start.reject(new StartError(decodeJson<StartFailure>(payload)))
+    if (kind !== status.ok) {
+      this.#start.reject(new StartError(decodeJson<StartFailure>(payload)))
+      return
+    }
+    this.#report = decodeJson<WorkerReport>(payload)
+    this.#start.resolve(this.#report)
   }
 
   /** One timer for all calls, for the earliest deadline. */
@@ -173,22 +265,16 @@ export class WorkerProcess {
 
   #expire(): void {
     if (this.lost) return
-    if (!this.#isStarted) {
+    this.#timerEnd = Number.POSITIVE_INFINITY
+    if (this.#report === undefined) {
       this.#lose('it did not start in time')
       return
     }
-    this.#timerEnd = Number.POSITIVE_INFINITY
     const now = performance.now()
-    const overdue = [...this.pending].filter(([, call]) => call.deadline <= now)
-    for (const [id, call] of overdue) {
-      this.pending.delete(id)
-      call.fail({
-        failure: new Failure('KeyUnavailableException', 'The HSM did not answer in time.'),
-        returnCode: 'TIMEOUT',
-      })
-    }
+    const overdue = [...this.#pending].filter(([, { call }]) => call.deadline <= now)
+    for (const [id] of overdue) this.#done(id)!.fail(timedOut())
     if (overdue.length > 0) this.#lose('it did not answer in time')
-    else for (const call of this.pending.values()) this.#watch(call.deadline)
+    else for (const { call } of this.#pending.values()) this.#watch(call.deadline)
   }
 
   #lose(reason: string): void {
@@ -196,9 +282,17 @@ export class WorkerProcess {
     this.lost = true
     clearTimeout(this.#timer)
     this.kill()
-    this.#start.reject(new StartError({ message: diedOf(reason), pinRefused: false }))
-    const unfinished = [...this.pending.values()]
-    this.pending.clear()
-    this.#onLost(this, unfinished, reason)
+    this.#start.reject(new StartError({ message: diedOf(reason), reason: 'unavailable' }))
+    const unfinished = [...this.#pending.keys()].map(id => this.#done(id)!)
+    this.#events.lost(this, unfinished, reason)
+  }
+}
+
+const nothing = Buffer.alloc(0)
+
+export function timedOut(): CallFailure {
+  return {
+    failure: new Failure('KeyUnavailableException', 'The HSM did not answer in time.'),
+    returnCode: 'TIMEOUT',
   }
 }

@@ -1,17 +1,28 @@
 /** A worker process: loads the native library, logs in once, and answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
-import { connect, PinRefused } from './connection.ts'
+import { type Connection, connect, PinRefused } from './connection.ts'
 import { FrameReader, FrameWriter } from './frames.ts'
-import { handlerOf } from './handlers.ts'
-import { encodeFailure, encodeJson, type StartFailure, startId, status } from './messages.ts'
+import { type Answer, answerTo, laneOf } from './handlers.ts'
+import { calls, changeGranted, encodeJson, type StartFailure, startId, status, type WorkerReport } from './messages.ts'
+import { fastestMode } from './mode.ts'
 import { Pkcs11 } from './pkcs11.ts'
 import { profileOf } from './profiles.ts'
-import { CryptokiError, failureFrom, recoveryFrom } from './return-codes.ts'
+import { ThreadPool } from './threads.ts'
+import { timingOf } from './timing.ts'
 import type { WorkerArgument } from './worker-process.ts'
 
+/** Calls that wait in the socket and in this process keep the library busy: so many are enough. */
+const synchronousCapacity = 32
+/** Of the main thread, beside the threads that do cryptography. */
+const managementSessions = 4
+
+const nothing = Buffer.alloc(0)
 const gateway = new Socket({ fd: 3 })
 const writer = new FrameWriter((batch, sent) => gateway.write(batch, sent))
-
+const argument = JSON.parse(process.argv[2]!) as WorkerArgument
+const profile = profileOf(argument.profile)
+/** By the id of the call that asked. */
+const grants = new Map<number, () => void>()
 let ending = false
 
 /** Writes what is left and ends the process. */
@@ -21,24 +32,80 @@ function end(): void {
   gateway.end(() => process.exit())
 }
 
-function answer(hsm: Pkcs11, id: number, kind: number, request: Buffer): void {
-  if (ending) return
-  try {
-    const response = handlerOf(kind)(hsm, request)
-    writer.write(id, status.ok, response)
-    response.fill(0)
-  } catch (error) {
-    const failure = failureFrom(error)
-    const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'NONE'
-    const useless = recoveryFrom(error) === 'replace worker'
-    writer.write(id, useless ? status.ending : status.failed, encodeFailure({ failure, returnCode }))
-    if (useless) end()
+/** Asks the gateway, once for a call, whether the token may be changed. */
+function changeFor(id: number): () => Promise<void> {
+  let granted: Promise<void> | undefined
+  return async () => {
+    if (!profile.changesAlone) return
+    granted ??= new Promise(resolve => {
+      grants.set(id, resolve)
+      writer.write(id, status.asksChange, nothing)
+    })
+    await granted
   }
 }
 
-async function start({ pinFile, profile: name, strictCustody, ...address }: WorkerArgument): Promise<Pkcs11> {
-  const profile = profileOf(name)
-  return new Pkcs11(await connect(address, pinFile, profile), profile, strictCustody)
+/** @param kind of the request frame */
+type Perform = (kind: number, payload: Buffer, change: () => Promise<void>) => Promise<Answer>
+
+async function receive(perform: Perform, id: number, kind: number, payload: Buffer): Promise<void> {
+  if (kind === changeGranted) {
+    grants.get(id)?.()
+    grants.delete(id)
+    return
+  }
+  const request = Buffer.from(payload)
+  const answer = await perform(kind, request, changeFor(id))
+  request.fill(0)
+  if (ending) return
+  writer.write(id, answer.kind, answer.payload)
+  answer.payload.fill(0)
+  if (answer.kind === status.ending) end()
+}
+
+/** One call after another, so that the first is answered before the last is begun. What changes the token may take long. */
+function inTurn(hsm: Pkcs11): Perform {
+  let last: Promise<unknown> = Promise.resolve()
+  return (kind, payload, change) => {
+    if (laneOf(kind) === 'management') return answerTo(hsm, kind, payload, change)
+    const answer = last.then(() => answerTo(hsm, kind, payload, change))
+    last = answer
+    return answer
+  }
+}
+
+/** Chooses the mode by a measurement, unless the profile says which. */
+async function start(connection: Connection): Promise<{ perform: Perform; report: WorkerReport }> {
+  const { sessions, strictCustody, canary } = argument
+  const timing = await timingOf(connection)
+  const mode = profile.mode === 'measured' ? fastestMode(timing, sessions) : profile.mode
+  const capacity = mode === 'synchronous' ? synchronousCapacity : sessions
+  const own = mode === 'threads' ? managementSessions : capacity
+  const hsm = new Pkcs11(connection, { profile, strictCustody, sessions: own, canary })
+  hsm.load()
+  if (canary !== undefined && !(await hsm.works())) throw new Untrusted()
+  connection.cryptoki.asynchronous = mode === 'asynchronous'
+  const report = { capacity, mode, timing }
+  if (mode === 'asynchronous') return { perform: (...call) => answerTo(hsm, ...call), report }
+  if (mode === 'synchronous') return { perform: inTurn(hsm), report }
+  const threads = await ThreadPool.start(sessions, { argument, slot: connection.slot })
+  const perform: Perform = async (kind, payload, change) => {
+    if (laneOf(kind) === 'cryptography') return threads.perform(kind, payload)
+    const answer = await answerTo(hsm, kind, payload, change)
+    if (kind === calls.logIn.kind && answer.kind === status.ok) threads.renew()
+    return answer
+  }
+  return { perform, report }
+}
+
+class Untrusted extends Error {
+  override readonly message =
+    'The token does not hold the canary key of this gateway: it is another one, was wiped, or does not work.'
+}
+
+function reasonOf(error: unknown): StartFailure['reason'] {
+  if (error instanceof PinRefused) return 'pinRefused'
+  return error instanceof Untrusted ? 'untrusted' : 'unavailable'
 }
 
 // A terminal or service manager signals the whole group, but the gateway still has calls to finish: it says when to end.
@@ -47,12 +114,12 @@ gateway.on('error', () => process.exit())
 gateway.on('close', () => process.exit())
 
 try {
-  const hsm = await start(JSON.parse(process.argv[2]!) as WorkerArgument)
-  const reader = new FrameReader((id, kind, payload) => answer(hsm, id, kind, payload))
+  const { perform, report } = await start(await connect(argument, argument.pinFile, profile))
+  const reader = new FrameReader((id, kind, payload) => void receive(perform, id, kind, payload))
   gateway.on('data', chunk => reader.read(chunk as Buffer))
-  writer.write(startId, status.ok, Buffer.alloc(0))
+  writer.write(startId, status.ok, encodeJson(report))
 } catch (error) {
-  const failure: StartFailure = { message: (error as Error).message, pinRefused: error instanceof PinRefused }
+  const failure: StartFailure = { message: (error as Error).message, reason: reasonOf(error) }
   writer.write(startId, status.failed, encodeJson(failure))
   end()
 }

@@ -1,37 +1,17 @@
-/** The gateway's side of an HSM: starts, feeds, times out and replaces the processes that load the native library. */
+/** The worker processes of one token: fed, watched and replaced. */
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import type {
-  EncryptionAlgorithmSpec,
-  KeyUsageType,
-  MacAlgorithmSpec,
-  MessageType,
-  SigningAlgorithmSpec,
-} from '@aws-sdk/client-kms'
 import { Failure, OperatorError } from '../errors.ts'
-import type { SupportedKeySpec } from '../model/key-spec.ts'
+import type { Backend } from './backend.ts'
+import { ChangeTurns } from './change-turns.ts'
 import type { TokenAddress } from './connection.ts'
-import type { GeneratedKey, Hsm, HsmCall, HsmKey, HsmObject, KeyPair, Sealed } from './hsm.ts'
-import {
-  type CallFailure,
-  type CallName,
-  calls,
-  decodeBoolean,
-  decodeJson,
-  decodeParts,
-  decodeSealed,
-  encodeDecrypt,
-  encodeEncrypt,
-  encodeJson,
-  encodeParts,
-  encodeRandom,
-} from './messages.ts'
-import { encryptOaep, oaepHash, verifyMessage } from './outside.ts'
-import type { Profile } from './profiles/profile.ts'
+import { FairQueue } from './fair-queue.ts'
+import type { HsmCall, HsmHealth } from './hsm.ts'
+import { type CallFailure, type CallName, calls } from './messages.ts'
 import { profileOf } from './profiles.ts'
-import { type Call, StartError, WorkerProcess } from './worker-process.ts'
+import { type Call, StartError, timedOut, type WorkerEvents, WorkerProcess } from './worker-process.ts'
 
-export interface HsmOptions extends TokenAddress {
+export interface WorkersOptions extends TokenAddress {
   /** As the configuration names it. */
   readonly name: string
   /** Name of a profile in profiles/. */
@@ -40,214 +20,127 @@ export interface HsmOptions extends TokenAddress {
   readonly pinFile: string
   /** Number of worker processes; two, so that one can die. */
   readonly workers: number
+  /** Sessions of each worker; by default those of the profile. */
+  readonly sessions?: number | undefined
+  /** Calls that may wait for a worker; one more is refused with ThrottlingException. */
+  readonly queue: number
   /** Milliseconds within which a call is answered; calls that create, destroy or list objects get five times as much. */
   readonly deadline: number
-  /** Where a public key is used: in the HSM, or outside, for what OpenSSL can do with it. */
-  readonly publicKeyOperations: 'hsm' | 'gateway'
   /** What an HSM lacks is not made up for by the worker where that would show it what the HSM alone should see. */
   readonly strictCustody: boolean
   /** The whole environment of the workers, for example SOFTHSM2_CONF: nothing else is handed over. */
   readonly environment: Readonly<Record<string, string>>
+  /** Material id of the key by which the token is known to be the right one and to work; nothing before there is one. */
+  readonly canary?: () => string | undefined
   readonly observe?: (call: HsmCall) => void
   readonly log?: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
-/**
- * Starts the workers one after another: SoftHSM hides the token from a process that starts while another one logs in. Rejects
- * with an OperatorError of one line when one cannot start; a PIN that was refused is not tried by the next one.
- */
-export async function connectHsm(options: HsmOptions): Promise<Hsm> {
-  const profile = profileOf(options.profile)
-  const hsm = new WorkerHsm(options, profile)
-  try {
-    await hsm.start()
-  } catch (error) {
-    await hsm.close()
-    throw error instanceof OperatorError ? new OperatorError(`HSM ${options.name}: ${error.message}`) : error
-  }
-  return hsm
-}
-
 const managementFactor = 5
 /** A call that kills its worker is not given to every worker there is. */
-const maximumAttempts = 3
-/** Milliseconds before the first restart after a failed one; doubled each time. */
-const firstPause = 100
-const longestPause = 10_000
+const maximumAttempts = 4
+/** Milliseconds before the first restart after a failed one; doubled each time. An HSM that is back is noticed within the longest. */
+const firstPause = 50
+const longestPause = 1000
+/** For this share of the deadline calls wait for the last worker to be replaced; if it takes longer, they fail at once. */
+const patience = 0.5
 /** Milliseconds for a worker to end by itself. */
 const endGrace = 1000
+/** Milliseconds before a call that came back from a busy HSM is sent again; doubled each time. */
+const firstBackOff = 10
+/** A worker that says nothing for this share of the deadline gets no more calls, and another one is started. */
+const silence = 0.25
+/** Threads of libuv's pool beside those of the sessions. */
+const sparePoolThreads = 4
 
-class WorkerHsm implements Hsm {
+export class Workers implements Backend, WorkerEvents {
   readonly name: string
   readonly ivLength: number
-  readonly #options: HsmOptions
+  readonly #options: WorkersOptions
+  readonly #sessions: number
   readonly #workers: WorkerProcess[] = []
-  /** Calls that came while a lost worker was being replaced, each with the timer of its deadline. */
-  readonly #waiting = new Map<Call, NodeJS.Timeout>()
+  /** Those that hang, for as long as a call of theirs may still be answered. */
+  readonly #condemned = new Set<WorkerProcess>()
+  readonly #queue: FairQueue<Call>
+  readonly #changes: ChangeTurns
   readonly #closing = new AbortController()
+  readonly #watch: NodeJS.Timeout
   #starting: WorkerProcess | undefined
   #replacing: Promise<void> | undefined
-  /** Why no worker can be had: calls fail at once. */
-  #down: Error | undefined
+  /** One worker after another: a PIN that was refused is not tried by the next one. */
+  #logins: Promise<unknown> = Promise.resolve()
+  /** Why no worker can be had: the circuit is open, and calls fail at once. */
+  #down: { readonly state: Exclude<HsmHealth['state'], 'ready'>; readonly reason: Error } | undefined
   /** Workers in a row that did not start, or died before they answered anything. */
   #failures = 0
+  #starts = 0
   #pending = 0
   #chosen: WorkerProcess | undefined
-  readonly #changesAlone: boolean
-  /** Ends when the call before that wants the HSM to itself has ended. */
-  #turn: Promise<unknown> = Promise.resolve()
-  #isHeld = false
-  #idle: (() => void) | undefined
   #drained: (() => void) | undefined
 
-  constructor(options: HsmOptions, { ivLength, changesAlone }: Profile) {
+  constructor(options: WorkersOptions) {
+    const { ivLength, sessions } = profileOf(options.profile)
     this.name = options.name
     this.ivLength = ivLength
-    this.#changesAlone = changesAlone
     this.#options = options
+    this.#sessions = options.sessions ?? sessions
+    this.#queue = new FairQueue(options.queue)
+    this.#changes = new ChangeTurns(
+      () => this.#all().every(({ reading }) => reading === 0),
+      () => this.#dispatch(),
+    )
+    const interval = Math.max(10, (options.deadline * silence) / 2)
+    // Answers that lie in the sockets are read before anything is judged.
+    this.#watch = setInterval(() => setImmediate(() => this.#condemnSilent()), interval).unref()
   }
 
   get pending(): number {
     return this.#pending
   }
 
+  get health(): HsmHealth {
+    const { state = 'ready', reason } = this.#down ?? {}
+    return { state, reason: reason?.message, workers: this.#workers.length, starts: this.#starts }
+  }
+
+  /**
+   * Starts the workers one after another: SoftHSM hides the token from a process that starts while another one logs in. Rejects
+   * with an OperatorError of one line when one cannot start; a PIN that was refused is not tried by the next one.
+   */
   async start(): Promise<void> {
-    const starting = this.#startAll()
+    const starting = (async () => {
+      while (this.#workers.length < this.#options.workers) await this.#startWorker()
+    })()
     this.#replacing = starting
     try {
       await starting
+    } catch (error) {
+      await this.close()
+      throw error instanceof OperatorError ? new OperatorError(`HSM ${this.name}: ${error.message}`) : error
     } finally {
       this.#replacing = undefined
     }
   }
 
-  async encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array): Promise<Sealed> {
-    return decodeSealed(await this.#call('encrypt', encodeEncrypt(material, plaintext, aad)))
+  /** Like start, but goes on trying in the background: for one of several. */
+  startLater(): void {
+    this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
   }
 
-  async decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array> {
-    return this.#call('decrypt', encodeDecrypt(material, sealed, aad))
-  }
-
-  async random(length: number): Promise<Uint8Array> {
-    return this.#call('random', encodeRandom(length))
-  }
-
-  async generateKey(
-    material: string,
-    spec: SupportedKeySpec,
-    usage: KeyUsageType,
-    label: string,
-  ): Promise<GeneratedKey> {
-    const request = { material, spec, usage, label }
-    const [custody, publicKey] = decodeParts(await this.#manage('generateKey', request)) as [Buffer, Buffer?]
-    return { custody: decodeJson(custody), publicKey }
-  }
-
-  async generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair> {
-    const deadline = managementFactor * this.#options.deadline
-    const [publicKey, privateKey] = decodeParts(await this.#call('generateKeyPair', Buffer.from(spec), deadline))
-    return { publicKey: publicKey!, privateKey: privateKey! }
-  }
-
-  async encryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, plaintext: Uint8Array): Promise<Uint8Array> {
-    if (this.#options.publicKeyOperations === 'gateway')
-      return encryptOaep(key.publicKey!, oaepHash(algorithm), plaintext)
-    return this.#call('encryptRaw', encodeParts(algorithm, plaintext, key.material, key.spec, key.publicKey!))
-  }
-
-  async decryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, ciphertext: Uint8Array): Promise<Uint8Array> {
-    return this.#call('decryptRaw', encodeParts(algorithm, ciphertext, key.material, key.spec))
-  }
-
-  async sign(
-    key: HsmKey,
-    algorithm: SigningAlgorithmSpec,
-    type: MessageType,
-    message: Uint8Array,
-  ): Promise<Uint8Array> {
-    return this.#call('sign', encodeParts(algorithm, type, message, key.material, key.spec))
-  }
-
-  async verify(
-    key: HsmKey,
-    algorithm: SigningAlgorithmSpec,
-    type: MessageType,
-    message: Uint8Array,
-    signature: Uint8Array,
-  ): Promise<boolean> {
-    if (this.#options.publicKeyOperations === 'gateway' && type === 'RAW') {
-      return verifyMessage(key.publicKey!, algorithm, message, signature)
-    }
-    const payload = encodeParts(algorithm, type, message, signature, key.material, key.spec, key.publicKey!)
-    return decodeBoolean(await this.#call('verify', payload))
-  }
-
-  async generateMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array): Promise<Uint8Array> {
-    return this.#call('generateMac', encodeParts(algorithm, message, key.material))
-  }
-
-  async verifyMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array, mac: Uint8Array): Promise<boolean> {
-    return decodeBoolean(await this.#call('verifyMac', encodeParts(algorithm, message, mac, key.material)))
-  }
-
-  async deriveSharedSecret(key: HsmKey, peer: Uint8Array): Promise<Uint8Array> {
-    return this.#call('deriveSharedSecret', encodeParts(peer, key.material, key.spec))
-  }
-
-  async destroyKey(material: string): Promise<void> {
-    await this.#manage('destroyKey', { material })
-  }
-
-  async objects(): Promise<readonly HsmObject[]> {
-    return decodeJson(await this.#manage('objects', {}))
-  }
-
-  async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return
-    this.#closing.abort()
-    this.#starting?.kill()
-    if (this.#pending > 0) await new Promise<void>(resolve => (this.#drained = resolve))
-    await this.#replacing
-    await Promise.all(this.#workers.map(worker => worker.end(endGrace)))
-  }
-
-  #manage(name: CallName, request: object): Promise<Buffer> {
-    const call = () => this.#call(name, encodeJson(request), managementFactor * this.#options.deadline)
-    if (!this.#changesAlone) return call()
-    const result = this.#turn.then(() => this.#alone(call))
-    this.#turn = result.catch(() => undefined)
-    return result
-  }
-
-  /** Holds new calls back, lets the running ones end, and runs this one with the HSM to itself. */
-  async #alone(call: () => Promise<Buffer>): Promise<Buffer> {
-    this.#isHeld = true
-    try {
-      if (this.#isBusy()) await new Promise<void>(resolve => (this.#idle = resolve))
-      return await call()
-    } finally {
-      this.#idle = undefined
-      this.#isHeld = false
-      this.#dispatchWaiting()
-    }
-  }
-
-  #isBusy(): boolean {
-    return this.#workers.some(worker => worker.pending.size > 0)
-  }
-
-  #call(name: CallName, payload: Buffer, deadline = this.#options.deadline): Promise<Buffer> {
+  call(name: CallName, payload: Buffer, caller: string): Promise<Buffer> {
     if (this.#closing.signal.aborted) throw unavailable(new Error('The HSM was closed.')).failure
     const startedAt = performance.now()
+    const factor = calls[name].lane === 'management' ? managementFactor : 1
     this.#pending++
     return new Promise((resolve, reject) => {
       const call: Call = {
         name,
         payload,
+        caller,
         startedAt,
-        deadline: startedAt + deadline,
+        deadline: startedAt + factor * this.#options.deadline,
         attempts: 0,
+        isRepeated: false,
         answer: output => {
           this.#settled(call, 'CKR_OK')
           resolve(output)
@@ -257,8 +150,67 @@ class WorkerHsm implements Hsm {
           reject(failure)
         },
       }
-      this.#dispatch(call)
+      this.#give(call)
     })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
+    clearInterval(this.#watch)
+    this.#starting?.kill()
+    if (this.#pending > 0) await new Promise<void>(resolve => (this.#drained = resolve))
+    await this.#replacing?.catch(() => undefined)
+    await Promise.all(this.#all().map(worker => worker.end(endGrace)))
+  }
+
+  lost(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void {
+    // A worker that was not ready yet: whoever starts it is told.
+    if (this.#starting === worker) return
+    const index = this.#workers.indexOf(worker)
+    if (index >= 0) this.#workers.splice(index, 1)
+    this.#condemned.delete(worker)
+    this.#failures = worker.proven ? 0 : this.#failures + 1
+    this.#log('warn', 'An HSM worker was lost.', { pid: worker.pid, reason })
+    this.#replaceMissing()
+    for (const call of unfinished) this.#giveAgain(call, reason)
+    this.#changes.ended()
+  }
+
+  returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy' | 'missing'): void {
+    if (why === 'loginLost') {
+      this.#logInAgain(worker)
+      this.#giveAgain(call, 'the login was lost')
+    } else if (why === 'missing') this.#seekElsewhere(worker, call)
+    else this.#giveLater(call)
+    this.#ended(worker)
+  }
+
+  asksChange(worker: WorkerProcess, id: number, ended: Promise<void>): void {
+    void this.#changes.alone(async () => {
+      worker.grantChange(id)
+      await ended
+    })
+  }
+
+  settled(worker: WorkerProcess, { missedBy }: Call, answered: boolean): void {
+    if (answered && missedBy !== undefined) this.#replaceBlind(missedBy)
+    this.#ended(worker)
+  }
+
+  wrote({ pid }: WorkerProcess, text: string): void {
+    this.#log('warn', 'An HSM worker wrote an error.', { pid, text: text.slice(0, 1000) })
+  }
+
+  /** A worker has one call less. */
+  #ended(worker: WorkerProcess): void {
+    this.#changes.ended()
+    if (worker.pending === 0 && this.#condemned.delete(worker)) void worker.end(endGrace)
+    if (this.#queue.size > 0) this.#dispatch()
+  }
+
+  #all(): readonly WorkerProcess[] {
+    return [...this.#workers, ...this.#condemned]
   }
 
   #settled({ name, payload, startedAt }: Call, returnCode: string): void {
@@ -270,31 +222,63 @@ class WorkerHsm implements Hsm {
       seconds: (performance.now() - startedAt) / 1000,
     })
     if (--this.#pending === 0) this.#drained?.()
-    if (!this.#isBusy()) this.#idle?.()
   }
 
-  /** Gives the call to the worker with the least to do; without any, to the next that starts, unless there is no hope of one. */
-  #dispatch(call: Call): void {
-    const isHeld = this.#isHeld && !calls[call.name].alone
-    const worker = isHeld ? undefined : this.#chooseWorker()
-    if (worker !== undefined) worker.send(call)
-    else if (!isHeld && this.#down !== undefined) call.fail(unavailable(this.#down))
-    else {
-      const expire = () => {
-        this.#waiting.delete(call)
-        call.fail(unavailable(new Error('No worker was ready in time.'), 'TIMEOUT'))
-      }
-      this.#waiting.set(call, setTimeout(expire, call.deadline - performance.now()))
+  /** Gives the call to a worker; without any, it waits for one, unless there is no hope of one or too many wait. */
+  #give(call: Call): void {
+    if (call.deadline <= performance.now()) {
+      call.fail(timedOut())
+      return
     }
+    const worker = this.#queue.size === 0 ? this.#workerFor(call) : undefined
+    if (worker !== undefined) worker.send(call)
+    else if (this.#down !== undefined) call.fail(this.#whyDown())
+    else this.#wait(call)
+  }
+
+  #wait(call: Call): void {
+    const refused = call.isRepeated ? this.#queue.putBack(call.caller, call) : this.#queue.add(call.caller, call)
+    refused?.fail({ failure: new Failure('ThrottlingException', throttled), returnCode: 'QUEUE_FULL' })
+    if (refused === call) return
+    setTimeout(() => this.#expire(call), call.deadline - performance.now()).unref()
+    this.#dispatch()
+  }
+
+  /** A call that still waits when its time is over. */
+  #expire(call: Call): void {
+    if (this.#queue.remove(call.caller, call)) call.fail(timedOut())
+  }
+
+  #dispatch(): void {
+    while (this.#queue.size > 0) {
+      if (this.#down !== undefined) {
+        this.#queue.take()!.fail(this.#whyDown())
+        continue
+      }
+      const call = this.#queue.take(waiting => this.#workerFor(waiting) !== undefined)
+      if (call === undefined) return
+      this.#workerFor(call)!.send(call)
+    }
+  }
+
+  #workerFor(call: Call): WorkerProcess | undefined {
+    if (this.#changes.isHeld && calls[call.name].lane === 'cryptography') return undefined
+    return call.missedBy === undefined ? this.#chooseWorker() : this.#leastBusy(call.missedBy)
+  }
+
+  #leastBusy(except?: WorkerProcess): WorkerProcess | undefined {
+    let chosen: WorkerProcess | undefined
+    for (const worker of this.#workers) {
+      if (!worker.takesCalls || worker === except) continue
+      if (chosen === undefined || worker.pending < chosen.pending) chosen = worker
+    }
+    return chosen
   }
 
   /** The worker with the least to do, and then the same for all calls of this turn of the event loop: they share a frame. */
   #chooseWorker(): WorkerProcess | undefined {
-    if (this.#chosen !== undefined && !this.#chosen.lost) return this.#chosen
-    let chosen: WorkerProcess | undefined
-    for (const worker of this.#workers) {
-      if (chosen === undefined || worker.pending.size < chosen.pending.size) chosen = worker
-    }
+    if (this.#chosen?.takesCalls) return this.#chosen
+    const chosen = this.#leastBusy()
     this.#chosen = chosen
     setImmediate(() => {
       this.#chosen = undefined
@@ -302,58 +286,85 @@ class WorkerHsm implements Hsm {
     return chosen
   }
 
-  #dispatchWaiting(): void {
-    for (const [call, timer] of this.#waiting) {
-      clearTimeout(timer)
-      this.#waiting.delete(call)
-      this.#dispatch(call)
+  /** Another worker may do it, but not every one: it may be the call that kills them. */
+  #giveAgain(call: Call, reason: string): void {
+    if (this.#closing.signal.aborted || call.attempts >= maximumAttempts) {
+      call.fail(call.lastFailure ?? unavailable(new Error(`The HSM worker was lost: ${reason}`)))
+    } else this.#give(call)
+  }
+
+  /** An HSM that has too much to do gets a pause, longer each time. */
+  #giveLater(call: Call): void {
+    const pause = firstBackOff * 2 ** (call.attempts - 1) * (0.5 + Math.random() / 2)
+    if (performance.now() + pause >= call.deadline || this.#closing.signal.aborted) call.fail(call.lastFailure!)
+    else setTimeout(() => this.#give(call), pause)
+  }
+
+  /** A key that one worker does not find may be there all the same: only when another says so, too, it is not. */
+  #seekElsewhere(worker: WorkerProcess, call: Call): void {
+    const others = this.#workers.some(other => other !== worker)
+    if (call.missedBy !== undefined || !others) {
+      call.fail(call.lastFailure!)
+      return
+    }
+    call.missedBy = worker
+    this.#giveAgain(call, 'the key was not found')
+  }
+
+  /** SoftHSM's library can be left with a wrong picture of the token for good. */
+  #replaceBlind(worker: WorkerProcess): void {
+    if (worker.lost) return
+    this.#log('warn', 'An HSM worker did not find a key that another one found.', { pid: worker.pid })
+    worker.kill()
+  }
+
+  /** A worker that hangs: others do its calls, but for the oldest, and another worker takes its place. */
+  #condemnSilent(): void {
+    for (const worker of this.#workers.filter(each => each.isSilent(silence * this.#options.deadline))) {
+      this.#workers.splice(this.#workers.indexOf(worker), 1)
+      this.#condemned.add(worker)
+      this.#log('warn', 'An HSM worker does not answer.', { pid: worker.pid })
+      for (const call of worker.takeBack()) this.#giveAgain(call, 'it does not answer')
+      this.#replaceMissing()
     }
   }
 
-  async #startAll(): Promise<void> {
-    while (this.#workers.length < this.#options.workers) await this.#startWorker()
+  #logInAgain(worker: WorkerProcess): void {
+    if (worker.isLoggingIn || worker.lost) return
+    worker.isLoggingIn = true
+    this.#logins = this.#logins.then(() => this.#logIn(worker)).catch(() => undefined)
   }
 
-  async #startWorker(): Promise<void> {
-    const { library, tokenLabel, tokenSerial, pinFile, profile, strictCustody, environment } = this.#options
-    const worker = new WorkerProcess(
-      { library, tokenLabel, tokenSerial, pinFile, profile, strictCustody },
-      environment,
-      (...lost) => this.#lose(...lost),
-      ({ pid }, text) => this.#log('warn', 'An HSM worker wrote an error.', { pid, text: text.slice(0, 1000) }),
-    )
-    this.#starting = worker
-    try {
-      await worker.ready
-    } catch (error) {
-      await worker.ended
-      throw error
-    } finally {
-      this.#starting = undefined
-    }
-    if (worker.lost)
-      throw new StartError({ message: 'The HSM worker died as soon as it was ready.', pinRefused: false })
-    this.#down = undefined
-    this.#workers.push(worker)
-    this.#log('info', 'An HSM worker is ready.', { pid: worker.pid })
-    this.#dispatchWaiting()
+  async #logIn(worker: WorkerProcess): Promise<void> {
+    if (worker.lost || this.#down?.state === 'pinRefused') return
+    const { promise, resolve } = Promise.withResolvers<CallFailure | undefined>()
+    const startedAt = performance.now()
+    worker.send({
+      name: 'logIn',
+      payload: Buffer.alloc(0),
+      caller: '',
+      startedAt,
+      deadline: startedAt + managementFactor * this.#options.deadline,
+      attempts: maximumAttempts,
+      isRepeated: false,
+      answer: () => resolve(undefined),
+      fail: resolve,
+    })
+    const failure = await promise
+    worker.isLoggingIn = false
+    if (failure === undefined)
+      this.#log('warn', 'An HSM worker had lost its login, and has logged in again.', { pid: worker.pid })
+    else if (failure.pinRefused) this.#stop(failure.failure)
+    else worker.kill()
+    this.#dispatch()
   }
 
-  /** Takes a worker out. What it left behind goes to another one where it is safe to do a call twice. */
-  #lose(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void {
-    const index = this.#workers.indexOf(worker)
-    // A worker that was not ready yet: whoever starts it is told.
-    if (index < 0) return
-    this.#workers.splice(index, 1)
-    this.#failures = worker.proven ? 0 : this.#failures + 1
-    this.#log('warn', 'An HSM worker was lost.', { pid: worker.pid, reason })
-    if (this.#closing.signal.aborted) this.#down = new Error('The HSM is closing.')
-    else this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
-    for (const call of unfinished) {
-      if (calls[call.name].repeatable && call.attempts < maximumAttempts) this.#dispatch(call)
-      else call.fail(call.lastFailure ?? unavailable(new Error(`The HSM worker was lost: ${reason}`)))
-    }
-    if (!this.#isBusy()) this.#idle?.()
+  #replaceMissing(): void {
+    if (this.#closing.signal.aborted) this.#setDown('unavailable', new Error('The HSM is closing.'))
+    else if (this.#down?.state !== 'pinRefused') this.startLater()
+    if (this.#workers.length > 0) return
+    const tooLong = () => this.#setDown('unavailable', new Error('No worker could be started yet.'))
+    setTimeout(tooLong, patience * this.#options.deadline).unref()
   }
 
   async #replace(): Promise<void> {
@@ -365,18 +376,68 @@ class WorkerHsm implements Hsm {
         if (this.#closing.signal.aborted) break
         this.#failures++
         this.#log('error', 'An HSM worker could not start.', { reason: (error as Error).message })
-        this.#setDown(error as Error)
-        if (error instanceof StartError && error.pinRefused) return
+        const reason = error instanceof StartError ? error.reason : 'unavailable'
+        if (reason === 'pinRefused') return this.#stop(error as Error)
+        this.#setDown(reason, error as Error)
       }
     }
-    if (this.#closing.signal.aborted) this.#setDown(new Error('The HSM is closing.'))
+    if (this.#closing.signal.aborted) this.#setDown('unavailable', new Error('The HSM is closing.'))
+  }
+
+  #startWorker(): Promise<void> {
+    const { changesAlone } = profileOf(this.#options.profile)
+    const start = () => this.#startOne()
+    return changesAlone ? this.#changes.withoutChange(start) : start()
+  }
+
+  async #startOne(): Promise<void> {
+    const { library, tokenLabel, tokenSerial, pinFile, profile, strictCustody, canary } = this.#options
+    const argument = { library, tokenLabel, tokenSerial, pinFile, profile, strictCustody, canary: canary?.() }
+    const environment = { ...this.#pool(), ...this.#options.environment }
+    const worker = new WorkerProcess({ ...argument, sessions: this.#sessions }, environment, this)
+    this.#starting = worker
+    try {
+      const { mode } = await worker.ready
+      if (worker.lost)
+        throw new StartError({ message: 'The HSM worker died as soon as it was ready.', reason: 'unavailable' })
+      this.#log('info', 'An HSM worker is ready.', { pid: worker.pid, mode })
+    } catch (error) {
+      await worker.ended
+      throw error
+    } finally {
+      this.#starting = undefined
+    }
+    this.#down = undefined
+    this.#starts++
+    this.#workers.push(worker)
+    this.#dispatch()
+  }
+
+  /** The size of libuv's pool, which has to be said before the process starts. */
+  #pool(): Readonly<Record<string, string>> {
+    if (profileOf(this.#options.profile).mode === 'synchronous') return {}
+    return { UV_THREADPOOL_SIZE: String(this.#sessions + sparePoolThreads) }
   }
 
   /** As long as no worker is left, nothing waits for one. */
-  #setDown(reason: Error): void {
+  #setDown(state: 'unavailable' | 'untrusted', reason: Error): void {
     if (this.#workers.length > 0) return
-    this.#down = reason
-    this.#dispatchWaiting()
+    if (this.#down === undefined || state === 'untrusted')
+      this.#log('error', 'The HSM cannot be used.', { reason: reason.message })
+    this.#down = { state, reason }
+    this.#dispatch()
+  }
+
+  /** Tokens lock themselves after a few wrong PINs: nobody tries it again until the gateway is restarted. */
+  #stop(reason: Error): void {
+    this.#log('error', 'The PIN was refused; it is not tried again before a restart.', { reason: reason.message })
+    this.#down = { state: 'pinRefused', reason }
+    for (const worker of this.#workers.splice(0)) void worker.end(endGrace)
+    this.#dispatch()
+  }
+
+  #whyDown(): CallFailure {
+    return unavailable(this.#down!.reason)
   }
 
   #log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void {
@@ -384,11 +445,15 @@ class WorkerHsm implements Hsm {
   }
 }
 
+/** KMS Developer Guide, "Throttling AWS KMS requests". */
+const throttled = 'You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.'
+
 /** Milliseconds to wait after that many failures in a row. */
 function pause(failures: number): number {
   return Math.min(longestPause, firstPause * 2 ** (failures - 1))
 }
 
-function unavailable(cause: Error, returnCode = 'WORKER_LOST'): CallFailure {
-  return { failure: new Failure('KeyUnavailableException', 'The HSM is not available.', { cause }), returnCode }
+function unavailable(cause: Error): CallFailure {
+  const failure = new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
+  return { failure, returnCode: 'WORKER_LOST' }
 }

@@ -6,6 +6,7 @@ import {
   classOf,
   failureFrom,
   recoveryFrom,
+  recoveryOfHealthy,
   returnCodeName,
   returnCodes,
 } from '../../src/hsm/return-codes.ts'
@@ -23,7 +24,7 @@ describe('return codes', () => {
     expect(new Set(values).size).toBe(values.length)
   })
 
-  it('that nobody knows share two names, and nothing is done about them', () => {
+  it('that nobody knows share two names and say nothing about the HSM', () => {
     expect(returnCodeName(0x8000_1087)).toBe('CKR_VENDOR_DEFINED')
     expect(returnCodeName(-1)).toBe('CKR_VENDOR_DEFINED')
     expect(returnCodeName(0x300)).toBe('CKR_UNKNOWN')
@@ -33,16 +34,16 @@ describe('return codes', () => {
   it.each([
     ['CKR_SESSION_HANDLE_INVALID', 'new session', 'KeyUnavailableException'],
     ['CKR_OPERATION_ACTIVE', 'new session', 'KeyUnavailableException'],
-    ['CKR_USER_NOT_LOGGED_IN', 'replace worker', 'KeyUnavailableException'],
+    ['CKR_USER_NOT_LOGGED_IN', 'log in again', 'KeyUnavailableException'],
     ['CKR_OBJECT_HANDLE_INVALID', 'find again', 'KMSInvalidStateException'],
     ['CKR_KEY_HANDLE_INVALID', 'find again', 'KMSInvalidStateException'],
-    ['CKR_DEVICE_ERROR', 'replace worker', 'KeyUnavailableException'],
-    ['CKR_TOKEN_NOT_PRESENT', 'replace worker', 'KeyUnavailableException'],
+    ['CKR_DEVICE_ERROR', 'ask the canary', 'KeyUnavailableException'],
+    ['CKR_TOKEN_NOT_PRESENT', 'ask the canary', 'KeyUnavailableException'],
     ['CKR_CRYPTOKI_NOT_INITIALIZED', 'replace worker', 'KeyUnavailableException'],
-    ['CKR_SESSION_COUNT', 'none', 'KeyUnavailableException'],
+    ['CKR_SESSION_COUNT', 'back off', 'ThrottlingException'],
     ['CKR_PIN_INCORRECT', 'stop', 'KeyUnavailableException'],
     ['CKR_PIN_LOCKED', 'stop', 'KeyUnavailableException'],
-    ['CKR_GENERAL_ERROR', 'none', 'KMSInternalException'],
+    ['CKR_GENERAL_ERROR', 'ask the canary', 'KMSInternalException'],
     ['CKR_ENCRYPTED_DATA_INVALID', 'none', 'InvalidCiphertextException'],
     ['CKR_MECHANISM_INVALID', 'none', 'UnsupportedOperationException'],
     ['CKR_TEMPLATE_INCONSISTENT', 'none', 'KMSInternalException'],
@@ -52,8 +53,18 @@ describe('return codes', () => {
     expect(failureFrom(error)).toMatchObject({ code, message: '', cause: error })
   })
 
+  it.each([
+    ['CKR_DEVICE_ERROR', 'back off'],
+    ['CKR_GENERAL_ERROR', 'none'],
+    ['CKR_FUNCTION_FAILED', 'none'],
+    ['CKR_SESSION_CLOSED', 'new session'],
+  ] as const)('%s, of an HSM that works: %s', (name, recovery) => {
+    expect(recoveryOfHealthy(new CryptokiError('C_Encrypt', returnCodes[name][0]))).toBe(recovery)
+  })
+
   it('leave alone what is no return code', () => {
     expect(recoveryFrom(new TypeError('x'))).toBe('none')
+    expect(recoveryOfHealthy(new TypeError('x'))).toBe('none')
     expect(failureFrom(new TypeError('x')).code).toBe('KMSInternalException')
     const failure = new Failure('KMSInvalidStateException')
     expect(failureFrom(failure)).toBe(failure)

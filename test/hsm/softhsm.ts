@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { HsmOptions } from '../../src/hsm/connect.ts'
 import { provisionHsm } from '../../src/hsm/provision.ts'
-import type { HsmOptions } from '../../src/hsm/workers.ts'
 
 /** Where Debian puts it. */
 export const softHsmLibrary = '/usr/lib/softhsm/libsofthsm2.so'
@@ -35,6 +35,7 @@ export function emptySoftHsm(): SoftHsm {
     pinFile,
     profile: 'softhsm2',
     workers: 2,
+    queue: 1000,
     deadline: 2000,
     publicKeyOperations: 'hsm',
     strictCustody: false,

@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { OperatorError } from '../../src/errors.ts'
+import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import { inspectHsm } from '../../src/hsm/inspect.ts'
 import { provisionHsm } from '../../src/hsm/provision.ts'
-import { connectHsm, type HsmOptions } from '../../src/hsm/workers.ts'
 import { createSoftHsm, emptySoftHsm, noPkcs11Library, provision, type SoftHsm } from './softhsm.ts'
 
 vi.mock('node:child_process', async importOriginal => {
@@ -92,7 +92,7 @@ describe('a wrong PIN', () => {
       workers: 1,
       log(level, _message, fields) {
         if (level === 'info') ready.push(fields.pid as number)
-        if (level === 'error') failed.resolve(fields.reason as string)
+        if (level === 'error' && /PIN/.test(String(fields.reason))) failed.resolve(fields.reason as string)
       },
     })
     writeFileSync(softHsm.pinFile, 'wrong-pin')

@@ -2,12 +2,12 @@
 
 import { createAudit } from '../../src/audit/audit.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
+import { connectHsm } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
-import { connectHsm } from '../../src/hsm/workers.ts'
 import type { Alias } from '../../src/model/alias.ts'
 import type { Key } from '../../src/model/key.ts'
 import { createMaterial } from '../../src/operations/materials.ts'
-import type { JobServices } from '../../src/services.ts'
+import type { Hsms, JobServices } from '../../src/services.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
@@ -46,11 +46,12 @@ export async function openHouse(): Promise<House> {
     if (name === hsm.name) return hsm
     throw new Error(`no HSM ${name}`)
   }
+  const hsms: Hsms = { all: [hsm], named, ofRegion: () => hsm, for: () => hsms }
   const clock = () => house.time
   const house: House = {
     services: {
       storage,
-      hsms: { all: [hsm], named, ofRegion: () => hsm },
+      hsms,
       clock,
       audit: createAudit(journal, clock),
       metrics: { orphans: (name, count) => void orphans.set(name, count) },

@@ -2,8 +2,10 @@
 
 export interface Profile {
   readonly name: string
-  /** How a worker calls the library. `synchronous`: one call at a time; right where a call costs microseconds. */
-  readonly mode: 'synchronous'
+  /** How a worker calls the library: see mode.ts. `measured`: whatever is fastest when the worker starts. */
+  readonly mode: 'measured' | 'synchronous' | 'asynchronous' | 'threads'
+  /** Sessions of each worker, which are its calls under way in every mode but `synchronous`. */
+  readonly sessions: number
   /** Who makes the IV of an AES-GCM encryption. `caller`: it is drawn from the HSM's generator and handed over. */
   readonly ivSource: 'caller'
   /** Bytes of the IV. */
@@ -23,12 +25,18 @@ export interface Profile {
    * destroying and listing objects therefore wait until no other call is running, and others wait for them.
    */
   readonly changesAlone: boolean
+  /**
+   * A key pair is made in the session and then copied to the token: making it takes long, and with `changesAlone` all others would
+   * wait for it. The copy is in the same custody, but may be copied again on the token.
+   */
+  readonly copiesPairs: boolean
   /** How often a starting process looks for its token before it is said not to be there. */
   readonly searches: number
 }
 
 const defaults = {
-  mode: 'synchronous',
+  mode: 'measured',
+  sessions: 16,
   ivSource: 'caller',
   ivLength: 12,
   badCiphertext: [],
@@ -37,6 +45,7 @@ const defaults = {
   copyable: true,
   provisions: false,
   changesAlone: false,
+  copiesPairs: false,
   searches: 1,
 } as const satisfies Omit<Profile, 'name'>
 

@@ -1,0 +1,42 @@
+/** Whether the HSM works, asked of the HSM: return codes alone do not tell. */
+import { randomBytes } from 'node:crypto'
+
+/** What the canary is tried with: functions that say what the HSM said, and do not ask the canary. */
+export interface CanaryFunctions {
+  seal(material: string, plaintext: Buffer, aad: Buffer): Promise<{ readonly iv: Buffer; readonly ciphertext: Buffer }>
+  open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer>
+  random(length: number): Promise<Buffer>
+}
+
+const aad = Buffer.from('canary')
+
+export class Canary {
+  readonly #hsm: CanaryFunctions
+  readonly #material: string | undefined
+  #singing: Promise<boolean> | undefined
+
+  /** @param material of an AES key that is there for this; before there is one, the HSM is asked for random bytes */
+  constructor(hsm: CanaryFunctions, material: string | undefined) {
+    this.#hsm = hsm
+    this.#material = material
+  }
+
+  /** One answer serves all who ask at the same time. */
+  sings(): Promise<boolean> {
+    this.#singing ??= this.#sing().finally(() => {
+      this.#singing = undefined
+    })
+    return this.#singing
+  }
+
+  async #sing(): Promise<boolean> {
+    try {
+      if (this.#material === undefined) return (await this.#hsm.random(16)).length === 16
+      const song = randomBytes(16)
+      const { iv, ciphertext } = await this.#hsm.seal(this.#material, song, aad)
+      return song.equals(await this.#hsm.open(this.#material, iv, ciphertext, aad))
+    } catch {
+      return false
+    }
+  }
+}

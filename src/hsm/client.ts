@@ -1,0 +1,160 @@
+/** The contract of hsm.ts, for one caller: each call becomes a message. */
+import type {
+  EncryptionAlgorithmSpec,
+  KeyUsageType,
+  MacAlgorithmSpec,
+  MessageType,
+  SigningAlgorithmSpec,
+} from '@aws-sdk/client-kms'
+import type { SupportedKeySpec } from '../model/key-spec.ts'
+import type { Backend } from './backend.ts'
+import type { GeneratedKey, Hsm, HsmHealth, HsmKey, HsmObject, KeyPair, Sealed } from './hsm.ts'
+import {
+  type CallName,
+  decodeBoolean,
+  decodeJson,
+  decodeParts,
+  decodeSealed,
+  encodeDecrypt,
+  encodeEncrypt,
+  encodeJson,
+  encodeParts,
+  encodeRandom,
+} from './messages.ts'
+import { encryptOaep, oaepHash, verifyMessage } from './outside.ts'
+
+/** Callers whose clients are kept; more only cost a little more each. */
+const mostClients = 1000
+
+export class HsmClient implements Hsm {
+  readonly #backend: Backend
+  readonly #publicKeyOperations: 'hsm' | 'gateway'
+  readonly #caller: string
+  readonly #clients: Map<string, HsmClient>
+
+  /** @param clients those of all callers */
+  constructor(
+    backend: Backend,
+    publicKeyOperations: 'hsm' | 'gateway',
+    caller = '',
+    clients = new Map<string, HsmClient>(),
+  ) {
+    this.#backend = backend
+    this.#publicKeyOperations = publicKeyOperations
+    this.#caller = caller
+    this.#clients = clients
+  }
+
+  get name(): string {
+    return this.#backend.name
+  }
+
+  get ivLength(): number {
+    return this.#backend.ivLength
+  }
+
+  get health(): HsmHealth {
+    return this.#backend.health
+  }
+
+  get pending(): number {
+    return this.#backend.pending
+  }
+
+  for(caller: string): Hsm {
+    const known = this.#clients.get(caller)
+    if (known !== undefined) return known
+    if (this.#clients.size === mostClients) this.#clients.clear()
+    const client = new HsmClient(this.#backend, this.#publicKeyOperations, caller, this.#clients)
+    this.#clients.set(caller, client)
+    return client
+  }
+
+  async encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array): Promise<Sealed> {
+    return decodeSealed(await this.#call('encrypt', encodeEncrypt(material, plaintext, aad)))
+  }
+
+  async decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array> {
+    return this.#call('decrypt', encodeDecrypt(material, sealed, aad))
+  }
+
+  async random(length: number): Promise<Uint8Array> {
+    return this.#call('random', encodeRandom(length))
+  }
+
+  async generateKey(
+    material: string,
+    spec: SupportedKeySpec,
+    usage: KeyUsageType,
+    label: string,
+  ): Promise<GeneratedKey> {
+    const request = encodeJson({ material, spec, usage, label })
+    const [custody, publicKey] = decodeParts(await this.#call('generateKey', request)) as [Buffer, Buffer?]
+    return { custody: decodeJson(custody), publicKey }
+  }
+
+  async generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair> {
+    const [publicKey, privateKey] = decodeParts(await this.#call('generateKeyPair', Buffer.from(spec)))
+    return { publicKey: publicKey!, privateKey: privateKey! }
+  }
+
+  async encryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, plaintext: Uint8Array): Promise<Uint8Array> {
+    if (this.#publicKeyOperations === 'gateway') return encryptOaep(key.publicKey!, oaepHash(algorithm), plaintext)
+    return this.#call('encryptRaw', encodeParts(algorithm, plaintext, key.material, key.spec, key.publicKey!))
+  }
+
+  async decryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, ciphertext: Uint8Array): Promise<Uint8Array> {
+    return this.#call('decryptRaw', encodeParts(algorithm, ciphertext, key.material, key.spec))
+  }
+
+  async sign(
+    key: HsmKey,
+    algorithm: SigningAlgorithmSpec,
+    type: MessageType,
+    message: Uint8Array,
+  ): Promise<Uint8Array> {
+    return this.#call('sign', encodeParts(algorithm, type, message, key.material, key.spec))
+  }
+
+  async verify(
+    key: HsmKey,
+    algorithm: SigningAlgorithmSpec,
+    type: MessageType,
+    message: Uint8Array,
+    signature: Uint8Array,
+  ): Promise<boolean> {
+    if (this.#publicKeyOperations === 'gateway' && type === 'RAW') {
+      return verifyMessage(key.publicKey!, algorithm, message, signature)
+    }
+    const payload = encodeParts(algorithm, type, message, signature, key.material, key.spec, key.publicKey!)
+    return decodeBoolean(await this.#call('verify', payload))
+  }
+
+  async generateMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array): Promise<Uint8Array> {
+    return this.#call('generateMac', encodeParts(algorithm, message, key.material))
+  }
+
+  async verifyMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array, mac: Uint8Array): Promise<boolean> {
+    return decodeBoolean(await this.#call('verifyMac', encodeParts(algorithm, message, mac, key.material)))
+  }
+
+  async deriveSharedSecret(key: HsmKey, peer: Uint8Array): Promise<Uint8Array> {
+    return this.#call('deriveSharedSecret', encodeParts(peer, key.material, key.spec))
+  }
+
+  async destroyKey(material: string): Promise<void> {
+    await this.#call('destroyKey', encodeJson({ material }))
+  }
+
+  async objects(): Promise<readonly HsmObject[]> {
+    return decodeJson(await this.#call('objects', encodeJson({})))
+  }
+
+  close(): Promise<void> {
+    return this.#backend.close()
+  }
+
+  #call(name: CallName, payload: Buffer): Promise<Buffer> {
+    return this.#backend.call(name, payload, this.#caller)
+  }
+}

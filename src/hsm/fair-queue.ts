@@ -1,0 +1,82 @@
+/** What waits for an HSM: bounded, and shared fairly among callers. */
+
+export class FairQueue<T> {
+  readonly #bound: number
+  /** By caller, in the order of their turns. */
+  readonly #byCaller = new Map<string, T[]>()
+  #size = 0
+
+  /** @param bound items that may wait */
+  constructor(bound: number) {
+    this.#bound = bound
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /**
+   * Takes an item in. Returns the one that has no place: this one or, when another caller has more waiting than this one, the last of
+   * whoever has most.
+   */
+  add(caller: string, item: T): T | undefined {
+    const own = this.#byCaller.get(caller)
+    if (this.#size >= this.#bound) {
+      const longest = this.#longest()
+      if (longest === undefined || longest.length <= (own?.length ?? 0) + 1) return item
+      this.#size--
+      const dropped = longest.pop()
+      this.#add(caller, item)
+      return dropped
+    }
+    this.#add(caller, item)
+    return undefined
+  }
+
+  /** Puts back what was taken out: it has had its turn already, and is never without a place. */
+  putBack(caller: string, item: T): undefined {
+    const own = this.#byCaller.get(caller)
+    if (own === undefined) this.#byCaller.set(caller, [item])
+    else own.unshift(item)
+    this.#size++
+  }
+
+  /** The first item of the caller whose turn it is, among those that may be taken. */
+  take(mayBeTaken: (item: T) => boolean = () => true): T | undefined {
+    for (const [caller, items] of this.#byCaller) {
+      const index = items.findIndex(mayBeTaken)
+      if (index < 0) continue
+      const [item] = items.splice(index, 1)
+      this.#size--
+      // Its next turn is after that of all others.
+      this.#byCaller.delete(caller)
+      if (items.length > 0) this.#byCaller.set(caller, items)
+      return item
+    }
+    return undefined
+  }
+
+  /** Whether it was still there. */
+  remove(caller: string, item: T): boolean {
+    const items = this.#byCaller.get(caller)
+    const index = items?.indexOf(item) ?? -1
+    if (index < 0) return false
+    items!.splice(index, 1)
+    this.#size--
+    if (items!.length === 0) this.#byCaller.delete(caller)
+    return true
+  }
+
+  #add(caller: string, item: T): void {
+    const own = this.#byCaller.get(caller)
+    if (own === undefined) this.#byCaller.set(caller, [item])
+    else own.push(item)
+    this.#size++
+  }
+
+  #longest(): T[] | undefined {
+    let longest: T[] | undefined
+    for (const items of this.#byCaller.values()) if (items.length > (longest?.length ?? 0)) longest = items
+    return longest
+  }
+}

@@ -1,0 +1,252 @@
+/** What callers see when the HSM misbehaves: promises, kept with the misbehaving HSM of test/fault-hsm. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
+import type { Hsm, HsmCall } from '../../src/hsm/hsm.ts'
+import { newMaterial } from '../contracts/hsm.ts'
+import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import { Callers } from './callers.ts'
+import { createSoftHsm, type SoftHsm } from './softhsm.ts'
+
+const text = Buffer.from('text')
+const aad = Buffer.from('aad')
+/** How long a recovery may take at the most, on a machine that has other things to do. */
+const patient = { timeout: 10_000 }
+
+const canary = newMaterial()
+const material = newMaterial()
+let softHsm: SoftHsm
+let faults: FaultHsm
+let hsm: Hsm
+const logged: { level: string; message: string; pid: unknown }[] = []
+const calls: HsmCall[] = []
+
+async function connect(options: Partial<HsmOptions> = {}): Promise<Hsm> {
+  logged.length = 0
+  calls.length = 0
+  hsm = await connectHsm({
+    ...softHsm.options,
+    library: faults.library,
+    environment: { ...softHsm.options.environment, ...faults.environment() },
+    canary: () => canary,
+    observe: call => calls.push(call),
+    log: (level, message, { pid }) => logged.push({ level, message, pid }),
+    ...options,
+  })
+  return hsm
+}
+
+const messages = (message: string) => logged.filter(line => line.message === message)
+const lost = () => messages('An HSM worker was lost.').length
+const ready = () => messages('An HSM worker is ready.').length
+
+beforeAll(async () => {
+  softHsm = await createSoftHsm()
+  const folder = join(softHsm.directory, 'faults')
+  mkdirSync(folder)
+  faults = new FaultHsm(folder)
+  await connect({ canary: () => undefined, workers: 1 })
+  await hsm.generateKey(canary, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'canary')
+  await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by all')
+  await hsm.close()
+})
+afterEach(async () => {
+  faults.clear()
+  await hsm.close()
+})
+afterAll(() => softHsm.remove())
+
+describe('32 callers that encrypt and decrypt without pause', () => {
+  it.each([
+    ['all sessions are lost', 'drop-sessions'],
+    ['the login is lost', 'forget-login'],
+    ['all handles are renumbered', 'renumber-handles'],
+  ])('see no error when %s', async (_what, event) => {
+    await connect()
+    const callers = new Callers(hsm, material)
+    for (let round = 0; round < 3; round++) {
+      await callers.rate(200)
+      faults.set(event)
+      await vi.waitUntil(() => faults.counts()[0]!.hits === 2, patient)
+      expect(await callers.rate(200)).toBeGreaterThan(0)
+    }
+    await callers.end()
+    expect(callers.refusals).toEqual([])
+    expect(callers.wrong).toEqual([])
+    expect(await callers.unopened()).toBe(0)
+    expect(lost()).toBe(0)
+  })
+
+  it.each([
+    ['crashes', 'crash C_Encrypt times 1'],
+    ['is not initialised any more', 'fail C_Decrypt CKR_CRYPTOKI_NOT_INITIALIZED times 1'],
+    ['has no memory left', 'fail C_EncryptInit CKR_HOST_MEMORY times 1'],
+  ])('see no error when the library of a worker %s, and another worker takes its place', async (_what, rule) => {
+    await connect()
+    const callers = new Callers(hsm, material)
+    await callers.rate(200)
+    faults.set(rule)
+    await vi.waitUntil(() => ready() === 3, patient)
+    await callers.end()
+    expect(callers.refusals).toEqual([])
+    expect(callers.wrong).toEqual([])
+    expect(lost()).toBe(1)
+  })
+
+  it('are answered within their deadline when a call never returns, and go on with the other worker', async () => {
+    await connect({ deadline: 1000 })
+    const callers = new Callers(hsm, material)
+    await callers.rate(500)
+    const before = callers.done
+    faults.set('hang C_Encrypt times 1')
+    await vi.waitUntil(() => lost() === 1 && ready() === 3, patient)
+    expect(callers.done).toBeGreaterThan(before)
+    await callers.end()
+    expect(callers.refusals.map(({ code }) => code)).toEqual(['KeyUnavailableException'])
+    expect(callers.refusals[0]!.after).toBeLessThan(1500)
+    expect(callers.wrong).toEqual([])
+  })
+
+  it('are refused at once while the device is lost, and served again when it is back', async () => {
+    await connect()
+    const callers = new Callers(hsm, material)
+    await callers.rate(200)
+    faults.set('gone')
+    await vi.waitUntil(() => hsm.health.state === 'unavailable', patient)
+    const lostAt = performance.now()
+    await delay(1500)
+    const meanwhile = callers.refusals.filter(({ at }) => at > lostAt + 100)
+    expect(meanwhile.length).toBeGreaterThan(100)
+    expect(Math.max(...meanwhile.map(({ after }) => after))).toBeLessThan(500)
+    faults.clear()
+    await vi.waitUntil(() => hsm.health.workers === 2, patient)
+    expect(await callers.rate(300)).toBeGreaterThan(0)
+    await callers.end()
+    expect(new Set(callers.refusals.map(({ code }) => code))).toEqual(new Set(['KeyUnavailableException']))
+    expect(callers.wrong).toEqual([])
+    expect(await callers.unopened()).toBe(0)
+  })
+
+  it('get no key of a token that comes back empty, which is neither used nor changed', async () => {
+    await connect()
+    const callers = new Callers(hsm, material)
+    await callers.rate(200)
+    faults.set('wipe', 'gone')
+    await vi.waitUntil(() => hsm.health.state === 'unavailable', patient)
+    faults.set('wipe', 'count C_GenerateKey', 'count C_DestroyObject')
+    await vi.waitUntil(() => hsm.health.state === 'untrusted', patient)
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    await expect(
+      hsm.generateKey(newMaterial(), 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'never made'),
+    ).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    expect(hsm.health.reason).toMatch(/canary key/)
+    faults.clear()
+    await vi.waitUntil(() => hsm.health.state === 'ready', patient)
+    await callers.end()
+    expect(callers.wrong).toEqual([])
+    expect(await callers.unopened()).toBe(0)
+  })
+})
+
+describe('a return code that may mean anything', () => {
+  it('is the fault of the ciphertext while the canary sings, however often garbage is sent', async () => {
+    await connect()
+    const sealed = await hsm.encrypt(material, text, aad)
+    const garbage = { ...sealed, ciphertext: Buffer.alloc(40, 1) }
+    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => hsm.decrypt(material, garbage, aad)))
+    const codes = outcomes.map(outcome => outcome.status === 'rejected' && outcome.reason.code)
+    expect(new Set(codes)).toEqual(new Set(['InvalidCiphertextException']))
+    expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+    expect(lost()).toBe(0)
+  })
+
+  it('is the fault of the HSM when the canary does not sing: the ciphertext is not called wrong', async () => {
+    await connect({ workers: 1 })
+    const sealed = await hsm.encrypt(material, text, aad)
+    faults.set('fail C_Decrypt CKR_GENERAL_ERROR')
+    await expect(hsm.decrypt(material, sealed, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    faults.clear()
+    await vi.waitUntil(() => hsm.health.workers === 1, patient)
+    expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+  })
+
+  it('is throttling while the canary sings: the call is repeated after a pause', async () => {
+    await connect()
+    faults.set('fail C_EncryptInit CKR_DEVICE_ERROR times 1')
+    await hsm.encrypt(material, text, aad)
+    expect(lost()).toBe(0)
+    expect(faults.counts()[0]!.hits).toBe(1)
+  })
+})
+
+describe('an HSM that throttles', () => {
+  it('answers ThrottlingException when its pauses are longer than the deadline', async () => {
+    await connect({ deadline: 300 })
+    faults.set('fail C_Encrypt CKR_SESSION_COUNT')
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'ThrottlingException' })
+    expect(lost()).toBe(0)
+  })
+})
+
+describe('a PIN that was changed while the gateway ran', () => {
+  it('is tried once, by one worker, when the login is lost; then the HSM stands still', async () => {
+    await connect()
+    await hsm.encrypt(material, text, aad)
+    faults.set('count C_Login', 'fail C_Login CKR_PIN_INCORRECT', 'forget-login')
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    expect(hsm.health.state).toBe('pinRefused')
+    await delay(500)
+    await expect(hsm.random(1)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    expect(faults.counts()[0]!.calls).toBe(1)
+  })
+})
+
+describe('the creation of a key', () => {
+  const create = (id: string) => hsm.generateKey(id, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'created')
+  const count = async (id: string) => (await hsm.objects()).filter(object => object.id === id).length
+
+  it.each([
+    ['a crash after the HSM has made it', 'crash C_GenerateKey after times 1'],
+    ['an error though the HSM has made it', 'fail C_GenerateKey CKR_DEVICE_ERROR after times 1'],
+    ['lost sessions though the HSM has made it', 'fail C_GenerateKey CKR_SESSION_CLOSED after times 1'],
+  ])('leaves one object after %s', async (_what, rule) => {
+    await connect()
+    faults.set(rule)
+    const created = newMaterial()
+    await create(created)
+    expect(await count(created)).toBe(1)
+    await hsm.encrypt(created, text, aad)
+  })
+
+  it('that never returns is answered within its deadline, and nobody else waits for it', async () => {
+    await connect({ deadline: 200 })
+    faults.set('hang C_GenerateKeyPair')
+    const created = hsm.generateKey(newMaterial(), 'ECC_NIST_P256', 'SIGN_VERIFY', 'never made')
+    const refused = expect(created).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    for (let i = 0; i < 20; i++) await hsm.encrypt(material, text, aad)
+    await refused
+  })
+})
+
+describe('callers of an HSM with too much to do', () => {
+  it('are refused at once when too many calls wait, whoever has most of them first', async () => {
+    await connect({ workers: 1, queue: 20 })
+    faults.set('delay C_GenerateRandom 20ms')
+    const [greedy, modest] = [hsm.for('greedy'), hsm.for('modest')]
+    const outcome = (call: Promise<unknown>) =>
+      call.then(
+        () => 'ok',
+        error => error.code as string,
+      )
+    const many = Array.from({ length: 100 }, () => outcome(greedy.random(1)))
+    const few = Array.from({ length: 5 }, () => outcome(modest.random(1)))
+    expect(await Promise.all(few)).toEqual(Array(5).fill('ok'))
+    const outcomes = await Promise.all(many)
+    expect(outcomes.filter(code => code === 'ThrottlingException')).toHaveLength(100 - 32 - 20 + 5)
+    expect(outcomes.filter(code => code === 'ok')).toHaveLength(32 + 20 - 5)
+    expect(logged).toHaveLength(1)
+  })
+})
