@@ -15,7 +15,7 @@ export class Capabilities {
   keyMechanism(spec: SupportedKeySpec): KeyMechanism {
     const key = keyMechanisms[spec]
     if (key !== undefined && this.#mechanisms.has(key.generation)) return key
-    const text = `Key spec ${spec} is not supported by this HSM: it has no mechanism that makes such keys.`
-    throw new Failure('UnsupportedOperationException', text)
+    const reason = key === undefined ? 'PKCS#11 has no mechanisms for it' : 'it has no mechanism that makes such keys'
+    throw new Failure('UnsupportedOperationException', `Key spec ${spec} is not supported by this HSM: ${reason}.`)
   }
 }

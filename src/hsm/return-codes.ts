@@ -46,7 +46,7 @@ export type ClassName = keyof typeof classes
 
 type Row = readonly [value: number, className: ClassName, failure?: FailureCode]
 
-/** PKCS#11 v2.40 errata 01, section 11.1 and header pkcs11t.h; the last rows are from v3.0. */
+/** PKCS#11 v2.40 errata 01, section 11.1 and header pkcs11t.h; the last rows are from v3.0 and v3.2. */
 // biome-ignore format: a table
 export const returnCodes = {
   CKR_OK:                               [0x000, 'ok'],
@@ -147,6 +147,7 @@ export const returnCodes = {
   CKR_TOKEN_RESOURCE_EXCEEDED:          [0x201, 'busy'],
   CKR_OPERATION_CANCEL_FAILED:          [0x202, 'sessionLost'],
   CKR_KEY_EXHAUSTED:                    [0x203, 'caller'],
+  CKR_PARAMETER_SET_NOT_SUPPORTED:      [0x209, 'caller', 'UnsupportedOperationException'],
 } as const satisfies Record<string, Row>
 export type ReturnCode = keyof typeof returnCodes
 
@@ -193,11 +194,12 @@ export function recoveryOfHealthy(thrown: unknown): Recovery {
   return healthy
 }
 
-/** What the caller is told. The return code stays in the cause. */
+/** What the caller is told. The return code stays in the cause, unless it is what the caller wants to know. */
 export function failureFrom(thrown: unknown): Failure {
-  return thrown instanceof CryptokiError
-    ? new Failure(failureCodeOf(thrown), '', { cause: thrown })
-    : Failure.from(thrown)
+  if (!(thrown instanceof CryptokiError)) return Failure.from(thrown)
+  const code = failureCodeOf(thrown)
+  const text = code === 'UnsupportedOperationException' ? `The HSM refuses this with ${thrown.returnCode}.` : ''
+  return new Failure(code, text, { cause: thrown })
 }
 
 function failureCodeOf(error: CryptokiError): FailureCode {

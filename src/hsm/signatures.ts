@@ -71,16 +71,19 @@ export function signing(
     case 'Ed25519':
       return { ...asItIs, mechanism: eddsa, input: message, length: 64 }
     case 'ML-DSA':
-      if (type === 'EXTERNAL_MU') throw unsupported(`${algorithm} of an external mu`)
+      // CKM_ML_DSA_EXTERNAL_MU is in the drafts of v3.3.
+      if (type === 'EXTERNAL_MU') throw unsupported('MessageType EXTERNAL_MU', 'PKCS#11 v3.2 has no mechanism for it')
       return { ...asItIs, mechanism: mlDsaSignature, input: message, length: longestMlDsaSignature }
     // SoftHSM takes the parameters of Ed25519ph and makes a plain Ed25519 signature.
-    default:
-      throw unsupported(algorithm)
+    case 'Ed25519ph':
+      throw unsupported(`SigningAlgorithm ${algorithm}`, 'HSMs are known to make ED25519_SHA_512 of it')
+    case 'SM2':
+      throw unsupported(`SigningAlgorithm ${algorithm}`, 'PKCS#11 has no mechanism for it')
   }
 }
 
-function unsupported(what: string): Failure {
-  return new Failure('UnsupportedOperationException', `The HSM does not sign with ${what}.`)
+function unsupported(what: string, reason: string): Failure {
+  return new Failure('UnsupportedOperationException', `${what} is not supported: ${reason}.`)
 }
 
 function sha2({ hash }: SigningAlgorithmRow): keyof typeof digestInfo {

@@ -45,7 +45,6 @@ describe('return codes', () => {
     ['CKR_PIN_LOCKED', 'stop', 'KeyUnavailableException'],
     ['CKR_GENERAL_ERROR', 'ask the canary', 'KMSInternalException'],
     ['CKR_ENCRYPTED_DATA_INVALID', 'none', 'InvalidCiphertextException'],
-    ['CKR_MECHANISM_INVALID', 'none', 'UnsupportedOperationException'],
     ['CKR_TEMPLATE_INCONSISTENT', 'none', 'KMSInternalException'],
   ] as const)('%s: %s, else %s', (name, recovery, code) => {
     const error = new CryptokiError('C_Encrypt', returnCodes[name][0])
@@ -60,6 +59,21 @@ describe('return codes', () => {
     ['CKR_SESSION_CLOSED', 'new session'],
   ] as const)('%s, of an HSM that works: %s', (name, recovery) => {
     expect(recoveryOfHealthy(new CryptokiError('C_Encrypt', returnCodes[name][0]))).toBe(recovery)
+  })
+
+  it.each([
+    'CKR_MECHANISM_INVALID',
+    'CKR_CURVE_NOT_SUPPORTED',
+    'CKR_KEY_SIZE_RANGE',
+    'CKR_PARAMETER_SET_NOT_SUPPORTED',
+  ] as const)('%s: the HSM lacks what was asked, and the caller is told', name => {
+    const error = new CryptokiError('C_GenerateKeyPair', returnCodes[name][0])
+    expect(recoveryFrom(error)).toBe('none')
+    expect(failureFrom(error)).toMatchObject({
+      code: 'UnsupportedOperationException',
+      message: `The HSM refuses this with ${name}.`,
+      cause: error,
+    })
   })
 
   it('leave alone what is no return code', () => {
