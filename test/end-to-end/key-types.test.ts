@@ -3,6 +3,7 @@ import {
   createHash,
   createPrivateKey,
   diffieHellman,
+  sign as externallySign,
   verify as externallyVerify,
   generateKeyPairSync,
   type KeyObject,
@@ -25,6 +26,8 @@ const kinds = {
   rsa3072:     ['RSA_3072', 'ENCRYPT_DECRYPT'],
   rsa4096:     ['RSA_4096', 'ENCRYPT_DECRYPT'],
   rsaSigning:  ['RSA_2048', 'SIGN_VERIFY'],
+  rsa3072Sign: ['RSA_3072', 'SIGN_VERIFY'],
+  rsa4096Sign: ['RSA_4096', 'SIGN_VERIFY'],
   p256:        ['ECC_NIST_P256', 'SIGN_VERIFY'],
   p384:        ['ECC_NIST_P384', 'SIGN_VERIFY'],
   p521:        ['ECC_NIST_P521', 'SIGN_VERIFY'],
@@ -157,7 +160,9 @@ describe('a signature', () => {
   }
 
   const pairs: readonly (readonly [Name, SigningAlgorithmSpec])[] = [
-    ...rsaSigning.map(algorithm => ['rsaSigning', algorithm] as const),
+    ...(['rsaSigning', 'rsa3072Sign', 'rsa4096Sign'] as const).flatMap(name =>
+      rsaSigning.map(algorithm => [name, algorithm] as const),
+    ),
     ['p256', 'ECDSA_SHA_256'],
     ['p384', 'ECDSA_SHA_384'],
     ['p521', 'ECDSA_SHA_512'],
@@ -445,10 +450,13 @@ describe('a shared secret', () => {
 describe('a data key pair', () => {
   const specs: readonly DataKeyPairSpec[] = [
     'RSA_2048',
+    'RSA_3072',
+    'RSA_4096',
     'ECC_NIST_P256',
     'ECC_NIST_P384',
     'ECC_NIST_P521',
     'ECC_SECG_P256K1',
+    'ECC_NIST_EDWARDS25519',
   ]
   const EncryptionContext = { purpose: 'pair' }
 
@@ -456,6 +464,9 @@ describe('a data key pair', () => {
     createPrivateKey({ key: Buffer.from(der as Uint8Array), format: 'der', type: 'pkcs8' })
 
   const belongTogether = (publicKey: KeyObject, privateKey: KeyObject) => {
+    if (publicKey.asymmetricKeyType === 'ed25519') {
+      return externallyVerify(null, Message, publicKey, externallySign(null, Message, privateKey))
+    }
     if (publicKey.asymmetricKeyType === 'rsa') {
       return privateDecrypt(privateKey, publicEncrypt(publicKey, Message)).equals(Message)
     }

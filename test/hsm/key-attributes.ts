@@ -7,6 +7,8 @@ const flags = [
   ...['TOKEN', 'PRIVATE', 'SENSITIVE', 'EXTRACTABLE', 'ALWAYS_SENSITIVE', 'NEVER_EXTRACTABLE', 'LOCAL'],
   ...['ENCRYPT', 'DECRYPT', 'SIGN', 'VERIFY', 'WRAP', 'UNWRAP', 'DERIVE', 'MODIFIABLE', 'COPYABLE'],
 ]
+/** PKCS#11 v2.40, section 4.10: private keys have neither. */
+const secretOnly = new Set(['ENCRYPT', 'VERIFY', 'WRAP'])
 const native = new pkcs11js.PKCS11()
 native.load(library)
 native.C_Initialize({ flags: pkcs11js.CKF_OS_LOCKING_OK })
@@ -19,11 +21,12 @@ const keys = native.C_FindObjects(session, 1000).map(object => {
     const type = (pkcs11js as unknown as Record<string, number>)[`CKA_${name}`]!
     return native.C_GetAttributeValue(session, object, [{ type }])[0]!.value as Buffer
   }
+  const isSecret = read('CLASS').readUInt8() === pkcs11js.CKO_SECRET_KEY
   return {
     id: read('ID').toString('hex'),
     keyType: read('KEY_TYPE').readUInt8(),
-    bytes: read('VALUE_LEN').readUInt8(),
-    flags: flags.filter(name => read(name)[0] === 1),
+    ...(isSecret && { bytes: read('VALUE_LEN').readUInt8() }),
+    flags: flags.filter(name => (isSecret || !secretOnly.has(name)) && read(name)[0] === 1),
   }
 })
 process.stdout.write(JSON.stringify(keys))

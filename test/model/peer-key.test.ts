@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { SupportedKeySpec } from '../../src/model/key-spec.ts'
+import { keySpecs, type SupportedKeySpec } from '../../src/model/key-spec.ts'
 import { checkPeerKey } from '../../src/model/peer-key.ts'
 
 type Curve = 'prime256v1' | 'secp384r1' | 'secp521r1' | 'SM2' | 'secp256k1' | 'brainpoolP256r1'
@@ -60,6 +60,13 @@ describe.each(specs)('the key of the other side for %s', (spec, curve) => {
     refused(der(generateKeyPairSync('x25519').publicKey))
     refused(generateKeyPairSync('ec', { namedCurve: curve }).privateKey.export({ format: 'der', type: 'pkcs8' }))
   })
+})
+
+it('is known for every key spec that agrees on something', () => {
+  const agreeing = Object.entries(keySpecs).filter(
+    ([, { keyAgreementAlgorithms }]) => keyAgreementAlgorithms.length > 0,
+  )
+  expect(agreeing.map(([spec]) => spec)).toEqual(specs.map(([spec]) => spec))
 })
 
 it('is refused for keys that agree on nothing', () => {

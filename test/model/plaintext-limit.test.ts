@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SupportedKeySpec } from '../../src/model/key-spec.ts'
+import { keySpecs, type SupportedKeySpec } from '../../src/model/key-spec.ts'
 import { checkPlaintextLength } from '../../src/model/plaintext-limit.ts'
 
 describe('the longest plaintext', () => {
@@ -26,5 +26,14 @@ describe('the longest plaintext', () => {
     ['SM2', 'SM2PKE', 1024],
   ])('of %s with %s has %s bytes', (spec, algorithm, limit) => {
     checkPlaintextLength(spec, algorithm, limit)
+  })
+
+  it('is known for every asymmetric key spec that encrypts', () => {
+    const rows = Object.entries(keySpecs).filter(([, { type }]) => type === 'asymmetric')
+    const pairs = rows.flatMap(([spec, row]) =>
+      row.encryptionAlgorithms.map(algorithm => [spec as SupportedKeySpec, algorithm] as const),
+    )
+    expect(pairs).toHaveLength(7)
+    for (const pair of pairs) expect(() => checkPlaintextLength(...pair, 4096)).toThrow()
   })
 })
