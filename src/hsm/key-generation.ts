@@ -61,7 +61,7 @@ async function generate(
     const template = secretKeyTemplate(mechanism, usage, keeping)
     return { key: cryptoki.generateKey(session, { mechanism: mechanism.generation }, template) }
   }
-  if (!keeping.profile.copiesPairs) {
+  if (!keeping.profile.copiesRsaKeys || mechanism.keyType !== pkcs11js.CKK_RSA) {
     await change()
     return keyPair(cryptoki, session, mechanism, usage, keeping)
   }

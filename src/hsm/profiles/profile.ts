@@ -26,10 +26,10 @@ export interface Profile {
    */
   readonly changesAlone: boolean
   /**
-   * A key pair is made in the session and then copied to the token: making it takes long, and with `changesAlone` all others would
+   * An RSA key is made in the session and then copied to the token: making it takes long, and with `changesAlone` all others would
    * wait for it. The copy is in the same custody, but may be copied again on the token.
    */
-  readonly copiesPairs: boolean
+  readonly copiesRsaKeys: boolean
   /** How often a starting process looks for its token before it is said not to be there. */
   readonly searches: number
 }
@@ -45,7 +45,7 @@ const defaults = {
   copyable: true,
   provisions: false,
   changesAlone: false,
-  copiesPairs: false,
+  copiesRsaKeys: false,
   searches: 1,
 } as const satisfies Omit<Profile, 'name'>
 

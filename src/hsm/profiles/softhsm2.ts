@@ -10,7 +10,7 @@ export const softhsm2 = profile({
   provisions: true,
   /** Measured with two processes: of 1,500 keys created under load, 40 were refused and 80 calls failed in the other process. */
   changesAlone: true,
-  copiesPairs: true,
+  copiesRsaKeys: true,
   /** While another process logs in, the token's file is being rewritten and the token seems not to be there. */
   searches: 20,
 })
