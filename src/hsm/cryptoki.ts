@@ -59,9 +59,15 @@ export class Cryptoki {
     return this.#native
   }
 
-  /** Without CKF_OS_LOCKING_OK libraries assume a single thread, and some crash. */
-  initialise(): void {
-    this.#call('C_Initialize', () => this.#native.C_Initialize({ flags: pkcs11js.CKF_OS_LOCKING_OK }))
+  /**
+   * Without CKF_OS_LOCKING_OK libraries assume a single thread, and some crash.
+   *
+   * @param parameters a string that some libraries want; pkcs11js drops its last character
+   */
+  initialise(parameters?: string): void {
+    const flags = pkcs11js.CKF_OS_LOCKING_OK
+    const options = parameters === undefined ? { flags } : { flags, libraryParameters: `${parameters} ` }
+    this.#call('C_Initialize', () => this.#native.C_Initialize(options))
   }
 
   finalise(): void {

@@ -3,15 +3,22 @@ import { OperatorError } from '../errors.ts'
 import { runChild } from './child.ts'
 import type { TokenAddress } from './connection.ts'
 import type { LibraryInfo, SlotToken } from './cryptoki.ts'
+import type { Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 
 export interface InspectOptions extends TokenAddress {
+  /** Name of a profile in profiles/, or absolute path of a file. */
   readonly profile: string
   readonly pinFile: string
   /** The whole environment of the process that loads the library. */
   readonly environment: Readonly<Record<string, string>>
   /** Tries the PIN though an earlier try by someone was wrong: another one may lock the token. */
   readonly force?: boolean | undefined
+}
+
+/** What the process is told. */
+export interface InspectArgument extends Omit<InspectOptions, 'environment' | 'profile'> {
+  readonly profile: Profile
 }
 
 export type TokenReport = Omit<SlotToken, 'slot' | 'flags'>
@@ -36,8 +43,8 @@ export interface HsmReport {
 }
 
 /** Never rejects because of the HSM: what is wrong with it, even a crash of its library, is a problem in the report. */
-export async function inspectHsm({ environment, ...argument }: InspectOptions): Promise<HsmReport> {
-  profileOf(argument.profile)
+export async function inspectHsm({ environment, ...options }: InspectOptions): Promise<HsmReport> {
+  const argument: InspectArgument = { ...options, profile: profileOf(options.profile) }
   try {
     return await runChild('inspector', argument, environment)
   } catch (error) {

@@ -3,14 +3,13 @@ import * as graphene from 'graphene-pk11'
 import pkcs11js from 'pkcs11js'
 import { findToken, loadLibrary, login, PinRefused, readPin, tokens } from './connection.ts'
 import type { Cryptoki, Handle, SlotToken } from './cryptoki.ts'
-import type { HsmReport, InspectOptions, TokenReport } from './inspect.ts'
+import type { HsmReport, InspectArgument, TokenReport } from './inspect.ts'
 import { KeyHandles } from './key-handles.ts'
 import { aesGcm, keyMechanisms, tagLength } from './mechanisms.ts'
-import { profileOf } from './profiles.ts'
 import { reportOn } from './report.ts'
 import { trialTemplate } from './templates.ts'
 
-type Argument = Omit<InspectOptions, 'environment'>
+type Argument = InspectArgument
 type Findings = { -readonly [Member in keyof HsmReport]: HsmReport[Member] }
 
 const aes = keyMechanisms.SYMMETRIC_DEFAULT!
@@ -28,10 +27,10 @@ await reportOn(async (argument: Argument): Promise<HsmReport> => {
 /** Fills in what it finds, and throws at what keeps it from going on. */
 async function inspect(argument: Argument, findings: Findings): Promise<void> {
   const pin = readPin(argument.pinFile)
-  const cryptoki = loadLibrary(argument.library)
+  const cryptoki = loadLibrary(argument)
   findings.library = cryptoki.info()
   findings.tokens = tokens(cryptoki).map(reportOf)
-  const token = await findToken(cryptoki, argument, profileOf(argument.profile))
+  const token = await findToken(cryptoki, argument, argument.profile)
   findings.token = reportOf(token)
   findings.mechanisms = mechanisms(cryptoki, token.slot)
   const session = cryptoki.openSession(token.slot)

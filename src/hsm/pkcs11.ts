@@ -21,7 +21,7 @@ import { aesGcm, ecdh, keyMechanisms, macs, rsaOaep, rsaRaw, tagLength } from '.
 import type { PublicKeyUse } from './messages.ts'
 import { unpadOaepSha256 } from './oaep.ts'
 import { encryptOaep, oaepHash } from './outside.ts'
-import type { Profile } from './profiles/profile.ts'
+import { gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { peerPoint } from './public-keys.ts'
 import { PublicObjects } from './public-objects.ts'
 import { CryptokiError, failureFrom } from './return-codes.ts'
@@ -64,7 +64,7 @@ export class Pkcs11 {
   /** Throws InvalidCiphertextException, without text, for whatever does not decrypt. */
   decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Buffer {
     // SoftHSM would take any IV and a tag of any length.
-    if (iv.length !== this.#profile.ivLength || ciphertext.length < tagLength) {
+    if (iv.length !== gcmIvLengths[this.#profile.gcmIv] || ciphertext.length < tagLength) {
       throw new Failure('InvalidCiphertextException')
     }
     return this.#keys.use(material, (session, key) => {
@@ -198,7 +198,7 @@ export class Pkcs11 {
 
   /** A view of a block that is never written again, so it stays what it is for as long as someone refers to it. */
   #nextIv(session: Handle): Buffer {
-    const { ivLength } = this.#profile
+    const ivLength = gcmIvLengths[this.#profile.gcmIv]
     if (this.#ivs.length < ivLength) this.#ivs = this.#cryptoki.random(session, ivBlockLength)
     const iv = this.#ivs.subarray(0, ivLength)
     this.#ivs = this.#ivs.subarray(ivLength)

@@ -14,12 +14,12 @@ import {
   startId,
   status,
 } from './messages.ts'
+import type { Profile } from './profiles/profile.ts'
 
 /** What a worker is told when it starts. */
 export interface WorkerArgument extends TokenAddress {
   readonly pinFile: string
-  /** Name of the profile. */
-  readonly profile: string
+  readonly profile: Profile
   readonly strictCustody: boolean
 }
 

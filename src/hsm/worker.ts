@@ -5,7 +5,6 @@ import { FrameReader, FrameWriter } from './frames.ts'
 import { handlerOf } from './handlers.ts'
 import { encodeFailure, encodeJson, type StartFailure, startId, status } from './messages.ts'
 import { Pkcs11 } from './pkcs11.ts'
-import { profileOf } from './profiles.ts'
 import { CryptokiError, failureFrom, recoveryFrom } from './return-codes.ts'
 import type { WorkerArgument } from './worker-process.ts'
 
@@ -36,8 +35,7 @@ function answer(hsm: Pkcs11, id: number, kind: number, request: Buffer): void {
   }
 }
 
-async function start({ pinFile, profile: name, strictCustody, ...address }: WorkerArgument): Promise<Pkcs11> {
-  const profile = profileOf(name)
+async function start({ pinFile, profile, strictCustody, ...address }: WorkerArgument): Promise<Pkcs11> {
   return new Pkcs11(await connect(address, pinFile, profile), profile, strictCustody)
 }
 

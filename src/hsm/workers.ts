@@ -27,14 +27,14 @@ import {
   encodeRandom,
 } from './messages.ts'
 import { encryptOaep, oaepHash, verifyMessage } from './outside.ts'
-import type { Profile } from './profiles/profile.ts'
+import { gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 import { type Call, StartError, WorkerProcess } from './worker-process.ts'
 
 export interface HsmOptions extends TokenAddress {
   /** As the configuration names it. */
   readonly name: string
-  /** Name of a profile in profiles/. */
+  /** Name of a profile in profiles/, or absolute path of a file. */
   readonly profile: string
   /** File whose only line is the user PIN. Only the workers read it. */
   readonly pinFile: string
@@ -93,17 +93,17 @@ class WorkerHsm implements Hsm {
   #failures = 0
   #pending = 0
   #chosen: WorkerProcess | undefined
-  readonly #changesAlone: boolean
+  readonly #profile: Profile
   /** Ends when the call before that wants the HSM to itself has ended. */
   #turn: Promise<unknown> = Promise.resolve()
   #isHeld = false
   #idle: (() => void) | undefined
   #drained: (() => void) | undefined
 
-  constructor(options: HsmOptions, { ivLength, changesAlone }: Profile) {
+  constructor(options: HsmOptions, profile: Profile) {
     this.name = options.name
-    this.ivLength = ivLength
-    this.#changesAlone = changesAlone
+    this.ivLength = gcmIvLengths[profile.gcmIv]
+    this.#profile = profile
     this.#options = options
   }
 
@@ -214,7 +214,7 @@ class WorkerHsm implements Hsm {
 
   #manage(name: CallName, request: object): Promise<Buffer> {
     const call = () => this.#call(name, encodeJson(request), managementFactor * this.#options.deadline)
-    if (!this.#changesAlone) return call()
+    if (!this.#profile.changesAlone) return call()
     const result = this.#turn.then(() => this.#alone(call))
     this.#turn = result.catch(() => undefined)
     return result
@@ -315,9 +315,9 @@ class WorkerHsm implements Hsm {
   }
 
   async #startWorker(): Promise<void> {
-    const { library, tokenLabel, tokenSerial, pinFile, profile, strictCustody, environment } = this.#options
+    const { library, libraryParameters, tokenLabel, tokenSerial, pinFile, strictCustody, environment } = this.#options
     const worker = new WorkerProcess(
-      { library, tokenLabel, tokenSerial, pinFile, profile, strictCustody },
+      { library, libraryParameters, tokenLabel, tokenSerial, pinFile, profile: this.#profile, strictCustody },
       environment,
       (...lost) => this.#lose(...lost),
       ({ pid }, text) => this.#log('warn', 'An HSM worker wrote an error.', { pid, text: text.slice(0, 1000) }),
