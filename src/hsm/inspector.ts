@@ -1,18 +1,16 @@
 /** A process that tries out what a token can do, reports it, and ends. */
 import * as graphene from 'graphene-pk11'
 import pkcs11js from 'pkcs11js'
-import { findToken, loadLibrary, login, PinRefused, readPin, tokens } from './connection.ts'
+import { type Connection, findToken, loadLibrary, login, PinRefused, readPin, tokens } from './connection.ts'
 import type { Cryptoki, Handle, SlotToken } from './cryptoki.ts'
 import type { HsmReport, InspectArgument, TokenReport } from './inspect.ts'
 import { KeyHandles } from './key-handles.ts'
-import { aesGcm, keyMechanisms, tagLength } from './mechanisms.ts'
+import { probe } from './probe.ts'
+import type { Profile } from './profiles/profile.ts'
 import { reportOn } from './report.ts'
-import { trialTemplate } from './templates.ts'
 
 type Argument = InspectArgument
 type Findings = { -readonly [Member in keyof HsmReport]: HsmReport[Member] }
-
-const aes = keyMechanisms.SYMMETRIC_DEFAULT!
 
 await reportOn(async (argument: Argument): Promise<HsmReport> => {
   const findings: Findings = { problems: [] }
@@ -39,7 +37,7 @@ async function inspect(argument: Argument, findings: Findings): Promise<void> {
     findings.problems = [`The PIN in ${argument.pinFile} was ${findings.pin}.`]
     return
   }
-  findings.trials = trials(cryptoki, session)
+  findings.trials = await trials({ cryptoki, slot: token.slot, session }, argument.profile)
   findings.problems = Object.entries(findings.trials)
     .filter(([, outcome]) => outcome !== 'works')
     .map(([what, outcome]) => `${what}: ${outcome}`)
@@ -87,19 +85,12 @@ function tryPin(
   }
 }
 
-function trials(cryptoki: Cryptoki, session: Handle): Record<string, string> {
-  const outcomes: Record<string, string> = {}
-  outcomes['random numbers'] = tried(() => cryptoki.random(session, 32))
-  outcomes['AES-256 keys, AES-GCM'] = tried(() => {
-    const key = cryptoki.generateKey(session, { mechanism: aes.generation }, trialTemplate(aes, 'ENCRYPT_DECRYPT'))
-    const iv = cryptoki.random(session, 12)
-    const text = Buffer.from('trial')
-    const sealed = cryptoki.encrypt(session, aesGcm(iv, text), key, text, text.length + tagLength)
-    const opened = cryptoki.decrypt(session, aesGcm(iv, text), key, sealed)
-    cryptoki.destroyObject(session, key)
-    if (!opened.equals(text)) throw new Error('what was decrypted is not what was encrypted')
-  })
-  return outcomes
+async function trials(connection: Connection, profile: Profile): Promise<Record<string, string>> {
+  const { gcm, lacks } = await probe(connection, profile)
+  return {
+    'random numbers': tried(() => connection.cryptoki.random(connection.session, 32)),
+    'AES-256 keys, AES-GCM': gcm === undefined ? lacks.SYMMETRIC_DEFAULT! : 'works',
+  }
 }
 
 function tried(trial: () => void): string {

@@ -33,7 +33,7 @@ export const status = {
   ending: 2,
 } as const
 
-/** Id of the one response that no request asked for: `ok` when the worker is logged in, `failed` when it could not start. */
+/** Id of the one response that no request asked for: `ok` with Capabilities when the worker is logged in, `failed` when it could not start. */
 export const startId = 0
 
 /** Why a worker could not start. After `pinRefused` no further worker may try the same PIN: tokens lock themselves. */

@@ -11,13 +11,14 @@ import pkcs11js from 'pkcs11js'
 import { Failure } from '../errors.ts'
 import type { Custody } from '../model/key.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
-import { Capabilities } from './capabilities.ts'
+import { type Capabilities, dataKeyPairMechanism, gcmOf, keyMechanism } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
+import { isSealed, opening, sealing } from './gcm.ts'
 import type { HsmObject } from './hsm.ts'
 import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
 import { Keys } from './keys.ts'
-import { aesGcm, ecdh, keyMechanisms, macs, rsaOaep, rsaRaw, tagLength } from './mechanisms.ts'
+import { ecdh, keyMechanisms, macs, rsaOaep, rsaRaw } from './mechanisms.ts'
 import type { PublicKeyUse } from './messages.ts'
 import { unpadOaepSha256 } from './oaep.ts'
 import { encryptOaep, oaepHash } from './outside.ts'
@@ -43,33 +44,31 @@ export class Pkcs11 {
   #ivs: Buffer = Buffer.alloc(0)
 
   /** @param strictCustody see the configuration */
-  constructor(connection: Connection, profile: Profile, strictCustody: boolean) {
-    const { cryptoki, slot, session } = connection
+  constructor(connection: Connection, profile: Profile, capabilities: Capabilities, strictCustody: boolean) {
+    const { cryptoki, session } = connection
     this.#cryptoki = cryptoki
     this.#profile = profile
     this.#strictCustody = strictCustody
-    this.#capabilities = new Capabilities(cryptoki, slot)
+    this.#capabilities = capabilities
     this.#keys = new Keys(connection)
     this.#publicObjects = new PublicObjects(cryptoki, session)
   }
 
   encrypt(material: string, plaintext: Buffer, aad: Buffer): { iv: Buffer; ciphertext: Buffer } {
+    const gcm = gcmOf(this.#capabilities)
     return this.#keys.use(material, (session, key) => {
-      const iv = this.#nextIv(session)
-      const length = plaintext.length + tagLength
-      return { iv, ciphertext: this.#cryptoki.encrypt(session, aesGcm(iv, aad), key, plaintext, length) }
+      const { mechanism, outputLength, split } = sealing(gcm, plaintext, aad, () => this.#nextIv(session))
+      return split(this.#cryptoki.encrypt(session, mechanism, key, plaintext, outputLength))
     })
   }
 
   /** Throws InvalidCiphertextException, without text, for whatever does not decrypt. */
   decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Buffer {
-    // SoftHSM would take any IV and a tag of any length.
-    if (iv.length !== gcmIvLengths[this.#profile.gcmIv] || ciphertext.length < tagLength) {
-      throw new Failure('InvalidCiphertextException')
-    }
-    return this.#keys.use(material, (session, key) => {
-      return this.#decrypted(() => this.#cryptoki.decrypt(session, aesGcm(iv, aad), key, ciphertext))
-    })
+    if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertextException')
+    const { mechanism, input } = opening(gcmOf(this.#capabilities), iv, ciphertext, aad)
+    return this.#keys.use(material, (session, key) =>
+      this.#decrypted(() => this.#cryptoki.decrypt(session, mechanism, key, input)),
+    )
   }
 
   random(length: number): Buffer {
@@ -83,7 +82,7 @@ export class Pkcs11 {
     usage: KeyUsageType,
     label: string,
   ): { readonly custody: Custody; readonly publicKey?: Buffer } {
-    const mechanism = this.#capabilities.keyMechanism(spec)
+    const mechanism = keyMechanism(this.#capabilities, spec, usage)
     const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
     return this.#keys.create(material, session => {
       const { key, ...result } = generateObject(this.#cryptoki, session, mechanism, usage, keeping)
@@ -92,7 +91,7 @@ export class Pkcs11 {
   }
 
   generateKeyPair(spec: SupportedKeySpec): DataKeyPair {
-    const mechanism = this.#capabilities.keyMechanism(spec)
+    const mechanism = dataKeyPairMechanism(this.#capabilities, spec)
     return this.#keys.run(session => generateDataKeyPair(this.#cryptoki, session, mechanism))
   }
 
@@ -198,7 +197,7 @@ export class Pkcs11 {
 
   /** A view of a block that is never written again, so it stays what it is for as long as someone refers to it. */
   #nextIv(session: Handle): Buffer {
-    const ivLength = gcmIvLengths[this.#profile.gcmIv]
+    const ivLength = gcmIvLengths.caller
     if (this.#ivs.length < ivLength) this.#ivs = this.#cryptoki.random(session, ivBlockLength)
     const iv = this.#ivs.subarray(0, ivLength)
     this.#ivs = this.#ivs.subarray(ivLength)

@@ -1,6 +1,7 @@
 /** The gateway's end of one worker process: sends it calls, settles them, and notices when it is of no use any more. */
 import { performance } from 'node:perf_hooks'
 import { Failure, OperatorError } from '../errors.ts'
+import type { Capabilities } from './capabilities.ts'
 import { type Child, diedOf, startChild } from './child.ts'
 import type { TokenAddress } from './connection.ts'
 import { FrameReader, FrameWriter } from './frames.ts'
@@ -52,8 +53,8 @@ const startDeadline = 60_000
 const idRange = 2 ** 32
 
 export class WorkerProcess {
-  /** Resolves when the worker is logged in; rejects with a StartError. */
-  readonly ready: Promise<void>
+  /** Resolves when the worker is logged in, with what it found out about the token; rejects with a StartError. */
+  readonly ready: Promise<Capabilities>
   /** Resolves when the process is gone. */
   readonly ended: Promise<void>
   readonly pending = new Map<number, Call>()
@@ -64,7 +65,7 @@ export class WorkerProcess {
   readonly #child: Child
   readonly #writer: FrameWriter
   readonly #onLost: (worker: WorkerProcess, unfinished: readonly Call[], reason: string) => void
-  readonly #start = Promise.withResolvers<void>()
+  readonly #start = Promise.withResolvers<Capabilities>()
   #isStarted = false
   #lastId = startId
   #timer: NodeJS.Timeout | undefined
@@ -157,7 +158,7 @@ export class WorkerProcess {
 
   #started(kind: number, payload: Buffer): void {
     this.#isStarted = true
-    if (kind === status.ok) this.#start.resolve()
+    if (kind === status.ok) this.#start.resolve(decodeJson<Capabilities>(payload))
     else this.#start.reject(new StartError(decodeJson<StartFailure>(payload)))
   }
 

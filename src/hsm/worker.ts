@@ -5,6 +5,7 @@ import { FrameReader, FrameWriter } from './frames.ts'
 import { handlerOf } from './handlers.ts'
 import { encodeFailure, encodeJson, type StartFailure, startId, status } from './messages.ts'
 import { Pkcs11 } from './pkcs11.ts'
+import { probe } from './probe.ts'
 import { CryptokiError, failureFrom, recoveryFrom } from './return-codes.ts'
 import type { WorkerArgument } from './worker-process.ts'
 
@@ -35,8 +36,10 @@ function answer(hsm: Pkcs11, id: number, kind: number, request: Buffer): void {
   }
 }
 
-async function start({ pinFile, profile, strictCustody, ...address }: WorkerArgument): Promise<Pkcs11> {
-  return new Pkcs11(await connect(address, pinFile, profile), profile, strictCustody)
+async function start({ pinFile, profile, strictCustody, ...address }: WorkerArgument) {
+  const connection = await connect(address, pinFile, profile)
+  const capabilities = await probe(connection, profile)
+  return { hsm: new Pkcs11(connection, profile, capabilities, strictCustody), capabilities }
 }
 
 // A terminal or service manager signals the whole group, but the gateway still has calls to finish: it says when to end.
@@ -45,10 +48,10 @@ gateway.on('error', () => process.exit())
 gateway.on('close', () => process.exit())
 
 try {
-  const hsm = await start(JSON.parse(process.argv[2]!) as WorkerArgument)
+  const { hsm, capabilities } = await start(JSON.parse(process.argv[2]!) as WorkerArgument)
   const reader = new FrameReader((id, kind, payload) => answer(hsm, id, kind, payload))
   gateway.on('data', chunk => reader.read(chunk as Buffer))
-  writer.write(startId, status.ok, Buffer.alloc(0))
+  writer.write(startId, status.ok, encodeJson(capabilities))
 } catch (error) {
   const failure: StartFailure = { message: (error as Error).message, pinRefused: error instanceof PinRefused }
   writer.write(startId, status.failed, encodeJson(failure))

@@ -79,7 +79,8 @@ const endGrace = 1000
 
 class WorkerHsm implements Hsm {
   readonly name: string
-  readonly ivLength: number
+  /** Of the profile's form, until a worker has found out the token's. */
+  ivLength: number
   readonly #options: HsmOptions
   readonly #workers: WorkerProcess[] = []
   /** Calls that came while a lost worker was being replaced, each with the timer of its deadline. */
@@ -324,7 +325,8 @@ class WorkerHsm implements Hsm {
     )
     this.#starting = worker
     try {
-      await worker.ready
+      const { gcm } = await worker.ready
+      if (gcm !== undefined) this.ivLength = gcmIvLengths[gcm.iv]
     } catch (error) {
       await worker.ended
       throw error
