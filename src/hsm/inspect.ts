@@ -5,6 +5,7 @@ import type { TokenAddress } from './connection.ts'
 import type { LibraryInfo, SlotToken } from './cryptoki.ts'
 import type { Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
+import type { Survey } from './survey.ts'
 
 export interface InspectOptions extends TokenAddress {
   /** Name of a profile in profiles/, or absolute path of a file. */
@@ -34,8 +35,8 @@ export interface HsmReport {
   readonly pin?: 'accepted' | 'refused' | 'locked' | 'not tried'
   /** CKM_* names, or numbers where there is no name. */
   readonly mechanisms?: readonly string[]
-  /** What was really done, with keys that lived in the session only: `works`, or how it failed. */
-  readonly trials?: Readonly<Record<string, string>>
+  /** What was really done, with keys that lived in the session only. */
+  readonly survey?: Survey
   /** Secret and private key objects on the token. */
   readonly keys?: number
   /** What keeps the gateway from using this HSM, one line each. */

@@ -1,6 +1,6 @@
 /** Profiles in YAML files, for HSMs that have none here: the flags of profiles/profile.ts, each as it is there unless it is given. */
 import { readFileSync } from 'node:fs'
-import { parse, stringify } from 'yaml'
+import { Document, parse, type Scalar } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from '../errors.ts'
 import { keySpecs } from '../model/key-spec.ts'
@@ -76,7 +76,12 @@ function described(issue: z.core.$ZodIssue): string {
   return `has an unknown key ${name}${path && ` under ${path}`}${nearest ? `; did you mean ${nearest}?` : '.'}`
 }
 
-/** The text of a file that states these flags and leaves the others as they are in the profile it is based on. */
-export function profileText(basedOn: string, flags: Pick<Profile, 'name'> & Partial<Profile>, comment: string): string {
-  return `# ${comment}\n${stringify({ ...flags, basedOn })}`
+/** The text of a file that states every flag, so that it stays what it is. */
+export function profileText(profile: Profile, comment: string): string {
+  const ordered = Object.fromEntries(Object.keys(flags).map(flag => [flag, profile[flag as keyof Profile]]))
+  const document = new Document(ordered)
+  document.commentBefore = ` ${comment}`
+  const mechanism = document.get('gcmMechanism', true) as Scalar
+  mechanism.format = 'HEX'
+  return document.toString()
 }
