@@ -121,4 +121,33 @@ describe('The form of the IV', () => {
       }
     })
   })
+
+  it.each(['writeback12', 'append16'])(
+    'is checked at every encryption: no IV that nobody made is used when %s ends',
+    async form => {
+      fault.set(`gcm-iv ${form}`)
+      await using(async hsm => {
+        await hsm.encrypt(material, text, aad)
+        fault.clear()
+        await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KMSInternalException' })
+      })
+    },
+  )
+
+  it('is that of the profile where the token makes no keys of a session', async () => {
+    fault.set('gcm-iv append16', 'fail C_GenerateKey CKR_TEMPLATE_INCONSISTENT')
+    await using(async hsm => {
+      const sealed = await hsm.encrypt(material, text, aad)
+      expect(sealed.iv.length).toBe(16)
+      expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+    }, withProfile('gcmIv: append16'))
+  })
+
+  it.each([
+    ['is lost', 'CKR_DEVICE_ERROR', ''],
+    ['is busy', 'CKR_FUNCTION_FAILED', 'throttling: [CKR_FUNCTION_FAILED]'],
+  ])('is not concluded from an HSM that %s: the worker does not start', async (_what, code, flags) => {
+    fault.set(`fail C_Encrypt ${code}`)
+    await expect(using(async () => {}, withProfile(flags))).rejects.toThrow(`C_Encrypt: ${code}`)
+  })
 })
