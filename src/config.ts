@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import leven from 'leven'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from './errors.ts'
+import { nearestName } from './nearest-name.ts'
 
 /** The configuration: read once, validated, frozen. docs/configuration.yaml explains every key. */
 
@@ -14,6 +14,7 @@ const region = z.string().regex(/^([a-z]+-){2,3}\d+$/, 'is not the name of a reg
 const hsm = z.strictObject({
   profile: z.string(),
   library: z.string(),
+  libraryParameters: z.string().optional(),
   token: z
     .strictObject({ label: z.string().optional(), serial: z.string().optional() })
     .refine(
@@ -107,7 +108,11 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     storage: { file: absolute(config.storage.file) },
     audit: { file: absolute(config.audit.file) },
     hsms: Object.fromEntries(
-      Object.entries(config.hsms).map(([name, hsm]) => [name, { ...hsm, pinFile: absolute(hsm.pinFile) }]),
+      Object.entries(config.hsms).map(([name, hsm]) => {
+        // A profile is a name, or a file.
+        const profile = /^\.{0,2}\//.test(hsm.profile) ? absolute(hsm.profile) : hsm.profile
+        return [name, { ...hsm, profile, pinFile: absolute(hsm.pinFile) }]
+      }),
     ),
   }
 }
@@ -154,13 +159,6 @@ function unwrap(type: unknown): unknown {
     inner = inner.unwrap()
   }
   return inner
-}
-
-function nearestName(name: string, known: readonly string[]): string | undefined {
-  const ranked = known.map(candidate => ({ candidate, distance: leven(name.toLowerCase(), candidate.toLowerCase()) }))
-  ranked.sort((a, b) => a.distance - b.distance)
-  const best = ranked[0]
-  return best && best.distance <= Math.max(2, name.length / 3) ? best.candidate : undefined
 }
 
 const administratorKey = z.object({

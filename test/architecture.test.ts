@@ -11,11 +11,12 @@ const src = join(root, 'src')
 /** A part is a file or a folder directly in src. Files named here are the only ones of their part that may be imported. */
 const mayImport: Record<string, readonly string[]> = {
   errors: [],
+  'nearest-name': [],
   model: ['errors'],
   authorization: ['model', 'errors'],
   authentication: ['model', 'errors'],
   audit: ['model', 'errors'],
-  hsm: ['model', 'errors'],
+  hsm: ['model', 'errors', 'nearest-name'],
   storage: ['model', 'errors'],
   services: ['hsm/hsm', 'storage/storage', 'authorization', 'audit/audit'],
   operations: ['services', 'model', 'errors'],
@@ -26,7 +27,7 @@ const mayImport: Record<string, readonly string[]> = {
   log: ['services'],
   metrics: ['hsm/hsm', 'services'],
   server: ['pipeline', 'apis/api', 'services', 'readiness', 'log', 'errors'],
-  config: ['errors'],
+  config: ['errors', 'nearest-name'],
   assemble: ['*'],
   cli: ['*'],
   main: ['cli', 'errors'],

@@ -43,6 +43,17 @@ describe('a configuration', () => {
   })
 
   it.each([
+    ['softhsm2', 'softhsm2'],
+    ['./ours.yaml', '/etc/strongroom/ours.yaml'],
+    ['../ours.yaml', '/etc/ours.yaml'],
+    ['/ours.yaml', '/ours.yaml'],
+  ])('takes the profile %s for a name or for a file', (profile, means) => {
+    const hsms = { softhsm: { ...least.hsms.softhsm, profile } }
+    const config = parseConfig(stringify({ ...least, hsms }), '/etc/strongroom/strongroom.yaml')
+    expect(config.hsms.softhsm!.profile).toBe(means)
+  })
+
+  it.each([
     [{ lisen: {} }, 'has an unknown key lisen; did you mean listen?'],
     [{ listen: { prot: 1 } }, 'has an unknown key prot under listen; did you mean port?'],
     [{ listen: { tls: { certificate: 'a', kye: 'b' } } }, /^has a/],
@@ -89,6 +100,7 @@ describe('the sample', () => {
   it('names every key, the commented ones included', () => {
     const everything = sample.replace(/^( *)# (?=( *)\w+: )/gm, '$1').replace('      serial:', '      # serial:')
     const config = parseConfig(everything, '/sample/configuration.yaml')
+    expect(config.hsms.softhsm!.libraryParameters).toBe("configdir='sql:/etc/nss'")
     expect(config.listen.tls).toEqual({ certificate: '/sample/tls.crt', key: '/sample/tls.key' })
     expect(config.metrics.port).toBe(config.listen.port + 1)
   })

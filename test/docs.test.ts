@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { operationNames } from '../src/apis/kms/model.ts'
 import { parseConfig } from '../src/config.ts'
+import { profiles } from '../src/hsm/profiles/catalogue.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { encodeEncryptionContext } from '../src/model/encryption-context.ts'
 import { operations } from '../src/operations/catalogue.ts'
@@ -172,6 +173,26 @@ describe('docs/operations.md', () => {
     const names = [...exposed.matchAll(/^# TYPE (strongroom_\w+)/gm)].map(([, name]) => `\`${name}\``)
     const listed = firstCells('docs/operations.md').filter(cell => cell.startsWith('`strongroom_'))
     expect(listed.sort()).toEqual(names.sort())
+  })
+})
+
+describe('docs/algorithms.md', () => {
+  it('is what the tables of the code say', () => {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/algorithms.ts', '--check'], { cwd: root })
+    expect({ status, stderr: String(stderr) }).toEqual({ status: 0, stderr: '' })
+  })
+})
+
+describe('docs/hsm.md', () => {
+  it('has a section for each profile', () => {
+    const named = [...page('docs/hsm.md').text.matchAll(/^#### .*`(\w+)`$/gm)].map(([, name]) => name)
+    expect(named.sort()).toEqual(profiles.map(({ name }) => name as string).sort())
+  })
+
+  it('links to every sample of a native configuration', () => {
+    for (const name of readdirSync(join(root, 'native-config'))) {
+      expect(page('docs/hsm.md').text).toContain(`(../native-config/${name})`)
+    }
   })
 })
 

@@ -1,21 +1,36 @@
-import { readConfig } from '../config.ts'
+import { writeFileSync } from 'node:fs'
+import { basename, extname } from 'node:path'
+import { type HsmConfig, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { type HsmReport, inspectHsm } from '../hsm/inspect.ts'
+import { writtenProfile } from '../hsm/written-profile.ts'
 import { command } from './command.ts'
+import { reportPage } from './hsm-report.ts'
 import { type ConfigOptions, configFile, configOption, dataOption } from './options.ts'
+
+interface DoctorOptions extends ConfigOptions {
+  readonly hsm?: string
+  readonly json?: boolean
+  readonly writeProfile?: string
+  readonly force?: boolean
+}
 
 export const doctor = command(program => {
   program
     .command('doctor')
-    .description('find out whether each HSM can be used: library, token, PIN, mechanisms; exit code 1 when one cannot')
+    .description(
+      'find out what each HSM can do, by trying it: keys, algorithms, limits, latency; exit code 1 when one is no use',
+    )
     .addOption(dataOption())
     .addOption(configOption())
+    .option('--hsm <name>', 'only this HSM')
     .option('--json', 'answer the reports as JSON')
+    .option('--write-profile <file>', 'write what was found as a profile, for "profile: ./file" in the configuration')
     .option('--force', 'try the PIN even though an earlier try was wrong: it may lock the token')
-    .action(async (options: ConfigOptions & { json?: boolean; force?: boolean }) => {
-      const config = readConfig(configFile(options))
+    .action(async (options: DoctorOptions) => {
+      const hsms = chosen(readConfig(configFile(options)).hsms, options)
       const reports: Record<string, HsmReport> = {}
-      for (const [name, { token, ...hsm }] of Object.entries(config.hsms)) {
+      for (const [name, { token, ...hsm }] of Object.entries(hsms)) {
         reports[name] = await inspectHsm({
           ...hsm,
           tokenLabel: token.label,
@@ -24,30 +39,41 @@ export const doctor = command(program => {
         })
       }
       process.stdout.write(
-        options.json ? `${JSON.stringify(reports, null, 2)}\n` : Object.entries(reports).map(page).join('\n'),
+        options.json
+          ? `${JSON.stringify(reports, null, 2)}\n`
+          : Object.entries(reports)
+              .map(([name, report]) => reportPage(name, report))
+              .join('\n'),
       )
+      if (options.writeProfile !== undefined) {
+        for (const [name, { profile }] of Object.entries(hsms)) write(options.writeProfile, profile, reports[name]!)
+      }
       const ill = Object.keys(reports).filter(name => reports[name]!.problems.length > 0)
       if (ill.length > 0) throw new OperatorError(`cannot be used: ${ill.join(', ')}`)
     })
 })
 
-function page([name, report]: [string, HsmReport]): string {
-  const { library, tokens, token, pin, mechanisms, trials = {}, keys, problems } = report
-  const lines: [string, unknown][] = [
-    [
-      'library',
-      library &&
-        `${library.description}, ${library.manufacturer}, version ${library.version}, PKCS#11 ${library.cryptokiVersion}`,
-    ],
-    ['tokens', tokens?.map(({ label, serial }) => `${label} (serial ${serial})`).join(', ')],
-    ['token', token && `${token.label} (serial ${token.serial})`],
-    ['PIN', pin],
-    ['mechanisms', mechanisms?.length],
-    ...Object.entries(trials),
-    ['keys', keys],
-    ...problems.map((problem): [string, unknown] => ['problem', problem]),
-  ]
-  const known = lines.filter(([, value]) => value !== undefined)
-  const width = Math.max(...known.map(([title]) => title.length))
-  return `${name}\n${known.map(([title, value]) => `  ${title.padEnd(width)}  ${value}\n`).join('')}`
+function chosen(hsms: Readonly<Record<string, HsmConfig>>, { hsm: name, writeProfile }: DoctorOptions) {
+  const names = Object.keys(hsms)
+  if (name !== undefined && !names.includes(name)) {
+    throw new OperatorError(`there is no HSM ${name} in the configuration; there are: ${names.join(', ')}`)
+  }
+  if (name === undefined && writeProfile !== undefined && names.length > 1) {
+    throw new OperatorError(`a profile is of one HSM: choose with --hsm ${names.join(', or --hsm ')}`)
+  }
+  return name === undefined ? hsms : { [name]: hsms[name]! }
+}
+
+/** Writes nothing where the HSM could not be surveyed. @param basedOn as the configuration names it */
+function write(file: string, basedOn: string, { survey }: HsmReport): void {
+  if (survey === undefined) return
+  const text = writtenProfile(basename(file, extname(file)), basedOn, survey)
+  try {
+    writeFileSync(file, text, { flag: 'wx' })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new OperatorError(`cannot write the profile ${file}: ${code === 'EEXIST' ? 'there is such a file' : code}`, {
+      cause: error,
+    })
+  }
 }

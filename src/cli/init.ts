@@ -33,8 +33,7 @@ export const init = command(program => {
 })
 
 /** Tokens of hardware are created by their vendor's tools. */
-async function provision({ profile, library, token, pinFile, environment }: HsmConfig): Promise<void> {
-  if (!profileOf(profile).provisions || token.label === undefined) return
-  const securityOfficerPinFile = ensureSecurityOfficerPin(pinFile)
-  await provisionHsm({ profile, library, tokenLabel: token.label, pinFile, securityOfficerPinFile, environment })
+async function provision({ token, ...hsm }: HsmConfig): Promise<void> {
+  if (!profileOf(hsm.profile).provisions || token.label === undefined) return
+  await provisionHsm({ ...hsm, tokenLabel: token.label, securityOfficerPinFile: ensureSecurityOfficerPin(hsm.pinFile) })
 }

@@ -10,6 +10,8 @@ import { CryptokiError, classOf } from './return-codes.ts'
 export interface TokenAddress {
   /** Path of the vendor's PKCS#11 library. */
   readonly library: string
+  /** What the library wants to be told in C_Initialize: only some do, as NSS. */
+  readonly libraryParameters?: string | undefined
   /** One of label and serial is enough; given both, both must fit. */
   readonly tokenLabel?: string | undefined
   readonly tokenSerial?: string | undefined
@@ -57,7 +59,7 @@ export class PinRefused extends OperatorError {
 
 /** Rejects with an OperatorError of one line. */
 export async function connect(address: TokenAddress, pinFile: string, profile: Profile): Promise<Connection> {
-  const cryptoki = loadLibrary(address.library)
+  const cryptoki = loadLibrary(address)
   const { slot } = await findToken(cryptoki, address, profile)
   try {
     const connection = new Connection(cryptoki, slot, pinFile)
@@ -69,24 +71,24 @@ export async function connect(address: TokenAddress, pinFile: string, profile: P
 }
 
 /** For a further thread of a process that has connected. */
-export function attach(library: string, slot: Handle, pinFile: string): Connection {
-  return new Connection(loadLibrary(library), slot, pinFile)
+export function attach(address: TokenAddress, slot: Handle, pinFile: string): Connection {
+  return new Connection(loadLibrary(address), slot, pinFile)
 }
 
-export function loadLibrary(path: string): Cryptoki {
+export function loadLibrary({ library, libraryParameters }: TokenAddress): Cryptoki {
   let cryptoki: Cryptoki
   try {
-    cryptoki = Cryptoki.load(path)
+    cryptoki = Cryptoki.load(library)
   } catch (error) {
     throw new OperatorError(`Cannot load the PKCS#11 library: ${(error as Error).message}`, { cause: error })
   }
-  initialise(cryptoki)
+  initialise(cryptoki, libraryParameters)
   return cryptoki
 }
 
-function initialise(cryptoki: Cryptoki): void {
+function initialise(cryptoki: Cryptoki, parameters: string | undefined): void {
   try {
-    cryptoki.initialise()
+    cryptoki.initialise(parameters)
   } catch (error) {
     if (!wasDoneBefore(error))
       throw explained(error, 'The PKCS#11 library cannot be initialised (is its configuration right?)')
@@ -101,7 +103,7 @@ export async function findToken(cryptoki: Cryptoki, address: TokenAddress, profi
       // Only a newly initialised library reads the token's file again; different pauses keep two processes apart.
       await delay(20 + Math.random() * 50)
       cryptoki.finalise()
-      initialise(cryptoki)
+      initialise(cryptoki, address.libraryParameters)
     }
     seen = tokens(cryptoki)
     const found = seen.filter(token => fits(token, address))

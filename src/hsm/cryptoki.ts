@@ -1,5 +1,4 @@
 /** The PKCS#11 functions that are used, over pkcs11js, with types it lacks and one kind of error. */
-import { performance } from 'node:perf_hooks'
 import pkcs11js from 'pkcs11js'
 import { CryptokiError, classOf } from './return-codes.ts'
 
@@ -72,9 +71,15 @@ export class Cryptoki {
     return this.#native
   }
 
-  /** Without CKF_OS_LOCKING_OK libraries assume a single thread, and some crash. */
-  initialise(): void {
-    this.#call('C_Initialize', () => this.#native.C_Initialize({ flags: pkcs11js.CKF_OS_LOCKING_OK }))
+  /**
+   * Without CKF_OS_LOCKING_OK libraries assume a single thread, and some crash.
+   *
+   * @param parameters a string that some libraries want; pkcs11js drops its last character
+   */
+  initialise(parameters?: string): void {
+    const flags = pkcs11js.CKF_OS_LOCKING_OK
+    const options = parameters === undefined ? { flags } : { flags, libraryParameters: `${parameters} ` }
+    this.#call('C_Initialize', () => this.#native.C_Initialize(options))
   }
 
   finalise(): void {
@@ -206,22 +211,6 @@ export class Cryptoki {
     const [input, output] = [data.length === 0 ? empty : data, Buffer.allocUnsafe(outputLength)]
     if (!this.asynchronous) return this.#call('C_Encrypt', () => this.#native.C_Encrypt(session, input, output))
     return this.#inPool('C_Encrypt', this.#native.C_EncryptAsync(session, input, output), mechanism)
-  }
-
-  /** Seconds that C_EncryptInit and C_Encrypt take, in this thread. */
-  timeEncryption(
-    session: Handle,
-    mechanism: Mechanism,
-    key: Handle,
-    data: Buffer,
-    outputLength: number,
-  ): readonly [init: number, operation: number] {
-    const times = [performance.now()]
-    this.#call('C_EncryptInit', () => this.#native.C_EncryptInit(session, mechanism, key))
-    times.push(performance.now())
-    this.#call('C_Encrypt', () => this.#native.C_Encrypt(session, data, Buffer.allocUnsafe(outputLength)))
-    times.push(performance.now())
-    return [(times[1]! - times[0]!) / 1000, (times[2]! - times[1]!) / 1000]
   }
 
   /** The buffer is larger than the result: SoftHSM refuses one that is shorter than the data. */

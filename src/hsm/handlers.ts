@@ -163,5 +163,6 @@ export async function answerTo(
 async function recoveryAfter(hsm: Pkcs11, error: unknown): Promise<Recovery> {
   const recovery = error instanceof PinRefused ? 'stop' : recoveryFrom(error)
   if (recovery !== 'ask the canary') return recovery
-  return (await hsm.works()) ? recoveryOfHealthy(error) : 'replace worker'
+  if (!(await hsm.works())) return 'replace worker'
+  return hsm.throttles(error) ? 'back off' : recoveryOfHealthy(error)
 }

@@ -3,15 +3,23 @@ import { OperatorError } from '../errors.ts'
 import { runChild } from './child.ts'
 import type { TokenAddress } from './connection.ts'
 import type { LibraryInfo, SlotToken } from './cryptoki.ts'
+import type { Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
+import type { Survey } from './survey.ts'
 
 export interface InspectOptions extends TokenAddress {
+  /** Name of a profile in profiles/, or absolute path of a file. */
   readonly profile: string
   readonly pinFile: string
   /** The whole environment of the process that loads the library. */
   readonly environment: Readonly<Record<string, string>>
   /** Tries the PIN though an earlier try by someone was wrong: another one may lock the token. */
   readonly force?: boolean | undefined
+}
+
+/** What the process is told. */
+export interface InspectArgument extends Omit<InspectOptions, 'environment' | 'profile'> {
+  readonly profile: Profile
 }
 
 export type TokenReport = Omit<SlotToken, 'slot' | 'flags'>
@@ -27,8 +35,8 @@ export interface HsmReport {
   readonly pin?: 'accepted' | 'refused' | 'locked' | 'not tried'
   /** CKM_* names, or numbers where there is no name. */
   readonly mechanisms?: readonly string[]
-  /** What was really done, with keys that lived in the session only: `works`, or how it failed. */
-  readonly trials?: Readonly<Record<string, string>>
+  /** What was really done, with keys that lived in the session only. */
+  readonly survey?: Survey
   /** Secret and private key objects on the token. */
   readonly keys?: number
   /** What keeps the gateway from using this HSM, one line each. */
@@ -36,8 +44,8 @@ export interface HsmReport {
 }
 
 /** Never rejects because of the HSM: what is wrong with it, even a crash of its library, is a problem in the report. */
-export async function inspectHsm({ environment, ...argument }: InspectOptions): Promise<HsmReport> {
-  profileOf(argument.profile)
+export async function inspectHsm({ environment, ...options }: InspectOptions): Promise<HsmReport> {
+  const argument: InspectArgument = { ...options, profile: profileOf(options.profile) }
   try {
     return await runChild('inspector', argument, environment)
   } catch (error) {

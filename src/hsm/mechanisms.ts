@@ -112,26 +112,6 @@ export const keyMechanisms: Readonly<Partial<Record<SupportedKeySpec, KeyMechani
   HMAC_512:              hmac(512),
 }
 
-/** Bytes of the tag: always all 128 bits, though tokens accept shorter ones. */
-export const tagLength = 16
-
-/**
- * AES-GCM in the parameter struct of PKCS#11 v2.40 errata 01, section 2.12.3: the older struct, without ulIvBits, is refused.
- * The struct points into both Buffers: they must be referenced until the operation ends.
- */
-export function aesGcm(iv: Buffer, aad: Buffer): Mechanism {
-  return {
-    mechanism: pkcs11js.CKM_AES_GCM,
-    parameter: {
-      type: pkcs11js.CK_PARAMS_AES_GCM_v240,
-      iv,
-      ivBits: iv.length * 8,
-      aad,
-      tagBits: tagLength * 8,
-    },
-  }
-}
-
 const hashes = {
   sha1: { mechanism: pkcs11js.CKM_SHA_1, mgf: pkcs11js.CKG_MGF1_SHA1, bytes: 20 },
   sha256: { mechanism: pkcs11js.CKM_SHA256, mgf: pkcs11js.CKG_MGF1_SHA256, bytes: 32 },

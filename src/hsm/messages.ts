@@ -2,8 +2,9 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure, type FailureCode, failures } from '../errors.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
+import type { Capabilities } from './capabilities.ts'
 import type { Sealed } from './hsm.ts'
-import type { Mode, Timing } from './mode.ts'
+import type { Mode } from './mode.ts'
 
 /**
  * `cryptography`: uses keys that are there, and is done in whichever thread of a worker has nothing to do. `management`: changes or
@@ -52,7 +53,7 @@ export const status = {
   missing: 7,
 } as const
 
-/** Id of the one response that no request asked for: `ok` when the worker is logged in, `failed` when it could not start. */
+/** Id of the one response that no request asked for: `ok` with Capabilities when the worker is logged in, `failed` when it could not start. */
 export const startId = 0
 
 /** What a worker says when it is ready. */
@@ -60,8 +61,7 @@ export interface WorkerReport {
   /** How many calls it takes at a time. */
   readonly capacity: number
   readonly mode: Mode
-  /** Median seconds of C_EncryptInit and C_Encrypt, or of C_SignInit and C_Sign. */
-  readonly timing: Timing
+  readonly capabilities: Capabilities
 }
 
 /**

@@ -12,17 +12,18 @@ import { Failure } from '../errors.ts'
 import type { Custody } from '../model/key.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 import { Canary } from './canary.ts'
-import { Capabilities } from './capabilities.ts'
+import { type Capabilities, dataKeyPairMechanism, gcmOf, keyMechanism } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Awaitable, Cryptoki, Handle } from './cryptoki.ts'
+import { isSealed, opening, sealing } from './gcm.ts'
 import type { HsmObject } from './hsm.ts'
 import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
 import { Keys } from './keys.ts'
-import { aesGcm, ecdh, keyMechanisms, macs, rsaOaep, rsaRaw, tagLength } from './mechanisms.ts'
+import { ecdh, keyMechanisms, macs, rsaOaep, rsaRaw } from './mechanisms.ts'
 import type { KeyRequest, PublicKeyUse } from './messages.ts'
 import { unpadOaepSha256 } from './oaep.ts'
 import { encryptOaep, oaepHash } from './outside.ts'
-import type { Profile } from './profiles/profile.ts'
+import { gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { peerPoint } from './public-keys.ts'
 import { PublicObjects } from './public-objects.ts'
 import { CryptokiError, failureFrom } from './return-codes.ts'
@@ -36,6 +37,7 @@ const ivBlockLength = 4096
 
 export interface Pkcs11Options {
   readonly profile: Profile
+  readonly capabilities: Capabilities
   /** See the configuration. */
   readonly strictCustody: boolean
   /** How many are in use at the same time. */
@@ -54,12 +56,12 @@ export class Pkcs11 {
   readonly #canary: Canary
   #ivs: Buffer = Buffer.alloc(0)
 
-  constructor(connection: Connection, { profile, strictCustody, sessions, canary }: Pkcs11Options) {
+  constructor(connection: Connection, { profile, capabilities, strictCustody, sessions, canary }: Pkcs11Options) {
     const { cryptoki, slot } = connection
     this.#cryptoki = cryptoki
     this.#profile = profile
     this.#strictCustody = strictCustody
-    this.#capabilities = new Capabilities(cryptoki, slot)
+    this.#capabilities = capabilities
     this.#keys = new Keys(connection, sessions)
     this.#publicObjects = new PublicObjects(cryptoki, slot)
     this.#canary = new Canary(
@@ -94,20 +96,22 @@ export class Pkcs11 {
     return this.#canary.sings()
   }
 
+  /** Whether an error is this make's way to say that it has too much to do. */
+  throttles(error: unknown): boolean {
+    return error instanceof CryptokiError && this.#profile.throttling.includes(error.returnCode)
+  }
+
   encrypt(material: string, plaintext: Buffer, aad: Buffer): Promise<{ iv: Buffer; ciphertext: Buffer }> {
+    const gcm = gcmOf(this.#capabilities)
     return this.#keys.use(material, async (session, key) => {
-      const iv = this.#nextIv(session)
-      const length = plaintext.length + tagLength
-      return { iv, ciphertext: await this.#cryptoki.encrypt(session, aesGcm(iv, aad), key, plaintext, length) }
+      const { mechanism, outputLength, split } = sealing(gcm, plaintext, aad, () => this.#nextIv(session))
+      return split(await this.#cryptoki.encrypt(session, mechanism, key, plaintext, outputLength))
     })
   }
 
   /** Rejects with InvalidCiphertextException, without text, for whatever does not decrypt. */
   async decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
-    // SoftHSM would take any IV and a tag of any length.
-    if (iv.length !== this.#profile.ivLength || ciphertext.length < tagLength) {
-      throw new Failure('InvalidCiphertextException')
-    }
+    if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertextException')
     return this.#decrypted(() => this.#open(material, iv, ciphertext, aad))
   }
 
@@ -126,7 +130,7 @@ export class Pkcs11 {
     again: boolean,
     change: () => Promise<void>,
   ): Promise<{ readonly custody: Custody; readonly publicKey?: Buffer }> {
-    const mechanism = this.#capabilities.keyMechanism(spec)
+    const mechanism = keyMechanism(this.#capabilities, spec, usage)
     const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
     if (again) await change()
     return this.#keys.create(material, again, async session => {
@@ -136,7 +140,7 @@ export class Pkcs11 {
   }
 
   async generateKeyPair(spec: SupportedKeySpec): Promise<DataKeyPair> {
-    const mechanism = this.#capabilities.keyMechanism(spec)
+    const mechanism = dataKeyPairMechanism(this.#capabilities, spec)
     return this.#keys.run(session => generateDataKeyPair(this.#cryptoki, session, mechanism))
   }
 
@@ -234,7 +238,8 @@ export class Pkcs11 {
   }
 
   #open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
-    return this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, aesGcm(iv, aad), key, ciphertext))
+    const { mechanism, input } = opening(gcmOf(this.#capabilities), iv, ciphertext, aad)
+    return this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, input))
   }
 
   /** An object that is gone is made again. */
@@ -251,7 +256,7 @@ export class Pkcs11 {
 
   /** A view of a block that is never written again, so it stays what it is for as long as someone refers to it. */
   #nextIv(session: Handle): Buffer {
-    const { ivLength } = this.#profile
+    const ivLength = gcmIvLengths.caller
     if (this.#ivs.length < ivLength) this.#ivs = this.#cryptoki.random(session, ivBlockLength)
     const iv = this.#ivs.subarray(0, ivLength)
     this.#ivs = this.#ivs.subarray(ivLength)

@@ -1,10 +1,16 @@
 /** Finds the profile that the configuration names. */
 import { OperatorError } from '../errors.ts'
+import { readProfile } from './profile-file.ts'
 import { profiles } from './profiles/catalogue.ts'
 import type { Profile } from './profiles/profile.ts'
 
-/** Throws an OperatorError that names the profiles there are. */
+/** @param name of a profile in profiles/, or absolute path of a file. Throws an OperatorError of one line. */
 export function profileOf(name: string): Profile {
+  return name.startsWith('/') ? readProfile(name, builtIn) : builtIn(name)
+}
+
+/** Throws an OperatorError that names the profiles there are. */
+function builtIn(name: string): Profile {
   const profile = profiles.find(profile => profile.name === name)
   if (profile !== undefined) return profile
   const names = profiles.map(({ name }) => name).join(', ')

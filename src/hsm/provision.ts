@@ -5,6 +5,7 @@ import { profileOf } from './profiles.ts'
 
 export interface ProvisionOptions {
   readonly library: string
+  readonly libraryParameters?: string | undefined
   readonly profile: string
   readonly tokenLabel: string
   /** File whose only line is the user PIN that the token gets. */

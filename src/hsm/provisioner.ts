@@ -7,8 +7,8 @@ import type { ProvisionOptions } from './provision.ts'
 import { reportOn } from './report.ts'
 
 await reportOn(async (options: Omit<ProvisionOptions, 'environment'>): Promise<'created' | 'present'> => {
-  const { library, tokenLabel, pinFile, securityOfficerPinFile } = options
-  const cryptoki = loadLibrary(library)
+  const { tokenLabel, pinFile, securityOfficerPinFile } = options
+  const cryptoki = loadLibrary(options)
   const present = find(cryptoki, tokenLabel)
   if (present !== undefined && (present.flags & pkcs11js.CKF_USER_PIN_INITIALIZED) !== 0) return 'present'
   const securityOfficerPin = readPin(securityOfficerPinFile)

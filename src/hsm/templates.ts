@@ -141,7 +141,11 @@ export function sharedSecretTemplate(bytes: number): Template {
   ]
 }
 
-/** A key that lives in the session only, to try out what the token can do. */
+/** Keys that live in the session only, to try out what the token can do: for the rest as they would be kept. */
 export function trialTemplate(key: KeyMechanism, usage: KeyUsageType): Template {
   return [...secretKey(key), ...uses('secret', usage), ...custody, [pkcs11js.CKA_TOKEN, false]]
+}
+
+export function trialPrivateTemplate(key: KeyMechanism, usage: KeyUsageType): Template {
+  return [...privateKey(key), ...uses('private', usage), ...custody, [pkcs11js.CKA_TOKEN, false]]
 }

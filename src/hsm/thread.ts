@@ -3,18 +3,17 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { attach } from './connection.ts'
 import { answerTo } from './handlers.ts'
 import { Pkcs11 } from './pkcs11.ts'
-import { profileOf } from './profiles.ts'
 import { states, type ThreadData } from './threads.ts'
 
-const { argument, slot, desk, shared } = workerData as ThreadData
-const { library, pinFile, strictCustody, canary } = argument
+const { argument, capabilities, slot, desk, shared } = workerData as ThreadData
+const { profile, pinFile, strictCustody, canary } = argument
 const control = new Int32Array(desk.control)
 const desktop = Buffer.from(desk.payload)
 const answers = new Int32Array(shared.answers)
 const epochs = new Int32Array(shared.epoch)
 
-const connection = attach(library, Buffer.from(slot), pinFile)
-const hsm = new Pkcs11(connection, { profile: profileOf(argument.profile), strictCustody, sessions: 2, canary })
+const connection = attach(argument, Buffer.from(slot), pinFile)
+const hsm = new Pkcs11(connection, { profile, capabilities, strictCustody, sessions: 2, canary })
 let epoch = 0
 
 const nothingToChange = () => Promise.resolve()

@@ -4,6 +4,7 @@
  */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import type { Capabilities } from './capabilities.ts'
 import type { Handle } from './cryptoki.ts'
 import type { Answer } from './handlers.ts'
 import type { WorkerArgument } from './worker-process.ts'
@@ -11,6 +12,7 @@ import type { WorkerArgument } from './worker-process.ts'
 /** What a thread is started with. */
 export interface ThreadData {
   readonly argument: WorkerArgument
+  readonly capabilities: Capabilities
   readonly slot: Handle
   readonly desk: Desk
   readonly shared: Shared
@@ -58,7 +60,7 @@ export class ThreadPool {
   }
 
   /** Resolves when all threads are ready. */
-  static async start(count: number, data: Pick<ThreadData, 'argument' | 'slot'>): Promise<ThreadPool> {
+  static async start(count: number, data: Pick<ThreadData, 'argument' | 'capabilities' | 'slot'>): Promise<ThreadPool> {
     const shared = { answers: new SharedArrayBuffer(4), epoch: new SharedArrayBuffer(4) }
     const starting = Array.from({ length: count }, async () => {
       const desk = { control: new SharedArrayBuffer(12), payload: new SharedArrayBuffer(deskSize) }

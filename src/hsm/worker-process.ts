@@ -17,12 +17,12 @@ import {
   status,
   type WorkerReport,
 } from './messages.ts'
+import type { Profile } from './profiles/profile.ts'
 
 /** What a worker is told when it starts. */
 export interface WorkerArgument extends TokenAddress {
   readonly pinFile: string
-  /** Name of the profile. */
-  readonly profile: string
+  readonly profile: Profile
   readonly strictCustody: boolean
   /** Calls at a time, where the mode allows more than one. */
   readonly sessions: number

@@ -6,9 +6,8 @@ import { type Answer, answerTo, laneOf } from './handlers.ts'
 import { calls, changeGranted, encodeJson, type StartFailure, startId, status, type WorkerReport } from './messages.ts'
 import { fastestMode } from './mode.ts'
 import { Pkcs11 } from './pkcs11.ts'
-import { profileOf } from './profiles.ts'
+import { probe } from './probe.ts'
 import { ThreadPool } from './threads.ts'
-import { timingOf } from './timing.ts'
 import type { WorkerArgument } from './worker-process.ts'
 
 /** Calls that wait in the socket and in this process keep the library busy: so many are enough. */
@@ -20,7 +19,7 @@ const nothing = Buffer.alloc(0)
 const gateway = new Socket({ fd: 3 })
 const writer = new FrameWriter((batch, sent) => gateway.write(batch, sent))
 const argument = JSON.parse(process.argv[2]!) as WorkerArgument
-const profile = profileOf(argument.profile)
+const { profile } = argument
 /** By the id of the call that asked. */
 const grants = new Map<number, () => void>()
 let ending = false
@@ -77,18 +76,18 @@ function inTurn(hsm: Pkcs11): Perform {
 /** Chooses the mode by a measurement, unless the profile says which. */
 async function start(connection: Connection): Promise<{ perform: Perform; report: WorkerReport }> {
   const { sessions, strictCustody, canary } = argument
-  const timing = await timingOf(connection)
-  const mode = profile.mode === 'measured' ? fastestMode(timing, sessions) : profile.mode
+  const capabilities = await probe(connection, profile)
+  const mode = profile.mode === 'measured' ? fastestMode(capabilities.latency, sessions) : profile.mode
   const capacity = mode === 'synchronous' ? synchronousCapacity : sessions
   const own = mode === 'threads' ? managementSessions : capacity
-  const hsm = new Pkcs11(connection, { profile, strictCustody, sessions: own, canary })
+  const hsm = new Pkcs11(connection, { profile, capabilities, strictCustody, sessions: own, canary })
   hsm.load()
   if (canary !== undefined && !(await hsm.works())) throw new Untrusted()
   connection.cryptoki.asynchronous = mode === 'asynchronous'
-  const report = { capacity, mode, timing }
+  const report = { capacity, mode, capabilities }
   if (mode === 'asynchronous') return { perform: (...call) => answerTo(hsm, ...call), report }
   if (mode === 'synchronous') return { perform: inTurn(hsm), report }
-  const threads = await ThreadPool.start(sessions, { argument, slot: connection.slot })
+  const threads = await ThreadPool.start(sessions, { argument, capabilities, slot: connection.slot })
   const perform: Perform = async (kind, payload, change) => {
     if (laneOf(kind) === 'cryptography') return threads.perform(kind, payload)
     const answer = await answerTo(hsm, kind, payload, change)

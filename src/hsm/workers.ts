@@ -8,13 +8,14 @@ import type { TokenAddress } from './connection.ts'
 import { FairQueue } from './fair-queue.ts'
 import type { HsmCall, HsmHealth } from './hsm.ts'
 import { type CallFailure, type CallName, calls } from './messages.ts'
+import { gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 import { type Call, StartError, timedOut, type WorkerEvents, WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions extends TokenAddress {
   /** As the configuration names it. */
   readonly name: string
-  /** Name of a profile in profiles/. */
+  /** Name of a profile in profiles/, or path of a YAML file. */
   readonly profile: string
   /** File whose only line is the user PIN. Only the workers read it. */
   readonly pinFile: string
@@ -55,8 +56,10 @@ const sparePoolThreads = 4
 
 export class Workers implements Backend, WorkerEvents {
   readonly name: string
-  readonly ivLength: number
+  /** Of the profile's form, until a worker has found out the token's. */
+  ivLength: number
   readonly #options: WorkersOptions
+  readonly #profile: Profile
   readonly #sessions: number
   readonly #workers: WorkerProcess[] = []
   /** Those that hang, for as long as a call of theirs may still be answered. */
@@ -79,11 +82,11 @@ export class Workers implements Backend, WorkerEvents {
   #drained: (() => void) | undefined
 
   constructor(options: WorkersOptions) {
-    const { ivLength, sessions } = profileOf(options.profile)
+    this.#profile = profileOf(options.profile)
     this.name = options.name
-    this.ivLength = ivLength
+    this.ivLength = gcmIvLengths[this.#profile.gcmIv]
     this.#options = options
-    this.#sessions = options.sessions ?? sessions
+    this.#sessions = options.sessions ?? this.#profile.sessions
     this.#queue = new FairQueue(options.queue)
     this.#changes = new ChangeTurns(
       () => this.#all().every(({ reading }) => reading === 0),
@@ -385,19 +388,20 @@ export class Workers implements Backend, WorkerEvents {
   }
 
   #startWorker(): Promise<void> {
-    const { changesAlone } = profileOf(this.#options.profile)
     const start = () => this.#startOne()
-    return changesAlone ? this.#changes.withoutChange(start) : start()
+    return this.#profile.changesAlone ? this.#changes.withoutChange(start) : start()
   }
 
   async #startOne(): Promise<void> {
-    const { library, tokenLabel, tokenSerial, pinFile, profile, strictCustody, canary } = this.#options
-    const argument = { library, tokenLabel, tokenSerial, pinFile, profile, strictCustody, canary: canary?.() }
+    const { library, libraryParameters, tokenLabel, tokenSerial, pinFile, strictCustody, canary } = this.#options
+    const address = { library, libraryParameters, tokenLabel, tokenSerial }
+    const settings = { profile: this.#profile, strictCustody, sessions: this.#sessions, canary: canary?.() }
     const environment = { ...this.#pool(), ...this.#options.environment }
-    const worker = new WorkerProcess({ ...argument, sessions: this.#sessions }, environment, this)
+    const worker = new WorkerProcess({ ...address, pinFile, ...settings }, environment, this)
     this.#starting = worker
     try {
-      const { mode } = await worker.ready
+      const { mode, capabilities } = await worker.ready
+      if (capabilities.gcm !== undefined) this.ivLength = gcmIvLengths[capabilities.gcm.iv]
       if (worker.lost)
         throw new StartError({ message: 'The HSM worker died as soon as it was ready.', reason: 'unavailable' })
       this.#log('info', 'An HSM worker is ready.', { pid: worker.pid, mode })
@@ -415,7 +419,7 @@ export class Workers implements Backend, WorkerEvents {
 
   /** The size of libuv's pool, which has to be said before the process starts. */
   #pool(): Readonly<Record<string, string>> {
-    if (profileOf(this.#options.profile).mode === 'synchronous') return {}
+    if (this.#profile.mode === 'synchronous') return {}
     return { UV_THREADPOOL_SIZE: String(this.#sessions + sparePoolThreads) }
   }
 

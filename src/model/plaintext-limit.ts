@@ -11,10 +11,15 @@ const limits: Readonly<Partial<Record<SupportedKeySpec, Readonly<Partial<Record<
     SM2: { SM2PKE: 1024 },
   }
 
+/** Bytes. The API itself takes no more than the 4096. */
+export function longestPlaintext(spec: SupportedKeySpec, algorithm: EncryptionAlgorithmSpec): number {
+  return limits[spec]?.[algorithm] ?? 4096
+}
+
 /** Throws ValidationException for a plaintext that does not fit into one encryption. @param length bytes */
 export function checkPlaintextLength(spec: SupportedKeySpec, algorithm: EncryptionAlgorithmSpec, length: number): void {
-  const limit = limits[spec]?.[algorithm]
-  if (limit === undefined || length <= limit) return
+  const limit = longestPlaintext(spec, algorithm)
+  if (length <= limit) return
   throw new Failure(
     'ValidationException',
     `Algorithm ${algorithm} and key spec ${spec} cannot encrypt data larger than ${limit} bytes.`,

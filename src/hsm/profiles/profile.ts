@@ -1,17 +1,49 @@
 /** What differs between makes of HSM, as flags: the rest of the code never asks for the vendor. */
+import type {
+  EncryptionAlgorithmSpec,
+  KeyAgreementAlgorithmSpec,
+  MacAlgorithmSpec,
+  SigningAlgorithmSpec,
+} from '@aws-sdk/client-kms'
+import type { SupportedKeySpec } from '../../model/key-spec.ts'
+
+/** What an HSM can or cannot do, in the words of KMS: keys of a spec, an algorithm, or data key pairs. */
+export type Ability =
+  | SupportedKeySpec
+  | EncryptionAlgorithmSpec
+  | SigningAlgorithmSpec
+  | MacAlgorithmSpec
+  | KeyAgreementAlgorithmSpec
+  | 'GenerateDataKeyPair'
+
+/**
+ * Who makes the IV of an AES-GCM encryption, and where it is then.
+ * `caller`: it is drawn from the HSM's generator and handed over. The HSM makes the others: `writeback12` writes 12 bytes into the
+ * zeroed buffer it is given, `prepend12` puts 12 bytes before the ciphertext, `append16` puts 16 bytes behind the tag.
+ */
+export type GcmIv = 'caller' | 'writeback12' | 'prepend12' | 'append16'
+
+/** Bytes of the IV. */
+export const gcmIvLengths = { caller: 12, writeback12: 12, prepend12: 12, append16: 16 } as const satisfies Record<
+  GcmIv,
+  number
+>
 
 export interface Profile {
   readonly name: string
+  /** For people: the make. */
+  readonly title: string
   /** How a worker calls the library: see mode.ts. `measured`: whatever is fastest when the worker starts. */
   readonly mode: 'measured' | 'synchronous' | 'asynchronous' | 'threads'
-  /** Sessions of each worker, which are its calls under way in every mode but `synchronous`. */
+  /** Sessions of each worker, which is its calls in flight, in every mode but `synchronous`. */
   readonly sessions: number
-  /** Who makes the IV of an AES-GCM encryption. `caller`: it is drawn from the HSM's generator and handed over. */
-  readonly ivSource: 'caller'
-  /** Bytes of the IV. */
-  readonly ivLength: number
+  readonly gcmIv: GcmIv
+  /** CKM_* of AES-GCM. */
+  readonly gcmMechanism: number
   /** Return codes of C_Decrypt, beyond those the standard names, that stand for a ciphertext that is not right. */
   readonly badCiphertext: readonly string[]
+  /** Return codes that stand for more calls than the HSM can take now, beyond those the standard names. */
+  readonly throttling: readonly string[]
   /** Hashes with which the token knows RSAES-OAEP. */
   readonly oaepHashes: readonly ('sha1' | 'sha256')[]
   /** CKA_MODIFIABLE is understood: keys are made with it false. */
@@ -32,14 +64,23 @@ export interface Profile {
   readonly copiesRsaKeys: boolean
   /** How often a starting process looks for its token before it is said not to be there. */
   readonly searches: number
+  /** What the make cannot do, each with the reason: it is refused, and not tried. */
+  readonly lacks: Readonly<Partial<Record<Ability, string>>>
+  /** What depends on firmware or settings, or is not known, each with the reason: the mechanism list and the probe decide. */
+  readonly unsure: Readonly<Partial<Record<Ability, string>>>
 }
 
+/** PKCS#11 v2.40, CKM_AES_GCM. */
+const aesGcm = 0x1087
+
+/** Those of a token that follows the standard and lies behind a network. */
 const defaults = {
   mode: 'measured',
   sessions: 16,
-  ivSource: 'caller',
-  ivLength: 12,
+  gcmIv: 'caller',
+  gcmMechanism: aesGcm,
   badCiphertext: [],
+  throttling: [],
   oaepHashes: ['sha1', 'sha256'],
   modifiable: true,
   copyable: true,
@@ -47,8 +88,17 @@ const defaults = {
   changesAlone: false,
   copiesRsaKeys: false,
   searches: 1,
-} as const satisfies Omit<Profile, 'name'>
+  lacks: {},
+  unsure: {},
+} as const satisfies Omit<Profile, 'name' | 'title'>
 
-export function profile(flags: Pick<Profile, 'name'> & Partial<Profile>): Profile {
+export function profile(flags: Pick<Profile, 'name' | 'title'> & Partial<Profile>): Profile {
   return Object.freeze({ ...defaults, ...flags })
 }
+
+/** The same reason for several abilities. */
+export function because(reason: string, abilities: readonly Ability[]): Readonly<Partial<Record<Ability, string>>> {
+  return Object.fromEntries(abilities.map(ability => [ability, reason]))
+}
+
+export const mlDsa = ['ML_DSA_44', 'ML_DSA_65', 'ML_DSA_87'] as const satisfies readonly Ability[]

@@ -1,0 +1,181 @@
+/** Finds out what a token really does, with keys that live in the session only: quick enough for every start of a worker. */
+import { performance } from 'node:perf_hooks'
+import pkcs11js from 'pkcs11js'
+import { type Capabilities, type Lacks, type Latency, lacksOf } from './capabilities.ts'
+import type { Connection } from './connection.ts'
+import type { Cryptoki, Handle, Mechanism } from './cryptoki.ts'
+import { type Gcm, opening, sealing, tagLength } from './gcm.ts'
+import { keyMechanisms, macs } from './mechanisms.ts'
+import { type GcmIv, gcmIvLengths, type Profile } from './profiles/profile.ts'
+import { CryptokiError, classOf } from './return-codes.ts'
+import { trialTemplate } from './templates.ts'
+
+const aes = keyMechanisms.SYMMETRIC_DEFAULT!
+const hmac = keyMechanisms.HMAC_256!
+const text = Buffer.from('what is encrypted and signed to try it out')
+const aad = Buffer.from('additional data')
+/** Of all forms: a token of another form than the one tried is to answer, and not to ask for more room. */
+const longestOutput = text.length + tagLength + Math.max(...Object.values(gcmIvLengths))
+/** An operation costs from microseconds to milliseconds: few enough rounds for the one, enough for a median. */
+const rounds = 9
+
+/** Rejects with what the token answered when that says nothing about what it can do: it is lost, or busy. */
+export async function probe(connection: Connection, profile: Profile): Promise<Capabilities> {
+  const mechanisms = new Set(connection.cryptoki.mechanisms(connection.slot))
+  const lacks = lacksOf(profile, mechanisms)
+  if (lacks.SYMMETRIC_DEFAULT !== undefined) return withMacLatency(connection, profile, lacks)
+  const made = await attempt(profile, () => trialKey(connection, aes, 'ENCRYPT_DECRYPT'))
+  // Some tokens keep every key: then the profile is all there is.
+  if (made.refusal !== undefined) return { gcm: gcmOfProfile(profile), lacks }
+  const key = made.value
+  try {
+    const gcm = await findGcm(connection, key, profile, mechanisms)
+    if (gcm === undefined) {
+      return withMacLatency(connection, profile, { ...lacks, SYMMETRIC_DEFAULT: 'none of the forms of AES-GCM works' })
+    }
+    return { gcm, lacks, latency: gcmLatency(connection, key, gcm) }
+  } finally {
+    connection.cryptoki.destroyObject(connection.session, key)
+  }
+}
+
+function gcmOfProfile({ gcmIv, gcmMechanism }: Profile): Gcm {
+  return { iv: gcmIv, mechanism: gcmMechanism }
+}
+
+async function trialKey(
+  { cryptoki, session }: Connection,
+  key: typeof aes,
+  usage: Parameters<typeof trialTemplate>[1],
+): Promise<Handle> {
+  return await cryptoki.generateKey(session, { mechanism: key.generation }, trialTemplate(key, usage))
+}
+
+/** The first form that passes a trial, that of the profile first. */
+export async function findGcm(
+  connection: Connection,
+  key: Handle,
+  profile: Profile,
+  mechanisms: ReadonlySet<number>,
+): Promise<Gcm | undefined> {
+  for (const gcm of candidates(profile, mechanisms)) {
+    if (
+      (
+        await attempt(profile, () =>
+          inSessionOfItsOwn(connection, session => tryGcm(connection.cryptoki, session, key, gcm)),
+        )
+      ).value
+    ) {
+      return gcm
+    }
+  }
+  return undefined
+}
+
+/**
+ * `writeback12` comes last: a library that keeps a pointer to the parameters, instead of copying them at C_EncryptInit, crashes
+ * with pkcs11js, which frees them then.
+ */
+const forms: readonly GcmIv[] = ['caller', 'prepend12', 'append16', 'writeback12']
+const cloudHsmGcm = 0x8000_1087
+
+function candidates(profile: Profile, mechanisms: ReadonlySet<number>): readonly Gcm[] {
+  const known = new Set([
+    profile.gcmMechanism,
+    pkcs11js.CKM_AES_GCM,
+    ...(mechanisms.has(cloudHsmGcm) ? [cloudHsmGcm] : []),
+  ])
+  return [gcmOfProfile(profile), ...forms.flatMap(iv => [...known].map(mechanism => ({ iv, mechanism })))]
+}
+
+/** A round trip, twice, with IVs that differ and are those that were used. */
+export async function tryGcm(cryptoki: Cryptoki, session: Handle, key: Handle, gcm: Gcm): Promise<boolean> {
+  const ivs: Buffer[] = []
+  for (let round = 0; round < 2; round++) {
+    const drawn = cryptoki.random(session, gcmIvLengths[gcm.iv])
+    const { mechanism, split } = sealing(gcm, text, aad, () => Buffer.from(drawn))
+    const { iv, ciphertext } = split(await cryptoki.encrypt(session, mechanism, key, text, longestOutput))
+    // A token that writes its own IV over the caller's is of another form.
+    if (gcm.iv === 'caller' && !iv.equals(drawn)) return false
+    const { mechanism: reverse, input } = opening(gcm, iv, ciphertext, aad)
+    if (!(await cryptoki.decrypt(session, reverse, key, input)).equals(text)) return false
+    ivs.push(Buffer.from(iv))
+  }
+  return !ivs[0]!.equals(ivs[1]!)
+}
+
+/** Whatever a trial leaves behind in its session is gone with it. */
+export async function inSessionOfItsOwn<T>(
+  { cryptoki, slot }: Connection,
+  use: (session: Handle) => Promise<T>,
+): Promise<T> {
+  const session = cryptoki.openSession(slot)
+  try {
+    return await use(session)
+  } finally {
+    cryptoki.closeSession(session)
+  }
+}
+
+export type Attempt<T> =
+  | { readonly value: T; readonly refusal?: never }
+  | { readonly value?: never; readonly refusal: string }
+
+/** What the token refuses, or does wrongly, is an outcome; that it is lost or busy is not. */
+export async function attempt<T>({ throttling }: Profile, trial: () => Promise<T>): Promise<Attempt<T>> {
+  try {
+    return { value: await trial() }
+  } catch (error) {
+    if (error instanceof CryptokiError) {
+      const says = ['caller', 'unknown'].includes(classOf(error.code)) && !throttling.includes(error.returnCode)
+      if (!says) throw error
+    }
+    return { refusal: (error as Error).message }
+  }
+}
+
+function gcmLatency({ cryptoki: { native }, session, cryptoki }: Connection, key: Handle, gcm: Gcm): Latency {
+  return latency(() => {
+    const drawIv = () => cryptoki.random(session, gcmIvLengths[gcm.iv])
+    const { mechanism, outputLength } = sealing(gcm, text, aad, drawIv)
+    return {
+      init: () => native.C_EncryptInit(session, mechanism as pkcs11js.Mechanism, key),
+      operate: () => native.C_Encrypt(session, text, Buffer.alloc(outputLength)),
+    }
+  })
+}
+
+async function withMacLatency(connection: Connection, profile: Profile, lacks: Lacks): Promise<Capabilities> {
+  if (lacks.HMAC_256 !== undefined || lacks.HMAC_SHA_256 !== undefined) return { lacks }
+  const { value: key } = await attempt(profile, () => trialKey(connection, hmac, 'GENERATE_VERIFY_MAC'))
+  if (key === undefined) return { lacks }
+  const { cryptoki, session } = connection
+  const { mechanism, bytes } = macs.HMAC_SHA_256
+  try {
+    const { native } = cryptoki
+    const init = () => native.C_SignInit(session, mechanism as Mechanism as pkcs11js.Mechanism, key)
+    const operate = () => native.C_Sign(session, text, Buffer.alloc(bytes))
+    return { lacks, latency: latency(() => ({ init, operate })) }
+  } finally {
+    cryptoki.destroyObject(session, key)
+  }
+}
+
+function latency(prepare: () => { init(): void; operate(): void }): Latency {
+  const inits: number[] = []
+  const operations: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    const { init, operate } = prepare()
+    const start = performance.now()
+    init()
+    const between = performance.now()
+    operate()
+    inits.push(between - start)
+    operations.push(performance.now() - between)
+  }
+  return { init: median(inits), operation: median(operations) }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!
+}

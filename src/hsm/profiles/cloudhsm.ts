@@ -1,0 +1,20 @@
+import { because, mlDsa, profile } from './profile.ts'
+
+/** AWS CloudHSM, Client SDK 5, as its User Guide describes it. */
+export const cloudhsm = profile({
+  name: 'cloudhsm',
+  title: 'AWS CloudHSM',
+  /** CKM_CLOUDHSM_AES_GCM: CKM_AES_GCM wants parameters that stay where they are until C_Encrypt, which pkcs11js does not promise. */
+  gcmMechanism: 0x8000_1087,
+  gcmIv: 'prepend12',
+  /** User Guide, "HSM throttling". */
+  throttling: ['CKR_FUNCTION_FAILED'],
+  /** Not among the attributes that the User Guide lists. */
+  copyable: false,
+  lacks: {
+    ...because('no ML-DSA in the User Guide', mlDsa),
+    ECC_NIST_EDWARDS25519: 'no EdDSA in the User Guide',
+    ECDH: 'only with the X9.63 key derivation, never the raw secret',
+  },
+  unsure: { GenerateDataKeyPair: 'private keys may not be readable in plaintext' },
+})

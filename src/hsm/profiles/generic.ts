@@ -1,0 +1,4 @@
+import { profile } from './profile.ts'
+
+/** A token that nobody has described: what the standard promises, until the probe says otherwise. */
+export const generic = profile({ name: 'generic', title: 'another token' })

@@ -1,0 +1,15 @@
+import { because, mlDsa, profile } from './profile.ts'
+
+/** Entrust nShield, as its documentation describes it. */
+export const nshield = profile({
+  name: 'nshield',
+  title: 'Entrust nShield',
+  badCiphertext: ['CKR_FUNCTION_FAILED'],
+  unsure: {
+    ...because('depends on the firmware', [...mlDsa, 'ECC_NIST_EDWARDS25519', 'ECC_SECG_P256K1']),
+    ...because('the library refuses what is not sensitive, unless its security assurances are overridden', [
+      'GenerateDataKeyPair',
+      'ECDH',
+    ]),
+  },
+})

@@ -1,0 +1,18 @@
+import { because, mlDsa, profile } from './profile.ts'
+
+/**
+ * NSS softokn 3: the second software token, to try what a token does. It needs `libraryParameters`. It forgets CKA_LOCAL of the keys
+ * that it keeps, so none of them is ever accepted.
+ */
+export const nss = profile({
+  name: 'nss',
+  title: 'NSS softokn',
+  mode: 'synchronous',
+  /** The database refuses it with CKR_GENERAL_ERROR. */
+  copyable: false,
+  lacks: {
+    ...because('no ML-DSA', mlDsa),
+    ECC_SECG_P256K1: 'no secp256k1',
+    ECC_NIST_EDWARDS25519: 'no Ed25519',
+  },
+})

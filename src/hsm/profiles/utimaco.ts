@@ -1,0 +1,11 @@
+import { because, mlDsa, profile } from './profile.ts'
+
+/** Utimaco CryptoServer and u.trust Anchor. */
+export const utimaco = profile({
+  name: 'utimaco',
+  title: 'Utimaco',
+  unsure: {
+    ...because('depends on the firmware', [...mlDsa, 'ECC_NIST_EDWARDS25519', 'ECC_SECG_P256K1']),
+    ...because('what may be read in plaintext depends on its settings', ['GenerateDataKeyPair', 'ECDH']),
+  },
+})

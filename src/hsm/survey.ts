@@ -1,0 +1,281 @@
+/** Everything that a token can do, each thing tried for real with keys that live in the session only: for doctor. */
+import { performance } from 'node:perf_hooks'
+import type { EncryptionAlgorithmSpec, KeyUsageType, MacAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
+import pkcs11js from 'pkcs11js'
+import { keySpecs, type SupportedKeySpec } from '../model/key-spec.ts'
+import { algorithmsOf, type Capabilities, type Lacks, lacksOf } from './capabilities.ts'
+import type { Connection } from './connection.ts'
+import {
+  agreement,
+  dataKeyPair,
+  decryption,
+  destroyTrialKey,
+  type Exercise,
+  encryption,
+  generateTrialKey,
+  mac,
+  signature,
+  type TrialKey,
+} from './exercises.ts'
+import { type Gcm, opening, sealing, tagLength } from './gcm.ts'
+import { keyMechanisms } from './mechanisms.ts'
+import { type Attempt, attempt, findGcm, inSessionOfItsOwn, probe } from './probe.ts'
+import { type Ability, gcmIvLengths, type Profile } from './profiles/profile.ts'
+import { CryptokiError, failureFrom } from './return-codes.ts'
+import { trialTemplate } from './templates.ts'
+
+/** One key spec in one usage. */
+export interface Trial {
+  readonly spec: SupportedKeySpec
+  readonly usage: KeyUsageType
+  /** Those that work. */
+  readonly works: readonly Ability[]
+  /** Those that do not, each with the reason. */
+  readonly fails: Lacks
+  /** Milliseconds of one operation. */
+  readonly latency?: Percentiles
+}
+
+export interface Percentiles {
+  readonly p50: number
+  readonly p99: number
+}
+
+/** JSON. */
+export interface Survey extends Capabilities {
+  readonly trials: readonly Trial[]
+  /** Those of RSAES-OAEP that the token knows. For the others the worker takes the padding away. */
+  readonly oaepHashes: Profile['oaepHashes']
+  readonly modifiable: boolean
+  readonly copyable: boolean
+  /** What C_Decrypt answers to a wrong ciphertext, where the standard has another name for that. */
+  readonly badCiphertext: readonly string[]
+  /** The token decrypts what was tampered with. */
+  readonly forgeable: boolean
+  /** Bytes of the longest AAD that was tried and works. */
+  readonly longestAad: number
+  /** That can be open at once; no more than `mostSessions` are tried. */
+  readonly sessions: number
+}
+
+export const mostSessions = 128
+/** An encryption context of KMS has at most 8192 bytes: KMS Developer Guide, "Resource quotas"; the header of a ciphertext precedes it. */
+const aadLengths = [8192 + 38, 4096, 1024, 64]
+const longestPlaintext = 4096
+/** Of one operation, until the time is up. */
+const mostRounds = 100
+const leastRounds = 3
+const timeForRounds = 200
+
+export async function survey(connection: Connection, profile: Profile): Promise<Survey> {
+  const surveyor = new Surveyor(connection, profile)
+  const { latency } = await probe(connection, profile)
+  return { ...(await surveyor.run()), ...(latency && { latency }) }
+}
+
+class Surveyor {
+  readonly #connection: Connection
+  readonly #profile: Profile
+  /** What cannot be tried. What the profile says the make cannot do is tried all the same. */
+  readonly #lacks: Lacks
+  readonly #mechanisms: ReadonlySet<number>
+  readonly #oaepHashes = new Set<'sha1' | 'sha256'>()
+  readonly #badCiphertext = new Set<string>()
+  #gcm: Gcm | undefined
+  #forgeable = false
+  #longestAad = 0
+
+  constructor(connection: Connection, profile: Profile) {
+    this.#connection = connection
+    // Nobody else keeps the HSM busy: what a profile takes for throttling is an answer here.
+    this.#profile = { ...profile, throttling: [] }
+    this.#mechanisms = new Set(connection.cryptoki.mechanisms(connection.slot))
+    // Either of two mechanisms is enough to try RSAES-OAEP.
+    const oaepHashes = this.#mechanisms.has(pkcs11js.CKM_RSA_PKCS_OAEP) ? (['sha1', 'sha256'] as const) : []
+    this.#lacks = lacksOf({ ...profile, oaepHashes, lacks: {} }, this.#mechanisms)
+  }
+
+  async run(): Promise<Survey> {
+    const trials: Trial[] = []
+    for (const spec of Object.keys(keySpecs) as SupportedKeySpec[]) {
+      for (const usage of keySpecs[spec].usages) trials.push(await this.#trial(spec, usage))
+    }
+    const pair = await this.#tried(dataKeyPair(this.#connection.cryptoki, keyMechanisms.ECC_NIST_P256!))
+    const pairs: Lacks = pair.refusal === undefined ? {} : { GenerateDataKeyPair: pair.refusal }
+    return {
+      ...(this.#gcm && { gcm: this.#gcm }),
+      lacks: { ...lacksIn(trials), ...pairs },
+      trials,
+      oaepHashes: [...this.#oaepHashes],
+      modifiable: await this.#understands(pkcs11js.CKA_MODIFIABLE),
+      copyable: await this.#understands(pkcs11js.CKA_COPYABLE),
+      badCiphertext: [...this.#badCiphertext],
+      forgeable: this.#forgeable,
+      longestAad: this.#longestAad,
+      sessions: this.#sessions(),
+    }
+  }
+
+  async #trial(spec: SupportedKeySpec, usage: KeyUsageType): Promise<Trial> {
+    const algorithms = algorithmsOf(spec, usage)
+    const none = (reason: string): Trial => ({
+      spec,
+      usage,
+      works: [],
+      fails: Object.fromEntries(algorithms.map(algorithm => [algorithm, reason])),
+    })
+    const reason = this.#lacks[spec]
+    if (reason !== undefined) return none(reason)
+    const made = await attempt(this.#profile, () => generateTrialKey(this.#connection, spec, usage))
+    if (made.refusal !== undefined) return none(made.refusal)
+    try {
+      return { spec, usage, ...(await this.#algorithms(made.value, algorithms)) }
+    } finally {
+      destroyTrialKey(this.#connection, made.value)
+    }
+  }
+
+  async #algorithms(key: TrialKey, algorithms: readonly Ability[]): Promise<Omit<Trial, 'spec' | 'usage'>> {
+    const works: Ability[] = []
+    const fails: Record<string, string> = {}
+    let latency: Percentiles | undefined
+    for (const algorithm of algorithms) {
+      const reason = this.#lacks[algorithm]
+      const { value, refusal } = reason === undefined ? await this.#algorithm(key, algorithm) : { refusal: reason }
+      if (value === undefined) {
+        fails[algorithm] = refusal
+      } else {
+        works.push(algorithm)
+        latency ??= await this.#time(value)
+      }
+    }
+    return { works, fails, ...(latency && { latency }) }
+  }
+
+  async #algorithm(key: TrialKey, algorithm: Ability): Promise<Attempt<Exercise>> {
+    const { cryptoki } = this.#connection
+    if (algorithm === 'SYMMETRIC_DEFAULT') return this.#symmetric(key)
+    if (algorithm === 'ECDH') return this.#tried(agreement(cryptoki, key))
+    if (algorithm.startsWith('HMAC_')) return this.#tried(mac(cryptoki, key, algorithm as MacAlgorithmSpec))
+    if (algorithm.startsWith('RSAES_')) return this.#oaep(key, algorithm as EncryptionAlgorithmSpec)
+    return this.#tried(signature(cryptoki, key, algorithm as SigningAlgorithmSpec))
+  }
+
+  async #symmetric(key: TrialKey): Promise<Attempt<Exercise>> {
+    const gcm = await findGcm(this.#connection, key.key, this.#profile, this.#mechanisms)
+    if (gcm === undefined) return { refusal: 'none of the forms of AES-GCM works' }
+    this.#gcm = gcm
+    for (const aad of aadLengths) {
+      const lengths = { text: longestPlaintext, aad }
+      const { value } = await this.#tried(encryption(this.#connection.cryptoki, key, gcm, lengths))
+      if (value === undefined) continue
+      this.#longestAad = aad
+      break
+    }
+    await this.#tamper(key, gcm)
+    return this.#tried(encryption(this.#connection.cryptoki, key, gcm))
+  }
+
+  /** Learns what the token answers to a wrong tag. */
+  async #tamper({ key }: TrialKey, gcm: Gcm): Promise<void> {
+    const { cryptoki } = this.#connection
+    await inSessionOfItsOwn(this.#connection, async session => {
+      const text = Buffer.from('text')
+      const { mechanism, outputLength, split } = sealing(gcm, text, text, () =>
+        cryptoki.random(session, gcmIvLengths.caller),
+      )
+      const { iv, ciphertext } = split(await cryptoki.encrypt(session, mechanism, key, text, outputLength))
+      ciphertext[ciphertext.length - tagLength]! ^= 1
+      const { mechanism: reverse, input } = opening(gcm, iv, ciphertext, text)
+      try {
+        await cryptoki.decrypt(session, reverse, key, input)
+        this.#forgeable = true
+      } catch (error) {
+        this.#learn(error)
+      }
+    })
+  }
+
+  #learn(error: unknown): void {
+    if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') throw error
+    if (failureFrom(error).code !== 'InvalidCiphertextException') this.#badCiphertext.add(error.returnCode)
+  }
+
+  /** On the token where it can, otherwise as the worker would. */
+  async #oaep(key: TrialKey, algorithm: EncryptionAlgorithmSpec): Promise<Attempt<Exercise>> {
+    const { cryptoki } = this.#connection
+    const hash = algorithm === 'RSAES_OAEP_SHA_1' ? 'sha1' : 'sha256'
+    const onToken = await this.#tried(decryption(cryptoki, key, algorithm, true))
+    if (onToken.refusal === undefined) {
+      this.#oaepHashes.add(hash)
+      return onToken
+    }
+    return hash === 'sha1' ? onToken : this.#tried(decryption(cryptoki, key, algorithm, false))
+  }
+
+  async #tried(exercise: Exercise): Promise<Attempt<Exercise>> {
+    const { refusal } = await attempt(this.#profile, () =>
+      inSessionOfItsOwn(this.#connection, async session => {
+        const answer = await exercise.operate(session)
+        if (!(await exercise.isRight(session, answer))) throw new Error('what it answers is wrong')
+      }),
+    )
+    return refusal === undefined ? { value: exercise } : { refusal }
+  }
+
+  async #time(exercise: Exercise): Promise<Percentiles> {
+    return inSessionOfItsOwn(this.#connection, async session => {
+      const times: number[] = []
+      const end = performance.now() + timeForRounds
+      while (times.length < leastRounds || (times.length < mostRounds && performance.now() < end)) {
+        const start = performance.now()
+        await exercise.operate(session)
+        times.push(performance.now() - start)
+      }
+      times.sort((a, b) => a - b)
+      const at = (share: number) => times[Math.ceil(share * times.length) - 1]!
+      return { p50: at(0.5), p99: at(0.99) }
+    })
+  }
+
+  /** Whether a key may be made with that attribute false. */
+  async #understands(attribute: number): Promise<boolean> {
+    const aes = keyMechanisms.SYMMETRIC_DEFAULT!
+    const { value: key } = await attempt(this.#profile, async () => {
+      const template = [...trialTemplate(aes, 'ENCRYPT_DECRYPT'), [attribute, false] as const]
+      return await this.#connection.cryptoki.generateKey(
+        this.#connection.session,
+        { mechanism: aes.generation },
+        template,
+      )
+    })
+    if (key !== undefined) this.#connection.cryptoki.destroyObject(this.#connection.session, key)
+    return key !== undefined
+  }
+
+  #sessions(): number {
+    const { cryptoki, slot } = this.#connection
+    const opened: Buffer[] = []
+    try {
+      while (opened.length < mostSessions) opened.push(cryptoki.openSession(slot))
+    } catch {
+      // That many are enough to know.
+    } finally {
+      for (const session of opened) cryptoki.closeSession(session)
+    }
+    return opened.length
+  }
+}
+
+/** Key specs of which nothing works, and algorithms that fail wherever they were tried. */
+function lacksIn(trials: readonly Trial[]): Lacks {
+  const specs = Object.keys(keySpecs) as SupportedKeySpec[]
+  const useless = specs.filter(spec => trials.every(trial => trial.spec !== spec || trial.works.length === 0))
+  const reasonOf = (spec: SupportedKeySpec) => Object.values(trials.find(trial => trial.spec === spec)!.fails)[0]!
+  const works = new Set(trials.flatMap(trial => trial.works))
+  const failed = trials.flatMap(({ spec, fails }) => (useless.includes(spec) ? [] : Object.entries(fails)))
+  return Object.fromEntries([
+    ...failed.filter(([algorithm]) => !works.has(algorithm as Ability)),
+    ...useless.map(spec => [spec, reasonOf(spec)]),
+  ])
+}

@@ -1,0 +1,28 @@
+/** A profile of an HSM that nobody has described, from what was found out about it. */
+import { profileText } from './profile-file.ts'
+import type { Profile } from './profiles/profile.ts'
+import { profileOf } from './profiles.ts'
+import type { Survey } from './survey.ts'
+
+/** @param basedOn the profile that it was inspected with, as the configuration names it */
+export function writtenProfile(name: string, basedOn: string, survey: Survey): string {
+  const base = profileOf(basedOn)
+  const { gcm, oaepHashes, modifiable, copyable, lacks } = survey
+  const profile: Profile = {
+    ...base,
+    name,
+    title: name,
+    sessions: Math.max(1, Math.min(base.sessions, survey.sessions)),
+    ...(gcm && { gcmIv: gcm.iv, gcmMechanism: gcm.mechanism }),
+    badCiphertext: [...new Set([...base.badCiphertext, ...survey.badCiphertext])],
+    oaepHashes,
+    modifiable,
+    copyable,
+    lacks,
+    unsure: {},
+  }
+  return profileText(
+    profile,
+    'What strongroom doctor found out by trying. src/hsm/profiles/profile.ts explains each key.',
+  )
+}

@@ -1,0 +1,10 @@
+/** A process that gives a new NSS database its user PIN: arguments are the library, its parameters and the PIN. */
+import { loadLibrary, tokens } from '../../src/hsm/connection.ts'
+import { userType } from '../../src/hsm/cryptoki.ts'
+
+const [library, libraryParameters, pin] = process.argv.slice(2)
+const cryptoki = loadLibrary({ library: library!, libraryParameters })
+const { slot } = tokens(cryptoki).find(({ label }) => label === 'NSS Certificate DB')!
+const session = cryptoki.openSession(slot)
+cryptoki.login(session, userType.securityOfficer, '')
+cryptoki.initialisePin(session, pin!)
