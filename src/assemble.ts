@@ -5,7 +5,7 @@ import { openJournal } from './audit/journal.ts'
 import { SigV4 } from './authentication/sigv4.ts'
 import { authorize } from './authorization/authorize.ts'
 import { admitKeyPolicy } from './authorization/key-policy.ts'
-import type { Config, HsmConfig } from './config.ts'
+import type { Config, HsmConfig, MemberConfig } from './config.ts'
 import { Failure } from './errors.ts'
 import { connectHsm, type HsmOptions } from './hsm/connect.ts'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
@@ -92,8 +92,13 @@ function logOf(log: Log): HsmOptions['log'] {
   return (level, message, { pid: worker, ...fields }) => log[level]({ ...fields, worker }, message)
 }
 
-export function hsmOptions(name: string, { token, ...hsm }: HsmConfig): HsmOptions {
-  return { name, ...hsm, tokenLabel: token.label, tokenSerial: token.serial }
+export function hsmOptions(name: string, { members, ...hsm }: HsmConfig): HsmOptions {
+  const own = members && Object.entries(members).map(([member, options]) => [member, addressed(options)] as const)
+  return { name, ...addressed(hsm), members: own && Object.fromEntries(own) }
+}
+
+function addressed<T extends Pick<MemberConfig, 'token'>>({ token, ...options }: T) {
+  return { ...options, ...(token && { tokenLabel: token.label, tokenSerial: token.serial }) }
 }
 
 function hsmsOf({ regions }: Config, all: readonly Hsm[]): Hsms {

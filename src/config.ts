@@ -11,17 +11,31 @@ const port = z.int().min(0).max(65535)
 const milliseconds = z.int().min(1)
 const region = z.string().regex(/^([a-z]+-){2,3}\d+$/, 'is not the name of a region')
 
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'is not a name: lower-case letters, digits and dashes')
+
+const token = z
+  .strictObject({ label: z.string().optional(), serial: z.string().optional() })
+  .refine(
+    ({ label, serial }) => (label === undefined) !== (serial === undefined),
+    'names a label or a serial, not both',
+  )
+
+/** What one of several tokens with the same keys has to itself. */
+const member = z.strictObject({
+  library: z.string().optional(),
+  libraryParameters: z.string().optional(),
+  token: token.optional(),
+  pinFile: z.string().optional(),
+  environment: z.record(z.string(), z.string()).optional(),
+})
+
 const hsm = z.strictObject({
   profile: z.string(),
   library: z.string(),
   libraryParameters: z.string().optional(),
-  token: z
-    .strictObject({ label: z.string().optional(), serial: z.string().optional() })
-    .refine(
-      ({ label, serial }) => (label === undefined) !== (serial === undefined),
-      'names a label or a serial, not both',
-    ),
+  token,
   pinFile: z.string(),
+  members: z.record(name, member).optional(),
   workers: z.int().min(1).max(64).default(2),
   sessions: z.int().min(1).max(1024).optional(),
   queue: z.int().min(1).default(1000),
@@ -48,16 +62,14 @@ export const schema = z.strictObject({
   storage: z.strictObject({ file: z.string() }),
   audit: z.strictObject({ file: z.string() }),
   authentication: z.strictObject({ clockSkew: z.int().min(1).max(86_400).default(300) }).prefault({}),
-  hsms: z.record(
-    z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'is not a name: lower-case letters, digits and dashes'),
-    hsm,
-  ),
+  hsms: z.record(name, hsm),
   regions: z.record(region, z.string()),
   log: z.strictObject({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info') }).prefault({}),
 })
 
 export type Config = z.infer<typeof schema>
 export type HsmConfig = z.infer<typeof hsm>
+export type MemberConfig = z.infer<typeof member>
 
 /** What the command line says instead of the file. */
 export interface ListenOverrides {
@@ -111,10 +123,19 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       Object.entries(config.hsms).map(([name, hsm]) => {
         // A profile is a name, or a file.
         const profile = /^\.{0,2}\//.test(hsm.profile) ? absolute(hsm.profile) : hsm.profile
-        return [name, { ...hsm, profile, pinFile: absolute(hsm.pinFile) }]
+        const members = hsm.members && mapValues(hsm.members, member => withAbsolutePin(member, absolute))
+        return [name, { ...withAbsolutePin(hsm, absolute), profile, members }]
       }),
     ),
   }
+}
+
+function withAbsolutePin<T extends { pinFile?: string | undefined }>(part: T, absolute: (path: string) => string): T {
+  return part.pinFile === undefined ? part : { ...part, pinFile: absolute(part.pinFile) }
+}
+
+function mapValues<T>(record: Readonly<Record<string, T>>, change: (value: T) => T): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))
 }
 
 function withListen(config: Config, { host, port }: ListenOverrides): Config {

@@ -2,6 +2,13 @@
 import type { HsmHealth } from './hsm.ts'
 import type { CallName } from './messages.ts'
 
+export interface CallOptions {
+  /** When it must be settled at the latest, however much time it had: performance.now(). */
+  readonly until?: number
+  /** It may have been done before, though nobody was answered. */
+  readonly again?: boolean
+}
+
 export interface Backend {
   readonly name: string
   readonly ivLength: number
@@ -13,6 +20,6 @@ export interface Backend {
    * @param payload wiped when the call is settled
    * @param caller who is to have a fair share
    */
-  call(name: CallName, payload: Buffer, caller: string): Promise<Buffer>
+  call(name: CallName, payload: Buffer, caller: string, options?: CallOptions): Promise<Buffer>
   close(): Promise<void>
 }

@@ -1,16 +1,36 @@
 /** From the configuration of an HSM to an HSM. */
 import { HsmClient } from './client.ts'
+import { Cluster } from './cluster.ts'
+import type { TokenAddress } from './connection.ts'
 import type { Hsm } from './hsm.ts'
 import { Workers, type WorkersOptions } from './workers.ts'
+
+/** What one of several tokens with the same keys has to itself; the rest is that of the HSM. */
+export type MemberOptions = Partial<TokenAddress & Pick<WorkersOptions, 'pinFile' | 'environment'>>
 
 export interface HsmOptions extends WorkersOptions {
   /** Where a public key is used: in the HSM, or outside, for what OpenSSL can do with it. */
   readonly publicKeyOperations: 'hsm' | 'gateway'
+  /** Tokens that hold the same keys, by a name for the log and the metrics: one HSM to all who use it. */
+  readonly members?: Readonly<Record<string, MemberOptions>> | undefined
 }
 
 /** Rejects with an OperatorError of one line when the HSM cannot be used. */
-export async function connectHsm({ publicKeyOperations, ...options }: HsmOptions): Promise<Hsm> {
-  const workers = new Workers(options)
-  await workers.start()
-  return new HsmClient(workers, publicKeyOperations)
+export async function connectHsm({ publicKeyOperations, members, ...options }: HsmOptions): Promise<Hsm> {
+  const backend =
+    members === undefined ? new Workers(options) : new Cluster(options.name, tokens(options, members), options.deadline)
+  try {
+    await backend.start()
+  } catch (error) {
+    await backend.close()
+    throw error
+  }
+  return new HsmClient(backend, publicKeyOperations)
+}
+
+/** Before there is a canary key, no token can prove that it holds the keys of the others: only the first is used. */
+function tokens(options: WorkersOptions, members: Readonly<Record<string, MemberOptions>>): readonly Workers[] {
+  const all = Object.entries(members)
+  const used = options.canary?.() === undefined ? all.slice(0, 1) : all
+  return used.map(([member, own]) => new Workers({ ...options, ...own, name: `${options.name}/${member}` }))
 }

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Failure, OperatorError } from '../errors.ts'
-import type { Backend } from './backend.ts'
+import type { Backend, CallOptions } from './backend.ts'
 import { ChangeTurns } from './change-turns.ts'
 import type { TokenAddress } from './connection.ts'
 import { FairQueue } from './fair-queue.ts'
@@ -38,6 +38,12 @@ export interface WorkersOptions extends TokenAddress {
 }
 
 const managementFactor = 5
+
+/** How many times the deadline a call of that name has. */
+export function deadlineFactor(name: CallName): number {
+  return calls[name].lane === 'management' ? managementFactor : 1
+}
+
 /** A call that kills its worker is not given to every worker there is. */
 const maximumAttempts = 4
 /** Milliseconds before the first restart after a failed one; doubled each time. An HSM that is back is noticed within the longest. */
@@ -118,7 +124,6 @@ export class Workers implements Backend, WorkerEvents {
     try {
       await starting
     } catch (error) {
-      await this.close()
       throw error instanceof OperatorError ? new OperatorError(`HSM ${this.name}: ${error.message}`) : error
     } finally {
       this.#replacing = undefined
@@ -130,10 +135,15 @@ export class Workers implements Backend, WorkerEvents {
     this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
   }
 
-  call(name: CallName, payload: Buffer, caller: string): Promise<Buffer> {
+  async call(
+    name: CallName,
+    payload: Buffer,
+    caller: string,
+    { until = Number.POSITIVE_INFINITY, again = false }: CallOptions = {},
+  ): Promise<Buffer> {
     if (this.#closing.signal.aborted) throw unavailable(new Error('The HSM was closed.')).failure
     const startedAt = performance.now()
-    const factor = calls[name].lane === 'management' ? managementFactor : 1
+    const deadline = Math.min(until, startedAt + this.#options.deadline * deadlineFactor(name))
     this.#pending++
     return new Promise((resolve, reject) => {
       const call: Call = {
@@ -141,9 +151,9 @@ export class Workers implements Backend, WorkerEvents {
         payload,
         caller,
         startedAt,
-        deadline: startedAt + factor * this.#options.deadline,
+        deadline,
         attempts: 0,
-        isRepeated: false,
+        isRepeated: again,
         answer: output => {
           this.#settled(call, 'CKR_OK')
           resolve(output)

@@ -1,0 +1,86 @@
+/** Several tokens that hold the same keys, because their vendor copies every key from one to the others: one HSM to all who use it. */
+import { performance } from 'node:perf_hooks'
+import { Failure, type FailureCode } from '../errors.ts'
+import type { Backend } from './backend.ts'
+import type { HsmHealth } from './hsm.ts'
+import type { CallName } from './messages.ts'
+import { deadlineFactor, type Workers } from './workers.ts'
+
+/** Failures after which another member may do better: it is reached, has less to do, or has the key that was not copied yet. */
+const others: ReadonlySet<FailureCode> = new Set([
+  'KeyUnavailableException',
+  'ThrottlingException',
+  'KMSInvalidStateException',
+])
+
+export class Cluster implements Backend {
+  readonly name: string
+  readonly #members: readonly Workers[]
+
+  readonly #deadline: number
+
+  /** @param deadline of a call, in milliseconds, however many members it is given to */
+  constructor(name: string, members: readonly Workers[], deadline: number) {
+    this.name = name
+    this.#members = members
+    this.#deadline = deadline
+  }
+
+  /** Resolves when one member is ready, as the others go on trying; rejects with the OperatorError of the first when none is. */
+  async start(): Promise<void> {
+    const starts = await Promise.allSettled(this.#members.map(member => member.start()))
+    const failed = starts.filter(start => start.status === 'rejected')
+    if (failed.length === starts.length) throw failed[0]!.reason
+    for (const [index, { status }] of starts.entries()) if (status === 'rejected') this.#members[index]!.startLater()
+  }
+
+  get ivLength(): number {
+    return this.#members[0]!.ivLength
+  }
+
+  get pending(): number {
+    return this.#members.reduce((sum, { pending }) => sum + pending, 0)
+  }
+
+  /** That of the members that are ready; without one, that of the first. */
+  get health(): HsmHealth {
+    const all = this.#members.map(({ health }) => health)
+    const { state, reason } = all.find(({ state }) => state === 'ready') ?? all[0]!
+    const sum = (count: (health: HsmHealth) => number) => all.reduce((total, health) => total + count(health), 0)
+    return { state, reason, workers: sum(({ workers }) => workers), starts: sum(({ starts }) => starts) }
+  }
+
+  async call(name: CallName, payload: Buffer, caller: string): Promise<Buffer> {
+    const until = performance.now() + this.#deadline * deadlineFactor(name)
+    const untried = new Set(this.#members)
+    try {
+      for (let again = false; ; again = true) {
+        const member = leastBusy([...untried].filter(isReady)) ?? [...untried][0]!
+        untried.delete(member)
+        try {
+          return await member.call(name, Buffer.from(payload), caller, { until, again })
+        } catch (error) {
+          const mayHelp = error instanceof Failure && others.has(error.code) && [...untried].some(isReady)
+          if (!mayHelp || performance.now() >= until) throw error
+        }
+      }
+    } finally {
+      payload.fill(0)
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#members.map(member => member.close()))
+  }
+}
+
+function isReady({ health }: Workers): boolean {
+  return health.state === 'ready'
+}
+
+function leastBusy(members: readonly Workers[]): Workers | undefined {
+  return members.reduce<Workers | undefined>(
+    (best, member) => (best === undefined || member.pending < best.pending ? member : best),
+    undefined,
+  )
+}
