@@ -12,12 +12,13 @@ import {
   encodeJson,
   encodeParts,
   encodeSealed,
+  type InspectionRequest,
   type KeyRequest,
   type PublicKeyUse,
 } from './messages.ts'
 import type { Pkcs11 } from './pkcs11.ts'
 
-type Handler = (hsm: Pkcs11, payload: Buffer) => Buffer
+type Handler = (hsm: Pkcs11, payload: Buffer) => Buffer | Promise<Buffer>
 
 const handlers: Readonly<Record<CallName, Handler>> = {
   encrypt(hsm, payload) {
@@ -29,14 +30,19 @@ const handlers: Readonly<Record<CallName, Handler>> = {
     return hsm.decrypt(material, iv, ciphertext, aad)
   },
   random: (hsm, payload) => hsm.random(decodeRandom(payload)),
-  generateKey(hsm, payload) {
+  async generateKey(hsm, payload) {
     const { material, spec, usage, label } = decodeJson<KeyRequest>(payload)
-    const { custody, publicKey } = hsm.generateKey(material, spec, usage, label)
-    return encodeParts(JSON.stringify(custody), ...(publicKey === undefined ? [] : [publicKey]))
+    const { custody, publicKey, checkValue } = await hsm.generateKey(material, spec, usage, label)
+    return encodeParts(JSON.stringify(custody), publicKey ?? '', checkValue ?? '')
   },
   destroyKey(hsm, payload) {
     hsm.destroyKey(decodeJson<Pick<KeyRequest, 'material'>>(payload).material)
     return Buffer.alloc(0)
+  },
+  async inspectKey(hsm, payload) {
+    const { look, publicKey, checkValue, ...key } = decodeJson<InspectionRequest>(payload)
+    const held = { ...key, publicKey: optionalBytes(publicKey), checkValue: optionalBytes(checkValue) }
+    return encodeJson(await hsm.inspectKey(held, look))
   },
   objects: hsm => encodeJson(hsm.objects()),
   generateKeyPair(hsm, payload) {
@@ -80,9 +86,15 @@ const handlers: Readonly<Record<CallName, Handler>> = {
     return hsm.deriveSharedSecret(text(material), text(spec), peer)
   },
 }
+
 /** One of the names that the gateway has checked. */
 function text<T extends string>(part: Buffer): T {
   return part.toString() as T
+}
+
+/** @param base64 */
+function optionalBytes(base64: string | undefined): Buffer | undefined {
+  return base64 === undefined ? undefined : Buffer.from(base64, 'base64')
 }
 
 function publicKeyUse([material, spec, publicKey]: readonly Buffer[]): PublicKeyUse {

@@ -2,10 +2,12 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import type { Custody } from '../model/key.ts'
+import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
 import type { KeyMechanism } from './mechanisms.ts'
 import { privateKeyInfo } from './private-keys.ts'
+import { checkValueOf } from './proof.ts'
 import { subjectPublicKeyInfo } from './public-keys.ts'
 import { dataKeyTemplate, type Keeping, privateKeyTemplate, publicKeyTemplate, secretKeyTemplate } from './templates.ts'
 
@@ -14,16 +16,19 @@ export interface GeneratedObject {
   readonly custody: Custody
   /** DER SubjectPublicKeyInfo of a pair. */
   readonly publicKey?: Buffer
+  /** See proof.ts. */
+  readonly checkValue?: Buffer | undefined
 }
 
 /** A key that is not what was asked is destroyed, and the call fails. */
-export function generateObject(
+export async function generateObject(
   cryptoki: Cryptoki,
   session: Handle,
+  spec: SupportedKeySpec,
   mechanism: KeyMechanism,
   usage: KeyUsageType,
   keeping: Keeping,
-): GeneratedObject {
+): Promise<GeneratedObject> {
   const made = isPair(mechanism)
     ? keyPair(cryptoki, session, mechanism, usage, keeping)
     : { key: secretKey(cryptoki, session, mechanism, usage, keeping) }
@@ -31,7 +36,8 @@ export function generateObject(
     const custody = readCustody(cryptoki, session, made.key)
     const faults = custodyFaults(custody)
     if (faults.length > 0) throw new Error(`The HSM made a key that is not what was asked: ${faults.join(', ')}.`)
-    return { ...made, custody }
+    const checkValue = await checkValueOf({ cryptoki, session, key: made.key, profile: keeping.profile }, spec)
+    return { ...made, custody, checkValue }
   } catch (error) {
     cryptoki.destroyObject(session, made.key)
     throw error

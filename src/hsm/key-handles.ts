@@ -3,6 +3,7 @@ import pkcs11js from 'pkcs11js'
 import { Failure } from '../errors.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import type { HsmObject } from './hsm.ts'
+import { recoveryFrom } from './return-codes.ts'
 
 const keyClasses = [pkcs11js.CKO_SECRET_KEY, pkcs11js.CKO_PRIVATE_KEY]
 
@@ -41,6 +42,27 @@ export class KeyHandles {
         [pkcs11js.CKA_ID, id],
       ]),
     )
+  }
+
+  /**
+   * Every object with that CKA_ID, without trust in what is remembered: a quick look asks the object that is in use for its
+   * CKA_ID, and searches only when it has another one. A handle that turns out to be wrong is forgotten.
+   */
+  async look(session: Handle, material: string, look: 'quick' | 'thorough'): Promise<readonly Handle[]> {
+    const known = this.#handles.get(material)
+    if (look === 'quick' && known !== undefined && this.#has(session, known, material)) return [known]
+    const found = await this.search(session, material)
+    if (known !== undefined && !found.some(handle => handle.equals(known))) this.forget(material)
+    return found
+  }
+
+  #has(session: Handle, handle: Handle, material: string): boolean {
+    try {
+      return this.#id(session, handle) === material
+    } catch (error) {
+      if (recoveryFrom(error) === 'find again') return false
+      throw error
+    }
   }
 
   add(material: string, handle: Handle): void {

@@ -32,12 +32,35 @@ export class Keys {
   }
 
   /** Not repeated: an error does not prove that nothing was created. */
-  create<T>(material: string, operation: (session: Handle) => { readonly key: Handle; readonly result: T }): T {
-    return this.#sessions.run(session => {
-      const { key, result } = operation(session)
+  create<T>(
+    material: string,
+    operation: (session: Handle) => Promise<{ readonly key: Handle; readonly result: T }>,
+  ): Promise<T> {
+    return this.#sessions.runAwaiting(async session => {
+      const { key, result } = await operation(session)
       this.#handles.add(material, key)
       return result
     })
+  }
+
+  /** Looks at the objects of a key: see KeyHandles.look. */
+  async inspect<T>(
+    material: string,
+    look: 'quick' | 'thorough',
+    inspection: (session: Handle, found: readonly Handle[]) => Promise<T>,
+  ): Promise<T> {
+    const run = () =>
+      this.#sessions.runAwaiting(async session =>
+        inspection(session, await this.#handles.look(session, material, look)),
+      )
+    try {
+      return await run()
+    } catch (error) {
+      const recovery = recoveryFrom(error)
+      if (recovery === 'find again') this.#handles.forget(material)
+      else if (recovery !== 'new session') throw error
+      return run()
+    }
   }
 
   /** Destroys every key object with that CKA_ID. */

@@ -23,6 +23,7 @@ export const calls = {
   generateMac: { kind: 12, repeatable: true, alone: false },
   verifyMac: { kind: 13, repeatable: true, alone: false },
   deriveSharedSecret: { kind: 14, repeatable: true, alone: false },
+  inspectKey: { kind: 15, repeatable: true, alone: false },
 } as const
 export type CallName = keyof typeof calls
 
@@ -47,6 +48,14 @@ export interface KeyRequest {
   readonly spec: SupportedKeySpec
   readonly usage: KeyUsageType
   readonly label: string
+}
+
+export interface InspectionRequest extends Omit<KeyRequest, 'label'> {
+  /** Base64. */
+  readonly publicKey?: string | undefined
+  /** Base64. */
+  readonly checkValue?: string | undefined
+  readonly look: 'quick' | 'thorough'
 }
 
 /** A key whose public half is used. */

@@ -9,22 +9,23 @@ import type {
 } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import { Failure } from '../errors.ts'
-import type { Custody } from '../model/key.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
+import { isBadCiphertext } from './bad-ciphertext.ts'
 import { Capabilities } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
-import type { HsmObject } from './hsm.ts'
+import type { GeneratedKey, HeldKey, HsmObject, KeyInspection } from './hsm.ts'
 import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
+import { inspectObjects } from './key-inspection.ts'
 import { Keys } from './keys.ts'
 import { aesGcm, ecdh, keyMechanisms, macs, rsaOaep, rsaRaw, tagLength } from './mechanisms.ts'
 import type { PublicKeyUse } from './messages.ts'
 import { unpadOaepSha256 } from './oaep.ts'
 import { encryptOaep, oaepHash } from './outside.ts'
 import type { Profile } from './profiles/profile.ts'
+import { isMisfit } from './proof.ts'
 import { peerPoint } from './public-keys.ts'
 import { PublicObjects } from './public-objects.ts'
-import { CryptokiError, failureFrom } from './return-codes.ts'
 import { signing } from './signatures.ts'
 import { sharedSecretTemplate } from './templates.ts'
 
@@ -77,16 +78,11 @@ export class Pkcs11 {
   }
 
   /** Throws UnsupportedOperationException when the token has no mechanism for keys of the spec. */
-  generateKey(
-    material: string,
-    spec: SupportedKeySpec,
-    usage: KeyUsageType,
-    label: string,
-  ): { readonly custody: Custody; readonly publicKey?: Buffer } {
+  generateKey(material: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<GeneratedKey> {
     const mechanism = this.#capabilities.keyMechanism(spec)
     const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
-    return this.#keys.create(material, session => {
-      const { key, ...result } = generateObject(this.#cryptoki, session, mechanism, usage, keeping)
+    return this.#keys.create(material, async session => {
+      const { key, ...result } = await generateObject(this.#cryptoki, session, spec, mechanism, usage, keeping)
       return { key, result }
     })
   }
@@ -180,6 +176,19 @@ export class Pkcs11 {
     this.#keys.destroy(material)
   }
 
+  async inspectKey(key: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection> {
+    const [cryptoki, profile] = [this.#cryptoki, this.#profile]
+    try {
+      return await this.#keys.inspect(key.material, look, (session, found) =>
+        inspectObjects({ cryptoki, session, profile }, found, key),
+      )
+    } catch (error) {
+      // Only here, as the session that such an error leaves behind is of no use.
+      if (isMisfit(error, profile)) return { fault: 'swapped' }
+      throw error
+    }
+  }
+
   objects(): readonly HsmObject[] {
     return this.#keys.objects()
   }
@@ -209,15 +218,9 @@ export class Pkcs11 {
     try {
       return decrypt()
     } catch (error) {
-      if (this.#isBadCiphertext(error)) throw new Failure('InvalidCiphertextException', '', { cause: error })
+      if (isBadCiphertext(error, this.#profile)) throw new Failure('InvalidCiphertextException', '', { cause: error })
       throw error
     }
-  }
-
-  #isBadCiphertext(error: unknown): boolean {
-    if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') return false
-    const standard = failureFrom(error).code === 'InvalidCiphertextException'
-    return standard || this.#profile.badCiphertext.includes(error.returnCode)
   }
 }
 

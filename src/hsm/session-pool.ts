@@ -29,6 +29,20 @@ export class SessionPool {
     }
   }
 
+  /** The same for an operation that awaits. */
+  async runAwaiting<T>(use: (session: Handle) => Promise<T>): Promise<T> {
+    const session = this.#idle.pop() ?? this.#cryptoki.openSession(this.#slot)
+    try {
+      const result = await use(session)
+      this.#idle.push(session)
+      return result
+    } catch (error) {
+      if (error instanceof Failure) this.#idle.push(session)
+      else this.#discard(session)
+      throw error
+    }
+  }
+
   #discard(session: Handle): void {
     try {
       this.#cryptoki.closeSession(session)

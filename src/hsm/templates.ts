@@ -71,7 +71,7 @@ export interface Keeping {
   /** Bytes of CKA_ID. */
   readonly id: Buffer
   readonly label: string
-  readonly profile: Pick<Profile, 'modifiable' | 'copyable'>
+  readonly profile: Profile
 }
 
 function kept({ id, label, profile }: Keeping): Template {

@@ -29,6 +29,8 @@ export interface Call {
   readonly payload: Buffer
   readonly startedAt: number
   readonly deadline: number
+  /** The one that it is meant for, as long as that one lives. */
+  readonly worker?: WorkerProcess | undefined
   /** How many workers were given it. */
   attempts: number
   /** What the last worker said before it ended. */

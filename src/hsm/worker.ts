@@ -25,15 +25,29 @@ function answer(hsm: Pkcs11, id: number, kind: number, request: Buffer): void {
   if (ending) return
   try {
     const response = handlerOf(kind)(hsm, request)
-    writer.write(id, status.ok, response)
-    response.fill(0)
+    if (response instanceof Promise)
+      response.then(
+        awaited => respond(id, awaited),
+        error => refuse(id, error),
+      )
+    else respond(id, response)
   } catch (error) {
-    const failure = failureFrom(error)
-    const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'NONE'
-    const useless = recoveryFrom(error) === 'replace worker'
-    writer.write(id, useless ? status.ending : status.failed, encodeFailure({ failure, returnCode }))
-    if (useless) end()
+    refuse(id, error)
   }
+}
+
+function respond(id: number, response: Buffer): void {
+  if (!ending) writer.write(id, status.ok, response)
+  response.fill(0)
+}
+
+function refuse(id: number, error: unknown): void {
+  if (ending) return
+  const failure = failureFrom(error)
+  const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'NONE'
+  const useless = recoveryFrom(error) === 'replace worker'
+  writer.write(id, useless ? status.ending : status.failed, encodeFailure({ failure, returnCode }))
+  if (useless) end()
 }
 
 async function start({ pinFile, profile: name, strictCustody, ...address }: WorkerArgument): Promise<Pkcs11> {

@@ -11,7 +11,7 @@ import type {
 import { Failure, OperatorError } from '../errors.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { TokenAddress } from './connection.ts'
-import type { GeneratedKey, Hsm, HsmCall, HsmKey, HsmObject, KeyPair, Sealed } from './hsm.ts'
+import type { GeneratedKey, HeldKey, Hsm, HsmCall, HsmKey, HsmObject, KeyInspection, KeyPair, Sealed } from './hsm.ts'
 import {
   type CallFailure,
   type CallName,
@@ -25,6 +25,7 @@ import {
   encodeJson,
   encodeParts,
   encodeRandom,
+  type InspectionRequest,
 } from './messages.ts'
 import { encryptOaep, oaepHash, verifyMessage } from './outside.ts'
 import type { Profile } from './profiles/profile.ts'
@@ -92,6 +93,7 @@ class WorkerHsm implements Hsm {
   /** Workers in a row that did not start, or died before they answered anything. */
   #failures = 0
   #pending = 0
+  #epoch = 0
   #chosen: WorkerProcess | undefined
   readonly #changesAlone: boolean
   /** Ends when the call before that wants the HSM to itself has ended. */
@@ -105,6 +107,10 @@ class WorkerHsm implements Hsm {
     this.ivLength = ivLength
     this.#changesAlone = changesAlone
     this.#options = options
+  }
+
+  get epoch(): number {
+    return this.#epoch
   }
 
   get pending(): number {
@@ -140,8 +146,20 @@ class WorkerHsm implements Hsm {
     label: string,
   ): Promise<GeneratedKey> {
     const request = { material, spec, usage, label }
-    const [custody, publicKey] = decodeParts(await this.#manage('generateKey', request)) as [Buffer, Buffer?]
-    return { custody: decodeJson(custody), publicKey }
+    const [custody, publicKey, checkValue] = decodeParts(await this.#manage('generateKey', request))
+    return { custody: decodeJson(custody!), publicKey: optional(publicKey!), checkValue: optional(checkValue!) }
+  }
+
+  async inspectKey({ publicKey, checkValue, ...key }: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection> {
+    const request: InspectionRequest = { ...key, publicKey: base64(publicKey), checkValue: base64(checkValue), look }
+    const deadline = managementFactor * this.#options.deadline
+    const workers = this.#workers.length === 0 ? [undefined] : this.#workers
+    const inspections = await Promise.all(
+      workers.map(async worker =>
+        decodeJson<KeyInspection>(await this.#call('inspectKey', encodeJson(request), deadline, worker)),
+      ),
+    )
+    return inspections.find(({ fault }) => fault !== undefined) ?? {}
   }
 
   async generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair> {
@@ -237,7 +255,7 @@ class WorkerHsm implements Hsm {
     return this.#workers.some(worker => worker.pending.size > 0)
   }
 
-  #call(name: CallName, payload: Buffer, deadline = this.#options.deadline): Promise<Buffer> {
+  #call(name: CallName, payload: Buffer, deadline = this.#options.deadline, meantFor?: WorkerProcess): Promise<Buffer> {
     if (this.#closing.signal.aborted) throw unavailable(new Error('The HSM was closed.')).failure
     const startedAt = performance.now()
     this.#pending++
@@ -247,6 +265,7 @@ class WorkerHsm implements Hsm {
         payload,
         startedAt,
         deadline: startedAt + deadline,
+        worker: meantFor,
         attempts: 0,
         answer: output => {
           this.#settled(call, 'CKR_OK')
@@ -276,7 +295,8 @@ class WorkerHsm implements Hsm {
   /** Gives the call to the worker with the least to do; without any, to the next that starts, unless there is no hope of one. */
   #dispatch(call: Call): void {
     const isHeld = this.#isHeld && !calls[call.name].alone
-    const worker = isHeld ? undefined : this.#chooseWorker()
+    const wanted = call.worker?.lost === false ? call.worker : undefined
+    const worker = isHeld ? undefined : (wanted ?? this.#chooseWorker())
     if (worker !== undefined) worker.send(call)
     else if (!isHeld && this.#down !== undefined) call.fail(unavailable(this.#down))
     else {
@@ -335,6 +355,7 @@ class WorkerHsm implements Hsm {
       throw new StartError({ message: 'The HSM worker died as soon as it was ready.', pinRefused: false })
     this.#down = undefined
     this.#workers.push(worker)
+    this.#epoch++
     this.#log('info', 'An HSM worker is ready.', { pid: worker.pid })
     this.#dispatchWaiting()
   }
@@ -382,6 +403,15 @@ class WorkerHsm implements Hsm {
   #log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void {
     this.#options.log?.(level, message, { hsm: this.name, ...fields })
   }
+}
+
+/** A copy of its own: a view would keep the whole message in memory. */
+function optional(part: Buffer): Uint8Array | undefined {
+  return part.length === 0 ? undefined : new Uint8Array(part)
+}
+
+function base64(bytes: Uint8Array | undefined): string | undefined {
+  return bytes && Buffer.from(bytes).toString('base64')
 }
 
 /** Milliseconds to wait after that many failures in a row. */
