@@ -15,9 +15,15 @@ export class KeyHandles {
     this.#cryptoki = cryptoki
   }
 
-  /** Learns every key on the token in one walk. */
+  /** Learns every key on the token in one walk; what is known and still there stays. */
   load(session: Handle): void {
-    for (const handle of this.#walk(session)) this.#handles.set(this.#id(session, handle), handle)
+    const handles = this.#walk(session)
+    const present = new Set(handles.map(handle => handle.toString('hex')))
+    for (const handle of handles) {
+      const id = this.#id(session, handle)
+      const known = this.#handles.get(id)
+      if (known === undefined || !present.has(known.toString('hex'))) this.#handles.set(id, handle)
+    }
   }
 
   /**
@@ -46,13 +52,16 @@ export class KeyHandles {
 
   /**
    * Every object with that CKA_ID, without trust in what is remembered: a quick look asks the object that is in use for its
-   * CKA_ID, and searches only when it has another one. A handle that turns out to be wrong is forgotten.
+   * CKA_ID, and searches only when it has another one. What is remembered is right afterwards.
    */
   async look(session: Handle, material: string, look: 'quick' | 'thorough'): Promise<readonly Handle[]> {
+    // Many keys of other workers are unknown here, and a walk costs little more than the search for one of them.
+    if (look === 'quick' && !this.#handles.has(material)) this.load(session)
     const known = this.#handles.get(material)
     if (look === 'quick' && known !== undefined && this.#has(session, known, material)) return [known]
     const found = await this.search(session, material)
-    if (known !== undefined && !found.some(handle => handle.equals(known))) this.forget(material)
+    if (found.length === 1) this.add(material, found[0]!)
+    else if (known !== undefined && !found.some(handle => handle.equals(known))) this.forget(material)
     return found
   }
 

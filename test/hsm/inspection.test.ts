@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
@@ -10,6 +8,7 @@ import type { SupportedKeySpec } from '../../src/model/key-spec.ts'
 import { newMaterial } from '../contracts/hsm.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { createSoftHsm, type SoftHsm } from './softhsm.ts'
+import { twin } from './twin.ts'
 
 const kinds: readonly (readonly [SupportedKeySpec, KeyUsageType])[] = [
   ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT'],
@@ -56,12 +55,6 @@ async function inspect(key: HeldKey): Promise<KeyInspection> {
   return thorough
 }
 
-function twin(action: 'make' | 'destroy', { material }: HeldKey): void {
-  const { library, tokenLabel, pinFile, environment } = softHsm.options
-  const script = join(import.meta.dirname, 'twin.ts')
-  execFileSync(process.execPath, [script, action, material, library, tokenLabel!, pinFile], { env: environment })
-}
-
 describe.each(kinds)('a key %s for %s', (spec, usage) => {
   let key: HeldKey
   let other: HeldKey
@@ -100,9 +93,9 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
   })
 
   it('is duplicated while another process has an object with its CKA_ID on the token', async () => {
-    twin('make', key)
+    twin('make', key.material, softHsm)
     expect(await hsm.inspectKey(key, 'thorough')).toEqual({ fault: 'duplicated' })
-    twin('destroy', key)
+    twin('destroy', key.material, softHsm)
     expect(await inspect(key)).toEqual({})
   })
 
