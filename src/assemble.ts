@@ -47,10 +47,12 @@ export async function startGateway(config: Config): Promise<Gateway> {
       authenticate: authentication(config, storage, hsms),
       operations: new Map<string, AnyOperation>(operations.map(operation => [operation.name, operation])),
     })
-    const services = { storage, hsms, clock, admitKeyPolicy, audit, authorize, metrics, log }
-    opened.adopt(scheduleJobs(jobs, services), schedule => schedule.close())
     const readiness = createReadiness(storage, hsms, clock)
-    const server = opened.adopt(await serveApi(config.listen, api, services, readiness), server => server.close())
+    const services = { storage, hsms, clock, admitKeyPolicy, audit, authorize, metrics, health: readiness, log }
+    opened.adopt(scheduleJobs(jobs, services), schedule => schedule.close())
+    const server = opened.adopt(await serveApi(config.listen, api, services, () => readiness.probe()), server =>
+      server.close(),
+    )
     const metricsListen = { host: config.metrics.host, port: config.metrics.port ?? nextPort(config.listen.port) }
     const metricsServer = opened.adopt(await serveMetrics(metricsListen, () => metrics.text()), server =>
       server.close(),

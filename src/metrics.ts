@@ -1,10 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
-import type { RequestMetrics } from './services.ts'
+import type { JobMetrics, RequestMetrics } from './services.ts'
 
-export interface Metrics extends RequestMetrics {
+export interface Metrics extends RequestMetrics, JobMetrics {
   hsmCall(call: HsmCall): void
-  orphans(hsm: string, count: number): void
   /** Prometheus text exposition format. */
   text(): Promise<string>
 }
@@ -50,6 +49,12 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     labelNames: ['hsm'],
     registers,
   })
+  const custodyFaults = new Gauge({
+    name: 'strongroom_hsm_custody_faults',
+    help: 'Keys that are not in custody, by what is wrong with their object on the HSM',
+    labelNames: ['hsm', 'fault'],
+    registers,
+  })
   new Gauge({
     name: 'strongroom_hsm_pending_calls',
     help: 'HSM calls sent to a worker or waiting for one',
@@ -92,6 +97,9 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
       hsmLatency.observe({ hsm, operation }, seconds)
     },
     orphans: (hsm, count) => orphans.set({ hsm }, count),
+    custodyFaults(hsm, counts) {
+      for (const [fault, count] of Object.entries(counts)) custodyFaults.set({ hsm, fault }, count)
+    },
     text: () => registry.metrics(),
   }
 }

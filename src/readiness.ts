@@ -1,5 +1,5 @@
 import { decryptBlob, encryptBlob } from './operations/ciphertexts.ts'
-import type { Hsms, Storage } from './services.ts'
+import type { Health, Hsms, Storage } from './services.ts'
 
 export interface Readiness {
   readonly ready: boolean
@@ -10,29 +10,48 @@ export interface Readiness {
 /** Milliseconds for which an answer stands, so that probes cost the HSM nothing. */
 const validity = 2000
 
-/** Asks storage to write, and each HSM to encrypt and decrypt with its canary key: a search would succeed even on a lost token. */
-export function createReadiness(storage: Storage, hsms: Hsms, clock: () => number): () => Promise<Readiness> {
+export interface ReadinessProbe extends Health {
+  probe(): Promise<Readiness>
+}
+
+/**
+ * Asks storage to write, and each HSM to encrypt and decrypt with its canary key: a search would succeed even on a lost token.
+ * Keys that are not in custody show; only those of the gateway itself keep it from serving everyone.
+ */
+export function createReadiness(storage: Storage, hsms: Hsms, clock: () => number): ReadinessProbe {
+  const custody = new Map(hsms.all.map(({ name }) => [name, { keys: 0, ownKeys: 0 }]))
   let answer: Promise<Readiness> | undefined
   let validUntil = 0
-  return () => {
-    if (!answer || clock() >= validUntil) {
-      validUntil = clock() + validity
-      answer = probe(storage, hsms)
-    }
-    return answer
+  return {
+    probe() {
+      if (!answer || clock() >= validUntil) {
+        validUntil = clock() + validity
+        answer = probe(storage, hsms, custody)
+      }
+      return answer
+    },
+    custody: (hsm, faults) => void custody.set(hsm, faults),
   }
 }
 
-async function probe(storage: Storage, hsms: Hsms): Promise<Readiness> {
+type Custody = ReadonlyMap<string, Parameters<Health['custody']>[1]>
+
+async function probe(storage: Storage, hsms: Hsms, custody: Custody): Promise<Readiness> {
   const checks: [string, Promise<void>][] = [
     ['storage', storage.check()],
     ...hsms.all.map(({ name }): [string, Promise<void>] => [`hsm/${name}`, askCanary(name, storage, hsms)]),
   ]
   const outcomes = await Promise.allSettled(checks.map(([, check]) => check))
-  const parts = Object.fromEntries(
-    checks.map(([part], i) => [part, outcomes[i]?.status === 'fulfilled' ? 'ok' : 'failing'] as const),
-  )
-  return { ready: outcomes.every(({ status }) => status === 'fulfilled'), parts }
+  const parts = [
+    ...checks.map(([part], i) => [part, outcomes[i]?.status === 'fulfilled'] as const),
+    ...[...custody].map(([hsm, { keys, ownKeys }]) => [`custody/${hsm}`, keys + ownKeys === 0] as const),
+  ]
+  return {
+    ready:
+      outcomes.every(({ status }) => status === 'fulfilled') &&
+      [...custody.values()].every(({ ownKeys }) => ownKeys === 0),
+    parts: Object.fromEntries(parts.map(([part, isOk]) => [part, isOk ? 'ok' : 'failing'] as const)),
+  }
 }
 
 async function askCanary(hsm: string, storage: Storage, hsms: Hsms): Promise<void> {

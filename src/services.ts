@@ -6,7 +6,7 @@ import type { Storage } from './storage/storage.ts'
 
 /** The contracts by which operations, jobs and the path reach the rest of the house. Types only. */
 export type { Audit, Entry } from './audit/audit.ts'
-export type { Hsm, HsmKey } from './hsm/hsm.ts'
+export type { Hsm, HsmKey, KeyInspection } from './hsm/hsm.ts'
 export type { Changes, Storage } from './storage/storage.ts'
 
 /** What an operation is given besides its input. */
@@ -30,8 +30,22 @@ export interface PathServices extends Services {
 /** What a job is given. */
 export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'clock'> {
   readonly audit: Audit
-  readonly metrics: { orphans(hsm: string, count: number): void }
+  readonly metrics: JobMetrics
+  readonly health: Health
   readonly log: Log
+}
+
+/** What jobs count. */
+export interface JobMetrics {
+  orphans(hsm: string, count: number): void
+  /** @param counts keys that are not in custody, by what is wrong with them */
+  custodyFaults(hsm: string, counts: Readonly<Record<string, number>>): void
+}
+
+/** What readiness is told. */
+export interface Health {
+  /** How many keys of callers, and of the gateway itself, are not in custody on an HSM. */
+  custody(hsm: string, faults: { readonly keys: number; readonly ownKeys: number }): void
 }
 
 /** The HSMs of the configuration. */

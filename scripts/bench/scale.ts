@@ -45,7 +45,7 @@ export async function addKeys(folder: DataFolder, count: number): Promise<void> 
   await gateway.stop()
 }
 
-/** Keys that storage knows and the token does not hold. */
+/** Keys that storage knows, on an HSM that is not there: on one that is they would be missed, and looked for. */
 async function addRecords(folder: DataFolder, count: number): Promise<void> {
   const storage = await openStorage(sqlite(join(folder.path, 'strongroom.db')))
   const changes = new Changes(randomUUID())
@@ -71,7 +71,7 @@ function aRecord(): Key {
     creationDate: 0,
     tags: [],
     policy: defaultKeyPolicy(account, 'aws'),
-    materials: [{ id: randomBytes(32).toString('hex'), hsm: 'softhsm', custody, createdAt: 0 }],
+    materials: [{ id: randomBytes(32).toString('hex'), hsm: 'elsewhere', custody, createdAt: 0 }],
     revision: 0,
   }
 }

@@ -21,5 +21,7 @@ export interface Backend {
    * @param caller who is to have a fair share
    */
   call(name: CallName, payload: Buffer, caller: string, options?: CallOptions): Promise<Buffer>
+  /** The same, of each worker there is. */
+  callEach(name: CallName, payload: Buffer, caller: string): Promise<readonly Buffer[]>
   close(): Promise<void>
 }

@@ -8,7 +8,7 @@ import type {
 } from '@aws-sdk/client-kms'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { Backend } from './backend.ts'
-import type { GeneratedKey, Hsm, HsmHealth, HsmKey, HsmObject, KeyPair, Sealed } from './hsm.ts'
+import type { GeneratedKey, HeldKey, Hsm, HsmHealth, HsmKey, HsmObject, KeyInspection, KeyPair, Sealed } from './hsm.ts'
 import {
   type CallName,
   decodeBoolean,
@@ -20,6 +20,7 @@ import {
   encodeJson,
   encodeParts,
   encodeRandom,
+  type InspectionRequest,
 } from './messages.ts'
 import { encryptOaep, oaepHash, verifyMessage } from './outside.ts'
 
@@ -57,6 +58,10 @@ export class HsmClient implements Hsm {
     return this.#backend.health
   }
 
+  get epoch(): number {
+    return this.#backend.health.starts
+  }
+
   get pending(): number {
     return this.#backend.pending
   }
@@ -89,8 +94,8 @@ export class HsmClient implements Hsm {
     label: string,
   ): Promise<GeneratedKey> {
     const request = encodeJson({ material, spec, usage, label })
-    const [custody, publicKey] = decodeParts(await this.#call('generateKey', request)) as [Buffer, Buffer?]
-    return { custody: decodeJson(custody), publicKey }
+    const [custody, publicKey, checkValue] = decodeParts(await this.#call('generateKey', request))
+    return { custody: decodeJson(custody!), publicKey: optional(publicKey!), checkValue: optional(checkValue!) }
   }
 
   async generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair> {
@@ -146,6 +151,13 @@ export class HsmClient implements Hsm {
     await this.#call('destroyKey', encodeJson({ material }))
   }
 
+  async inspectKey({ publicKey, checkValue, ...key }: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection> {
+    const request: InspectionRequest = { ...key, publicKey: base64(publicKey), checkValue: base64(checkValue), look }
+    const answers = await this.#backend.callEach('inspectKey', encodeJson(request), this.#caller)
+    const inspections = answers.map(answer => decodeJson<KeyInspection>(answer))
+    return inspections.find(({ fault }) => fault !== undefined) ?? {}
+  }
+
   async objects(): Promise<readonly HsmObject[]> {
     return decodeJson(await this.#call('objects', encodeJson({})))
   }
@@ -157,4 +169,13 @@ export class HsmClient implements Hsm {
   #call(name: CallName, payload: Buffer): Promise<Buffer> {
     return this.#backend.call(name, payload, this.#caller)
   }
+}
+
+/** A copy of its own: a view would keep the whole message in memory. */
+function optional(part: Buffer): Uint8Array | undefined {
+  return part.length === 0 ? undefined : new Uint8Array(part)
+}
+
+function base64(bytes: Uint8Array | undefined): string | undefined {
+  return bytes && Buffer.from(bytes).toString('base64')
 }

@@ -69,6 +69,12 @@ export class Cluster implements Backend {
     }
   }
 
+  async callEach(name: CallName, payload: Buffer, caller: string): Promise<readonly Buffer[]> {
+    const ready = this.#members.filter(isReady)
+    const asked = ready.length === 0 ? this.#members.slice(0, 1) : ready
+    return (await Promise.all(asked.map(member => member.callEach(name, payload, caller)))).flat()
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#members.map(member => member.close()))
   }

@@ -14,6 +14,7 @@ import {
   encodeJson,
   encodeParts,
   encodeSealed,
+  type InspectionRequest,
   type KeyRequest,
   type Lane,
   type PublicKeyUse,
@@ -46,14 +47,19 @@ const handlers: Readonly<Record<CallName, Handler>> = {
   },
   random: (hsm, payload) => hsm.random(decodeRandom(payload)),
   async generateKey(hsm, payload, { again, change }) {
-    const { custody, publicKey } = await hsm.generateKey(decodeJson<KeyRequest>(payload), again, change)
-    return encodeParts(JSON.stringify(custody), ...(publicKey === undefined ? [] : [publicKey]))
+    const { custody, publicKey, checkValue } = await hsm.generateKey(decodeJson<KeyRequest>(payload), again, change)
+    return encodeParts(JSON.stringify(custody), publicKey ?? '', checkValue ?? '')
   },
   async destroyKey(hsm, payload, { change }) {
     const { material } = decodeJson<Pick<KeyRequest, 'material'>>(payload)
     await change()
     await hsm.destroyKey(material)
     return nothing
+  },
+  async inspectKey(hsm, payload) {
+    const { look, publicKey, checkValue, ...key } = decodeJson<InspectionRequest>(payload)
+    const held = { ...key, publicKey: optionalBytes(publicKey), checkValue: optionalBytes(checkValue) }
+    return encodeJson(await hsm.inspectKey(held, look))
   },
   async objects(hsm, _payload, { change }) {
     await change()
@@ -108,6 +114,11 @@ const handlers: Readonly<Record<CallName, Handler>> = {
 /** One of the names that the gateway has checked. */
 function text<T extends string>(part: Buffer): T {
   return part.toString() as T
+}
+
+/** @param base64 */
+function optionalBytes(base64: string | undefined): Buffer | undefined {
+  return base64 === undefined ? undefined : Buffer.from(base64, 'base64')
 }
 
 function publicKeyUse([material, spec, publicKey]: readonly Buffer[]): PublicKeyUse {

@@ -5,7 +5,7 @@ import type {
   MessageType,
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
-import type { Custody } from '../model/key.ts'
+import type { Custody, CustodyFault } from '../model/key.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 
 /** What an HSM made of one encryption: AES-256-GCM with a 128-bit tag, NIST SP 800-38D. */
@@ -25,11 +25,28 @@ export interface HsmKey {
   readonly publicKey?: Uint8Array | undefined
 }
 
+/** A key, and what binds its record to its object. */
+export interface HeldKey extends HsmKey {
+  readonly usage: KeyUsageType
+  /** As generateKey answered it. */
+  readonly checkValue?: Uint8Array | undefined
+}
+
+/** What a look at the object of a key found. */
+export interface KeyInspection {
+  /** Absent when all is well. */
+  readonly fault?: CustodyFault
+  /** With `exposed`: the attributes that are not as they were. */
+  readonly attributes?: readonly (keyof Custody)[]
+}
+
 /** What CreateKey got from the HSM. */
 export interface GeneratedKey {
   readonly custody: Custody
   /** DER SubjectPublicKeyInfo; absent where the key is secret as a whole. */
   readonly publicKey?: Uint8Array | undefined
+  /** What only this key can have made, and proves it again: see inspectKey. Absent where the public key proves it. */
+  readonly checkValue?: Uint8Array | undefined
 }
 
 /** A key pair for use outside, of which no trace stays on the HSM. */
@@ -95,8 +112,16 @@ export interface Hsm {
   deriveSharedSecret(key: HsmKey, peer: Uint8Array): Promise<Uint8Array>
   /** Destroys the key object. An object that is not there is a success. */
   destroyKey(material: string): Promise<void>
+  /**
+   * Looks at the object of a key: that it is there, does what only this key can do, and has its custody attributes. Every worker
+   * looks for itself, at the object that it uses; a thorough look searches the token for others with the same CKA_ID, which
+   * costs time linear in the number of objects. Rejects where no certain answer can be had.
+   */
+  inspectKey(key: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection>
   /** Every secret and private key object on the token. Costs time linear in their number. */
   objects(): Promise<readonly HsmObject[]>
+  /** How many workers were started: it grows when the HSM has come back. */
+  readonly epoch: number
   /** Calls sent to a worker or waiting for one. */
   readonly pending: number
   close(): Promise<void>

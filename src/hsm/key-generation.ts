@@ -2,10 +2,13 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import type { Custody } from '../model/key.ts'
+import type { SupportedKeySpec } from '../model/key-spec.ts'
+import type { Capabilities } from './capabilities.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
 import type { KeyMechanism } from './mechanisms.ts'
 import { privateKeyInfo } from './private-keys.ts'
+import { checkValueOf } from './proof.ts'
 import { subjectPublicKeyInfo } from './public-keys.ts'
 import {
   dataKeyTemplate,
@@ -21,41 +24,41 @@ export interface GeneratedObject {
   readonly custody: Custody
   /** DER SubjectPublicKeyInfo of a pair. */
   readonly publicKey?: Buffer
+  /** See proof.ts. */
+  readonly checkValue?: Buffer | undefined
 }
 
-/**
- * A key that is not what was asked is destroyed, and the call fails. What takes long is done first, in the session.
- *
- * @param change when it resolves, the token may be changed
- */
-export async function generateObject(
-  cryptoki: Cryptoki,
-  session: Handle,
-  mechanism: KeyMechanism,
-  usage: KeyUsageType,
-  keeping: Keeping,
-  change: () => Promise<void>,
-): Promise<GeneratedObject> {
-  const made = await generate(cryptoki, session, mechanism, usage, keeping, change)
+/** The making of one key. */
+export interface Making {
+  readonly cryptoki: Cryptoki
+  readonly session: Handle
+  readonly capabilities: Capabilities
+  readonly spec: SupportedKeySpec
+  readonly mechanism: KeyMechanism
+  readonly usage: KeyUsageType
+  readonly keeping: Keeping
+  /** When it resolves, the token may be changed. */
+  readonly change: () => Promise<void>
+}
+
+/** A key that is not what was asked is destroyed, and the call fails. What takes long is done first, in the session. */
+export async function generateObject(making: Making): Promise<GeneratedObject> {
+  const { cryptoki, session, capabilities, spec, keeping } = making
+  const made = await generate(making)
   try {
     const custody = readCustody(cryptoki, session, made.key)
     const faults = custodyFaults(custody)
     if (faults.length > 0) throw new Error(`The HSM made a key that is not what was asked: ${faults.join(', ')}.`)
-    return { ...made, custody }
+    const object = { cryptoki, session, key: made.key, profile: keeping.profile, capabilities }
+    return { ...made, custody, checkValue: await checkValueOf(object, spec) }
   } catch (error) {
     cryptoki.destroyObject(session, made.key)
     throw error
   }
 }
 
-async function generate(
-  cryptoki: Cryptoki,
-  session: Handle,
-  mechanism: KeyMechanism,
-  usage: KeyUsageType,
-  keeping: Keeping,
-  change: () => Promise<void>,
-): Promise<Omit<GeneratedObject, 'custody'>> {
+async function generate(making: Making): Promise<Omit<GeneratedObject, 'custody' | 'checkValue'>> {
+  const { cryptoki, session, mechanism, usage, keeping, change } = making
   if (!isPair(mechanism)) {
     await change()
     const template = secretKeyTemplate(mechanism, usage, keeping)
@@ -63,9 +66,9 @@ async function generate(
   }
   if (!keeping.profile.copiesRsaKeys || mechanism.keyType !== pkcs11js.CKK_RSA) {
     await change()
-    return keyPair(cryptoki, session, mechanism, usage, keeping)
+    return keyPair(making, keeping)
   }
-  const { key: original, publicKey } = await keyPair(cryptoki, session, mechanism, usage, { ...keeping, session: true })
+  const { key: original, publicKey } = await keyPair(making, { ...keeping, session: true })
   try {
     await change()
     return { key: cryptoki.copyObject(session, original, keptCopyTemplate(keeping)), publicKey }
@@ -120,10 +123,7 @@ function isPair({ keyType }: KeyMechanism): boolean {
 }
 
 async function keyPair(
-  cryptoki: Cryptoki,
-  session: Handle,
-  mechanism: KeyMechanism,
-  usage: KeyUsageType,
+  { cryptoki, session, mechanism, usage }: Making,
   keeping: Keeping,
 ): Promise<{ readonly key: Handle; readonly publicKey: Buffer }> {
   const made = await cryptoki.generateKeyPair(

@@ -3,7 +3,7 @@ import pkcs11js from 'pkcs11js'
 import { Failure } from '../errors.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import type { HsmObject } from './hsm.ts'
-import { CryptokiError, returnCodes } from './return-codes.ts'
+import { CryptokiError, recoveryFrom, returnCodes } from './return-codes.ts'
 
 const keyClasses = [pkcs11js.CKO_SECRET_KEY, pkcs11js.CKO_PRIVATE_KEY]
 
@@ -17,9 +17,15 @@ export class KeyHandles {
     this.#cryptoki = cryptoki
   }
 
-  /** Learns every key on the token in one walk. */
+  /** Learns every key on the token in one walk; what is known and still there stays. */
   load(session: Handle): void {
-    for (const handle of this.#walk(session)) this.#handles.set(this.#id(session, handle), handle)
+    const handles = this.#walk(session)
+    const present = new Set(handles.map(handle => handle.toString('hex')))
+    for (const handle of handles) {
+      const id = this.#id(session, handle)
+      const known = this.#handles.get(id)
+      if (known === undefined || !present.has(known.toString('hex'))) this.#handles.set(id, handle)
+    }
   }
 
   /**
@@ -46,6 +52,30 @@ export class KeyHandles {
     )
     if (found.length === 0) this.#checkLogin(session)
     return found
+  }
+
+  /**
+   * Every object with that CKA_ID, without trust in what is remembered: a quick look asks the object that is in use for its
+   * CKA_ID, and searches only when it has another one. What is remembered is right afterwards.
+   */
+  look(session: Handle, material: string, look: 'quick' | 'thorough'): readonly Handle[] {
+    // Many keys of other workers are unknown here, and a walk costs little more than the search for one of them.
+    if (look === 'quick' && !this.#handles.has(material)) this.load(session)
+    const known = this.#handles.get(material)
+    if (look === 'quick' && known !== undefined && this.#has(session, known, material)) return [known]
+    const found = this.search(session, material)
+    if (found.length === 1) this.add(material, found[0]!)
+    else if (known !== undefined && !found.some(handle => handle.equals(known))) this.forget(material)
+    return found
+  }
+
+  #has(session: Handle, handle: Handle, material: string): boolean {
+    try {
+      return this.#id(session, handle) === material
+    } catch (error) {
+      if (recoveryFrom(error) === 'find again') return false
+      throw error
+    }
   }
 
   add(material: string, handle: Handle): void {

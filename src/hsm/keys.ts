@@ -59,6 +59,18 @@ export class Keys {
     })
   }
 
+  /** Looks at the objects of a key: see KeyHandles.look. */
+  inspect<T>(
+    material: string,
+    look: 'quick' | 'thorough',
+    inspection: (session: Handle, found: readonly Handle[]) => Promise<T>,
+  ): Promise<T> {
+    return this.#repeated(
+      session => inspection(session, this.#handles.look(session, material, look)),
+      () => this.#handles.forget(material),
+    )
+  }
+
   /** Destroys every key object with that CKA_ID. */
   destroy(material: string): Promise<void> {
     return this.#repeated(session => this.#destroyAll(session, material))

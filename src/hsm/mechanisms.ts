@@ -62,7 +62,7 @@ function weierstrass(oid: string, bits: number): KeyMechanism {
   return {
     generation: pkcs11js.CKM_EC_KEY_PAIR_GEN,
     keyType: pkcs11js.CKK_EC,
-    parameters: [[pkcs11js.CKA_EC_PARAMS, named(oid)]],
+    parameters: [[pkcs11js.CKA_EC_PARAMS, namedCurve(oid)]],
     curve: { oid, coordinate: Math.ceil(bits / 8), form: 'uncompressed' },
   }
 }
@@ -71,13 +71,13 @@ function edwards(oid: string, bits: number): KeyMechanism {
   return {
     generation: CKM_EC_EDWARDS_KEY_PAIR_GEN,
     keyType: CKK_EC_EDWARDS,
-    parameters: [[pkcs11js.CKA_EC_PARAMS, named(oid)]],
+    parameters: [[pkcs11js.CKA_EC_PARAMS, namedCurve(oid)]],
     curve: { oid, coordinate: Math.ceil(bits / 8), form: 'Edwards' },
   }
 }
 
 /** namedCurve of RFC 3279, section 2.3.5, in DER. */
-function named(oid: string): Buffer {
+export function namedCurve(oid: string): Buffer {
   return Buffer.from([0x06, oid.length / 2, ...Buffer.from(oid, 'hex')])
 }
 

@@ -25,6 +25,8 @@ export const calls = {
   generateMac: { kind: 12, lane: 'cryptography' },
   verifyMac: { kind: 13, lane: 'cryptography' },
   deriveSharedSecret: { kind: 14, lane: 'cryptography' },
+  /** Every worker is asked: each has its own picture of the token. */
+  inspectKey: { kind: 16, lane: 'cryptography' },
   /** Only between a gateway and one worker: never repeated, never by another. */
   logIn: { kind: 15, lane: 'management' },
 } as const
@@ -78,6 +80,14 @@ export interface KeyRequest {
   readonly spec: SupportedKeySpec
   readonly usage: KeyUsageType
   readonly label: string
+}
+
+export interface InspectionRequest extends Omit<KeyRequest, 'label'> {
+  /** Base64. */
+  readonly publicKey?: string | undefined
+  /** Base64. */
+  readonly checkValue?: string | undefined
+  readonly look: 'quick' | 'thorough'
 }
 
 /** A key whose public half is used. */

@@ -1,5 +1,13 @@
 /** What a public key does, done outside the HSM: no secret is in it. */
-import { constants, createPublicKey, type KeyObject, publicEncrypt, verify } from 'node:crypto'
+import {
+  constants,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type KeyObject,
+  publicEncrypt,
+  verify,
+} from 'node:crypto'
 import type { EncryptionAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { signingAlgorithms } from '../model/signing-algorithm.ts'
 
@@ -38,4 +46,16 @@ export function verifyMessage(
     saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
   }
   return verify(hash, message, { key: keyOf(publicKey), ...pss }, signature)
+}
+
+/**
+ * One side of ECDH (NIST SP 800-56A, section 5.7.1.2) with a private key that is used once.
+ *
+ * @returns the DER SubjectPublicKeyInfo for the other side, and the x-coordinate that both get
+ */
+export function agreeOnce(publicKey: Uint8Array): { readonly peer: Buffer; readonly secret: Buffer } {
+  const other = keyOf(publicKey)
+  const own = generateKeyPairSync('ec', { namedCurve: other.asymmetricKeyDetails!.namedCurve! })
+  const secret = diffieHellman({ privateKey: own.privateKey, publicKey: other })
+  return { peer: own.publicKey.export({ format: 'der', type: 'spki' }), secret }
 }

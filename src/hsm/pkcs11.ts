@@ -9,21 +9,23 @@ import type {
 } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import { Failure } from '../errors.ts'
-import type { Custody } from '../model/key.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
+import { isBadCiphertext } from './bad-ciphertext.ts'
 import { Canary } from './canary.ts'
 import { type Capabilities, dataKeyPairMechanism, gcmOf, keyMechanism } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Awaitable, Cryptoki, Handle } from './cryptoki.ts'
 import { isSealed, opening, sealing } from './gcm.ts'
-import type { HsmObject } from './hsm.ts'
+import type { GeneratedKey, HeldKey, HsmObject, KeyInspection } from './hsm.ts'
 import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
+import { inspectObjects } from './key-inspection.ts'
 import { Keys } from './keys.ts'
 import { ecdh, keyMechanisms, macs, rsaOaep, rsaRaw } from './mechanisms.ts'
 import type { KeyRequest, PublicKeyUse } from './messages.ts'
 import { unpadOaepSha256 } from './oaep.ts'
 import { encryptOaep, oaepHash } from './outside.ts'
 import { gcmIvLengths, type Profile } from './profiles/profile.ts'
+import { isMisfit } from './proof.ts'
 import { peerPoint } from './public-keys.ts'
 import { PublicObjects } from './public-objects.ts'
 import { CryptokiError, failureFrom } from './return-codes.ts'
@@ -129,12 +131,21 @@ export class Pkcs11 {
     { material, spec, usage, label }: KeyRequest,
     again: boolean,
     change: () => Promise<void>,
-  ): Promise<{ readonly custody: Custody; readonly publicKey?: Buffer }> {
+  ): Promise<GeneratedKey> {
     const mechanism = keyMechanism(this.#capabilities, spec, usage)
     const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
     if (again) await change()
     return this.#keys.create(material, again, async session => {
-      const { key, ...result } = await generateObject(this.#cryptoki, session, mechanism, usage, keeping, change)
+      const making = {
+        cryptoki: this.#cryptoki,
+        session,
+        capabilities: this.#capabilities,
+        spec,
+        mechanism,
+        usage,
+        keeping,
+      }
+      const { key, ...result } = await generateObject({ ...making, change })
       return { key, result }
     })
   }
@@ -233,6 +244,19 @@ export class Pkcs11 {
     return this.#keys.destroy(material)
   }
 
+  async inspectKey(key: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection> {
+    const [cryptoki, profile, capabilities] = [this.#cryptoki, this.#profile, this.#capabilities]
+    try {
+      return await this.#keys.inspect(key.material, look, (session, found) =>
+        inspectObjects({ cryptoki, session, profile, capabilities }, found, key),
+      )
+    } catch (error) {
+      // Only here, as the session that such an error leaves behind is of no use.
+      if (isMisfit(error, profile)) return { fault: 'swapped' }
+      throw error
+    }
+  }
+
   objects(): Promise<readonly HsmObject[]> {
     return this.#keys.objects()
   }
@@ -268,10 +292,9 @@ export class Pkcs11 {
     try {
       return await decrypt()
     } catch (error) {
-      if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') throw error
+      if (!isBadCiphertext(error, this.#profile)) throw error
       const isClear = failureFrom(error).code === 'InvalidCiphertextException'
-      const isLikely = this.#profile.badCiphertext.includes(error.returnCode)
-      if (!isClear && !(isLikely && (await this.works()))) throw error
+      if (!isClear && !(await this.works())) throw error
       throw new Failure('InvalidCiphertextException', '', { cause: error })
     }
   }

@@ -71,7 +71,7 @@ export interface Keeping {
   /** Bytes of CKA_ID. */
   readonly id: Buffer
   readonly label: string
-  readonly profile: Pick<Profile, 'modifiable' | 'copyable' | 'copiesRsaKeys'>
+  readonly profile: Profile
   /** A session object that will be copied to the token. */
   readonly session?: boolean
 }

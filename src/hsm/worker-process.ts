@@ -38,6 +38,8 @@ export interface Call {
   readonly caller: string
   readonly startedAt: number
   readonly deadline: number
+  /** The one that it is meant for, as long as that one lives. */
+  readonly worker?: WorkerProcess | undefined
   /** How many workers were given it, counted anew after a pause. */
   attempts: number
   /** It may have been done already, though nobody was answered. */

@@ -135,11 +135,22 @@ export class Workers implements Backend, WorkerEvents {
     this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
   }
 
-  async call(
+  async call(name: CallName, payload: Buffer, caller: string, options: CallOptions = {}): Promise<Buffer> {
+    return this.#call(name, payload, caller, options)
+  }
+
+  async callEach(name: CallName, payload: Buffer, caller: string): Promise<readonly Buffer[]> {
+    // Without any, one of them is waited for.
+    const workers = this.#workers.length === 0 ? [undefined] : this.#workers
+    return Promise.all(workers.map(worker => this.#call(name, Buffer.from(payload), caller, {}, worker)))
+  }
+
+  async #call(
     name: CallName,
     payload: Buffer,
     caller: string,
-    { until = Number.POSITIVE_INFINITY, again = false }: CallOptions = {},
+    { until = Number.POSITIVE_INFINITY, again = false }: CallOptions,
+    worker?: WorkerProcess,
   ): Promise<Buffer> {
     if (this.#closing.signal.aborted) throw unavailable(new Error('The HSM was closed.')).failure
     const startedAt = performance.now()
@@ -152,6 +163,7 @@ export class Workers implements Backend, WorkerEvents {
         caller,
         startedAt,
         deadline,
+        worker,
         attempts: 0,
         isRepeated: again,
         answer: output => {
@@ -276,6 +288,7 @@ export class Workers implements Backend, WorkerEvents {
 
   #workerFor(call: Call): WorkerProcess | undefined {
     if (this.#changes.isHeld && calls[call.name].lane === 'cryptography') return undefined
+    if (call.worker?.lost === false) return call.worker.takesCalls ? call.worker : undefined
     return call.missedBy === undefined ? this.#chooseWorker() : this.#leastBusy(call.missedBy)
   }
 

@@ -1,8 +1,10 @@
 // Written by scripts/catalogue.ts.
+import { checkCustody } from './check-custody.ts'
 import { deleteKeys } from './delete-keys.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
 
 export const jobs = [
+  checkCustody,
   deleteKeys,
   sweepOrphans,
 ] as const

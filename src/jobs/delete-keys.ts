@@ -6,13 +6,14 @@ import { job } from './job.ts'
 /**
  * Deletes keys whose waiting period is over. First the key, its aliases and its policy go from storage, and each HSM object is
  * noted for destruction, all in one commit; then the objects are destroyed. A crash in between loses nothing: the notes stay
- * until the destruction has succeeded.
+ * until the destruction has succeeded. A key whose CKA_ID stands on another object is left alone: that object would be destroyed.
  */
 export const deleteKeys = job({
   name: 'delete-keys',
   interval: 60_000,
   start: services => async () => {
     for (const key of services.storage.keys.dueForDeletion(services.clock())) {
+      if (key.custodyFault === 'swapped') continue
       try {
         await forget(key, services)
       } catch (thrown) {

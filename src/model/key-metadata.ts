@@ -1,9 +1,11 @@
 import type { CustomerMasterKeySpec, KeyMetadata } from '@aws-sdk/client-kms'
 import { currentMaterial, type Key } from './key.ts'
 import { keySpecs } from './key-spec.ts'
+import { keyState } from './key-state.ts'
 
 /** A key as CreateKey and DescribeKey show it: KMS API Reference, "KeyMetadata". */
 export function keyMetadata(key: Key): KeyMetadata {
+  const state = keyState(key)
   return {
     AWSAccountId: key.account,
     Arn: key.arn,
@@ -13,11 +15,11 @@ export function keyMetadata(key: Key): KeyMetadata {
     CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
     DeletionDate: key.deletionDate === undefined ? undefined : new Date(key.deletionDate),
     Description: key.description,
-    Enabled: key.state === 'Enabled',
+    Enabled: state === 'Enabled',
     KeyId: key.id,
     KeyManager: 'CUSTOMER',
     KeySpec: key.spec,
-    KeyState: key.state,
+    KeyState: state,
     KeyUsage: key.usage,
     MultiRegion: false,
     Origin: key.origin,

@@ -1,7 +1,16 @@
 import { Failure } from '../errors.ts'
+import type { Key } from './key.ts'
 
 /** KMS Developer Guide, "Key states of AWS KMS keys". */
-export type KeyState = 'Enabled' | 'Disabled' | 'PendingDeletion'
+export type KeyState = RememberedState | 'Unavailable'
+
+/** What only callers change. */
+export type RememberedState = 'Enabled' | 'Disabled' | 'PendingDeletion'
+
+/** As in a custom key store that is disconnected: the state underneath stays, and shows again when the fault is gone. */
+export function keyState({ state, custodyFault }: Pick<Key, 'state' | 'custodyFault'>): KeyState {
+  return custodyFault === undefined || state === 'PendingDeletion' ? state : 'Unavailable'
+}
 
 /** Operations that the key state treats alike. */
 export type StateClass =
@@ -17,23 +26,22 @@ export type StateClass =
   | 'scheduleDeletion'
   | 'cancelDeletion'
 
-type Verdict = 'ok' | 'disabled' | 'pendingDeletion' | 'notPendingDeletion'
+type Verdict = 'ok' | 'disabled' | 'pendingDeletion' | 'notPendingDeletion' | 'unavailable'
 
 // biome-ignore format: a table
 const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
-  //                  Enabled                          Disabled                         PendingDeletion
-  use:              { Enabled: 'ok',                 Disabled: 'disabled',            PendingDeletion: 'pendingDeletion' },
-  publicKey:        { Enabled: 'ok',                 Disabled: 'ok',                  PendingDeletion: 'pendingDeletion' },
-  view:             { Enabled: 'ok',                 Disabled: 'ok',                  PendingDeletion: 'ok' },
-  modify:           { Enabled: 'ok',                 Disabled: 'ok',                  PendingDeletion: 'pendingDeletion' },
-  enable:           { Enabled: 'ok',                 Disabled: 'ok',                  PendingDeletion: 'pendingDeletion' },
-  scheduleDeletion: { Enabled: 'ok',                 Disabled: 'ok',                  PendingDeletion: 'pendingDeletion' },
-  cancelDeletion:   { Enabled: 'notPendingDeletion', Disabled: 'notPendingDeletion',  PendingDeletion: 'ok' },
+  use:              { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', Unavailable: 'unavailable' },
+  publicKey:        { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', Unavailable: 'unavailable' },
+  view:             { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'ok',              Unavailable: 'ok' },
+  modify:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', Unavailable: 'ok' },
+  enable:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', Unavailable: 'ok' },
+  scheduleDeletion: { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', Unavailable: 'ok' },
+  cancelDeletion:   { Enabled: 'notPendingDeletion', Disabled: 'notPendingDeletion', PendingDeletion: 'ok',              Unavailable: 'notPendingDeletion' },
 }
 
 /** Throws AWS's failure when a key in this state does not serve an operation of this class. */
-export function checkState(key: { readonly arn: string; readonly state: KeyState }, stateClass: StateClass): void {
-  switch (verdicts[stateClass][key.state]) {
+export function checkState(key: Pick<Key, 'arn' | 'state' | 'custodyFault'>, stateClass: StateClass): void {
+  switch (verdicts[stateClass][keyState(key)]) {
     case 'ok':
       return
     case 'disabled':
@@ -42,5 +50,7 @@ export function checkState(key: { readonly arn: string; readonly state: KeyState
       throw new Failure('KMSInvalidStateException', `${key.arn} is pending deletion.`)
     case 'notPendingDeletion':
       throw new Failure('KMSInvalidStateException', `${key.arn} is not pending deletion.`)
+    case 'unavailable':
+      throw new Failure('KMSInvalidStateException', `${key.arn} is unavailable.`)
   }
 }

@@ -1,6 +1,6 @@
 import type { KeyUsageType, OriginType } from '@aws-sdk/client-kms'
 import type { SupportedKeySpec } from './key-spec.ts'
-import type { KeyState } from './key-state.ts'
+import type { RememberedState } from './key-state.ts'
 
 /**
  * What was read back from the HSM object right after its creation, and is kept as the proof that the key was born there and
@@ -14,6 +14,17 @@ export interface Custody {
   readonly local: boolean
 }
 
+/** What is wrong with the HSM object of a key. */
+export type CustodyFault =
+  /** The HSM does not hold it. */
+  | 'missing'
+  /** Several objects have its CKA_ID. */
+  | 'duplicated'
+  /** The object with its CKA_ID is another key. */
+  | 'swapped'
+  /** Its attributes no longer say that it was born on the HSM and cannot leave it. */
+  | 'exposed'
+
 /** One HSM object that a KMS key has used. A key gets further ones by rotation; the last is the current one. */
 export interface KeyMaterial {
   /** 64 lower-case hex digits: KMS's KeyMaterialId, and the 32 bytes of CKA_ID on the HSM. Chosen before creation. */
@@ -23,6 +34,8 @@ export interface KeyMaterial {
   readonly custody: Custody
   /** DER SubjectPublicKeyInfo; absent where the key is secret as a whole. */
   readonly publicKey?: Uint8Array | undefined
+  /** What binds the record to its object: see hsm.ts. Absent where the public key does, and in records of older versions. */
+  readonly checkValue?: Uint8Array | undefined
   /** Milliseconds since the epoch. */
   readonly createdAt: number
 }
@@ -41,7 +54,10 @@ export interface Key {
   readonly spec: SupportedKeySpec
   readonly usage: KeyUsageType
   readonly origin: OriginType
-  readonly state: KeyState
+  /** Without regard to the HSM: see key-state.ts for what the key is. */
+  readonly state: RememberedState
+  /** What the last look at its HSM objects found wrong. */
+  readonly custodyFault?: CustodyFault | undefined
   readonly description: string
   /** Milliseconds since the epoch, as all times in the model. */
   readonly creationDate: number

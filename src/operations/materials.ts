@@ -9,8 +9,8 @@ export async function createMaterial(
   createdAt: number,
 ): Promise<KeyMaterial> {
   const id = Buffer.from(await hsm.random(32)).toString('hex')
-  const { custody, publicKey } = await hsm.generateKey(id, spec, usage, label)
-  return { id, hsm: hsm.name, custody, publicKey, createdAt }
+  const { custody, publicKey, checkValue } = await hsm.generateKey(id, spec, usage, label)
+  return { id, hsm: hsm.name, custody, publicKey, checkValue, createdAt }
 }
 
 /** A material of a key as its HSM knows it. */

@@ -1,7 +1,7 @@
 /** Storage in an SQL database: reads come from a view in memory, commits go to the database first. */
 import { Kysely } from 'kysely'
 import { Failure, OperatorError } from '../errors.ts'
-import type { SystemKey } from '../model/key.ts'
+import { currentMaterial, type SystemKey } from '../model/key.ts'
 import type { Engine } from './engines/engine.ts'
 import { migrate } from './migrations/migrate.ts'
 import { type Change, type Changes, Conflict, type Records, type Storage } from './storage.ts'
@@ -51,6 +51,7 @@ class SqlStorage implements Storage {
       findByMaterial: (material, region) => view.keys.findIn(region, material),
       list: page => this.#inTurn(async () => (await listKeys(db, page)).map(arn => view.keys.find(arn)!)),
       dueForDeletion: now => view.keys.all().filter(key => key.state === 'PendingDeletion' && key.deletionDate! <= now),
+      onHsm: hsm => view.keys.all().filter(key => currentMaterial(key).hsm === hsm),
       materialsOn: hsm => materialsOn(view, hsm),
     }
     this.aliases = {

@@ -61,6 +61,8 @@ export interface Storage {
     list(page: PageRequest): Promise<readonly Key[]>
     /** Keys pending deletion whose date is not after `now` (milliseconds). */
     dueForDeletion(now: number): readonly Key[]
+    /** Keys whose current material lives on the HSM. */
+    onHsm(hsm: string): readonly Key[]
     /** Material ids of every key that lives on the HSM, those of system keys included. */
     materialsOn(hsm: string): ReadonlySet<string>
   }

@@ -159,6 +159,14 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>): vo
         expect((await hsm.objects()).map(({ id }) => id)).not.toContain(doomed)
       })
 
+      it.each(['quick', 'thorough'] as const)('are in custody until they are gone, at a %s look', async look => {
+        const key = { material: newMaterial(), spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
+        const { checkValue } = await hsm.generateKey(key.material, key.spec, key.usage, 'inspected')
+        expect(await hsm.inspectKey({ ...key, checkValue }, look)).toEqual({})
+        await hsm.destroyKey(key.material)
+        expect(await hsm.inspectKey({ ...key, checkValue }, look)).toEqual({ fault: 'missing' })
+      })
+
       it('leave the others alone when they are destroyed', async () => {
         expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(plaintext)
       })

@@ -91,8 +91,9 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         materials: [
           aMaterial(1),
           aMaterial(2, { hsm: 'second', publicKey: new Uint8Array([0x30, 0, 255]) }),
-          aMaterial(3),
+          aMaterial(3, { checkValue: new Uint8Array([0, 1, 255]) }),
         ],
+        custodyFault: 'swapped',
       })
       const principal = aPrincipal('administrator')
       const plain = anAccessKey('AKIAPLAIN', principal)
@@ -107,7 +108,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       changes.put('accessKeys', temporary)
       changes.put('principals', principal)
       changes.put('systemKeys', aSystemKey('seal', aMaterial(7)))
-      changes.put('systemKeys', aSystemKey('canary', aMaterial(8)))
+      changes.put('systemKeys', aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })))
       changes.put('destructions', aDestruction(aMaterial(9), key))
       await storage.commit(changes)
       const seen = () => ({
@@ -128,7 +129,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
           { ...temporary, revision: 1 },
         ],
         seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },
-        canary: { ...aSystemKey('canary', aMaterial(8)), revision: 1 },
+        canary: { ...aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })), revision: 1 },
         destructions: [{ ...aDestruction(aMaterial(9), key), revision: 1 }],
       }
       expect(seen()).toEqual(expected)
@@ -287,6 +288,12 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         aKey(4),
       )
       expect(storage.keys.dueForDeletion(1000).map(key => key.arn)).toEqual([aKey(1).arn, aKey(2).arn])
+    })
+
+    it('finds the keys on an HSM by their current material', async () => {
+      const moved = aKey(2, { materials: [aMaterial(2, { hsm: 'second' }), aMaterial(3)] })
+      await put('keys', aKey(1), moved, aKey(4, { materials: [aMaterial(4), aMaterial(5, { hsm: 'second' })] }))
+      expect(storage.keys.onHsm('main').map(({ arn }) => arn)).toEqual([aKey(1).arn, moved.arn])
     })
 
     it('names every material on an HSM, those of system keys included', async () => {

@@ -202,7 +202,10 @@ describe('an HSM worker that is killed', () => {
     await kms.updateKeyDescription({ KeyId, Description: 'needs no token' })
     const { status, body } = await send(`${gateway.url}/readyz`, {})
     expect(status).toBe(503)
-    expect(JSON.parse(body)).toEqual({ status: 'failing', parts: { storage: 'ok', 'hsm/softhsm': 'failing' } })
+    expect(JSON.parse(body)).toEqual({
+      status: 'failing',
+      parts: { storage: 'ok', 'hsm/softhsm': 'failing', 'custody/softhsm': 'ok' },
+    })
     expect(await send(`${gateway.url}/healthz`, {})).toMatchObject({ status: 200, body: '{"status":"ok"}' })
 
     expect(existsSync(tokens)).toBe(false)
@@ -214,7 +217,7 @@ describe('an HSM worker that is killed', () => {
       .poll(() => send(`${gateway.url}/readyz`, {}), { timeout: 10_000 })
       .toMatchObject({
         status: 200,
-        body: '{"status":"ok","parts":{"storage":"ok","hsm/softhsm":"ok"}}',
+        body: '{"status":"ok","parts":{"storage":"ok","hsm/softhsm":"ok","custody/softhsm":"ok"}}',
       })
   })
 })

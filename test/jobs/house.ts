@@ -2,7 +2,7 @@
 
 import { createAudit } from '../../src/audit/audit.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
-import { connectHsm } from '../../src/hsm/connect.ts'
+import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
 import type { Alias } from '../../src/model/alias.ts'
 import type { Key } from '../../src/model/key.ts'
@@ -11,18 +11,23 @@ import type { Hsms, JobServices } from '../../src/services.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
-import { createSoftHsm } from '../hsm/softhsm.ts'
+import { createSoftHsm, type SoftHsm } from '../hsm/softhsm.ts'
 import { aKey, anAlias } from '../storage/records.ts'
 
 export interface House {
   readonly services: JobServices
   readonly storage: Storage
+  readonly softHsm: SoftHsm
   readonly hsm: Hsm
   readonly records: AuditRecord[]
   /** Messages and fields of the log. */
   readonly logged: { message: string; fields: Record<string, unknown> }[]
   /** Orphans last told to the metrics, by HSM. */
   readonly orphans: Map<string, number>
+  /** Keys not in custody that were last told to the metrics: how many of each fault. */
+  faults: Readonly<Record<string, number>>
+  /** The same, as told to readiness. */
+  unhealthy: { readonly keys: number; readonly ownKeys: number }
   time: number
   /** A key whose material is on the token. */
   key(number: number, changes?: Partial<Key>): Promise<Key>
@@ -32,9 +37,9 @@ export interface House {
   close(): Promise<void>
 }
 
-export async function openHouse(): Promise<House> {
+export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOptions> = () => ({})): Promise<House> {
   const softHsm = await createSoftHsm()
-  const hsm = await connectHsm({ ...softHsm.options, workers: 1 })
+  const hsm = await connectHsm({ ...softHsm.options, workers: 1, ...options(softHsm) })
   const storage = await openStorage(sqlite(':memory:'))
   const records: AuditRecord[] = []
   const logged: House['logged'] = []
@@ -54,17 +59,30 @@ export async function openHouse(): Promise<House> {
       hsms,
       clock,
       audit: createAudit(journal, clock),
-      metrics: { orphans: (name, count) => void orphans.set(name, count) },
+      metrics: {
+        orphans: (name, count) => void orphans.set(name, count),
+        custodyFaults(_name, counts) {
+          house.faults = counts
+        },
+      },
+      health: {
+        custody(_name, faults) {
+          house.unhealthy = faults
+        },
+      },
       log: { error: log, warn: log, info: log },
     },
     storage,
+    softHsm,
     hsm,
     records,
     logged,
     orphans,
+    faults: {},
+    unhealthy: { keys: 0, ownKeys: 0 },
     time: 1_700_000_000_000,
     async key(number, changes = {}) {
-      const key = aKey(number)
+      const key = aKey(number, changes)
       const material = await createMaterial(hsm, key, key.arn, house.time)
       await commit(storage, 'keys', { ...key, materials: [material], ...changes })
       return storage.keys.find(key.arn)!

@@ -12,6 +12,7 @@ export function aMaterial(number: number, rest: Partial<KeyMaterial> = {}): KeyM
     hsm: 'main',
     custody: { sensitive: true, extractable: false, alwaysSensitive: true, neverExtractable: true, local: true },
     publicKey: undefined,
+    checkValue: undefined,
     createdAt: 1_700_000_000_000 + number,
     ...rest,
   }
@@ -33,6 +34,7 @@ export function aKey(number: number, rest: Partial<Key> = {}): Key {
     description: '',
     creationDate: 1_700_000_000_000 + number,
     deletionDate: undefined,
+    custodyFault: undefined,
     tags: [],
     policy: '{"Version":"2012-10-17","Statement":[]}',
     materials: [aMaterial(number)],

@@ -156,7 +156,7 @@ describe('a SQLite file', () => {
     const opened = openStorage(sqlite(path))
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of strongroom (schema 999, this version knows 2)',
+      'was written by a newer version of strongroom (schema 999, this version knows 3)',
     )
   })
 
@@ -166,6 +166,8 @@ describe('a SQLite file', () => {
     await putKeys(storage, 1, 2)
     await storage.close()
     query(path, 'alter table key_materials drop column public_key')
+    for (const table of ['key_materials', 'system_keys']) query(path, `alter table ${table} drop column check_value`)
+    query(path, 'alter table keys drop column custody_fault')
     query(path, 'delete from strongroom_migrations where number > 1')
     const again = await openStorage(sqlite(path))
     await expectOnly(again, [1, 2])

@@ -1,6 +1,6 @@
 /** Keys, and in a table of their own the materials of each. */
 import type { Kysely } from 'kysely'
-import type { Custody, Key, KeyMaterial, Tag } from '../../model/key.ts'
+import type { Custody, CustodyFault, Key, KeyMaterial, Tag } from '../../model/key.ts'
 import type { PageRequest } from '../storage.ts'
 import type { Database } from './database.ts'
 import { type Table, table } from './table.ts'
@@ -20,6 +20,7 @@ export interface KeyRow {
   /** JSON. */
   readonly tags: string
   readonly policy: string
+  readonly custody_fault: CustodyFault | null
   readonly revision: number
 }
 
@@ -32,6 +33,7 @@ export interface MaterialRow {
   /** JSON. */
   readonly custody: string
   readonly public_key: Uint8Array | null
+  readonly check_value: Uint8Array | null
   readonly created_at: number
 }
 
@@ -53,6 +55,7 @@ const keyRows = table<Key, KeyRow>({
     deletion_date: key.deletionDate ?? null,
     tags: JSON.stringify(key.tags),
     policy: key.policy,
+    custody_fault: key.custodyFault ?? null,
     revision: key.revision,
   }),
   fromRow: row => ({
@@ -69,6 +72,7 @@ const keyRows = table<Key, KeyRow>({
     deletionDate: row.deletion_date ?? undefined,
     tags: JSON.parse(row.tags) as Tag[],
     policy: row.policy,
+    custodyFault: row.custody_fault ?? undefined,
     materials: [],
     revision: row.revision,
   }),
@@ -123,12 +127,19 @@ async function loadMaterials(db: Kysely<Database>): Promise<Map<string, KeyMater
   const byKey = new Map<string, KeyMaterial[]>()
   // Nearly all keys have the same proof: one object serves them.
   const custodies = new Map<string, Custody>()
-  for (const { key_arn, position, id, hsm, custody: text, public_key, created_at } of rows) {
+  for (const { key_arn, position, id, hsm, custody: text, ...row } of rows) {
     const custody = custodies.get(text) ?? (JSON.parse(text) as Custody)
     custodies.set(text, custody)
     const materials = byKey.get(key_arn) ?? []
     byKey.set(key_arn, materials)
-    materials[position] = { id, hsm, custody, publicKey: public_key ?? undefined, createdAt: created_at }
+    materials[position] = {
+      id,
+      hsm,
+      custody,
+      publicKey: row.public_key ?? undefined,
+      checkValue: row.check_value ?? undefined,
+      createdAt: row.created_at,
+    }
   }
   return byKey
 }
@@ -141,6 +152,7 @@ async function insertMaterials(db: Kysely<Database>, key: Key): Promise<void> {
     hsm: material.hsm,
     custody: JSON.stringify(material.custody),
     public_key: material.publicKey ?? null,
+    check_value: material.checkValue ?? null,
     created_at: material.createdAt,
   }))
   await db.insertInto('key_materials').values(rows).execute()

@@ -7,6 +7,7 @@ export interface SystemKeyRow {
   readonly material: string
   /** JSON. */
   readonly custody: string
+  readonly check_value: Uint8Array | null
   readonly created_at: number
   readonly revision: number
 }
@@ -20,6 +21,7 @@ export const systemKeys = table<SystemKey, SystemKeyRow>({
     purpose,
     material: material.id,
     custody: JSON.stringify(material.custody),
+    check_value: material.checkValue ?? null,
     created_at: material.createdAt,
     revision,
   }),
@@ -29,6 +31,7 @@ export const systemKeys = table<SystemKey, SystemKeyRow>({
       id: row.material,
       hsm: row.hsm,
       custody: JSON.parse(row.custody) as Custody,
+      checkValue: row.check_value ?? undefined,
       createdAt: row.created_at,
     },
     revision: row.revision,

@@ -1,0 +1,20 @@
+/** Looks at the object of a key: is it there, once, the same, and still in custody? */
+import type { Handle } from './cryptoki.ts'
+import { custodyFaults } from './custody.ts'
+import type { HeldKey, KeyInspection } from './hsm.ts'
+import { readCustody } from './key-generation.ts'
+import { isSameKey, type ObjectInUse } from './proof.ts'
+
+/** @param found every object that has the CKA_ID of the key */
+export async function inspectObjects(
+  access: Omit<ObjectInUse, 'key'>,
+  found: readonly Handle[],
+  key: HeldKey,
+): Promise<KeyInspection> {
+  const [object, twin] = found
+  if (object === undefined) return { fault: 'missing' }
+  if (twin !== undefined) return { fault: 'duplicated' }
+  if (!(await isSameKey({ ...access, key: object }, key))) return { fault: 'swapped' }
+  const attributes = custodyFaults(await readCustody(access.cryptoki, access.session, object))
+  return attributes.length === 0 ? {} : { fault: 'exposed', attributes }
+}

@@ -1,0 +1,217 @@
+/** Custody of the keys of one HSM: looks at them in slices, raises alarms, and makes keys unavailable and available again. */
+import { Failure } from '../errors.ts'
+import type { CustodyFault, Key, KeyMaterial } from '../model/key.ts'
+import type { Hsm, JobServices, KeyInspection } from '../services.ts'
+import { Changes, Conflict } from '../storage/storage.ts'
+
+const minute = 60_000
+/** Milliseconds. */
+const betweenRounds = 60 * minute
+/** Milliseconds between two lists of the HSM's objects while something is wrong with a key. */
+const betweenLists = minute
+/** Milliseconds of a run, which comes once a second: callers keep nine tenths of the HSM's time. */
+const slice = 100
+/** Failures of a look, on an HSM that answers otherwise, after which the key has to wait for an hour. */
+const patience = 2
+
+const ownKeys = ['seal', 'canary'] as const
+const faults: readonly CustodyFault[] = ['missing', 'duplicated', 'swapped', 'exposed']
+
+/** What is looked at: a KMS key by its ARN, or a key of the gateway by its purpose. */
+interface Subject extends Pick<Key, 'spec' | 'usage'> {
+  readonly materials: readonly KeyMaterial[]
+}
+
+interface Finding extends KeyInspection {
+  /** The one with the fault, or the last. */
+  readonly material: KeyMaterial
+}
+
+export class CustodyWatch {
+  readonly #hsm: Hsm
+  readonly #services: JobServices
+  /** Names of the subjects that have yet to be looked at. */
+  readonly #queue = new Set<string>()
+  /** What the last look at a subject found. */
+  readonly #faults = new Map<string, CustodyFault>()
+  /** How many objects had each CKA_ID when they were listed last. */
+  #objects: ReadonlyMap<string, number> = new Map()
+  readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
+  #saidUndecided = false
+  #epoch = 0
+  #nextRound = 0
+  #nextList = 0
+  #pausedUntil = 0
+
+  constructor(hsm: Hsm, services: JobServices) {
+    this.#hsm = hsm
+    this.#services = services
+  }
+
+  /** One slice. Never rejects. */
+  async run(): Promise<void> {
+    const { clock, log } = this.#services
+    if (clock() < this.#pausedUntil) return
+    try {
+      await this.#fillQueue()
+      const end = clock() + slice
+      for (const name of this.#queue) {
+        if (await this.#look(name)) this.#queue.delete(name)
+        if (clock() >= end) break
+      }
+    } catch (thrown) {
+      // An HSM that cannot be reached says nothing about its keys; why is in the log already.
+      if (!isUnavailable(thrown)) {
+        this.#pausedUntil = clock() + minute
+        log.error({ err: thrown, hsm: this.#hsm.name }, 'custody could not be checked')
+      }
+    }
+    this.#report()
+  }
+
+  /** A list shows what no single look does: objects with the same CKA_ID, and faults that may be over. */
+  async #fillQueue(): Promise<void> {
+    const now = this.#services.clock()
+    const { epoch } = this.#hsm
+    const isRound = epoch !== this.#epoch || now >= this.#nextRound
+    if (!isRound && (this.#faults.size === 0 || now < this.#nextList)) return
+    this.#objects = countIds(await this.#hsm.objects())
+    this.#nextList = now + betweenLists
+    if (isRound) {
+      this.#epoch = epoch
+      this.#nextRound = now + betweenRounds
+      this.#saidUndecided = false
+      this.#queueAll()
+    }
+    for (const name of this.#faults.keys()) {
+      const subject = this.#subject(name)
+      if (subject === undefined) this.#faults.delete(name)
+      else if (subject.materials.every(({ id }) => this.#objects.get(id) === 1)) this.#queue.add(name)
+    }
+  }
+
+  /** Those that are waiting already keep their place, so that rounds in close succession reach everyone. */
+  #queueAll(): void {
+    const { storage } = this.#services
+    for (const purpose of ownKeys) this.#queue.add(purpose)
+    for (const { arn, custodyFault } of storage.keys.onHsm(this.#hsm.name)) {
+      this.#queue.add(arn)
+      if (custodyFault !== undefined) this.#faults.set(arn, custodyFault)
+    }
+  }
+
+  #subject(name: string): Subject | undefined {
+    const { keys, systemKeys } = this.#services.storage
+    const purpose = ownKeys.find(own => own === name)
+    if (purpose === undefined) return keys.find(name)
+    const own = systemKeys.find(this.#hsm.name, purpose)
+    return own && { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', materials: [own.material] }
+  }
+
+  /** Whether it is done with the subject for now. */
+  async #look(name: string): Promise<boolean> {
+    const subject = this.#subject(name)
+    if (subject === undefined || this.#isGivenUp(name)) return true
+    let finding: Finding
+    try {
+      finding = await this.#inspect(subject)
+    } catch (thrown) {
+      await this.#undecided(name, thrown)
+      return true
+    }
+    return this.#settle(name, finding)
+  }
+
+  #isGivenUp(name: string): boolean {
+    const failures = this.#failures.get(name)
+    if (failures !== undefined && this.#services.clock() >= failures.until) this.#failures.delete(name)
+    return (this.#failures.get(name)?.times ?? 0) >= patience
+  }
+
+  async #inspect(subject: Subject): Promise<Finding> {
+    let finding: Finding | undefined
+    for (const material of subject.materials) {
+      finding = { material, ...(await this.#inspectMaterial(subject, material)) }
+      if (finding.fault !== undefined) break
+    }
+    return finding!
+  }
+
+  /** Only what two looks in a row find is a fault. */
+  async #inspectMaterial({ spec, usage }: Subject, material: KeyMaterial): Promise<KeyInspection> {
+    const { id, hsm: name, publicKey, checkValue } = material
+    const hsm = this.#services.hsms.named(name)
+    const key = { material: id, spec, usage, publicKey, checkValue }
+    const objects = name === this.#hsm.name ? (this.#objects.get(id) ?? 0) : 1
+    const look = objects === 1 ? 'quick' : 'thorough'
+    const first = await hsm.inspectKey(key, look)
+    if (first.fault === undefined || first.fault === seenInList(objects)) return first
+    return hsm.inspectKey(key, look)
+  }
+
+  /** Rejects when the HSM answers nothing at all, and else only says that this look was in vain. */
+  async #undecided(name: string, thrown: unknown): Promise<void> {
+    if (isUnavailable(thrown)) {
+      this.#queue.delete(name)
+      this.#queue.add(name)
+      await this.#hsm.random(1)
+      // It answers, but not about this key: that must not cost one worker after another.
+      const times = (this.#failures.get(name)?.times ?? 0) + 1
+      this.#failures.set(name, { times, until: this.#services.clock() + betweenRounds })
+      throw thrown
+    }
+    if (this.#saidUndecided) return
+    this.#saidUndecided = true
+    const fields = { err: thrown, hsm: this.#hsm.name, key: name }
+    this.#services.log.warn(fields, 'a look at a key was in vain; others of this round are not told')
+  }
+
+  /** False when somebody else has just changed the key: there is another look soon. */
+  async #settle(name: string, { material, fault, attributes }: Finding): Promise<boolean> {
+    const { storage, audit, log } = this.#services
+    const known = this.#faults.get(name)
+    const fields = { hsm: material.hsm, key: name, material: material.id }
+    if (fault === undefined) this.#faults.delete(name)
+    else this.#faults.set(name, fault)
+    if (fault !== undefined && fault !== known) log.error({ ...fields, fault, attributes }, 'a key is not in custody')
+    if (fault === undefined && known !== undefined) log.info(fields, 'a key is in custody again')
+    const key = storage.keys.find(name)
+    if (key === undefined || key.custodyFault === fault) return true
+    const details = { keyMaterialId: material.id, hsm: material.hsm, ...(fault && { custodyFault: fault }) }
+    const event = fault === undefined ? 'MarkKeyAvailable' : 'MarkKeyUnavailable'
+    const changes = new Changes(await audit.event(event, name, details))
+    changes.put('keys', { ...key, custodyFault: fault })
+    try {
+      await storage.commit(changes)
+    } catch (thrown) {
+      if (thrown instanceof Conflict) return false
+      throw thrown
+    }
+    return true
+  }
+
+  #report(): void {
+    const { metrics, health } = this.#services
+    const found = [...this.#faults.values()]
+    const counts = faults.map(fault => [fault, found.filter(other => other === fault).length] as const)
+    metrics.custodyFaults(this.#hsm.name, Object.fromEntries(counts))
+    const own = ownKeys.filter(purpose => this.#faults.has(purpose)).length
+    health.custody(this.#hsm.name, { keys: found.length - own, ownKeys: own })
+  }
+}
+
+function isUnavailable(thrown: unknown): boolean {
+  return thrown instanceof Failure && thrown.code === 'KeyUnavailableException'
+}
+
+/** The fault that a number of objects with the same CKA_ID stands for. */
+function seenInList(objects: number): CustodyFault | undefined {
+  if (objects === 0) return 'missing'
+  return objects > 1 ? 'duplicated' : undefined
+}
+
+function countIds(objects: readonly { readonly id: string }[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { id } of objects) counts.set(id, (counts.get(id) ?? 0) + 1)
+  return counts
+}

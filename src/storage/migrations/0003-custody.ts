@@ -1,0 +1,12 @@
+/** What binds each record to its HSM object, and what a look at that object found wrong. */
+import type { Migration } from './migrate.ts'
+
+export const custody: Migration = async (db, { text, bytes }) => {
+  for (const table of ['key_materials', 'system_keys']) {
+    await db.schema
+      .alterTable(table)
+      .addColumn('check_value', bytes as 'blob')
+      .execute()
+  }
+  await db.schema.alterTable('keys').addColumn('custody_fault', text).execute()
+}

@@ -1,0 +1,332 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { Failure } from '../../src/errors.ts'
+import type { Hsm } from '../../src/hsm/hsm.ts'
+import { checkCustody } from '../../src/jobs/check-custody.ts'
+import { deleteKeys } from '../../src/jobs/delete-keys.ts'
+import type { Key } from '../../src/model/key.ts'
+import { createMaterial } from '../../src/operations/materials.ts'
+import type { JobServices } from '../../src/services.ts'
+import { Changes } from '../../src/storage/storage.ts'
+import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import { twin } from '../hsm/twin.ts'
+import { type House, openHouse } from './house.ts'
+
+const minute = 60_000
+const hour = 60 * minute
+
+let faults: FaultHsm
+let house: House
+let count = 0
+
+beforeAll(async () => {
+  house = await openHouse(softHsm => {
+    faults = new FaultHsm(softHsm.directory)
+    const environment = { ...softHsm.options.environment, ...faults.environment() }
+    return { library: faults.library, environment, workers: 2 }
+  })
+  const changes = new Changes('test')
+  for (const purpose of ['seal', 'canary'] as const) {
+    const kind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
+    const material = await createMaterial(house.hsm, kind, purpose, house.time)
+    changes.put('systemKeys', { purpose, material, revision: 0 })
+  }
+  await house.storage.commit(changes)
+})
+beforeEach(() => {
+  house.records.length = 0
+  house.logged.length = 0
+})
+afterEach(() => faults.clear())
+afterAll(() => house?.close())
+
+const material = ({ materials }: Key) => materials[0]!.id
+const byKey = (a: object, b: object) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
+const now = ({ arn }: Key) => house.storage.keys.find(arn)!
+const start = (services: Partial<JobServices> = {}) => checkCustody.start({ ...house.services, ...services })
+const alarms = () => house.logged.filter(({ message }) => message === 'a key is not in custody')
+
+/** The same HSM with some calls of its own. */
+function withHsm(own: Partial<Hsm>): Pick<JobServices, 'hsms'> {
+  const { hsm } = house
+  const changed = new Proxy(hsm, {
+    get(_, member) {
+      if (member in own) return own[member as keyof Hsm]
+      const value = hsm[member as keyof Hsm]
+      return typeof value === 'function' ? value.bind(hsm) : value
+    },
+  })
+  const hsms: JobServices['hsms'] = { all: [changed], named: () => changed, ofRegion: () => changed, for: () => hsms }
+  return { hsms }
+}
+
+const kinds = [
+  ['an AES key', { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' }],
+  ['an RSA key', { spec: 'RSA_2048', usage: 'SIGN_VERIFY' }],
+  ['an EC key', { spec: 'ECC_NIST_P256', usage: 'KEY_AGREEMENT' }],
+  ['an HMAC key', { spec: 'HMAC_256', usage: 'GENERATE_VERIFY_MAC' }],
+] as const
+
+describe.each(kinds)('%s', (_name, kind) => {
+  let key: Key
+  let other: Key
+
+  beforeAll(async () => {
+    ;[key, other] = [await house.key(++count, kind), await house.key(++count, kind)]
+  })
+
+  it.each([
+    ['missing', () => faults.set(`hide ${material(key)}`), () => faults.clear()],
+    ['swapped', () => faults.set(`swap ${material(key)} ${material(other)}`), () => faults.clear()],
+    ['exposed', () => faults.set(`expose ${material(key)}`), () => faults.clear()],
+    [
+      'duplicated',
+      () => twin('make', material(key), house.softHsm),
+      () => twin('destroy', material(key), house.softHsm),
+    ],
+  ] as const)('that is %s is marked and an alarm raised, until it is not any more', async (fault, harm, mend) => {
+    const run = start()
+    await run()
+    expect(now(key).custodyFault).toBeUndefined()
+    harm()
+    house.time += hour
+    await run()
+    expect(now(key)).toMatchObject({ state: 'Enabled', custodyFault: fault })
+    const marked = fault === 'swapped' ? [key, other] : [key]
+    const told = marked.map(one => ({ hsm: 'test', key: one.arn, material: material(one), fault }))
+    expect(
+      alarms()
+        .map(({ fields: { attributes, ...fields } }) => fields)
+        .sort(byKey),
+    ).toEqual(told)
+    expect(house.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0, [fault]: marked.length })
+    expect(house.unhealthy).toEqual({ keys: marked.length, ownKeys: 0 })
+    await run()
+    expect(alarms()).toHaveLength(marked.length)
+
+    mend()
+    house.time += minute
+    await run()
+    expect(now(key).custodyFault).toBeUndefined()
+    expect(house.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0 })
+    expect(house.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
+    const about = house.records.filter(({ resources }) => resources![0]!.ARN === key.arn)
+    const details = { keyMaterialId: material(key), hsm: 'test' }
+    expect(about).toMatchObject([
+      {
+        eventType: 'AwsServiceEvent',
+        eventName: 'MarkKeyUnavailable',
+        additionalEventData: { ...details, custodyFault: fault },
+      },
+      { eventType: 'AwsServiceEvent', eventName: 'MarkKeyAvailable', additionalEventData: details },
+    ])
+  })
+})
+
+describe('custody', () => {
+  it('is looked at again at once when the HSM has come back, and else every hour', async () => {
+    const key = await house.key(++count)
+    let epoch = 1
+    const hsms = withHsm({
+      get epoch() {
+        return epoch
+      },
+    })
+    const run = start(hsms)
+    await run()
+    faults.set(`expose ${material(key)}`)
+    house.time += hour - 1
+    await run()
+    expect(now(key).custodyFault).toBeUndefined()
+    epoch++
+    await run()
+    expect(now(key).custodyFault).toBe('exposed')
+    faults.clear()
+    house.time += minute
+    await run()
+    faults.set(`expose ${material(key)}`)
+    house.time += hour - minute
+    await run()
+    expect(now(key).custodyFault).toBe('exposed')
+    await start()()
+  })
+
+  it('leaves callers most of the time: a run ends after a tenth of a second, and the next goes on', async () => {
+    const looks: string[] = []
+    const inspectKey: Hsm['inspectKey'] = async ({ material }) => {
+      looks.push(material)
+      house.time += 25
+      return {}
+    }
+    const run = start(withHsm({ inspectKey }))
+    const all = house.storage.keys.onHsm('test').length + 2
+    expect(all).toBeGreaterThan(8)
+    for (let done = 4; done < all + 4; done += 4) {
+      await run()
+      expect(looks).toHaveLength(Math.min(done, all))
+    }
+    expect(new Set(looks).size).toBe(all)
+  })
+
+  it('is lost for all keys of an HSM that was wiped; nothing is created or destroyed there', async () => {
+    const before = await house.objects()
+    const run = start()
+    await run()
+    faults.set('wipe', 'count C_DestroyObject', 'count C_GenerateKey*', 'count C_CreateObject')
+    house.time += hour
+    await run()
+    const keys = house.storage.keys.onHsm('test')
+    expect(new Set(keys.map(({ custodyFault }) => custodyFault))).toEqual(new Set(['missing']))
+    expect(house.unhealthy).toEqual({ keys: keys.length, ownKeys: 2 })
+    for (const { rule, calls } of faults.counts()) if (rule !== 'wipe') expect(calls, rule).toBe(0)
+    faults.clear()
+    house.time += minute
+    await run()
+    expect(house.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
+    expect(await house.objects()).toEqual(before)
+  })
+
+  it.each(['seal', 'canary'] as const)('of the %s key is told as that of the HSM', async purpose => {
+    const { id } = house.storage.systemKeys.find('test', purpose)!.material
+    const run = start()
+    await run()
+    faults.set(`expose ${id}`)
+    house.time += hour
+    await run()
+    expect(alarms()).toMatchObject([{ fields: { hsm: 'test', key: purpose, material: id, fault: 'exposed' } }])
+    expect(house.unhealthy).toEqual({ keys: 0, ownKeys: 1 })
+    expect(house.records).toEqual([])
+  })
+
+  it('is not lost by what only one look sees', async () => {
+    const key = await house.key(++count)
+    let looks = 0
+    const inspectKey: Hsm['inspectKey'] = async ({ material: id }) =>
+      id === material(key) && ++looks === 1 ? { fault: 'swapped' } : {}
+    await start(withHsm({ inspectKey }))()
+    expect(looks).toBe(2)
+    expect(now(key).custodyFault).toBeUndefined()
+    expect(alarms()).toEqual([])
+  })
+
+  it('is not judged while the HSM cannot be reached, and is as soon as it can', async () => {
+    const key = await house.key(++count)
+    const down = async () => Promise.reject(new Failure('KeyUnavailableException'))
+    const calls: Partial<Hsm> = { objects: down }
+    const run = start(withHsm(calls))
+    faults.set(`expose ${material(key)}`)
+    await run()
+    expect(now(key).custodyFault).toBeUndefined()
+    delete calls.objects
+    Object.assign(calls, { inspectKey: down, random: down })
+    for (let i = 0; i < 5; i++) await run()
+    expect(now(key).custodyFault).toBeUndefined()
+    expect(house.logged).toEqual([])
+    delete calls.inspectKey
+    await run()
+    expect(now(key).custodyFault).toBe('exposed')
+    faults.clear()
+    await start()()
+  })
+
+  it('of a key about which the HSM does not answer is left alone for an hour after two tries', async () => {
+    const key = await house.key(++count)
+    let looks = 0
+    const inspectKey: Hsm['inspectKey'] = async held => {
+      if (held.material !== material(key)) return {}
+      looks++
+      throw new Failure('KeyUnavailableException')
+    }
+    const run = start(withHsm({ inspectKey }))
+    for (let i = 0; i < 5; i++) await run()
+    expect(looks).toBe(2)
+    house.time += hour
+    await run()
+    expect(looks).toBe(3)
+    expect(now(key).custodyFault).toBeUndefined()
+  })
+
+  it('of a key that cannot be established is said once in a round, and the others are looked at', async () => {
+    const [key, other] = [await house.key(++count), await house.key(++count)]
+    const inspectKey: Hsm['inspectKey'] = async held => {
+      if (held.material === material(other)) return { fault: 'exposed' }
+      throw new Failure('KMSInternalException')
+    }
+    await start(withHsm({ inspectKey }))()
+    expect(house.logged.map(({ message }) => message)).toEqual([
+      'a look at a key was in vain; others of this round are not told',
+      'a key is not in custody',
+    ])
+    expect([now(key).custodyFault, now(other).custodyFault]).toEqual([undefined, 'exposed'])
+    await start()()
+  })
+
+  it('is marked on the key as it is then, and once more when that was just changed', async () => {
+    const key = await house.key(++count)
+    faults.set(`expose ${material(key)}`)
+    const { audit } = house.services
+    let changed = false
+    const event: typeof audit.event = async (name, resource, details) => {
+      if (!changed) {
+        changed = true
+        const changes = new Changes('test')
+        changes.put('keys', { ...now(key), state: 'Disabled' })
+        await house.storage.commit(changes)
+      }
+      return audit.event(name, resource, details)
+    }
+    const run = start({ audit: { ...audit, failing: false, event } })
+    await run()
+    expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: undefined })
+    await run()
+    expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: 'exposed' })
+    expect(alarms()).toHaveLength(1)
+    faults.clear()
+    await start()()
+    expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: undefined })
+  })
+
+  it('does not change a key as long as that cannot be put on record', async () => {
+    const key = await house.key(++count)
+    faults.set(`expose ${material(key)}`)
+    let failing = true
+    const { audit } = house.services
+    const event: typeof audit.event = async (...details) =>
+      failing ? Promise.reject(new Failure('KMSInternalException')) : audit.event(...details)
+    const run = start({ audit: { ...audit, failing: true, event } })
+    await run()
+    await run()
+    expect(now(key).custodyFault).toBeUndefined()
+    expect(house.logged.map(({ message }) => message)).toEqual([
+      'a key is not in custody',
+      'custody could not be checked',
+    ])
+    failing = false
+    house.time += minute
+    await run()
+    expect(now(key).custodyFault).toBe('exposed')
+    faults.clear()
+    await start()()
+  })
+
+  it('that is lost by a swap keeps a key from being deleted, as the other one would be destroyed', async () => {
+    const due = await house.key(++count, { state: 'PendingDeletion', deletionDate: house.time })
+    const other = await house.key(++count)
+    faults.set(`swap ${material(due)} ${material(other)}`)
+    const run = start()
+    await run()
+    expect(now(due)).toMatchObject({ state: 'PendingDeletion', custodyFault: 'swapped' })
+    await deleteKeys.start(house.services)()
+    expect(now(due)).toBeDefined()
+    expect(await house.objects()).toEqual(expect.arrayContaining([material(due), material(other)]))
+    faults.clear()
+    house.time += minute
+    await run()
+    await deleteKeys.start(house.services)()
+    expect(house.storage.keys.find(due.arn)).toBeUndefined()
+    const objects = await house.objects()
+    expect(objects).toContain(material(other))
+    expect(objects).not.toContain(material(due))
+    await run()
+    expect(now(other).custodyFault).toBeUndefined()
+  })
+})
