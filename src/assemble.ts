@@ -79,7 +79,10 @@ export async function openBackends(
 ): Promise<Backends> {
   const storage = opened.adopt(await openStorage(sqlite(config.storage.file)), storage => storage.close())
   const connecting = Object.entries(config.hsms).map(async ([name, hsm]) => {
-    const canary = () => storage.systemKeys.find(name, 'canary')?.material.id
+    const canary = () => {
+      const { id, checkValue } = storage.systemKeys.find(name, 'canary')?.material ?? {}
+      return id === undefined ? undefined : { material: id, checkValue }
+    }
     const options = { ...hsmOptions(name, hsm), canary, observe, log: log && logOf(log) }
     return opened.adopt(await connectHsm(options), hsm => hsm.close())
   })

@@ -13,7 +13,7 @@ const answers = new Int32Array(shared.answers)
 const epochs = new Int32Array(shared.epoch)
 
 const connection = attach(argument, Buffer.from(slot), pinFile)
-const hsm = new Pkcs11(connection, { profile, capabilities, strictCustody, sessions: 2, canary })
+const hsm = new Pkcs11(connection, { profile, capabilities, strictCustody, sessions: 2, canary: canary?.material })
 let epoch = 0
 
 const nothingToChange = () => Promise.resolve()

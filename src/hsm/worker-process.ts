@@ -26,8 +26,8 @@ export interface WorkerArgument extends TokenAddress {
   readonly strictCustody: boolean
   /** Calls at a time, where the mode allows more than one. */
   readonly sessions: number
-  /** Material id of the key by which the HSM is known to be the right one and to work; absent before there is one. */
-  readonly canary?: string | undefined
+  /** The key by which the HSM is known to be the right one and to work; absent before there is one. */
+  readonly canary?: { readonly material: string /** Base64. */; readonly checkValue?: string | undefined } | undefined
 }
 
 /** One call, for as long as it is not settled. Times are those of performance.now(). */

@@ -1,5 +1,6 @@
 /** A worker process: loads the native library, logs in once, and answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
+import type { CustodyFault } from '../model/key.ts'
 import { type Connection, connect, PinRefused } from './connection.ts'
 import { FrameReader, FrameWriter } from './frames.ts'
 import { type Answer, answerTo, laneOf } from './handlers.ts'
@@ -80,9 +81,10 @@ async function start(connection: Connection): Promise<{ perform: Perform; report
   const mode = profile.mode === 'measured' ? fastestMode(capabilities.latency, sessions) : profile.mode
   const capacity = mode === 'synchronous' ? synchronousCapacity : sessions
   const own = mode === 'threads' ? managementSessions : capacity
-  const hsm = new Pkcs11(connection, { profile, capabilities, strictCustody, sessions: own, canary })
+  const options = { profile, capabilities, strictCustody, sessions: own, canary: canary?.material }
+  const hsm = new Pkcs11(connection, options)
   hsm.load()
-  if (canary !== undefined && !(await hsm.works())) throw new Untrusted()
+  await checkTrust(hsm)
   connection.cryptoki.asynchronous = mode === 'asynchronous'
   const report = { capacity, mode, capabilities }
   if (mode === 'asynchronous') return { perform: (...call) => answerTo(hsm, ...call), report }
@@ -97,9 +99,21 @@ async function start(connection: Connection): Promise<{ perform: Perform; report
   return { perform, report }
 }
 
+/** A token is trusted once it has shown that it holds the canary key, the very one, and works with it. */
+async function checkTrust(hsm: Pkcs11): Promise<void> {
+  const { canary } = argument
+  if (canary === undefined) return
+  const checkValue = canary.checkValue === undefined ? undefined : Buffer.from(canary.checkValue, 'base64')
+  const key = { material: canary.material, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', checkValue } as const
+  const { fault } = await hsm.inspectKey(key, 'thorough')
+  if (fault !== undefined) throw new Untrusted(fault)
+  if (!(await hsm.works())) throw new Error('The token does not encrypt and decrypt with the canary key.')
+}
+
 class Untrusted extends Error {
-  override readonly message =
-    'The token does not hold the canary key of this gateway: it is another one, was wiped, or does not work.'
+  constructor(fault: CustodyFault) {
+    super(`The canary key of this gateway is ${fault} on the token: is it another token, or was it wiped?`)
+  }
 }
 
 function reasonOf(error: unknown): StartFailure['reason'] {

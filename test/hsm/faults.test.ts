@@ -31,7 +31,7 @@ async function connect(options: Partial<HsmOptions> = {}): Promise<Hsm> {
     ...softHsm.options,
     library: faults.library,
     environment: { ...softHsm.options.environment, ...faults.environment() },
-    canary: () => canary,
+    canary: () => ({ material: canary }),
     observe: call => calls.push(call),
     log: (level, message, { pid }) => logged.push({ level, message, pid }),
     ...options,

@@ -1,0 +1,362 @@
+/** The worker processes of one token: started, watched, replaced, and logged in again. */
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { OperatorError } from '../errors.ts'
+import { ChangeTurns } from './change-turns.ts'
+import type { TokenAddress } from './connection.ts'
+import type { HsmHealth } from './hsm.ts'
+import type { CallFailure } from './messages.ts'
+import { gcmIvLengths, type Profile } from './profiles/profile.ts'
+import { profileOf } from './profiles.ts'
+import { type Call, StartError, type WorkerArgument, type WorkerEvents, WorkerProcess } from './worker-process.ts'
+
+export interface FleetOptions extends TokenAddress {
+  /** As the configuration names the HSM. */
+  readonly name: string
+  /** Name of a profile in profiles/, or path of a YAML file. */
+  readonly profile: string
+  /** File whose only line is the user PIN. Only the workers read it. */
+  readonly pinFile: string
+  /** Number of worker processes; two, so that one can die. */
+  readonly workers: number
+  /** Sessions of each worker; by default those of the profile. */
+  readonly sessions?: number | undefined
+  /** Milliseconds within which a call is answered. */
+  readonly deadline: number
+  /** What an HSM lacks is not made up for by the worker where that would show it what the HSM alone should see. */
+  readonly strictCustody: boolean
+  /** The whole environment of the workers, for example SOFTHSM2_CONF: nothing else is handed over. */
+  readonly environment: Readonly<Record<string, string>>
+  /** The key by which the token is known to be the right one and to work; nothing before there is one. */
+  readonly canary?: () => CanaryKey | undefined
+  readonly log?: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+/** An AES key. */
+export interface CanaryKey {
+  readonly material: string
+  /** As generateKey answered it: only a token that holds the very key knows what it is. */
+  readonly checkValue?: Uint8Array | undefined
+}
+
+/** Whom the fleet tells. */
+export interface FleetEvents extends Pick<WorkerEvents, 'returned' | 'settled'> {
+  /** Calls that a worker has left behind. */
+  unfinished(calls: readonly Call[], reason: string): void
+  /** There may be a worker for calls that wait, or no hope of one. */
+  changed(): void
+}
+
+/** Milliseconds before the first restart after a failed one; doubled each time. An HSM that is back is noticed within the longest. */
+const firstPause = 50
+const longestPause = 1000
+/** For this share of the deadline calls wait for the last worker to be replaced; if it takes longer, they fail at once. */
+const patience = 0.5
+/** A worker that says nothing for this share of the deadline gets no more calls, and another one is started. */
+const silence = 0.25
+/** How many deadlines a login may take. */
+const loginFactor = 5
+/** Milliseconds for a worker to end by itself. */
+const endGrace = 1000
+/** Threads of libuv's pool beside those of the sessions. */
+const sparePoolThreads = 4
+
+export class Fleet implements WorkerEvents {
+  /** Of the profile's form, until a worker has found out the token's. */
+  ivLength: number
+  readonly changes: ChangeTurns
+  readonly #options: FleetOptions
+  readonly #profile: Profile
+  readonly #sessions: number
+  readonly #events: FleetEvents
+  readonly #workers: WorkerProcess[] = []
+  /** Those that hang, for as long as a call of theirs may still be answered. */
+  readonly #condemned = new Set<WorkerProcess>()
+  readonly #closing = new AbortController()
+  readonly #watch: NodeJS.Timeout
+  #starting: WorkerProcess | undefined
+  #replacing: Promise<void> | undefined
+  /** One worker after another: a PIN that was refused is not tried by the next one. */
+  #logins: Promise<unknown> = Promise.resolve()
+  #down: { readonly state: Exclude<HsmHealth['state'], 'ready'>; readonly reason: Error } | undefined
+  /** Workers in a row that did not start, or died before they answered anything. */
+  #failures = 0
+  #starts = 0
+
+  constructor(options: FleetOptions, events: FleetEvents) {
+    this.#options = options
+    this.#events = events
+    this.#profile = profileOf(options.profile)
+    this.#sessions = options.sessions ?? this.#profile.sessions
+    this.ivLength = gcmIvLengths[this.#profile.gcmIv]
+    this.changes = new ChangeTurns(
+      () => this.#all().every(({ reading }) => reading === 0),
+      () => events.changed(),
+    )
+    const interval = Math.max(10, (options.deadline * silence) / 2)
+    // Answers that lie in the sockets are read before anything is judged.
+    this.#watch = setInterval(() => setImmediate(() => this.#condemnSilent()), interval).unref()
+  }
+
+  /** Those that take calls, or will when they have done some. */
+  get workers(): readonly WorkerProcess[] {
+    return this.#workers
+  }
+
+  get health(): HsmHealth {
+    const { state = 'ready', reason } = this.#down ?? {}
+    return { state, reason: reason?.message, workers: this.#workers.length, starts: this.#starts }
+  }
+
+  /** Why no worker can be had: the circuit is open, and calls fail at once. */
+  get down(): Error | undefined {
+    return this.#down?.reason
+  }
+
+  get isClosing(): boolean {
+    return this.#closing.signal.aborted
+  }
+
+  /**
+   * Starts the workers one after another: SoftHSM hides the token from a process that starts while another one logs in. Rejects
+   * with an OperatorError of one line when one cannot start; a PIN that was refused is not tried by the next one.
+   */
+  async start(): Promise<void> {
+    const starting = (async () => {
+      while (this.#workers.length < this.#options.workers) await this.#startWorker()
+    })()
+    this.#replacing = starting
+    try {
+      await starting
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error
+      throw new OperatorError(`HSM ${this.#options.name}: ${error.message}`, { cause: error })
+    } finally {
+      this.#replacing = undefined
+    }
+  }
+
+  /** Goes on trying in the background until all workers are there. */
+  startLater(): void {
+    this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
+  }
+
+  leastBusy(except?: WorkerProcess): WorkerProcess | undefined {
+    let chosen: WorkerProcess | undefined
+    for (const worker of this.#workers) {
+      if (!worker.takesCalls || worker === except) continue
+      if (chosen === undefined || worker.pending < chosen.pending) chosen = worker
+    }
+    return chosen
+  }
+
+  /** SoftHSM's library can be left with a wrong picture of the token for good. */
+  replaceBlind(worker: WorkerProcess): void {
+    if (worker.lost) return
+    this.#log('warn', 'An HSM worker did not find a key that another one found.', { pid: worker.pid })
+    worker.kill()
+  }
+
+  /** Ends the workers, once `drained` resolves: nothing new is started meanwhile. */
+  async close(drained: Promise<void>): Promise<void> {
+    this.#closing.abort()
+    clearInterval(this.#watch)
+    this.#starting?.kill()
+    await drained
+    await this.#replacing?.catch(() => undefined)
+    await Promise.all(this.#all().map(worker => worker.end(endGrace)))
+  }
+
+  lost(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void {
+    // A worker that was not ready yet: whoever starts it is told.
+    if (this.#starting === worker) return
+    const index = this.#workers.indexOf(worker)
+    if (index >= 0) this.#workers.splice(index, 1)
+    this.#condemned.delete(worker)
+    this.#failures = worker.proven ? 0 : this.#failures + 1
+    this.#log('warn', 'An HSM worker was lost.', { pid: worker.pid, reason })
+    this.#replaceMissing()
+    this.#events.unfinished(unfinished, reason)
+    this.changes.ended()
+  }
+
+  returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy' | 'missing'): void {
+    if (why === 'loginLost') this.#logInAgain(worker)
+    this.#events.returned(worker, call, why)
+    this.#ended(worker)
+  }
+
+  settled(worker: WorkerProcess, call: Call, answered: boolean): void {
+    this.#events.settled(worker, call, answered)
+    this.#ended(worker)
+  }
+
+  asksChange(worker: WorkerProcess, id: number, ended: Promise<void>): void {
+    void this.changes.alone(async () => {
+      worker.grantChange(id)
+      await ended
+    })
+  }
+
+  wrote({ pid }: WorkerProcess, text: string): void {
+    this.#log('warn', 'An HSM worker wrote an error.', { pid, text: text.slice(0, 1000) })
+  }
+
+  /** A worker has one call less. */
+  #ended(worker: WorkerProcess): void {
+    this.changes.ended()
+    if (worker.pending === 0 && this.#condemned.delete(worker)) void worker.end(endGrace)
+    this.#events.changed()
+  }
+
+  #all(): readonly WorkerProcess[] {
+    return [...this.#workers, ...this.#condemned]
+  }
+
+  /** A worker that hangs: others do its calls, but for the oldest, and another worker takes its place. */
+  #condemnSilent(): void {
+    for (const worker of this.#workers.filter(each => each.isSilent(silence * this.#options.deadline))) {
+      this.#workers.splice(this.#workers.indexOf(worker), 1)
+      this.#condemned.add(worker)
+      this.#log('warn', 'An HSM worker does not answer.', { pid: worker.pid })
+      this.#events.unfinished(worker.takeBack(), 'it does not answer')
+      this.#replaceMissing()
+    }
+  }
+
+  #logInAgain(worker: WorkerProcess): void {
+    if (worker.isLoggingIn || worker.lost) return
+    worker.isLoggingIn = true
+    this.#logins = this.#logins.then(() => this.#logIn(worker)).catch(() => undefined)
+  }
+
+  async #logIn(worker: WorkerProcess): Promise<void> {
+    if (worker.lost || this.#isStopped) return
+    const failure = await this.#sendLogin(worker)
+    worker.isLoggingIn = false
+    if (failure === undefined) {
+      this.#log('warn', 'An HSM worker had lost its login, and has logged in again.', { pid: worker.pid })
+    } else if (failure.pinRefused) this.#stop(failure.failure)
+    else worker.kill()
+    this.#events.changed()
+  }
+
+  #sendLogin(worker: WorkerProcess): Promise<CallFailure | undefined> {
+    const startedAt = performance.now()
+    return new Promise(resolve => {
+      worker.send({
+        name: 'logIn',
+        payload: Buffer.alloc(0),
+        caller: '',
+        startedAt,
+        deadline: startedAt + loginFactor * this.#options.deadline,
+        attempts: 0,
+        isRepeated: false,
+        answer: () => resolve(undefined),
+        fail: resolve,
+      })
+    })
+  }
+
+  #replaceMissing(): void {
+    if (this.isClosing) this.#setDown('unavailable', new Error('The HSM is closing.'))
+    else if (!this.#isStopped) this.startLater()
+    if (this.#workers.length > 0) return
+    const tooLong = () => this.#setDown('unavailable', new Error('No worker could be started yet.'))
+    setTimeout(tooLong, patience * this.#options.deadline).unref()
+  }
+
+  async #replace(): Promise<void> {
+    while (this.#workers.length < this.#options.workers && !this.isClosing && !this.#isStopped) {
+      try {
+        if (this.#failures > 0) await delay(pause(this.#failures), undefined, { signal: this.#closing.signal })
+        await this.#startWorker()
+      } catch (error) {
+        if (this.isClosing) break
+        this.#failures++
+        this.#log('error', 'An HSM worker could not start.', { reason: (error as Error).message })
+        const reason = error instanceof StartError ? error.reason : 'unavailable'
+        if (reason === 'pinRefused') return this.#stop(error as Error)
+        this.#setDown(reason, error as Error)
+      }
+    }
+    if (this.isClosing) this.#setDown('unavailable', new Error('The HSM is closing.'))
+  }
+
+  #startWorker(): Promise<void> {
+    const start = () => this.#startOne()
+    return this.#profile.changesAlone ? this.changes.withoutChange(start) : start()
+  }
+
+  async #startOne(): Promise<void> {
+    const worker = this.#newWorker()
+    this.#starting = worker
+    try {
+      const { mode, capabilities } = await worker.ready
+      if (capabilities.gcm !== undefined) this.ivLength = gcmIvLengths[capabilities.gcm.iv]
+      if (worker.lost) {
+        throw new StartError({ message: 'The HSM worker died as soon as it was ready.', reason: 'unavailable' })
+      }
+      this.#log('info', 'An HSM worker is ready.', { pid: worker.pid, mode })
+    } catch (error) {
+      await worker.ended
+      throw error
+    } finally {
+      this.#starting = undefined
+    }
+    this.#down = undefined
+    this.#starts++
+    this.#workers.push(worker)
+    this.#events.changed()
+  }
+
+  #newWorker(): WorkerProcess {
+    const { library, libraryParameters, tokenLabel, tokenSerial, pinFile, strictCustody, canary } = this.#options
+    const address = { library, libraryParameters, tokenLabel, tokenSerial }
+    const settings = {
+      profile: this.#profile,
+      strictCustody,
+      sessions: this.#sessions,
+      canary: encodeCanary(canary?.()),
+    }
+    // The size of libuv's pool has to be said before the process starts.
+    const pool = { UV_THREADPOOL_SIZE: String(this.#sessions + sparePoolThreads) }
+    const environment = { ...(this.#profile.mode !== 'synchronous' && pool), ...this.#options.environment }
+    return new WorkerProcess({ ...address, pinFile, ...settings }, environment, this)
+  }
+
+  /** As long as no worker is left, nothing waits for one. */
+  #setDown(state: 'unavailable' | 'untrusted', reason: Error): void {
+    if (this.#workers.length > 0 || this.#isStopped) return
+    if (this.#down?.state !== state) this.#log('error', 'The HSM cannot be used.', { state, reason: reason.message })
+    this.#down = { state, reason }
+    this.#events.changed()
+  }
+
+  get #isStopped(): boolean {
+    return this.#down?.state === 'pinRefused'
+  }
+
+  /** Tokens lock themselves after a few wrong PINs: nobody tries it again until the gateway is restarted. */
+  #stop(reason: Error): void {
+    this.#log('error', 'The PIN was refused; it is not tried again before a restart.', { reason: reason.message })
+    this.#down = { state: 'pinRefused', reason }
+    for (const worker of this.#workers) worker.kill()
+    this.#events.changed()
+  }
+
+  #log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#options.log?.(level, message, { hsm: this.#options.name, ...fields })
+  }
+}
+
+function encodeCanary(canary: CanaryKey | undefined): WorkerArgument['canary'] {
+  if (canary === undefined) return undefined
+  const { material, checkValue } = canary
+  return { material, checkValue: checkValue && Buffer.from(checkValue).toString('base64') }
+}
+
+/** Milliseconds to wait after that many failures in a row. */
+function pause(failures: number): number {
+  return Math.min(longestPause, firstPause * 2 ** (failures - 1))
+}
