@@ -1,0 +1,146 @@
+/** Two tokens that hold the same keys, as a vendor's replication leaves them: one HSM, whichever of them is there. */
+import { cpSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
+import type { Hsm } from '../../src/hsm/hsm.ts'
+import { hsmContract, newMaterial } from '../contracts/hsm.ts'
+import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import { Callers } from './callers.ts'
+import { createSoftHsm, emptySoftHsm, type SoftHsm } from './softhsm.ts'
+
+const patient = { timeout: 10_000 }
+const [canary, material] = [newMaterial(), newMaterial()]
+let first: SoftHsm
+let second: SoftHsm
+let stranger: SoftHsm
+let faults: { first: FaultHsm; second: FaultHsm }
+let canaryKey: { material: string; checkValue?: Uint8Array | undefined }
+let hsm: Hsm
+
+function faultHsm(softHsm: SoftHsm): FaultHsm {
+  const folder = join(softHsm.directory, 'faults')
+  mkdirSync(folder)
+  return new FaultHsm(folder)
+}
+
+/** The options of the first token stand for what both have in common. */
+async function connect(members: HsmOptions['members'], options: Partial<HsmOptions> = {}): Promise<Hsm> {
+  const library = faults.first.library
+  hsm = await connectHsm({ ...first.options, library, workers: 1, canary: () => canaryKey, members, ...options })
+  return hsm
+}
+
+const member = (softHsm: SoftHsm, fault?: FaultHsm) => ({
+  tokenLabel: softHsm.options.tokenLabel,
+  pinFile: softHsm.pinFile,
+  environment: { ...softHsm.options.environment, ...fault?.environment() },
+})
+const both = () => ({ one: member(first, faults.first), two: member(second, faults.second) })
+
+beforeAll(async () => {
+  first = await createSoftHsm()
+  const alone = await connectHsm({ ...first.options, workers: 1 })
+  const { checkValue } = await alone.generateKey(canary, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'canary')
+  canaryKey = { material: canary, checkValue }
+  await alone.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'on both')
+  await alone.close()
+  second = emptySoftHsm()
+  for (const file of ['pin', 'so-pin']) cpSync(join(first.directory, file), join(second.directory, file))
+  cpSync(first.directory, second.directory, { recursive: true, filter: path => !path.endsWith('softhsm2.conf') })
+  stranger = await createSoftHsm()
+  const other = await connectHsm({ ...stranger.options, workers: 1 })
+  await other.generateKey(canary, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'of the same name')
+  await other.close()
+  faults = { first: faultHsm(first), second: faultHsm(second) }
+})
+afterEach(async () => {
+  faults.first.clear()
+  faults.second.clear()
+  await hsm?.close()
+})
+afterAll(() => {
+  for (const softHsm of [first, second, stranger]) softHsm.remove()
+})
+
+describe('two tokens with the same keys', () => {
+  it('share the calls', async () => {
+    await connect(both())
+    faults.first.set('count C_Encrypt')
+    faults.second.set('count C_Encrypt')
+    const callers = new Callers(hsm, material)
+    await vi.waitUntil(() => [faults.first, faults.second].every(fault => fault.counts()[0]!.calls > 50), patient)
+    await callers.end()
+    expect(callers.refusals).toEqual([])
+    expect(hsm.health).toMatchObject({ state: 'ready', workers: 2 })
+  })
+
+  it('lose one, and get it back, without an error for anyone', async () => {
+    await connect(both())
+    const callers = new Callers(hsm, material)
+    await callers.rate(200)
+    faults.first.set('gone')
+    await vi.waitUntil(() => hsm.health.workers === 1, patient)
+    expect(hsm.health.state).toBe('ready')
+    expect(await callers.rate(300)).toBeGreaterThan(0)
+    faults.first.clear()
+    await vi.waitUntil(() => hsm.health.workers === 2, patient)
+    await callers.end()
+    expect(callers.refusals).toEqual([])
+    expect(callers.wrong).toEqual([])
+    expect(await callers.unopened()).toBe(0)
+  })
+
+  it('start when only one of them is there, and take the other one in when it is', async () => {
+    faults.second.set('gone')
+    await connect(both())
+    expect(hsm.health).toMatchObject({ state: 'ready', workers: 1 })
+    faults.second.clear()
+    await vi.waitUntil(() => hsm.health.workers === 2, patient)
+  })
+
+  it('find a key on one of them that the other one does not have yet', async () => {
+    await connect(both())
+    const created = newMaterial()
+    await hsm.generateKey(created, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'not copied yet')
+    const texts = Array.from({ length: 20 }, (_, i) => Buffer.from(`text ${i}`))
+    await Promise.all(texts.map(text => hsm.encrypt(created, text, Buffer.alloc(0))))
+    await expect(hsm.encrypt(newMaterial(), texts[0]!, Buffer.alloc(0))).rejects.toMatchObject({
+      code: 'KMSInvalidStateException',
+    })
+  })
+})
+
+describe('a token that only looks like the other one', () => {
+  it('is not trusted: it has a canary key of that name, but another key', async () => {
+    const alarms: unknown[] = []
+    await connect(
+      { one: member(first), other: member(stranger) },
+      { log: (level, _message, { hsm: name, reason }) => void (level === 'error' && alarms.push([name, reason])) },
+    )
+    expect(hsm.health).toMatchObject({ state: 'ready', workers: 1 })
+    await vi.waitUntil(() => alarms.length > 0, patient)
+    expect(alarms[0]).toEqual(['test/other', expect.stringContaining('canary key of this gateway is swapped')])
+    const callers = new Callers(hsm, material)
+    await callers.rate(300)
+    await callers.end()
+    expect(callers.refusals).toEqual([])
+  })
+
+  it('is refused at the start when it is the only one', async () => {
+    const refused = connect({ other: member(stranger) })
+    await expect(refused).rejects.toThrow(/^HSM test\/other: The canary key of this gateway is swapped on the token/)
+  })
+})
+
+hsmContract('a cluster of one token', async () => {
+  const softHsm = await createSoftHsm()
+  const cluster = await connectHsm({ ...softHsm.options, members: { only: {} } })
+  return {
+    hsm: cluster,
+    async dispose() {
+      await cluster.close()
+      softHsm.remove()
+    },
+  }
+})
