@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { encryptAgainstEcho } from './encrypt.ts'
 import { type Figure, isReached } from './figure.ts'
 import { encryptDuringGeneration } from './generation.ts'
+import { callsBehindLatency } from './latency.ts'
 import { memoryAfterAMillion } from './memory.ts'
 import { encryptAtScale } from './scale.ts'
 import { signAgainstToken } from './sign.ts'
@@ -15,6 +16,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   encrypt: encryptAgainstEcho,
   sign: signAgainstToken,
   generation: encryptDuringGeneration,
+  latency: callsBehindLatency,
   scale: encryptAtScale,
   memory: memoryAfterAMillion,
 }

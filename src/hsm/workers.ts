@@ -106,6 +106,7 @@ export class Workers implements Backend, FleetEvents {
         this.#queue.take()!.fail(unavailable(down))
         continue
       }
+      if (this.#fleet.leastBusy() === undefined) return
       const call = this.#queue.take(waiting => this.#workerFor(waiting) !== undefined)
       if (call === undefined) return
       this.#workerFor(call)!.send(call)
@@ -192,6 +193,7 @@ export class Workers implements Backend, FleetEvents {
   #chooseWorker(): WorkerProcess | undefined {
     if (this.#chosen?.takesCalls) return this.#chosen
     const chosen = this.#fleet.leastBusy()
+    if (chosen === undefined) return undefined
     this.#chosen = chosen
     setImmediate(() => {
       this.#chosen = undefined
