@@ -45,10 +45,10 @@ static bool takes_effect(const struct rule *rule, struct counters *counters, uin
 
 static void wait_for(uint64_t duration) {
   struct timespec left = {(time_t)(duration / NANOSECONDS), (long)(duration % NANOSECONDS)};
-  int slack = prctl(PR_GET_TIMERSLACK);
-  prctl(PR_SET_TIMERSLACK, 1UL); /* the usual slack of 50 microseconds would spoil a measurement */
+  static _Thread_local bool is_exact;
+  if (!is_exact) prctl(PR_SET_TIMERSLACK, 1UL); /* the usual slack of 50 microseconds would spoil a measurement */
+  is_exact = true;
   while (nanosleep(&left, &left) != 0) continue;
-  prctl(PR_SET_TIMERSLACK, slack > 0 ? (unsigned long)slack : 0UL);
 }
 
 static void hang(void) {

@@ -14,7 +14,8 @@ enum { MAX_TEXT = 1 << 16, COUNTERS_SIZE = MAX_RULES * sizeof(struct counters) }
 
 static struct rules no_rules = {.references = 1};
 static struct rules *rules_in_force = &no_rules;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+/* Read by every call, written by the one that finds another version of the file. */
+static pthread_rwlock_t in_force = PTHREAD_RWLOCK_INITIALIZER;
 
 static const char *control_path(void) {
   const char *path = getenv("FAULT_HSM_CONTROL");
@@ -100,8 +101,8 @@ static void unmap(struct rules *rules) {
   free(rules);
 }
 
-static void drop_reference(struct rules *rules) {
-  if (rules != &no_rules && --rules->references == 0) unmap(rules);
+void release_rules(struct rules *rules) {
+  if (atomic_fetch_sub(&rules->references, 1) == 1 && rules != &no_rules) unmap(rules);
 }
 
 static void replace_rules(const char *path) {
@@ -109,7 +110,7 @@ static void replace_rules(const char *path) {
   if (!now || now == before) return;
   fire_events(before, now);
   rules_in_force = now;
-  drop_reference(before);
+  release_rules(before);
   if (now != &no_rules) remove_older_counters(path, now->version);
 }
 
@@ -118,16 +119,14 @@ struct rules *acquire_rules(void) {
   struct stat status;
   struct version version = {0};
   if (path && stat(path, &status) == 0) version = version_of(&status);
-  pthread_mutex_lock(&mutex);
-  if (path && !same(version, rules_in_force->version)) replace_rules(path);
+  pthread_rwlock_rdlock(&in_force);
+  if (path && !same(version, rules_in_force->version)) {
+    pthread_rwlock_unlock(&in_force);
+    pthread_rwlock_wrlock(&in_force);
+    if (!same(version, rules_in_force->version)) replace_rules(path);
+  }
   struct rules *rules = rules_in_force;
-  rules->references++;
-  pthread_mutex_unlock(&mutex);
+  atomic_fetch_add(&rules->references, 1);
+  pthread_rwlock_unlock(&in_force);
   return rules;
-}
-
-void release_rules(struct rules *rules) {
-  pthread_mutex_lock(&mutex);
-  drop_reference(rules);
-  pthread_mutex_unlock(&mutex);
 }

@@ -55,7 +55,7 @@ struct version {
 };
 
 struct rules {
-  unsigned references;
+  atomic_uint references;
   struct version version;
   unsigned verbs; /* bit 1 << verb for every verb that occurs */
   unsigned forms; /* every enum gcm_form that occurs */
