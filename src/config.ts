@@ -26,24 +26,31 @@ const member = z.strictObject({
   libraryParameters: z.string().optional(),
   token: token.optional(),
   pinFile: z.string().optional(),
+  pinVariable: z.string().optional(),
   environment: z.record(z.string(), z.string()).optional(),
 })
 
-const hsm = z.strictObject({
-  profile: z.string(),
-  library: z.string(),
-  libraryParameters: z.string().optional(),
-  token,
-  pinFile: z.string(),
-  members: z.record(name, member).optional(),
-  workers: z.int().min(1).max(64).default(2),
-  sessions: z.int().min(1).max(1024).optional(),
-  queue: z.int().min(1).default(1000),
-  deadline: milliseconds.default(2000),
-  publicKeyOperations: z.enum(['hsm', 'gateway']).default('hsm'),
-  strictCustody: z.boolean().default(false),
-  environment: z.record(z.string(), z.string()).default({}),
-})
+const hsm = z
+  .strictObject({
+    profile: z.string(),
+    library: z.string(),
+    libraryParameters: z.string().optional(),
+    token,
+    pinFile: z.string().optional(),
+    pinVariable: z.string().optional(),
+    members: z.record(name, member).optional(),
+    workers: z.int().min(1).max(64).default(2),
+    sessions: z.int().min(1).max(1024).optional(),
+    queue: z.int().min(1).default(1000),
+    deadline: milliseconds.default(2000),
+    publicKeyOperations: z.enum(['hsm', 'gateway']).default('hsm'),
+    strictCustody: z.boolean().default(false),
+    environment: z.record(z.string(), z.string()).default({}),
+  })
+  .refine(
+    ({ pinFile, pinVariable }) => (pinFile === undefined) !== (pinVariable === undefined),
+    'has its PIN in a pinFile or in a pinVariable, one of the two',
+  )
 
 /** Exported for the test that docs/configuration.yaml leaves nothing out. */
 export const schema = z.strictObject({
@@ -86,7 +93,7 @@ export function readConfig(file: string, listen: ListenOverrides = {}): Config {
     const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'cannot be read'
     throw new OperatorError(`the configuration ${file} ${reason}`, { cause: error })
   }
-  return freeze(withListen(parseConfig(text, file), listen))
+  return freeze(withPins(withListen(parseConfig(text, file), listen)))
 }
 
 /** Validates the text of a configuration. `file` names it in messages and anchors relative paths. */
@@ -128,6 +135,26 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       }),
     ),
   }
+}
+
+/** Hands the variables that hold PINs on to those who log in. Throws OperatorError for one that is not set. */
+function withPins(config: Config): Config {
+  return {
+    ...config,
+    hsms: mapValues(config.hsms, hsm => ({
+      ...withPin(hsm),
+      members: hsm.members && mapValues(hsm.members, member => withPin({ environment: hsm.environment, ...member })),
+    })),
+  }
+}
+
+function withPin<T extends Pick<MemberConfig, 'pinVariable' | 'environment'>>(part: T): T {
+  const { pinVariable, environment } = part
+  if (pinVariable === undefined) return part
+  const pin = process.env[pinVariable]
+  if (pin === undefined)
+    throw new OperatorError(`the environment variable ${pinVariable}, which holds a PIN, is not set`)
+  return { ...part, pinFile: undefined, environment: { ...environment, [pinVariable]: pin } }
 }
 
 function withAbsolutePin<T extends { pinFile?: string | undefined }>(part: T, absolute: (path: string) => string): T {

@@ -98,7 +98,10 @@ describe('the sample', () => {
   })
 
   it('names every key, the commented ones included', () => {
-    const everything = sample.replace(/^( *)# (?=( *)\w+: )/gm, '$1').replace('      serial:', '      # serial:')
+    const everything = sample
+      .replace(/^( *)# (?=( *)\w+: )/gm, '$1')
+      .replace('      serial:', '      # serial:')
+      .replace('    pinVariable:', '    # pinVariable:')
     const config = parseConfig(everything, '/sample/configuration.yaml')
     expect(config.hsms.softhsm!.libraryParameters).toBe("configdir='sql:/etc/nss'")
     expect(config.listen.tls).toEqual({ certificate: '/sample/tls.crt', key: '/sample/tls.key' })

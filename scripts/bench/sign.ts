@@ -62,7 +62,7 @@ async function signScript(
 async function bareRate(folder: DataFolder, spec: KeySpec): Promise<number> {
   const { library, pinFile, environment } = Object.values(readConfig(join(folder.path, 'strongroom.yaml')).hsms)[0]!
   const script = join(import.meta.dirname, 'bare-sign.ts')
-  const { stdout } = await promisify(execFile)(process.execPath, [script, library, pinFile, spec, '3'], {
+  const { stdout } = await promisify(execFile)(process.execPath, [script, library, pinFile!, spec, '3'], {
     env: environment,
   })
   return Number(stdout)

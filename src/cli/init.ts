@@ -34,6 +34,8 @@ export const init = command(program => {
 
 /** Tokens of hardware are created by their vendor's tools. */
 async function provision({ token, ...hsm }: HsmConfig): Promise<void> {
-  if (!profileOf(hsm.profile).provisions || token.label === undefined) return
-  await provisionHsm({ ...hsm, tokenLabel: token.label, securityOfficerPinFile: ensureSecurityOfficerPin(hsm.pinFile) })
+  const { pinFile } = hsm
+  if (!profileOf(hsm.profile).provisions || token.label === undefined || pinFile === undefined) return
+  const securityOfficerPinFile = ensureSecurityOfficerPin(pinFile)
+  await provisionHsm({ ...hsm, pinFile, tokenLabel: token.label, securityOfficerPinFile })
 }

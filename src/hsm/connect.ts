@@ -6,7 +6,7 @@ import type { Hsm } from './hsm.ts'
 import { Workers, type WorkersOptions } from './workers.ts'
 
 /** What one of several tokens with the same keys has to itself; the rest is that of the HSM. */
-export type MemberOptions = Partial<TokenAddress & Pick<WorkersOptions, 'pinFile' | 'environment'>>
+export type MemberOptions = Partial<TokenAddress & Pick<WorkersOptions, 'pinFile' | 'pinVariable' | 'environment'>>
 
 export interface HsmOptions extends WorkersOptions {
   /** Where a public key is used: in the HSM, or outside, for what OpenSSL can do with it. */

@@ -1,8 +1,8 @@
 /** The way to a logged-in session: loads the library, finds the token, logs in once. Runs in processes of its own only. */
-import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../errors.ts'
 import { Cryptoki, type Handle, type SlotToken, userType, wasDoneBefore } from './cryptoki.ts'
+import { type PinSource, placeOf, readPin } from './pin.ts'
 import type { Profile } from './profiles/profile.ts'
 import { CryptokiError, classOf } from './return-codes.ts'
 
@@ -21,13 +21,13 @@ export interface TokenAddress {
 export class Connection {
   readonly cryptoki: Cryptoki
   readonly slot: Handle
-  readonly #pinFile: string
+  readonly #pin: PinSource
   #session: Handle
 
-  constructor(cryptoki: Cryptoki, slot: Handle, pinFile: string) {
+  constructor(cryptoki: Cryptoki, slot: Handle, pin: PinSource) {
     this.cryptoki = cryptoki
     this.slot = slot
-    this.#pinFile = pinFile
+    this.#pin = pin
     this.#session = cryptoki.openSession(slot)
   }
 
@@ -48,7 +48,7 @@ export class Connection {
   /** Tries the PIN once. Throws PinRefused when the token refuses it. */
   logIn(): void {
     this.keepSession()
-    login(this.cryptoki, this.#session, readPin(this.#pinFile), this.#pinFile)
+    login(this.cryptoki, this.#session, this.#pin)
   }
 }
 
@@ -58,11 +58,11 @@ export class PinRefused extends OperatorError {
 }
 
 /** Rejects with an OperatorError of one line. */
-export async function connect(address: TokenAddress, pinFile: string, profile: Profile): Promise<Connection> {
+export async function connect(address: TokenAddress, pin: PinSource, profile: Profile): Promise<Connection> {
   const cryptoki = loadLibrary(address)
   const { slot } = await findToken(cryptoki, address, profile)
   try {
-    const connection = new Connection(cryptoki, slot, pinFile)
+    const connection = new Connection(cryptoki, slot, pin)
     connection.logIn()
     return connection
   } catch (error) {
@@ -71,8 +71,8 @@ export async function connect(address: TokenAddress, pinFile: string, profile: P
 }
 
 /** For a further thread of a process that has connected. */
-export function attach(address: TokenAddress, slot: Handle, pinFile: string): Connection {
-  return new Connection(loadLibrary(address), slot, pinFile)
+export function attach(address: TokenAddress, slot: Handle, pin: PinSource): Connection {
+  return new Connection(loadLibrary(address), slot, pin)
 }
 
 export function loadLibrary({ library, libraryParameters }: TokenAddress): Cryptoki {
@@ -137,31 +137,20 @@ function described({ tokenLabel, tokenSerial }: TokenAddress): string {
   return [...label, ...serial].join(' and ')
 }
 
-/** One line of a file. */
-export function readPin(file: string): string {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new OperatorError(`Cannot read the PIN file ${file}: ${(error as NodeJS.ErrnoException).code}.`, {
-      cause: error,
-    })
-  }
-  const pin = text.replace(/\r?\n$/, '')
-  if (pin === '') throw new OperatorError(`The PIN file ${file} is empty.`)
-  return pin
-}
-
 /** Tries the PIN once. Throws PinRefused when the token refuses it. */
-export function login(cryptoki: Cryptoki, session: Handle, pin: string, pinFile: string): void {
+export function login(cryptoki: Cryptoki, session: Handle, source: PinSource): void {
+  const pin = readPin(source)
   try {
     cryptoki.login(session, userType.user, pin)
   } catch (error) {
     if (wasDoneBefore(error)) return
     if (error instanceof CryptokiError && classOf(error.code) === 'pinRefused') {
-      throw new PinRefused(`The token refuses the PIN in ${pinFile} (${error.returnCode}); it is not tried again.`, {
-        cause: error,
-      })
+      throw new PinRefused(
+        `The token refuses the PIN in ${placeOf(source)} (${error.returnCode}); it is not tried again.`,
+        {
+          cause: error,
+        },
+      )
     }
     throw error
   }

@@ -6,17 +6,17 @@ import { ChangeTurns } from './change-turns.ts'
 import type { TokenAddress } from './connection.ts'
 import type { HsmHealth } from './hsm.ts'
 import type { CallFailure } from './messages.ts'
+import type { PinSource } from './pin.ts'
 import { gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 import { type Call, StartError, type WorkerArgument, type WorkerEvents, WorkerProcess } from './worker-process.ts'
 
-export interface FleetOptions extends TokenAddress {
+/** The PIN is read by the workers only. */
+export interface FleetOptions extends TokenAddress, PinSource {
   /** As the configuration names the HSM. */
   readonly name: string
   /** Name of a profile in profiles/, or path of a YAML file. */
   readonly profile: string
-  /** File whose only line is the user PIN. Only the workers read it. */
-  readonly pinFile: string
   /** Number of worker processes; two, so that one can die. */
   readonly workers: number
   /** Sessions of each worker; by default those of the profile. */
@@ -311,7 +311,8 @@ export class Fleet implements WorkerEvents {
   }
 
   #newWorker(): WorkerProcess {
-    const { library, libraryParameters, tokenLabel, tokenSerial, pinFile, strictCustody, canary } = this.#options
+    const { library, libraryParameters, tokenLabel, tokenSerial, strictCustody, canary } = this.#options
+    const { pinFile, pinVariable } = this.#options
     const address = { library, libraryParameters, tokenLabel, tokenSerial }
     const settings = {
       profile: this.#profile,
@@ -322,7 +323,7 @@ export class Fleet implements WorkerEvents {
     // The size of libuv's pool has to be said before the process starts.
     const pool = { UV_THREADPOOL_SIZE: String(this.#sessions + sparePoolThreads) }
     const environment = { ...(this.#profile.mode !== 'synchronous' && pool), ...this.#options.environment }
-    return new WorkerProcess({ ...address, pinFile, ...settings }, environment, this)
+    return new WorkerProcess({ ...address, pinFile, pinVariable, ...settings }, environment, this)
   }
 
   /** As long as no worker is left, nothing waits for one. */

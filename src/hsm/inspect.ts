@@ -3,14 +3,14 @@ import { OperatorError } from '../errors.ts'
 import { runChild } from './child.ts'
 import type { TokenAddress } from './connection.ts'
 import type { LibraryInfo, SlotToken } from './cryptoki.ts'
+import type { PinSource } from './pin.ts'
 import type { Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 import type { Survey } from './survey.ts'
 
-export interface InspectOptions extends TokenAddress {
+export interface InspectOptions extends TokenAddress, PinSource {
   /** Name of a profile in profiles/, or absolute path of a file. */
   readonly profile: string
-  readonly pinFile: string
   /** The whole environment of the process that loads the library. */
   readonly environment: Readonly<Record<string, string>>
   /** Tries the PIN though an earlier try by someone was wrong: another one may lock the token. */

@@ -1,10 +1,11 @@
 /** A process that tries out what a token can do, reports it, and ends. */
 import * as graphene from 'graphene-pk11'
 import pkcs11js from 'pkcs11js'
-import { Connection, findToken, loadLibrary, login, PinRefused, readPin, tokens } from './connection.ts'
+import { Connection, findToken, loadLibrary, login, PinRefused, tokens } from './connection.ts'
 import type { Cryptoki, Handle, SlotToken } from './cryptoki.ts'
 import type { HsmReport, InspectArgument, TokenReport } from './inspect.ts'
 import { KeyHandles } from './key-handles.ts'
+import { placeOf } from './pin.ts'
 import { reportOn } from './report.ts'
 import { type Survey, survey } from './survey.ts'
 
@@ -23,18 +24,17 @@ await reportOn(async (argument: Argument): Promise<HsmReport> => {
 
 /** Fills in what it finds, and throws at what keeps it from going on. */
 async function inspect(argument: Argument, findings: Findings): Promise<void> {
-  const pin = readPin(argument.pinFile)
   const cryptoki = loadLibrary(argument)
   findings.library = cryptoki.info()
   findings.tokens = tokens(cryptoki).map(reportOf)
   const token = await findToken(cryptoki, argument, argument.profile)
   findings.token = reportOf(token)
   findings.mechanisms = mechanisms(cryptoki, token.slot)
-  const connection = new Connection(cryptoki, token.slot, argument.pinFile)
+  const connection = new Connection(cryptoki, token.slot, argument)
   const { session } = connection
-  findings.pin = tryPin(cryptoki, session, token, pin, argument)
+  findings.pin = tryPin(cryptoki, session, token, argument)
   if (findings.pin !== 'accepted') {
-    findings.problems = [`The PIN in ${argument.pinFile} was ${findings.pin}.`]
+    findings.problems = [`The PIN in ${placeOf(argument)} was ${findings.pin}.`]
     return
   }
   findings.keys = new KeyHandles(cryptoki).objects(session).length
@@ -65,18 +65,12 @@ function mechanismName(type: number): string {
 }
 
 /** Tries the PIN once, and not at all when the token remembers a wrong try: PKCS#11 v2.40, table 6, CKF_USER_PIN_*. */
-function tryPin(
-  cryptoki: Cryptoki,
-  session: Handle,
-  { flags }: SlotToken,
-  pin: string,
-  { pinFile, force }: Argument,
-): HsmReport['pin'] {
+function tryPin(cryptoki: Cryptoki, session: Handle, { flags }: SlotToken, argument: Argument): HsmReport['pin'] {
   if ((flags & pkcs11js.CKF_USER_PIN_LOCKED) !== 0) return 'locked'
   const spent = pkcs11js.CKF_USER_PIN_COUNT_LOW | pkcs11js.CKF_USER_PIN_FINAL_TRY
-  if ((flags & spent) !== 0 && force !== true) return 'not tried'
+  if ((flags & spent) !== 0 && argument.force !== true) return 'not tried'
   try {
-    login(cryptoki, session, pin, pinFile)
+    login(cryptoki, session, argument)
     return 'accepted'
   } catch (error) {
     if (error instanceof PinRefused) return 'refused'

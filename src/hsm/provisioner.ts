@@ -1,8 +1,9 @@
 /** A process that creates a token, sets its user PIN, and ends. */
 import pkcs11js from 'pkcs11js'
 import { OperatorError } from '../errors.ts'
-import { loadLibrary, readPin, tokens } from './connection.ts'
+import { loadLibrary, tokens } from './connection.ts'
 import { type Cryptoki, type SlotToken, userType } from './cryptoki.ts'
+import { readPin } from './pin.ts'
 import type { ProvisionOptions } from './provision.ts'
 import { reportOn } from './report.ts'
 
@@ -11,8 +12,8 @@ await reportOn(async (options: Omit<ProvisionOptions, 'environment'>): Promise<'
   const cryptoki = loadLibrary(options)
   const present = find(cryptoki, tokenLabel)
   if (present !== undefined && (present.flags & pkcs11js.CKF_USER_PIN_INITIALIZED) !== 0) return 'present'
-  const securityOfficerPin = readPin(securityOfficerPinFile)
-  const pin = readPin(pinFile)
+  const securityOfficerPin = readPin({ pinFile: securityOfficerPinFile })
+  const pin = readPin({ pinFile })
   if (present === undefined) cryptoki.initialiseToken(emptySlot(cryptoki), securityOfficerPin, tokenLabel)
   // Found again, as a token may move to another slot when it is initialised.
   setPin(cryptoki, find(cryptoki, tokenLabel)!, securityOfficerPin, pin)

@@ -6,13 +6,13 @@ import { Pkcs11 } from './pkcs11.ts'
 import { states, type ThreadData } from './threads.ts'
 
 const { argument, capabilities, slot, desk, shared } = workerData as ThreadData
-const { profile, pinFile, strictCustody, canary } = argument
+const { profile, strictCustody, canary } = argument
 const control = new Int32Array(desk.control)
 const desktop = Buffer.from(desk.payload)
 const answers = new Int32Array(shared.answers)
 const epochs = new Int32Array(shared.epoch)
 
-const connection = attach(argument, Buffer.from(slot), pinFile)
+const connection = attach(argument, Buffer.from(slot), argument)
 const hsm = new Pkcs11(connection, { profile, capabilities, strictCustody, sessions: 2, canary: canary?.material })
 let epoch = 0
 

@@ -17,11 +17,11 @@ import {
   status,
   type WorkerReport,
 } from './messages.ts'
+import type { PinSource } from './pin.ts'
 import type { Profile } from './profiles/profile.ts'
 
 /** What a worker is told when it starts. */
-export interface WorkerArgument extends TokenAddress {
-  readonly pinFile: string
+export interface WorkerArgument extends TokenAddress, PinSource {
   readonly profile: Profile
   readonly strictCustody: boolean
   /** Calls at a time, where the mode allows more than one. */

@@ -127,7 +127,7 @@ gateway.on('error', () => process.exit())
 gateway.on('close', () => process.exit())
 
 try {
-  const { perform, report } = await start(await connect(argument, argument.pinFile, profile))
+  const { perform, report } = await start(await connect(argument, argument, profile))
   const reader = new FrameReader((id, kind, payload) => void receive(perform, id, kind, payload))
   gateway.on('data', chunk => reader.read(chunk as Buffer))
   writer.write(startId, status.ok, encodeJson(report))

@@ -82,7 +82,7 @@ export function rsaKey(usage: 'SIGN_VERIFY' | 'ENCRYPT_DECRYPT', jwk: JsonWebKey
 export function importKeys({ options }: SoftHsm, keys: readonly ImportedKey[]): void {
   const { library, tokenLabel, pinFile, environment } = options
   const script = join(import.meta.dirname, 'import-keys.ts')
-  execFileSync(process.execPath, [script, library, tokenLabel!, pinFile], {
+  execFileSync(process.execPath, [script, library, tokenLabel!, pinFile!], {
     env: environment,
     input: JSON.stringify(keys.map(({ attributes }) => attributes)),
   })

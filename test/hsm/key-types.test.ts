@@ -44,7 +44,7 @@ const kinds = Object.entries(keySpecs).flatMap(([spec, { usages }]) =>
 async function attributesOnToken(): Promise<readonly { readonly id: string; readonly flags: readonly string[] }[]> {
   const { library, tokenLabel, pinFile, environment } = softHsm.options
   const script = join(import.meta.dirname, 'key-attributes.ts')
-  const { stdout } = await promisify(execFile)(process.execPath, [script, library, tokenLabel!, pinFile], {
+  const { stdout } = await promisify(execFile)(process.execPath, [script, library, tokenLabel!, pinFile!], {
     env: environment,
   })
   return JSON.parse(stdout)

@@ -63,7 +63,7 @@ describe('an HSM that cannot be connected gives one clear line', () => {
   it('when the PIN file is not there or empty', async () => {
     expect(await mistake({ pinFile: '/nowhere/pin' })).toBe('HSM test: Cannot read the PIN file /nowhere/pin: ENOENT.')
     writeFileSync(softHsm.pinFile, '\n')
-    expect(await mistake({})).toBe(`HSM test: The PIN file ${softHsm.pinFile} is empty.`)
+    expect(await mistake({})).toBe(`HSM test: There is no PIN in ${softHsm.pinFile}.`)
   })
 
   it('when the profile is not there', async () => {
@@ -101,6 +101,27 @@ describe('a wrong PIN', () => {
     await expect(hsm.random(1)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
     await hsm.close()
     expect(spawned).toHaveBeenCalledTimes(2)
+  })
+})
+
+describe('a PIN in the environment', () => {
+  const connect = (environment: Record<string, string>) => {
+    const { options } = softHsm
+    const own = { ...options.environment, ...environment }
+    return connectHsm({ ...options, pinFile: undefined, pinVariable: 'TEST_PIN', environment: own, workers: 1 })
+  }
+
+  it('is read by the worker that is given it', async () => {
+    const hsm = await connect({ TEST_PIN: 'test-user-pin' })
+    expect(await hsm.random(1)).toHaveLength(1)
+    await hsm.close()
+  })
+
+  it('is missed by its name, and refused without being told', async () => {
+    await expect(connect({})).rejects.toThrow('HSM test: There is no PIN in the environment variable TEST_PIN.')
+    await expect(connect({ TEST_PIN: 'wrong-pin' })).rejects.toThrow(
+      'HSM test: The token refuses the PIN in the environment variable TEST_PIN (CKR_PIN_INCORRECT); it is not tried again.',
+    )
   })
 })
 

@@ -6,5 +6,5 @@ import type { SoftHsm } from './softhsm.ts'
 export function twin(action: 'make' | 'destroy', material: string, { options }: SoftHsm): void {
   const { library, tokenLabel, pinFile, environment } = options
   const script = join(import.meta.dirname, 'twin-process.ts')
-  execFileSync(process.execPath, [script, action, material, library, tokenLabel!, pinFile], { env: environment })
+  execFileSync(process.execPath, [script, action, material, library, tokenLabel!, pinFile!], { env: environment })
 }
