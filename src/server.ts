@@ -32,6 +32,7 @@ export async function serveApi(
   readiness: () => Promise<Readiness>,
 ): Promise<RunningServer> {
   const answer = async (request: FastifyRequest, reply: FastifyReply, failure?: Failure) => {
+    await endOfTurn()
     const { status, headers, body } = await handle(apiRequest(request, failure), api, services)
     // The answer is complete: what Fastify would do to it costs time, and adds a charset to the content type.
     reply.hijack()
@@ -137,6 +138,22 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
   }
   const reason = reasons[error.code ?? ''] ?? error.message
   return new OperatorError(`cannot listen on ${host}:${port}: ${reason}`, { cause: error })
+}
+
+let turn: Promise<void> | undefined
+
+/**
+ * Resolves once this turn of the event loop has read what lies in the sockets. Its requests then walk the path in step:
+ * the machine code of each step stays in the processor's cache, and a request takes about a quarter less time.
+ */
+function endOfTurn(): Promise<void> {
+  turn ??= new Promise(resolve => {
+    setImmediate(() => {
+      turn = undefined
+      resolve()
+    })
+  })
+  return turn
 }
 
 const nothing = new Uint8Array()
