@@ -22,22 +22,23 @@ export class Connection {
   readonly cryptoki: Cryptoki
   readonly slot: Handle
   readonly #pin: PinSource
-  #session: Handle
+  #session: Handle | undefined
 
   constructor(cryptoki: Cryptoki, slot: Handle, pin: PinSource) {
     this.cryptoki = cryptoki
     this.slot = slot
     this.#pin = pin
-    this.#session = cryptoki.openSession(slot)
   }
 
-  /** Stays open for as long as the process lives: closing the last session logs out. */
+  /** Opened when it is first needed; stays open for as long as the process lives: closing the last session logs out. */
   get session(): Handle {
+    this.#session ??= this.cryptoki.openSession(this.slot)
     return this.#session
   }
 
   /** Opens another session where this one was lost. */
   keepSession(): void {
+    if (this.#session === undefined) return
     try {
       this.cryptoki.isLoggedIn(this.#session)
     } catch {
@@ -48,7 +49,7 @@ export class Connection {
   /** Tries the PIN once. Throws PinRefused when the token refuses it. */
   logIn(): void {
     this.keepSession()
-    login(this.cryptoki, this.#session, this.#pin)
+    login(this.cryptoki, this.session, this.#pin)
   }
 }
 

@@ -54,6 +54,8 @@ const longestPause = 1000
 const patience = 0.5
 /** A worker that says nothing for this share of the deadline gets no more calls, and another one is started. */
 const silence = 0.25
+/** Milliseconds, or a share of the deadline where that is more: if it says nothing for so long, others do its calls. */
+const hesitation = { least: 50, share: 0.025 }
 /** How many deadlines a login may take. */
 const loginFactor = 5
 /** Milliseconds for a worker to end by itself. */
@@ -73,6 +75,8 @@ export class Fleet implements WorkerEvents {
   /** Those that hang, for as long as a call of theirs may still be answered. */
   readonly #condemned = new Set<WorkerProcess>()
   readonly #closing = new AbortController()
+  /** Milliseconds. */
+  readonly #hesitation: number
   readonly #watch: NodeJS.Timeout
   #starting: WorkerProcess | undefined
   #replacing: Promise<void> | undefined
@@ -93,9 +97,13 @@ export class Fleet implements WorkerEvents {
       () => this.#all().every(({ reading }) => reading === 0),
       () => events.changed(),
     )
-    const interval = Math.max(10, (options.deadline * silence) / 2)
+    this.#hesitation = Math.max(hesitation.least, options.deadline * hesitation.share)
+    const watch = () => {
+      this.#relieveHesitant()
+      this.#condemnSilent()
+    }
     // Answers that lie in the sockets are read before anything is judged.
-    this.#watch = setInterval(() => setImmediate(() => this.#condemnSilent()), interval).unref()
+    this.#watch = setInterval(() => setImmediate(watch), this.#hesitation / 2).unref()
   }
 
   /** Those that take calls, or will when they have done some. */
@@ -213,7 +221,16 @@ export class Fleet implements WorkerEvents {
     return [...this.#workers, ...this.#condemned]
   }
 
-  /** A worker that hangs: others do its calls, but for the oldest, and another worker takes its place. */
+  /** Where one call takes long, those behind it need not wait for it as long as another worker has time. */
+  #relieveHesitant(): void {
+    for (const worker of this.#workers) {
+      if (worker.isHesitant || !worker.isSilent(this.#hesitation) || this.leastBusy(worker) === undefined) continue
+      worker.isHesitant = true
+      this.#events.unfinished(worker.takeBack(), 'it hesitates')
+    }
+  }
+
+  /** A worker that hangs: another one takes its place, and does its calls, but for the oldest. */
   #condemnSilent(): void {
     for (const worker of this.#workers.filter(each => each.isSilent(silence * this.#options.deadline))) {
       this.#workers.splice(this.#workers.indexOf(worker), 1)

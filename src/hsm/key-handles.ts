@@ -43,15 +43,18 @@ export class KeyHandles {
 
   /** Every key object with that CKA_ID: a linear search on the token. */
   search(session: Handle, material: string): readonly Handle[] {
+    const found = this.#search(session, material)
+    return found.length > 0 ? found : this.#whileLoggedIn(session, () => this.#search(session, material))
+  }
+
+  #search(session: Handle, material: string): readonly Handle[] {
     const id = Buffer.from(material, 'hex')
-    const found = keyClasses.flatMap(keyClass =>
+    return keyClasses.flatMap(keyClass =>
       this.#cryptoki.findObjects(session, [
         [pkcs11js.CKA_CLASS, keyClass],
         [pkcs11js.CKA_ID, id],
       ]),
     )
-    if (found.length === 0) this.#checkLogin(session)
-    return found
   }
 
   /**
@@ -91,15 +94,24 @@ export class KeyHandles {
   }
 
   objects(session: Handle): readonly HsmObject[] {
-    const handles = this.#walk(session)
-    if (handles.length === 0) this.#checkLogin(session)
+    const handles = this.#whileLoggedIn(session, () => this.#walk(session))
     return handles.map(handle => ({
       id: this.#id(session, handle),
       label: this.#cryptoki.attribute(session, handle, pkcs11js.CKA_LABEL).toString(),
     }))
   }
 
-  /** Without a login private objects are not found, which looks as if they were not there. */
+  /**
+   * Without a login private objects are not found, which looks as if they were not there. That there is one afterwards proves
+   * nothing: another thread may just have logged in.
+   */
+  #whileLoggedIn<T>(session: Handle, search: () => T): T {
+    this.#checkLogin(session)
+    const found = search()
+    this.#checkLogin(session)
+    return found
+  }
+
   #checkLogin(session: Handle): void {
     if (!this.#cryptoki.isLoggedIn(session)) throw new CryptokiError('C_FindObjects', CKR_USER_NOT_LOGGED_IN)
   }

@@ -52,22 +52,24 @@ export class ThreadPool {
   readonly #busy = new Set<Seat>()
   readonly #waiting: (() => void)[] = []
 
-  private constructor(seats: Seat[], shared: Shared) {
-    this.#free = seats
+  private constructor(first: Seat, shared: Shared) {
+    this.#free = [first]
     this.#answers = new Int32Array(shared.answers)
     this.#epoch = new Int32Array(shared.epoch)
     void this.#collect()
   }
 
-  /** Resolves when all threads are ready. */
+  /** Resolves when the first thread is ready, so that a lost worker is soon replaced; the others follow one after another. */
   static async start(count: number, data: Pick<ThreadData, 'argument' | 'capabilities' | 'slot'>): Promise<ThreadPool> {
     const shared = { answers: new SharedArrayBuffer(4), epoch: new SharedArrayBuffer(4) }
-    const starting = Array.from({ length: count }, async () => {
+    const seat = async (): Promise<Seat> => {
       const desk = { control: new SharedArrayBuffer(12), payload: new SharedArrayBuffer(deskSize) }
       await startThread({ ...data, desk, shared })
       return { control: new Int32Array(desk.control), payload: Buffer.from(desk.payload), answer: undefined }
-    })
-    return new ThreadPool(await Promise.all(starting), shared)
+    }
+    const pool = new ThreadPool(await seat(), shared)
+    void pool.#grow(count - 1, seat)
+    return pool
   }
 
   /** Does a call in a thread that has nothing to do. @param kind of the request frame */
@@ -90,6 +92,15 @@ export class ThreadPool {
     Atomics.add(this.#epoch, 0, 1)
   }
 
+  async #grow(count: number, seat: () => Promise<Seat>): Promise<void> {
+    for (let started = 0; started < count; started++) this.#release(await seat())
+  }
+
+  #release(seat: Seat): void {
+    this.#free.push(seat)
+    this.#waiting.shift()?.()
+  }
+
   async #collect(): Promise<never> {
     for (;;) {
       const seen = Atomics.load(this.#answers, 0)
@@ -106,9 +117,8 @@ export class ThreadPool {
     payload.fill(0, 0, length)
     control[0] = states.idle
     this.#busy.delete(seat)
-    this.#free.push(seat)
     answer!({ kind: kind!, payload: taken })
-    this.#waiting.shift()?.()
+    this.#release(seat)
   }
 }
 

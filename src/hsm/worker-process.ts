@@ -102,6 +102,8 @@ export class WorkerProcess {
   proven = false
   /** It is logging in again, and takes no calls meanwhile. */
   isLoggingIn = false
+  /** Others do its calls, but for the oldest, until it says something. */
+  isHesitant = false
 
   readonly #pending = new Map<number, Pending>()
   readonly #child: Child
@@ -151,7 +153,7 @@ export class WorkerProcess {
   }
 
   get takesCalls(): boolean {
-    return !this.lost && !this.isLoggingIn && this.#pending.size < this.#report!.capacity
+    return !this.lost && !this.isLoggingIn && !this.isHesitant && this.#pending.size < this.#report!.capacity
   }
 
   send(call: Call): void {
@@ -181,7 +183,12 @@ export class WorkerProcess {
   /** Takes all calls back but the oldest one: a worker that does not answer may never do so, and the oldest may be why. */
   takeBack(): readonly Call[] {
     const [, ...rest] = [...this.#pending].filter(([, { call }]) => calls[call.name].lane === 'cryptography')
-    return rest.map(([id]) => this.#done(id)!)
+    return rest.map(([id]) => {
+      const call = this.#done(id)!
+      // It was hardly begun.
+      call.attempts--
+      return call
+    })
   }
 
   /** Lets the worker end by itself; kills it when it does not within the grace, in milliseconds. */
@@ -201,6 +208,7 @@ export class WorkerProcess {
 
   #read(reader: FrameReader, chunk: Buffer): void {
     this.#lastHeard = performance.now()
+    this.isHesitant = false
     try {
       reader.read(chunk)
     } catch (error) {

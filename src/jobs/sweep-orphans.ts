@@ -1,26 +1,44 @@
 import type { Hsm, JobServices } from '../services.ts'
 import { job } from './job.ts'
 
+/** Milliseconds from one look at the objects of an HSM to the next. */
+const betweenLooks = 5 * 60_000
+/** Milliseconds until the second look at what was seen for the first time: a creation that was under way is over by then. */
+const untilSecondLook = 10_000
+
+interface Sweep {
+  readonly hsm: Hsm
+  /** CKA_ID in hex of what no record knew at the last look. */
+  unknown: ReadonlySet<string>
+  /** When to look again. */
+  next: number
+}
+
 /**
  * Reports HSM objects that no record knows: they are left by a crash between creation on the HSM and the commit, or belong to
  * somebody else. They are never destroyed here, as a lost key is worse than a left-over one.
  */
 export const sweepOrphans = job({
   name: 'sweep-orphans',
-  interval: 5 * 60_000,
+  interval: untilSecondLook,
   start(services) {
-    const unknownBefore = new Map<string, ReadonlySet<string>>()
+    const sweeps = services.hsms.all.map((hsm): Sweep => ({ hsm, unknown: new Set(), next: 0 }))
     return async () => {
-      for (const hsm of services.hsms.all) {
-        const unknown = await unknownObjects(hsm, services)
-        // An object seen for the first time may be a key whose creation is just being committed: only the second sighting counts.
-        const orphans = [...unknown].filter(([id]) => unknownBefore.get(hsm.name)?.has(id))
-        unknownBefore.set(hsm.name, new Set(unknown.keys()))
-        report(hsm, orphans, services)
-      }
+      for (const sweep of sweeps) if (services.clock() >= sweep.next) await look(sweep, services)
     }
   },
 })
+
+async function look(sweep: Sweep, services: JobServices): Promise<void> {
+  sweep.next = services.clock() + betweenLooks
+  const before = sweep.unknown
+  const unknown = await unknownObjects(sweep.hsm, services)
+  // An object seen for the first time may be a key whose creation is just being committed: only the second sighting counts.
+  const orphans = [...unknown].filter(([id]) => before.has(id))
+  sweep.unknown = new Set(unknown.keys())
+  if (orphans.length < unknown.size) sweep.next = services.clock() + untilSecondLook
+  report(sweep.hsm, orphans, services)
+}
 
 async function unknownObjects(hsm: Hsm, { storage }: JobServices): Promise<ReadonlyMap<string, string>> {
   const objects = await hsm.objects()

@@ -24,8 +24,8 @@ export class Callers {
   readonly refusals: Refusal[] = []
   /** Answers that were wrong: a plaintext that is another than was encrypted. */
   readonly wrong: string[] = []
-  /** Milliseconds that each answer took, refusals included. */
-  readonly latencies: number[] = []
+  /** Milliseconds that the slowest answer took, refusals included. */
+  longest = 0
   /** Calls that succeeded. */
   done = 0
   /** The latest ciphertexts. */
@@ -88,7 +88,7 @@ export class Callers {
       await new Promise(resolve => setTimeout(resolve, 5))
       return undefined
     } finally {
-      this.latencies.push(performance.now() - start)
+      this.longest = Math.max(this.longest, performance.now() - start)
     }
   }
 }

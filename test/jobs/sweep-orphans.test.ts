@@ -16,34 +16,48 @@ beforeEach(() => {
 
 const aes = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
 
+const [seconds, minutes] = [1000, 60_000]
+
+/** Starts the job; what it returns is its run so many milliseconds later. */
+function start(): (later?: number) => Promise<void> {
+  const run = sweepOrphans.start(house.services)
+  return (later = 0) => {
+    house.time += later
+    return run()
+  }
+}
+
 const reported = () => house.logged.map(({ fields }) => fields.id)
 
 describe('an object on the token', () => {
-  it('that no record knows is reported once it was seen twice, and never destroyed', async () => {
+  it('that no record knows is reported once it was seen twice within seconds, and never destroyed', async () => {
     const { id } = await createMaterial(house.hsm, aes, 'left over', house.time)
-    const run = sweepOrphans.start(house.services)
+    const run = start()
     await run()
+    await run(9 * seconds)
     expect(reported()).toEqual([])
     expect(house.orphans.get(house.hsm.name)).toBe(0)
-    for (const time of [1, 2]) {
-      await run()
-      expect(reported()).toEqual(Array(time).fill(id))
-    }
+    await run(1 * seconds)
+    expect(reported()).toEqual([id])
+    await run(4 * minutes)
+    expect(reported()).toEqual([id])
+    await run(1 * minutes)
+    expect(reported()).toEqual([id, id])
     expect(house.logged[0]!.fields).toEqual({ hsm: house.hsm.name, id, label: 'left over' })
     expect(house.orphans.get(house.hsm.name)).toBe(1)
     expect(await house.objects()).toContain(id)
 
     await house.hsm.destroyKey(id)
-    await run()
+    await run(5 * minutes)
     expect(house.orphans.get(house.hsm.name)).toBe(0)
   })
 
   it('whose record is committed between two looks is none', async () => {
-    const run = sweepOrphans.start(house.services)
+    const run = start()
     const material = await createMaterial(house.hsm, aes, 'being created', house.time)
     await run()
     await house.key(1, { materials: [material] })
-    await run()
+    await run(10 * seconds)
     expect(reported()).not.toContain(material.id)
     for (const id of await house.objects()) if (id !== material.id) await house.hsm.destroyKey(id)
   })
@@ -59,9 +73,9 @@ describe('an object on the token', () => {
     const { id: material, hsm } = waiting
     changes.put('destructions', { material, hsm, keyArn: 'arn:aws:kms:us-east-1:111122223333:key/gone', revision: 0 })
     await house.storage.commit(changes)
-    const run = sweepOrphans.start(house.services)
+    const run = start()
     await run()
-    await run()
+    await run(5 * minutes)
     expect(reported()).toEqual([])
     expect(await house.objects()).toHaveLength(5)
   })
