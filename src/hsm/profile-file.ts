@@ -38,6 +38,7 @@ const flags = {
   oaepHashes: z.array(z.enum(['sha1', 'sha256'])),
   modifiable: z.boolean(),
   copyable: z.boolean(),
+  tellsLocal: z.boolean(),
   provisions: z.boolean(),
   changesAlone: z.boolean(),
   copiesRsaKeys: z.boolean(),

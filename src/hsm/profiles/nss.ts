@@ -1,8 +1,7 @@
 import { because, mlDsa, profile } from './profile.ts'
 
 /**
- * NSS softokn 3: the second software token, to try what a token does. It needs `libraryParameters`. It forgets CKA_LOCAL of the keys
- * that it keeps, so none of them is ever accepted.
+ * NSS softokn 3: the second software token, to try what a token does. It needs `libraryParameters`.
  */
 export const nss = profile({
   name: 'nss',
@@ -10,6 +9,8 @@ export const nss = profile({
   mode: 'synchronous',
   /** The database refuses it with CKR_GENERAL_ERROR. */
   copyable: false,
+  /** It is false of every key that is made, and anybody may write it. */
+  tellsLocal: false,
   lacks: {
     ...because('no ML-DSA', mlDsa),
     ECC_SECG_P256K1: 'no secp256k1',

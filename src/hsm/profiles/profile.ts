@@ -50,6 +50,11 @@ export interface Profile {
   readonly modifiable: boolean
   /** CKA_COPYABLE (PKCS#11 v2.40) is understood: keys are made with it false. */
   readonly copyable: boolean
+  /**
+   * CKA_LOCAL is true of keys that were made on the token, and of no others. Where it says nothing, it is left out of the custody of a
+   * key: that the key was born there then follows from CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE, false for what was brought in.
+   */
+  readonly tellsLocal: boolean
   /** Anyone may create a token with C_InitToken: `strongroom init` does so when it is not there yet. */
   readonly provisions: boolean
   /**
@@ -84,6 +89,7 @@ const defaults = {
   oaepHashes: ['sha1', 'sha256'],
   modifiable: true,
   copyable: true,
+  tellsLocal: true,
   provisions: false,
   changesAlone: false,
   copiesRsaKeys: false,
