@@ -34,6 +34,7 @@ const flags = {
   gcmIv: z.enum(['caller', 'writeback12', 'prepend12', 'append16']),
   gcmMechanism: z.int().min(0).max(0xffff_ffff),
   badCiphertext: codes,
+  badSignature: codes,
   throttling: codes,
   oaepHashes: z.array(z.enum(['sha1', 'sha256'])),
   modifiable: z.boolean(),

@@ -42,6 +42,8 @@ export interface Profile {
   readonly gcmMechanism: number
   /** Return codes of C_Decrypt, beyond those the standard names, that stand for a ciphertext that is not right. */
   readonly badCiphertext: readonly string[]
+  /** The same of C_Verify and a signature. */
+  readonly badSignature: readonly string[]
   /** Return codes that stand for more calls than the HSM can take now, beyond those the standard names. */
   readonly throttling: readonly string[]
   /** Hashes with which the token knows RSAES-OAEP. */
@@ -85,6 +87,7 @@ const defaults = {
   gcmIv: 'caller',
   gcmMechanism: aesGcm,
   badCiphertext: [],
+  badSignature: [],
   throttling: [],
   oaepHashes: ['sha1', 'sha256'],
   modifiable: true,
