@@ -31,11 +31,12 @@ const ivs = {
 } as const
 
 function surveyLines(survey: Survey): [string, string | undefined][] {
-  const { gcm, longestAad, sessions, latency } = survey
+  const { gcm, longestAad, tellsLocal, sessions, latency } = survey
   return [
     ['IV of AES-GCM', gcm && `${ivs[gcm.iv]} (mechanism 0x${gcm.mechanism.toString(16)})`],
     ['longest AAD', gcm && `${longestAad} bytes tried`],
     ['RSAES-OAEP', oaep(survey)],
+    ['CKA_LOCAL', tellsLocal ? undefined : 'not true of a key that was made on the HSM, so it is not asked of any'],
     ['sessions', sessions === mostSessions ? `${sessions} or more` : `${sessions}`],
     [
       'latency',

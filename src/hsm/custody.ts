@@ -2,7 +2,7 @@
 import type { Custody } from '../model/key.ts'
 
 /** PKCS#11 v2.40, table 27. */
-const required: Custody = {
+const required: Required<Custody> = {
   sensitive: true,
   extractable: false,
   alwaysSensitive: true,
@@ -10,8 +10,9 @@ const required: Custody = {
   local: true,
 }
 
-/** Names of the attributes that are not what was asked; none for a key that is in custody. */
-export function custodyFaults(custody: Custody): readonly (keyof Custody)[] {
+/** Names of the attributes that are not what was asked; none for a key that is in custody. What the HSM does not tell is no fault. */
+export function custodyFaults({ local = required.local, ...told }: Custody): readonly (keyof Custody)[] {
+  const custody: Custody = { ...told, local }
   const names = Object.keys(required) as (keyof Custody)[]
   return names.filter(name => custody[name] !== required[name])
 }

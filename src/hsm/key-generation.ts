@@ -8,6 +8,7 @@ import type { Cryptoki, Handle } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
 import type { KeyMechanism } from './mechanisms.ts'
 import { privateKeyInfo } from './private-keys.ts'
+import type { Profile } from './profiles/profile.ts'
 import { checkValueOf } from './proof.ts'
 import { subjectPublicKeyInfo } from './public-keys.ts'
 import {
@@ -46,7 +47,7 @@ export async function generateObject(making: Making): Promise<GeneratedObject> {
   const { cryptoki, session, capabilities, spec, keeping } = making
   const made = await generate(making)
   try {
-    const custody = readCustody(cryptoki, session, made.key)
+    const custody = readCustody(cryptoki, session, made.key, keeping.profile)
     const faults = custodyFaults(custody)
     if (faults.length > 0) throw new Error(`The HSM made a key that is not what was asked: ${faults.join(', ')}.`)
     const object = { cryptoki, session, key: made.key, profile: keeping.profile, capabilities }
@@ -77,14 +78,19 @@ async function generate(making: Making): Promise<Omit<GeneratedObject, 'custody'
   }
 }
 
-export function readCustody(cryptoki: Cryptoki, session: Handle, key: Handle): Custody {
+export function readCustody(
+  cryptoki: Cryptoki,
+  session: Handle,
+  key: Handle,
+  { tellsLocal }: Pick<Profile, 'tellsLocal'>,
+): Custody {
   const read = (type: number) => cryptoki.attribute(session, key, type)[0] === 1
   return {
     sensitive: read(pkcs11js.CKA_SENSITIVE),
     extractable: read(pkcs11js.CKA_EXTRACTABLE),
     alwaysSensitive: read(pkcs11js.CKA_ALWAYS_SENSITIVE),
     neverExtractable: read(pkcs11js.CKA_NEVER_EXTRACTABLE),
-    local: read(pkcs11js.CKA_LOCAL),
+    ...(tellsLocal && { local: read(pkcs11js.CKA_LOCAL) }),
   }
 }
 

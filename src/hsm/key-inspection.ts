@@ -15,6 +15,6 @@ export async function inspectObjects(
   if (object === undefined) return { fault: 'missing' }
   if (twin !== undefined) return { fault: 'duplicated' }
   if (!(await isSameKey({ ...access, key: object }, key))) return { fault: 'swapped' }
-  const attributes = custodyFaults(await readCustody(access.cryptoki, access.session, object))
+  const attributes = custodyFaults(await readCustody(access.cryptoki, access.session, object, access.profile))
   return attributes.length === 0 ? {} : { fault: 'exposed', attributes }
 }

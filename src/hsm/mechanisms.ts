@@ -112,6 +112,12 @@ export const keyMechanisms: Readonly<Partial<Record<SupportedKeySpec, KeyMechani
   HMAC_512:              hmac(512),
 }
 
+/** Bytes, of an RSA key. */
+export function modulusLength(spec: SupportedKeySpec): number {
+  const [, bits] = keyMechanisms[spec]!.parameters.find(([type]) => type === pkcs11js.CKA_MODULUS_BITS)!
+  return Number(bits) / 8
+}
+
 const hashes = {
   sha1: { mechanism: pkcs11js.CKM_SHA_1, mgf: pkcs11js.CKG_MGF1_SHA1, bytes: 20 },
   sha256: { mechanism: pkcs11js.CKM_SHA256, mgf: pkcs11js.CKG_MGF1_SHA256, bytes: 32 },

@@ -10,7 +10,7 @@ import type {
 import pkcs11js from 'pkcs11js'
 import { Failure } from '../errors.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
-import { isBadCiphertext } from './bad-ciphertext.ts'
+import { isBadCiphertext, isBadSignature } from './bad-input.ts'
 import { Canary } from './canary.ts'
 import { type Capabilities, dataKeyPairMechanism, gcmOf, keyMechanism } from './capabilities.ts'
 import type { Connection } from './connection.ts'
@@ -20,7 +20,7 @@ import type { GeneratedKey, HeldKey, HsmObject, KeyInspection } from './hsm.ts'
 import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
 import { inspectObjects } from './key-inspection.ts'
 import { Keys } from './keys.ts'
-import { ecdh, keyMechanisms, macs, rsaOaep, rsaRaw } from './mechanisms.ts'
+import { ecdh, keyMechanisms, macs, modulusLength, rsaOaep, rsaRaw } from './mechanisms.ts'
 import type { KeyRequest, PublicKeyUse } from './messages.ts'
 import { unpadOaepSha256 } from './oaep.ts'
 import { encryptOaep, oaepHash } from './outside.ts'
@@ -208,9 +208,14 @@ export class Pkcs11 {
     const { mechanism, input, toToken } = signing(key.spec, algorithm, type, message)
     const converted = toToken(signature)
     if (converted === undefined) return false
-    return this.#withPublicKey(key, 'SIGN_VERIFY', (session, object) =>
-      this.#cryptoki.verify(session, mechanism, object, input, converted),
-    )
+    try {
+      return await this.#withPublicKey(key, 'SIGN_VERIFY', (session, object) =>
+        this.#cryptoki.verify(session, mechanism, object, input, converted),
+      )
+    } catch (error) {
+      if (isBadSignature(error, this.#profile) && (await this.works())) return false
+      throw error
+    }
   }
 
   generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Promise<Buffer> {
@@ -298,10 +303,4 @@ export class Pkcs11 {
       throw new Failure('InvalidCiphertextException', '', { cause: error })
     }
   }
-}
-
-/** Bytes. */
-function modulusLength(spec: SupportedKeySpec): number {
-  const [, bits] = keyMechanisms[spec]!.parameters.find(([type]) => type === pkcs11js.CKA_MODULUS_BITS)!
-  return Number(bits) / 8
 }

@@ -5,6 +5,7 @@ import pkcs11js from 'pkcs11js'
 import { keySpecs, type SupportedKeySpec } from '../model/key-spec.ts'
 import { algorithmsOf, type Capabilities, type Lacks, lacksOf } from './capabilities.ts'
 import type { Connection } from './connection.ts'
+import type { Handle, Template } from './cryptoki.ts'
 import {
   agreement,
   dataKeyPair,
@@ -48,6 +49,7 @@ export interface Survey extends Capabilities {
   readonly oaepHashes: Profile['oaepHashes']
   readonly modifiable: boolean
   readonly copyable: boolean
+  readonly tellsLocal: boolean
   /** What C_Decrypt answers to a wrong ciphertext, where the standard has another name for that. */
   readonly badCiphertext: readonly string[]
   /** The token decrypts what was tampered with. */
@@ -109,6 +111,7 @@ class Surveyor {
       oaepHashes: [...this.#oaepHashes],
       modifiable: await this.#understands(pkcs11js.CKA_MODIFIABLE),
       copyable: await this.#understands(pkcs11js.CKA_COPYABLE),
+      tellsLocal: await this.#tellsLocal(),
       badCiphertext: [...this.#badCiphertext],
       forgeable: this.#forgeable,
       longestAad: this.#longestAad,
@@ -240,17 +243,29 @@ class Surveyor {
 
   /** Whether a key may be made with that attribute false. */
   async #understands(attribute: number): Promise<boolean> {
+    return (await this.#withKey([[attribute, false]], () => true)) ?? false
+  }
+
+  async #tellsLocal(): Promise<boolean> {
+    const { cryptoki, session } = this.#connection
+    const told = await this.#withKey([], key => cryptoki.attribute(session, key, pkcs11js.CKA_LOCAL)[0] === 1)
+    return told ?? this.#profile.tellsLocal
+  }
+
+  /** Undefined where the token refuses such a key, or what it is used for. */
+  async #withKey<T>(attributes: Template, use: (key: Handle) => T): Promise<T | undefined> {
+    const { cryptoki, session } = this.#connection
     const aes = keyMechanisms.SYMMETRIC_DEFAULT!
-    const { value: key } = await attempt(this.#profile, async () => {
-      const template = [...trialTemplate(aes, 'ENCRYPT_DECRYPT'), [attribute, false] as const]
-      return await this.#connection.cryptoki.generateKey(
-        this.#connection.session,
-        { mechanism: aes.generation },
-        template,
-      )
+    const template = [...trialTemplate(aes, 'ENCRYPT_DECRYPT'), ...attributes]
+    const { value } = await attempt(this.#profile, async () => {
+      const key = cryptoki.generateKey(session, { mechanism: aes.generation }, template)
+      try {
+        return use(key)
+      } finally {
+        cryptoki.destroyObject(session, key)
+      }
     })
-    if (key !== undefined) this.#connection.cryptoki.destroyObject(this.#connection.session, key)
-    return key !== undefined
+    return value
   }
 
   #sessions(): number {

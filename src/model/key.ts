@@ -11,7 +11,8 @@ export interface Custody {
   readonly extractable: boolean
   readonly alwaysSensitive: boolean
   readonly neverExtractable: boolean
-  readonly local: boolean
+  /** Absent where the HSM does not tell. */
+  readonly local?: boolean | undefined
 }
 
 /** What is wrong with the HSM object of a key. */

@@ -8,6 +8,13 @@ describe('custody', () => {
     expect(custodyFaults(inCustody)).toEqual([])
   })
 
+  it('has no fault when the HSM does not tell where the key was born, but has when it tells that it was elsewhere', () => {
+    const { local: _, ...told } = inCustody
+    expect(custodyFaults(told)).toEqual([])
+    expect(custodyFaults({ ...told, local: undefined })).toEqual([])
+    expect(custodyFaults({ ...told, local: false })).toEqual(['local'])
+  })
+
   it.each(Object.keys(inCustody) as (keyof typeof inCustody)[])('has a fault when only %s is wrong', name => {
     expect(custodyFaults({ ...inCustody, [name]: !inCustody[name] })).toEqual([name])
   })

@@ -34,6 +34,7 @@ describe('inspectHsm', () => {
         oaepHashes: ['sha1'],
         modifiable: true,
         copyable: true,
+        tellsLocal: true,
         badCiphertext: ['CKR_GENERAL_ERROR'],
         forgeable: false,
         longestAad: 8230,

@@ -1,10 +1,10 @@
-/** A process that gives a new NSS database its user PIN: arguments are the library, its parameters and the PIN. */
-import { loadLibrary, tokens } from '../../src/hsm/connection.ts'
+/** A process that gives a new NSS database its user PIN: arguments are the library, its parameters and the PIN file. */
+import { loadLibrary, readPin, tokens } from '../../src/hsm/connection.ts'
 import { userType } from '../../src/hsm/cryptoki.ts'
 
-const [library, libraryParameters, pin] = process.argv.slice(2)
+const [library, libraryParameters, pinFile] = process.argv.slice(2)
 const cryptoki = loadLibrary({ library: library!, libraryParameters })
 const { slot } = tokens(cryptoki).find(({ label }) => label === 'NSS Certificate DB')!
 const session = cryptoki.openSession(slot)
 cryptoki.login(session, userType.securityOfficer, '')
-cryptoki.initialisePin(session, pin!)
+cryptoki.initialisePin(session, readPin(pinFile!))

@@ -1,34 +1,51 @@
 /** A second token, of another make: what holds for SoftHSM is not what all tokens do. */
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectHsm } from '../../src/hsm/connect.ts'
 import { inspectHsm } from '../../src/hsm/inspect.ts'
 import { profileOf } from '../../src/hsm/profiles.ts'
+import { hsmContract } from '../contracts/hsm.ts'
+import { createNss } from './nss.ts'
+import type { SoftHsm } from './softhsm.ts'
 
-/** Where Debian puts it; NSS comes with every browser. */
-const library = '/usr/lib/x86_64-linux-gnu/libsoftokn3.so'
-const pin = 'test-user-pin'
+hsmContract(
+  'NSS softokn behind two workers',
+  async () => {
+    const nss = createNss()
+    const hsm = await connectHsm(nss.options)
+    return {
+      hsm,
+      async dispose() {
+        await hsm.close()
+        nss.remove()
+      },
+    }
+  },
+  {
+    local: 'its CKA_LOCAL is false of every key, and anybody may write it',
+    ECC_SECG_P256K1: 'no secp256k1',
+    ECC_NIST_EDWARDS25519: 'no Ed25519',
+    ML_DSA_44: 'no ML-DSA',
+    ML_DSA_65: 'no ML-DSA',
+    ML_DSA_87: 'no ML-DSA',
+  },
+)
 
-describe.skipIf(!existsSync(library))('NSS softokn', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'strongroom-nss-'))
-  const libraryParameters = `configdir='sql:${folder}'`
-  const pinFile = join(folder, 'pin')
+describe('NSS softokn', () => {
+  let nss: SoftHsm
 
   beforeAll(() => {
-    writeFileSync(pinFile, pin)
-    execFileSync(process.execPath, [join(import.meta.dirname, 'nss-token.ts'), library, libraryParameters, pin])
+    nss = createNss()
   })
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  afterAll(() => nss.remove())
 
   it('is told its parameters, and can do what its profile does not rule out', async () => {
-    const token = { library, libraryParameters, tokenLabel: 'NSS Certificate DB', pinFile, environment: {} }
-    const { survey, problems } = await inspectHsm({ ...token, profile: 'nss' })
+    const { survey, problems } = await inspectHsm(nss.options)
     expect(problems).toEqual([])
     expect(survey).toMatchObject({
       gcm: { iv: 'caller' },
       oaepHashes: ['sha1', 'sha256'],
+      copyable: true,
+      tellsLocal: false,
       badCiphertext: [],
       forgeable: false,
     })

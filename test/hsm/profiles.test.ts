@@ -20,8 +20,8 @@ describe('the profiles', () => {
   it('have a file name and a title each, and names of return codes that exist', () => {
     expect(new Set(profiles.map(({ name }) => name)).size).toBe(profiles.length)
     expect(new Set(profiles.map(({ title }) => title)).size).toBe(profiles.length)
-    for (const { badCiphertext, throttling } of profiles) {
-      for (const code of [...badCiphertext, ...throttling]) expect(returnCodes).toHaveProperty(code)
+    for (const { badCiphertext, badSignature, throttling } of profiles) {
+      for (const code of [...badCiphertext, ...badSignature, ...throttling]) expect(returnCodes).toHaveProperty(code)
     }
   })
 

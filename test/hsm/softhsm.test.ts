@@ -5,19 +5,23 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectHsm } from '../../src/hsm/connect.ts'
 import type { Hsm, HsmCall } from '../../src/hsm/hsm.ts'
 import { hsmContract, newMaterial } from '../contracts/hsm.ts'
-import { createSoftHsm, type SoftHsm } from './softhsm.ts'
+import { createSoftHsm, type SoftHsm, softHsmExceptions } from './softhsm.ts'
 
-hsmContract('SoftHSM behind two workers', async () => {
-  const softHsm = await createSoftHsm()
-  const hsm = await connectHsm(softHsm.options)
-  return {
-    hsm,
-    async dispose() {
-      await hsm.close()
-      softHsm.remove()
-    },
-  }
-})
+hsmContract(
+  'SoftHSM behind two workers',
+  async () => {
+    const softHsm = await createSoftHsm()
+    const hsm = await connectHsm(softHsm.options)
+    return {
+      hsm,
+      async dispose() {
+        await hsm.close()
+        softHsm.remove()
+      },
+    }
+  },
+  softHsmExceptions,
+)
 
 describe('SoftHSM behind two workers', () => {
   const text = Buffer.from('text')

@@ -5,12 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { HsmOptions } from '../../src/hsm/connect.ts'
 import { provisionHsm } from '../../src/hsm/provision.ts'
+import type { Exceptions } from '../contracts/hsm.ts'
 
 /** Where Debian puts it. */
 export const softHsmLibrary = '/usr/lib/softhsm/libsofthsm2.so'
 
 /** A native library that is there and has nothing to do with PKCS#11: an addon of Node.js. */
 export const noPkcs11Library = createRequire(import.meta.url).resolve('pkcs11js/build/Release/pkcs11.node')
+
+const noMlDsa = 'no ML-DSA'
+/** What the contract asks and this HSM does not do. */
+export const softHsmExceptions: Exceptions = { ML_DSA_44: noMlDsa, ML_DSA_65: noMlDsa, ML_DSA_87: noMlDsa }
 
 export interface SoftHsm {
   readonly directory: string

@@ -42,6 +42,8 @@ export interface Profile {
   readonly gcmMechanism: number
   /** Return codes of C_Decrypt, beyond those the standard names, that stand for a ciphertext that is not right. */
   readonly badCiphertext: readonly string[]
+  /** The same of C_Verify and a signature. */
+  readonly badSignature: readonly string[]
   /** Return codes that stand for more calls than the HSM can take now, beyond those the standard names. */
   readonly throttling: readonly string[]
   /** Hashes with which the token knows RSAES-OAEP. */
@@ -50,6 +52,11 @@ export interface Profile {
   readonly modifiable: boolean
   /** CKA_COPYABLE (PKCS#11 v2.40) is understood: keys are made with it false. */
   readonly copyable: boolean
+  /**
+   * CKA_LOCAL is true of keys that were made on the token, and of no others. Where it says nothing, it is left out of the custody of a
+   * key: that the key was born there then follows from CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE, false for what was brought in.
+   */
+  readonly tellsLocal: boolean
   /** Anyone may create a token with C_InitToken: `strongroom init` does so when it is not there yet. */
   readonly provisions: boolean
   /**
@@ -80,10 +87,12 @@ const defaults = {
   gcmIv: 'caller',
   gcmMechanism: aesGcm,
   badCiphertext: [],
+  badSignature: [],
   throttling: [],
   oaepHashes: ['sha1', 'sha256'],
   modifiable: true,
   copyable: true,
+  tellsLocal: true,
   provisions: false,
   changesAlone: false,
   copiesRsaKeys: false,
