@@ -7,7 +7,7 @@ import type { Hsm } from '../../src/hsm/hsm.ts'
 import { hsmContract, newMaterial } from '../contracts/hsm.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { Callers } from './callers.ts'
-import { createSoftHsm, emptySoftHsm, type SoftHsm } from './softhsm.ts'
+import { createSoftHsm, emptySoftHsm, type SoftHsm, softHsmExceptions } from './softhsm.ts'
 
 const patient = { timeout: 10_000 }
 const [canary, material] = [newMaterial(), newMaterial()]
@@ -133,14 +133,18 @@ describe('a token that only looks like the other one', () => {
   })
 })
 
-hsmContract('a cluster of one token', async () => {
-  const softHsm = await createSoftHsm()
-  const cluster = await connectHsm({ ...softHsm.options, members: { only: {} } })
-  return {
-    hsm: cluster,
-    async dispose() {
-      await cluster.close()
-      softHsm.remove()
-    },
-  }
-})
+hsmContract(
+  'a cluster of one token',
+  async () => {
+    const softHsm = await createSoftHsm()
+    const cluster = await connectHsm({ ...softHsm.options, members: { only: {} } })
+    return {
+      hsm: cluster,
+      async dispose() {
+        await cluster.close()
+        softHsm.remove()
+      },
+    }
+  },
+  softHsmExceptions,
+)

@@ -1,10 +1,11 @@
 /** A process that gives a new NSS database its user PIN: arguments are the library, its parameters and the PIN file. */
-import { loadLibrary, readPin, tokens } from '../../src/hsm/connection.ts'
+import { loadLibrary, tokens } from '../../src/hsm/connection.ts'
 import { userType } from '../../src/hsm/cryptoki.ts'
+import { readPin } from '../../src/hsm/pin.ts'
 
 const [library, libraryParameters, pinFile] = process.argv.slice(2)
 const cryptoki = loadLibrary({ library: library!, libraryParameters })
 const { slot } = tokens(cryptoki).find(({ label }) => label === 'NSS Certificate DB')!
 const session = cryptoki.openSession(slot)
 cryptoki.login(session, userType.securityOfficer, '')
-cryptoki.initialisePin(session, readPin(pinFile!))
+cryptoki.initialisePin(session, readPin({ pinFile }))
