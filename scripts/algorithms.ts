@@ -13,9 +13,16 @@ import { longestPlaintext } from '../src/model/plaintext-limit.ts'
 import { longestMessage, signingAlgorithms } from '../src/model/signing-algorithm.ts'
 
 const file = join(import.meta.dirname, '../docs/algorithms.md')
-const shown: readonly Profile[] = ['softhsm2', 'cloudhsm', 'luna7', 'nshield', 'utimaco', 'yubihsm2'].map(
-  name => profiles.find(profile => profile.name === name)!,
-)
+const shown: readonly Profile[] = [
+  'softhsm2',
+  'nss',
+  'kryoptic',
+  'cloudhsm',
+  'luna7',
+  'nshield',
+  'utimaco',
+  'yubihsm2',
+].map(name => profiles.find(profile => profile.name === name)!)
 
 /** Why not, or why perhaps not. */
 function doubt({ lacks, unsure }: Profile, ...abilities: readonly Ability[]): string | undefined {
@@ -72,8 +79,8 @@ function page(): string {
   return `<!-- Written by scripts/algorithms.ts from the tables of the code: npm run catalogue. -->
 # Algorithms
 
-What each key can do, and on which HSM. **Only SoftHSM was tried**; the other columns are the vendors' documentation, and
-\`strongroom doctor\` says what is true of yours.
+What each key can do, and on which HSM. **Only those in software were tried**: SoftHSM and NSS by all tests, Kryoptic where it is
+there. The other columns are the vendors' documentation, and \`strongroom doctor\` says what is true of yours.
 
 \`yes\`: on the HSM. \`worker\`: the HSM does the RSA operation, and the worker takes away the padding, unless \`strictCustody\` forbids it.
 \`no\`: refused with \`UnsupportedOperationException\`. \`?\`: depends, see below. Messages are hashed by the worker; messages of type

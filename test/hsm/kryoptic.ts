@@ -11,7 +11,13 @@ export async function createKryoptic(library: string): Promise<SoftHsm> {
   const configuration = join(files.directory, 'kryoptic.conf')
   const database = join(files.directory, 'token.sql')
   writeFileSync(configuration, `[[slots]]\nslot = 1\ndbtype = "sqlite"\ndbargs = "${database}"\n`)
-  const options = { ...files.options, library, environment: { KRYOPTIC_CONF: configuration } }
+  const options = {
+    ...files.options,
+    library,
+    profile: 'kryoptic',
+    workers: 1,
+    environment: { KRYOPTIC_CONF: configuration },
+  }
   const kryoptic = { ...files, options }
   await provision(kryoptic)
   return kryoptic

@@ -2,9 +2,8 @@ import { createPublicKey, generateKeyPairSync, hash, sign, verify } from 'node:c
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectHsm } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
-import { newMaterial } from '../contracts/hsm.ts'
+import { type HsmUnderTest, hsmContract, newMaterial } from '../contracts/hsm.ts'
 import { createKryoptic, kryopticLibrary } from './kryoptic.ts'
-import type { SoftHsm } from './softhsm.ts'
 import { bytes, expectOutcomes, vectors } from './vectors.ts'
 
 /** FIPS 204, table 2: bytes of a signature; with the 22 bytes around it (RFC 9881), those of a public key. */
@@ -14,23 +13,37 @@ const specs = [
   ['ML_DSA_87', 4627, 2614],
 ] as const
 
+async function openKryoptic(): Promise<HsmUnderTest> {
+  const kryoptic = await createKryoptic(kryopticLibrary!)
+  const hsm = await connectHsm(kryoptic.options)
+  return {
+    hsm,
+    async dispose() {
+      await hsm.close()
+      kryoptic.remove()
+    },
+  }
+}
+
+if (kryopticLibrary !== undefined) {
+  hsmContract('Kryoptic behind a worker', openKryoptic, { ECC_SECG_P256K1: 'no secp256k1' })
+}
+
 const algorithm = 'ML_DSA_SHAKE_256'
 const message = Buffer.alloc(4096, 'm')
 
 describe.skipIf(kryopticLibrary === undefined).each(specs)(
   '%s on a token',
   (spec, signatureLength, publicKeyLength) => {
-    let kryoptic: SoftHsm
     let hsm: Hsm
+    let dispose: () => Promise<void>
 
     beforeAll(async () => {
-      kryoptic = await createKryoptic(kryopticLibrary!)
-      hsm = await connectHsm({ ...kryoptic.options, workers: 1 })
+      const underTest = await openKryoptic()
+      hsm = underTest.hsm
+      dispose = () => underTest.dispose()
     })
-    afterAll(async () => {
-      await hsm?.close()
-      kryoptic?.remove()
-    })
+    afterAll(() => dispose())
 
     it('signs what OpenSSL and the token verify, with a key that cannot leave it', async () => {
       const material = newMaterial()

@@ -1,6 +1,7 @@
 // Written by scripts/catalogue.ts.
 import { cloudhsm } from './cloudhsm.ts'
 import { generic } from './generic.ts'
+import { kryoptic } from './kryoptic.ts'
 import { luna7 } from './luna7.ts'
 import { nshield } from './nshield.ts'
 import { nss } from './nss.ts'
@@ -11,6 +12,7 @@ import { yubihsm2 } from './yubihsm2.ts'
 export const profiles = [
   cloudhsm,
   generic,
+  kryoptic,
   luna7,
   nshield,
   nss,

@@ -1,0 +1,12 @@
+import { profile } from './profile.ts'
+
+/** Kryoptic 1.5: software of PKCS#11 v3.2, to try ML-DSA. One worker: a handle that is stale answers CKR_GENERAL_ERROR. */
+export const kryoptic = profile({
+  name: 'kryoptic',
+  title: 'Kryoptic',
+  mode: 'synchronous',
+  /** A wrong block of RSAES-OAEP. */
+  badCiphertext: ['CKR_DEVICE_ERROR'],
+  provisions: true,
+  lacks: { ECC_SECG_P256K1: 'no secp256k1' },
+})
