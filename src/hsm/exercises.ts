@@ -1,5 +1,13 @@
 /** What a key of each usage is tried with: one operation of the token, and whether its outcome is right by another's judgement. */
-import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, sign, verify } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  verify,
+} from 'node:crypto'
 import type { EncryptionAlgorithmSpec, KeyUsageType, MacAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
@@ -159,6 +167,9 @@ export function dataKeyPair(cryptoki: Cryptoki, mechanism: KeyMechanism): Exerci
       return privateKey
     },
     async isRight(_session, pkcs8) {
+      // Clears the error queue of OpenSSL, which SoftHSM shares with Node.js: the signature that SoftHSM refused last is still there, and
+      // Node.js takes it for a private key that cannot be read.
+      randomBytes(1)
       const made = sign('sha256', text, createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
       pkcs8.fill(0)
       return verify('sha256', text, createPublicKey({ key: spki, format: 'der', type: 'spki' }), made)

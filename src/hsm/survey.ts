@@ -18,11 +18,12 @@ import {
   signature,
   type TrialKey,
 } from './exercises.ts'
-import { type Gcm, opening, sealing, tagLength } from './gcm.ts'
+import type { Gcm } from './gcm.ts'
 import { keyMechanisms } from './mechanisms.ts'
+import { oaepHash } from './outside.ts'
 import { type Attempt, attempt, findGcm, inSessionOfItsOwn, probe } from './probe.ts'
-import { type Ability, gcmIvLengths, type Profile } from './profiles/profile.ts'
-import { CryptokiError, failureFrom } from './return-codes.ts'
+import type { Ability, Profile } from './profiles/profile.ts'
+import { tamperedBlocks, tamperedMessage, tamperedSealing } from './tampering.ts'
 import { trialTemplate } from './templates.ts'
 
 /** One key spec in one usage. */
@@ -52,6 +53,8 @@ export interface Survey extends Capabilities {
   readonly tellsLocal: boolean
   /** What C_Decrypt answers to a wrong ciphertext, where the standard has another name for that. */
   readonly badCiphertext: readonly string[]
+  /** The same of C_Verify and the signature of another message. */
+  readonly badSignature: readonly string[]
   /** The token decrypts what was tampered with. */
   readonly forgeable: boolean
   /** Bytes of the longest AAD that was tried and works. */
@@ -83,6 +86,7 @@ class Surveyor {
   readonly #mechanisms: ReadonlySet<number>
   readonly #oaepHashes = new Set<'sha1' | 'sha256'>()
   readonly #badCiphertext = new Set<string>()
+  readonly #badSignature = new Set<string>()
   #gcm: Gcm | undefined
   #forgeable = false
   #longestAad = 0
@@ -113,6 +117,7 @@ class Surveyor {
       copyable: await this.#understands(pkcs11js.CKA_COPYABLE),
       tellsLocal: await this.#tellsLocal(),
       badCiphertext: [...this.#badCiphertext],
+      badSignature: [...this.#badSignature],
       forgeable: this.#forgeable,
       longestAad: this.#longestAad,
       sessions: this.#sessions(),
@@ -161,7 +166,7 @@ class Surveyor {
     if (algorithm === 'ECDH') return this.#tried(agreement(cryptoki, key))
     if (algorithm.startsWith('HMAC_')) return this.#tried(mac(cryptoki, key, algorithm as MacAlgorithmSpec))
     if (algorithm.startsWith('RSAES_')) return this.#oaep(key, algorithm as EncryptionAlgorithmSpec)
-    return this.#tried(signature(cryptoki, key, algorithm as SigningAlgorithmSpec))
+    return this.#signature(key, algorithm as SigningAlgorithmSpec)
   }
 
   async #symmetric(key: TrialKey): Promise<Attempt<Exercise>> {
@@ -175,45 +180,32 @@ class Surveyor {
       this.#longestAad = aad
       break
     }
-    await this.#tamper(key, gcm)
+    const { forged, codes } = await tamperedSealing(this.#connection, key, gcm)
+    this.#forgeable = forged
+    for (const code of codes) this.#badCiphertext.add(code)
     return this.#tried(encryption(this.#connection.cryptoki, key, gcm))
-  }
-
-  /** Learns what the token answers to a wrong tag. */
-  async #tamper({ key }: TrialKey, gcm: Gcm): Promise<void> {
-    const { cryptoki } = this.#connection
-    await inSessionOfItsOwn(this.#connection, async session => {
-      const text = Buffer.from('text')
-      const { mechanism, outputLength, split } = sealing(gcm, text, text, () =>
-        cryptoki.random(session, gcmIvLengths.caller),
-      )
-      const { iv, ciphertext } = split(await cryptoki.encrypt(session, mechanism, key, text, outputLength))
-      ciphertext[ciphertext.length - tagLength]! ^= 1
-      const { mechanism: reverse, input } = opening(gcm, iv, ciphertext, text)
-      try {
-        await cryptoki.decrypt(session, reverse, key, input)
-        this.#forgeable = true
-      } catch (error) {
-        this.#learn(error)
-      }
-    })
-  }
-
-  #learn(error: unknown): void {
-    if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') throw error
-    if (failureFrom(error).code !== 'InvalidCiphertextException') this.#badCiphertext.add(error.returnCode)
   }
 
   /** On the token where it can, otherwise as the worker would. */
   async #oaep(key: TrialKey, algorithm: EncryptionAlgorithmSpec): Promise<Attempt<Exercise>> {
     const { cryptoki } = this.#connection
-    const hash = algorithm === 'RSAES_OAEP_SHA_1' ? 'sha1' : 'sha256'
+    const hash = oaepHash(algorithm)
     const onToken = await this.#tried(decryption(cryptoki, key, algorithm, true))
     if (onToken.refusal === undefined) {
       this.#oaepHashes.add(hash)
-      return onToken
+      const { forged, codes } = await tamperedBlocks(this.#connection, key, algorithm)
+      for (const code of codes) this.#badCiphertext.add(code)
+      return forged ? { refusal: 'it decrypts a block that was tampered with' } : onToken
     }
     return hash === 'sha1' ? onToken : this.#tried(decryption(cryptoki, key, algorithm, false))
+  }
+
+  async #signature(key: TrialKey, algorithm: SigningAlgorithmSpec): Promise<Attempt<Exercise>> {
+    const tried = await this.#tried(signature(this.#connection.cryptoki, key, algorithm))
+    if (tried.refusal !== undefined) return tried
+    const { forged, codes } = await tamperedMessage(this.#connection, key, algorithm)
+    for (const code of codes) this.#badSignature.add(code)
+    return forged ? { refusal: 'it takes the signature of another message for right' } : tried
   }
 
   async #tried(exercise: Exercise): Promise<Attempt<Exercise>> {

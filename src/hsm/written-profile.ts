@@ -15,6 +15,7 @@ export function writtenProfile(name: string, basedOn: string, survey: Survey): s
     sessions: Math.max(1, Math.min(base.sessions, survey.sessions)),
     ...(gcm && { gcmIv: gcm.iv, gcmMechanism: gcm.mechanism }),
     badCiphertext: [...new Set([...base.badCiphertext, ...survey.badCiphertext])],
+    badSignature: [...new Set([...base.badSignature, ...survey.badSignature])],
     oaepHashes,
     modifiable,
     copyable,

@@ -36,6 +36,7 @@ describe('inspectHsm', () => {
         copyable: true,
         tellsLocal: true,
         badCiphertext: ['CKR_GENERAL_ERROR'],
+        badSignature: [],
         forgeable: false,
         longestAad: 8230,
         sessions: mostSessions,

@@ -1,5 +1,6 @@
 /** A second token, of another make: what holds for SoftHSM is not what all tokens do. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { reportPage } from '../../src/cli/hsm-report.ts'
 import { connectHsm } from '../../src/hsm/connect.ts'
 import { inspectHsm } from '../../src/hsm/inspect.ts'
 import { profileOf } from '../../src/hsm/profiles.ts'
@@ -39,17 +40,20 @@ describe('NSS softokn', () => {
   afterAll(() => nss.remove())
 
   it('is told its parameters, and can do what its profile does not rule out', async () => {
-    const { survey, problems } = await inspectHsm(nss.options)
+    const report = await inspectHsm(nss.options)
+    const { survey, problems } = report
     expect(problems).toEqual([])
+    expect(reportPage('nss', report)).toMatch(/CKA_LOCAL +not true of a key that was made on the HSM/)
     expect(survey).toMatchObject({
       gcm: { iv: 'caller' },
       oaepHashes: ['sha1', 'sha256'],
       copyable: true,
       tellsLocal: false,
-      badCiphertext: [],
+      badCiphertext: ['CKR_ARGUMENTS_BAD'],
       forgeable: false,
     })
-    const { lacks } = profileOf('nss')
+    const { lacks, badSignature } = profileOf('nss')
+    expect(badSignature).toEqual(expect.arrayContaining([...survey!.badSignature]))
     expect(Object.keys(survey!.lacks).sort()).toEqual(['SM2', ...Object.keys(lacks)].sort())
   })
 })

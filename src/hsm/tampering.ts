@@ -1,0 +1,84 @@
+/** What a token answers to a ciphertext or a signature that is not right: for doctor. */
+import type { EncryptionAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
+import type { Connection } from './connection.ts'
+import type { TrialKey } from './exercises.ts'
+import { type Gcm, opening, sealing, tagLength } from './gcm.ts'
+import { rsaOaep } from './mechanisms.ts'
+import { encryptOaep, oaepHash } from './outside.ts'
+import { inSessionOfItsOwn } from './probe.ts'
+import { gcmIvLengths } from './profiles/profile.ts'
+import { CryptokiError, failureFrom } from './return-codes.ts'
+import { signing } from './signatures.ts'
+
+export interface Tampering {
+  /** The token took it for right. */
+  readonly forged: boolean
+  /** What it answered, where the standard has another name for that. */
+  readonly codes: readonly string[]
+}
+
+const text = Buffer.from('text')
+
+/** With another tag. */
+export function tamperedSealing(connection: Connection, { key }: TrialKey, gcm: Gcm): Promise<Tampering> {
+  const { cryptoki } = connection
+  return inSessionOfItsOwn(connection, async session => {
+    const drawIv = () => cryptoki.random(session, gcmIvLengths.caller)
+    const { mechanism, outputLength, split } = sealing(gcm, text, text, drawIv)
+    const { iv, ciphertext } = split(await cryptoki.encrypt(session, mechanism, key, text, outputLength))
+    ciphertext[ciphertext.length - tagLength]! ^= 1
+    const { mechanism: reverse, input } = opening(gcm, iv, ciphertext, text)
+    return answerOf('C_Decrypt', async () => {
+      await cryptoki.decrypt(session, reverse, key, input)
+      return true
+    })
+  })
+}
+
+/** Another block of RSAES-OAEP, and one that is larger than any modulus. */
+export async function tamperedBlocks(
+  connection: Connection,
+  { key, spki }: TrialKey,
+  algorithm: EncryptionAlgorithmSpec,
+): Promise<Tampering> {
+  const { cryptoki } = connection
+  const hash = oaepHash(algorithm)
+  const block = encryptOaep(spki!, hash, text)
+  block[block.length - 1]! ^= 1
+  const answers: Tampering[] = []
+  for (const wrong of [block, Buffer.alloc(block.length, 0xff)]) {
+    const answer = await inSessionOfItsOwn(connection, session =>
+      answerOf('C_Decrypt', async () => {
+        await cryptoki.decrypt(session, rsaOaep(hash), key, wrong)
+        return true
+      }),
+    )
+    answers.push(answer)
+  }
+  return { forged: answers.some(({ forged }) => forged), codes: answers.flatMap(({ codes }) => codes) }
+}
+
+/** The signature of another message. */
+export function tamperedMessage(
+  connection: Connection,
+  { spec, key, publicKey }: TrialKey,
+  algorithm: SigningAlgorithmSpec,
+): Promise<Tampering> {
+  const { cryptoki } = connection
+  const [own, other] = [text, Buffer.from('another')].map(message => signing(spec, algorithm, 'RAW', message))
+  return inSessionOfItsOwn(connection, async session => {
+    const signature = await cryptoki.sign(session, own!.mechanism, key, own!.input, own!.length)
+    return answerOf('C_Verify', () => cryptoki.verify(session, other!.mechanism, publicKey!, other!.input, signature))
+  })
+}
+
+/** @param wrong whether the token takes it for right */
+async function answerOf(name: 'C_Decrypt' | 'C_Verify', wrong: () => Promise<boolean>): Promise<Tampering> {
+  try {
+    return { forged: await wrong(), codes: [] }
+  } catch (error) {
+    if (!(error instanceof CryptokiError) || error.function !== name) throw error
+    const isStandard = failureFrom(error).code === 'InvalidCiphertextException'
+    return { forged: false, codes: isStandard ? [] : [error.returnCode] }
+  }
+}
