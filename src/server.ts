@@ -31,9 +31,13 @@ export async function serveApi(
   services: PathServices,
   readiness: () => Promise<Readiness>,
 ): Promise<RunningServer> {
+  const running = new Set<Promise<unknown>>()
   const answer = async (request: FastifyRequest, reply: FastifyReply, failure?: Failure) => {
-    await endOfTurn()
-    const { status, headers, body } = await handle(apiRequest(request, failure), api, services)
+    const handled = endOfTurn()
+      .then(() => handle(apiRequest(request, failure), api, services))
+      .finally(() => running.delete(handled))
+    running.add(handled)
+    const { status, headers, body } = await handled
     // The answer is complete: what Fastify would do to it costs time, and adds a charset to the content type.
     reply.hijack()
     reply.raw.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body)
@@ -50,7 +54,15 @@ export async function serveApi(
     const { ready, parts } = await readiness()
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ok' : 'failing', parts })
   })
-  return start(server, listen)
+  const { url, close } = await start(server, listen)
+  return {
+    url,
+    async close() {
+      await close()
+      // Also of callers who went away meanwhile: what was begun is put on record.
+      await Promise.allSettled(running)
+    },
+  }
 }
 
 export async function serveMetrics(

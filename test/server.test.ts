@@ -143,6 +143,23 @@ describe('a server that closes', () => {
     await closed
   })
 
+  it('puts on record what is in flight, though the caller has hung up', async () => {
+    await start()
+    const caller = await open()
+    caller.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n')
+    await api.arrivals(1)
+    caller.destroy()
+    await once(caller, 'close')
+    let isClosed = false
+    const closed = server.close().then(() => {
+      isClosed = true
+    })
+    await new Promise(resolve => setTimeout(resolve, 50))
+    expect(isClosed).toBe(false)
+    api.answer()
+    await closed
+  })
+
   it('does not wait for connections that never ask anything, or only half', async () => {
     await start()
     const silent = await open()
