@@ -253,7 +253,7 @@ export class Fleet implements WorkerEvents {
     worker.isLoggingIn = false
     if (failure === undefined) {
       this.#log('warn', 'An HSM worker had lost its login, and has logged in again.', { pid: worker.pid })
-    } else if (failure.pinRefused) this.#stop(failure.failure)
+    } else if (failure.pinRefused) this.#stop(failure.failure.cause as Error)
     else worker.kill()
     this.#events.changed()
   }

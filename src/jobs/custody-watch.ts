@@ -39,6 +39,8 @@ export class CustodyWatch {
   readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
   #saidUndecided = false
   #epoch = 0
+  /** The token that answers is not the one that held the keys. */
+  #isForeign = false
   #nextRound = 0
   #nextList = 0
   #pausedUntil = 0
@@ -72,10 +74,12 @@ export class CustodyWatch {
   /** A list shows what no single look does: objects with the same CKA_ID, and faults that may be over. */
   async #fillQueue(): Promise<void> {
     const now = this.#services.clock()
-    const { epoch } = this.#hsm
-    const isRound = epoch !== this.#epoch || now >= this.#nextRound
+    const { epoch, health } = this.#hsm
+    const isForeign = health.state === 'untrusted'
+    const isRound = epoch !== this.#epoch || isForeign !== this.#isForeign || now >= this.#nextRound
     if (!isRound && (this.#faults.size === 0 || now < this.#nextList)) return
-    this.#objects = countIds(await this.#hsm.objects())
+    this.#objects = isForeign ? new Map() : countIds(await this.#hsm.objects())
+    this.#isForeign = isForeign
     this.#nextList = now + betweenLists
     if (isRound) {
       this.#epoch = epoch
@@ -141,6 +145,8 @@ export class CustodyWatch {
   async #inspectMaterial({ spec, usage }: Subject, material: KeyMaterial): Promise<KeyInspection> {
     const { id, hsm: name, publicKey, checkValue } = material
     const hsm = this.#services.hsms.named(name)
+    // None of its workers touches a token without the canary key, so nobody can look: but the key is not there either.
+    if (hsm.health.state === 'untrusted') return { fault: 'missing' }
     const key = { material: id, spec, usage, publicKey, checkValue }
     const objects = name === this.#hsm.name ? (this.#objects.get(id) ?? 0) : 1
     const look = objects === 1 ? 'quick' : 'thorough'

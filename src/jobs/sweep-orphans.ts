@@ -20,7 +20,7 @@ interface Sweep {
  */
 export const sweepOrphans = job({
   name: 'sweep-orphans',
-  interval: untilSecondLook,
+  interval: 1000,
   start(services) {
     const sweeps = services.hsms.all.map((hsm): Sweep => ({ hsm, unknown: new Set(), next: 0 }))
     return async () => {

@@ -79,6 +79,12 @@ describe('rules about calls', () => {
     expect(hsm.counts()).toEqual([{ rule: 'fail C_GenerateRandom CKR_DEVICE_MEMORY times 3', calls: 5, hits: 3 }])
   })
 
+  it('spares the first calls when told to, counted over both processes', async () => {
+    hsm.set('fail C_GenerateRandom CKR_DEVICE_MEMORY skip 2 times 1')
+    const answers = [await first.code('random'), await second.code('random'), await first.code('random')]
+    expect([...answers, await second.code('random')]).toEqual(['CKR_OK', 'CKR_OK', 'CKR_DEVICE_MEMORY', 'CKR_OK'])
+  })
+
   it('fails a function at a rate, the same calls in every run', async () => {
     const run = async () => {
       hsm.set('fail C_GenerateRandom CKR_GENERAL_ERROR rate 0.25')

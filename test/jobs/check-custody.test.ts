@@ -45,6 +45,8 @@ const now = ({ arn }: Key) => house.storage.keys.find(arn)!
 const start = (services: Partial<JobServices> = {}) => checkCustody.start({ ...house.services, ...services })
 const alarms = () => house.logged.filter(({ message }) => message === 'a key is not in custody')
 
+type Mutable<T> = { -readonly [Member in keyof T]: T[Member] }
+
 /** The same HSM with some calls of its own. */
 function withHsm(own: Partial<Hsm>): Pick<JobServices, 'hsms'> {
   const { hsm } = house
@@ -226,6 +228,30 @@ describe('custody', () => {
     expect(now(key).custodyFault).toBe('exposed')
     faults.clear()
     await start()()
+  })
+
+  it('is lost for all keys while another token answers than the one that held them', async () => {
+    const keys = [await house.key(++count), await house.key(++count)]
+    const down = async () => Promise.reject(new Failure('KeyUnavailableException'))
+    const calls: Partial<Mutable<Hsm>> = {}
+    const run = start(withHsm(calls))
+    await run()
+    Object.assign(calls, { objects: down, inspectKey: down, random: down })
+    calls.health = { state: 'unavailable', workers: 0, starts: 2 }
+    await run()
+    expect(keys.map(key => now(key).custodyFault)).toEqual([undefined, undefined])
+    calls.health = { state: 'untrusted', workers: 0, starts: 2 }
+    await run()
+    expect(keys.map(key => now(key).custodyFault)).toEqual(['missing', 'missing'])
+    expect(house.unhealthy.ownKeys).toBe(2)
+    const told = alarms().length
+    await run()
+    expect(alarms()).toHaveLength(told)
+    for (const name of Object.keys(calls)) delete calls[name as keyof Hsm]
+    calls.epoch = house.hsm.epoch + 1
+    await run()
+    expect(keys.map(key => now(key).custodyFault)).toEqual([undefined, undefined])
+    expect(house.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
   })
 
   it('of a key about which the HSM does not answer is left alone for an hour after two tries', async () => {

@@ -34,6 +34,7 @@ static bool over_limit(struct counters *counters, uint64_t interval) {
 }
 
 static bool takes_effect(const struct rule *rule, struct counters *counters, uint64_t n) {
+  if (n < rule->skip) return false;
   if (rule->rate < 1 && fraction(n ^ (uint64_t)rule->line << 32) >= rule->rate) return false;
   if (rule->verb == THROTTLE && !over_limit(counters, rule->duration)) return false;
   uint64_t hits = atomic_load(&counters->hits);

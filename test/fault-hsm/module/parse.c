@@ -74,10 +74,10 @@ static bool read_calls_per_second(const char *word, uint64_t *interval) {
   return true;
 }
 
-static bool read_times(const char *word, uint64_t *times) {
+static bool read_count(const char *word, uint64_t *count) {
   double number;
   if (!read_number(word, "", 1e15, &number) || number < 1) return false;
-  *times = (uint64_t)number;
+  *count = (uint64_t)number;
   return true;
 }
 
@@ -127,7 +127,8 @@ static bool read_modifier(struct rule *rule, const char *word, char **rest) {
   if (strcmp(word, "after") == 0) return rule->after = true;
   char *value = next_word(rest);
   if (!value) return false;
-  if (strcmp(word, "times") == 0) return read_times(value, &rule->times);
+  if (strcmp(word, "times") == 0) return read_count(value, &rule->times);
+  if (strcmp(word, "skip") == 0) return read_count(value, &rule->skip);
   if (strcmp(word, "jitter") == 0) return rule->verb == DELAY && read_duration(value, &rule->jitter);
   if (strcmp(word, "rate") != 0 || !read_number(value, "", 1, &rate)) return false;
   rule->rate = rate;

@@ -32,6 +32,7 @@ struct rule {
   CK_RV answer;
   uint64_t duration, jitter; /* nanoseconds; of a throttle: between two calls */
   uint64_t times;            /* 0: without limit */
+  uint64_t skip;             /* calls that are spared first */
   double rate;
   bool after;
   struct id ids[2];

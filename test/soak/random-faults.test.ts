@@ -1,0 +1,112 @@
+/** Minutes of random faults below a whole gateway: every answer is right or an error, nothing is lost, nothing grows. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { type Gateway, type Installation, install, serve } from '../end-to-end/gateway.ts'
+import { send } from '../end-to-end/requests.ts'
+import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import { Chance } from './chance.ts'
+import { Clients, type Keys } from './clients.ts'
+import { Resources } from './resources.ts'
+import { spell } from './spells.ts'
+
+const minutes = Number(process.env.STRONGROOM_SOAK_MINUTES ?? 10)
+const seed = Number(process.env.STRONGROOM_SOAK_SEED ?? Date.now() % 2 ** 31)
+/** Of the workers: see mode.ts. */
+const mode = process.env.STRONGROOM_SOAK_MODE ?? 'synchronous'
+/** Only in this share of the time workers are lost, so that some live long enough to show what grows. */
+const graveShare = 0.6
+const deadline = 2000
+const workers = 2
+/** More sessions than two workers ever have. */
+const mostSessions = 100
+const patient = { timeout: 60_000, interval: 500 }
+
+let installation: Installation
+let faults: FaultHsm
+let gateway: Gateway
+
+beforeAll(async () => {
+  installation = await install({ workers })
+  const folder = join(installation.folder, 'faults')
+  mkdirSync(folder)
+  faults = new FaultHsm(folder)
+  writeFileSync(join(folder, 'soak.yaml'), `name: soak\nbasedOn: softhsm2\nmode: ${mode}\nsessions: 8\n`)
+  installation.configure(({ hsms }) => {
+    Object.assign(hsms.softhsm!, { library: faults.library, profile: './faults/soak.yaml' })
+    Object.assign(hsms.softhsm!.environment, faults.environment())
+  })
+  gateway = await serve(installation)
+})
+afterAll(async () => {
+  await gateway?.kill()
+  installation?.remove()
+})
+
+async function makeKeys(): Promise<Keys> {
+  const kms = gateway.client()
+  const [aes, ec, hmac] = await Promise.all([
+    kms.createKey({}),
+    kms.createKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' }),
+    kms.createKey({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' }),
+  ])
+  const id = ({ KeyMetadata }: typeof aes) => KeyMetadata!.KeyId!
+  return { aes: id(aes), ec: id(ec), hmac: id(hmac) }
+}
+
+/** One spell after another. Returns how many sessions more were opened than closed while all workers lived. */
+async function misbehave(chance: Chance, resources: Resources): Promise<number> {
+  const start = performance.now()
+  const lasts = minutes * 60_000
+  let sessions = 0
+  for (let elapsed = 0; elapsed < lasts; elapsed = performance.now() - start) {
+    const { rules, length, killed } = spell(chance, elapsed < graveShare * lasts ? 'grave' : 'mild')
+    const before = [gateway.workers(), gateway.startedWorkers().size].join()
+    faults.set('count C_OpenSession after', 'count C_CloseSession', ...rules)
+    for (const pid of gateway.workers().slice(0, killed)) process.kill(pid, 'SIGKILL')
+    await delay(length)
+    const [opened, closed] = faults.counts().map(({ calls }) => calls)
+    if (before === [gateway.workers(), gateway.startedWorkers().size].join()) sessions += opened! - closed!
+    resources.take([gateway.pid, ...gateway.workers()])
+  }
+  faults.clear()
+  return sessions
+}
+
+async function allIsWell(): Promise<void> {
+  const ready = async () => JSON.parse((await send(`${gateway.url}/readyz`, {})).body) as unknown
+  const parts = { storage: 'ok', 'hsm/softhsm': 'ok', 'custody/softhsm': 'ok' }
+  await vi.waitFor(async () => expect(await ready()).toEqual({ status: 'ok', parts }), patient)
+}
+
+it(`${minutes} minutes of random faults, seed ${seed}, mode ${mode}`, async () => {
+  console.log(`STRONGROOM_SOAK_SEED=${seed} STRONGROOM_SOAK_MODE=${mode} STRONGROOM_SOAK_MINUTES=${minutes}`)
+  const chance = new Chance(seed)
+  const resources = new Resources()
+  const clients = new Clients(gateway.client(), await makeKeys(), chance)
+  await clients.warm(20_000)
+  const sessions = await misbehave(chance, resources)
+  await allIsWell()
+  await clients.end()
+
+  const longest = resources.longestBut(gateway.pid)
+  const [ofGateway, ofWorker] = [resources.growth(gateway.pid), resources.growth(longest)]
+  const { answered, refused, slowest, wrong } = clients
+  const workersStarted = gateway.startedWorkers().size
+  console.log({ answered, refused, slowest, wrong: wrong.length, workersStarted, sessions, ofGateway, ofWorker })
+  expect(wrong).toEqual([])
+  expect(await clients.undecipherable()).toBe(0)
+  expect(await clients.lostKeys()).toEqual([])
+  expect(gateway.complaints().filter(line => !line.startsWith('{'))).toEqual([])
+  for (const { memory, files } of [ofGateway, ofWorker]) {
+    expect(memory).toBeLessThan(1.2)
+    expect(files).toBeLessThan(1.2)
+  }
+  expect(sessions).toBeLessThan(mostSessions)
+  // An operation asks the HSM twice at the most, and a creation has five times as much time.
+  const { CreateKey, ...others } = slowest
+  expect(Math.max(...Object.values(others))).toBeLessThan(2 * deadline + 1000)
+  expect(CreateKey).toBeLessThan(5 * deadline + 1000)
+})
