@@ -21,7 +21,9 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
     entry.operation = operation
     const input = api.input(operation, request)
     entry.requestParameters = recorded(operation.recorded, input)
-    const output = await perform(operation, input, entry.caller, entry, services)
+    refuseWhatIsNotBuilt(input)
+    const { caller } = entry
+    const output = await perform(() => decideAndDo(operation, input, caller, entry, services))
     entry.responseElements = responseElements(operation, output, entry)
     const answer = api.accept(operation, output, entry.requestId)
     await audit.close(entry)
@@ -34,40 +36,54 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
   }
 }
 
-/** How often a request is decided again because another one changed what it had read. */
+/** How often a request is decided because another one changed what it had read. */
 const attempts = 10
+/** Ends when those who were overtaken before have had their turn. */
+let overtaken: Promise<unknown> = Promise.resolve()
 
-async function perform(
+/** Requests that were overtaken go on one after another: side by side, all but one of them would be overtaken again. */
+async function perform(attempt: () => Promise<object | undefined>): Promise<object | undefined> {
+  try {
+    return await attempt()
+  } catch (thrown) {
+    if (!(thrown instanceof Conflict)) throw thrown
+  }
+  const turn = overtaken.then(() => repeat(attempt))
+  overtaken = turn.catch(() => undefined)
+  return turn
+}
+
+async function repeat(attempt: () => Promise<object | undefined>): Promise<object | undefined> {
+  for (let count = 2; count <= attempts; count++) {
+    try {
+      return await attempt()
+    } catch (thrown) {
+      if (!(thrown instanceof Conflict)) throw thrown
+    }
+  }
+  throw new Failure('ConflictException', 'The resource is being changed by others.')
+}
+
+/** Rejects with Conflict, having changed nothing, when another request changed what this one had read. */
+async function decideAndDo(
   operation: AnyOperation,
   input: Readonly<Record<string, unknown>>,
   caller: Caller,
   entry: Entry,
   services: PathServices,
 ): Promise<object | undefined> {
-  refuseWhatIsNotBuilt(input)
   const hsms = services.hsms.for(caller.arn)
-  for (let attempt = 1; ; attempt++) {
-    const target: Target = operation.target.find(input, {
-      caller,
-      storage: services.storage,
-      operation: operation.name,
-    })
-    entry.resources = target.resources
-    permit(target, caller, services)
-    target.check()
-    if (input.DryRun) throw new Failure('DryRunOperationException', dryRunText)
-    if (!operation.readOnly && services.audit.failing) throw new Failure('KMSInternalException')
-    const changes = new Changes(entry.eventId)
-    const output = await operation.run({ ...services, hsms, input, target, caller, changes })
-    entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
-    try {
-      await services.storage.commit(changes)
-      return output ?? undefined
-    } catch (thrown) {
-      if (!(thrown instanceof Conflict)) throw thrown
-      if (attempt === attempts) throw new Failure('ConflictException', 'The resource is being changed by others.')
-    }
-  }
+  const target: Target = operation.target.find(input, { caller, storage: services.storage, operation: operation.name })
+  entry.resources = target.resources
+  permit(target, caller, services)
+  target.check()
+  if (input.DryRun) throw new Failure('DryRunOperationException', dryRunText)
+  if (!operation.readOnly && services.audit.failing) throw new Failure('KMSInternalException')
+  const changes = new Changes(entry.eventId)
+  const output = await operation.run({ ...services, hsms, input, target, caller, changes })
+  entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
+  await services.storage.commit(changes)
+  return output ?? undefined
 }
 
 /** What creates a key acts on none before. */

@@ -242,7 +242,7 @@ describe('the creation of a key', () => {
 
 describe('callers of an HSM with too much to do', () => {
   it('are refused at once when too many calls wait, whoever has most of them first', async () => {
-    await connect({ workers: 1, queue: 20 })
+    await connect({ workers: 1, queue: 20, deadline: 20_000 })
     faults.set('delay C_GenerateRandom 20ms')
     const [greedy, modest] = [hsm.for('greedy'), hsm.for('modest')]
     const outcome = (call: Promise<unknown>) =>
