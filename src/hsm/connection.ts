@@ -38,11 +38,13 @@ export class Connection {
 
   /** Opens another session where this one was lost. */
   keepSession(): void {
-    if (this.#session === undefined) return
+    const session = this.#session
+    if (session === undefined) return
     try {
-      this.cryptoki.isLoggedIn(this.#session)
+      this.cryptoki.isLoggedIn(session)
     } catch {
       this.#session = this.cryptoki.openSession(this.slot)
+      this.cryptoki.discardSession(session)
     }
   }
 

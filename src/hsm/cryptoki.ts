@@ -138,6 +138,15 @@ export class Cryptoki {
     this.#call('C_CloseSession', () => this.#native.C_CloseSession(session))
   }
 
+  /** Closes a session that may be gone already. */
+  discardSession(session: Handle): void {
+    try {
+      this.closeSession(session)
+    } catch {
+      // Then it is.
+    }
+  }
+
   /** Logs the whole process in, not one session. */
   login(session: Handle, user: number, pin: string): void {
     this.#call('C_Login', () => this.#native.C_Login(session, user, pin))

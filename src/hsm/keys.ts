@@ -78,14 +78,7 @@ export class Keys {
 
   #destroyAll(session: Handle, material: string): void {
     this.#handles.forget(material)
-    for (const key of this.#handles.search(session, material)) {
-      try {
-        this.#cryptoki.destroyObject(session, key)
-      } catch (error) {
-        // Another worker was faster.
-        if (recoveryFrom(error) !== 'find again') throw error
-      }
-    }
+    for (const key of this.#handles.search(session, material)) this.#cryptoki.destroyObject(session, key)
   }
 
   objects(): Promise<readonly HsmObject[]> {
@@ -102,7 +95,7 @@ export class Keys {
     this.#connection.logIn()
   }
 
-  /** Each recovery is tried once. `forget` makes the operation look for its object again. */
+  /** Each recovery is tried once. `forget` makes the operation look for an object again that it remembers. */
   async #repeated<T>(operation: (session: Handle) => Awaitable<T>, forget?: () => void): Promise<T> {
     const tried = new Set<Recovery>()
     for (;;) {
@@ -115,7 +108,7 @@ export class Keys {
         if (recovery === 'new session') {
           this.#sessions.abandon()
           this.#connection.keepSession()
-        } else if (recovery !== 'find again' || forget === undefined) throw error
+        } else if (recovery !== 'find again') throw error
         forget?.()
       }
     }

@@ -36,13 +36,8 @@ export class PublicObjects {
   clear(): void {
     this.#handles.clear()
     if (this.#session === undefined) return
-    const session = this.#session
+    this.#cryptoki.discardSession(this.#session)
     this.#session = undefined
-    try {
-      this.#cryptoki.closeSession(session)
-    } catch {
-      // It is gone already.
-    }
   }
 
   #destroyOldest(session: Handle): void {

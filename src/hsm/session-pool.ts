@@ -40,7 +40,7 @@ export class SessionPool {
     this.#generation++
     const idle = this.#idle
     this.#idle = []
-    for (const session of idle) this.#discard(session)
+    for (const session of idle) this.#cryptoki.discardSession(session)
   }
 
   async #use<T>(use: (session: Handle) => Awaitable<T>): Promise<T> {
@@ -52,21 +52,13 @@ export class SessionPool {
       return result
     } catch (error) {
       if (error instanceof Failure) this.#giveBack(session, generation)
-      else this.#discard(session)
+      else this.#cryptoki.discardSession(session)
       throw error
     }
   }
 
   #giveBack(session: Handle, generation: number): void {
     if (generation === this.#generation) this.#idle.push(session)
-    else this.#discard(session)
-  }
-
-  #discard(session: Handle): void {
-    try {
-      this.#cryptoki.closeSession(session)
-    } catch {
-      // It is gone already.
-    }
+    else this.#cryptoki.discardSession(session)
   }
 }

@@ -3,10 +3,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { connectHsm } from '../../src/hsm/connect.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
-import { softHsmLibrary } from '../hsm/softhsm.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { objectsOn } from './objects.ts'
 import { refusal, send } from './requests.ts'
 
 /** What an HSM that fails looks like from outside: to clients of the SDK, on health, metrics and in the log. */
@@ -67,25 +66,7 @@ function use(KeyId: string, clients = 8): { stop(): Promise<string[]> } {
   }
 }
 
-/** CKA_IDs on the HSM, as another program sees them. */
-async function objects(): Promise<string[]> {
-  const hsm = await connectHsm({
-    name: 'softhsm',
-    profile: 'softhsm2',
-    library: softHsmLibrary,
-    tokenLabel: 'strongroom',
-    pinFile: join(installation.folder, 'pin'),
-    environment: { SOFTHSM2_CONF: join(installation.folder, 'softhsm2.conf') },
-    workers: 1,
-    queue: 1,
-    deadline: 5000,
-    publicKeyOperations: 'hsm',
-    strictCustody: false,
-  })
-  const found = await hsm.objects()
-  await hsm.close()
-  return found.map(({ id }) => id)
-}
+const objects = async () => (await objectsOn(installation)).map(({ id }) => id)
 
 /** Whether the audit has it that the key material was destroyed. */
 function destroyed(material: string): boolean {

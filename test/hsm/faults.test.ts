@@ -230,6 +230,14 @@ describe('the creation of a key', () => {
     await hsm.encrypt(created, text, aad)
   })
 
+  it('leaves one object when handles are renumbered meanwhile, also where there is only one worker', async () => {
+    await connect({ workers: 1 })
+    faults.set('fail C_GetAttributeValue CKR_OBJECT_HANDLE_INVALID times 1')
+    const created = newMaterial()
+    await create(created)
+    expect(await count(created)).toBe(1)
+  })
+
   it('that never returns is answered within its deadline, and nobody else waits for it', async () => {
     await connect({ deadline: 200 })
     faults.set('hang C_GenerateKeyPair')
@@ -237,6 +245,17 @@ describe('the creation of a key', () => {
     const refused = expect(created).rejects.toMatchObject({ code: 'KeyUnavailableException' })
     for (let i = 0; i < 20; i++) await hsm.encrypt(material, text, aad)
     await refused
+  })
+})
+
+describe('the destruction of a key', () => {
+  it('is not taken for done when its handle was renumbered meanwhile', async () => {
+    await connect()
+    const destroyed = newMaterial()
+    await hsm.generateKey(destroyed, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'destroyed')
+    faults.set('fail C_DestroyObject CKR_OBJECT_HANDLE_INVALID times 1')
+    await hsm.destroyKey(destroyed)
+    expect((await hsm.objects()).map(({ id }) => id)).not.toContain(destroyed)
   })
 })
 

@@ -1,0 +1,25 @@
+/** What is on the token of an installation, as another program sees it. */
+import { join } from 'node:path'
+import { connectHsm } from '../../src/hsm/connect.ts'
+import type { HsmObject } from '../../src/hsm/hsm.ts'
+import { softHsmLibrary } from '../hsm/softhsm.ts'
+import type { Installation } from './gateway.ts'
+
+export async function objectsOn({ folder }: Installation): Promise<readonly HsmObject[]> {
+  const hsm = await connectHsm({
+    name: 'softhsm',
+    profile: 'softhsm2',
+    library: softHsmLibrary,
+    tokenLabel: 'strongroom',
+    pinFile: join(folder, 'pin'),
+    environment: { SOFTHSM2_CONF: join(folder, 'softhsm2.conf') },
+    workers: 1,
+    queue: 1,
+    deadline: 5000,
+    publicKeyOperations: 'hsm',
+    strictCustody: false,
+  })
+  const objects = await hsm.objects()
+  await hsm.close()
+  return objects
+}
