@@ -42,11 +42,11 @@ const importedOnlyBy: Record<string, readonly string[]> = {
 
 /** Words that may stand in the code of these files only. */
 const onlyIn: readonly { readonly what: RegExp; readonly where: RegExp }[] = [
-  { what: /from '(pkcs11js|graphene-pk11)'/, where: /^hsm\// },
+  { what: /from '(pkcs11js|graphene-pk11)'/, where: /^hsm\/(worker|doctor)\// },
   { what: /from 'fastify'/, where: /^server\.ts$/ },
   { what: /from '(node:sqlite|pg|better-sqlite3)'/, where: /^storage\/engines\// },
   { what: /from 'pino'/, where: /^log\.ts$/ },
-  { what: /process\.env\b/, where: /^(config|hsm\/pin)\.ts$/ },
+  { what: /process\.env\b/, where: /^(config|hsm\/worker\/pin)\.ts$/ },
   { what: /\bDate\.now\(|new Date\(\)/, where: /^assemble\.ts$/ },
 ]
 
@@ -101,6 +101,14 @@ describe('the architecture', () => {
   it('lets a profile import the contract of profiles only', () => {
     for (const file of files.filter(({ name }) => /^hsm\/profiles\/(?!profile|catalogue)/.test(name))) {
       for (const { path } of importsOf(file)) expect(path, file.name).toBe('hsm/profiles/profile')
+    }
+  })
+
+  it('keeps what loads native code out of the gateway process', () => {
+    for (const file of files.filter(({ name }) => /^(?!hsm\/(worker|doctor)\/)/.test(name))) {
+      for (const { path, typeOnly } of importsOf(file)) {
+        if (path.startsWith('hsm/worker/')) expect(typeOnly, `${file.name} imports ${path}`).toBe(true)
+      }
     }
   })
 

@@ -6,7 +6,7 @@ import type { Duplex, Readable } from 'node:stream'
 import { OperatorError } from '../errors.ts'
 
 /** The process entries of this folder. */
-export type Entry = 'worker' | 'provisioner' | 'inspector'
+export type Entry = 'worker/worker' | 'worker/provisioner' | 'doctor/inspector'
 
 export interface Child {
   readonly process: ChildProcess

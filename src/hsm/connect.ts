@@ -1,8 +1,8 @@
 /** From the configuration of an HSM to an HSM. */
 import { HsmClient } from './client.ts'
 import { Cluster } from './cluster.ts'
-import type { TokenAddress } from './connection.ts'
 import type { Hsm } from './hsm.ts'
+import type { TokenAddress } from './worker/connection.ts'
 import { Workers, type WorkersOptions } from './workers.ts'
 
 /** What one of several tokens with the same keys has to itself; the rest is that of the HSM. */

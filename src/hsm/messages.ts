@@ -2,9 +2,9 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure, type FailureCode, failures } from '../errors.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
-import type { Capabilities } from './capabilities.ts'
 import type { Sealed } from './hsm.ts'
-import type { Mode } from './mode.ts'
+import type { Capabilities } from './worker/capabilities.ts'
+import type { Mode } from './worker/mode.ts'
 
 /**
  * `cryptography`: uses keys that are there, and is done in whichever thread of a worker has nothing to do. `management`: changes or

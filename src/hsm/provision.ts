@@ -24,5 +24,5 @@ export async function provisionHsm({ environment, ...argument }: ProvisionOption
   const { name, provisions } = profileOf(argument.profile)
   if (!provisions)
     throw new OperatorError(`A token of the HSM profile "${name}" is created with its vendor's tools, not here.`)
-  return runChild('provisioner', argument, environment)
+  return runChild('worker/provisioner', argument, environment)
 }

@@ -2,7 +2,6 @@
 import { performance } from 'node:perf_hooks'
 import { Failure, OperatorError } from '../errors.ts'
 import { type Child, diedOf, startChild } from './child.ts'
-import type { TokenAddress } from './connection.ts'
 import { FrameReader, FrameWriter } from './frames.ts'
 import {
   type CallFailure,
@@ -17,8 +16,9 @@ import {
   status,
   type WorkerReport,
 } from './messages.ts'
-import type { PinSource } from './pin.ts'
 import type { Profile } from './profiles/profile.ts'
+import type { TokenAddress } from './worker/connection.ts'
+import type { PinSource } from './worker/pin.ts'
 
 /** What a worker is told when it starts. */
 export interface WorkerArgument extends TokenAddress, PinSource {
@@ -119,7 +119,7 @@ export class WorkerProcess {
 
   constructor(argument: WorkerArgument, environment: Readonly<Record<string, string>>, events: WorkerEvents) {
     this.#events = events
-    this.#child = startChild('worker', argument, environment)
+    this.#child = startChild('worker/worker', argument, environment)
     const { process, socket, errors } = this.#child
     this.ready = this.#start.promise
     this.#writer = new FrameWriter((batch, sent) => socket.write(batch, sent))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { custodyFaults } from '../../src/hsm/custody.ts'
+import { custodyFaults } from '../../src/hsm/worker/custody.ts'
 
 const inCustody = { sensitive: true, extractable: false, alwaysSensitive: true, neverExtractable: true, local: true }
 

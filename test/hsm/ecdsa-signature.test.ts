@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ecdsaFromDer, ecdsaToDer } from '../../src/hsm/ecdsa-signature.ts'
+import { ecdsaFromDer, ecdsaToDer } from '../../src/hsm/worker/ecdsa-signature.ts'
 
 /** Published signatures are in signature-vectors.test.ts. */
 

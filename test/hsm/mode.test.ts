@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fastestMode } from '../../src/hsm/mode.ts'
+import { fastestMode } from '../../src/hsm/worker/mode.ts'
 
 describe('the mode of a worker', () => {
   it.each([

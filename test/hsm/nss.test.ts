@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { reportPage } from '../../src/cli/hsm-report.ts'
 import { connectHsm } from '../../src/hsm/connect.ts'
-import { inspectHsm } from '../../src/hsm/inspect.ts'
+import { inspectHsm } from '../../src/hsm/doctor/inspect.ts'
 import { profileOf } from '../../src/hsm/profiles.ts'
 import { hsmContract } from '../contracts/hsm.ts'
 import { createNss } from './nss.ts'

@@ -8,7 +8,7 @@ import {
 } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { unpadOaepSha256 } from '../../src/hsm/oaep.ts'
+import { unpadOaepSha256 } from '../../src/hsm/worker/oaep.ts'
 import { bytes, expectOutcomes, vectors } from './vectors.ts'
 
 const hashLength = 32

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import pkcs11js from 'pkcs11js'
 import { describe, expect, it } from 'vitest'
-import { keyMechanisms } from '../../src/hsm/mechanisms.ts'
-import { peerPoint, publicKeyAttributes, subjectPublicKeyInfo } from '../../src/hsm/public-keys.ts'
+import { keyMechanisms } from '../../src/hsm/worker/mechanisms.ts'
+import { peerPoint, publicKeyAttributes, subjectPublicKeyInfo } from '../../src/hsm/worker/public-keys.ts'
 import { keySpecs, type SupportedKeySpec } from '../../src/model/key-spec.ts'
 
 const rsa = (modulusLength: number) => () => generateKeyPairSync('rsa', { modulusLength }).publicKey

@@ -61,7 +61,7 @@ describe('SoftHSM behind two workers', () => {
   })
 
   it('is found by the serial number of its token too', async () => {
-    const { inspectHsm } = await import('../../src/hsm/inspect.ts')
+    const { inspectHsm } = await import('../../src/hsm/doctor/inspect.ts')
     const { token } = await inspectHsm(softHsm.options)
     const bySerial = await connectHsm({
       ...softHsm.options,

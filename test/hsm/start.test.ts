@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { OperatorError } from '../../src/errors.ts'
 import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
-import { inspectHsm } from '../../src/hsm/inspect.ts'
+import { inspectHsm } from '../../src/hsm/doctor/inspect.ts'
 import { provisionHsm } from '../../src/hsm/provision.ts'
 import { createSoftHsm, emptySoftHsm, noPkcs11Library, provision, type SoftHsm } from './softhsm.ts'
 

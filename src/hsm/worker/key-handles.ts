@@ -1,9 +1,9 @@
 /** Handles of the key objects on the token, by material id: found once, so that no operation searches the token. */
 import pkcs11js from 'pkcs11js'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../errors.ts'
+import type { HsmObject } from '../hsm.ts'
+import { CryptokiError, recoveryFrom, returnCodes } from '../return-codes.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
-import type { HsmObject } from './hsm.ts'
-import { CryptokiError, recoveryFrom, returnCodes } from './return-codes.ts'
 
 const keyClasses = [pkcs11js.CKO_SECRET_KEY, pkcs11js.CKO_PRIVATE_KEY]
 

@@ -1,7 +1,7 @@
 /** AES-256-GCM (NIST SP 800-38D) in the forms that tokens know: who makes the IV, and where it is then. */
 import pkcs11js from 'pkcs11js'
+import { type GcmIv, gcmIvLengths } from '../profiles/profile.ts'
 import type { Mechanism } from './cryptoki.ts'
-import { type GcmIv, gcmIvLengths } from './profiles/profile.ts'
 
 /** How one token is asked. */
 export interface Gcm {

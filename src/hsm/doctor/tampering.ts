@@ -1,14 +1,14 @@
 /** What a token answers to a ciphertext or a signature that is not right: for doctor. */
 import type { EncryptionAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
-import type { Connection } from './connection.ts'
+import { encryptOaep, oaepHash } from '../outside.ts'
+import { gcmIvLengths } from '../profiles/profile.ts'
+import { CryptokiError, failureFrom } from '../return-codes.ts'
+import type { Connection } from '../worker/connection.ts'
+import { type Gcm, opening, sealing, tagLength } from '../worker/gcm.ts'
+import { rsaOaep } from '../worker/mechanisms.ts'
+import { inSessionOfItsOwn } from '../worker/probe.ts'
+import { signing } from '../worker/signatures.ts'
 import type { TrialKey } from './exercises.ts'
-import { type Gcm, opening, sealing, tagLength } from './gcm.ts'
-import { rsaOaep } from './mechanisms.ts'
-import { encryptOaep, oaepHash } from './outside.ts'
-import { inSessionOfItsOwn } from './probe.ts'
-import { gcmIvLengths } from './profiles/profile.ts'
-import { CryptokiError, failureFrom } from './return-codes.ts'
-import { signing } from './signatures.ts'
 
 export interface Tampering {
   /** The token took it for right. */

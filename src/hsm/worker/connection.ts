@@ -1,10 +1,10 @@
 /** The way to a logged-in session: loads the library, finds the token, logs in once. Runs in processes of its own only. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { OperatorError } from '../errors.ts'
+import { OperatorError } from '../../errors.ts'
+import type { Profile } from '../profiles/profile.ts'
+import { CryptokiError, classOf } from '../return-codes.ts'
 import { Cryptoki, type Handle, type SlotToken, userType, wasDoneBefore } from './cryptoki.ts'
 import { type PinSource, placeOf, readPin } from './pin.ts'
-import type { Profile } from './profiles/profile.ts'
-import { CryptokiError, classOf } from './return-codes.ts'
 
 /** Which token, in which library. Never by slot number: those change. */
 export interface TokenAddress {

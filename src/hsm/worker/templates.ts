@@ -1,9 +1,9 @@
 /** PKCS#11 attribute templates: what a key is born with, by key spec and usage. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
+import type { Profile } from '../profiles/profile.ts'
 import type { Template } from './cryptoki.ts'
 import type { KeyMechanism } from './mechanisms.ts'
-import type { Profile } from './profiles/profile.ts'
 
 /** The attributes of a usage, for a key that is secret as a whole and for the two of a pair. */
 const usages: Readonly<

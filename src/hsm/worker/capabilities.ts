@@ -1,12 +1,12 @@
 /** What the token in a slot can do: its profile is the starting point, the probe has the last word. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import { Failure } from '../errors.ts'
-import { keySpecs, type SupportedKeySpec } from '../model/key-spec.ts'
-import { type SigningAlgorithmRow, signingAlgorithms } from '../model/signing-algorithm.ts'
+import { Failure } from '../../errors.ts'
+import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
+import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/signing-algorithm.ts'
+import type { Ability, Profile } from '../profiles/profile.ts'
 import type { Gcm } from './gcm.ts'
 import { ecdh, ecdsa, eddsa, type KeyMechanism, keyMechanisms, macs, mlDsaSignature, rsaPkcs1 } from './mechanisms.ts'
-import type { Ability, Profile } from './profiles/profile.ts'
 
 /** JSON: the worker tells the gateway. */
 export interface Capabilities {

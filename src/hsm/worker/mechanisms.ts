@@ -1,8 +1,8 @@
 /** PKCS#11 mechanisms and their parameters: how the keys of each spec are made, and what each algorithm asks for. */
 import pkcs11js from 'pkcs11js'
-import type { SupportedKeySpec } from '../model/key-spec.ts'
+import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import type { OaepHash } from '../outside.ts'
 import type { Mechanism, Template } from './cryptoki.ts'
-import type { OaepHash } from './outside.ts'
 
 /** How the keys of a spec are made. */
 export interface KeyMechanism {

@@ -1,9 +1,10 @@
 /** The keys of the token in use: a session for each operation, the handle of its key, and the recoveries that a worker can do. */
+
+import type { HsmObject } from '../hsm.ts'
+import { type Recovery, recoveryFrom } from '../return-codes.ts'
 import type { Connection } from './connection.ts'
 import type { Awaitable, Cryptoki, Handle } from './cryptoki.ts'
-import type { HsmObject } from './hsm.ts'
 import { KeyHandles } from './key-handles.ts'
-import { type Recovery, recoveryFrom } from './return-codes.ts'
 import { SessionPool } from './session-pool.ts'
 
 export class Keys {

@@ -1,7 +1,8 @@
 /** Looks at the object of a key: is it there, once, the same, and still in custody? */
+
+import type { HeldKey, KeyInspection } from '../hsm.ts'
 import type { Handle } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
-import type { HeldKey, KeyInspection } from './hsm.ts'
 import { readCustody } from './key-generation.ts'
 import { isSameKey, type ObjectInUse } from './proof.ts'
 

@@ -1,15 +1,15 @@
 /** A worker process: loads the native library, logs in once, and answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
-import type { CustodyFault } from '../model/key.ts'
+import type { CustodyFault } from '../../model/key.ts'
+import { FrameReader, FrameWriter } from '../frames.ts'
+import { calls, changeGranted, encodeJson, type StartFailure, startId, status, type WorkerReport } from '../messages.ts'
+import type { WorkerArgument } from '../worker-process.ts'
 import { type Connection, connect, PinRefused } from './connection.ts'
-import { FrameReader, FrameWriter } from './frames.ts'
 import { type Answer, answerTo, laneOf } from './handlers.ts'
-import { calls, changeGranted, encodeJson, type StartFailure, startId, status, type WorkerReport } from './messages.ts'
 import { fastestMode } from './mode.ts'
 import { Pkcs11 } from './pkcs11.ts'
 import { probe } from './probe.ts'
 import { ThreadPool } from './threads.ts'
-import type { WorkerArgument } from './worker-process.ts'
 
 /** Calls that wait in the socket and in this process keep the library busy: so many are enough. */
 const synchronousCapacity = 32

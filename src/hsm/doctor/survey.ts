@@ -2,10 +2,16 @@
 import { performance } from 'node:perf_hooks'
 import type { EncryptionAlgorithmSpec, KeyUsageType, MacAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import { keySpecs, type SupportedKeySpec } from '../model/key-spec.ts'
-import { algorithmsOf, type Capabilities, type Lacks, lacksOf } from './capabilities.ts'
-import type { Connection } from './connection.ts'
-import type { Handle, Template } from './cryptoki.ts'
+import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
+import { oaepHash } from '../outside.ts'
+import type { Ability, Profile } from '../profiles/profile.ts'
+import { algorithmsOf, type Capabilities, type Lacks, lacksOf } from '../worker/capabilities.ts'
+import type { Connection } from '../worker/connection.ts'
+import type { Handle, Template } from '../worker/cryptoki.ts'
+import type { Gcm } from '../worker/gcm.ts'
+import { keyMechanisms } from '../worker/mechanisms.ts'
+import { type Attempt, attempt, findGcm, inSessionOfItsOwn, probe } from '../worker/probe.ts'
+import { trialTemplate } from '../worker/templates.ts'
 import {
   agreement,
   dataKeyPair,
@@ -18,13 +24,7 @@ import {
   signature,
   type TrialKey,
 } from './exercises.ts'
-import type { Gcm } from './gcm.ts'
-import { keyMechanisms } from './mechanisms.ts'
-import { oaepHash } from './outside.ts'
-import { type Attempt, attempt, findGcm, inSessionOfItsOwn, probe } from './probe.ts'
-import type { Ability, Profile } from './profiles/profile.ts'
 import { tamperedBlocks, tamperedMessage, tamperedSealing } from './tampering.ts'
-import { trialTemplate } from './templates.ts'
 
 /** One key spec in one usage. */
 export interface Trial {

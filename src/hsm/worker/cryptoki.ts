@@ -1,6 +1,6 @@
 /** The PKCS#11 functions that are used, over pkcs11js, with types it lacks and one kind of error. */
 import pkcs11js from 'pkcs11js'
-import { CryptokiError, classOf } from './return-codes.ts'
+import { CryptokiError, classOf } from '../return-codes.ts'
 
 /** A slot, session or object: numbers that pkcs11js keeps in a Buffer. */
 export type Handle = Buffer

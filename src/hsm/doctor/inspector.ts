@@ -1,12 +1,12 @@
 /** A process that tries out what a token can do, reports it, and ends. */
 import * as graphene from 'graphene-pk11'
 import pkcs11js from 'pkcs11js'
-import { Connection, findToken, loadLibrary, login, PinRefused, tokens } from './connection.ts'
-import type { Cryptoki, Handle, SlotToken } from './cryptoki.ts'
+import { Connection, findToken, loadLibrary, login, PinRefused, tokens } from '../worker/connection.ts'
+import type { Cryptoki, Handle, SlotToken } from '../worker/cryptoki.ts'
+import { KeyHandles } from '../worker/key-handles.ts'
+import { placeOf } from '../worker/pin.ts'
+import { reportOn } from '../worker/report.ts'
 import type { HsmReport, InspectArgument, TokenReport } from './inspect.ts'
-import { KeyHandles } from './key-handles.ts'
-import { placeOf } from './pin.ts'
-import { reportOn } from './report.ts'
 import { type Survey, survey } from './survey.ts'
 
 type Argument = InspectArgument

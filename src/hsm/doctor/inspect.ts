@@ -1,11 +1,11 @@
 /** Finds out what an HSM can do, for an operator who wants to know why it does not. */
-import { OperatorError } from '../errors.ts'
-import { runChild } from './child.ts'
-import type { TokenAddress } from './connection.ts'
-import type { LibraryInfo, SlotToken } from './cryptoki.ts'
-import type { PinSource } from './pin.ts'
-import type { Profile } from './profiles/profile.ts'
-import { profileOf } from './profiles.ts'
+import { OperatorError } from '../../errors.ts'
+import { runChild } from '../child.ts'
+import type { Profile } from '../profiles/profile.ts'
+import { profileOf } from '../profiles.ts'
+import type { TokenAddress } from '../worker/connection.ts'
+import type { LibraryInfo, SlotToken } from '../worker/cryptoki.ts'
+import type { PinSource } from '../worker/pin.ts'
 import type { Survey } from './survey.ts'
 
 export interface InspectOptions extends TokenAddress, PinSource {
@@ -47,7 +47,7 @@ export interface HsmReport {
 export async function inspectHsm({ environment, ...options }: InspectOptions): Promise<HsmReport> {
   const argument: InspectArgument = { ...options, profile: profileOf(options.profile) }
   try {
-    return await runChild('inspector', argument, environment)
+    return await runChild('doctor/inspector', argument, environment)
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
     return { problems: [error.message] }

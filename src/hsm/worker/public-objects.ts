@@ -1,8 +1,8 @@
 /** Public keys as session objects of the token, so that it can verify and encrypt with them: made when first needed, and kept. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
+import type { PublicKeyUse } from '../messages.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { type KeyMechanism, keyMechanisms } from './mechanisms.ts'
-import type { PublicKeyUse } from './messages.ts'
 import { publicKeyAttributes } from './public-keys.ts'
 import { publicKeyTemplate } from './templates.ts'
 

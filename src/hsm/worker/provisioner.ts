@@ -1,10 +1,10 @@
 /** A process that creates a token, sets its user PIN, and ends. */
 import pkcs11js from 'pkcs11js'
-import { OperatorError } from '../errors.ts'
+import { OperatorError } from '../../errors.ts'
+import type { ProvisionOptions } from '../provision.ts'
 import { loadLibrary, tokens } from './connection.ts'
 import { type Cryptoki, type SlotToken, userType } from './cryptoki.ts'
 import { readPin } from './pin.ts'
-import type { ProvisionOptions } from './provision.ts'
 import { reportOn } from './report.ts'
 
 await reportOn(async (options: Omit<ProvisionOptions, 'environment'>): Promise<'created' | 'present'> => {

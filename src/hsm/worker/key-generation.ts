@@ -1,14 +1,14 @@
 /** Makes keys on the token, and proves that what was made is what was asked. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import type { Custody } from '../model/key.ts'
-import type { SupportedKeySpec } from '../model/key-spec.ts'
+import type { Custody } from '../../model/key.ts'
+import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import type { Profile } from '../profiles/profile.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
 import type { KeyMechanism } from './mechanisms.ts'
 import { privateKeyInfo } from './private-keys.ts'
-import type { Profile } from './profiles/profile.ts'
 import { checkValueOf } from './proof.ts'
 import { subjectPublicKeyInfo } from './public-keys.ts'
 import {

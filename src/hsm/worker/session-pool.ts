@@ -1,5 +1,5 @@
 /** Sessions of one slot: borrowed, used and given back or discarded in one function. */
-import { Failure } from '../errors.ts'
+import { Failure } from '../../errors.ts'
 import type { Awaitable, Cryptoki, Handle } from './cryptoki.ts'
 
 export class SessionPool {

@@ -1,6 +1,6 @@
 /** The PIN of a token, read by the processes that log in, and by nobody else. */
 import { readFileSync } from 'node:fs'
-import { OperatorError } from '../errors.ts'
+import { OperatorError } from '../../errors.ts'
 
 /** One of the two. */
 export interface PinSource {

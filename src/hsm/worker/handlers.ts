@@ -1,6 +1,5 @@
 /** The worker's side of each message: unpacks a request, asks the HSM, packs its answer. */
-import type { SupportedKeySpec } from '../model/key-spec.ts'
-import { PinRefused } from './connection.ts'
+import type { SupportedKeySpec } from '../../model/key-spec.ts'
 import {
   type CallName,
   calls,
@@ -20,9 +19,10 @@ import {
   type PublicKeyUse,
   repeated,
   status,
-} from './messages.ts'
+} from '../messages.ts'
+import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from '../return-codes.ts'
+import { PinRefused } from './connection.ts'
 import type { Pkcs11 } from './pkcs11.ts'
-import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from './return-codes.ts'
 
 /** What comes with a call. */
 export interface CallContext {

@@ -1,13 +1,13 @@
 /** Finds out what a token really does, with keys that live in the session only: quick enough for every start of a worker. */
 import { performance } from 'node:perf_hooks'
 import pkcs11js from 'pkcs11js'
+import { type GcmIv, gcmIvLengths, type Profile } from '../profiles/profile.ts'
+import { CryptokiError, classOf } from '../return-codes.ts'
 import { type Capabilities, type Lacks, type Latency, lacksOf } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle, Mechanism } from './cryptoki.ts'
 import { type Gcm, opening, sealing, tagLength } from './gcm.ts'
 import { keyMechanisms, macs } from './mechanisms.ts'
-import { type GcmIv, gcmIvLengths, type Profile } from './profiles/profile.ts'
-import { CryptokiError, classOf } from './return-codes.ts'
 import { trialTemplate } from './templates.ts'
 
 const aes = keyMechanisms.SYMMETRIC_DEFAULT!

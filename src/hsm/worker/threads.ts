@@ -4,10 +4,10 @@
  */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import type { WorkerArgument } from '../worker-process.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { Handle } from './cryptoki.ts'
 import type { Answer } from './handlers.ts'
-import type { WorkerArgument } from './worker-process.ts'
 
 /** What a thread is started with. */
 export interface ThreadData {
