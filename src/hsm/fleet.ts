@@ -1,9 +1,9 @@
 /** The worker processes of one token: started, watched, replaced, and logged in again. */
-import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../errors.ts'
 import { ChangeTurns } from './change-turns.ts'
 import type { HsmHealth } from './hsm.ts'
+import { Logins } from './logins.ts'
 import type { CallFailure } from './messages.ts'
 import { gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
@@ -52,9 +52,12 @@ const firstPause = 50
 const longestPause = 1000
 /** For this share of the deadline calls wait for the last worker to be replaced; if it takes longer, they fail at once. */
 const patience = 0.5
-/** A worker that says nothing for this share of the deadline gets no more calls, and another one is started. */
-const silence = 0.25
-/** Milliseconds, or a share of the deadline where that is more: if it says nothing for so long, others do its calls. */
+/**
+ * A worker that says nothing for this share of the deadline gets no more calls, and another one is started. Where calls do not wait
+ * for one another, nothing is heard for as long as the HSM takes for one of them.
+ */
+const silence = { synchronous: 0.25, asynchronous: 0.75, threads: 0.75 }
+/** Milliseconds, or a share of the deadline where that is more: if it says nothing for so long, others do what waits behind a call. */
 const hesitation = { least: 50, share: 0.025 }
 /** How many deadlines a login may take. */
 const loginFactor = 5
@@ -78,10 +81,9 @@ export class Fleet implements WorkerEvents {
   /** Milliseconds. */
   readonly #hesitation: number
   readonly #watch: NodeJS.Timeout
+  readonly #logins: Logins
   #starting: WorkerProcess | undefined
   #replacing: Promise<void> | undefined
-  /** One worker after another: a PIN that was refused is not tried by the next one. */
-  #logins: Promise<unknown> = Promise.resolve()
   #down: { readonly state: Exclude<HsmHealth['state'], 'ready'>; readonly reason: Error } | undefined
   /** Workers in a row that did not start, or died before they answered anything. */
   #failures = 0
@@ -97,6 +99,10 @@ export class Fleet implements WorkerEvents {
       () => this.#all().every(({ reading }) => reading === 0),
       () => events.changed(),
     )
+    this.#logins = new Logins(loginFactor * options.deadline, {
+      isStopped: () => this.#isStopped,
+      tried: (worker, failure) => this.#logInTried(worker, failure),
+    })
     this.#hesitation = Math.max(hesitation.least, options.deadline * hesitation.share)
     const watch = () => {
       this.#relieveHesitant()
@@ -189,7 +195,7 @@ export class Fleet implements WorkerEvents {
   }
 
   returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy' | 'missing'): void {
-    if (why === 'loginLost') this.#logInAgain(worker)
+    if (why === 'loginLost') this.#logins.again(worker)
     this.#events.returned(worker, call, why)
     this.#ended(worker)
   }
@@ -224,6 +230,7 @@ export class Fleet implements WorkerEvents {
   /** Where one call takes long, those behind it need not wait for it as long as another worker has time. */
   #relieveHesitant(): void {
     for (const worker of this.#workers) {
+      if (worker.mode !== 'synchronous') continue
       if (worker.isHesitant || !worker.isSilent(this.#hesitation) || this.leastBusy(worker) === undefined) continue
       worker.isHesitant = true
       this.#events.unfinished(worker.takeBack(), 'it hesitates')
@@ -232,7 +239,8 @@ export class Fleet implements WorkerEvents {
 
   /** A worker that hangs: another one takes its place, and does its calls, but for the oldest. */
   #condemnSilent(): void {
-    for (const worker of this.#workers.filter(each => each.isSilent(silence * this.#options.deadline))) {
+    const isHanging = (worker: WorkerProcess) => worker.isSilent(silence[worker.mode] * this.#options.deadline)
+    for (const worker of this.#workers.filter(isHanging)) {
       this.#workers.splice(this.#workers.indexOf(worker), 1)
       this.#condemned.add(worker)
       this.#log('warn', 'An HSM worker does not answer.', { pid: worker.pid })
@@ -241,38 +249,12 @@ export class Fleet implements WorkerEvents {
     }
   }
 
-  #logInAgain(worker: WorkerProcess): void {
-    if (worker.isLoggingIn || worker.lost) return
-    worker.isLoggingIn = true
-    this.#logins = this.#logins.then(() => this.#logIn(worker)).catch(() => undefined)
-  }
-
-  async #logIn(worker: WorkerProcess): Promise<void> {
-    if (worker.lost || this.#isStopped) return
-    const failure = await this.#sendLogin(worker)
-    worker.isLoggingIn = false
+  #logInTried(worker: WorkerProcess, failure: CallFailure | undefined): void {
     if (failure === undefined) {
       this.#log('warn', 'An HSM worker had lost its login, and has logged in again.', { pid: worker.pid })
     } else if (failure.pinRefused) this.#stop(failure.failure.cause as Error)
     else worker.kill()
     this.#events.changed()
-  }
-
-  #sendLogin(worker: WorkerProcess): Promise<CallFailure | undefined> {
-    const startedAt = performance.now()
-    return new Promise(resolve => {
-      worker.send({
-        name: 'logIn',
-        payload: Buffer.alloc(0),
-        caller: '',
-        startedAt,
-        deadline: startedAt + loginFactor * this.#options.deadline,
-        attempts: 0,
-        isRepeated: false,
-        answer: () => resolve(undefined),
-        fail: resolve,
-      })
-    })
   }
 
   #replaceMissing(): void {

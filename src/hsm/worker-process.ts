@@ -18,6 +18,7 @@ import {
 } from './messages.ts'
 import type { Profile } from './profiles/profile.ts'
 import type { TokenAddress } from './worker/connection.ts'
+import type { Mode } from './worker/mode.ts'
 import type { PinSource } from './worker/pin.ts'
 
 /** What a worker is told when it starts. */
@@ -140,6 +141,11 @@ export class WorkerProcess {
 
   get pid(): number | undefined {
     return this.#child.process.pid
+  }
+
+  /** Once it is ready. */
+  get mode(): Mode {
+    return this.#report!.mode
   }
 
   /** Calls that it has not settled. */
