@@ -34,7 +34,8 @@ export const classes = {
   sessionLost: { recovery: 'new session', failure: 'KeyUnavailableException' },
   loginLost: { recovery: 'log in again', failure: 'KeyUnavailableException' },
   pinRefused: { recovery: 'stop', failure: 'KeyUnavailableException' },
-  handleStale: { recovery: 'find again', failure: 'KMSInvalidStateException' },
+  /** An object that is found, but whose handle does not serve, is not gone. */
+  handleStale: { recovery: 'find again', failure: 'KeyUnavailableException' },
   busy: { recovery: 'back off', failure: 'ThrottlingException' },
   /** AWS CloudHSM says that it throttles with CKR_DEVICE_ERROR. */
   deviceLost: { recovery: 'ask the canary', healthy: 'back off', failure: 'KeyUnavailableException' },

@@ -191,6 +191,17 @@ describe('a return code that may mean anything', () => {
   })
 })
 
+describe('a handle that does not serve though its object is found', () => {
+  it('does not make the key missing: another worker is asked, and in the end the HSM is said to be unavailable', async () => {
+    await connect()
+    await hsm.encrypt(material, text, aad)
+    faults.set('fail C_EncryptInit CKR_KEY_HANDLE_INVALID times 2')
+    await hsm.encrypt(material, text, aad)
+    faults.set('fail C_EncryptInit CKR_KEY_HANDLE_INVALID')
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+  })
+})
+
 describe('an HSM that throttles', () => {
   it('answers ThrottlingException when its pauses are longer than the deadline', async () => {
     await connect({ deadline: 300 })

@@ -147,6 +147,7 @@ export interface Answer {
 
 const statuses: Readonly<Partial<Record<Recovery, number>>> = {
   'log in again': status.loginLost,
+  'find again': status.missing,
   'back off': status.busy,
   'replace worker': status.ending,
   stop: status.pinRefused,
