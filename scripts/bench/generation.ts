@@ -4,9 +4,9 @@ import type { Figure } from './figure.ts'
 import { type BenchGateway, DataFolder } from './gateway.ts'
 
 /** Callers that encrypt every few milliseconds, fewer than would load the machine. */
-const callers = 4
-const interval = 10
-const generations = 6
+const callers = 2
+const interval = 20
+const generations = 12
 
 /** The 99th percentile of Encrypt's latency while RSA_4096 keys are generated without pause, against that without. */
 export async function encryptDuringGeneration(): Promise<Figure> {
