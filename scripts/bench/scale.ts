@@ -48,9 +48,11 @@ export async function addKeys(folder: DataFolder, count: number): Promise<void> 
 /** Keys that storage knows, on an HSM that is not there: on one that is they would be missed, and looked for. */
 async function addRecords(folder: DataFolder, count: number): Promise<void> {
   const storage = await openStorage(sqlite(join(folder.path, 'strongroom.db')))
-  const changes = new Changes(randomUUID())
-  for (let i = 0; i < count; i++) changes.put('keys', aRecord())
-  await storage.commit(changes)
+  for (let done = 0; done < count; done += 1000) {
+    const changes = new Changes(randomUUID())
+    for (let i = 0; i < 1000; i++) changes.put('keys', aRecord())
+    await storage.commit(changes)
+  }
   await storage.close()
 }
 
