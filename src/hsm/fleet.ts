@@ -175,7 +175,8 @@ export class Fleet implements WorkerEvents {
   async close(drained: Promise<void>): Promise<void> {
     this.#closing.abort()
     clearInterval(this.#watch)
-    this.#starting?.kill()
+    // Not killed: SoftHSM rewrites the token's file at a login, and half of it is a token that is gone.
+    void this.#starting?.end(endGrace)
     await drained
     await this.#replacing?.catch(() => undefined)
     await Promise.all(this.#all().map(worker => worker.end(endGrace)))

@@ -201,6 +201,7 @@ export class WorkerProcess {
   async end(grace: number): Promise<void> {
     this.lost = true
     clearTimeout(this.#timer)
+    this.#start.reject(new StartError({ message: 'It was ended before it was ready.', reason: 'unavailable' }))
     this.#child.socket.end()
     const timer = setTimeout(() => this.kill(), grace)
     await this.ended
