@@ -1,6 +1,7 @@
 /** The PKCS#11 functions that are used, over pkcs11js, with types it lacks and one kind of error. */
 import pkcs11js from 'pkcs11js'
 import { CryptokiError, classOf } from '../return-codes.ts'
+import type { Awaitable } from './awaitable.ts'
 
 /** A slot, session or object: numbers that pkcs11js keeps in a Buffer. */
 export type Handle = Buffer
@@ -30,12 +31,6 @@ export interface SlotToken {
   /** CKF_* of CK_TOKEN_INFO. */
   readonly flags: number
 }
-
-/**
- * What a long function gives: a value where it was called in this thread, a promise where libuv's pool calls it. Whoever awaits
- * it serves both.
- */
-export type Awaitable<T> = T | Promise<T>
 
 export const userType = { securityOfficer: pkcs11js.CKU_SO, user: pkcs11js.CKU_USER } as const
 

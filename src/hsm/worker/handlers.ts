@@ -21,6 +21,7 @@ import {
   status,
 } from '../messages.ts'
 import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from '../return-codes.ts'
+import { type Awaitable, settle, whenDone } from './awaitable.ts'
 import { PinRefused } from './connection.ts'
 import type { Pkcs11 } from './pkcs11.ts'
 
@@ -32,14 +33,14 @@ export interface CallContext {
   readonly change: () => Promise<void>
 }
 
-type Handler = (hsm: Pkcs11, payload: Buffer, context: CallContext) => Promise<Buffer>
+type Handler = (hsm: Pkcs11, payload: Buffer, context: CallContext) => Awaitable<Buffer>
 
 const nothing = Buffer.alloc(0)
 
 const handlers: Readonly<Record<CallName, Handler>> = {
-  async encrypt(hsm, payload) {
+  encrypt(hsm, payload) {
     const { material, plaintext, aad } = decodeEncrypt(payload)
-    return encodeSealed(await hsm.encrypt(material, plaintext, aad))
+    return whenDone(hsm.encrypt(material, plaintext, aad), encodeSealed)
   },
   decrypt(hsm, payload) {
     const { material, iv, ciphertext, aad } = decodeDecrypt(payload)
@@ -153,23 +154,22 @@ const statuses: Readonly<Partial<Record<Recovery, number>>> = {
   stop: status.pinRefused,
 }
 
-/** Does a call and never rejects. @param kind of the request frame */
-export async function answerTo(
-  hsm: Pkcs11,
-  kind: number,
-  payload: Buffer,
-  change: () => Promise<void>,
-): Promise<Answer> {
+/** Does a call and never fails. @param kind of the request frame */
+export function answerTo(hsm: Pkcs11, kind: number, payload: Buffer, change: () => Promise<void>): Awaitable<Answer> {
   const { handler } = kinds.get(kind & ~repeated)!
-  try {
-    return { kind: status.ok, payload: await handler(hsm, payload, { again: kind >= repeated, change }) }
-  } catch (error) {
-    const failure = failureFrom(error)
-    const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'NONE'
-    const answer = encodeFailure({ failure, returnCode })
-    if (failure.code === 'KMSInvalidStateException') return { kind: status.missing, payload: answer }
-    return { kind: statuses[await recoveryAfter(hsm, error)] ?? status.failed, payload: answer }
-  }
+  return settle(
+    () => handler(hsm, payload, { again: kind >= repeated, change }),
+    payload => ({ kind: status.ok, payload }),
+    error => refusal(hsm, error),
+  )
+}
+
+async function refusal(hsm: Pkcs11, error: unknown): Promise<Answer> {
+  const failure = failureFrom(error)
+  const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'NONE'
+  const payload = encodeFailure({ failure, returnCode })
+  if (failure.code === 'KMSInvalidStateException') return { kind: status.missing, payload }
+  return { kind: statuses[await recoveryAfter(hsm, error)] ?? status.failed, payload }
 }
 
 async function recoveryAfter(hsm: Pkcs11, error: unknown): Promise<Recovery> {

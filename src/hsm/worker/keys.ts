@@ -2,8 +2,9 @@
 
 import type { HsmObject } from '../hsm.ts'
 import { type Recovery, recoveryFrom } from '../return-codes.ts'
+import { type Awaitable, settle } from './awaitable.ts'
 import type { Connection } from './connection.ts'
-import type { Awaitable, Cryptoki, Handle } from './cryptoki.ts'
+import type { Cryptoki, Handle } from './cryptoki.ts'
 import { KeyHandles } from './key-handles.ts'
 import { SessionPool } from './session-pool.ts'
 
@@ -27,7 +28,7 @@ export class Keys {
   }
 
   /** Uses a key in a way that is safe to repeat. Rejects with KMSInvalidStateException when the token does not hold it. */
-  use<T>(material: string, operation: (session: Handle, key: Handle) => Awaitable<T>): Promise<T> {
+  use<T>(material: string, operation: (session: Handle, key: Handle) => Awaitable<T>): Awaitable<T> {
     return this.#repeated(
       session => operation(session, this.#handles.find(session, material)),
       () => this.#handles.forget(material),
@@ -35,7 +36,7 @@ export class Keys {
   }
 
   /** What needs a session but no key, and is safe to repeat. */
-  run<T>(operation: (session: Handle) => Awaitable<T>, forget?: () => void): Promise<T> {
+  run<T>(operation: (session: Handle) => Awaitable<T>, forget?: () => void): Awaitable<T> {
     return this.#repeated(operation, forget)
   }
 
@@ -49,7 +50,7 @@ export class Keys {
     material: string,
     again: boolean,
     operation: (session: Handle) => Promise<{ readonly key: Handle; readonly result: T }>,
-  ): Promise<T> {
+  ): Awaitable<T> {
     let tried = again
     return this.#repeated(async session => {
       if (tried) this.#destroyAll(session, material)
@@ -65,7 +66,7 @@ export class Keys {
     material: string,
     look: 'quick' | 'thorough',
     inspection: (session: Handle, found: readonly Handle[]) => Promise<T>,
-  ): Promise<T> {
+  ): Awaitable<T> {
     return this.#repeated(
       session => inspection(session, this.#handles.look(session, material, look)),
       () => this.#handles.forget(material),
@@ -73,7 +74,7 @@ export class Keys {
   }
 
   /** Destroys every key object with that CKA_ID. */
-  destroy(material: string): Promise<void> {
+  destroy(material: string): Awaitable<void> {
     return this.#repeated(session => this.#destroyAll(session, material))
   }
 
@@ -82,7 +83,7 @@ export class Keys {
     for (const key of this.#handles.search(session, material)) this.#cryptoki.destroyObject(session, key)
   }
 
-  objects(): Promise<readonly HsmObject[]> {
+  objects(): Awaitable<readonly HsmObject[]> {
     return this.#repeated(session => this.#handles.objects(session))
   }
 
@@ -97,21 +98,24 @@ export class Keys {
   }
 
   /** Each recovery is tried once. `forget` makes the operation look for an object again that it remembers. */
-  async #repeated<T>(operation: (session: Handle) => Awaitable<T>, forget?: () => void): Promise<T> {
-    const tried = new Set<Recovery>()
-    for (;;) {
-      try {
-        return await this.#sessions.run(operation)
-      } catch (error) {
+  #repeated<T>(
+    operation: (session: Handle) => Awaitable<T>,
+    forget?: () => void,
+    tried: readonly Recovery[] = [],
+  ): Awaitable<T> {
+    return settle(
+      () => this.#sessions.run(operation),
+      result => result,
+      error => {
         const recovery = recoveryFrom(error)
-        if (tried.has(recovery)) throw error
-        tried.add(recovery)
+        if (tried.includes(recovery)) throw error
         if (recovery === 'new session') {
           this.#sessions.abandon()
           this.#connection.keepSession()
         } else if (recovery !== 'find again') throw error
         forget?.()
-      }
-    }
+        return this.#repeated(operation, forget, [...tried, recovery])
+      },
+    )
   }
 }

@@ -15,11 +15,12 @@ import type { KeyRequest, PublicKeyUse } from '../messages.ts'
 import { encryptOaep, oaepHash } from '../outside.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
 import { CryptokiError, failureFrom } from '../return-codes.ts'
+import { type Awaitable, settle, whenDone } from './awaitable.ts'
 import { isBadCiphertext, isBadSignature } from './bad-input.ts'
 import { Canary } from './canary.ts'
 import { type Capabilities, dataKeyPairMechanism, gcmOf, keyMechanism } from './capabilities.ts'
 import type { Connection } from './connection.ts'
-import type { Awaitable, Cryptoki, Handle } from './cryptoki.ts'
+import type { Cryptoki, Handle } from './cryptoki.ts'
 import { isSealed, opening, sealing } from './gcm.ts'
 import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
 import { inspectObjects } from './key-inspection.ts'
@@ -103,21 +104,21 @@ export class Pkcs11 {
     return error instanceof CryptokiError && this.#profile.throttling.includes(error.returnCode)
   }
 
-  encrypt(material: string, plaintext: Buffer, aad: Buffer): Promise<{ iv: Buffer; ciphertext: Buffer }> {
+  encrypt(material: string, plaintext: Buffer, aad: Buffer): Awaitable<{ iv: Buffer; ciphertext: Buffer }> {
     const gcm = gcmOf(this.#capabilities)
-    return this.#keys.use(material, async (session, key) => {
+    return this.#keys.use(material, (session, key) => {
       const { mechanism, outputLength, split } = sealing(gcm, plaintext, aad, () => this.#nextIv(session))
-      return split(await this.#cryptoki.encrypt(session, mechanism, key, plaintext, outputLength))
+      return whenDone(this.#cryptoki.encrypt(session, mechanism, key, plaintext, outputLength), split)
     })
   }
 
-  /** Rejects with InvalidCiphertextException, without text, for whatever does not decrypt. */
-  async decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
+  /** Fails with InvalidCiphertextException, without text, for whatever does not decrypt. */
+  decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer> {
     if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertextException')
     return this.#decrypted(() => this.#open(material, iv, ciphertext, aad))
   }
 
-  random(length: number): Promise<Buffer> {
+  random(length: number): Awaitable<Buffer> {
     return this.#keys.run(session => this.#cryptoki.random(session, length))
   }
 
@@ -163,13 +164,13 @@ export class Pkcs11 {
     )
   }
 
-  /** Rejects with InvalidCiphertextException, without text, for whatever does not decrypt. */
-  async decryptRaw(
+  /** Fails with InvalidCiphertextException, without text, for whatever does not decrypt. */
+  decryptRaw(
     material: string,
     spec: SupportedKeySpec,
     algorithm: EncryptionAlgorithmSpec,
     ciphertext: Buffer,
-  ): Promise<Buffer> {
+  ): Awaitable<Buffer> {
     const hash = oaepHash(algorithm)
     const onToken = this.#profile.oaepHashes.includes(hash)
     if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertextException')
@@ -177,24 +178,22 @@ export class Pkcs11 {
       throw new Failure('UnsupportedOperationException', `The HSM does not decrypt with ${algorithm}.`)
     }
     const mechanism = onToken ? rsaOaep(hash) : rsaRaw
-    const decrypted = await this.#decrypted(() =>
+    const decrypted = this.#decrypted(() =>
       this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, ciphertext)),
     )
-    const plaintext = onToken ? decrypted : unpadOaepSha256(decrypted)
-    if (plaintext === undefined) throw new Failure('InvalidCiphertextException')
-    return plaintext
+    return onToken ? decrypted : whenDone(decrypted, unpadded)
   }
 
-  async sign(
+  sign(
     material: string,
     spec: SupportedKeySpec,
     algorithm: SigningAlgorithmSpec,
     type: MessageType,
     message: Buffer,
-  ): Promise<Buffer> {
+  ): Awaitable<Buffer> {
     const { mechanism, input, length, toKms } = signing(spec, algorithm, type, message)
-    return this.#keys.use(material, async (session, key) =>
-      toKms(await this.#cryptoki.sign(session, mechanism, key, input, length)),
+    return this.#keys.use(material, (session, key) =>
+      whenDone(this.#cryptoki.sign(session, mechanism, key, input, length), toKms),
     )
   }
 
@@ -218,7 +217,7 @@ export class Pkcs11 {
     }
   }
 
-  generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Promise<Buffer> {
+  generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Awaitable<Buffer> {
     const { mechanism, bytes } = macs[algorithm]
     return this.#keys.use(material, (session, key) => this.#cryptoki.sign(session, mechanism, key, message, bytes))
   }
@@ -232,7 +231,7 @@ export class Pkcs11 {
   }
 
   /** @param peer DER SubjectPublicKeyInfo of a point on the key's curve */
-  deriveSharedSecret(material: string, spec: SupportedKeySpec, peer: Buffer): Promise<Buffer> {
+  deriveSharedSecret(material: string, spec: SupportedKeySpec, peer: Buffer): Awaitable<Buffer> {
     const curve = keyMechanisms[spec]!.curve!
     return this.#keys.use(material, async (session, key) => {
       const template = sharedSecretTemplate(curve.coordinate)
@@ -245,7 +244,7 @@ export class Pkcs11 {
     })
   }
 
-  destroyKey(material: string): Promise<void> {
+  destroyKey(material: string): Awaitable<void> {
     return this.#keys.destroy(material)
   }
 
@@ -262,11 +261,11 @@ export class Pkcs11 {
     }
   }
 
-  objects(): Promise<readonly HsmObject[]> {
+  objects(): Awaitable<readonly HsmObject[]> {
     return this.#keys.objects()
   }
 
-  #open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
+  #open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer> {
     const { mechanism, input } = opening(gcmOf(this.#capabilities), iv, ciphertext, aad)
     return this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, input))
   }
@@ -276,7 +275,7 @@ export class Pkcs11 {
     key: PublicKeyUse,
     usage: KeyUsageType,
     use: (session: Handle, object: Handle) => Awaitable<T>,
-  ): Promise<T> {
+  ): Awaitable<T> {
     return this.#keys.run(
       session => use(session, this.#publicObjects.find(key, usage)),
       () => this.#publicObjects.clear(),
@@ -293,14 +292,22 @@ export class Pkcs11 {
   }
 
   /** Vendors say with the same codes that a ciphertext is wrong and that the HSM is ill: where it works, it was the ciphertext. */
-  async #decrypted(decrypt: () => Promise<Buffer>): Promise<Buffer> {
-    try {
-      return await decrypt()
-    } catch (error) {
-      if (!isBadCiphertext(error, this.#profile)) throw error
-      const isClear = failureFrom(error).code === 'InvalidCiphertextException'
-      if (!isClear && !(await this.works())) throw error
-      throw new Failure('InvalidCiphertextException', '', { cause: error })
-    }
+  #decrypted(decrypt: () => Awaitable<Buffer>): Awaitable<Buffer> {
+    return settle(
+      decrypt,
+      plaintext => plaintext,
+      async error => {
+        if (!isBadCiphertext(error, this.#profile)) throw error
+        const isClear = failureFrom(error).code === 'InvalidCiphertextException'
+        if (!isClear && !(await this.works())) throw error
+        throw new Failure('InvalidCiphertextException', '', { cause: error })
+      },
+    )
   }
+}
+
+function unpadded(decrypted: Buffer): Buffer {
+  const plaintext = unpadOaepSha256(decrypted)
+  if (plaintext === undefined) throw new Failure('InvalidCiphertextException')
+  return plaintext
 }

@@ -1,6 +1,7 @@
 /** Sessions of one slot: borrowed, used and given back or discarded in one function. */
 import { Failure } from '../../errors.ts'
-import type { Awaitable, Cryptoki, Handle } from './cryptoki.ts'
+import { type Awaitable, settle } from './awaitable.ts'
+import type { Cryptoki, Handle } from './cryptoki.ts'
 
 export class SessionPool {
   readonly #cryptoki: Cryptoki
@@ -23,16 +24,12 @@ export class SessionPool {
    * Runs one operation in a session that nobody else uses. An error may leave the operation active, which spoils the session
    * for the next one, so the session is closed; only a Failure says that the operation ended as it should.
    */
-  async run<T>(use: (session: Handle) => Awaitable<T>): Promise<T> {
-    if (this.#borrowed === this.#most) await new Promise<void>(resolve => this.#waiting.push(resolve))
-    else this.#borrowed++
-    try {
-      return await this.#use(use)
-    } finally {
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#borrowed--
-      else next()
+  run<T>(use: (session: Handle) => Awaitable<T>): Awaitable<T> {
+    if (this.#borrowed < this.#most) {
+      this.#borrowed++
+      return this.#use(use)
     }
+    return new Promise<void>(resolve => this.#waiting.push(resolve)).then(() => this.#use(use))
   }
 
   /** Closes the idle sessions: where one was lost, the others are too. */
@@ -43,22 +40,36 @@ export class SessionPool {
     for (const session of idle) this.#cryptoki.discardSession(session)
   }
 
-  async #use<T>(use: (session: Handle) => Awaitable<T>): Promise<T> {
+  #use<T>(use: (session: Handle) => Awaitable<T>): Awaitable<T> {
     const generation = this.#generation
-    const session = this.#idle.pop() ?? this.#cryptoki.openSession(this.#slot)
-    try {
-      const result = await use(session)
-      this.#giveBack(session, generation)
-      return result
-    } catch (error) {
-      if (error instanceof Failure) this.#giveBack(session, generation)
-      else this.#cryptoki.discardSession(session)
-      throw error
-    }
+    let session: Handle | undefined
+    return settle(
+      () => {
+        session = this.#idle.pop() ?? this.#cryptoki.openSession(this.#slot)
+        return use(session)
+      },
+      result => {
+        this.#giveBack(session!, generation)
+        this.#letNext()
+        return result
+      },
+      error => {
+        if (session !== undefined && error instanceof Failure) this.#giveBack(session, generation)
+        else if (session !== undefined) this.#cryptoki.discardSession(session)
+        this.#letNext()
+        throw error
+      },
+    )
   }
 
   #giveBack(session: Handle, generation: number): void {
     if (generation === this.#generation) this.#idle.push(session)
     else this.#cryptoki.discardSession(session)
+  }
+
+  #letNext(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#borrowed--
+    else next()
   }
 }

@@ -4,6 +4,7 @@ import type { CustodyFault } from '../../model/key.ts'
 import { FrameReader, FrameWriter } from '../frames.ts'
 import { calls, changeGranted, encodeJson, type StartFailure, startId, status, type WorkerReport } from '../messages.ts'
 import type { WorkerArgument } from '../worker-process.ts'
+import { type Awaitable, whenDone } from './awaitable.ts'
 import { type Connection, connect, PinRefused } from './connection.ts'
 import { type Answer, answerTo, laneOf } from './handlers.ts'
 import { fastestMode } from './mode.ts'
@@ -46,32 +47,22 @@ function changeFor(id: number): () => Promise<void> {
 }
 
 /** @param kind of the request frame */
-type Perform = (kind: number, payload: Buffer, change: () => Promise<void>) => Promise<Answer>
+type Perform = (kind: number, payload: Buffer, change: () => Promise<void>) => Awaitable<Answer>
 
-async function receive(perform: Perform, id: number, kind: number, payload: Buffer): Promise<void> {
+function receive(perform: Perform, id: number, kind: number, payload: Buffer): void {
   if (kind === changeGranted) {
     grants.get(id)?.()
     grants.delete(id)
     return
   }
   const request = Buffer.from(payload)
-  const answer = await perform(kind, request, changeFor(id))
-  request.fill(0)
-  if (ending) return
-  writer.write(id, answer.kind, answer.payload)
-  answer.payload.fill(0)
-  if (answer.kind === status.ending) end()
-}
-
-/** One call after another, so that the first is answered before the last is begun. What changes the token may take long. */
-function inTurn(hsm: Pkcs11): Perform {
-  let last: Promise<unknown> = Promise.resolve()
-  return (kind, payload, change) => {
-    if (laneOf(kind) === 'management') return answerTo(hsm, kind, payload, change)
-    const answer = last.then(() => answerTo(hsm, kind, payload, change))
-    last = answer
-    return answer
-  }
+  whenDone(perform(kind, request, changeFor(id)), answer => {
+    request.fill(0)
+    if (ending) return
+    writer.write(id, answer.kind, answer.payload)
+    answer.payload.fill(0)
+    if (answer.kind === status.ending) end()
+  })
 }
 
 /** Chooses the mode by a measurement, unless the profile says which. */
@@ -87,8 +78,7 @@ async function start(connection: Connection): Promise<{ perform: Perform; report
   await checkTrust(hsm)
   connection.cryptoki.asynchronous = mode === 'asynchronous'
   const report = { capacity, mode, capabilities }
-  if (mode === 'asynchronous') return { perform: (...call) => answerTo(hsm, ...call), report }
-  if (mode === 'synchronous') return { perform: inTurn(hsm), report }
+  if (mode !== 'threads') return { perform: (...call) => answerTo(hsm, ...call), report }
   const threads = await ThreadPool.start(sessions, { argument, capabilities, slot: connection.slot })
   const perform: Perform = async (kind, payload, change) => {
     if (laneOf(kind) === 'cryptography') return threads.perform(kind, payload)
@@ -129,7 +119,7 @@ gateway.on('close', () => process.exit())
 
 try {
   const { perform, report } = await start(await connect(argument, argument, profile))
-  const reader = new FrameReader((id, kind, payload) => void receive(perform, id, kind, payload))
+  const reader = new FrameReader((id, kind, payload) => receive(perform, id, kind, payload))
   gateway.on('data', chunk => reader.read(chunk as Buffer))
   writer.write(startId, status.ok, encodeJson(report))
 } catch (error) {
