@@ -8,9 +8,8 @@ import type { AuditRecord, Journal } from './entry.ts'
 
 /** The part of a FileHandle, opened for appending, that the journal uses. */
 export interface JournalFile {
-  /** Appends the bytes from `offset` on; like write(2) it may write fewer. */
+  /** Appends the bytes from `offset` on, and resolves when they are durable; like write(2) it may write fewer. */
   write(bytes: Uint8Array, offset: number): Promise<{ readonly bytesWritten: number }>
-  datasync(): Promise<void>
   truncate(length: number): Promise<void>
   close(): Promise<void>
 }
@@ -24,7 +23,9 @@ export interface JournalFile {
 export async function openJournal(path: string): Promise<FileJournal> {
   let file: FileHandle | undefined
   try {
-    file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND, 0o600)
+    // O_DSYNC: a write returns when it is durable. One with an fdatasync after it is two jobs for libuv's pool.
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_DSYNC
+    file = await open(path, flags, 0o600)
     await syncDirectory(dirname(path))
     const size = await mendLastLine(file, path)
     await file.datasync()
@@ -98,7 +99,6 @@ export class FileJournal implements Journal {
       if (this.#torn) await this.#cut()
       this.#torn = true
       for (let offset = 0; offset < bytes.length; ) offset += (await this.#file.write(bytes, offset)).bytesWritten
-      await this.#file.datasync()
       this.#size += bytes.length
       this.#torn = false
     } catch (error) {

@@ -65,28 +65,28 @@ describe('the audit journal', () => {
     )
   })
 
-  it('serves many calls with one write and one synchronisation, and gathers while that runs', async () => {
+  it('serves many calls with one write, and gathers while that runs', async () => {
     const file = new Disk()
     const journal = new FileJournal(file, 0)
-    const release = file.holdSynchronisation()
+    const release = file.holdWrite()
     const first = Array.from({ length: 64 }, (_, number) => journal.append(aRecord(number)))
-    await file.synchronising
+    await file.writing
     const second = Array.from({ length: 64 }, (_, number) => journal.append(aRecord(64 + number)))
     release()
     await Promise.all([...first, ...second])
-    expect([file.writes, file.synchronisations]).toEqual([2, 2])
+    expect(file.writes).toBe(2)
     expect(file.records().map(record => Number(record.eventID))).toEqual([...Array(128).keys()])
   })
 
-  it('accepts nothing before it is synchronised', async () => {
+  it('accepts nothing before it is durable', async () => {
     const file = new Disk()
     const journal = new FileJournal(file, 0)
-    const release = file.holdSynchronisation()
+    const release = file.holdWrite()
     let accepted = false
     const appended = journal.append(aRecord(1)).then(() => {
       accepted = true
     })
-    await file.synchronising
+    await file.writing
     await new Promise(setImmediate)
     expect(file.records()).toHaveLength(1)
     expect(accepted).toBe(false)
@@ -98,7 +98,7 @@ describe('the audit journal', () => {
   it('rejects with an internal failure that keeps its cause and says nothing', async () => {
     const file = new Disk()
     const journal = new FileJournal(file, 0)
-    file.fault = 'datasync'
+    file.fault = 'lost'
     const failure = await journal.append(aRecord(1)).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(Failure)
     expect(failure).toMatchObject({ code: 'KMSInternalException', message: '', cause: { code: 'EIO' } })
@@ -222,15 +222,15 @@ describe('a journal file', () => {
   })
 })
 
-type Fault = 'none' | 'write' | 'half' | 'short' | 'datasync' | 'datasync and truncate' | 'half and truncate'
-/** `half` writes some bytes and fails at the rest; `short` writes a few bytes at a time, and well. */
+type Fault = 'none' | 'write' | 'half' | 'short' | 'lost' | 'lost and truncate' | 'half and truncate'
+/** `lost` writes all and fails to make it durable; `half` writes some bytes and fails at the rest; `short` writes a few bytes at a time, and well. */
 const fault = fc.constantFrom<Fault[]>(
   'none',
   'write',
   'half',
   'short',
-  'datasync',
-  'datasync and truncate',
+  'lost',
+  'lost and truncate',
   'half and truncate',
 )
 
@@ -239,15 +239,14 @@ class Disk implements JournalFile {
   content: Buffer = Buffer.alloc(0)
   fault: Fault = 'none'
   writes = 0
-  synchronisations = 0
-  /** Resolves when a held synchronisation has begun. */
-  synchronising: Promise<void> = Promise.resolve()
+  /** Resolves when a held write has begun. */
+  writing: Promise<void> = Promise.resolve()
   #held: { begun(): void; released: Promise<void> } | undefined
 
-  holdSynchronisation(): () => void {
+  holdWrite(): () => void {
     const begun = Promise.withResolvers<void>()
     const released = Promise.withResolvers<void>()
-    this.synchronising = begun.promise
+    this.writing = begun.promise
     this.#held = { begun: begun.resolve, released: released.promise }
     return () => {
       this.#held = undefined
@@ -262,14 +261,10 @@ class Disk implements JournalFile {
     const length = this.fault === 'short' ? 7 : half ? Math.ceil(bytes.length / 2) : bytes.length
     const written = bytes.subarray(offset, offset + length)
     this.content = Buffer.concat([this.content, written])
-    return { bytesWritten: written.length }
-  }
-
-  async datasync(): Promise<void> {
-    this.synchronisations++
     this.#held?.begun()
     await this.#held?.released
-    if (this.fault.startsWith('datasync')) throw diskError('EIO')
+    if (this.fault.startsWith('lost')) throw diskError('EIO')
+    return { bytesWritten: written.length }
   }
 
   async truncate(length: number): Promise<void> {
