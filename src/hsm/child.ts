@@ -16,8 +16,11 @@ export interface Child {
   readonly errors: Readable
 }
 
-/** A core file would hold plaintexts and the PIN. */
-const withoutCoreFiles = 'ulimit -c 0; exec "$@"'
+/**
+ * A core file would hold plaintexts and the PIN. Woken by a message, a child of the same priority would push the gateway, which all
+ * callers wait for, off its processor.
+ */
+const shell = 'ulimit -c 0; exec nice -n 5 "$@"'
 
 /**
  * @param argument handed over as JSON on the command line, where everyone can read it: no secrets
@@ -26,7 +29,7 @@ const withoutCoreFiles = 'ulimit -c 0; exec "$@"'
 export function startChild(entry: Entry, argument: unknown, environment: Readonly<Record<string, string>>): Child {
   const { pathname } = new URL(`./${entry}${extname(import.meta.url)}`, import.meta.url)
   const command = [process.execPath, decodeURIComponent(pathname), JSON.stringify(argument)]
-  const child = spawn('/bin/sh', ['-c', withoutCoreFiles, 'sh', ...command], {
+  const child = spawn('/bin/sh', ['-c', shell, 'sh', ...command], {
     env: { ...compileCache(), ...environment },
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   })

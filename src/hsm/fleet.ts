@@ -77,6 +77,8 @@ export class Fleet implements WorkerEvents {
   readonly #workers: WorkerProcess[] = []
   /** Those that hang, for as long as a call of theirs may still be answered. */
   readonly #condemned = new Set<WorkerProcess>()
+  /** Whose processes are not gone yet, the lost ones among them. */
+  readonly #running = new Set<WorkerProcess>()
   readonly #closing = new AbortController()
   /** Milliseconds. */
   readonly #hesitation: number
@@ -179,7 +181,8 @@ export class Fleet implements WorkerEvents {
     void this.#starting?.end(endGrace)
     await drained
     await this.#replacing?.catch(() => undefined)
-    await Promise.all(this.#all().map(worker => worker.end(endGrace)))
+    for (const worker of this.#all()) void worker.end(endGrace)
+    await Promise.all([...this.#running].map(({ ended }) => ended))
   }
 
   lost(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void {
@@ -323,7 +326,10 @@ export class Fleet implements WorkerEvents {
     // The size of libuv's pool has to be said before the process starts.
     const pool = { UV_THREADPOOL_SIZE: String(this.#sessions + sparePoolThreads) }
     const environment = { ...(this.#profile.mode !== 'synchronous' && pool), ...this.#options.environment }
-    return new WorkerProcess({ ...address, pinFile, pinVariable, ...settings }, environment, this)
+    const worker = new WorkerProcess({ ...address, pinFile, pinVariable, ...settings }, environment, this)
+    this.#running.add(worker)
+    void worker.ended.then(() => this.#running.delete(worker))
+    return worker
   }
 
   /** As long as no worker is left, nothing waits for one. */
