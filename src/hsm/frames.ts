@@ -14,7 +14,7 @@ export const maximumFrameLength = 2 ** 24
 const usualCapacity = 4096
 const none = Buffer.alloc(0)
 /** So many frames are enough for a write of their own: the other process works on them while this one makes more. */
-const framesPerWrite = 16
+const framesPerWrite = 8
 
 /** Writes frames: several of one event-loop turn leave in one write. */
 export class FrameWriter {
