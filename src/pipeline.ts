@@ -80,7 +80,8 @@ async function decideAndDo(
   if (input.DryRun) throw new Failure('DryRunOperationException', dryRunText)
   if (!operation.readOnly && services.audit.failing) throw new Failure('KMSInternalException')
   const changes = new Changes(entry.eventId)
-  const output = await operation.run({ ...services, hsms, input, target, caller, changes })
+  const { storage, clock, admitKeyPolicy } = services
+  const output = await operation.run({ storage, hsms, clock, admitKeyPolicy, input, target, caller, changes })
   entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
   await services.storage.commit(changes)
   return output ?? undefined

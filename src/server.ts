@@ -177,7 +177,7 @@ function apiRequest(request: FastifyRequest, failure?: Failure): ApiRequest {
     headers: request.headers,
     body: request.body instanceof Uint8Array ? request.body : nothing,
     sourceAddress: request.ip,
-    ...(failure && { failure }),
+    failure,
   }
 }
 

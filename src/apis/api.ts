@@ -13,7 +13,7 @@ export interface ApiRequest {
   readonly body: Uint8Array
   readonly sourceAddress: string
   /** Set when the HTTP server already knows that the request must be refused, such as a body over the limit. */
-  readonly failure?: Failure
+  readonly failure?: Failure | undefined
 }
 
 export interface ApiResponse {

@@ -11,13 +11,13 @@ export interface Entry {
   readonly startedAt: number
   readonly sourceAddress: string
   readonly userAgent: string | undefined
-  caller?: Caller
-  operation?: { readonly name: string; readonly readOnly: boolean }
+  caller: Caller | undefined
+  operation: { readonly name: string; readonly readOnly: boolean } | undefined
   /** ARNs. */
-  resources?: readonly string[]
+  resources: readonly string[] | undefined
   /** Only the members that the operation declares as recorded. */
-  requestParameters?: Readonly<Record<string, unknown>>
-  responseElements?: Readonly<Record<string, unknown>>
+  requestParameters: Readonly<Record<string, unknown>> | undefined
+  responseElements: Readonly<Record<string, unknown>> | undefined
 }
 
 export interface Audit {
@@ -41,6 +41,11 @@ export function createAudit(journal: Journal, clock: () => number): Audit {
       startedAt: clock(),
       sourceAddress,
       userAgent,
+      caller: undefined,
+      operation: undefined,
+      resources: undefined,
+      requestParameters: undefined,
+      responseElements: undefined,
     }),
     close: (entry, failure) => journal.append(recordOf(entry, failure)),
     async event(name, resource, details) {
@@ -61,6 +66,7 @@ const common = {
   managementEvent: true,
 } as const
 
+/** What is undefined is left out when it is written. */
 function recordOf(entry: Entry, failure: Failure | undefined): AuditRecord {
   const { caller, operation } = entry
   return {
@@ -69,25 +75,25 @@ function recordOf(entry: Entry, failure: Failure | undefined): AuditRecord {
     requestID: entry.requestId,
     eventTime: new Date(entry.startedAt).toISOString(),
     eventType: 'AwsApiCall',
-    ...(operation && { eventName: operation.name, readOnly: operation.readOnly }),
-    ...(caller && {
-      awsRegion: caller.region,
-      recipientAccountId: caller.account,
-      userIdentity: {
-        type: 'IAMUser',
-        principalId: caller.principalId,
-        arn: caller.arn,
-        accountId: caller.account,
-        accessKeyId: caller.accessKeyId,
-        userName: caller.userName,
-      },
-    }),
+    eventName: operation?.name,
+    readOnly: operation?.readOnly,
+    awsRegion: caller?.region,
+    recipientAccountId: caller?.account,
+    userIdentity: caller && {
+      type: 'IAMUser',
+      principalId: caller.principalId,
+      arn: caller.arn,
+      accountId: caller.account,
+      accessKeyId: caller.accessKeyId,
+      userName: caller.userName,
+    },
     sourceIPAddress: entry.sourceAddress,
-    ...(entry.userAgent !== undefined && { userAgent: entry.userAgent.slice(0, maximumUserAgent) }),
+    userAgent: entry.userAgent?.slice(0, maximumUserAgent),
     requestParameters: entry.requestParameters ?? null,
     responseElements: entry.responseElements ?? null,
-    ...(entry.resources && { resources: [...new Set(entry.resources)].map(resourceOf) }),
-    ...(failure && { errorCode: codeOf(failure), errorMessage: failure.message }),
+    resources: entry.resources && [...new Set(entry.resources)].map(resourceOf),
+    errorCode: failure && codeOf(failure),
+    errorMessage: failure?.message,
   }
 }
 

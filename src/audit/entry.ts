@@ -13,21 +13,23 @@ export interface AuditRecord {
   readonly eventCategory: 'Management'
   readonly managementEvent: true
   /** Wire name of the operation; absent when the request did not name one that exists. */
-  readonly eventName?: string
-  readonly awsRegion?: string
-  readonly readOnly?: boolean
-  readonly userIdentity?: Readonly<Record<string, unknown>>
-  readonly sourceIPAddress?: string
-  readonly userAgent?: string
-  readonly resources?: readonly { readonly ARN: string; readonly accountId: string; readonly type: string }[]
+  readonly eventName?: string | undefined
+  readonly awsRegion?: string | undefined
+  readonly readOnly?: boolean | undefined
+  readonly userIdentity?: Readonly<Record<string, unknown>> | undefined
+  readonly sourceIPAddress?: string | undefined
+  readonly userAgent?: string | undefined
+  readonly resources?:
+    | readonly { readonly ARN: string; readonly accountId: string; readonly type: string }[]
+    | undefined
   /** Only members that the operation declares as recorded, names in lowerCamel. */
   readonly requestParameters?: Readonly<Record<string, unknown>> | null
   readonly responseElements?: Readonly<Record<string, unknown>> | null
   readonly additionalEventData?: Readonly<Record<string, unknown>>
   /** Absent on success. */
-  readonly errorCode?: string
-  readonly errorMessage?: string
-  readonly recipientAccountId?: string
+  readonly errorCode?: string | undefined
+  readonly errorMessage?: string | undefined
+  readonly recipientAccountId?: string | undefined
 }
 
 /** Where audit records go. */

@@ -113,14 +113,14 @@ export class Workers implements Backend, FleetEvents {
     }
   }
 
-  async #call(
+  #call(
     name: CallName,
     payload: Buffer,
     caller: string,
     { until = Number.POSITIVE_INFINITY, again = false }: CallOptions,
     worker?: WorkerProcess,
   ): Promise<Buffer> {
-    if (this.#fleet.isClosing) throw unavailable(new Error('The HSM was closed.')).failure
+    if (this.#fleet.isClosing) return Promise.reject(unavailable(new Error('The HSM was closed.')).failure)
     const startedAt = performance.now()
     const deadline = Math.min(until, startedAt + this.#options.deadline * deadlineFactor(name))
     this.#pending++

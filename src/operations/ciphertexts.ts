@@ -10,7 +10,7 @@ import { held, hsmKey } from './materials.ts'
  * Asymmetric: the block that the algorithm makes and nothing else, so that anyone with the public key can make it too.
  */
 
-export async function encryptWith(
+export function encryptWith(
   hsms: Hsms,
   key: Key,
   algorithm: EncryptionAlgorithmSpec,
@@ -30,7 +30,7 @@ interface Decryptor {
 }
 
 /** Rejects with InvalidCiphertextException, without text, whatever is wrong: damage, another context, another key. */
-export async function decryptWith(
+export function decryptWith(
   hsms: Hsms,
   { key, material, algorithm }: Decryptor,
   ciphertext: Uint8Array,

@@ -5,7 +5,7 @@ import type { Caller } from '../model/caller.ts'
 import type { Key } from '../model/key.ts'
 import { checkState, type StateClass } from '../model/key-state.ts'
 import type { Storage } from '../services.ts'
-import type { Target, TargetKind } from './operation.ts'
+import type { Permission, Target, TargetKind } from './operation.ts'
 
 /** What operations act on, how it is found, and what is checked once the caller is allowed. */
 
@@ -73,27 +73,44 @@ export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> 
 export function keyTarget(identifier: string, needs: KeyNeeds, { caller, storage, operation }: Search): KeyTarget {
   const { arn, account, key } = resolve(identifier, needs, caller, storage)
   const foreign = account !== caller.account
-  return {
-    get key() {
-      return present(key)
-    },
-    permissions: [
-      {
-        action: `kms:${operation}`,
-        resource: arn,
-        account,
-        resourcePolicy: policyFor(key, foreign, needs.crossAccount),
-        // Which key another account's alias points at, or whether there is one, is not told.
-        ...(foreign && { named: identifier }),
-      },
-    ],
-    resources: [arn],
-    // Measured on AWS: cryptographic operations look at the key usage, then at the key state, then at the rest.
-    check() {
-      if (needs.usage) checkUsage(present(key), needs.usage, operation)
-      checkState(present(key), needs.state)
-      needs.fits?.(present(key))
-    },
+  const permission = {
+    action: `kms:${operation}`,
+    resource: arn,
+    account,
+    resourcePolicy: policyFor(key, foreign, needs.crossAccount),
+    // Which key another account's alias points at, or whether there is one, is not told.
+    named: foreign ? identifier : undefined,
+  }
+  return new FoundKey(key, needs, operation, permission)
+}
+
+class FoundKey implements KeyTarget {
+  readonly permissions: readonly Permission[]
+  readonly resources: readonly string[]
+  readonly #key: Key | undefined
+  readonly #needs: KeyNeeds
+  readonly #operation: string
+
+  /** @param key absent only where the permission cannot be given */
+  constructor(key: Key | undefined, needs: KeyNeeds, operation: string, permission: Permission) {
+    this.permissions = [permission]
+    this.resources = [permission.resource]
+    this.#key = key
+    this.#needs = needs
+    this.#operation = operation
+  }
+
+  get key(): Key {
+    if (!this.#key) throw new Error('a key that does not exist was allowed')
+    return this.#key
+  }
+
+  /** Measured on AWS: cryptographic operations look at the key usage, then at the key state, then at the rest. */
+  check(): void {
+    const { usage, state, fits } = this.#needs
+    if (usage) checkUsage(this.key, usage, this.#operation)
+    checkState(this.key, state)
+    fits?.(this.key)
   }
 }
 
@@ -122,11 +139,6 @@ function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: S
 
 function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false): string | undefined {
   return foreign && !crossAccount ? undefined : key?.policy
-}
-
-function present(key: Key | undefined): Key {
-  if (!key) throw new Error('a key that does not exist was allowed')
-  return key
 }
 
 function checkUsage({ arn, usage }: Key, needed: KeyUsageType, operation: string): void {
