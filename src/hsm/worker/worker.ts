@@ -7,13 +7,13 @@ import type { WorkerArgument } from '../worker-process.ts'
 import { type Awaitable, whenDone } from './awaitable.ts'
 import { type Connection, connect, PinRefused } from './connection.ts'
 import { type Answer, answerTo, laneOf } from './handlers.ts'
-import { fastestMode } from './mode.ts'
+import { fastestMode, type Mode } from './mode.ts'
 import { Pkcs11 } from './pkcs11.ts'
 import { probe } from './probe.ts'
 import { ThreadPool } from './threads.ts'
 
-/** Calls that wait in the socket and in this process keep the library busy: so many are enough. */
-const synchronousCapacity = 32
+/** Calls that wait in the socket and in this process keep the library busy while answers are on their way: so many are enough. */
+const waitingCalls = 32
 /** Of the main thread, beside the threads that do cryptography. */
 const managementSessions = 4
 
@@ -70,9 +70,13 @@ async function start(connection: Connection): Promise<{ perform: Perform; report
   const { sessions, strictCustody, canary } = argument
   const capabilities = await probe(connection, profile)
   const mode = profile.mode === 'measured' ? fastestMode(capabilities.latency, sessions) : profile.mode
-  const capacity = mode === 'synchronous' ? synchronousCapacity : sessions
-  const own = mode === 'threads' ? managementSessions : capacity
-  const options = { profile, capabilities, strictCustody, sessions: own, canary: canary?.material }
+  const capacity = mode === 'synchronous' ? waitingCalls : sessions + waitingCalls
+  const own: Readonly<Record<Mode, number>> = {
+    synchronous: waitingCalls,
+    asynchronous: sessions,
+    threads: managementSessions,
+  }
+  const options = { profile, capabilities, strictCustody, sessions: own[mode], canary: canary?.material }
   const hsm = new Pkcs11(connection, options)
   hsm.load()
   await checkTrust(hsm)
