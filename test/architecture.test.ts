@@ -46,7 +46,7 @@ const onlyIn: readonly { readonly what: RegExp; readonly where: RegExp }[] = [
   { what: /from 'fastify'/, where: /^server\.ts$/ },
   { what: /from '(node:sqlite|pg|better-sqlite3)'/, where: /^storage\/engines\// },
   { what: /from 'pino'/, where: /^log\.ts$/ },
-  { what: /process\.env\b/, where: /^(config|hsm\/worker\/pin)\.ts$/ },
+  { what: /process\.env\b/, where: /^(config|cli\/serve|hsm\/worker\/pin)\.ts$/ },
   { what: /\bDate\.now\(|new Date\(\)/, where: /^assemble\.ts$/ },
 ]
 

@@ -5,6 +5,12 @@ import { readConfig } from '../config.ts'
 import { command } from './command.ts'
 import { type ConfigOptions, configFile, configOption, dataOption, parsePort } from './options.ts'
 
+/**
+ * Threads of libuv's pool, which nothing but the audit journal uses, for one write at a time. One thread is woken with its caches
+ * warm; of four each gets its turn.
+ */
+const poolThreads = '1'
+
 export const serve = command(program => {
   program
     .command('serve')
@@ -14,6 +20,7 @@ export const serve = command(program => {
     .option('--host <address>', 'address to listen on, instead of the configured one')
     .option('--port <n>', 'port of the AWS KMS API, instead of the configured one', parsePort)
     .action(async (options: ConfigOptions & { host?: string; port?: number }) => {
+      process.env.UV_THREADPOOL_SIZE ??= poolThreads
       const file = configFile(options)
       const config = readConfig(file, { host: options.host, port: options.port })
       const gateway = await startGateway(config)
