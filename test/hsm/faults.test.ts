@@ -172,6 +172,15 @@ describe('a return code that may mean anything', () => {
     expect(lost()).toEqual([])
   })
 
+  it('that came by chance is asked for again: the ciphertext is decrypted', async () => {
+    await connect()
+    const sealed = await hsm.encrypt(material, text, aad)
+    faults.set('fail C_Decrypt CKR_GENERAL_ERROR times 1')
+    expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+    expect(faults.counts()[0]!.hits).toBe(1)
+    expect(lost()).toEqual([])
+  })
+
   it('is the fault of the HSM when the canary does not sing: the ciphertext is not called wrong', async () => {
     await connect({ workers: 1 })
     const sealed = await hsm.encrypt(material, text, aad)

@@ -14,9 +14,9 @@ import type { GeneratedKey, HeldKey, HsmObject, KeyInspection } from '../hsm.ts'
 import type { KeyRequest, PublicKeyUse } from '../messages.ts'
 import { encryptOaep, oaepHash } from '../outside.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
-import { CryptokiError, failureFrom } from '../return-codes.ts'
-import { type Awaitable, settle, whenDone } from './awaitable.ts'
-import { isBadCiphertext, isBadSignature } from './bad-input.ts'
+import { CryptokiError } from '../return-codes.ts'
+import { type Awaitable, whenDone } from './awaitable.ts'
+import { BadInput } from './bad-input.ts'
 import { Canary } from './canary.ts'
 import { type Capabilities, dataKeyPairMechanism, gcmOf, keyMechanism } from './capabilities.ts'
 import type { Connection } from './connection.ts'
@@ -57,6 +57,7 @@ export class Pkcs11 {
   readonly #keys: Keys
   readonly #publicObjects: PublicObjects
   readonly #canary: Canary
+  readonly #badInput: BadInput
   #ivs: Buffer = Buffer.alloc(0)
 
   constructor(connection: Connection, { profile, capabilities, strictCustody, sessions, canary }: Pkcs11Options) {
@@ -75,6 +76,7 @@ export class Pkcs11 {
       },
       canary,
     )
+    this.#badInput = new BadInput(profile, () => this.works())
   }
 
   /** Learns every key on the token in one walk. */
@@ -115,7 +117,7 @@ export class Pkcs11 {
   /** Fails with InvalidCiphertextException, without text, for whatever does not decrypt. */
   decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer> {
     if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertextException')
-    return this.#decrypted(() => this.#open(material, iv, ciphertext, aad))
+    return this.#badInput.decrypted(() => this.#open(material, iv, ciphertext, aad))
   }
 
   random(length: number): Awaitable<Buffer> {
@@ -178,7 +180,7 @@ export class Pkcs11 {
       throw new Failure('UnsupportedOperationException', `The HSM does not decrypt with ${algorithm}.`)
     }
     const mechanism = onToken ? rsaOaep(hash) : rsaRaw
-    const decrypted = this.#decrypted(() =>
+    const decrypted = this.#badInput.decrypted(() =>
       this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, ciphertext)),
     )
     return onToken ? decrypted : whenDone(decrypted, unpadded)
@@ -197,24 +199,21 @@ export class Pkcs11 {
     )
   }
 
-  async verify(
+  verify(
     key: PublicKeyUse,
     algorithm: SigningAlgorithmSpec,
     type: MessageType,
     message: Buffer,
     signature: Buffer,
-  ): Promise<boolean> {
+  ): Awaitable<boolean> {
     const { mechanism, input, toToken } = signing(key.spec, algorithm, type, message)
     const converted = toToken(signature)
     if (converted === undefined) return false
-    try {
-      return await this.#withPublicKey(key, 'SIGN_VERIFY', (session, object) =>
+    return this.#badInput.verified(() =>
+      this.#withPublicKey(key, 'SIGN_VERIFY', (session, object) =>
         this.#cryptoki.verify(session, mechanism, object, input, converted),
-      )
-    } catch (error) {
-      if (isBadSignature(error, this.#profile) && (await this.works())) return false
-      throw error
-    }
+      ),
+    )
   }
 
   generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Awaitable<Buffer> {
@@ -289,20 +288,6 @@ export class Pkcs11 {
     const iv = this.#ivs.subarray(0, ivLength)
     this.#ivs = this.#ivs.subarray(ivLength)
     return iv
-  }
-
-  /** Vendors say with the same codes that a ciphertext is wrong and that the HSM is ill: where it works, it was the ciphertext. */
-  #decrypted(decrypt: () => Awaitable<Buffer>): Awaitable<Buffer> {
-    return settle(
-      decrypt,
-      plaintext => plaintext,
-      async error => {
-        if (!isBadCiphertext(error, this.#profile)) throw error
-        const isClear = failureFrom(error).code === 'InvalidCiphertextException'
-        if (!isClear && !(await this.works())) throw error
-        throw new Failure('InvalidCiphertextException', '', { cause: error })
-      },
-    )
   }
 }
 
