@@ -31,13 +31,19 @@ export async function serveApi(
   services: PathServices,
   readiness: () => Promise<Readiness>,
 ): Promise<RunningServer> {
-  const running = new Set<Promise<unknown>>()
+  let running = 0
+  let ended: (() => void) | undefined
+  const handleInStep = async (request: ApiRequest) => {
+    running++
+    await endOfTurn()
+    try {
+      return await handle(request, api, services)
+    } finally {
+      if (--running === 0) ended?.()
+    }
+  }
   const answer = async (request: FastifyRequest, reply: FastifyReply, failure?: Failure) => {
-    const handled = endOfTurn()
-      .then(() => handle(apiRequest(request, failure), api, services))
-      .finally(() => running.delete(handled))
-    running.add(handled)
-    const { status, headers, body } = await handled
+    const { status, headers, body } = await handleInStep(apiRequest(request, failure))
     // The answer is complete: what Fastify would do to it costs time, and adds a charset to the content type.
     reply.hijack()
     reply.raw.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body)
@@ -60,7 +66,7 @@ export async function serveApi(
     async close() {
       await close()
       // Also of callers who went away meanwhile: what was begun is put on record.
-      await Promise.allSettled(running)
+      if (running > 0) await new Promise<void>(resolve => (ended = resolve))
     },
   }
 }

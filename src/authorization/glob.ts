@@ -9,6 +9,8 @@ export function globMatches(pattern: string, text: string): boolean {
   let resume = 0
   while (t < text.length) {
     if (pattern[p] === '*') {
+      // Most patterns end like this, and the rest of an ARN is long.
+      if (p === pattern.length - 1) return true
       star = p++
       resume = t
     } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === text[t])) {
