@@ -4,38 +4,44 @@ import type { Figure } from './figure.ts'
 import { DataFolder } from './gateway.ts'
 import { load } from './load.ts'
 
-const encrypts = 1_000_000
-const mebibyte = 1024 * 1024
+const warmUp = 1_000_000
+const encrypts = 2_000_000
+const megabyte = 1_000_000
 
-/** Memory of the gateway process over a million Encrypts: its size at the end, and its growth after warm-up. */
+/**
+ * Memory of the gateway process over a million Encrypts and a million more: its largest size, and its growth after warm-up. Until the
+ * first full garbage collection, which comes after about a million, the heap grows with what outlived its nursery.
+ */
 export async function memoryAfterAMillion(): Promise<Figure[]> {
   const folder = new DataFolder()
   const gateway = await folder.serve()
   const sizes: number[] = []
+  let cold = 0
   for (let done = 0; done < encrypts; ) {
     // Signed anew each time: signatures are good for five minutes.
     done += (await load(gateway.url, await encryptScript(folder, gateway), 10)).requests
     sizes.push(residentSize(gateway.pid))
+    if (done < warmUp) cold = sizes.length
   }
   await gateway.stop()
   folder.remove()
   const largest = Math.max(...sizes)
-  const warm = sizes.slice(Math.floor(sizes.length / 3))
+  const warm = sizes.slice(cold + 1)
   const half = Math.ceil(warm.length / 2)
   const mean = (list: readonly number[]) => list.reduce((sum, size) => sum + size, 0) / list.length
   return [
     {
-      name: 'memory of the gateway over 1,000,000 Encrypts',
-      value: largest / mebibyte,
-      unit: 'MiB',
+      name: 'memory of the gateway over 2,000,000 Encrypts',
+      value: largest / megabyte,
+      unit: 'MB',
       reach: { atMost: 250 },
     },
     {
-      name: 'the same, second half after warm-up / first half',
+      name: 'the same, second half after the first million / first half',
       value: mean(warm.slice(half)) / mean(warm.slice(0, half)),
       unit: '',
       reach: { atMost: 1.1 },
-      details: sizes.map(size => Math.round(size / mebibyte)).join(' '),
+      details: sizes.map(size => Math.round(size / megabyte)).join(' '),
     },
   ]
 }
