@@ -19,9 +19,9 @@ export async function encryptAgainstEcho(): Promise<Figure> {
   // Until the machine code of both has settled.
   await load(gateway.url, script, 20)
   await load(echoUrl, script, 5)
-  for (let round = 0; round < 5; round++) {
-    rates.echo.push((await load(echoUrl, script, 4)).requestsPerSecond)
-    rates.encrypt.push((await load(gateway.url, script, 4)).requestsPerSecond)
+  for (let round = 0; round < 9; round++) {
+    rates.echo.push((await load(echoUrl, script, 3)).requestsPerSecond)
+    rates.encrypt.push((await load(gateway.url, script, 3)).requestsPerSecond)
   }
   echo.kill()
   await Promise.all([once(echo, 'exit'), gateway.stop()])
