@@ -31,15 +31,14 @@ export async function serveApi(
   services: PathServices,
   readiness: () => Promise<Readiness>,
 ): Promise<RunningServer> {
-  let running = 0
-  let ended: (() => void) | undefined
+  const running = new InFlight()
   const handleInStep = async (request: ApiRequest) => {
-    running++
+    running.begin()
     await endOfTurn()
     try {
       return await handle(request, api, services)
     } finally {
-      if (--running === 0) ended?.()
+      running.end()
     }
   }
   const answer = async (request: FastifyRequest, reply: FastifyReply, failure?: Failure) => {
@@ -66,7 +65,7 @@ export async function serveApi(
     async close() {
       await close()
       // Also of callers who went away meanwhile: what was begun is put on record.
-      if (running > 0) await new Promise<void>(resolve => (ended = resolve))
+      await running.drained()
     },
   }
 }
@@ -124,24 +123,40 @@ async function start(server: FastifyInstance, { host, port }: Pick<Listen, 'host
   return { url: `${scheme}://${name}:${bound}`, close }
 }
 
+/** How many have begun and not ended. */
+class InFlight {
+  #count = 0
+  #drained: (() => void) | undefined
+
+  begin(): void {
+    this.#count++
+  }
+
+  end(): void {
+    if (--this.#count === 0) this.#drained?.()
+  }
+
+  /** Resolves when there are none. */
+  async drained(): Promise<void> {
+    if (this.#count > 0) await new Promise<void>(resolve => (this.#drained = resolve))
+  }
+}
+
 /** Milliseconds for a request that is still being sent when the server closes. */
 const closeGrace = 1000
 
 /** Answers every request that has come in whole. Connections on which none did would keep the server open for ever. */
 function gracefulClose(server: FastifyInstance): () => Promise<void> {
-  let inFlight = 0
-  let drained: (() => void) | undefined
+  const inFlight = new InFlight()
   server.addHook('preHandler', (_request, reply, done) => {
-    inFlight++
-    reply.raw.once('close', () => {
-      if (--inFlight === 0) drained?.()
-    })
+    inFlight.begin()
+    reply.raw.once('close', () => inFlight.end())
     done()
   })
   return async () => {
     const closed = server.close()
     await Promise.race([closed, delay(closeGrace, undefined, { ref: false })])
-    if (inFlight > 0) await new Promise<void>(resolve => (drained = resolve))
+    await inFlight.drained()
     server.server.closeAllConnections()
     await closed
   }
