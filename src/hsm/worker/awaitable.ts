@@ -23,3 +23,8 @@ export function settle<T, R>(
   }
   return value instanceof Promise ? value.then(succeeded, failed) : succeeded(value)
 }
+
+/** The value of the attempt, or what `recover` makes of its failure. */
+export function whenFailed<T>(attempt: () => Awaitable<T>, recover: (error: unknown) => Awaitable<T>): Awaitable<T> {
+  return settle(attempt, value => value, recover)
+}

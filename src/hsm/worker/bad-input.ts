@@ -2,7 +2,7 @@
 import { Failure } from '../../errors.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { CryptokiError, failureFrom } from '../return-codes.ts'
-import { type Awaitable, settle } from './awaitable.ts'
+import { type Awaitable, whenFailed } from './awaitable.ts'
 
 export function isBadCiphertext(error: unknown, { badCiphertext }: Pick<Profile, 'badCiphertext'>): boolean {
   if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') return false
@@ -39,21 +39,15 @@ export class BadInput {
     const refuse = (cause: unknown) => {
       throw new Failure('InvalidCiphertextException', '', { cause })
     }
-    return settle(
-      decrypt,
-      plaintext => plaintext,
-      error => (isBad(error) && saysSo(error) ? refuse(error) : this.#judged(error, decrypt, isBad, refuse)),
+    return whenFailed(decrypt, error =>
+      isBad(error) && saysSo(error) ? refuse(error) : this.#judged(error, decrypt, isBad, refuse),
     )
   }
 
   /** False for a signature that does not fit. */
   verified(verify: () => Awaitable<boolean>): Awaitable<boolean> {
     const isBad = (error: unknown) => isBadSignature(error, this.#profile)
-    return settle(
-      verify,
-      fits => fits,
-      error => this.#judged(error, verify, isBad, () => false),
-    )
+    return whenFailed(verify, error => this.#judged(error, verify, isBad, () => false))
   }
 
   async #judged<T>(

@@ -2,7 +2,7 @@
 
 import type { HsmObject } from '../hsm.ts'
 import { type Recovery, recoveryFrom } from '../return-codes.ts'
-import { type Awaitable, settle } from './awaitable.ts'
+import { type Awaitable, whenFailed } from './awaitable.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { KeyHandles } from './key-handles.ts'
@@ -103,9 +103,8 @@ export class Keys {
     forget?: () => void,
     tried: readonly Recovery[] = [],
   ): Awaitable<T> {
-    return settle(
+    return whenFailed(
       () => this.#sessions.run(operation),
-      result => result,
       error => {
         const recovery = recoveryFrom(error)
         if (tried.includes(recovery)) throw error
