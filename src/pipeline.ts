@@ -73,17 +73,17 @@ async function decideAndDo(
   services: PathServices,
 ): Promise<object | undefined> {
   const hsms = services.hsms.for(caller.arn)
-  const target: Target = operation.target.find(input, { caller, storage: services.storage, operation: operation.name })
+  const { storage, clock, admitKeyPolicy } = services
+  const target: Target = operation.target.find(input, { caller, storage, operation: operation.name })
   entry.resources = target.resources
   permit(target, caller, services)
   target.check()
   if (input.DryRun) throw new Failure('DryRunOperationException', dryRunText)
   if (!operation.readOnly && services.audit.failing) throw new Failure('KMSInternalException')
   const changes = new Changes(entry.eventId)
-  const { storage, clock, admitKeyPolicy } = services
   const output = await operation.run({ storage, hsms, clock, admitKeyPolicy, input, target, caller, changes })
   entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
-  await services.storage.commit(changes)
+  await storage.commit(changes)
   return output ?? undefined
 }
 
