@@ -16,17 +16,18 @@ export async function memoryAfterAMillion(): Promise<Figure[]> {
   const folder = new DataFolder()
   const gateway = await folder.serve()
   const sizes: number[] = []
-  let cold = 0
+  const warm: number[] = []
   for (let done = 0; done < encrypts; ) {
+    const isWarm = done >= warmUp
     // Signed anew each time: signatures are good for five minutes.
     done += (await load(gateway.url, await encryptScript(folder, gateway), 10)).requests
-    sizes.push(residentSize(gateway.pid))
-    if (done < warmUp) cold = sizes.length
+    const size = residentSize(gateway.pid)
+    sizes.push(size)
+    if (isWarm) warm.push(size)
   }
   await gateway.stop()
   folder.remove()
   const largest = Math.max(...sizes)
-  const warm = sizes.slice(cold + 1)
   const half = Math.ceil(warm.length / 2)
   const mean = (list: readonly number[]) => list.reduce((sum, size) => sum + size, 0) / list.length
   return [

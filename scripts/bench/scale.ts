@@ -50,7 +50,7 @@ async function addRecords(folder: DataFolder, count: number): Promise<void> {
   const storage = await openStorage(sqlite(join(folder.path, 'strongroom.db')))
   for (let done = 0; done < count; done += 1000) {
     const changes = new Changes(randomUUID())
-    for (let i = 0; i < 1000; i++) changes.put('keys', aRecord())
+    for (let i = 0; i < Math.min(1000, count - done); i++) changes.put('keys', aRecord())
     await storage.commit(changes)
   }
   await storage.close()
