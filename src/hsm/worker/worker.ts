@@ -83,7 +83,7 @@ async function start(connection: Connection): Promise<{ perform: Perform; report
   connection.cryptoki.asynchronous = mode === 'asynchronous'
   const report = { capacity, mode, capabilities }
   if (mode !== 'threads') return { perform: (...call) => answerTo(hsm, ...call), report }
-  const threads = await ThreadPool.start(sessions, { argument, capabilities, slot: connection.slot })
+  const threads = await ThreadPool.start(sessions, capacity, { argument, capabilities, slot: connection.slot })
   const perform: Perform = async (kind, payload, change) => {
     if (laneOf(kind) === 'cryptography') return threads.perform(kind, payload)
     const answer = await answerTo(hsm, kind, payload, change)
