@@ -1,4 +1,4 @@
-/** The worker processes of one token: started, watched, replaced, and logged in again. */
+/** The worker processes of one token: started, replaced, logged in again, and ended. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../errors.ts'
 import { ChangeTurns } from './change-turns.ts'
@@ -7,36 +7,20 @@ import { Logins } from './logins.ts'
 import type { CallFailure } from './messages.ts'
 import { gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
-import type { TokenAddress } from './worker/connection.ts'
-import type { PinSource } from './worker/pin.ts'
-import { type Call, StartError, type WorkerArgument, type WorkerEvents, WorkerProcess } from './worker-process.ts'
+import { SilenceWatch, type SilentWorkers } from './silence.ts'
+import { type WorkerOptions, workerArgument, workerEnvironment } from './worker-argument.ts'
+import { type Call, StartError, type WorkerEvents, WorkerProcess } from './worker-process.ts'
 
-/** The PIN is read by the workers only. */
-export interface FleetOptions extends TokenAddress, PinSource {
+export interface FleetOptions extends WorkerOptions {
   /** As the configuration names the HSM. */
   readonly name: string
   /** Name of a profile in profiles/, or path of a YAML file. */
   readonly profile: string
   /** Number of worker processes; two, so that one can die. */
   readonly workers: number
-  /** Sessions of each worker; by default those of the profile. */
-  readonly sessions?: number | undefined
   /** Milliseconds within which a call is answered. */
   readonly deadline: number
-  /** What an HSM lacks is not made up for by the worker where that would show it what the HSM alone should see. */
-  readonly strictCustody: boolean
-  /** The whole environment of the workers, for example SOFTHSM2_CONF: nothing else is handed over. */
-  readonly environment: Readonly<Record<string, string>>
-  /** The key by which the token is known to be the right one and to work; nothing before there is one. */
-  readonly canary?: () => CanaryKey | undefined
   readonly log?: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
-}
-
-/** An AES key. */
-export interface CanaryKey {
-  readonly material: string
-  /** As generateKey answered it: only a token that holds the very key knows what it is. */
-  readonly checkValue?: Uint8Array | undefined
 }
 
 /** Whom the fleet tells. */
@@ -52,27 +36,17 @@ const firstPause = 50
 const longestPause = 1000
 /** For this share of the deadline calls wait for the last worker to be replaced; if it takes longer, they fail at once. */
 const patience = 0.5
-/**
- * A worker that says nothing for this share of the deadline gets no more calls, and another one is started. Where calls do not wait
- * for one another, nothing is heard for as long as the HSM takes for one of them.
- */
-const silence = { synchronous: 0.25, asynchronous: 0.75, threads: 0.75 }
-/** Milliseconds, or a share of the deadline where that is more: if it says nothing for so long, others do what waits behind a call. */
-const hesitation = { least: 50, share: 0.025 }
 /** How many deadlines a login may take. */
 const loginFactor = 5
 /** Milliseconds for a worker to end by itself. */
 const endGrace = 1000
-/** Threads of libuv's pool beside those of the sessions. */
-const sparePoolThreads = 4
 
-export class Fleet implements WorkerEvents {
+export class Fleet implements WorkerEvents, SilentWorkers {
   /** Of the profile's form, until a worker has found out the token's. */
   ivLength: number
   readonly changes: ChangeTurns
   readonly #options: FleetOptions
   readonly #profile: Profile
-  readonly #sessions: number
   readonly #events: FleetEvents
   readonly #workers: WorkerProcess[] = []
   /** Those that hang, for as long as a call of theirs may still be answered. */
@@ -80,9 +54,7 @@ export class Fleet implements WorkerEvents {
   /** Whose processes are not gone yet, the lost ones among them. */
   readonly #running = new Set<WorkerProcess>()
   readonly #closing = new AbortController()
-  /** Milliseconds. */
-  readonly #hesitation: number
-  readonly #watch: NodeJS.Timeout
+  readonly #silence: SilenceWatch
   readonly #logins: Logins
   #starting: WorkerProcess | undefined
   #replacing: Promise<void> | undefined
@@ -95,7 +67,6 @@ export class Fleet implements WorkerEvents {
     this.#options = options
     this.#events = events
     this.#profile = profileOf(options.profile)
-    this.#sessions = options.sessions ?? this.#profile.sessions
     this.ivLength = gcmIvLengths[this.#profile.gcmIv]
     this.changes = new ChangeTurns(
       () => this.#all().every(({ reading }) => reading === 0),
@@ -105,13 +76,7 @@ export class Fleet implements WorkerEvents {
       isStopped: () => this.#isStopped,
       tried: (worker, failure) => this.#logInTried(worker, failure),
     })
-    this.#hesitation = Math.max(hesitation.least, options.deadline * hesitation.share)
-    const watch = () => {
-      this.#relieveHesitant()
-      this.#condemnSilent()
-    }
-    // Answers that lie in the sockets are read before anything is judged.
-    this.#watch = setInterval(() => setImmediate(watch), this.#hesitation / 2).unref()
+    this.#silence = new SilenceWatch(options.deadline, this)
   }
 
   /** Those that take calls, or will when they have done some. */
@@ -176,7 +141,7 @@ export class Fleet implements WorkerEvents {
   /** Ends the workers, once `drained` resolves: nothing new is started meanwhile. */
   async close(drained: Promise<void>): Promise<void> {
     this.#closing.abort()
-    clearInterval(this.#watch)
+    this.#silence.stop()
     // Not killed: SoftHSM rewrites the token's file at a login, and half of it is a token that is gone.
     void this.#starting?.end(endGrace)
     await drained
@@ -220,6 +185,25 @@ export class Fleet implements WorkerEvents {
     this.#log('warn', 'An HSM worker wrote an error.', { pid, text: text.slice(0, 1000) })
   }
 
+  hasRelief(worker: WorkerProcess): boolean {
+    return this.leastBusy(worker) !== undefined
+  }
+
+  /** Others do its calls, but for the oldest, as long as it says nothing. */
+  hesitates(worker: WorkerProcess): void {
+    worker.isHesitant = true
+    this.#events.unfinished(worker.takeBack(), 'it hesitates')
+  }
+
+  /** Another one takes its place, and does its calls, but for the oldest. */
+  hangs(worker: WorkerProcess): void {
+    this.#workers.splice(this.#workers.indexOf(worker), 1)
+    this.#condemned.add(worker)
+    this.#log('warn', 'An HSM worker does not answer.', { pid: worker.pid })
+    this.#events.unfinished(worker.takeBack(), 'it does not answer')
+    this.#replaceMissing()
+  }
+
   /** A worker has one call less. */
   #ended(worker: WorkerProcess): void {
     this.changes.ended()
@@ -229,28 +213,6 @@ export class Fleet implements WorkerEvents {
 
   #all(): readonly WorkerProcess[] {
     return [...this.#workers, ...this.#condemned]
-  }
-
-  /** Where one call takes long, those behind it need not wait for it as long as another worker has time. */
-  #relieveHesitant(): void {
-    for (const worker of this.#workers) {
-      if (worker.mode !== 'synchronous') continue
-      if (worker.isHesitant || !worker.isSilent(this.#hesitation) || this.leastBusy(worker) === undefined) continue
-      worker.isHesitant = true
-      this.#events.unfinished(worker.takeBack(), 'it hesitates')
-    }
-  }
-
-  /** A worker that hangs: another one takes its place, and does its calls, but for the oldest. */
-  #condemnSilent(): void {
-    const isHanging = (worker: WorkerProcess) => worker.isSilent(silence[worker.mode] * this.#options.deadline)
-    for (const worker of this.#workers.filter(isHanging)) {
-      this.#workers.splice(this.#workers.indexOf(worker), 1)
-      this.#condemned.add(worker)
-      this.#log('warn', 'An HSM worker does not answer.', { pid: worker.pid })
-      this.#events.unfinished(worker.takeBack(), 'it does not answer')
-      this.#replaceMissing()
-    }
   }
 
   #logInTried(worker: WorkerProcess, failure: CallFailure | undefined): void {
@@ -314,19 +276,8 @@ export class Fleet implements WorkerEvents {
   }
 
   #newWorker(): WorkerProcess {
-    const { library, libraryParameters, tokenLabel, tokenSerial, strictCustody, canary } = this.#options
-    const { pinFile, pinVariable } = this.#options
-    const address = { library, libraryParameters, tokenLabel, tokenSerial }
-    const settings = {
-      profile: this.#profile,
-      strictCustody,
-      sessions: this.#sessions,
-      canary: encodeCanary(canary?.()),
-    }
-    // The size of libuv's pool has to be said before the process starts.
-    const pool = { UV_THREADPOOL_SIZE: String(this.#sessions + sparePoolThreads) }
-    const environment = { ...(this.#profile.mode !== 'synchronous' && pool), ...this.#options.environment }
-    const worker = new WorkerProcess({ ...address, pinFile, pinVariable, ...settings }, environment, this)
+    const argument = workerArgument(this.#options, this.#profile)
+    const worker = new WorkerProcess(argument, workerEnvironment(this.#options, argument), this)
     this.#running.add(worker)
     void worker.ended.then(() => this.#running.delete(worker))
     return worker
@@ -355,12 +306,6 @@ export class Fleet implements WorkerEvents {
   #log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void {
     this.#options.log?.(level, message, { hsm: this.#options.name, ...fields })
   }
-}
-
-function encodeCanary(canary: CanaryKey | undefined): WorkerArgument['canary'] {
-  if (canary === undefined) return undefined
-  const { material, checkValue } = canary
-  return { material, checkValue: checkValue && Buffer.from(checkValue).toString('base64') }
 }
 
 /** Milliseconds to wait after that many failures in a row. */

@@ -16,20 +16,8 @@ import {
   status,
   type WorkerReport,
 } from './messages.ts'
-import type { Profile } from './profiles/profile.ts'
-import type { TokenAddress } from './worker/connection.ts'
 import type { Mode } from './worker/mode.ts'
-import type { PinSource } from './worker/pin.ts'
-
-/** What a worker is told when it starts. */
-export interface WorkerArgument extends TokenAddress, PinSource {
-  readonly profile: Profile
-  readonly strictCustody: boolean
-  /** Calls at a time, where the mode allows more than one. */
-  readonly sessions: number
-  /** The key by which the HSM is known to be the right one and to work; absent before there is one. */
-  readonly canary?: { readonly material: string /** Base64. */; readonly checkValue?: string | undefined } | undefined
-}
+import type { WorkerArgument } from './worker-argument.ts'
 
 /** One call, for as long as it is not settled. Times are those of performance.now(). */
 export interface Call {

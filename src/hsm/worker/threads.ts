@@ -4,7 +4,7 @@
  */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { WorkerArgument } from '../worker-process.ts'
+import type { WorkerArgument } from '../worker-argument.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { Handle } from './cryptoki.ts'
 import { Desks, type SharedDesks } from './desks.ts'
