@@ -1,12 +1,13 @@
 /**
- * What one process gets from the token by pkcs11js alone: signatures a second with a new session key, one call at a time.
- * Arguments: library, PIN file, RSA_2048 or ECC_NIST_P256, seconds.
+ * What one process gets from the token by pkcs11js alone: signatures a second, one call at a time, with a new key that is kept on the
+ * token, as those of the gateway are, or with one of the session. SoftHSM reads two files whenever a key of the token is used.
+ * Arguments: library, PIN file, RSA_2048 or ECC_NIST_P256, seconds, `token` or `session`.
  */
 import { readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import pkcs11js from 'pkcs11js'
 
-const [library, pinFile, spec, seconds] = process.argv.slice(2) as [string, string, string, string]
+const [library, pinFile, spec, seconds, place] = process.argv.slice(2) as [string, string, string, string, string]
 
 const sha256DigestInfo = Buffer.from('3031300d060960864801650304020105000420', 'hex')
 const digest = Buffer.alloc(32, 7)
@@ -39,14 +40,12 @@ const session = pkcs11.C_OpenSession(
   pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION,
 )
 pkcs11.C_Login(session, pkcs11js.CKU_USER, readFileSync(pinFile, 'utf8').trim())
-const { privateKey } = pkcs11.C_GenerateKeyPair(
+const ofToken = { type: pkcs11js.CKA_TOKEN, value: place === 'token' }
+const { publicKey, privateKey } = pkcs11.C_GenerateKeyPair(
   session,
   { mechanism: kind.generation },
-  [{ type: pkcs11js.CKA_TOKEN, value: false }, ...kind.parameters],
-  [
-    { type: pkcs11js.CKA_TOKEN, value: false },
-    { type: pkcs11js.CKA_SIGN, value: true },
-  ],
+  [ofToken, ...kind.parameters],
+  [ofToken, { type: pkcs11js.CKA_SIGN, value: true }],
 )
 const start = performance.now()
 const end = start + Number(seconds) * 1000
@@ -55,4 +54,6 @@ for (; performance.now() < end; signatures++) {
   pkcs11.C_SignInit(session, { mechanism: kind.signing }, privateKey)
   pkcs11.C_Sign(session, kind.message, Buffer.alloc(256))
 }
-console.log((signatures * 1000) / (performance.now() - start))
+const elapsed = performance.now() - start
+for (const key of [publicKey, privateKey]) pkcs11.C_DestroyObject(session, key)
+console.log((signatures * 1000) / elapsed)

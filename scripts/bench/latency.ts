@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { promisify } from 'node:util'
 import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
 import type { Mode } from '../../src/hsm/worker/mode.ts'
@@ -64,7 +66,8 @@ class RemoteHsm {
     const rates: string[] = []
     for (const mode of modes) rates.push(`${mode} ${Math.round((await this.#measure(mode, sessions, rules)).rate)}/s`)
     const { rate, chosen } = await this.#measure('measured', sessions, rules)
-    const details = `${Math.round(rate)}/s of ${limit}/s, chosen: ${chosen}; ${rates.join(', ')}`
+    const bare = Math.round(await this.#bareRate(sessions))
+    const details = `${Math.round(rate)}/s of ${limit}/s, chosen: ${chosen}; ${rates.join(', ')}; pkcs11js alone ${bare}/s`
     return { name, value: rate / limit, unit: '', reach: { atLeast }, details }
   }
 
@@ -93,6 +96,19 @@ class RemoteHsm {
     const { latencies, rate } = await run(hsm, count, mode === 'measured' ? 5000 : 2000)
     await hsm.close()
     return { rate, latencies, chosen }
+  }
+
+  /** Calls a second that one process gets, asynchronously, without a gateway or a worker: what the machine and the library allow. */
+  async #bareRate(sessions: number): Promise<number> {
+    const { options, pinFile } = this.#softHsm
+    const script = join(import.meta.dirname, 'bare-calls.ts')
+    const environment = { ...options.environment, ...this.#faults.environment(), UV_THREADPOOL_SIZE: String(sessions) }
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [script, this.#faults.library, pinFile, String(sessions), '3', '5'],
+      { env: environment },
+    )
+    return Number(stdout)
   }
 
   #options(mode: Mode | 'measured', sessions: number): HsmOptions {
