@@ -39,6 +39,7 @@ const flags = {
   oaepHashes: z.array(z.enum(['sha1', 'sha256'])),
   modifiable: z.boolean(),
   copyable: z.boolean(),
+  signRecover: z.boolean(),
   tellsLocal: z.boolean(),
   provisions: z.boolean(),
   changesAlone: z.boolean(),

@@ -34,6 +34,7 @@ describe('inspectHsm', () => {
         oaepHashes: ['sha1'],
         modifiable: true,
         copyable: true,
+        signRecover: true,
         tellsLocal: true,
         badCiphertext: ['CKR_GENERAL_ERROR'],
         badSignature: [],

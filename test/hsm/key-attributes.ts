@@ -5,10 +5,11 @@ import pkcs11js from 'pkcs11js'
 const [library, label, pinFile] = process.argv.slice(2) as [string, string, string]
 const flags = [
   ...['TOKEN', 'PRIVATE', 'SENSITIVE', 'EXTRACTABLE', 'ALWAYS_SENSITIVE', 'NEVER_EXTRACTABLE', 'LOCAL'],
-  ...['ENCRYPT', 'DECRYPT', 'SIGN', 'VERIFY', 'WRAP', 'UNWRAP', 'DERIVE', 'MODIFIABLE', 'COPYABLE'],
+  ...['ENCRYPT', 'DECRYPT', 'SIGN', 'SIGN_RECOVER', 'VERIFY', 'WRAP', 'UNWRAP', 'DERIVE', 'MODIFIABLE', 'COPYABLE'],
 ]
-/** PKCS#11 v2.40, section 4.10: private keys have neither. */
+/** PKCS#11 v2.40, sections 4.9 and 4.10: what keys of the other kind do not have. */
 const secretOnly = new Set(['ENCRYPT', 'VERIFY', 'WRAP'])
+const privateOnly = new Set(['SIGN_RECOVER'])
 const native = new pkcs11js.PKCS11()
 native.load(library)
 native.C_Initialize({ flags: pkcs11js.CKF_OS_LOCKING_OK })
@@ -26,7 +27,7 @@ const keys = native.C_FindObjects(session, 1000).map(object => {
     id: read('ID').toString('hex'),
     keyType: read('KEY_TYPE').readUInt8(),
     ...(isSecret && { bytes: read('VALUE_LEN').readUInt8() }),
-    flags: flags.filter(name => (isSecret || !secretOnly.has(name)) && read(name)[0] === 1),
+    flags: flags.filter(name => !(isSecret ? privateOnly : secretOnly).has(name) && read(name)[0] === 1),
   }
 })
 process.stdout.write(JSON.stringify(keys))

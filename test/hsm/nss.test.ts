@@ -48,6 +48,7 @@ describe('NSS softokn', () => {
       gcm: { iv: 'caller' },
       oaepHashes: ['sha1', 'sha256'],
       copyable: true,
+      signRecover: true,
       tellsLocal: false,
       badCiphertext: ['CKR_ARGUMENTS_BAD'],
       forgeable: false,

@@ -14,7 +14,7 @@ import type { SupportedKeySpec } from '../../model/key-spec.ts'
 import { encryptOaep, type OaepHash, oaepHash, verifyMessage } from '../outside.ts'
 import { gcmIvLengths } from '../profiles/profile.ts'
 import type { Connection } from '../worker/connection.ts'
-import type { Cryptoki, Handle } from '../worker/cryptoki.ts'
+import type { Cryptoki, Handle, Template } from '../worker/cryptoki.ts'
 import { type Gcm, opening, sealing } from '../worker/gcm.ts'
 import { generateDataKeyPair } from '../worker/key-generation.ts'
 import { ecdh, type KeyMechanism, keyMechanisms, macs, rsaOaep, rsaRaw } from '../worker/mechanisms.ts'
@@ -48,13 +48,15 @@ export async function generateTrialKey(
   { cryptoki, session }: Connection,
   spec: SupportedKeySpec,
   usage: KeyUsageType,
+  ofPrivateKey: Template = [],
 ): Promise<TrialKey> {
   const mechanism = keyMechanisms[spec]!
   const generation = { mechanism: mechanism.generation }
   if (usage === 'GENERATE_VERIFY_MAC' || spec === 'SYMMETRIC_DEFAULT') {
     return { spec, key: await cryptoki.generateKey(session, generation, trialTemplate(mechanism, usage)) }
   }
-  const templates = [publicKeyTemplate(mechanism, usage), trialPrivateTemplate(mechanism, usage)] as const
+  const privateKeyTemplate = [...trialPrivateTemplate(mechanism, usage), ...ofPrivateKey]
+  const templates = [publicKeyTemplate(mechanism, usage), privateKeyTemplate] as const
   const { publicKey, privateKey } = await cryptoki.generateKeyPair(session, generation, ...templates)
   const spki = subjectPublicKeyInfo(mechanism, type => cryptoki.attribute(session, publicKey, type))
   return { spec, key: privateKey, publicKey, spki }

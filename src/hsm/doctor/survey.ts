@@ -50,6 +50,7 @@ export interface Survey extends Capabilities {
   readonly oaepHashes: Profile['oaepHashes']
   readonly modifiable: boolean
   readonly copyable: boolean
+  readonly signRecover: boolean
   readonly tellsLocal: boolean
   /** What C_Decrypt answers to a wrong ciphertext, where the standard has another name for that. */
   readonly badCiphertext: readonly string[]
@@ -115,6 +116,7 @@ class Surveyor {
       oaepHashes: [...this.#oaepHashes],
       modifiable: await this.#understands(pkcs11js.CKA_MODIFIABLE),
       copyable: await this.#understands(pkcs11js.CKA_COPYABLE),
+      signRecover: await this.#understandsSignRecover(trials),
       tellsLocal: await this.#tellsLocal(),
       badCiphertext: [...this.#badCiphertext],
       badSignature: [...this.#badSignature],
@@ -236,6 +238,21 @@ class Surveyor {
   /** Whether a key may be made with that attribute false. */
   async #understands(attribute: number): Promise<boolean> {
     return (await this.#withKey([[attribute, false]], () => true)) ?? false
+  }
+
+  /** Whether all of the private keys that can be made may be made with it false. */
+  async #understandsSignRecover(trials: readonly Trial[]): Promise<boolean> {
+    const specs = (['RSA_2048', 'ECC_NIST_P256'] as const).filter(spec =>
+      trials.some(trial => trial.spec === spec && trial.works.length > 0),
+    )
+    for (const spec of specs) {
+      const { refusal } = await attempt(this.#profile, async () => {
+        const template = [[pkcs11js.CKA_SIGN_RECOVER, false]] as const
+        destroyTrialKey(this.#connection, await generateTrialKey(this.#connection, spec, 'SIGN_VERIFY', template))
+      })
+      if (refusal !== undefined) return false
+    }
+    return specs.length > 0
   }
 
   async #tellsLocal(): Promise<boolean> {

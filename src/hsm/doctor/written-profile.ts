@@ -7,7 +7,7 @@ import type { Survey } from './survey.ts'
 /** @param basedOn the profile that it was inspected with, as the configuration names it */
 export function writtenProfile(name: string, basedOn: string, survey: Survey): string {
   const base = profileOf(basedOn)
-  const { gcm, oaepHashes, modifiable, copyable, tellsLocal, lacks } = survey
+  const { gcm, oaepHashes, modifiable, copyable, signRecover, tellsLocal, lacks } = survey
   const profile: Profile = {
     ...base,
     name,
@@ -19,6 +19,7 @@ export function writtenProfile(name: string, basedOn: string, survey: Survey): s
     oaepHashes,
     modifiable,
     copyable,
+    signRecover,
     tellsLocal,
     lacks,
     unsure: {},

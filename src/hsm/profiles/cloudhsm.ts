@@ -11,6 +11,8 @@ export const cloudhsm = profile({
   throttling: ['CKR_FUNCTION_FAILED'],
   /** Not among the attributes that the User Guide lists. */
   copyable: false,
+  /** User Guide, "PKCS #11 library attributes": of RSA keys only, and another name for CKA_SIGN. */
+  signRecover: false,
   lacks: {
     ...because('no ML-DSA in the User Guide', mlDsa),
     ECC_NIST_EDWARDS25519: 'no EdDSA in the User Guide',

@@ -52,6 +52,8 @@ export interface Profile {
   readonly modifiable: boolean
   /** CKA_COPYABLE (PKCS#11 v2.40) is understood: keys are made with it false. */
   readonly copyable: boolean
+  /** CKA_SIGN_RECOVER is understood of every private key: they are made with it false, where the token would take it for granted. */
+  readonly signRecover: boolean
   /**
    * CKA_LOCAL is true of keys that were made on the token, and of no others. Where it says nothing, it is left out of the custody of a
    * key: that the key was born there then follows from CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE, false for what was brought in.
@@ -92,6 +94,7 @@ const defaults = {
   oaepHashes: ['sha1', 'sha256'],
   modifiable: true,
   copyable: true,
+  signRecover: true,
   tellsLocal: true,
   provisions: false,
   changesAlone: false,

@@ -6,6 +6,8 @@ export const yubihsm2 = profile({
   title: 'YubiHSM 2',
   /** It has 16 for everyone; two workers share them. */
   sessions: 7,
+  /** The User Guide does not say that it is understood; the device cannot do it. */
+  signRecover: false,
   lacks: {
     ...because('no ML-DSA', mlDsa),
     SYMMETRIC_DEFAULT: 'no AES-GCM: so it cannot hold the keys of the gateway either',

@@ -87,6 +87,11 @@ function kept({ id, label, profile, session = false }: Keeping): Template {
   ]
 }
 
+/** SoftHSM and NSS let keys sign with recovery that were made for decryption only. */
+function withoutRecovery({ profile }: Keeping): Template {
+  return profile.signRecover ? [[pkcs11js.CKA_SIGN_RECOVER, false]] : []
+}
+
 /** What a copy on the token gets instead of its original's: CKA_COPYABLE cannot be taken away with it. */
 export function keptCopyTemplate({ profile }: Keeping): Template {
   return [[pkcs11js.CKA_TOKEN, true], ...(profile.modifiable ? [[pkcs11js.CKA_MODIFIABLE, false] as const] : [])]
@@ -108,7 +113,7 @@ export function secretKeyTemplate(key: KeyMechanism, usage: KeyUsageType, keepin
 }
 
 export function privateKeyTemplate(key: KeyMechanism, usage: KeyUsageType, keeping: Keeping): Template {
-  return [...privateKey(key), ...uses('private', usage), ...kept(keeping)]
+  return [...privateKey(key), ...uses('private', usage), ...withoutRecovery(keeping), ...kept(keeping)]
 }
 
 /**
