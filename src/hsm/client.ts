@@ -27,21 +27,22 @@ import { encryptOaep, oaepHash, verifyMessage } from './outside.ts'
 /** Callers whose clients are kept; more only cost a little more each. */
 const mostClients = 1000
 
+/** What is done with public keys in this process, for what OpenSSL can do with them. */
+export interface OutsideUse {
+  readonly encrypts: boolean
+  readonly verifies: boolean
+}
+
 export class HsmClient implements Hsm {
   readonly #backend: Backend
-  readonly #publicKeyOperations: 'hsm' | 'gateway'
+  readonly #outside: OutsideUse
   readonly #caller: string
   readonly #clients: Map<string, HsmClient>
 
   /** @param clients those of all callers */
-  constructor(
-    backend: Backend,
-    publicKeyOperations: 'hsm' | 'gateway',
-    caller = '',
-    clients = new Map<string, HsmClient>(),
-  ) {
+  constructor(backend: Backend, outside: OutsideUse, caller = '', clients = new Map<string, HsmClient>()) {
     this.#backend = backend
-    this.#publicKeyOperations = publicKeyOperations
+    this.#outside = outside
     this.#caller = caller
     this.#clients = clients
   }
@@ -70,7 +71,7 @@ export class HsmClient implements Hsm {
     const known = this.#clients.get(caller)
     if (known !== undefined) return known
     if (this.#clients.size === mostClients) this.#clients.clear()
-    const client = new HsmClient(this.#backend, this.#publicKeyOperations, caller, this.#clients)
+    const client = new HsmClient(this.#backend, this.#outside, caller, this.#clients)
     this.#clients.set(caller, client)
     return client
   }
@@ -104,7 +105,7 @@ export class HsmClient implements Hsm {
   }
 
   async encryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, plaintext: Uint8Array): Promise<Uint8Array> {
-    if (this.#publicKeyOperations === 'gateway') return encryptOaep(key.publicKey!, oaepHash(algorithm), plaintext)
+    if (this.#outside.encrypts) return encryptOaep(key.publicKey!, oaepHash(algorithm), plaintext)
     return this.#call('encryptRaw', encodeParts(algorithm, plaintext, key.material, key.spec, key.publicKey!))
   }
 
@@ -128,7 +129,7 @@ export class HsmClient implements Hsm {
     message: Uint8Array,
     signature: Uint8Array,
   ): Promise<boolean> {
-    if (this.#publicKeyOperations === 'gateway' && type === 'RAW') {
+    if (this.#outside.verifies && type === 'RAW') {
       return verifyMessage(key.publicKey!, algorithm, message, signature)
     }
     const payload = encodeParts(algorithm, type, message, signature, key.material, key.spec, key.publicKey!)

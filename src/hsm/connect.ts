@@ -25,7 +25,9 @@ export async function connectHsm({ publicKeyOperations, members, ...options }: H
     await backend.close()
     throw error
   }
-  return new HsmClient(backend, publicKeyOperations)
+  const verifies = publicKeyOperations === 'gateway'
+  // A worker knows what the HSM cannot decrypt: in strict custody that is not encrypted either.
+  return new HsmClient(backend, { verifies, encrypts: verifies && !options.strictCustody })
 }
 
 /** Before there is a canary key, no token can prove that it holds the keys of the others: only the first is used. */

@@ -15,7 +15,7 @@ import { createSoftHsm, type SoftHsm } from './softhsm.ts'
 
 let softHsm: SoftHsm
 /** One token; public keys are used by the HSM, or by the gateway in its place. */
-const hsms: Partial<Record<'hsm' | 'gateway' | 'strict', Hsm>> = {}
+const hsms: Partial<Record<'hsm' | 'gateway' | 'strict' | 'strictGateway', Hsm>> = {}
 
 beforeAll(async () => {
   softHsm = await createSoftHsm()
@@ -23,6 +23,7 @@ beforeAll(async () => {
   hsms.hsm = await connectHsm(options)
   hsms.gateway = await connectHsm({ ...options, publicKeyOperations: 'gateway' })
   hsms.strict = await connectHsm({ ...options, strictCustody: true })
+  hsms.strictGateway = await connectHsm({ ...options, strictCustody: true, publicKeyOperations: 'gateway' })
 })
 afterAll(async () => {
   await Promise.all(Object.values(hsms).map(hsm => hsm.close()))
@@ -158,12 +159,20 @@ describe('RSA encryption', () => {
     const material = newMaterial()
     const { publicKey } = await hsms.strict!.generateKey(material, 'RSA_2048', 'ENCRYPT_DECRYPT', 'a key')
     const key = { material, spec: 'RSA_2048', publicKey } as const
-    const [block, sha256Block] = await Promise.all(algorithms.map(name => hsms.strict!.encryptRaw(key, name, text)))
-    expect(Buffer.from(await hsms.strict!.decryptRaw(key, 'RSAES_OAEP_SHA_1', block!))).toEqual(text)
-    expect(await refusal(hsms.strict!.decryptRaw(key, 'RSAES_OAEP_SHA_256', sha256Block!))).toMatchObject({
-      code: 'UnsupportedOperationException',
-      message: 'The HSM does not decrypt with RSAES_OAEP_SHA_256.',
-    })
+    const block = await hsms.hsm!.encryptRaw(key, 'RSAES_OAEP_SHA_256', text)
+    for (const hsm of [hsms.strict!, hsms.strictGateway!]) {
+      const sha1Block = await hsm.encryptRaw(key, 'RSAES_OAEP_SHA_1', text)
+      expect(Buffer.from(await hsm.decryptRaw(key, 'RSAES_OAEP_SHA_1', sha1Block))).toEqual(text)
+      for (const call of [
+        hsm.decryptRaw(key, 'RSAES_OAEP_SHA_256', block),
+        hsm.encryptRaw(key, 'RSAES_OAEP_SHA_256', text),
+      ]) {
+        expect(await refusal(call)).toMatchObject({
+          code: 'UnsupportedOperationException',
+          message: 'The HSM does not decrypt with RSAES_OAEP_SHA_256.',
+        })
+      }
+    }
   })
 })
 

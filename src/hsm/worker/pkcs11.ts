@@ -160,7 +160,7 @@ export class Pkcs11 {
 
   async encryptRaw(key: PublicKeyUse, algorithm: EncryptionAlgorithmSpec, plaintext: Buffer): Promise<Buffer> {
     const hash = oaepHash(algorithm)
-    if (!this.#profile.oaepHashes.includes(hash)) return encryptOaep(key.publicKey, hash, plaintext)
+    if (!this.#padsOnToken(algorithm)) return encryptOaep(key.publicKey, hash, plaintext)
     return this.#withPublicKey(key, 'ENCRYPT_DECRYPT', (session, object) =>
       this.#cryptoki.encrypt(session, rsaOaep(hash), object, plaintext, longestModulus),
     )
@@ -173,17 +173,20 @@ export class Pkcs11 {
     algorithm: EncryptionAlgorithmSpec,
     ciphertext: Buffer,
   ): Awaitable<Buffer> {
-    const hash = oaepHash(algorithm)
-    const onToken = this.#profile.oaepHashes.includes(hash)
     if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertextException')
-    if (!onToken && this.#strictCustody) {
-      throw new Failure('UnsupportedOperationException', `The HSM does not decrypt with ${algorithm}.`)
-    }
-    const mechanism = onToken ? rsaOaep(hash) : rsaRaw
+    const onToken = this.#padsOnToken(algorithm)
+    const mechanism = onToken ? rsaOaep(oaepHash(algorithm)) : rsaRaw
     const decrypted = this.#badInput.decrypted(() =>
       this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, ciphertext)),
     )
     return onToken ? decrypted : whenDone(decrypted, unpadded)
+  }
+
+  /** Whether the token knows the padding, or else the worker may take it away. */
+  #padsOnToken(algorithm: EncryptionAlgorithmSpec): boolean {
+    if (this.#profile.oaepHashes.includes(oaepHash(algorithm))) return true
+    if (!this.#strictCustody) return false
+    throw new Failure('UnsupportedOperationException', `The HSM does not decrypt with ${algorithm}.`)
   }
 
   sign(
