@@ -197,6 +197,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
 
   /** Another one takes its place, and does its calls, but for the oldest. */
   hangs(worker: WorkerProcess): void {
+    worker.isCondemned = true
     this.#workers.splice(this.#workers.indexOf(worker), 1)
     this.#condemned.add(worker)
     this.#log('warn', 'An HSM worker does not answer.', { pid: worker.pid })

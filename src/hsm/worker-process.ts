@@ -93,6 +93,8 @@ export class WorkerProcess {
   isLoggingIn = false
   /** Others do its calls, but for the oldest, until it says something. */
   isHesitant = false
+  /** It hangs, and gets no more calls. */
+  isCondemned = false
 
   readonly #pending = new Map<number, Pending>()
   readonly #child: Child
@@ -147,7 +149,8 @@ export class WorkerProcess {
   }
 
   get takesCalls(): boolean {
-    return !this.lost && !this.isLoggingIn && !this.isHesitant && this.#pending.size < this.#report!.capacity
+    if (this.lost || this.isCondemned || this.isLoggingIn || this.isHesitant) return false
+    return this.#pending.size < this.#report!.capacity
   }
 
   send(call: Call): void {
