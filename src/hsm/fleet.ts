@@ -122,10 +122,11 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
   }
 
-  leastBusy(except?: WorkerProcess): WorkerProcess | undefined {
+  /** Of those that take calls, but for one. @param call that it must have room for */
+  leastBusy(except?: WorkerProcess, call?: Call): WorkerProcess | undefined {
     let chosen: WorkerProcess | undefined
     for (const worker of this.#workers) {
-      if (!worker.takesCalls || worker === except) continue
+      if (worker === except || !(call === undefined ? worker.takesCalls : worker.takes(call))) continue
       if (chosen === undefined || worker.pending < chosen.pending) chosen = worker
     }
     return chosen

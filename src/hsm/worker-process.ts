@@ -79,6 +79,8 @@ const returns: ReadonlyMap<number, 'loginLost' | 'busy' | 'missing'> = new Map([
   [status.missing, 'missing'],
 ])
 const startDeadline = 60_000
+/** Keys that a worker makes at the same time: each of them slows the others down, and they have a deadline. */
+const mostGenerations = 2
 const idRange = 2 ** 32
 
 export class WorkerProcess {
@@ -105,6 +107,7 @@ export class WorkerProcess {
   #lastId = startId
   #lastHeard = performance.now()
   #reading = 0
+  #generating = 0
   #timer: NodeJS.Timeout | undefined
   #timerEnd = Number.POSITIVE_INFINITY
 
@@ -153,12 +156,17 @@ export class WorkerProcess {
     return this.#pending.size < this.#report!.capacity
   }
 
+  takes({ name }: Call): boolean {
+    return this.takesCalls && (calls[name].lane !== 'generation' || this.#generating < mostGenerations)
+  }
+
   send(call: Call): void {
     this.#lastId = (this.#lastId + 1) % idRange || 1
     const { kind, lane } = calls[call.name]
     const sentAt = performance.now()
     if (lane === 'cryptography') this.#reading++
-    const ended = lane === 'management' ? Promise.withResolvers<void>() : undefined
+    if (lane === 'generation') this.#generating++
+    const ended = lane === 'cryptography' ? undefined : Promise.withResolvers<void>()
     this.#pending.set(this.#lastId, { call, sentAt, ended })
     this.#writer.write(this.#lastId, kind | (call.isRepeated ? repeated : 0), call.payload)
     call.attempts++
@@ -249,6 +257,7 @@ export class WorkerProcess {
     this.#pending.delete(id)
     if (pending.ended === undefined) this.#reading--
     else pending.ended.resolve()
+    if (calls[pending.call.name].lane === 'generation') this.#generating--
     return pending.call
   }
 

@@ -9,7 +9,7 @@ import { type CallFailure, type CallName, calls } from './messages.ts'
 import { type Call, timedOut, type WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions extends FleetOptions {
-  /** Calls that may wait for a worker; one more is refused with ThrottlingException. */
+  /** Calls that may wait for a worker, and calls that make keys; one more is refused with ThrottlingException. */
   readonly queue: number
   readonly observe?: (call: HsmCall) => void
 }
@@ -19,13 +19,15 @@ const managementFactor = 5
 
 /** How many times the deadline a call of that name has. */
 export function deadlineFactor(name: CallName): number {
-  return calls[name].lane === 'management' ? managementFactor : 1
+  return calls[name].lane === 'cryptography' ? 1 : managementFactor
 }
 
 /** A call that kills its worker is not given to every worker there is. */
 const maximumAttempts = 4
 /** Milliseconds before a call that came back from a busy HSM is sent again; doubled each time. */
 const firstBackOff = 10
+/** For this share of its time a call that makes a key waits for others to be made: it needs the rest itself. */
+const generationPatience = 0.5
 /** KMS Developer Guide, "Throttling AWS KMS requests". */
 const throttled = 'You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.'
 
@@ -34,6 +36,8 @@ export class Workers implements Backend, FleetEvents {
   readonly #options: WorkersOptions
   readonly #fleet: Fleet
   readonly #queue: FairQueue<Call>
+  /** Calls that make keys: they wait for one another, but nobody else waits for them. */
+  readonly #generations: FairQueue<Call>
   #pending = 0
   #chosen: WorkerProcess | undefined
   #drained: (() => void) | undefined
@@ -42,6 +46,7 @@ export class Workers implements Backend, FleetEvents {
     this.name = options.name
     this.#options = options
     this.#queue = new FairQueue(options.queue)
+    this.#generations = new FairQueue(options.queue)
     this.#fleet = new Fleet(options, this)
   }
 
@@ -100,17 +105,26 @@ export class Workers implements Backend, FleetEvents {
   }
 
   changed(): void {
-    while (this.#queue.size > 0) {
+    this.#empty(this.#queue)
+    this.#empty(this.#generations)
+  }
+
+  #empty(queue: FairQueue<Call>): void {
+    while (queue.size > 0) {
       const { down } = this.#fleet
       if (down !== undefined) {
-        this.#queue.take()!.fail(unavailable(down))
+        queue.take()!.fail(unavailable(down))
         continue
       }
       if (this.#fleet.leastBusy() === undefined) return
-      const call = this.#queue.take(waiting => this.#workerFor(waiting) !== undefined)
+      const call = queue.take(waiting => this.#workerFor(waiting) !== undefined)
       if (call === undefined) return
       this.#workerFor(call)!.send(call)
     }
+  }
+
+  #queueOf({ name }: Call): FairQueue<Call> {
+    return calls[name].lane === 'generation' ? this.#generations : this.#queue
   }
 
   #call(
@@ -164,29 +178,31 @@ export class Workers implements Backend, FleetEvents {
       call.fail(timedOut())
       return
     }
-    const worker = this.#queue.size === 0 ? this.#workerFor(call) : undefined
+    const worker = this.#queueOf(call).size === 0 ? this.#workerFor(call) : undefined
     if (worker !== undefined) worker.send(call)
     else if (this.#fleet.down !== undefined) call.fail(unavailable(this.#fleet.down))
     else this.#wait(call)
   }
 
   #wait(call: Call): void {
-    const refused = call.isRepeated ? this.#queue.putBack(call.caller, call) : this.#queue.add(call.caller, call)
-    refused?.fail({ failure: new Failure('ThrottlingException', throttled), returnCode: 'QUEUE_FULL' })
+    const queue = this.#queueOf(call)
+    const refused = call.isRepeated ? queue.putBack(call.caller, call) : queue.add(call.caller, call)
+    refused?.fail(tooMuch())
     if (refused === call) return
-    setTimeout(() => this.#expire(call), call.deadline - performance.now()).unref()
+    const isGeneration = queue === this.#generations
+    const patience = (call.deadline - performance.now()) * (isGeneration ? generationPatience : 1)
+    const expire = () => {
+      if (queue.remove(call.caller, call)) call.fail(isGeneration ? tooMuch() : timedOut())
+    }
+    setTimeout(expire, patience).unref()
     this.changed()
-  }
-
-  /** A call that still waits when its time is over. */
-  #expire(call: Call): void {
-    if (this.#queue.remove(call.caller, call)) call.fail(timedOut())
   }
 
   #workerFor(call: Call): WorkerProcess | undefined {
     if (this.#fleet.changes.isHeld && calls[call.name].lane === 'cryptography') return undefined
     if (call.worker?.lost === false) return call.worker.takesCalls ? call.worker : undefined
-    return call.missedBy === undefined ? this.#chooseWorker() : this.#fleet.leastBusy(call.missedBy)
+    const isUsual = call.missedBy === undefined && calls[call.name].lane !== 'generation'
+    return isUsual ? this.#chooseWorker() : this.#fleet.leastBusy(call.missedBy, call)
   }
 
   /** The worker with the least to do, and then the same for all calls of this turn of the event loop: they share a frame. */
@@ -225,6 +241,10 @@ export class Workers implements Backend, FleetEvents {
     call.missedBy = worker
     this.#giveAgain(call, 'the key was not found')
   }
+}
+
+function tooMuch(): CallFailure {
+  return { failure: new Failure('ThrottlingException', throttled), returnCode: 'QUEUE_FULL' }
 }
 
 function unavailable(cause: Error): CallFailure {

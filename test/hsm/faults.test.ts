@@ -280,15 +280,32 @@ describe('the destruction of a key', () => {
 })
 
 describe('callers of an HSM with too much to do', () => {
+  const outcome = (call: Promise<unknown>) =>
+    call.then(
+      () => 'ok',
+      error => error.code as string,
+    )
+
+  it('that makes keys slowly get a few at a time, in turns; who waits too long is told so, and no worker is lost', async () => {
+    await connect({ deadline: 500 })
+    faults.set('delay C_GenerateKeyPair 300ms')
+    const [greedy, modest] = [hsm.for('greedy'), hsm.for('modest')]
+    const many = Array.from({ length: 40 }, () => outcome(greedy.generateKeyPair('ECC_NIST_P256')))
+    const one = outcome(modest.generateKeyPair('ECC_NIST_P256'))
+    const others = new Callers(hsm, material)
+    expect(await one).toBe('ok')
+    const outcomes = await Promise.all(many)
+    await others.end()
+    expect([...new Set(outcomes)].sort()).toEqual(['ThrottlingException', 'ok'])
+    expect(others.refusals).toEqual([])
+    expect(others.done).toBeGreaterThan(100)
+    expect(lost()).toEqual([])
+  })
+
   it('are refused at once when too many calls wait, whoever has most of them first', async () => {
     await connect({ workers: 1, queue: 20, deadline: 20_000 })
     faults.set('delay C_GenerateRandom 20ms')
     const [greedy, modest] = [hsm.for('greedy'), hsm.for('modest')]
-    const outcome = (call: Promise<unknown>) =>
-      call.then(
-        () => 'ok',
-        error => error.code as string,
-      )
     const many = Array.from({ length: 100 }, () => outcome(greedy.random(1)))
     const few = Array.from({ length: 5 }, () => outcome(modest.random(1)))
     expect(await Promise.all(few)).toEqual(Array(5).fill('ok'))
