@@ -298,7 +298,7 @@ describe('a message', () => {
     )
   })
 
-  it('has 1 to 4096 bytes, and a MAC or signature as many as the model allows', async () => {
+  it('has 1 to 4096 bytes, and a MAC or signature 1 to 6144', async () => {
     const length = (member: string, bound: string) =>
       `ValidationException: 1 validation error detected: Value at '${member}' failed to satisfy constraint: Member must have length ${bound}`
     const signing = { KeyId: keys.p256.KeyId, SigningAlgorithm: 'ECDSA_SHA_256' }
@@ -309,6 +309,14 @@ describe('a message', () => {
       ...both({ ...signing, Message: tooLong }, length('message', 'less than or equal to 4096')),
       ['GenerateMac', { ...mac, Message: none }, length('message', 'greater than or equal to 1')],
       ['GenerateMac', { ...mac, Message: tooLong }, length('message', 'less than or equal to 4096')],
+      ...([0, 6145] as const).flatMap(bytes => {
+        const bound = bytes === 0 ? 'greater than or equal to 1' : 'less than or equal to 6144'
+        const Message = Buffer.alloc(1)
+        return [
+          ['Verify', { ...signing, Message, Signature: Buffer.alloc(bytes) }, length('signature', bound)] as const,
+          ['VerifyMac', { ...mac, Message, Mac: Buffer.alloc(bytes) }, length('mac', bound)] as const,
+        ]
+      }),
     ])
   })
 })
