@@ -20,7 +20,7 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
     const operation = api.operation(request)
     entry.operation = operation
     const input = api.input(operation, request)
-    entry.requestParameters = recorded(operation.recorded, input)
+    entry.requestParameters = recorded(operation.recorded, input, operation.recordedDefaults)
     refuseWhatIsNotBuilt(input)
     const { caller } = entry
     const output = await perform(() => decideAndDo(operation, input, caller, entry, services))
@@ -120,10 +120,15 @@ async function putOnRecord(entry: Entry, failure: Failure, { audit, log }: PathS
 }
 
 /** Members by the names that audit records use: lowerCamel. */
-function recorded(members: readonly string[], values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function recorded(
+  members: readonly string[],
+  values: Readonly<Record<string, unknown>>,
+  defaults: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
   const kept: Record<string, unknown> = {}
   for (const member of members) {
-    if (values[member] !== undefined) kept[member[0]!.toLowerCase() + member.slice(1)] = values[member]
+    const value = values[member] ?? defaults[member]
+    if (value !== undefined) kept[member[0]!.toLowerCase() + member.slice(1)] = value
   }
   return kept
 }

@@ -73,6 +73,8 @@ export interface Operation<N extends OperationName, T extends Target> {
   readonly target: TargetKind<Input<N>, T>
   /** Input members that the audit record may hold; everything else is left out of it. */
   readonly recorded: readonly (keyof Input<N> & string)[]
+  /** What the record says of members that the caller left out. */
+  readonly recordedDefaults?: Partial<Input<N>>
   /** Output members that the audit record may hold. */
   readonly recordedOutput?: readonly (keyof Output<N> & string)[]
   run(context: Context<Input<N>, T>): Promise<Output<N> | undefined>

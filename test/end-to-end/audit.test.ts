@@ -68,7 +68,7 @@ describe('a call', () => {
       },
       sourceIPAddress: '127.0.0.1',
       userAgent: expect.stringMatching(/^aws-sdk-js\//),
-      requestParameters: { keyId, encryptionContext: { purpose: 'audit' } },
+      requestParameters: { keyId, encryptionAlgorithm: 'SYMMETRIC_DEFAULT', encryptionContext: { purpose: 'audit' } },
       responseElements: null,
       resources: ofKey(),
     })
@@ -151,8 +151,20 @@ describe('a call', () => {
       () => kms.encrypt({ KeyId: arn, Plaintext: Buffer.from('x'), DryRun: true }),
       () => ({
         errorCode: 'DryRunOperationException',
-        requestParameters: { keyId: arn, dryRun: true },
+        requestParameters: { keyId: arn, encryptionAlgorithm: 'SYMMETRIC_DEFAULT', dryRun: true },
         resources: ofKey(),
+      }),
+    ],
+    [
+      'ReEncrypt',
+      () => kms.reEncrypt({ CiphertextBlob: Buffer.from('garbage'), DestinationKeyId: arn }),
+      () => ({
+        errorCode: 'InvalidCiphertextException',
+        requestParameters: {
+          destinationKeyId: arn,
+          sourceEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+          destinationEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+        },
       }),
     ],
     [
@@ -169,7 +181,7 @@ describe('a call', () => {
       () => ({
         errorCode: 'InvalidCiphertextException',
         errorMessage: '',
-        requestParameters: {},
+        requestParameters: { encryptionAlgorithm: 'SYMMETRIC_DEFAULT' },
       }),
     ],
     [

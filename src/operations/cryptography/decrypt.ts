@@ -6,6 +6,7 @@ export const decrypt = operation('Decrypt')({
   readOnly: true,
   target: ciphertext,
   recorded: ['KeyId', 'EncryptionAlgorithm', 'EncryptionContext', 'DryRun', 'DryRunModifiers'],
+  recordedDefaults: { EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' },
   async run({ input, target, hsms }) {
     const { key, material, algorithm } = target
     return {

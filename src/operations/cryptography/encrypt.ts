@@ -6,6 +6,7 @@ export const encrypt = operation('Encrypt')({
   readOnly: true,
   target: encryptionKey,
   recorded: ['KeyId', 'EncryptionAlgorithm', 'EncryptionContext', 'DryRun'],
+  recordedDefaults: { EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' },
   async run({ input, target: { key }, hsms }) {
     const { EncryptionAlgorithm = 'SYMMETRIC_DEFAULT', Plaintext, EncryptionContext } = input
     return {
