@@ -4,7 +4,7 @@ import { OperatorError } from '../errors.ts'
 import { ChangeTurns } from './change-turns.ts'
 import type { HsmHealth } from './hsm.ts'
 import { Logins } from './logins.ts'
-import type { CallFailure } from './messages.ts'
+import type { CallFailure, Lane } from './messages.ts'
 import { gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 import { SilenceWatch, type SilentWorkers } from './silence.ts'
@@ -122,11 +122,11 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
   }
 
-  /** Of those that take calls, but for one. @param call that it must have room for */
-  leastBusy(except?: WorkerProcess, call?: Call): WorkerProcess | undefined {
+  /** Of those that take calls of the lane. */
+  leastBusy(lane: Lane, except?: WorkerProcess): WorkerProcess | undefined {
     let chosen: WorkerProcess | undefined
     for (const worker of this.#workers) {
-      if (worker === except || !(call === undefined ? worker.takesCalls : worker.takes(call))) continue
+      if (!worker.takes(lane) || worker === except) continue
       if (chosen === undefined || worker.pending < chosen.pending) chosen = worker
     }
     return chosen
@@ -187,7 +187,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
   }
 
   hasRelief(worker: WorkerProcess): boolean {
-    return this.leastBusy(worker) !== undefined
+    return this.leastBusy('cryptography', worker) !== undefined
   }
 
   /** Others do its calls, but for the oldest, as long as it says nothing. */

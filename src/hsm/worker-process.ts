@@ -10,6 +10,7 @@ import {
   changeGranted,
   decodeFailure,
   decodeJson,
+  type Lane,
   repeated,
   type StartFailure,
   startId,
@@ -106,8 +107,8 @@ export class WorkerProcess {
   #report: WorkerReport | undefined
   #lastId = startId
   #lastHeard = performance.now()
-  #reading = 0
-  #generating = 0
+  /** Calls that it has not settled, by lane. */
+  readonly #inLane: Record<Lane, number> = { cryptography: 0, generation: 0, management: 0 }
   #timer: NodeJS.Timeout | undefined
   #timerEnd = Number.POSITIVE_INFINITY
 
@@ -148,24 +149,20 @@ export class WorkerProcess {
 
   /** Of them, those that read the token. */
   get reading(): number {
-    return this.#reading
+    return this.#inLane.cryptography
   }
 
-  get takesCalls(): boolean {
+  takes(lane: Lane): boolean {
     if (this.lost || this.isCondemned || this.isLoggingIn || this.isHesitant) return false
+    if (lane === 'generation' && this.#inLane.generation === mostGenerations) return false
     return this.#pending.size < this.#report!.capacity
-  }
-
-  takes({ name }: Call): boolean {
-    return this.takesCalls && (calls[name].lane !== 'generation' || this.#generating < mostGenerations)
   }
 
   send(call: Call): void {
     this.#lastId = (this.#lastId + 1) % idRange || 1
     const { kind, lane } = calls[call.name]
     const sentAt = performance.now()
-    if (lane === 'cryptography') this.#reading++
-    if (lane === 'generation') this.#generating++
+    this.#inLane[lane]++
     const ended = lane === 'cryptography' ? undefined : Promise.withResolvers<void>()
     this.#pending.set(this.#lastId, { call, sentAt, ended })
     this.#writer.write(this.#lastId, kind | (call.isRepeated ? repeated : 0), call.payload)
@@ -180,7 +177,7 @@ export class WorkerProcess {
 
   /** Whether calls that read the token have waited so long, in milliseconds, without a word about any call. */
   isSilent(limit: number): boolean {
-    if (this.#reading === 0) return false
+    if (this.reading === 0) return false
     const [oldest] = [...this.#pending.values()].filter(({ call }) => calls[call.name].lane === 'cryptography')
     return performance.now() - Math.max(this.#lastHeard, oldest!.sentAt) > limit
   }
@@ -255,9 +252,8 @@ export class WorkerProcess {
     const pending = this.#pending.get(id)
     if (pending === undefined) return undefined
     this.#pending.delete(id)
-    if (pending.ended === undefined) this.#reading--
-    else pending.ended.resolve()
-    if (calls[pending.call.name].lane === 'generation') this.#generating--
+    this.#inLane[calls[pending.call.name].lane]--
+    pending.ended?.resolve()
     return pending.call
   }
 

@@ -5,7 +5,7 @@ import type { Backend, CallOptions } from './backend.ts'
 import { FairQueue } from './fair-queue.ts'
 import { Fleet, type FleetEvents, type FleetOptions } from './fleet.ts'
 import type { HsmCall, HsmHealth } from './hsm.ts'
-import { type CallFailure, type CallName, calls } from './messages.ts'
+import { type CallFailure, type CallName, calls, type Lane } from './messages.ts'
 import { type Call, timedOut, type WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions extends FleetOptions {
@@ -105,18 +105,19 @@ export class Workers implements Backend, FleetEvents {
   }
 
   changed(): void {
-    this.#empty(this.#queue)
-    this.#empty(this.#generations)
+    this.#empty(this.#queue, 'cryptography')
+    this.#empty(this.#generations, 'generation')
   }
 
-  #empty(queue: FairQueue<Call>): void {
+  /** @param lane for which there has to be a worker: without one, what waits is not looked through */
+  #empty(queue: FairQueue<Call>, lane: Lane): void {
     while (queue.size > 0) {
       const { down } = this.#fleet
       if (down !== undefined) {
         queue.take()!.fail(unavailable(down))
         continue
       }
-      if (this.#fleet.leastBusy() === undefined) return
+      if (this.#fleet.leastBusy(lane) === undefined) return
       const call = queue.take(waiting => this.#workerFor(waiting) !== undefined)
       if (call === undefined) return
       this.#workerFor(call)!.send(call)
@@ -199,16 +200,17 @@ export class Workers implements Backend, FleetEvents {
   }
 
   #workerFor(call: Call): WorkerProcess | undefined {
-    if (this.#fleet.changes.isHeld && calls[call.name].lane === 'cryptography') return undefined
-    if (call.worker?.lost === false) return call.worker.takesCalls ? call.worker : undefined
-    const isUsual = call.missedBy === undefined && calls[call.name].lane !== 'generation'
-    return isUsual ? this.#chooseWorker() : this.#fleet.leastBusy(call.missedBy, call)
+    const { lane } = calls[call.name]
+    if (this.#fleet.changes.isHeld && lane === 'cryptography') return undefined
+    if (call.worker?.lost === false) return call.worker.takes(lane) ? call.worker : undefined
+    const isUsual = call.missedBy === undefined && lane !== 'generation'
+    return isUsual ? this.#chooseWorker(lane) : this.#fleet.leastBusy(lane, call.missedBy)
   }
 
   /** The worker with the least to do, and then the same for all calls of this turn of the event loop: they share a frame. */
-  #chooseWorker(): WorkerProcess | undefined {
-    if (this.#chosen?.takesCalls) return this.#chosen
-    const chosen = this.#fleet.leastBusy()
+  #chooseWorker(lane: Lane): WorkerProcess | undefined {
+    if (this.#chosen?.takes(lane)) return this.#chosen
+    const chosen = this.#fleet.leastBusy(lane)
     if (chosen === undefined) return undefined
     this.#chosen = chosen
     setImmediate(() => {
