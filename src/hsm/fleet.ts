@@ -192,13 +192,11 @@ export class Fleet implements WorkerEvents, SilentWorkers {
 
   /** Others do its calls, but for the oldest, as long as it says nothing. */
   hesitates(worker: WorkerProcess): void {
-    worker.isHesitant = true
     this.#events.unfinished(worker.takeBack(), 'it hesitates')
   }
 
   /** Another one takes its place, and does its calls, but for the oldest. */
   hangs(worker: WorkerProcess): void {
-    worker.isCondemned = true
     this.#workers.splice(this.#workers.indexOf(worker), 1)
     this.#condemned.add(worker)
     this.#log('warn', 'An HSM worker does not answer.', { pid: worker.pid })

@@ -96,8 +96,6 @@ export class WorkerProcess {
   isLoggingIn = false
   /** Others do its calls, but for the oldest, until it says something. */
   isHesitant = false
-  /** It hangs, and gets no more calls. */
-  isCondemned = false
 
   readonly #pending = new Map<number, Pending>()
   readonly #child: Child
@@ -153,7 +151,7 @@ export class WorkerProcess {
   }
 
   takes(lane: Lane): boolean {
-    if (this.lost || this.isCondemned || this.isLoggingIn || this.isHesitant) return false
+    if (this.lost || this.isLoggingIn || this.isHesitant) return false
     if (lane === 'generation' && this.#inLane.generation === mostGenerations) return false
     return this.#pending.size < this.#report!.capacity
   }
@@ -184,6 +182,7 @@ export class WorkerProcess {
 
   /** Takes all calls back but the oldest one: a worker that does not answer may never do so, and the oldest may be why. */
   takeBack(): readonly Call[] {
+    this.isHesitant = true
     const [, ...rest] = [...this.#pending].filter(([, { call }]) => calls[call.name].lane === 'cryptography')
     return rest.map(([id]) => {
       const call = this.#done(id)!
