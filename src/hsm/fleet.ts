@@ -1,6 +1,7 @@
 /** The worker processes of one token: started, replaced, logged in again, and ended. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../errors.ts'
+import type { Call } from './call.ts'
 import { ChangeTurns } from './change-turns.ts'
 import type { HsmHealth } from './hsm.ts'
 import { Logins } from './logins.ts'
@@ -9,7 +10,7 @@ import { gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 import { SilenceWatch, type SilentWorkers } from './silence.ts'
 import { type WorkerOptions, workerArgument, workerEnvironment } from './worker-argument.ts'
-import { type Call, StartError, type WorkerEvents, WorkerProcess } from './worker-process.ts'
+import { StartError, type WorkerEvents, WorkerProcess } from './worker-process.ts'
 
 export interface FleetOptions extends WorkerOptions {
   /** As the configuration names the HSM. */

@@ -1,11 +1,10 @@
 /** The gateway's end of one worker process: sends it calls, settles them, and notices when it is of no use any more. */
 import { performance } from 'node:perf_hooks'
-import { Failure, OperatorError } from '../errors.ts'
+import { OperatorError } from '../errors.ts'
+import { type Call, timedOut } from './call.ts'
 import { type Child, diedOf, startChild } from './child.ts'
 import { FrameReader, FrameWriter } from './frames.ts'
 import {
-  type CallFailure,
-  type CallName,
   calls,
   changeGranted,
   decodeFailure,
@@ -19,28 +18,6 @@ import {
 } from './messages.ts'
 import type { Mode } from './worker/mode.ts'
 import type { WorkerArgument } from './worker-argument.ts'
-
-/** One call, for as long as it is not settled. Times are those of performance.now(). */
-export interface Call {
-  readonly name: CallName
-  readonly payload: Buffer
-  /** Who is to have a fair share: see fair-queue.ts. */
-  readonly caller: string
-  readonly startedAt: number
-  readonly deadline: number
-  /** The one that it is meant for, as long as that one lives. */
-  readonly worker?: WorkerProcess | undefined
-  /** How many workers were given it, counted anew after a pause. */
-  attempts: number
-  /** It may have been done already, though nobody was answered. */
-  isRepeated: boolean
-  /** A worker that did not find its key. */
-  missedBy?: WorkerProcess
-  /** What the last worker said. */
-  lastFailure?: CallFailure
-  answer(payload: Buffer): void
-  fail(failure: CallFailure): void
-}
 
 /** A worker that could not start. */
 export class StartError extends OperatorError {
@@ -301,10 +278,3 @@ export class WorkerProcess {
 }
 
 const nothing = Buffer.alloc(0)
-
-export function timedOut(): CallFailure {
-  return {
-    failure: new Failure('KeyUnavailableException', 'The HSM did not answer in time.'),
-    returnCode: 'TIMEOUT',
-  }
-}

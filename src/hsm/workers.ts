@@ -1,12 +1,12 @@
 /** The calls of one token: each is given to a worker process, waits for one, or is repeated by another. */
 import { performance } from 'node:perf_hooks'
-import { Failure } from '../errors.ts'
 import type { Backend, CallOptions } from './backend.ts'
+import { type Call, timedOut, tooMuch, unavailable } from './call.ts'
 import { FairQueue } from './fair-queue.ts'
 import { Fleet, type FleetEvents, type FleetOptions } from './fleet.ts'
 import type { HsmCall, HsmHealth } from './hsm.ts'
-import { type CallFailure, type CallName, calls, type Lane } from './messages.ts'
-import { type Call, timedOut, type WorkerProcess } from './worker-process.ts'
+import { type CallName, calls, type Lane } from './messages.ts'
+import type { WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions extends FleetOptions {
   /** Calls that may wait for a worker, and calls that make keys; one more is refused with ThrottlingException. */
@@ -28,8 +28,6 @@ const maximumAttempts = 4
 const firstBackOff = 10
 /** For this share of its time a call that makes a key waits for others to be made: it needs the rest itself. */
 const generationPatience = 0.5
-/** KMS Developer Guide, "Throttling AWS KMS requests". */
-const throttled = 'You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.'
 
 export class Workers implements Backend, FleetEvents {
   readonly name: string
@@ -243,13 +241,4 @@ export class Workers implements Backend, FleetEvents {
     call.missedBy = worker
     this.#giveAgain(call, 'the key was not found')
   }
-}
-
-function tooMuch(): CallFailure {
-  return { failure: new Failure('ThrottlingException', throttled), returnCode: 'QUEUE_FULL' }
-}
-
-function unavailable(cause: Error): CallFailure {
-  const failure = new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
-  return { failure, returnCode: 'WORKER_LOST' }
 }
