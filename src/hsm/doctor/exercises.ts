@@ -44,20 +44,25 @@ export interface TrialKey {
 const text = Buffer.from('what is encrypted and signed to try it out')
 const longestModulus = 512
 
+/** @param attributes that a secret or private key is to have as well */
 export async function generateTrialKey(
   { cryptoki, session }: Connection,
   spec: SupportedKeySpec,
   usage: KeyUsageType,
-  ofPrivateKey: Template = [],
+  attributes: Template = [],
 ): Promise<TrialKey> {
   const mechanism = keyMechanisms[spec]!
   const generation = { mechanism: mechanism.generation }
   if (usage === 'GENERATE_VERIFY_MAC' || spec === 'SYMMETRIC_DEFAULT') {
-    return { spec, key: await cryptoki.generateKey(session, generation, trialTemplate(mechanism, usage)) }
+    const template = [...trialTemplate(mechanism, usage), ...attributes]
+    return { spec, key: await cryptoki.generateKey(session, generation, template) }
   }
-  const privateKeyTemplate = [...trialPrivateTemplate(mechanism, usage), ...ofPrivateKey]
-  const templates = [publicKeyTemplate(mechanism, usage), privateKeyTemplate] as const
-  const { publicKey, privateKey } = await cryptoki.generateKeyPair(session, generation, ...templates)
+  const { publicKey, privateKey } = await cryptoki.generateKeyPair(
+    session,
+    generation,
+    publicKeyTemplate(mechanism, usage),
+    [...trialPrivateTemplate(mechanism, usage), ...attributes],
+  )
   const spki = subjectPublicKeyInfo(mechanism, type => cryptoki.attribute(session, publicKey, type))
   return { spec, key: privateKey, publicKey, spki }
 }

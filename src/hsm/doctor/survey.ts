@@ -7,11 +7,10 @@ import { oaepHash } from '../outside.ts'
 import type { Ability, Profile } from '../profiles/profile.ts'
 import { algorithmsOf, type Capabilities, type Lacks, lacksOf } from '../worker/capabilities.ts'
 import type { Connection } from '../worker/connection.ts'
-import type { Handle, Template } from '../worker/cryptoki.ts'
+import type { Template } from '../worker/cryptoki.ts'
 import type { Gcm } from '../worker/gcm.ts'
 import { keyMechanisms } from '../worker/mechanisms.ts'
 import { type Attempt, attempt, findGcm, inSessionOfItsOwn, probe } from '../worker/probe.ts'
-import { trialTemplate } from '../worker/templates.ts'
 import {
   agreement,
   dataKeyPair,
@@ -64,6 +63,13 @@ export interface Survey extends Capabilities {
   readonly sessions: number
 }
 
+type KeyToTry = readonly [SupportedKeySpec, KeyUsageType]
+/** To find out which attributes are understood. */
+const secretKey: KeyToTry = ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT']
+const privateKeys: readonly KeyToTry[] = [
+  ['RSA_2048', 'SIGN_VERIFY'],
+  ['ECC_NIST_P256', 'SIGN_VERIFY'],
+]
 export const mostSessions = 128
 /** An encryption context of KMS has at most 8192 bytes: KMS Developer Guide, "Resource quotas"; the header of a ciphertext precedes it. */
 const aadLengths = [8192 + 38, 4096, 1024, 64]
@@ -236,42 +242,31 @@ class Surveyor {
   }
 
   /** Whether a key may be made with that attribute false. */
-  async #understands(attribute: number): Promise<boolean> {
-    return (await this.#withKey([[attribute, false]], () => true)) ?? false
+  async #understands(attribute: number, key: KeyToTry = secretKey): Promise<boolean> {
+    return (await this.#withKey(key, [[attribute, false]], () => true)) ?? false
   }
 
-  /** Whether all of the private keys that can be made may be made with it false. */
+  /** Whether every private key that works may be made with CKA_SIGN_RECOVER false. */
   async #understandsSignRecover(trials: readonly Trial[]): Promise<boolean> {
-    const specs = (['RSA_2048', 'ECC_NIST_P256'] as const).filter(spec =>
-      trials.some(trial => trial.spec === spec && trial.works.length > 0),
-    )
-    for (const spec of specs) {
-      const { refusal } = await attempt(this.#profile, async () => {
-        const template = [[pkcs11js.CKA_SIGN_RECOVER, false]] as const
-        destroyTrialKey(this.#connection, await generateTrialKey(this.#connection, spec, 'SIGN_VERIFY', template))
-      })
-      if (refusal !== undefined) return false
-    }
-    return specs.length > 0
+    const pairs = privateKeys.filter(([spec]) => trials.some(trial => trial.spec === spec && trial.works.length > 0))
+    for (const key of pairs) if (!(await this.#understands(pkcs11js.CKA_SIGN_RECOVER, key))) return false
+    return pairs.length > 0
   }
 
   async #tellsLocal(): Promise<boolean> {
     const { cryptoki, session } = this.#connection
-    const told = await this.#withKey([], key => cryptoki.attribute(session, key, pkcs11js.CKA_LOCAL)[0] === 1)
-    return told ?? this.#profile.tellsLocal
+    const read = ({ key }: TrialKey) => cryptoki.attribute(session, key, pkcs11js.CKA_LOCAL)[0] === 1
+    return (await this.#withKey(secretKey, [], read)) ?? this.#profile.tellsLocal
   }
 
   /** Undefined where the token refuses such a key, or what it is used for. */
-  async #withKey<T>(attributes: Template, use: (key: Handle) => T): Promise<T | undefined> {
-    const { cryptoki, session } = this.#connection
-    const aes = keyMechanisms.SYMMETRIC_DEFAULT!
-    const template = [...trialTemplate(aes, 'ENCRYPT_DECRYPT'), ...attributes]
+  async #withKey<T>([spec, usage]: KeyToTry, attributes: Template, use: (key: TrialKey) => T): Promise<T | undefined> {
     const { value } = await attempt(this.#profile, async () => {
-      const key = cryptoki.generateKey(session, { mechanism: aes.generation }, template)
+      const key = await generateTrialKey(this.#connection, spec, usage, attributes)
       try {
         return use(key)
       } finally {
-        cryptoki.destroyObject(session, key)
+        destroyTrialKey(this.#connection, key)
       }
     })
     return value
