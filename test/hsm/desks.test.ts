@@ -70,6 +70,17 @@ describe('the desks of a worker', () => {
     expect(await askAll(desks, 1000)).toEqual(expected(1000))
   })
 
+  it('have no room for more than 32 KiB, and leave what is behind it alone', () => {
+    const desks = Desks.create(2)
+    desks.ask(0, 1, Buffer.alloc(32 * 1024, 1))
+    expect(() => desks.ask(0, 1, Buffer.alloc(32 * 1024 + 1, 1))).toThrow(RangeError)
+    expect(
+      Buffer.from(desks.shared.payloads)
+        .subarray(32 * 1024)
+        .every(byte => byte === 0),
+    ).toBe(true)
+  })
+
   it('keep nothing of a call or an answer that was taken', async () => {
     const desks = Desks.create(2)
     await start(1, desks)

@@ -117,7 +117,9 @@ export class Desks {
     Atomics.notify(this.#control, words.answers)
   }
 
+  /** Throws RangeError for a payload that has no room: what is behind it belongs to another call. */
   #write(desk: number, kind: number, payload: Buffer): void {
+    if (payload.length > deskSize) throw new RangeError(`A desk has no room for ${payload.length} bytes.`)
     payload.copy(this.#payloads, desk * deskSize)
     const word = this.#wordOf(desk)
     this.#control[word + deskWords.kind] = kind
