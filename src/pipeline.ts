@@ -123,11 +123,11 @@ async function putOnRecord(entry: Entry, failure: Failure, { audit, log }: PathS
 function recorded(
   members: readonly string[],
   values: Readonly<Record<string, unknown>>,
-  defaults: Readonly<Record<string, unknown>> = {},
+  defaults?: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   const kept: Record<string, unknown> = {}
   for (const member of members) {
-    const value = values[member] ?? defaults[member]
+    const value = values[member] ?? defaults?.[member]
     if (value !== undefined) kept[member[0]!.toLowerCase() + member.slice(1)] = value
   }
   return kept
