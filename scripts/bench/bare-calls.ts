@@ -3,20 +3,14 @@
  * turns, asynchronously in so many sessions, with new keys that are kept on the token.
  * Arguments: library, PIN file, sessions, seconds to warm up, seconds. UV_THREADPOOL_SIZE has to allow as many calls at a time.
  */
-import { readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import pkcs11js from 'pkcs11js'
+import { openToken } from './bare.ts'
 
 const [library, pinFile, sessions, warmUp, seconds] = process.argv.slice(2) as [string, string, string, string, string]
 
-const pkcs11 = new pkcs11js.PKCS11()
-pkcs11.load(library)
-pkcs11.C_Initialize({ flags: pkcs11js.CKF_OS_LOCKING_OK })
-const slot = pkcs11.C_GetSlotList(true)[0]!
-const newSession = () => pkcs11.C_OpenSession(slot, pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION)
-const first = newSession()
-pkcs11.C_Login(first, pkcs11js.CKU_USER, readFileSync(pinFile, 'utf8').trim())
+const { pkcs11, session: first, newSession } = openToken(library, pinFile)
 
 const newKey = (mechanism: number, use: number) =>
   pkcs11.C_GenerateKey(first, { mechanism }, [

@@ -3,9 +3,9 @@
  * token, as those of the gateway are, or with one of the session. SoftHSM reads two files whenever a key of the token is used.
  * Arguments: library, PIN file, RSA_2048 or ECC_NIST_P256, seconds, `token` or `session`.
  */
-import { readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import pkcs11js from 'pkcs11js'
+import { openToken } from './bare.ts'
 
 const [library, pinFile, spec, seconds, place] = process.argv.slice(2) as [string, string, string, string, string]
 
@@ -32,14 +32,7 @@ const kinds = {
 }
 const kind = kinds[spec as keyof typeof kinds]
 
-const pkcs11 = new pkcs11js.PKCS11()
-pkcs11.load(library)
-pkcs11.C_Initialize({ flags: pkcs11js.CKF_OS_LOCKING_OK })
-const session = pkcs11.C_OpenSession(
-  pkcs11.C_GetSlotList(true)[0]!,
-  pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION,
-)
-pkcs11.C_Login(session, pkcs11js.CKU_USER, readFileSync(pinFile, 'utf8').trim())
+const { pkcs11, session } = openToken(library, pinFile)
 const ofToken = { type: pkcs11js.CKA_TOKEN, value: place === 'token' }
 const { publicKey, privateKey } = pkcs11.C_GenerateKeyPair(
   session,

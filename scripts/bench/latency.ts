@@ -1,15 +1,14 @@
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { promisify } from 'node:util'
 import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
 import type { Mode } from '../../src/hsm/worker/mode.ts'
 import { FaultHsm } from '../../test/fault-hsm/fault-hsm.ts'
 import { createSoftHsm, type SoftHsm } from '../../test/hsm/softhsm.ts'
+import { bareRate } from './bare.ts'
 import type { Figure } from './figure.ts'
 
 /** An HSM behind a network, as the misbehaving HSM plays it: calls a second against what its sessions allow. */
@@ -99,16 +98,10 @@ class RemoteHsm {
   }
 
   /** Calls a second that one process gets, asynchronously, without a gateway or a worker: what the machine and the library allow. */
-  async #bareRate(sessions: number): Promise<number> {
+  #bareRate(sessions: number): Promise<number> {
     const { options, pinFile } = this.#softHsm
-    const script = join(import.meta.dirname, 'bare-calls.ts')
     const environment = { ...options.environment, ...this.#faults.environment(), UV_THREADPOOL_SIZE: String(sessions) }
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      [script, this.#faults.library, pinFile, String(sessions), '3', '5'],
-      { env: environment },
-    )
-    return Number(stdout)
+    return bareRate('bare-calls.ts', [this.#faults.library, pinFile, String(sessions), '3', '5'], environment)
   }
 
   #options(mode: Mode | 'measured', sessions: number): HsmOptions {

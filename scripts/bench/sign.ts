@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { CreateKeyCommand, type KeySpec, type SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { readConfig } from '../../src/config.ts'
+import { bareRate } from './bare.ts'
 import { type Figure, median } from './figure.ts'
 import { type BenchGateway, DataFolder } from './gateway.ts'
 import { load, writeSigned } from './load.ts'
@@ -26,7 +25,7 @@ export async function signAgainstToken(): Promise<Figure[]> {
     await load(gateway.url, script, 10)
     const rates = { gateway: [] as number[], token: [] as number[], session: [] as number[] }
     for (let round = 0; round < 4; round++) {
-      for (const place of ['token', 'session'] as const) rates[place].push(await bareRate(folder, spec, place))
+      for (const place of ['token', 'session'] as const) rates[place].push(await bareSignRate(folder, spec, place))
       rates.gateway.push((await load(gateway.url, script, 4)).requestsPerSecond)
     }
     const [signed, bare, ofSession] = [median(rates.gateway), median(rates.token), median(rates.session)]
@@ -62,11 +61,7 @@ async function signScript(
 }
 
 /** Signatures a second. */
-async function bareRate(folder: DataFolder, spec: KeySpec, place: 'token' | 'session'): Promise<number> {
+function bareSignRate(folder: DataFolder, spec: KeySpec, place: 'token' | 'session'): Promise<number> {
   const { library, pinFile, environment } = Object.values(readConfig(join(folder.path, 'strongroom.yaml')).hsms)[0]!
-  const script = join(import.meta.dirname, 'bare-sign.ts')
-  const { stdout } = await promisify(execFile)(process.execPath, [script, library, pinFile!, spec, '3', place], {
-    env: environment,
-  })
-  return Number(stdout)
+  return bareRate('bare-sign.ts', [library, pinFile!, spec, '3', place], environment)
 }
