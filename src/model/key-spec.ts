@@ -6,6 +6,7 @@ import type {
   MacAlgorithmSpec,
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
+import { Failure } from '../errors.ts'
 
 /** What is true of one key spec: KMS Developer Guide, "Key spec reference". Lists are in the order that KMS answers them. */
 export interface KeySpecRow {
@@ -94,3 +95,9 @@ export type SupportedKeySpec = keyof typeof rows
 
 /** One row for every key spec. */
 export const keySpecs: Readonly<Record<SupportedKeySpec, KeySpecRow>> = rows
+
+/** Throws UnsupportedOperationException for a spec of the API that has no row. @param member what the API calls it */
+export function supportedSpec(spec: string, member: string): SupportedKeySpec {
+  if (Object.hasOwn(keySpecs, spec)) return spec as SupportedKeySpec
+  throw new Failure('UnsupportedOperationException', `${member} ${spec} is not supported by this gateway.`)
+}

@@ -11,10 +11,15 @@ export type OperationName = keyof Commands & string
 type Instance<N extends OperationName> = Commands[N] extends new (...args: never[]) => infer I ? I : never
 type SdkInput<N extends OperationName> = Instance<N> extends { readonly input: infer I } ? I : never
 
+/** Members of the model that the types of the SDK lack. */
+interface NewInput {
+  readonly ListKeys: { readonly ResourceOwners?: readonly ('SELF' | 'OTHER_ACCOUNTS_VIA_RAM')[] | undefined }
+}
+
 /** Input of an operation after validation: the members that the model requires are there. */
 export type Input<N extends OperationName> = {
   [M in keyof SdkInput<N>]: object extends Pick<SdkInput<N>, M> ? SdkInput<N>[M] : Exclude<SdkInput<N>[M], undefined>
-}
+} & (N extends keyof NewInput ? NewInput[N] : unknown)
 
 type SdkOutput<N extends OperationName> = Commands[N] extends new (
   ...args: never[]

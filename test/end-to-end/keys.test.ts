@@ -127,6 +127,11 @@ describe('a new key', () => {
       'UnsupportedOperationException: Multi-Region keys are not supported by this gateway.',
     ],
     [
+      'a spec that this gateway does not know',
+      { KeySpec: 'ML_KEM_768', KeyUsage: 'ENCAPSULATE_DECAPSULATE' },
+      'UnsupportedOperationException: KeySpec ML_KEM_768 is not supported by this gateway.',
+    ],
+    [
       'a tag twice',
       { Tags: ['1', '2'].map(TagValue => ({ TagKey: 'a', TagValue })) },
       'TagException: Duplicate tag keys',
@@ -144,7 +149,7 @@ describe('a new key', () => {
     [
       'wrong values, all named together',
       { KeyUsage: 'FLY' as never, Description: 'x'.repeat(8193) },
-      `ValidationException: 2 validation errors detected: Value '${'x'.repeat(8193)}' at 'description' failed to satisfy constraint: Member must have length less than or equal to 8192; Value 'FLY' at 'keyUsage' failed to satisfy constraint: Member must satisfy enum value set: [ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC, KEY_AGREEMENT]`,
+      `ValidationException: 2 validation errors detected: Value '${'x'.repeat(8193)}' at 'description' failed to satisfy constraint: Member must have length less than or equal to 8192; Value 'FLY' at 'keyUsage' failed to satisfy constraint: Member must satisfy enum value set: [ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC, KEY_AGREEMENT, ENCAPSULATE_DECAPSULATE]`,
     ],
   ])('is refused with %s', async (_, input, expected) => {
     const before = await kms.listKeys({ Limit: 1000 })

@@ -2,10 +2,10 @@
  * The order in which AWS lists the values of an enumeration when it refuses another value. It is neither alphabetic nor the
  * order of the public model, and it changes with AWS's releases, so it is frozen here.
  *
- * Recorded on AWS in 2026: KeySpec, DataKeySpec, EncryptionAlgorithmSpec, SigningAlgorithmSpec, MacAlgorithmSpec, MessageType.
- * Recorded before 2024, with fewer values; later values follow in the order of the model: KeyUsageType, OriginType,
- * AlgorithmSpec. CustomerMasterKeySpec was recorded in the order of KeySpec, of which it is a part. An enumeration that is
- * missing here was never recorded and is listed in the order of the model.
+ * Recorded on AWS in 2026: EncryptionAlgorithmSpec, SigningAlgorithmSpec, MacAlgorithmSpec, MessageType. Recorded with fewer
+ * values, those added since follow in the order of the model: KeySpec and DataKeySpec (2026, before ML-KEM), KeyUsageType,
+ * OriginType and AlgorithmSpec (before 2024). CustomerMasterKeySpec was recorded in the order of KeySpec, of which it is a part.
+ * An enumeration that is missing here was never recorded and is listed in the order of the model.
  */
 const keySpecs = [
   'RSA_2048',
@@ -25,15 +25,18 @@ const keySpecs = [
   'ML_DSA_44',
   'ML_DSA_65',
   'ML_DSA_87',
+  'ML_KEM_512',
+  'ML_KEM_768',
+  'ML_KEM_1024',
 ]
 
 /** Values as listed in messages, by the name of the shape. */
 export const enumValues: Readonly<Record<string, readonly string[]>> = {
   KeySpec: keySpecs,
-  CustomerMasterKeySpec: keySpecs.filter(spec => !spec.startsWith('ML_DSA') && spec !== 'ECC_NIST_EDWARDS25519'),
+  CustomerMasterKeySpec: keySpecs.filter(spec => !spec.startsWith('ML_') && spec !== 'ECC_NIST_EDWARDS25519'),
   // AWS accepts AES_256 and AES_128 only, and yet lists the specs of KMS keys.
   DataKeySpec: keySpecs,
-  KeyUsageType: ['ENCRYPT_DECRYPT', 'SIGN_VERIFY', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT'],
+  KeyUsageType: ['ENCRYPT_DECRYPT', 'SIGN_VERIFY', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT', 'ENCAPSULATE_DECAPSULATE'],
   OriginType: ['EXTERNAL', 'AWS_CLOUDHSM', 'AWS_KMS', 'EXTERNAL_KEY_STORE'],
   EncryptionAlgorithmSpec: ['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256', 'SM2PKE', 'SYMMETRIC_DEFAULT'],
   SigningAlgorithmSpec: [

@@ -3,7 +3,7 @@ import { Failure } from '../../errors.ts'
 import { keyArn, partitionOf } from '../../model/arn.ts'
 import { defaultKeyPolicy, type Key } from '../../model/key.ts'
 import { keyMetadata } from '../../model/key-metadata.ts'
-import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
+import { keySpecs, supportedSpec } from '../../model/key-spec.ts'
 import { addTags } from '../../model/tags.ts'
 import { createMaterial } from '../materials.ts'
 import { type Input, operation } from '../operation.ts'
@@ -64,7 +64,7 @@ function kindOf({ KeySpec, CustomerMasterKeySpec, KeyUsage }: Input<'CreateKey'>
       'You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.'
     throw new Failure('ValidationException', text)
   }
-  const spec = (KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT') as SupportedKeySpec
+  const spec = supportedSpec(KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT', 'KeySpec')
   const usage = KeyUsage ?? (spec === 'SYMMETRIC_DEFAULT' ? 'ENCRYPT_DECRYPT' : undefined)
   if (usage === undefined) {
     const text = 'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.'

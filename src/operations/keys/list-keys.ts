@@ -6,14 +6,17 @@ import { account } from '../targets.ts'
 export const listKeys = operation('ListKeys')({
   readOnly: true,
   target: account(),
-  recorded: ['Limit', 'Marker'],
+  recorded: ['Limit', 'Marker', 'ResourceOwners'],
   async run({ input, caller, storage }) {
+    const { account, region } = caller
+    // Keys of other accounts are listed where AWS RAM shares them, which this gateway does not have.
+    const own = input.ResourceOwners?.includes('SELF') ?? true
     const { records, ...rest } = await page<Key>(
       input,
       { ordinary: 100, maximum: 1000 },
-      scopeOf('ListKeys', caller),
+      scopeOf('ListKeys', caller, own ? 'SELF' : ''),
       key => key.id,
-      (after, limit) => storage.keys.list({ account: caller.account, region: caller.region, after, limit }),
+      (after, limit) => (own ? storage.keys.list({ account, region, after, limit }) : []),
     )
     return { Keys: records.map(({ id, arn }) => ({ KeyId: id, KeyArn: arn })), ...rest }
   },

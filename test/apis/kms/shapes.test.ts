@@ -34,7 +34,8 @@ const failed = 'failed to satisfy constraint: Member must'
 describe("AWS's own words for a violation", () => {
   const specs =
     'RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, ' +
-    'SYMMETRIC_DEFAULT, HMAC_224, HMAC_256, HMAC_384, HMAC_512, SM2, ML_DSA_44, ML_DSA_65, ML_DSA_87'
+    'SYMMETRIC_DEFAULT, HMAC_224, HMAC_256, HMAC_384, HMAC_512, SM2, ML_DSA_44, ML_DSA_65, ML_DSA_87, ML_KEM_512, ML_KEM_768, ' +
+    'ML_KEM_1024'
   const signingAlgorithms =
     'RSASSA_PSS_SHA_256, RSASSA_PSS_SHA_384, RSASSA_PSS_SHA_512, RSASSA_PKCS1_V1_5_SHA_256, RSASSA_PKCS1_V1_5_SHA_384, ' +
     'RSASSA_PKCS1_V1_5_SHA_512, ECDSA_SHA_256, ECDSA_SHA_384, ECDSA_SHA_512, ED25519_SHA_512, ED25519_PH_SHA_512, SM2DSA, ' +
@@ -72,7 +73,7 @@ describe("AWS's own words for a violation", () => {
     ['GenerateDataKey', { KeyId, KeySpec: 'RSA_2048' }, `Value 'RSA_2048' at 'keySpec' ${failed} satisfy enum value set: [${specs}]`],
     ['CreateKey', { KeySpec: 'FOO' }, `Value 'FOO' at 'keySpec' ${failed} satisfy enum value set: [${specs}]`],
     ['CreateKey', { KeyUsage: 'FOO' },
-      `Value 'FOO' at 'keyUsage' ${failed} satisfy enum value set: [ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC, KEY_AGREEMENT]`],
+      `Value 'FOO' at 'keyUsage' ${failed} satisfy enum value set: [ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC, KEY_AGREEMENT, ENCAPSULATE_DECAPSULATE]`],
     ['CreateKey', { Origin: 'FOO' },
       `Value 'FOO' at 'origin' ${failed} satisfy enum value set: [EXTERNAL, AWS_CLOUDHSM, AWS_KMS, EXTERNAL_KEY_STORE]`],
     ['EnableKeyRotation', { KeyId, RotationPeriodInDays: 89 }, `Value '89' at 'rotationPeriodInDays' ${failed} have value greater than or equal to 90`],
@@ -344,6 +345,9 @@ describe('encoding', () => {
   })
 })
 
+/** Members that the model has and the SDK does not write yet. */
+const unknownToSdk = new Set(['ResourceOwners'])
+
 describe.each(operationNames)('%s', operation => {
   const { input, output } = model.operations[operation]
 
@@ -351,11 +355,12 @@ describe.each(operationNames)('%s', operation => {
     await fc.assert(
       fc.asyncProperty(anyOf(input) as fc.Arbitrary<object>, async value => {
         let decoded: unknown
-        await call(operation, value, request => {
+        const known = Object.fromEntries(Object.entries(value).filter(([member]) => !unknownToSdk.has(member)))
+        await call(operation, known, request => {
           decoded = decode(operation, request.body)
           return { status: 200, headers: {}, body: output === null ? '' : '{}' }
         })
-        expect(plain(decoded)).toEqual(plain(value))
+        expect(plain(decoded)).toEqual(plain(known))
       }),
       { numRuns: 15 },
     )
