@@ -10,6 +10,7 @@ export const failures = {
   AccessDeniedException: caller,
   AlreadyExistsException: caller,
   ConflictException: caller,
+  CustomKeyStoreNotFoundException: caller,
   DisabledException: caller,
   DryRunOperationException: caller,
   ExpiredTokenException: caller,

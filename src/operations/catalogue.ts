@@ -17,6 +17,9 @@ import { reEncrypt } from './cryptography/re-encrypt.ts'
 import { sign } from './cryptography/sign.ts'
 import { verifyMac } from './cryptography/verify-mac.ts'
 import { verify } from './cryptography/verify.ts'
+import { describeCustomKeyStores } from './custom-key-stores/describe-custom-key-stores.ts'
+import { listGrants } from './grants/list-grants.ts'
+import { listRetirableGrants } from './grants/list-retirable-grants.ts'
 import { cancelKeyDeletion } from './keys/cancel-key-deletion.ts'
 import { createKey } from './keys/create-key.ts'
 import { describeKey } from './keys/describe-key.ts'
@@ -28,6 +31,8 @@ import { updateKeyDescription } from './keys/update-key-description.ts'
 import { getKeyPolicy } from './policies/get-key-policy.ts'
 import { listKeyPolicies } from './policies/list-key-policies.ts'
 import { putKeyPolicy } from './policies/put-key-policy.ts'
+import { getKeyRotationStatus } from './rotation/get-key-rotation-status.ts'
+import { listKeyRotations } from './rotation/list-key-rotations.ts'
 import { listResourceTags } from './tags/list-resource-tags.ts'
 import { tagResource } from './tags/tag-resource.ts'
 import { untagResource } from './tags/untag-resource.ts'
@@ -51,6 +56,9 @@ export const operations = [
   sign,
   verifyMac,
   verify,
+  describeCustomKeyStores,
+  listGrants,
+  listRetirableGrants,
   cancelKeyDeletion,
   createKey,
   describeKey,
@@ -62,6 +70,8 @@ export const operations = [
   getKeyPolicy,
   listKeyPolicies,
   putKeyPolicy,
+  getKeyRotationStatus,
+  listKeyRotations,
   listResourceTags,
   tagResource,
   untagResource,

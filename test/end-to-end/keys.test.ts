@@ -183,6 +183,9 @@ const onKeys: readonly [operation: OperationName, rest: object, byAlias: boolean
   ['ListKeyPolicies', {}, false],
   ['PutKeyPolicy', { Policy: ownPolicy }, false, true],
   ['ListAliases', {}, false],
+  ['GetKeyRotationStatus', {}, false],
+  ['ListKeyRotations', {}, false],
+  ['ListGrants', {}, false],
   ['ScheduleKeyDeletion', { PendingWindowInDays: 7 }, false],
 ]
 
@@ -277,6 +280,9 @@ describe('the state of a key', () => {
     ['ListKeyPolicies', ({ KeyId }) => kms.listKeyPolicies({ KeyId })],
     ['ListResourceTags', ({ KeyId }) => kms.listResourceTags({ KeyId })],
     ['ListAliases', ({ KeyId }) => kms.listAliases({ KeyId })],
+    ['GetKeyRotationStatus', ({ KeyId }) => kms.getKeyRotationStatus({ KeyId })],
+    ['ListKeyRotations', ({ KeyId }) => kms.listKeyRotations({ KeyId })],
+    ['ListGrants', ({ KeyId }) => kms.listGrants({ KeyId })],
   ]
   const rows: readonly (readonly [string, Ask, readonly ((arn: string) => string)[]])[] = [
     ...crypto.map(([name, ask]) => [name, ask, [ok, disabled, pending]] as const),
