@@ -1,6 +1,6 @@
 import type { ApiRequest } from './apis/api.ts'
 import { KmsApi } from './apis/kms/kms.ts'
-import { createAudit } from './audit/audit.ts'
+import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
 import { SigV4 } from './authentication/sigv4.ts'
 import { authorize } from './authorization/authorize.ts'
@@ -18,6 +18,7 @@ import { decodeCiphertext } from './model/ciphertext.ts'
 import { operations } from './operations/catalogue.ts'
 import { decryptBlob } from './operations/ciphertexts.ts'
 import type { AnyOperation } from './operations/operation.ts'
+import { Outbox } from './outbox.ts'
 import { createReadiness } from './readiness.ts'
 import { serveApi, serveMetrics } from './server.ts'
 import type { Hsms, Log, Storage } from './services.ts'
@@ -41,14 +42,13 @@ export async function startGateway(config: Config): Promise<Gateway> {
     const log = createLog(config.log.level)
     const metrics = createMetrics(() => hsms.all)
     const { hsms, storage } = await openBackends(config, opened, { observe: call => metrics.hsmCall(call), log })
-    const journal = opened.adopt(await openJournal(config.audit.file), journal => journal.close())
-    const audit = createAudit(journal, clock)
+    const { audit, outbox } = await openAudit(config, storage, opened, log)
     const api = new KmsApi({
       authenticate: authentication(config, storage, hsms),
       operations: new Map<string, AnyOperation>(operations.map(operation => [operation.name, operation])),
     })
     const readiness = createReadiness(storage, hsms, clock)
-    const services = { storage, hsms, clock, admitKeyPolicy, audit, authorize, metrics, health: readiness, log }
+    const services = { storage, hsms, clock, admitKeyPolicy, audit, outbox, authorize, metrics, health: readiness, log }
     opened.adopt(scheduleJobs(jobs, services), schedule => schedule.close())
     const server = opened.adopt(await serveApi(config.listen, api, services, () => readiness.probe()), server =>
       server.close(),
@@ -90,6 +90,26 @@ export async function openBackends(
   const failed = connected.find(({ status }) => status === 'rejected')
   if (failed) throw (failed as PromiseRejectedResult).reason
   return { storage, hsms: hsmsOf(config, await Promise.all(connecting)) }
+}
+
+export interface Recording {
+  readonly audit: Audit
+  readonly outbox: Outbox
+}
+
+/** Opens the audit journal, and brings it up to date with storage. */
+export async function openAudit(
+  { audit: { file } }: Config,
+  storage: Storage,
+  opened: AsyncDisposableStack,
+  log?: Log,
+): Promise<Recording> {
+  const held = await storage.outbox.list()
+  const journal = opened.adopt(await openJournal(file, { awaited: held.length > 0 }), journal => journal.close())
+  const outbox = opened.adopt(await Outbox.open(storage, journal, held, log), outbox =>
+    outbox.settle().catch((error: unknown) => log?.error({ err: error }, 'audit records could not be written yet')),
+  )
+  return { audit: createAudit(journal, clock), outbox }
 }
 
 function logOf(log: Log): HsmOptions['log'] {

@@ -2,6 +2,7 @@ import type { Api, ApiRequest, ApiResponse } from './apis/api.ts'
 import { Failure } from './errors.ts'
 import type { Caller } from './model/caller.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
+import { Undelivered } from './outbox.ts'
 import type { Entry, PathServices } from './services.ts'
 import { Changes, Conflict } from './storage/storage.ts'
 
@@ -23,14 +24,12 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
     entry.requestParameters = recorded(operation.recorded, input, operation.recordedDefaults)
     refuseWhatIsNotBuilt(input)
     const { caller } = entry
-    const output = await perform(() => decideAndDo(operation, input, caller, entry, services))
-    entry.responseElements = responseElements(operation, output, entry)
-    const answer = api.accept(operation, output, entry.requestId)
-    await audit.close(entry)
+    const { answer, putOnRecord } = await perform(() => decideAndDo(operation, input, caller, entry, api, services))
+    await putOnRecord()
     finished(operation.name, 'success')
     return answer
   } catch (thrown) {
-    const failure = await putOnRecord(entry, Failure.from(thrown), services)
+    const failure = await recordFailure(entry, Failure.from(thrown), services)
     finished(entry.operation?.name, failure.code)
     return api.refuse(failure, entry.requestId)
   }
@@ -41,8 +40,15 @@ const attempts = 10
 /** Ends when those who were overtaken before have had their turn. */
 let overtaken: Promise<unknown> = Promise.resolve()
 
+/** A call whose changes are committed. */
+interface Done {
+  readonly answer: ApiResponse
+  /** Must have resolved before the answer is given. */
+  readonly putOnRecord: () => Promise<void>
+}
+
 /** Requests that were overtaken go on one after another: side by side, all but one of them would be overtaken again. */
-async function perform(attempt: () => Promise<object | undefined>): Promise<object | undefined> {
+async function perform(attempt: () => Promise<Done>): Promise<Done> {
   try {
     return await attempt()
   } catch (thrown) {
@@ -53,7 +59,7 @@ async function perform(attempt: () => Promise<object | undefined>): Promise<obje
   return turn
 }
 
-async function repeat(attempt: () => Promise<object | undefined>): Promise<object | undefined> {
+async function repeat(attempt: () => Promise<Done>): Promise<Done> {
   for (let count = 2; count <= attempts; count++) {
     try {
       return await attempt()
@@ -70,21 +76,24 @@ async function decideAndDo(
   input: Readonly<Record<string, unknown>>,
   caller: Caller,
   entry: Entry,
+  api: Api,
   services: PathServices,
-): Promise<object | undefined> {
+): Promise<Done> {
   const hsms = services.hsms.for(caller.arn)
-  const { storage, clock, admitKeyPolicy } = services
+  const { storage, clock, admitKeyPolicy, audit, outbox } = services
   const target: Target = operation.target.find(input, { caller, storage, operation: operation.name })
   entry.resources = target.resources
   permit(target, caller, services)
   target.check()
   if (input.DryRun) throw new Failure('DryRunOperationException', dryRunText)
-  if (!operation.readOnly && services.audit.failing) throw new Failure('KMSInternalException')
+  if (!operation.readOnly && audit.failing) throw new Failure('KMSInternalException')
   const changes = new Changes(entry.eventId)
-  const output = await operation.run({ storage, hsms, clock, admitKeyPolicy, input, target, caller, changes })
+  const output =
+    (await operation.run({ storage, hsms, clock, admitKeyPolicy, input, target, caller, changes })) ?? undefined
   entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
-  await storage.commit(changes)
-  return output ?? undefined
+  entry.responseElements = responseElements(operation, output, entry)
+  const answer = api.accept(operation, output, entry.requestId)
+  return { answer, putOnRecord: await outbox.commit(changes, audit.success(entry)) }
 }
 
 /** What creates a key acts on none before. */
@@ -108,8 +117,10 @@ function refuseWhatIsNotBuilt(input: Readonly<Record<string, unknown>>): void {
 }
 
 /** Audits a refusal; when even that fails, what is answered is an internal error. */
-async function putOnRecord(entry: Entry, failure: Failure, { audit, log }: PathServices): Promise<Failure> {
+async function recordFailure(entry: Entry, failure: Failure, { audit, log }: PathServices): Promise<Failure> {
   if (failure.fault === 'server') log.error({ err: failure, requestId: entry.requestId }, 'request failed')
+  if (failure instanceof Undelivered) return failure
+  entry.responseElements = undefined
   try {
     await audit.close(entry, failure)
     return failure

@@ -2,6 +2,7 @@ import type { Audit } from './audit/audit.ts'
 import type { AccessRequest, Decision } from './authorization/authorize.ts'
 import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
 import type { Hsm } from './hsm/hsm.ts'
+import type { Outbox } from './outbox.ts'
 import type { Storage } from './storage/storage.ts'
 
 /** The contracts by which operations, jobs and the path reach the rest of the house. Types only. */
@@ -22,6 +23,7 @@ export interface Services {
 /** What the path is given: the services of operations, and what is its own business alone. */
 export interface PathServices extends Services {
   readonly audit: Audit
+  readonly outbox: Pick<Outbox, 'commit'>
   readonly authorize: (request: AccessRequest) => Decision
   readonly metrics: RequestMetrics
   readonly log: Log
@@ -30,6 +32,7 @@ export interface PathServices extends Services {
 /** What a job is given. */
 export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'clock'> {
   readonly audit: Audit
+  readonly outbox: Pick<Outbox, 'record' | 'settle'>
   readonly metrics: JobMetrics
   readonly health: Health
   readonly log: Log

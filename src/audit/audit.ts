@@ -26,8 +26,10 @@ export interface Audit {
   open(request: { readonly sourceAddress: string; readonly userAgent: string | undefined }): Entry
   /** Resolves once the record of the call is on disk; rejects when it could not be written. */
   close(entry: Entry, failure?: Failure): Promise<void>
-  /** Puts on record what the gateway does by itself, such as the deletion of a key. Resolves to the event id. */
-  event(name: string, resource: string, details: Readonly<Record<string, unknown>>): Promise<string>
+  /** The record of a call that succeeds. */
+  success(entry: Entry): AuditRecord
+  /** The record of what the gateway does by itself, such as the deletion of a key. @param resource ARN, when there is one */
+  event(name: string, resource: string | undefined, details: Readonly<Record<string, unknown>>): AuditRecord
 }
 
 export function createAudit(journal: Journal, clock: () => number): Audit {
@@ -48,12 +50,16 @@ export function createAudit(journal: Journal, clock: () => number): Audit {
       responseElements: undefined,
     }),
     close: (entry, failure) => journal.append(recordOf(entry, failure)),
-    async event(name, resource, details) {
-      const record = serviceEvent(name, resource, details, clock())
-      await journal.append(record)
-      return record.eventID
-    },
+    success: entry => recordOf(entry, undefined),
+    event: (name, resource, details) => serviceEvent(name, resource, details, clock()),
   }
+}
+
+/** The record of a change that was committed before its record could be written. Its caller was not told of success. */
+export function delayed(record: AuditRecord): AuditRecord {
+  const { additionalEventData } = record
+  const answered = record.eventType === 'AwsApiCall' ? { ...additionalEventData, answered: false } : additionalEventData
+  return { ...record, additionalEventData: answered, addendum: { reason: 'DELIVERY_DELAY' } }
 }
 
 /** Longest user agent that CloudTrail keeps. */
@@ -104,11 +110,11 @@ function codeOf({ code }: Failure): string {
 
 function serviceEvent(
   name: string,
-  resource: string,
+  resource: string | undefined,
   details: Readonly<Record<string, unknown>>,
   now: number,
 ): AuditRecord {
-  const described = resourceOf(resource)
+  const described = resource === undefined ? undefined : resourceOf(resource)
   return {
     ...common,
     eventID: randomUUID(),
@@ -117,16 +123,21 @@ function serviceEvent(
     eventType: 'AwsServiceEvent',
     eventName: name,
     readOnly: false,
-    userIdentity: { accountId: described.accountId, invokedBy: 'strongroom' },
+    userIdentity: { accountId: described?.accountId, invokedBy: 'strongroom' },
     requestParameters: null,
     responseElements: null,
-    resources: [described],
+    resources: described && [described],
     additionalEventData: details,
-    recipientAccountId: described.accountId,
+    recipientAccountId: described?.accountId,
   }
 }
 
+const types = [
+  [':alias/', 'AWS::KMS::Alias'],
+  [':user/', 'AWS::IAM::User'],
+] as const
+
 function resourceOf(arn: string): { ARN: string; accountId: string; type: string } {
-  const type = arn.includes(':alias/') ? 'AWS::KMS::Alias' : 'AWS::KMS::Key'
+  const type = types.find(([part]) => arn.includes(part))?.[1] ?? 'AWS::KMS::Key'
   return { ARN: arn, accountId: arn.split(':')[4] ?? '', type }
 }

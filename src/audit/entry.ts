@@ -25,7 +25,9 @@ export interface AuditRecord {
   /** Only members that the operation declares as recorded, names in lowerCamel. */
   readonly requestParameters?: Readonly<Record<string, unknown>> | null
   readonly responseElements?: Readonly<Record<string, unknown>> | null
-  readonly additionalEventData?: Readonly<Record<string, unknown>>
+  readonly additionalEventData?: Readonly<Record<string, unknown>> | undefined
+  /** Only on a record that was written later than its event ended (same guide, "addendum"). */
+  readonly addendum?: { readonly reason: 'DELIVERY_DELAY' }
   /** Absent on success. */
   readonly errorCode?: string | undefined
   readonly errorMessage?: string | undefined
@@ -36,7 +38,11 @@ export interface AuditRecord {
 export interface Journal {
   /** True from a failed append until the next one that succeeds. While it is, nothing may be changed. */
   readonly failing: boolean
+  /** Where the journal ends: whatever is appended from now on stands behind it. Opaque, valid beyond a restart. */
+  readonly position: string
   /** Resolves once the record is durable on disk; rejects when it could not be written. */
   append(record: AuditRecord): Promise<void>
+  /** Those of the events that have a record of success. @param events by id: a position that the journal had before the event was recorded */
+  successes(events: ReadonlyMap<string, string>): Promise<ReadonlySet<string>>
   close(): Promise<void>
 }

@@ -2,6 +2,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { createInterface } from 'node:readline'
 import { getSystemErrorMessage } from 'node:util'
 import { Failure, OperatorError } from '../errors.ts'
 import type { AuditRecord, Journal } from './entry.ts'
@@ -11,28 +12,37 @@ export interface JournalFile {
   /** Appends the bytes from `offset` on, and resolves when they are durable; like write(2) it may write fewer. */
   write(bytes: Uint8Array, offset: number): Promise<{ readonly bytesWritten: number }>
   truncate(length: number): Promise<void>
+  /** Whole lines from a byte on that begins one. */
+  lines(start: number): AsyncIterable<string>
   close(): Promise<void>
 }
 
 /**
- * Opens the journal, created with mode 0600 when it is not there. Throws OperatorError.
+ * Opens the journal. Where there is none it is created with mode 0600, but not while `awaited`: then storage keeps records that
+ * the missing file may hold. Throws OperatorError.
  *
  * A crash in the middle of a write leaves a last line without its end; the call of that record was never answered. Where the
  * line is a whole record it gets its end, otherwise it is cut off. Nothing before it is touched.
  */
-export async function openJournal(path: string): Promise<FileJournal> {
+export async function openJournal(path: string, { awaited = false } = {}): Promise<FileJournal> {
   let file: FileHandle | undefined
   try {
     // O_DSYNC: a write returns when it is durable. One with an fdatasync after it is two jobs for libuv's pool.
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_DSYNC
-    file = await open(path, flags, 0o600)
+    const flags = constants.O_RDWR | constants.O_APPEND | constants.O_DSYNC
+    file = await open(path, awaited ? flags : flags | constants.O_CREAT, 0o600)
     await syncDirectory(dirname(path))
     const size = await mendLastLine(file, path)
     await file.datasync()
-    return new FileJournal(file, size)
+    return new FileJournal(fileOf(file), size, `${(await file.stat()).ino}`)
   } catch (error) {
     await file?.close()
     if (error instanceof OperatorError) throw error
+    if (awaited && (error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new OperatorError(
+        `audit journal ${path} is missing, and the records of the last changes may be in it: put it back, ` +
+          'or, if it is lost, create an empty file in its place',
+      )
+    }
     throw new OperatorError(`audit journal ${path} cannot be opened: ${reason(error)}`, { cause: error })
   }
 }
@@ -45,6 +55,8 @@ class Batch {
 
 export class FileJournal implements Journal {
   readonly #file: JournalFile
+  /** Tells this file from the one that a rotation moved away. */
+  readonly #identity: string
   /** Bytes of the file up to the end of its last good line. */
   #size: number
   /** Takes what is appended while the batch before is being written. Bounded by the requests in flight: each awaits its record. */
@@ -54,9 +66,14 @@ export class FileJournal implements Journal {
   #torn = false
   #failing = false
 
-  constructor(file: JournalFile, size: number) {
+  constructor(file: JournalFile, size: number, identity: string) {
     this.#file = file
     this.#size = size
+    this.#identity = identity
+  }
+
+  get position(): string {
+    return `${this.#identity}:${this.#size}`
   }
 
   get failing(): boolean {
@@ -68,6 +85,23 @@ export class FileJournal implements Journal {
     batch.text += `${JSON.stringify(record)}\n`
     this.#writing ??= this.#writeBatches()
     return batch.durable.promise
+  }
+
+  async successes(events: ReadonlyMap<string, string>): Promise<ReadonlySet<string>> {
+    const found = new Set<string>()
+    const start = Math.min(...[...events.values()].map(position => this.#offset(position)))
+    if (events.size === 0 || start === this.#size) return found
+    for await (const line of this.#file.lines(start)) {
+      const id = /"eventID":"([^"]*)"/.exec(line)?.[1]
+      if (id !== undefined && events.has(id) && (JSON.parse(line) as AuditRecord).errorCode === undefined) found.add(id)
+    }
+    return found
+  }
+
+  /** The start of the file for a position in another file, or in more than is left of this one. */
+  #offset(position: string): number {
+    const [identity, offset] = position.split(':')
+    return identity === this.#identity && Number(offset) <= this.#size ? Number(offset) : 0
   }
 
   /** Ends once everything appended so far is durable or rejected. */
@@ -111,6 +145,15 @@ export class FileJournal implements Journal {
   async #cut(): Promise<void> {
     await this.#file.truncate(this.#size)
     this.#torn = false
+  }
+}
+
+function fileOf(file: FileHandle): JournalFile {
+  return {
+    write: (bytes, offset) => file.write(bytes, offset),
+    truncate: length => file.truncate(length),
+    lines: start => createInterface(file.createReadStream({ start, autoClose: false })),
+    close: () => file.close(),
   }
 }
 

@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto'
-import { type Backends, clock, unsealSecret } from '../assemble.ts'
+import { type Backends, clock, type Recording, unsealSecret } from '../assemble.ts'
 import { OperatorError } from '../errors.ts'
 import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf } from '../model/arn.ts'
 import type { AccessKey } from '../model/caller.ts'
 import { encryptBlob } from '../operations/ciphertexts.ts'
 import { createMaterial } from '../operations/materials.ts'
-import { Changes, type Storage } from '../storage/storage.ts'
+import { Changes } from '../storage/storage.ts'
 import type { PlainAccessKey } from './credentials.ts'
 
 /** What an administrator may do: everything that its account may. */
@@ -17,15 +16,23 @@ const administratorAccess = JSON.stringify({
 
 const userName = 'administrator'
 
+/** What `init` works on: its changes are put on record like those of callers. */
+type Installation = Backends & Recording
+
+/** For the audit record: nobody has signed for what `init` does, but a user of this machine has run it. */
+const byWhom = () => ({ command: 'init', uid: process.getuid?.() })
+
 /** Creates the keys that the gateway itself needs on an HSM, if they are missing. */
-export async function ensureSystemKeys(hsm: Hsm, storage: Storage): Promise<void> {
+export async function ensureSystemKeys(hsm: Hsm, { storage, audit, outbox }: Installation): Promise<void> {
   for (const purpose of ['seal', 'canary'] as const) {
     if (storage.systemKeys.find(hsm.name, purpose)) continue
-    const changes = new Changes(randomUUID())
     const kind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
     const material = await createMaterial(hsm, kind, `strongroom ${purpose}`, clock())
+    const details = { hsm: hsm.name, purpose, keyMaterialId: material.id, ...byWhom() }
+    const event = audit.event('CreateSystemKey', undefined, details)
+    const changes = new Changes(event.eventID)
     changes.put('systemKeys', { purpose, material, revision: 0 })
-    await storage.commit(changes)
+    await outbox.record(changes, event)
   }
 }
 
@@ -33,7 +40,7 @@ export async function ensureSystemKeys(hsm: Hsm, storage: Storage): Promise<void
 export async function ensureAdministrator(
   account: string,
   region: string,
-  { storage, hsms }: Backends,
+  { storage, hsms, audit, outbox }: Installation,
   given: PlainAccessKey | undefined,
 ): Promise<PlainAccessKey> {
   const arn = `arn:${partitionOf(region)}:iam::${account}:user/${userName}`
@@ -49,7 +56,8 @@ export async function ensureAdministrator(
   }
   const { material } = storage.systemKeys.find(hsm.name, 'seal')!
   const context = { accessKeyId: key.accessKeyId }
-  const changes = new Changes(randomUUID())
+  const event = audit.event('CreateAdministrator', arn, { accessKeyId: key.accessKeyId, ...byWhom() })
+  const changes = new Changes(event.eventID)
   changes.put('principals', {
     arn,
     account,
@@ -64,7 +72,7 @@ export async function ensureAdministrator(
     sealedSecret: await encryptBlob(hsms, material, Buffer.from(key.secretAccessKey), context),
     revision: 0,
   })
-  await storage.commit(changes)
+  await outbox.record(changes, event)
   return key
 }
 

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import { openBackends } from '../assemble.ts'
+import { openAudit, openBackends } from '../assemble.ts'
 import { administratorKeyFromEnvironment, type HsmConfig, readConfig } from '../config.ts'
 import { profileOf } from '../hsm/profiles.ts'
 import { provisionHsm } from '../hsm/provision.ts'
@@ -24,9 +24,10 @@ export const init = command(program => {
       for (const hsm of Object.values(config.hsms)) await provision(hsm)
       await using opened = new AsyncDisposableStack()
       const backends = await openBackends(config, opened)
-      for (const hsm of backends.hsms.all) await ensureSystemKeys(hsm, backends.storage)
+      const installation = { ...backends, ...(await openAudit(config, backends.storage, opened)) }
+      for (const hsm of backends.hsms.all) await ensureSystemKeys(hsm, installation)
       const region = Object.keys(config.regions)[0]!
-      const accessKey = await ensureAdministrator(options.account, region, backends, given)
+      const accessKey = await ensureAdministrator(options.account, region, installation, given)
       const credentials = writeCredentials(dirname(resolve(file)), options.account, region, accessKey)
       process.stdout.write(`Ready. The administrator's access key is in ${credentials}\n`)
     })

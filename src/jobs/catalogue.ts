@@ -1,10 +1,12 @@
 // Written by scripts/catalogue.ts.
 import { checkCustody } from './check-custody.ts'
 import { deleteKeys } from './delete-keys.ts'
+import { settleRecords } from './settle-records.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
 
 export const jobs = [
   checkCustody,
   deleteKeys,
+  settleRecords,
   sweepOrphans,
 ] as const

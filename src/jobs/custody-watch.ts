@@ -174,7 +174,7 @@ export class CustodyWatch {
 
   /** False when somebody else has just changed the key: there is another look soon. */
   async #settle(name: string, { material, fault, attributes }: Finding): Promise<boolean> {
-    const { storage, audit, log } = this.#services
+    const { storage, audit, outbox, log } = this.#services
     const known = this.#faults.get(name)
     const fields = { hsm: material.hsm, key: name, material: material.id }
     if (fault === undefined) this.#faults.delete(name)
@@ -184,11 +184,11 @@ export class CustodyWatch {
     const key = storage.keys.find(name)
     if (key === undefined || key.custodyFault === fault) return true
     const details = { keyMaterialId: material.id, hsm: material.hsm, ...(fault && { custodyFault: fault }) }
-    const event = fault === undefined ? 'MarkKeyAvailable' : 'MarkKeyUnavailable'
-    const changes = new Changes(await audit.event(event, name, details))
+    const event = audit.event(fault === undefined ? 'MarkKeyAvailable' : 'MarkKeyUnavailable', name, details)
+    const changes = new Changes(event.eventID)
     changes.put('keys', { ...key, custodyFault: fault })
     try {
-      await storage.commit(changes)
+      await outbox.record(changes, event)
     } catch (thrown) {
       if (thrown instanceof Conflict) return false
       throw thrown

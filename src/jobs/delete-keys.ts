@@ -25,19 +25,19 @@ export const deleteKeys = job({
   },
 })
 
-async function forget(key: Key, { storage, audit, log }: JobServices): Promise<void> {
-  const event = await audit.event('DeleteKey', key.arn, { keyMaterialIds: key.materials.map(({ id }) => id) })
-  const changes = new Changes(event)
+async function forget(key: Key, { storage, audit, outbox, log }: JobServices): Promise<void> {
+  const event = audit.event('DeleteKey', key.arn, { keyMaterialIds: key.materials.map(({ id }) => id) })
+  const changes = new Changes(event.eventID)
   for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
   for (const { id, hsm } of key.materials) {
     changes.put('destructions', { material: id, hsm, keyArn: key.arn, revision: 0 })
   }
   changes.remove('keys', key)
-  await storage.commit(changes)
+  await outbox.record(changes, event)
   log.info({ key: key.arn }, 'key deleted')
 }
 
-async function destroyObjects({ storage, hsms, audit, log }: JobServices): Promise<void> {
+async function destroyObjects({ storage, hsms, audit, outbox, log }: JobServices): Promise<void> {
   for (const destruction of storage.destructions.list()) {
     const { material, hsm, keyArn } = destruction
     try {
@@ -46,8 +46,9 @@ async function destroyObjects({ storage, hsms, audit, log }: JobServices): Promi
       log.error({ err: thrown, hsm, material, key: keyArn }, 'key material could not be destroyed yet')
       continue
     }
-    const changes = new Changes(await audit.event('DestroyKeyMaterial', keyArn, { keyMaterialId: material, hsm }))
+    const event = audit.event('DestroyKeyMaterial', keyArn, { keyMaterialId: material, hsm })
+    const changes = new Changes(event.eventID)
     changes.remove('destructions', destruction)
-    await storage.commit(changes)
+    await outbox.record(changes, event)
   }
 }

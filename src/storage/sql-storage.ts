@@ -4,11 +4,12 @@ import { Failure, OperatorError } from '../errors.ts'
 import { currentMaterial, type SystemKey } from '../model/key.ts'
 import type { Engine } from './engines/engine.ts'
 import { migrate } from './migrations/migrate.ts'
-import { type Change, type Changes, Conflict, type Records, type Storage } from './storage.ts'
+import { type Change, type Changes, Conflict, type HeldRecord, type Records, type Storage } from './storage.ts'
 import { listAliases } from './tables/aliases.ts'
 import { recordChanges, takeSequence } from './tables/changes.ts'
 import type { Database } from './tables/database.ts'
 import { listKeys } from './tables/keys.ts'
+import { heldRecords, holdRecord, removeRecords } from './tables/outbox.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
 import type { Table } from './tables/table.ts'
 import { tables } from './tables/tables.ts'
@@ -41,6 +42,7 @@ class SqlStorage implements Storage {
   readonly accessKeys: Storage['accessKeys']
   readonly systemKeys: Storage['systemKeys']
   readonly destructions: Storage['destructions']
+  readonly outbox: Storage['outbox']
 
   constructor(engine: Engine, db: Kysely<Database>, view: View) {
     this.#engine = engine
@@ -65,9 +67,13 @@ class SqlStorage implements Storage {
       find: (hsm: string, purpose: SystemKey['purpose']) => view.systemKeys.find(systemKeyIdentity(hsm, purpose)),
     }
     this.destructions = { list: () => view.destructions.all() }
+    this.outbox = {
+      list: () => this.#inTurn(() => heldRecords(db)),
+      remove: eventIds => this.#inTurn(() => db.transaction().execute(tx => removeRecords(tx, eventIds))),
+    }
   }
 
-  async commit({ eventId, list }: Changes): Promise<void> {
+  async commit({ eventId, list }: Changes, record?: HeldRecord): Promise<void> {
     if (list.length === 0) return
     const changes = list.map(settle)
     await this.#inTurn(async () => {
@@ -77,6 +83,7 @@ class SqlStorage implements Storage {
           tx,
           changes.map(change => ({ event_id: eventId, noun: change.noun, record_key: identity(change) })),
         )
+        if (record !== undefined) await holdRecord(tx, record)
       })
       for (const change of changes) show(this.#view, change)
     })

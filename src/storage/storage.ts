@@ -42,6 +42,15 @@ export class Conflict extends Error {
   override readonly name = 'Conflict'
 }
 
+/** The audit record of a commit, kept in storage until the journal has it. */
+export interface HeldRecord {
+  readonly eventId: string
+  /** Where the journal ended before the commit. */
+  readonly position: string
+  /** JSON. */
+  readonly record: string
+}
+
 /** A position in a listing and how many records to read from there. */
 export interface PageRequest {
   readonly account: string
@@ -76,8 +85,16 @@ export interface Storage {
   readonly accessKeys: { find(id: string): AccessKey | undefined; ofPrincipal(arn: string): readonly AccessKey[] }
   readonly systemKeys: { find(hsm: string, purpose: SystemKey['purpose']): SystemKey | undefined }
   readonly destructions: { list(): readonly Destruction[] }
-  /** Writes all changes in one durable transaction, then shows them in the view. Throws Conflict, having written nothing. */
-  commit(changes: Changes): Promise<void>
+  readonly outbox: {
+    list(): Promise<readonly HeldRecord[]>
+    /** By event id. */
+    remove(eventIds: readonly string[]): Promise<void>
+  }
+  /**
+   * Writes all changes, and the audit record of their event, in one durable transaction, then shows them in the view. Throws
+   * Conflict, having written nothing. Only the outbox calls it: a change has a record.
+   */
+  commit(changes: Changes, record?: HeldRecord): Promise<void>
   /** Rejects when storage cannot be read and written right now. */
   check(): Promise<void>
   close(): Promise<void>

@@ -25,7 +25,7 @@ describe('the audit journal', () => {
     await fc.assert(
       fc.asyncProperty(bursts, async bursts => {
         const file = new Disk()
-        const journal = new FileJournal(file, 0)
+        const journal = new FileJournal(file, 0, 'disk')
         const appended: AuditRecord[] = []
         for (const burst of bursts) {
           const records = burst.map((rest, index) => aRecord(appended.length + index, rest))
@@ -44,7 +44,7 @@ describe('the audit journal', () => {
     await fc.assert(
       fc.asyncProperty(plan, async plan => {
         const file = new Disk()
-        const journal = new FileJournal(file, 0)
+        const journal = new FileJournal(file, 0, 'disk')
         const accepted: string[] = []
         let number = 0
         for (const { burst, fault } of plan) {
@@ -67,7 +67,7 @@ describe('the audit journal', () => {
 
   it('serves many calls with one write, and gathers while that runs', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0)
+    const journal = new FileJournal(file, 0, 'disk')
     const release = file.holdWrite()
     const first = Array.from({ length: 64 }, (_, number) => journal.append(aRecord(number)))
     await file.writing
@@ -80,7 +80,7 @@ describe('the audit journal', () => {
 
   it('accepts nothing before it is durable', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0)
+    const journal = new FileJournal(file, 0, 'disk')
     const release = file.holdWrite()
     let accepted = false
     const appended = journal.append(aRecord(1)).then(() => {
@@ -97,7 +97,7 @@ describe('the audit journal', () => {
 
   it('rejects with an internal failure that keeps its cause and says nothing', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0)
+    const journal = new FileJournal(file, 0, 'disk')
     file.fault = 'lost'
     const failure = await journal.append(aRecord(1)).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(Failure)
@@ -106,7 +106,7 @@ describe('the audit journal', () => {
 
   it('rejects a record that is no JSON, and no other', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0)
+    const journal = new FileJournal(file, 0, 'disk')
     const outcomes = await Promise.allSettled([
       journal.append(aRecord(1)),
       journal.append(aRecord(2, { requestParameters: { number: 1n } })),
@@ -270,6 +270,10 @@ class Disk implements JournalFile {
   async truncate(length: number): Promise<void> {
     if (this.fault.endsWith('truncate')) throw diskError('EIO')
     this.content = this.content.subarray(0, length)
+  }
+
+  async *lines(start: number): AsyncGenerator<string> {
+    yield* this.content.subarray(start).toString().split('\n').slice(0, -1)
   }
 
   async close(): Promise<void> {}

@@ -38,6 +38,33 @@ async function recordsOf(call: () => Promise<unknown>): Promise<AuditRecord[]> {
   return gateway.records().slice(before)
 }
 
+describe('init', () => {
+  it('puts what it creates on record: the keys of the gateway, the administrator and its access key', () => {
+    const records = gateway.records().filter(({ eventType }) => eventType === 'AwsServiceEvent')
+    const byWhom = { command: 'init', uid: process.getuid!() }
+    const { accessKeyId } = installation.credentials[home]!
+    const own = (purpose: string) => ({
+      eventName: 'CreateSystemKey',
+      additionalEventData: {
+        hsm: 'softhsm',
+        purpose,
+        keyMaterialId: expect.stringMatching(/^[0-9a-f]{64}$/),
+        ...byWhom,
+      },
+    })
+    const ARN = `arn:aws:iam::${home}:user/administrator`
+    expect(records).toMatchObject([
+      own('seal'),
+      own('canary'),
+      {
+        eventName: 'CreateAdministrator',
+        resources: [{ ARN, accountId: home, type: 'AWS::IAM::User' }],
+        additionalEventData: { accessKeyId, ...byWhom },
+      },
+    ])
+  })
+})
+
 describe('a call', () => {
   it('leaves who, what, when, from where and with what result', async () => {
     const before = Date.now()

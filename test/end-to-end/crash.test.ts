@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { unaccounted } from './accounts.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { refusal, send } from './requests.ts'
 
@@ -85,7 +86,7 @@ describe('a gateway that is killed at any moment', () => {
   it('loses no answered change, leaves no half change, and goes on with its keys', async () => {
     const KeyId = (await gateway.client().createKey({})).KeyMetadata!.KeyId!
     const { CiphertextBlob } = await gateway.client().encrypt({ KeyId, Plaintext: Buffer.from('from before') })
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 5; round++) {
       const kms = gateway.client()
       const killAfter = randomInt(1, 60)
       let answers = 0
@@ -112,6 +113,9 @@ describe('a gateway that is killed at any moment', () => {
       expect(Buffer.from(Plaintext!).toString()).toBe('from before')
       await after.encrypt({ KeyId, Plaintext })
     }
+    await gateway.stop()
+    expect(unaccounted(installation)).toEqual({ changesWithoutRecord: [], recordsWithoutChange: [] })
+    gateway = await serve(installation)
     const kms = gateway.client()
     for (const { KeyId } of (await kms.listKeys({ Limit: 1000 })).Keys!) {
       // Every key that is remembered is on the token, also where nobody was told of it.

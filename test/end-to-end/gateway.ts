@@ -141,7 +141,7 @@ export async function serve(installation: Installation, { port = 0 }: { port?: n
       clients.push(client)
       return client
     },
-    records: () => recordsIn(join(folder, 'audit.jsonl')),
+    records: () => recordsOf(installation),
     logged,
     startedWorkers: () =>
       new Set(
@@ -162,6 +162,10 @@ export async function serve(installation: Installation, { port = 0 }: { port?: n
       await ended
     },
   }
+}
+
+export function recordsOf({ folder }: Installation): AuditRecord[] {
+  return recordsIn(join(folder, 'audit.jsonl'))
 }
 
 export function recordsIn(file: string): AuditRecord[] {

@@ -289,18 +289,18 @@ describe('custody', () => {
   it('is marked on the key as it is then, and once more when that was just changed', async () => {
     const key = await house.key(++count)
     faults.set(`expose ${material(key)}`)
-    const { audit } = house.services
+    const { outbox } = house.services
     let changed = false
-    const event: typeof audit.event = async (name, resource, details) => {
+    const record: typeof outbox.record = async (committed, event) => {
       if (!changed) {
         changed = true
         const changes = new Changes('test')
         changes.put('keys', { ...now(key), state: 'Disabled' })
         await house.storage.commit(changes)
       }
-      return audit.event(name, resource, details)
+      return outbox.record(committed, event)
     }
-    const run = start({ audit: { ...audit, failing: false, event } })
+    const run = start({ outbox: { record, settle: () => outbox.settle() } })
     await run()
     expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: undefined })
     await run()
@@ -314,11 +314,8 @@ describe('custody', () => {
   it('does not change a key as long as that cannot be put on record', async () => {
     const key = await house.key(++count)
     faults.set(`expose ${material(key)}`)
-    let failing = true
-    const { audit } = house.services
-    const event: typeof audit.event = async (...details) =>
-      failing ? Promise.reject(new Failure('KMSInternalException')) : audit.event(...details)
-    const run = start({ audit: { ...audit, failing: true, event } })
+    house.journal.failing = true
+    const run = start()
     await run()
     await run()
     expect(now(key).custodyFault).toBeUndefined()
@@ -326,7 +323,7 @@ describe('custody', () => {
       'a key is not in custody',
       'custody could not be checked',
     ])
-    failing = false
+    house.journal.failing = false
     house.time += minute
     await run()
     expect(now(key).custodyFault).toBe('exposed')

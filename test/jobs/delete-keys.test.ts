@@ -76,26 +76,28 @@ describe('a key whose date has come', () => {
 
   it('stays when its deletion is cancelled at the last moment, and the others are deleted all the same', async () => {
     const [saved, deleted] = [await pending(0), await pending(0)]
-    const { audit } = house.services
-    const event: typeof audit.event = async (name, resource, details) => {
-      if (resource === saved.arn) await cancel(saved)
-      return audit.event(name, resource, details)
+    const { outbox } = house.services
+    const record: typeof outbox.record = async (changes, event) => {
+      if (event.resources?.[0]?.ARN === saved.arn) await cancel(saved)
+      return outbox.record(changes, event)
     }
-    await run({ audit: { ...audit, failing: false, event } })
+    await run({ outbox: { record, settle: () => outbox.settle() } })
     expect(house.storage.keys.find(saved.arn)).toMatchObject({ state: 'Disabled' })
     expect(house.storage.keys.find(deleted.arn)).toBeUndefined()
     const objects = await house.objects()
     expect(objects).toContain(material(saved))
     expect(objects).not.toContain(material(deleted))
     expect(house.logged).toContainEqual(expect.objectContaining({ message: 'key could not be deleted yet' }))
+    expect(house.records.filter(({ resources }) => resources?.[0]?.ARN === saved.arn)).toEqual([])
   })
 
   it('stays as long as that cannot be put on record', async () => {
     const key = await pending(0)
-    const event = async () => Promise.reject(new Failure('KMSInternalException'))
-    await run({ audit: { ...house.services.audit, failing: true, event } })
+    house.journal.failing = true
+    await run()
     expect(house.storage.keys.find(key.arn)).toBeDefined()
     expect(await house.objects()).toContain(material(key))
+    house.journal.failing = false
     await run()
     expect(house.storage.keys.find(key.arn)).toBeUndefined()
   })

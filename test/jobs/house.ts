@@ -7,6 +7,7 @@ import type { Hsm } from '../../src/hsm/hsm.ts'
 import type { Alias } from '../../src/model/alias.ts'
 import type { Key } from '../../src/model/key.ts'
 import { createMaterial } from '../../src/operations/materials.ts'
+import { Outbox } from '../../src/outbox.ts'
 import type { Hsms, JobServices } from '../../src/services.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
@@ -19,6 +20,8 @@ export interface House {
   readonly storage: Storage
   readonly softHsm: SoftHsm
   readonly hsm: Hsm
+  /** Its records go to `records`. */
+  readonly journal: { failing: boolean }
   readonly records: AuditRecord[]
   /** Messages and fields of the log. */
   readonly logged: { message: string; fields: Record<string, unknown> }[]
@@ -46,7 +49,13 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
   const orphans: House['orphans'] = new Map()
   const log = (fields: object, message: string) => void logged.push({ message, fields: { ...fields } })
   const append = async (record: AuditRecord) => void records.push(record)
-  const journal = { failing: false, append, announce: () => append, close: async () => {} }
+  const journal = {
+    failing: false,
+    position: '',
+    append,
+    successes: async () => new Set<string>(),
+    close: async () => {},
+  }
   const named = (name: string) => {
     if (name === hsm.name) return hsm
     throw new Error(`no HSM ${name}`)
@@ -59,6 +68,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
       hsms,
       clock,
       audit: createAudit(journal, clock),
+      outbox: await Outbox.open(storage, journal, []),
       metrics: {
         orphans: (name, count) => void orphans.set(name, count),
         custodyFaults(_name, counts) {
@@ -73,6 +83,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
       log: { error: log, warn: log, info: log },
     },
     storage,
+    journal,
     softHsm,
     hsm,
     records,

@@ -3,6 +3,7 @@ import type { AliasRow } from './aliases.ts'
 import type { ChangeRow, SequenceRow } from './changes.ts'
 import type { DestructionRow } from './destructions.ts'
 import type { KeyRow, MaterialRow } from './keys.ts'
+import type { OutboxRow } from './outbox.ts'
 import type { PrincipalRow } from './principals.ts'
 import type { SystemKeyRow } from './system-keys.ts'
 
@@ -16,5 +17,6 @@ export interface Database {
   readonly system_keys: SystemKeyRow
   readonly destructions: DestructionRow
   readonly changes: ChangeRow
+  readonly outbox: OutboxRow
   readonly sequences: SequenceRow
 }

@@ -1,0 +1,92 @@
+/**
+ * Changes and their audit records. Two files cannot be written in one transaction, so storage keeps the record with the change
+ * (a transactional outbox) until the journal has it: after a crash, and after a journal that could not be written, the record
+ * is written late, and marked as such.
+ */
+import { delayed } from './audit/audit.ts'
+import type { AuditRecord, Journal } from './audit/entry.ts'
+import { Failure } from './errors.ts'
+import type { Log } from './services.ts'
+import type { Changes, HeldRecord, Storage } from './storage/storage.ts'
+
+/** The change is committed, and its record will be written later: there must be no other record of the event. */
+export class Undelivered extends Failure {
+  constructor(cause: unknown) {
+    super('KMSInternalException', '', { cause })
+  }
+}
+
+export class Outbox {
+  readonly #storage: Storage
+  readonly #journal: Journal
+  /** Records that are in storage alone. */
+  readonly #late = new Map<string, AuditRecord>()
+  /** Ids of events that the journal has, and storage still keeps. */
+  #delivered: string[] = []
+
+  private constructor(storage: Storage, journal: Journal) {
+    this.#storage = storage
+    this.#journal = journal
+  }
+
+  /** Writes the records that the run before could not write any more. @param held what storage keeps */
+  static async open(storage: Storage, journal: Journal, held: readonly HeldRecord[], log?: Log): Promise<Outbox> {
+    const outbox = new Outbox(storage, journal)
+    const found = await journal.successes(new Map(held.map(({ eventId, position }) => [eventId, position])))
+    for (const { eventId, record } of held) {
+      if (found.has(eventId)) outbox.#delivered.push(eventId)
+      else outbox.#late.set(eventId, JSON.parse(record) as AuditRecord)
+    }
+    const records = outbox.#late.size
+    if (records > 0) log?.warn({ records }, 'changes were committed without their audit records, which are written now')
+    await outbox
+      .settle()
+      .catch((error: unknown) => log?.error({ err: error }, 'audit records could not be written yet'))
+    return outbox
+  }
+
+  /**
+   * Commits the changes, if any. What it resolves to appends the record to the journal: once that has resolved too, the
+   * event may be answered. Rejects with Conflict, and has it reject with Undelivered.
+   */
+  async commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
+    if (changes.list.length === 0) return () => this.#journal.append(record)
+    if (this.#journal.failing) throw new Failure('KMSInternalException')
+    const { position } = this.#journal
+    await this.#storage.commit(changes, { eventId: record.eventID, position, record: JSON.stringify(record) })
+    return () => this.#deliver(record)
+  }
+
+  /** For what nobody waits to be answered: resolves once the changes and their record are durable, the record in storage at least. */
+  async record(changes: Changes, record: AuditRecord): Promise<void> {
+    const deliver = await this.commit(changes, record)
+    await deliver().catch(error => {
+      if (!(error instanceof Undelivered)) throw error
+    })
+  }
+
+  /** Writes what is late, and has storage forget what the journal has. Rejects when either cannot be written. */
+  async settle(): Promise<void> {
+    await Promise.all([...this.#late].map(([eventId, record]) => this.#deliverLate(eventId, record)))
+    const delivered = this.#delivered
+    if (delivered.length === 0) return
+    await this.#storage.outbox.remove(delivered)
+    this.#delivered = this.#delivered.slice(delivered.length)
+  }
+
+  async #deliver(record: AuditRecord): Promise<void> {
+    try {
+      await this.#journal.append(record)
+      this.#delivered.push(record.eventID)
+    } catch (error) {
+      this.#late.set(record.eventID, record)
+      throw new Undelivered(error)
+    }
+  }
+
+  async #deliverLate(eventId: string, record: AuditRecord): Promise<void> {
+    await this.#journal.append(delayed(record))
+    this.#late.delete(eventId)
+    this.#delivered.push(eventId)
+  }
+}

@@ -1,0 +1,32 @@
+/** Audit records that are kept with their changes until the journal has them. */
+import type { Kysely } from 'kysely'
+import type { HeldRecord } from '../storage.ts'
+import type { Database } from './database.ts'
+
+export interface OutboxRow {
+  readonly event_id: string
+  readonly position: string
+  /** JSON. */
+  readonly record: string
+}
+
+export async function holdRecord(db: Kysely<Database>, { eventId, position, record }: HeldRecord): Promise<void> {
+  await db.insertInto('outbox').values({ event_id: eventId, position, record }).execute()
+}
+
+export async function heldRecords(db: Kysely<Database>): Promise<HeldRecord[]> {
+  const rows = await db.selectFrom('outbox').selectAll().execute()
+  return rows.map(({ event_id, ...row }) => ({ eventId: event_id, ...row }))
+}
+
+/** SQLite takes 32,766 parameters at most (sqlite.org/limits.html, 9), PostgreSQL 65,535. */
+const batch = 10_000
+
+export async function removeRecords(db: Kysely<Database>, eventIds: readonly string[]): Promise<void> {
+  for (let done = 0; done < eventIds.length; done += batch) {
+    await db
+      .deleteFrom('outbox')
+      .where('event_id', 'in', eventIds.slice(done, done + batch))
+      .execute()
+  }
+}

@@ -1,0 +1,172 @@
+import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { AuditRecord } from '../src/audit/entry.ts'
+import { type FileJournal, openJournal } from '../src/audit/journal.ts'
+import { OperatorError } from '../src/errors.ts'
+import { Outbox, Undelivered } from '../src/outbox.ts'
+import { sqlite } from '../src/storage/engines/sqlite.ts'
+import { openStorage } from '../src/storage/sql-storage.ts'
+import { Changes, Conflict, type Storage } from '../src/storage/storage.ts'
+import { aRecord } from './audit/records.ts'
+import { recordsIn } from './end-to-end/gateway.ts'
+import { aKey } from './storage/records.ts'
+
+let folder: string
+let journalFile: string
+let storage: Storage
+let journal: FileJournal
+let outbox: Outbox
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'outbox-'))
+  journalFile = join(folder, 'audit.jsonl')
+  await start()
+})
+afterEach(async () => {
+  await crash()
+  rmSync(folder, { recursive: true })
+})
+
+async function start(): Promise<void> {
+  storage = await openStorage(sqlite(join(folder, 'storage.db')))
+  const held = await storage.outbox.list()
+  journal = await openJournal(journalFile, { awaited: held.length > 0 })
+  outbox = await Outbox.open(storage, journal, held)
+}
+
+/** Ends as a killed process does: nothing is settled. */
+async function crash(): Promise<void> {
+  await journal.close()
+  await storage.close()
+}
+
+function putting(number: number): [Changes, AuditRecord] {
+  const record = aRecord(number, { readOnly: false })
+  const changes = new Changes(record.eventID)
+  changes.put('keys', aKey(number))
+  return [changes, record]
+}
+
+const late = (number: number) => ({
+  ...aRecord(number, { readOnly: false }),
+  additionalEventData: { answered: false },
+  addendum: { reason: 'DELIVERY_DELAY' },
+})
+
+describe('a change and its record', () => {
+  it('are both there, once, and storage forgets the record when the journal has it', async () => {
+    await outbox.record(...putting(1))
+    expect(await storage.outbox.list()).toMatchObject([{ eventId: '1' }])
+    await outbox.settle()
+    expect(await storage.outbox.list()).toEqual([])
+    expect(recordsIn(journalFile)).toEqual([aRecord(1, { readOnly: false })])
+  })
+
+  it('are neither there after a conflict', async () => {
+    await outbox.record(...putting(1))
+    const [changes] = putting(1)
+    await expect(outbox.record(changes, aRecord(2))).rejects.toBeInstanceOf(Conflict)
+    await outbox.settle()
+    expect(recordsIn(journalFile).map(({ eventID }) => eventID)).toEqual(['1'])
+  })
+
+  it('need no change in storage when nothing is changed', async () => {
+    await outbox.record(new Changes('1'), aRecord(1))
+    expect(await storage.outbox.list()).toEqual([])
+    expect(recordsIn(journalFile)).toEqual([aRecord(1)])
+  })
+})
+
+describe('a crash', () => {
+  it('between the commit and the journal has the record written at the next start, marked, and once', async () => {
+    await outbox.record(...putting(1))
+    await outbox.commit(...putting(2))
+    await outbox.commit(...putting(3))
+    await crash()
+    await start()
+    expect(recordsIn(journalFile)).toEqual([aRecord(1, { readOnly: false }), late(2), late(3)])
+    await crash()
+    await start()
+    expect(recordsIn(journalFile)).toHaveLength(3)
+    expect(await storage.outbox.list()).toEqual([])
+  })
+
+  it('after the journal was written does not have the record written again', async () => {
+    for (const number of [1, 2, 3]) await outbox.record(...putting(number))
+    await crash()
+    await start()
+    expect(recordsIn(journalFile)).toHaveLength(3)
+  })
+
+  it('in the middle of the record has it written whole', async () => {
+    await outbox.record(...putting(1))
+    await outbox.commit(...putting(2))
+    await crash()
+    appendFileSync(journalFile, JSON.stringify(aRecord(2)).slice(0, 30))
+    await start()
+    expect(recordsIn(journalFile)).toEqual([aRecord(1, { readOnly: false }), late(2)])
+  })
+
+  it('is not taken for settled by a record that the event failed', async () => {
+    await outbox.commit(...putting(1))
+    await journal.append(aRecord(1, { errorCode: 'KMSInternalException' }))
+    await crash()
+    await start()
+    expect(recordsIn(journalFile)).toEqual([aRecord(1, { errorCode: 'KMSInternalException' }), late(1)])
+  })
+
+  it('is settled in a copy of the journal too, whose file is another one', async () => {
+    await outbox.record(...putting(1))
+    await outbox.commit(...putting(2))
+    await crash()
+    const text = readFileSync(journalFile)
+    renameSync(journalFile, join(folder, 'old'))
+    writeFileSync(journalFile, text)
+    await start()
+    expect(recordsIn(journalFile)).toEqual([aRecord(1, { readOnly: false }), late(2)])
+  })
+
+  it('is followed by no start without the journal, unless an empty file is put in its place', async () => {
+    await outbox.record(...putting(1))
+    await crash()
+    renameSync(journalFile, join(folder, 'old'))
+    const opened = start()
+    await expect(opened).rejects.toBeInstanceOf(OperatorError)
+    await expect(opened).rejects.toThrow(`audit journal ${journalFile} is missing`)
+    await storage.close()
+    writeFileSync(journalFile, '')
+    await start()
+    expect(recordsIn(journalFile)).toEqual([late(1)])
+  })
+})
+
+describe('a journal that cannot be written', () => {
+  it('gets the record of a committed change as soon as it can, and no other change meanwhile', async () => {
+    const putOnRecord = await outbox.commit(...putting(1))
+    await journal.close()
+    await expect(putOnRecord()).rejects.toBeInstanceOf(Undelivered)
+    await expect(outbox.commit(...putting(2))).rejects.toMatchObject({ code: 'KMSInternalException' })
+    expect(storage.keys.find(aKey(2).arn)).toBeUndefined()
+    await expect(outbox.settle()).rejects.toThrow()
+    expect(recordsIn(journalFile)).toEqual([])
+    await crash()
+    await start()
+    expect(recordsIn(journalFile)).toEqual([late(1)])
+    await outbox.record(...putting(2))
+  })
+
+  it('costs what the gateway does by itself no change: its record is in storage', async () => {
+    const [changes, record] = putting(1)
+    const append = journal.append.bind(journal)
+    journal.append = async () => Promise.reject(new Error('the disk is full'))
+    await outbox.record(changes, { ...record, eventType: 'AwsServiceEvent' })
+    await expect(outbox.settle()).rejects.toThrow('the disk is full')
+    journal.append = append
+    await outbox.settle()
+    const service = { ...record, eventType: 'AwsServiceEvent', addendum: { reason: 'DELIVERY_DELAY' } }
+    expect(recordsIn(journalFile)).toEqual([service])
+    expect(await storage.outbox.list()).toEqual([])
+  })
+})
