@@ -20,7 +20,8 @@ import { decryptBlob } from './operations/ciphertexts.ts'
 import type { AnyOperation } from './operations/operation.ts'
 import { Outbox } from './outbox.ts'
 import { createReadiness } from './readiness.ts'
-import { serveApi, serveMetrics } from './server.ts'
+import { connectionsWithin } from './server/descriptors.ts'
+import { serveApi, serveMetrics } from './server/server.ts'
 import type { Hsms, Log, Storage } from './services.ts'
 import { sqlite } from './storage/engines/sqlite.ts'
 import { openStorage } from './storage/sql-storage.ts'
@@ -29,6 +30,8 @@ export interface Gateway {
   /** Of the AWS KMS API. */
   readonly url: string
   readonly metricsUrl: string
+  /** Reads the TLS files again. */
+  reload(): void
   /** Finishes what is in flight, then closes everything in reverse order. */
   close(): Promise<void>
 }
@@ -50,20 +53,33 @@ export async function startGateway(config: Config): Promise<Gateway> {
     const readiness = createReadiness(storage, hsms, clock)
     const services = { storage, hsms, clock, admitKeyPolicy, audit, outbox, authorize, metrics, health: readiness, log }
     opened.adopt(scheduleJobs(jobs, services), schedule => schedule.close())
-    const server = opened.adopt(await serveApi(config.listen, api, services, () => readiness.probe()), server =>
+    const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
+    const server = opened.adopt(await serveApi(limits, api, services, () => readiness.probe(), metrics), server =>
       server.close(),
     )
     const metricsListen = { host: config.metrics.host, port: config.metrics.port ?? nextPort(config.listen.port) }
-    const metricsServer = opened.adopt(await serveMetrics(metricsListen, () => metrics.text()), server =>
+    const metricsServer = opened.adopt(await serveMetrics(metricsListen, () => metrics.text(), log), server =>
       server.close(),
     )
     const urls = { url: server.url, metricsUrl: metricsServer.url }
     log.info(urls, 'serving')
-    return { ...urls, close: () => opened.disposeAsync() }
+    return { ...urls, reload: () => server.reload(), close: () => opened.disposeAsync() }
   } catch (error) {
     await opened.disposeAsync()
     throw error
   }
+}
+
+/** File descriptors of the process itself, of storage and journal, and of the metrics; and of each worker, also while it is replaced. */
+const descriptors = { own: 96, perWorker: 8 }
+
+function connectionsOf({ listen, hsms }: Config, log: Log): number {
+  const workers = Object.values(hsms).map(hsm => hsm.workers * Object.keys(hsm.members ?? { only: {} }).length)
+  const reserve = descriptors.own + descriptors.perWorker * workers.reduce((sum, count) => sum + count, 0)
+  const maxConnections = connectionsWithin(listen.maxConnections, reserve)
+  if (maxConnections < listen.maxConnections)
+    log.warn({ maxConnections, reserve }, 'fewer connections than configured: raise the limit of open files')
+  return maxConnections
 }
 
 export interface Backends {

@@ -62,6 +62,11 @@ export const schema = z.strictObject({
         .int()
         .min(1024)
         .default(1024 * 1024),
+      bodyBudget: z
+        .int()
+        .min(1024 * 1024)
+        .default(32 * 1024 * 1024),
+      maxConnections: z.int().min(1).default(1024),
       tls: z.strictObject({ certificate: z.string(), key: z.string() }).optional(),
     })
     .prefault({}),

@@ -1,8 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
-import type { JobMetrics, RequestMetrics } from './services.ts'
+import type { ConnectionMetrics, JobMetrics, RequestMetrics } from './services.ts'
 
-export interface Metrics extends RequestMetrics, JobMetrics {
+export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics {
   hsmCall(call: HsmCall): void
   /** Prometheus text exposition format. */
   text(): Promise<string>
@@ -55,6 +55,17 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     labelNames: ['hsm', 'fault'],
     registers,
   })
+  const connections = new Gauge({
+    name: 'strongroom_connections',
+    help: 'Connections to the AWS KMS API that are open',
+    registers,
+  })
+  const cutConnections = new Counter({
+    name: 'strongroom_connections_cut_total',
+    help: 'Connections that the gateway closed before the caller did, by reason',
+    labelNames: ['reason'],
+    registers,
+  })
   new Gauge({
     name: 'strongroom_hsm_pending_calls',
     help: 'HSM calls sent to a worker or waiting for one',
@@ -96,6 +107,9 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
       hsmCalls.inc({ hsm, operation, return_code: returnCode })
       hsmLatency.observe({ hsm, operation }, seconds)
     },
+    connectionOpened: () => connections.inc(),
+    connectionClosed: () => connections.dec(),
+    connectionCut: reason => cutConnections.inc({ reason }),
     orphans: (hsm, count) => orphans.set({ hsm }, count),
     custodyFaults(hsm, counts) {
       for (const [fault, count] of Object.entries(counts)) custodyFaults.set({ hsm, fault }, count)

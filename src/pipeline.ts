@@ -20,18 +20,19 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
     entry.caller = await api.authenticate(request)
     const operation = api.operation(request)
     entry.operation = operation
-    const input = api.input(operation, request)
+    const input = api.input(operation, await request.body())
     entry.requestParameters = recorded(operation.recorded, input, operation.recordedDefaults)
     refuseWhatIsNotBuilt(input)
     const { caller } = entry
-    const { answer, putOnRecord } = await perform(() => decideAndDo(operation, input, caller, entry, api, services))
+    const accept = (output: object | undefined) => api.accept(operation, output, entry.requestId, request)
+    const { answer, putOnRecord } = await perform(() => decideAndDo(operation, input, caller, entry, accept, services))
     await putOnRecord()
     finished(operation.name, 'success')
     return answer
   } catch (thrown) {
     const failure = await recordFailure(entry, Failure.from(thrown), services)
     finished(entry.operation?.name, failure.code)
-    return api.refuse(failure, entry.requestId)
+    return api.refuse(failure, entry.requestId, request)
   }
 }
 
@@ -76,7 +77,7 @@ async function decideAndDo(
   input: Readonly<Record<string, unknown>>,
   caller: Caller,
   entry: Entry,
-  api: Api,
+  accept: (output: object | undefined) => ApiResponse,
   services: PathServices,
 ): Promise<Done> {
   const hsms = services.hsms.for(caller.arn)
@@ -92,7 +93,7 @@ async function decideAndDo(
     (await operation.run({ storage, hsms, clock, admitKeyPolicy, input, target, caller, changes })) ?? undefined
   entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
   entry.responseElements = responseElements(operation, output, entry)
-  const answer = api.accept(operation, output, entry.requestId)
+  const answer = accept(output)
   return { answer, putOnRecord: await outbox.commit(changes, audit.success(entry)) }
 }
 

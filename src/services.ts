@@ -67,6 +67,14 @@ export interface RequestMetrics {
   started(): (operation: string | undefined, outcome: string) => void
 }
 
+/** What the listener of the API counts. */
+export interface ConnectionMetrics {
+  connectionOpened(): void
+  connectionClosed(): void
+  /** @param reason why the gateway closed it before the caller did */
+  connectionCut(reason: 'limit' | 'not_read' | 'body_not_sent' | 'shutdown'): void
+}
+
 /** The part of the logger that is used away from the edges. Fields never hold secrets. */
 export interface Log {
   error(fields: object, message: string): void

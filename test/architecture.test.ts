@@ -44,7 +44,7 @@ const importedOnlyBy: Record<string, readonly string[]> = {
 /** Words that may stand in the code of these files only. */
 const onlyIn: readonly { readonly what: RegExp; readonly where: RegExp }[] = [
   { what: /from '(pkcs11js|graphene-pk11)'/, where: /^hsm\/(worker|doctor)\// },
-  { what: /from 'fastify'/, where: /^server\.ts$/ },
+  { what: /from 'node:https?'/, where: /^server\// },
   { what: /from '(node:sqlite|pg|better-sqlite3)'/, where: /^storage\/engines\// },
   { what: /from 'pino'/, where: /^log\.ts$/ },
   { what: /\bstorage\.commit\(/, where: /^outbox\.ts$/ },

@@ -7,12 +7,15 @@ export interface ApiRequest {
   readonly method: string
   /** Path and query as sent. */
   readonly url: string
-  /** Names in lower case, as Node.js gives them. */
+  /** By names in lower case; values as sent, those of several lines as an array. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** The raw bytes: signatures cover these. */
-  readonly body: Uint8Array
+  /**
+   * The raw bytes, which signatures cover: read from the connection at the first call, so that nothing is read for a request that its
+   * headers show to be wrong. Rejects with a Failure when they are too long, do not come, or find no room.
+   */
+  body(): Promise<Uint8Array>
   readonly sourceAddress: string
-  /** Set when the HTTP server already knows that the request must be refused, such as a body over the limit. */
+  /** Set when the HTTP server already knows that the request must be refused, such as one that is not HTTP. */
   readonly failure?: Failure | undefined
 }
 
@@ -28,7 +31,7 @@ export interface Api {
   authenticate(request: ApiRequest): Promise<Caller>
   operation(request: ApiRequest): AnyOperation
   /** Decoded and validated input of the operation. */
-  input(operation: AnyOperation, request: ApiRequest): Readonly<Record<string, unknown>>
-  accept(operation: AnyOperation, output: object | undefined, requestId: string): ApiResponse
-  refuse(failure: Failure, requestId: string): ApiResponse
+  input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>>
+  accept(operation: AnyOperation, output: object | undefined, requestId: string, request: ApiRequest): ApiResponse
+  refuse(failure: Failure, requestId: string, request: ApiRequest): ApiResponse
 }

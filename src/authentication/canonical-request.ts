@@ -5,10 +5,10 @@ export interface SignedRequest {
   readonly method: string
   /** Path and query as sent. */
   readonly url: string
-  /** Names in lower case. A value sent more than once is an array. */
+  /** Names in lower case. A value sent on more than one line is an array. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The raw bytes. */
-  readonly body: Uint8Array
+  body(): Promise<Uint8Array>
 }
 
 /**

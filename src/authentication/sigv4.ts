@@ -48,8 +48,11 @@ export class SigV4 {
   }
 
   /**
+   * The body is read only once the headers leave nothing but the signature in doubt.
+   *
    * Rejects with MissingAuthenticationTokenException, IncompleteSignatureException, InvalidSignatureException,
-   * UnrecognizedClientException or ExpiredTokenException, or with what `unseal` rejects with. What is known of the access key
+   * UnrecognizedClientException or ExpiredTokenException, or with what `unseal` or the body
+   * reject with. What is known of the access key
    * beyond its existence (its session token, its expiry) is answered only to who could sign with it.
    */
   async verify(request: SignedRequest): Promise<Signer> {
@@ -62,7 +65,7 @@ export class SigV4 {
     // No dummy verification for an unknown id: the answer itself tells it from a known one, as that of AWS does.
     const accessKey = this.#options.accessKey(accessKeyId)
     if (accessKey === undefined) throw new Failure('UnrecognizedClientException', unrecognized)
-    const bodyHash = sha256(request.body)
+    const bodyHash = sha256(await request.body())
     checkContentHash(request, bodyHash)
     const signingKey = await this.#signingKey(accessKey, authorization)
     const canonical = canonicalRequest(request, authorization.signedHeaders, bodyHash)

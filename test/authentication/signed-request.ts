@@ -49,7 +49,7 @@ export async function sign(signing: Signing = {}): Promise<SignedRequest> {
     { method, protocol: 'https:', hostname: 'kms.example.com', path, query, headers, body },
     { signingDate: new Date(signing.at ?? now), unsignableHeaders: new Set(signing.leaveUnsigned) },
   )
-  return { method, url: path + queryString(query), headers: asSent(signed.headers), body }
+  return { method, url: path + queryString(query), headers: asSent(signed.headers), body: async () => body }
 }
 
 function queryString(query: Record<string, string | string[]>): string {

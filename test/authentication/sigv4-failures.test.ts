@@ -229,13 +229,13 @@ describe('signature', () => {
   })
 
   test('refuses another body', async () => {
-    const request = { ...(await sign({ contentHash: false })), body: Buffer.from('{"Limit":1}') }
+    const request = { ...(await sign({ contentHash: false })), body: async () => Buffer.from('{"Limit":1}') }
     await refused(request, 'InvalidSignatureException', mismatch)
   })
 
   test('refuses a content hash that is not of the body, and UNSIGNED-PAYLOAD', async () => {
     const message = "The value of 'x-amz-content-sha256' is not the SHA-256 of the request body."
-    await refused({ ...(await sign()), body: Buffer.from('') }, 'InvalidSignatureException', message)
+    await refused({ ...(await sign()), body: async () => Buffer.from('') }, 'InvalidSignatureException', message)
     const unsigned = sign({ headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } })
     await refused(unsigned, 'InvalidSignatureException', message)
   })

@@ -67,7 +67,7 @@ describe('an answer', () => {
 describe('an operation', () => {
   it('that AWS has and this gateway does not is refused by name, whatever its input', async () => {
     const missing = operationNames.filter(name => !built.has(name))
-    expect(missing).toHaveLength(54 - operations.length)
+    expect(missing).toHaveLength(operationNames.length - operations.length)
     const answers = await Promise.all(missing.map(target => post({ target, body: 'no JSON' })))
     expect(answers.map(({ status, body }) => [status, JSON.parse(body)])).toEqual(
       missing.map(name => [

@@ -46,8 +46,8 @@ export class KmsApi implements Api {
     throw new Failure('UnsupportedOperationException', `${name} is not supported by this gateway.`)
   }
 
-  input(operation: AnyOperation, request: ApiRequest): Readonly<Record<string, unknown>> {
-    return shapesOf(operation).input(request.body)
+  input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>> {
+    return shapesOf(operation).input(body)
   }
 
   accept(operation: AnyOperation, output: object | undefined, requestId: string): ApiResponse {

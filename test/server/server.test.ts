@@ -2,22 +2,24 @@ import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Api, ApiRequest } from '../src/apis/api.ts'
-import { Failure } from '../src/errors.ts'
-import type { Readiness } from '../src/readiness.ts'
-import { type RunningServer, serveApi, serveMetrics } from '../src/server.ts'
-import type { PathServices } from '../src/services.ts'
+import type { Api, ApiRequest } from '../../src/apis/api.ts'
+import { Failure } from '../../src/errors.ts'
+import type { Readiness } from '../../src/readiness.ts'
+import { type RunningServer, serveApi, serveMetrics } from '../../src/server/server.ts'
+import type { PathServices } from '../../src/services.ts'
 
 /** The HTTP server alone: what it hands to the path, and how it ends. The API behind it answers when it is told to. */
 
-/** Refuses every request with its failure, or else with ThrottlingException, as soon as it may. */
+type WholeRequest = Omit<ApiRequest, 'body'> & { readonly body: Uint8Array }
+
+/** Reads every request, and refuses it with its failure, or else with ThrottlingException, as soon as it may. */
 class PatientApi implements Api {
-  readonly arrived: ApiRequest[] = []
+  readonly arrived: WholeRequest[] = []
   readonly #go = Promise.withResolvers<void>()
   #arrival = Promise.withResolvers<void>()
 
   async authenticate(request: ApiRequest): Promise<never> {
-    this.arrived.push(request)
+    this.arrived.push({ ...request, body: Buffer.from(await request.body()) })
     this.#arrival.resolve()
     await this.#go.promise
     throw new Failure('ThrottlingException')
@@ -57,12 +59,13 @@ const services = {
   log: { error() {}, warn() {}, info() {} },
 } as unknown as PathServices
 
+const limits = { bodyLimit: 2048, bodyBudget: 65_536, maxConnections: 100 }
 let server: RunningServer
 let api: PatientApi
 
 async function start(readiness: () => Promise<Readiness> = async () => ({ ready: true, parts: {} })): Promise<void> {
   api = new PatientApi()
-  server = await serveApi({ host: '127.0.0.1', port: 0, bodyLimit: 2048 }, api, services, readiness)
+  server = await serveApi({ host: '127.0.0.1', port: 0, ...limits }, api, services, readiness)
 }
 
 afterEach(() => server.close())
@@ -183,7 +186,7 @@ describe('a server that closes', () => {
 
 describe('the listener of the metrics', () => {
   it('answers their text and nothing else', async () => {
-    server = await serveMetrics({ host: '127.0.0.1', port: 0 }, async () => 'some_metric 1\n')
+    server = await serveMetrics({ host: '127.0.0.1', port: 0 }, async () => 'some_metric 1\n', services.log)
     const answer = await fetch(`${server.url}/metrics`)
     expect(await answer.text()).toBe('some_metric 1\n')
     expect((await fetch(server.url)).status).toBe(404)

@@ -1,0 +1,184 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { ApiRequest, ApiResponse } from '../apis/api.ts'
+import type { Failure } from '../errors.ts'
+import type { ConnectionMetrics } from '../services.ts'
+import { Body, type BodyBudget } from './body.ts'
+import { aborted, apiRequest, unreadableRequest } from './request.ts'
+
+/** What a connection needs of its listener. */
+export interface ConnectionHost {
+  readonly bodyLimit: number
+  readonly budget: BodyBudget
+  readonly closing: boolean
+  /** Never rejects. */
+  respond(request: ApiRequest): Promise<ApiResponse>
+  /** Told when the connection begins to work for a request, and when it has nothing more to do. */
+  busy(connection: Connection): void
+  idle(connection: Connection): void
+  /** False when too many requests wait behind others, on all connections together. */
+  mayWait(): boolean
+  waitedFor(requests: number): void
+}
+
+/** Milliseconds. */
+const deadlines = {
+  /** For the caller to take an answer, and when the server closes. */
+  write: 20_000,
+  writeWhenClosing: 2000,
+  /** For the caller to send the rest of a body that was refused, or to read why and hang up. */
+  linger: 2000,
+  /** When the server closes, for a request to be sent to its end. */
+  receiveWhenClosing: 1000,
+}
+
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly expectsContinue: boolean
+  readonly body: Body
+}
+
+type CutReason = Parameters<ConnectionMetrics['connectionCut']>[0]
+
+/**
+ * One connection. Its requests are answered one after another, each only once the caller has taken the answer before it: what a
+ * connection costs is bounded, however many requests are sent ahead.
+ */
+export class Connection {
+  readonly socket: Socket
+  readonly #host: ConnectionHost
+  readonly #address: string
+  #current: Exchange | undefined
+  #waiting: Exchange[] = []
+  /** Since when the caller has not taken the answer. */
+  #answeredAt: number | undefined
+  /** A request that was answered before its body came to its end, and since when that is waited for. */
+  #unread: { readonly request: IncomingMessage; readonly since: number } | undefined
+  /** Set once something came that is not HTTP: nothing after it can be read. */
+  #refusal: Failure | undefined
+  #refusedAt: number | undefined
+
+  constructor(socket: Socket, host: ConnectionHost) {
+    this.socket = socket
+    this.#host = host
+    this.#address = socket.remoteAddress ?? ''
+    socket.once('close', () => host.waitedFor(this.#waiting.splice(0).length))
+  }
+
+  /** A request whose headers have come. */
+  take(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    if (this.socket.destroyed || this.#refusal) return
+    const body = new Body(request, this.#host.bodyLimit, this.#host.budget)
+    const exchange = { request, response, expectsContinue, body }
+    if (!this.#current) {
+      this.#begin(exchange)
+    } else if (this.#host.mayWait()) {
+      this.#waiting.push(exchange)
+      this.socket.pause()
+    } else {
+      this.socket.destroy()
+    }
+  }
+
+  #begin(exchange: Exchange): void {
+    const { request, response, expectsContinue, body } = exchange
+    this.#current = exchange
+    this.#host.busy(this)
+    response.once('close', () => this.#ended(exchange))
+    // It is the body of this request that could not be read.
+    if (this.#refusal && !request.complete) body.fail(this.#refusal)
+    const read = () => {
+      if (expectsContinue && !body.isReading && !body.failed) response.writeContinue()
+      return body.read()
+    }
+    this.#host.respond(apiRequest(request, this.#address, body, read)).then(answer => this.#answer(exchange, answer))
+  }
+
+  #answer({ request, response, expectsContinue, body: read }: Exchange, answer: ApiResponse): void {
+    read.release()
+    if (this.#refusal && !request.complete) {
+      this.#writeRefusal(answer)
+      return
+    }
+    if (response.destroyed || response.closed) return
+    // Whether a caller who waits for "100 Continue" sends the body of a refused request cannot be told: what comes next may be either.
+    if (this.#host.closing || (expectsContinue && !request.complete)) response.shouldKeepAlive = false
+    this.#answeredAt = performance.now()
+    const { status, headers, body } = answer
+    response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body)
+  }
+
+  /** The caller has taken the answer, or the connection is gone. */
+  #ended({ request, body }: Exchange): void {
+    body.fail(aborted())
+    this.#current = undefined
+    this.#answeredAt = undefined
+    this.#unread = request.complete ? undefined : { request, since: performance.now() }
+    if (this.socket.destroyed) return
+    const next = this.#waiting.shift()
+    if (!next) {
+      this.#rest()
+      return
+    }
+    this.#host.waitedFor(1)
+    if (this.#waiting.length === 0) this.socket.resume()
+    this.#begin(next)
+  }
+
+  #rest(): void {
+    if (!this.#refusal) this.#host.idle(this)
+    else if (this.#unread) this.socket.destroy()
+    else this.#refuse(this.#refusal)
+  }
+
+  /** What came cannot be read: the request that it belongs to, or else the connection, is answered, and nothing more is read. */
+  refuse(failure: Failure): void {
+    if (this.#refusal || this.socket.destroyed) return
+    this.#refusal = failure
+    if (!this.#current) this.#rest()
+    else if (!this.#current.request.complete) this.#current.body.fail(failure)
+  }
+
+  #refuse(failure: Failure): void {
+    this.#host.busy(this)
+    this.#host.respond(unreadableRequest(this.#address, failure)).then(answer => this.#writeRefusal(answer))
+  }
+
+  /** Beside Node.js's own writer, which needs a request. The end is not at once: unread bytes would make it a reset, and the answer lost. */
+  #writeRefusal({ status, headers, body }: ApiResponse): void {
+    this.#refusedAt = performance.now()
+    if (!this.socket.writable) {
+      this.socket.destroy()
+      return
+    }
+    const all = { ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+    this.socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`)
+    this.socket.end(body)
+    // The parser, which stopped at its error, would leave them in the socket, and the end of the caller unseen.
+    this.socket.resume()
+  }
+
+  /**
+   * Why the connection must be closed now, if it must.
+   * @param now of `performance.now()`
+   * @param closingSince when the server began to close
+   */
+  overdue(now: number, closingSince: number | undefined): CutReason | undefined {
+    const isClosing = closingSince !== undefined
+    const write = isClosing ? deadlines.writeWhenClosing : deadlines.write
+    if (this.#answeredAt !== undefined && now - this.#answeredAt > write) return 'not_read'
+    if (this.#refusedAt !== undefined && now - this.#refusedAt > deadlines.linger) return 'not_read'
+    const unread = this.#unread
+    if (unread && !unread.request.complete && now - unread.since > deadlines.linger) return 'body_not_sent'
+    if (!isClosing || now - closingSince < deadlines.receiveWhenClosing) return undefined
+    if (!this.#current && this.#refusedAt === undefined) return 'shutdown'
+    return undefined
+  }
+
+  /** When the server closes: a body that is still being sent has had its time. */
+  stopReceiving(failure: Failure): void {
+    if (this.#current?.body.isReading) this.#current.body.fail(failure)
+  }
+}

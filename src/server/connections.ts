@@ -1,0 +1,169 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { ApiRequest, ApiResponse } from '../apis/api.ts'
+import { Failure } from '../errors.ts'
+import type { ConnectionMetrics } from '../services.ts'
+import { BodyBudget } from './body.ts'
+import { Connection, type ConnectionHost } from './connection.ts'
+
+/** All connections of a listener: how many there may be, and which has to go. */
+
+export interface ConnectionLimits {
+  /** Bytes of a request body. */
+  readonly bodyLimit: number
+  /** Bytes of the request bodies of all connections together. */
+  readonly bodyBudget: number
+  readonly maxConnections: number
+}
+
+/** Requests that wait behind another one of their connection, on all connections together. */
+const waitingLimit = 10_000
+
+export class Connections implements ConnectionHost {
+  readonly bodyLimit: number
+  readonly budget: BodyBudget
+  readonly #maximum: number
+  readonly #respond: (request: ApiRequest) => Promise<ApiResponse>
+  readonly #metrics: ConnectionMetrics | undefined
+  readonly #sockets = new Set<Socket>()
+  /** Sockets of TLS without a session yet, by the address of the peer, the oldest first. */
+  readonly #handshakes = new Map<string, Socket>()
+  readonly #connections = new Map<Socket, Connection>()
+  /** Those without a request, the longest idle first. */
+  readonly #idle = new Set<Connection>()
+  #waiting = 0
+  #underWay = 0
+  #drained = Promise.withResolvers<void>()
+  #closingSince: number | undefined
+
+  /** @param respond answers a request; never rejects */
+  constructor(
+    { bodyLimit, bodyBudget, maxConnections }: ConnectionLimits,
+    respond: (request: ApiRequest) => Promise<ApiResponse>,
+    metrics?: ConnectionMetrics,
+  ) {
+    this.bodyLimit = bodyLimit
+    this.budget = new BodyBudget(bodyBudget)
+    this.#maximum = maxConnections
+    this.#respond = respond
+    this.#metrics = metrics
+  }
+
+  get closing(): boolean {
+    return this.#closingSince !== undefined
+  }
+
+  /** A socket was accepted: of a connection, or of a TLS handshake. */
+  accepted(socket: Socket, isTls: boolean): void {
+    if (this.#sockets.size >= this.#maximum) this.#makeRoom(socket)
+    if (socket.destroyed) return
+    this.#sockets.add(socket)
+    this.#metrics?.connectionOpened()
+    const peer = peerOf(socket)
+    if (isTls) this.#handshakes.set(peer, socket)
+    else this.connected(socket)
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      this.#handshakes.delete(peer)
+      this.#metrics?.connectionClosed()
+    })
+  }
+
+  /** A connection can be read: at once, or after its TLS handshake. */
+  connected(socket: Socket): void {
+    this.#handshakes.delete(peerOf(socket))
+    const connection = new Connection(socket, this)
+    this.#connections.set(socket, connection)
+    this.#idle.add(connection)
+    socket.once('close', () => {
+      this.#connections.delete(socket)
+      this.#idle.delete(connection)
+    })
+  }
+
+  /** Closes the connection that has been idle the longest, or else the new one. */
+  #makeRoom(socket: Socket): void {
+    const [handshake] = this.#handshakes.values()
+    const [idle] = this.#idle
+    const victim = handshake ?? idle?.socket ?? socket
+    this.#metrics?.connectionCut('limit')
+    // It leaves its sets only when it is closed: until then it must not be chosen again.
+    this.#handshakes.delete(peerOf(victim))
+    if (victim === idle?.socket) this.#idle.delete(idle)
+    this.#sockets.delete(victim)
+    victim.destroy()
+  }
+
+  request(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    this.#connections.get(request.socket)?.take(request, response, expectsContinue)
+  }
+
+  refuse(socket: Socket, failure: Failure): void {
+    const connection = this.#connections.get(socket)
+    // Without one it is a TLS handshake that failed. Nothing was asked on a connection on which nothing came.
+    if (!connection || !socket.writable || socket.bytesRead === 0) socket.destroy()
+    else connection.refuse(failure)
+  }
+
+  async respond(request: ApiRequest): Promise<ApiResponse> {
+    this.#underWay++
+    try {
+      return await this.#respond(request)
+    } finally {
+      this.#underWay--
+      if (this.#underWay === 0 && this.closing) this.#drained.resolve()
+    }
+  }
+
+  busy(connection: Connection): void {
+    this.#idle.delete(connection)
+  }
+
+  idle(connection: Connection): void {
+    if (this.closing) connection.socket.end()
+    this.#idle.add(connection)
+  }
+
+  mayWait(): boolean {
+    if (this.#waiting >= waitingLimit) return false
+    this.#waiting++
+    return true
+  }
+
+  waitedFor(requests: number): void {
+    this.#waiting -= requests
+  }
+
+  /** Closes what has had its time. Called again and again. */
+  sweep(now = performance.now()): void {
+    for (const connection of this.#connections.values()) {
+      const reason = connection.overdue(now, this.#closingSince)
+      if (!reason) continue
+      this.#metrics?.connectionCut(reason)
+      connection.socket.destroy()
+    }
+  }
+
+  /** From now on every answer is the last of its connection. Resolves when no request is under way any more. */
+  async close(): Promise<void> {
+    this.#closingSince = performance.now()
+    for (const { socket } of this.#idle) if (socket.bytesRead === 0) socket.destroy()
+    for (const socket of this.#handshakes.values()) socket.destroy()
+    if (this.#underWay > 0) await this.#drained.promise
+  }
+
+  /** Refuses the requests that are still being sent. */
+  stopReceiving(): void {
+    for (const connection of this.#connections.values())
+      connection.stopReceiving(new Failure('RequestTimeoutException', 'The gateway is stopping.'))
+  }
+
+  destroyAll(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+}
+
+/** The same for a socket and for the TLS connection on it, which do not know each other. */
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
+}

@@ -1,0 +1,125 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { type AddressInfo, isIPv6, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ApiRequest, ApiResponse } from '../apis/api.ts'
+import { Failure, OperatorError } from '../errors.ts'
+import type { ConnectionMetrics, Log } from '../services.ts'
+import { type ConnectionLimits, Connections } from './connections.ts'
+import { failureOfParser } from './request.ts'
+import { readTlsPair, renewTls, type TlsFiles } from './tls.ts'
+
+/** A listening socket over Node.js's HTTP server: deadlines, TLS, and its end. */
+
+export interface ListenerOptions extends ConnectionLimits {
+  readonly host: string
+  readonly port: number
+  readonly tls?: TlsFiles | undefined
+  /** Answers a request. Never rejects. */
+  readonly respond: (request: ApiRequest) => Promise<ApiResponse>
+  readonly metrics?: ConnectionMetrics | undefined
+  readonly log: Log
+}
+
+export interface RunningServer {
+  readonly url: string
+  /** Takes up the TLS files again, whether they have changed or not. */
+  reload(): void
+  /**
+   * Stops accepting, answers what has come in, and closes, within 25 seconds: the last connections are cut after 20, and then what is
+   * still under way has 5 to be put on record.
+   */
+  close(): Promise<void>
+}
+
+const options = {
+  /** Bytes of the request line and the headers. */
+  maxHeaderSize: 65_536,
+  /** Milliseconds: from the first byte of a request to the end of its headers, and to its end. */
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 1000,
+  keepAliveTimeout: 72_000,
+  // Checked with the rest of the request, where a refusal goes on record.
+  requireHostHeader: false,
+  noDelay: true,
+}
+const handshakeTimeout = 10_000
+
+/** Milliseconds. */
+const sweepInterval = 1000
+const closing = { sweepInterval: 50, receive: 1000, connections: 20_000, drain: 5000 }
+
+/** Rejects with OperatorError when it cannot listen, or the TLS files cannot be used. */
+export async function listen(listener: ListenerOptions): Promise<RunningServer> {
+  const { host, port, tls, respond, metrics, log } = listener
+  const connections = new Connections(listener, respond, metrics)
+  const server = tls ? createTlsServer({ ...options, handshakeTimeout, ...readTlsPair(tls) }) : createServer(options)
+  connectEvents(server, connections, tls !== undefined)
+  await listening(server, host, port)
+  const sweeping = setInterval(() => connections.sweep(), sweepInterval).unref()
+  const renewal = tls && renewTls(server as TlsServer, tls, log)
+  const bound = (server.address() as AddressInfo).port
+  return {
+    url: `${tls ? 'https' : 'http'}://${isIPv6(host) ? `[${host}]` : host}:${bound}`,
+    reload: () => renewal?.now(),
+    async close() {
+      clearInterval(sweeping)
+      renewal?.stop()
+      await close(server, connections, log)
+    },
+  }
+}
+
+function connectEvents(server: Server, connections: Connections, isTls: boolean): void {
+  // A caller may end its side of the connection after a request, and still be answered. Node.js has it, and does not document it.
+  Object.assign(server, { httpAllowHalfOpen: true })
+  const request: RequestListener = (request, response) => connections.request(request, response, false)
+  server
+    .on('connection', (socket: Socket) => connections.accepted(socket, isTls))
+    .on('request', request)
+    // An unknown expectation is refused with the other mistakes in headers.
+    .on('checkExpectation', request)
+    .on('checkContinue', (request, response) => connections.request(request, response, true))
+    .on('connect', (_request, socket) => {
+      connections.refuse(socket as Socket, new Failure('UnknownOperationException'))
+    })
+    .on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      connections.refuse(socket as Socket, failureOfParser(error))
+    })
+  if (isTls) server.on('secureConnection', (socket: Socket) => connections.connected(socket))
+}
+
+async function close(server: Server, connections: Connections, log: Log): Promise<void> {
+  const closed = new Promise<void>(resolve => server.close(() => resolve()))
+  const drained = connections.close()
+  const timers = [
+    setInterval(() => connections.sweep(), closing.sweepInterval),
+    setTimeout(() => connections.stopReceiving(), closing.receive),
+    setTimeout(() => connections.destroyAll(), closing.connections),
+  ]
+  await closed
+  for (const timer of timers) clearTimeout(timer)
+  // Also of callers who went away meanwhile: what was begun is put on record.
+  const isDrained = await Promise.race([drained.then(() => true), delay(closing.drain, false, { ref: false })])
+  if (!isDrained) log.warn({}, 'requests were still under way when the server closed')
+}
+
+async function listening(server: Server, host: string, port: number): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen({ host, port }, resolve))
+  } catch (error) {
+    throw listenError(error as NodeJS.ErrnoException, host, port)
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: 'the port is in use',
+    EACCES: 'permission is denied',
+    EADDRNOTAVAIL: 'this machine does not have the address',
+    ENOTFOUND: 'the host is not known',
+  }
+  const reason = reasons[error.code ?? ''] ?? error.message
+  return new OperatorError(`cannot listen on ${host}:${port}: ${reason}`, { cause: error })
+}

@@ -1,0 +1,79 @@
+import type { IncomingMessage } from 'node:http'
+import type { ApiRequest } from '../apis/api.ts'
+import { Failure } from '../errors.ts'
+import { type Body, bodyTooLarge } from './body.ts'
+
+/** From Node.js's request to the one that the path is given. */
+
+const nothing = new Uint8Array()
+
+/** @param read reads the body; called at most when the headers were found right */
+export function apiRequest(
+  { method, url, rawHeaders, httpVersion }: IncomingMessage,
+  sourceAddress: string,
+  body: Body,
+  read: () => Promise<Uint8Array>,
+): ApiRequest {
+  const headers = headersOf(rawHeaders)
+  const failure = mistake(httpVersion, headers) ?? (body.announcedTooLong ? bodyTooLarge() : undefined)
+  return { method: method!, url: url!, headers, sourceAddress, body: read, failure }
+}
+
+/** What stands for a request that cannot be read as HTTP. */
+export function unreadableRequest(sourceAddress: string, failure: Failure): ApiRequest {
+  return { method: '', url: '', headers: {}, sourceAddress, body: async () => nothing, failure }
+}
+
+/** As they came: Node.js's own `headers` drops some repeated lines and joins others by a comma and a space. */
+function headersOf(raw: readonly string[]): ApiRequest['headers'] {
+  const headers: Record<string, string | string[]> = Object.create(null)
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!.toLowerCase()
+    const value = raw[i + 1]!
+    const before = headers[name]
+    if (before === undefined) headers[name] = value
+    else if (typeof before === 'string') headers[name] = [before, value]
+    else before.push(value)
+  }
+  return headers
+}
+
+/** What RFC 9110 and RFC 9112 forbid and Node.js's parser lets through. */
+function mistake(version: string, headers: ApiRequest['headers']): Failure | undefined {
+  if (!version.startsWith('1.')) return malformed(`HTTP/${version} is not supported.`)
+  const { host, expect } = headers
+  if (host === undefined && version !== '1.0') return malformed('The Host header is missing.')
+  if (Array.isArray(host)) return malformed('There is more than one Host header.')
+  if (expect !== undefined && !isContinue(expect))
+    return malformed('The expectation of the Expect header is not supported.')
+  if (version === '1.0' && headers['transfer-encoding'] !== undefined)
+    return malformed('HTTP/1.0 has no Transfer-Encoding.')
+  return undefined
+}
+
+function isContinue(expect: string | string[]): boolean {
+  return typeof expect === 'string' && expect.toLowerCase() === '100-continue'
+}
+
+export function malformed(message: string, cause?: unknown): Failure {
+  return new Failure('MalformedHttpRequestException', message, { cause })
+}
+
+export function aborted(cause?: unknown): Failure {
+  return new Failure('RequestAbortedException', 'The connection was closed before the request was complete.', { cause })
+}
+
+/** What a request is refused with that Node.js's parser or one of its timers gave up. */
+export function failureOfParser(error: NodeJS.ErrnoException): Failure {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new Failure('RequestHeaderSectionTooLarge', 'The request header section is too large.', { cause: error })
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Failure('RequestTimeoutException', 'The request did not arrive in time.', { cause: error })
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return aborted(error)
+    default:
+      return malformed('The request is not valid HTTP/1.1.', error)
+  }
+}

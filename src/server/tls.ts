@@ -1,0 +1,76 @@
+import { readFileSync, statSync } from 'node:fs'
+import { createSecureContext, type Server } from 'node:tls'
+import { OperatorError } from '../errors.ts'
+import type { Log } from '../services.ts'
+
+/** The certificate of a listener, and its renewal without a restart. */
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly certificate: string
+  readonly key: string
+}
+
+export interface TlsPair {
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
+/** Reads both files. Throws OperatorError when they cannot be read or do not fit each other. */
+export function readTlsPair({ certificate, key }: TlsFiles): TlsPair {
+  const pair = { cert: readPem(certificate), key: readPem(key) }
+  try {
+    createSecureContext(pair)
+  } catch (error) {
+    const message = `the TLS files ${certificate} and ${key} cannot be used: ${(error as Error).message}`
+    throw new OperatorError(message, { cause: error })
+  }
+  return pair
+}
+
+function readPem(file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw new OperatorError(`the TLS file ${file} cannot be read`, { cause: error })
+  }
+}
+
+export interface TlsRenewal {
+  /** Reads the files again, whether they have changed or not. */
+  now(): void
+  stop(): void
+}
+
+/** Milliseconds between two looks at the files. */
+const interval = 10_000
+
+/**
+ * New connections get the certificate that the files hold since the last look. Files that cannot be used, as one that is replaced
+ * before the other, change nothing.
+ */
+export function renewTls(server: Server, files: TlsFiles, log: Log): TlsRenewal {
+  let known = versionOf(files)
+  const now = () => {
+    try {
+      known = versionOf(files)
+      server.setSecureContext(readTlsPair(files))
+      log.info({ certificate: files.certificate }, 'TLS certificate reloaded')
+    } catch (error) {
+      log.error({ err: error }, 'TLS certificate could not be reloaded, the previous one is still served')
+    }
+  }
+  const timer = setInterval(() => {
+    if (versionOf(files) !== known) now()
+  }, interval).unref()
+  return { now, stop: () => clearInterval(timer) }
+}
+
+/** Changes when one of the files is replaced or written. */
+function versionOf({ certificate, key }: TlsFiles): string {
+  const versions = [certificate, key].map(file => {
+    const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
+    return stat && `${stat.ino} ${stat.size} ${stat.mtimeNs}`
+  })
+  return versions.join()
+}
