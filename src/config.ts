@@ -61,7 +61,7 @@ export const schema = z.strictObject({
       bodyLimit: z
         .int()
         .min(1024)
-        .default(1024 * 1024),
+        .default(192 * 1024),
       bodyBudget: z
         .int()
         .min(1024 * 1024)

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { decodeWorstBodies } from './bodies.ts'
 import { encryptAgainstEcho } from './encrypt.ts'
 import { type Figure, isReached } from './figure.ts'
 import { encryptDuringGeneration } from './generation.ts'
@@ -18,6 +19,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   generation: encryptDuringGeneration,
   latency: callsBehindLatency,
   scale: encryptAtScale,
+  bodies: decodeWorstBodies,
   memory: memoryAfterAMillion,
 }
 

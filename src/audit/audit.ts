@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Failure } from '../errors.ts'
 import type { Caller } from '../model/caller.ts'
 import type { AuditRecord, Journal } from './entry.ts'
+import { limited, shortened } from './limits.ts'
 
 /** The audit of one call while it goes on: the path fills it in as it learns. */
 export interface Entry {
@@ -62,9 +63,6 @@ export function delayed(record: AuditRecord): AuditRecord {
   return { ...record, additionalEventData: answered, addendum: { reason: 'DELIVERY_DELAY' } }
 }
 
-/** Longest user agent that CloudTrail keeps. */
-const maximumUserAgent = 1024
-
 const common = {
   eventVersion: '1.11',
   eventSource: 'kms.amazonaws.com',
@@ -94,12 +92,12 @@ function recordOf(entry: Entry, failure: Failure | undefined): AuditRecord {
       userName: caller.userName,
     },
     sourceIPAddress: entry.sourceAddress,
-    userAgent: entry.userAgent?.slice(0, maximumUserAgent),
-    requestParameters: entry.requestParameters ?? null,
-    responseElements: entry.responseElements ?? null,
+    userAgent: shortened(entry.userAgent),
+    requestParameters: entry.requestParameters ? limited(entry.requestParameters) : null,
+    responseElements: entry.responseElements ? limited(entry.responseElements) : null,
     resources: entry.resources && [...new Set(entry.resources)].map(resourceOf),
     errorCode: failure && codeOf(failure),
-    errorMessage: failure?.message,
+    errorMessage: shortened(failure?.message),
   }
 }
 

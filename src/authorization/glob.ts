@@ -1,8 +1,9 @@
 /**
  * Whether `text` matches `pattern`, in which `*` stands for any characters and `?` for exactly one: IAM User Guide, "IAM JSON
- * policy elements". Takes time proportional to the product of the lengths, whatever the pattern.
+ * policy elements". Takes time proportional to the length of the pattern, and to the square of the length of the text.
  */
 export function globMatches(pattern: string, text: string): boolean {
+  if (pattern.length > text.length && literals(pattern) > text.length) return false
   let p = 0
   let t = 0
   let star = -1
@@ -25,4 +26,11 @@ export function globMatches(pattern: string, text: string): boolean {
   }
   while (pattern[p] === '*') p++
   return p === pattern.length
+}
+
+/** How many characters a text must have that matches. */
+function literals(pattern: string): number {
+  let count = 0
+  for (let p = 0; p < pattern.length; p++) if (pattern[p] !== '*') count++
+  return count
 }

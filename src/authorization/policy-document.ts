@@ -21,18 +21,27 @@ export interface Statement {
 
 export type PolicyKind = 'key' | 'identity'
 
-const parsed: Record<PolicyKind, Map<string, PolicyDocument>> = { key: new Map(), identity: new Map() }
 /** Policies parsed last are remembered: the same few texts decide every request. */
-const remembered = 1000
+const parsed: Record<PolicyKind, Map<string, PolicyDocument>> = { key: new Map(), identity: new Map() }
+const rememberedCharacters = 4_000_000
+const remembered = { key: 0, identity: 0 }
 
 /** Throws MalformedPolicyDocumentException. */
 export function parsePolicyDocument(text: string, kind: PolicyKind): PolicyDocument {
   const known = parsed[kind].get(text)
   if (known) return known
   const document = { statements: statementsOf(text).map(statement => parseStatement(statement, kind)) }
-  if (parsed[kind].size >= remembered) parsed[kind].clear()
-  parsed[kind].set(text, document)
+  remember(text, kind, document)
   return document
+}
+
+function remember(text: string, kind: PolicyKind, document: PolicyDocument): void {
+  if (remembered[kind] + text.length > rememberedCharacters) {
+    parsed[kind].clear()
+    remembered[kind] = 0
+  }
+  parsed[kind].set(text, document)
+  remembered[kind] += text.length
 }
 
 function statementsOf(text: string): readonly unknown[] {

@@ -6,18 +6,24 @@ const maximumTags = 50
 
 /** Adds tags, or changes the values of those that are there; the order of the others stays. Throws TagException. */
 export function addTags(present: readonly Tag[], added: readonly Tag[]): readonly Tag[] {
+  if (added.length > maximumTags) throw tooMany()
   const values = new Map(added.map(({ TagKey, TagValue }) => [TagKey, TagValue]))
   if (values.size < added.length) throw new Failure('TagException', 'Duplicate tag keys')
   for (const tagKey of values.keys()) checkTagKey(tagKey)
   const tags = new Map([...present.map(({ TagKey, TagValue }) => [TagKey, TagValue] as const), ...values])
-  if (tags.size > maximumTags) throw new Failure('TagException', 'Too many tags')
+  if (tags.size > maximumTags) throw tooMany()
   return [...tags].map(([TagKey, TagValue]) => ({ TagKey, TagValue }))
 }
 
 /** Names of tags that are not there are passed over. */
 export function removeTags(present: readonly Tag[], keys: readonly string[]): readonly Tag[] {
   for (const tagKey of keys) checkTagKey(tagKey)
-  return present.filter(({ TagKey }) => !keys.includes(TagKey))
+  const removed = new Set(keys)
+  return present.filter(({ TagKey }) => !removed.has(TagKey))
+}
+
+function tooMany(): Failure {
+  return new Failure('TagException', 'Too many tags')
 }
 
 function checkTagKey(tagKey: string): void {

@@ -168,8 +168,8 @@ describe('a body', () => {
     expect(await post({ body: { Unknown: [1], Limit: null } })).toMatchObject({ status: 200 })
   })
 
-  it('of a mebibyte is read, and one byte more is refused', async () => {
-    const body = '{"Limit":1}'.padEnd(1024 * 1024)
+  it('of 192 KiB is read, and one byte more is refused', async () => {
+    const body = '{"Limit":1}'.padEnd(192 * 1024)
     expect(await post({ body })).toMatchObject({ status: 200 })
     const before = gateway.records().length
     const { status, body: refused } = await post({ body: `${body} ` })
@@ -178,6 +178,22 @@ describe('a body', () => {
       body: '{"__type":"RequestEntityTooLargeException","message":"The request body is too large."}',
     })
     expect(gateway.records().slice(before)).toMatchObject([{ errorCode: 'RequestEntityTooLargeException' }])
+  })
+
+  it.each<[string, string, object]>([
+    ['a policy', 'PutKeyPolicy', { KeyId: 'k', Policy: 'p'.repeat(131_072) }],
+    [
+      'tags',
+      'CreateKey',
+      { Tags: Array.from({ length: 400 }, (_, i) => ({ TagKey: `k${i}`, TagValue: 'v'.repeat(256) })) },
+    ],
+    ['a description', 'CreateKey', { Description: 'd'.repeat(180_000) }],
+  ])('with %s that fills it leaves a short record', async (_, target, body) => {
+    const before = gateway.records().length
+    expect(await post({ target, body })).toMatchObject({ status: 400 })
+    const [record] = gateway.records().slice(before)
+    expect(record!.eventName).toBe(target)
+    expect(JSON.stringify(record).length).toBeLessThan(4096)
   })
 
   it('that is too long is refused in chunks, too', async () => {

@@ -1,6 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type EncryptionContext, encodeEncryptionContext } from '../../src/model/encryption-context.ts'
+import {
+  checkEncryptionContext,
+  type EncryptionContext,
+  encodeEncryptionContext,
+} from '../../src/model/encryption-context.ts'
 
 const text = fc.string({ unit: 'grapheme', maxLength: 8 })
 const contexts = fc.dictionary(text, text, { maxKeys: 4 })
@@ -46,8 +50,10 @@ describe('the canonical form of an encryption context', () => {
   })
 
   it('is refused beyond 8192 bytes', () => {
-    expect(encodeEncryptionContext({ k: 'v'.repeat(8192 - 4 - 8 - 1) })).toHaveLength(8192)
-    expect(() => encodeEncryptionContext({ k: 'v'.repeat(8192 - 4 - 8) })).toThrow(
+    const longest = { k: 'v'.repeat(8192 - 4 - 8 - 1) }
+    expect(encodeEncryptionContext(longest)).toHaveLength(8192)
+    expect(() => checkEncryptionContext(longest)).not.toThrow()
+    expect(() => checkEncryptionContext({ k: 'v'.repeat(8192 - 4 - 8) })).toThrow(
       expect.objectContaining({ code: 'ValidationException' }),
     )
   })

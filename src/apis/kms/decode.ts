@@ -1,5 +1,6 @@
 /** From parsed JSON to the typed input of an operation, checked against the constraints of the model on the way. */
 import { Failure } from '../../errors.ts'
+import { checkEncryptionContext } from '../../model/encryption-context.ts'
 import { type Constraint, constraintsOf, notNull } from './constraints.ts'
 import { type ListShape, type MapShape, type ScalarShape, type StructureShape, shapeNamed } from './model.ts'
 import type { Violations } from './violations.ts'
@@ -16,7 +17,7 @@ export type Reader = (raw: unknown, path: string, violations: Violations) => unk
 export function readerOf(name: string): Reader {
   const shape = shapeNamed(name)
   if (shape.type === 'structure') return structureReader(shape)
-  if (shape.type === 'map') return mapReader(shape)
+  if (shape.type === 'map') return mapReader(shape, mapLimits[name])
   if (shape.type === 'list') {
     const listConstraints = constraintsOf(name, shape)
     return shapeNamed(shape.member.shape).type === 'structure'
@@ -83,8 +84,14 @@ function scalarListReader(shape: ListShape, constraints: readonly Constraint[]):
   }
 }
 
+/** Throws ValidationException. */
+type MapLimit = (map: Readonly<Record<string, string | null>>) => void
+
+/** By shape, the limits that the model leaves out. */
+const mapLimits: Readonly<Record<string, MapLimit>> = { EncryptionContextType: checkEncryptionContext }
+
 /** Maps have no prototype, so that `__proto__` is a key like any other. AWS reports keys once and values once. */
-function mapReader(shape: MapShape): Reader {
+function mapReader(shape: MapShape, checkLimit?: MapLimit): Reader {
   const key = scalarNamed(shape.key.shape)
   const value = scalarNamed(shape.value.shape)
   return (raw, path, violations) => {
@@ -99,6 +106,7 @@ function mapReader(shape: MapShape): Reader {
       keysFit &&= fits(key, name)
       valuesFit &&= part !== null && fits(value, map[name])
     }
+    checkLimit?.(map as Record<string, string | null>)
     if (keysFit && valuesFit) return map
     const text = key.hidden || value.hidden ? undefined : javaMap(map)
     if (!keysFit) violations.add(path, `Map keys must satisfy constraint: ${allOf(key)}`, text)

@@ -1,7 +1,7 @@
 /** AWS JSON 1.1 for every operation of the model: body to input, output to body. */
-import { Failure } from '../../errors.ts'
 import { readerOf } from './decode.ts'
 import { writerOf } from './encode.ts'
+import { parseJson } from './json.ts'
 import { model } from './model.ts'
 import { Violations } from './violations.ts'
 
@@ -27,7 +27,7 @@ function inputDecoder(shape: string): OperationShapes['input'] {
   const read = readerOf(shape)
   return body => {
     const violations = new Violations()
-    const input = read(body.length === 0 ? {} : parse(body), '', violations)
+    const input = read(body.length === 0 ? {} : parseJson(body), '', violations)
     violations.check()
     return input as Record<string, unknown>
   }
@@ -37,15 +37,4 @@ function outputEncoder(shape: string | null): OperationShapes['output'] {
   if (shape === null) return () => ''
   const write = writerOf(shape)
   return value => JSON.stringify(write((value ?? {}) as never))
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(utf8.decode(body))
-  } catch (cause) {
-    // The cause quotes the body, which may hold a plaintext: it goes no further.
-    throw new Failure('SerializationException', '', { cause: new Error(`not JSON in UTF-8: ${(cause as Error).name}`) })
-  }
 }

@@ -146,9 +146,9 @@ describe("AWS's own words for a violation", () => {
   })
 
   it('stays short however much is wrong', () => {
-    const Tags = Array.from({ length: 10_000 }, () => ({ TagKey: long(129) }))
+    const Tags = Array.from({ length: 1000 }, () => ({ TagKey: long(129) }))
     const many = refusal('TagResource', { KeyId, Tags }).message
-    expect(many).toMatch(/^20000 validation errors detected: .*; \.\.\.$/)
+    expect(many).toMatch(/^2000 validation errors detected: .*; \.\.\.$/)
     expect(many.length).toBeLessThan(50_000)
     const huge = refusal('DescribeKey', { KeyId: '😀'.repeat(250_000) }).message
     expect(huge.length).toBeLessThan(50_000)
@@ -245,11 +245,17 @@ describe('decoding', () => {
     expect(({} as Record<string, unknown>).KeyId).toBeUndefined()
   })
 
-  it('reads an encryption context of 10,000 entries', () => {
-    const EncryptionContext = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, `v${i}`]))
-    expect(plain(decode('Encrypt', { KeyId, Plaintext: 'AAAA', EncryptionContext }).EncryptionContext)).toEqual(
-      EncryptionContext,
-    )
+  it('reads an encryption context of 8192 bytes, and refuses a longer one whatever it is made of', () => {
+    const context = (EncryptionContext: object) => ({ KeyId, Plaintext: 'AAAA', EncryptionContext })
+    const longest = { k: 'v'.repeat(8192 - 4 - 8 - 1) }
+    expect(plain(decode('Encrypt', context(longest)).EncryptionContext)).toEqual(longest)
+    const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [i.toString(36), '']))
+    for (const long of [{ k: `${longest.k}v` }, { '': 'é'.repeat(4092) }, { ['k'.repeat(8192)]: null }, many(1000)]) {
+      expect(refusal('Encrypt', context(long))).toMatchObject({
+        code: 'ValidationException',
+        message: 'The encryption context exceeds the limit of 8192 bytes.',
+      })
+    }
   })
 
   const bytes = (...values: number[]) => Uint8Array.from(values)
@@ -310,10 +316,14 @@ describe('decoding', () => {
   })
 
   it('survives nesting of any depth', () => {
-    const deep = '['.repeat(400_000) + ']'.repeat(400_000)
+    const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
+    const deep = nested(8000)
     expect(decode('ListKeys', `{"Unknown":${deep}}`)).toEqual({})
     expect(refusal('DescribeKey', `{"KeyId":${deep}}`).code).toBe('SerializationException')
-    expect(refusal('DescribeKey', '{"KeyId":'.repeat(400_000)).code).toBe('SerializationException')
+    expect(refusal('DescribeKey', '{"KeyId":'.repeat(4000)).code).toBe('SerializationException')
+    for (const body of [`{"Unknown":${nested(400_000)}}`, '{"KeyId":'.repeat(400_000)]) {
+      expect(refusal('DescribeKey', body).message).toBe('The request exceeds the limit of 8192 JSON tokens.')
+    }
   })
 })
 

@@ -1,0 +1,41 @@
+/**
+ * What one record holds at the most, so that no caller fills the disk with few calls: CloudTrail User Guide, "CloudTrail record
+ * contents", has limits of the same kind.
+ */
+import { hash } from 'node:crypto'
+
+/** Characters of a user agent or an error message. */
+const longestText = 1024
+/** Characters of one member of requestParameters or responseElements, the names of its parts counted. */
+const longestMember = 10_240
+
+/** Stands for a member that is too long. */
+interface Omitted {
+  readonly omitted: true
+  readonly characters: number
+  /** Hex SHA-256 of the member as JSON, in UTF-8. */
+  readonly sha256: string
+}
+
+export function shortened(text: string | undefined): string | undefined {
+  if (text === undefined || text.length <= longestText) return text
+  return `${text.slice(0, longestText - 3).toWellFormed()}...`
+}
+
+export function limited(members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const long = Object.keys(members).filter(name => charactersOf(members[name]) > longestMember)
+  if (long.length === 0) return members
+  return { ...members, ...Object.fromEntries(long.map(name => [name, omitted(members[name])])) }
+}
+
+function omitted(value: unknown): Omitted {
+  return { omitted: true, characters: charactersOf(value), sha256: hash('sha256', JSON.stringify(value), 'hex') }
+}
+
+function charactersOf(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 0
+  let count = 0
+  for (const [name, part] of Object.entries(value)) count += name.length + 1 + charactersOf(part)
+  return count
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { createAudit } from '../../src/audit/audit.ts'
+import type { AuditRecord } from '../../src/audit/entry.ts'
+import { Failure } from '../../src/errors.ts'
+
+async function recordOf(
+  parts: { requestParameters?: object; responseElements?: object; userAgent?: string },
+  failure?: Failure,
+): Promise<AuditRecord> {
+  const records: AuditRecord[] = []
+  const journal = {
+    failing: false,
+    position: '',
+    successes: async () => new Set<string>(),
+    append: async (record: AuditRecord) => void records.push(record),
+    close: async () => {},
+  }
+  const audit = createAudit(journal, () => 0)
+  const { userAgent, ...rest } = parts
+  await audit.close(Object.assign(audit.open({ sourceAddress: '127.0.0.1', userAgent }), rest), failure)
+  return records[0]!
+}
+
+describe('what one record holds', () => {
+  it('is all of an ordinary call', async () => {
+    const requestParameters = { keyId: 'k', encryptionContext: { a: 'b' }, policy: 'p'.repeat(10_000), limit: 5 }
+    expect((await recordOf({ requestParameters })).requestParameters).toEqual(requestParameters)
+  })
+
+  it.each<[string, unknown]>([
+    ['one long text', 'p'.repeat(32_768)],
+    ['many short texts', Array(5000).fill('ab')],
+    ['many pairs', Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`k${i}`, '']))],
+    ['many empty structures', Array(8000).fill({})],
+    ['wide characters', '😀'.repeat(8000)],
+  ])('names what is left out, with its hash: %s', async (_, value) => {
+    const record = await recordOf({ requestParameters: { keyId: 'k', value }, responseElements: { value } })
+    const sha256 = createHash('sha256').update(JSON.stringify(value)).digest('hex')
+    const omitted = { omitted: true, characters: expect.any(Number), sha256 }
+    expect(record.requestParameters).toEqual({ keyId: 'k', value: omitted })
+    expect(record.responseElements).toEqual({ value: omitted })
+    expect(JSON.stringify(record).length).toBeLessThan(2000)
+  })
+
+  it('is a kilobyte of an error message and of a user agent', async () => {
+    const text = `${'x'.repeat(1020)}${'😀'.repeat(2000)}`
+    const { errorMessage, userAgent } = await recordOf({ userAgent: text }, new Failure('ValidationException', text))
+    for (const kept of [errorMessage!, userAgent!]) {
+      expect(kept.length).toBe(1024)
+      expect(kept.isWellFormed()).toBe(true)
+      expect(kept.endsWith('...')).toBe(true)
+    }
+  })
+})
