@@ -5,9 +5,9 @@ import type { AnyOperation } from '../operations/operation.ts'
 /** A request as it came in, independent of the HTTP server that read it. */
 export interface ApiRequest {
   readonly method: string
-  /** Path and query as sent. */
+  /** Path and query as sent, in origin-form (RFC 9112, section 3.2.1). */
   readonly url: string
-  /** By names in lower case; values as sent, those of several lines as an array. */
+  /** Names in lower case. Values as sent; those of several lines are an array, in their order. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /**
    * The raw bytes, which signatures cover: read from the connection at the first call, so that nothing is read for a request that its

@@ -142,6 +142,8 @@ export class SigV4 {
 }
 
 function authorizationOf(request: SignedRequest): Authorization {
+  if (Array.isArray(request.headers.authorization))
+    throw new Failure('IncompleteSignatureException', 'There is more than one Authorization header.')
   const header = headerValue(request, 'authorization')
   if (header !== undefined) return parseAuthorization(header)
   if (/[?&]X-Amz-(Algorithm|Signature)=/.test(request.url)) {

@@ -1,5 +1,6 @@
 /** Requests below the SDK: signed bodies that no SDK would send, and answers as they are on the wire. */
 import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { connect } from 'node:net'
 import { Sha256 } from '@aws-crypto/sha256-js'
 import * as sdk from '@aws-sdk/client-kms'
 import { SignatureV4 } from '@smithy/signature-v4'
@@ -72,6 +73,30 @@ export async function answerTo(request: ClientRequest): Promise<Answer> {
       resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(parts).toString() })
     })
   })
+}
+
+/**
+ * Sends a request line and header lines exactly as given, on a connection of their own, and resolves to the answer. The names of its
+ * headers are in lower case.
+ */
+export async function sendLines(url: string, lines: readonly string[], body: Uint8Array = Buffer.alloc(0)) {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  const end = [`Content-Length: ${body.length}`, 'Connection: close', '', '']
+  socket.write(Buffer.concat([Buffer.from([...lines, ...end].join('\r\n'), 'latin1'), body]))
+  const text = Buffer.concat(await socket.toArray()).toString()
+  const [head, ...rest] = text.split('\r\n\r\n')
+  const [statusLine, ...headerLines] = head!.split('\r\n')
+  const headers = headerLines.map(line => [
+    line.slice(0, line.indexOf(':')).toLowerCase(),
+    line.slice(line.indexOf(':') + 2),
+  ])
+  const answer: Answer = {
+    status: Number(statusLine!.split(' ')[1]),
+    headers: Object.fromEntries(headers),
+    body: rest.join('\r\n\r\n'),
+  }
+  return answer
 }
 
 /** Calls the operation of that name through the SDK; the members of its output. */

@@ -1,4 +1,5 @@
 /** The AWS KMS API: AWS JSON 1.1 over `POST /`. */
+import { canonicalPath, splitTarget } from '../../authentication/request-target.ts'
 import { Failure } from '../../errors.ts'
 import type { Caller } from '../../model/caller.ts'
 import type { AnyOperation } from '../../operations/operation.ts'
@@ -71,7 +72,7 @@ function shapesOf(operation: AnyOperation): OperationShapes {
 
 /** A query is signed like the rest of the request but means nothing here. */
 function isRoot(url: string): boolean {
-  return url === '/' || url.startsWith('/?')
+  return url === '/' || canonicalPath(splitTarget(url).path) === '/'
 }
 
 function isJson(header: string | string[] | undefined): boolean {
