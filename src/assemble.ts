@@ -13,6 +13,7 @@ import { jobs } from './jobs/catalogue.ts'
 import { scheduleJobs } from './jobs/schedule.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
+import { principalIn } from './model/arn.ts'
 import type { AccessKey, Caller } from './model/caller.ts'
 import { decodeCiphertext } from './model/ciphertext.ts'
 import { operations } from './operations/catalogue.ts'
@@ -171,7 +172,15 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): (request:
     const { accessKey, region } = await sigv4.verify(request)
     const principal = storage.principals.find(accessKey.principalArn)!
     const { account, arn, userName, principalId, policies } = principal
-    return { account, arn, userName, principalId, policies, accessKeyId: accessKey.id, region }
+    return {
+      account,
+      arn: principalIn(region, arn),
+      userName,
+      principalId,
+      policies,
+      accessKeyId: accessKey.id,
+      region,
+    }
   }
 }
 

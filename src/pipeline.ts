@@ -80,7 +80,7 @@ async function decideAndDo(
   accept: (output: object | undefined) => ApiResponse,
   services: PathServices,
 ): Promise<Done> {
-  const hsms = services.hsms.for(caller.arn)
+  const hsms = services.hsms.for(caller.principalId)
   const { storage, clock, admitKeyPolicy, audit, outbox } = services
   const target: Target = operation.target.find(input, { caller, storage, operation: operation.name })
   entry.resources = target.resources

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { parseConfig } from '../src/config.ts'
 import { OperatorError } from '../src/errors.ts'
+import { partitions } from '../src/model/partitions.ts'
 
 const sample = readFileSync(join(import.meta.dirname, '../docs/configuration.yaml'), 'utf8')
 
@@ -70,6 +71,21 @@ describe('a configuration', () => {
     ],
   ])('with the mistake %j is refused in one line', (change, message) => {
     expect(mistakeIn(change)).toEqual(typeof message === 'string' ? message : expect.stringMatching(message))
+  })
+
+  const regions = partitions.flatMap(partition => partition.regions)
+  const pseudoRegions = regions.filter(region => region.endsWith('-global'))
+
+  it('may serve every region that AWS has published, and one to come', () => {
+    for (const region of [...regions.filter(region => !pseudoRegions.includes(region)), 'eusc-de-west-12']) {
+      expect(mistakeIn({ regions: { [region]: 'softhsm' } })).toBe('no mistake')
+    }
+  })
+
+  it.each([...pseudoRegions, 'us-east', 'us-east-1a', 'US-EAST-1', 'us_east_1'])('may not serve %j', region => {
+    const name = JSON.stringify(region)
+    const text = `${stringify({ ...least, regions: undefined })}regions: { ${name}: softhsm, us-east-1: softhsm }`
+    expect(mistakeInText(text)).toBe(`has a mistake at regions.${region}: is not the name of a region`)
   })
 
   it.each([

@@ -1,8 +1,9 @@
 import { type Backends, clock, type Recording, unsealSecret } from '../assemble.ts'
 import { OperatorError } from '../errors.ts'
 import type { Hsm } from '../hsm/hsm.ts'
-import { partitionOf } from '../model/arn.ts'
+import { partitionOf, principalArn } from '../model/arn.ts'
 import type { AccessKey } from '../model/caller.ts'
+import { partitions } from '../model/partitions.ts'
 import { encryptBlob } from '../operations/ciphertexts.ts'
 import { createMaterial } from '../operations/materials.ts'
 import { Changes } from '../storage/storage.ts'
@@ -43,8 +44,9 @@ export async function ensureAdministrator(
   { storage, hsms, audit, outbox }: Installation,
   given: PlainAccessKey | undefined,
 ): Promise<PlainAccessKey> {
-  const arn = `arn:${partitionOf(region)}:iam::${account}:user/${userName}`
-  const present = storage.accessKeys.ofPrincipal(arn)[0]
+  const arnIn = (partition: string) => principalArn(partition, account, `user/${userName}`)
+  // Whatever the first region was when it was created: it is the administrator in all of them.
+  const present = partitions.flatMap(({ id }) => storage.accessKeys.ofPrincipal(arnIn(id)))[0]
   if (present) return plain(present, { storage, hsms })
   const hsm = hsms.ofRegion(region)
   const key = given ?? {
@@ -56,6 +58,7 @@ export async function ensureAdministrator(
   }
   const { material } = storage.systemKeys.find(hsm.name, 'seal')!
   const context = { accessKeyId: key.accessKeyId }
+  const arn = arnIn(partitionOf(region))
   const event = audit.event('CreateAdministrator', arn, { accessKeyId: key.accessKeyId, ...byWhom() })
   const changes = new Changes(event.eventID)
   changes.put('principals', {

@@ -1,14 +1,17 @@
 import { Failure } from '../errors.ts'
 import type { Caller } from './caller.ts'
+import { findPartition } from './partitions.ts'
 
-/** Key ids and ARNs of KMS: KMS Developer Guide, "Key identifiers (KeyId)". */
+/**
+ * The ARNs of keys, aliases and principals, written and read: KMS Developer Guide, "Key identifiers (KeyId)"; IAM User Guide,
+ * "IAM identifiers".
+ */
 
 type Place = Pick<Caller, 'account' | 'region'>
 
+/** The partition of a region, as ARNs name it. */
 export function partitionOf(region: string): string {
-  if (region.startsWith('cn-')) return 'aws-cn'
-  if (region.startsWith('us-gov-')) return 'aws-us-gov'
-  return 'aws'
+  return findPartition(region).id
 }
 
 export function keyArn({ region, account }: Place, id: string): string {
@@ -18,6 +21,28 @@ export function keyArn({ region, account }: Place, id: string): string {
 /** @param name with its `alias/` prefix */
 export function aliasArn({ region, account }: Place, name: string): string {
   return `arn:${partitionOf(region)}:kms:${region}:${account}:${name}`
+}
+
+/** @param resource for example `root` or `user/administrator` */
+export function principalArn(partition: string, account: string, resource: string): string {
+  return `arn:${partition}:iam::${account}:${resource}`
+}
+
+/**
+ * A principal as requests for a region name it. On AWS an account belongs to one partition; an account of this gateway has the
+ * same principals in each.
+ */
+export function principalIn(region: string, arn: string): string {
+  return `arn:${partitionOf(region)}${arn.slice(arn.indexOf(':', 'arn:'.length))}`
+}
+
+const principal =
+  /^arn:([^:]+):(?:iam::(\d{12}):(?:root|(?:user|role)\/[\w+=,.@/-]+)|sts::(\d{12}):(?:assumed-role|federated-user)\/[\w+=,.@/-]+)$/
+
+/** The account of a principal of the partition; undefined for anything else. */
+export function accountOfPrincipal(arn: string, partition: string): string | undefined {
+  const [, named, iam, sts] = principal.exec(arn) ?? []
+  return named === partition ? (iam ?? sts) : undefined
 }
 
 /** What a KeyId parameter names: always a full ARN, whatever form was sent. */

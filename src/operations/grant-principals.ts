@@ -1,4 +1,5 @@
 import { Failure } from '../errors.ts'
+import { accountOfPrincipal, partitionOf } from '../model/arn.ts'
 import type { Permission, Target, TargetKind } from './operation.ts'
 
 /** Principals that grants name: KMS API Reference, "CreateGrant", "ListGrants" and "ListRetirableGrants". */
@@ -8,17 +9,15 @@ interface RetiringInput {
   readonly RetiringServicePrincipal?: string | undefined
 }
 
-const principalArn = /^arn:[^:]+:(?:iam|sts)::(\d{12}):(?:root|(?:user|role|assumed-role|federated-user)\/.+)$/
-
 /** The retiring principal is the resource, and must belong to the caller's account. */
 export const retiringPrincipal: TargetKind<RetiringInput, Target> = {
-  find({ RetiringPrincipal: arn, RetiringServicePrincipal: service }, { operation }) {
+  find({ RetiringPrincipal: arn, RetiringServicePrincipal: service }, { caller, operation }) {
     if ((arn === undefined) === (service === undefined)) {
       const text = 'You must specify either RetiringPrincipal or RetiringServicePrincipal, but not both.'
       throw new Failure('ValidationException', text)
     }
     refuseServicePrincipal('RetiringServicePrincipal', service)
-    const account = principalArn.exec(arn!)?.[1]
+    const account = accountOfPrincipal(arn!, partitionOf(caller.region))
     if (account === undefined) throw new Failure('InvalidArnException', `Invalid ARN '${arn}'`)
     const permission: Permission = { action: `kms:${operation}`, resource: arn!, account }
     return { permissions: [permission], resources: [], check() {} }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
-import { parseKeyIdentifier, partitionOf } from '../../src/model/arn.ts'
+import { accountOfPrincipal, keyArn, parseKeyIdentifier, partitionOf, principalIn } from '../../src/model/arn.ts'
 
 const caller = { account: '111122223333', region: 'eu-west-1' }
 const id = '1234abcd-12ab-34cd-56ef-1234567890ab'
@@ -62,5 +62,59 @@ describe('a key identifier', () => {
 
   it('belongs to the partition of its region', () => {
     expect(['us-east-1', 'cn-north-1', 'us-gov-west-1'].map(partitionOf)).toEqual(['aws', 'aws-cn', 'aws-us-gov'])
+  })
+
+  it.each(['us-east-1', 'cn-north-1', 'eusc-de-east-1', 'us-iso-east-1', 'us-isob-east-1', 'eu-isoe-west-1'])(
+    'in %s is an ARN of its partition and of no other',
+    region => {
+      const here = { account: caller.account, region }
+      const arn = keyArn(here, id)
+      expect(parseKeyIdentifier(arn, here)).toEqual({ form: 'key', arn, account: caller.account })
+      for (const partition of [
+        'aws',
+        'aws-cn',
+        'aws-eusc',
+        'aws-iso',
+        'aws-iso-b',
+        'aws-iso-e',
+        'aws-us-gov',
+        'AWS',
+        '',
+      ]) {
+        if (partition === partitionOf(region)) continue
+        const foreign = arn.replace(/^arn:[^:]*/, `arn:${partition}`)
+        expect(() => parseKeyIdentifier(foreign, here)).toThrow(`Invalid ARN '${foreign}'`)
+      }
+    },
+  )
+})
+
+describe('a principal', () => {
+  const user = 'arn:aws:iam::111122223333:user/division/alice'
+
+  it.each([
+    ['us-east-1', user],
+    ['cn-north-1', 'arn:aws-cn:iam::111122223333:user/division/alice'],
+    ['eusc-de-east-1', 'arn:aws-eusc:iam::111122223333:user/division/alice'],
+    ['us-isof-south-1', 'arn:aws-iso-f:iam::111122223333:user/division/alice'],
+  ])('is named in %s by the partition of that region', (region, arn) => {
+    expect(principalIn(region, user)).toBe(arn)
+    expect(principalIn('us-west-2', arn)).toBe(user)
+  })
+
+  it.each([
+    [user, 'aws', '111122223333'],
+    [user, 'aws-cn', undefined],
+    ['arn:aws-cn:iam::111122223333:root', 'aws-cn', '111122223333'],
+    ['arn:aws-cn:iam::111122223333:root', 'aws', undefined],
+    ['arn:aws:sts::111122223333:assumed-role/admin/session', 'aws', '111122223333'],
+    ['arn:aws:iam::111122223333:group/all', 'aws', undefined],
+    ['arn:aws:iam::1111:root', 'aws', undefined],
+    ['arn:aws:iam:eu-west-1:111122223333:root', 'aws', undefined],
+    ['arn:aws:sts::111122223333:root', 'aws', undefined],
+    ['arn:aws:kms:eu-west-1:111122223333:key/x', 'aws', undefined],
+    ['*', 'aws', undefined],
+  ])('%s, read in %s, belongs to the account %s', (arn, partition, account) => {
+    expect(accountOfPrincipal(arn, partition)).toBe(account)
   })
 })
