@@ -1,8 +1,10 @@
 import { Failure } from '../errors.ts'
+import { accountOfPrincipal, principalArn } from '../model/arn.ts'
+import { findPartition, type Partition } from '../model/partitions.ts'
 import { type AccessRequest, authorize } from './authorize.ts'
-import { parsePolicyDocument } from './policy-document.ts'
+import { invalidPrincipals, malformed, parsePolicyDocument, type Statement } from './policy-document.ts'
 
-/** Bytes: KMS Developer Guide, "Resource quotas". */
+/** Bytes of UTF-8: KMS Developer Guide, "Resource quotas". */
 const maximumLength = 32768
 
 /** A key policy that shall be put on a key. */
@@ -17,20 +19,60 @@ export interface ProposedKeyPolicy {
 /**
  * Throws MalformedPolicyDocumentException for a policy that is malformed or, unless the check is bypassed, would lock its
  * caller out; LimitExceededException for one that is too long. KMS API Reference, "PutKeyPolicy".
+ *
+ * Length and characters are those of the text, not of what its escapes stand for: the text is stored and answered as it is, so
+ * what was admitted once is admitted again.
  */
 export function admitKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck }: ProposedKeyPolicy): void {
   if (Buffer.byteLength(text) > maximumLength) {
     throw new Failure('LimitExceededException', `The key policy exceeds the limit of ${maximumLength} bytes.`)
   }
-  if (/[^\t\n\r\u0020-\u00ff]/.test(text)) {
-    throw new Failure('MalformedPolicyDocumentException', 'The key policy contains characters that are not allowed.')
-  }
-  parsePolicyDocument(text, 'key')
+  if (/[^\t\n\r\u0020-\u00ff]/.test(text)) throw malformed('The key policy contains characters that are not allowed.')
+  const { statements } = parsePolicyDocument(text, 'key')
+  refuseRepeatedMembers(text)
+  const partition = findPartition(keyArn.split(':')[3]!)
+  for (const statement of statements) checkStatement(statement, partition)
   if (bypassLockoutSafetyCheck) return
   const later = { caller, action: 'kms:PutKeyPolicy', resource: keyArn, account, resourcePolicy: text }
   if (authorize(later).allowed) return
-  throw new Failure(
-    'MalformedPolicyDocumentException',
-    'The new key policy will not allow you to update the key policy in the future.',
+  throw malformed('The new key policy will not allow you to update the key policy in the future.')
+}
+
+/** AWS asks for Action and Resource since August 2025. */
+function checkStatement({ principals, services, actions, resources }: Statement, partition: Partition): void {
+  const valid =
+    principals!.every(name => isPrincipal(name, partition)) && services!.every(name => isService(name, partition))
+  if (!valid) throw invalidPrincipals()
+  if (isEmpty(actions)) throw malformed('Missing required field Action')
+  if (isEmpty(resources)) throw malformed('Missing required field Resource')
+}
+
+function isEmpty(list: readonly string[]): boolean {
+  return list.length === 0 || list.includes('')
+}
+
+/** Principals belong to a partition, and no policy reaches across. */
+function isPrincipal(name: string, { id }: Partition): boolean {
+  return (
+    name === '*' || accountOfPrincipal(/^\d{12}$/.test(name) ? principalArn(id, name, 'root') : name, id) !== undefined
   )
+}
+
+/** IAM User Guide, "AWS service principals". Most have the one domain in every partition. */
+function isService(name: string, { dnsSuffix }: Partition): boolean {
+  const domain = ['amazonaws.com', dnsSuffix].find(suffix => name.endsWith(`.${suffix}`))
+  return domain !== undefined && /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(name)
+}
+
+/** JSON.parse lets the last one win, and a reader sees the first: IAM User Guide, "Grammar of the IAM JSON policy language". */
+function refuseRepeatedMembers(text: string): void {
+  // In valid JSON without its strings, a colon is what follows the name of a member.
+  const written = text.replace(/"(?:[^"\\]|\\.)*"/g, '').split(':').length - 1
+  if (written !== membersOf(JSON.parse(text))) throw malformed('This policy contains invalid Json')
+}
+
+function membersOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const parts = Object.values(value)
+  return (Array.isArray(value) ? 0 : parts.length) + parts.reduce((sum: number, part) => sum + membersOf(part), 0)
 }

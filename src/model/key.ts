@@ -1,4 +1,5 @@
 import type { KeyUsageType, OriginType } from '@aws-sdk/client-kms'
+import { principalArn } from './arn.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
 import type { RememberedState } from './key-state.ts'
 
@@ -91,14 +92,21 @@ export interface Destruction {
   readonly revision: number
 }
 
-/** The policy of a key that was created without one: KMS Developer Guide, "Default key policy". */
+/** The policy of a key that was created without one, laid out as AWS does: KMS Developer Guide, "Default key policy". */
 export function defaultKeyPolicy(account: string, partition: string): string {
-  const statement = {
-    Sid: 'Enable IAM User Permissions',
-    Effect: 'Allow',
-    Principal: { AWS: `arn:${partition}:iam::${account}:root` },
-    Action: 'kms:*',
-    Resource: '*',
-  }
-  return JSON.stringify({ Version: '2012-10-17', Id: 'key-default-1', Statement: [statement] })
+  return `{
+  "Version" : "2012-10-17",
+  "Id" : "key-default-1",
+  "Statement" : [
+    {
+      "Sid" : "Enable IAM User Permissions",
+      "Effect" : "Allow",
+      "Principal" : {
+        "AWS" : "${principalArn(partition, account, 'root')}"
+      },
+      "Action" : "kms:*",
+      "Resource" : "*"
+    }
+  ]
+}`
 }

@@ -4,6 +4,7 @@ import { type AccessRequest, authorize } from '../../src/authorization/authorize
 import { globMatches } from '../../src/authorization/glob.ts'
 import { admitKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { parsePolicyDocument } from '../../src/authorization/policy-document.ts'
+import { Failure } from '../../src/errors.ts'
 import { defaultKeyPolicy } from '../../src/model/key.ts'
 
 const account = '111122223333'
@@ -116,8 +117,8 @@ describe('globMatches', () => {
 
 describe('a key policy', () => {
   const caller = { arn: alice, account, policies: [all] }
-  const admit = (text: string, bypassLockoutSafetyCheck = false) =>
-    admitKeyPolicy({ text, keyArn: key, account, caller, bypassLockoutSafetyCheck })
+  const admit = (text: string, bypassLockoutSafetyCheck = false, keyArn = key) =>
+    admitKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck })
   const statement = { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' }
   const policy = (change: object) => JSON.stringify({ Version: '2012-10-17', Statement: [{ ...statement, ...change }] })
 
@@ -145,6 +146,93 @@ describe('a key policy', () => {
     ['has characters beyond U+00FF', policy({ Sid: 'Ā' })],
   ])('is refused when it %s', (_title, text) => {
     expect(() => admit(text, true)).toThrow(expect.objectContaining({ code: 'MalformedPolicyDocumentException' }))
+  })
+
+  const noPrincipal = 'Policy contains a statement with no principal.'
+  const invalid = 'Policy contains a statement with one or more invalid principals.'
+  const noAction = 'Missing required field Action'
+  const noResource = 'Missing required field Resource'
+  const invalidJson = 'This policy contains invalid Json'
+  const noStatement = 'Could not parse the policy: Statement is empty!'
+
+  it.each([
+    [noPrincipal, policy({ Principal: undefined })],
+    [noPrincipal, policy({ Principal: null })],
+    [noPrincipal, policy({ Principal: {} })],
+    [noPrincipal, policy({ Principal: { AWS: [] } })],
+    [noPrincipal, policy({ Principal: { AWS: [], Service: [] } })],
+    [invalid, policy({ Principal: '' })],
+    [invalid, policy({ Principal: alice })],
+    [invalid, policy({ Principal: ['*'] })],
+    [invalid, policy({ Principal: { AWS: '' } })],
+    [invalid, policy({ Principal: { AWS: ['*', ''] } })],
+    [invalid, policy({ Principal: { AWS: Number(account) } })],
+    [invalid, policy({ Principal: { AWS: null } })],
+    [invalid, policy({ Principal: { AWS: account.slice(1) } })],
+    [invalid, policy({ Principal: { AWS: 'arn:aws:iam::111122223333:group/all' } })],
+    [invalid, policy({ Principal: { AWS: '*', Machine: 'x' } })],
+    [invalid, policy({ Principal: { Service: '' } })],
+    [invalid, policy({ Principal: { Service: 'ec2' } })],
+    [invalid, policy({ Principal: { Service: 'ec2.example.com' } })],
+    [invalid, policy({ Principal: { Service: '.amazonaws.com' } })],
+    [invalid, policy({ Principal: { Service: 'evilamazonaws.com' } })],
+    [noAction, policy({ Action: undefined })],
+    [noAction, policy({ Action: [] })],
+    [noAction, policy({ Action: '' })],
+    [noAction, policy({ Action: ['kms:*', ''] })],
+    [noResource, policy({ Resource: undefined })],
+    [noResource, policy({ Resource: [] })],
+    [noResource, policy({ Resource: '' })],
+    [noResource, policy({ Resource: ['*', ''] })],
+    [noAction, policy({ Effect: 'Deny', Action: [], Resource: [] })],
+    [noAction, JSON.stringify({ Statement: [statement, { ...statement, Action: [] }] })],
+    ['Missing required field Statement', '{}'],
+    [noStatement, '{"Statement":[]}'],
+    [invalidJson, ''],
+    [invalidJson, '\ufeff{}'.slice(1).concat('}')],
+    [invalidJson, policy({}).replace('{', "{'Id':1,")],
+    [invalidJson, policy({ Sid: '' }).replace('"Sid":""', '"Sid":"\t"')],
+    [invalidJson, policy({}).replace('"Effect":"Allow"', '"Effect":"Deny","Effect":"Allow"')],
+    [invalidJson, policy({}).replace('"Effect":"Allow"', '"Effect":"Deny","\\u0045ffect":"Allow"')],
+    [invalidJson, policy({}).replace('"Statement"', '"Statement":[],"Statement"')],
+    [invalidJson, policy({}).replace('"AWS"', '"AWS":"*","AWS"')],
+  ])('is refused with "%s": %s', (message, text) => {
+    expect(() => admit(text, true)).toThrow(new Failure('MalformedPolicyDocumentException', message))
+  })
+
+  it.each([
+    { Sid: 'a : b "c" \\" {:}' },
+    { Principal: { Service: 'logs.eu-west-1.amazonaws.com', AWS: [account, alice] } },
+    { Principal: '*', Action: ['kms:Get*'], Resource: [key, '*'] },
+  ])('is admitted with %j', change => {
+    expect(() => admit(policy(change), true)).not.toThrow()
+  })
+
+  it('that AWS took until 2025 and does not take any more is still enforced where it is stored', () => {
+    const own = { principal: { AWS: alice } }
+    expect(decide(alice, [all], keyPolicy(own, { ...own, effect: 'Deny', action: [] }))).toBe('allowed')
+    expect(decide(alice, [all], keyPolicy({ ...own, resource: [] }))).toBe(noKeyPolicy)
+    expect(decide(alice, [all], keyPolicy({ principal: { Service: 'x' } }, own))).toBe('allowed')
+  })
+
+  it.each([
+    ['eu-west-1', 'aws', 'amazonaws.com', ['amazonaws.com.cn', 'amazonaws.eu', 'c2s.ic.gov']],
+    ['cn-north-1', 'aws-cn', 'amazonaws.com.cn', ['amazonaws.eu', 'c2s.ic.gov']],
+    ['eusc-de-east-1', 'aws-eusc', 'amazonaws.eu', ['amazonaws.com.cn', 'c2s.ic.gov']],
+    ['us-iso-east-1', 'aws-iso', 'c2s.ic.gov', ['amazonaws.com.cn', 'sc2s.sgov.gov']],
+    ['us-gov-west-1', 'aws-us-gov', 'amazonaws.com', ['amazonaws.com.cn']],
+  ])('of a key in %s names principals of %s only', (region, partition, domain, foreignDomains) => {
+    const keyArn = `arn:${partition}:kms:${region}:${account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`
+    const put = (Principal: object) => () => admit(policy({ Principal }), true, keyArn)
+    for (const named of ['aws', 'aws-cn', 'aws-eusc', 'aws-iso', 'aws-us-gov']) {
+      for (const resource of ['root', 'user/alice', 'role/path/admin']) {
+        const attempt = expect(put({ AWS: [account, `arn:${named}:iam::${account}:${resource}`] }))
+        if (named === partition) attempt.not.toThrow()
+        else attempt.toThrow(invalid)
+      }
+    }
+    for (const suffix of [domain, 'amazonaws.com']) expect(put({ Service: `ec2.${suffix}` })).not.toThrow()
+    for (const suffix of foreignDomains) expect(put({ Service: `ec2.${suffix}` })).toThrow(invalid)
   })
 
   it('is refused when it would lock its caller out', () => {

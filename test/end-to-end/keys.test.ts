@@ -533,7 +533,7 @@ describe('tags', () => {
 })
 
 describe('a key policy', () => {
-  it('is the default one, reformatted, when none was given', async () => {
+  it('is the default one, laid out as AWS does, when none was given', async () => {
     const { KeyId } = await createKey()
     expect(await call(kms, 'GetKeyPolicy', { KeyId, PolicyName: 'default' })).toEqual({
       PolicyName: 'default',

@@ -8,11 +8,6 @@ export const getKeyPolicy = operation('GetKeyPolicy')({
   recorded: ['KeyId', 'PolicyName'],
   async run({ input, target: { key } }) {
     checkPolicyName(input.PolicyName)
-    return { Policy: reformatted(key.policy), PolicyName: defaultPolicyName }
+    return { Policy: key.policy, PolicyName: defaultPolicyName }
   },
 })
-
-/** KMS answers policies indented, with a space before each colon. */
-function reformatted(policy: string): string {
-  return JSON.stringify(JSON.parse(policy), null, 2).replace(/^( *"(?:[^"\\]|\\.)*"):/gm, '$1 :')
-}
