@@ -12,6 +12,8 @@ const src = join(root, 'src')
 const mayImport: Record<string, readonly string[]> = {
   errors: [],
   'nearest-name': [],
+  'shell-quoted': [],
+  'private-files': ['errors', 'shell-quoted'],
   model: ['errors'],
   authorization: ['model', 'errors'],
   authentication: ['model', 'errors'],

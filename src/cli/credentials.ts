@@ -1,5 +1,6 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { replaceSecretFile } from '../private-files.ts'
 
 export interface PlainAccessKey {
   readonly accessKeyId: string
@@ -24,9 +25,7 @@ export function writeCredentials(folder: string, account: string, region: string
     `region = ${region}`,
     '',
   ]
-  const next = `${file}.new`
-  writeFileSync(next, `${present}${present && '\n'}${section.join('\n')}`, { mode: 0o600 })
-  renameSync(next, file)
+  replaceSecretFile(file, `${present}${present && '\n'}${section.join('\n')}`)
   return file
 }
 

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { type Config, type ListenOverrides, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
+import { checkSecretFile, checkTrustedFile, checkTrustedFolder, createSecretFile } from '../private-files.ts'
+import { type ConfigOptions, configFile } from './options.ts'
 
 /** Where distributions put SoftHSM's library. */
 const libraries = [
@@ -12,15 +15,61 @@ const libraries = [
   '/usr/local/lib/softhsm/libsofthsm2.so',
 ]
 
+export interface DataFolder {
+  readonly path: string
+  readonly config: Config
+}
+
+/**
+ * Reads the configuration, and checks that nobody else can have written what is in its folder, nor read what is secret, wherever the
+ * configuration has it. Throws OperatorError.
+ */
+export function openDataFolder(options: ConfigOptions, listen?: ListenOverrides): DataFolder {
+  const file = configFile(options)
+  const path = dirname(resolve(file))
+  const inFolder = (name: string) => join(path, name)
+  checkTrustedFolder(path)
+  for (const trusted of [file, inFolder('softhsm2.conf')]) checkTrustedFile(trusted)
+  checkTokens(inFolder('tokens'))
+  const config = readConfig(file, listen)
+  for (const secret of [inFolder('credentials'), ...secretFiles(config)]) checkSecretFile(secret)
+  return { path, config }
+}
+
+/** SoftHSM keeps each token in a folder, and what opens its keys in `token.object`. */
+function checkTokens(tokens: string): void {
+  checkTrustedFolder(tokens)
+  const entries = existsSync(tokens) ? readdirSync(tokens, { withFileTypes: true }) : []
+  for (const { name } of entries.filter(entry => entry.isDirectory())) {
+    checkTrustedFolder(join(tokens, name))
+    checkSecretFile(join(tokens, name, 'token.object'))
+  }
+}
+
+/** Absolute paths of the secret files that a configuration names, and of those that lie beside them. */
+function secretFiles({ storage, audit, listen, hsms }: Config): string[] {
+  const pinFiles = Object.values(hsms)
+    .flatMap(hsm => [hsm, ...Object.values(hsm.members ?? {})])
+    .flatMap(({ pinFile }) => (pinFile === undefined ? [] : [pinFile, securityOfficerPinFile(pinFile)]))
+  const database = ['', '-wal', '-shm', '-journal'].map(suffix => storage.file + suffix)
+  return [...database, audit.file, ...pinFiles, ...(listen.tls ? [listen.tls.key] : [])]
+}
+
 /** Writes the files of a data folder that runs on SoftHSM, each unless it is there: configuration, SoftHSM's own, PIN. */
 export function ensureDataFolder(folder: string): void {
   try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    checkTrustedFolder(folder)
     mkdirSync(join(folder, 'tokens'), { recursive: true, mode: 0o700 })
     ensurePin(join(folder, 'pin'))
     const softhsm2 = resolve(folder, 'softhsm2.conf')
-    writeNew(softhsm2, softhsm2Configuration(resolve(folder, 'tokens')))
-    writeNew(join(folder, 'strongroom.yaml'), configuration(libraries.find(existsSync) ?? libraries[0]!, softhsm2))
+    createSecretFile(softhsm2, softhsm2Configuration(resolve(folder, 'tokens')))
+    createSecretFile(
+      join(folder, 'strongroom.yaml'),
+      configuration(libraries.find(existsSync) ?? libraries[0]!, softhsm2),
+    )
   } catch (error) {
+    if (error instanceof OperatorError) throw error
     const { code } = error as NodeJS.ErrnoException
     throw new OperatorError(`the folder ${folder} cannot be written: ${code}`, { cause: error })
   }
@@ -28,17 +77,17 @@ export function ensureDataFolder(folder: string): void {
 
 /** A random PIN of the security officer, beside that of the user: needed to create a token, and never by the gateway. */
 export function ensureSecurityOfficerPin(pinFile: string): string {
-  const file = join(dirname(pinFile), 'so-pin')
+  const file = securityOfficerPinFile(pinFile)
   ensurePin(file)
   return file
 }
 
-function ensurePin(file: string): void {
-  writeNew(file, `${randomBytes(16).toString('hex')}\n`)
+function securityOfficerPinFile(pinFile: string): string {
+  return join(dirname(pinFile), 'so-pin')
 }
 
-function writeNew(file: string, text: string): void {
-  if (!existsSync(file)) writeFileSync(file, text, { mode: 0o600, flag: 'wx' })
+function ensurePin(file: string): void {
+  createSecretFile(file, `${randomBytes(16).toString('hex')}\n`)
 }
 
 function softhsm2Configuration(tokens: string): string {

@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { basename, extname } from 'node:path'
-import { type HsmConfig, readConfig } from '../config.ts'
+import type { HsmConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { type HsmReport, inspectHsm } from '../hsm/doctor/inspect.ts'
 import { writtenProfile } from '../hsm/doctor/written-profile.ts'
 import { command } from './command.ts'
+import { openDataFolder } from './data-folder.ts'
 import { reportPage } from './hsm-report.ts'
-import { type ConfigOptions, configFile, configOption, dataOption } from './options.ts'
+import { type ConfigOptions, configOption, dataOption } from './options.ts'
 
 interface DoctorOptions extends ConfigOptions {
   readonly hsm?: string
@@ -28,7 +29,7 @@ export const doctor = command(program => {
     .option('--write-profile <file>', 'write what was found as a profile, for "profile: ./file" in the configuration')
     .option('--force', 'try the PIN even though an earlier try was wrong: it may lock the token')
     .action(async (options: DoctorOptions) => {
-      const hsms = chosen(readConfig(configFile(options)).hsms, options)
+      const hsms = chosen(openDataFolder(options).config.hsms, options)
       const reports: Record<string, HsmReport> = {}
       for (const [name, { token, ...hsm }] of Object.entries(hsms)) {
         reports[name] = await inspectHsm({

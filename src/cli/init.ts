@@ -1,13 +1,12 @@
-import { dirname, resolve } from 'node:path'
 import { openAudit, openBackends } from '../assemble.ts'
-import { administratorKeyFromEnvironment, type HsmConfig, readConfig } from '../config.ts'
+import { administratorKeyFromEnvironment, type HsmConfig } from '../config.ts'
 import { profileOf } from '../hsm/profiles.ts'
 import { provisionHsm } from '../hsm/provision.ts'
 import { ensureAdministrator, ensureSystemKeys } from './administrator.ts'
 import { command } from './command.ts'
 import { writeCredentials } from './credentials.ts'
-import { ensureDataFolder, ensureSecurityOfficerPin } from './data-folder.ts'
-import { type ConfigOptions, configFile, configOption, dataOption, parseAccount } from './options.ts'
+import { ensureDataFolder, ensureSecurityOfficerPin, openDataFolder } from './data-folder.ts'
+import { type ConfigOptions, configOption, dataOption, parseAccount } from './options.ts'
 
 export const init = command(program => {
   program
@@ -18,8 +17,7 @@ export const init = command(program => {
     .option('--account <id>', 'AWS account of the administrator', parseAccount, '000000000000')
     .action(async (options: ConfigOptions & { account: string }) => {
       if (options.config === undefined) ensureDataFolder(options.data)
-      const file = configFile(options)
-      const config = readConfig(file)
+      const { path, config } = openDataFolder(options)
       const given = administratorKeyFromEnvironment()
       for (const hsm of Object.values(config.hsms)) await provision(hsm)
       await using opened = new AsyncDisposableStack()
@@ -28,7 +26,7 @@ export const init = command(program => {
       for (const hsm of backends.hsms.all) await ensureSystemKeys(hsm, installation)
       const region = Object.keys(config.regions)[0]!
       const accessKey = await ensureAdministrator(options.account, region, installation, given)
-      const credentials = writeCredentials(dirname(resolve(file)), options.account, region, accessKey)
+      const credentials = writeCredentials(path, options.account, region, accessKey)
       process.stdout.write(`Ready. The administrator's access key is in ${credentials}\n`)
     })
 })

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { startGateway } from '../assemble.ts'
-import { readConfig } from '../config.ts'
 import { command } from './command.ts'
-import { type ConfigOptions, configFile, configOption, dataOption, parsePort } from './options.ts'
+import { openDataFolder } from './data-folder.ts'
+import { type ConfigOptions, configOption, dataOption, parsePort } from './options.ts'
 
 /**
  * Threads of libuv's pool, which nothing but the audit journal uses, for one write at a time. One thread is woken with its caches
@@ -21,11 +21,10 @@ export const serve = command(program => {
     .option('--port <n>', 'port of the AWS KMS API, instead of the configured one', parsePort)
     .action(async (options: ConfigOptions & { host?: string; port?: number }) => {
       process.env.UV_THREADPOOL_SIZE ??= poolThreads
-      const file = configFile(options)
-      const config = readConfig(file, { host: options.host, port: options.port })
+      const { path, config } = openDataFolder(options, { host: options.host, port: options.port })
       const gateway = await startGateway(config)
       const end = signalled()
-      process.stdout.write(welcome(gateway.url, dirname(resolve(file))))
+      process.stdout.write(welcome(gateway.url, path))
       await end
       await gateway.close()
     })

@@ -1,0 +1,109 @@
+/** Who may own, read and change the files of an installation, and how such files are written. */
+import { randomBytes } from 'node:crypto'
+import { existsSync, linkSync, realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { OperatorError } from './errors.ts'
+import { shellQuoted } from './shell-quoted.ts'
+
+/** Bits of a mode (chmod(2)). */
+const sticky = 0o1000
+const writableByOthers = 0o002
+const writableByGroupOrOthers = 0o022
+
+/**
+ * What is read by its owner only. A file of root's may be readable by a group, as PostgreSQL has it for ssl_key_file: that is how Kubernetes
+ * mounts a secret for a process that is not root.
+ */
+function forbiddenToSecrets({ uid }: Stats): number {
+  return uid === 0 ? 0o027 : 0o077
+}
+
+/** Throws OperatorError when others may read or change the file, or can have written it. One that is not there is nobody's. */
+export function checkSecretFile(path: string): void {
+  check(path, 'file', forbiddenToSecrets, 'chmod 600')
+}
+
+/** The same for a file that may be read by everyone. */
+export function checkTrustedFile(path: string): void {
+  check(path, 'file', () => writableByGroupOrOthers, 'chmod go-w')
+}
+
+/** The same for a folder in which nobody else may create, replace or remove files. */
+export function checkTrustedFolder(path: string): void {
+  check(path, 'folder', () => writableByGroupOrOthers, 'chmod go-w')
+}
+
+/** @param remedy the command that would take away what the mode gives to others */
+function check(path: string, kind: 'file' | 'folder', forbidden: (stats: Stats) => number, remedy: string): void {
+  const found = examine(path)
+  if (found === undefined) return
+  const { target, stats } = found
+  if (kind === 'folder' ? !stats.isDirectory() : !stats.isFile()) {
+    throw new OperatorError(`${path} is not a ${kind === 'folder' ? 'folder' : 'regular file'}`)
+  }
+  const user = process.geteuid!()
+  if (stats.uid !== user && stats.uid !== 0) {
+    throw new OperatorError(
+      `${target} belongs to user ${stats.uid}, not to user ${user}, who runs this, or root; if you trust what is in it: chown ${user} ${shellQuoted(target)}`,
+    )
+  }
+  if ((stats.mode & forbidden(stats)) !== 0) {
+    throw new OperatorError(
+      `${target} is open to other users (mode ${octal(stats)}); if you trust what is in it: ${remedy} ${shellQuoted(target)}`,
+    )
+  }
+  if (kind === 'file') checkParent(dirname(target))
+}
+
+/** In a folder that anyone may write in, anyone can replace a file, unless the sticky bit forbids it. */
+function checkParent(folder: string): void {
+  const stats = statSync(folder)
+  if ((stats.mode & writableByOthers) === 0 || (stats.mode & sticky) !== 0) return
+  throw new OperatorError(
+    `${folder} is open to other users (mode ${octal(stats)}); if you trust what is in it: chmod o-w ${shellQuoted(folder)}`,
+  )
+}
+
+/** Symbolic links are followed: who could have made one is told by the folder that it is in. */
+function examine(path: string): { target: string; stats: Stats } | undefined {
+  try {
+    const target = realpathSync(path)
+    return { target, stats: statSync(target) }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw new OperatorError(`${path} cannot be examined: ${code}`, { cause: error })
+  }
+}
+
+function octal({ mode }: Stats): string {
+  return (mode & 0o7777).toString(8).padStart(4, '0')
+}
+
+/** Writes a file for its owner only, whole or not at all, unless there is something of that name. */
+export function createSecretFile(path: string, text: string): void {
+  if (existsSync(path)) return
+  viaTemporaryFile(path, text, temporary => {
+    try {
+      linkSync(temporary, path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  })
+}
+
+/** The same, in the place of what is there. */
+export function replaceSecretFile(path: string, text: string): void {
+  viaTemporaryFile(path, text, temporary => renameSync(temporary, path))
+}
+
+function viaTemporaryFile(path: string, text: string, move: (temporary: string) => void): void {
+  const temporary = `${path}.${randomBytes(8).toString('hex')}.new`
+  try {
+    // Exclusively: neither a file nor a symbolic link that somebody has put there is written to.
+    writeFileSync(temporary, text, { flag: 'wx', mode: 0o600, flush: true })
+    move(temporary)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
