@@ -1,13 +1,13 @@
-/** The AWS KMS API: AWS JSON 1.1 over `POST /`. */
+/** The AWS KMS API: AWS JSON 1.1 or 1.0 over `POST /`. */
 import { canonicalPath, splitTarget } from '../../authentication/request-target.ts'
-import { Failure } from '../../errors.ts'
+import { Failure, type FailureCode } from '../../errors.ts'
 import type { Caller } from '../../model/caller.ts'
 import type { AnyOperation } from '../../operations/operation.ts'
 import type { Api, ApiRequest, ApiResponse } from '../api.ts'
+import { json10, json11, mediaType, refusal, responseHeaders } from '../protocols.ts'
 import { model } from './model.ts'
 import { type OperationShapes, shapesByOperation } from './shapes.ts'
 
-const contentType = 'application/x-amz-json-1.1'
 const targetPrefix = `${model.metadata.targetPrefix}.`
 
 export interface KmsApiOptions {
@@ -35,9 +35,10 @@ export class KmsApi implements Api {
    *   content type or target (AWS tells these apart no more than this); UnsupportedOperationException for an operation that
    *   AWS KMS has and this gateway does not.
    */
-  operation({ method, url, headers }: ApiRequest): AnyOperation {
+  operation(request: ApiRequest): AnyOperation {
+    const { method, url, headers } = request
     const target = headers['x-amz-target']
-    if (method !== 'POST' || !isRoot(url) || !isJson(headers['content-type']) || typeof target !== 'string') {
+    if (method !== 'POST' || !isRoot(url) || !isJson(mediaType(request)) || typeof target !== 'string') {
       throw new Failure('UnknownOperationException')
     }
     const name = target.startsWith(targetPrefix) ? target.slice(targetPrefix.length) : ''
@@ -51,17 +52,22 @@ export class KmsApi implements Api {
     return shapesOf(operation).input(body)
   }
 
-  accept(operation: AnyOperation, output: object | undefined, requestId: string): ApiResponse {
-    return { status: 200, headers: responseHeaders(requestId), body: shapesOf(operation).output(output) }
+  accept(operation: AnyOperation, output: object | undefined, requestId: string, request: ApiRequest): ApiResponse {
+    const headers = responseHeaders(requestId, mediaType(request))
+    return { status: 200, headers, body: shapesOf(operation).output(output) }
   }
 
-  /** The code goes into the body alone, as `__type`: AWS JSON 1.1 has no `x-amzn-ErrorType` header. */
-  refuse(failure: Failure, requestId: string): ApiResponse {
-    const body: Record<string, string> = { __type: failure.code }
-    // KMS writes this one member in upper case; SDKs read both.
-    if (failure.message !== '') body[failure.code === 'AccessDeniedException' ? 'Message' : 'message'] = failure.message
-    return { status: failure.status, headers: responseHeaders(requestId), body: JSON.stringify(body) }
+  refuse(failure: Failure, requestId: string, request: ApiRequest): ApiResponse {
+    return refusal(request, shapeId(failure.code), failure, requestId)
   }
+}
+
+const modelled = new Set(Object.values(model.operations).flatMap(({ errors }) => errors ?? []))
+
+/** The namespaces that AWS gives in JSON 1.0; clients ignore them. */
+function shapeId(code: FailureCode): string {
+  if (modelled.has(code)) return `com.amazonaws.kms#${code}`
+  return `com.amazon.coral.${code === 'ValidationException' ? 'validate' : 'service'}#${code}`
 }
 
 function shapesOf(operation: AnyOperation): OperationShapes {
@@ -75,17 +81,6 @@ function isRoot(url: string): boolean {
   return url === '/' || canonicalPath(splitTarget(url).path) === '/'
 }
 
-function isJson(header: string | string[] | undefined): boolean {
-  if (header === contentType) return true
-  return typeof header === 'string' && header.split(';', 1)[0]!.trim().toLowerCase() === contentType
-}
-
-function responseHeaders(requestId: string): Readonly<Record<string, string>> {
-  return {
-    'x-amzn-RequestId': requestId,
-    'Content-Type': contentType,
-    'Cache-Control': 'no-cache, no-store, must-revalidate, private',
-    Expires: '0',
-    Pragma: 'no-cache',
-  }
+function isJson(type: string): boolean {
+  return type === json11 || type === json10
 }

@@ -42,9 +42,15 @@ export interface ScalarShape extends Limits {
 
 export type Shape = StructureShape | ListShape | MapShape | ScalarShape
 
+interface OperationShape {
+  readonly input: string
+  readonly output: string | null
+  readonly errors?: readonly string[]
+}
+
 export interface Model {
   readonly metadata: { readonly targetPrefix: string }
-  readonly operations: Readonly<Record<OperationName, { readonly input: string; readonly output: string | null }>>
+  readonly operations: Readonly<Record<OperationName, OperationShape>>
   readonly shapes: Readonly<Record<string, Shape>>
 }
 

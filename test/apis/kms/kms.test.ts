@@ -26,12 +26,14 @@ const target = (value: string | string[] | undefined) => request({}, { 'x-amz-ta
 const contentType = (value: string | undefined) => request({}, { 'content-type': value })
 
 const requestId = '0b4cf6a2-0000-4000-8000-000000000000'
-const refusedBody = (code: FailureCode, message?: string) => api.refuse(new Failure(code, message), requestId).body
+const refusedBody = (code: FailureCode, message?: string) =>
+  api.refuse(new Failure(code, message), requestId, request()).body
 
 describe('the operation of a request', () => {
   it.each([
     ['plain', request()],
     ['with a query', request({ url: '/?debug' })],
+    ['in JSON 1.0', contentType('application/x-amz-json-1.0')],
     ['with a content type in capitals and a parameter', contentType('Application/X-Amz-JSON-1.1; charset=utf-8')],
   ])('is found: %s', (_, found) => {
     expect(api.operation(found)).toBe(encrypt)
@@ -63,7 +65,8 @@ describe('the operation of a request', () => {
     ['another method', request({ method: 'GET' })],
     ['another path', request({ url: '/kms' })],
     ['no content type', contentType(undefined)],
-    ['another content type', contentType('application/x-amz-json-1.0')],
+    ['another content type', contentType('application/json')],
+    ['no JSON at all', contentType('application/cbor')],
     ['a content type that only begins alike', contentType('application/x-amz-json-1.10')],
   ])('is unknown: %s', (_, unknown) => {
     expect(() => api.operation(unknown)).toThrow(
@@ -101,17 +104,37 @@ describe('an answer', () => {
   }
 
   it('carries the output and the headers of AWS', () => {
-    expect(api.accept(encrypt, { KeyId: 'k' }, requestId)).toEqual({ status: 200, headers, body: '{"KeyId":"k"}' })
-    expect(api.accept(named('EnableKey'), undefined, requestId)).toEqual({ status: 200, headers, body: '' })
+    expect(api.accept(encrypt, { KeyId: 'k' }, requestId, request())).toEqual({
+      status: 200,
+      headers,
+      body: '{"KeyId":"k"}',
+    })
+    expect(api.accept(named('EnableKey'), undefined, requestId, request())).toEqual({ status: 200, headers, body: '' })
   })
 
   it('carries a failure with its status', () => {
-    expect(api.refuse(new Failure('NotFoundException', "Invalid keyId 'x'"), requestId)).toEqual({
+    expect(api.refuse(new Failure('NotFoundException', "Invalid keyId 'x'"), requestId, request())).toEqual({
       status: 400,
       headers,
       body: `{"__type":"NotFoundException","message":"Invalid keyId 'x'"}`,
     })
-    expect(api.refuse(new Failure('DependencyTimeoutException'), requestId).status).toBe(503)
+    expect(api.refuse(new Failure('DependencyTimeoutException'), requestId, request()).status).toBe(503)
+  })
+
+  it('to JSON 1.0 is JSON 1.0, whose errors have a namespace', () => {
+    const json10 = 'application/x-amz-json-1.0'
+    const asked = contentType(json10)
+    expect(api.accept(encrypt, {}, requestId, asked).headers).toEqual({ ...headers, 'Content-Type': json10 })
+    const types = (['NotFoundException', 'ValidationException', 'AccessDeniedException'] as const).map(code => {
+      const refused = api.refuse(new Failure(code), requestId, asked)
+      expect(refused.headers).toEqual({ ...headers, 'Content-Type': json10 })
+      return JSON.parse(String(refused.body)).__type
+    })
+    expect(types).toEqual([
+      'com.amazonaws.kms#NotFoundException',
+      'com.amazon.coral.validate#ValidationException',
+      'com.amazon.coral.service#AccessDeniedException',
+    ])
   })
 
   it('has no message when there is none', () => {
@@ -129,7 +152,7 @@ describe('an answer', () => {
     ['KMSInternalException', ''],
   ])('is the same error for the SDK: %s', async (code, message) => {
     const answer = call('Encrypt', { KeyId: 'k', Plaintext: Uint8Array.of(1) }, () =>
-      api.refuse(new Failure(code, message), requestId),
+      api.refuse(new Failure(code, message), requestId, request()),
     )
     await expect(answer).rejects.toMatchObject({
       name: code,

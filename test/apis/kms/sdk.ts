@@ -14,7 +14,11 @@ interface SentRequest {
   readonly body: Uint8Array
 }
 
-type Respond = (request: SentRequest) => { status: number; headers: Readonly<Record<string, string>>; body: string }
+type Respond = (request: SentRequest) => {
+  status: number
+  headers: Readonly<Record<string, string>>
+  body: string | Uint8Array
+}
 
 /** One call at a time: the client is shared because building one takes longer than all the rest. */
 let answer: Respond

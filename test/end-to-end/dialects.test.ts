@@ -1,0 +1,166 @@
+import { createRequire } from 'node:module'
+import type { KMS } from '@aws-sdk/client-kms'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { awsProtocols } from '../apis/aws-protocols.ts'
+import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
+import { type Post, send, signedPost } from './requests.ts'
+
+/** Clients that speak another protocol than AWS JSON 1.1, or mean another service. */
+
+let installation: Installation
+let gateway: Gateway
+
+beforeAll(async () => {
+  installation = await install()
+  gateway = await serve(installation)
+})
+afterAll(async () => {
+  await gateway?.stop()
+  installation?.remove()
+})
+
+const credentials = () => installation.credentials[home]!
+
+/** Resolves to what was thrown. */
+const thrownBy = (call: Promise<unknown>) =>
+  call.then(
+    () => 'nothing',
+    thrown => thrown,
+  )
+
+function recorded(requestId: string | undefined) {
+  return gateway.records().find(({ requestID }) => requestID === requestId)
+}
+
+describe('a client of AWS KMS that speaks AWS JSON 1.0', () => {
+  let kms: KMS
+  beforeAll(() => {
+    kms = gateway.client({ protocol: awsProtocols.awsJson1_0 })
+  })
+
+  it('is served', async () => {
+    const { KeyMetadata } = await kms.createKey({})
+    const { CiphertextBlob } = await kms.encrypt({ KeyId: KeyMetadata!.KeyId!, Plaintext: Buffer.from('text') })
+    const { Plaintext } = await kms.decrypt({ CiphertextBlob: CiphertextBlob! })
+    expect(Buffer.from(Plaintext!).toString()).toBe('text')
+  })
+
+  it('reads its errors', async () => {
+    const thrown = await thrownBy(kms.describeKey({ KeyId: 'alias/none' }))
+    expect(thrown).toMatchObject({ name: 'NotFoundException', message: expect.stringContaining('is not found.') })
+    expect(recorded(thrown.$metadata.requestId)).toMatchObject({ errorCode: 'NotFoundException' })
+    expect(await thrownBy(kms.createKey({ KeySpec: 'X' as 'SM2' }))).toMatchObject({ name: 'ValidationException' })
+  })
+
+  it('is answered in AWS JSON 1.0', async () => {
+    const headers = { 'content-type': 'application/x-amz-json-1.0; charset=utf-8' }
+    const post = (target: string) => signedPost({ url: gateway.url, credentials: credentials(), headers, target })
+    expect(await post('ListKeys')).toMatchObject({
+      status: 200,
+      headers: { 'content-type': 'application/x-amz-json-1.0' },
+    })
+    expect(await post('Fly')).toMatchObject({
+      status: 400,
+      headers: { 'content-type': 'application/x-amz-json-1.0' },
+      body: '{"__type":"com.amazon.coral.service#UnknownOperationException"}',
+    })
+  })
+})
+
+describe('a client that is not served', () => {
+  it.each(['rpcv2Cbor', 'rpcv2Json', 'awsQuery', 'ec2Query'] as const)('reads why: of AWS KMS, in %s', async name => {
+    const thrown = await thrownBy(gateway.client({ protocol: awsProtocols[name] }).listKeys({}))
+    expect(thrown).toMatchObject({ name: 'UnknownOperationException', $metadata: { httpStatusCode: 400 } })
+    expect(recorded(thrown.$metadata.requestId)).toMatchObject({
+      errorCode: 'UnknownOperationException',
+      userIdentity: { accessKeyId: credentials().accessKeyId },
+    })
+  })
+
+  it('reads why: of AWS STS', async () => {
+    const sdk = createRequire(createRequire(import.meta.url).resolve('@aws-sdk/client-kms'))
+    const { STS } = sdk('@aws-sdk/nested-clients/sts')
+    const sts = new STS({ endpoint: gateway.url, region: 'us-east-1', credentials: credentials(), maxAttempts: 1 })
+    const thrown = await thrownBy(
+      sts.assumeRole({ RoleArn: `arn:aws:iam::${home}:role/example`, RoleSessionName: 'example' }),
+    )
+    sts.destroy()
+    expect(thrown).toMatchObject({
+      name: 'InvalidSignatureException',
+      message: "Credential should be scoped to correct service: 'kms'.",
+    })
+    expect(recorded(thrown.$metadata.requestId)).toMatchObject({ errorCode: 'InvalidSignatureException' })
+  })
+
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+  it.each<[string, Partial<Post>, string, RegExp]>([
+    [
+      'AWS IAM',
+      { headers: form, target: null, body: 'Action=ListUsers&Version=2010-05-08' },
+      'text/xml',
+      /<Code>UnknownOp/,
+    ],
+    [
+      'Amazon SQS',
+      { headers: { 'x-amz-target': 'AmazonSQS.ListQueues', 'content-type': 'application/x-amz-json-1.0' } },
+      'application/x-amz-json-1.0',
+      /coral.service#UnknownOp/,
+    ],
+    [
+      'Amazon DynamoDB',
+      { headers: { 'x-amz-target': 'DynamoDB_20120810.Query' } },
+      'application/x-amz-json-1.1',
+      /^\{"__type":"UnknownOp/,
+    ],
+    [
+      'AWS Secrets Manager',
+      { headers: { 'x-amz-target': 'secretsmanager.Get' } },
+      'application/x-amz-json-1.1',
+      /^\{"__type":"UnknownOp/,
+    ],
+    [
+      'AWS Lambda',
+      {
+        method: 'GET',
+        path: '/2015-03-31/functions',
+        headers: { 'content-type': 'application/json' },
+        target: null,
+        body: '',
+      },
+      'application/json',
+      /"UnknownOp/,
+    ],
+  ])('is refused on record in its own form: of %s', async (_, post, contentType, body) => {
+    const answer = await signedPost({ url: gateway.url, credentials: credentials(), ...post })
+    expect(answer).toMatchObject({
+      status: 400,
+      headers: { 'content-type': contentType },
+      body: expect.stringMatching(body),
+    })
+    expect(recorded(String(answer.headers['x-amzn-requestid']))).toMatchObject({
+      errorCode: 'UnknownOperationException',
+    })
+  })
+
+  it('is refused on record without a signature, too', async () => {
+    const { status, headers, body } = await send(
+      gateway.url,
+      { method: 'POST', headers: form },
+      Buffer.from('Action=X'),
+    )
+    const requestId = headers['x-amzn-requestid']
+    const error =
+      '<Error><Type>Sender</Type><Code>MissingAuthenticationTokenException</Code><Message>Missing Authentication Token</Message></Error>'
+    expect([status, body]).toEqual([
+      400,
+      `<ErrorResponse>${error}<RequestId>${requestId}</RequestId></ErrorResponse>\n`,
+    ])
+    expect(recorded(String(requestId))).toMatchObject({ errorCode: 'MissingAuthenticationTokenException' })
+  })
+
+  it.each(['application/json', 'text/plain', ''])('is refused as on AWS with the content type %j', async type => {
+    const headers = { 'content-type': type }
+    const { status, body } = await signedPost({ url: gateway.url, credentials: credentials(), headers })
+    expect([status, body]).toEqual([400, '{"__type":"UnknownOperationException"}'])
+  })
+})
