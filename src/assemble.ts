@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { ApiRequest } from './apis/api.ts'
 import { KmsApi } from './apis/kms/kms.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
@@ -6,7 +7,7 @@ import { SigV4 } from './authentication/sigv4.ts'
 import { authorize } from './authorization/authorize.ts'
 import { admitKeyPolicy } from './authorization/key-policy.ts'
 import type { Config, HsmConfig, MemberConfig } from './config.ts'
-import { Failure } from './errors.ts'
+import { Failure, OperatorError } from './errors.ts'
 import { connectHsm, type HsmOptions } from './hsm/connect.ts'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
 import { jobs } from './jobs/catalogue.ts'
@@ -45,13 +46,15 @@ export async function startGateway(config: Config): Promise<Gateway> {
   try {
     const log = createLog(config.log.level)
     const metrics = createMetrics(() => hsms.all)
-    const { hsms, storage } = await openBackends(config, opened, { observe: call => metrics.hsmCall(call), log })
+    const storage = await openDatabase(config, opened)
+    requireSystemKeys(config, storage)
+    const hsms = await connectHsms(config, storage, opened, { observe: call => metrics.hsmCall(call), log })
     const { audit, outbox } = await openAudit(config, storage, opened, log)
     const api = new KmsApi({
       authenticate: authentication(config, storage, hsms),
       operations: new Map<string, AnyOperation>(operations.map(operation => [operation.name, operation])),
     })
-    const readiness = createReadiness(storage, hsms, clock)
+    const readiness = createReadiness({ storage, audit, hsms }, clock)
     const services = { storage, hsms, clock, admitKeyPolicy, audit, outbox, authorize, metrics, health: readiness, log }
     opened.adopt(scheduleJobs(jobs, services), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
@@ -88,13 +91,22 @@ export interface Backends {
   readonly storage: Storage
 }
 
-/** Opens storage and connects to every HSM. */
-export async function openBackends(
+/** @param create whether storage may be missing yet */
+export async function openDatabase(
+  { storage: { file } }: Config,
+  opened: AsyncDisposableStack,
+  { create = false } = {},
+): Promise<Storage> {
+  return opened.adopt(await openStorage(sqlite(file, { create })), storage => storage.close())
+}
+
+/** Connects to every HSM. */
+export async function connectHsms(
   config: Config,
+  storage: Storage,
   opened: AsyncDisposableStack,
   { observe, log }: { observe?: (call: HsmCall) => void; log?: Log } = {},
-): Promise<Backends> {
-  const storage = opened.adopt(await openStorage(sqlite(config.storage.file)), storage => storage.close())
+): Promise<Hsms> {
   const connecting = Object.entries(config.hsms).map(async ([name, hsm]) => {
     const canary = () => {
       const { id, checkValue } = storage.systemKeys.find(name, 'canary')?.material ?? {}
@@ -106,7 +118,7 @@ export async function openBackends(
   const connected = await Promise.allSettled(connecting)
   const failed = connected.find(({ status }) => status === 'rejected')
   if (failed) throw (failed as PromiseRejectedResult).reason
-  return { storage, hsms: hsmsOf(config, await Promise.all(connecting)) }
+  return hsmsOf(config, await Promise.all(connecting))
 }
 
 export interface Recording {
@@ -122,11 +134,27 @@ export async function openAudit(
   log?: Log,
 ): Promise<Recording> {
   const held = await storage.outbox.list()
+  if (!existsSync(file)) log?.warn({ file }, 'the audit file is not there: a new one is begun')
   const journal = opened.adopt(await openJournal(file, { awaited: held.length > 0 }), journal => journal.close())
   const outbox = opened.adopt(await Outbox.open(storage, journal, held, log), outbox =>
     outbox.settle().catch((error: unknown) => log?.error({ err: error }, 'audit records could not be written yet')),
   )
   return { audit: createAudit(journal, clock), outbox }
+}
+
+/** The purposes for which the gateway has a key of its own on each HSM. */
+export const systemKeyPurposes = ['seal', 'canary'] as const
+
+/** Throws OperatorError when storage does not know a key that `init` creates: it is not the storage of these HSMs. */
+function requireSystemKeys({ storage: { file }, hsms }: Config, { systemKeys }: Storage): void {
+  for (const hsm of Object.keys(hsms)) {
+    for (const purpose of systemKeyPurposes) {
+      if (systemKeys.find(hsm, purpose) !== undefined) continue
+      throw new OperatorError(
+        `storage ${file} knows no ${purpose} key on the HSM ${hsm}: if that HSM is new, run strongroom init`,
+      )
+    }
+  }
 }
 
 function logOf(log: Log): HsmOptions['log'] {

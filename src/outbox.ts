@@ -67,6 +67,7 @@ export class Outbox {
 
   /** Writes what is late, and has storage forget what the journal has. Rejects when either cannot be written. */
   async settle(): Promise<void> {
+    if (this.#journal.failing) await this.#journal.check()
     await Promise.all([...this.#late].map(([eventId, record]) => this.#deliverLate(eventId, record)))
     const delivered = this.#delivered
     if (delivered.length === 0) return

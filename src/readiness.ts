@@ -1,5 +1,5 @@
 import { decryptBlob, encryptBlob } from './operations/ciphertexts.ts'
-import type { Health, Hsms, Storage } from './services.ts'
+import type { Audit, Health, Hsms, Storage } from './services.ts'
 
 export interface Readiness {
   readonly ready: boolean
@@ -14,11 +14,17 @@ export interface ReadinessProbe extends Health {
   probe(): Promise<Readiness>
 }
 
+interface Probed {
+  readonly storage: Storage
+  readonly audit: Pick<Audit, 'check'>
+  readonly hsms: Hsms
+}
+
 /**
- * Asks storage to write, and each HSM to encrypt and decrypt with its canary key: a search would succeed even on a lost token.
+ * Asks storage and the audit journal to write, and each HSM to encrypt and decrypt with its canary key: a search would succeed even on a lost token.
  * Keys that are not in custody show; only those of the gateway itself keep it from serving everyone.
  */
-export function createReadiness(storage: Storage, hsms: Hsms, clock: () => number): ReadinessProbe {
+export function createReadiness({ storage, audit, hsms }: Probed, clock: () => number): ReadinessProbe {
   const custody = new Map(hsms.all.map(({ name }) => [name, { keys: 0, ownKeys: 0 }]))
   let answer: Promise<Readiness> | undefined
   let validUntil = 0
@@ -26,7 +32,7 @@ export function createReadiness(storage: Storage, hsms: Hsms, clock: () => numbe
     probe() {
       if (!answer || clock() >= validUntil) {
         validUntil = clock() + validity
-        answer = probe(storage, hsms, custody)
+        answer = probe({ storage, audit, hsms }, custody)
       }
       return answer
     },
@@ -36,9 +42,10 @@ export function createReadiness(storage: Storage, hsms: Hsms, clock: () => numbe
 
 type Custody = ReadonlyMap<string, Parameters<Health['custody']>[1]>
 
-async function probe(storage: Storage, hsms: Hsms, custody: Custody): Promise<Readiness> {
+async function probe({ storage, audit, hsms }: Probed, custody: Custody): Promise<Readiness> {
   const checks: [string, Promise<void>][] = [
     ['storage', storage.check()],
+    ['audit', audit.check()],
     ...hsms.all.map(({ name }): [string, Promise<void>] => [`hsm/${name}`, askCanary(name, storage, hsms)]),
   ]
   const outcomes = await Promise.allSettled(checks.map(([, check]) => check))

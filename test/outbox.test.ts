@@ -30,7 +30,7 @@ afterEach(async () => {
 })
 
 async function start(): Promise<void> {
-  storage = await openStorage(sqlite(join(folder, 'storage.db')))
+  storage = await openStorage(sqlite(join(folder, 'storage.db'), { create: true }))
   const held = await storage.outbox.list()
   journal = await openJournal(journalFile, { awaited: held.length > 0 })
   outbox = await Outbox.open(storage, journal, held)

@@ -24,6 +24,8 @@ export interface Entry {
 export interface Audit {
   /** While true, nothing may be changed: it could not be put on record. */
   readonly failing: boolean
+  /** Rejects when nothing can be put on record right now. */
+  check(): Promise<void>
   open(request: { readonly sourceAddress: string; readonly userAgent: string | undefined }): Entry
   /** Resolves once the record of the call is on disk; rejects when it could not be written. */
   close(entry: Entry, failure?: Failure): Promise<void>
@@ -38,6 +40,7 @@ export function createAudit(journal: Journal, clock: () => number): Audit {
     get failing() {
       return journal.failing
     },
+    check: () => journal.check(),
     open: ({ sourceAddress, userAgent }) => ({
       eventId: randomUUID(),
       requestId: randomUUID(),

@@ -44,5 +44,7 @@ export interface Journal {
   append(record: AuditRecord): Promise<void>
   /** Those of the events that have a record of success. @param events by id: a position that the journal had before the event was recorded */
   successes(events: ReadonlyMap<string, string>): Promise<ReadonlySet<string>>
+  /** Rejects when no record could be written right now. Ends `failing` when one could. */
+  check(): Promise<void>
   close(): Promise<void>
 }

@@ -1,6 +1,6 @@
 /** The audit journal: a file of JSON lines in which a record is durable before its call is answered. */
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { getSystemErrorMessage } from 'node:util'
@@ -12,6 +12,8 @@ export interface JournalFile {
   /** Appends the bytes from `offset` on, and resolves when they are durable; like write(2) it may write fewer. */
   write(bytes: Uint8Array, offset: number): Promise<{ readonly bytesWritten: number }>
   truncate(length: number): Promise<void>
+  /** Bytes of the file that lies at the journal's path. Rejects when that is another file, or none. */
+  size(): Promise<number>
   /** Whole lines from a byte on that begins one. */
   lines(start: number): AsyncIterable<string>
   close(): Promise<void>
@@ -33,7 +35,7 @@ export async function openJournal(path: string, { awaited = false } = {}): Promi
     await syncDirectory(dirname(path))
     const size = await mendLastLine(file, path)
     await file.datasync()
-    return new FileJournal(fileOf(file), size, `${(await file.stat()).ino}`)
+    return new FileJournal(fileOf(file, path, await file.stat()), size, `${(await file.stat()).ino}`)
   } catch (error) {
     await file?.close()
     if (error instanceof OperatorError) throw error
@@ -47,9 +49,13 @@ export async function openJournal(path: string, { awaited = false } = {}): Promi
   }
 }
 
+/** Fills a block of the file system, so that it takes room. No record, and never left: a line cut in the middle is removed. */
+const blank = Buffer.alloc(4096, ' ')
+
 /** Lines that become durable together, and the promise of all their calls. */
 class Batch {
   text = ''
+  isWanted = false
   readonly durable = Promise.withResolvers<void>()
 }
 
@@ -83,6 +89,15 @@ export class FileJournal implements Journal {
   async append(record: AuditRecord): Promise<void> {
     const batch = this.#gathering
     batch.text += `${JSON.stringify(record)}\n`
+    return this.#want(batch)
+  }
+
+  async check(): Promise<void> {
+    return this.#want(this.#gathering)
+  }
+
+  #want(batch: Batch): Promise<void> {
+    batch.isWanted = true
     this.#writing ??= this.#writeBatches()
     return batch.durable.promise
   }
@@ -113,7 +128,7 @@ export class FileJournal implements Journal {
   async #writeBatches(): Promise<void> {
     // Lets every call of this turn of the event loop into the first batch.
     await new Promise(setImmediate)
-    while (this.#gathering.text !== '') {
+    while (this.#gathering.isWanted) {
       const batch = this.#gathering
       this.#gathering = new Batch()
       try {
@@ -131,10 +146,9 @@ export class FileJournal implements Journal {
   async #write(bytes: Uint8Array): Promise<void> {
     try {
       if (this.#torn) await this.#cut()
-      this.#torn = true
-      for (let offset = 0; offset < bytes.length; ) offset += (await this.#file.write(bytes, offset)).bytesWritten
+      if (this.#failing) await this.#try()
+      await this.#extend(bytes)
       this.#size += bytes.length
-      this.#torn = false
     } catch (error) {
       // Should this fail too, the next batch tries again before it writes.
       if (this.#torn) await this.#cut().catch(() => undefined)
@@ -142,14 +156,40 @@ export class FileJournal implements Journal {
     }
   }
 
+  /** Whether the file is in its place and there is room again, before a record depends on it. */
+  async #try(): Promise<void> {
+    await this.#extend(Buffer.alloc(0))
+    await this.#extend(blank)
+    await this.#cut()
+  }
+
+  /**
+   * A file that was deleted or moved away takes what is written with it, and one that somebody else has written or truncated is
+   * not certain to hold whole records. Rejects until the file is in its place again, or the gateway is restarted.
+   */
+  async #extend(bytes: Uint8Array): Promise<void> {
+    this.#torn = bytes.length > 0
+    for (let offset = 0; offset < bytes.length; ) offset += (await this.#file.write(bytes, offset)).bytesWritten
+    const [size, expected] = [await this.#file.size(), this.#size + bytes.length]
+    this.#torn = false
+    if (size !== expected) throw new Error(`somebody else changed the audit file: ${size} bytes instead of ${expected}`)
+  }
+
   async #cut(): Promise<void> {
+    // Truncation beyond the end would fill up with zeros.
+    if ((await this.#file.size()) < this.#size) throw new Error('somebody else truncated the audit file')
     await this.#file.truncate(this.#size)
     this.#torn = false
   }
 }
 
-function fileOf(file: FileHandle): JournalFile {
+function fileOf(file: FileHandle, path: string, opened: Stats): JournalFile {
   return {
+    async size() {
+      const { dev, ino, size } = await stat(path)
+      if (dev !== opened.dev || ino !== opened.ino) throw new Error(`${path} is not the file that was opened`)
+      return size
+    },
     write: (bytes, offset) => file.write(bytes, offset),
     truncate: length => file.truncate(length),
     lines: start => createInterface(file.createReadStream({ start, autoClose: false })),

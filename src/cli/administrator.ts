@@ -1,4 +1,4 @@
-import { type Backends, clock, type Recording, unsealSecret } from '../assemble.ts'
+import { type Backends, clock, type Recording, systemKeyPurposes, unsealSecret } from '../assemble.ts'
 import { OperatorError } from '../errors.ts'
 import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf, principalArn } from '../model/arn.ts'
@@ -25,7 +25,7 @@ const byWhom = () => ({ command: 'init', uid: process.getuid?.() })
 
 /** Creates the keys that the gateway itself needs on an HSM, if they are missing. */
 export async function ensureSystemKeys(hsm: Hsm, { storage, audit, outbox }: Installation): Promise<void> {
-  for (const purpose of ['seal', 'canary'] as const) {
+  for (const purpose of systemKeyPurposes) {
     if (storage.systemKeys.find(hsm.name, purpose)) continue
     const kind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
     const material = await createMaterial(hsm, kind, `strongroom ${purpose}`, clock())

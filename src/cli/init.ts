@@ -1,5 +1,6 @@
-import { openAudit, openBackends } from '../assemble.ts'
-import { administratorKeyFromEnvironment, type HsmConfig } from '../config.ts'
+import { statSync } from 'node:fs'
+import { connectHsms, openAudit, openDatabase } from '../assemble.ts'
+import { administratorKeyFromEnvironment, type Config, type HsmConfig } from '../config.ts'
 import { profileOf } from '../hsm/profiles.ts'
 import { provisionHsm } from '../hsm/provision.ts'
 import { ensureAdministrator, ensureSystemKeys } from './administrator.ts'
@@ -21,15 +22,21 @@ export const init = command(program => {
       const given = administratorKeyFromEnvironment()
       for (const hsm of Object.values(config.hsms)) await provision(hsm)
       await using opened = new AsyncDisposableStack()
-      const backends = await openBackends(config, opened)
-      const installation = { ...backends, ...(await openAudit(config, backends.storage, opened)) }
-      for (const hsm of backends.hsms.all) await ensureSystemKeys(hsm, installation)
+      const storage = await openDatabase(config, opened, { create: !isInUse(config) })
+      const hsms = await connectHsms(config, storage, opened)
+      const installation = { storage, hsms, ...(await openAudit(config, storage, opened)) }
+      for (const hsm of hsms.all) await ensureSystemKeys(hsm, installation)
       const region = Object.keys(config.regions)[0]!
       const accessKey = await ensureAdministrator(options.account, region, installation, given)
       const credentials = writeCredentials(path, options.account, region, accessKey)
       process.stdout.write(`Ready. The administrator's access key is in ${credentials}\n`)
     })
 })
+
+/** Whether anything was ever put on record: storage that is missing then was lost, and a new one would know none of its keys. */
+function isInUse({ audit: { file } }: Config): boolean {
+  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0
+}
 
 /** Tokens of hardware are created by their vendor's tools. */
 async function provision({ token, ...hsm }: HsmConfig): Promise<void> {

@@ -4,8 +4,17 @@ import { job } from './job.ts'
 export const settleRecords = job({
   name: 'settle-records',
   interval: 1000,
-  start:
-    ({ outbox }) =>
-    () =>
-      outbox.settle(),
+  start({ outbox, log }) {
+    let failing = false
+    return async () => {
+      try {
+        await outbox.settle()
+        if (failing) log.info({}, 'audit records can be written again')
+        failing = false
+      } catch (thrown) {
+        if (!failing) log.error({ err: thrown }, 'audit records cannot be written')
+        failing = true
+      }
+    }
+  },
 })

@@ -21,6 +21,7 @@ export async function openStorage(engine: Engine): Promise<Storage> {
   try {
     await migrate(db, engine)
     await takeSequence(db, 1)
+    engine.verify()
     return new SqlStorage(engine, db, await loadView(db))
   } catch (error) {
     await db.destroy()
@@ -77,6 +78,7 @@ class SqlStorage implements Storage {
     if (list.length === 0) return
     const changes = list.map(settle)
     await this.#inTurn(async () => {
+      this.#engine.verify()
       await this.#db.transaction().execute(async tx => {
         for (const change of changes) await write(tx, change)
         await recordChanges(
@@ -91,7 +93,10 @@ class SqlStorage implements Storage {
 
   /** Takes a number that no change will have: an update that changes nothing would not reach the disk. */
   async check(): Promise<void> {
-    await this.#inTurn(() => takeSequence(this.#db, 1))
+    await this.#inTurn(async () => {
+      this.#engine.verify()
+      await takeSequence(this.#db, 1)
+    })
   }
 
   /** Ends what was begun. SQLite then moves the write-ahead log into the file. */

@@ -1,8 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -181,6 +192,70 @@ describe('a journal file', () => {
     expect(eventIds(path)).toEqual(expected)
   })
 
+  /** What is done to the file, and undone. */
+  const harms: [string, Harm, Harm?][] = [
+    ['deleted', path => rmSync(path)],
+    ['moved away', path => renameSync(path, `${path}.old`), path => renameSync(`${path}.old`, path)],
+    ['replaced by a copy', replaceByCopy, path => renameSync(`${path}.old`, path)],
+    [
+      'in a directory that is moved',
+      path => renameSync(dirname(path), `${dirname(path)}-moved`),
+      path => renameSync(`${dirname(path)}-moved`, dirname(path)),
+    ],
+    ['behind a symbolic link that leads elsewhere', linkElsewhere, path => renameSync(`${path}.old`, path)],
+    ['truncated', path => truncateSync(path, 10)],
+    ['emptied', path => truncateSync(path, 0)],
+    ['written by somebody else', path => appendFileSync(path, 'a note')],
+  ]
+
+  it.each(harms)(
+    'that is %s while it is open takes no record, until it is in its place again',
+    async (_, harm, undo) => {
+      const folder = mkdtempSync(join(directory, 'harmed-'))
+      const path = join(folder, 'journal')
+      const journal = await openJournal(path)
+      await journal.append(aRecord(1))
+      await journal.check()
+      harm(path)
+      await expect(journal.check()).rejects.toMatchObject({ code: 'KMSInternalException' })
+      for (const number of [2, 3]) {
+        await expect(journal.append(aRecord(number))).rejects.toMatchObject({ code: 'KMSInternalException' })
+        expect(journal.failing).toBe(true)
+      }
+      if (undo !== undefined) {
+        undo(path)
+        await journal.check()
+        expect(journal.failing).toBe(false)
+        await journal.append(aRecord(4))
+        expect(eventIds(path)).toEqual(['1', '4'])
+      }
+      await journal.close()
+    },
+  )
+
+  it.each(harms)('that is %s between a check and a record does not take it', async (_, harm, undo) => {
+    const path = join(mkdtempSync(join(directory, 'harmed-')), 'journal')
+    const journal = await openJournal(path)
+    await journal.append(aRecord(1))
+    harm(path)
+    await expect(journal.append(aRecord(2))).rejects.toMatchObject({ code: 'KMSInternalException' })
+    undo?.(path)
+    if (undo) await journal.append(aRecord(3))
+    if (undo) expect(eventIds(path)).toEqual(['1', '3'])
+    await journal.close()
+  })
+
+  it('that was truncated is never filled up with zeros', async () => {
+    const path = join(directory, 'zeros')
+    const journal = await openJournal(path)
+    for (const number of [1, 2]) await journal.append(aRecord(number))
+    truncateSync(path, lineOf(1).length)
+    for (const number of [3, 4]) await expect(journal.append(aRecord(number))).rejects.toThrow()
+    await journal.close()
+    expect(readFileSync(path).includes(0)).toBe(false)
+    await (await openJournal(path)).close()
+  })
+
   it('is refused, and left as it is, when it is no journal', async () => {
     const path = join(directory, 'foreign')
     writeFileSync(path, 'accounts:\n  - none')
@@ -221,6 +296,19 @@ describe('a journal file', () => {
     })
   })
 })
+
+function replaceByCopy(path: string): void {
+  renameSync(path, `${path}.old`)
+  copyFileSync(`${path}.old`, path)
+}
+
+function linkElsewhere(path: string): void {
+  renameSync(path, `${path}.old`)
+  writeFileSync(`${path}.other`, '')
+  symlinkSync(`${path}.other`, path)
+}
+
+type Harm = (path: string) => void
 
 type Fault = 'none' | 'write' | 'half' | 'short' | 'lost' | 'lost and truncate' | 'half and truncate'
 /** `lost` writes all and fails to make it durable; `half` writes some bytes and fails at the rest; `short` writes a few bytes at a time, and well. */
@@ -270,6 +358,10 @@ class Disk implements JournalFile {
   async truncate(length: number): Promise<void> {
     if (this.fault.endsWith('truncate')) throw diskError('EIO')
     this.content = this.content.subarray(0, length)
+  }
+
+  async size(): Promise<number> {
+    return this.content.length
   }
 
   async *lines(start: number): AsyncGenerator<string> {

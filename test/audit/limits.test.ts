@@ -13,6 +13,7 @@ async function recordOf(
     failing: false,
     position: '',
     successes: async () => new Set<string>(),
+    check: async () => {},
     append: async (record: AuditRecord) => void records.push(record),
     close: async () => {},
   }

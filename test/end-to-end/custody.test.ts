@@ -101,7 +101,7 @@ describe('a key whose object is gone from the HSM', () => {
     await change(`expose ${material}`)
     await expect.poll(() => state(KeyId), patient).toEqual(unavailable)
     await kms.encrypt({ KeyId: other.arn, Plaintext })
-    const failing = { storage: 'ok', 'hsm/softhsm': 'ok', 'custody/softhsm': 'failing' }
+    const failing = { storage: 'ok', audit: 'ok', 'hsm/softhsm': 'ok', 'custody/softhsm': 'failing' }
     await expect.poll(ready, patient).toEqual({ status: 200, parts: failing })
     const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
     expect(body).toContain('strongroom_hsm_custody_faults{hsm="softhsm",fault="exposed"} 1\n')

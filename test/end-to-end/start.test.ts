@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { copyFileSync, readFileSync } from 'node:fs'
 import { Agent } from 'node:https'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -29,6 +29,7 @@ async function startWith(name: string, change: (config: WrittenConfig) => void):
   const config = parse(written) as WrittenConfig
   config.listen.port = 0
   config.storage.file = `${name}.db`
+  copyFileSync(inFolder('strongroom.db'), inFolder(config.storage.file))
   config.audit.file = `${name}.jsonl`
   config.log = { level: 'fatal' }
   change(config)
@@ -49,7 +50,7 @@ describe('a mistake', () => {
     ['bad-audit', config => (config.audit.file = 'strongroom.yaml'), 'is not an audit journal'],
     ['no-audit', config => (config.audit.file = 'none/audit.jsonl'), 'no such file or directory'],
     ['bad-storage', config => (config.storage.file = 'strongroom.yaml'), 'is not a SQLite database'],
-    ['no-storage', config => (config.storage.file = 'none/strongroom.db'), 'is its directory there'],
+    ['no-storage', config => (config.storage.file = 'none/strongroom.db'), 'is missing: restore it'],
     ['no-host', config => (config.listen.host = '192.0.2.1'), 'this machine does not have the address'],
   ]
 

@@ -43,7 +43,7 @@ export interface House {
 export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOptions> = () => ({})): Promise<House> {
   const softHsm = await createSoftHsm()
   const hsm = await connectHsm({ ...softHsm.options, workers: 1, ...options(softHsm) })
-  const storage = await openStorage(sqlite(':memory:'))
+  const storage = await openStorage(sqlite(':memory:', { create: true }))
   const records: AuditRecord[] = []
   const logged: House['logged'] = []
   const orphans: House['orphans'] = new Map()
@@ -54,6 +54,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
     position: '',
     append,
     successes: async () => new Set<string>(),
+    check: async () => {},
     close: async () => {},
   }
   const named = (name: string) => {

@@ -5,7 +5,7 @@ import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { aKey, anAlias } from './records.ts'
 
-const storage = await openStorage(sqlite(process.argv[2]!))
+const storage = await openStorage(sqlite(process.argv[2]!, { create: true }))
 let key = storage.keys.find(aKey(1).arn) ?? aKey(1)
 let alias = storage.aliases.find(anAlias('one', key).arn) ?? anAlias('one', key)
 

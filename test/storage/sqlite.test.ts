@@ -1,8 +1,20 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { CompiledQuery, type Driver, Kysely, sql } from 'kysely'
@@ -19,13 +31,13 @@ import { canMount, onSmallDisk } from './small-disk.ts'
 storageContract('a SQLite file', true, () => {
   const directory = mkdtempSync(join(tmpdir(), 'storage-'))
   return {
-    open: () => openStorage(sqlite(join(directory, 'storage.db'))),
+    open: () => openStorage(sqlite(join(directory, 'storage.db'), { create: true })),
     dispose: () => rmSync(directory, { recursive: true }),
   }
 })
 
 storageContract('SQLite in memory', false, () => ({
-  open: () => openStorage(sqlite(':memory:')),
+  open: () => openStorage(sqlite(':memory:', { create: true })),
   dispose: () => {},
 }))
 
@@ -39,7 +51,7 @@ describe('a SQLite file', () => {
   it('is private, and one file alone once it is closed', async () => {
     const inside = join(directory, 'private')
     mkdirSync(inside)
-    const storage = await openStorage(sqlite(join(inside, 'storage.db')))
+    const storage = await openStorage(sqlite(join(inside, 'storage.db'), { create: true }))
     await putKeys(storage, 1)
     expect(readdirSync(inside)).toEqual(['storage.db', 'storage.db-wal'])
     for (const name of readdirSync(inside)) expect(statSync(join(inside, name)).mode & 0o777).toBe(0o600)
@@ -48,7 +60,7 @@ describe('a SQLite file', () => {
   })
 
   it('is written through to the disk at each commit, locked, and checks references', async () => {
-    const db = new Kysely<unknown>({ dialect: sqlite(join(directory, 'pragmas.db')).dialect })
+    const db = new Kysely<unknown>({ dialect: sqlite(join(directory, 'pragmas.db'), { create: true }).dialect })
     const pragma = async (name: string) =>
       Object.values((await sql`pragma ${sql.raw(name)}`.execute(db)).rows[0] as object)[0]
     expect(await pragma('journal_mode')).toBe('wal')
@@ -60,7 +72,7 @@ describe('a SQLite file', () => {
 
   it('remembers which event changed what, in order', async () => {
     const path = join(directory, 'changes.db')
-    const storage = await openStorage(sqlite(path))
+    const storage = await openStorage(sqlite(path, { create: true }))
     const first = new Changes('event-1')
     first.put('keys', aKey(1))
     first.put('aliases', anAlias('one', aKey(1)))
@@ -90,7 +102,7 @@ describe('a SQLite file', () => {
         if (++seen === killAfter) child.process.kill('SIGKILL')
       }
       await child.ended
-      const storage = await openStorage(sqlite(path))
+      const storage = await openStorage(sqlite(path, { create: true }))
       const [key] = await storage.keys.list({ account, region, limit: 2 })
       const [alias] = await storage.aliases.list({ account, region, limit: 2 })
       await storage.close()
@@ -107,19 +119,19 @@ describe('a SQLite file', () => {
     const path = join(directory, 'used.db')
     const child = startCommitting(path)
     await once(child.lines, 'line')
-    await expect(openStorage(sqlite(path))).rejects.toThrow(
+    await expect(openStorage(sqlite(path, { create: true }))).rejects.toThrow(
       new OperatorError(`storage ${path} is in use by another strongroom process`),
     )
     child.process.kill('SIGKILL')
     await child.ended
-    const storage = await openStorage(sqlite(path))
-    await expect(openStorage(sqlite(path))).rejects.toThrow('is in use by another strongroom process')
+    const storage = await openStorage(sqlite(path, { create: true }))
+    await expect(openStorage(sqlite(path, { create: true }))).rejects.toThrow('is in use by another strongroom process')
     await storage.close()
   }, 10_000)
 
   it('changes nothing while it cannot grow, and goes on once it can', async () => {
     const path = join(directory, 'grown.db')
-    const { engine, run } = controlled(sqlite(path))
+    const { engine, run } = controlled(sqlite(path, { create: true }))
     const storage = await openStorage(engine)
     await run('pragma max_page_count = 60')
     const committed = await fillUp(storage)
@@ -127,7 +139,7 @@ describe('a SQLite file', () => {
     await expectOnly(storage, committed)
     await putKeys(storage, 9999)
     await storage.close()
-    const again = await openStorage(sqlite(path))
+    const again = await openStorage(sqlite(path, { create: true }))
     await expectOnly(again, [...committed, 9999])
     await again.close()
   })
@@ -136,24 +148,93 @@ describe('a SQLite file', () => {
     await onSmallDisk('2m', async disk => {
       const path = join(disk, 'storage.db')
       writeFileSync(join(disk, 'ballast'), Buffer.alloc(1_000_000))
-      const storage = await openStorage(sqlite(path))
+      const storage = await openStorage(sqlite(path, { create: true }))
       const committed = await fillUp(storage)
       await expectOnly(storage, committed)
       rmSync(join(disk, 'ballast'))
       await putKeys(storage, 9999)
       await storage.check()
       await storage.close()
-      const again = await openStorage(sqlite(path))
+      const again = await openStorage(sqlite(path, { create: true }))
       await expectOnly(again, [...committed, 9999])
       await again.close()
     })
   })
 
+  const moveAway = (path: string) => renameSync(path, `${path}.old`)
+  const moveBack = (path: string) => renameSync(`${path}.old`, path)
+
+  it.each<[string, (path: string) => void, ((path: string) => void)?]>([
+    ['deleted', path => rmSync(path)],
+    ['moved away', moveAway, moveBack],
+    [
+      'replaced by a copy',
+      path => {
+        moveAway(path)
+        copyFileSync(`${path}.old`, path)
+      },
+      moveBack,
+    ],
+    ['in a directory that is moved', path => moveAway(dirname(path)), path => moveBack(dirname(path))],
+    [
+      'behind a symbolic link that leads elsewhere',
+      path => {
+        moveAway(path)
+        symlinkSync('/dev/null', path)
+      },
+      moveBack,
+    ],
+    ['without its write-ahead log', path => rmSync(`${path}-wal`)],
+    ['without the write-ahead log it has opened', path => moveAway(`${path}-wal`), path => moveBack(`${path}-wal`)],
+  ])('that is %s while it is open takes no change, until it is in its place again', async (_, harm, undo) => {
+    const inside = mkdtempSync(join(directory, 'harmed-'))
+    const path = join(inside, 'storage.db')
+    const storage = await openStorage(sqlite(path, { create: true }))
+    await putKeys(storage, 1)
+    await storage.check()
+    harm(path)
+    await expect(storage.check()).rejects.toMatchObject({ code: 'KMSInternalException' })
+    await expect(putKeys(storage, 2)).rejects.toMatchObject({ code: 'KMSInternalException' })
+    await expectOnly(storage, [1])
+    if (undo === undefined) return storage.close()
+    undo(path)
+    await storage.check()
+    await putKeys(storage, 3)
+    await storage.close()
+    const again = await openStorage(sqlite(path))
+    await expectOnly(again, [1, 3])
+    await again.close()
+  })
+
+  it('is created only by who may: one that is missing is not opened, and one that is empty is not filled', async () => {
+    const path = join(directory, 'lost.db')
+    for (const lose of [() => {}, () => writeFileSync(path, '')]) {
+      lose()
+      const there = existsSync(path)
+      const opened = openStorage(sqlite(path))
+      await expect(opened).rejects.toBeInstanceOf(OperatorError)
+      await expect(opened).rejects.toThrow(there ? `storage ${path} is empty` : `storage ${path} is missing`)
+      expect(existsSync(path)).toBe(there)
+      if (there) expect(query(path, 'select name from sqlite_master')).toEqual([])
+    }
+  })
+
+  it.each(['a b', '%41', 'ä#?&mode=ro', "quote's"])('is opened by its own name: %s', async name => {
+    const path = join(directory, name)
+    const storage = await openStorage(sqlite(path, { create: true }))
+    await putKeys(storage, 1)
+    await storage.close()
+    expect(existsSync(path)).toBe(true)
+    const again = await openStorage(sqlite(path))
+    await expectOnly(again, [1])
+    await again.close()
+  })
+
   it('is not opened when a newer version has written it', async () => {
     const path = join(directory, 'newer.db')
-    await (await openStorage(sqlite(path))).close()
+    await (await openStorage(sqlite(path, { create: true }))).close()
     query(path, 'insert into strongroom_migrations (number) values (999)')
-    const opened = openStorage(sqlite(path))
+    const opened = openStorage(sqlite(path, { create: true }))
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
       'was written by a newer version of strongroom (schema 999, this version knows 4)',
@@ -162,7 +243,7 @@ describe('a SQLite file', () => {
 
   it('of the first version is brought up to date, and keeps what is in it', async () => {
     const path = join(directory, 'first-version.db')
-    const storage = await openStorage(sqlite(path))
+    const storage = await openStorage(sqlite(path, { create: true }))
     await putKeys(storage, 1, 2)
     await storage.close()
     query(path, 'alter table key_materials drop column public_key')
@@ -170,7 +251,7 @@ describe('a SQLite file', () => {
     query(path, 'alter table keys drop column custody_fault')
     query(path, 'drop table outbox')
     query(path, 'delete from strongroom_migrations where number > 1')
-    const again = await openStorage(sqlite(path))
+    const again = await openStorage(sqlite(path, { create: true }))
     await expectOnly(again, [1, 2])
     const key = again.keys.find(aKey(1).arn)!
     const changes = new Changes('event')
@@ -187,7 +268,7 @@ describe('a SQLite file', () => {
     const path = join(directory, 'foreign.db')
     query(path, 'create table customers (id integer primary key)')
     const before = readFileSync(path)
-    await expect(openStorage(sqlite(path))).rejects.toThrow(
+    await expect(openStorage(sqlite(path, { create: true }))).rejects.toThrow(
       new OperatorError(`storage ${path} is the database of another application`),
     )
     expect(query(path, 'select name from sqlite_master')).toEqual([{ name: 'customers' }])
@@ -200,12 +281,14 @@ describe('a SQLite file', () => {
   ])('is not opened when it is %s', async (name, content, message) => {
     const path = join(directory, `${name}.db`)
     writeFileSync(path, await content(directory))
-    await expect(openStorage(sqlite(path))).rejects.toThrow(new OperatorError(`storage ${path} ${message}`))
+    await expect(openStorage(sqlite(path, { create: true }))).rejects.toThrow(
+      new OperatorError(`storage ${path} ${message}`),
+    )
   })
 
   it('is not opened in a directory that is not there, nor where a directory is', async () => {
     for (const path of [join(directory, 'missing', 'storage.db'), directory]) {
-      const opened = openStorage(sqlite(path))
+      const opened = openStorage(sqlite(path, { create: true }))
       await expect(opened).rejects.toBeInstanceOf(OperatorError)
       await expect(opened).rejects.toThrow(`storage ${path} cannot be opened: is its directory there`)
     }
@@ -214,7 +297,7 @@ describe('a SQLite file', () => {
   it.skipIf(process.getuid!() === 0)('is not opened in a directory that this user may not read', async () => {
     const path = join(directory, 'closed')
     mkdirSync(path, { mode: 0o000 })
-    await expect(openStorage(sqlite(join(path, 'storage.db')))).rejects.toBeInstanceOf(OperatorError)
+    await expect(openStorage(sqlite(join(path, 'storage.db'), { create: true }))).rejects.toBeInstanceOf(OperatorError)
   })
 })
 
@@ -284,7 +367,7 @@ function query(path: string, statement: string): Record<string, unknown>[] {
 /** A database that was written by a storage, of which everything after the first page is noise. */
 async function damaged(directory: string): Promise<Buffer> {
   const path = join(directory, 'to-be-damaged.db')
-  const storage = await openStorage(sqlite(path))
+  const storage = await openStorage(sqlite(path, { create: true }))
   await putKeys(storage, 1, 2, 3)
   await storage.close()
   return readFileSync(path).fill(0x5a, 4096)

@@ -14,6 +14,10 @@ export interface Engine {
   /** Connects at the first query. */
   readonly dialect: Dialect
   readonly types: ColumnTypes
+  /** Whether a database that is not there, or empty, may become one. */
+  readonly creates: boolean
+  /** Throws when what is written would be lost, because the database that is open is no longer the one at its place. */
+  verify(): void
   /** Whether the transaction failed because a record points at one that is not there. */
   violatesReference(error: unknown): boolean
   /** Why the database cannot be opened, as the end of a sentence that begins with its name. */

@@ -1,6 +1,7 @@
 /** The embedded engine: one SQLite file, used by one process. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { type SqliteDatabase, SqliteDialect } from 'kysely'
 import type { Engine } from './engine.ts'
 
@@ -16,6 +17,11 @@ const pragmas = ['locking_mode = exclusive', 'journal_mode = wal', 'synchronous 
 /** SQLITE_CONSTRAINT_FOREIGNKEY (sqlite.org/rescode.html). */
 const foreignKeyViolation = 787
 
+const missing =
+  'is missing: restore it from a backup; strongroom init creates it where the audit file has no records either'
+
+const memory = ':memory:'
+
 /** By primary result code (sqlite.org/rescode.html). */
 const explanations: Readonly<Record<number, string>> = {
   5: 'is in use by another strongroom process',
@@ -27,15 +33,23 @@ const explanations: Readonly<Record<number, string>> = {
   26: 'is not a SQLite database',
 }
 
-/** @param path of the file, created with mode 0600 when it is not there; `:memory:` for one that ends with the process. */
-export function sqlite(path: string): Engine {
+/**
+ * @param path of the file; `:memory:` for a database that ends with the process
+ * @param create whether the file is created, with mode 0600, when it is not there
+ */
+export function sqlite(path: string, { create = false } = {}): Engine {
+  const files = new Map<string, string>()
   return {
     name: `storage ${path}`,
-    dialect: new SqliteDialect({ database: async () => adapt(connect(path)) }),
+    dialect: new SqliteDialect({ database: async () => adapt(connect(path, create)) }),
     types: { text: 'text', bytes: 'blob' },
+    creates: create,
+    verify() {
+      if (path !== memory) verify(path, files)
+    },
     violatesReference: error => resultCode(error) === foreignKeyViolation,
     explain: error =>
-      explanations[resultCode(error) & 0xff] ??
+      (!create && isMissing(path) ? missing : explanations[resultCode(error) & 0xff]) ??
       `cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
   }
 }
@@ -44,9 +58,11 @@ function resultCode(error: unknown): number {
   return error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
 }
 
-function connect(path: string): DatabaseSync {
-  if (path !== ':memory:') createPrivate(path)
-  const database = new DatabaseSync(path, { timeout: busyTimeoutMilliseconds })
+function connect(path: string, create: boolean): DatabaseSync {
+  if (path !== memory && create) createPrivate(path)
+  const database = new DatabaseSync(path === memory ? path : withoutCreation(path), {
+    timeout: busyTimeoutMilliseconds,
+  })
   try {
     for (const pragma of pragmas) database.exec(`pragma ${pragma}`)
     return database
@@ -54,6 +70,37 @@ function connect(path: string): DatabaseSync {
     database.close()
     throw error
   }
+}
+
+function isMissing(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
+  }
+}
+
+/** sqlite.org/uri.html: SQLite would create a file that is not there. */
+function withoutCreation(path: string): URL {
+  const url = pathToFileURL(path)
+  url.searchParams.set('mode', 'rw')
+  return url
+}
+
+/**
+ * Compares the database and its write-ahead log, which is there from the first write on, with what `files` knows of them: by path, device
+ * and inode. A file that is deleted or replaced stays open, and takes what is written with it when it is closed.
+ */
+function verify(path: string, files: Map<string, string>): void {
+  if (files.size === 0) for (const file of [path, `${realpathSync(path)}-wal`]) files.set(file, identity(file))
+  for (const [file, opened] of files) {
+    if (identity(file) !== opened) throw new Error(`${file} is not the file that was opened`)
+  }
+}
+
+function identity(file: string): string {
+  const { dev, ino } = statSync(file, { bigint: true })
+  return `${dev}:${ino}`
 }
 
 /**

@@ -44,6 +44,7 @@ async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Pr
     return last
   }
   if (tables.length > 0) throw new OperatorError(`${engine.name} is the database of another application`)
+  if (!engine.creates) throw new OperatorError(`${engine.name} is empty: restore it from a backup`)
   await tx.schema
     .createTable('strongroom_migrations')
     .addColumn('number', 'integer', column => column.primaryKey())

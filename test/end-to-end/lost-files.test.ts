@@ -1,0 +1,133 @@
+import { copyFileSync, existsSync, renameSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Gateway, type Installation, install, serve, strongroom } from './gateway.ts'
+import { refusal, send } from './requests.ts'
+
+/** Storage and audit file that are lost, moved or replaced, under a gateway that runs and before one starts. */
+
+let installation: Installation
+let gateway: Gateway
+let storage: string
+let audit: string
+
+beforeAll(async () => {
+  installation = await install()
+  storage = join(installation.folder, 'strongroom.db')
+  audit = join(installation.folder, 'audit.jsonl')
+  gateway = await serve(installation)
+})
+afterAll(async () => {
+  await gateway?.kill()
+  installation?.remove()
+})
+
+const init = () => strongroom(['init', '--data', installation.folder, '--account', '111122223333'])
+const serveOnce = () => strongroom(['serve', '--data', installation.folder, '--port', '0'])
+const away = (path: string) => renameSync(path, `${path}.away`)
+const back = (path: string) => renameSync(`${path}.away`, path)
+
+/** Parts of readiness, asked for anew: an answer stands for two seconds. */
+async function parts(expected: Readonly<Record<string, string>>, status: number): Promise<void> {
+  const ready = async () => {
+    const answer = await send(`${gateway.url}/readyz`, {})
+    return { status: answer.status, ...(JSON.parse(answer.body) as { parts: object }).parts }
+  }
+  await expect.poll(ready, { timeout: 15_000 }).toMatchObject({ status, ...expected })
+  expect(await send(`${gateway.url}/healthz`, {})).toMatchObject({ status: 200 })
+}
+
+describe('a gateway whose files go away', () => {
+  it('changes nothing while storage is not in its place, still encrypts, and goes on when it is back', async () => {
+    const kms = gateway.client()
+    const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
+    const copy = () => copyFileSync(`${storage}.away`, storage)
+    for (const [file, replace] of [
+      [`${storage}-wal`, () => {}],
+      [storage, copy],
+      [storage, () => {}],
+    ] as const) {
+      away(file)
+      replace()
+      expect(await refusal(kms.createKey({}))).toBe('KMSInternalException')
+      expect(await refusal(kms.updateKeyDescription({ KeyId, Description: 'lost' }))).toBe('KMSInternalException')
+      await kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
+      if (file === storage) await parts({ storage: 'failing', audit: 'ok' }, 503)
+      back(file)
+      await kms.updateKeyDescription({ KeyId, Description: 'found' })
+    }
+    await parts({ storage: 'ok' }, 200)
+    expect((await kms.listKeys({})).Keys).toHaveLength(1)
+  })
+
+  it('answers nothing while the audit file is not in its place, and goes on by itself when it is back', async () => {
+    const kms = gateway.client()
+    const KeyId = (await kms.listKeys({})).Keys![0]!.KeyId!
+    away(audit)
+    expect(await refusal(kms.encrypt({ KeyId, Plaintext: Buffer.from('text') }))).toBe('KMSInternalException')
+    expect(await refusal(kms.createKey({}))).toBe('KMSInternalException')
+    expect(existsSync(audit)).toBe(false)
+    await parts({ storage: 'ok', audit: 'failing' }, 503)
+    back(audit)
+    await parts({ audit: 'ok' }, 200)
+    await kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
+    expect((await kms.listKeys({})).Keys).toHaveLength(1)
+  })
+
+  it('says that it is not ready when the audit file is truncated, even if nobody calls', async () => {
+    truncateSync(audit, 0)
+    await parts({ audit: 'failing' }, 503)
+  })
+})
+
+describe('serve', () => {
+  it('begins a new audit file after the old one was moved away', async () => {
+    await gateway.stop()
+    away(audit)
+    gateway = await serve(installation)
+    const KeyId = (await gateway.client().createKey({})).KeyMetadata!.KeyId!
+    expect(gateway.records().map(({ eventName }) => eventName)).toEqual(['CreateKey'])
+    await gateway.client().disableKey({ KeyId })
+    expect(await gateway.stop()).toBe(0)
+  })
+
+  it('does not start without its storage, and neither makes another one nor lets init', async () => {
+    away(storage)
+    for (const start of [serveOnce, init]) {
+      const { code, stderr } = await start()
+      expect(code).toBe(1)
+      expect(stderr).toBe(
+        `strongroom: storage ${storage} is missing: restore it from a backup; strongroom init creates it where the audit file has no records either\n`,
+      )
+      expect(existsSync(storage)).toBe(false)
+    }
+    writeFileSync(storage, '', { mode: 0o600 })
+    for (const start of [serveOnce, init]) {
+      expect((await start()).stderr).toBe(`strongroom: storage ${storage} is empty: restore it from a backup\n`)
+    }
+    back(storage)
+  })
+
+  it.each(['seal', 'canary'])('does not start with a storage that knows no %s key of an HSM', async purpose => {
+    const { code, stderr } = await without(purpose, serveOnce)
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `strongroom: storage ${storage} knows no ${purpose} key on the HSM softhsm: if that HSM is new, run strongroom init\n`,
+    })
+  })
+})
+
+/** Runs `work` while storage has forgotten the key. */
+async function without<T>(purpose: string, work: () => Promise<T>): Promise<T> {
+  const rename = (from: string, to: string) => {
+    using database = new DatabaseSync(storage)
+    database.prepare('update system_keys set purpose = ? where purpose = ?').run(to, from)
+  }
+  rename(purpose, 'forgotten')
+  try {
+    return await work()
+  } finally {
+    rename('forgotten', purpose)
+  }
+}
