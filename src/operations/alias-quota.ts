@@ -7,6 +7,8 @@ const maximumAliases = 50
 
 /** Throws LimitExceededException when no further alias may point at the key. */
 export function checkAliasQuota({ arn }: Key, storage: Storage): void {
-  if (storage.aliases.ofKey(arn).length < maximumAliases) return
-  throw new Failure('LimitExceededException', `${arn} has the maximum number of aliases: ${maximumAliases}`)
+  const usage = storage.aliases.ofKey(arn).length
+  if (usage < maximumAliases) return
+  const text = `Aliases per key quota for this account in this region is ${maximumAliases}, current usage is ${usage}.`
+  throw new Failure('LimitExceededException', text)
 }

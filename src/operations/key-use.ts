@@ -21,11 +21,16 @@ import { type KeyInput, type KeyTarget, keyTarget, refuseGrantTokens } from './t
 
 export const use = { state: 'use', byAlias: true, crossAccount: true } as const
 
-function keyForUse<I>(usage: KeyUsageType, fits: (key: Key, input: I) => void): TargetKind<KeyInput & I, KeyTarget> {
+function keyForUse<I>(
+  usage: KeyUsageType,
+  fits: (key: Key, input: I) => void,
+  fitsAny: (input: I) => void = () => {},
+): TargetKind<KeyInput & I, KeyTarget> {
   return {
     find(input, search) {
       refuseGrantTokens(input)
-      return keyTarget(input.KeyId!, { ...use, usage, fits: key => fits(key, input) }, search)
+      const needs = { ...use, usage, fits: (key: Key) => fits(key, input), fitsAny: () => fitsAny(input) }
+      return keyTarget(input.KeyId!, needs, search)
     },
   }
 }
@@ -47,11 +52,14 @@ interface DataKey {
   readonly NumberOfBytes?: number | undefined
 }
 
-export const dataKeyEncryptionKey = keyForUse<DataKey>('ENCRYPT_DECRYPT', (key, { KeySpec, NumberOfBytes }) => {
-  checkSymmetric(key)
-  if ((KeySpec === undefined) !== (NumberOfBytes === undefined)) return
-  throw new Failure('ValidationException', 'Please specify either number of bytes or key spec.')
-})
+export const dataKeyEncryptionKey = keyForUse<DataKey>(
+  'ENCRYPT_DECRYPT',
+  checkSymmetric,
+  ({ KeySpec, NumberOfBytes }) => {
+    if ((KeySpec === undefined) !== (NumberOfBytes === undefined)) return
+    throw new Failure('ValidationException', 'Please specify either number of bytes or key spec.')
+  },
+)
 
 export const dataKeyPairEncryptionKey = keyForUse<object>('ENCRYPT_DECRYPT', checkSymmetric)
 

@@ -22,6 +22,8 @@ export interface KeyNeeds {
   readonly byAlias?: boolean
   /** Whether another account may be allowed: KMS Developer Guide, "Allowing users in other accounts to use a KMS key". */
   readonly crossAccount?: boolean
+  /** Throws when the request goes with no key at all. Called first. */
+  readonly fitsAny?: () => void
   /** Throws when the rest of the request does not go with the key. Called last. */
   readonly fits?: (key: Key) => void
 }
@@ -107,7 +109,8 @@ class FoundKey implements KeyTarget {
 
   /** Measured on AWS: cryptographic operations look at the key usage, then at the key state, then at the rest. */
   check(): void {
-    const { usage, state, fits } = this.#needs
+    const { fitsAny, usage, state, fits } = this.#needs
+    fitsAny?.()
     if (usage) checkUsage(this.key, usage, this.#operation)
     checkState(this.key, state)
     fits?.(this.key)

@@ -481,9 +481,11 @@ describe('an alias', () => {
     const { KeyId: TargetKeyId } = await createKey()
     const create = () => refusal(kms.createAlias({ AliasName: newName(), TargetKeyId }))
     await Promise.all(Array.from({ length: 50 }, create))
-    expect(await create()).toMatch(/^LimitExceededException: /)
+    const exceeded =
+      'LimitExceededException: Aliases per key quota for this account in this region is 50, current usage is 50.'
+    expect(await create()).toBe(exceeded)
     const AliasName = await createAlias((await createKey()).KeyId)
-    expect(await refusal(kms.updateAlias({ AliasName, TargetKeyId }))).toMatch(/^LimitExceededException: /)
+    expect(await refusal(kms.updateAlias({ AliasName, TargetKeyId }))).toBe(exceeded)
     const { Aliases } = await kms.listAliases({ KeyId: TargetKeyId, Limit: 100 })
     expect(Aliases).toHaveLength(50)
     await kms.updateAlias({ AliasName: Aliases![0]!.AliasName!, TargetKeyId })

@@ -168,6 +168,30 @@ describe.each(uses)('$operation', ({ operation, usage, key, input }) => {
   })
 })
 
+describe.each(['GenerateDataKey', 'GenerateDataKeyWithoutPlaintext'] as const)('%s', operation => {
+  it('asks for one size before it looks at usage, state and spec', async () => {
+    const either = 'ValidationException: Please specify either number of bytes or key spec.'
+    const made = await makeKeys(kms, {
+      symmetric: kinds.symmetric,
+      disabled: kinds.symmetric,
+      pending: kinds.symmetric,
+      hmac: kinds.hmac256,
+      signing: kinds.p256,
+    })
+    await Promise.all([made.disabled, made.hmac].map(({ KeyId }) => kms.disableKey({ KeyId })))
+    await kms.scheduleKeyDeletion({ KeyId: made.pending.KeyId })
+    await expectRefusals(
+      [...Object.values(made), keys.rsa].flatMap(({ KeyId }) =>
+        [{}, { KeySpec: 'AES_256', NumberOfBytes: 32 }, { DryRun: true }].map(
+          sizes => [operation, { KeyId, ...sizes }, either] as const,
+        ),
+      ),
+    )
+    const KeyId = '1234abcd-12ab-34cd-56ef-1234567890ab'
+    expect(await refusal(call(kms, operation, { KeyId }))).toMatch(/^NotFoundException: Key '.*' does not exist$/)
+  })
+})
+
 describe('an algorithm', () => {
   const encryption = ['SYMMETRIC_DEFAULT', 'RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256', 'SM2PKE']
   const signing = [
@@ -179,6 +203,8 @@ describe('an algorithm', () => {
     'ED25519_PH_SHA_512',
     'ML_DSA_SHAKE_256',
     'SM2DSA',
+    // No signing algorithm, and AWS lets the key spec say so.
+    'SYMMETRIC_DEFAULT',
   ]
   const own: Readonly<Partial<Record<Name, readonly string[]>>> = {
     symmetric: ['SYMMETRIC_DEFAULT'],

@@ -1,5 +1,5 @@
 /** What the model demands of one value, each with AWS's own wording. */
-import { enumValues } from './enum-values.ts'
+import { enumValues, unlistedValues } from './enum-values.ts'
 import type { ListShape, ScalarShape } from './model.ts'
 
 export interface Constraint {
@@ -23,7 +23,10 @@ export function constraintsOf(name: string, shape: ScalarShape | ListShape): rea
   if (shape.type !== 'string') return constraints
   const pattern = shape.pattern ?? unpublishedPatterns[name]
   if (pattern !== undefined) constraints.push(matches(pattern))
-  if (shape.enum !== undefined) constraints.push(isOneOf(shape.enum, enumValues[name] ?? shape.enum))
+  if (shape.enum !== undefined) {
+    const taken = [...shape.enum, ...(unlistedValues[name] ?? [])]
+    constraints.push(isOneOf(taken, enumValues[name] ?? shape.enum))
+  }
   return constraints
 }
 

@@ -65,3 +65,11 @@ export const enumValues: Readonly<Record<string, readonly string[]>> = {
     'SM2PKE',
   ],
 }
+
+/**
+ * Values that AWS takes though it does not list them; no key goes with them. Measured in 2026: Sign and Verify with
+ * SYMMETRIC_DEFAULT are refused because of the key spec.
+ */
+export const unlistedValues: Readonly<Record<string, readonly string[]>> = {
+  SigningAlgorithmSpec: ['SYMMETRIC_DEFAULT'],
+}
