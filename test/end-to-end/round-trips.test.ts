@@ -1,8 +1,8 @@
-import type { KMS } from '@aws-sdk/client-kms'
+import type { KMS, Tag } from '@aws-sdk/client-kms'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
-import { refusal } from './requests.ts'
+import { refusal, signedPost } from './requests.ts'
 
 /** What is answered is what was given, byte for byte, and can be given again: now, and after a restart. */
 
@@ -22,12 +22,6 @@ afterAll(async () => {
   await gateway?.stop()
   installation?.remove()
 })
-
-async function restart(): Promise<void> {
-  await gateway.stop()
-  gateway = await serve(installation)
-  kms = gateway.client()
-}
 
 const root = `arn:aws:iam::${home}:root`
 const statement = (Sid: string) => ({ Sid, Effect: 'Allow', Principal: { AWS: root }, Action: 'kms:*', Resource: '*' })
@@ -72,7 +66,7 @@ describe('a key policy', () => {
     const sids = fc.string({ unit: letter, maxLength: 20 })
     await fc.assert(
       fc.asyncProperty(sids, chances, async (sid, chance) => returns(spelled(policy(sid), chance))),
-      { numRuns: 40 },
+      { numRuns: 25 },
     )
   })
 
@@ -119,12 +113,177 @@ describe('a key policy', () => {
     const Policy = (await kms.getKeyPolicy({ KeyId: created.KeyMetadata!.KeyId })).Policy!
     await returns(Policy)
   })
+})
 
-  it('is the same after a restart', async () => {
-    const Policy = spelled(policy('\u0000 Łódź \ud800'), () => 7)
-    await returns(Policy)
-    await restart()
-    expect((await kms.getKeyPolicy({ KeyId })).Policy).toBe(Policy)
-    await returns(Policy)
+/** Everything that a JSON string can hold: no half of a surrogate pair. */
+const text = (maxLength: number) => fc.string({ unit: 'binary', maxLength })
+const oddities = [
+  '\u0000',
+  'a\u0000b',
+  '\u0001\t\r\n\u007f\u0085',
+  '\ufeffx',
+  '\u2028\u2029',
+  'é',
+  'e\u0301',
+  '😀',
+  '"\\',
+  '__proto__',
+]
+
+describe('a description', () => {
+  it('comes back as it was given', async () => {
+    const returns = async (Description: string) => {
+      await kms.updateKeyDescription({ KeyId, Description })
+      expect((await kms.describeKey({ KeyId })).KeyMetadata!.Description).toBe(Description)
+    }
+    for (const Description of [...oddities, '', '😀'.repeat(8192)]) await returns(Description)
+    await fc.assert(fc.asyncProperty(text(40), returns), { numRuns: 30 })
   })
+})
+
+describe('tags', () => {
+  const tagsOf = async (page: { Limit?: number } = {}) => {
+    const tags: Tag[] = []
+    let Marker: string | undefined
+    do {
+      const { Tags, NextMarker } = await kms.listResourceTags({ KeyId, ...page, Marker })
+      tags.push(...Tags!)
+      Marker = NextMarker
+    } while (Marker !== undefined)
+    return tags
+  }
+  const putOnly = async (Tags: Tag[]) => {
+    const TagKeys = (await tagsOf()).map(({ TagKey }) => TagKey!)
+    if (TagKeys.length > 0) await kms.untagResource({ KeyId, TagKeys })
+    if (Tags.length > 0) await kms.tagResource({ KeyId, Tags })
+  }
+
+  it('come back as they were given, whole and in pages of any size', async () => {
+    const tag = fc.record({ TagKey: text(128).filter(key => key !== '' && !/^aws:/i.test(key)), TagValue: text(30) })
+    const tags = fc.uniqueArray(tag, { maxLength: 8, selector: ({ TagKey }) => TagKey })
+    await fc.assert(
+      fc.asyncProperty(tags, fc.integer({ min: 1, max: 5 }), async (given, Limit) => {
+        await putOnly(given)
+        expect(await tagsOf()).toEqual(given)
+        expect(await tagsOf({ Limit })).toEqual(given)
+      }),
+      { numRuns: 12 },
+    )
+  })
+
+  it.each(['\u0001', '"', '\\', '\u0000', '😀', 'é', '\u2028'])('may have keys of 128 times %j', async letter => {
+    const given = Array.from({ length: 50 }, (_, i) => ({ TagKey: `${letter.repeat(126)}${10 + i}`, TagValue: letter }))
+    await putOnly(given)
+    expect(await tagsOf({ Limit: 17 })).toEqual(given)
+  })
+
+  it.each([
+    ['the last one listed', ['2']],
+    ['all that were listed', ['0', '1', '2']],
+    ['some that were not', ['4', '6']],
+    ['some of each', ['1', '2', '3']],
+    ['one, to come back at the end', ['2'], ['2']],
+  ])('are all listed, and none twice, when between pages %s went away', async (_, TagKeys, again: string[] = []) => {
+    const tag = (TagKey: string) => ({ TagKey, TagValue: '' })
+    await putOnly(Array.from({ length: 7 }, (_, i) => tag(`${i}`)))
+    const { Tags, NextMarker } = await kms.listResourceTags({ KeyId, Limit: 3 })
+    await kms.untagResource({ KeyId, TagKeys })
+    await kms.tagResource({ KeyId, Tags: [...again, 'new'].map(tag) })
+    const rest = await kms.listResourceTags({ KeyId, Marker: NextMarker })
+    const expected = ['0', '1', '2', ...['3', '4', '5', '6'].filter(key => !TagKeys.includes(key)), 'new']
+    expect([...Tags!, ...rest.Tags!].map(({ TagKey }) => TagKey)).toEqual(expected)
+  })
+})
+
+describe('an alias', () => {
+  it('of the longest name comes back, is a marker and names its key', async () => {
+    const names = ['a', '_', '-', '/', '0', 'Z'].map(letter => `alias/${letter.repeat(250)}`)
+    for (const AliasName of names) await kms.createAlias({ AliasName, TargetKeyId: KeyId })
+    const listed: unknown[] = []
+    let Marker: string | undefined
+    do {
+      const { Aliases, NextMarker } = await kms.listAliases({ KeyId, Limit: 1, Marker })
+      for (const { AliasName } of Aliases!) {
+        listed.push(AliasName)
+        expect((await kms.describeKey({ KeyId: AliasName })).KeyMetadata!.KeyId).toBe(KeyId)
+      }
+      Marker = NextMarker
+    } while (Marker !== undefined)
+    expect(listed).toEqual([...names].sort())
+  })
+})
+
+describe('an encryption context', () => {
+  /** Below the SDK, which may have its own view of `__proto__`. */
+  const ask = async (target: string, body: string) =>
+    signedPost({ url: gateway.url, credentials: installation.credentials[home]!, target, body })
+  const seal = async (context: string) => {
+    const { body } = await ask('Encrypt', `{"KeyId":"${KeyId}","Plaintext":"dGV4dA==","EncryptionContext":${context}}`)
+    return (JSON.parse(body) as { CiphertextBlob: string }).CiphertextBlob
+  }
+  const open = async (blob: string, context: string) =>
+    JSON.parse((await ask('Decrypt', `{"CiphertextBlob":"${blob}","EncryptionContext":${context}}`)).body) as object
+
+  it('opens what it sealed, in any order and spelling, and is on record', async () => {
+    const keys = fc.oneof(
+      fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', '0', '', '\u0000'),
+      text(8),
+    )
+    const pairs = fc.uniqueArray(fc.tuple(keys, text(8)), { minLength: 1, maxLength: 5, selector: ([key]) => key })
+    await fc.assert(
+      fc.asyncProperty(pairs, async given => {
+        const spell = (list: typeof given, chance = () => 1) => spelled(Object.fromEntries(list), chance)
+        const blob = await seal(spell(given))
+        expect(await open(blob, spell([...given].reverse()))).toMatchObject({ Plaintext: 'dGV4dA==' })
+        expect(
+          await open(
+            blob,
+            spell(given, () => 10),
+          ),
+        ).toMatchObject({ Plaintext: 'dGV4dA==' })
+        const { requestParameters } = gateway.records().at(-1)!
+        expect(Object.entries(requestParameters!.encryptionContext as object).sort()).toEqual([...given].sort())
+        const other = spell([...given.slice(1), [given[0]![0], `${given[0]![1]}x`]])
+        expect(await open(blob, other)).toEqual({ __type: 'InvalidCiphertextException' })
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  it.each([
+    ['"a":""', ''],
+    ['"__proto__":"x"', ''],
+    ['"é":"x"', '"e\u0301":"x"'],
+    ['"a":"é"', '"a":"e\u0301"'],
+    ['"a":"ﬁ"', '"a":"fi"'],
+    ['"a":"b"', '"A":"b"'],
+    ['"a":"b","c":""', '"a":"b"'],
+    ['"a":"b "', '"a":"b"'],
+  ])('of {%s} is another one than {%s}', async (one, other) => {
+    expect(await open(await seal(`{${one}}`), `{${other}}`)).toEqual({ __type: 'InvalidCiphertextException' })
+  })
+})
+
+it('all of it is the same after a restart', async () => {
+  const Policy = spelled(policy('\u0000 Łódź \ud800'), () => 7)
+  const Description = oddities.join('')
+  const Tags = oddities.map(odd => ({ TagKey: odd, TagValue: odd }))
+  const made = (await kms.createKey({ Policy, Description, Tags })).KeyMetadata!
+  const read = async () => ({
+    policy: (await kms.getKeyPolicy({ KeyId: made.KeyId })).Policy,
+    description: (await kms.describeKey({ KeyId: made.KeyId })).KeyMetadata!.Description,
+    tags: (await kms.listResourceTags({ KeyId: made.KeyId })).Tags,
+  })
+  expect(await read()).toEqual({ policy: Policy, description: Description, tags: Tags })
+  const blob = await kms.encrypt({
+    KeyId: made.KeyId,
+    Plaintext: Buffer.from('text'),
+    EncryptionContext: { é: '\u0000' },
+  })
+  await gateway.stop()
+  gateway = await serve(installation)
+  kms = gateway.client()
+  expect(await read()).toEqual({ policy: Policy, description: Description, tags: Tags })
+  await kms.putKeyPolicy({ KeyId: made.KeyId, Policy: (await read()).policy })
+  await kms.decrypt({ CiphertextBlob: blob.CiphertextBlob, EncryptionContext: { é: '\u0000' } })
 })
