@@ -5,6 +5,7 @@ import type { AnyOperation, Target } from './operations/operation.ts'
 import { Undelivered } from './outbox.ts'
 import type { Entry, PathServices } from './services.ts'
 import { Changes, Conflict } from './storage/storage.ts'
+import { wipe } from './wipe.ts'
 
 /**
  * The path of every request, through every API: who, what, on what, may they, does it fit, do it, remember it, put it on
@@ -21,14 +22,21 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
     const operation = api.operation(request)
     entry.operation = operation
     const input = api.input(operation, await request.body())
-    entry.requestParameters = recorded(operation.recorded, input, operation.recordedDefaults)
-    refuseWhatIsNotBuilt(input)
-    const { caller } = entry
-    const accept = (output: object | undefined) => api.accept(operation, output, entry.requestId, request)
-    const { answer, putOnRecord } = await perform(() => decideAndDo(operation, input, caller, entry, accept, services))
-    await putOnRecord()
-    finished(operation.name, 'success')
-    return answer
+    try {
+      entry.requestParameters = recorded(operation.recorded, input, operation.recordedDefaults)
+      refuseWhatIsNotBuilt(input)
+      const { caller } = entry
+      const accept = (output: object | undefined) => api.accept(operation, output, entry.requestId, request)
+      const { answer, putOnRecord } = await perform(() =>
+        decideAndDo(operation, input, caller, entry, accept, services),
+      )
+      await putOnRecord()
+      finished(operation.name, 'success')
+      return answer
+    } finally {
+      // Not before: a request that was overtaken is decided again.
+      wipe(input)
+    }
   } catch (thrown) {
     const failure = await recordFailure(entry, Failure.from(thrown), services)
     finished(entry.operation?.name, failure.code)
@@ -91,10 +99,14 @@ async function decideAndDo(
   const changes = new Changes(entry.eventId)
   const output =
     (await operation.run({ storage, hsms, clock, admitKeyPolicy, input, target, caller, changes })) ?? undefined
-  entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
-  entry.responseElements = responseElements(operation, output, entry)
-  const answer = accept(output)
-  return { answer, putOnRecord: await outbox.commit(changes, audit.success(entry)) }
+  try {
+    entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
+    entry.responseElements = responseElements(operation, output, entry)
+    const answer = accept(output)
+    return { answer, putOnRecord: await outbox.commit(changes, audit.success(entry)) }
+  } finally {
+    wipe(output)
+  }
 }
 
 /** What creates a key acts on none before. */

@@ -133,7 +133,10 @@ export class Workers implements Backend, FleetEvents {
     { until = Number.POSITIVE_INFINITY, again = false }: CallOptions,
     worker?: WorkerProcess,
   ): Promise<Buffer> {
-    if (this.#fleet.isClosing) return Promise.reject(unavailable(new Error('The HSM was closed.')).failure)
+    if (this.#fleet.isClosing) {
+      payload.fill(0)
+      return Promise.reject(unavailable(new Error('The HSM was closed.')).failure)
+    }
     const startedAt = performance.now()
     const deadline = Math.min(until, startedAt + this.#options.deadline * deadlineFactor(name))
     this.#pending++

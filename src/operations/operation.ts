@@ -82,6 +82,10 @@ export interface Operation<N extends OperationName, T extends Target> {
   readonly recordedDefaults?: Partial<Input<N>>
   /** Output members that the audit record may hold. */
   readonly recordedOutput?: readonly (keyof Output<N> & string)[]
+  /**
+   * The path wipes every byte array of the input and of the output. So what storage holds is answered as a copy, and only what is
+   * neither given nor answered is left for the operation to wipe.
+   */
   run(context: Context<Input<N>, T>): Promise<Output<N> | undefined>
 }
 

@@ -1,4 +1,5 @@
 /** AWS JSON 1.1 for every operation of the model: body to input, output to body. */
+import { wipe } from '../../wipe.ts'
 import { readerOf } from './decode.ts'
 import { writerOf } from './encode.ts'
 import { parseJson } from './json.ts'
@@ -28,8 +29,13 @@ function inputDecoder(shape: string): OperationShapes['input'] {
   return body => {
     const violations = new Violations()
     const input = read(body.length === 0 ? {} : parseJson(body), '', violations)
-    violations.check()
-    return input as Record<string, unknown>
+    try {
+      violations.check()
+      return input as Record<string, unknown>
+    } catch (thrown) {
+      wipe(input)
+      throw thrown
+    }
   }
 }
 

@@ -20,7 +20,8 @@ export const getPublicKey = operation('GetPublicKey')({
   async run({ target: { key } }) {
     return {
       KeyId: key.arn,
-      PublicKey: currentMaterial(key).publicKey!,
+      // A copy: what is answered is wiped, and this one belongs to storage.
+      PublicKey: Uint8Array.from(currentMaterial(key).publicKey!),
       CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
       KeySpec: key.spec,
       KeyUsage: key.usage,

@@ -28,6 +28,15 @@ function refusal(operation: string, body: string | Uint8Array | object): Failure
   throw new Error('accepted')
 }
 
+function accepted(operation: string, body: object): boolean {
+  try {
+    decode(operation, body)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const KeyId = '00000000-0000-0000-0000-000000000000'
 const failed = 'failed to satisfy constraint: Member must'
 
@@ -223,6 +232,24 @@ describe('decoding', () => {
     })
     const { EncryptionContext } = decode('Encrypt', { KeyId, Plaintext: 'AAAA', EncryptionContext: { a: 'b' } })
     expect(Object.getPrototypeOf(EncryptionContext)).toBe(null)
+  })
+
+  it('takes base64 in its canonical form and no other', () => {
+    const alphabet = fc.constantFrom(...'AQgwBEIMkoZ09az+/-_=! \n\u00e9')
+    const nearly = fc
+      .tuple(fc.uint8Array({ minLength: 1, maxLength: 8 }), fc.nat(12), alphabet)
+      .map(([bytes, at, other]) => {
+        const text = Buffer.from(bytes).toString('base64')
+        return text.slice(0, at) + other + text.slice(at + 1)
+      })
+    const canonical = (text: string) => text !== '' && Buffer.from(text, 'base64').toString('base64') === text
+    fc.assert(
+      fc.property(fc.oneof(nearly, fc.string({ unit: alphabet, maxLength: 12 })), Plaintext => {
+        const outcome = accepted('Encrypt', { KeyId, Plaintext })
+        expect(outcome).toBe(canonical(Plaintext))
+      }),
+      { numRuns: 2000 },
+    )
   })
 
   it('takes an empty body for an empty object', () => {
