@@ -113,7 +113,8 @@ export function mediaType({ headers }: ApiRequest): string {
 
 function serviceOf({ url, headers }: ApiRequest): string {
   const { authorization = url } = headers
-  const scope = /Credential=[^/%]*(?:\/|%2F)[^/%]*(?:\/|%2F)[^/%]*(?:\/|%2F)([a-z0-9-]+)/i.exec(String(authorization))
+  // Bounded: a header may say `Credential=` thousands of times.
+  const scope = /Credential=(?:[^/%]{0,128}(?:\/|%2F)){3}([a-z0-9-]{1,64})/i.exec(String(authorization))
   return scope?.[1] ?? ''
 }
 

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { ApiRequest, ApiResponse } from '../../src/apis/api.ts'
 import { refusal } from '../../src/apis/protocols.ts'
 import { Failure, type FailureCode } from '../../src/errors.ts'
+import { fastest, longestTime } from '../fastest.ts'
 import { awsProtocols } from './aws-protocols.ts'
 import { lowerCase } from './kms/sdk.ts'
 
@@ -161,6 +162,17 @@ describe('the protocol of a refusal', () => {
     const { status, headers, body: written } = answer({ method: 'POST', url: '/', headers: {}, ...request })
     expect([status, headers['Content-Type'], headers['x-amzn-RequestId']]).toEqual([400, contentType, requestId])
     expect(Buffer.from(written).toString('latin1')).toMatch(body)
+  })
+
+  it('is found in time, whatever the headers hold', () => {
+    failure = new Failure('NotFoundException')
+    const longest = longestTime()
+    for (const part of ['Credential=', 'Credential=/', 'Credential=a/b/', '%2F', '?Action', 'a/../', ' '])
+      for (const name of ['authorization', 'content-type', 'x-amz-target', 'smithy-protocol']) {
+        const text = part.repeat(65_536 / part.length)
+        const request = { method: 'POST', url: `/${text}`, headers: { [name]: text } }
+        expect(fastest(3, () => answer(request))).toBeLessThan(longest)
+      }
   })
 
   it('may have headers of its own', () => {
