@@ -37,7 +37,8 @@ function structureReader(shape: StructureShape): Reader {
     read: readerOf(reference.shape),
   }))
   return (raw, path, violations) => {
-    const source = objectFrom(raw)
+    // AWS has no words for what is no input at all.
+    const source = objectFrom(raw, path === '' ? '' : 'Expected null')
     const value: Record<string, unknown> = {}
     try {
       for (const member of members) {
@@ -101,7 +102,7 @@ function mapReader(shape: MapShape, checkLimit?: MapLimit): Reader {
   const key = scalarNamed(shape.key.shape)
   const value = scalarNamed(shape.value.shape)
   return (raw, path, violations) => {
-    const source = objectFrom(raw)
+    const source = objectFrom(raw, 'Expected map or null')
     const map: Record<string, unknown> = Object.create(null)
     let keysFit = true
     let valuesFit = true
@@ -163,31 +164,37 @@ function allOf(scalar: Scalar): string {
   return `[${[...scalar.constraints.map(constraint => constraint.text), notNull].join(', ')}]`
 }
 
+const leastInteger = -(2 ** 31)
+const greatestInteger = 2 ** 31 - 1
+
 const decoders: Record<ScalarShape['type'], (raw: unknown) => unknown> = {
   string(raw) {
-    if (typeof raw !== 'string') throw wrongType(raw, 'a String')
+    if (typeof raw !== 'string') throw wrongType(raw, notConvertible(raw, 'a String'))
     // A lone surrogate has no UTF-8 encoding: two encryption contexts would share their bytes.
     if (!raw.isWellFormed()) throw new Failure('SerializationException')
     return raw
   },
   blob(raw) {
-    if (typeof raw !== 'string') throw wrongType(raw, 'a Blob')
+    if (typeof raw !== 'string') throw wrongType(raw, notConvertible(raw, 'a Blob'))
     const bytes = Buffer.from(raw, 'base64')
     if (isCanonical(raw, bytes)) return bytes
     wipe(bytes)
     throw new Failure('SerializationException')
   },
   integer(raw) {
-    if (typeof raw !== 'number' || (raw | 0) !== raw) throw wrongType(raw, 'an Integer')
-    return raw | 0
+    if (typeof raw !== 'number') throw wrongType(raw, notConvertible(raw, 'an Integer'))
+    // Measured on AWS: a number beyond the integers is the last of them, and fails the check of its range.
+    const nearest = Math.min(Math.max(raw, leastInteger), greatestInteger)
+    if (!Number.isInteger(nearest)) throw wrongType(raw, notConvertible(raw, 'an Integer'))
+    return nearest | 0
   },
   boolean(raw) {
-    if (typeof raw !== 'boolean') throw wrongType(raw, 'a Boolean')
+    if (typeof raw !== 'boolean') throw wrongType(raw, notConvertible(raw, 'a Boolean'))
     return raw
   },
   timestamp(raw) {
     const date = new Date(typeof raw === 'number' ? Math.round(raw * 1000) : Number.NaN)
-    if (Number.isNaN(date.getTime())) throw wrongType(raw, 'a Timestamp')
+    if (Number.isNaN(date.getTime())) throw wrongType(raw, notConvertible(raw, 'a Timestamp'))
     return date
   },
 }
@@ -202,22 +209,28 @@ function isCanonical(text: string, bytes: Buffer): boolean {
   return bytes.toString('base64', Math.max(0, 3 * (groups - 1))) === text.slice(-4)
 }
 
-function objectFrom(raw: unknown): Readonly<Record<string, unknown>> {
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw wrongType(raw, 'a Structure')
+/** @param otherwise what is said of a plain value */
+function objectFrom(raw: unknown, otherwise: string): Readonly<Record<string, unknown>> {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw wrongType(raw, otherwise)
   return raw as Record<string, unknown>
 }
 
 function arrayFrom(raw: unknown): readonly unknown[] {
-  if (!Array.isArray(raw)) throw wrongType(raw, 'a List')
+  if (!Array.isArray(raw)) throw wrongType(raw, 'Expected list or null')
   return raw
 }
 
-/** Names the JSON type, never the value. */
-function wrongType(raw: unknown, wanted: string): Failure {
-  if (Array.isArray(raw)) return new Failure('SerializationException', 'Start of list found where not expected.')
+/** Measured on AWS, full stops included. @param otherwise what is said of a plain value */
+function wrongType(raw: unknown, otherwise: string): Failure {
+  if (Array.isArray(raw)) return new Failure('SerializationException', 'Start of list found where not expected')
   if (typeof raw === 'object' && raw !== null) {
     return new Failure('SerializationException', 'Start of structure or map found where not expected.')
   }
-  const token = typeof raw === 'boolean' || raw === null ? `${raw}` : typeof raw
-  return new Failure('SerializationException', `${token.toUpperCase()}_VALUE can not be converted to ${wanted}`)
+  return new Failure('SerializationException', otherwise)
+}
+
+/** Names the JSON type, never the value. */
+function notConvertible(raw: unknown, wanted: string): string {
+  const token = typeof raw === 'boolean' ? `${raw}` : typeof raw
+  return `${token.toUpperCase()}_VALUE can not be converted to ${wanted}`
 }

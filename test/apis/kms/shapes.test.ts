@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { constraintsOf } from '../../../src/apis/kms/constraints.ts'
-import { model, type ScalarShape } from '../../../src/apis/kms/model.ts'
+import { model, type ScalarShape, type StructureShape, shapeNamed } from '../../../src/apis/kms/model.ts'
 import { shapesByOperation } from '../../../src/apis/kms/shapes.ts'
 import { Failure } from '../../../src/errors.ts'
 import { anyOf } from './arbitraries.ts'
@@ -293,15 +293,35 @@ describe('decoding', () => {
     ['a byte order mark', '\ufeff{}', ''],
     ['what is not UTF-8', bytes(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d), ''],
     ['an encoded surrogate', bytes(0x7b, 0x22, 0xed, 0xa0, 0x80, 0x22, 0x3a, 0x31, 0x7d), ''],
-    ['a list for an input', '[]', 'Start of list found where not expected.'],
-    ['null for an input', 'null', 'NULL_VALUE can not be converted to a Structure'],
+    ['a list for an input', '[]', 'Start of list found where not expected'],
+    ['a list of an input for an input', '[{}]', 'Start of list found where not expected'],
+    ['null for an input', 'null', ''],
+    ['a string for an input', '"{}"', ''],
+    ['a number for an input', '1', ''],
+    ['a boolean for an input', 'true', ''],
     ['a number for a string', { KeyId: 5 }, 'NUMBER_VALUE can not be converted to a String'],
     ['a boolean for a string', { KeyId: true }, 'TRUE_VALUE can not be converted to a String'],
     ['a structure for a string', { KeyId: {} }, 'Start of structure or map found where not expected.'],
-    ['a string for a map', { EncryptionContext: 'a=b' }, 'STRING_VALUE can not be converted to a Structure'],
-    ['a list for a map', { EncryptionContext: [] }, 'Start of list found where not expected.'],
+    ['a list for a string', { KeyId: [] }, 'Start of list found where not expected'],
+    ['a list for a blob', { Plaintext: ['AAAA'] }, 'Start of list found where not expected'],
+    ['a structure for a blob', { Plaintext: {} }, 'Start of structure or map found where not expected.'],
+    ['a boolean for a blob', { Plaintext: false }, 'FALSE_VALUE can not be converted to a Blob'],
+    ['a list for a boolean', { DryRun: [true] }, 'Start of list found where not expected'],
+    ['a number for a boolean', { DryRun: 1 }, 'NUMBER_VALUE can not be converted to a Boolean'],
+    ['a string for a map', { EncryptionContext: 'a=b' }, 'Expected map or null'],
+    ['an empty string for a map', { EncryptionContext: '' }, 'Expected map or null'],
+    ['a number for a map', { EncryptionContext: 0 }, 'Expected map or null'],
+    ['a boolean for a map', { EncryptionContext: false }, 'Expected map or null'],
+    ['a list for a map', { EncryptionContext: [] }, 'Start of list found where not expected'],
+    ['a list in a map', { EncryptionContext: { a: ['b'] } }, 'Start of list found where not expected'],
+    ['a structure in a map', { EncryptionContext: { a: {} } }, 'Start of structure or map found where not expected.'],
     ['a number in a map', { EncryptionContext: { a: 1 } }, 'NUMBER_VALUE can not be converted to a String'],
-    ['a string for a list', { GrantTokens: 'token' }, 'STRING_VALUE can not be converted to a List'],
+    ['a string for a list', { GrantTokens: 'token' }, 'Expected list or null'],
+    ['a number for a list', { GrantTokens: 1 }, 'Expected list or null'],
+    ['a boolean for a list', { GrantTokens: true }, 'Expected list or null'],
+    ['a structure for a list', { GrantTokens: { 0: 't' } }, 'Start of structure or map found where not expected.'],
+    ['a list in a list', { GrantTokens: [['t']] }, 'Start of list found where not expected'],
+    ['a number in a list', { GrantTokens: [1] }, 'NUMBER_VALUE can not be converted to a String'],
     ['a string for a boolean', { DryRun: 'true' }, 'STRING_VALUE can not be converted to a Boolean'],
     ['a number for a blob', { Plaintext: 1 }, 'NUMBER_VALUE can not be converted to a Blob'],
     ['base64 with foreign characters', { Plaintext: 'AA!A' }, ''],
@@ -317,12 +337,67 @@ describe('decoding', () => {
     expect(refusal('Encrypt', body)).toMatchObject({ code: 'SerializationException', message: text })
   })
 
-  it('refuses numbers that are no 32-bit integers, and times that are no dates', () => {
+  it.each([
+    ['Decrypt', 'Recipient', 'Expected null'],
+    ['CreateCustomKeyStore', 'XksProxyAuthenticationCredential', 'Expected null'],
+    ['CreateGrant', 'Constraints', 'Expected null'],
+    ['TagResource', 'Tags', 'Expected list or null'],
+  ])('refuses what is no structure, or no list of them: %s.%s', (operation, member, text) => {
+    for (const raw of ['x', '', 0, 1.5, true, false]) {
+      expect(refusal(operation, { [member]: raw })).toMatchObject({ code: 'SerializationException', message: text })
+    }
+    if (text === 'Expected null') {
+      expect(refusal(operation, { [member]: [{}] }).message).toBe('Start of list found where not expected')
+      return
+    }
+    for (const raw of ['x', 5]) expect(refusal(operation, { [member]: [raw] }).message).toBe('Expected null')
+    expect(refusal(operation, { [member]: [[]] }).message).toBe('Start of list found where not expected')
+  })
+
+  const integers: readonly [operation: string, member: string, path: string, least: number, most: number][] = [
+    ['GenerateRandom', 'NumberOfBytes', 'numberOfBytes', 1, 1024],
+    ['ListKeys', 'Limit', 'limit', 1, 1000],
+    ['EnableKeyRotation', 'RotationPeriodInDays', 'rotationPeriodInDays', 90, 2560],
+    ['ScheduleKeyDeletion', 'PendingWindowInDays', 'pendingWindowInDays', 1, 365],
+  ]
+  it.each(integers)('checks the range of any integer, however large: %s.%s', (operation, member, path, least, most) => {
+    const above = `Member must have value less than or equal to ${most}`
+    const below = `Member must have value greater than or equal to ${least}`
+    const key = operation.includes('Key') && operation !== 'ListKeys' ? `"KeyId":"${KeyId}",` : ''
+    for (const [raw, shown, text] of [
+      ['2147483647', '2147483647', above],
+      ['2147483648', '2147483647', above],
+      ['4294967297', '2147483647', above],
+      ['9223372036854775808', '2147483647', above],
+      ['1e30', '2147483647', above],
+      ['1e999', '2147483647', above],
+      ['99999999999.5', '2147483647', above],
+      ['-1', '-1', below],
+      ['-2147483649', '-2147483648', below],
+      ['-1e999', '-2147483648', below],
+    ] as const) {
+      expect(refusal(operation, `{${key}"${member}":${raw}}`)).toMatchObject({
+        code: 'ValidationException',
+        message: `1 validation error detected: Value '${shown}' at '${path}' failed to satisfy constraint: ${text}`,
+      })
+    }
+  })
+
+  it('has a range for every integer of an input', () => {
+    for (const { input } of Object.values(model.operations)) {
+      for (const { shape } of Object.values((shapeNamed(input) as StructureShape).members)) {
+        const { type, min, max } = shapeNamed(shape) as ScalarShape
+        if (type === 'integer') expect([min, max], shape).toEqual([expect.any(Number), expect.any(Number)])
+      }
+    }
+  })
+
+  it('refuses numbers that are no integers, and times that are no dates', () => {
     for (const body of [
       '{"NumberOfBytes":1.5}',
-      '{"NumberOfBytes":4294967297}',
-      '{"NumberOfBytes":1e999}',
+      '{"NumberOfBytes":-0.5}',
       '{"NumberOfBytes":"1"}',
+      '{"NumberOfBytes":true}',
     ]) {
       expect(refusal('GenerateRandom', body).message).toMatch(/_VALUE can not be converted to an Integer$/)
     }
