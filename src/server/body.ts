@@ -56,6 +56,7 @@ export class Body {
   /** What Content-Length says. */
   readonly #announced: number | undefined
   readonly #whole = Promise.withResolvers<Uint8Array>()
+  #wasAskedFor = false
   #isReading = false
   #bytes: Buffer = nothing
   #length = 0
@@ -68,6 +69,10 @@ export class Body {
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
     this.#announced = encoding === undefined ? Number(length ?? 0) : undefined
     this.#whole.promise.catch(() => {})
+  }
+
+  get wasAskedFor(): boolean {
+    return this.#wasAskedFor
   }
 
   get isReading(): boolean {
@@ -83,7 +88,8 @@ export class Body {
    * budget), or what `fail` was called with.
    */
   read(): Promise<Uint8Array> {
-    if (this.#isReading || this.failed) return this.#whole.promise
+    if (this.#wasAskedFor || this.failed) return this.#whole.promise
+    this.#wasAskedFor = true
     if (this.#announced === 0) {
       this.#whole.resolve(nothing)
       return this.#whole.promise

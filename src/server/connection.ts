@@ -57,18 +57,21 @@ export class Connection {
   #unread: { readonly request: IncomingMessage; readonly since: number } | undefined
   /** Set once something came that is not HTTP: nothing after it can be read. */
   #refusal: Failure | undefined
-  #refusedAt: number | undefined
+  /** Since when nothing is sent any more. */
+  #endedAt: number | undefined
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.socket = socket
     this.#host = host
     this.#address = socket.remoteAddress ?? ''
     socket.once('close', () => host.waitedFor(this.#waiting.splice(0).length))
+    // How Node.js ends a connection after its last answer. Unread bytes would make that a reset, and the answer could be lost.
+    socket.destroySoon = () => this.#end()
   }
 
   /** A request whose headers have come. */
   take(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
-    if (this.socket.destroyed || this.#refusal) return
+    if (this.socket.destroyed || this.#refusal || this.#endedAt !== undefined) return
     const body = new Body(request, this.#host.bodyLimit, this.#host.budget)
     const exchange = { request, response, expectsContinue, body }
     if (!this.#current) {
@@ -89,7 +92,7 @@ export class Connection {
     // It is the body of this request that could not be read.
     if (this.#refusal && !request.complete) body.fail(this.#refusal)
     const read = () => {
-      if (expectsContinue && !body.isReading && !body.failed) response.writeContinue()
+      if (expectsContinue && !body.wasAskedFor && !body.failed) response.writeContinue()
       return body.read()
     }
     this.#host.respond(apiRequest(request, this.#address, body, read)).then(answer => this.#answer(exchange, answer))
@@ -103,19 +106,21 @@ export class Connection {
     }
     if (response.destroyed || response.closed) return
     // Whether a caller who waits for "100 Continue" sends the body of a refused request cannot be told: what comes next may be either.
-    if (this.#host.closing || (expectsContinue && !request.complete)) response.shouldKeepAlive = false
+    const isLast = this.#host.closing && this.#waiting.length === 0
+    if (isLast || (expectsContinue && !request.complete)) response.shouldKeepAlive = false
     this.#answeredAt = performance.now()
     const { status, headers, body } = answer
     response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body)
   }
 
   /** The caller has taken the answer, or the connection is gone. */
-  #ended({ request, body }: Exchange): void {
+  #ended({ request, response, body }: Exchange): void {
     body.fail(aborted())
     this.#current = undefined
     this.#answeredAt = undefined
     this.#unread = request.complete ? undefined : { request, since: performance.now() }
-    if (this.socket.destroyed) return
+    // What is sent after the last request of a connection is none (RFC 9112, section 9.6).
+    if (this.socket.destroyed || !response.shouldKeepAlive) return
     const next = this.#waiting.shift()
     if (!next) {
       this.#rest()
@@ -128,7 +133,7 @@ export class Connection {
 
   #rest(): void {
     if (!this.#refusal) this.#host.idle(this)
-    else if (this.#unread) this.socket.destroy()
+    else if (this.#unread) this.#end()
     else this.#refuse(this.#refusal)
   }
 
@@ -136,6 +141,7 @@ export class Connection {
   refuse(failure: Failure): void {
     if (this.#refusal || this.socket.destroyed) return
     this.#refusal = failure
+    this.#stopParsing()
     if (!this.#current) this.#rest()
     else if (!this.#current.request.complete) this.#current.body.fail(failure)
   }
@@ -145,9 +151,8 @@ export class Connection {
     this.#host.respond(unreadableRequest(this.#address, failure)).then(answer => this.#writeRefusal(answer))
   }
 
-  /** Beside Node.js's own writer, which needs a request. The end is not at once: unread bytes would make it a reset, and the answer lost. */
+  /** Beside Node.js's own writer, which needs a request. */
   #writeRefusal({ status, headers, body }: ApiResponse): void {
-    this.#refusedAt = performance.now()
     if (!this.socket.writable) {
       this.socket.destroy()
       return
@@ -155,9 +160,22 @@ export class Connection {
     const all = { ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
     this.socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`)
-    this.socket.end(body)
-    // The parser, which stopped at its error, would leave them in the socket, and the end of the caller unseen.
-    this.socket.resume()
+    this.socket.write(body)
+    this.#end()
+  }
+
+  /** Sends nothing more, and waits for the caller to hang up (RFC 9112, section 9.6). */
+  #end(): void {
+    if (this.#endedAt !== undefined) return
+    this.#endedAt = performance.now()
+    this.#stopParsing()
+    this.socket.end()
+  }
+
+  /** What still comes is read and discarded, and no request any more. */
+  #stopParsing(): void {
+    this.socket.removeAllListeners('data').removeAllListeners('end')
+    this.socket.on('data', () => {}).resume()
   }
 
   /**
@@ -169,11 +187,11 @@ export class Connection {
     const isClosing = closingSince !== undefined
     const write = isClosing ? deadlines.writeWhenClosing : deadlines.write
     if (this.#answeredAt !== undefined && now - this.#answeredAt > write) return 'not_read'
-    if (this.#refusedAt !== undefined && now - this.#refusedAt > deadlines.linger) return 'not_read'
+    if (this.#endedAt !== undefined && now - this.#endedAt > deadlines.linger) return 'not_read'
     const unread = this.#unread
     if (unread && !unread.request.complete && now - unread.since > deadlines.linger) return 'body_not_sent'
     if (!isClosing || now - closingSince < deadlines.receiveWhenClosing) return undefined
-    if (!this.#current && this.#refusedAt === undefined) return 'shutdown'
+    if (!this.#current && this.#endedAt === undefined) return 'shutdown'
     return undefined
   }
 

@@ -76,6 +76,8 @@ function connectEvents(server: Server, connections: Connections, isTls: boolean)
   server.maxHeadersCount = 0
   // A caller may end its side of the connection after a request, and still be answered. Node.js has it, and does not document it.
   Object.assign(server, { httpAllowHalfOpen: true })
+  // Beyond a maximum it would drop headers and say nothing.
+  server.maxHeadersCount = 0
   const request: RequestListener = (request, response) => connections.request(request, response, false)
   server
     .on('connection', (socket: Socket) => connections.accepted(socket, isTls))

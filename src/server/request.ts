@@ -6,6 +6,8 @@ import { type Body, bodyTooLarge } from './body.ts'
 /** From Node.js's request to the one that the path is given. */
 
 const nothing = new Uint8Array()
+/** Node.js counts the bytes of names and values only. */
+const maximumHeaderLines = 1000
 
 /** @param read reads the body; called at most when the headers were found right */
 export function apiRequest(
@@ -15,7 +17,8 @@ export function apiRequest(
   read: () => Promise<Uint8Array>,
 ): ApiRequest {
   const headers = headersOf(rawHeaders)
-  const failure = mistake(httpVersion, headers) ?? (body.announcedTooLong ? bodyTooLarge() : undefined)
+  const failure =
+    mistake(httpVersion, headers, rawHeaders.length / 2) ?? (body.announcedTooLong ? bodyTooLarge() : undefined)
   return { method: method!, url: originForm(url!), headers, sourceAddress, body: read, failure }
 }
 
@@ -57,20 +60,26 @@ function headersOf(raw: readonly string[]): Headers {
 }
 
 /** What RFC 9110 and RFC 9112 forbid and Node.js's parser lets through. */
-function mistake(version: string, headers: ApiRequest['headers']): Failure | undefined {
+function mistake(version: string, headers: ApiRequest['headers'], lines: number): Failure | undefined {
+  if (lines > maximumHeaderLines) return headersTooLarge()
   if (!version.startsWith('1.')) return malformed(`HTTP/${version} is not supported.`)
   const { host, expect } = headers
   if (host === undefined && version !== '1.0') return malformed('The Host header is missing.')
   if (Array.isArray(host)) return malformed('There is more than one Host header.')
   if (expect !== undefined && !isContinue(expect))
     return malformed('The expectation of the Expect header is not supported.')
-  if (version === '1.0' && headers['transfer-encoding'] !== undefined)
-    return malformed('HTTP/1.0 has no Transfer-Encoding.')
+  const encoding = headers['transfer-encoding']
+  if (encoding !== undefined && (version === '1.0' || String(encoding).toLowerCase() !== 'chunked'))
+    return malformed('The Transfer-Encoding is not supported.')
   return undefined
 }
 
 function isContinue(expect: string | string[]): boolean {
   return typeof expect === 'string' && expect.toLowerCase() === '100-continue'
+}
+
+function headersTooLarge(cause?: unknown): Failure {
+  return new Failure('RequestHeaderSectionTooLarge', 'The request header section is too large.', { cause })
 }
 
 export function malformed(message: string, cause?: unknown): Failure {
@@ -85,7 +94,7 @@ export function aborted(cause?: unknown): Failure {
 export function failureOfParser(error: NodeJS.ErrnoException): Failure {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
-      return new Failure('RequestHeaderSectionTooLarge', 'The request header section is too large.', { cause: error })
+      return headersTooLarge(error)
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new Failure('RequestTimeoutException', 'The request did not arrive in time.', { cause: error })
     case 'ECONNRESET':

@@ -245,24 +245,6 @@ describe('a connection', () => {
     }
     expect(Buffer.concat(await answer).toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
   })
-
-  it.each([
-    ['garbage', Buffer.from('\0\x01\x02 garbage\r\n\r\n')],
-    ['a TLS hello', Buffer.from('16030100c8010000c40303', 'hex')],
-    ['HTTP/2', Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')],
-    ['two lengths', Buffer.from('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab')],
-    [
-      'a length and chunks',
-      Buffer.from('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'),
-    ],
-    ['a header without an end', Buffer.from(`GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(100_000)}`)],
-  ])('that sends %s is refused and closed', async (_, bytes) => {
-    const sender = await socket()
-    sender.end(bytes)
-    const answer = Buffer.concat(await sender.toArray().catch(() => [])).toString()
-    expect(answer === '' || /^HTTP\/1\.1 4\d\d /.test(answer), answer).toBe(true)
-    expect(await post()).toMatchObject({ status: 200 })
-  })
 })
 
 describe('whatever is sent, the answer is no server error:', () => {
