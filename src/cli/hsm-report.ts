@@ -1,6 +1,6 @@
 /** What doctor found out about an HSM, for people to read. */
+import { mostSessions, type Survey, type Trial } from '../hsm/doctor/findings.ts'
 import type { HsmReport } from '../hsm/doctor/inspect.ts'
-import { mostSessions, type Survey, type Trial } from '../hsm/doctor/survey.ts'
 
 export function reportPage(name: string, report: HsmReport): string {
   const { library, tokens, token, pin, mechanisms, survey, keys, problems } = report

@@ -6,7 +6,7 @@ import { profileOf } from '../profiles.ts'
 import type { TokenAddress } from '../worker/connection.ts'
 import type { LibraryInfo, SlotToken } from '../worker/cryptoki.ts'
 import type { PinSource } from '../worker/pin.ts'
-import type { Survey } from './survey.ts'
+import type { Survey } from './findings.ts'
 
 export interface InspectOptions extends TokenAddress, PinSource {
   /** Name of a profile in profiles/, or absolute path of a file. */

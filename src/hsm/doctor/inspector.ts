@@ -6,8 +6,9 @@ import type { Cryptoki, Handle, SlotToken } from '../worker/cryptoki.ts'
 import { KeyHandles } from '../worker/key-handles.ts'
 import { placeOf } from '../worker/pin.ts'
 import { reportOn } from '../worker/report.ts'
+import type { Survey } from './findings.ts'
 import type { HsmReport, InspectArgument, TokenReport } from './inspect.ts'
-import { type Survey, survey } from './survey.ts'
+import { survey } from './survey.ts'
 
 type Argument = InspectArgument
 type Findings = { -readonly [Member in keyof HsmReport]: HsmReport[Member] }

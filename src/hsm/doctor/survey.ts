@@ -5,7 +5,7 @@ import pkcs11js from 'pkcs11js'
 import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
 import { oaepHash } from '../outside.ts'
 import type { Ability, Profile } from '../profiles/profile.ts'
-import { algorithmsOf, type Capabilities, type Lacks, lacksOf } from '../worker/capabilities.ts'
+import { algorithmsOf, type Lacks, lacksOf } from '../worker/capabilities.ts'
 import type { Connection } from '../worker/connection.ts'
 import type { Template } from '../worker/cryptoki.ts'
 import type { Gcm } from '../worker/gcm.ts'
@@ -23,45 +23,8 @@ import {
   signature,
   type TrialKey,
 } from './exercises.ts'
+import { mostSessions, type Percentiles, type Survey, type Trial } from './findings.ts'
 import { tamperedBlocks, tamperedMessage, tamperedSealing } from './tampering.ts'
-
-/** One key spec in one usage. */
-export interface Trial {
-  readonly spec: SupportedKeySpec
-  readonly usage: KeyUsageType
-  /** Those that work. */
-  readonly works: readonly Ability[]
-  /** Those that do not, each with the reason. */
-  readonly fails: Lacks
-  /** Milliseconds of one operation. */
-  readonly latency?: Percentiles
-}
-
-export interface Percentiles {
-  readonly p50: number
-  readonly p99: number
-}
-
-/** JSON. */
-export interface Survey extends Capabilities {
-  readonly trials: readonly Trial[]
-  /** Those of RSAES-OAEP that the token knows. For the others the worker takes the padding away. */
-  readonly oaepHashes: Profile['oaepHashes']
-  readonly modifiable: boolean
-  readonly copyable: boolean
-  readonly signRecover: boolean
-  readonly tellsLocal: boolean
-  /** What C_Decrypt answers to a wrong ciphertext, where the standard has another name for that. */
-  readonly badCiphertext: readonly string[]
-  /** The same of C_Verify and the signature of another message. */
-  readonly badSignature: readonly string[]
-  /** The token decrypts what was tampered with. */
-  readonly forgeable: boolean
-  /** Bytes of the longest AAD that was tried and works. */
-  readonly longestAad: number
-  /** That can be open at once; no more than `mostSessions` are tried. */
-  readonly sessions: number
-}
 
 type KeyToTry = readonly [SupportedKeySpec, KeyUsageType]
 /** To find out which attributes are understood. */
@@ -70,7 +33,6 @@ const privateKeys: readonly KeyToTry[] = [
   ['RSA_2048', 'SIGN_VERIFY'],
   ['ECC_NIST_P256', 'SIGN_VERIFY'],
 ]
-export const mostSessions = 128
 /** An encryption context of KMS has at most 8192 bytes: KMS Developer Guide, "Resource quotas"; the header of a ciphertext precedes it. */
 const aadLengths = [8192 + 38, 4096, 1024, 64]
 const longestPlaintext = 4096

@@ -2,7 +2,7 @@
 import { profileText } from '../profile-file.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { profileOf } from '../profiles.ts'
-import type { Survey } from './survey.ts'
+import type { Survey } from './findings.ts'
 
 /** @param basedOn the profile that it was inspected with, as the configuration names it */
 export function writtenProfile(name: string, basedOn: string, survey: Survey): string {

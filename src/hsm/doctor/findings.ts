@@ -1,0 +1,45 @@
+/** What a survey finds out, as the inspector reports it to the gateway's side: JSON, and nothing that loads native code. */
+import type { KeyUsageType } from '@aws-sdk/client-kms'
+import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import type { Ability, Profile } from '../profiles/profile.ts'
+import type { Capabilities, Lacks } from '../worker/capabilities.ts'
+
+/** Sessions that a survey opens at the most. */
+export const mostSessions = 128
+
+/** One key spec in one usage. */
+export interface Trial {
+  readonly spec: SupportedKeySpec
+  readonly usage: KeyUsageType
+  /** Those that work. */
+  readonly works: readonly Ability[]
+  /** Those that do not, each with the reason. */
+  readonly fails: Lacks
+  /** Milliseconds of one operation. */
+  readonly latency?: Percentiles
+}
+
+export interface Percentiles {
+  readonly p50: number
+  readonly p99: number
+}
+
+export interface Survey extends Capabilities {
+  readonly trials: readonly Trial[]
+  /** Those of RSAES-OAEP that the token knows. For the others the worker takes the padding away. */
+  readonly oaepHashes: Profile['oaepHashes']
+  readonly modifiable: boolean
+  readonly copyable: boolean
+  readonly signRecover: boolean
+  readonly tellsLocal: boolean
+  /** What C_Decrypt answers to a wrong ciphertext, where the standard has another name for that. */
+  readonly badCiphertext: readonly string[]
+  /** The same of C_Verify and the signature of another message. */
+  readonly badSignature: readonly string[]
+  /** The token decrypts what was tampered with. */
+  readonly forgeable: boolean
+  /** Bytes of the longest AAD that was tried and works. */
+  readonly longestAad: number
+  /** That can be open at once; no more than `mostSessions` are tried. */
+  readonly sessions: number
+}
