@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { getCompileCacheDir } from 'node:module'
 import { dirname, extname } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import { OperatorError } from '../errors.ts'
 
 /** The process entries of this folder. */
@@ -14,6 +15,8 @@ export interface Child {
   readonly socket: Duplex
   /** What the native library writes there. */
   readonly errors: Readable
+  /** Resolves when the process is gone, or was never there: to a signal, an exit code or an error. */
+  readonly ended: Promise<string>
 }
 
 /**
@@ -23,17 +26,48 @@ export interface Child {
 const shell = 'ulimit -c 0; exec nice -n 5 "$@"'
 
 /**
+ * The child ends when this process does, however it does: see worker/watchdog.ts.
+ *
  * @param argument handed over as JSON on the command line, where everyone can read it: no secrets
  * @param environment the whole environment of the child: nothing else is inherited, but for the place of compiled code
+ * @throws OperatorError when no process can be started, such as out of file descriptors
  */
 export function startChild(entry: Entry, argument: unknown, environment: Readonly<Record<string, string>>): Child {
-  const { pathname } = new URL(`./${entry}${extname(import.meta.url)}`, import.meta.url)
-  const command = [process.execPath, decodeURIComponent(pathname), JSON.stringify(argument)]
-  const child = spawn('/bin/sh', ['-c', shell, 'sh', ...command], {
-    env: { ...compileCache(), ...environment },
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-  })
-  return { process: child, socket: child.stdio[3] as Duplex, errors: child.stderr as Readable }
+  const command = [
+    process.execPath,
+    `--import=${urlOf('worker/watchdog')}`,
+    fileURLToPath(urlOf(entry)),
+    JSON.stringify(argument),
+    `${process.pid}`,
+  ]
+  const child = spawned(() =>
+    spawn('/bin/sh', ['-c', shell, 'sh', ...command], {
+      env: { ...compileCache(), ...environment },
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    }),
+  )
+  const { promise: ended, resolve } = Promise.withResolvers<string>()
+  child.on('error', error => resolve(error.message))
+  child.on('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
+  return { process: child, socket: child.stdio[3] as Duplex, errors: child.stderr as Readable, ended }
+}
+
+/** Out of file descriptors, spawn answers a child without streams and emits an error later; out of memory it throws. */
+function spawned(start: () => ChildProcess): ChildProcess {
+  let reason = 'the limit of file descriptors is reached'
+  try {
+    const child = start()
+    if (child.stdio !== undefined) return child
+    child.on('error', () => {})
+  } catch (error) {
+    reason = (error as Error).message
+  }
+  throw new OperatorError(`The process that loads the PKCS#11 library cannot be started: ${reason}.`)
+}
+
+/** Of a module of this folder. */
+function urlOf(name: string): URL {
+  return new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
 }
 
 /** Where this process keeps compiled code, the child does too: it starts in half the time. */
@@ -60,10 +94,7 @@ export async function runChild<T>(
   child.socket.on('error', () => {})
   const timer = setTimeout(() => child.process.kill('SIGKILL'), reportDeadline)
   try {
-    const end = await new Promise<string>((resolve, reject) => {
-      child.process.on('error', reject)
-      child.process.on('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
-    })
+    const end = await child.ended
     if (parts.length === 0) throw new OperatorError(diedOf(end))
   } finally {
     clearTimeout(timer)

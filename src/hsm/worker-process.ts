@@ -90,7 +90,7 @@ export class WorkerProcess {
   constructor(argument: WorkerArgument, environment: Readonly<Record<string, string>>, events: WorkerEvents) {
     this.#events = events
     this.#child = startChild('worker/worker', argument, environment)
-    const { process, socket, errors } = this.#child
+    const { socket, errors, ended } = this.#child
     this.ready = this.#start.promise
     this.#writer = new FrameWriter((batch, sent) => socket.write(batch, sent))
     const reader = new FrameReader((id, kind, payload) => this.#receive(id, kind, payload))
@@ -98,13 +98,7 @@ export class WorkerProcess {
     // Its end says the same, once everything that it wrote has been read.
     socket.on('error', () => {})
     errors.on('data', chunk => events.wrote(this, String(chunk)))
-    const ended = Promise.withResolvers<void>()
-    this.ended = ended.promise
-    process.on('error', error => this.#lose(error.message))
-    process.on('close', (code, signal) => {
-      this.#lose(signal ?? `exit code ${code}`)
-      ended.resolve()
-    })
+    this.ended = ended.then(how => this.#lose(how))
     this.#watch(performance.now() + startDeadline)
   }
 
