@@ -67,6 +67,7 @@ export const schema = z.strictObject({
         .min(1024 * 1024)
         .default(32 * 1024 * 1024),
       maxConnections: z.int().min(1).default(1024),
+      cors: z.boolean().default(true),
       tls: z.strictObject({ certificate: z.string(), key: z.string() }).optional(),
     })
     .prefault({}),

@@ -5,6 +5,7 @@ import { handle } from '../pipeline.ts'
 import type { Readiness } from '../readiness.ts'
 import type { ConnectionMetrics, Log, PathServices } from '../services.ts'
 import type { ConnectionLimits } from './connections.ts'
+import { preflight, readable } from './cors.ts'
 import { listen, type RunningServer } from './listener.ts'
 import type { TlsFiles } from './tls.ts'
 
@@ -19,6 +20,8 @@ interface Address {
 
 export interface Listen extends Address, ConnectionLimits {
   readonly tls?: TlsFiles | undefined
+  /** Whether pages of other origins may call. */
+  readonly cors: boolean
 }
 
 export async function serveApi(
@@ -33,12 +36,15 @@ export async function serveApi(
     await endOfTurn()
     return handle(request, api, services)
   }
+  const share = options.cors ? readable : (_: ApiRequest, response: ApiResponse) => response
   const respond = async (request: ApiRequest) => {
+    const asked = options.cors ? preflight(request) : undefined
+    if (asked) return asked
     try {
-      return (await probe(request, readiness)) ?? (await call(request))
+      return (await probe(request, readiness)) ?? share(request, await call(request))
     } catch (error) {
       log.error({ err: error }, 'request failed outside the request path')
-      return api.refuse(new Failure('KMSInternalException'), randomUUID(), request)
+      return share(request, api.refuse(new Failure('KMSInternalException'), randomUUID(), request))
     }
   }
   return listen({ ...options, respond, metrics, log })

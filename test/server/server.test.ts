@@ -59,7 +59,7 @@ const services = {
   log: { error() {}, warn() {}, info() {} },
 } as unknown as PathServices
 
-const limits = { bodyLimit: 2048, bodyBudget: 65_536, maxConnections: 100 }
+const limits = { bodyLimit: 2048, bodyBudget: 65_536, maxConnections: 100, cors: false }
 let server: RunningServer
 let api: PatientApi
 
