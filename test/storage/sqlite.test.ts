@@ -25,7 +25,7 @@ import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
 import { storageContract } from '../contracts/storage.ts'
-import { account, aKey, anAlias, region } from './records.ts'
+import { account, aKey, aMaterial, anAlias, region } from './records.ts'
 import { canMount, onSmallDisk } from './small-disk.ts'
 
 storageContract('a SQLite file', true, () => {
@@ -237,7 +237,7 @@ describe('a SQLite file', () => {
     const opened = openStorage(sqlite(path, { create: true }))
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of strongroom (schema 999, this version knows 4)',
+      'was written by a newer version of strongroom (schema 999, this version knows 5)',
     )
   })
 
@@ -262,6 +262,39 @@ describe('a SQLite file', () => {
       { public_key: new Uint8Array([1, 2]) },
       { public_key: null },
     ])
+  })
+
+  it.each([
+    ['eusc-de-east-1', 'aws-eusc'],
+    ['us-iso-east-1', 'aws-iso'],
+    ['us-isob-west-1', 'aws-iso-b'],
+    ['eu-isoe-west-1', 'aws-iso-e'],
+    ['us-isof-south-1', 'aws-iso-f'],
+    ['eu-central-1', 'aws'],
+  ])('that took %s for a region of the partition aws gets ARNs of %s', async (region, partition) => {
+    const path = join(directory, `${region}.db`)
+    const storage = await openStorage(sqlite(path, { create: true }))
+    const policy = `{"Statement":[{"Principal":{"AWS":["arn:aws:iam::${account}:root","${account}"]}}]}`
+    const key = aKey(1, { region, policy })
+    const destroyed = { material: aMaterial(2).id, hsm: 'main', keyArn: aKey(2, { region }).arn, revision: 0 }
+    const changes = new Changes('event')
+    changes.put('keys', key)
+    changes.put('aliases', anAlias('one', key))
+    changes.put('destructions', destroyed)
+    await storage.commit(changes)
+    await storage.close()
+    query(path, 'delete from strongroom_migrations where number > 4')
+    const again = await openStorage(sqlite(path))
+    const right = (arn: string) => arn.replace('arn:aws:', `arn:${partition}:`)
+    expect(again.keys.find(right(key.arn))).toMatchObject({
+      ...key,
+      arn: right(key.arn),
+      policy: right(policy),
+      revision: 1,
+    })
+    expect(again.aliases.ofKey(right(key.arn))).toMatchObject([{ arn: right(anAlias('one', key).arn) }])
+    await again.close()
+    expect(query(path, 'select key_arn from destructions')).toEqual([{ key_arn: right(destroyed.keyArn) }])
   })
 
   it('is not opened when it belongs to another application, and stays as it was', async () => {
