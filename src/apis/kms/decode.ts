@@ -169,32 +169,32 @@ const greatestInteger = 2 ** 31 - 1
 
 const decoders: Record<ScalarShape['type'], (raw: unknown) => unknown> = {
   string(raw) {
-    if (typeof raw !== 'string') throw wrongType(raw, notConvertible(raw, 'a String'))
+    if (typeof raw !== 'string') throw notConvertible(raw, 'a String')
     // A lone surrogate has no UTF-8 encoding: two encryption contexts would share their bytes.
     if (!raw.isWellFormed()) throw new Failure('SerializationException')
     return raw
   },
   blob(raw) {
-    if (typeof raw !== 'string') throw wrongType(raw, notConvertible(raw, 'a Blob'))
+    if (typeof raw !== 'string') throw notConvertible(raw, 'a Blob')
     const bytes = Buffer.from(raw, 'base64')
     if (isCanonical(raw, bytes)) return bytes
     wipe(bytes)
     throw new Failure('SerializationException')
   },
   integer(raw) {
-    if (typeof raw !== 'number') throw wrongType(raw, notConvertible(raw, 'an Integer'))
+    if (typeof raw !== 'number') throw notConvertible(raw, 'an Integer')
     // Measured on AWS: a number beyond the integers is the last of them, and fails the check of its range.
     const nearest = Math.min(Math.max(raw, leastInteger), greatestInteger)
-    if (!Number.isInteger(nearest)) throw wrongType(raw, notConvertible(raw, 'an Integer'))
+    if (!Number.isInteger(nearest)) throw notConvertible(raw, 'an Integer')
     return nearest | 0
   },
   boolean(raw) {
-    if (typeof raw !== 'boolean') throw wrongType(raw, notConvertible(raw, 'a Boolean'))
+    if (typeof raw !== 'boolean') throw notConvertible(raw, 'a Boolean')
     return raw
   },
   timestamp(raw) {
     const date = new Date(typeof raw === 'number' ? Math.round(raw * 1000) : Number.NaN)
-    if (Number.isNaN(date.getTime())) throw wrongType(raw, notConvertible(raw, 'a Timestamp'))
+    if (Number.isNaN(date.getTime())) throw notConvertible(raw, 'a Timestamp')
     return date
   },
 }
@@ -230,7 +230,7 @@ function wrongType(raw: unknown, otherwise: string): Failure {
 }
 
 /** Names the JSON type, never the value. */
-function notConvertible(raw: unknown, wanted: string): string {
+function notConvertible(raw: unknown, wanted: string): Failure {
   const token = typeof raw === 'boolean' ? `${raw}` : typeof raw
-  return `${token.toUpperCase()}_VALUE can not be converted to ${wanted}`
+  return wrongType(raw, `${token.toUpperCase()}_VALUE can not be converted to ${wanted}`)
 }
