@@ -72,8 +72,6 @@ export async function listen(listener: ListenerOptions): Promise<RunningServer> 
 }
 
 function connectEvents(server: Server, connections: Connections, isTls: boolean): void {
-  // By default Node.js drops the lines of a header section after the first thousand or so; their size is limited anyway.
-  server.maxHeadersCount = 0
   // A caller may end its side of the connection after a request, and still be answered. Node.js has it, and does not document it.
   Object.assign(server, { httpAllowHalfOpen: true })
   // Beyond a maximum it would drop headers and say nothing.

@@ -69,7 +69,7 @@ describe('a signed header', () => {
     ['that Node.js keeps apart', 'set-cookie', ['Set-Cookie: a=1', 'Set-Cookie: b=2'], 'a=1,b=2'],
     ['of which Node.js keeps the first', 'user-agent', ['User-Agent: a', 'User-Agent: b'], 'a,b'],
     ['of which Node.js keeps the first, too', 'etag', ['ETag: a', 'ETag: b'], 'a,b'],
-    ['on more lines than Node.js counts', 'x-example', Array(1500).fill('X-Example: 1'), Array(1500).fill('1').join()],
+    ['on as many lines as there may be', 'x-example', Array(980).fill('X-Example: 1'), Array(980).fill('1').join()],
     ['called like a member of every object', 'constructor', ['constructor: a', 'constructor: b'], 'a,b'],
   ])('%s is signed with its lines joined by a comma', async (_, name, lines, value) => {
     const signed = await signedLines({ headers: { [name]: value } })
@@ -85,13 +85,12 @@ describe('a header that says one thing only', () => {
     ['X-Amz-Date', 'IncompleteSignatureException'],
     ['X-Amz-Target', 'InvalidSignatureException'],
     ['X-Amz-Content-SHA256', 'InvalidSignatureException'],
-    ['Host', undefined],
+    ['Host', 'MalformedHttpRequestException'],
   ])('is refused twice: %s', async (name, code) => {
     const signed = await signedLines()
     const line = `${name}: ${signed[name.toLowerCase()]}`
     const { status, body } = await post('/', signed, [line, line])
-    expect(status).toBe(400)
-    if (code !== undefined) expect(JSON.parse(body).__type).toBe(code)
+    expect([status, JSON.parse(body).__type]).toEqual([400, code])
   })
 
   it('is refused twice though both were signed: X-Amz-Target', async () => {
