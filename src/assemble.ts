@@ -40,14 +40,19 @@ export interface Gateway {
 
 export const clock = () => Date.now()
 
-/** Starts a gateway. Rejects with OperatorError, having closed what was opened, when a part cannot start. */
-export async function startGateway(config: Config): Promise<Gateway> {
+/**
+ * Starts a gateway. Rejects with OperatorError, having closed what was opened, when a part cannot start.
+ *
+ * @param locked called before the HSMs are connected, once no other process can have opened storage
+ */
+export async function startGateway(config: Config, locked = () => {}): Promise<Gateway> {
   const opened = new AsyncDisposableStack()
   try {
     const log = createLog(config.log.level)
     const metrics = createMetrics(() => hsms.all)
     const storage = await openDatabase(config, opened)
     requireSystemKeys(config, storage)
+    locked()
     const hsms = await connectHsms(config, storage, opened, { observe: call => metrics.hsmCall(call), log })
     const { audit, outbox } = await openAudit(config, storage, opened, log)
     const api = new KmsApi({

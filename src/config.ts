@@ -136,8 +136,8 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       Object.entries(config.hsms).map(([name, hsm]) => {
         // A profile is a name, or a file.
         const profile = /^\.{0,2}\//.test(hsm.profile) ? absolute(hsm.profile) : hsm.profile
-        const members = hsm.members && mapValues(hsm.members, member => withAbsolutePin(member, absolute))
-        return [name, { ...withAbsolutePin(hsm, absolute), profile, members }]
+        const members = hsm.members && mapValues(hsm.members, member => withAbsoluteFiles(member, absolute))
+        return [name, { ...withAbsoluteFiles(hsm, absolute), profile, members }]
       }),
     ),
   }
@@ -163,8 +163,17 @@ function withPin<T extends Pick<MemberConfig, 'pinVariable' | 'environment'>>(pa
   return { ...part, pinFile: undefined, environment: { ...environment, [pinVariable]: pin } }
 }
 
-function withAbsolutePin<T extends { pinFile?: string | undefined }>(part: T, absolute: (path: string) => string): T {
-  return part.pinFile === undefined ? part : { ...part, pinFile: absolute(part.pinFile) }
+type Files = Pick<MemberConfig, 'pinFile' | 'environment'>
+
+/** A variable may hold anything; a value that begins with ./ or ../ is a path. */
+function withAbsoluteFiles<T extends Files>(part: T, absolute: (path: string) => string): T {
+  const { pinFile, environment } = part
+  const value = (text: string) => (/^\.{1,2}\//.test(text) ? absolute(text) : text)
+  return {
+    ...part,
+    ...(pinFile !== undefined && { pinFile: absolute(pinFile) }),
+    ...(environment && { environment: mapValues(environment, value) }),
+  }
 }
 
 function mapValues<T>(record: Readonly<Record<string, T>>, change: (value: T) => T): Record<string, T> {
@@ -220,18 +229,18 @@ const administratorKey = z.object({
   secretAccessKey: z.string().min(8, 'has fewer than 8 characters').max(128, 'has more than 128 characters'),
 })
 
-/** The access key that the environment gives to the administrator at the first run, if it does. */
+/** Environment variables that give the administrator its access key at the first run. */
+export const administratorVariables = ['STRONGROOM_ADMIN_ACCESS_KEY_ID', 'STRONGROOM_ADMIN_SECRET_ACCESS_KEY'] as const
+
+/** The access key that the environment gives to the administrator, if it does. Throws OperatorError. */
 export function administratorKeyFromEnvironment(): z.infer<typeof administratorKey> | undefined {
-  const names = {
-    accessKeyId: 'STRONGROOM_ADMIN_ACCESS_KEY_ID',
-    secretAccessKey: 'STRONGROOM_ADMIN_SECRET_ACCESS_KEY',
-  }
-  const { [names.accessKeyId]: accessKeyId, [names.secretAccessKey]: secretAccessKey } = process.env
+  const [idName, secretName] = administratorVariables
+  const { [idName]: accessKeyId, [secretName]: secretAccessKey } = process.env
   if (!accessKeyId && !secretAccessKey) return undefined
   const { success, data, error } = administratorKey.safeParse({ accessKeyId, secretAccessKey })
   if (success) return data
   const issue = error.issues[0]!
-  const name = names[issue.path[0] as keyof typeof names]
+  const name = issue.path[0] === 'accessKeyId' ? idName : secretName
   throw new OperatorError(
     `the environment variable ${name} ${issue.code === 'invalid_type' ? 'is missing' : issue.message}`,
   )

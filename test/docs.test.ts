@@ -72,7 +72,7 @@ describe.each(pagesWithCommands)('$path', ({ commands }) => {
   beforeAll(async () => {
     installation = await install({ accounts: ['000000000000'] })
     symlinkSync(installation.folder, join(folder, 'data'))
-    for (const name of ['src', 'docs', 'node_modules', 'package.json'])
+    for (const name of ['src', 'docs', 'scripts', 'node_modules', 'package.json', 'package-lock.json'])
       symlinkSync(join(root, name), join(folder, name))
   })
 
@@ -98,6 +98,9 @@ describe.each(pagesWithCommands)('$path', ({ commands }) => {
   })
 })
 
+/** For a gateway that the commands of a page start: it and the one after it are hardly in use. */
+const ownPort = 20_000 + 2 * Math.floor(Math.random() * 5000)
+
 /** In a shell that goes on where the one of the block before ended. */
 function run(
   { language, code }: Block,
@@ -107,6 +110,7 @@ function run(
   const own = code
     .replaceAll('http://127.0.0.1:7700', gateway?.url ?? 'no gateway')
     .replaceAll('http://127.0.0.1:7701', gateway?.metricsUrl ?? 'no gateway')
+    .replaceAll('7800', String(ownPort))
   const command = language === 'js' ? `node --input-type=module <<'END'\n${own}\nEND` : own
   const script = `set -eu -o pipefail\n[ ! -e .env ] || . ./.env\n${command}\nexport -p > .env`
   const environment = { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, HOME: folder, AWS_PAGER: '' }

@@ -6,7 +6,7 @@ import type { AccessKey } from '../model/caller.ts'
 import { partitions } from '../model/partitions.ts'
 import { encryptBlob } from '../operations/ciphertexts.ts'
 import { createMaterial } from '../operations/materials.ts'
-import { Changes } from '../storage/storage.ts'
+import { Changes, type Storage } from '../storage/storage.ts'
 import type { PlainAccessKey } from './credentials.ts'
 
 /** What an administrator may do: everything that its account may. */
@@ -18,7 +18,7 @@ const administratorAccess = JSON.stringify({
 const userName = 'administrator'
 
 /** What `init` works on: its changes are put on record like those of callers. */
-type Installation = Backends & Recording
+export type Installation = Backends & Recording
 
 /** For the audit record: nobody has signed for what `init` does, but a user of this machine has run it. */
 const byWhom = () => ({ command: 'init', uid: process.getuid?.() })
@@ -37,28 +37,41 @@ export async function ensureSystemKeys(hsm: Hsm, { storage, audit, outbox }: Ins
   }
 }
 
-/** Creates the administrator of an account and its access key, if they are missing. Its secret is sealed by the region's HSM. */
-export async function ensureAdministrator(
-  account: string,
-  region: string,
-  { storage, hsms, audit, outbox }: Installation,
-  given: PlainAccessKey | undefined,
-): Promise<PlainAccessKey> {
-  const arnIn = (partition: string) => principalArn(partition, account, `user/${userName}`)
-  // Whatever the first region was when it was created: it is the administrator in all of them.
-  const present = partitions.flatMap(({ id }) => storage.accessKeys.ofPrincipal(arnIn(id)))[0]
-  if (present) return plain(present, { storage, hsms })
-  const hsm = hsms.ofRegion(region)
-  const key = given ?? {
+export function hasSystemKeys(hsm: string, { systemKeys }: Storage): boolean {
+  return systemKeyPurposes.every(purpose => systemKeys.find(hsm, purpose) !== undefined)
+}
+
+/** Whatever the first region was when it was created: it is the administrator in all of them. */
+export function administratorKey(account: string, { accessKeys }: Storage): AccessKey | undefined {
+  return partitions.flatMap(({ id }) => accessKeys.ofPrincipal(arnIn(id, account)))[0]
+}
+
+/** Draws an access key in the HSM. */
+export async function newAccessKey(hsm: Hsm): Promise<PlainAccessKey> {
+  return {
     accessKeyId: `AKIA${await base32(hsm, 16)}`,
     secretAccessKey: Buffer.from(await hsm.random(30)).toString('base64'),
   }
-  if (storage.accessKeys.find(key.accessKeyId)) {
-    throw new OperatorError(`the access key ${key.accessKeyId} belongs to another account already`)
+}
+
+/** Throws OperatorError when the access key is another account's. */
+export function requireUnused({ accessKeyId }: PlainAccessKey, { accessKeys }: Storage): void {
+  if (accessKeys.find(accessKeyId)) {
+    throw new OperatorError(`the access key ${accessKeyId} belongs to another account already`)
   }
+}
+
+/** Creates the administrator of an account, with its access key, whose secret is sealed by the region's HSM. */
+export async function createAdministrator(
+  account: string,
+  region: string,
+  { storage, hsms, audit, outbox }: Installation,
+  key: PlainAccessKey,
+): Promise<void> {
+  const hsm = hsms.ofRegion(region)
   const { material } = storage.systemKeys.find(hsm.name, 'seal')!
   const context = { accessKeyId: key.accessKeyId }
-  const arn = arnIn(partitionOf(region))
+  const arn = arnIn(partitionOf(region), account)
   const event = audit.event('CreateAdministrator', arn, { accessKeyId: key.accessKeyId, ...byWhom() })
   const changes = new Changes(event.eventID)
   changes.put('principals', {
@@ -76,12 +89,16 @@ export async function ensureAdministrator(
     revision: 0,
   })
   await outbox.record(changes, event)
-  return key
 }
 
-async function plain(accessKey: AccessKey, { storage, hsms }: Backends): Promise<PlainAccessKey> {
+/** The access key with its secret, which only its HSM can unseal. */
+export async function plainAccessKey(accessKey: AccessKey, { storage, hsms }: Backends): Promise<PlainAccessKey> {
   const secret = await unsealSecret(accessKey, storage, hsms)
   return { accessKeyId: accessKey.id, secretAccessKey: Buffer.from(secret).toString() }
+}
+
+function arnIn(partition: string, account: string): string {
+  return principalArn(partition, account, `user/${userName}`)
 }
 
 /** RFC 4648, the alphabet of IAM identifiers. */

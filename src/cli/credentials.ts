@@ -1,5 +1,7 @@
+/** The file `credentials` of a data folder. AWS SDKs and Tools Reference Guide, "Shared config and credentials files". */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { OperatorError } from '../errors.ts'
 import { replaceSecretFile } from '../private-files.ts'
 
 export interface PlainAccessKey {
@@ -7,26 +9,49 @@ export interface PlainAccessKey {
   readonly secretAccessKey: string
 }
 
+export function credentialsFile(folder: string): string {
+  return join(folder, 'credentials')
+}
+
+/** The access key that the file of a folder has for an account. */
+export function readCredentials(folder: string, account: string): PlainAccessKey | undefined {
+  const [, , accessKeyId, secretAccessKey] = sectionOf(account).exec(read(credentialsFile(folder))) ?? []
+  return accessKeyId === undefined ? undefined : { accessKeyId, secretAccessKey: secretAccessKey! }
+}
+
 /**
- * Adds an access key to the shared-credentials file `credentials` of a folder, unless it is there. The first account is the
- * profile `default`, any other one has its account id as the name of its profile. AWS SDKs and Tools Reference Guide, "Shared
- * config and credentials files". Returns the path of the file.
+ * Puts the access key of an account into the file, in the place of the one that it has for that account. The first account is the
+ * profile `default`, any other one has its account id as the name of its profile.
  */
-export function writeCredentials(folder: string, account: string, region: string, key: PlainAccessKey): string {
-  const file = join(folder, 'credentials')
+export function writeCredentials(folder: string, account: string, region: string, key: PlainAccessKey): void {
+  const file = credentialsFile(folder)
   const present = read(file)
-  if (present.includes(`aws_access_key_id = ${key.accessKeyId}\n`)) return file
-  const profile = present === '' ? 'default' : account
-  const section = [
-    `[${profile}]`,
-    `# administrator of account ${account}`,
-    `aws_access_key_id = ${key.accessKeyId}`,
-    `aws_secret_access_key = ${key.secretAccessKey}`,
-    `region = ${region}`,
-    '',
-  ]
-  replaceSecretFile(file, `${present}${present && '\n'}${section.join('\n')}`)
-  return file
+  const former = sectionOf(account).exec(present)
+  const profile = former?.[1] ?? (present === '' ? 'default' : account)
+  const section = sectionText(profile, account, region, key)
+  const text = former ? present.replace(former[0], () => section) : `${present}${present && '\n'}${section}`
+  try {
+    if (text !== present) replaceSecretFile(file, text)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new OperatorError(`${file} cannot be written: ${code}`, { cause: error })
+  }
+}
+
+function sectionText(profile: string, account: string, region: string, key: PlainAccessKey): string {
+  return `[${profile}]
+# administrator of account ${account}
+aws_access_key_id = ${key.accessKeyId}
+aws_secret_access_key = ${key.secretAccessKey}
+region = ${region}
+`
+}
+
+function sectionOf(account: string): RegExp {
+  return new RegExp(
+    `^\\[(.*)\\]\n# administrator of account ${account}\naws_access_key_id = (.*)\naws_secret_access_key = (.*)\nregion = .*\n`,
+    'm',
+  )
 }
 
 function read(file: string): string {

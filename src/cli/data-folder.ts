@@ -5,6 +5,7 @@ import { type Config, type ListenOverrides, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { checkSecretFile, checkTrustedFile, checkTrustedFolder, createSecretFile } from '../private-files.ts'
 import { type ConfigOptions, configFile } from './options.ts'
+import { softHsmConfiguration } from './softhsm-configuration.ts'
 
 /** Where distributions put SoftHSM's library. */
 const libraries = [
@@ -62,12 +63,8 @@ export function ensureDataFolder(folder: string): void {
     checkTrustedFolder(folder)
     mkdirSync(join(folder, 'tokens'), { recursive: true, mode: 0o700 })
     ensurePin(join(folder, 'pin'))
-    const softhsm2 = resolve(folder, 'softhsm2.conf')
-    createSecretFile(softhsm2, softhsm2Configuration(resolve(folder, 'tokens')))
-    createSecretFile(
-      join(folder, 'strongroom.yaml'),
-      configuration(libraries.find(existsSync) ?? libraries[0]!, softhsm2),
-    )
+    createSecretFile(join(folder, 'softhsm2.conf'), softHsmConfiguration(resolve(folder)))
+    createSecretFile(join(folder, 'strongroom.yaml'), configuration(libraries.find(existsSync) ?? libraries[0]!))
   } catch (error) {
     if (error instanceof OperatorError) throw error
     const { code } = error as NodeJS.ErrnoException
@@ -90,14 +87,7 @@ function ensurePin(file: string): void {
   createSecretFile(file, `${randomBytes(16).toString('hex')}\n`)
 }
 
-function softhsm2Configuration(tokens: string): string {
-  return `directories.tokendir = ${tokens}
-objectstore.backend = file
-log.level = ERROR
-`
-}
-
-function configuration(library: string, softhsm2: string): string {
+function configuration(library: string): string {
   return `# docs/configuration.yaml explains every key. Paths are relative to this file.
 listen:
   host: 127.0.0.1
@@ -114,7 +104,7 @@ hsms:
       label: strongroom
     pinFile: pin
     environment:
-      SOFTHSM2_CONF: ${JSON.stringify(softhsm2)}
+      SOFTHSM2_CONF: ./softhsm2.conf
 regions:
   us-east-1: softhsm
   us-west-2: softhsm

@@ -8,6 +8,7 @@ import { command } from './command.ts'
 import { openDataFolder } from './data-folder.ts'
 import { reportPage } from './hsm-report.ts'
 import { type ConfigOptions, configOption, dataOption } from './options.ts'
+import { settleSoftHsm } from './softhsm-configuration.ts'
 
 interface DoctorOptions extends ConfigOptions {
   readonly hsm?: string
@@ -29,7 +30,9 @@ export const doctor = command(program => {
     .option('--write-profile <file>', 'write what was found as a profile, for "profile: ./file" in the configuration')
     .option('--force', 'try the PIN even though an earlier try was wrong: it may lock the token')
     .action(async (options: DoctorOptions) => {
-      const hsms = chosen(openDataFolder(options).config.hsms, options)
+      const folder = openDataFolder(options)
+      settleSoftHsm(folder, { write: false })
+      const hsms = chosen(folder.config.hsms, options)
       const reports: Record<string, HsmReport> = {}
       for (const [name, { token, ...hsm }] of Object.entries(hsms)) {
         reports[name] = await inspectHsm({

@@ -1,13 +1,33 @@
 import { statSync } from 'node:fs'
 import { connectHsms, openAudit, openDatabase } from '../assemble.ts'
 import { administratorKeyFromEnvironment, type Config, type HsmConfig } from '../config.ts'
+import { OperatorError } from '../errors.ts'
 import { profileOf } from '../hsm/profiles.ts'
 import { provisionHsm } from '../hsm/provision.ts'
-import { ensureAdministrator, ensureSystemKeys } from './administrator.ts'
+import type { Storage } from '../storage/storage.ts'
+import {
+  administratorKey,
+  createAdministrator,
+  ensureSystemKeys,
+  hasSystemKeys,
+  type Installation,
+  newAccessKey,
+  plainAccessKey,
+  requireUnused,
+} from './administrator.ts'
 import { command } from './command.ts'
-import { writeCredentials } from './credentials.ts'
-import { ensureDataFolder, ensureSecurityOfficerPin, openDataFolder } from './data-folder.ts'
+import { credentialsFile, type PlainAccessKey, readCredentials, writeCredentials } from './credentials.ts'
+import { type DataFolder, ensureDataFolder, ensureSecurityOfficerPin, openDataFolder } from './data-folder.ts'
 import { type ConfigOptions, configOption, dataOption, parseAccount } from './options.ts'
+import { settleSoftHsm } from './softhsm-configuration.ts'
+
+interface InitOptions extends ConfigOptions {
+  readonly account?: string
+  readonly writeCredentials?: boolean
+}
+
+/** Of the first administrator, unless another one is named. */
+const firstAccount = '000000000000'
 
 export const init = command(program => {
   program
@@ -15,21 +35,33 @@ export const init = command(program => {
     .description('create what is missing: configuration, token, storage, administrator; safe to repeat')
     .addOption(dataOption())
     .addOption(configOption())
-    .option('--account <id>', 'AWS account of the administrator', parseAccount, '000000000000')
-    .action(async (options: ConfigOptions & { account: string }) => {
-      if (options.config === undefined) ensureDataFolder(options.data)
-      const { path, config } = openDataFolder(options)
+    .option(
+      '--account <id>',
+      `AWS account of the administrator (default: "${firstAccount}", if there is none yet)`,
+      parseAccount,
+    )
+    .option('--write-credentials', "write the administrator's access key into the file credentials again")
+    .action(async (options: InitOptions) => {
       const given = administratorKeyFromEnvironment()
-      for (const hsm of Object.values(config.hsms)) await provision(hsm)
+      if (options.config === undefined) ensureDataFolder(options.data)
+      const folder = openDataFolder(options)
+      const { config } = folder
       await using opened = new AsyncDisposableStack()
+      // From here on no other process works on this folder.
       const storage = await openDatabase(config, opened, { create: !isInUse(config) })
-      const hsms = await connectHsms(config, storage, opened)
-      const installation = { storage, hsms, ...(await openAudit(config, storage, opened)) }
-      for (const hsm of hsms.all) await ensureSystemKeys(hsm, installation)
-      const region = Object.keys(config.regions)[0]!
-      const accessKey = await ensureAdministrator(options.account, region, installation, given)
-      const credentials = writeCredentials(path, options.account, region, accessKey)
-      process.stdout.write(`Ready. The administrator's access key is in ${credentials}\n`)
+      settleSoftHsm(folder, { write: true })
+      const account = options.account ?? firstAccountOf(storage)
+      if (!isComplete(config, storage, account) || options.writeCredentials) {
+        for (const [name, hsm] of Object.entries(config.hsms)) if (!hasSystemKeys(name, storage)) await provision(hsm)
+        const hsms = await connectHsms(config, storage, opened)
+        const installation = { storage, hsms, ...(await openAudit(config, storage, opened)) }
+        for (const hsm of hsms.all) await ensureSystemKeys(hsm, installation)
+        await ensureAdministrator(account, folder, installation, {
+          given,
+          isRepeated: options.writeCredentials ?? false,
+        })
+      }
+      process.stdout.write(conclusion(account, folder, storage))
     })
 })
 
@@ -38,10 +70,57 @@ function isInUse({ audit: { file } }: Config): boolean {
   return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0
 }
 
+/** The account whose administrator is created when none is named; none where there is another administrator. */
+function firstAccountOf(storage: Storage): string | undefined {
+  const isThere = administratorKey(firstAccount, storage) !== undefined
+  return isThere || storage.accessKeys.count() === 0 ? firstAccount : undefined
+}
+
+function isComplete({ hsms }: Config, storage: Storage, account: string | undefined): boolean {
+  const isKnown = account === undefined || administratorKey(account, storage) !== undefined
+  return isKnown && Object.keys(hsms).every(name => hasSystemKeys(name, storage))
+}
+
 /** Tokens of hardware are created by their vendor's tools. */
 async function provision({ token, ...hsm }: HsmConfig): Promise<void> {
   const { pinFile } = hsm
   if (!profileOf(hsm.profile).provisions || token.label === undefined || pinFile === undefined) return
   const securityOfficerPinFile = ensureSecurityOfficerPin(pinFile)
   await provisionHsm({ ...hsm, pinFile, tokenLabel: token.label, securityOfficerPinFile })
+}
+
+/**
+ * Creates the administrator of an account if there is none. Its access key is written to the credentials file first: if only one of the two is
+ * done, the next run finds the key there. A key that storage knows is not written again, as somebody may have moved it away, unless
+ * that is asked for.
+ */
+async function ensureAdministrator(
+  account: string | undefined,
+  { path, config }: DataFolder,
+  installation: Installation,
+  { given, isRepeated }: { given: PlainAccessKey | undefined; isRepeated: boolean },
+): Promise<void> {
+  if (account === undefined) {
+    if (isRepeated) throw new OperatorError('the administrators are of other accounts: name one with --account')
+    return
+  }
+  const { storage, hsms } = installation
+  const region = Object.keys(config.regions)[0]!
+  const present = administratorKey(account, storage)
+  if (present !== undefined) {
+    if (isRepeated) writeCredentials(path, account, region, await plainAccessKey(present, installation))
+    return
+  }
+  const key = given ?? readCredentials(path, account) ?? (await newAccessKey(hsms.ofRegion(region)))
+  requireUnused(key, storage)
+  writeCredentials(path, account, region, key)
+  await createAdministrator(account, region, installation, key)
+}
+
+function conclusion(account: string | undefined, { path }: DataFolder, storage: Storage): string {
+  const file = credentialsFile(path)
+  if (account === undefined) return 'Ready.\n'
+  const { id } = administratorKey(account, storage)!
+  if (readCredentials(path, account)?.accessKeyId === id) return `Ready. The administrator's access key is in ${file}\n`
+  return `Ready. The administrator's access key ${id} is not in ${file}\n`
 }

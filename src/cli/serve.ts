@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { startGateway } from '../assemble.ts'
+import { shellQuoted } from '../shell-quoted.ts'
 import { command } from './command.ts'
+import { credentialsFile } from './credentials.ts'
 import { openDataFolder } from './data-folder.ts'
 import { type ConfigOptions, configOption, dataOption, parsePort } from './options.ts'
+import { settleSoftHsm } from './softhsm-configuration.ts'
 
 /**
  * Threads of libuv's pool, which nothing but the audit journal uses, for one write at a time. One thread is woken with its caches
@@ -21,8 +23,9 @@ export const serve = command(program => {
     .option('--port <n>', 'port of the AWS KMS API, instead of the configured one', parsePort)
     .action(async (options: ConfigOptions & { host?: string; port?: number }) => {
       process.env.UV_THREADPOOL_SIZE ??= poolThreads
-      const { path, config } = openDataFolder(options, { host: options.host, port: options.port })
-      const gateway = await startGateway(config)
+      const folder = openDataFolder(options, { host: options.host, port: options.port })
+      const { path, config } = folder
+      const gateway = await startGateway(config, () => settleSoftHsm(folder, { write: true }))
       const end = signalled()
       process.stdout.write(welcome(gateway.url, path))
       await end
@@ -32,11 +35,11 @@ export const serve = command(program => {
 
 /** Two lines to paste, where init has left an administrator's credentials. */
 function welcome(url: string, folder: string): string {
-  const credentials = join(folder, 'credentials')
+  const credentials = credentialsFile(folder)
   const heading = `Strongroom serves the AWS KMS API at ${url}\n`
   if (!existsSync(credentials)) return heading
   return `${heading}
-  export AWS_ENDPOINT_URL_KMS=${url} AWS_SHARED_CREDENTIALS_FILE=${credentials}
+  export AWS_ENDPOINT_URL_KMS=${shellQuoted(url)} AWS_SHARED_CREDENTIALS_FILE=${shellQuoted(credentials)}
   aws kms create-key
 `
 }

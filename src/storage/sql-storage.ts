@@ -63,7 +63,11 @@ class SqlStorage implements Storage {
       ofKey: keyArn => view.aliases.group(keyArn),
     }
     this.principals = { find: arn => view.principals.find(arn) }
-    this.accessKeys = { find: id => view.accessKeys.find(id), ofPrincipal: arn => view.accessKeys.group(arn) }
+    this.accessKeys = {
+      find: id => view.accessKeys.find(id),
+      ofPrincipal: arn => view.accessKeys.group(arn),
+      count: () => view.accessKeys.all().length,
+    }
     this.systemKeys = {
       find: (hsm: string, purpose: SystemKey['purpose']) => view.systemKeys.find(systemKeyIdentity(hsm, purpose)),
     }

@@ -82,7 +82,11 @@ export interface Storage {
     ofKey(keyArn: string): readonly Alias[]
   }
   readonly principals: { find(arn: string): Principal | undefined }
-  readonly accessKeys: { find(id: string): AccessKey | undefined; ofPrincipal(arn: string): readonly AccessKey[] }
+  readonly accessKeys: {
+    find(id: string): AccessKey | undefined
+    ofPrincipal(arn: string): readonly AccessKey[]
+    count(): number
+  }
   readonly systemKeys: { find(hsm: string, purpose: SystemKey['purpose']): SystemKey | undefined }
   readonly destructions: { list(): readonly Destruction[] }
   readonly outbox: {

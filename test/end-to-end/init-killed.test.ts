@@ -1,0 +1,75 @@
+/** `init` that is killed, or runs twice at once: the next one completes what is there, and nothing that was made is lost. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { strongroom } from './gateway.ts'
+
+const program = join(import.meta.dirname, '../../src/main.ts')
+
+let folder: string
+const inFolder = (name: string) => join(folder, name)
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'strongroom-init-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const init = (...options: string[]) => strongroom(['init', '--data', folder, ...options])
+const ready = () => ({
+  code: 0,
+  stderr: '',
+  stdout: `Ready. The administrator's access key is in ${inFolder('credentials')}\n`,
+})
+
+/** Kills an init as soon as something is there. Resolves to whether it was killed before it ended. */
+async function killedWhen(isThere: () => boolean): Promise<boolean> {
+  const child = spawn(process.execPath, [program, 'init', '--data', folder], { stdio: 'ignore' })
+  const ended = once(child, 'exit')
+  while (child.exitCode === null && !isThere()) await delay(1)
+  child.kill('SIGKILL')
+  const [, signal] = (await ended) as [number | null, string | null]
+  return signal === 'SIGKILL'
+}
+
+const has = (name: string) => existsSync(inFolder(name))
+const sizeOf = (name: string) => statSync(inFolder(name), { throwIfNoEntry: false })?.size ?? 0
+
+it('is completed by the next one, wherever it was killed', async () => {
+  const points = [
+    () => has('tokens'),
+    () => has('pin'),
+    () => has('softhsm2.conf'),
+    () => has('strongroom.yaml'),
+    () => has('strongroom.db'),
+    () => sizeOf('strongroom.db') + sizeOf('strongroom.db-wal') > 0,
+    () => has('so-pin'),
+    () => readdirSync(inFolder('tokens')).length > 0,
+    () => has('audit.jsonl'),
+    () => has('credentials'),
+  ]
+  for (const isThere of points) expect(await killedWhen(isThere)).toBe(true)
+  const pin = readFileSync(inFolder('pin'), 'utf8')
+  const credentials = readFileSync(inFolder('credentials'), 'utf8')
+  expect(await init()).toEqual(ready())
+  // The secret that only the HSM can unseal is the one that was left in the file.
+  expect(await init('--write-credentials')).toEqual(ready())
+  expect(readFileSync(inFolder('credentials'), 'utf8')).toBe(credentials)
+  expect(readFileSync(inFolder('pin'), 'utf8')).toBe(pin)
+  expect(readdirSync(inFolder('tokens'))).toHaveLength(1)
+})
+
+it('lets one of several at once do the work, and the others say why they do not', async () => {
+  const all = await Promise.all([init(), init(), init()])
+  expect(all).toContainEqual(ready())
+  for (const { code, stderr } of all.filter(({ code }) => code !== 0)) {
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `strongroom: storage ${inFolder('strongroom.db')} is in use by another strongroom process\n`,
+    })
+  }
+  expect(readdirSync(inFolder('tokens'))).toHaveLength(1)
+  expect(readFileSync(inFolder('credentials'), 'utf8').match(/aws_access_key_id/g)).toHaveLength(1)
+})

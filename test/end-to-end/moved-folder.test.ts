@@ -1,0 +1,162 @@
+/** A data folder holds all of an installation: where it is moved or copied to, it is that installation, and never touches another one. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openDataFolder } from '../../src/cli/data-folder.ts'
+import { settleSoftHsm } from '../../src/cli/softhsm-configuration.ts'
+import { type Gateway, type Installation, install, serve, strongroom } from './gateway.ts'
+
+let elsewhere: string
+let original: Installation
+let gateway: Gateway
+
+beforeAll(async () => {
+  elsewhere = mkdtempSync(join(tmpdir(), 'strongroom-moved-'))
+  original = await install()
+  gateway = await serve(original)
+})
+afterAll(async () => {
+  await gateway?.kill()
+  original?.remove()
+  rmSync(elsewhere, { recursive: true, force: true })
+})
+
+function copyOf(name: string): Installation {
+  const folder = join(elsewhere, name)
+  execFileSync('cp', ['-a', original.folder, folder])
+  return { ...original, folder }
+}
+
+/** Names and contents of the files of the token. */
+const token = ({ folder }: Installation) =>
+  execFileSync('sh', ['-c', 'find tokens -type f ! -name "*.lock" | sort | xargs md5sum'], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+const softHsm = ({ folder }: Installation) => join(folder, 'softhsm2.conf')
+const inOneLine = (says: RegExp) => new RegExp(`^strongroom: [^\\n]*${says.source}[^\\n]*\\n$`)
+
+describe('a copy of a data folder', () => {
+  it.each(['copy', "with späces 'and' $(signs)"])('serves beside the original, on its own token: %s', async name => {
+    const kms = gateway.client()
+    const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
+    const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
+    // Of a folder in use only an atomic snapshot is a backup; this one is at rest.
+    await gateway.stop()
+    const copy = copyOf(name)
+    gateway = await serve(original)
+    const before = token(original)
+
+    const second = await serve(copy)
+    const client = second.client()
+    const { Plaintext } = await client.decrypt({ CiphertextBlob })
+    expect(Buffer.from(Plaintext!).toString()).toBe('text')
+    const made = (await client.createKey({})).KeyMetadata!.KeyId!
+    await expect(gateway.client().describeKey({ KeyId: made })).rejects.toMatchObject({ name: 'NotFoundException' })
+    expect(token(original)).toBe(before)
+    expect(token(copy)).not.toBe(before)
+    expect(await second.stop()).toBe(0)
+  })
+
+  it('is left alone by doctor until a gateway or init has settled in it', async () => {
+    const copy = copyOf('for-doctor')
+    const before = readFileSync(softHsm(copy))
+    const { code, stderr } = await strongroom(['doctor', '--data', copy.folder])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(inOneLine(/the folder was moved; start the gateway or run init in it first/))
+    expect(readFileSync(softHsm(copy))).toEqual(before)
+    expect((await strongroom(['init', '--data', copy.folder])).code).toBe(0)
+    expect(readFileSync(softHsm(copy), 'utf8')).toContain(`\ndirectories.tokendir = ${copy.folder}/tokens\n`)
+  })
+
+  it('is not used with the token of the original, where an old configuration has its path', async () => {
+    const copy = copyOf('old')
+    const configuration = join(copy.folder, 'strongroom.yaml')
+    const old = readFileSync(configuration, 'utf8').replace('./softhsm2.conf', softHsm(original))
+    writeFileSync(configuration, old)
+    const before = token(original)
+    for (const command of ['serve', 'init', 'doctor']) {
+      const { code, stderr } = await strongroom([command, '--data', copy.folder])
+      expect(code).toBe(1)
+      expect(stderr).toMatch(inOneLine(/uses the token of another data folder/))
+      expect(stderr).toContain('write SOFTHSM2_CONF: ./softhsm2.conf')
+    }
+    expect(token(original)).toBe(before)
+  })
+})
+
+describe('softhsm2.conf', () => {
+  const settled = (folder: string) => settleSoftHsm(openDataFolder({ data: folder }), { write: true })
+
+  it('keeps what its user has added, and follows the folder', () => {
+    const copy = copyOf('with-settings')
+    const written = readFileSync(softHsm(copy), 'utf8').replace(
+      'log.level = ERROR',
+      'log.level = DEBUG\nslots.removable = true',
+    )
+    writeFileSync(softHsm(copy), written)
+    settled(copy.folder)
+    expect(readFileSync(softHsm(copy), 'utf8')).toBe(written.replace(original.folder, copy.folder))
+  })
+
+  it('is written where an earlier version has written it', () => {
+    const copy = copyOf('earlier')
+    const text = (folder: string) =>
+      `directories.tokendir = ${folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n`
+    writeFileSync(softHsm(copy), text(original.folder))
+    settled(copy.folder)
+    expect(readFileSync(softHsm(copy), 'utf8')).toBe(text(copy.folder))
+  })
+
+  it.each([
+    'directories.tokendir = /var/lib/softhsm/tokens/\nobjectstore.backend = file\n',
+    'objectstore.backend = file\n# of our own\ndirectories.tokendir = /somewhere/tokens\n',
+  ])('is left alone when it is of a user: %j', text => {
+    const copy = copyOf(`own-${text.length}`)
+    writeFileSync(softHsm(copy), text)
+    settled(copy.folder)
+    expect(readFileSync(softHsm(copy), 'utf8')).toBe(text)
+  })
+
+  it.each([
+    ['#', 'a#b'],
+    ['=', 'a=b'],
+    ['1000 bytes', 'x/'.repeat(500)],
+  ])('is not written for a folder whose path SoftHSM would misread: with %s', async (_what, name) => {
+    const { code, stderr } = await strongroom(['init', '--data', join(elsewhere, name)])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(inOneLine(/SoftHSM cannot use the folder/))
+  })
+})
+
+describe('init', () => {
+  it('does not bring back a secret that was moved away, unless it is told to', async () => {
+    const copy = copyOf('without-secret')
+    const credentials = join(copy.folder, 'credentials')
+    renameSync(credentials, join(elsewhere, 'safe'))
+    const init = (...options: string[]) =>
+      strongroom(['init', '--data', copy.folder, '--account', '111122223333', ...options])
+    const { code, stdout } = await init()
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: `Ready. The administrator's access key AKIA111122223333TEST is not in ${credentials}\n`,
+    })
+    expect((await strongroom(['init', '--data', copy.folder])).stdout).toBe('Ready.\n')
+    expect(existsSync(credentials)).toBe(false)
+    expect((await init('--write-credentials')).code).toBe(0)
+    expect(readFileSync(credentials, 'utf8')).toBe(readFileSync(join(elsewhere, 'safe'), 'utf8'))
+  })
+
+  it('is refused in a folder that is served, while doctor is not', async () => {
+    const { code, stderr } = await strongroom(['init', '--data', original.folder])
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `strongroom: storage ${original.folder}/strongroom.db is in use by another strongroom process\n`,
+    })
+    expect((await strongroom(['doctor', '--data', original.folder])).code).toBe(0)
+    await gateway.client().listKeys({})
+    expect(gateway.complaints()).toEqual([])
+  })
+})
