@@ -54,7 +54,7 @@ const onlyIn: readonly { readonly what: RegExp; readonly where: RegExp }[] = [
   { what: /from '(node:sqlite|pg|better-sqlite3)'/, where: /^storage\/engines\// },
   { what: /from 'pino'/, where: /^log\.ts$/ },
   { what: /\bstorage\.commit\(/, where: /^outbox\.ts$/ },
-  { what: /process\.env\b/, where: /^(config|cli\/serve|hsm\/worker\/pin)\.ts$/ },
+  { what: /process\.env\b/, where: /^(config|cli\/(serve|harden)|hsm\/worker\/pin)\.ts$/ },
   { what: /\bDate\.now\(|new Date\(\)/, where: /^assemble\.ts$/ },
 ]
 

@@ -18,6 +18,7 @@ import {
 import { command } from './command.ts'
 import { credentialsFile, type PlainAccessKey, readCredentials, writeCredentials } from './credentials.ts'
 import { type DataFolder, ensureDataFolder, ensureSecurityOfficerPin, openDataFolder } from './data-folder.ts'
+import { harden } from './harden.ts'
 import { type ConfigOptions, configOption, dataOption, parseAccount } from './options.ts'
 import { settleSoftHsm } from './softhsm-configuration.ts'
 
@@ -42,6 +43,7 @@ export const init = command(program => {
     )
     .option('--write-credentials', "write the administrator's access key into the file credentials again")
     .action(async (options: InitOptions) => {
+      harden()
       const given = administratorKeyFromEnvironment()
       if (options.config === undefined) ensureDataFolder(options.data)
       const folder = openDataFolder(options)

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
 import { startGateway } from '../assemble.ts'
+import { administratorVariables } from '../config.ts'
 import { shellQuoted } from '../shell-quoted.ts'
 import { command } from './command.ts'
 import { credentialsFile } from './credentials.ts'
 import { openDataFolder } from './data-folder.ts'
+import { harden } from './harden.ts'
 import { type ConfigOptions, configOption, dataOption, parsePort } from './options.ts'
 import { settleSoftHsm } from './softhsm-configuration.ts'
 
@@ -22,6 +24,7 @@ export const serve = command(program => {
     .option('--host <address>', 'address to listen on, instead of the configured one')
     .option('--port <n>', 'port of the AWS KMS API, instead of the configured one', parsePort)
     .action(async (options: ConfigOptions & { host?: string; port?: number }) => {
+      harden(administratorVariables)
       process.env.UV_THREADPOOL_SIZE ??= poolThreads
       const folder = openDataFolder(options, { host: options.host, port: options.port })
       const { path, config } = folder
