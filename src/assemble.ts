@@ -25,8 +25,8 @@ import { createReadiness } from './readiness.ts'
 import { connectionsWithin } from './server/descriptors.ts'
 import { serveApi, serveMetrics } from './server/server.ts'
 import type { Hsms, Log, Storage } from './services.ts'
-import { sqlite } from './storage/engines/sqlite.ts'
 import { openStorage } from './storage/sql-storage.ts'
+import { openInThread } from './storage/threaded-database.ts'
 
 export interface Gateway {
   /** Of the AWS KMS API. */
@@ -102,7 +102,8 @@ export async function openDatabase(
   opened: AsyncDisposableStack,
   { create = false } = {},
 ): Promise<Storage> {
-  return opened.adopt(await openStorage(sqlite(file, { create })), storage => storage.close())
+  const database = await openInThread({ path: file, create })
+  return opened.adopt(await openStorage(database), storage => storage.close())
 }
 
 /** Connects to every HSM. */

@@ -6,11 +6,10 @@ import type { AuditRecord } from '../src/audit/entry.ts'
 import { type FileJournal, openJournal } from '../src/audit/journal.ts'
 import { OperatorError } from '../src/errors.ts'
 import { Outbox, Undelivered } from '../src/outbox.ts'
-import { sqlite } from '../src/storage/engines/sqlite.ts'
-import { openStorage } from '../src/storage/sql-storage.ts'
 import { Changes, Conflict, type Storage } from '../src/storage/storage.ts'
 import { aRecord } from './audit/records.ts'
 import { recordsIn } from './end-to-end/gateway.ts'
+import { openFile } from './storage/open.ts'
 import { aKey } from './storage/records.ts'
 
 let folder: string
@@ -30,7 +29,7 @@ afterEach(async () => {
 })
 
 async function start(): Promise<void> {
-  storage = await openStorage(sqlite(join(folder, 'storage.db'), { create: true }))
+  storage = await openFile(join(folder, 'storage.db'), { create: true })
   const held = await storage.outbox.list()
   journal = await openJournal(journalFile, { awaited: held.length > 0 })
   outbox = await Outbox.open(storage, journal, held)

@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { CreateKeyCommand } from '@aws-sdk/client-kms'
 import { defaultKeyPolicy, type Key } from '../../src/model/key.ts'
-import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes } from '../../src/storage/storage.ts'
+import { openInThread } from '../../src/storage/threaded-database.ts'
 import { encryptScript } from './encrypt.ts'
 import { type Figure, median } from './figure.ts'
 import { DataFolder, region } from './gateway.ts'
@@ -47,7 +47,7 @@ export async function addKeys(folder: DataFolder, count: number): Promise<void> 
 
 /** Keys that storage knows, on an HSM that is not there: on one that is they would be missed, and looked for. */
 async function addRecords(folder: DataFolder, count: number): Promise<void> {
-  const storage = await openStorage(sqlite(join(folder.path, 'strongroom.db')))
+  const storage = await openStorage(await openInThread({ path: join(folder.path, 'strongroom.db'), create: false }))
   for (let done = 0; done < count; done += 1000) {
     const changes = new Changes(randomUUID())
     for (let i = 0; i < Math.min(1000, count - done); i++) changes.put('keys', aRecord())

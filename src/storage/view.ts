@@ -1,7 +1,6 @@
 /** All records in memory: what the crypto calls read. */
-import type { Kysely } from 'kysely'
+import type { SqlDatabase } from './sql-database.ts'
 import type { Change, Noun, Records } from './storage.ts'
-import type { Database } from './tables/database.ts'
 import { tables } from './tables/tables.ts'
 
 /** Where else a record is found than under its identity: as `member` of `group`. */
@@ -64,7 +63,7 @@ export class Collection<R> {
 export type View = { readonly [N in Noun]: Collection<Records[N]> }
 
 /** Keys are grouped by region and found by material, aliases by the key they point at, access keys by their principal. */
-export async function loadView(db: Kysely<Database>): Promise<View> {
+export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
     keys: new Collection(tables.keys.identity, key =>
       key.materials.map(material => ({ group: key.region, member: material.id })),
@@ -75,12 +74,18 @@ export async function loadView(db: Kysely<Database>): Promise<View> {
     systemKeys: new Collection(tables.systemKeys.identity),
     destructions: new Collection(tables.destructions.identity),
   }
-  for (const noun of Object.keys(view) as Noun[]) await fill(view, noun, db)
+  for (const noun of Object.keys(view) as Noun[]) await fill(view, noun, database)
   return view
 }
 
-async function fill<N extends Noun>(view: View, noun: N, db: Kysely<Database>): Promise<void> {
-  for (const record of await tables[noun].load(db)) view[noun].put(frozen(record))
+const pageSize = 2000
+
+async function fill<N extends Noun>(view: View, noun: N, database: SqlDatabase): Promise<void> {
+  for (let offset = 0; ; offset += pageSize) {
+    const records = await database.load(noun, { offset, limit: pageSize })
+    for (const record of records) view[noun].put(frozen(record))
+    if (records.length < pageSize) return
+  }
 }
 
 export function show(view: View, { noun, action, record }: Change): void {

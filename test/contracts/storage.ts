@@ -22,8 +22,11 @@ export interface StorageUnderTest {
   dispose(): void
 }
 
-/** @param lasting whether what was committed is there when the database is opened again. */
-export function storageContract(name: string, lasting: boolean, create: () => StorageUnderTest): void {
+/**
+ * @param lasting whether what was committed is there when the database is opened again
+ * @param numRuns of the property: each opens a database
+ */
+export function storageContract(name: string, lasting: boolean, create: () => StorageUnderTest, numRuns = 25): void {
   describe(`${name} as a storage`, () => {
     let database: StorageUnderTest
     let storage: Storage
@@ -75,7 +78,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
           await under.close()
           tried.dispose()
         }),
-        { numRuns: 25 },
+        { numRuns },
       )
     })
 

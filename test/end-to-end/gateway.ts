@@ -111,10 +111,13 @@ export interface Gateway {
   kill(): Promise<void>
 }
 
-/** Starts `serve` on free ports. */
-export async function serve(installation: Installation, { port = 0 }: { port?: number } = {}): Promise<Gateway> {
+/** Starts `serve` on free ports. @param environment besides that of the tests */
+export async function serve(
+  installation: Installation,
+  { port = 0, environment = {} }: { port?: number; environment?: NodeJS.ProcessEnv } = {},
+): Promise<Gateway> {
   const { folder, credentials } = installation
-  const child = start(['serve', '--data', folder, '--port', String(port)], {})
+  const child = start(['serve', '--data', folder, '--port', String(port)], environment)
   const ended = exitOf(child)
   const output = new Lines(child.stdout!)
   const log = new Lines(child.stderr!)

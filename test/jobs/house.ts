@@ -10,9 +10,9 @@ import { createMaterial } from '../../src/operations/materials.ts'
 import { Outbox } from '../../src/outbox.ts'
 import type { Hsms, JobServices } from '../../src/services.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
-import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
 import { createSoftHsm, type SoftHsm } from '../hsm/softhsm.ts'
+import { openHere } from '../storage/open.ts'
 import { aKey, anAlias } from '../storage/records.ts'
 
 export interface House {
@@ -43,7 +43,7 @@ export interface House {
 export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOptions> = () => ({})): Promise<House> {
   const softHsm = await createSoftHsm()
   const hsm = await connectHsm({ ...softHsm.options, workers: 1, ...options(softHsm) })
-  const storage = await openStorage(sqlite(':memory:', { create: true }))
+  const storage = await openHere(sqlite(':memory:', { create: true }))
   const records: AuditRecord[] = []
   const logged: House['logged'] = []
   const orphans: House['orphans'] = new Map()

@@ -1,11 +1,10 @@
 /** Commits pairs of records to the storage named on the command line, and prints the number of each pair once it is in. */
 import { writeSync } from 'node:fs'
-import { sqlite } from '../../src/storage/engines/sqlite.ts'
-import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes } from '../../src/storage/storage.ts'
+import { openFile } from './open.ts'
 import { aKey, anAlias } from './records.ts'
 
-const storage = await openStorage(sqlite(process.argv[2]!, { create: true }))
+const storage = await openFile(process.argv[2]!, { create: true })
 let key = storage.keys.find(aKey(1).arn) ?? aKey(1)
 let alias = storage.aliases.find(anAlias('one', key).arn) ?? anAlias('one', key)
 

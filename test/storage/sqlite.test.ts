@@ -22,22 +22,27 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OperatorError } from '../../src/errors.ts'
 import type { Engine } from '../../src/storage/engines/engine.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
-import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
 import { storageContract } from '../contracts/storage.ts'
+import { openFile, openHere } from './open.ts'
 import { account, aKey, aMaterial, anAlias, region } from './records.ts'
 import { canMount, onSmallDisk } from './small-disk.ts'
 
-storageContract('a SQLite file', true, () => {
+function inDirectory(open: (path: string) => Promise<Storage>) {
   const directory = mkdtempSync(join(tmpdir(), 'storage-'))
   return {
-    open: () => openStorage(sqlite(join(directory, 'storage.db'), { create: true })),
+    open: () => open(join(directory, 'storage.db')),
     dispose: () => rmSync(directory, { recursive: true }),
   }
-})
+}
+
+const create = { create: true }
+
+storageContract('a SQLite file', true, () => inDirectory(path => openHere(sqlite(path, create))))
+storageContract('a SQLite file in a thread', true, () => inDirectory(path => openFile(path, create)), 2)
 
 storageContract('SQLite in memory', false, () => ({
-  open: () => openStorage(sqlite(':memory:', { create: true })),
+  open: () => openHere(sqlite(':memory:', { create: true })),
   dispose: () => {},
 }))
 
@@ -51,7 +56,7 @@ describe('a SQLite file', () => {
   it('is private, and one file alone once it is closed', async () => {
     const inside = join(directory, 'private')
     mkdirSync(inside)
-    const storage = await openStorage(sqlite(join(inside, 'storage.db'), { create: true }))
+    const storage = await openFile(join(inside, 'storage.db'), { create: true })
     await putKeys(storage, 1)
     expect(readdirSync(inside)).toEqual(['storage.db', 'storage.db-wal'])
     for (const name of readdirSync(inside)) expect(statSync(join(inside, name)).mode & 0o777).toBe(0o600)
@@ -72,7 +77,7 @@ describe('a SQLite file', () => {
 
   it('remembers which event changed what, in order', async () => {
     const path = join(directory, 'changes.db')
-    const storage = await openStorage(sqlite(path, { create: true }))
+    const storage = await openFile(path, { create: true })
     const first = new Changes('event-1')
     first.put('keys', aKey(1))
     first.put('aliases', anAlias('one', aKey(1)))
@@ -102,7 +107,7 @@ describe('a SQLite file', () => {
         if (++seen === killAfter) child.process.kill('SIGKILL')
       }
       await child.ended
-      const storage = await openStorage(sqlite(path, { create: true }))
+      const storage = await openFile(path, { create: true })
       const [key] = await storage.keys.list({ account, region, limit: 2 })
       const [alias] = await storage.aliases.list({ account, region, limit: 2 })
       await storage.close()
@@ -119,27 +124,27 @@ describe('a SQLite file', () => {
     const path = join(directory, 'used.db')
     const child = startCommitting(path)
     await once(child.lines, 'line')
-    await expect(openStorage(sqlite(path, { create: true }))).rejects.toThrow(
+    await expect(openFile(path, { create: true })).rejects.toThrow(
       new OperatorError(`storage ${path} is in use by another strongroom process`),
     )
     child.process.kill('SIGKILL')
     await child.ended
-    const storage = await openStorage(sqlite(path, { create: true }))
-    await expect(openStorage(sqlite(path, { create: true }))).rejects.toThrow('is in use by another strongroom process')
+    const storage = await openFile(path, { create: true })
+    await expect(openFile(path, { create: true })).rejects.toThrow('is in use by another strongroom process')
     await storage.close()
   }, 10_000)
 
   it('changes nothing while it cannot grow, and goes on once it can', async () => {
     const path = join(directory, 'grown.db')
     const { engine, run } = controlled(sqlite(path, { create: true }))
-    const storage = await openStorage(engine)
+    const storage = await openHere(engine)
     await run('pragma max_page_count = 60')
     const committed = await fillUp(storage)
     await run('pragma max_page_count = 1000000')
     await expectOnly(storage, committed)
     await putKeys(storage, 9999)
     await storage.close()
-    const again = await openStorage(sqlite(path, { create: true }))
+    const again = await openFile(path, { create: true })
     await expectOnly(again, [...committed, 9999])
     await again.close()
   })
@@ -148,14 +153,14 @@ describe('a SQLite file', () => {
     await onSmallDisk('2m', async disk => {
       const path = join(disk, 'storage.db')
       writeFileSync(join(disk, 'ballast'), Buffer.alloc(1_000_000))
-      const storage = await openStorage(sqlite(path, { create: true }))
+      const storage = await openFile(path, { create: true })
       const committed = await fillUp(storage)
       await expectOnly(storage, committed)
       rmSync(join(disk, 'ballast'))
       await putKeys(storage, 9999)
       await storage.check()
       await storage.close()
-      const again = await openStorage(sqlite(path, { create: true }))
+      const again = await openFile(path, { create: true })
       await expectOnly(again, [...committed, 9999])
       await again.close()
     })
@@ -189,7 +194,7 @@ describe('a SQLite file', () => {
   ])('that is %s while it is open takes no change, until it is in its place again', async (_, harm, undo) => {
     const inside = mkdtempSync(join(directory, 'harmed-'))
     const path = join(inside, 'storage.db')
-    const storage = await openStorage(sqlite(path, { create: true }))
+    const storage = await openFile(path, { create: true })
     await putKeys(storage, 1)
     await storage.check()
     harm(path)
@@ -201,7 +206,7 @@ describe('a SQLite file', () => {
     await storage.check()
     await putKeys(storage, 3)
     await storage.close()
-    const again = await openStorage(sqlite(path))
+    const again = await openFile(path)
     await expectOnly(again, [1, 3])
     await again.close()
   })
@@ -211,7 +216,7 @@ describe('a SQLite file', () => {
     for (const lose of [() => {}, () => writeFileSync(path, '')]) {
       lose()
       const there = existsSync(path)
-      const opened = openStorage(sqlite(path))
+      const opened = openFile(path)
       await expect(opened).rejects.toBeInstanceOf(OperatorError)
       await expect(opened).rejects.toThrow(there ? `storage ${path} is empty` : `storage ${path} is missing`)
       expect(existsSync(path)).toBe(there)
@@ -221,20 +226,20 @@ describe('a SQLite file', () => {
 
   it.each(['a b', '%41', 'ä#?&mode=ro', "quote's"])('is opened by its own name: %s', async name => {
     const path = join(directory, name)
-    const storage = await openStorage(sqlite(path, { create: true }))
+    const storage = await openFile(path, { create: true })
     await putKeys(storage, 1)
     await storage.close()
     expect(existsSync(path)).toBe(true)
-    const again = await openStorage(sqlite(path))
+    const again = await openFile(path)
     await expectOnly(again, [1])
     await again.close()
   })
 
   it('is not opened when a newer version has written it', async () => {
     const path = join(directory, 'newer.db')
-    await (await openStorage(sqlite(path, { create: true }))).close()
+    await (await openFile(path, { create: true })).close()
     query(path, 'insert into strongroom_migrations (number) values (999)')
-    const opened = openStorage(sqlite(path, { create: true }))
+    const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
       'was written by a newer version of strongroom (schema 999, this version knows 5)',
@@ -243,7 +248,7 @@ describe('a SQLite file', () => {
 
   it('of the first version is brought up to date, and keeps what is in it', async () => {
     const path = join(directory, 'first-version.db')
-    const storage = await openStorage(sqlite(path, { create: true }))
+    const storage = await openFile(path, { create: true })
     await putKeys(storage, 1, 2)
     await storage.close()
     query(path, 'alter table key_materials drop column public_key')
@@ -251,7 +256,7 @@ describe('a SQLite file', () => {
     query(path, 'alter table keys drop column custody_fault')
     query(path, 'drop table outbox')
     query(path, 'delete from strongroom_migrations where number > 1')
-    const again = await openStorage(sqlite(path, { create: true }))
+    const again = await openFile(path, { create: true })
     await expectOnly(again, [1, 2])
     const key = again.keys.find(aKey(1).arn)!
     const changes = new Changes('event')
@@ -273,7 +278,7 @@ describe('a SQLite file', () => {
     ['eu-central-1', 'aws'],
   ])('that took %s for a region of the partition aws gets ARNs of %s', async (region, partition) => {
     const path = join(directory, `${region}.db`)
-    const storage = await openStorage(sqlite(path, { create: true }))
+    const storage = await openFile(path, { create: true })
     const policy = `{"Statement":[{"Principal":{"AWS":["arn:aws:iam::${account}:root","${account}"]}}]}`
     const key = aKey(1, { region, policy })
     const destroyed = { material: aMaterial(2).id, hsm: 'main', keyArn: aKey(2, { region }).arn, revision: 0 }
@@ -284,7 +289,7 @@ describe('a SQLite file', () => {
     await storage.commit(changes)
     await storage.close()
     query(path, 'delete from strongroom_migrations where number > 4')
-    const again = await openStorage(sqlite(path))
+    const again = await openFile(path)
     const right = (arn: string) => arn.replace('arn:aws:', `arn:${partition}:`)
     expect(again.keys.find(right(key.arn))).toMatchObject({
       ...key,
@@ -301,7 +306,7 @@ describe('a SQLite file', () => {
     const path = join(directory, 'foreign.db')
     query(path, 'create table customers (id integer primary key)')
     const before = readFileSync(path)
-    await expect(openStorage(sqlite(path, { create: true }))).rejects.toThrow(
+    await expect(openFile(path, { create: true })).rejects.toThrow(
       new OperatorError(`storage ${path} is the database of another application`),
     )
     expect(query(path, 'select name from sqlite_master')).toEqual([{ name: 'customers' }])
@@ -314,14 +319,12 @@ describe('a SQLite file', () => {
   ])('is not opened when it is %s', async (name, content, message) => {
     const path = join(directory, `${name}.db`)
     writeFileSync(path, await content(directory))
-    await expect(openStorage(sqlite(path, { create: true }))).rejects.toThrow(
-      new OperatorError(`storage ${path} ${message}`),
-    )
+    await expect(openFile(path, { create: true })).rejects.toThrow(new OperatorError(`storage ${path} ${message}`))
   })
 
   it('is not opened in a directory that is not there, nor where a directory is', async () => {
     for (const path of [join(directory, 'missing', 'storage.db'), directory]) {
-      const opened = openStorage(sqlite(path, { create: true }))
+      const opened = openFile(path, { create: true })
       await expect(opened).rejects.toBeInstanceOf(OperatorError)
       await expect(opened).rejects.toThrow(`storage ${path} cannot be opened: is its directory there`)
     }
@@ -330,7 +333,7 @@ describe('a SQLite file', () => {
   it.skipIf(process.getuid!() === 0)('is not opened in a directory that this user may not read', async () => {
     const path = join(directory, 'closed')
     mkdirSync(path, { mode: 0o000 })
-    await expect(openStorage(sqlite(join(path, 'storage.db'), { create: true }))).rejects.toBeInstanceOf(OperatorError)
+    await expect(openFile(join(path, 'storage.db'), { create: true })).rejects.toBeInstanceOf(OperatorError)
   })
 })
 
@@ -400,7 +403,7 @@ function query(path: string, statement: string): Record<string, unknown>[] {
 /** A database that was written by a storage, of which everything after the first page is noise. */
 async function damaged(directory: string): Promise<Buffer> {
   const path = join(directory, 'to-be-damaged.db')
-  const storage = await openStorage(sqlite(path, { create: true }))
+  const storage = await openFile(path, { create: true })
   await putKeys(storage, 1, 2, 3)
   await storage.close()
   return readFileSync(path).fill(0x5a, 4096)

@@ -81,9 +81,10 @@ const keyRows = table<Key, KeyRow>({
 export const keys: Table<Key> = {
   identity: keyRows.identity,
 
-  async load(db) {
-    const materials = await loadMaterials(db)
-    const loaded: { arn: string; materials: Key['materials'] }[] = await keyRows.load(db)
+  async load(db, page) {
+    const loaded: { arn: string; materials: Key['materials'] }[] = await keyRows.load(db, page)
+    if (loaded.length === 0) return []
+    const materials = await loadMaterials(db, loaded[0]!.arn, loaded.at(-1)!.arn)
     for (const key of loaded) key.materials = materials.get(key.arn)!
     return loaded as Key[]
   },
@@ -122,10 +123,16 @@ export async function listKeys(db: Kysely<Database>, page: PageRequest): Promise
   return rows.map(row => row.arn)
 }
 
-async function loadMaterials(db: Kysely<Database>): Promise<Map<string, KeyMaterial[]>> {
-  const rows = await db.selectFrom('key_materials').selectAll().execute()
+/** Of the keys whose ARNs lie between two, and those two. */
+async function loadMaterials(db: Kysely<Database>, first: string, last: string): Promise<Map<string, KeyMaterial[]>> {
+  const rows = await db
+    .selectFrom('key_materials')
+    .selectAll()
+    .where('key_arn', '>=', first)
+    .where('key_arn', '<=', last)
+    .execute()
   const byKey = new Map<string, KeyMaterial[]>()
-  // Nearly all keys have the same proof: one object serves them.
+  // Nearly all keys of a page have the same proof: one object serves them, also where the page is cloned.
   const custodies = new Map<string, Custody>()
   for (const { key_arn, position, id, hsm, custody: text, ...row } of rows) {
     const custody = custodies.get(text) ?? (JSON.parse(text) as Custody)

@@ -2,11 +2,18 @@
 import type { Kysely } from 'kysely'
 import type { Database } from './database.ts'
 
+/** Records that are read into memory at a time: all at once would take several times their room. */
+export interface LoadedPage {
+  readonly offset: number
+  readonly limit: number
+}
+
 /** How the records of one noun are kept. Everything but `load` runs inside a transaction of the caller. */
 export interface Table<R> {
   /** Names the record within its noun. */
   identity(record: R): string
-  load(db: Kysely<Database>): Promise<R[]>
+  /** In an order of its own, always the same. */
+  load(db: Kysely<Database>, page: LoadedPage): Promise<R[]>
   /** False, with nothing written, when a record of this identity is there already. */
   insert(db: Kysely<Database>, record: R): Promise<boolean>
   /** Replaces the record whose revision is one less. False, with nothing written, when there is none. */
@@ -32,8 +39,10 @@ export function table<R, Row extends { readonly revision: number }>(declaration:
   })
   return {
     identity,
-    async load(db) {
-      const rows = await (db as unknown as Rows).selectFrom(name).selectAll().execute()
+    async load(db, { offset, limit }) {
+      const all = (db as unknown as Rows).selectFrom(name).selectAll()
+      const ordered = primaryKey.reduce((query, column) => query.orderBy(column), all)
+      const rows = await ordered.limit(limit).offset(offset).execute()
       return rows.map(row => fromRow(row as unknown as Row))
     },
     async insert(db, record) {

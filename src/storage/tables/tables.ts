@@ -1,4 +1,4 @@
-import type { Noun, Records } from '../storage.ts'
+import type { Change, Noun, Records } from '../storage.ts'
 import { accessKeys } from './access-keys.ts'
 import { aliases } from './aliases.ts'
 import { destructions } from './destructions.ts'
@@ -15,4 +15,9 @@ export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   accessKeys,
   systemKeys,
   destructions,
+}
+
+/** Names the record of a change within its noun. */
+export function identityOf({ noun, record }: Change): string {
+  return (tables[noun] as Table<Records[typeof noun]>).identity(record)
 }

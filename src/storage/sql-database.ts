@@ -1,0 +1,129 @@
+/** The records as they lie in an SQL database. All that it is given and answers can be cloned, so it may run in a thread of its own. */
+import { Kysely } from 'kysely'
+import { OperatorError } from '../errors.ts'
+import type { Engine } from './engines/engine.ts'
+import { migrate } from './migrations/migrate.ts'
+import { type Change, Conflict, type HeldRecord, type Noun, type PageRequest, type Records } from './storage.ts'
+import { listAliases } from './tables/aliases.ts'
+import { recordChanges, takeSequence } from './tables/changes.ts'
+import type { Database } from './tables/database.ts'
+import { listKeys } from './tables/keys.ts'
+import { heldRecords, holdRecord, removeRecords } from './tables/outbox.ts'
+import type { LoadedPage, Table } from './tables/table.ts'
+import { identityOf, tables } from './tables/tables.ts'
+
+/** Changes at their new revisions. */
+export interface Commit {
+  readonly eventId: string
+  readonly changes: readonly Change[]
+  readonly record: HeldRecord | undefined
+}
+
+/** Calls are done one after another, in the order in which they came. */
+export interface SqlDatabase {
+  load<N extends Noun>(noun: N, page: LoadedPage): Promise<readonly Records[N][]>
+  /** ARNs. */
+  listKeys(page: PageRequest): Promise<readonly string[]>
+  listAliases(page: PageRequest & { readonly targetKeyArn?: string | undefined }): Promise<readonly string[]>
+  /** One durable transaction. Throws Conflict, having written nothing. */
+  commit(commit: Commit): Promise<void>
+  heldRecords(): Promise<readonly HeldRecord[]>
+  removeRecords(eventIds: readonly string[]): Promise<void>
+  /** Rejects when the database cannot be read and written right now. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Connects to the database, brings its schema up to date and proves that it can be written. Throws OperatorError. */
+export async function openDatabase(engine: Engine): Promise<SqlDatabase> {
+  const db = new Kysely<Database>({ dialect: engine.dialect })
+  try {
+    await migrate(db, engine)
+    await takeSequence(db, 1)
+    engine.verify()
+    return new KyselyDatabase(engine, db)
+  } catch (error) {
+    await db.destroy()
+    if (error instanceof OperatorError) throw error
+    throw new OperatorError(`${engine.name} ${engine.explain(error)}`, { cause: error })
+  }
+}
+
+class KyselyDatabase implements SqlDatabase {
+  readonly #engine: Engine
+  readonly #db: Kysely<Database>
+  /** Ends when the work before has ended. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(engine: Engine, db: Kysely<Database>) {
+    this.#engine = engine
+    this.#db = db
+  }
+
+  load<N extends Noun>(noun: N, page: LoadedPage): Promise<readonly Records[N][]> {
+    return this.#inTurn(() => (tables[noun] as Table<Records[N]>).load(this.#db, page))
+  }
+
+  listKeys(page: PageRequest): Promise<readonly string[]> {
+    return this.#inTurn(() => listKeys(this.#db, page))
+  }
+
+  listAliases(page: PageRequest): Promise<readonly string[]> {
+    return this.#inTurn(() => listAliases(this.#db, page))
+  }
+
+  commit({ eventId, changes, record }: Commit): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#engine.verify()
+      await this.#db.transaction().execute(async tx => {
+        for (const change of changes) await write(tx, change)
+        await recordChanges(
+          tx,
+          changes.map(change => ({ event_id: eventId, noun: change.noun, record_key: identityOf(change) })),
+        )
+        if (record !== undefined) await holdRecord(tx, record)
+      })
+    })
+  }
+
+  heldRecords(): Promise<readonly HeldRecord[]> {
+    return this.#inTurn(() => heldRecords(this.#db))
+  }
+
+  removeRecords(eventIds: readonly string[]): Promise<void> {
+    return this.#inTurn(() => this.#db.transaction().execute(tx => removeRecords(tx, eventIds)))
+  }
+
+  /** Takes a number that no change will have: an update that changes nothing would not reach the disk. */
+  check(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#engine.verify()
+      await takeSequence(this.#db, 1)
+    })
+  }
+
+  /** Ends what was begun. SQLite then moves the write-ahead log into the file. */
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#db.destroy())
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work)
+    this.#turn = result.catch(() => undefined)
+    try {
+      return await result
+    } catch (error) {
+      if (!this.#engine.violatesReference(error)) throw error
+      throw new Conflict('a record points at one that is gone', { cause: error })
+    }
+  }
+}
+
+async function write(tx: Kysely<Database>, change: Change): Promise<void> {
+  const { noun, action, record } = change
+  const table = tables[noun] as Table<Records[typeof noun]>
+  const kind = action === 'remove' ? 'remove' : record.revision === 1 ? 'insert' : 'update'
+  if (!(await table[kind](tx, record))) {
+    throw new Conflict(`${noun} ${identityOf(change)}: ${kind} does not fit its revision`)
+  }
+}

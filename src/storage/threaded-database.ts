@@ -1,0 +1,114 @@
+/**
+ * An SQLite database in a thread of its own: the library waits for the disk within each call, and nothing else could be done
+ * meanwhile. A call is one message, a whole transaction included.
+ */
+import { extname } from 'node:path'
+import { SHARE_ENV, Worker } from 'node:worker_threads'
+import { OperatorError } from '../errors.ts'
+import type { SqlDatabase } from './sql-database.ts'
+import { Conflict } from './storage.ts'
+
+/** What the thread is started with. */
+export interface ThreadData {
+  readonly path: string
+  readonly create: boolean
+}
+
+/** Id 0 is the opening of the database, which is not asked for. */
+export interface Call {
+  readonly id: number
+  readonly method: keyof SqlDatabase
+  readonly args: readonly unknown[]
+}
+
+export interface Answer {
+  readonly id: number
+  readonly result?: unknown
+  readonly error?: ClonedError
+}
+
+/** Classes do not pass between threads. */
+export interface ClonedError {
+  readonly name: string
+  readonly message: string
+  readonly stack: string | undefined
+  /** Of SQLite (sqlite.org/rescode.html). */
+  readonly errcode: unknown
+}
+
+/** It holds no more than the rows that are under way: a small nursery keeps it small. */
+const resourceLimits = { maxYoungGenerationSizeMb: 4 }
+
+/** Resolves once the database can be read and written. Throws OperatorError. @param data path of the file, and whether it may be created */
+export async function openInThread(data: ThreadData): Promise<SqlDatabase> {
+  const thread = new DatabaseThread(data)
+  await thread.opened
+  return thread
+}
+
+class DatabaseThread implements SqlDatabase {
+  readonly opened: Promise<unknown>
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>()
+  #calls = 0
+  #ended: Error | undefined
+
+  constructor(workerData: ThreadData) {
+    const file = new URL(`./database-thread${extname(import.meta.url)}`, import.meta.url)
+    // Its environment says where the compiled code is kept: without that the thread is slower by a second and larger by 25 MB.
+    this.#worker = new Worker(file, { workerData, resourceLimits, env: SHARE_ENV })
+    this.#worker.on('message', (answer: Answer) => this.#take(answer))
+    this.#worker.on('error', error => this.#end(error))
+    this.#worker.on('exit', () => this.#end(new Error('the thread of the database has ended')))
+    this.opened = this.#wait(0)
+  }
+
+  readonly load = this.#call('load')
+  readonly listKeys = this.#call('listKeys')
+  readonly listAliases = this.#call('listAliases')
+  readonly commit = this.#call('commit')
+  readonly heldRecords = this.#call('heldRecords')
+  readonly removeRecords = this.#call('removeRecords')
+  readonly check = this.#call('check')
+  readonly #close = this.#call('close')
+
+  async close(): Promise<void> {
+    if (!this.#ended) await this.#close()
+  }
+
+  #call<M extends keyof SqlDatabase>(method: M): SqlDatabase[M] {
+    const call = async (...args: readonly unknown[]) => {
+      if (this.#ended) throw this.#ended
+      const id = ++this.#calls
+      this.#worker.postMessage({ id, method, args } satisfies Call)
+      return this.#wait(id)
+    }
+    return call as SqlDatabase[M]
+  }
+
+  #wait(id: number): Promise<unknown> {
+    const waiting = Promise.withResolvers<unknown>()
+    this.#waiting.set(id, waiting)
+    return waiting.promise
+  }
+
+  #take({ id, result, error }: Answer): void {
+    const waiting = this.#waiting.get(id)!
+    this.#waiting.delete(id)
+    if (error === undefined) waiting.resolve(result)
+    else waiting.reject(revived(error))
+  }
+
+  /** What was under way may be on disk, or not: nobody can say, and nothing more is done. */
+  #end(reason: Error): void {
+    this.#ended ??= reason
+    for (const { reject } of this.#waiting.values()) reject(this.#ended)
+    this.#waiting.clear()
+  }
+}
+
+function revived({ name, message, ...rest }: ClonedError): Error {
+  if (name === 'Conflict') return new Conflict(message)
+  if (name === 'OperatorError') return new OperatorError(message)
+  return Object.assign(new Error(message), { name, ...rest })
+}
