@@ -23,9 +23,11 @@ export function shortened(text: string | undefined): string | undefined {
 }
 
 export function limited(members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const long = Object.keys(members).filter(name => charactersOf(members[name]) > longestMember)
-  if (long.length === 0) return members
-  return { ...members, ...Object.fromEntries(long.map(name => [name, omitted(members[name])])) }
+  let kept = members
+  for (const name in members) {
+    if (charactersOf(members[name]) > longestMember) kept = { ...kept, [name]: omitted(members[name]) }
+  }
+  return kept
 }
 
 function omitted(value: unknown): Omitted {
@@ -36,6 +38,6 @@ function charactersOf(value: unknown): number {
   if (typeof value === 'string') return value.length
   if (typeof value !== 'object' || value === null) return 0
   let count = 0
-  for (const [name, part] of Object.entries(value)) count += name.length + 1 + charactersOf(part)
+  for (const name in value) count += name.length + 1 + charactersOf(value[name as keyof typeof value])
   return count
 }
