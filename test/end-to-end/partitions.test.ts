@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
+import { type Ended, type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
 import { refusal } from './requests.ts'
 
 /** Regions of several partitions behind one gateway, of which each account has all. */
@@ -21,8 +21,8 @@ const partitions = {
 type Region = keyof typeof partitions
 const regions = Object.keys(partitions) as Region[]
 
-const other = '444455556666'
 let installation: Installation
+let initAgain: Ended
 let gateway: Gateway
 const clients = {} as Record<Region, KMS>
 const keys = {} as Record<Region, string>
@@ -32,6 +32,7 @@ beforeAll(async () => {
   installation.configure(config => {
     config.regions = Object.fromEntries(regions.map(region => [region, 'softhsm']))
   })
+  initAgain = await strongroom(['init', '--data', installation.folder, '--account', home])
   gateway = await serve(installation)
   for (const region of regions) {
     clients[region] = gateway.client({ region })
@@ -104,26 +105,8 @@ describe.each(Object.entries(partitions) as [Region, string][])('in %s, which is
   })
 })
 
-describe('init', () => {
-  it('finds the administrator of an account again, whatever the first region is now', async () => {
-    const fresh = await install()
-    try {
-      const accessKeysAfterInit = async (first: string, account: string) => {
-        fresh.configure(config => {
-          config.regions = { [first]: 'softhsm' }
-        })
-        const { stderr } = await strongroom(['init', '--data', fresh.folder, '--account', account])
-        expect(stderr).toBe('')
-        const credentials = readFileSync(join(fresh.folder, 'credentials'), 'utf8')
-        return credentials.match(/(?<=aws_access_key_id = )\S+/g)
-      }
-      const { accessKeyId } = fresh.credentials[home]!
-      expect(await accessKeysAfterInit('cn-north-1', home)).toEqual([accessKeyId])
-      const both = await accessKeysAfterInit('eusc-de-east-1', other)
-      expect(both).toEqual([accessKeyId, expect.stringMatching(/^AKIA/)])
-      expect(await accessKeysAfterInit('us-west-2', other)).toEqual(both)
-    } finally {
-      fresh.remove()
-    }
-  })
+it('init finds the administrator again, though the first region is in another partition now', async () => {
+  const credentials = readFileSync(join(installation.folder, 'credentials'), 'utf8')
+  expect(initAgain).toMatchObject({ code: 0, stderr: '' })
+  expect(credentials.match(/(?<=aws_access_key_id = )\S+/g)).toEqual([installation.credentials[home]!.accessKeyId])
 })

@@ -58,7 +58,10 @@ describe('a key policy', () => {
   }
 
   it('comes back as it was written, whatever its spelling, and is accepted again', async () => {
-    const chances = fc.infiniteStream(fc.nat(1000)).map(stream => () => stream.next().value as number)
+    const chances = fc.array(fc.nat(1000), { minLength: 97, maxLength: 97 }).map(numbers => {
+      let i = 0
+      return () => numbers[i++ % numbers.length]!
+    })
     const letter = fc.oneof(
       fc.constantFrom('"', '\\', '/', ' ', ':', '\u0000', '\ud800'),
       fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
