@@ -6,9 +6,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EncryptionAlgorithmSpec, KeyUsageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { profiles } from '../src/hsm/profiles/catalogue.ts'
-import type { Ability, Profile } from '../src/hsm/profiles/profile.ts'
-import { algorithmsOf, lacksOfAll } from '../src/hsm/worker/capabilities.ts'
-import { keySpecs, type SupportedKeySpec } from '../src/model/key-spec.ts'
+import type { Profile } from '../src/hsm/profiles/profile.ts'
+import { type Ability, type Lacks, lacksOfAll } from '../src/model/ability.ts'
+import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../src/model/key-spec.ts'
 import { longestPlaintext } from '../src/model/plaintext-limit.ts'
 import { longestMessage, signingAlgorithms } from '../src/model/signing-algorithm.ts'
 
@@ -26,7 +26,7 @@ const shown: readonly Profile[] = [
 
 /** Why not, or why perhaps not. */
 function doubt({ lacks, unsure }: Profile, ...abilities: readonly Ability[]): string | undefined {
-  const all = [lacksOfAll, lacks].flatMap(reasons => abilities.map(ability => reasons[ability]))
+  const all = [lacksOfAll as Lacks, lacks].flatMap(reasons => abilities.map(ability => reasons[ability]))
   if (all.some(reason => reason !== undefined)) return 'no'
   return abilities.some(ability => unsure[ability] !== undefined) ? '?' : undefined
 }

@@ -1,9 +1,10 @@
 import type { Api, ApiRequest, ApiResponse } from './apis/api.ts'
 import { Failure } from './errors.ts'
+import { checkAbilities } from './model/ability.ts'
 import type { Caller } from './model/caller.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
 import { Undelivered } from './outbox.ts'
-import type { Entry, PathServices } from './services.ts'
+import type { Entry, Hsms, PathServices } from './services.ts'
 import { Changes, Conflict } from './storage/storage.ts'
 import { wipe } from './wipe.ts'
 
@@ -94,6 +95,7 @@ async function decideAndDo(
   entry.resources = target.resources
   permit(target, caller, services)
   target.check()
+  checkHsms(target, hsms)
   if (input.DryRun) throw new Failure('DryRunOperationException', dryRunText)
   if (!operation.readOnly && audit.failing) throw new Failure('KMSInternalException')
   const changes = new Changes(entry.eventId)
@@ -120,6 +122,14 @@ function permit(target: Target, caller: Caller, { authorize }: PathServices): vo
   for (const permission of target.permissions) {
     const decision = authorize({ caller, ...permission })
     if (!decision.allowed) throw new Failure('AccessDeniedException', permission.denial ?? decision.message)
+  }
+}
+
+/** What an HSM is known not to do is refused without asking it, so that a dry run promises no more than the call itself keeps. */
+function checkHsms({ hsmUses = [] }: Target, hsms: Hsms): void {
+  for (const use of hsmUses) {
+    const hsm = hsms.named(use.hsm)
+    checkAbilities(ability => hsm.whyNot(ability), use.abilities)
   }
 }
 

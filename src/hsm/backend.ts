@@ -1,4 +1,5 @@
 /** Whoever does the calls of an HSM: the workers of one token, or several of these that hold the same keys. */
+import type { Ability } from '../model/ability.ts'
 import type { HsmHealth } from './hsm.ts'
 import type { CallName } from './messages.ts'
 
@@ -13,6 +14,8 @@ export interface Backend {
   readonly name: string
   readonly ivLength: number
   readonly health: HsmHealth
+  /** See hsm.ts. */
+  whyNot(ability: Ability): string | undefined
   readonly pending: number
   /**
    * Resolves with the payload of the answer; rejects with a Failure.

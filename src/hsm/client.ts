@@ -6,6 +6,7 @@ import type {
   MessageType,
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
+import type { Ability } from '../model/ability.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { Backend } from './backend.ts'
 import type { GeneratedKey, HeldKey, Hsm, HsmHealth, HsmKey, HsmObject, KeyInspection, KeyPair, Sealed } from './hsm.ts'
@@ -65,6 +66,10 @@ export class HsmClient implements Hsm {
 
   get pending(): number {
     return this.#backend.pending
+  }
+
+  whyNot(ability: Ability): string | undefined {
+    return this.#backend.whyNot(ability)
   }
 
   for(caller: string): Hsm {

@@ -1,6 +1,7 @@
 /** Several tokens that hold the same keys, because their vendor copies every key from one to the others: one HSM to all who use it. */
 import { performance } from 'node:perf_hooks'
 import { Failure, type FailureCode } from '../errors.ts'
+import type { Ability } from '../model/ability.ts'
 import type { Backend } from './backend.ts'
 import type { HsmHealth } from './hsm.ts'
 import type { CallName } from './messages.ts'
@@ -36,6 +37,11 @@ export class Cluster implements Backend {
 
   get ivLength(): number {
     return this.#members[0]!.ivLength
+  }
+
+  /** What one of them cannot do the cluster cannot: any of them may be asked. */
+  whyNot(ability: Ability): string | undefined {
+    return this.#members.map(member => member.whyNot(ability)).find(reason => reason !== undefined)
   }
 
   get pending(): number {

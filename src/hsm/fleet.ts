@@ -1,6 +1,7 @@
 /** The worker processes of one token: started, replaced, logged in again, and ended. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../errors.ts'
+import { type Lacks, lacksOfAll } from '../model/ability.ts'
 import type { Call } from './call.ts'
 import { ChangeTurns } from './change-turns.ts'
 import type { HsmHealth } from './hsm.ts'
@@ -45,6 +46,8 @@ const endGrace = 1000
 export class Fleet implements WorkerEvents, SilentWorkers {
   /** Of the profile's form, until a worker has found out the token's. */
   ivLength: number
+  /** Of the profile, until a worker has found out the token's. */
+  lacks: Lacks
   readonly changes: ChangeTurns
   readonly #options: FleetOptions
   readonly #profile: Profile
@@ -69,6 +72,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#events = events
     this.#profile = profileOf(options.profile)
     this.ivLength = gcmIvLengths[this.#profile.gcmIv]
+    this.lacks = { ...this.#profile.lacks, ...lacksOfAll }
     this.changes = new ChangeTurns(
       () => this.#all().every(({ reading }) => reading === 0),
       () => events.changed(),
@@ -259,6 +263,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#starting = worker
     try {
       const { mode, capabilities } = await worker.ready
+      this.lacks = capabilities.lacks
       if (capabilities.gcm !== undefined) this.ivLength = gcmIvLengths[capabilities.gcm.iv]
       if (worker.lost) {
         throw new StartError({ message: 'The HSM worker died as soon as it was ready.', reason: 'unavailable' })

@@ -5,6 +5,7 @@ import type {
   MessageType,
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
+import type { Ability } from '../model/ability.ts'
 import type { Custody, CustodyFault } from '../model/key.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 
@@ -77,6 +78,8 @@ export interface Hsm {
   readonly health: HsmHealth
   /** The same HSM for a caller, who gets a fair share of it: calls of others are not kept waiting by those of one. */
   for(caller: string): Hsm
+  /** Why it cannot do something, as far as is known without asking it. Such calls reject with UnsupportedOperationException. */
+  whyNot(ability: Ability): string | undefined
   /** Bytes of the IVs that this HSM encrypts with. */
   readonly ivLength: number
   /** Encrypts with a fresh IV made by the HSM or drawn from its generator. */

@@ -3,21 +3,20 @@ import { readFileSync } from 'node:fs'
 import { Document, parse, type Scalar } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from '../errors.ts'
-import { keySpecs } from '../model/key-spec.ts'
+import type { Ability } from '../model/ability.ts'
+import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../model/key-spec.ts'
 import { nearestName } from '../nearest-name.ts'
-import type { Ability, Profile } from './profiles/profile.ts'
+import type { Profile } from './profiles/profile.ts'
 import { returnCodes } from './return-codes.ts'
+
+const specs = Object.keys(keySpecs) as SupportedKeySpec[]
 
 /** Everything that a profile may say of an HSM. */
 export const abilities: readonly Ability[] = [
   ...new Set<Ability>([
-    ...(Object.keys(keySpecs) as (keyof typeof keySpecs)[]),
-    ...Object.values(keySpecs).flatMap(row => [
-      ...row.encryptionAlgorithms,
-      ...row.signingAlgorithms,
-      ...row.macAlgorithms,
-      ...row.keyAgreementAlgorithms,
-    ]),
+    ...specs,
+    ...specs.flatMap(spec => keySpecs[spec].usages.flatMap(usage => algorithmsOf(spec, usage))),
+    'EXTERNAL_MU',
     'GenerateDataKeyPair',
   ]),
 ]

@@ -1,5 +1,6 @@
 /** The calls of one token: each is given to a worker process, waits for one, or is repeated by another. */
 import { performance } from 'node:perf_hooks'
+import type { Ability } from '../model/ability.ts'
 import type { Backend, CallOptions } from './backend.ts'
 import { type Call, timedOut, tooMuch, unavailable } from './call.ts'
 import { FairQueue } from './fair-queue.ts'
@@ -50,6 +51,10 @@ export class Workers implements Backend, FleetEvents {
 
   get ivLength(): number {
     return this.#fleet.ivLength
+  }
+
+  whyNot(ability: Ability): string | undefined {
+    return this.#fleet.lacks[ability]
   }
 
   get pending(): number {

@@ -1,10 +1,20 @@
-import type { CustomerMasterKeySpec, KeyMetadata } from '@aws-sdk/client-kms'
+import type { CustomerMasterKeySpec, KeyMetadata, KeyUsageType } from '@aws-sdk/client-kms'
+import type { WhyNot } from './ability.ts'
 import { currentMaterial, type Key } from './key.ts'
-import { keySpecs } from './key-spec.ts'
+import { algorithmsOf, keySpecs } from './key-spec.ts'
 import { keyState } from './key-state.ts'
 
-/** A key as CreateKey and DescribeKey show it: KMS API Reference, "KeyMetadata". */
-export function keyMetadata(key: Key): KeyMetadata {
+type AlgorithmLists = Pick<
+  KeyMetadata,
+  'EncryptionAlgorithms' | 'SigningAlgorithms' | 'MacAlgorithms' | 'KeyAgreementAlgorithms' | 'EncapsulationAlgorithms'
+>
+
+/**
+ * A key as CreateKey and DescribeKey show it: KMS API Reference, "KeyMetadata".
+ *
+ * @param whyNot of the HSM that holds it
+ */
+export function keyMetadata(key: Key, whyNot: WhyNot): KeyMetadata {
   const state = keyState(key)
   return {
     AWSAccountId: key.account,
@@ -23,17 +33,19 @@ export function keyMetadata(key: Key): KeyMetadata {
     KeyUsage: key.usage,
     MultiRegion: false,
     Origin: key.origin,
-    ...algorithmsOf(key),
+    ...algorithmList(key, whyNot),
   }
 }
 
-/** The one list of algorithms that a key shows: that of its usage. */
-export function algorithmsOf({ spec, usage }: Pick<Key, 'spec' | 'usage'>) {
-  const row = keySpecs[spec]
-  return {
-    ...(usage === 'ENCRYPT_DECRYPT' && { EncryptionAlgorithms: [...row.encryptionAlgorithms] }),
-    ...(usage === 'SIGN_VERIFY' && { SigningAlgorithms: [...row.signingAlgorithms] }),
-    ...(usage === 'GENERATE_VERIFY_MAC' && { MacAlgorithms: [...row.macAlgorithms] }),
-    ...(usage === 'KEY_AGREEMENT' && { KeyAgreementAlgorithms: [...row.keyAgreementAlgorithms] }),
-  }
+const listNames: Readonly<Record<KeyUsageType, string>> = {
+  ENCRYPT_DECRYPT: 'EncryptionAlgorithms',
+  SIGN_VERIFY: 'SigningAlgorithms',
+  GENERATE_VERIFY_MAC: 'MacAlgorithms',
+  KEY_AGREEMENT: 'KeyAgreementAlgorithms',
+  ENCAPSULATE_DECAPSULATE: 'EncapsulationAlgorithms',
+}
+
+/** The one list of algorithms that a key shows: those of its usage that its HSM can do. */
+export function algorithmList({ spec, usage }: Pick<Key, 'spec' | 'usage'>, whyNot: WhyNot): Partial<AlgorithmLists> {
+  return { [listNames[usage]]: algorithmsOf(spec, usage).filter(algorithm => whyNot(algorithm) === undefined) }
 }

@@ -1,4 +1,5 @@
 import type {
+  EncapsulationAlgorithmSpec,
   EncryptionAlgorithmSpec,
   KeyAgreementAlgorithmSpec,
   KeySpec,
@@ -6,7 +7,13 @@ import type {
   MacAlgorithmSpec,
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
-import { Failure } from '../errors.ts'
+
+export type Algorithm =
+  | EncryptionAlgorithmSpec
+  | SigningAlgorithmSpec
+  | MacAlgorithmSpec
+  | KeyAgreementAlgorithmSpec
+  | EncapsulationAlgorithmSpec
 
 /** What is true of one key spec: KMS Developer Guide, "Key spec reference". Lists are in the order that KMS answers them. */
 export interface KeySpecRow {
@@ -22,6 +29,8 @@ export interface KeySpecRow {
   readonly macAlgorithms: readonly MacAlgorithmSpec[]
   /** By usage KEY_AGREEMENT. */
   readonly keyAgreementAlgorithms: readonly KeyAgreementAlgorithmSpec[]
+  /** By usage ENCAPSULATE_DECAPSULATE. */
+  readonly encapsulationAlgorithms: readonly EncapsulationAlgorithmSpec[]
 }
 
 const none = {
@@ -29,6 +38,7 @@ const none = {
   signingAlgorithms: [],
   macAlgorithms: [],
   keyAgreementAlgorithms: [],
+  encapsulationAlgorithms: [],
 } as const satisfies Partial<KeySpecRow>
 
 const asymmetric = { ...none, type: 'asymmetric' } as const satisfies Partial<KeySpecRow>
@@ -57,6 +67,12 @@ const signing = { ...asymmetric, usages: ['SIGN_VERIFY'] } as const satisfies Ke
 
 const mlDsa = { ...signing, signingAlgorithms: ['ML_DSA_SHAKE_256'] } as const satisfies KeySpecRow
 
+const mlKem = {
+  ...asymmetric,
+  usages: ['ENCAPSULATE_DECAPSULATE'],
+  encapsulationAlgorithms: ['ML_KEM'],
+} as const satisfies KeySpecRow
+
 const hmac = { ...none, type: 'HMAC', usages: ['GENERATE_VERIFY_MAC'] } as const satisfies KeySpecRow
 
 const rows = {
@@ -77,6 +93,9 @@ const rows = {
   ML_DSA_44: mlDsa,
   ML_DSA_65: mlDsa,
   ML_DSA_87: mlDsa,
+  ML_KEM_512: mlKem,
+  ML_KEM_768: mlKem,
+  ML_KEM_1024: mlKem,
   HMAC_224: { ...hmac, macAlgorithms: ['HMAC_SHA_224'] },
   HMAC_256: { ...hmac, macAlgorithms: ['HMAC_SHA_256'] },
   HMAC_384: { ...hmac, macAlgorithms: ['HMAC_SHA_384'] },
@@ -88,7 +107,7 @@ const rows = {
     signingAlgorithms: ['SM2DSA'],
     keyAgreementAlgorithms: ['ECDH'],
   },
-} as const satisfies Partial<Record<KeySpec, KeySpecRow>>
+} as const satisfies Record<KeySpec, KeySpecRow>
 
 /** The key specs that can be asked for. Which of them the HSM can make is for the HSM to say. */
 export type SupportedKeySpec = keyof typeof rows
@@ -96,8 +115,15 @@ export type SupportedKeySpec = keyof typeof rows
 /** One row for every key spec. */
 export const keySpecs: Readonly<Record<SupportedKeySpec, KeySpecRow>> = rows
 
-/** Throws UnsupportedOperationException for a spec of the API that has no row. @param member what the API calls it */
-export function supportedSpec(spec: string, member: string): SupportedKeySpec {
-  if (Object.hasOwn(keySpecs, spec)) return spec as SupportedKeySpec
-  throw new Failure('UnsupportedOperationException', `${member} ${spec} is not supported by this gateway.`)
+/** The algorithms of a usage. */
+export function algorithmsOf(spec: SupportedKeySpec, usage: KeyUsageType): readonly Algorithm[] {
+  const row = keySpecs[spec]
+  const lists: Readonly<Record<KeyUsageType, readonly Algorithm[]>> = {
+    ENCRYPT_DECRYPT: row.encryptionAlgorithms,
+    SIGN_VERIFY: row.signingAlgorithms,
+    GENERATE_VERIFY_MAC: row.macAlgorithms,
+    KEY_AGREEMENT: row.keyAgreementAlgorithms,
+    ENCAPSULATE_DECAPSULATE: row.encapsulationAlgorithms,
+  }
+  return lists[usage]
 }

@@ -82,6 +82,9 @@ export const reEncryption: TargetKind<ReEncryption, ReEncryptTarget> = {
         source.check()
         destination.check()
       },
+      get hsmUses() {
+        return [...(source.hsmUses ?? []), ...(destination.hsmUses ?? [])]
+      },
     }
   },
 }
@@ -117,11 +120,20 @@ function ciphertextTarget(source: Source, search: Search): CiphertextTarget {
       else material = currentMaterial(target.key)
       target.check()
     },
+    get hsmUses() {
+      const { hsm } = material ?? currentMaterial(target.key)
+      return [{ hsm, abilities: [algorithm] }]
+    },
   }
 }
 
 function encryptionNeeds(algorithm: EncryptionAlgorithmSpec, context: EncryptionContext | undefined): KeyNeeds {
-  return { ...use, usage: 'ENCRYPT_DECRYPT', fits: key => checkEncryption(key, algorithm, context) }
+  return {
+    ...use,
+    usage: 'ENCRYPT_DECRYPT',
+    abilities: [algorithm],
+    fits: key => checkEncryption(key, algorithm, context),
+  }
 }
 
 const unknownCiphertextKey =

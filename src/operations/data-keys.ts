@@ -1,7 +1,6 @@
 import type { DataKeyPairSpec, DataKeySpec } from '@aws-sdk/client-kms'
 import type { EncryptionContext } from '../model/encryption-context.ts'
 import { currentMaterial, type Key, type KeyMaterial } from '../model/key.ts'
-import { supportedSpec } from '../model/key-spec.ts'
 import type { Hsms } from '../services.ts'
 import { encryptBlob } from './ciphertexts.ts'
 
@@ -41,8 +40,7 @@ export async function createDataKeyPair(
   input: DataKeyPairInput,
 ): Promise<DataKey & { readonly publicKey: Uint8Array }> {
   const material = currentMaterial(key)
-  const spec = supportedSpec(input.KeyPairSpec, 'KeyPairSpec')
-  const { publicKey, privateKey } = await hsms.named(material.hsm).generateKeyPair(spec)
+  const { publicKey, privateKey } = await hsms.named(material.hsm).generateKeyPair(input.KeyPairSpec)
   const blob = await sealed(hsms, material, privateKey, input.EncryptionContext)
   return { plaintext: privateKey, blob, material, publicKey }
 }

@@ -1,4 +1,5 @@
 import type {
+  DataKeyPairSpec,
   DataKeySpec,
   EncryptionAlgorithmSpec,
   KeyAgreementAlgorithmSpec,
@@ -8,6 +9,7 @@ import type {
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
 import { Failure } from '../errors.ts'
+import { type Ability, signingAbilities } from '../model/ability.ts'
 import type { EncryptionContext } from '../model/encryption-context.ts'
 import type { Key } from '../model/key.ts'
 import { keySpecs } from '../model/key-spec.ts'
@@ -21,15 +23,26 @@ import { type KeyInput, type KeyTarget, keyTarget, refuseGrantTokens } from './t
 
 export const use = { state: 'use', byAlias: true, crossAccount: true } as const
 
-function keyForUse<I>(
-  usage: KeyUsageType,
-  fits: (key: Key, input: I) => void,
-  fitsAny: (input: I) => void = () => {},
-): TargetKind<KeyInput & I, KeyTarget> {
+interface Uses<I> {
+  /** What the HSM of the key is to do. */
+  readonly abilities: (input: I) => readonly Ability[]
+  /** As in KeyNeeds. */
+  readonly fits: (key: Key, input: I) => void
+  /** As in KeyNeeds. */
+  readonly fitsAny?: (input: I) => void
+}
+
+function keyForUse<I>(usage: KeyUsageType, { abilities, fits, fitsAny }: Uses<I>): TargetKind<KeyInput & I, KeyTarget> {
   return {
     find(input, search) {
       refuseGrantTokens(input)
-      const needs = { ...use, usage, fits: (key: Key) => fits(key, input), fitsAny: () => fitsAny(input) }
+      const needs = {
+        ...use,
+        usage,
+        fits: (key: Key) => fits(key, input),
+        fitsAny: () => fitsAny?.(input),
+        abilities: abilities(input),
+      }
       return keyTarget(input.KeyId!, needs, search)
     },
   }
@@ -41,10 +54,13 @@ interface Encryption {
   readonly EncryptionContext?: EncryptionContext | undefined
 }
 
-export const encryptionKey = keyForUse<Encryption>('ENCRYPT_DECRYPT', (key, input) => {
-  const algorithm = input.EncryptionAlgorithm ?? 'SYMMETRIC_DEFAULT'
-  checkEncryption(key, algorithm, input.EncryptionContext)
-  checkPlaintextLength(key.spec, algorithm, input.Plaintext.length)
+export const encryptionKey = keyForUse<Encryption>('ENCRYPT_DECRYPT', {
+  abilities: ({ EncryptionAlgorithm }) => [EncryptionAlgorithm ?? 'SYMMETRIC_DEFAULT'],
+  fits(key, input) {
+    const algorithm = input.EncryptionAlgorithm ?? 'SYMMETRIC_DEFAULT'
+    checkEncryption(key, algorithm, input.EncryptionContext)
+    checkPlaintextLength(key.spec, algorithm, input.Plaintext.length)
+  },
 })
 
 interface DataKey {
@@ -52,16 +68,23 @@ interface DataKey {
   readonly NumberOfBytes?: number | undefined
 }
 
-export const dataKeyEncryptionKey = keyForUse<DataKey>(
-  'ENCRYPT_DECRYPT',
-  checkSymmetric,
-  ({ KeySpec, NumberOfBytes }) => {
+export const dataKeyEncryptionKey = keyForUse<DataKey>('ENCRYPT_DECRYPT', {
+  abilities: () => ['SYMMETRIC_DEFAULT'],
+  fits: checkSymmetric,
+  fitsAny({ KeySpec, NumberOfBytes }) {
     if ((KeySpec === undefined) !== (NumberOfBytes === undefined)) return
     throw new Failure('ValidationException', 'Please specify either number of bytes or key spec.')
   },
-)
+})
 
-export const dataKeyPairEncryptionKey = keyForUse<object>('ENCRYPT_DECRYPT', checkSymmetric)
+interface DataKeyPair {
+  readonly KeyPairSpec: DataKeyPairSpec
+}
+
+export const dataKeyPairEncryptionKey = keyForUse<DataKeyPair>('ENCRYPT_DECRYPT', {
+  abilities: ({ KeyPairSpec }) => ['GenerateDataKeyPair', KeyPairSpec, 'SYMMETRIC_DEFAULT'],
+  fits: checkSymmetric,
+})
 
 interface Signing {
   readonly Message: Uint8Array
@@ -69,18 +92,23 @@ interface Signing {
   readonly SigningAlgorithm: SigningAlgorithmSpec
 }
 
-export const signingKey = keyForUse<Signing>('SIGN_VERIFY', ({ spec }, input) => {
-  const algorithm = input.SigningAlgorithm
-  checkAlgorithm(spec, keySpecs[spec].signingAlgorithms, algorithm)
-  checkMessage(spec, algorithm, input.MessageType ?? 'RAW', input.Message.length)
+export const signingKey = keyForUse<Signing>('SIGN_VERIFY', {
+  abilities: ({ SigningAlgorithm, MessageType = 'RAW' }) => signingAbilities(SigningAlgorithm, MessageType),
+  fits({ spec }, { SigningAlgorithm, MessageType = 'RAW', Message }) {
+    checkAlgorithm(spec, keySpecs[spec].signingAlgorithms, SigningAlgorithm)
+    checkMessage(spec, SigningAlgorithm, MessageType, Message.length)
+  },
 })
 
 interface Mac {
   readonly MacAlgorithm: MacAlgorithmSpec
 }
 
-export const macKey = keyForUse<Mac>('GENERATE_VERIFY_MAC', ({ spec }, { MacAlgorithm }) => {
-  checkAlgorithm(spec, keySpecs[spec].macAlgorithms, MacAlgorithm)
+export const macKey = keyForUse<Mac>('GENERATE_VERIFY_MAC', {
+  abilities: ({ MacAlgorithm }) => [MacAlgorithm],
+  fits({ spec }, { MacAlgorithm }) {
+    checkAlgorithm(spec, keySpecs[spec].macAlgorithms, MacAlgorithm)
+  },
 })
 
 interface KeyAgreement {
@@ -88,9 +116,12 @@ interface KeyAgreement {
   readonly PublicKey: Uint8Array
 }
 
-export const keyAgreementKey = keyForUse<KeyAgreement>('KEY_AGREEMENT', ({ spec }, input) => {
-  checkAlgorithm(spec, keySpecs[spec].keyAgreementAlgorithms, input.KeyAgreementAlgorithm)
-  checkPeerKey(spec, input.PublicKey)
+export const keyAgreementKey = keyForUse<KeyAgreement>('KEY_AGREEMENT', {
+  abilities: ({ KeyAgreementAlgorithm }) => [KeyAgreementAlgorithm],
+  fits({ spec }, { KeyAgreementAlgorithm, PublicKey }) {
+    checkAlgorithm(spec, keySpecs[spec].keyAgreementAlgorithms, KeyAgreementAlgorithm)
+    checkPeerKey(spec, PublicKey)
+  },
 })
 
 /** Throws when a key does not encrypt in this way. */

@@ -1,13 +1,19 @@
+import { checkKeyKind, type WhyNot, whyNotAnywhere } from '../model/ability.ts'
 import { currentMaterial, type Key, type KeyMaterial } from '../model/key.ts'
 import type { Hsm, HsmKey, Hsms } from '../services.ts'
 
-/** @param label CKA_LABEL, for the people who look at the HSM: nothing is ever found by it */
+/**
+ * Rejects with UnsupportedOperationException, without asking the HSM, when it is known not to make such keys.
+ *
+ * @param label CKA_LABEL, for the people who look at the HSM: nothing is ever found by it
+ */
 export async function createMaterial(
   hsm: Hsm,
   { spec, usage }: Pick<Key, 'spec' | 'usage'>,
   label: string,
   createdAt: number,
 ): Promise<KeyMaterial> {
+  checkKeyKind(ability => hsm.whyNot(ability), spec, usage)
   const id = Buffer.from(await hsm.random(32)).toString('hex')
   const { custody, publicKey, checkValue } = await hsm.generateKey(id, spec, usage, label)
   return { id, hsm: hsm.name, custody, publicKey, checkValue, createdAt }
@@ -22,4 +28,10 @@ export function hsmKey({ spec }: Pick<Key, 'spec'>, { id, publicKey }: KeyMateri
 export function held(hsms: Hsms, key: Key): { readonly hsm: Hsm; readonly hsmKey: HsmKey } {
   const material = currentMaterial(key)
   return { hsm: hsms.named(material.hsm), hsmKey: hsmKey(key, material) }
+}
+
+/** Why the HSM that holds a key cannot do something, also where the configuration does not name that HSM any more. */
+export function whyNotWith(hsms: Hsms, key: Key): WhyNot {
+  const hsm = hsms.all.find(({ name }) => name === currentMaterial(key).hsm)
+  return hsm === undefined ? whyNotAnywhere : ability => hsm.whyNot(ability)
 }

@@ -1,4 +1,5 @@
 import type * as Sdk from '@aws-sdk/client-kms'
+import type { Ability } from '../model/ability.ts'
 import type { Caller } from '../model/caller.ts'
 import type { Changes, Services, Storage } from '../services.ts'
 
@@ -48,6 +49,13 @@ export interface Permission {
   readonly denial?: string
 }
 
+/** What one HSM is to do for a request. */
+export interface HsmUse {
+  /** Its name in the configuration. */
+  readonly hsm: string
+  readonly abilities: readonly Ability[]
+}
+
 /** What one request acts on, once found. */
 export interface Target {
   readonly permissions: readonly Permission[]
@@ -55,6 +63,8 @@ export interface Target {
   readonly resources: readonly string[]
   /** Throws when the state or usage does not fit. Runs only after the caller was allowed, so that refusals leak no state. */
   check(): void
+  /** Known once the check has passed. The path refuses what an HSM is known not to do, and so does a dry run. */
+  readonly hsmUses?: readonly HsmUse[]
 }
 
 /** How an operation finds what it acts on. */

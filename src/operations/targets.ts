@@ -1,11 +1,12 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure } from '../errors.ts'
+import type { Ability } from '../model/ability.ts'
 import { parseKeyIdentifier } from '../model/arn.ts'
 import type { Caller } from '../model/caller.ts'
-import type { Key } from '../model/key.ts'
+import { currentMaterial, type Key } from '../model/key.ts'
 import { checkState, type StateClass } from '../model/key-state.ts'
 import type { Storage } from '../services.ts'
-import type { Permission, Target, TargetKind } from './operation.ts'
+import type { HsmUse, Permission, Target, TargetKind } from './operation.ts'
 
 /** What operations act on, how it is found, and what is checked once the caller is allowed. */
 
@@ -26,6 +27,8 @@ export interface KeyNeeds {
   readonly fitsAny?: () => void
   /** Throws when the rest of the request does not go with the key. Called last. */
   readonly fits?: (key: Key) => void
+  /** What its HSM is to do with it; nothing, by default. */
+  readonly abilities?: readonly Ability[]
 }
 
 /** Members that the operations on keys have in common. */
@@ -105,6 +108,11 @@ class FoundKey implements KeyTarget {
   get key(): Key {
     if (!this.#key) throw new Error('a key that does not exist was allowed')
     return this.#key
+  }
+
+  get hsmUses(): readonly HsmUse[] {
+    const { abilities = [] } = this.#needs
+    return abilities.length === 0 ? [] : [{ hsm: currentMaterial(this.key).hsm, abilities }]
   }
 
   /** Measured on AWS: cryptographic operations look at the key usage, then at the key state, then at the rest. */

@@ -76,7 +76,7 @@ describe('the metadata', () => {
     ['p384', { SigningAlgorithms: ['ECDSA_SHA_384'] }],
     ['p521', { SigningAlgorithms: ['ECDSA_SHA_512'] }],
     ['k256', { SigningAlgorithms: ['ECDSA_SHA_256'] }],
-    ['ed25519', { SigningAlgorithms: ['ED25519_SHA_512', 'ED25519_PH_SHA_512'] }],
+    ['ed25519', { SigningAlgorithms: ['ED25519_SHA_512'] }],
     ['p521Agree', { KeyAgreementAlgorithms: ['ECDH'] }],
     ['hmac224', { MacAlgorithms: ['HMAC_SHA_224'] }],
     ['hmac512', { MacAlgorithms: ['HMAC_SHA_512'] }],

@@ -127,9 +127,9 @@ describe('a new key', () => {
       'UnsupportedOperationException: Multi-Region keys are not supported by this gateway.',
     ],
     [
-      'a spec that this gateway does not know',
+      'a spec that no HSM can be asked for',
       { KeySpec: 'ML_KEM_768', KeyUsage: 'ENCAPSULATE_DECAPSULATE' },
-      'UnsupportedOperationException: KeySpec ML_KEM_768 is not supported by this gateway.',
+      'UnsupportedOperationException: Key spec ML_KEM_768 is not supported: pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2).',
     ],
     [
       'a tag twice',

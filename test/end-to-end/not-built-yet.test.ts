@@ -180,11 +180,18 @@ describe('every one of these calls', () => {
 })
 
 describe('an operation of the model that is not built', () => {
-  it.each(['Encapsulate', 'Decapsulate', 'CreateGrant', 'EnableKeyRotation'])('refuses %s', async target => {
+  const pkcs11js = ': pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2)'
+
+  it.each([
+    ['Encapsulate', pkcs11js],
+    ['Decapsulate', pkcs11js],
+    ['CreateGrant', ''],
+    ['EnableKeyRotation', ''],
+  ])('refuses %s', async (target, reason) => {
     const { body } = await signedPost({ url: gateway.url, credentials: installation.credentials[home]!, target })
     expect(JSON.parse(body)).toEqual({
       __type: 'UnsupportedOperationException',
-      message: `${target} is not supported by this gateway.`,
+      message: `${target} is not supported by this gateway${reason}.`,
     })
   })
 })

@@ -502,6 +502,7 @@ describe('a new key', () => {
     SIGNING: ['SIGN_VERIFY'],
     HMAC: ['GENERATE_VERIFY_MAC'],
     SM2: ['ENCRYPT_DECRYPT', 'SIGN_VERIFY', 'KEY_AGREEMENT'],
+    KEM: ['ENCAPSULATE_DECAPSULATE'],
   }
   const specs: readonly [KeySpec, keyof typeof usages][] = [
     ['SYMMETRIC_DEFAULT', 'SYMMETRIC'],
@@ -512,8 +513,15 @@ describe('a new key', () => {
     ...(['ML_DSA_44', 'ML_DSA_65', 'ML_DSA_87'] as const).map(spec => [spec, 'SIGNING'] as [KeySpec, string]),
     ...(['HMAC_224', 'HMAC_256', 'HMAC_384', 'HMAC_512'] as const).map(spec => [spec, 'HMAC'] as [KeySpec, string]),
     ['SM2', 'SM2'],
+    ...(['ML_KEM_512', 'ML_KEM_768', 'ML_KEM_1024'] as const).map(spec => [spec, 'KEM'] as [KeySpec, string]),
   ]
-  const all: readonly KeyUsageType[] = ['ENCRYPT_DECRYPT', 'SIGN_VERIFY', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT']
+  const all: readonly KeyUsageType[] = [
+    'ENCRYPT_DECRYPT',
+    'SIGN_VERIFY',
+    'GENERATE_VERIFY_MAC',
+    'KEY_AGREEMENT',
+    'ENCAPSULATE_DECAPSULATE',
+  ]
 
   it('has a usage that goes with its spec', async () => {
     await expectRefusals(

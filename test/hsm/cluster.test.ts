@@ -2,8 +2,11 @@
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Cluster } from '../../src/hsm/cluster.ts'
 import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
+import type { Workers } from '../../src/hsm/workers.ts'
+import type { Ability, Lacks } from '../../src/model/ability.ts'
 import { hsmContract, newMaterial } from '../contracts/hsm.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { Callers } from './callers.ts'
@@ -109,6 +112,14 @@ describe('two tokens with the same keys', () => {
       code: 'KMSInvalidStateException',
     })
   })
+})
+
+it('a cluster cannot do what one of its tokens cannot, whichever would be asked', () => {
+  const able = (lacks: Lacks) => ({ whyNot: (ability: Ability) => lacks[ability] }) as unknown as Workers
+  const cluster = new Cluster('c', [able({}), able({ ECDH: 'old firmware' }), able({ ML_DSA_44: 'no ML-DSA' })], 1000)
+  expect(cluster.whyNot('ECDH')).toBe('old firmware')
+  expect(cluster.whyNot('ML_DSA_44')).toBe('no ML-DSA')
+  expect(cluster.whyNot('RSA_2048')).toBeUndefined()
 })
 
 describe('a token that only looks like the other one', () => {

@@ -49,6 +49,9 @@ describe('inspectHsm', () => {
       'ML_DSA_44',
       'ML_DSA_65',
       'ML_DSA_87',
+      'ML_KEM_512',
+      'ML_KEM_768',
+      'ML_KEM_1024',
       'SM2',
     ])
     for (const { works, latency } of report.survey!.trials.filter(({ works }) => works.length > 0)) {

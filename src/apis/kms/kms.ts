@@ -1,6 +1,7 @@
 /** The AWS KMS API: AWS JSON 1.1 or 1.0 over `POST /`. */
 import { canonicalPath, splitTarget } from '../../authentication/request-target.ts'
 import { Failure, type FailureCode } from '../../errors.ts'
+import { lacksOfAll } from '../../model/ability.ts'
 import type { Caller } from '../../model/caller.ts'
 import type { AnyOperation } from '../../operations/operation.ts'
 import type { Api, ApiRequest, ApiResponse } from '../api.ts'
@@ -9,6 +10,9 @@ import { model } from './model.ts'
 import { type OperationShapes, shapesByOperation } from './shapes.ts'
 
 const targetPrefix = `${model.metadata.targetPrefix}.`
+
+/** Of operations that are not there because no HSM can do them. */
+const reasons: Readonly<Record<string, string>> = { Encapsulate: lacksOfAll.ML_KEM, Decapsulate: lacksOfAll.ML_KEM }
 
 export interface KmsApiOptions {
   /** Rejects with a Failure when the caller cannot be identified. */
@@ -45,7 +49,8 @@ export class KmsApi implements Api {
     const operation = this.#operations.get(name)
     if (operation !== undefined) return operation
     if (!shapesByOperation.has(name)) throw new Failure('UnknownOperationException')
-    throw new Failure('UnsupportedOperationException', `${name} is not supported by this gateway.`)
+    const reason = Object.hasOwn(reasons, name) ? `: ${reasons[name]}` : ''
+    throw new Failure('UnsupportedOperationException', `${name} is not supported by this gateway${reason}.`)
   }
 
   input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>> {

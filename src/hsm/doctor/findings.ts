@@ -1,8 +1,9 @@
 /** What a survey finds out, as the inspector reports it to the gateway's side: JSON, and nothing that loads native code. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
+import type { Ability, Lacks } from '../../model/ability.ts'
 import type { SupportedKeySpec } from '../../model/key-spec.ts'
-import type { Ability, Profile } from '../profiles/profile.ts'
-import type { Capabilities, Lacks } from '../worker/capabilities.ts'
+import type { Profile } from '../profiles/profile.ts'
+import type { Capabilities } from '../worker/capabilities.ts'
 
 /** Sessions that a survey opens at the most. */
 export const mostSessions = 128

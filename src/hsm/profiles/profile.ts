@@ -1,20 +1,5 @@
 /** What differs between makes of HSM, as flags: the rest of the code never asks for the vendor. */
-import type {
-  EncryptionAlgorithmSpec,
-  KeyAgreementAlgorithmSpec,
-  MacAlgorithmSpec,
-  SigningAlgorithmSpec,
-} from '@aws-sdk/client-kms'
-import type { SupportedKeySpec } from '../../model/key-spec.ts'
-
-/** What an HSM can or cannot do, in the words of KMS: keys of a spec, an algorithm, or data key pairs. */
-export type Ability =
-  | SupportedKeySpec
-  | EncryptionAlgorithmSpec
-  | SigningAlgorithmSpec
-  | MacAlgorithmSpec
-  | KeyAgreementAlgorithmSpec
-  | 'GenerateDataKeyPair'
+import type { Ability, Lacks } from '../../model/ability.ts'
 
 /**
  * Who makes the IV of an AES-GCM encryption, and where it is then.
@@ -74,9 +59,9 @@ export interface Profile {
   /** How often a starting process looks for its token before it is said not to be there. */
   readonly searches: number
   /** What the make cannot do, each with the reason: it is refused, and not tried. */
-  readonly lacks: Readonly<Partial<Record<Ability, string>>>
+  readonly lacks: Lacks
   /** What depends on firmware or settings, or is not known, each with the reason: the mechanism list and the probe decide. */
-  readonly unsure: Readonly<Partial<Record<Ability, string>>>
+  readonly unsure: Lacks
 }
 
 /** PKCS#11 v2.40, CKM_AES_GCM. */
@@ -109,7 +94,7 @@ export function profile(flags: Pick<Profile, 'name' | 'title'> & Partial<Profile
 }
 
 /** The same reason for several abilities. */
-export function because(reason: string, abilities: readonly Ability[]): Readonly<Partial<Record<Ability, string>>> {
+export function because(reason: string, abilities: readonly Ability[]): Lacks {
   return Object.fromEntries(abilities.map(ability => [ability, reason]))
 }
 

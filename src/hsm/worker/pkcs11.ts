@@ -9,6 +9,7 @@ import type {
 } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
+import { checkAbilities } from '../../model/ability.ts'
 import type { SupportedKeySpec } from '../../model/key-spec.ts'
 import type { GeneratedKey, HeldKey, HsmObject, KeyInspection } from '../hsm.ts'
 import type { KeyRequest, PublicKeyUse } from '../messages.ts'
@@ -41,8 +42,6 @@ const ivBlockLength = 4096
 export interface Pkcs11Options {
   readonly profile: Profile
   readonly capabilities: Capabilities
-  /** See the configuration. */
-  readonly strictCustody: boolean
   /** How many are in use at the same time. */
   readonly sessions: number
   /** Material id of the key by which the HSM is known to work; absent before there is one. */
@@ -52,7 +51,6 @@ export interface Pkcs11Options {
 export class Pkcs11 {
   readonly #cryptoki: Cryptoki
   readonly #profile: Profile
-  readonly #strictCustody: boolean
   readonly #capabilities: Capabilities
   readonly #keys: Keys
   readonly #publicObjects: PublicObjects
@@ -60,11 +58,10 @@ export class Pkcs11 {
   readonly #badInput: BadInput
   #ivs: Buffer = Buffer.alloc(0)
 
-  constructor(connection: Connection, { profile, capabilities, strictCustody, sessions, canary }: Pkcs11Options) {
+  constructor(connection: Connection, { profile, capabilities, sessions, canary }: Pkcs11Options) {
     const { cryptoki, slot } = connection
     this.#cryptoki = cryptoki
     this.#profile = profile
-    this.#strictCustody = strictCustody
     this.#capabilities = capabilities
     this.#keys = new Keys(connection, sessions)
     this.#publicObjects = new PublicObjects(cryptoki, slot)
@@ -182,11 +179,11 @@ export class Pkcs11 {
     return onToken ? decrypted : whenDone(decrypted, unpadded)
   }
 
-  /** Whether the token knows the padding, or else the worker may take it away. */
+  /** Whether the token knows the padding, or else the worker takes it away. Throws where it may not. */
   #padsOnToken(algorithm: EncryptionAlgorithmSpec): boolean {
     if (this.#profile.oaepHashes.includes(oaepHash(algorithm))) return true
-    if (!this.#strictCustody) return false
-    throw new Failure('UnsupportedOperationException', `The HSM does not decrypt with ${algorithm}.`)
+    checkAbilities(ability => this.#capabilities.lacks[ability], [algorithm])
+    return false
   }
 
   sign(

@@ -1,9 +1,10 @@
 /** Finds out what a token really does, with keys that live in the session only: quick enough for every start of a worker. */
 import { performance } from 'node:perf_hooks'
 import pkcs11js from 'pkcs11js'
+import type { Lacks } from '../../model/ability.ts'
 import { type GcmIv, gcmIvLengths, type Profile } from '../profiles/profile.ts'
 import { CryptokiError, classOf } from '../return-codes.ts'
-import { type Capabilities, type Lacks, type Latency, lacksOf } from './capabilities.ts'
+import { type Capabilities, type Latency, lacksOf } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle, Mechanism } from './cryptoki.ts'
 import { type Gcm, opening, sealing, tagLength } from './gcm.ts'
@@ -20,9 +21,9 @@ const longestOutput = text.length + tagLength + Math.max(...Object.values(gcmIvL
 const rounds = 9
 
 /** Rejects with what the token answered when that says nothing about what it can do: it is lost, or busy. */
-export async function probe(connection: Connection, profile: Profile): Promise<Capabilities> {
+export async function probe(connection: Connection, profile: Profile, strictCustody = false): Promise<Capabilities> {
   const mechanisms = new Set(connection.cryptoki.mechanisms(connection.slot))
-  const lacks = lacksOf(profile, mechanisms)
+  const lacks = lacksOf(profile, mechanisms, strictCustody)
   if (lacks.SYMMETRIC_DEFAULT !== undefined) return withMacLatency(connection, profile, lacks)
   const made = await attempt(profile, () => trialKey(connection, aes, 'ENCRYPT_DECRYPT'))
   // Some tokens keep every key: then the profile is all there is.

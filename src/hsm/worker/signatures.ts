@@ -1,7 +1,7 @@
 /** How each signing algorithm of KMS is asked of a token: what it is given, and what it gives back. */
 import { hash } from 'node:crypto'
 import type { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
-import { Failure } from '../../errors.ts'
+import { checkAbilities, signingAbilities, whyNotAnywhere } from '../../model/ability.ts'
 import type { SupportedKeySpec } from '../../model/key-spec.ts'
 import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/signing-algorithm.ts'
 import type { Mechanism } from './cryptoki.ts'
@@ -42,6 +42,7 @@ export function signing(
   type: MessageType,
   message: Buffer,
 ): Signing {
+  checkAbilities(whyNotAnywhere, signingAbilities(algorithm, type))
   const row = signingAlgorithms[algorithm]
   switch (row.scheme) {
     case 'PKCS1':
@@ -71,19 +72,11 @@ export function signing(
     case 'Ed25519':
       return { ...asItIs, mechanism: eddsa, input: message, length: 64 }
     case 'ML-DSA':
-      // CKM_ML_DSA_EXTERNAL_MU is in the drafts of v3.3.
-      if (type === 'EXTERNAL_MU') throw unsupported('MessageType EXTERNAL_MU', 'PKCS#11 v3.2 has no mechanism for it')
       return { ...asItIs, mechanism: mlDsaSignature, input: message, length: longestMlDsaSignature }
-    // SoftHSM takes the parameters of Ed25519ph and makes a plain Ed25519 signature.
     case 'Ed25519ph':
-      throw unsupported(`SigningAlgorithm ${algorithm}`, 'HSMs are known to make ED25519_SHA_512 of it')
     case 'SM2':
-      throw unsupported(`SigningAlgorithm ${algorithm}`, 'PKCS#11 has no mechanism for it')
+      throw new TypeError(`there is no mechanism for ${algorithm}`)
   }
-}
-
-function unsupported(what: string, reason: string): Failure {
-  return new Failure('UnsupportedOperationException', `${what} is not supported: ${reason}.`)
 }
 
 function sha2({ hash }: SigningAlgorithmRow): keyof typeof digestInfo {

@@ -7,10 +7,10 @@ import { Pkcs11 } from './pkcs11.ts'
 import type { ThreadData } from './threads.ts'
 
 const { argument, capabilities, slot, desks: shared } = workerData as ThreadData
-const { profile, strictCustody, canary } = argument
+const { profile, canary } = argument
 
 const connection = attach(argument, Buffer.from(slot), argument)
-const hsm = new Pkcs11(connection, { profile, capabilities, strictCustody, sessions: 2, canary: canary?.material })
+const hsm = new Pkcs11(connection, { profile, capabilities, sessions: 2, canary: canary?.material })
 const desks = new Desks(shared)
 let epoch = 0
 

@@ -68,7 +68,7 @@ function receive(perform: Perform, id: number, kind: number, payload: Buffer): v
 /** Chooses the mode by a measurement, unless the profile says which. */
 async function start(connection: Connection): Promise<{ perform: Perform; report: WorkerReport }> {
   const { sessions, strictCustody, canary } = argument
-  const capabilities = await probe(connection, profile)
+  const capabilities = await probe(connection, profile, strictCustody)
   const mode = profile.mode === 'measured' ? fastestMode(capabilities.latency, sessions) : profile.mode
   const capacity = mode === 'synchronous' ? waitingCalls : sessions + waitingCalls
   const own: Readonly<Record<Mode, number>> = {
@@ -76,7 +76,7 @@ async function start(connection: Connection): Promise<{ perform: Perform; report
     asynchronous: sessions,
     threads: managementSessions,
   }
-  const options = { profile, capabilities, strictCustody, sessions: own[mode], canary: canary?.material }
+  const options = { profile, capabilities, sessions: own[mode], canary: canary?.material }
   const hsm = new Pkcs11(connection, options)
   hsm.load()
   await checkTrust(hsm)

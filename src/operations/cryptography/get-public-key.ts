@@ -1,8 +1,9 @@
 import type { CustomerMasterKeySpec } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import { currentMaterial } from '../../model/key.ts'
-import { algorithmsOf } from '../../model/key-metadata.ts'
+import { algorithmList } from '../../model/key-metadata.ts'
 import { keySpecs } from '../../model/key-spec.ts'
+import { whyNotWith } from '../materials.ts'
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -17,7 +18,7 @@ export const getPublicKey = operation('GetPublicKey')({
     },
   }),
   recorded: ['KeyId'],
-  async run({ target: { key } }) {
+  async run({ target: { key }, hsms }) {
     return {
       KeyId: key.arn,
       // A copy: what is answered is wiped, and this one belongs to storage.
@@ -25,7 +26,7 @@ export const getPublicKey = operation('GetPublicKey')({
       CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
       KeySpec: key.spec,
       KeyUsage: key.usage,
-      ...algorithmsOf(key),
+      ...algorithmList(key, whyNotWith(hsms, key)),
     }
   },
 })

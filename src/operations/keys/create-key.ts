@@ -3,9 +3,9 @@ import { Failure } from '../../errors.ts'
 import { keyArn, partitionOf } from '../../model/arn.ts'
 import { defaultKeyPolicy, type Key } from '../../model/key.ts'
 import { keyMetadata } from '../../model/key-metadata.ts'
-import { keySpecs, supportedSpec } from '../../model/key-spec.ts'
+import { keySpecs } from '../../model/key-spec.ts'
 import { addTags } from '../../model/tags.ts'
-import { createMaterial } from '../materials.ts'
+import { createMaterial, whyNotWith } from '../materials.ts'
 import { type Input, operation } from '../operation.ts'
 import { account } from '../targets.ts'
 
@@ -54,7 +54,7 @@ export const createKey = operation('CreateKey')({
       revision: 0,
     }
     changes.put('keys', key)
-    return { KeyMetadata: keyMetadata(key) }
+    return { KeyMetadata: keyMetadata(key, whyNotWith(hsms, key)) }
   },
 })
 
@@ -64,7 +64,7 @@ function kindOf({ KeySpec, CustomerMasterKeySpec, KeyUsage }: Input<'CreateKey'>
       'You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.'
     throw new Failure('ValidationException', text)
   }
-  const spec = supportedSpec(KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT', 'KeySpec')
+  const spec = KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT'
   const usage = KeyUsage ?? (spec === 'SYMMETRIC_DEFAULT' ? 'ENCRYPT_DECRYPT' : undefined)
   if (usage === undefined) {
     const text = 'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.'

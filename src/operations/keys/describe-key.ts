@@ -1,4 +1,5 @@
 import { keyMetadata } from '../../model/key-metadata.ts'
+import { whyNotWith } from '../materials.ts'
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -6,7 +7,7 @@ export const describeKey = operation('DescribeKey')({
   readOnly: true,
   target: key({ state: 'view', byAlias: true, crossAccount: true }),
   recorded: ['KeyId'],
-  async run({ target }) {
-    return { KeyMetadata: keyMetadata(target.key) }
+  async run({ target, hsms }) {
+    return { KeyMetadata: keyMetadata(target.key, whyNotWith(hsms, target.key)) }
   },
 })
