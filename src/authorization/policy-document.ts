@@ -63,8 +63,7 @@ function statementsOf(text: string): readonly unknown[] {
     throw malformed('The policy must contain a valid version string')
   }
   if (Id !== undefined && typeof Id !== 'string') throw malformed('The Id of a policy is a string')
-  if (Statement === undefined) throw malformed('Missing required field Statement')
-  const statements = Array.isArray(Statement) ? Statement : [Statement]
+  const statements = Statement === undefined ? [] : Array.isArray(Statement) ? Statement : [Statement]
   if (statements.length === 0) throw malformed('Could not parse the policy: Statement is empty!')
   return statements
 }
@@ -78,7 +77,9 @@ function parseStatement(value: unknown, kind: PolicyKind): Statement {
   const { Sid, Effect, Principal, Action, Resource, ...unknown } = statement
   refuseUnknown(unknown, 'statement')
   if (Sid !== undefined && typeof Sid !== 'string') throw malformed('The Sid of a statement is a string')
-  if (Effect !== 'Allow' && Effect !== 'Deny') throw malformed('The Effect of a statement is Allow or Deny')
+  if (Effect === undefined) throw malformed('Missing required field Effect')
+  if (typeof Effect !== 'string') throw malformed('The Effect of a statement is a string')
+  if (Effect !== 'Allow' && Effect !== 'Deny') throw malformed(`Invalid effect: ${Effect.slice(0, 100)}`)
   if (kind === 'identity' && Principal !== undefined) throw malformed('Policy document should not specify a principal.')
   return {
     effect: Effect,

@@ -186,7 +186,25 @@ describe('a key policy', () => {
     [noResource, policy({ Resource: ['*', ''] })],
     [noAction, policy({ Effect: 'Deny', Action: [], Resource: [] })],
     [noAction, JSON.stringify({ Statement: [statement, { ...statement, Action: [] }] })],
-    ['Missing required field Statement', '{}'],
+    [noStatement, '{}'],
+    ['Missing required field Effect', policy({ Effect: undefined })],
+    ['Invalid effect: allow', policy({ Effect: 'allow' })],
+    ['Invalid effect: ', policy({ Effect: '' })],
+    [`Invalid effect: ${'x'.repeat(100)}`, policy({ Effect: 'x'.repeat(10_000) })],
+    ['The Effect of a statement is a string', policy({ Effect: null })],
+    ['The Effect of a statement is a string', policy({ Effect: { toString: 1, valueOf: 1 } })],
+    [
+      'The Effect of a statement is a string',
+      policy({ Effect: 0 }).replace('"Effect":0', `"Effect":${'['.repeat(15_000)}${']'.repeat(15_000)}`),
+    ],
+    ['The policy must contain a valid version string', JSON.stringify({ Version: '2012-10-18', Statement: statement })],
+    ['The policy must contain a valid version string', JSON.stringify({ Version: 20121017, Statement: statement })],
+    ['The policy must contain a valid version string', JSON.stringify({ Version: '', Statement: statement })],
+    ['The element Action holds strings only', policy({ Action: { a: 'kms:*' } })],
+    ['The element Resource holds strings only', policy({ Resource: [null] })],
+    ['A statement is a JSON object', JSON.stringify({ Statement: [statement, null] })],
+    ['A statement is a JSON object', JSON.stringify({ Statement: 'Allow' })],
+    ['A policy is a JSON object', JSON.stringify(policy({}))],
     [noStatement, '{"Statement":[]}'],
     [invalidJson, ''],
     [invalidJson, '\ufeff{}'.slice(1).concat('}')],
@@ -196,7 +214,7 @@ describe('a key policy', () => {
     [invalidJson, policy({}).replace('"Effect":"Allow"', '"Effect":"Deny","\\u0045ffect":"Allow"')],
     [invalidJson, policy({}).replace('"Statement"', '"Statement":[],"Statement"')],
     [invalidJson, policy({}).replace('"AWS"', '"AWS":"*","AWS"')],
-  ])('is refused with "%s": %s', (message, text) => {
+  ])('is refused with "%s": %.99s', (message, text) => {
     expect(() => admit(text, true)).toThrow(new Failure('MalformedPolicyDocumentException', message))
   })
 
