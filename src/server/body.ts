@@ -1,25 +1,24 @@
 import type { IncomingMessage } from 'node:http'
 import { Failure } from '../errors.ts'
+import { bodyTooLarge, malformed } from './refusals.ts'
 
 /** Request bodies: read only when they are asked for, each within its limit, and all of them within one budget. */
 
 const nothing = Buffer.alloc(0)
 /** Bytes of the first buffer of a body that comes in pieces; it doubles as the body grows. */
 const firstBuffer = 4096
+/** Each piece, be it a byte, takes the work of an event. The longest legal body comes in about a hundred. */
+const maximumPieces = 4096
 
 /** Memory for the bodies of all connections: what is asked for beyond it ends the bodies that have been incomplete the longest. */
 export class BodyBudget {
   #free: number
-  /** In the order in which they began. */
+  /** In the order in which their first bytes came. */
   readonly #incomplete = new Set<Body>()
 
   /** @param bytes held at most, in all bodies together */
   constructor(bytes: number) {
     this.#free = bytes
-  }
-
-  begin(body: Body): void {
-    this.#incomplete.add(body)
   }
 
   completed(body: Body): void {
@@ -30,6 +29,7 @@ export class BodyBudget {
   take(body: Body, bytes: number): boolean {
     this.#free -= bytes
     body.held += bytes
+    this.#incomplete.add(body)
     if (this.#free >= 0) return true
     for (const oldest of this.#incomplete) {
       oldest.fail(new Failure('ThrottlingException', 'Too many request bodies are being received.'))
@@ -45,21 +45,25 @@ export class BodyBudget {
   }
 }
 
-/** The body of one request. It is not read from the connection before `read` is called. */
+/**
+ * The body of one request. Its pieces are taken from the parser as they come: as events, after a queue of Node.js's own, a body in
+ * chunks of one byte would cost some hundred bytes for each. Until it is asked for, no more than one piece of the connection is read.
+ */
 export class Body {
   /** Bytes charged to the budget. */
   held = 0
-  failed = false
+  #failed = false
+  #complete = false
+  #wasAskedFor = false
   readonly #request: IncomingMessage
   readonly #limit: number
   readonly #budget: BodyBudget
-  /** What Content-Length says. */
+  /** What Content-Length says; undefined for chunks. */
   readonly #announced: number | undefined
   readonly #whole = Promise.withResolvers<Uint8Array>()
-  #wasAskedFor = false
-  #isReading = false
   #bytes: Buffer = nothing
   #length = 0
+  #pieces = 0
 
   /** @param limit bytes; a longer body fails with RequestEntityTooLargeException */
   constructor(request: IncomingMessage, limit: number, budget: BodyBudget) {
@@ -69,42 +73,49 @@ export class Body {
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
     this.#announced = encoding === undefined ? Number(length ?? 0) : undefined
     this.#whole.promise.catch(() => {})
+    if (this.#announced === 0) this.#complete = true
+    else request.push = piece => this.#push(piece)
+  }
+
+  get failed(): boolean {
+    return this.#failed
   }
 
   get wasAskedFor(): boolean {
     return this.#wasAskedFor
   }
 
-  get isReading(): boolean {
-    return this.#isReading
+  /** Asked for, and not there yet. */
+  get isAwaited(): boolean {
+    return this.#wasAskedFor && !this.#complete && !this.#failed
   }
 
   get announcedTooLong(): boolean {
     return this.#announced !== undefined && this.#announced > this.#limit
   }
 
+  /** Whether the rest of it, when it is not read, may be left to the parser, so that another request can follow. */
+  get canBeSkipped(): boolean {
+    return !this.#failed && this.#announced !== undefined && !this.announcedTooLong
+  }
+
   /**
    * The whole body, the same at each call. Rejects with RequestEntityTooLargeException, ThrottlingException (no room in the
-   * budget), or what `fail` was called with.
+   * budget), MalformedHttpRequestException (too many pieces), or what `fail` was called with.
    */
   read(): Promise<Uint8Array> {
-    if (this.#wasAskedFor || this.failed) return this.#whole.promise
+    if (this.#wasAskedFor) return this.#whole.promise
     this.#wasAskedFor = true
-    if (this.#announced === 0) {
-      this.#whole.resolve(nothing)
-      return this.#whole.promise
-    }
-    this.#isReading = true
-    this.#budget.begin(this)
-    this.#request.on('data', this.#onData).once('end', this.#onEnd)
+    if (this.#complete) this.#resolve()
+    else if (!this.#failed) this.#request.socket.resume()
     return this.#whole.promise
   }
 
-  /** Ends the reading of a body that is not whole: what still comes of it is discarded. */
+  /** Ends the reading of a body that is not whole. */
   fail(failure: Failure): void {
-    if (this.failed) return
-    this.failed = true
-    this.#stop()
+    if (this.#failed || this.#complete) return
+    this.#failed = true
+    this.#request.socket.pause()
     this.release()
     this.#whole.reject(failure)
   }
@@ -116,24 +127,34 @@ export class Body {
     this.#bytes = nothing
   }
 
-  readonly #onData = (chunk: Buffer) => {
-    const end = this.#length + chunk.length
-    if (end > this.#limit) {
-      this.fail(bodyTooLarge())
-      return
+  /** In place of Readable.push: false stops the reading of the connection. */
+  #push(piece: Buffer | null): boolean {
+    if (piece === null) {
+      this.#end()
+      return Object.getPrototypeOf(this.#request).push.call(this.#request, null)
     }
-    if (chunk.length === this.#announced) {
-      if (!this.#budget.take(this, chunk.length)) return
-      this.#bytes = chunk
-    } else {
-      if (end > this.#bytes.length && !this.#grow(end)) return
-      chunk.copy(this.#bytes, this.#length)
-      chunk.fill(0)
-    }
-    this.#length = end
+    if (!this.#failed) this.#take(piece)
+    return this.isAwaited
   }
 
-  /** One buffer for many pieces: each piece by itself would take some hundred bytes, however short it is. */
+  #take(piece: Buffer): void {
+    const end = this.#length + piece.length
+    if (end > this.#limit) {
+      this.fail(bodyTooLarge())
+    } else if (++this.#pieces > maximumPieces) {
+      this.fail(malformed('The request body comes in too many pieces.'))
+    } else if (piece.length === this.#announced) {
+      if (!this.#budget.take(this, piece.length)) return
+      this.#bytes = piece
+      this.#length = end
+    } else if (end <= this.#bytes.length || this.#grow(end)) {
+      piece.copy(this.#bytes, this.#length)
+      piece.fill(0)
+      this.#length = end
+    }
+  }
+
+  /** One buffer for many pieces; of a doubling one, half at most is unused. */
   #grow(needed: number): boolean {
     const most = Math.min(this.#announced ?? this.#limit, this.#limit)
     const size = Math.min(Math.max(needed, 2 * this.#bytes.length, firstBuffer), most)
@@ -145,18 +166,14 @@ export class Body {
     return true
   }
 
-  readonly #onEnd = () => {
-    this.#stop()
+  #end(): void {
+    if (this.#failed) return
+    this.#complete = true
     this.#budget.completed(this)
+    if (this.#wasAskedFor) this.#resolve()
+  }
+
+  #resolve(): void {
     this.#whole.resolve(this.#length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#length))
   }
-
-  #stop(): void {
-    this.#isReading = false
-    this.#request.off('data', this.#onData).off('end', this.#onEnd).resume()
-  }
-}
-
-export function bodyTooLarge(): Failure {
-  return new Failure('RequestEntityTooLargeException', 'The request body is too large.')
 }

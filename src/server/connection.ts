@@ -4,7 +4,8 @@ import type { ApiRequest, ApiResponse } from '../apis/api.ts'
 import type { Failure } from '../errors.ts'
 import type { ConnectionMetrics } from '../services.ts'
 import { Body, type BodyBudget } from './body.ts'
-import { aborted, apiRequest, unreadableRequest } from './request.ts'
+import { aborted } from './refusals.ts'
+import { apiRequest, unreadableRequest } from './request.ts'
 
 /** What a connection needs of its listener. */
 export interface ConnectionHost {
@@ -105,9 +106,10 @@ export class Connection {
       return
     }
     if (response.destroyed || response.closed) return
-    // Whether a caller who waits for "100 Continue" sends the body of a refused request cannot be told: what comes next may be either.
     const isLast = this.#host.closing && this.#waiting.length === 0
-    if (isLast || (expectsContinue && !request.complete)) response.shouldKeepAlive = false
+    // Whether a caller who waits for "100 Continue" sends the body of a refused request cannot be told: what comes next may be either.
+    const isLost = !request.complete && (expectsContinue || !read.canBeSkipped)
+    if (isLast || isLost) response.shouldKeepAlive = false
     this.#answeredAt = performance.now()
     const { status, headers, body } = answer
     response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body)
@@ -197,6 +199,6 @@ export class Connection {
 
   /** When the server closes: a body that is still being sent has had its time. */
   stopReceiving(failure: Failure): void {
-    if (this.#current?.body.isReading) this.#current.body.fail(failure)
+    if (this.#current?.body.isAwaited) this.#current.body.fail(failure)
   }
 }

@@ -6,7 +6,7 @@ import type { ApiRequest, ApiResponse } from '../apis/api.ts'
 import { Failure, OperatorError } from '../errors.ts'
 import type { ConnectionMetrics, Log } from '../services.ts'
 import { type ConnectionLimits, Connections } from './connections.ts'
-import { failureOfParser } from './request.ts'
+import { failureOfParser } from './refusals.ts'
 import { readTlsPair, renewTls, type TlsFiles } from './tls.ts'
 
 /** A listening socket over Node.js's HTTP server: deadlines, TLS, and its end. */

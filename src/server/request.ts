@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { ApiRequest } from '../apis/api.ts'
-import { Failure } from '../errors.ts'
-import { type Body, bodyTooLarge } from './body.ts'
+import type { Failure } from '../errors.ts'
+import type { Body } from './body.ts'
+import { bodyTooLarge, headersTooLarge, malformed } from './refusals.ts'
 
 /** From Node.js's request to the one that the path is given. */
 
@@ -76,31 +77,4 @@ function mistake(version: string, headers: ApiRequest['headers'], lines: number)
 
 function isContinue(expect: string | string[]): boolean {
   return typeof expect === 'string' && expect.toLowerCase() === '100-continue'
-}
-
-function headersTooLarge(cause?: unknown): Failure {
-  return new Failure('RequestHeaderSectionTooLarge', 'The request header section is too large.', { cause })
-}
-
-export function malformed(message: string, cause?: unknown): Failure {
-  return new Failure('MalformedHttpRequestException', message, { cause })
-}
-
-export function aborted(cause?: unknown): Failure {
-  return new Failure('RequestAbortedException', 'The connection was closed before the request was complete.', { cause })
-}
-
-/** What a request is refused with that Node.js's parser or one of its timers gave up. */
-export function failureOfParser(error: NodeJS.ErrnoException): Failure {
-  switch (error.code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return headersTooLarge(error)
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new Failure('RequestTimeoutException', 'The request did not arrive in time.', { cause: error })
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return aborted(error)
-    default:
-      return malformed('The request is not valid HTTP/1.1.', error)
-  }
 }

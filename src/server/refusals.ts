@@ -1,0 +1,34 @@
+import { Failure } from '../errors.ts'
+
+/** What a request is refused with that cannot be read: codes of AWS's "Common Errors". */
+
+export function bodyTooLarge(): Failure {
+  return new Failure('RequestEntityTooLargeException', 'The request body is too large.')
+}
+
+export function headersTooLarge(cause?: unknown): Failure {
+  return new Failure('RequestHeaderSectionTooLarge', 'The request header section is too large.', { cause })
+}
+
+export function malformed(message: string, cause?: unknown): Failure {
+  return new Failure('MalformedHttpRequestException', message, { cause })
+}
+
+export function aborted(cause?: unknown): Failure {
+  return new Failure('RequestAbortedException', 'The connection was closed before the request was complete.', { cause })
+}
+
+/** What a request is refused with that Node.js's parser or one of its timers gave up. */
+export function failureOfParser(error: NodeJS.ErrnoException): Failure {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return headersTooLarge(error)
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Failure('RequestTimeoutException', 'The request did not arrive in time.', { cause: error })
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return aborted(error)
+    default:
+      return malformed('The request is not valid HTTP/1.1.', error)
+  }
+}
