@@ -129,8 +129,13 @@ export class Connection {
       return
     }
     this.#host.waitedFor(1)
-    if (this.#waiting.length === 0) this.socket.resume()
-    this.#begin(next)
+    this.#current = next
+    // Not at once: thousands that were sent ahead would be answered before any other connection is looked at.
+    setImmediate(() => {
+      if (this.socket.destroyed) return
+      if (this.#waiting.length === 0) this.socket.resume()
+      this.#begin(next)
+    })
   }
 
   #rest(): void {

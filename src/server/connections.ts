@@ -138,7 +138,7 @@ export class Connections implements ConnectionHost {
   sweep(now = performance.now()): void {
     for (const connection of this.#connections.values()) {
       const reason = connection.overdue(now, this.#closingSince)
-      if (!reason) continue
+      if (!reason || connection.socket.destroyed) continue
       this.#metrics?.connectionCut(reason)
       connection.socket.destroy()
     }
