@@ -6,6 +6,7 @@ import type {
   MessageType,
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
+import { Failure } from '../errors.ts'
 import type { Ability } from '../model/ability.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
 import type { Backend } from './backend.ts'
@@ -24,6 +25,7 @@ import {
   type InspectionRequest,
 } from './messages.ts'
 import { encryptOaep, oaepHash, verifyMessage } from './outside.ts'
+import { gcmTagLength } from './profiles/profile.ts'
 
 /** Callers whose clients are kept; more only cost a little more each. */
 const mostClients = 1000
@@ -81,8 +83,11 @@ export class HsmClient implements Hsm {
     return client
   }
 
-  async encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array): Promise<Sealed> {
-    return decodeSealed(await this.#call('encrypt', encodeEncrypt(material, plaintext, aad)))
+  async encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength?: number): Promise<Sealed> {
+    const sealed = decodeSealed(await this.#call('encrypt', encodeEncrypt(material, plaintext, aad, ivLength)))
+    if (sealed.ciphertext.length === plaintext.length + gcmTagLength) return sealed
+    const cause = new Error('a ciphertext without its tag, or with more than that')
+    throw new Failure('KMSInternalException', '', { cause })
   }
 
   async decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array> {

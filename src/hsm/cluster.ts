@@ -32,11 +32,13 @@ export class Cluster implements Backend {
     const starts = await Promise.allSettled(this.#members.map(member => member.start()))
     const failed = starts.filter(start => start.status === 'rejected')
     if (failed.length === starts.length) throw failed[0]!.reason
-    for (const [index, { status }] of starts.entries()) if (status === 'rejected') this.#members[index]!.startLater()
+    for (const [index, start] of starts.entries()) {
+      if (start.status === 'rejected') this.#members[index]!.startLater((start.reason as Error).cause)
+    }
   }
 
   get ivLength(): number {
-    return this.#members[0]!.ivLength
+    return ivLengthOf(this.#members) ?? this.#members[0]!.ivLength
   }
 
   /** What one of them cannot do the cluster cannot: any of them may be asked. */
@@ -84,6 +86,11 @@ export class Cluster implements Backend {
   async close(): Promise<void> {
     await Promise.all(this.#members.map(member => member.close()))
   }
+}
+
+/** Of those that are ready, which all make the same; undefined as long as there are none. */
+export function ivLengthOf(members: readonly Workers[]): number | undefined {
+  return members.find(({ health }) => health.workers > 0)?.ivLength
 }
 
 function isReady({ health }: Workers): boolean {

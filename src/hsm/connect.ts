@@ -1,6 +1,6 @@
 /** From the configuration of an HSM to an HSM. */
 import { HsmClient } from './client.ts'
-import { Cluster } from './cluster.ts'
+import { Cluster, ivLengthOf } from './cluster.ts'
 import type { Hsm } from './hsm.ts'
 import type { TokenAddress } from './worker/connection.ts'
 import { Workers, type WorkersOptions } from './workers.ts'
@@ -34,5 +34,8 @@ export async function connectHsm({ publicKeyOperations, members, ...options }: H
 function tokens(options: WorkersOptions, members: Readonly<Record<string, MemberOptions>>): readonly Workers[] {
   const all = Object.entries(members)
   const used = options.canary?.() === undefined ? all.slice(0, 1) : all
-  return used.map(([member, own]) => new Workers({ ...options, ...own, name: `${options.name}/${member}` }))
+  const tokens: readonly Workers[] = used.map(([member, own]) => {
+    return new Workers({ ...options, ...own, name: `${options.name}/${member}`, ivLength: () => ivLengthOf(tokens) })
+  })
+  return tokens
 }

@@ -7,7 +7,7 @@ import { ChangeTurns } from './change-turns.ts'
 import type { HsmHealth } from './hsm.ts'
 import { Logins } from './logins.ts'
 import type { CallFailure, Lane } from './messages.ts'
-import { gcmIvLengths, type Profile } from './profiles/profile.ts'
+import { type GcmIv, gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 import { SilenceWatch, type SilentWorkers } from './silence.ts'
 import { type WorkerOptions, workerArgument, workerEnvironment } from './worker-argument.ts'
@@ -22,6 +22,8 @@ export interface FleetOptions extends WorkerOptions {
   readonly workers: number
   /** Milliseconds within which a call is answered. */
   readonly deadline: number
+  /** Bytes of the IVs that other tokens with the same keys make, once one of them is ready: a token that makes others is not used. */
+  readonly ivLength?: () => number | undefined
   readonly log?: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
@@ -122,8 +124,9 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     }
   }
 
-  /** Goes on trying in the background until all workers are there. */
-  startLater(): void {
+  /** Goes on trying in the background until all workers are there. @param failure why `start` was in vain */
+  startLater(failure?: unknown): void {
+    if (failure !== undefined) this.#startFailed(failure as Error)
     this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
   }
 
@@ -245,12 +248,16 @@ export class Fleet implements WorkerEvents, SilentWorkers {
         if (this.isClosing) break
         this.#failures++
         this.#log('error', 'An HSM worker could not start.', { reason: (error as Error).message })
-        const reason = error instanceof StartError ? error.reason : 'unavailable'
-        if (reason === 'pinRefused') return this.#stop(error as Error)
-        this.#setDown(reason, error as Error)
+        this.#startFailed(error as Error)
       }
     }
     if (this.isClosing) this.#setDown('unavailable', new Error('The HSM is closing.'))
+  }
+
+  #startFailed(error: Error): void {
+    const reason = error instanceof StartError ? error.reason : 'unavailable'
+    if (reason === 'pinRefused') this.#stop(error)
+    else this.#setDown(reason, error)
   }
 
   #startWorker(): Promise<void> {
@@ -263,14 +270,14 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#starting = worker
     try {
       const { mode, capabilities } = await worker.ready
+      this.#checkForm(capabilities.gcm?.iv)
       this.lacks = capabilities.lacks
-      if (capabilities.gcm !== undefined) this.ivLength = gcmIvLengths[capabilities.gcm.iv]
       if (worker.lost) {
         throw new StartError({ message: 'The HSM worker died as soon as it was ready.', reason: 'unavailable' })
       }
       this.#log('info', 'An HSM worker is ready.', { pid: worker.pid, mode })
     } catch (error) {
-      await worker.ended
+      await worker.end(endGrace)
       throw error
     } finally {
       this.#starting = undefined
@@ -279,6 +286,18 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#starts++
     this.#workers.push(worker)
     this.#events.changed()
+  }
+
+  /** A ciphertext states the length of its IV, so all who may be given the call must make the same. */
+  #checkForm(form: GcmIv | undefined): void {
+    if (form === undefined) return
+    const own = gcmIvLengths[form]
+    const wanted = this.#workers.length > 0 ? this.ivLength : this.#options.ivLength?.()
+    if (wanted !== undefined && wanted !== own) {
+      const message = `It makes IVs of AES-GCM with ${own} bytes, where the others make ${wanted}.`
+      throw new StartError({ message, reason: 'untrusted' })
+    }
+    this.ivLength = own
   }
 
   #newWorker(): WorkerProcess {

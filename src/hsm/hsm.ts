@@ -11,7 +11,6 @@ import type { SupportedKeySpec } from '../model/key-spec.ts'
 
 /** What an HSM made of one encryption: AES-256-GCM with a 128-bit tag, NIST SP 800-38D. */
 export interface Sealed {
-  /** As long as the HSM's ivLength. */
   readonly iv: Uint8Array
   /** Ciphertext followed by its 16-byte tag. */
   readonly ciphertext: Uint8Array
@@ -80,10 +79,14 @@ export interface Hsm {
   for(caller: string): Hsm
   /** Why it cannot do something, as far as is known without asking it. Such calls reject with UnsupportedOperationException. */
   whyNot(ability: Ability): string | undefined
-  /** Bytes of the IVs that this HSM encrypts with. */
+  /** Bytes of the IVs that this HSM makes now. It may change when the HSM does, say to FIPS mode. */
   readonly ivLength: number
-  /** Encrypts with a fresh IV made by the HSM or drawn from its generator. */
-  encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array): Promise<Sealed>
+  /**
+   * Encrypts with a fresh IV made by the HSM or drawn from its generator.
+   *
+   * @param ivLength what the AAD says about the IV, if it does: rejects with KeyUnavailableException when the HSM makes others by now
+   */
+  encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength?: number): Promise<Sealed>
   decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array>
   /** Bytes of the HSM's own generator, 1 to 1024. */
   random(length: number): Promise<Uint8Array>

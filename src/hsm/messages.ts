@@ -107,23 +107,34 @@ function writeMaterial(payload: Buffer, material: string): void {
 }
 
 /** Layout: material (32) | length of the AAD (u32) | AAD | plaintext. */
-export function encodeEncrypt(material: string, plaintext: Uint8Array, aad: Uint8Array): Buffer {
-  const aadStart = materialBytes + lengthBytes
+interface EncryptRequest {
+  readonly material: string
+  readonly plaintext: Buffer
+  readonly aad: Buffer
+  /** Bytes of the IV that is wanted; 0 for any. */
+  readonly ivLength: number
+}
+
+/** @param ivLength of the IV that is wanted; 0 for any */
+export function encodeEncrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength = 0): Buffer {
+  const aadStart = materialBytes + lengthBytes + 1
   const payload = Buffer.allocUnsafe(aadStart + aad.length + plaintext.length)
   writeMaterial(payload, material)
   payload.writeUInt32BE(aad.length, materialBytes)
+  payload[aadStart - 1] = ivLength
   payload.set(aad, aadStart)
   payload.set(plaintext, aadStart + aad.length)
   return payload
 }
 
-export function decodeEncrypt(payload: Buffer): { material: string; plaintext: Buffer; aad: Buffer } {
-  const aadStart = materialBytes + lengthBytes
+export function decodeEncrypt(payload: Buffer): EncryptRequest {
+  const aadStart = materialBytes + lengthBytes + 1
   const aadEnd = aadStart + payload.readUInt32BE(materialBytes)
   return {
     material: payload.toString('hex', 0, materialBytes),
     aad: payload.subarray(aadStart, aadEnd),
     plaintext: payload.subarray(aadEnd),
+    ivLength: payload[aadStart - 1]!,
   }
 }
 

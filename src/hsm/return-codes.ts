@@ -40,7 +40,10 @@ export const classes = {
   /** AWS CloudHSM says that it throttles with CKR_DEVICE_ERROR. */
   deviceLost: { recovery: 'ask the canary', healthy: 'back off', failure: 'KeyUnavailableException' },
   libraryBroken: { recovery: 'replace worker', failure: 'KeyUnavailableException' },
-  /** Says nothing about the health of the HSM: several vendors answer a wrong ciphertext with CKR_GENERAL_ERROR. */
+  /**
+   * Says nothing about the health of the HSM: several vendors answer a wrong ciphertext with CKR_GENERAL_ERROR, and a mechanism that
+   * worked is refused once the HSM was put into FIPS mode.
+   */
   unknown: { recovery: 'ask the canary', healthy: 'none', failure: 'KMSInternalException' },
 } as const satisfies Record<string, ReturnCodeClass>
 export type ClassName = keyof typeof classes
@@ -85,8 +88,8 @@ export const returnCodes = {
   CKR_KEY_FUNCTION_NOT_PERMITTED:       [0x068, 'caller'],
   CKR_KEY_NOT_WRAPPABLE:                [0x069, 'caller'],
   CKR_KEY_UNEXTRACTABLE:                [0x06a, 'caller'],
-  CKR_MECHANISM_INVALID:                [0x070, 'caller', 'UnsupportedOperationException'],
-  CKR_MECHANISM_PARAM_INVALID:          [0x071, 'caller', 'UnsupportedOperationException'],
+  CKR_MECHANISM_INVALID:                [0x070, 'unknown', 'UnsupportedOperationException'],
+  CKR_MECHANISM_PARAM_INVALID:          [0x071, 'unknown', 'UnsupportedOperationException'],
   CKR_OBJECT_HANDLE_INVALID:            [0x082, 'handleStale'],
   CKR_OPERATION_ACTIVE:                 [0x090, 'sessionLost'],
   CKR_OPERATION_NOT_INITIALIZED:        [0x091, 'sessionLost'],

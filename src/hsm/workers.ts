@@ -71,8 +71,8 @@ export class Workers implements Backend, FleetEvents {
   }
 
   /** Goes on trying in the background: for one of several tokens. */
-  startLater(): void {
-    this.#fleet.startLater()
+  startLater(failure: unknown): void {
+    this.#fleet.startLater(failure)
   }
 
   call(name: CallName, payload: Buffer, caller: string, options: CallOptions = {}): Promise<Buffer> {

@@ -31,7 +31,9 @@ export function encodeHeader(material: string, ivLength: number): Uint8Array {
   return header
 }
 
+/** Throws when the header states another length than the IV has: no such blob ever decrypts. */
 export function encodeCiphertext(header: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array): Uint8Array {
+  if (iv.length !== header[materialEnd]) throw new Error(`The IV has ${iv.length} bytes, not ${header[materialEnd]}.`)
   return Buffer.concat([header, iv, ciphertext])
 }
 

@@ -47,8 +47,9 @@ export async function encryptBlob(
   context?: EncryptionContext,
 ): Promise<Uint8Array> {
   const hsm = hsms.named(material.hsm)
-  const header = encodeHeader(material.id, hsm.ivLength)
-  const { iv, ciphertext } = await hsm.encrypt(material.id, plaintext, additionalData(header, context))
+  const { ivLength } = hsm
+  const header = encodeHeader(material.id, ivLength)
+  const { iv, ciphertext } = await hsm.encrypt(material.id, plaintext, additionalData(header, context), ivLength)
   return encodeCiphertext(header, iv, ciphertext)
 }
 

@@ -144,6 +144,39 @@ describe('a token that only looks like the other one', () => {
   })
 })
 
+describe('a token that makes IVs of another length', () => {
+  const header = Buffer.from('the length of the IV')
+  const text = Buffer.from('text')
+
+  it.each(['append16', 'prepend12'])('is not used beside one that makes %s', async form => {
+    faults.first.set(`gcm-iv ${form}`)
+    if (form === 'prepend12') faults.second.set('gcm-iv append16')
+    await connect(both())
+    await vi.waitUntil(() => hsm.health.workers > 0, patient)
+    const { ivLength } = hsm
+    const sealed = await Promise.all(
+      Array.from({ length: 40 }, () => hsm.encrypt(material, text, Buffer.from([...header, ivLength]), ivLength)),
+    )
+    for (const { iv } of sealed) expect(iv.length).toBe(ivLength)
+    const opened = sealed.map(one => hsm.decrypt(material, one, Buffer.from([...header, ivLength])))
+    for (const plaintext of await Promise.all(opened)) expect(Buffer.from(plaintext)).toEqual(text)
+    expect(hsm.health.workers).toBe(1)
+  })
+
+  it('is used once it makes the same', async () => {
+    faults.second.set('gcm-iv append16')
+    await connect(both())
+    await vi.waitUntil(() => hsm.health.workers === 1, patient)
+    faults.first.clear()
+    faults.second.clear()
+    const isWhole = async () => {
+      await hsm.encrypt(material, text, header).catch(() => undefined)
+      return hsm.health.workers === 2
+    }
+    await vi.waitUntil(isWhole, patient)
+  })
+})
+
 hsmContract(
   'a cluster of one token',
   async () => {

@@ -68,13 +68,20 @@ describe('return codes', () => {
     'CKR_PARAMETER_SET_NOT_SUPPORTED',
   ] as const)('%s: the HSM lacks what was asked, and the caller is told', name => {
     const error = new CryptokiError('C_GenerateKeyPair', returnCodes[name][0])
-    expect(recoveryFrom(error)).toBe('none')
+    expect(recoveryOfHealthy(error)).toBe('none')
     expect(failureFrom(error)).toMatchObject({
       code: 'UnsupportedOperationException',
       message: `The HSM refuses this with ${name}.`,
       cause: error,
     })
   })
+
+  it.each(['CKR_MECHANISM_INVALID', 'CKR_MECHANISM_PARAM_INVALID'] as const)(
+    '%s: the HSM may have been set up anew, so the canary is asked first',
+    name => {
+      expect(recoveryFrom(new CryptokiError('C_EncryptInit', returnCodes[name][0]))).toBe('ask the canary')
+    },
+  )
 
   it('leave alone what is no return code', () => {
     expect(recoveryFrom(new TypeError('x'))).toBe('none')

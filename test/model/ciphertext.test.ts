@@ -38,6 +38,11 @@ describe('a ciphertext blob', () => {
     )
   })
 
+  it.each([0, 11, 13, 16])('is not made of an IV of %i bytes under a header that states 12', length => {
+    const header = encodeHeader('5a'.repeat(32), 12)
+    expect(() => encodeCiphertext(header, Buffer.alloc(length), Buffer.alloc(40))).toThrow(/^The IV has/)
+  })
+
   it('is refused, without text, when any byte of its header is altered', () => {
     const blob = encodeCiphertext(encodeHeader('5a'.repeat(32), 12), Buffer.alloc(12), Buffer.alloc(40))
     for (let at = 0; at < 38; at++) {

@@ -1,10 +1,10 @@
 /** What a token answers to a ciphertext or a signature that is not right: for doctor. */
 import type { EncryptionAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { encryptOaep, oaepHash } from '../outside.ts'
-import { gcmIvLengths } from '../profiles/profile.ts'
+import { gcmIvLengths, gcmTagLength } from '../profiles/profile.ts'
 import { CryptokiError, failureFrom } from '../return-codes.ts'
 import type { Connection } from '../worker/connection.ts'
-import { type Gcm, opening, sealing, tagLength } from '../worker/gcm.ts'
+import { type Gcm, opening, sealing } from '../worker/gcm.ts'
 import { rsaOaep } from '../worker/mechanisms.ts'
 import { inSessionOfItsOwn } from '../worker/probe.ts'
 import { signing } from '../worker/signatures.ts'
@@ -26,7 +26,7 @@ export function tamperedSealing(connection: Connection, { key }: TrialKey, gcm: 
     const drawIv = () => cryptoki.random(session, gcmIvLengths.caller)
     const { mechanism, outputLength, split } = sealing(gcm, text, text, drawIv)
     const { iv, ciphertext } = split(await cryptoki.encrypt(session, mechanism, key, text, outputLength))
-    ciphertext[ciphertext.length - tagLength]! ^= 1
+    ciphertext[ciphertext.length - gcmTagLength]! ^= 1
     const { mechanism: reverse, input } = opening(gcm, iv, ciphertext, text)
     return answerOf('C_Decrypt', async () => {
       await cryptoki.decrypt(session, reverse, key, input)

@@ -14,6 +14,9 @@ export const gcmIvLengths = { caller: 12, writeback12: 12, prepend12: 12, append
   number
 >
 
+/** Bytes of the tag of AES-GCM: always all 128 bits, though tokens accept shorter ones. */
+export const gcmTagLength = 16
+
 export interface Profile {
   readonly name: string
   /** For people: the make. */

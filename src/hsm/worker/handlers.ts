@@ -23,6 +23,7 @@ import {
 import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from '../return-codes.ts'
 import { type Awaitable, settle, whenDone } from './awaitable.ts'
 import { PinRefused } from './connection.ts'
+import { FormChanged } from './gcm.ts'
 import type { Pkcs11 } from './pkcs11.ts'
 
 /** What comes with a call. */
@@ -39,8 +40,8 @@ const nothing = Buffer.alloc(0)
 
 const handlers: Readonly<Record<CallName, Handler>> = {
   encrypt(hsm, payload) {
-    const { material, plaintext, aad } = decodeEncrypt(payload)
-    return whenDone(hsm.encrypt(material, plaintext, aad), encodeSealed)
+    const { material, plaintext, aad, ivLength } = decodeEncrypt(payload)
+    return whenDone(hsm.encrypt(material, plaintext, aad, ivLength), encodeSealed)
   },
   decrypt(hsm, payload) {
     const { material, iv, ciphertext, aad } = decodeDecrypt(payload)
@@ -173,6 +174,7 @@ async function refusal(hsm: Pkcs11, error: unknown): Promise<Answer> {
 }
 
 async function recoveryAfter(hsm: Pkcs11, error: unknown): Promise<Recovery> {
+  if (error instanceof FormChanged) return 'replace worker'
   const recovery = error instanceof PinRefused ? 'stop' : recoveryFrom(error)
   if (recovery !== 'ask the canary') return recovery
   if (!(await hsm.works())) return 'replace worker'

@@ -103,8 +103,21 @@ export class Pkcs11 {
     return error instanceof CryptokiError && this.#profile.throttling.includes(error.returnCode)
   }
 
-  encrypt(material: string, plaintext: Buffer, aad: Buffer): Awaitable<{ iv: Buffer; ciphertext: Buffer }> {
+  /**
+   * @param ivLength of the IV that the AAD speaks of; 0 for any. The HSM, or another member of its cluster, may have changed since it was
+   *   asked for.
+   */
+  encrypt(
+    material: string,
+    plaintext: Buffer,
+    aad: Buffer,
+    ivLength = 0,
+  ): Awaitable<{ iv: Buffer; ciphertext: Buffer }> {
     const gcm = gcmOf(this.#capabilities)
+    if (ivLength !== 0 && ivLength !== gcmIvLengths[gcm.iv]) {
+      const cause = new Error(`an IV of ${ivLength} bytes was asked for, and the HSM makes those of the form ${gcm.iv}`)
+      throw new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
+    }
     return this.#keys.use(material, (session, key) => {
       const { mechanism, outputLength, split } = sealing(gcm, plaintext, aad, () => this.#nextIv(session))
       return whenDone(this.#cryptoki.encrypt(session, mechanism, key, plaintext, outputLength), split)

@@ -5,12 +5,12 @@ import pkcs11js from 'pkcs11js'
 import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
 import type { HeldKey } from '../hsm.ts'
 import { agreeOnce, encryptOaep, verifyMessage } from '../outside.ts'
-import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
+import { gcmIvLengths, gcmTagLength, type Profile } from '../profiles/profile.ts'
 import { CryptokiError } from '../return-codes.ts'
 import { isBadCiphertext } from './bad-input.ts'
 import { type Capabilities, gcmOf } from './capabilities.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
-import { opening, sealing, tagLength } from './gcm.ts'
+import { opening, sealing } from './gcm.ts'
 import { ecdh, keyMechanisms, macs, namedCurve, rsaOaep, rsaRaw } from './mechanisms.ts'
 import { unpadOaepSha256 } from './oaep.ts'
 import { peerPoint } from './public-keys.ts'
@@ -78,7 +78,7 @@ async function seal({ cryptoki, session, key, capabilities }: ObjectInUse): Prom
 }
 
 async function opens({ cryptoki, session, key, capabilities }: ObjectInUse, checkValue: Buffer): Promise<boolean> {
-  const ivLength = checkValue.length - text.length - tagLength
+  const ivLength = checkValue.length - text.length - gcmTagLength
   const [iv, ciphertext] = [checkValue.subarray(0, ivLength), checkValue.subarray(ivLength)]
   const { mechanism, input } = opening(gcmOf(capabilities), iv, ciphertext, text)
   return same(await cryptoki.decrypt(session, mechanism, key, input), text)
