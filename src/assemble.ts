@@ -12,6 +12,7 @@ import { connectHsm, type HsmOptions } from './hsm/connect.ts'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
 import { jobs } from './jobs/catalogue.ts'
 import { scheduleJobs } from './jobs/schedule.ts'
+import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { principalIn } from './model/arn.ts'
@@ -39,6 +40,8 @@ export interface Gateway {
 }
 
 export const clock = () => Date.now()
+/** Of this process alone. Stands still while the machine is suspended. */
+const elapsed = () => performance.now()
 
 /**
  * Starts a gateway. Rejects with OperatorError, having closed what was opened, when a part cannot start.
@@ -59,9 +62,11 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       authenticate: authentication(config, storage, hsms),
       operations: new Map<string, AnyOperation>(operations.map(operation => [operation.name, operation])),
     })
-    const readiness = createReadiness({ storage, audit, hsms }, clock)
-    const services = { storage, hsms, clock, admitKeyPolicy, audit, outbox, authorize, metrics, health: readiness, log }
-    opened.adopt(scheduleJobs(jobs, services), schedule => schedule.close())
+    const readiness = createReadiness({ storage, audit, hsms }, elapsed)
+    const services = { storage, hsms, clock, admitKeyPolicy, audit, outbox, authorize, metrics, log }
+    const watched = { ...services, elapsed, health: readiness }
+    const steadyClock = new SteadyClock(watched, config.deletion.clockDelay * 1000)
+    opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
     const server = opened.adopt(await serveApi(limits, api, services, () => readiness.probe(), metrics), server =>
       server.close(),

@@ -74,6 +74,15 @@ export const schema = z.strictObject({
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
   storage: z.strictObject({ file: z.string() }),
   audit: z.strictObject({ file: z.string() }),
+  deletion: z
+    .strictObject({
+      clockDelay: z
+        .int()
+        .min(60)
+        .max(30 * 86_400)
+        .default(86_400),
+    })
+    .prefault({}),
   authentication: z.strictObject({ clockSkew: z.int().min(1).max(86_400).default(300) }).prefault({}),
   hsms: z.record(name, hsm),
   regions: z.record(region, z.string()),

@@ -66,6 +66,12 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     labelNames: ['reason'],
     registers,
   })
+  const clockTrusted = new Gauge({
+    name: 'strongroom_clock_trusted',
+    help: 'Whether the clock has been steady: 0 while scheduled deletions wait for it',
+    registers,
+  })
+  clockTrusted.set(1)
   new Gauge({
     name: 'strongroom_hsm_pending_calls',
     help: 'HSM calls sent to a worker or waiting for one',
@@ -110,6 +116,7 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     connectionOpened: () => connections.inc(),
     connectionClosed: () => connections.dec(),
     connectionCut: reason => cutConnections.inc({ reason }),
+    clockTrusted: trusted => clockTrusted.set(trusted ? 1 : 0),
     orphans: (hsm, count) => orphans.set({ hsm }, count),
     custodyFaults(hsm, counts) {
       for (const [fault, count] of Object.entries(counts)) custodyFaults.set({ hsm, fault }, count)

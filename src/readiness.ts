@@ -24,20 +24,29 @@ interface Probed {
  * Asks storage and the audit journal to write, and each HSM to encrypt and decrypt with its canary key: a search would succeed even on a lost token.
  * Keys that are not in custody show; only those of the gateway itself keep it from serving everyone.
  */
-export function createReadiness({ storage, audit, hsms }: Probed, clock: () => number): ReadinessProbe {
+export function createReadiness({ storage, audit, hsms }: Probed, elapsed: () => number): ReadinessProbe {
   const custody = new Map(hsms.all.map(({ name }) => [name, { keys: 0, ownKeys: 0 }]))
   let answer: Promise<Readiness> | undefined
   let validUntil = 0
+  let isClockTrusted = true
   return {
     probe() {
-      if (!answer || clock() >= validUntil) {
-        validUntil = clock() + validity
-        answer = probe({ storage, audit, hsms }, custody)
+      if (!answer || elapsed() >= validUntil) {
+        validUntil = elapsed() + validity
+        answer = probe({ storage, audit, hsms }, custody).then(found => withClock(found, isClockTrusted))
       }
       return answer
     },
     custody: (hsm, faults) => void custody.set(hsm, faults),
+    clock(trusted) {
+      isClockTrusted = trusted
+    },
   }
+}
+
+/** A clock that is not trusted delays the deletion of keys, and keeps nobody from being served. */
+function withClock({ ready, parts }: Readiness, isTrusted: boolean): Readiness {
+  return { ready, parts: { ...parts, clock: isTrusted ? 'ok' : 'failing' } }
 }
 
 type Custody = ReadonlyMap<string, Parameters<Health['custody']>[1]>

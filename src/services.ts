@@ -8,13 +8,13 @@ import type { Storage } from './storage/storage.ts'
 /** The contracts by which operations, jobs and the path reach the rest of the house. Types only. */
 export type { Audit, Entry } from './audit/audit.ts'
 export type { Hsm, HsmKey, KeyInspection } from './hsm/hsm.ts'
-export type { Changes, Storage } from './storage/storage.ts'
+export type { Changes, ClockReading, Storage } from './storage/storage.ts'
 
 /** What an operation is given besides its input. */
 export interface Services {
   readonly storage: Storage
   readonly hsms: Hsms
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, as the machine has them: for dates, not for durations. */
   readonly clock: () => number
   /** Throws when a key policy may not be put on a key: see authorization/key-policy.ts. */
   readonly admitKeyPolicy: (policy: ProposedKeyPolicy) => void
@@ -30,7 +30,11 @@ export interface PathServices extends Services {
 }
 
 /** What a job is given. */
-export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'clock'> {
+export interface JobServices extends Pick<Services, 'storage' | 'hsms'> {
+  /** Milliseconds of the monotonic clock: for durations, which the machine's clock does not measure. */
+  readonly elapsed: () => number
+  /** The time of day, for what cannot be undone: undefined while it is not to be trusted. */
+  readonly steadyClock: { now(): Promise<number | undefined> }
   readonly audit: Audit
   readonly outbox: Pick<Outbox, 'record' | 'settle'>
   readonly metrics: JobMetrics
@@ -38,8 +42,16 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'clock'
   readonly log: Log
 }
 
+/** What jobs/steady-clock.ts is given. */
+export interface ClockServices extends Pick<Services, 'storage' | 'clock'>, Pick<JobServices, 'elapsed'> {
+  readonly metrics: Pick<JobMetrics, 'clockTrusted'>
+  readonly health: Pick<Health, 'clock'>
+  readonly log: Log
+}
+
 /** What jobs count. */
 export interface JobMetrics {
+  clockTrusted(trusted: boolean): void
   orphans(hsm: string, count: number): void
   /** @param counts keys that are not in custody, by what is wrong with them */
   custodyFaults(hsm: string, counts: Readonly<Record<string, number>>): void
@@ -47,6 +59,7 @@ export interface JobMetrics {
 
 /** What readiness is told. */
 export interface Health {
+  clock(trusted: boolean): void
   /** How many keys of callers, and of the gateway itself, are not in custody on an HSM. */
   custody(hsm: string, faults: { readonly keys: number; readonly ownKeys: number }): void
 }

@@ -55,6 +55,7 @@ const onlyIn: readonly { readonly what: RegExp; readonly where: RegExp }[] = [
   { what: /from 'pino'/, where: /^log\.ts$/ },
   { what: /\bstorage\.commit\(/, where: /^outbox\.ts$/ },
   { what: /process\.env\b/, where: /^(config|cli\/(serve|harden)|hsm\/worker\/pin)\.ts$/ },
+  { what: /\bperformance\.now\(|\bhrtime\b/, where: /^((hsm|server)\/.*|metrics|assemble)\.ts$/ },
   { what: /\bDate\.now\(|new Date\(\)/, where: /^assemble\.ts$/ },
 ]
 

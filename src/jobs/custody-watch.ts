@@ -52,19 +52,19 @@ export class CustodyWatch {
 
   /** One slice. Never rejects. */
   async run(): Promise<void> {
-    const { clock, log } = this.#services
-    if (clock() < this.#pausedUntil) return
+    const { elapsed, log } = this.#services
+    if (elapsed() < this.#pausedUntil) return
     try {
       await this.#fillQueue()
-      const end = clock() + slice
+      const end = elapsed() + slice
       for (const name of this.#queue) {
         if (await this.#look(name)) this.#queue.delete(name)
-        if (clock() >= end) break
+        if (elapsed() >= end) break
       }
     } catch (thrown) {
       // An HSM that cannot be reached says nothing about its keys; why is in the log already.
       if (!isUnavailable(thrown)) {
-        this.#pausedUntil = clock() + minute
+        this.#pausedUntil = elapsed() + minute
         log.error({ err: thrown, hsm: this.#hsm.name }, 'custody could not be checked')
       }
     }
@@ -73,7 +73,7 @@ export class CustodyWatch {
 
   /** A list shows what no single look does: objects with the same CKA_ID, and faults that may be over. */
   async #fillQueue(): Promise<void> {
-    const now = this.#services.clock()
+    const now = this.#services.elapsed()
     const { epoch, health } = this.#hsm
     const isForeign = health.state === 'untrusted'
     const isRound = epoch !== this.#epoch || isForeign !== this.#isForeign || now >= this.#nextRound
@@ -128,7 +128,7 @@ export class CustodyWatch {
 
   #isGivenUp(name: string): boolean {
     const failures = this.#failures.get(name)
-    if (failures !== undefined && this.#services.clock() >= failures.until) this.#failures.delete(name)
+    if (failures !== undefined && this.#services.elapsed() >= failures.until) this.#failures.delete(name)
     return (this.#failures.get(name)?.times ?? 0) >= patience
   }
 
@@ -163,7 +163,7 @@ export class CustodyWatch {
       await this.#hsm.random(1)
       // It answers, but not about this key: that must not cost one worker after another.
       const times = (this.#failures.get(name)?.times ?? 0) + 1
-      this.#failures.set(name, { times, until: this.#services.clock() + betweenRounds })
+      this.#failures.set(name, { times, until: this.#services.elapsed() + betweenRounds })
       throw thrown
     }
     if (this.#saidUndecided) return

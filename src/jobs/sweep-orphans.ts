@@ -24,19 +24,19 @@ export const sweepOrphans = job({
   start(services) {
     const sweeps = services.hsms.all.map((hsm): Sweep => ({ hsm, unknown: new Set(), next: 0 }))
     return async () => {
-      for (const sweep of sweeps) if (services.clock() >= sweep.next) await look(sweep, services)
+      for (const sweep of sweeps) if (services.elapsed() >= sweep.next) await look(sweep, services)
     }
   },
 })
 
 async function look(sweep: Sweep, services: JobServices): Promise<void> {
-  sweep.next = services.clock() + betweenLooks
+  sweep.next = services.elapsed() + betweenLooks
   const before = sweep.unknown
   const unknown = await unknownObjects(sweep.hsm, services)
   // An object seen for the first time may be a key whose creation is just being committed: only the second sighting counts.
   const orphans = [...unknown].filter(([id]) => before.has(id))
   sweep.unknown = new Set(unknown.keys())
-  if (orphans.length < unknown.size) sweep.next = services.clock() + untilSecondLook
+  if (orphans.length < unknown.size) sweep.next = services.elapsed() + untilSecondLook
   report(sweep.hsm, orphans, services)
 }
 

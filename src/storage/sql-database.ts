@@ -3,9 +3,18 @@ import { Kysely } from 'kysely'
 import { OperatorError } from '../errors.ts'
 import type { Engine } from './engines/engine.ts'
 import { migrate } from './migrations/migrate.ts'
-import { type Change, Conflict, type HeldRecord, type Noun, type PageRequest, type Records } from './storage.ts'
+import {
+  type Change,
+  type ClockReading,
+  Conflict,
+  type HeldRecord,
+  type Noun,
+  type PageRequest,
+  type Records,
+} from './storage.ts'
 import { listAliases } from './tables/aliases.ts'
 import { recordChanges, takeSequence } from './tables/changes.ts'
+import { readClock, writeClock } from './tables/clock.ts'
 import type { Database } from './tables/database.ts'
 import { listKeys } from './tables/keys.ts'
 import { heldRecords, holdRecord, removeRecords } from './tables/outbox.ts'
@@ -29,6 +38,8 @@ export interface SqlDatabase {
   commit(commit: Commit): Promise<void>
   heldRecords(): Promise<readonly HeldRecord[]>
   removeRecords(eventIds: readonly string[]): Promise<void>
+  readClock(): Promise<ClockReading | undefined>
+  writeClock(reading: ClockReading): Promise<void>
   /** Rejects when the database cannot be read and written right now. */
   check(): Promise<void>
   close(): Promise<void>
@@ -92,6 +103,17 @@ class KyselyDatabase implements SqlDatabase {
 
   removeRecords(eventIds: readonly string[]): Promise<void> {
     return this.#inTurn(() => this.#db.transaction().execute(tx => removeRecords(tx, eventIds)))
+  }
+
+  readClock(): Promise<ClockReading | undefined> {
+    return this.#inTurn(() => readClock(this.#db))
+  }
+
+  writeClock(reading: ClockReading): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#engine.verify()
+      await writeClock(this.#db, reading)
+    })
   }
 
   /** Takes a number that no change will have: an update that changes nothing would not reach the disk. */

@@ -29,6 +29,7 @@ class SqlStorage implements Storage {
   readonly systemKeys: Storage['systemKeys']
   readonly destructions: Storage['destructions']
   readonly outbox: Storage['outbox']
+  readonly clock: Storage['clock']
 
   constructor(database: SqlDatabase, view: View) {
     this.#database = database
@@ -59,6 +60,10 @@ class SqlStorage implements Storage {
     this.outbox = {
       list: () => this.#inOrder(database.heldRecords()),
       remove: eventIds => this.#inOrder(database.removeRecords(eventIds)),
+    }
+    this.clock = {
+      read: () => this.#inOrder(database.readClock()),
+      write: reading => this.#inOrder(database.writeClock(reading)),
     }
   }
 

@@ -51,6 +51,19 @@ export interface HeldRecord {
   readonly record: string
 }
 
+/** The machine's clock as it was last looked at, and how well it has kept step with the monotonic clock: see jobs/steady-clock.ts. */
+export interface ClockReading {
+  /** Milliseconds since the epoch. */
+  readonly wall: number
+  readonly trusted: boolean
+  /** Milliseconds since the last verdict during which a gateway has watched the clock, */
+  readonly observed: number
+  /** by which it went astray meanwhile, */
+  readonly drift: number
+  /** and for which nobody watched. */
+  readonly gap: number
+}
+
 /** A position in a listing and how many records to read from there. */
 export interface PageRequest {
   readonly account: string
@@ -94,6 +107,7 @@ export interface Storage {
     /** By event id. */
     remove(eventIds: readonly string[]): Promise<void>
   }
+  readonly clock: { read(): Promise<ClockReading | undefined>; write(reading: ClockReading): Promise<void> }
   /**
    * Writes all changes, and the audit record of their event, in one durable transaction, then shows them in the view. Throws
    * Conflict, having written nothing. Only the outbox calls it: a change has a record.

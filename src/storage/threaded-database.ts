@@ -69,6 +69,8 @@ class DatabaseThread implements SqlDatabase {
   readonly commit = this.#call('commit')
   readonly heldRecords = this.#call('heldRecords')
   readonly removeRecords = this.#call('removeRecords')
+  readonly readClock = this.#call('readClock')
+  readonly writeClock = this.#call('writeClock')
   readonly check = this.#call('check')
   readonly #close = this.#call('close')
 

@@ -208,7 +208,7 @@ describe('an HSM worker that is killed', () => {
     expect(status).toBe(503)
     expect(JSON.parse(body)).toEqual({
       status: 'failing',
-      parts: { storage: 'ok', audit: 'ok', 'hsm/softhsm': 'failing', 'custody/softhsm': 'ok' },
+      parts: { storage: 'ok', audit: 'ok', 'hsm/softhsm': 'failing', 'custody/softhsm': 'ok', clock: 'ok' },
     })
     expect(await send(`${gateway.url}/healthz`, {})).toMatchObject({ status: 200, body: '{"status":"ok"}' })
 
@@ -221,7 +221,7 @@ describe('an HSM worker that is killed', () => {
       .poll(() => send(`${gateway.url}/readyz`, {}), { timeout: 10_000 })
       .toMatchObject({
         status: 200,
-        body: '{"status":"ok","parts":{"storage":"ok","audit":"ok","hsm/softhsm":"ok","custody/softhsm":"ok"}}',
+        body: '{"status":"ok","parts":{"storage":"ok","audit":"ok","hsm/softhsm":"ok","custody/softhsm":"ok","clock":"ok"}}',
       })
   })
 })

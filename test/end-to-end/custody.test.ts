@@ -101,7 +101,7 @@ describe('a key whose object is gone from the HSM', () => {
     await change(`expose ${material}`)
     await expect.poll(() => state(KeyId), patient).toEqual(unavailable)
     await kms.encrypt({ KeyId: other.arn, Plaintext })
-    const failing = { storage: 'ok', audit: 'ok', 'hsm/softhsm': 'ok', 'custody/softhsm': 'failing' }
+    const failing = { storage: 'ok', audit: 'ok', 'hsm/softhsm': 'ok', 'custody/softhsm': 'failing', clock: 'ok' }
     await expect.poll(ready, patient).toEqual({ status: 200, parts: failing })
     const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
     expect(body).toContain('strongroom_hsm_custody_faults{hsm="softhsm",fault="exposed"} 1\n')
@@ -113,9 +113,11 @@ describe('a key whose object is gone from the HSM', () => {
 
   it('keeps the gateway from being ready when it is its own', async () => {
     await change(`expose ${sealKey}`)
-    await expect.poll(ready, patient).toMatchObject({ status: 503, parts: { 'custody/softhsm': 'failing' } })
+    await expect
+      .poll(ready, patient)
+      .toMatchObject({ status: 503, parts: { 'custody/softhsm': 'failing', clock: 'ok' } })
     await change()
-    await expect.poll(ready, patient).toMatchObject({ status: 200, parts: { 'custody/softhsm': 'ok' } })
+    await expect.poll(ready, patient).toMatchObject({ status: 200, parts: { 'custody/softhsm': 'ok', clock: 'ok' } })
   })
 })
 

@@ -2,25 +2,25 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { SlowDisk } from '../slow-disk/slow-disk.ts'
+import { Preloaded } from '../preloaded/preloaded.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { send } from './requests.ts'
 
 /** A disk that takes seconds for a commit: who waits for it, and who does not. */
 
 let folder: string
-let disk: SlowDisk
+let disk: Preloaded
 let installation: Installation
 let gateway: Gateway
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'slow-disk-'))
-  disk = new SlowDisk(folder)
+  disk = new Preloaded('slow-disk', folder)
   installation = await install()
   gateway = await serve(installation, { environment: disk.environment })
 })
 afterAll(async () => {
-  disk.fast()
+  disk.set(0)
   await gateway?.kill()
   installation?.remove()
   rmSync(folder, { recursive: true })
@@ -42,10 +42,10 @@ it('keeps those waiting who change something, and nobody else', async () => {
       expect((await send(`${gateway.url}/healthz`, {})).status).toBe(200)
     }
   }
-  disk.slow(3000)
+  disk.set(3000)
   const changes = ['a', 'b'].map(Description => note('change', kms.updateKeyDescription({ KeyId, Description })))
   await note('calls', calls())
-  disk.fast()
+  disk.set(0)
   await Promise.all(changes)
   expect(order).toEqual(['calls', 'change', 'change'])
   expect((await kms.describeKey({ KeyId })).KeyMetadata!.Description).toMatch(/^[ab]$/)

@@ -8,6 +8,7 @@ import { type House, openHouse } from './house.ts'
 
 let house: House
 let count = 0
+const day = 86_400_000
 
 beforeAll(async () => {
   house = await openHouse()
@@ -60,6 +61,30 @@ describe('a key whose date has come', () => {
       },
       { eventName: 'DestroyKeyMaterial', resources: [{ ARN: key.arn }] },
     ])
+  })
+
+  it('stays when the clock is set to its date, for as long as that may be a mistake, and goes when it is not', async () => {
+    const key = await pending(30 * day)
+    await run()
+    house.ahead = 30 * day
+    for (let minutes = 0; minutes < 5; minutes++) {
+      await run()
+      house.time += 60_000
+    }
+    expect(house.storage.keys.find(key.arn)).toBeDefined()
+    expect(await house.objects()).toContain(material(key))
+    house.ahead = 0
+    await run()
+    for (let hours = 0; hours < 24; hours++) {
+      house.time += 3_600_000
+      await run()
+    }
+    expect(house.storage.keys.find(key.arn)).toBeDefined()
+    for (let days = 0; days < 30; days++) {
+      house.time += day
+      await run()
+    }
+    expect(house.storage.keys.find(key.arn)).toBeUndefined()
   })
 
   it('is the only kind that is deleted', async () => {

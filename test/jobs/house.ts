@@ -4,6 +4,7 @@ import { createAudit } from '../../src/audit/audit.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
 import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
+import { SteadyClock } from '../../src/jobs/steady-clock.ts'
 import type { Alias } from '../../src/model/alias.ts'
 import type { Key } from '../../src/model/key.ts'
 import { createMaterial } from '../../src/operations/materials.ts'
@@ -31,7 +32,10 @@ export interface House {
   faults: Readonly<Record<string, number>>
   /** The same, as told to readiness. */
   unhealthy: { readonly keys: number; readonly ownKeys: number }
+  /** Of the monotonic clock, */
   time: number
+  /** and by how much the machine's clock is ahead of it. */
+  ahead: number
   /** A key whose material is on the token. */
   key(number: number, changes?: Partial<Key>): Promise<Key>
   alias(name: string, key: Key): Promise<Alias>
@@ -62,21 +66,36 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
     throw new Error(`no HSM ${name}`)
   }
   const hsms: Hsms = { all: [hsm], named, ofRegion: () => hsm, for: () => hsms }
-  const clock = () => house.time
+  const clock = () => house.time + house.ahead
+  const elapsed = () => house.time
+  const steadyClock = new SteadyClock(
+    {
+      storage,
+      clock,
+      elapsed,
+      metrics: { clockTrusted() {} },
+      health: { clock() {} },
+      log: { error: log, warn: log, info: log },
+    },
+    86_400_000,
+  )
   const house: House = {
     services: {
       storage,
       hsms,
-      clock,
+      elapsed,
+      steadyClock,
       audit: createAudit(journal, clock),
       outbox: await Outbox.open(storage, journal, []),
       metrics: {
+        clockTrusted() {},
         orphans: (name, count) => void orphans.set(name, count),
         custodyFaults(_name, counts) {
           house.faults = counts
         },
       },
       health: {
+        clock() {},
         custody(_name, faults) {
           house.unhealthy = faults
         },
@@ -93,6 +112,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
     faults: {},
     unhealthy: { keys: 0, ownKeys: 0 },
     time: 1_700_000_000_000,
+    ahead: 0,
     async key(number, changes = {}) {
       const key = aKey(number, changes)
       const material = await createMaterial(hsm, key, key.arn, house.time)
@@ -111,6 +131,8 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
       softHsm.remove()
     },
   }
+  // Of an installation that has no keys yet, so that it is trusted from here on.
+  await steadyClock.now()
   return house
 }
 

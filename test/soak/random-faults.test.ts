@@ -96,7 +96,7 @@ async function unaccounted(): Promise<{ readonly orphans: readonly string[]; rea
 
 async function allIsWell(): Promise<void> {
   const ready = async () => JSON.parse((await send(`${gateway.url}/readyz`, {})).body) as unknown
-  const parts = { storage: 'ok', audit: 'ok', 'hsm/softhsm': 'ok', 'custody/softhsm': 'ok' }
+  const parts = { storage: 'ok', audit: 'ok', 'hsm/softhsm': 'ok', 'custody/softhsm': 'ok', clock: 'ok' }
   await vi.waitFor(async () => expect(await ready()).toEqual({ status: 'ok', parts }), patient)
 }
 

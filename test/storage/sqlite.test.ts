@@ -242,7 +242,7 @@ describe('a SQLite file', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of strongroom (schema 999, this version knows 5)',
+      'was written by a newer version of strongroom (schema 999, this version knows 6)',
     )
   })
 
@@ -254,7 +254,7 @@ describe('a SQLite file', () => {
     query(path, 'alter table key_materials drop column public_key')
     for (const table of ['key_materials', 'system_keys']) query(path, `alter table ${table} drop column check_value`)
     query(path, 'alter table keys drop column custody_fault')
-    query(path, 'drop table outbox')
+    for (const table of ['outbox', 'clock']) query(path, `drop table ${table}`)
     query(path, 'delete from strongroom_migrations where number > 1')
     const again = await openFile(path, { create: true })
     await expectOnly(again, [1, 2])
@@ -289,6 +289,7 @@ describe('a SQLite file', () => {
     await storage.commit(changes)
     await storage.close()
     query(path, 'delete from strongroom_migrations where number > 4')
+    query(path, 'drop table clock')
     const again = await openFile(path)
     const right = (arn: string) => arn.replace('arn:aws:', `arn:${partition}:`)
     expect(again.keys.find(right(key.arn))).toMatchObject({

@@ -7,12 +7,13 @@ import { publicKeys } from './0002-public-keys.ts'
 import { custody } from './0003-custody.ts'
 import { outbox } from './0004-outbox.ts'
 import { partitions } from './0005-partitions.ts'
+import { clock } from './0006-clock.ts'
 
 /** One step of the schema. Once released it never changes. */
 export type Migration = (db: Kysely<unknown>, types: ColumnTypes) => Promise<void>
 
 /** Number n of the migration table is at index n - 1. */
-const migrations: readonly Migration[] = [initial, publicKeys, custody, outbox, partitions]
+const migrations: readonly Migration[] = [initial, publicKeys, custody, outbox, partitions, clock]
 
 interface MigrationTable {
   readonly strongroom_migrations: { readonly number: number }

@@ -1,6 +1,7 @@
 import type { AccessKeyRow } from './access-keys.ts'
 import type { AliasRow } from './aliases.ts'
 import type { ChangeRow, SequenceRow } from './changes.ts'
+import type { ClockRow } from './clock.ts'
 import type { DestructionRow } from './destructions.ts'
 import type { KeyRow, MaterialRow } from './keys.ts'
 import type { OutboxRow } from './outbox.ts'
@@ -18,5 +19,6 @@ export interface Database {
   readonly destructions: DestructionRow
   readonly changes: ChangeRow
   readonly outbox: OutboxRow
+  readonly clock: ClockRow
   readonly sequences: SequenceRow
 }

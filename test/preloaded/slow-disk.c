@@ -1,6 +1,6 @@
 /*
  * A disk on which SQLite waits: fsync and fdatasync of a database or its write-ahead log take as many milliseconds as the file that
- * SLOW_DISK names says. Preloaded; everything else goes to the C library.
+ * PRELOADED names says. Preloaded; everything else goes to the C library.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,7 +20,7 @@ static void wait_for_disk(int fd)
     path[length] = '\0';
     if (strstr(path, ".db") == NULL)
         return;
-    const char *control = getenv("SLOW_DISK");
+    const char *control = getenv("PRELOADED");
     FILE *file = control == NULL ? NULL : fopen(control, "r");
     if (file == NULL)
         return;

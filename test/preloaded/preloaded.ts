@@ -1,0 +1,28 @@
+/** Libraries that come between a process and the C library, and do as a number says that can be set while it runs. */
+import { execFileSync } from 'node:child_process'
+import { renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export class Preloaded {
+  readonly #library: string
+  readonly #number: string
+
+  /** @param name of a C file of this folder, which says what its number means. @param folder an existing one of its own */
+  constructor(name: string, folder: string) {
+    this.#library = join(folder, `${name}.so`)
+    this.#number = join(folder, `${name}.number`)
+    const source = join(import.meta.dirname, `${name}.c`)
+    execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-fPIC', '-shared', '-o', this.#library, source, '-ldl'])
+    this.set(0)
+  }
+
+  /** What a process needs in its environment. */
+  get environment(): Record<string, string> {
+    return { LD_PRELOAD: this.#library, PRELOADED: this.#number }
+  }
+
+  set(number: number): void {
+    writeFileSync(`${this.#number}.new`, `${number}\n`)
+    renameSync(`${this.#number}.new`, this.#number)
+  }
+}
