@@ -51,7 +51,7 @@ const elapsed = () => performance.now()
 export async function startGateway(config: Config, locked = () => {}): Promise<Gateway> {
   const opened = new AsyncDisposableStack()
   try {
-    const log = createLog(config.log.level)
+    const log = createLog(config.log.level, () => metrics.logLineDropped())
     const metrics = createMetrics(() => hsms.all)
     const storage = await openDatabase(config, opened)
     requireSystemKeys(config, storage)

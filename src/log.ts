@@ -13,8 +13,29 @@ const secret = [
   'password',
 ]
 
-/** JSON lines on standard error: standard output belongs to what commands answer. */
-export function createLog(level: string): Log {
+/** Bytes that wait while nobody reads the pipe that standard error is. */
+const maximumBacklog = 1024 * 1024
+
+/**
+ * JSON lines on standard error: standard output belongs to what commands answer. Logging neither throws nor waits for a reader: a line
+ * that cannot be written, because the disk is full, the reader is gone or does not read, is dropped.
+ * @param dropped called for each
+ */
+export function createLog(level: string, dropped: () => void, stream: NodeJS.WritableStream = process.stderr): Log {
   const paths = secret.flatMap(name => [name, `*.${name}`])
-  return pino({ level, redact: { paths, censor: '[secret]' } }, pino.destination({ dest: 2, sync: true }))
+  // Each write tells of its own failure.
+  stream.on('error', () => {})
+  const write = (line: string) => {
+    if ('writableLength' in stream && Number(stream.writableLength) > maximumBacklog) dropped()
+    else stream.write(line, error => error && dropped())
+  }
+  const logger = pino({ level, redact: { paths, censor: '[secret]' } }, { write })
+  const harmless = (level: keyof Log) => (fields: object, message: string) => {
+    try {
+      logger[level](fields, message)
+    } catch {
+      dropped()
+    }
+  }
+  return { error: harmless('error'), warn: harmless('warn'), info: harmless('info') }
 }

@@ -4,6 +4,8 @@ import type { ConnectionMetrics, JobMetrics, RequestMetrics } from './services.t
 
 export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics {
   hsmCall(call: HsmCall): void
+  /** A line of the log that could not be written. */
+  logLineDropped(): void
   /** Prometheus text exposition format. */
   text(): Promise<string>
 }
@@ -12,7 +14,10 @@ const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 
 const states: readonly Hsm['health']['state'][] = ['ready', 'unavailable', 'untrusted', 'pinRefused']
 
-/** @param hsms looked at when the metrics are read */
+/**
+ * Counting never throws: what cannot be counted is not.
+ * @param hsms looked at when the metrics are read
+ */
 export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' | 'health'>[]): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -72,6 +77,11 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     registers,
   })
   clockTrusted.set(1)
+  const droppedLogLines = new Counter({
+    name: 'strongroom_log_lines_dropped_total',
+    help: 'Lines of the log that could not be written to standard error',
+    registers,
+  })
   new Gauge({
     name: 'strongroom_hsm_pending_calls',
     help: 'HSM calls sent to a worker or waiting for one',
@@ -104,23 +114,34 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
   return {
     started() {
       const start = performance.now()
-      return (operation = 'none', outcome) => {
+      return harmless((operation = 'none', outcome) => {
         requests.inc({ operation, outcome })
         latency.observe({ operation }, (performance.now() - start) / 1000)
-      }
+      })
     },
-    hsmCall({ hsm, operation, returnCode, seconds }) {
+    hsmCall: harmless(({ hsm, operation, returnCode, seconds }) => {
       hsmCalls.inc({ hsm, operation, return_code: returnCode })
       hsmLatency.observe({ hsm, operation }, seconds)
-    },
-    connectionOpened: () => connections.inc(),
-    connectionClosed: () => connections.dec(),
-    connectionCut: reason => cutConnections.inc({ reason }),
-    clockTrusted: trusted => clockTrusted.set(trusted ? 1 : 0),
-    orphans: (hsm, count) => orphans.set({ hsm }, count),
-    custodyFaults(hsm, counts) {
+    }),
+    connectionOpened: harmless(() => connections.inc()),
+    connectionClosed: harmless(() => connections.dec()),
+    connectionCut: harmless(reason => cutConnections.inc({ reason })),
+    logLineDropped: harmless(() => droppedLogLines.inc()),
+    clockTrusted: harmless(trusted => clockTrusted.set(trusted ? 1 : 0)),
+    orphans: harmless((hsm, count) => orphans.set({ hsm }, count)),
+    custodyFaults: harmless((hsm, counts) => {
       for (const [fault, count] of Object.entries(counts)) custodyFaults.set({ hsm, fault }, count)
-    },
+    }),
     text: () => registry.metrics(),
+  }
+}
+
+function harmless<A extends unknown[]>(count: (...values: A) => void): (...values: A) => void {
+  return (...values) => {
+    try {
+      count(...values)
+    } catch {
+      // A metric that cannot take a value must not fail the call that it counts.
+    }
   }
 }

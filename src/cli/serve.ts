@@ -26,15 +26,35 @@ export const serve = command(program => {
     .action(async (options: ConfigOptions & { host?: string; port?: number }) => {
       harden(administratorVariables)
       process.env.UV_THREADPOOL_SIZE ??= poolThreads
+      // Who started it may have gone away: it serves all the same.
+      process.stdout.on('error', () => {})
+      let reload = () => {}
+      process.on('SIGHUP', () => reload())
       const folder = openDataFolder(options, { host: options.host, port: options.port })
       const { path, config } = folder
       const gateway = await startGateway(config, () => settleSoftHsm(folder, { write: true }))
+      reload = () => gateway.reload()
       const end = signalled()
       process.stdout.write(welcome(gateway.url, path))
       await end
+      exitAfter(closeDeadline, 1)
       await gateway.close()
+      // Nor does a pipe that nobody reads hold it.
+      exitAfter(flushDeadline, 0)
     })
 })
+
+/** Milliseconds: for everything to close; for standard error to be read. */
+const closeDeadline = 40_000
+const flushDeadline = 1000
+
+/** Ends the process after so many milliseconds, unless it has ended by itself. */
+function exitAfter(milliseconds: number, code: number): void {
+  setTimeout(() => {
+    if (code !== 0) process.stderr.write('strongroom: something does not close, ended without it\n')
+    process.exit(code)
+  }, milliseconds).unref()
+}
 
 /** Two lines to paste, where init has left an administrator's credentials. */
 function welcome(url: string, folder: string): string {
