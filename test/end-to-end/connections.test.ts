@@ -1,8 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { hasOpenssl, makeCertificate } from '../server/certificates.ts'
 import { answersIn, everythingFrom, open } from '../server/raw-requests.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { signed } from './requests.ts'
@@ -123,10 +123,8 @@ describe('a caller who sends requests ahead', () => {
   })
 })
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0
-
 describe.each(['http', 'https'])('SIGTERM over %s', scheme => {
-  it('ends the gateway, whatever its callers are waiting for', { timeout: 90_000 }, async ctx => {
+  it('ends the gateway, whatever its callers are waiting for, and SIGHUP does not', { timeout: 90_000 }, async ctx => {
     ctx.skip(scheme === 'https' && !hasOpenssl, 'openssl is not installed: it makes the certificate')
     const files = { certificate: join(installation.folder, 'tls.crt'), key: join(installation.folder, 'tls.key') }
     if (scheme === 'https') makeCertificate(files)
@@ -136,6 +134,8 @@ describe.each(['http', 'https'])('SIGTERM over %s', scheme => {
     })
     const ending = await serve(installation)
     gateway = ending
+    process.kill(ending.pid, 'SIGHUP')
+    if (scheme === 'https') await ending.logged(({ msg }) => msg === 'TLS certificate reloaded')
     const partly = async (bytes: string, url = ending.url) => (await opened(url)).pause().write(bytes)
     await partly('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(30_000))
     await partly('GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(30_000))
@@ -156,10 +156,3 @@ describe.each(['http', 'https'])('SIGTERM over %s', scheme => {
     gateway = await serve(installation)
   })
 })
-
-function makeCertificate({ certificate, key }: { certificate: string; key: string }): void {
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-  execFileSync('openssl', ['req', '-x509', ...curve, '-subj', '/CN=localhost', '-keyout', key, '-out', certificate], {
-    stdio: 'ignore',
-  })
-}

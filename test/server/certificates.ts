@@ -1,0 +1,13 @@
+/** Certificates for tests, made by openssl. */
+import { execFileSync, spawnSync } from 'node:child_process'
+
+export const hasOpenssl = spawnSync('openssl', ['version']).status === 0
+
+/** Writes a new self-signed certificate and its key. */
+export function makeCertificate({ certificate, key }: { certificate: string; key: string }): void {
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
+  execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', certificate], {
+    stdio: 'ignore',
+  })
+}
