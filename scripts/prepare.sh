@@ -20,8 +20,9 @@ if [ -n "$missing" ]; then
     export DEBIAN_FRONTEND=noninteractive
     { apt-get update && apt-get install -y --no-install-recommends $missing; } >/dev/null
   else
-    echo "Missing:$missing. On Debian, run this, then try again:" >&2
-    echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends$missing" >&2
+    if command -v sudo >/dev/null 2>&1; then as='run this' sudo='sudo '; else as='run this as root' sudo=; fi
+    echo "Missing:$missing. On Debian, $as, then try again:" >&2
+    echo "  ${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends$missing" >&2
     exit 1
   fi
 fi
@@ -36,9 +37,21 @@ if ! cmp -s package-lock.json node_modules/.strongroom-installed; then
   # Of all packages, only these two have a script that is needed: the Node.js that runs the project, and the native addon.
   npm ci --ignore-scripts --loglevel=error >/dev/null
   npm rebuild --ignore-scripts=false --loglevel=error node >/dev/null
-  # The addon is built against the headers of that Node.js, which lie beside it: nothing to download.
-  headers=$(dirname "$(find "$PWD/node_modules" -path '*/include/node/node_api.h' | head -n 1)")
-  npm_config_nodedir=$headers/../.. npm rebuild --ignore-scripts=false --loglevel=error pkcs11js >/dev/null
+  # The addon is built against the headers of that Node.js, which lie beside it: nothing to download. Makefiles do not bear the spaces,
+  # quotes and dollars that the path of the project may have, so all of it is built elsewhere.
+  headers=$(find "$PWD/node_modules" -path '*/include/node/node_api.h' | head -n 1)
+  build=$(mktemp -d /tmp/strongroom-build-XXXXXX)
+  mkdir "$build/node" "$build/node_modules"
+  cp package.json "$build"
+  cp -R node_modules/pkcs11js "$build/node_modules"
+  cp -R "${headers%/node/node_api.h}" "$build/node"
+  (
+    cd "$build"
+    npm_config_nodedir=$build/node npm rebuild --ignore-scripts=false --loglevel=error pkcs11js >/dev/null
+  ) || { rm -rf "$build"; exit 1; }
+  rm -rf node_modules/pkcs11js/build
+  cp -R "$build/node_modules/pkcs11js/build" node_modules/pkcs11js
+  rm -rf "$build"
   cp package-lock.json node_modules/.strongroom-installed
 fi
 PATH=$PWD/node_modules/.bin:$PATH

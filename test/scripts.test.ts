@@ -4,10 +4,13 @@ import { once } from 'node:events'
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -15,6 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { shellQuoted } from '../src/shell-quoted.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -26,7 +30,7 @@ let bin: string
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'strongroom-scripts-'))
-  project = join(folder, 'project')
+  project = join(folder, "ein schönes 'Projekt' für $HOME")
   bin = join(folder, 'bin')
   for (const path of [bin, join(project, 'scripts'), join(project, 'node_modules')])
     mkdirSync(path, { recursive: true })
@@ -60,7 +64,8 @@ function start(...args: string[]): { status: number | null; output: string } {
 
 describe('scripts/start', () => {
   it('serves from whichever folder it is called, with a data folder relative to that one, until Ctrl-C', async () => {
-    const gateway = spawn(join(project, 'scripts/start'), ['--data', 'data', '--port=0'], {
+    const data = '-Dáten "von" $(uns)/'
+    const gateway = spawn(join(project, 'scripts/start'), ['--data', data, '--port=0'], {
       cwd: folder,
       env: { PATH: bin },
     })
@@ -70,14 +75,15 @@ describe('scripts/start', () => {
       text += `${line}\n`
       if (line.includes('create-key')) break
     }
-    const [, exported, url] = /(export AWS_ENDPOINT_URL_KMS=(\S+) AWS_SHARED_CREDENTIALS_FILE=\S+)/.exec(text)!
-    expect(exported).toContain(`=${join(folder, 'data/credentials')}`)
+    const [exported, url] = /export AWS_ENDPOINT_URL_KMS=(\S+) .*/.exec(text)!
+    const { stdout } = spawnSync('sh', ['-c', `${exported}; cat "$AWS_SHARED_CREDENTIALS_FILE"`])
+    expect(`${stdout}`).toBe(readFileSync(join(folder, data, 'credentials'), 'utf8'))
     expect((await fetch(`${url}/readyz`)).status).toBe(200)
 
-    const second = start('--data', join(folder, 'data'), '--port', '0')
+    const second = start('--data', join(folder, data), '--port', '0')
     expect(second.status).toBe(1)
     expect(second.output).toBe(
-      `strongroom: storage ${folder}/data/strongroom.db is in use by another strongroom process\n`,
+      `strongroom: storage ${folder}/${data}strongroom.db is in use by another strongroom process\n`,
     )
 
     gateway.kill('SIGINT')
@@ -92,9 +98,14 @@ describe('scripts/start', () => {
     expect(start()).toEqual({
       status: 1,
       output:
-        'Missing: softhsm2 make. On Debian, run this, then try again:\n' +
-        '  sudo apt-get update && sudo apt-get install -y --no-install-recommends softhsm2 make\n',
+        'Missing: softhsm2 make. On Debian, run this as root, then try again:\n' +
+        '  apt-get update && apt-get install -y --no-install-recommends softhsm2 make\n',
     })
+    standIn('sudo', 'echo must not be called')
+    expect(start().output).toBe(
+      'Missing: softhsm2 make. On Debian, run this, then try again:\n' +
+        '  sudo apt-get update && sudo apt-get install -y --no-install-recommends softhsm2 make\n',
+    )
   })
 
   it('installs packages that are missing when it may', () => {
@@ -109,13 +120,13 @@ describe('scripts/start', () => {
     rmSync(join(project, 'node_modules/.strongroom-installed'))
     expect(start()).toEqual({ status: 1, output: 'Node.js 20 or newer, with npm, is needed: see https://nodejs.org\n' })
     standIn('npm', 'echo must not be called')
-    standIn('node', `exec ${process.execPath} -e "process.exitCode = 1"`)
+    standIn('node', `exec ${shellQuoted(process.execPath)} -e "process.exitCode = 1"`)
     expect(start().output).toMatch(/^Node\.js 20 or newer/)
   })
 
   it('installs again after an installation that did not end', () => {
     rmSync(join(project, 'node_modules/.strongroom-installed'))
-    standIn('node', `exec ${process.execPath} "$@"`)
+    standIn('node', `exec ${shellQuoted(process.execPath)} "$@"`)
     standIn('npm', `echo "$@" >> ${folder}/npm; [ "$1" != rebuild ]`)
     expect(start().status).not.toBe(0)
     expect(start().status).not.toBe(0)
@@ -123,6 +134,30 @@ describe('scripts/start', () => {
     const rebuild = 'rebuild --ignore-scripts=false --loglevel=error node\n'
     expect(readFileSync(join(folder, 'npm'), 'utf8')).toBe(ci + rebuild + ci + rebuild)
   })
+
+  it.skipIf(spawnSync('sh', ['-c', 'command -v g++ make python3']).status !== 0)(
+    'builds the addon although make does not bear the path of the project',
+    { timeout: 120_000 },
+    () => {
+      const modules = join(project, 'node_modules')
+      rmSync(join(modules, '.strongroom-installed'))
+      const isBuilt = (path: string) => path.endsWith('pkcs11js/build')
+      cpSync(join(root, 'node_modules/pkcs11js'), join(modules, 'pkcs11js'), {
+        recursive: true,
+        filter: path => !isBuilt(path),
+      })
+      const [headers] = globSync('node_modules/node/node_modules/*/include', { cwd: root })
+      cpSync(join(root, headers!), join(modules, 'node/include'), { recursive: true })
+      // Nothing is downloaded: the real npm only builds.
+      standIn('npm', `case "$*" in *' pkcs11js') exec ${shellQuoted(which('npm'))} "$@" ;; esac`)
+      for (const name of ['softhsm2-util', 'g++', 'make', 'python3']) rmSync(join(bin, name))
+      const { status, stderr } = spawnSync(join(project, 'scripts/start'), ['--account', '1'], {
+        env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
+      })
+      expect({ status, stderr: `${stderr}` }).toMatchObject({ status: 2, stderr: expect.stringContaining('12 digits') })
+      expect(statSync(join(modules, 'pkcs11js/build/Release/pkcs11.node')).size).toBeGreaterThan(0)
+    },
+  )
 
   it('refuses mistakes before it installs anything', () => {
     rmSync(join(bin, 'make'))

@@ -180,8 +180,14 @@ describe('init', () => {
   })
 
   it('makes files for their owner only, whatever the umask', () => {
-    const command = `umask 0; exec '${process.execPath}' '${join(import.meta.dirname, '../../src/main.ts')}' init --data '${folder}/data'`
-    expect(spawnSync('sh', ['-c', command]).status).toBe(0)
+    const command = [
+      process.execPath,
+      join(import.meta.dirname, '../../src/main.ts'),
+      'init',
+      '--data',
+      `${folder}/data`,
+    ]
+    expect(spawnSync('sh', ['-c', 'umask 0; exec "$@"', 'sh', ...command]).status).toBe(0)
     const open = readdirSync(join(folder, 'data'), { recursive: true, encoding: 'utf8' }).filter(
       name => (statSync(join(folder, 'data', name)).mode & 0o077) !== 0,
     )
