@@ -88,6 +88,9 @@ describe('what the image runs', () => {
     const { status, stdout } = spawnSync(process.execPath, ['dist/main.js', '--help'], { cwd: app })
     expect(status).toBe(0)
     expect(`${stdout}`).toContain('Usage: strongroom')
+    const version = spawnSync(process.execPath, ['dist/main.js', '--version'], { cwd: app })
+    const { version: expected } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+    expect(`${version.stdout}`).toBe(`${expected}\n`)
   })
 
   it('makes its data folder at the first start, serves on every address, is healthy, and stops when told', async () => {

@@ -63,7 +63,7 @@ function welcome(url: string, folder: string): string {
   if (!existsSync(credentials)) return heading
   return `${heading}
   export AWS_ENDPOINT_URL_KMS=${shellQuoted(url)} AWS_SHARED_CREDENTIALS_FILE=${shellQuoted(credentials)}
-  aws kms create-key
+  aws kms create-key --endpoint-url "$AWS_ENDPOINT_URL_KMS"
 `
 }
 

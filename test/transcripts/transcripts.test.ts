@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { shellQuoted } from '../../src/shell-quoted.ts'
 
 const root = join(import.meta.dirname, '../..')
 const transcripts = readdirSync(import.meta.dirname).filter(name => name.endsWith('.txt'))
@@ -57,9 +58,12 @@ it.each(transcripts)('%s', { timeout: 120_000 }, name => {
   try {
     const bin = join(folder, 'bin')
     mkdirSync(bin)
-    writeFileSync(join(bin, 'strongroom'), `#!/bin/sh\nexec '${process.execPath}' '${root}/src/main.ts' "$@"\n`)
+    writeFileSync(
+      join(bin, 'strongroom'),
+      `#!/bin/sh\nexec ${[process.execPath, join(root, 'src/main.ts')].map(shellQuoted).join(' ')} "$@"\n`,
+    )
     chmodSync(join(bin, 'strongroom'), 0o755)
-    symlinkSync(join(root, 'scripts'), join(folder, 'scripts'))
+    for (const name of ['scripts', 'package.json']) symlinkSync(join(root, name), join(folder, name))
     const environment = {
       PATH: `${bin}:${process.env.PATH}`,
       NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/strongroom'),
