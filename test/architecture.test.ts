@@ -50,7 +50,7 @@ const native = /from '(pkcs11js|graphene-pk11)'/
 /** Words that may stand in the code of these files only. */
 const onlyIn: readonly { readonly what: RegExp; readonly where: RegExp }[] = [
   { what: native, where: /^hsm\/(worker|doctor)\// },
-  { what: /from 'node:https?'/, where: /^server\// },
+  { what: /from '(fastify|node:https?)'/, where: /^server\// },
   { what: /from '(node:sqlite|pg|better-sqlite3)'/, where: /^storage\/engines\// },
   { what: /from 'pino'/, where: /^log\.ts$/ },
   { what: /\bstorage\.commit\(/, where: /^outbox\.ts$/ },

@@ -1,19 +1,19 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type { ApiRequest, ApiResponse } from '../apis/api.ts'
+import type { ApiResponse } from '../apis/api.ts'
 import type { Failure } from '../errors.ts'
 import type { ConnectionMetrics } from '../services.ts'
 import { Body, type BodyBudget } from './body.ts'
 import { aborted } from './refusals.ts'
 import { apiRequest, unreadableRequest } from './request.ts'
+import type { RawExchange, Respond } from './router.ts'
 
 /** What a connection needs of its listener. */
 export interface ConnectionHost {
   readonly bodyLimit: number
   readonly budget: BodyBudget
   readonly closing: boolean
-  /** Never rejects. */
-  respond(request: ApiRequest): Promise<ApiResponse>
+  readonly respond: Respond
   /** Told when the connection begins to work for a request, and when it has nothing more to do. */
   busy(connection: Connection): void
   idle(connection: Connection): void
@@ -33,9 +33,7 @@ const deadlines = {
   receiveWhenClosing: 1000,
 }
 
-interface Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+interface Exchange extends RawExchange {
   readonly expectsContinue: boolean
   readonly body: Body
 }
@@ -96,7 +94,9 @@ export class Connection {
       if (expectsContinue && !body.wasAskedFor && !body.failed) response.writeContinue()
       return body.read()
     }
-    this.#host.respond(apiRequest(request, this.#address, body, read)).then(answer => this.#answer(exchange, answer))
+    this.#host
+      .respond(apiRequest(request, this.#address, body, read), exchange)
+      .then(answer => this.#answer(exchange, answer))
   }
 
   #answer({ request, response, expectsContinue, body: read }: Exchange, answer: ApiResponse): void {

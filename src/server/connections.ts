@@ -5,6 +5,7 @@ import { Failure } from '../errors.ts'
 import type { ConnectionMetrics } from '../services.ts'
 import { BodyBudget } from './body.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
+import type { RawExchange, Respond } from './router.ts'
 
 /** All connections of a listener: how many there may be, and which has to go. */
 
@@ -23,7 +24,7 @@ export class Connections implements ConnectionHost {
   readonly bodyLimit: number
   readonly budget: BodyBudget
   readonly #maximum: number
-  readonly #respond: (request: ApiRequest) => Promise<ApiResponse>
+  readonly #respond: Respond
   readonly #metrics: ConnectionMetrics | undefined
   readonly #sockets = new Set<Socket>()
   /** Sockets of TLS without a session yet, by the address of the peer, the oldest first. */
@@ -36,10 +37,9 @@ export class Connections implements ConnectionHost {
   #drained = Promise.withResolvers<void>()
   #closingSince: number | undefined
 
-  /** @param respond answers a request; never rejects */
   constructor(
     { bodyLimit, bodyBudget, maxConnections }: ConnectionLimits,
-    respond: (request: ApiRequest) => Promise<ApiResponse>,
+    respond: Respond,
     metrics?: ConnectionMetrics,
   ) {
     this.bodyLimit = bodyLimit
@@ -105,10 +105,10 @@ export class Connections implements ConnectionHost {
     else connection.refuse(failure)
   }
 
-  async respond(request: ApiRequest): Promise<ApiResponse> {
+  async respond(request: ApiRequest, raw?: RawExchange): Promise<ApiResponse> {
     this.#underWay++
     try {
-      return await this.#respond(request)
+      return await this.#respond(request, raw)
     } finally {
       this.#underWay--
       if (this.#underWay === 0 && this.closing) this.#drained.resolve()

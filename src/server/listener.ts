@@ -2,11 +2,11 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { type AddressInfo, isIPv6, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ApiRequest, ApiResponse } from '../apis/api.ts'
 import { Failure, OperatorError } from '../errors.ts'
 import type { ConnectionMetrics, Log } from '../services.ts'
 import { type ConnectionLimits, Connections } from './connections.ts'
 import { failureOfParser } from './refusals.ts'
+import type { Respond } from './router.ts'
 import { readTlsPair, renewTls, type TlsFiles } from './tls.ts'
 
 /** A listening socket over Node.js's HTTP server: deadlines, TLS, and its end. */
@@ -15,8 +15,7 @@ export interface ListenerOptions extends ConnectionLimits {
   readonly host: string
   readonly port: number
   readonly tls?: TlsFiles | undefined
-  /** Answers a request. Never rejects. */
-  readonly respond: (request: ApiRequest) => Promise<ApiResponse>
+  readonly respond: Respond
   readonly metrics?: ConnectionMetrics | undefined
   readonly log: Log
 }

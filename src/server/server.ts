@@ -7,9 +7,10 @@ import type { ConnectionMetrics, Log, PathServices } from '../services.ts'
 import type { ConnectionLimits } from './connections.ts'
 import { preflight, readable } from './cors.ts'
 import { listen, type RunningServer } from './listener.ts'
+import { Router } from './router.ts'
 import type { TlsFiles } from './tls.ts'
 
-/** The two listeners, and what is asked of each. Nothing outside this folder knows an HTTP server. */
+/** The two listeners, and their routes. Nothing outside this folder knows an HTTP server. */
 
 export type { RunningServer } from './listener.ts'
 
@@ -32,34 +33,32 @@ export async function serveApi(
   metrics?: ConnectionMetrics,
 ): Promise<RunningServer> {
   const { log } = services
-  const call = async (request: ApiRequest) => {
-    await endOfTurn()
-    return handle(request, api, services)
-  }
   const share = options.cors ? readable : (_: ApiRequest, response: ApiResponse) => response
-  const respond = async (request: ApiRequest) => {
-    const asked = options.cors ? preflight(request) : undefined
-    if (asked) return asked
+  const call = async (request: ApiRequest) => {
     try {
-      return (await probe(request, readiness)) ?? share(request, await call(request))
+      await endOfTurn()
+      return share(request, await handle(request, api, services))
     } catch (error) {
       log.error({ err: error }, 'request failed outside the request path')
       return share(request, api.refuse(new Failure('KMSInternalException'), randomUUID(), request))
     }
   }
-  return listen({ ...options, respond, metrics, log })
+  // Whatever else is asked for is a call that must be refused on record, too.
+  const router = new Router(async request => (options.cors && preflight(request)) || call(request))
+    .post('/', call)
+    .get('/healthz', async () => json(200, { status: 'ok' }))
+    .get('/readyz', () => probe(readiness, log))
+  return listen({ ...options, respond: await router.ready(), metrics, log })
 }
 
-/** An answer to whoever watches the gateway, without a signature. */
-async function probe(
-  { method, url, failure }: ApiRequest,
-  readiness: () => Promise<Readiness>,
-): Promise<ApiResponse | undefined> {
-  if (failure || (method !== 'GET' && method !== 'HEAD')) return undefined
-  if (url === '/healthz') return json(200, { status: 'ok' })
-  if (url !== '/readyz') return undefined
-  const { ready, parts } = await readiness()
-  return json(ready ? 200 : 503, { status: ready ? 'ok' : 'failing', parts })
+async function probe(readiness: () => Promise<Readiness>, log: Log): Promise<ApiResponse> {
+  try {
+    const { ready, parts } = await readiness()
+    return json(ready ? 200 : 503, { status: ready ? 'ok' : 'failing', parts })
+  } catch (error) {
+    log.error({ err: error }, 'readiness could not be found out')
+    return json(503, { status: 'failing', parts: {} })
+  }
 }
 
 function json(status: number, body: object): ApiResponse {
@@ -70,18 +69,16 @@ function json(status: number, body: object): ApiResponse {
 const metricsLimits = { bodyLimit: 1, bodyBudget: 64, maxConnections: 16 }
 
 export async function serveMetrics(address: Address, text: () => Promise<string>, log: Log): Promise<RunningServer> {
-  const respond = async ({ method, url, failure }: ApiRequest): Promise<ApiResponse> => {
+  const router = new Router(async ({ failure }) => plain(failure?.status ?? 404, failure?.message ?? 'Not found'))
+  router.get('/metrics', async () => {
     try {
-      if (failure) return plain(failure.status, `${failure.message}\n`)
-      if (url !== '/metrics') return plain(404, 'Not found\n')
-      if (method !== 'GET' && method !== 'HEAD') return plain(405, 'Method not allowed\n')
       return plain(200, await text(), 'text/plain; version=0.0.4')
     } catch (error) {
       log.error({ err: error }, 'metrics could not be read')
-      return plain(500, 'Internal error\n')
+      return plain(500, 'Internal error')
     }
-  }
-  return listen({ ...address, ...metricsLimits, respond, log })
+  })
+  return listen({ ...address, ...metricsLimits, respond: await router.ready(), log })
 }
 
 function plain(status: number, body: string, type = 'text/plain'): ApiResponse {
