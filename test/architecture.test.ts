@@ -30,7 +30,7 @@ const mayImport: Record<string, readonly string[]> = {
   readiness: ['operations/ciphertexts', 'services'],
   log: ['services'],
   metrics: ['hsm/hsm', 'services'],
-  server: ['pipeline', 'apis/api', 'services', 'readiness', 'log', 'errors'],
+  server: ['pipeline', 'apis/api', 'services', 'readiness', 'log', 'private-files', 'errors'],
   config: ['errors', 'nearest-name'],
   assemble: ['*'],
   cli: ['*'],

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext, type Server } from 'node:tls'
 import { OperatorError } from '../errors.ts'
+import { checkSecretFile } from '../private-files.ts'
 import type { Log } from '../services.ts'
 
 /** The certificate of a listener, and its renewal without a restart. */
@@ -16,8 +17,9 @@ export interface TlsPair {
   readonly key: Buffer
 }
 
-/** Reads both files. Throws OperatorError when they cannot be read or do not fit each other. */
+/** Reads both files. Throws OperatorError when they cannot be read, do not fit each other, or others can read the key. */
 export function readTlsPair({ certificate, key }: TlsFiles): TlsPair {
+  checkSecretFile(key)
   const pair = { cert: readPem(certificate), key: readPem(key) }
   try {
     createSecureContext(pair)
@@ -66,11 +68,11 @@ export function renewTls(server: Server, files: TlsFiles, log: Log): TlsRenewal 
   return { now, stop: () => clearInterval(timer) }
 }
 
-/** Changes when one of the files is replaced or written. */
+/** Changes when one of the files is replaced, written, or given to others or another mode. */
 function versionOf({ certificate, key }: TlsFiles): string {
   const versions = [certificate, key].map(file => {
     const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
-    return stat && `${stat.ino} ${stat.size} ${stat.mtimeNs}`
+    return stat && `${stat.ino} ${stat.size} ${stat.ctimeNs}`
   })
   return versions.join()
 }

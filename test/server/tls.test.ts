@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
@@ -87,6 +87,7 @@ describe.skipIf(!hasOpenssl)('a renewed certificate (made by openssl)', () => {
     ['is empty', () => writeFileSync(files.certificate, '')],
     ['is gone', () => rmSync(files.certificate)],
     ['has a key that is none', () => writeFileSync(files.key, 'nonsense')],
+    ['has a key that others can read', () => (put('second'), chmodSync(files.key, 0o644))],
   ])('that %s changes nothing, is told, and is taken up once it is whole', async (_, spoil) => {
     await start()
     spoil()
