@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
@@ -80,6 +81,18 @@ describe('when the gateway is killed, end', () => {
     await kill()
     await vi.waitUntil(() => !pids.some(isAlive), patient)
   }
+})
+
+it('stay while the gateway is only stopped', async () => {
+  const workers = gateway.workers()
+  const kms = gateway.client()
+  const { KeyMetadata } = await kms.createKey({})
+  process.kill(gateway.pid, 'SIGSTOP')
+  // Longer than it takes them to end.
+  await delay(2500)
+  process.kill(gateway.pid, 'SIGCONT')
+  await kms.encrypt({ KeyId: KeyMetadata!.KeyId!, Plaintext })
+  expect(gateway.workers().sort()).toEqual(workers.sort())
 })
 
 it('end with doctor, though the library hangs', async () => {
