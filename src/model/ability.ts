@@ -12,7 +12,6 @@ export type Lacks = Readonly<Partial<Record<Ability, string>>>
 export type WhyNot = (ability: Ability) => string | undefined
 
 const noMechanisms = 'PKCS#11 has no mechanisms for it'
-const noEncapsulation = 'pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2)'
 
 /** What no HSM can do, or none can be asked to do. */
 export const lacksOfAll = {
@@ -22,10 +21,7 @@ export const lacksOfAll = {
   ED25519_PH_SHA_512: 'HSMs take its parameters and make a plain Ed25519 signature',
   // CKM_ML_DSA_EXTERNAL_MU is in the drafts of v3.3.
   EXTERNAL_MU: 'PKCS#11 v3.2 has no mechanism for it',
-  ML_KEM_512: noEncapsulation,
-  ML_KEM_768: noEncapsulation,
-  ML_KEM_1024: noEncapsulation,
-  ML_KEM: noEncapsulation,
+  ML_KEM: 'pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2)',
 } as const satisfies Lacks
 
 const everywhere: Lacks = lacksOfAll
@@ -43,10 +39,13 @@ export function checkAbilities(whyNot: WhyNot, abilities: readonly Ability[]): v
 
 /** Throws UnsupportedOperationException when there can be no keys of a spec, or none that do what the usage says. */
 export function checkKeyKind(whyNot: WhyNot, spec: SupportedKeySpec, usage: KeyUsageType): void {
-  checkAbilities(whyNot, [spec])
-  const reasons = algorithmsOf(spec, usage).map(whyNot)
-  if (reasons.some(reason => reason === undefined)) return
-  throw unsupported(`Key usage ${usage} of key spec ${spec}`, reasons[0]!, false)
+  for (const known of [whyNotAnywhere, whyNot]) {
+    checkAbilities(known, [spec])
+    const reasons = algorithmsOf(spec, usage).map(known)
+    if (reasons.every(reason => reason !== undefined)) {
+      throw unsupported(`Key usage ${usage} of key spec ${spec}`, reasons[0]!, known === whyNotAnywhere)
+    }
+  }
 }
 
 /** What signing and verifying take. */

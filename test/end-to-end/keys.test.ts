@@ -127,9 +127,9 @@ describe('a new key', () => {
       'UnsupportedOperationException: Multi-Region keys are not supported by this gateway.',
     ],
     [
-      'a spec that no HSM can be asked for',
+      'a spec whose keys no HSM can be asked to use',
       { KeySpec: 'ML_KEM_768', KeyUsage: 'ENCAPSULATE_DECAPSULATE' },
-      'UnsupportedOperationException: Key spec ML_KEM_768 is not supported: pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2).',
+      'UnsupportedOperationException: Key usage ENCAPSULATE_DECAPSULATE of key spec ML_KEM_768 is not supported: pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2).',
     ],
     [
       'a tag twice',

@@ -21,6 +21,9 @@ const rows: readonly (readonly [SupportedKeySpec, () => KeyObject, number])[] = 
   ['ML_DSA_44', () => generateKeyPairSync('ml-dsa-44').publicKey, 1334],
   ['ML_DSA_65', () => generateKeyPairSync('ml-dsa-65').publicKey, 1974],
   ['ML_DSA_87', () => generateKeyPairSync('ml-dsa-87').publicKey, 2614],
+  ['ML_KEM_512', () => generateKeyPairSync('ml-kem-512').publicKey, 822],
+  ['ML_KEM_768', () => generateKeyPairSync('ml-kem-768').publicKey, 1206],
+  ['ML_KEM_1024', () => generateKeyPairSync('ml-kem-1024').publicKey, 1590],
 ]
 
 describe.each(rows)('a public key of %s', (spec, generate, length) => {

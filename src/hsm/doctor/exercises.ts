@@ -169,7 +169,7 @@ export function dataKeyPair(cryptoki: Cryptoki, mechanism: KeyMechanism): Exerci
   let spki: Buffer
   return {
     async operate(session) {
-      const { publicKey, privateKey } = await generateDataKeyPair(cryptoki, session, mechanism)
+      const { publicKey, privateKey } = await generateDataKeyPair(cryptoki, session, mechanism, 'SIGN_VERIFY')
       spki = publicKey
       return privateKey
     },

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import type { EncryptionAlgorithmSpec, KeyUsageType, MacAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import type { Ability, Lacks } from '../../model/ability.ts'
+import { type Ability, type Lacks, whyNotAnywhere } from '../../model/ability.ts'
 import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
 import { oaepHash } from '../outside.ts'
 import type { Profile } from '../profiles/profile.ts'
@@ -249,10 +249,18 @@ class Surveyor {
   }
 }
 
+/** Keys of which data key pairs can be made, though nothing can be done with them here. */
+function isForOthers({ spec, fails }: Trial): boolean {
+  const isImpossible = ([algorithm, reason]: [string, string]) => whyNotAnywhere(algorithm as Ability) === reason
+  return whyNotAnywhere(spec) === undefined && Object.entries(fails).every(isImpossible)
+}
+
 /** Key specs of which nothing works, and algorithms that fail wherever they were tried. */
 function lacksIn(trials: readonly Trial[]): Lacks {
   const specs = Object.keys(keySpecs) as SupportedKeySpec[]
-  const useless = specs.filter(spec => trials.every(trial => trial.spec !== spec || trial.works.length === 0))
+  const useless = specs.filter(spec =>
+    trials.every(trial => trial.spec !== spec || (trial.works.length === 0 && !isForOthers(trial))),
+  )
   const reasonOf = (spec: SupportedKeySpec) => Object.values(trials.find(trial => trial.spec === spec)!.fails)[0]!
   const works = new Set(trials.flatMap(trial => trial.works))
   const failed = trials.flatMap(({ spec, fails }) => (useless.includes(spec) ? [] : Object.entries(fails)))

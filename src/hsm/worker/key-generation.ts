@@ -105,8 +105,8 @@ export async function generateDataKeyPair(
   cryptoki: Cryptoki,
   session: Handle,
   mechanism: KeyMechanism,
+  usage: KeyUsageType,
 ): Promise<DataKeyPair> {
-  const usage = 'SIGN_VERIFY'
   const { publicKey, privateKey } = await cryptoki.generateKeyPair(
     session,
     { mechanism: mechanism.generation },

@@ -37,6 +37,9 @@ const CKM_ML_DSA_KEY_PAIR_GEN = 0x1c
 const CKM_ML_DSA = 0x1d
 const CKK_ML_DSA = 0x4a
 const CKA_PARAMETER_SET = 0x61d
+/** PKCS#11 v3.2, section 6.68, ML-KEM. */
+const CKM_ML_KEM_KEY_PAIR_GEN = 0x0f
+const CKK_ML_KEM = 0x49
 
 function secret(keyType: number, generation: number, bytes: number): KeyMechanism {
   return { generation, keyType, parameters: [[pkcs11js.CKA_VALUE_LEN, bytes]] }
@@ -91,6 +94,16 @@ function mlDsa(parameterSet: number, algorithmOid: string): KeyMechanism {
   }
 }
 
+/** @param parameterSet CKP_ML_KEM_* */
+function mlKem(parameterSet: number, algorithmOid: string): KeyMechanism {
+  return {
+    generation: CKM_ML_KEM_KEY_PAIR_GEN,
+    keyType: CKK_ML_KEM,
+    parameters: [[CKA_PARAMETER_SET, parameterSet]],
+    algorithmOid,
+  }
+}
+
 /** One row for every key spec that PKCS#11 has mechanisms for. */
 // biome-ignore format: a table
 export const keyMechanisms: Readonly<Partial<Record<SupportedKeySpec, KeyMechanism>>> = {
@@ -106,6 +119,9 @@ export const keyMechanisms: Readonly<Partial<Record<SupportedKeySpec, KeyMechani
   ML_DSA_44:             mlDsa(1, '608648016503040311'),
   ML_DSA_65:             mlDsa(2, '608648016503040312'),
   ML_DSA_87:             mlDsa(3, '608648016503040313'),
+  ML_KEM_512:            mlKem(1, '608648016503040401'),
+  ML_KEM_768:            mlKem(2, '608648016503040402'),
+  ML_KEM_1024:           mlKem(3, '608648016503040403'),
   HMAC_224:              hmac(224),
   HMAC_256:              hmac(256),
   HMAC_384:              hmac(384),

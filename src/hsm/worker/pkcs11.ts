@@ -10,7 +10,7 @@ import type {
 import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
 import { checkAbilities } from '../../model/ability.ts'
-import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
 import type { GeneratedKey, HeldKey, HsmObject, KeyInspection } from '../hsm.ts'
 import type { KeyRequest, PublicKeyUse } from '../messages.ts'
 import { encryptOaep, oaepHash } from '../outside.ts'
@@ -165,7 +165,8 @@ export class Pkcs11 {
 
   async generateKeyPair(spec: SupportedKeySpec): Promise<DataKeyPair> {
     const mechanism = dataKeyPairMechanism(this.#capabilities, spec)
-    return this.#keys.run(session => generateDataKeyPair(this.#cryptoki, session, mechanism))
+    const usage = keySpecs[spec].usages.find(usage => usage === 'SIGN_VERIFY') ?? keySpecs[spec].usages[0]!
+    return this.#keys.run(session => generateDataKeyPair(this.#cryptoki, session, mechanism, usage))
   }
 
   async encryptRaw(key: PublicKeyUse, algorithm: EncryptionAlgorithmSpec, plaintext: Buffer): Promise<Buffer> {

@@ -1,6 +1,7 @@
 /** Private keys of data key pairs: from the attributes of a session object to DER PrivateKeyInfo (RFC 5208, section 5). */
 import pkcs11js from 'pkcs11js'
-import { integer, nothing, octetString, oid, sequence } from './der.ts'
+import { CryptokiError } from '../return-codes.ts'
+import { element, integer, nothing, octetString, oid, sequence } from './der.ts'
 import type { KeyMechanism } from './mechanisms.ts'
 import { curveAlgorithm, rsaEncryption } from './public-keys.ts'
 
@@ -8,13 +9,36 @@ type Read = (attribute: number) => Buffer
 
 const version = (number: number) => integer(Buffer.from([number]))
 
-export function privateKeyInfo({ curve }: KeyMechanism, read: Read): Buffer {
+/** PKCS#11 v3.2, section 6.68. */
+const CKA_SEED = 0x637
+/** Context-specific, primitive: [0] IMPLICIT. */
+const seedTag = 0x80
+
+export function privateKeyInfo({ curve, algorithmOid }: KeyMechanism, read: Read): Buffer {
+  if (algorithmOid !== undefined) {
+    return sequence(version(0), sequence(oid(algorithmOid)), octetString(seedOrExpandedKey(read)))
+  }
   if (curve === undefined) {
     return sequence(version(0), sequence(oid(rsaEncryption), nothing()), octetString(rsaPrivateKey(read)))
   }
   const value = padded(read(pkcs11js.CKA_VALUE), curve.coordinate)
   const key = curve.form === 'Edwards' ? octetString(value) : sequence(version(1), octetString(value))
   return sequence(version(0), curveAlgorithm(curve), octetString(key))
+}
+
+/** Of ML-KEM, in the form that RFC 9881, section 6, has for ML-DSA. The seed is recommended; a token need not have it. */
+function seedOrExpandedKey(read: Read): Buffer {
+  const seed = optional(() => read(CKA_SEED))
+  return seed === undefined || seed.length === 0 ? octetString(read(pkcs11js.CKA_VALUE)) : element(seedTag, seed)
+}
+
+function optional(read: () => Buffer): Buffer | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof CryptokiError && error.returnCode === 'CKR_ATTRIBUTE_TYPE_INVALID') return undefined
+    throw error
+  }
 }
 
 /** RFC 8017, appendix A.1.2. */

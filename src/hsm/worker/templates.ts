@@ -5,10 +5,12 @@ import type { Profile } from '../profiles/profile.ts'
 import type { Template } from './cryptoki.ts'
 import type { KeyMechanism } from './mechanisms.ts'
 
+/** PKCS#11 v3.2, section 4.7: tokens of an older version do not know them. */
+const CKA_ENCAPSULATE = 0x633
+const CKA_DECAPSULATE = 0x634
+
 /** The attributes of a usage, for a key that is secret as a whole and for the two of a pair. */
-const usages: Readonly<
-  Partial<Record<KeyUsageType, Readonly<Record<'secret' | 'private' | 'public', readonly number[]>>>>
-> = {
+const usages: Readonly<Record<KeyUsageType, Readonly<Record<'secret' | 'private' | 'public', readonly number[]>>>> = {
   ENCRYPT_DECRYPT: {
     secret: [pkcs11js.CKA_ENCRYPT, pkcs11js.CKA_DECRYPT],
     private: [pkcs11js.CKA_DECRYPT],
@@ -29,6 +31,11 @@ const usages: Readonly<
     private: [pkcs11js.CKA_DERIVE],
     public: [],
   },
+  ENCAPSULATE_DECAPSULATE: {
+    secret: [],
+    private: [CKA_DECAPSULATE],
+    public: [CKA_ENCAPSULATE],
+  },
 }
 
 const possible = {
@@ -47,8 +54,9 @@ const possible = {
 
 /** Every usage that is not the key's own is denied: tokens differ in what they take for granted. */
 function uses(kind: keyof typeof possible, usage: KeyUsageType): Template {
-  const own = usages[usage]![kind]
-  return possible[kind].map(attribute => [attribute, own.includes(attribute)] as const)
+  const own = usages[usage][kind]
+  const all = new Set<number>([...possible[kind], ...own])
+  return [...all].map(attribute => [attribute, own.includes(attribute)] as const)
 }
 
 /** The material never leaves the token in the clear, nor at all. */
