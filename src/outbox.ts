@@ -46,12 +46,21 @@ export class Outbox {
   }
 
   /**
+   * Rejects when a change that is begun now could not be committed or put on record: better before a key is made on the HSM for
+   * it. Costs nothing while all is well.
+   */
+  async ready(): Promise<void> {
+    if (this.#journal.failing) await this.#journal.check()
+    if (this.#storage.failing) await this.#storage.check()
+  }
+
+  /**
    * Commits the changes, if any. What it resolves to appends the record to the journal: once that has resolved too, the
    * event may be answered. Rejects with Conflict, and has it reject with Undelivered.
    */
   async commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
     if (changes.list.length === 0) return () => this.#journal.append(record)
-    if (this.#journal.failing) throw new Failure('KMSInternalException')
+    await this.ready()
     const { position } = this.#journal
     await this.#storage.commit(changes, { eventId: record.eventID, position, record: JSON.stringify(record) })
     return () => this.#deliver(record)

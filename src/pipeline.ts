@@ -97,7 +97,7 @@ async function decideAndDo(
   target.check()
   checkHsms(target, hsms)
   if (input.DryRun) throw new Failure('DryRunOperationException', dryRunText)
-  if (!operation.readOnly && audit.failing) throw new Failure('KMSInternalException')
+  if (!operation.readOnly) await outbox.ready()
   const changes = new Changes(entry.eventId)
   const output =
     (await operation.run({ storage, hsms, clock, admitKeyPolicy, input, target, caller, changes })) ?? undefined

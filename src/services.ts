@@ -23,7 +23,7 @@ export interface Services {
 /** What the path is given: the services of operations, and what is its own business alone. */
 export interface PathServices extends Services {
   readonly audit: Audit
-  readonly outbox: Pick<Outbox, 'commit'>
+  readonly outbox: Pick<Outbox, 'ready' | 'commit'>
   readonly authorize: (request: AccessRequest) => Decision
   readonly metrics: RequestMetrics
   readonly log: Log

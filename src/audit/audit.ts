@@ -22,8 +22,6 @@ export interface Entry {
 }
 
 export interface Audit {
-  /** While true, nothing may be changed: it could not be put on record. */
-  readonly failing: boolean
   /** Rejects when nothing can be put on record right now. */
   check(): Promise<void>
   open(request: { readonly sourceAddress: string; readonly userAgent: string | undefined }): Entry
@@ -37,9 +35,6 @@ export interface Audit {
 
 export function createAudit(journal: Journal, clock: () => number): Audit {
   return {
-    get failing() {
-      return journal.failing
-    },
     check: () => journal.check(),
     open: ({ sourceAddress, userAgent }) => ({
       eventId: randomUUID(),

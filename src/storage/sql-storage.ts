@@ -21,6 +21,7 @@ class SqlStorage implements Storage {
   readonly #view: View
   /** Ends when the answer of the call before has arrived in the view. */
   #before: Promise<unknown> = Promise.resolve()
+  #failing = false
 
   readonly keys: Storage['keys']
   readonly aliases: Storage['aliases']
@@ -67,20 +68,34 @@ class SqlStorage implements Storage {
     }
   }
 
+  get failing(): boolean {
+    return this.#failing
+  }
+
   async commit({ eventId, list }: Changes, record?: HeldRecord): Promise<void> {
     if (list.length === 0) return
     const changes = list.map(settle)
-    await this.#inOrder(this.#database.commit({ eventId, changes, record }), () => {
+    await this.#write(this.#database.commit({ eventId, changes, record }), () => {
       for (const change of changes) show(this.#view, change)
     })
   }
 
   async check(): Promise<void> {
-    await this.#inOrder(this.#database.check())
+    await this.#write(this.#database.check())
   }
 
   async close(): Promise<void> {
     await this.#inOrder(this.#database.close())
+  }
+
+  async #write(call: Promise<void>, take?: () => void): Promise<void> {
+    try {
+      await this.#inOrder(call, take)
+      this.#failing = false
+    } catch (error) {
+      if (!(error instanceof Conflict)) this.#failing = true
+      throw error
+    }
   }
 
   /** Answers are taken in the order of the calls: what is read in the database is then always what the view shows. */

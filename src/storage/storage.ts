@@ -113,6 +113,8 @@ export interface Storage {
    * Conflict, having written nothing. Only the outbox calls it: a change has a record.
    */
   commit(changes: Changes, record?: HeldRecord): Promise<void>
+  /** True from a failed write until the next one that succeeds. */
+  readonly failing: boolean
   /** Rejects when storage cannot be read and written right now. */
   check(): Promise<void>
   close(): Promise<void>

@@ -38,6 +38,13 @@ async function parts(expected: Readonly<Record<string, string>>, status: number)
   expect(await send(`${gateway.url}/healthz`, {})).toMatchObject({ status: 200 })
 }
 
+/** How often an HSM was asked to make a key. */
+async function keysMade(): Promise<number> {
+  const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
+  const counts = body.matchAll(/^strongroom_hsm_calls_total\{.*operation="generateKey".*\} (\d+)$/gm)
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
 describe('a gateway whose files go away', () => {
   it('changes nothing while storage is not in its place, still encrypts, and goes on when it is back', async () => {
     const kms = gateway.client()
@@ -51,6 +58,10 @@ describe('a gateway whose files go away', () => {
       away(file)
       replace()
       expect(await refusal(kms.createKey({}))).toBe('KMSInternalException')
+      const made = await keysMade()
+      expect(made).toBeGreaterThan(0)
+      for (let times = 0; times < 5; times++) expect(await refusal(kms.createKey({}))).toBe('KMSInternalException')
+      expect(await keysMade()).toBe(made)
       expect(await refusal(kms.updateKeyDescription({ KeyId, Description: 'lost' }))).toBe('KMSInternalException')
       await kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
       if (file === storage) await parts({ storage: 'failing', audit: 'ok' }, 503)

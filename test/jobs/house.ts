@@ -2,6 +2,7 @@
 
 import { createAudit } from '../../src/audit/audit.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
+import { Failure } from '../../src/errors.ts'
 import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
 import { SteadyClock } from '../../src/jobs/steady-clock.ts'
@@ -58,7 +59,9 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
     position: '',
     append,
     successes: async () => new Set<string>(),
-    check: async () => {},
+    check: async () => {
+      if (journal.failing) throw new Failure('KMSInternalException')
+    },
     close: async () => {},
   }
   const named = (name: string) => {
