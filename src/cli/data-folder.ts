@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { type Config, type ListenOverrides, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { checkSecretFile, checkTrustedFile, checkTrustedFolder, createSecretFile } from '../private-files.ts'
@@ -33,6 +33,7 @@ export function openDataFolder(options: ConfigOptions, listen?: ListenOverrides)
   for (const trusted of [file, inFolder('softhsm2.conf')]) checkTrustedFile(trusted)
   checkTokens(inFolder('tokens'))
   const config = readConfig(file, listen)
+  for (const { profile } of Object.values(config.hsms)) if (isAbsolute(profile)) checkTrustedFile(profile)
   for (const secret of [inFolder('credentials'), ...secretFiles(config)]) checkSecretFile(secret)
   return { path, config }
 }

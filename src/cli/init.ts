@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { connectHsms, openAudit, openDatabase } from '../assemble.ts'
 import { administratorKeyFromEnvironment, type Config, type HsmConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
@@ -50,7 +51,7 @@ export const init = command(program => {
       const { config } = folder
       await using opened = new AsyncDisposableStack()
       // From here on no other process works on this folder.
-      const storage = await openDatabase(config, opened, { create: !isInUse(config) })
+      const storage = await openDatabase(config, opened, { create: !isInUse(folder) })
       settleSoftHsm(folder, { write: true })
       const account = options.account ?? firstAccountOf(storage)
       if (!isComplete(config, storage, account) || options.writeCredentials) {
@@ -67,9 +68,11 @@ export const init = command(program => {
     })
 })
 
-/** Whether anything was ever put on record: storage that is missing then was lost, and a new one would know none of its keys. */
-function isInUse({ audit: { file } }: Config): boolean {
-  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0
+/** Whether storage has been here: it is made before the first record and the token, and a new one would know none of the keys. */
+function isInUse({ path, config: { audit } }: DataFolder): boolean {
+  const tokens = join(path, 'tokens')
+  const hasToken = existsSync(tokens) && readdirSync(tokens).length > 0
+  return hasToken || (statSync(audit.file, { throwIfNoEntry: false })?.size ?? 0) > 0
 }
 
 /** The account whose administrator is created when none is named; none where there is another administrator. */

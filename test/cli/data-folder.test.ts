@@ -82,6 +82,15 @@ describe('A data folder', () => {
     expect(refusal()).toBe('it is trusted')
   })
 
+  it('is refused while its profile can be written by others', () => {
+    writeFileSync(inData('ours.yaml'), 'name: ours\n')
+    const configuration = readFileSync(inData('strongroom.yaml'), 'utf8')
+    writeFileSync(inData('strongroom.yaml'), configuration.replace('profile: softhsm2', 'profile: ./ours.yaml'))
+    expect(refusal()).toBe('it is trusted')
+    chmodSync(inData('ours.yaml'), 0o666)
+    expect(refusal()).toContain(`${inData('ours.yaml')} is open to other users (mode 0666)`)
+  })
+
   it.each(['credentials', 'tokens/*/token.object'])('is refused while others can read %s', name => {
     execFileSync('sh', ['-c', `chmod 644 ${inData(name)}`])
     expect(refusal()).toMatch(/(credentials|token\.object) is open to other users \(mode 0644\)/)

@@ -109,10 +109,13 @@ describe('serve', () => {
       const { code, stderr } = await start()
       expect(code).toBe(1)
       expect(stderr).toBe(
-        `strongroom: storage ${storage} is missing: restore it from a backup; strongroom init creates it where the audit file has no records either\n`,
+        `strongroom: storage ${storage} is missing: restore it from a backup; strongroom init creates it only where there are neither audit records nor a token yet\n`,
       )
       expect(existsSync(storage)).toBe(false)
     }
+    renameSync(audit, `${audit}.too`)
+    expect((await init()).stderr).toContain(`storage ${storage} is missing`)
+    renameSync(`${audit}.too`, audit)
     writeFileSync(storage, '', { mode: 0o600 })
     for (const start of [serveOnce, init]) {
       expect((await start()).stderr).toBe(`strongroom: storage ${storage} is empty: restore it from a backup\n`)

@@ -87,7 +87,13 @@ describe.skipIf(!hasOpenssl)('a renewed certificate (made by openssl)', () => {
     ['is empty', () => writeFileSync(files.certificate, '')],
     ['is gone', () => rmSync(files.certificate)],
     ['has a key that is none', () => writeFileSync(files.key, 'nonsense')],
-    ['has a key that others can read', () => (put('second'), chmodSync(files.key, 0o644))],
+    [
+      'has a key that others can read',
+      () => {
+        put('second')
+        chmodSync(files.key, 0o644)
+      },
+    ],
   ])('that %s changes nothing, is told, and is taken up once it is whole', async (_, spoil) => {
     await start()
     spoil()

@@ -18,7 +18,7 @@ const pragmas = ['locking_mode = exclusive', 'journal_mode = wal', 'synchronous 
 const foreignKeyViolation = 787
 
 const missing =
-  'is missing: restore it from a backup; strongroom init creates it where the audit file has no records either'
+  'is missing: restore it from a backup; strongroom init creates it only where there are neither audit records nor a token yet'
 
 const memory = ':memory:'
 
