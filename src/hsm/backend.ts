@@ -8,6 +8,8 @@ export interface CallOptions {
   readonly until?: number
   /** It may have been done before, though nobody was answered. */
   readonly again?: boolean
+  /** Called when it was done after its caller was told that it takes too long. */
+  readonly undo?: () => void
 }
 
 export interface Backend {
@@ -17,6 +19,8 @@ export interface Backend {
   /** See hsm.ts. */
   whyNot(ability: Ability): string | undefined
   readonly pending: number
+  /** Every token that may hold a key can be asked. */
+  readonly isWhole: boolean
   /**
    * Resolves with the payload of the answer; rejects with a Failure.
    *

@@ -10,19 +10,23 @@ export interface Call {
   /** Who is to have a fair share: see fair-queue.ts. */
   readonly caller: string
   readonly startedAt: number
-  readonly deadline: number
+  /** Milliseconds that it has: for each part of its answer where that comes in parts. */
+  readonly time: number
+  deadline: number
   /** The one that it is meant for, as long as that one lives. */
   readonly worker?: WorkerProcess | undefined
   /** How many workers were given it, counted anew after a pause. */
   attempts: number
   /** It may have been done already, though nobody was answered. */
   isRepeated: boolean
-  /** A worker that did not find its key. */
-  missedBy?: WorkerProcess
+  /** What has come of an answer that comes in parts. */
+  parts: Buffer[]
   /** What the last worker said. */
   lastFailure?: CallFailure
   answer(payload: Buffer): void
   fail(failure: CallFailure): void
+  /** Called when it was done after it had failed for taking too long. */
+  readonly undo?: (() => void) | undefined
 }
 
 /** KMS Developer Guide, "Throttling AWS KMS requests". */

@@ -23,7 +23,7 @@ export interface Child {
  * A core file would hold plaintexts and the PIN. Woken by a message, a child of the same priority would push the gateway, which all
  * callers wait for, off its processor.
  */
-const shell = '[ "$(ulimit -c)" = 0 ] || ulimit -c 0; exec nice -n 5 "$@"'
+const shell = '[ "$(ulimit -Hc)" = 0 ] || ulimit -c 0; exec nice -n 5 "$@"'
 
 /**
  * The child ends when this process does, however it does: see worker/watchdog.ts.

@@ -1,4 +1,5 @@
 /** The contract of hsm.ts, for one caller: each call becomes a message. */
+import { performance } from 'node:perf_hooks'
 import type {
   EncryptionAlgorithmSpec,
   KeyUsageType,
@@ -41,6 +42,8 @@ export class HsmClient implements Hsm {
   readonly #outside: OutsideUse
   readonly #caller: string
   readonly #clients: Map<string, HsmClient>
+  /** The latest, which may not have ended. */
+  #listing: { readonly startedAt: number; readonly objects: Promise<readonly HsmObject[]> } | undefined
 
   /** @param clients those of all callers */
   constructor(backend: Backend, outside: OutsideUse, caller = '', clients = new Map<string, HsmClient>()) {
@@ -105,7 +108,17 @@ export class HsmClient implements Hsm {
     label: string,
   ): Promise<GeneratedKey> {
     const request = encodeJson({ material, spec, usage, label })
-    const [custody, publicKey, checkValue] = decodeParts(await this.#call('generateKey', request))
+    let gaveUp = false
+    const undo = () => {
+      if (gaveUp) this.destroyKey(material).catch(() => {})
+    }
+    const call = this.#backend.call('generateKey', request, this.#caller, { undo })
+    const [custody, publicKey, checkValue] = decodeParts(
+      await call.catch(error => {
+        gaveUp = true
+        throw error
+      }),
+    )
     return { custody: decodeJson(custody!), publicKey: optional(publicKey!), checkValue: optional(checkValue!) }
   }
 
@@ -166,11 +179,29 @@ export class HsmClient implements Hsm {
     const request: InspectionRequest = { ...key, publicKey: base64(publicKey), checkValue: base64(checkValue), look }
     const answers = await this.#backend.callEach('inspectKey', encodeJson(request), this.#caller)
     const inspections = answers.map(answer => decodeJson<KeyInspection>(answer))
-    return inspections.find(({ fault }) => fault !== undefined) ?? {}
+    const found = inspections.find(({ fault }) => fault !== undefined) ?? {}
+    if (found.fault !== 'missing' || this.#backend.isWhole) return found
+    throw new Failure('KeyUnavailableException', 'Not every token that may hold the key can be asked.')
   }
 
-  async objects(): Promise<readonly HsmObject[]> {
-    return decodeJson(await this.#call('objects', encodeJson({})))
+  objects(maxAge = 0): Promise<readonly HsmObject[]> {
+    const now = performance.now()
+    if (this.#listing === undefined || now - this.#listing.startedAt > maxAge) {
+      const listing = { startedAt: now, objects: this.#list() }
+      this.#listing = listing
+      listing.objects.catch(() => {
+        if (this.#listing === listing) this.#listing = undefined
+      })
+    }
+    return this.#listing.objects
+  }
+
+  async #list(): Promise<readonly HsmObject[]> {
+    const parts = decodeParts(await this.#call('objects', encodeJson({})))
+    return Array.from({ length: parts.length / 2 }, (_, i) => ({
+      id: parts[2 * i]!.toString('hex'),
+      label: parts[2 * i + 1]!.toString(),
+    }))
   }
 
   close(): Promise<void> {

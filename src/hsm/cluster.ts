@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import { Failure, type FailureCode } from '../errors.ts'
 import type { Ability } from '../model/ability.ts'
-import type { Backend } from './backend.ts'
+import type { Backend, CallOptions } from './backend.ts'
 import type { HsmHealth } from './hsm.ts'
 import type { CallName } from './messages.ts'
 import { deadlineFactor, type Workers } from './workers.ts'
@@ -58,23 +58,31 @@ export class Cluster implements Backend {
     return { state, reason, workers: sum(({ workers }) => workers), starts: sum(({ starts }) => starts) }
   }
 
-  async call(name: CallName, payload: Buffer, caller: string): Promise<Buffer> {
+  async call(name: CallName, payload: Buffer, caller: string, { undo }: CallOptions = {}): Promise<Buffer> {
     const until = performance.now() + this.#deadline * deadlineFactor(name)
     const untried = new Set(this.#members)
+    let missing = 0
     try {
       for (let again = false; ; again = true) {
         const member = leastBusy([...untried].filter(isReady)) ?? [...untried][0]!
         untried.delete(member)
         try {
-          return await member.call(name, Buffer.from(payload), caller, { until, again })
+          return await member.call(name, Buffer.from(payload), caller, { until, again, ...(undo && { undo }) })
         } catch (error) {
+          if (isMissing(error)) missing++
           const mayHelp = error instanceof Failure && others.has(error.code) && [...untried].some(isReady)
-          if (!mayHelp || performance.now() >= until) throw error
+          if (mayHelp && performance.now() < until) continue
+          // One that could not be asked may hold the key.
+          throw isMissing(error) && missing < this.#members.length ? notKnown(error) : error
         }
       }
     } finally {
       payload.fill(0)
     }
+  }
+
+  get isWhole(): boolean {
+    return this.#members.every(isReady)
   }
 
   async callEach(name: CallName, payload: Buffer, caller: string): Promise<readonly Buffer[]> {
@@ -91,6 +99,14 @@ export class Cluster implements Backend {
 /** Of those that are ready, which all make the same; undefined as long as there are none. */
 export function ivLengthOf(members: readonly Workers[]): number | undefined {
   return members.find(({ health }) => health.workers > 0)?.ivLength
+}
+
+function isMissing(error: unknown): error is Failure {
+  return error instanceof Failure && error.code === 'KMSInvalidStateException'
+}
+
+function notKnown(cause: Failure): Failure {
+  return new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
 }
 
 function isReady({ health }: Workers): boolean {

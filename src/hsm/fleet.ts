@@ -3,10 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../errors.ts'
 import { type Lacks, lacksOfAll } from '../model/ability.ts'
 import type { Call } from './call.ts'
-import { ChangeTurns } from './change-turns.ts'
 import type { HsmHealth } from './hsm.ts'
 import { Logins } from './logins.ts'
 import type { CallFailure, Lane } from './messages.ts'
+import { Processes } from './processes.ts'
 import { type GcmIv, gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 import { SilenceWatch, type SilentWorkers } from './silence.ts'
@@ -18,7 +18,7 @@ export interface FleetOptions extends WorkerOptions {
   readonly name: string
   /** Name of a profile in profiles/, or path of a YAML file. */
   readonly profile: string
-  /** Number of worker processes; two, so that one can die. */
+  /** Number of worker processes; two, so that one can die. Of one that the profile wants alone, a second one is a spare. */
   readonly workers: number
   /** Milliseconds within which a call is answered. */
   readonly deadline: number
@@ -28,7 +28,7 @@ export interface FleetOptions extends WorkerOptions {
 }
 
 /** Whom the fleet tells. */
-export interface FleetEvents extends Pick<WorkerEvents, 'returned' | 'settled'> {
+export interface FleetEvents extends Pick<WorkerEvents, 'returned'> {
   /** Calls that a worker has left behind. */
   unfinished(calls: readonly Call[], reason: string): void
   /** There may be a worker for calls that wait, or no hope of one. */
@@ -38,8 +38,6 @@ export interface FleetEvents extends Pick<WorkerEvents, 'returned' | 'settled'> 
 /** Milliseconds before the first restart after a failed one; doubled each time. An HSM that is back is noticed within the longest. */
 const firstPause = 50
 const longestPause = 1000
-/** For this share of the deadline calls wait for the last worker to be replaced; if it takes longer, they fail at once. */
-const patience = 0.5
 /** How many deadlines a login may take. */
 const loginFactor = 5
 /** Milliseconds for a worker to end by itself. */
@@ -50,20 +48,20 @@ export class Fleet implements WorkerEvents, SilentWorkers {
   ivLength: number
   /** Of the profile, until a worker has found out the token's. */
   lacks: Lacks
-  readonly changes: ChangeTurns
   readonly #options: FleetOptions
   readonly #profile: Profile
   readonly #events: FleetEvents
   readonly #workers: WorkerProcess[] = []
   /** Those that hang, for as long as a call of theirs may still be answered. */
   readonly #condemned = new Set<WorkerProcess>()
-  /** Whose processes are not gone yet, the lost ones among them. */
-  readonly #running = new Set<WorkerProcess>()
+  readonly #processes: Processes
   readonly #closing = new AbortController()
   readonly #silence: SilenceWatch
   readonly #logins: Logins
   #starting: WorkerProcess | undefined
   #replacing: Promise<void> | undefined
+  /** Runs while there is no worker. */
+  #patience: NodeJS.Timeout | undefined
   #down: { readonly state: Exclude<HsmHealth['state'], 'ready'>; readonly reason: Error } | undefined
   /** Workers in a row that did not start, or died before they answered anything. */
   #failures = 0
@@ -75,10 +73,11 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#profile = profileOf(options.profile)
     this.ivLength = gcmIvLengths[this.#profile.gcmIv]
     this.lacks = { ...this.#profile.lacks, ...lacksOfAll }
-    this.changes = new ChangeTurns(
-      () => this.#all().every(({ reading }) => reading === 0),
-      () => events.changed(),
-    )
+    this.#processes = new Processes({
+      start: () => this.#newWorker(),
+      isSingle: this.#profile.singleProcess,
+      keepsSpare: options.workers > this.#active,
+    })
     this.#logins = new Logins(loginFactor * options.deadline, {
       isStopped: () => this.#isStopped,
       tried: (worker, failure) => this.#logInTried(worker, failure),
@@ -111,7 +110,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
    */
   async start(): Promise<void> {
     const starting = (async () => {
-      while (this.#workers.length < this.#options.workers) await this.#startWorker()
+      while (this.#workers.length < this.#active) await this.#startWorker()
     })()
     this.#replacing = starting
     try {
@@ -140,28 +139,26 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     return chosen
   }
 
-  /** SoftHSM's library can be left with a wrong picture of the token for good. */
-  replaceBlind(worker: WorkerProcess): void {
-    if (worker.lost) return
-    this.#log('warn', 'An HSM worker did not find a key that another one found.', { pid: worker.pid })
-    worker.kill()
-  }
-
   /** Ends the workers, once `drained` resolves: nothing new is started meanwhile. */
   async close(drained: Promise<void>): Promise<void> {
     this.#closing.abort()
     this.#silence.stop()
     // Not killed: SoftHSM rewrites the token's file at a login, and half of it is a token that is gone.
     void this.#starting?.end(endGrace)
+    this.#processes.endSpare(endGrace)
     await drained
     await this.#replacing?.catch(() => undefined)
     for (const worker of this.#all()) void worker.end(endGrace)
-    await Promise.all([...this.#running].map(({ ended }) => ended))
+    await this.#processes.allEnded()
   }
 
   lost(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void {
     // A worker that was not ready yet: whoever starts it is told.
     if (this.#starting === worker) return
+    if (this.#processes.lostSpare(worker)) {
+      this.#lostSpare(reason)
+      return
+    }
     const index = this.#workers.indexOf(worker)
     if (index >= 0) this.#workers.splice(index, 1)
     this.#condemned.delete(worker)
@@ -169,25 +166,16 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#log('warn', 'An HSM worker was lost.', { pid: worker.pid, reason })
     this.#replaceMissing()
     this.#events.unfinished(unfinished, reason)
-    this.changes.ended()
   }
 
-  returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy' | 'missing'): void {
+  returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy'): void {
     if (why === 'loginLost') this.#logins.again(worker)
     this.#events.returned(worker, call, why)
     this.#ended(worker)
   }
 
-  settled(worker: WorkerProcess, call: Call, answered: boolean): void {
-    this.#events.settled(worker, call, answered)
+  settled(worker: WorkerProcess): void {
     this.#ended(worker)
-  }
-
-  asksChange(worker: WorkerProcess, id: number, ended: Promise<void>): void {
-    void this.changes.alone(async () => {
-      worker.grantChange(id)
-      await ended
-    })
   }
 
   wrote({ pid }: WorkerProcess, text: string): void {
@@ -203,18 +191,21 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#events.unfinished(worker.takeBack(), 'it hesitates')
   }
 
-  /** Another one takes its place, and does its calls, but for the oldest. */
+  /** Another one takes its place, and does its calls, but for the oldest: as long as that may be answered the worker may live, if it may. */
   hangs(worker: WorkerProcess): void {
+    this.#log('warn', 'An HSM worker does not answer.', { pid: worker.pid })
+    if (this.#profile.singleProcess) {
+      worker.condemn('it does not answer')
+      return
+    }
     this.#workers.splice(this.#workers.indexOf(worker), 1)
     this.#condemned.add(worker)
-    this.#log('warn', 'An HSM worker does not answer.', { pid: worker.pid })
     this.#events.unfinished(worker.takeBack(), 'it does not answer')
     this.#replaceMissing()
   }
 
   /** A worker has one call less. */
   #ended(worker: WorkerProcess): void {
-    this.changes.ended()
     if (worker.pending === 0 && this.#condemned.delete(worker)) void worker.end(endGrace)
     this.#events.changed()
   }
@@ -236,11 +227,12 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     else if (!this.#isStopped) this.startLater()
     if (this.#workers.length > 0) return
     const tooLong = () => this.#setDown('unavailable', new Error('No worker could be started yet.'))
-    setTimeout(tooLong, patience * this.#options.deadline).unref()
+    clearTimeout(this.#patience)
+    this.#patience = setTimeout(tooLong, this.#options.deadline).unref()
   }
 
   async #replace(): Promise<void> {
-    while (this.#workers.length < this.#options.workers && !this.isClosing && !this.#isStopped) {
+    while (this.#workers.length < this.#active && !this.isClosing && !this.#isStopped) {
       try {
         if (this.#failures > 0) await delay(pause(this.#failures), undefined, { signal: this.#closing.signal })
         await this.#startWorker()
@@ -257,18 +249,34 @@ export class Fleet implements WorkerEvents, SilentWorkers {
   #startFailed(error: Error): void {
     const reason = error instanceof StartError ? error.reason : 'unavailable'
     if (reason === 'pinRefused') this.#stop(error)
-    else this.#setDown(reason, error)
+    // One failure may be chance, and calls that wait have time for another try.
+    else if (this.#failures > 1 || reason === 'untrusted') this.#setDown(reason, error)
   }
 
-  #startWorker(): Promise<void> {
-    const start = () => this.#startOne()
-    return this.#profile.changesAlone ? this.changes.withoutChange(start) : start()
+  /** How many have the token open. */
+  get #active(): number {
+    return this.#profile.singleProcess ? 1 : this.#options.workers
   }
 
-  async #startOne(): Promise<void> {
-    const worker = this.#newWorker()
+  #keepSpare(): void {
+    if (this.isClosing || this.#isStopped) return
+    try {
+      this.#processes.keepSpare()
+    } catch (error) {
+      this.#lostSpare((error as Error).message)
+    }
+  }
+
+  #lostSpare(reason: string): void {
+    this.#log('warn', 'There is no spare HSM worker.', { reason })
+    setTimeout(() => this.#keepSpare(), longestPause).unref()
+  }
+
+  async #startWorker(): Promise<void> {
+    const worker = this.#processes.take()
     this.#starting = worker
     try {
+      await this.#processes.open(worker, loginFactor * this.#options.deadline)
       const { mode, capabilities } = await worker.ready
       this.#checkForm(capabilities.gcm?.iv)
       this.lacks = capabilities.lacks
@@ -282,10 +290,12 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     } finally {
       this.#starting = undefined
     }
+    clearTimeout(this.#patience)
     this.#down = undefined
     this.#starts++
     this.#workers.push(worker)
     this.#events.changed()
+    this.#keepSpare()
   }
 
   /** A ciphertext states the length of its IV, so all who may be given the call must make the same. */
@@ -302,10 +312,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
 
   #newWorker(): WorkerProcess {
     const argument = workerArgument(this.#options, this.#profile)
-    const worker = new WorkerProcess(argument, workerEnvironment(this.#options, argument), this)
-    this.#running.add(worker)
-    void worker.ended.then(() => this.#running.delete(worker))
-    return worker
+    return new WorkerProcess(argument, workerEnvironment(this.#options, argument), this)
   }
 
   /** As long as no worker is left, nothing waits for one. */

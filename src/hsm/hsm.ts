@@ -92,7 +92,7 @@ export interface Hsm {
   random(length: number): Promise<Uint8Array>
   /**
    * Creates a key object whose CKA_ID is `material`, reads its custody attributes back, and destroys and refuses an object
-   * that is not what was asked. Never repeated on a second worker.
+   * that is not what was asked. One that is done when its caller has been told that it takes too long is destroyed again.
    */
   generateKey(material: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<GeneratedKey>
   /** A data key pair: made as session objects, read out, gone. */
@@ -124,8 +124,13 @@ export interface Hsm {
    * costs time linear in the number of objects. Rejects where no certain answer can be had.
    */
   inspectKey(key: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection>
-  /** Every secret and private key object on the token. Costs time linear in their number. */
-  objects(): Promise<readonly HsmObject[]>
+  /**
+   * Every secret and private key object on the token. Costs time linear in their number, and other calls are done meanwhile, so that one
+   * which is created or destroyed then may be missing.
+   *
+   * @param maxAge milliseconds: a listing that was begun no longer ago is answered again. Default: 0
+   */
+  objects(maxAge?: number): Promise<readonly HsmObject[]>
   /** How many workers were started: it grows when the HSM has come back. */
   readonly epoch: number
   /** Calls sent to a worker or waiting for one. */

@@ -43,9 +43,11 @@ export class Logins {
         payload: Buffer.alloc(0),
         caller: '',
         startedAt,
+        time: this.#deadline,
         deadline: startedAt + this.#deadline,
         attempts: 0,
         isRepeated: false,
+        parts: [],
         answer: () => resolve(undefined),
         fail: resolve,
       })

@@ -36,27 +36,29 @@ export type Lane = (typeof calls)[CallName]['lane']
 
 /** Added to the kind of a call that another worker may have done already. */
 export const repeated = 0x80
-/** Kind of a frame that answers `asksChange`, with the id of the call that asked. */
-export const changeGranted = 0x7f
+/** Kind of the one request with `startId`: load the library, open the token and log in. A spare worker waits for it. */
+export const openToken = 0x7f
 
 export const status = {
   ok: 0,
   failed: 1,
+  /** Not the end of an answer: a part of it, with the rest to come. */
+  part: 5,
   /** Failed, and the worker ends because it can do nothing more: the call may be repeated elsewhere. */
   ending: 2,
   /** Failed, as the worker is not logged in any more. It logs in again when it is told to: one after another, for the PIN's sake. */
   loginLost: 3,
-  /** Failed, as the HSM has too much to do: the call may be repeated after a pause. */
+  /** Failed, as the HSM has too much to do, or contradicts itself: the call may be repeated after a pause. */
   busy: 4,
-  /** Not an answer: the call wants to change the token, and waits until it has it to itself. */
-  asksChange: 5,
   /** Failed, as the token refused the PIN: nobody may try it again. */
   pinRefused: 6,
-  /** Failed, as this worker does not find the key: another one may. */
-  missing: 7,
+  /** With `startId`; no answer: the worker searches the token now, and nothing is heard of it until that is done. */
+  searching: 7,
+  /** With `startId`; no answer: the library has read what it reads at first, and the token is looked for and logged in to. */
+  initialised: 8,
 } as const
 
-/** Id of the one response that no request asked for: `ok` with Capabilities when the worker is logged in, `failed` when it could not start. */
+/** Id of `openToken` and its answer: `ok` with a WorkerReport when the worker is logged in, `failed` with a StartFailure otherwise. */
 export const startId = 0
 
 /** What a worker says when it is ready. */

@@ -41,7 +41,7 @@ const flags = {
   signRecover: z.boolean(),
   tellsLocal: z.boolean(),
   provisions: z.boolean(),
-  changesAlone: z.boolean(),
+  singleProcess: z.boolean(),
   copiesRsaKeys: z.boolean(),
   searches: z.int().min(1).max(100),
   lacks: reasons,

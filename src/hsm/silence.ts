@@ -6,6 +6,8 @@ import type { WorkerProcess } from './worker-process.ts'
  * as the HSM takes for one of them.
  */
 const silence = { synchronous: 0.25, asynchronous: 0.75, threads: 0.75 }
+/** How much longer while a worker searches the token, as it has said. */
+const searchFactor = 5
 /** Milliseconds, or a share of the deadline where that is more, after which one hesitates that does its calls one after another. */
 const hesitation = { least: 50, share: 0.025 }
 
@@ -41,12 +43,22 @@ export class SilenceWatch {
     clearInterval(this.#timer)
   }
 
+  #limit({ mode, isSearching }: WorkerProcess): number {
+    return silence[mode] * this.#deadline * (isSearching ? searchFactor : 1)
+  }
+
   #judge(): void {
     for (const worker of this.#watched.workers) {
-      if (worker.mode !== 'synchronous' || worker.isHesitant || !worker.isSilent(this.#hesitation)) continue
+      if (
+        worker.mode !== 'synchronous' ||
+        worker.isHesitant ||
+        worker.isSearching ||
+        !worker.isSilent(this.#hesitation)
+      )
+        continue
       if (this.#watched.hasRelief(worker)) this.#watched.hesitates(worker)
     }
-    const hanging = this.#watched.workers.filter(worker => worker.isSilent(silence[worker.mode] * this.#deadline))
+    const hanging = this.#watched.workers.filter(worker => worker.isSilent(this.#limit(worker)))
     for (const worker of hanging) this.#watched.hangs(worker)
   }
 }

@@ -6,16 +6,17 @@ import { type Child, diedOf, startChild } from './child.ts'
 import { FrameReader, FrameWriter } from './frames.ts'
 import {
   calls,
-  changeGranted,
   decodeFailure,
   decodeJson,
   type Lane,
+  openToken,
   repeated,
   type StartFailure,
   startId,
   status,
   type WorkerReport,
 } from './messages.ts'
+import { type Pending, PendingCalls } from './pending-calls.ts'
 import type { Mode } from './worker/mode.ts'
 import type { WorkerArgument } from './worker-argument.ts'
 
@@ -35,28 +36,21 @@ export interface WorkerEvents {
   /** Called once, as soon as nothing can be expected of the worker any more, with the calls it leaves behind. */
   lost(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void
   /** A call came back undone. */
-  returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy' | 'missing'): void
-  /** A call wants the token to itself. It is told with `grantChange`; `ended` resolves when the worker has done with it. */
-  asksChange(worker: WorkerProcess, id: number, ended: Promise<void>): void
+  returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy'): void
   /** A call was settled, with an answer or a failure. */
-  settled(worker: WorkerProcess, call: Call, answered: boolean): void
+  settled(worker: WorkerProcess): void
   /** What the worker wrote to its standard error. */
   wrote(worker: WorkerProcess, text: string): void
 }
 
-interface Pending {
-  readonly call: Call
-  readonly sentAt: number
-  /** Resolves when the worker has done with it, however it ended. */
-  readonly ended: PromiseWithResolvers<void> | undefined
-}
-
-const returns: ReadonlyMap<number, 'loginLost' | 'busy' | 'missing'> = new Map([
+const returns: ReadonlyMap<number, 'loginLost' | 'busy'> = new Map([
   [status.loginLost, 'loginLost'],
   [status.busy, 'busy'],
-  [status.missing, 'missing'],
 ])
-const startDeadline = 60_000
+/** Milliseconds for C_Initialize: that of SoftHSM reads every object. */
+const initialisationDeadline = 60_000
+/** Making a key is known to take long, and how long is chance: only a call that takes so many times its time is taken for a hang. */
+const lateFactor = 5
 /** Keys that a worker makes at the same time: each of them slows the others down, and they have a deadline. */
 const mostGenerations = 2
 const idRange = 2 ** 32
@@ -73,8 +67,13 @@ export class WorkerProcess {
   isLoggingIn = false
   /** Others do its calls, but for the oldest, until it says something. */
   isHesitant = false
+  /** It has said that it searches the token, and nothing since. */
+  isSearching = false
+  /** It was told to open the token. */
+  isOpen = false
 
-  readonly #pending = new Map<number, Pending>()
+  #loginDeadline = 0
+  readonly #pending = new PendingCalls()
   readonly #child: Child
   readonly #writer: FrameWriter
   readonly #events: WorkerEvents
@@ -82,8 +81,6 @@ export class WorkerProcess {
   #report: WorkerReport | undefined
   #lastId = startId
   #lastHeard = performance.now()
-  /** Calls that it has not settled, by lane. */
-  readonly #inLane: Record<Lane, number> = { cryptography: 0, generation: 0, management: 0 }
   #timer: NodeJS.Timeout | undefined
   #timerEnd = Number.POSITIVE_INFINITY
 
@@ -92,6 +89,7 @@ export class WorkerProcess {
     this.#child = startChild('worker/worker', argument, environment)
     const { socket, errors, ended } = this.#child
     this.ready = this.#start.promise
+    this.ready.catch(() => {})
     this.#writer = new FrameWriter((batch, sent) => socket.write(batch, sent))
     const reader = new FrameReader((id, kind, payload) => this.#receive(id, kind, payload))
     socket.on('data', chunk => this.#read(reader, chunk))
@@ -99,7 +97,15 @@ export class WorkerProcess {
     socket.on('error', () => {})
     errors.on('data', chunk => events.wrote(this, String(chunk)))
     this.ended = ended.then(how => this.#lose(how))
-    this.#watch(performance.now() + startDeadline)
+  }
+
+  /** Lets it open the token and log in: see `ready`. @param deadline milliseconds, from when the library is initialised */
+  open(deadline: number): void {
+    if (this.lost) return
+    this.isOpen = true
+    this.#loginDeadline = deadline
+    this.#writer.write(startId, openToken, nothing)
+    this.#watch(performance.now() + initialisationDeadline)
   }
 
   get pid(): number | undefined {
@@ -118,49 +124,54 @@ export class WorkerProcess {
 
   /** Of them, those that read the token. */
   get reading(): number {
-    return this.#inLane.cryptography
+    return this.#pending.in('cryptography')
   }
 
   takes(lane: Lane): boolean {
     if (this.lost || this.isLoggingIn || this.isHesitant) return false
-    if (lane === 'generation' && this.#inLane.generation === mostGenerations) return false
+    if (lane === 'generation' && this.#pending.in(lane) === mostGenerations) return false
     return this.#pending.size < this.#report!.capacity
   }
 
   send(call: Call): void {
     this.#lastId = (this.#lastId + 1) % idRange || 1
-    const { kind, lane } = calls[call.name]
-    const sentAt = performance.now()
-    this.#inLane[lane]++
-    const ended = lane === 'cryptography' ? undefined : Promise.withResolvers<void>()
-    this.#pending.set(this.#lastId, { call, sentAt, ended })
+    const { kind } = calls[call.name]
+    this.#pending.add(this.#lastId, { call, sentAt: performance.now() })
     this.#writer.write(this.#lastId, kind | (call.isRepeated ? repeated : 0), call.payload)
     call.attempts++
+    call.parts = []
     call.isRepeated = true
     this.#watch(call.deadline)
-  }
-
-  grantChange(id: number): void {
-    if (!this.lost) this.#writer.write(id, changeGranted, nothing)
   }
 
   /** Whether calls that read the token have waited so long, in milliseconds, without a word about any call. */
   isSilent(limit: number): boolean {
     if (this.reading === 0) return false
-    const [oldest] = [...this.#pending.values()].filter(({ call }) => calls[call.name].lane === 'cryptography')
-    return performance.now() - Math.max(this.#lastHeard, oldest!.sentAt) > limit
+    const [, oldest] = this.#pending.reading()[0]!
+    return performance.now() - Math.max(this.#lastHeard, oldest.sentAt) > limit
   }
 
   /** Takes all calls back but the oldest one: a worker that does not answer may never do so, and the oldest may be why. */
   takeBack(): readonly Call[] {
     this.isHesitant = true
-    const [, ...rest] = [...this.#pending].filter(([, { call }]) => calls[call.name].lane === 'cryptography')
-    return rest.map(([id]) => {
-      const call = this.#done(id)!
+    const [, ...rest] = this.#pending.reading()
+    const waiting = rest.filter(([, { lateUntil }]) => lateUntil === undefined)
+    return waiting.map(([id, { call }]) => {
+      this.#pending.remove(id)
       // It was hardly begun.
       call.attempts--
       return call
     })
+  }
+
+  /** Gives it up: what it did longest may be why, and fails; the rest is left to others. */
+  condemn(reason: string): void {
+    const [oldest] = this.#pending.reading()
+    if (oldest !== undefined && oldest[1].lateUntil === undefined) {
+      this.#pending.remove(oldest[0])
+      oldest[1].call.fail(timedOut())
+    }
+    this.#lose(reason)
   }
 
   /** Lets the worker end by itself; kills it when it does not within the grace, in milliseconds. */
@@ -190,21 +201,30 @@ export class WorkerProcess {
   }
 
   #receive(id: number, kind: number, payload: Buffer): void {
+    this.isSearching = kind === status.searching
     if (id === startId) {
-      this.#started(kind, payload)
+      if (kind === status.initialised) this.#initialised()
+      else if (!this.isSearching) this.#started(kind, payload)
       return
     }
-    if (kind === status.asksChange) {
-      const ended = this.#pending.get(id)?.ended
-      if (ended !== undefined) this.#events.asksChange(this, id, ended.promise)
-      return
-    }
-    const call = kind === status.ending ? this.#pending.get(id)?.call : this.#done(id)
-    if (call === undefined) return
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return
+    if (kind === status.part) this.#takePart(pending.call, payload)
+    else if (pending.lateUntil === undefined) this.#settle(id, pending.call, kind, payload)
+    else this.#settleLate(id, pending.call, kind)
+  }
+
+  #takePart(call: Call, payload: Buffer): void {
+    call.parts.push(Buffer.from(payload))
+    call.deadline = performance.now() + call.time
+  }
+
+  #settle(id: number, call: Call, kind: number, payload: Buffer): void {
+    if (kind !== status.ending) this.#pending.remove(id)
     if (kind === status.ok) {
       this.proven = true
       call.answer(Buffer.from(payload))
-      this.#events.settled(this, call, true)
+      this.#events.settled(this)
       return
     }
     call.lastFailure = decodeFailure(payload)
@@ -213,18 +233,21 @@ export class WorkerProcess {
     else if (undone !== undefined) this.#events.returned(this, call, undone)
     else {
       call.fail({ ...call.lastFailure, pinRefused: kind === status.pinRefused })
-      this.#events.settled(this, call, false)
+      this.#events.settled(this)
     }
   }
 
-  /** A call is not this worker's any more. */
-  #done(id: number): Call | undefined {
-    const pending = this.#pending.get(id)
-    if (pending === undefined) return undefined
-    this.#pending.delete(id)
-    this.#inLane[calls[pending.call.name].lane]--
-    pending.ended?.resolve()
-    return pending.call
+  /** Nobody waits for it any more. */
+  #settleLate(id: number, call: Call, kind: number): void {
+    this.#pending.remove(id)
+    if (kind === status.ok) call.undo?.()
+    if (kind === status.ending) this.#lose('it ended')
+    else this.#events.settled(this)
+  }
+
+  #initialised(): void {
+    this.#timerEnd = Number.POSITIVE_INFINITY
+    this.#watch(performance.now() + this.#loginDeadline)
   }
 
   #started(kind: number, payload: Buffer): void {
@@ -253,11 +276,24 @@ export class WorkerProcess {
       this.#lose('it did not start in time')
       return
     }
-    const now = performance.now()
-    const overdue = [...this.#pending].filter(([, { call }]) => call.deadline <= now)
-    for (const [id] of overdue) this.#done(id)!.fail(timedOut())
-    if (overdue.length > 0) this.#lose('it did not answer in time')
-    else for (const { call } of this.#pending.values()) this.#watch(call.deadline)
+    const overdue = this.#pending.overdue(performance.now())
+    const hangs = overdue.map(([id, pending]) => this.#timeOut(id, pending)).includes(true)
+    if (hangs) this.#lose('it did not answer in time')
+    else if (this.#pending.size > 0) this.#watch(this.#pending.nextDue)
+  }
+
+  /** Whether the worker is of no use any more. */
+  #timeOut(id: number, pending: Pending): boolean {
+    const { call, sentAt, lateUntil } = pending
+    if (lateUntil !== undefined) return true
+    const { lane } = calls[call.name]
+    // One that does a call after the other and goes on has too much to do; whether it hangs, its silence tells.
+    const isBehind = lane === 'cryptography' && this.mode === 'synchronous' && !this.isHesitant
+    const mayComeLate = lane === 'generation' || isBehind
+    if (mayComeLate) pending.lateUntil = call.deadline + lateFactor * (call.deadline - sentAt)
+    else this.#pending.remove(id)
+    call.fail(timedOut())
+    return !mayComeLate
   }
 
   #lose(reason: string): void {
@@ -266,8 +302,7 @@ export class WorkerProcess {
     clearTimeout(this.#timer)
     this.kill()
     this.#start.reject(new StartError({ message: diedOf(reason), reason: 'unavailable' }))
-    const unfinished = [...this.#pending.keys()].map(id => this.#done(id)!)
-    this.#events.lost(this, unfinished, reason)
+    this.#events.lost(this, this.#pending.takeAll(), reason)
   }
 }
 

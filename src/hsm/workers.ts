@@ -61,6 +61,10 @@ export class Workers implements Backend, FleetEvents {
     return this.#pending
   }
 
+  get isWhole(): boolean {
+    return true
+  }
+
   get health(): HsmHealth {
     return this.#fleet.health
   }
@@ -97,14 +101,9 @@ export class Workers implements Backend, FleetEvents {
     for (const call of calls) this.#giveAgain(call, reason)
   }
 
-  returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy' | 'missing'): void {
+  returned(_worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy'): void {
     if (why === 'loginLost') this.#giveAgain(call, 'the login was lost')
-    else if (why === 'missing') this.#seekElsewhere(worker, call)
     else this.#giveLater(call)
-  }
-
-  settled(_worker: WorkerProcess, { missedBy }: Call, answered: boolean): void {
-    if (answered && missedBy !== undefined) this.#fleet.replaceBlind(missedBy)
   }
 
   changed(): void {
@@ -135,7 +134,7 @@ export class Workers implements Backend, FleetEvents {
     name: CallName,
     payload: Buffer,
     caller: string,
-    { until = Number.POSITIVE_INFINITY, again = false }: CallOptions,
+    { until = Number.POSITIVE_INFINITY, again = false, undo }: CallOptions,
     worker?: WorkerProcess,
   ): Promise<Buffer> {
     if (this.#fleet.isClosing) {
@@ -143,7 +142,7 @@ export class Workers implements Backend, FleetEvents {
       return Promise.reject(unavailable(new Error('The HSM was closed.')).failure)
     }
     const startedAt = performance.now()
-    const deadline = Math.min(until, startedAt + this.#options.deadline * deadlineFactor(name))
+    const time = this.#options.deadline * deadlineFactor(name)
     this.#pending++
     return new Promise((resolve, reject) => {
       const call: Call = {
@@ -151,18 +150,21 @@ export class Workers implements Backend, FleetEvents {
         payload,
         caller,
         startedAt,
-        deadline,
+        time,
+        deadline: Math.min(until, startedAt + time),
         worker,
         attempts: 0,
         isRepeated: again,
+        parts: [],
         answer: output => {
           this.#settled(call, 'CKR_OK')
-          resolve(output)
+          resolve(call.parts.length === 0 ? output : Buffer.concat([...call.parts, output]))
         },
         fail: ({ failure, returnCode }) => {
           this.#settled(call, returnCode)
           reject(failure)
         },
+        undo,
       }
       this.#give(call)
     })
@@ -182,7 +184,7 @@ export class Workers implements Backend, FleetEvents {
   /** Gives the call to a worker; without any, it waits for one, unless there is no hope of one or too many wait. */
   #give(call: Call): void {
     if (call.deadline <= performance.now()) {
-      call.fail(timedOut())
+      call.fail(call.lastFailure ?? timedOut())
       return
     }
     const worker = this.#queueOf(call).size === 0 ? this.#workerFor(call) : undefined
@@ -207,10 +209,8 @@ export class Workers implements Backend, FleetEvents {
 
   #workerFor(call: Call): WorkerProcess | undefined {
     const { lane } = calls[call.name]
-    if (this.#fleet.changes.isHeld && lane === 'cryptography') return undefined
     if (call.worker?.lost === false) return call.worker.takes(lane) ? call.worker : undefined
-    const isUsual = call.missedBy === undefined && lane !== 'generation'
-    return isUsual ? this.#chooseWorker(lane) : this.#fleet.leastBusy(lane, call.missedBy)
+    return lane === 'generation' ? this.#fleet.leastBusy(lane) : this.#chooseWorker(lane)
   }
 
   /** The worker with the least to do, and then the same for all calls of this turn of the event loop: they share a frame. */
@@ -237,16 +237,5 @@ export class Workers implements Backend, FleetEvents {
     const pause = firstBackOff * 2 ** (call.attempts - 1) * (0.5 + Math.random() / 2)
     if (performance.now() + pause >= call.deadline || this.#fleet.isClosing) call.fail(call.lastFailure!)
     else setTimeout(() => this.#give(call), pause)
-  }
-
-  /** A key that one worker does not find may be there all the same: only when another says so, too, it is not. */
-  #seekElsewhere(worker: WorkerProcess, call: Call): void {
-    const others = this.#fleet.workers.some(other => other !== worker)
-    if (call.missedBy !== undefined || !others) {
-      call.fail(call.lastFailure!)
-      return
-    }
-    call.missedBy = worker
-    this.#giveAgain(call, 'the key was not found')
   }
 }

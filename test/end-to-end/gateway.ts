@@ -102,6 +102,8 @@ export interface Gateway {
   startedWorkers(): Set<unknown>
   /** What it logged as errors until now, and whatever else is on standard error. */
   complaints(): string[]
+  /** What it logged as warnings or worse until now, and whatever else is on standard error. */
+  warnings(): string[]
   /** Process ids of the HSM workers that are running. */
   workers(): number[]
   /** Resolves to the exit code when it has ended. */
@@ -128,6 +130,7 @@ export async function serve(
   if (url === undefined) throw new Error(`the gateway did not start: ${log.all.join('\n')}`)
   const { metricsUrl } = await logged(({ metricsUrl }) => metricsUrl !== undefined)
   const clients: KMS[] = []
+  const from = (level: number) => log.all.filter(line => !line.startsWith('{') || JSON.parse(line).level >= level)
   return {
     url,
     metricsUrl: metricsUrl as string,
@@ -152,7 +155,8 @@ export async function serve(
           .filter(line => line.includes('"An HSM worker is ready."'))
           .map(line => JSON.parse(line).worker as unknown),
       ),
-    complaints: () => log.all.filter(line => !line.startsWith('{') || JSON.parse(line).level >= 50),
+    complaints: () => from(50),
+    warnings: () => from(40),
     workers: () => childrenOf(child.pid!),
     async stop() {
       for (const client of clients) client.destroy()

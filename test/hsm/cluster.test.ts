@@ -122,6 +122,24 @@ it('a cluster cannot do what one of its tokens cannot, whichever would be asked'
   expect(cluster.whyNot('RSA_2048')).toBeUndefined()
 })
 
+describe('a key that one of two tokens does not hold', () => {
+  it('is not called missing while the other one cannot be asked', async () => {
+    await connect(both())
+    const [created, text] = [newMaterial(), Buffer.from('text')]
+    faults.second.set('gone')
+    const callers = new Callers(hsm, material)
+    await vi.waitUntil(() => hsm.health.workers === 1, patient)
+    await callers.end()
+    const unknown = { code: 'KeyUnavailableException' }
+    await expect(hsm.encrypt(created, text, text)).rejects.toMatchObject(unknown)
+    const look = hsm.inspectKey({ material: created, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' }, 'thorough')
+    await expect(look).rejects.toMatchObject(unknown)
+    faults.second.clear()
+    await vi.waitUntil(() => hsm.health.workers === 2, patient)
+    await expect(hsm.encrypt(created, text, text)).rejects.toMatchObject({ code: 'KMSInvalidStateException' })
+  })
+})
+
 describe('a token that only looks like the other one', () => {
   it('is not trusted: it has a canary key of that name, but another key', async () => {
     const alarms: unknown[] = []

@@ -25,10 +25,11 @@ let hsm: Hsm
 const logged: Readonly<Record<string, unknown>>[] = []
 const calls: HsmCall[] = []
 
-/** Path of a profile: SoftHSM, called in that mode. */
+/** Path of a profile: SoftHSM as it is, or as it plays an HSM behind a network, whose keys stay as they are meanwhile. */
 function profileIn(mode: Mode): string {
   const path = join(softHsm.directory, `${mode}.yaml`)
-  writeFileSync(path, `name: ${mode}\nbasedOn: softhsm2\nmode: ${mode}\nsessions: 8\n`)
+  const lines = [`name: ${mode}`, 'basedOn: softhsm2', `mode: ${mode}`, 'sessions: 8']
+  writeFileSync(path, [...lines, `singleProcess: ${mode === 'synchronous'}`].join('\n'))
   return path
 }
 
@@ -70,13 +71,16 @@ afterAll(() => softHsm.remove())
 const modes: readonly Mode[] = ['synchronous', 'asynchronous', 'threads']
 
 describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode %s,', mode => {
+  /** Workers that have the token open. */
+  const active = mode === 'synchronous' ? 1 : 2
+
   it('see no error when sessions, the login or all handles are lost', async () => {
     await connect({ profile: profileIn(mode) })
     const callers = new Callers(hsm, material)
     for (const event of ['drop-sessions', 'forget-login', 'renumber-handles', 'drop-sessions']) {
       await callers.rate(200)
       faults.set(event)
-      await vi.waitUntil(() => faults.counts()[0]!.hits === 2, patient)
+      await vi.waitUntil(() => faults.counts()[0]!.hits === active, patient)
       expect(await callers.rate(200), event).toBeGreaterThan(0)
     }
     await callers.end()
@@ -87,7 +91,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
   })
 
   it('see no error when the library of a worker crashes or breaks, and another worker takes its place', async () => {
-    await connect({ profile: profileIn(mode) })
+    await connect({ profile: profileIn(mode), deadline: 20_000 })
     const callers = new Callers(hsm, material)
     const rules = [
       'crash C_Encrypt',
@@ -97,7 +101,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
     for (const [replaced, rule] of rules.entries()) {
       await callers.rate(200)
       faults.set(`${rule} times 1`)
-      await vi.waitUntil(() => ready() === 3 + replaced, patient)
+      await vi.waitUntil(() => ready() === active + 1 + replaced, patient)
     }
     await callers.end()
     expect(callers.refusals).toEqual([])
@@ -111,8 +115,8 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
     await callers.rate(500)
     const before = callers.done
     faults.set('hang C_Encrypt times 1')
-    await vi.waitUntil(() => lost().length === 1 && ready() === 3, patient)
-    expect(callers.done).toBeGreaterThan(before)
+    await vi.waitUntil(() => lost().length === 1 && ready() === active + 1, patient)
+    await vi.waitUntil(() => callers.done > before, patient)
     await callers.end()
     expect(callers.refusals.map(({ code }) => code)).toEqual(['KeyUnavailableException'])
     expect(callers.refusals[0]!.after).toBeLessThan(1500)
@@ -131,7 +135,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
     expect(meanwhile.length).toBeGreaterThan(100)
     expect(Math.max(...meanwhile.map(({ after }) => after))).toBeLessThan(500)
     faults.clear()
-    await vi.waitUntil(() => hsm.health.workers === 2, patient)
+    await vi.waitUntil(() => hsm.health.workers === active, patient)
     expect(await callers.rate(300)).toBeGreaterThan(0)
     await callers.end()
     expect(new Set(callers.refusals.map(({ code }) => code))).toEqual(new Set(['KeyUnavailableException']))
@@ -201,13 +205,36 @@ describe('a return code that may mean anything', () => {
 })
 
 describe('a handle that does not serve though its object is found', () => {
-  it('does not make the key missing: another worker is asked, and in the end the HSM is said to be unavailable', async () => {
+  it('does not make the key missing: it is looked for again, and in the end the HSM is said to be unavailable', async () => {
     await connect()
     await hsm.encrypt(material, text, aad)
     faults.set('fail C_EncryptInit CKR_KEY_HANDLE_INVALID times 2')
     await hsm.encrypt(material, text, aad)
     faults.set('fail C_EncryptInit CKR_KEY_HANDLE_INVALID')
     await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+  })
+})
+
+describe('a key that is not found', () => {
+  it('is missing where the canary key is found', async () => {
+    await connect()
+    faults.set(`hide ${material}`)
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KMSInvalidStateException' })
+    expect(lost()).toEqual([])
+  })
+
+  it.each([
+    ['the canary key is not found either', () => ['wipe']],
+    ['the canary key does not work', () => [`hide ${material}`, 'fail C_Decrypt CKR_GENERAL_ERROR']],
+    ['searches find nothing', () => [`hide ${material}`, `hide ${canary}`]],
+  ])('is not called missing where %s', async (_what, rules) => {
+    await connect()
+    await hsm.encrypt(material, text, aad)
+    faults.set(...rules())
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    faults.clear()
+    await vi.waitUntil(() => hsm.health.state === 'ready' && hsm.health.workers > 0, patient)
+    await hsm.encrypt(material, text, aad)
   })
 })
 
@@ -265,6 +292,22 @@ describe('the creation of a key', () => {
     const refused = expect(created).rejects.toMatchObject({ code: 'KeyUnavailableException' })
     for (let i = 0; i < 20; i++) await hsm.encrypt(material, text, aad)
     await refused
+  })
+})
+
+describe('a key that takes longer to make than its caller has time', () => {
+  it('is destroyed again, and costs no worker', async () => {
+    await connect({ deadline: 200 })
+    const before = (await hsm.objects()).length
+    // Far less than the deadline of the worker, and more than that of the caller.
+    faults.set('delay C_GenerateKeyPair 1500ms', 'count C_DestroyObject after')
+    const created = newMaterial()
+    const creation = hsm.generateKey(created, 'RSA_2048', 'SIGN_VERIFY', 'too late')
+    await expect(creation).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    // The original in the session, its public key, and the copy that is kept.
+    await vi.waitUntil(() => faults.counts()[1]!.hits >= 3, patient)
+    expect(await hsm.objects()).toHaveLength(before)
+    expect(lost()).toEqual([])
   })
 })
 

@@ -8,4 +8,5 @@ const hsm = await connectHsm({ ...options, log: (_level, _message, { pid }) => w
 const material = 'ab'.repeat(32)
 await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by a gateway')
 await hsm.encrypt(material, Buffer.from('text'), Buffer.alloc(0))
-process.stdout.write(`${JSON.stringify({ workers, maps: readFileSync('/proc/self/maps', 'utf8') })}\n`)
+const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ').map(Number)
+process.stdout.write(`${JSON.stringify({ workers, children, maps: readFileSync('/proc/self/maps', 'utf8') })}\n`)

@@ -32,9 +32,10 @@ let hsm: Hsm
 let lostAt: number[]
 let readyAt: number[]
 
-async function connect(mode: Mode, canaryKey: { material: string } | undefined): Promise<void> {
+async function connect(mode: Mode, isSingle: boolean, canaryKey: { material: string } | undefined): Promise<void> {
   const profile = join(softHsm.directory, `${mode}.yaml`)
-  writeFileSync(profile, `name: ${mode}\nbasedOn: softhsm2\nmode: ${mode}\nsessions: 8\n`)
+  const lines = [`name: ${mode}`, 'basedOn: softhsm2', `mode: ${mode}`, 'sessions: 8', `singleProcess: ${isSingle}`]
+  writeFileSync(profile, lines.join('\n'))
   ;[lostAt, readyAt] = [[], []]
   hsm = await connectHsm({
     ...softHsm.options,
@@ -55,7 +56,7 @@ beforeAll(async () => {
   const folder = join(softHsm.directory, 'faults')
   mkdirSync(folder)
   faults = new FaultHsm(folder)
-  await connect('synchronous', undefined)
+  await connect('synchronous', true, undefined)
   for (const id of [canary, material]) await hsm.generateKey(id, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'soak')
   await hsm.close()
 })
@@ -68,7 +69,7 @@ afterAll(() => softHsm.remove())
 describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode %s,', (mode, slowness) => {
   const start = async () => {
     faults.set(...slowness)
-    await connect(mode, { material: canary })
+    await connect(mode, false, { material: canary })
     const callers = new Callers(hsm, material)
     // New processes are slow at first.
     await callers.rate(3 * second)
@@ -131,5 +132,25 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
     expect(new Set(callers.refusals.map(({ code }) => code))).toEqual(new Set(['KeyUnavailableException']))
     expect(callers.wrong).toEqual([])
     expect(await callers.unopened()).toBe(0)
+  })
+})
+
+describe('32 callers of an HSM of which only one process may have the token open', () => {
+  it.each([
+    ['does not return', 'hang C_Encrypt times 1', ['KeyUnavailableException']],
+    ['crashes the library', 'crash C_Encrypt times 1', []],
+  ])('are served again within a second when a call %s', async (_what, rule, refused) => {
+    await connect('synchronous', true, { material: canary })
+    const callers = new Callers(hsm, material)
+    await callers.rate(3 * second)
+    faults.set(rule)
+    await vi.waitUntil(() => faults.counts()[0]!.hits === 1, { ...patient, interval: 1 })
+    const at = performance.now()
+    await vi.waitUntil(() => readyAt.length === 2, { ...patient, interval: 5 })
+    await callers.end()
+    console.log(`one process: ${(readyAt[1]! - at).toFixed()} ms`)
+    expect(readyAt[1]! - at).toBeLessThan(second)
+    expect(callers.refusals.map(({ code }) => code)).toEqual(refused)
+    expect(callers.wrong).toEqual([])
   })
 })

@@ -62,6 +62,7 @@ export async function generateTrialKey(
     generation,
     publicKeyTemplate(mechanism, usage),
     [...trialPrivateTemplate(mechanism, usage), ...attributes],
+    true,
   )
   const spki = subjectPublicKeyInfo(mechanism, type => cryptoki.attribute(session, publicKey, type))
   return { spec, key: privateKey, publicKey, spki }

@@ -38,7 +38,7 @@ async function inspect(argument: Argument, findings: Findings): Promise<void> {
     findings.problems = [`The PIN in ${placeOf(argument)} was ${findings.pin}.`]
     return
   }
-  findings.keys = new KeyHandles(cryptoki).objects(session).length
+  findings.keys = (await new KeyHandles(cryptoki).walk(session)).length
   cryptoki.random(session, 32)
   findings.survey = await survey(connection, argument.profile)
   findings.problems = problemsOf(findings.survey)

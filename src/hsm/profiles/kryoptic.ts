@@ -1,6 +1,6 @@
 import { profile } from './profile.ts'
 
-/** Kryoptic 1.5: software of PKCS#11 v3.2, to try ML-DSA. One worker: a handle that is stale answers CKR_GENERAL_ERROR. */
+/** Kryoptic 1.5: software of PKCS#11 v3.2, to try ML-DSA. */
 export const kryoptic = profile({
   name: 'kryoptic',
   title: 'Kryoptic',
@@ -8,5 +8,7 @@ export const kryoptic = profile({
   /** A wrong block of RSAES-OAEP. */
   badCiphertext: ['CKR_DEVICE_ERROR'],
   provisions: true,
+  /** A handle that another process made stale answers CKR_GENERAL_ERROR. */
+  singleProcess: true,
   lacks: { ECC_SECG_P256K1: 'no secp256k1' },
 })

@@ -50,13 +50,13 @@ export interface Profile {
   /** Anyone may create a token with C_InitToken: `strongroom init` does so when it is not there yet. */
   readonly provisions: boolean
   /**
-   * A process that searches the token while another one writes an object may read half of it, and keep that: creating,
-   * destroying and listing objects therefore wait until no other call is running, and others wait for them.
+   * The library keeps an index of the token's objects in each process, and misses what other processes write: only one worker has the
+   * token open at a time, and another one is kept as a spare that opens it when the first is gone.
    */
-  readonly changesAlone: boolean
+  readonly singleProcess: boolean
   /**
-   * An RSA key is made in the session and then copied to the token: making it takes long, and with `changesAlone` all others would
-   * wait for it. The copy is in the same custody, but may be copied again on the token.
+   * An RSA key is made in the session and then copied to the token: making it takes long, and the library does not bear that a token
+   * object appears beside other calls. The copy is in the same custody, but may be copied again on the token.
    */
   readonly copiesRsaKeys: boolean
   /** How often a starting process looks for its token before it is said not to be there. */
@@ -85,7 +85,7 @@ const defaults = {
   signRecover: true,
   tellsLocal: true,
   provisions: false,
-  changesAlone: false,
+  singleProcess: false,
   copiesRsaKeys: false,
   searches: 1,
   lacks: {},

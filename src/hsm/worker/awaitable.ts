@@ -5,7 +5,7 @@
 export type Awaitable<T> = T | Promise<T>
 
 /** Goes on with the value, now where it is there. */
-export function whenDone<T, R>(value: Awaitable<T>, goOn: (value: T) => R): Awaitable<R> {
+export function whenDone<T, R>(value: Awaitable<T>, goOn: (value: T) => Awaitable<R>): Awaitable<R> {
   return value instanceof Promise ? value.then(goOn) : goOn(value)
 }
 

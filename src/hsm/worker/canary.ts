@@ -11,6 +11,8 @@ export interface CanaryFunctions {
   ): Awaitable<{ readonly iv: Buffer; readonly ciphertext: Buffer }>
   open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer>
   random(length: number): Awaitable<Buffer>
+  /** Whether a search of the token finds the key. */
+  holds(material: string): Promise<boolean>
 }
 
 const aad = Buffer.from('canary')
@@ -32,6 +34,13 @@ export class Canary {
       this.#singing = undefined
     })
     return this.#singing
+  }
+
+  /** Whether a key that was not found is not there: the same search finds the canary key, and that works. Never rejects. */
+  async provesAbsence(): Promise<boolean> {
+    if (this.#material === undefined) return true
+    const found = await this.#hsm.holds(this.#material).catch(() => false)
+    return found && this.sings()
   }
 
   async #sing(): Promise<boolean> {

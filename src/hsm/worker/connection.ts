@@ -60,9 +60,15 @@ export class PinRefused extends OperatorError {
   override readonly name = 'PinRefused'
 }
 
-/** Rejects with an OperatorError of one line. */
-export async function connect(address: TokenAddress, pin: PinSource, profile: Profile): Promise<Connection> {
+/** Rejects with an OperatorError of one line. @param initialised called when the library has been loaded and initialised */
+export async function connect(
+  address: TokenAddress,
+  pin: PinSource,
+  profile: Profile,
+  initialised: () => void,
+): Promise<Connection> {
   const cryptoki = loadLibrary(address)
+  initialised()
   const { slot } = await findToken(cryptoki, address, profile)
   try {
     const connection = new Connection(cryptoki, slot, pin)

@@ -47,6 +47,8 @@ export class Cryptoki {
   readonly #native: pkcs11js.PKCS11
   /** The functions of cryptography run in libuv's pool, so that this thread can start others meanwhile. */
   asynchronous = false
+  /** Called before each search of the token. */
+  beforeSearch = (): void => {}
   /** Mechanisms of functions that have not returned: the library may point into their Buffers. */
   readonly #inUse = new Set<Mechanism>()
 
@@ -157,15 +159,20 @@ export class Cryptoki {
     return this.#call('C_GenerateKey', () => this.#native.C_GenerateKey(session, mechanism, checked(template)))
   }
 
-  /** Always in libuv's pool: an RSA key takes a second. */
+  /** @param beside made in libuv's pool, beside other calls, whatever else is */
   generateKeyPair(
     session: Handle,
     mechanism: Mechanism,
     publicKey: Template,
     privateKey: Template,
-  ): Promise<{ readonly publicKey: Handle; readonly privateKey: Handle }> {
+    beside: boolean,
+  ): Awaitable<{ readonly publicKey: Handle; readonly privateKey: Handle }> {
+    const name = 'C_GenerateKeyPair'
     const templates = [checked(publicKey), checked(privateKey)] as const
-    return this.#inPool('C_GenerateKeyPair', this.#native.C_GenerateKeyPairAsync(session, mechanism, ...templates))
+    if (!beside && !this.asynchronous) {
+      return this.#call(name, () => this.#native.C_GenerateKeyPair(session, mechanism, ...templates))
+    }
+    return this.#inPool(name, this.#native.C_GenerateKeyPairAsync(session, mechanism, ...templates))
   }
 
   copyObject(session: Handle, object: Handle, template: Template): Handle {
@@ -190,6 +197,7 @@ export class Cryptoki {
 
   /** Costs time linear in the number of objects on the token. */
   findObjects(session: Handle, template: Template): readonly Handle[] {
+    this.beforeSearch()
     this.#call('C_FindObjectsInit', () => this.#native.C_FindObjectsInit(session, checked(template)))
     const found: Handle[] = []
     for (;;) {

@@ -1,4 +1,5 @@
 /** The worker's side of each message: unpacks a request, asks the HSM, packs its answer. */
+import { Failure } from '../../errors.ts'
 import type { SupportedKeySpec } from '../../model/key-spec.ts'
 import {
   type CallName,
@@ -26,15 +27,11 @@ import { PinRefused } from './connection.ts'
 import { FormChanged } from './gcm.ts'
 import type { Pkcs11 } from './pkcs11.ts'
 
-/** What comes with a call. */
-export interface CallContext {
-  /** Another worker may have done it already. */
-  readonly again: boolean
-  /** Resolves when the token may be changed, until the call is answered. */
-  readonly change: () => Promise<void>
-}
-
-type Handler = (hsm: Pkcs11, payload: Buffer, context: CallContext) => Awaitable<Buffer>
+/**
+ * @param again another worker may have done it already
+ * @param part sends a part of the answer; what is returned is the last one
+ */
+type Handler = (hsm: Pkcs11, payload: Buffer, again: boolean, part: (payload: Buffer) => void) => Awaitable<Buffer>
 
 const nothing = Buffer.alloc(0)
 
@@ -48,13 +45,12 @@ const handlers: Readonly<Record<CallName, Handler>> = {
     return hsm.decrypt(material, iv, ciphertext, aad)
   },
   random: (hsm, payload) => hsm.random(decodeRandom(payload)),
-  async generateKey(hsm, payload, { again, change }) {
-    const { custody, publicKey, checkValue } = await hsm.generateKey(decodeJson<KeyRequest>(payload), again, change)
+  async generateKey(hsm, payload, again) {
+    const { custody, publicKey, checkValue } = await hsm.generateKey(decodeJson<KeyRequest>(payload), again)
     return encodeParts(JSON.stringify(custody), publicKey ?? '', checkValue ?? '')
   },
-  async destroyKey(hsm, payload, { change }) {
+  async destroyKey(hsm, payload) {
     const { material } = decodeJson<Pick<KeyRequest, 'material'>>(payload)
-    await change()
     await hsm.destroyKey(material)
     return nothing
   },
@@ -63,9 +59,9 @@ const handlers: Readonly<Record<CallName, Handler>> = {
     const held = { ...key, publicKey: optionalBytes(publicKey), checkValue: optionalBytes(checkValue) }
     return encodeJson(await hsm.inspectKey(held, look))
   },
-  async objects(hsm, _payload, { change }) {
-    await change()
-    return encodeJson(await hsm.objects())
+  async objects(hsm, _payload, _again, part) {
+    await hsm.list(objects => part(encodeParts(...objects.flatMap(({ id, label }) => [Buffer.from(id, 'hex'), label]))))
+    return nothing
   },
   async generateKeyPair(hsm, payload) {
     const { publicKey, privateKey } = await hsm.generateKeyPair(payload.toString() as SupportedKeySpec)
@@ -149,17 +145,29 @@ export interface Answer {
 
 const statuses: Readonly<Partial<Record<Recovery, number>>> = {
   'log in again': status.loginLost,
-  'find again': status.missing,
+  'find again': status.busy,
   'back off': status.busy,
   'replace worker': status.ending,
   stop: status.pinRefused,
 }
 
-/** Does a call and never fails. @param kind of the request frame */
-export function answerTo(hsm: Pkcs11, kind: number, payload: Buffer, change: () => Promise<void>): Awaitable<Answer> {
+/** A key is not said to be missing by a worker that does not find the canary key either: the next one looks with fresh eyes. */
+function unproven(): Answer {
+  const cause = new Error('Neither the key nor the canary key is found.')
+  const failure = new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
+  return { kind: status.ending, payload: encodeFailure({ failure, returnCode: 'NONE' }) }
+}
+
+/** Does a call and never fails. @param kind of the request frame. @param part sends a part of a long answer before the rest */
+export function answerTo(
+  hsm: Pkcs11,
+  kind: number,
+  payload: Buffer,
+  part: (payload: Buffer) => void = () => {},
+): Awaitable<Answer> {
   const { handler } = kinds.get(kind & ~repeated)!
   return settle(
-    () => handler(hsm, payload, { again: kind >= repeated, change }),
+    () => handler(hsm, payload, kind >= repeated, part),
     payload => ({ kind: status.ok, payload }),
     error => refusal(hsm, error),
   )
@@ -167,9 +175,9 @@ export function answerTo(hsm: Pkcs11, kind: number, payload: Buffer, change: () 
 
 async function refusal(hsm: Pkcs11, error: unknown): Promise<Answer> {
   const failure = failureFrom(error)
+  if (failure.code === 'KMSInvalidStateException' && !(await hsm.provesAbsence())) return unproven()
   const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'NONE'
   const payload = encodeFailure({ failure, returnCode })
-  if (failure.code === 'KMSInvalidStateException') return { kind: status.missing, payload }
   return { kind: statuses[await recoveryAfter(hsm, error)] ?? status.failed, payload }
 }
 

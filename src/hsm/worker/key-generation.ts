@@ -38,11 +38,9 @@ export interface Making {
   readonly mechanism: KeyMechanism
   readonly usage: KeyUsageType
   readonly keeping: Keeping
-  /** When it resolves, the token may be changed. */
-  readonly change: () => Promise<void>
 }
 
-/** A key that is not what was asked is destroyed, and the call fails. What takes long is done first, in the session. */
+/** A key that is not what was asked is destroyed, and the call fails. */
 export async function generateObject(making: Making): Promise<GeneratedObject> {
   const { cryptoki, session, capabilities, spec, keeping } = making
   const made = await generate(making)
@@ -59,19 +57,16 @@ export async function generateObject(making: Making): Promise<GeneratedObject> {
 }
 
 async function generate(making: Making): Promise<Omit<GeneratedObject, 'custody' | 'checkValue'>> {
-  const { cryptoki, session, mechanism, usage, keeping, change } = making
+  const { cryptoki, session, mechanism, usage, keeping } = making
   if (!isPair(mechanism)) {
-    await change()
     const template = secretKeyTemplate(mechanism, usage, keeping)
     return { key: cryptoki.generateKey(session, { mechanism: mechanism.generation }, template) }
   }
-  if (!keeping.profile.copiesRsaKeys || mechanism.keyType !== pkcs11js.CKK_RSA) {
-    await change()
+  if (!keeping.profile.copiesRsaKeys || !isSlow(mechanism)) {
     return keyPair(making, keeping)
   }
   const { key: original, publicKey } = await keyPair(making, { ...keeping, session: true })
   try {
-    await change()
     return { key: cryptoki.copyObject(session, original, keptCopyTemplate(keeping)), publicKey }
   } finally {
     cryptoki.destroyObject(session, original)
@@ -112,6 +107,7 @@ export async function generateDataKeyPair(
     { mechanism: mechanism.generation },
     publicKeyTemplate(mechanism, usage),
     dataKeyTemplate(mechanism, usage),
+    true,
   )
   try {
     return {
@@ -122,6 +118,11 @@ export async function generateDataKeyPair(
     cryptoki.destroyObject(session, publicKey)
     cryptoki.destroyObject(session, privateKey)
   }
+}
+
+/** Two large primes are searched for, which takes a second. Others take as long as writing them does, and nothing is done beside that. */
+function isSlow({ keyType }: KeyMechanism): boolean {
+  return keyType === pkcs11js.CKK_RSA
 }
 
 function isPair({ keyType }: KeyMechanism): boolean {
@@ -137,6 +138,7 @@ async function keyPair(
     { mechanism: mechanism.generation },
     publicKeyTemplate(mechanism, usage),
     privateKeyTemplate(mechanism, usage, keeping),
+    isSlow(mechanism),
   )
   try {
     const publicKey = subjectPublicKeyInfo(mechanism, type => cryptoki.attribute(session, made.publicKey, type))

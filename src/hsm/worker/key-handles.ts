@@ -3,7 +3,9 @@ import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
 import type { HsmObject } from '../hsm.ts'
 import { CryptokiError, recoveryFrom, returnCodes } from '../return-codes.ts'
+import type { Awaitable } from './awaitable.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
+import { breath, inSlices } from './slices.ts'
 
 const keyClasses = [pkcs11js.CKO_SECRET_KEY, pkcs11js.CKO_PRIVATE_KEY]
 
@@ -12,73 +14,65 @@ const [CKR_USER_NOT_LOGGED_IN] = returnCodes.CKR_USER_NOT_LOGGED_IN
 export class KeyHandles {
   readonly #cryptoki: Cryptoki
   readonly #handles = new Map<string, Handle>()
+  #indexing: Promise<void> | undefined
 
   constructor(cryptoki: Cryptoki) {
     this.#cryptoki = cryptoki
   }
 
-  /** Learns every key on the token in one walk; what is known and still there stays. */
-  load(session: Handle): void {
-    const handles = this.#walk(session)
-    const present = new Set(handles.map(handle => handle.toString('hex')))
-    for (const handle of handles) {
-      const id = this.#id(session, handle)
-      const known = this.#handles.get(id)
-      if (known === undefined || !present.has(known.toString('hex'))) this.#handles.set(id, handle)
-    }
+  /** Learns every key on the token, beside the calls of the worker. Never rejects: what it does not learn is searched for. */
+  index(session: Handle): Promise<void> {
+    this.#indexing ??= this.#index(session)
+      .catch(() => undefined)
+      .finally(() => (this.#indexing = undefined))
+    return this.#indexing
+  }
+
+  async #index(session: Handle): Promise<void> {
+    await inSlices(await this.walk(session), handle => {
+      const id = this.#unlessGone(() => this.#id(session, handle))
+      if (id !== undefined && !this.#handles.has(id)) this.#handles.set(id, handle)
+    })
   }
 
   /**
    * A key that is not known yet is searched for: another worker may have created it. What is not found is not remembered.
-   * Throws KMSInvalidStateException when it is not there.
+   * Fails with KMSInvalidStateException when it is not there.
    */
-  find(session: Handle, material: string): Handle {
+  find(session: Handle, material: string): Awaitable<Handle> {
+    return this.#handles.get(material) ?? this.#seek(session, material)
+  }
+
+  async #seek(session: Handle, material: string): Promise<Handle> {
+    await this.#indexing
     const known = this.#handles.get(material)
     if (known !== undefined) return known
-    const [found] = this.search(session, material)
+    const [found] = await this.search(session, material)
     if (found === undefined) throw new Failure('KMSInvalidStateException', 'The HSM does not hold the key material.')
     this.#handles.set(material, found)
     return found
   }
 
   /** Every key object with that CKA_ID: a linear search on the token. */
-  search(session: Handle, material: string): readonly Handle[] {
-    const found = this.#search(session, material)
-    return found.length > 0 ? found : this.#whileLoggedIn(session, () => this.#search(session, material))
-  }
-
-  #search(session: Handle, material: string): readonly Handle[] {
-    const id = Buffer.from(material, 'hex')
-    return keyClasses.flatMap(keyClass =>
-      this.#cryptoki.findObjects(session, [
-        [pkcs11js.CKA_CLASS, keyClass],
-        [pkcs11js.CKA_ID, id],
-      ]),
-    )
+  search(session: Handle, material: string): Promise<readonly Handle[]> {
+    return this.#search(session, [[pkcs11js.CKA_ID, Buffer.from(material, 'hex')]])
   }
 
   /**
    * Every object with that CKA_ID, without trust in what is remembered: a quick look asks the object that is in use for its
    * CKA_ID, and searches only when it has another one. What is remembered is right afterwards.
    */
-  look(session: Handle, material: string, look: 'quick' | 'thorough'): readonly Handle[] {
-    // Many keys of other workers are unknown here, and a walk costs little more than the search for one of them.
-    if (look === 'quick' && !this.#handles.has(material)) this.load(session)
+  async look(session: Handle, material: string, look: 'quick' | 'thorough'): Promise<readonly Handle[]> {
+    if (look === 'quick' && !this.#handles.has(material)) await this.#indexing
     const known = this.#handles.get(material)
-    if (look === 'quick' && known !== undefined && this.#has(session, known, material)) return [known]
-    const found = this.search(session, material)
+    if (look === 'quick' && known !== undefined) {
+      const id = this.#unlessGone(() => this.#id(session, known))
+      if (id === material) return [known]
+    }
+    const found = await this.search(session, material)
     if (found.length === 1) this.add(material, found[0]!)
     else if (known !== undefined && !found.some(handle => handle.equals(known))) this.forget(material)
     return found
-  }
-
-  #has(session: Handle, handle: Handle, material: string): boolean {
-    try {
-      return this.#id(session, handle) === material
-    } catch (error) {
-      if (recoveryFrom(error) === 'find again') return false
-      throw error
-    }
   }
 
   add(material: string, handle: Handle): void {
@@ -93,22 +87,41 @@ export class KeyHandles {
     this.#handles.clear()
   }
 
-  objects(session: Handle): readonly HsmObject[] {
-    const handles = this.#whileLoggedIn(session, () => this.#walk(session))
-    return handles.map(handle => ({
-      id: this.#id(session, handle),
-      label: this.#cryptoki.attribute(session, handle, pkcs11js.CKA_LABEL).toString(),
-    }))
+  /** Tells of every key object on the token, a few at a time. */
+  async list(session: Handle, page: (objects: readonly HsmObject[]) => void): Promise<void> {
+    let objects: HsmObject[] = []
+    const read = (handle: Handle) =>
+      this.#unlessGone(() => ({
+        id: this.#id(session, handle),
+        label: this.#cryptoki.attribute(session, handle, pkcs11js.CKA_LABEL).toString(),
+      }))
+    const take = (handle: Handle) => {
+      const object = read(handle)
+      if (object !== undefined) objects.push(object)
+    }
+    await inSlices(await this.walk(session), take, () => {
+      page(objects)
+      objects = []
+    })
+  }
+
+  /** Every key object on the token. */
+  walk(session: Handle): Promise<readonly Handle[]> {
+    return this.#search(session, [])
   }
 
   /**
    * Without a login private objects are not found, which looks as if they were not there. That there is one afterwards proves
    * nothing: another thread may just have logged in.
    */
-  #whileLoggedIn<T>(session: Handle, search: () => T): T {
+  async #search(session: Handle, template: readonly (readonly [number, Buffer])[]): Promise<readonly Handle[]> {
+    const found: Handle[] = []
     this.#checkLogin(session)
-    const found = search()
-    this.#checkLogin(session)
+    for (const [index, keyClass] of keyClasses.entries()) {
+      if (index > 0) await breath()
+      found.push(...this.#cryptoki.findObjects(session, [[pkcs11js.CKA_CLASS, keyClass], ...template]))
+    }
+    if (found.length === 0) this.#checkLogin(session)
     return found
   }
 
@@ -116,8 +129,14 @@ export class KeyHandles {
     if (!this.#cryptoki.isLoggedIn(session)) throw new CryptokiError('C_FindObjects', CKR_USER_NOT_LOGGED_IN)
   }
 
-  #walk(session: Handle): readonly Handle[] {
-    return keyClasses.flatMap(keyClass => this.#cryptoki.findObjects(session, [[pkcs11js.CKA_CLASS, keyClass]]))
+  /** Nothing for an object that was destroyed since its handle was found. */
+  #unlessGone<T>(read: () => T): T | undefined {
+    try {
+      return read()
+    } catch (error) {
+      if (recoveryFrom(error) === 'find again') return undefined
+      throw error
+    }
   }
 
   #id(session: Handle, handle: Handle): string {

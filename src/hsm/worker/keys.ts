@@ -2,7 +2,7 @@
 
 import type { HsmObject } from '../hsm.ts'
 import { type Recovery, recoveryFrom } from '../return-codes.ts'
-import { type Awaitable, whenFailed } from './awaitable.ts'
+import { type Awaitable, whenDone, whenFailed } from './awaitable.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { KeyHandles } from './key-handles.ts'
@@ -22,15 +22,15 @@ export class Keys {
     this.#handles = new KeyHandles(connection.cryptoki)
   }
 
-  /** Learns every key on the token in one walk. */
-  load(): void {
-    this.#handles.load(this.#connection.session)
+  /** Learns every key on the token, beside what is done meanwhile. */
+  index(): Promise<void> {
+    return this.#handles.index(this.#connection.session)
   }
 
   /** Uses a key in a way that is safe to repeat. Rejects with KMSInvalidStateException when the token does not hold it. */
   use<T>(material: string, operation: (session: Handle, key: Handle) => Awaitable<T>): Awaitable<T> {
     return this.#repeated(
-      session => operation(session, this.#handles.find(session, material)),
+      session => whenDone(this.#handles.find(session, material), key => operation(session, key)),
       () => this.#handles.forget(material),
     )
   }
@@ -53,7 +53,7 @@ export class Keys {
   ): Awaitable<T> {
     let tried = again
     return this.#repeated(async session => {
-      if (tried) this.#destroyAll(session, material)
+      if (tried) await this.#destroyAll(session, material)
       tried = true
       const { key, result } = await operation(session)
       this.#handles.add(material, key)
@@ -68,7 +68,7 @@ export class Keys {
     inspection: (session: Handle, found: readonly Handle[]) => Promise<T>,
   ): Awaitable<T> {
     return this.#repeated(
-      session => inspection(session, this.#handles.look(session, material, look)),
+      async session => inspection(session, await this.#handles.look(session, material, look)),
       () => this.#handles.forget(material),
     )
   }
@@ -78,13 +78,21 @@ export class Keys {
     return this.#repeated(session => this.#destroyAll(session, material))
   }
 
-  #destroyAll(session: Handle, material: string): void {
+  async #destroyAll(session: Handle, material: string): Promise<void> {
     this.#handles.forget(material)
-    for (const key of this.#handles.search(session, material)) this.#cryptoki.destroyObject(session, key)
+    for (const key of await this.#handles.search(session, material)) this.#cryptoki.destroyObject(session, key)
+    this.#handles.forget(material)
   }
 
-  objects(): Awaitable<readonly HsmObject[]> {
-    return this.#repeated(session => this.#handles.objects(session))
+  /** Whether a search of the token, whatever is remembered, finds a key with that CKA_ID. */
+  async holds(material: string): Promise<boolean> {
+    const found = await this.#repeated(session => this.#handles.search(session, material))
+    return found.length > 0
+  }
+
+  /** Tells of every key object on the token, a few at a time; begins anew where the session is lost meanwhile. */
+  list(page: (objects: readonly HsmObject[]) => void): Awaitable<void> {
+    return this.#repeated(session => this.#handles.list(session, page))
   }
 
   /** What was known of sessions and objects is void: the token may have given their numbers to others. */

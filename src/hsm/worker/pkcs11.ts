@@ -70,15 +70,16 @@ export class Pkcs11 {
         seal: (...sealing) => this.encrypt(...sealing),
         open: (...opening) => this.#open(...opening),
         random: length => this.random(length),
+        holds: material => this.#keys.holds(material),
       },
       canary,
     )
     this.#badInput = new BadInput(profile, () => this.works())
   }
 
-  /** Learns every key on the token in one walk. */
-  load(): void {
-    this.#keys.load()
+  /** Learns every key on the token, beside the calls that it does meanwhile. */
+  index(): Promise<void> {
+    return this.#keys.index()
   }
 
   /** Gives up all sessions and handles: new ones are opened and looked up as they are needed. */
@@ -91,11 +92,17 @@ export class Pkcs11 {
   logIn(): void {
     this.forget()
     this.#keys.logIn()
+    void this.index()
   }
 
   /** Whether the HSM does its work: see canary.ts. */
   works(): Promise<boolean> {
     return this.#canary.sings()
+  }
+
+  /** Whether a key that was not found is not there: see canary.ts. Never rejects. */
+  provesAbsence(): Promise<boolean> {
+    return this.#canary.provesAbsence()
   }
 
   /** Whether an error is this make's way to say that it has too much to do. */
@@ -138,16 +145,10 @@ export class Pkcs11 {
    * Rejects with UnsupportedOperationException when the token has no mechanism for keys of the spec.
    *
    * @param again it may have been tried before, by another worker
-   * @param change when it resolves, and until the call is answered, the token may be changed
    */
-  async generateKey(
-    { material, spec, usage, label }: KeyRequest,
-    again: boolean,
-    change: () => Promise<void>,
-  ): Promise<GeneratedKey> {
+  async generateKey({ material, spec, usage, label }: KeyRequest, again: boolean): Promise<GeneratedKey> {
     const mechanism = keyMechanism(this.#capabilities, spec, usage)
     const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
-    if (again) await change()
     return this.#keys.create(material, again, async session => {
       const making = {
         cryptoki: this.#cryptoki,
@@ -158,7 +159,7 @@ export class Pkcs11 {
         usage,
         keeping,
       }
-      const { key, ...result } = await generateObject({ ...making, change })
+      const { key, ...result } = await generateObject(making)
       return { key, result }
     })
   }
@@ -274,8 +275,9 @@ export class Pkcs11 {
     }
   }
 
-  objects(): Awaitable<readonly HsmObject[]> {
-    return this.#keys.objects()
+  /** Tells of every key object on the token, a few at a time. */
+  list(page: (objects: readonly HsmObject[]) => void): Awaitable<void> {
+    return this.#keys.list(page)
   }
 
   #open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer> {

@@ -14,15 +14,13 @@ const hsm = new Pkcs11(connection, { profile, capabilities, sessions: 2, canary:
 const desks = new Desks(shared)
 let epoch = 0
 
-const nothingToChange = () => Promise.resolve()
-
 parentPort!.postMessage('ready')
 for (;;) {
   const { desk, kind, payload } = desks.next()
   const now = desks.epoch
   if (now !== epoch) hsm.forget()
   epoch = now
-  const answer = await answerTo(hsm, kind, payload, nothingToChange)
+  const answer = await answerTo(hsm, kind, payload)
   payload.fill(0)
   desks.answer(desk, answer)
   answer.payload.fill(0)

@@ -1,8 +1,8 @@
-/** A worker process: loads the native library, logs in once, and answers the gateway until their socket closes. */
+/** A worker process: when it is told to, loads the native library and logs in; then answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
 import type { CustodyFault } from '../../model/key.ts'
 import { FrameReader, FrameWriter } from '../frames.ts'
-import { calls, changeGranted, encodeJson, type StartFailure, startId, status, type WorkerReport } from '../messages.ts'
+import { calls, encodeJson, openToken, type StartFailure, startId, status, type WorkerReport } from '../messages.ts'
 import type { WorkerArgument } from '../worker-argument.ts'
 import { type Awaitable, whenDone } from './awaitable.ts'
 import { type Connection, connect, PinRefused } from './connection.ts'
@@ -17,14 +17,17 @@ const waitingCalls = 32
 /** Of the main thread, beside the threads that do cryptography. */
 const managementSessions = 4
 
-const nothing = Buffer.alloc(0)
 const gateway = new Socket({ fd: 3 })
 const writer = new FrameWriter((batch, sent) => gateway.write(batch, sent))
 const argument = JSON.parse(process.argv[2]!) as WorkerArgument
 const { profile } = argument
-/** By the id of the call that asked. */
-const grants = new Map<number, () => void>()
 let ending = false
+
+/** Before something that takes long: this thread can say nothing meanwhile. */
+function announce(status: number): void {
+  writer.write(startId, status, Buffer.alloc(0))
+  writer.flush()
+}
 
 /** Writes what is left and ends the process. */
 function end(): void {
@@ -33,30 +36,19 @@ function end(): void {
   gateway.end(() => process.exit())
 }
 
-/** Asks the gateway, once for a call, whether the token may be changed. */
-function changeFor(id: number): () => Promise<void> {
-  let granted: Promise<void> | undefined
-  return async () => {
-    if (!profile.changesAlone) return
-    granted ??= new Promise(resolve => {
-      grants.set(id, resolve)
-      writer.write(id, status.asksChange, nothing)
-    })
-    await granted
-  }
-}
-
 /** @param kind of the request frame */
-type Perform = (kind: number, payload: Buffer, change: () => Promise<void>) => Awaitable<Answer>
+type Perform = (kind: number, payload: Buffer, part: (payload: Buffer) => void) => Awaitable<Answer>
 
-function receive(perform: Perform, id: number, kind: number, payload: Buffer): void {
-  if (kind === changeGranted) {
-    grants.get(id)?.()
-    grants.delete(id)
+let perform: Perform
+
+function receive(id: number, kind: number, payload: Buffer): void {
+  if (kind === openToken) {
+    void open()
     return
   }
   const request = Buffer.from(payload)
-  whenDone(perform(kind, request, changeFor(id)), answer => {
+  const part = (payload: Buffer) => writer.write(id, status.part, payload)
+  whenDone(perform(kind, request, part), answer => {
     request.fill(0)
     if (ending) return
     writer.write(id, answer.kind, answer.payload)
@@ -66,7 +58,7 @@ function receive(perform: Perform, id: number, kind: number, payload: Buffer): v
 }
 
 /** Chooses the mode by a measurement, unless the profile says which. */
-async function start(connection: Connection): Promise<{ perform: Perform; report: WorkerReport }> {
+async function start(connection: Connection): Promise<{ hsm: Pkcs11; perform: Perform; report: WorkerReport }> {
   const { sessions, strictCustody, canary } = argument
   const capabilities = await probe(connection, profile, strictCustody)
   const mode = profile.mode === 'measured' ? fastestMode(capabilities.latency, sessions) : profile.mode
@@ -77,20 +69,20 @@ async function start(connection: Connection): Promise<{ perform: Perform; report
     threads: managementSessions,
   }
   const options = { profile, capabilities, sessions: own[mode], canary: canary?.material }
+  connection.cryptoki.beforeSearch = () => announce(status.searching)
   const hsm = new Pkcs11(connection, options)
-  hsm.load()
   await checkTrust(hsm)
   connection.cryptoki.asynchronous = mode === 'asynchronous'
   const report = { capacity, mode, capabilities }
-  if (mode !== 'threads') return { perform: (...call) => answerTo(hsm, ...call), report }
+  if (mode !== 'threads') return { hsm, perform: (...call) => answerTo(hsm, ...call), report }
   const threads = await ThreadPool.start(sessions, capacity, { argument, capabilities, slot: connection.slot })
-  const perform: Perform = async (kind, payload, change) => {
+  const perform: Perform = async (kind, payload, part) => {
     if (laneOf(kind) === 'cryptography') return threads.perform(kind, payload)
-    const answer = await answerTo(hsm, kind, payload, change)
+    const answer = await answerTo(hsm, kind, payload, part)
     if (kind === calls.logIn.kind && answer.kind === status.ok) threads.renew()
     return answer
   }
-  return { perform, report }
+  return { hsm, perform, report }
 }
 
 /** A token is trusted once it has shown that it holds the canary key, the very one, and works with it. */
@@ -116,18 +108,24 @@ function reasonOf(error: unknown): StartFailure['reason'] {
   return error instanceof Untrusted ? 'untrusted' : 'unavailable'
 }
 
+async function open(): Promise<void> {
+  try {
+    const started = await start(await connect(argument, argument, profile, () => announce(status.initialised)))
+    perform = started.perform
+    writer.write(startId, status.ok, encodeJson(started.report))
+    writer.flush()
+    void started.hsm.index()
+  } catch (error) {
+    const failure: StartFailure = { message: (error as Error).message, reason: reasonOf(error) }
+    writer.write(startId, status.failed, encodeJson(failure))
+    end()
+  }
+}
+
 // A terminal or service manager signals the whole group, but the gateway still has calls to finish: it says when to end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 gateway.on('error', () => process.exit())
 gateway.on('close', () => process.exit())
 
-try {
-  const { perform, report } = await start(await connect(argument, argument, profile))
-  const reader = new FrameReader((id, kind, payload) => receive(perform, id, kind, payload))
-  gateway.on('data', chunk => reader.read(chunk as Buffer))
-  writer.write(startId, status.ok, encodeJson(report))
-} catch (error) {
-  const failure: StartFailure = { message: (error as Error).message, reason: reasonOf(error) }
-  writer.write(startId, status.failed, encodeJson(failure))
-  end()
-}
+const reader = new FrameReader(receive)
+gateway.on('data', chunk => reader.read(chunk as Buffer))

@@ -1,0 +1,25 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAndUse } from './creators.ts'
+import { type Gateway, type Installation, install, serve } from './gateway.ts'
+
+let installation: Installation
+let gateway: Gateway
+
+beforeAll(async () => {
+  installation = await install({ workers: 2 })
+  gateway = await serve(installation)
+})
+afterAll(async () => {
+  await gateway?.kill()
+  installation?.remove()
+})
+
+describe('keys that are used as soon as they are created, by many at a time,', () => {
+  it('are there, and so are the older ones; no worker is replaced', async () => {
+    const { created, used, failures } = await createAndUse(gateway.client(), 8, 4, 5)
+    expect(failures).toEqual([])
+    expect(created).toBeGreaterThan(10)
+    expect(used).toBeGreaterThan(2 * created)
+    expect(gateway.warnings()).toEqual([])
+  })
+})
