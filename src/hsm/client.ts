@@ -88,17 +88,19 @@ export class HsmClient implements Hsm {
 
   async encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength?: number): Promise<Sealed> {
     const sealed = decodeSealed(await this.#call('encrypt', encodeEncrypt(material, plaintext, aad, ivLength)))
-    if (sealed.ciphertext.length === plaintext.length + gcmTagLength) return sealed
-    const cause = new Error('a ciphertext without its tag, or with more than that')
-    throw new Failure('KMSInternalException', '', { cause })
+    exactly(plaintext.length + gcmTagLength, sealed.ciphertext)
+    return sealed
   }
 
   async decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array> {
-    return this.#call('decrypt', encodeDecrypt(material, sealed, aad))
+    return exactly(
+      sealed.ciphertext.length - gcmTagLength,
+      await this.#call('decrypt', encodeDecrypt(material, sealed, aad)),
+    )
   }
 
   async random(length: number): Promise<Uint8Array> {
-    return this.#call('random', encodeRandom(length))
+    return exactly(length, await this.#call('random', encodeRandom(length)))
   }
 
   async generateKey(
@@ -211,6 +213,14 @@ export class HsmClient implements Hsm {
   #call(name: CallName, payload: Buffer): Promise<Buffer> {
     return this.#backend.call(name, payload, this.#caller)
   }
+}
+
+/** Bytes that are not as many as they must be are not answered: they would never decrypt, or be a key of another length. */
+function exactly(length: number, bytes: Uint8Array): Uint8Array {
+  if (bytes.length === length) return bytes
+  bytes.fill(0)
+  const cause = new Error(`the HSM answered ${bytes.length} bytes instead of ${length}`)
+  throw new Failure('KMSInternalException', '', { cause })
 }
 
 /** A copy of its own: a view would keep the whole message in memory. */

@@ -88,7 +88,7 @@ export interface Hsm {
    */
   encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength?: number): Promise<Sealed>
   decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array>
-  /** Bytes of the HSM's own generator, 1 to 1024. */
+  /** Bytes of the HSM's own generator, 1 to 1024; never fewer than asked for. */
   random(length: number): Promise<Uint8Array>
   /**
    * Creates a key object whose CKA_ID is `material`, reads its custody attributes back, and destroys and refuses an object

@@ -7,19 +7,40 @@ import { encodeSealed } from '../../src/hsm/messages.ts'
 
 const plaintext = Buffer.from('text')
 
-function answering(ciphertext: number): HsmClient {
-  const answer = encodeSealed({ iv: Buffer.alloc(12, 1), ciphertext: Buffer.alloc(ciphertext) })
+function answering(answer: Buffer): HsmClient {
   return new HsmClient({ call: async () => answer } as unknown as Backend, { encrypts: false, verifies: false })
+}
+
+function sealing(ciphertext: number): HsmClient {
+  return answering(encodeSealed({ iv: Buffer.alloc(12, 1), ciphertext: Buffer.alloc(ciphertext) }))
 }
 
 describe('an encryption of 4 bytes', () => {
   it('is a ciphertext of 20', async () => {
-    const { ciphertext } = await answering(20).encrypt('00'.repeat(32), plaintext, plaintext, 12)
+    const { ciphertext } = await sealing(20).encrypt('00'.repeat(32), plaintext, plaintext, 12)
     expect(ciphertext).toHaveLength(20)
   })
 
   it.each([0, 4, 19, 21, 32])('is not one of %i bytes: that would never decrypt', async length => {
-    const encryption = answering(length).encrypt('00'.repeat(32), plaintext, plaintext, 12)
+    const encryption = sealing(length).encrypt('00'.repeat(32), plaintext, plaintext, 12)
     await expect(encryption).rejects.toMatchObject({ code: 'KMSInternalException' })
+  })
+})
+
+describe('32 bytes', () => {
+  const iv = Buffer.alloc(12)
+  // biome-ignore format: a table
+  const calls = {
+    'of the generator':  (client: HsmClient) => client.random(32),
+    'that were sealed':  (client: HsmClient) => client.decrypt('00'.repeat(32), { iv, ciphertext: Buffer.alloc(48) }, iv),
+  }
+
+  it.each(Object.entries(calls))('%s are neither fewer nor more, and wiped when they are', async (_, call) => {
+    expect(await call(answering(Buffer.alloc(32, 7)))).toEqual(Buffer.alloc(32, 7))
+    for (const length of [0, 16, 31, 33, 48]) {
+      const answer = Buffer.alloc(length, 7)
+      await expect(call(answering(answer))).rejects.toMatchObject({ code: 'KMSInternalException', message: '' })
+      expect(answer).toEqual(Buffer.alloc(length))
+    }
   })
 })

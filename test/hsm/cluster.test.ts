@@ -1,12 +1,17 @@
 /** Two tokens that hold the same keys, as a vendor's replication leaves them: one HSM, whichever of them is there. */
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Failure } from '../../src/errors.ts'
 import { Cluster } from '../../src/hsm/cluster.ts'
 import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
 import type { Workers } from '../../src/hsm/workers.ts'
 import type { Ability, Lacks } from '../../src/model/ability.ts'
+import type { KeyMaterial } from '../../src/model/key.ts'
+import { decryptBlob, encryptBlob } from '../../src/operations/ciphertexts.ts'
+import type { Hsms } from '../../src/services.ts'
 import { hsmContract, newMaterial } from '../contracts/hsm.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { Callers } from './callers.ts'
@@ -180,6 +185,44 @@ describe('a token that makes IVs of another length', () => {
     for (const plaintext of await Promise.all(opened)) expect(Buffer.from(plaintext)).toEqual(text)
     expect(hsm.health.workers).toBe(1)
   })
+
+  it('leaves nothing that does not decrypt, though both change again and again beside callers', async () => {
+    await connect(both())
+    const blobs: Uint8Array[] = []
+    const refusals = new Set<string>()
+    const hsms = { named: () => hsm } as unknown as Hsms
+    const key = { id: material, hsm: 'test' } as KeyMaterial
+    let ended = false
+    const call = async () => {
+      while (!ended) {
+        await encryptBlob(hsms, key, text).then(
+          blob => blobs.push(blob),
+          async ({ code }: Failure) => {
+            refusals.add(code)
+            await delay(5)
+          },
+        )
+      }
+    }
+    const callers = [call(), call(), call(), call()]
+    const grown = async () => {
+      const before = blobs.length
+      await vi.waitUntil(() => blobs.length > before + 20, patient)
+    }
+    await grown()
+    for (const rule of ['gcm-iv append16', 'gcm-iv prepend12', 'gcm-iv append16']) {
+      faults.first.set(rule)
+      await delay(300)
+      faults.second.set(rule)
+      await grown()
+    }
+    ended = true
+    await Promise.all(callers)
+    expect(new Set(blobs.map(blob => blob[33]))).toEqual(new Set([12, 16]))
+    for (const blob of blobs) expect(Buffer.from(await decryptBlob(hsms, key, blob))).toEqual(text)
+    // What SDKs repeat.
+    expect([...refusals].filter(code => code !== 'KeyUnavailableException')).toEqual([])
+  }, 60_000)
 
   it('is used once it makes the same', async () => {
     faults.second.set('gcm-iv append16')
