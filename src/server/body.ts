@@ -52,15 +52,15 @@ export class BodyBudget {
 export class Body {
   /** Bytes charged to the budget. */
   held = 0
-  #failed = false
+  #failure: Failure | undefined
   #complete = false
-  #wasAskedFor = false
+  #whole: Promise<Uint8Array> | undefined
+  #settle: Pick<PromiseWithResolvers<Uint8Array>, 'resolve' | 'reject'> | undefined
   readonly #request: IncomingMessage
   readonly #limit: number
   readonly #budget: BodyBudget
   /** What Content-Length says; undefined for chunks. */
   readonly #announced: number | undefined
-  readonly #whole = Promise.withResolvers<Uint8Array>()
   #bytes: Buffer = nothing
   #length = 0
   #pieces = 0
@@ -72,22 +72,26 @@ export class Body {
     this.#budget = budget
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
     this.#announced = encoding === undefined ? Number(length ?? 0) : undefined
-    this.#whole.promise.catch(() => {})
     if (this.#announced === 0) this.#complete = true
     else request.push = piece => this.#push(piece)
   }
 
   get failed(): boolean {
-    return this.#failed
+    return this.#failure !== undefined
   }
 
   get wasAskedFor(): boolean {
-    return this.#wasAskedFor
+    return this.#whole !== undefined
+  }
+
+  /** Whether it may still fail. */
+  get isPending(): boolean {
+    return !this.#complete && !this.failed
   }
 
   /** Asked for, and not there yet. */
   get isAwaited(): boolean {
-    return this.#wasAskedFor && !this.#complete && !this.#failed
+    return this.isPending && this.wasAskedFor
   }
 
   get announcedTooLong(): boolean {
@@ -96,7 +100,7 @@ export class Body {
 
   /** Whether the rest of it, when it is not read, may be left to the parser, so that another request can follow. */
   get canBeSkipped(): boolean {
-    return !this.#failed && this.#announced !== undefined && !this.announcedTooLong
+    return !this.failed && this.#announced !== undefined && !this.announcedTooLong
   }
 
   /**
@@ -104,20 +108,26 @@ export class Body {
    * budget), MalformedHttpRequestException (too many pieces), or what `fail` was called with.
    */
   read(): Promise<Uint8Array> {
-    if (this.#wasAskedFor) return this.#whole.promise
-    this.#wasAskedFor = true
-    if (this.#complete) this.#resolve()
-    else if (!this.#failed) this.#request.socket.resume()
-    return this.#whole.promise
+    this.#whole ??= this.#begin()
+    return this.#whole
+  }
+
+  #begin(): Promise<Uint8Array> {
+    if (this.#complete) return Promise.resolve(this.#content())
+    if (this.#failure) return Promise.reject(this.#failure)
+    const { promise, ...settle } = Promise.withResolvers<Uint8Array>()
+    this.#settle = settle
+    this.#request.socket.resume()
+    return promise
   }
 
   /** Ends the reading of a body that is not whole. */
   fail(failure: Failure): void {
-    if (this.#failed || this.#complete) return
-    this.#failed = true
+    if (!this.isPending) return
+    this.#failure = failure
     this.#request.socket.pause()
     this.release()
-    this.#whole.reject(failure)
+    this.#settle?.reject(failure)
   }
 
   /** Gives the memory back: nobody uses the bytes any more. */
@@ -133,7 +143,7 @@ export class Body {
       this.#end()
       return Object.getPrototypeOf(this.#request).push.call(this.#request, null)
     }
-    if (!this.#failed) this.#take(piece)
+    if (!this.failed) this.#take(piece)
     return this.isAwaited
   }
 
@@ -167,13 +177,13 @@ export class Body {
   }
 
   #end(): void {
-    if (this.#failed) return
+    if (this.failed) return
     this.#complete = true
     this.#budget.completed(this)
-    if (this.#wasAskedFor) this.#resolve()
+    this.#settle?.resolve(this.#content())
   }
 
-  #resolve(): void {
-    this.#whole.resolve(this.#length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#length))
+  #content(): Uint8Array {
+    return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#length)
   }
 }

@@ -117,7 +117,7 @@ export class Connection {
 
   /** The caller has taken the answer, or the connection is gone. */
   #ended({ request, response, body }: Exchange): void {
-    body.fail(aborted())
+    if (body.isPending) body.fail(aborted())
     this.#current = undefined
     this.#answeredAt = undefined
     this.#unread = request.complete ? undefined : { request, since: performance.now() }

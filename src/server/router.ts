@@ -14,10 +14,21 @@ export interface RawExchange {
 /** Answers a request; without `raw`, one that could not be read as HTTP. Never rejects. */
 export type Respond = (request: ApiRequest, raw?: RawExchange) => Promise<ApiResponse>
 
-interface Pending {
+/** What a handler finds with the request that Fastify hands to it. */
+class Pending {
   readonly request: ApiRequest
-  readonly answered: (answer: ApiResponse) => void
+  answer: Promise<ApiResponse> | undefined
+  /** Waits for a handler that Fastify calls later. */
+  answered: ((answer: Promise<ApiResponse>) => void) | undefined
+
+  constructor(request: ApiRequest) {
+    this.request = request
+  }
 }
+
+/** A property, since a map of its own costs more than all else that is done here. */
+const pending = Symbol('pending')
+type Routed = IncomingMessage & { [pending]?: Pending }
 
 /**
  * Routes of Fastify, which finds the handler and does nothing else: bodies are read by whom they concern, and answers written by the
@@ -27,7 +38,6 @@ interface Pending {
 export class Router {
   readonly #app: FastifyInstance
   readonly #rest: Handler
-  readonly #pending = new WeakMap<IncomingMessage, Pending>()
 
   /** @param rest answers whatever no route is for */
   constructor(rest: Handler) {
@@ -44,12 +54,17 @@ export class Router {
   }
 
   get(path: string, handler: Handler): this {
-    this.#app.get(path, this.#handledBy(handler))
-    return this
+    return this.#route('GET', path, handler)
   }
 
   post(path: string, handler: Handler): this {
-    this.#app.post(path, this.#handledBy(handler))
+    return this.#route('POST', path, handler)
+  }
+
+  /** As a hook before Fastify would look at the body, which costs a resource of its own for each request. */
+  #route(method: 'GET' | 'POST', url: string, handler: Handler): this {
+    const answer = this.#handledBy(handler)
+    this.#app.route({ method, url, onRequest: answer, handler: answer })
     return this
   }
 
@@ -58,20 +73,22 @@ export class Router {
     await this.#app.ready()
     return (request, raw) => {
       if (!raw || request.failure) return this.#rest(request)
-      const { promise, resolve } = Promise.withResolvers<ApiResponse>()
-      this.#pending.set(raw.request, { request, answered: resolve })
-      this.#app.routing(raw.request, raw.response)
-      return promise
+      const waiting = new Pending(request)
+      const routed: Routed = raw.request
+      routed[pending] = waiting
+      this.#app.routing(routed, raw.response)
+      return waiting.answer ?? new Promise(resolve => (waiting.answered = resolve))
     }
   }
 
   #handledBy(handler: Handler) {
     return ({ raw }: FastifyRequest, reply: FastifyReply): void => {
       reply.hijack()
-      const pending = this.#pending.get(raw)
+      const waiting = (raw as Routed)[pending]
       // Once: an error after the answer changes nothing any more.
-      this.#pending.delete(raw)
-      if (pending) handler(pending.request).then(pending.answered)
+      if (!waiting || waiting.answer) return
+      waiting.answer = handler(waiting.request)
+      waiting.answered?.(waiting.answer)
     }
   }
 }
