@@ -39,13 +39,13 @@ const softHsm = ({ folder }: Installation) => join(folder, 'softhsm2.conf')
 const inOneLine = (says: RegExp) => new RegExp(`^strongroom: [^\\n]*${says.source}[^\\n]*\\n$`)
 
 describe('a copy of a data folder', () => {
-  it.each(['copy', "with späces 'and' $(signs)"])('serves beside the original, on its own token: %s', async name => {
+  it('serves beside the original, on its own token', async () => {
     const kms = gateway.client()
     const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
     const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
     // Of a folder in use only an atomic snapshot is a backup; this one is at rest.
     await gateway.stop()
-    const copy = copyOf(name)
+    const copy = copyOf("with späces 'and' $(signs)")
     gateway = await serve(original)
     const before = token(original)
 
