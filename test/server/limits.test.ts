@@ -6,6 +6,7 @@ import type { ApiRequest } from '../../src/apis/api.ts'
 import { Failure } from '../../src/errors.ts'
 import { connectionsWithin, descriptorLimit } from '../../src/server/descriptors.ts'
 import { type ListenerOptions, listen, type RunningServer } from '../../src/server/listener.ts'
+import { maximumTarget } from '../../src/server/request.ts'
 import { answersIn, everythingFrom, open } from './raw-requests.ts'
 
 /** The limits of a listener alone: who is refused or closed when there is too much of something. */
@@ -122,6 +123,37 @@ describe('a body', () => {
     const socket = await opened()
     socket.write(`POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(5000)}`)
     expect(await answerTo(socket)).toBe('MalformedHttpRequestException')
+  })
+})
+
+describe('a request target', () => {
+  it.each([
+    ['/', '/a'],
+    ['/?', 'a&'],
+    ['/', '%2f'],
+    ['/?', '%c3=%ff&'],
+    ['http://example.com/', '../'],
+    ['', '*'],
+  ])('that is %s and many times %s is refused before anything looks at it', async (begin, repeated) => {
+    let seen: ApiRequest | undefined
+    await start({
+      respond(request) {
+        seen = request
+        return measure(request)
+      },
+    })
+    const answer = async (length: number) => {
+      const target = `${begin}${repeated.repeat(length)}`.slice(0, length)
+      const socket = await opened()
+      socket.write(Buffer.from(`POST ${target} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n`, 'latin1'))
+      return answerTo(socket)
+    }
+    expect(await answer(maximumTarget)).toBe('0')
+    expect(seen!.url.length).toBeGreaterThan(maximumTarget - 20)
+    for (const length of [maximumTarget + 1, 60_000]) {
+      expect(await answer(length)).toBe('MalformedHttpRequestException')
+      expect(seen!.url).toBe('')
+    }
   })
 })
 
