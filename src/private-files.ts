@@ -1,7 +1,18 @@
 /** Who may own, read and change the files of an installation, and how such files are written. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { OperatorError } from './errors.ts'
 import { shellQuoted } from './shell-quoted.ts'
 
@@ -41,18 +52,41 @@ function check(path: string, kind: 'file' | 'folder', forbidden: (stats: Stats) 
   if (kind === 'folder' ? !stats.isDirectory() : !stats.isFile()) {
     throw new OperatorError(`${path} is not a ${kind === 'folder' ? 'folder' : 'regular file'}`)
   }
-  const user = process.geteuid!()
-  if (stats.uid !== user && stats.uid !== 0) {
-    throw new OperatorError(
-      `${target} belongs to user ${stats.uid}, not to user ${user}, who runs this, or root; if you trust what is in it: chown ${user} ${shellQuoted(target)}`,
-    )
-  }
+  checkOwner(target, stats)
   if ((stats.mode & forbidden(stats)) !== 0) {
     throw new OperatorError(
       `${target} is open to other users (mode ${octal(stats)}); if you trust what is in it: ${remedy} ${shellQuoted(target)}`,
     )
   }
   if (kind === 'file') checkParent(dirname(target))
+  checkLinks(path)
+}
+
+/** @param option of chown, where a link itself is meant */
+function checkOwner(path: string, { uid }: Stats, option = ''): void {
+  const user = process.geteuid!()
+  if (uid === user || uid === 0) return
+  throw new OperatorError(
+    `${path} belongs to user ${uid}, not to user ${user}, who runs this, or root; if you trust what is in it: chown ${option}${user} ${shellQuoted(path)}`,
+  )
+}
+
+/** Whoever can replace one link on the way to a file decides which file it is. */
+function checkLinks(path: string): void {
+  let [folder, names] = ['/', resolve(path).split('/')]
+  while (names.length > 0) {
+    const [name, ...others] = names
+    const next = join(folder, name!)
+    const stats = lstatSync(next)
+    if (!stats.isSymbolicLink()) {
+      ;[folder, names] = [next, others]
+      continue
+    }
+    checkOwner(next, stats, '-h ')
+    checkParent(folder)
+    const target = readlinkSync(next)
+    ;[folder, names] = [isAbsolute(target) ? '/' : folder, [...target.split('/'), ...others]]
+  }
 }
 
 /** In a folder that anyone may write in, anyone can replace a file, unless the sticky bit forbids it. */
@@ -64,7 +98,7 @@ function checkParent(folder: string): void {
   )
 }
 
-/** Symbolic links are followed: who could have made one is told by the folder that it is in. */
+/** Symbolic links are followed. */
 function examine(path: string): { target: string; stats: Stats } | undefined {
   try {
     const target = realpathSync(path)
