@@ -62,8 +62,10 @@ export function ensureDataFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     checkTrustedFolder(folder)
-    mkdirSync(join(folder, 'tokens'), { recursive: true, mode: 0o700 })
-    ensurePin(join(folder, 'pin'))
+    const tokens = join(folder, 'tokens')
+    mkdirSync(tokens, { recursive: true, mode: 0o700 })
+    // The PIN of a token that is there is the one that it was created with: if that is lost or was moved, a new one opens nothing.
+    if (readdirSync(tokens).length === 0) ensurePin(join(folder, 'pin'))
     createSecretFile(join(folder, 'softhsm2.conf'), softHsmConfiguration(resolve(folder)))
     createSecretFile(join(folder, 'strongroom.yaml'), configuration(libraries.find(existsSync) ?? libraries[0]!))
   } catch (error) {

@@ -4,6 +4,8 @@ import {
   chmodSync,
   chownSync,
   cpSync,
+  existsSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -134,6 +136,37 @@ describe('A data folder', () => {
     }
   })
 
+  it.each(['pin', 'tokens', 'strongroom.yaml', 'audit.jsonl', '.'])(
+    'is refused where others can replace a link on the way to %s, or own one',
+    name => {
+      const elsewhere = mkdtempSync(join(tmpdir(), 'strongroom-elsewhere-'))
+      const links = mkdtempSync(join(tmpdir(), 'strongroom-links-'))
+      try {
+        const place = inData(name)
+        renameSync(place, join(elsewhere, 'place'))
+        symlinkSync(elsewhere, join(links, 'folder'))
+        symlinkSync('folder/place', join(links, 'place'))
+        symlinkSync(join(links, 'place'), place)
+        expect(refusal()).toBe('it is trusted')
+        chmodSync(links, 0o777)
+        expect(refusal()).toContain(`${links} is open to other users (mode 0777)`)
+        chmodSync(links, 0o1777)
+        expect(refusal()).toBe('it is trusted')
+        if (!isRoot) return
+        for (const link of ['folder', 'place']) {
+          lchownSync(join(links, link), nobody, nobody)
+          const message = refusal()
+          expect(message).toContain(`${join(links, link)} belongs to user 65534, not to user 0`)
+          execFileSync('sh', ['-c', message.split(advice)[1]!])
+          expect(refusal()).toBe('it is trusted')
+        }
+      } finally {
+        rmSync(elsewhere, { recursive: true })
+        rmSync(links, { recursive: true })
+      }
+    },
+  )
+
   it.skipIf(!isRoot)('may have a PIN that root lets a group read, as Kubernetes mounts it', () => {
     mkdirSync(inData('..2026_01_01'), { mode: 0o755 })
     renameSync(inData('pin'), inData('..2026_01_01/pin'))
@@ -179,6 +212,14 @@ describe('init', () => {
     expect(readFileSync(join(folder, 'victim'), 'utf8')).toBe('untouched')
     expect(octal(statSync(join(folder, 'credentials')).mode)).toBe('0600')
     expect(readdirSync(folder).filter(name => /\.[0-9a-f]{16}\./.test(name))).toEqual([])
+  })
+
+  it('makes no other PIN for a token that is there', async () => {
+    rmSync(inData('pin'))
+    await strongroom(['init', '--data', data])
+    expect(existsSync(inData('pin'))).toBe(false)
+    const { code, stderr } = await strongroom(['serve', '--data', data, '--port', '0'])
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(inData('pin')) })
   })
 
   it('does not follow a link to nowhere', async () => {
