@@ -30,6 +30,7 @@ export interface Commit {
 
 /** Calls are done one after another, in the order in which they came. */
 export interface SqlDatabase {
+  /** Throws OperatorError: it is called while the gateway starts, and a damaged database may show only now. */
   load<N extends Noun>(noun: N, page: LoadedPage): Promise<readonly Records[N][]>
   /** ARNs. */
   listKeys(page: PageRequest): Promise<readonly string[]>
@@ -55,9 +56,13 @@ export async function openDatabase(engine: Engine): Promise<SqlDatabase> {
     return new KyselyDatabase(engine, db)
   } catch (error) {
     await db.destroy()
-    if (error instanceof OperatorError) throw error
-    throw new OperatorError(`${engine.name} ${engine.explain(error)}`, { cause: error })
+    throw explained(engine, error)
   }
+}
+
+function explained(engine: Engine, error: unknown): OperatorError {
+  if (error instanceof OperatorError) return error
+  return new OperatorError(`${engine.name} ${engine.explain(error)}`, { cause: error })
 }
 
 class KyselyDatabase implements SqlDatabase {
@@ -72,7 +77,13 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   load<N extends Noun>(noun: N, page: LoadedPage): Promise<readonly Records[N][]> {
-    return this.#inTurn(() => (tables[noun] as Table<Records[N]>).load(this.#db, page))
+    return this.#inTurn(async () => {
+      try {
+        return await (tables[noun] as Table<Records[N]>).load(this.#db, page)
+      } catch (error) {
+        throw explained(this.#engine, error)
+      }
+    })
   }
 
   listKeys(page: PageRequest): Promise<readonly string[]> {

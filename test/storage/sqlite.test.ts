@@ -323,6 +323,36 @@ describe('a SQLite file', () => {
     await expect(openFile(path, { create: true })).rejects.toThrow(new OperatorError(`storage ${path} ${message}`))
   })
 
+  it('is not opened when a part of it that is read only then is damaged', async () => {
+    const path = join(directory, 'whole.db')
+    const storage = await openFile(path, { create: true })
+    await putKeys(storage, 1, 2, 3)
+    await storage.close()
+    const whole = readFileSync(path)
+    const damages = new Map<string, () => void>()
+    for (let page = 1; page < whole.length / 4096; page++)
+      damages.set(`page ${page}`, () =>
+        writeFileSync(path, Buffer.from(whole).fill(0xa5, page * 4096, (page + 1) * 4096)),
+      )
+    damages.set('a value', () => query(path, "update keys set tags = 'not JSON'"))
+    const refused: string[] = []
+    for (const [name, damage] of damages) {
+      writeFileSync(path, whole)
+      damage()
+      try {
+        await (await openFile(path)).close()
+      } catch (error) {
+        expect(error, name).toBeInstanceOf(OperatorError)
+        expect((error as Error).message, name).toMatch(
+          new RegExp(`^storage ${path} (is damaged|cannot be opened: [^\n]+)$`),
+        )
+        refused.push(name)
+      }
+    }
+    expect(refused.length).toBeGreaterThan(5)
+    expect(refused).toContain('a value')
+  })
+
   it('is not opened in a directory that is not there, nor where a directory is', async () => {
     for (const path of [join(directory, 'missing', 'storage.db'), directory]) {
       const opened = openFile(path, { create: true })
