@@ -1,6 +1,6 @@
 /** `softhsm2.conf` of a data folder, which tells SoftHSM where the folder's token is: an absolute path, so it changes when the folder moves. */
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { OperatorError } from '../errors.ts'
 import { replaceSecretFile } from '../private-files.ts'
 import type { DataFolder } from './data-folder.ts'
@@ -23,11 +23,12 @@ export function softHsmConfiguration(folder: string): string {
  *
  * @param write whether the file may be changed, which is so for whoever holds the lock on the folder's storage
  */
-export function settleSoftHsm({ path, config }: DataFolder, { write }: { write: boolean }): void {
+export function settleSoftHsm(folder: DataFolder, { write }: { write: boolean }): void {
+  const { path } = folder
   const file = join(path, fileName)
+  requireOwnToken(folder, file)
   const text = textOf(file)
   if (text === undefined) return
-  requireOwnToken(path, file, configurationsOf(config))
   const named = tokenFolder.exec(text)?.[1]
   const own = join(path, 'tokens')
   if (named === own || (named !== undefined && isSame(named, own))) return
@@ -39,14 +40,20 @@ export function settleSoftHsm({ path, config }: DataFolder, { write }: { write: 
   replaceSecretFile(file, withTokenFolder(text, tokenFolderLine(path)))
 }
 
-/** A configuration from before paths could be relative still names the file of the folder that it was copied from. */
-function requireOwnToken(path: string, own: string, used: readonly string[]): void {
-  const tokens = join(path, 'tokens')
-  if (used.some(file => isSame(file, own)) || !existsSync(tokens) || readdirSync(tokens).length === 0) return
-  const foreign = used.find(file => file.endsWith(`/${fileName}`) && (!existsSync(file) || textOf(file) !== undefined))
+/**
+ * A configuration from before paths could be relative still names the file of the folder that it was copied from. What `init` wrote
+ * belongs to the storage, or the configuration, in the same folder.
+ */
+function requireOwnToken({ path, config }: DataFolder, own: string): void {
+  const used = configurationsOf(config)
+  if (used.some(file => isSame(file, own))) return
+  const homes = [path, dirname(config.storage.file)]
+  const isForeign = (file: string) =>
+    existsSync(file) ? textOf(file) !== undefined && !homes.some(home => isSame(home, dirname(file))) : existsSync(own)
+  const foreign = used.find(file => file.endsWith(`/${fileName}`) && isForeign(file))
   if (foreign === undefined) return
   throw new OperatorError(
-    `the configuration in ${path} uses the token of another data folder, SOFTHSM2_CONF: ${foreign}; for the one in ${tokens} write SOFTHSM2_CONF: ./${fileName}`,
+    `the configuration in ${path} uses the token of another data folder, SOFTHSM2_CONF: ${foreign}; for the one in this folder write SOFTHSM2_CONF: ./${fileName}`,
   )
 }
 

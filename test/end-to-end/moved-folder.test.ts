@@ -71,19 +71,34 @@ describe('a copy of a data folder', () => {
     expect(readFileSync(softHsm(copy), 'utf8')).toContain(`\ndirectories.tokendir = ${copy.folder}/tokens\n`)
   })
 
-  it('is not used with the token of the original, where an old configuration has its path', async () => {
-    const copy = copyOf('old')
+  it.each([
+    ['that is whole', 'nothing'],
+    ['without its tokens', 'tokens'],
+    ['without its softhsm2.conf', 'softhsm2.conf'],
+  ])('%s is not used with the token of the original, where an old configuration names that', async (_what, name) => {
+    const copy = copyOf(`without-${name}`)
+    rmSync(join(copy.folder, name), { recursive: true, force: true })
     const configuration = join(copy.folder, 'strongroom.yaml')
     const old = readFileSync(configuration, 'utf8').replace('./softhsm2.conf', softHsm(original))
     writeFileSync(configuration, old)
     const before = token(original)
-    for (const command of ['serve', 'init', 'doctor']) {
+    for (const command of name === 'nothing' ? ['serve', 'init', 'doctor'] : ['serve']) {
       const { code, stderr } = await strongroom([command, '--data', copy.folder])
       expect(code).toBe(1)
       expect(stderr).toMatch(inOneLine(/uses the token of another data folder/))
       expect(stderr).toContain('write SOFTHSM2_CONF: ./softhsm2.conf')
     }
     expect(token(original)).toBe(before)
+  })
+
+  it('is not needed where only the configuration lies elsewhere', () => {
+    const configuration = readFileSync(join(original.folder, 'strongroom.yaml'), 'utf8')
+    const absolute = configuration
+      .replace('./softhsm2.conf', softHsm(original))
+      .replace(/(file|pinFile): /g, `$1: ${original.folder}/`)
+    const config = join(elsewhere, 'elsewhere.yaml')
+    writeFileSync(config, absolute)
+    expect(() => settleSoftHsm(openDataFolder({ data: 'unused', config }), { write: true })).not.toThrow()
   })
 })
 
