@@ -68,11 +68,12 @@ export const init = command(program => {
     })
 })
 
-/** Whether storage has been here: it is made before the first record and the token, and a new one would know none of the keys. */
+/** Whether storage has been here: it is made before record, token and credentials, and a new one would know none of the keys. */
 function isInUse({ path, config: { audit } }: DataFolder): boolean {
   const tokens = join(path, 'tokens')
   const hasToken = existsSync(tokens) && readdirSync(tokens).length > 0
-  return hasToken || (statSync(audit.file, { throwIfNoEntry: false })?.size ?? 0) > 0
+  const hasCredentials = existsSync(credentialsFile(path))
+  return hasToken || hasCredentials || (statSync(audit.file, { throwIfNoEntry: false })?.size ?? 0) > 0
 }
 
 /** The account whose administrator is created when none is named; none where there is another administrator. */

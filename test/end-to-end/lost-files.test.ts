@@ -24,6 +24,12 @@ afterAll(async () => {
 })
 
 const init = () => strongroom(['init', '--data', installation.folder, '--account', '111122223333'])
+const initWithoutAudit = async () => {
+  renameSync(audit, `${audit}.lost`)
+  const ended = await init()
+  renameSync(`${audit}.lost`, audit)
+  return ended
+}
 const serveOnce = () => strongroom(['serve', '--data', installation.folder, '--port', '0'])
 const away = (path: string) => renameSync(path, `${path}.away`)
 const back = (path: string) => renameSync(`${path}.away`, path)
@@ -105,11 +111,11 @@ describe('serve', () => {
 
   it('does not start without its storage, and neither makes another one nor lets init', async () => {
     away(storage)
-    for (const start of [serveOnce, init]) {
+    for (const start of [serveOnce, init, initWithoutAudit]) {
       const { code, stderr } = await start()
       expect(code).toBe(1)
       expect(stderr).toBe(
-        `strongroom: storage ${storage} is missing: restore it from a backup; strongroom init creates it only where there are neither audit records nor a token yet\n`,
+        `strongroom: storage ${storage} is missing: restore it from a backup; strongroom init creates it only where there are no audit records, no token and no credentials yet\n`,
       )
       expect(existsSync(storage)).toBe(false)
     }

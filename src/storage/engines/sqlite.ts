@@ -18,7 +18,7 @@ const pragmas = ['locking_mode = exclusive', 'journal_mode = wal', 'synchronous 
 const foreignKeyViolation = 787
 
 const missing =
-  'is missing: restore it from a backup; strongroom init creates it only where there are neither audit records nor a token yet'
+  'is missing: restore it from a backup; strongroom init creates it only where there are no audit records, no token and no credentials yet'
 
 const memory = ':memory:'
 
