@@ -7,7 +7,7 @@ import type { Storage } from './storage/storage.ts'
 
 /** The contracts by which operations, jobs and the path reach the rest of the house. Types only. */
 export type { Audit, Entry } from './audit/audit.ts'
-export type { Hsm, HsmKey, KeyInspection } from './hsm/hsm.ts'
+export type { Hsm, HsmKey, HsmObject, KeyInspection } from './hsm/hsm.ts'
 export type { Changes, ClockReading, Storage } from './storage/storage.ts'
 
 /** What an operation is given besides its input. */

@@ -1,5 +1,4 @@
 /** The contract of hsm.ts, for one caller: each call becomes a message. */
-import { performance } from 'node:perf_hooks'
 import type {
   EncryptionAlgorithmSpec,
   KeyUsageType,
@@ -42,8 +41,6 @@ export class HsmClient implements Hsm {
   readonly #outside: OutsideUse
   readonly #caller: string
   readonly #clients: Map<string, HsmClient>
-  /** The latest, which may not have ended. */
-  #listing: { readonly startedAt: number; readonly objects: Promise<readonly HsmObject[]> } | undefined
 
   /** @param clients those of all callers */
   constructor(backend: Backend, outside: OutsideUse, caller = '', clients = new Map<string, HsmClient>()) {
@@ -114,7 +111,8 @@ export class HsmClient implements Hsm {
     const undo = () => {
       if (gaveUp) this.destroyKey(material).catch(() => {})
     }
-    const call = this.#backend.call('generateKey', request, this.#caller, { undo })
+    const name = isSlow(spec) ? 'generateSlowKey' : 'generateKey'
+    const call = this.#backend.call(name, request, this.#caller, { undo })
     const [custody, publicKey, checkValue] = decodeParts(
       await call.catch(error => {
         gaveUp = true
@@ -186,19 +184,7 @@ export class HsmClient implements Hsm {
     throw new Failure('KeyUnavailableException', 'Not every token that may hold the key can be asked.')
   }
 
-  objects(maxAge = 0): Promise<readonly HsmObject[]> {
-    const now = performance.now()
-    if (this.#listing === undefined || now - this.#listing.startedAt > maxAge) {
-      const listing = { startedAt: now, objects: this.#list() }
-      this.#listing = listing
-      listing.objects.catch(() => {
-        if (this.#listing === listing) this.#listing = undefined
-      })
-    }
-    return this.#listing.objects
-  }
-
-  async #list(): Promise<readonly HsmObject[]> {
+  async objects(): Promise<readonly HsmObject[]> {
     const parts = decodeParts(await this.#call('objects', encodeJson({})))
     return Array.from({ length: parts.length / 2 }, (_, i) => ({
       id: parts[2 * i]!.toString('hex'),
@@ -221,6 +207,11 @@ function exactly(length: number, bytes: Uint8Array): Uint8Array {
   bytes.fill(0)
   const cause = new Error(`the HSM answered ${bytes.length} bytes instead of ${length}`)
   throw new Failure('KMSInternalException', '', { cause })
+}
+
+/** Nobody is to wait for it who asks for another one: two large primes are searched for. */
+function isSlow(spec: SupportedKeySpec): boolean {
+  return spec.startsWith('RSA_')
 }
 
 /** A copy of its own: a view would keep the whole message in memory. */

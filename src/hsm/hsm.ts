@@ -127,10 +127,8 @@ export interface Hsm {
   /**
    * Every secret and private key object on the token. Costs time linear in their number, and other calls are done meanwhile, so that one
    * which is created or destroyed then may be missing.
-   *
-   * @param maxAge milliseconds: a listing that was begun no longer ago is answered again. Default: 0
    */
-  objects(maxAge?: number): Promise<readonly HsmObject[]>
+  objects(): Promise<readonly HsmObject[]>
   /** How many workers were started: it grows when the HSM has come back. */
   readonly epoch: number
   /** Calls sent to a worker or waiting for one. */

@@ -7,15 +7,17 @@ import type { Capabilities } from './worker/capabilities.ts'
 import type { Mode } from './worker/mode.ts'
 
 /**
- * `cryptography`: uses keys that are there, and is done in whichever thread of a worker has nothing to do. `generation`: makes keys, which
- * may take seconds, so only a few of them are done at the same time. `management`: changes or lists objects. The last two are given more
+ * `cryptography`: uses keys that are there, and is done in whichever thread of a worker has nothing to do. `generation`: makes RSA keys or
+ * data key pairs, which may take seconds, so only a few of them are done at the same time. `management`: changes or lists objects. The last two are given more
  * time. Every call may be repeated: the creation of a key by whoever searches for it first.
  */
 export const calls = {
   encrypt: { kind: 1, lane: 'cryptography' },
   decrypt: { kind: 2, lane: 'cryptography' },
   random: { kind: 3, lane: 'cryptography' },
-  generateKey: { kind: 4, lane: 'generation' },
+  generateKey: { kind: 4, lane: 'management' },
+  /** The same of a key that takes long: RSA. */
+  generateSlowKey: { kind: 17, lane: 'generation' },
   destroyKey: { kind: 5, lane: 'management' },
   objects: { kind: 6, lane: 'management' },
   generateKeyPair: { kind: 7, lane: 'generation' },

@@ -3,12 +3,15 @@ import { Failure } from '../errors.ts'
 import type { CustodyFault, Key, KeyMaterial } from '../model/key.ts'
 import type { Hsm, JobServices, KeyInspection } from '../services.ts'
 import { Changes, Conflict } from '../storage/storage.ts'
+import { objectsOn } from './listing.ts'
 
 const minute = 60_000
 /** Milliseconds. */
 const betweenRounds = 60 * minute
 /** Milliseconds between two lists of the HSM's objects while something is wrong with a key. */
 const betweenLists = minute
+/** Milliseconds: a round is content with the list that was made for the orphans, every five minutes. */
+const maxListAge = 5 * minute
 /** Milliseconds of a run, which comes once a second: callers keep nine tenths of the HSM's time. */
 const slice = 100
 /** Failures of a look, on an HSM that answers otherwise, after which the key has to wait for an hour. */
@@ -34,8 +37,9 @@ export class CustodyWatch {
   readonly #queue = new Set<string>()
   /** What the last look at a subject found. */
   readonly #faults = new Map<string, CustodyFault>()
-  /** How many objects had each CKA_ID when they were listed last. */
-  #objects: ReadonlyMap<string, number> = new Map()
+  /** CKA_IDs that several objects had when they were listed last. */
+  #duplicates: ReadonlySet<string> = new Set()
+  #duplicatesUntil = 0
   readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
   #saidUndecided = false
   #epoch = 0
@@ -71,26 +75,38 @@ export class CustodyWatch {
     this.#report()
   }
 
-  /** A list shows what no single look does: objects with the same CKA_ID, and faults that may be over. */
   async #fillQueue(): Promise<void> {
     const now = this.#services.elapsed()
     const { epoch, health } = this.#hsm
     const isForeign = health.state === 'untrusted'
-    const isRound = epoch !== this.#epoch || isForeign !== this.#isForeign || now >= this.#nextRound
-    if (!isRound && (this.#faults.size === 0 || now < this.#nextList)) return
-    this.#objects = isForeign ? new Map() : countIds(await this.#hsm.objects())
-    this.#isForeign = isForeign
-    this.#nextList = now + betweenLists
-    if (isRound) {
+    // A worker that has joined asks for no list: it finds the keys by itself.
+    if (epoch !== this.#epoch || isForeign !== this.#isForeign || now >= this.#nextRound) {
+      if (now >= this.#duplicatesUntil && !isForeign) await this.#list(maxListAge)
+      this.#isForeign = isForeign
       this.#epoch = epoch
       this.#nextRound = now + betweenRounds
       this.#saidUndecided = false
       this.#queueAll()
     }
+    if (this.#faults.size > 0 && now >= this.#nextList) await this.#queueMended(isForeign)
+  }
+
+  /** A list shows what no single look does: objects with the same CKA_ID. */
+  async #list(maxAge: number): Promise<ReadonlyMap<string, number>> {
+    const counts = countIds(await objectsOn(this.#hsm, this.#services, maxAge))
+    this.#duplicatesUntil = this.#services.elapsed() + betweenRounds
+    this.#duplicates = new Set([...counts].filter(([, count]) => count > 1).map(([id]) => id))
+    return counts
+  }
+
+  /** Looks again at those whose fault may be over. */
+  async #queueMended(isForeign: boolean): Promise<void> {
+    const counts = isForeign ? new Map<string, number>() : await this.#list(betweenLists / 2)
+    this.#nextList = this.#services.elapsed() + betweenLists
     for (const name of this.#faults.keys()) {
       const subject = this.#subject(name)
       if (subject === undefined) this.#faults.delete(name)
-      else if (subject.materials.every(({ id }) => this.#objects.get(id) === 1)) this.#queue.add(name)
+      else if (subject.materials.every(({ id }) => counts.get(id) === 1)) this.#queue.add(name)
     }
   }
 
@@ -148,10 +164,10 @@ export class CustodyWatch {
     // None of its workers touches a token without the canary key, so nobody can look: but the key is not there either.
     if (hsm.health.state === 'untrusted') return { fault: 'missing' }
     const key = { material: id, spec, usage, publicKey, checkValue }
-    const objects = name === this.#hsm.name ? (this.#objects.get(id) ?? 0) : 1
-    const look = objects === 1 ? 'quick' : 'thorough'
+    const isDuplicated = name === this.#hsm.name && this.#duplicates.has(id)
+    const look = isDuplicated ? 'thorough' : 'quick'
     const first = await hsm.inspectKey(key, look)
-    if (first.fault === undefined || first.fault === seenInList(objects)) return first
+    if (first.fault === undefined || (isDuplicated && first.fault === 'duplicated')) return first
     return hsm.inspectKey(key, look)
   }
 
@@ -208,12 +224,6 @@ export class CustodyWatch {
 
 function isUnavailable(thrown: unknown): boolean {
   return thrown instanceof Failure && thrown.code === 'KeyUnavailableException'
-}
-
-/** The fault that a number of objects with the same CKA_ID stands for. */
-function seenInList(objects: number): CustodyFault | undefined {
-  if (objects === 0) return 'missing'
-  return objects > 1 ? 'duplicated' : undefined
 }
 
 function countIds(objects: readonly { readonly id: string }[]): ReadonlyMap<string, number> {

@@ -1,10 +1,13 @@
 import type { Hsm, JobServices } from '../services.ts'
 import { job } from './job.ts'
+import { objectsOn } from './listing.ts'
 
 /** Milliseconds from one look at the objects of an HSM to the next. */
 const betweenLooks = 5 * 60_000
 /** Milliseconds until the second look at what was seen for the first time: a creation that was under way is over by then. */
 const untilSecondLook = 10_000
+/** Milliseconds: less than that, so that two looks are two listings. */
+const maxAge = untilSecondLook / 2
 
 interface Sweep {
   readonly hsm: Hsm
@@ -40,8 +43,9 @@ async function look(sweep: Sweep, services: JobServices): Promise<void> {
   report(sweep.hsm, orphans, services)
 }
 
-async function unknownObjects(hsm: Hsm, { storage }: JobServices): Promise<ReadonlyMap<string, string>> {
-  const objects = await hsm.objects()
+async function unknownObjects(hsm: Hsm, services: JobServices): Promise<ReadonlyMap<string, string>> {
+  const { storage } = services
+  const objects = await objectsOn(hsm, services, maxAge)
   const known = storage.keys.materialsOn(hsm.name)
   const own = new Set([
     ...storage.destructions.list().map(({ material }) => material),

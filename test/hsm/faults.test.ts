@@ -345,6 +345,23 @@ describe('callers of an HSM with too much to do', () => {
     expect(lost()).toEqual([])
   })
 
+  it('wait for no RSA key of another one when they create keys that are made at once', async () => {
+    await connect({ deadline: 10_000 })
+    faults.set('delay C_GenerateKeyPair 2s')
+    let made = 0
+    const slow = Array.from({ length: 4 }, async () => {
+      await hsm.for('greedy').generateKey(newMaterial(), 'RSA_2048', 'SIGN_VERIFY', 'slow')
+      made++
+    })
+    for (const spec of ['SYMMETRIC_DEFAULT', 'HMAC_256'] as const) {
+      const usage = spec === 'HMAC_256' ? 'GENERATE_VERIFY_MAC' : 'ENCRYPT_DECRYPT'
+      await hsm.for('modest').generateKey(newMaterial(), spec, usage, 'quick')
+    }
+    expect(made).toBe(0)
+    await Promise.all(slow)
+    expect(lost()).toEqual([])
+  })
+
   it('are refused at once when too many calls wait, whoever has most of them first', async () => {
     await connect({ workers: 1, queue: 20, deadline: 20_000 })
     faults.set('delay C_GenerateRandom 20ms')

@@ -45,10 +45,8 @@ const handlers: Readonly<Record<CallName, Handler>> = {
     return hsm.decrypt(material, iv, ciphertext, aad)
   },
   random: (hsm, payload) => hsm.random(decodeRandom(payload)),
-  async generateKey(hsm, payload, again) {
-    const { custody, publicKey, checkValue } = await hsm.generateKey(decodeJson<KeyRequest>(payload), again)
-    return encodeParts(JSON.stringify(custody), publicKey ?? '', checkValue ?? '')
-  },
+  generateKey,
+  generateSlowKey: generateKey,
   async destroyKey(hsm, payload) {
     const { material } = decodeJson<Pick<KeyRequest, 'material'>>(payload)
     await hsm.destroyKey(material)
@@ -107,6 +105,11 @@ const handlers: Readonly<Record<CallName, Handler>> = {
     hsm.logIn()
     return nothing
   },
+}
+
+async function generateKey(hsm: Pkcs11, payload: Buffer, again: boolean): Promise<Buffer> {
+  const { custody, publicKey, checkValue } = await hsm.generateKey(decodeJson<KeyRequest>(payload), again)
+  return encodeParts(JSON.stringify(custody), publicKey ?? '', checkValue ?? '')
 }
 
 /** One of the names that the gateway has checked. */

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks'
 
 /** Milliseconds. */
-const slice = 5
+const slice = 2
 
 /** Resolves when what has arrived meanwhile is done. */
 export function breath(): Promise<void> {
