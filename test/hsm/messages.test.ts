@@ -10,8 +10,8 @@ describe('messages', () => {
   it('carry what was put in', () => {
     fc.assert(
       fc.property(material, bytes, bytes, bytes, (id, first, second, third) => {
-        const encrypt = { material: id, plaintext: first, aad: second }
-        expect(messages.decodeEncrypt(messages.encodeEncrypt(id, first, second))).toEqual(encrypt)
+        const encrypt = { material: id, plaintext: first, aad: second, ivLength: 16 }
+        expect(messages.decodeEncrypt(messages.encodeEncrypt(id, first, second, 16))).toEqual(encrypt)
         const sealed = { iv: first, ciphertext: second }
         expect(messages.decodeSealed(messages.encodeSealed(sealed))).toEqual(sealed)
         const decrypt = { material: id, ...sealed, aad: third }
