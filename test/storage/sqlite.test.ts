@@ -17,8 +17,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
 import { CompiledQuery, type Driver, Kysely, sql } from 'kysely'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { OperatorError } from '../../src/errors.ts'
 import type { Engine } from '../../src/storage/engines/engine.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
@@ -232,6 +233,27 @@ describe('a SQLite file', () => {
     expect(existsSync(path)).toBe(true)
     const again = await openFile(path)
     await expectOnly(again, [1])
+    await again.close()
+  })
+
+  it('whose thread has ended takes no change and keeps nobody waiting, and is whole when it is opened again', async () => {
+    const path = join(directory, 'ended.db')
+    const posted = vi.spyOn(Worker.prototype, 'postMessage')
+    const storage = await openFile(path, { create: true })
+    await putKeys(storage, 1)
+    const thread = posted.mock.contexts.at(-1) as Worker
+    posted.mockRestore()
+    const waiting = Promise.allSettled([putKeys(storage, 2), storage.check()])
+    await thread.terminate()
+    await waiting
+    await expect(storage.check()).rejects.toMatchObject({ code: 'KMSInternalException' })
+    await expect(putKeys(storage, 3)).rejects.toMatchObject({ code: 'KMSInternalException' })
+    expect(storage.failing).toBe(true)
+    expect(storage.keys.find(aKey(1).arn)).toBeDefined()
+    await storage.close()
+    const again = await openFile(path)
+    expect(again.keys.find(aKey(1).arn)).toBeDefined()
+    expect(again.keys.find(aKey(3).arn)).toBeUndefined()
     await again.close()
   })
 
