@@ -70,6 +70,7 @@ export const schema = z.strictObject({
       cors: z.boolean().default(true),
       tls: z.strictObject({ certificate: z.string(), key: z.string() }).optional(),
     })
+    .refine(({ bodyLimit, bodyBudget }) => bodyLimit <= bodyBudget, 'has a bodyLimit over its bodyBudget')
     .prefault({}),
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
   storage: z.strictObject({ file: z.string() }),

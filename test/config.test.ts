@@ -61,6 +61,10 @@ describe('a configuration', () => {
     [{ hsms: { a: { pinfile: 'pin' } } }, /^has a mistake at hsms\.a\./],
     [{ zzzzzzzz: 1 }, 'has an unknown key zzzzzzzz'],
     [{ listen: { port: 77000 } }, /^has a mistake at listen\.port: /],
+    [
+      { listen: { bodyLimit: 2 ** 21, bodyBudget: 2 ** 20 } },
+      'has a mistake at listen: has a bodyLimit over its bodyBudget',
+    ],
     [{ regions: {} }, 'names no region'],
     [{ regions: { useast1: 'softhsm' } }, 'has a mistake at regions.useast1: is not the name of a region'],
     [{ regions: { 'us-east-1': 'b' } }, 'gives region us-east-1 the HSM b, which is not under hsms'],

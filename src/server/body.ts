@@ -144,7 +144,7 @@ export class Body {
       return Object.getPrototypeOf(this.#request).push.call(this.#request, null)
     }
     if (!this.failed) this.#take(piece)
-    return this.isAwaited
+    return this.isAwaited || this.#length === this.#announced
   }
 
   #take(piece: Buffer): void {

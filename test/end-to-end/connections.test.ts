@@ -12,10 +12,15 @@ import { signed } from './requests.ts'
 let installation: Installation
 let gateway: Gateway
 const sockets: Socket[] = []
+/** What a caller gets who does not end the headers: ten seconds later. */
+let slow: Promise<Buffer>
 
 beforeAll(async () => {
   installation = await install()
   gateway = await serve(installation)
+  const socket = await open(gateway.url)
+  slow = everythingFrom(socket)
+  socket.write('POST / HTTP/1.1\r\nhost: x\r\n')
 })
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy()
@@ -120,6 +125,16 @@ describe('a caller who sends requests ahead', () => {
     const kms = gateway.client()
     for (let round = 0; round < 10; round++) await kms.listKeys({})
     expect(memory() - before).toBeLessThan(200)
+  })
+})
+
+it('a caller who does not end the headers is refused, on record', async () => {
+  const [answer, ...others] = answersIn(await slow)
+  expect(others).toEqual([])
+  expect(answer).toMatchObject({ status: 408, body: expect.stringContaining('RequestTimeoutException') })
+  const id = answer!.headers['x-amzn-requestid']
+  expect(gateway.records().find(({ requestID }) => requestID === id)).toMatchObject({
+    errorCode: 'RequestTimeoutException',
   })
 })
 

@@ -1,0 +1,37 @@
+import { readdirSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { open } from '../server/raw-requests.ts'
+import { type Installation, install } from './gateway.ts'
+import { QuietGateway } from './quiet-gateway.ts'
+
+/** The limit of open files is for more than connections. */
+
+let installation: Installation
+let gateway: QuietGateway | undefined
+
+beforeAll(async () => {
+  installation = await install({ workers: 2 })
+})
+afterAll(async () => {
+  await gateway?.stop('SIGKILL')
+  installation?.remove()
+})
+
+it('with more connections than descriptors, a lost worker is replaced, calls are answered, and the gateway ends', async () => {
+  gateway = await QuietGateway.start(installation, 'ulimit -n 200; exec "$@"')
+  const sockets: Socket[] = []
+  for (let count = 0; count < 300; count++) {
+    const socket = await open(gateway.url).catch(() => undefined)
+    if (!socket) continue
+    // Every other one waits for a body that does not end.
+    if (count % 2 === 0) socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n1')
+    sockets.push(socket)
+  }
+  expect(await gateway.metric('strongroom_connections')).toBeLessThan(100)
+  expect(await gateway.metric('strongroom_connections_cut_total{reason="limit"}')).toBeGreaterThan(0)
+  await gateway.loseWorker()
+  expect(readdirSync(`/proc/${gateway.process.pid}/fd`).length).toBeLessThan(190)
+  for (const socket of sockets) socket.destroy()
+  expect(await gateway.stop()).toBe(0)
+})
