@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeAll, expect, it } from 'vitest'
+import { shellQuoted } from '../../src/shell-quoted.ts'
 import { type Installation, install } from './gateway.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -50,7 +51,9 @@ const data = () => ['--data', installation.folder, '--port', '0']
 const entryPoint = () => {
   const [shell, ...entry] = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(dockerfile)![1]!) as string[]
   const here = (word: string) =>
-    word.replaceAll('/data', installation.folder).replaceAll('dist/main.js', `${root}/src/main.ts`)
+    word
+      .replaceAll('/data', shellQuoted(installation.folder))
+      .replaceAll('dist/main.js', shellQuoted(join(root, 'src/main.ts')))
   return [shell!, ...entry.map(here), '--port', '0']
 }
 
