@@ -19,7 +19,7 @@ export class Undelivered extends Failure {
 export class Outbox {
   readonly #storage: Storage
   readonly #journal: Journal
-  /** Records that are in storage alone. */
+  /** Records that are in storage alone, as they will be written. */
   readonly #late = new Map<string, AuditRecord>()
   /** Ids of events that the journal has, and storage still keeps. */
   #delivered: string[] = []
@@ -34,8 +34,8 @@ export class Outbox {
     const outbox = new Outbox(storage, journal)
     const found = await journal.successes(new Map(held.map(({ eventId, position }) => [eventId, position])))
     for (const { eventId, record } of held) {
-      if (found.has(eventId)) outbox.#delivered.push(eventId)
-      else outbox.#late.set(eventId, JSON.parse(record) as AuditRecord)
+      if (found.get(eventId)) outbox.#delivered.push(eventId)
+      else outbox.#late.set(eventId, delayed(JSON.parse(record) as AuditRecord, { unanswered: found.has(eventId) }))
     }
     const records = outbox.#late.size
     if (records > 0) log?.warn({ records }, 'changes were committed without their audit records, which are written now')
@@ -80,8 +80,13 @@ export class Outbox {
     await Promise.all([...this.#late].map(([eventId, record]) => this.#deliverLate(eventId, record)))
     const delivered = this.#delivered
     if (delivered.length === 0) return
-    await this.#storage.outbox.remove(delivered)
-    this.#delivered = this.#delivered.slice(delivered.length)
+    this.#delivered = []
+    try {
+      await this.#storage.outbox.remove(delivered)
+    } catch (error) {
+      this.#delivered = [...delivered, ...this.#delivered]
+      throw error
+    }
   }
 
   async #deliver(record: AuditRecord): Promise<void> {
@@ -89,13 +94,13 @@ export class Outbox {
       await this.#journal.append(record)
       this.#delivered.push(record.eventID)
     } catch (error) {
-      this.#late.set(record.eventID, record)
+      this.#late.set(record.eventID, delayed(record, { unanswered: true }))
       throw new Undelivered(error)
     }
   }
 
   async #deliverLate(eventId: string, record: AuditRecord): Promise<void> {
-    await this.#journal.append(delayed(record))
+    await this.#journal.append(record)
     this.#late.delete(eventId)
     this.#delivered.push(eventId)
   }

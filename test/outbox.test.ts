@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -54,6 +54,12 @@ const late = (number: number) => ({
   addendum: { reason: 'DELIVERY_DELAY' },
 })
 
+/** Where the journal is not the one that the record would be in. */
+const perhapsAnswered = (number: number) => ({
+  ...aRecord(number, { readOnly: false }),
+  addendum: { reason: 'DELIVERY_DELAY' },
+})
+
 describe('a change and its record', () => {
   it('are both there, once, and storage forgets the record when the journal has it', async () => {
     await outbox.record(...putting(1))
@@ -61,6 +67,27 @@ describe('a change and its record', () => {
     await outbox.settle()
     expect(await storage.outbox.list()).toEqual([])
     expect(recordsIn(journalFile)).toEqual([aRecord(1, { readOnly: false })])
+  })
+
+  it('are both there when storage forgets other records meanwhile, or cannot', async () => {
+    const remove = storage.outbox.remove
+    const removing = Promise.withResolvers<void>()
+    storage.outbox.remove = async eventIds => {
+      await removing.promise
+      return remove(eventIds)
+    }
+    await outbox.record(...putting(1))
+    const settled = outbox.settle()
+    await outbox.record(...putting(2))
+    await outbox.record(...putting(3))
+    removing.resolve()
+    await settled
+    expect((await storage.outbox.list()).map(({ eventId }) => eventId)).toEqual(['2', '3'])
+    storage.outbox.remove = async () => Promise.reject(new Error('the disk is full'))
+    await expect(outbox.settle()).rejects.toThrow('the disk is full')
+    storage.outbox.remove = remove
+    await outbox.settle()
+    expect(await storage.outbox.list()).toEqual([])
   })
 
   it('are neither there after a conflict', async () => {
@@ -124,7 +151,34 @@ describe('a crash', () => {
     renameSync(journalFile, join(folder, 'old'))
     writeFileSync(journalFile, text)
     await start()
-    expect(recordsIn(journalFile)).toEqual([aRecord(1, { readOnly: false }), late(2)])
+    expect(recordsIn(journalFile)).toEqual([aRecord(1, { readOnly: false }), perhapsAnswered(2)])
+  })
+
+  it.each<readonly [name: string, damage: () => void]>([
+    ['moved away', () => writeFileSync(journalFile, '')],
+    ['replaced by a new one', () => writeFileSync(journalFile, `${JSON.stringify(aRecord(9))}\n`)],
+    ['cut off', () => truncateSync(journalFile, 0)],
+  ])('says nothing of answers after a journal that was %s', async (name, damage) => {
+    await journal.append(aRecord(0))
+    for (const number of [1, 2]) await outbox.record(...putting(number))
+    await crash()
+    if (name !== 'cut off') renameSync(journalFile, join(folder, 'old'))
+    damage()
+    await start()
+    expect(recordsIn(journalFile).filter(({ eventID }) => eventID !== '9')).toEqual([
+      perhapsAnswered(1),
+      perhapsAnswered(2),
+    ])
+  })
+
+  it('has the record written again of which the journal holds a damaged line', async () => {
+    await outbox.record(...putting(1))
+    await outbox.record(...putting(2))
+    await crash()
+    writeFileSync(journalFile, readFileSync(journalFile, 'utf8').replace('"eventID":"1"', '"eventID":"1",,'))
+    await start()
+    const [, ...whole] = readFileSync(journalFile, 'utf8').trimEnd().split('\n')
+    expect(whole.map(line => JSON.parse(line) as object)).toEqual([aRecord(2, { readOnly: false }), late(1)])
   })
 
   it('is followed by no start without the journal, unless an empty file is put in its place', async () => {
@@ -137,7 +191,7 @@ describe('a crash', () => {
     await storage.close()
     writeFileSync(journalFile, '')
     await start()
-    expect(recordsIn(journalFile)).toEqual([late(1)])
+    expect(recordsIn(journalFile)).toEqual([perhapsAnswered(1)])
   })
 })
 

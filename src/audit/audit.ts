@@ -54,11 +54,19 @@ export function createAudit(journal: Journal, clock: () => number): Audit {
   }
 }
 
-/** The record of a change that was committed before its record could be written. Its caller was not told of success. */
-export function delayed(record: AuditRecord): AuditRecord {
-  const { additionalEventData } = record
-  const answered = record.eventType === 'AwsApiCall' ? { ...additionalEventData, answered: false } : additionalEventData
-  return { ...record, additionalEventData: answered, addendum: { reason: 'DELIVERY_DELAY' } }
+/**
+ * The record of a change that was committed before its record could be written.
+ *
+ * @param unanswered whether it is certain that a caller was not told of success
+ */
+export function delayed(record: AuditRecord, { unanswered }: { unanswered: boolean }): AuditRecord {
+  const { additionalEventData, eventType } = record
+  const isUnansweredCall = unanswered && eventType === 'AwsApiCall'
+  return {
+    ...record,
+    additionalEventData: isUnansweredCall ? { ...additionalEventData, answered: false } : additionalEventData,
+    addendum: { reason: 'DELIVERY_DELAY' },
+  }
 }
 
 const common = {

@@ -42,8 +42,13 @@ export interface Journal {
   readonly position: string
   /** Resolves once the record is durable on disk; rejects when it could not be written. */
   append(record: AuditRecord): Promise<void>
-  /** Those of the events that have a record of success. @param events by id: a position that the journal had before the event was recorded */
-  successes(events: ReadonlyMap<string, string>): Promise<ReadonlySet<string>>
+  /**
+   * Whether each event has a record of success. An event is missing where that cannot be told: its record may have been in a file that was
+   * moved away, or in a part that was cut off.
+   *
+   * @param events by id: a position that the journal had before the event was recorded
+   */
+  successes(events: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, boolean>>
   /** Rejects when no record could be written right now. Ends `failing` when one could. */
   check(): Promise<void>
   close(): Promise<void>

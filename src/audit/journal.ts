@@ -102,21 +102,26 @@ export class FileJournal implements Journal {
     return batch.durable.promise
   }
 
-  async successes(events: ReadonlyMap<string, string>): Promise<ReadonlySet<string>> {
-    const found = new Set<string>()
-    const start = Math.min(...[...events.values()].map(position => this.#offset(position)))
-    if (events.size === 0 || start === this.#size) return found
+  async successes(events: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, boolean>> {
+    const found = new Map<string, boolean>()
+    let start = this.#size
+    for (const [id, position] of events) {
+      const offset = this.#offset(position)
+      if (offset !== undefined) found.set(id, false)
+      start = Math.min(start, offset ?? 0)
+    }
+    if (start === this.#size) return found
     for await (const line of this.#file.lines(start)) {
       const id = /"eventID":"([^"]*)"/.exec(line)?.[1]
-      if (id !== undefined && events.has(id) && (JSON.parse(line) as AuditRecord).errorCode === undefined) found.add(id)
+      if (id !== undefined && events.has(id) && isSuccess(line)) found.set(id, true)
     }
     return found
   }
 
-  /** The start of the file for a position in another file, or in more than is left of this one. */
-  #offset(position: string): number {
+  /** Undefined for a position in another file, or in more than is left of this one. */
+  #offset(position: string): number | undefined {
     const [identity, offset] = position.split(':')
-    return identity === this.#identity && Number(offset) <= this.#size ? Number(offset) : 0
+    return identity === this.#identity && Number(offset) <= this.#size ? Number(offset) : undefined
   }
 
   /** Ends once everything appended so far is durable or rejected. */
@@ -250,6 +255,11 @@ function isRecord(line: string): boolean {
   } catch {
     return false
   }
+}
+
+/** False for a line that was damaged, too. */
+function isSuccess(line: string): boolean {
+  return isRecord(line) && (JSON.parse(line) as AuditRecord).errorCode === undefined
 }
 
 function reason(error: unknown): string {

@@ -12,7 +12,7 @@ async function recordOf(
   const journal = {
     failing: false,
     position: '',
-    successes: async () => new Set<string>(),
+    successes: async () => new Map<string, boolean>(),
     check: async () => {},
     append: async (record: AuditRecord) => void records.push(record),
     close: async () => {},

@@ -58,7 +58,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
     failing: false,
     position: '',
     append,
-    successes: async () => new Set<string>(),
+    successes: async () => new Map<string, boolean>(),
     check: async () => {
       if (journal.failing) throw new Failure('KMSInternalException')
     },
