@@ -85,7 +85,7 @@ export interface ConnectionMetrics {
   connectionOpened(): void
   connectionClosed(): void
   /** @param reason why the gateway closed it before the caller did */
-  connectionCut(reason: 'limit' | 'not_read' | 'body_not_sent' | 'shutdown'): void
+  connectionCut(reason: 'limit' | 'not_read' | 'not_closed' | 'body_not_sent' | 'shutdown'): void
 }
 
 /** The part of the logger that is used away from the edges. Fields never hold secrets. */

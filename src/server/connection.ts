@@ -19,6 +19,8 @@ export interface ConnectionHost {
   idle(connection: Connection): void
   /** False when too many requests wait behind others, on all connections together. */
   mayWait(): boolean
+  /** Told what nobody foresaw; the connection is closed. */
+  broke(error: unknown): void
   waitedFor(requests: number): void
 }
 
@@ -97,6 +99,7 @@ export class Connection {
     this.#host
       .respond(apiRequest(request, this.#address, body, read), exchange)
       .then(answer => this.#answer(exchange, answer))
+      .catch(error => this.#break(error))
   }
 
   #answer({ request, response, expectsContinue, body: read }: Exchange, answer: ApiResponse): void {
@@ -155,7 +158,15 @@ export class Connection {
 
   #refuse(failure: Failure): void {
     this.#host.busy(this)
-    this.#host.respond(unreadableRequest(this.#address, failure)).then(answer => this.#writeRefusal(answer))
+    this.#host
+      .respond(unreadableRequest(this.#address, failure))
+      .then(answer => this.#writeRefusal(answer))
+      .catch(error => this.#break(error))
+  }
+
+  #break(error: unknown): void {
+    this.#host.broke(error)
+    this.socket.destroy()
   }
 
   /** Beside Node.js's own writer, which needs a request. */
@@ -194,7 +205,7 @@ export class Connection {
     const isClosing = closingSince !== undefined
     const write = isClosing ? deadlines.writeWhenClosing : deadlines.write
     if (this.#answeredAt !== undefined && now - this.#answeredAt > write) return 'not_read'
-    if (this.#endedAt !== undefined && now - this.#endedAt > deadlines.linger) return 'not_read'
+    if (this.#endedAt !== undefined && now - this.#endedAt > deadlines.linger) return 'not_closed'
     const unread = this.#unread
     if (unread && !unread.request.complete && now - unread.since > deadlines.linger) return 'body_not_sent'
     if (!isClosing || now - closingSince < deadlines.receiveWhenClosing) return undefined

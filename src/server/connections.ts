@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ApiRequest, ApiResponse } from '../apis/api.ts'
 import { Failure } from '../errors.ts'
-import type { ConnectionMetrics } from '../services.ts'
+import type { ConnectionMetrics, Log } from '../services.ts'
 import { BodyBudget } from './body.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import type { RawExchange, Respond } from './router.ts'
@@ -25,6 +25,7 @@ export class Connections implements ConnectionHost {
   readonly budget: BodyBudget
   readonly #maximum: number
   readonly #respond: Respond
+  readonly #log: Log
   readonly #metrics: ConnectionMetrics | undefined
   readonly #sockets = new Set<Socket>()
   /** Sockets of TLS without a session yet, by the address of the peer, the oldest first. */
@@ -40,12 +41,14 @@ export class Connections implements ConnectionHost {
   constructor(
     { bodyLimit, bodyBudget, maxConnections }: ConnectionLimits,
     respond: Respond,
+    log: Log,
     metrics?: ConnectionMetrics,
   ) {
     this.bodyLimit = bodyLimit
     this.budget = new BodyBudget(bodyBudget)
     this.#maximum = maxConnections
     this.#respond = respond
+    this.#log = log
     this.#metrics = metrics
   }
 
@@ -132,6 +135,10 @@ export class Connections implements ConnectionHost {
 
   waitedFor(requests: number): void {
     this.#waiting -= requests
+  }
+
+  broke(error: unknown): void {
+    this.#log.error({ err: error }, 'request could not be answered')
   }
 
   /** Closes what has had its time. Called again and again. */

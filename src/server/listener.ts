@@ -52,10 +52,12 @@ const closing = { sweepInterval: 50, receive: 1000, connections: 20_000, drain: 
 /** Rejects with OperatorError when it cannot listen, or the TLS files cannot be used. */
 export async function listen(listener: ListenerOptions): Promise<RunningServer> {
   const { host, port, tls, respond, metrics, log } = listener
-  const connections = new Connections(listener, respond, metrics)
+  const connections = new Connections(listener, respond, log, metrics)
   const server = tls ? createTlsServer({ ...options, handshakeTimeout, ...readTlsPair(tls) }) : createServer(options)
   connectEvents(server, connections, tls !== undefined)
   await listening(server, host, port)
+  // Such as a connection that cannot be accepted: the others go on.
+  server.on('error', error => log.error({ err: error }, 'listening socket failed'))
   const sweeping = setInterval(() => connections.sweep(), sweepInterval).unref()
   const renewal = tls && renewTls(server as TlsServer, tls, log)
   const bound = (server.address() as AddressInfo).port

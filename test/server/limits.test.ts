@@ -218,6 +218,27 @@ describe('with time', () => {
   })
 })
 
+describe('an answer that cannot be given', () => {
+  it.each<[string, ListenerOptions['respond']]>([
+    ['because nobody foresaw it', async () => Promise.reject(new Error('unforeseen'))],
+    [
+      'because its header is none',
+      async ({ failure }) => ({ status: failure ? 400 : 200, headers: { 'x-a': 'b\r\nc' }, body: '' }),
+    ],
+    ['because its status is none', async () => ({ status: 9, headers: {}, body: '' })],
+  ])('%s closes its connection, and others go on', async (_, respond) => {
+    let isBroken = true
+    await start({ respond: (request, raw) => (isBroken ? respond(request, raw) : measure(request)) })
+    const socket = await opened()
+    socket.write(post(1, 'x'))
+    expect(await everythingFrom(socket)).toHaveLength(0)
+    isBroken = false
+    const other = await opened()
+    other.write(post(1, 'x'))
+    expect(await answerTo(other)).toBe('1')
+  })
+})
+
 describe('the limit of open files', () => {
   it('leaves the reserve to everything else', () => {
     expect(connectionsWithin(1000, 100, 5000)).toBe(1000)
