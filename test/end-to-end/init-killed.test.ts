@@ -37,7 +37,7 @@ async function killedWhen(isThere: () => boolean): Promise<boolean> {
 const has = (name: string) => existsSync(inFolder(name))
 const sizeOf = (name: string) => statSync(inFolder(name), { throwIfNoEntry: false })?.size ?? 0
 
-it('is completed by the next one, wherever it was killed', async () => {
+it('is completed by the next one, wherever it was killed', { timeout: 120_000 }, async () => {
   const points = [
     () => has('tokens'),
     () => has('pin'),

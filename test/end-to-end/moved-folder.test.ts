@@ -164,7 +164,7 @@ describe('init', () => {
     expect(readFileSync(credentials, 'utf8')).toBe(readFileSync(join(elsewhere, 'safe'), 'utf8'))
   })
 
-  it('is refused in a folder that is served, while doctor is not', async () => {
+  it('is refused in a folder that is served, while doctor is not', { timeout: 120_000 }, async () => {
     const { code, stderr } = await strongroom(['init', '--data', original.folder])
     expect({ code, stderr }).toEqual({
       code: 1,
