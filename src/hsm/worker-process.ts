@@ -144,11 +144,11 @@ export class WorkerProcess {
     this.#watch(call.deadline)
   }
 
-  /** Whether calls that read the token have waited so long, in milliseconds, without a word about any call. */
-  isSilent(limit: number): boolean {
-    if (this.reading === 0) return false
+  /** How long calls that read the token have waited without a word about any call, in milliseconds. */
+  get silence(): number {
+    if (this.reading === 0) return 0
     const [, oldest] = this.#pending.reading()[0]!
-    return performance.now() - Math.max(this.#lastHeard, oldest.sentAt) > limit
+    return performance.now() - Math.max(this.#lastHeard, oldest.sentAt)
   }
 
   /** Takes all calls back but the oldest one: a worker that does not answer may never do so, and the oldest may be why. */

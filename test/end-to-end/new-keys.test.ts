@@ -7,6 +7,8 @@ let gateway: Gateway
 
 beforeAll(async () => {
   installation = await install({ workers: 2 })
+  // On a machine with other things to do a late answer is not a false one.
+  installation.configure(({ hsms }) => void Object.assign(hsms.softhsm!, { deadline: 20_000 }))
   gateway = await serve(installation)
 })
 afterAll(async () => {
