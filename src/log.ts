@@ -16,6 +16,9 @@ const secret = [
 /** Bytes that wait while nobody reads the pipe that standard error is. */
 const maximumBacklog = 1024 * 1024
 
+/** Each write tells of its own failure. */
+function ignore(): void {}
+
 /**
  * JSON lines on standard error: standard output belongs to what commands answer. Logging neither throws nor waits for a reader: a line
  * that cannot be written, because the disk is full, the reader is gone or does not read, is dropped.
@@ -23,8 +26,7 @@ const maximumBacklog = 1024 * 1024
  */
 export function createLog(level: string, dropped: () => void, stream: NodeJS.WritableStream = process.stderr): Log {
   const paths = secret.flatMap(name => [name, `*.${name}`])
-  // Each write tells of its own failure.
-  stream.on('error', () => {})
+  if (stream.listenerCount('error') === 0) stream.on('error', ignore)
   const write = (line: string) => {
     if ('writableLength' in stream && Number(stream.writableLength) > maximumBacklog) dropped()
     else stream.write(line, error => error && dropped())
