@@ -70,6 +70,11 @@ function welcome(url: string, folder: string): string {
 /** Resolves at the first signal; a second one ends the process at once. */
 async function signalled(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+  const signals = ['SIGTERM', 'SIGINT'] as const
+  const first = () => {
+    for (const signal of signals) process.off(signal, first)
+    resolve()
+  }
+  for (const signal of signals) process.on(signal, first)
   return promise
 }
