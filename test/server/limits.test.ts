@@ -194,10 +194,16 @@ describe('with time', () => {
 
   it('a connection goes whose caller does not read the answer', async () => {
     fakeTime()
-    await start({ respond: async () => ({ status: 200, headers: {}, body: 'x'.repeat(20_000_000) }) })
+    const asked = Promise.withResolvers<void>()
+    const respond = async () => {
+      asked.resolve()
+      return { status: 200, headers: {}, body: 'x'.repeat(20_000_000) }
+    }
+    await start({ respond })
     const socket = await opened()
     socket.pause().write(post(1, 'x'))
-    await delay(200)
+    await asked.promise
+    await delay(20)
     vi.advanceTimersByTime(19_000)
     expect(cut).toEqual([])
     vi.advanceTimersByTime(3000)
