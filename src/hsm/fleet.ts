@@ -11,7 +11,7 @@ import { type GcmIv, gcmIvLengths, type Profile } from './profiles/profile.ts'
 import { profileOf } from './profiles.ts'
 import { SilenceWatch, type SilentWorkers } from './silence.ts'
 import { type WorkerOptions, workerArgument, workerEnvironment } from './worker-argument.ts'
-import { StartError, type WorkerEvents, WorkerProcess } from './worker-process.ts'
+import { StartError, type Undone, type WorkerEvents, WorkerProcess } from './worker-process.ts'
 
 export interface FleetOptions extends WorkerOptions {
   /** As the configuration names the HSM. */
@@ -100,6 +100,11 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     return this.#down?.reason
   }
 
+  /** Its worker is the only process with the token open: what that does not find is not there. */
+  get isAlone(): boolean {
+    return this.#profile.singleProcess
+  }
+
   get isClosing(): boolean {
     return this.#closing.signal.aborted
   }
@@ -168,7 +173,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#events.unfinished(unfinished, reason)
   }
 
-  returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy'): void {
+  returned(worker: WorkerProcess, call: Call, why: Undone): void {
     if (why === 'loginLost') this.#logins.again(worker)
     this.#events.returned(worker, call, why)
     this.#ended(worker)

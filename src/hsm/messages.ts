@@ -54,6 +54,8 @@ export const status = {
   busy: 4,
   /** Failed, as the token refused the PIN: nobody may try it again. */
   pinRefused: 6,
+  /** Failed, as the HSM does not hold the key, unless it is on its way from one HSM to another: the call may be repeated after a pause. */
+  missing: 9,
   /** With `startId`; no answer: the worker searches the token now, and nothing is heard of it until that is done. */
   searching: 7,
   /** With `startId`; no answer: the library has read what it reads at first, and the token is looked for and logged in to. */

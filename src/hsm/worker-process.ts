@@ -31,21 +31,25 @@ export class StartError extends OperatorError {
   }
 }
 
+/** Why a call came back: see `status`. */
+export type Undone = 'loginLost' | 'busy' | 'missing'
+
 /** What a worker tells whoever started it. */
 export interface WorkerEvents {
   /** Called once, as soon as nothing can be expected of the worker any more, with the calls it leaves behind. */
   lost(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void
   /** A call came back undone. */
-  returned(worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy'): void
+  returned(worker: WorkerProcess, call: Call, why: Undone): void
   /** A call was settled, with an answer or a failure. */
   settled(worker: WorkerProcess): void
   /** What the worker wrote to its standard error. */
   wrote(worker: WorkerProcess, text: string): void
 }
 
-const returns: ReadonlyMap<number, 'loginLost' | 'busy'> = new Map([
+const returns: ReadonlyMap<number, Undone> = new Map([
   [status.loginLost, 'loginLost'],
   [status.busy, 'busy'],
+  [status.missing, 'missing'],
 ])
 /** Milliseconds for C_Initialize: that of SoftHSM reads every object. */
 const initialisationDeadline = 60_000

@@ -7,7 +7,7 @@ import { FairQueue } from './fair-queue.ts'
 import { Fleet, type FleetEvents, type FleetOptions } from './fleet.ts'
 import type { HsmCall, HsmHealth } from './hsm.ts'
 import { type CallName, calls, type Lane } from './messages.ts'
-import type { WorkerProcess } from './worker-process.ts'
+import type { Undone, WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions extends FleetOptions {
   /** Calls that may wait for a worker, and calls that make keys; one more is refused with ThrottlingException. */
@@ -101,8 +101,10 @@ export class Workers implements Backend, FleetEvents {
     for (const call of calls) this.#giveAgain(call, reason)
   }
 
-  returned(_worker: WorkerProcess, call: Call, why: 'loginLost' | 'busy'): void {
+  returned(_worker: WorkerProcess, call: Call, why: Undone): void {
     if (why === 'loginLost') this.#giveAgain(call, 'the login was lost')
+    else if (why === 'missing' && (this.#fleet.isAlone || call.attempts >= maximumAttempts))
+      call.fail(call.lastFailure!)
     else this.#giveLater(call)
   }
 

@@ -269,7 +269,7 @@ describe('the creation of a key', () => {
     ['an error though the HSM has made it', 'fail C_GenerateKey CKR_DEVICE_ERROR after times 1'],
     ['lost sessions though the HSM has made it', 'fail C_GenerateKey CKR_SESSION_CLOSED after times 1'],
   ])('leaves one object after %s', async (_what, rule) => {
-    await connect()
+    await connect({ deadline: 20_000 })
     faults.set(rule)
     const created = newMaterial()
     await create(created)

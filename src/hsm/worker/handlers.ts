@@ -181,6 +181,7 @@ async function refusal(hsm: Pkcs11, error: unknown): Promise<Answer> {
   if (failure.code === 'KMSInvalidStateException' && !(await hsm.provesAbsence())) return unproven()
   const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'NONE'
   const payload = encodeFailure({ failure, returnCode })
+  if (failure.code === 'KMSInvalidStateException') return { kind: status.missing, payload }
   return { kind: statuses[await recoveryAfter(hsm, error)] ?? status.failed, payload }
 }
 
