@@ -6,6 +6,7 @@ import { type HsmReport, inspectHsm } from '../hsm/doctor/inspect.ts'
 import { writtenProfile } from '../hsm/doctor/written-profile.ts'
 import { command } from './command.ts'
 import { openDataFolder } from './data-folder.ts'
+import { harden } from './harden.ts'
 import { reportPage } from './hsm-report.ts'
 import { type ConfigOptions, configOption, dataOption } from './options.ts'
 import { settleSoftHsm } from './softhsm-configuration.ts'
@@ -30,6 +31,7 @@ export const doctor = command(program => {
     .option('--write-profile <file>', 'write what was found as a profile, for "profile: ./file" in the configuration')
     .option('--force', 'try the PIN even though an earlier try was wrong: it may lock the token')
     .action(async (options: DoctorOptions) => {
+      harden()
       const folder = openDataFolder(options)
       settleSoftHsm(folder, { write: false })
       const hsms = chosen(folder.config.hsms, options)

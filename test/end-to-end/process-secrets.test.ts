@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import { shellQuoted } from '../../src/shell-quoted.ts'
 import { type Installation, install } from './gateway.ts'
@@ -78,3 +79,32 @@ it.skipIf(process.platform !== 'linux').each<readonly [string, () => readonly st
   expect(await ended).toEqual([null, 'SIGABRT'])
   expect(readdirSync(installation.folder).filter(name => name.startsWith('core'))).toEqual([])
 })
+
+it.skipIf(process.platform !== 'linux').each([
+  ['init', ['--account', '444455556666']],
+  ['doctor', []],
+])('strongroom %s', async (name, options) => {
+  const main = join(root, 'src/main.ts')
+  const command = [process.execPath, main, name, '--data', installation.folder, ...options]
+  const parent = spawn('sh', ['-c', 'ulimit -c $(ulimit -H -c); exec "$@"', 'sh', ...command], { stdio: 'ignore' })
+  const limits = new Set<string>()
+  while (parent.exitCode === null && parent.signalCode === null) {
+    for (const limit of coreLimitsOfHsmProcesses(parent.pid!)) limits.add(limit)
+    await delay(10)
+  }
+  expect(parent.exitCode).toBe(0)
+  expect([...limits]).toEqual([`${coreLimit} ${coreLimit}`])
+})
+
+/** Soft and hard, of the children that know the PIN. */
+function coreLimitsOfHsmProcesses(parent: number): string[] {
+  try {
+    const pids = childrenOf(parent).filter(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('/src/hsm/'))
+    return pids.map(pid =>
+      /^Max core file size +(\S+ +\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))![1]!.replace(/ +/, ' '),
+    )
+  } catch {
+    // One of them has just ended.
+    return []
+  }
+}
