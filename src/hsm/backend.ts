@@ -8,7 +8,7 @@ export interface CallOptions {
   readonly until?: number
   /** It may have been done before, though nobody was answered. */
   readonly again?: boolean
-  /** Called when it was done after its caller was told that it takes too long. */
+  /** Called when the call has failed though it may have been done, as soon as no worker is at it any more. */
   readonly undo?: () => void
 }
 

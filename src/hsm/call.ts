@@ -24,8 +24,9 @@ export interface Call {
   /** What the last worker said. */
   lastFailure?: CallFailure
   answer(payload: Buffer): void
-  fail(failure: CallFailure): void
-  /** Called when it was done after it had failed for taking too long. */
+  /** @param isUnderWay a worker is still at it */
+  fail(failure: CallFailure, isUnderWay?: boolean): void
+  /** See CallOptions. */
   readonly undo?: (() => void) | undefined
 }
 

@@ -1,4 +1,5 @@
 /** The contract of hsm.ts, for one caller: each call becomes a message. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type {
   EncryptionAlgorithmSpec,
   KeyUsageType,
@@ -29,6 +30,8 @@ import { gcmTagLength } from './profiles/profile.ts'
 
 /** Callers whose clients are kept; more only cost a little more each. */
 const mostClients = 1000
+/** Milliseconds between tries to destroy a key that was made in vain; doubled each time. */
+const [firstPause, longestPause] = [500, 64_000]
 
 /** What is done with public keys in this process, for what OpenSSL can do with them. */
 export interface OutsideUse {
@@ -107,15 +110,20 @@ export class HsmClient implements Hsm {
     label: string,
   ): Promise<GeneratedKey> {
     const request = encodeJson({ material, spec, usage, label })
-    let gaveUp = false
+    let [isRefused, mayExist] = [false, false]
+    const destroyUnused = () => {
+      if (isRefused && mayExist) void this.#destroyUnused(material)
+    }
     const undo = () => {
-      if (gaveUp) this.destroyKey(material).catch(() => {})
+      mayExist = true
+      destroyUnused()
     }
     const name = isSlow(spec) ? 'generateSlowKey' : 'generateKey'
     const call = this.#backend.call(name, request, this.#caller, { undo })
     const [custody, publicKey, checkValue] = decodeParts(
       await call.catch(error => {
-        gaveUp = true
+        isRefused = true
+        destroyUnused()
         throw error
       }),
     )
@@ -194,6 +202,18 @@ export class HsmClient implements Hsm {
 
   close(): Promise<void> {
     return this.#backend.close()
+  }
+
+  /** A key that nobody was answered. An HSM that is away now is asked again; what is left in the end is an orphan. */
+  async #destroyUnused(material: string): Promise<void> {
+    for (let pause = firstPause; pause <= longestPause; pause *= 2) {
+      try {
+        await this.destroyKey(material)
+        return
+      } catch {
+        await delay(pause, undefined, { ref: false })
+      }
+    }
   }
 
   #call(name: CallName, payload: Buffer): Promise<Buffer> {

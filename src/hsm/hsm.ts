@@ -92,7 +92,7 @@ export interface Hsm {
   random(length: number): Promise<Uint8Array>
   /**
    * Creates a key object whose CKA_ID is `material`, reads its custody attributes back, and destroys and refuses an object
-   * that is not what was asked. One that is done when its caller has been told that it takes too long is destroyed again.
+   * that is not what was asked. When the call is refused and the HSM may have made the key all the same, it is destroyed.
    */
   generateKey(material: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<GeneratedKey>
   /** A data key pair: made as session objects, read out, gone. */

@@ -52,10 +52,11 @@ export class PendingCalls {
     return Math.min(...[...this.#byId.values()].map(dueOf))
   }
 
-  /** Takes all of them: those whose callers still wait. */
+  /** Takes all of them: those whose callers still wait. The others are undone. */
   takeAll(): readonly Call[] {
     const all = [...this.#byId]
     for (const [id] of all) this.remove(id)
+    for (const [, { call, lateUntil }] of all) if (lateUntil !== undefined) call.undo?.()
     return all.filter(([, { lateUntil }]) => lateUntil === undefined).map(([, { call }]) => call)
   }
 }

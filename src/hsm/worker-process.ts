@@ -244,7 +244,7 @@ export class WorkerProcess {
   /** Nobody waits for it any more. */
   #settleLate(id: number, call: Call, kind: number): void {
     this.#pending.remove(id)
-    if (kind === status.ok) call.undo?.()
+    call.undo?.()
     if (kind === status.ending) this.#lose('it ended')
     else this.#events.settled(this)
   }
@@ -296,7 +296,7 @@ export class WorkerProcess {
     const mayComeLate = lane === 'generation' || isBehind
     if (mayComeLate) pending.lateUntil = call.deadline + lateFactor * (call.deadline - sentAt)
     else this.#pending.remove(id)
-    call.fail(timedOut())
+    call.fail(timedOut(), mayComeLate)
     return !mayComeLate
   }
 

@@ -162,9 +162,10 @@ export class Workers implements Backend, FleetEvents {
           this.#settled(call, 'CKR_OK')
           resolve(call.parts.length === 0 ? output : Buffer.concat([...call.parts, output]))
         },
-        fail: ({ failure, returnCode }) => {
+        fail: ({ failure, returnCode }, isUnderWay = false) => {
           this.#settled(call, returnCode)
           reject(failure)
+          if (call.isRepeated && !isUnderWay) undo?.()
         },
         undo,
       }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Failure } from '../../src/errors.ts'
 import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import type { Hsm, HsmCall } from '../../src/hsm/hsm.ts'
 import type { Mode } from '../../src/hsm/worker/mode.ts'
@@ -283,6 +284,25 @@ describe('the creation of a key', () => {
     const created = newMaterial()
     await create(created)
     expect(await count(created)).toBe(1)
+  })
+
+  it.each([
+    ['the HSM says that it failed', 'SYMMETRIC_DEFAULT', 'fail C_GenerateKey CKR_DEVICE_ERROR after'],
+    ['the HSM is too busy to tell', 'SYMMETRIC_DEFAULT', 'fail C_GenerateKey CKR_HOST_MEMORY after'],
+    // The first four workers in its place crash when they start.
+    ['the library crashes and the HSM is lost', 'SYMMETRIC_DEFAULT', 'crash C_GenerateKey after times 5'],
+    ['the call never returns', 'RSA_2048', 'hang C_CopyObject after times 1'],
+  ] as const)('that is refused leaves no object, where the HSM has made it and %s', async (_what, spec, rule) => {
+    await connect({ deadline: 200 })
+    faults.set(rule)
+    const created = newMaterial()
+    const usage = spec === 'RSA_2048' ? 'SIGN_VERIFY' : 'ENCRYPT_DECRYPT'
+    await expect(hsm.generateKey(created, spec, usage, 'refused')).rejects.toBeInstanceOf(Failure)
+    expect(faults.counts()[0]!.hits).toBeGreaterThan(0)
+    // Once the worker that makes it is gone, if need be.
+    await vi.waitUntil(() => hsm.pending === 0 && (rule.startsWith('hang') ? lost().length > 0 : true), patient)
+    faults.clear()
+    await expect.poll(() => count(created).catch(() => -1), patient).toBe(0)
   })
 
   it('that never returns is answered within its deadline, and nobody else waits for it', async () => {
