@@ -59,6 +59,8 @@ function secretFiles({ storage, audit, listen, hsms }: Config): string[] {
 
 /** Writes the files of a data folder that runs on SoftHSM, each unless it is there: configuration, SoftHSM's own, PIN. */
 export function ensureDataFolder(folder: string): void {
+  // Throws before anything is written.
+  const softHsm = softHsmConfiguration(resolve(folder))
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     checkTrustedFolder(folder)
@@ -66,7 +68,7 @@ export function ensureDataFolder(folder: string): void {
     mkdirSync(tokens, { recursive: true, mode: 0o700 })
     // The PIN of a token that is there is the one that it was created with: if that is lost or was moved, a new one opens nothing.
     if (readdirSync(tokens).length === 0) ensurePin(join(folder, 'pin'))
-    createSecretFile(join(folder, 'softhsm2.conf'), softHsmConfiguration(resolve(folder)))
+    createSecretFile(join(folder, 'softhsm2.conf'), softHsm)
     createSecretFile(join(folder, 'strongroom.yaml'), configuration(libraries.find(existsSync) ?? libraries[0]!))
   } catch (error) {
     if (error instanceof OperatorError) throw error

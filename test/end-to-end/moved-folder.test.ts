@@ -143,6 +143,7 @@ describe('softhsm2.conf', () => {
     const { code, stderr } = await strongroom(['init', '--data', join(elsewhere, name)])
     expect(code).toBe(1)
     expect(stderr).toMatch(inOneLine(/SoftHSM cannot use the folder/))
+    expect(existsSync(join(elsewhere, name))).toBe(false)
   })
 })
 
