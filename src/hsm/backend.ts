@@ -6,10 +6,8 @@ import type { CallName } from './messages.ts'
 export interface CallOptions {
   /** When it must be settled at the latest, however much time it had: performance.now(). */
   readonly until?: number
-  /** It may have been done before, though nobody was answered. */
-  readonly again?: boolean
   /** Called when the call has failed though it may have been done, as soon as no worker is at it any more. */
-  readonly undo?: () => void
+  readonly undo?: (() => void) | undefined
 }
 
 export interface Backend {

@@ -62,16 +62,27 @@ export class Cluster implements Backend {
     const until = performance.now() + this.#deadline * deadlineFactor(name)
     const untried = new Set(this.#members)
     let missing = 0
+    let mayExist = false
+    const options = {
+      until,
+      undo:
+        undo &&
+        (() => {
+          mayExist = true
+          undo()
+        }),
+    }
     try {
-      for (let again = false; ; again = true) {
+      for (;;) {
         const member = leastBusy([...untried].filter(isReady)) ?? [...untried][0]!
         untried.delete(member)
         try {
-          return await member.call(name, Buffer.from(payload), caller, { until, again, ...(undo && { undo }) })
+          return await member.call(name, Buffer.from(payload), caller, options)
         } catch (error) {
           if (isMissing(error)) missing++
           const mayHelp = error instanceof Failure && others.has(error.code) && [...untried].some(isReady)
-          if (mayHelp && performance.now() < until) continue
+          // A key that one may have made is not made by another: these would be two keys of one CKA_ID.
+          if (mayHelp && !mayExist && performance.now() < until) continue
           // One that could not be asked may hold the key.
           throw isMissing(error) && missing < this.#members.length ? notKnown(error) : error
         }

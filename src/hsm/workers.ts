@@ -136,7 +136,7 @@ export class Workers implements Backend, FleetEvents {
     name: CallName,
     payload: Buffer,
     caller: string,
-    { until = Number.POSITIVE_INFINITY, again = false, undo }: CallOptions,
+    { until = Number.POSITIVE_INFINITY, undo }: CallOptions,
     worker?: WorkerProcess,
   ): Promise<Buffer> {
     if (this.#fleet.isClosing) {
@@ -156,7 +156,7 @@ export class Workers implements Backend, FleetEvents {
         deadline: Math.min(until, startedAt + time),
         worker,
         attempts: 0,
-        isRepeated: again,
+        isRepeated: false,
         parts: [],
         answer: output => {
           this.#settled(call, 'CKR_OK')

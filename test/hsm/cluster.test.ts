@@ -119,6 +119,37 @@ describe('two tokens with the same keys', () => {
   })
 })
 
+describe('a key that one of two tokens has made without telling', () => {
+  // Of one that no worker can make in the end, and of one that every worker dies of, with those that start then.
+  it.each([
+    ['ECC_NIST_P256', 'SIGN_VERIFY', 'crash C_GenerateKeyPair after times 4'],
+    ['RSA_2048', 'SIGN_VERIFY', 'crash C_CopyObject after times 4'],
+    ['HMAC_256', 'GENERATE_VERIFY_MAC', 'crash C_GenerateKey after times 5'],
+  ] as const)('is not made by the other one, too: %s', async (spec, usage, rule) => {
+    await connect(both())
+    const created = newMaterial()
+    faults.first.set(rule)
+    await expect(hsm.generateKey(created, spec, usage, 'made by one')).rejects.toMatchObject({
+      code: 'KeyUnavailableException',
+    })
+    expect(faults.first.counts()[0]!.hits).toBeGreaterThan(0)
+    const other = await connectHsm({ ...second.options, workers: 1 })
+    expect((await other.objects()).map(({ id }) => id)).not.toContain(created)
+    await other.close()
+  })
+
+  it('is made by the other one where it was not asked at all', async () => {
+    await connect(both())
+    faults.first.set('gone')
+    const callers = new Callers(hsm, material)
+    await vi.waitUntil(() => hsm.health.workers === 1, patient)
+    await callers.end()
+    const created = newMaterial()
+    await hsm.generateKey(created, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'made by the other one')
+    await hsm.encrypt(created, Buffer.from('text'), Buffer.alloc(0))
+  })
+})
+
 it('a cluster cannot do what one of its tokens cannot, whichever would be asked', () => {
   const able = (lacks: Lacks) => ({ whyNot: (ability: Ability) => lacks[ability] }) as unknown as Workers
   const cluster = new Cluster('c', [able({}), able({ ECDH: 'old firmware' }), able({ ML_DSA_44: 'no ML-DSA' })], 1000)
