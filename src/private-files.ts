@@ -4,6 +4,8 @@ import {
   existsSync,
   linkSync,
   lstatSync,
+  readdirSync,
+  readFileSync,
   readlinkSync,
   realpathSync,
   renameSync,
@@ -59,7 +61,21 @@ function check(path: string, kind: 'file' | 'folder', forbidden: (stats: Stats) 
     )
   }
   if (kind === 'file') checkParent(dirname(target))
+  else readable(path, () => readdirSync(target))
   checkLinks(path)
+}
+
+/** The text of a file; undefined when it is not there. Throws OperatorError when it cannot be read. */
+export function readIfThere(path: string): string | undefined {
+  return readable(path, () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined))
+}
+
+function readable<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw new OperatorError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error })
+  }
 }
 
 /** @param option of chown, where a link itself is meant */

@@ -1,8 +1,7 @@
 /** The file `credentials` of a data folder. AWS SDKs and Tools Reference Guide, "Shared config and credentials files". */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { OperatorError } from '../errors.ts'
-import { replaceSecretFile } from '../private-files.ts'
+import { readIfThere, replaceSecretFile } from '../private-files.ts'
 
 export interface PlainAccessKey {
   readonly accessKeyId: string
@@ -15,7 +14,7 @@ export function credentialsFile(folder: string): string {
 
 /** The access key that the file of a folder has for an account. */
 export function readCredentials(folder: string, account: string): PlainAccessKey | undefined {
-  const [, , accessKeyId, secretAccessKey] = sectionOf(account).exec(read(credentialsFile(folder))) ?? []
+  const [, , accessKeyId, secretAccessKey] = sectionOf(account).exec(readIfThere(credentialsFile(folder)) ?? '') ?? []
   return accessKeyId === undefined ? undefined : { accessKeyId, secretAccessKey: secretAccessKey! }
 }
 
@@ -25,7 +24,7 @@ export function readCredentials(folder: string, account: string): PlainAccessKey
  */
 export function writeCredentials(folder: string, account: string, region: string, key: PlainAccessKey): void {
   const file = credentialsFile(folder)
-  const present = read(file)
+  const present = readIfThere(file) ?? ''
   const former = sectionOf(account).exec(present)
   const profile = former?.[1] ?? (present === '' ? 'default' : account)
   const section = sectionText(profile, account, region, key)
@@ -52,13 +51,4 @@ function sectionOf(account: string): RegExp {
     `^\\[(.*)\\]\n# administrator of account ${account}\naws_access_key_id = (.*)\naws_secret_access_key = (.*)\nregion = .*\n`,
     'm',
   )
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
-  }
 }

@@ -1,8 +1,8 @@
 /** `softhsm2.conf` of a data folder, which tells SoftHSM where the folder's token is: an absolute path, so it changes when the folder moves. */
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { OperatorError } from '../errors.ts'
-import { replaceSecretFile } from '../private-files.ts'
+import { readIfThere, replaceSecretFile } from '../private-files.ts'
 import type { DataFolder } from './data-folder.ts'
 
 const fileName = 'softhsm2.conf'
@@ -65,9 +65,8 @@ function configurationsOf({ hsms }: DataFolder['config']): string[] {
 
 /** Of a file that `init` wrote: a user's own is left alone. */
 function textOf(file: string): string | undefined {
-  if (!existsSync(file)) return undefined
-  const text = readFileSync(file, 'utf8')
-  return text.startsWith(heading) || formerText.test(text) ? text : undefined
+  const text = readIfThere(file)
+  return text !== undefined && (text.startsWith(heading) || formerText.test(text)) ? text : undefined
 }
 
 /** SoftHSM takes 1024 bytes of a line, and ends a value at these characters (SimpleConfigLoader.cpp). */

@@ -19,7 +19,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { readCredentials } from '../../src/cli/credentials.ts'
 import { openDataFolder } from '../../src/cli/data-folder.ts'
+import { settleSoftHsm } from '../../src/cli/softhsm-configuration.ts'
+import { OperatorError } from '../../src/errors.ts'
 import { type Installation, install, strongroom } from '../end-to-end/gateway.ts'
 
 const isRoot = process.geteuid!() === 0
@@ -54,6 +57,16 @@ function refusal(): string {
     return 'it is trusted'
   } catch (error) {
     return (error as Error).message
+  }
+}
+
+/** Root can read everything. */
+function asNobody(run: () => void): void {
+  if (isRoot) process.seteuid!(nobody)
+  try {
+    run()
+  } finally {
+    if (isRoot) process.seteuid!(0)
   }
 }
 
@@ -178,6 +191,27 @@ describe('A data folder', () => {
     chmodSync(inData('..2026_01_01/pin'), 0o444)
     expect(refusal()).toContain('is open to other users (mode 0444)')
   })
+
+  it.each(['strongroom.yaml', 'softhsm2.conf', 'credentials', 'tokens', '.'])(
+    'is refused in one line while %s cannot be read',
+    name => {
+      const open = () => {
+        const folder = openDataFolder({ data })
+        settleSoftHsm(folder, { write: false })
+        readCredentials(data, '000000000000')
+      }
+      settleSoftHsm(openDataFolder({ data }), { write: true })
+      if (isRoot) execFileSync('chown', ['-R', `${nobody}`, data])
+      asNobody(open)
+      chmodSync(inData(name), 0)
+      expect(() => asNobody(open)).toThrow(OperatorError)
+      expect(() => asNobody(open)).toThrow(
+        new RegExp(`^[^\n]*${name === '.' ? data : inData(name)}[^\n]* cannot be [^\n]*$`),
+      )
+      chmodSync(inData(name), 0o700)
+      asNobody(open)
+    },
+  )
 
   it.each(['init', 'serve', 'doctor'])('is checked by %s', async command => {
     chmodSync(inData('pin'), 0o666)

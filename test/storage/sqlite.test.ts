@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -380,6 +381,21 @@ describe('a SQLite file', () => {
       const opened = openFile(path, { create: true })
       await expect(opened).rejects.toBeInstanceOf(OperatorError)
       await expect(opened).rejects.toThrow(`storage ${path} cannot be opened: is its directory there`)
+    }
+  })
+
+  it('is not opened while this user may only read it', async () => {
+    const path = join(directory, 'read-only.db')
+    const storage = await openFile(path, { create: true })
+    await storage.close()
+    const user = process.geteuid!()
+    chmodSync(path, 0o444)
+    chmodSync(directory, 0o755)
+    if (user === 0) process.seteuid!(65534)
+    try {
+      await expect(openHere(sqlite(path))).rejects.toThrow(`storage ${path} cannot be locked: may this user write it`)
+    } finally {
+      if (user === 0) process.seteuid!(0)
     }
   })
 

@@ -22,7 +22,7 @@ const missing =
 
 const memory = ':memory:'
 
-/** By primary result code (sqlite.org/rescode.html). */
+/** By result code, extended or primary (sqlite.org/rescode.html). */
 const explanations: Readonly<Record<number, string>> = {
   5: 'is in use by another strongroom process',
   8: 'cannot be written: it is read-only',
@@ -31,6 +31,7 @@ const explanations: Readonly<Record<number, string>> = {
   13: 'cannot be written: the disk is full',
   14: 'cannot be opened: is its directory there, and may this user write in it?',
   26: 'is not a SQLite database',
+  3850: 'cannot be locked: may this user write it, and does its file system have locks?',
 }
 
 /**
@@ -48,9 +49,12 @@ export function sqlite(path: string, { create = false } = {}): Engine {
       if (path !== memory) verify(path, files)
     },
     violatesReference: error => resultCode(error) === foreignKeyViolation,
-    explain: error =>
-      (!create && isMissing(path) ? missing : explanations[resultCode(error) & 0xff]) ??
-      `cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
+    explain(error) {
+      if (!create && isMissing(path)) return missing
+      const code = resultCode(error)
+      const message = error instanceof Error ? error.message : String(error)
+      return explanations[code] ?? explanations[code & 0xff] ?? `cannot be opened: ${message}`
+    },
   }
 }
 
