@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { type Config, type ListenOverrides, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
@@ -15,6 +15,14 @@ const libraries = [
   '/usr/lib64/pkcs11/libsofthsm2.so',
   '/usr/local/lib/softhsm/libsofthsm2.so',
 ]
+
+/** What an errno value says of a folder. */
+const unwritable: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+}
 
 export interface DataFolder {
   readonly path: string
@@ -62,10 +70,10 @@ export function ensureDataFolder(folder: string): void {
   // Throws before anything is written.
   const softHsm = softHsmConfiguration(resolve(folder))
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    ensureFolder(resolve(folder))
     checkTrustedFolder(folder)
     const tokens = join(folder, 'tokens')
-    mkdirSync(tokens, { recursive: true, mode: 0o700 })
+    ensureFolder(tokens)
     // The PIN of a token that is there is the one that it was created with: if that is lost or was moved, a new one opens nothing.
     if (readdirSync(tokens).length === 0) ensurePin(join(folder, 'pin'))
     createSecretFile(join(folder, 'softhsm2.conf'), softHsm)
@@ -73,7 +81,30 @@ export function ensureDataFolder(folder: string): void {
   } catch (error) {
     if (error instanceof OperatorError) throw error
     const { code } = error as NodeJS.ErrnoException
-    throw new OperatorError(`the folder ${folder} cannot be written: ${code}`, { cause: error })
+    const reason = unwritable[code ?? ''] ?? code
+    throw new OperatorError(`the folder ${folder} cannot be created or written: ${reason}; --data names another`, {
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Creates a folder, and those above it that are missing. `recursive` of mkdirSync loops forever where an existing folder answers ENOENT for
+ * what is created in it, as /proc does.
+ */
+function ensureFolder(path: string): void {
+  if (dirname(path) !== path) ensureFolder(dirname(path))
+  const isFolder = () => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  const entry = lstatSync(path, { throwIfNoEntry: false })
+  if (entry === undefined) {
+    try {
+      mkdirSync(path, { mode: 0o700 })
+    } catch (error) {
+      // Another process may have created it meanwhile.
+      if (!isFolder()) throw error
+    }
+  } else if (!isFolder()) {
+    throw new OperatorError(`${path} is ${entry.isSymbolicLink() ? 'a symbolic link to no folder' : 'not a folder'}`)
   }
 }
 
