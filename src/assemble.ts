@@ -77,7 +77,12 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
     )
     const urls = { url: server.url, metricsUrl: metricsServer.url }
     log.info(urls, 'serving')
-    return { ...urls, reload: () => server.reload(), close: () => opened.disposeAsync() }
+    const close = async () => {
+      log.info({}, 'stopping')
+      await opened.disposeAsync()
+      log.info({}, 'stopped')
+    }
+    return { ...urls, reload: () => server.reload(), close }
   } catch (error) {
     await opened.disposeAsync()
     throw error

@@ -51,7 +51,8 @@ const flushDeadline = 1000
 /** Ends the process after so many milliseconds, unless it has ended by itself. */
 function exitAfter(milliseconds: number, code: number): void {
   setTimeout(() => {
-    if (code !== 0) process.stderr.write('strongroom: something does not close, ended without it\n')
+    if (code !== 0)
+      process.stderr.write(`strongroom: did not stop within ${closeDeadline / 1000} seconds; ended all the same\n`)
     process.exit(code)
   }, milliseconds).unref()
 }

@@ -108,6 +108,7 @@ describe('a gateway with TLS', () => {
     } finally {
       expect(await gateway.stop()).toBe(0)
     }
+    for (const msg of ['stopping', 'stopped']) await gateway.logged(fields => fields.msg === msg)
   })
 })
 
