@@ -6,6 +6,9 @@ import type { Duplex, Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { OperatorError } from '../errors.ts'
 
+/** Milliseconds to read what a child that is gone has written. */
+const readTime = 500
+
 /** The process entries of this folder. */
 export type Entry = 'worker/worker' | 'worker/provisioner' | 'doctor/inspector'
 
@@ -49,7 +52,18 @@ export function startChild(entry: Entry, argument: unknown, environment: Readonl
   const { promise: ended, resolve } = Promise.withResolvers<string>()
   child.on('error', error => resolve(error.message))
   child.on('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
-  return { process: child, socket: child.stdio[3] as Duplex, errors: child.stderr as Readable, ended }
+  const [socket, errors] = [child.stdio[3] as Duplex, child.stderr as Readable]
+  child.on('exit', () => closeAfterExit(child, [socket, errors]))
+  return { process: child, socket, errors, ended }
+}
+
+/** A process that the library has started may hold the other ends open. What the child has written itself is there by now, and read first. */
+function closeAfterExit(child: ChildProcess, streams: readonly Readable[]): void {
+  const close = () => {
+    for (const stream of streams) stream.destroy()
+  }
+  const timer = setTimeout(() => setImmediate(close), readTime)
+  child.on('close', () => clearTimeout(timer))
 }
 
 /** Out of file descriptors, spawn answers a child without streams and emits an error later; out of memory it throws. */
