@@ -58,7 +58,10 @@ class DatabaseThread implements SqlDatabase {
     // Its environment says where the compiled code is kept: without that the thread is slower by a second and larger by 25 MB.
     this.#worker = new Worker(file, { workerData, resourceLimits, env: SHARE_ENV })
     this.#worker.on('message', (answer: Answer) => this.#take(answer))
-    this.#worker.on('error', error => this.#end(error))
+    this.#worker.on('error', error => {
+      this.#ended ??= error
+    })
+    // Comes after all messages, as `error` need not.
     this.#worker.on('exit', () => this.#end(new Error('the thread of the database has ended')))
     this.opened = this.#wait(0)
   }
