@@ -180,7 +180,9 @@ export class HsmClient implements Hsm {
   }
 
   async destroyKey(material: string): Promise<void> {
-    await this.#call('destroyKey', encodeJson({ material }))
+    const { isWhole } = this.#backend
+    await this.#backend.callEach('destroyKey', encodeJson({ material }), this.#caller)
+    if (!isWhole) throw notEveryToken()
   }
 
   async inspectKey({ publicKey, checkValue, ...key }: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection> {
@@ -189,7 +191,7 @@ export class HsmClient implements Hsm {
     const inspections = answers.map(answer => decodeJson<KeyInspection>(answer))
     const found = inspections.find(({ fault }) => fault !== undefined) ?? {}
     if (found.fault !== 'missing' || this.#backend.isWhole) return found
-    throw new Failure('KeyUnavailableException', 'Not every token that may hold the key can be asked.')
+    throw notEveryToken()
   }
 
   async objects(): Promise<readonly HsmObject[]> {
@@ -227,6 +229,10 @@ function exactly(length: number, bytes: Uint8Array): Uint8Array {
   bytes.fill(0)
   const cause = new Error(`the HSM answered ${bytes.length} bytes instead of ${length}`)
   throw new Failure('KMSInternalException', '', { cause })
+}
+
+function notEveryToken(): Failure {
+  return new Failure('KeyUnavailableException', 'Not every token that may hold the key can be asked.')
 }
 
 /** Nobody is to wait for it who asks for another one: two large primes are searched for. */

@@ -116,7 +116,7 @@ export interface Hsm {
   verifyMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array, mac: Uint8Array): Promise<boolean>
   /** ECDH (NIST SP 800-56A, section 5.7.1.2): the raw x-coordinate. @param peer DER SubjectPublicKeyInfo on the same curve */
   deriveSharedSecret(key: HsmKey, peer: Uint8Array): Promise<Uint8Array>
-  /** Destroys the key object. An object that is not there is a success. */
+  /** Destroys the key object, on every token of a cluster; rejects where one cannot be asked. An object that is not there is a success. */
   destroyKey(material: string): Promise<void>
   /**
    * Looks at the object of a key: that it is there, does what only this key can do, and has its custody attributes. Every worker

@@ -119,6 +119,43 @@ describe('two tokens with the same keys', () => {
   })
 })
 
+describe('the destruction of a key of two tokens', () => {
+  async function onBoth(): Promise<string> {
+    const created = newMaterial()
+    for (const softHsm of [first, second]) {
+      const alone = await connectHsm({ ...softHsm.options, workers: 1 })
+      await alone.generateKey(created, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'to be destroyed')
+      await alone.close()
+    }
+    return created
+  }
+  async function isOn(softHsm: SoftHsm, material: string): Promise<boolean> {
+    const alone = await connectHsm({ ...softHsm.options, workers: 1 })
+    const objects = await alone.objects()
+    await alone.close()
+    return objects.some(({ id }) => id === material)
+  }
+
+  it('is done on both, whichever copies it to the other one', async () => {
+    const created = await onBoth()
+    await connect(both())
+    await hsm.destroyKey(created)
+    expect([await isOn(first, created), await isOn(second, created)]).toEqual([false, false])
+  })
+
+  it.each(['first', 'second'] as const)('is not said to be done while the %s cannot be asked', async away => {
+    const created = await onBoth()
+    faults[away].set('gone')
+    await connect(both())
+    await expect(hsm.destroyKey(created)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    expect(await isOn({ first, second }[away], created)).toBe(true)
+    faults[away].clear()
+    await vi.waitUntil(() => hsm.health.workers === 2, patient)
+    await hsm.destroyKey(created)
+    expect([await isOn(first, created), await isOn(second, created)]).toEqual([false, false])
+  })
+})
+
 describe('a key that one of two tokens has made without telling', () => {
   // Of one that no worker can make in the end, and of one that every worker dies of, with those that start then.
   it.each([
