@@ -31,7 +31,7 @@ function forbiddenToSecrets({ uid }: Stats): number {
   return uid === 0 ? 0o027 : 0o077
 }
 
-/** Throws OperatorError when others may read or change the file, or can have written it. One that is not there is nobody's. */
+/** Throws OperatorError when others may read or change the file, or could have written it. A missing file passes. */
 export function checkSecretFile(path: string): void {
   check(path, 'file', forbiddenToSecrets, 'chmod 600')
 }

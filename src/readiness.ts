@@ -75,5 +75,6 @@ async function askCanary(hsm: string, storage: Storage, hsms: Hsms): Promise<voi
   if (!canary) throw new Error('no canary key')
   const song = Buffer.from('canary')
   const blob = await encryptBlob(hsms, canary.material, song)
-  if (!song.equals(await decryptBlob(hsms, canary.material, blob))) throw new Error('the canary does not sing')
+  if (!song.equals(await decryptBlob(hsms, canary.material, blob)))
+    throw new Error('the canary key did not decrypt what it had encrypted')
 }

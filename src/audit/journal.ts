@@ -169,7 +169,7 @@ export class FileJournal implements Journal {
   }
 
   /**
-   * A file that was deleted or moved away takes what is written with it, and one that somebody else has written or truncated is
+   * A file that was deleted or moved away takes what is written with it, and one that another process has written or truncated is
    * not certain to hold whole records. Rejects until the file is in its place again, or the gateway is restarted.
    */
   async #extend(bytes: Uint8Array): Promise<void> {
@@ -177,12 +177,13 @@ export class FileJournal implements Journal {
     for (let offset = 0; offset < bytes.length; ) offset += (await this.#file.write(bytes, offset)).bytesWritten
     const [size, expected] = [await this.#file.size(), this.#size + bytes.length]
     this.#torn = false
-    if (size !== expected) throw new Error(`somebody else changed the audit file: ${size} bytes instead of ${expected}`)
+    if (size !== expected)
+      throw new Error(`another process changed the audit file: ${size} bytes instead of ${expected}`)
   }
 
   async #cut(): Promise<void> {
     // Truncation beyond the end would fill up with zeros.
-    if ((await this.#file.size()) < this.#size) throw new Error('somebody else truncated the audit file')
+    if ((await this.#file.size()) < this.#size) throw new Error('another process truncated the audit file')
     await this.#file.truncate(this.#size)
     this.#torn = false
   }
