@@ -22,12 +22,12 @@ export const doctor = command(program => {
   program
     .command('doctor')
     .description(
-      'find out what each HSM can do, by trying it: keys, algorithms, limits, latency; exit code 1 when one is no use',
+      'find out what each HSM can do, by trying it: keys, algorithms, limits, latency; exit code 1 if one is unusable',
     )
     .addOption(dataOption())
     .addOption(configOption())
     .option('--hsm <name>', 'only this HSM')
-    .option('--json', 'answer the reports as JSON')
+    .option('--json', 'print the reports as JSON')
     .option('--write-profile <file>', 'write what was found as a profile, for "profile: ./file" in the configuration')
     .option('--force', 'try the PIN even though an earlier try was wrong: it may lock the token')
     .action(async (options: DoctorOptions) => {

@@ -18,7 +18,7 @@ const poolThreads = '1'
 export const serve = command(program => {
   program
     .command('serve')
-    .description('serve the AWS KMS API until SIGTERM or SIGINT, then finish what is in flight')
+    .description('serve the AWS KMS API until SIGTERM or SIGINT, then finish open requests')
     .addOption(dataOption())
     .addOption(configOption())
     .option('--host <address>', 'address to listen on, instead of the configured one')

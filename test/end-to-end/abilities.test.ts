@@ -157,7 +157,7 @@ describe('what the HSM cannot do is refused by name, with the reason', () => {
     ECC_NIST_P384: 'Key spec ECC_NIST_P384 is not supported by this HSM: not in this firmware.',
     ECC_NIST_P521: 'Key usage SIGN_VERIFY of key spec ECC_NIST_P521 is not supported by this HSM: not in this firmware.',
     HMAC_224:      'Key usage GENERATE_VERIFY_MAC of key spec HMAC_224 is not supported by this HSM: not in this firmware.',
-    ML_DSA_44:     'Key spec ML_DSA_44 is not supported by this HSM: it has no mechanism that makes such keys.',
+    ML_DSA_44:     'Key spec ML_DSA_44 is not supported by this HSM: the HSM has no mechanism to generate such keys.',
     ML_KEM_512:    `Key usage ENCAPSULATE_DECAPSULATE of key spec ML_KEM_512 is not supported: ${pkcs11js}.`,
     ML_KEM_768:    `Key usage ENCAPSULATE_DECAPSULATE of key spec ML_KEM_768 is not supported: ${pkcs11js}.`,
     ML_KEM_1024:   `Key usage ENCAPSULATE_DECAPSULATE of key spec ML_KEM_1024 is not supported: ${pkcs11js}.`,
@@ -170,7 +170,7 @@ describe('what the HSM cannot do is refused by name, with the reason', () => {
   })
 
   it.each([
-    ['ML_KEM_768', 'Key spec ML_KEM_768 is not supported by this HSM: it has no mechanism that makes such keys.'],
+    ['ML_KEM_768', 'Key spec ML_KEM_768 is not supported by this HSM: the HSM has no mechanism to generate such keys.'],
     ['SM2', reasons.SM2!],
     ['ECC_NIST_P384', reasons.ECC_NIST_P384!],
   ] as const)('a data key pair of %s', async (spec, reason) => {

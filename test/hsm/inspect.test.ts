@@ -73,9 +73,9 @@ describe('inspectHsm', () => {
     const { survey, problems } = await inspectHsm({ ...faulty, profile: 'cloudhsm' })
     expect(problems).toEqual([])
     expect(survey!.lacks).toMatchObject({
-      RSA_2048: 'it has no mechanism that makes such keys',
+      RSA_2048: 'the HSM has no mechanism to generate such keys',
       HMAC_384: 'C_SignInit: CKR_MECHANISM_INVALID (0x70)',
-      HMAC_512: 'it has no mechanism 0x271',
+      HMAC_512: 'the HSM has no mechanism 0x271',
       ECDH: 'C_DeriveKey: CKR_FUNCTION_FAILED (0x6)',
     })
     // The profile says that there is no EdDSA.

@@ -64,8 +64,8 @@ export function lacksOf({ lacks, oaepHashes }: Profile, mechanisms: ReadonlySet<
 
 function absence(ability: string, mechanism: number): string {
   return ability in keySpecs
-    ? 'it has no mechanism that makes such keys'
-    : `it has no mechanism 0x${mechanism.toString(16)}`
+    ? 'the HSM has no mechanism to generate such keys'
+    : `the HSM has no mechanism 0x${mechanism.toString(16)}`
 }
 
 const oaepAlgorithms = ['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256'] as const
