@@ -148,9 +148,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
   async close(drained: Promise<void>): Promise<void> {
     this.#closing.abort()
     this.#silence.stop()
-    // Not killed: SoftHSM rewrites the token's file at a login, and half of it is a token that is gone.
-    void this.#starting?.end(endGrace)
-    this.#processes.endSpare(endGrace)
+    this.#endStarts()
     await drained
     await this.#replacing?.catch(() => undefined)
     for (const worker of this.#all()) void worker.end(endGrace)
@@ -278,6 +276,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
   }
 
   async #startWorker(): Promise<void> {
+    if (this.#isStopped) throw new StartError({ message: 'The PIN was refused before.', reason: 'unavailable' })
     const worker = this.#processes.take()
     this.#starting = worker
     try {
@@ -315,6 +314,12 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.ivLength = own
   }
 
+  /** Ends those that have not logged in. Not at once: SoftHSM rewrites the token's file at a login, and half of it is a token that is gone. */
+  #endStarts(): void {
+    void this.#starting?.end(endGrace)
+    this.#processes.endSpare(endGrace)
+  }
+
   #newWorker(): WorkerProcess {
     const argument = workerArgument(this.#options, this.#profile)
     return new WorkerProcess(argument, workerEnvironment(this.#options, argument), this)
@@ -337,6 +342,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#log('error', 'The PIN was refused; it is not tried again before a restart.', { reason: reason.message })
     this.#down = { state: 'pinRefused', reason }
     for (const worker of this.#workers) worker.kill()
+    this.#endStarts()
     this.#events.changed()
   }
 

@@ -261,6 +261,23 @@ describe('a PIN that was changed while the gateway ran', () => {
   })
 })
 
+describe('a PIN that one worker is refused while another one starts', () => {
+  it.each([
+    ['is about to start', 0],
+    ['has loaded the library', 1],
+  ])('is not tried by that one, when it %s', async (_when, initialised) => {
+    await connect({ profile: profileIn('asynchronous') })
+    const slowly = ['count C_Initialize after', 'delay C_GetSlotList 2s']
+    faults.set('count C_Login', ...slowly, 'fail C_Login CKR_PIN_INCORRECT', 'forget-login')
+    process.kill(messages('An HSM worker is ready.')[0]!.pid as number, 'SIGKILL')
+    await vi.waitUntil(() => faults.counts()[1]!.hits >= initialised, patient)
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    await vi.waitUntil(() => messages('An HSM worker could not start.').length === 1, patient)
+    expect(faults.counts()[0]!.calls).toBe(1)
+    expect(hsm.health.state).toBe('pinRefused')
+  })
+})
+
 describe('the creation of a key', () => {
   const create = (id: string) => hsm.generateKey(id, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'created')
   const count = async (id: string) => (await hsm.objects()).filter(object => object.id === id).length
