@@ -79,11 +79,11 @@ function page(): string {
   return `<!-- Written by scripts/algorithms.ts from the tables of the code: npm run catalogue. -->
 # Algorithms
 
-What each key can do, and on which HSM. **Only those in software were tried**: SoftHSM and NSS by all tests, Kryoptic where it is
-there. The other columns are the vendors' documentation, and \`strongroom doctor\` says what is true of yours.
+What each key spec supports, and on which HSM. **Only software tokens have been tested**: SoftHSM and NSS by all tests, Kryoptic where it is
+installed. The other columns follow the vendors' documentation; run \`strongroom doctor\` to find out what yours supports.
 
-\`yes\`: on the HSM. \`worker\`: the HSM does the RSA operation, and the worker takes away the padding, unless \`strictCustody\` forbids it.
-\`no\`: refused with \`UnsupportedOperationException\`. \`?\`: depends, see below. Messages are hashed by the worker; messages of type
+\`yes\`: on the HSM. \`worker\`: the HSM does the RSA operation, and the worker removes the padding, unless \`strictCustody\` forbids it.
+\`no\`: refused with \`UnsupportedOperationException\`. \`?\`: depends on the device, see below. Messages are hashed by the worker; messages of type
 \`EXTERNAL_MU\` are refused on every HSM. An HSM without \`SYMMETRIC_DEFAULT\` cannot be used at all: the gateway needs such keys itself.
 
 ${[row(heading), line(heading), ...tableRows()].join('\n')}
