@@ -33,6 +33,12 @@ if ! cmp -s package-lock.json node_modules/.strongroom-installed; then
     echo "Node.js 20 or newer, with npm, is needed: see https://nodejs.org" >&2
     exit 1
   fi
+  place=$PWD
+  [ ! -e node_modules ] || place=$PWD/node_modules
+  if [ ! -w "$place" ]; then
+    echo "Cannot install npm packages: no permission to write to $place. Let its owner run ./scripts/start once." >&2
+    exit 1
+  fi
   echo "Installing npm packages" >&2
   # Of all packages, only these two have a script that is needed: the Node.js that runs the project, and the native addon.
   npm ci --ignore-scripts --loglevel=error >/dev/null

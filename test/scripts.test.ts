@@ -124,6 +124,22 @@ describe('scripts/start', () => {
     expect(start().output).toMatch(/^Node\.js 20 or newer/)
   })
 
+  it.each(['', 'node_modules'])('says who must run it where packages are missing and ./%s is read-only', place => {
+    if (place === '') rmSync(join(project, 'node_modules'), { recursive: true })
+    else rmSync(join(project, 'node_modules/.strongroom-installed'))
+    for (const name of ['node', 'npm']) standIn(name, '')
+    for (const path of [project, join(project, place)]) chmodSync(path, 0o555)
+    chmodSync(folder, 0o755)
+    // Root may write anywhere.
+    const nobody = process.getuid!() === 0 ? { uid: 65534, gid: 65534 } : {}
+    const { status, stderr } = spawnSync(join(project, 'scripts/start'), { env: { PATH: bin }, ...nobody })
+    for (const path of [project, join(project, place)]) chmodSync(path, 0o755)
+    expect({ status, stderr: `${stderr}` }).toEqual({
+      status: 1,
+      stderr: `Cannot install npm packages: no permission to write to ${join(project, place)}. Let its owner run ./scripts/start once.\n`,
+    })
+  })
+
   it('installs again after an installation that did not end', () => {
     rmSync(join(project, 'node_modules/.strongroom-installed'))
     standIn('node', `exec ${shellQuoted(process.execPath)} "$@"`)
