@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { hasOpenssl, makeCertificate } from '../server/certificates.ts'
 import { answersIn, everythingFrom, open } from '../server/raw-requests.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
@@ -22,8 +22,10 @@ beforeAll(async () => {
   slow = everythingFrom(socket)
   socket.write('POST / HTTP/1.1\r\nhost: x\r\n')
 })
-afterEach(() => {
+afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy()
+  // A refused one stays for up to two seconds. With those of the next test they could be more than the gateway has room for.
+  await vi.waitUntil(async () => (await openConnections()) < 10, { timeout: 10_000, interval: 100 })
 })
 afterAll(async () => {
   await gateway?.stop()
@@ -35,6 +37,11 @@ async function opened(url = gateway.url): Promise<Socket> {
   const socket = await open(url)
   sockets.push(socket)
   return socket
+}
+
+async function openConnections(): Promise<number> {
+  const metrics = await (await fetch(`${gateway.metricsUrl}/metrics`)).text()
+  return Number(/^strongroom_connections (\d+)$/m.exec(metrics)![1])
 }
 
 /** MiB of memory that the gateway process holds. */
