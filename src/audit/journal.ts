@@ -35,7 +35,8 @@ export async function openJournal(path: string, { awaited = false } = {}): Promi
     await syncDirectory(dirname(path))
     const size = await mendLastLine(file, path)
     await file.datasync()
-    return new FileJournal(fileOf(file, path, await file.stat()), size, `${(await file.stat()).ino}`)
+    const stats = await file.stat()
+    return new FileJournal(fileOf(file, path, stats), size, `${stats.ino}`)
   } catch (error) {
     await file?.close()
     if (error instanceof OperatorError) throw error
