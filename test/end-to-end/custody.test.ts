@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import { installFaults } from './faults.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { refusal, send } from './requests.ts'
 
@@ -18,13 +18,7 @@ let sealKey: unknown
 
 beforeAll(async () => {
   installation = await install()
-  const folder = join(installation.folder, 'faults')
-  mkdirSync(folder)
-  faults = new FaultHsm(folder)
-  installation.configure(({ hsms }) => {
-    hsms.softhsm!.library = faults.library
-    Object.assign(hsms.softhsm!.environment, faults.environment())
-  })
+  faults = installFaults(installation)
   const database = new DatabaseSync(join(installation.folder, 'strongroom.db'))
   sealKey = database.prepare("select material from system_keys where purpose = 'seal'").get()!.material
   database.close()

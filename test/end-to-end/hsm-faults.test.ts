@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import { installFaults } from './faults.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { objectsOn } from './objects.ts'
 import { refusal, send } from './requests.ts'
@@ -17,13 +17,7 @@ let kms: KMS
 
 beforeAll(async () => {
   installation = await install({ workers: 2 })
-  const folder = join(installation.folder, 'faults')
-  mkdirSync(folder)
-  faults = new FaultHsm(folder)
-  installation.configure(({ hsms }) => {
-    hsms.softhsm!.library = faults.library
-    Object.assign(hsms.softhsm!.environment, faults.environment())
-  })
+  faults = installFaults(installation)
   await start()
 })
 beforeEach(() => faults.clear())

@@ -1,9 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import { installFaults } from './faults.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 
 /** The processes of a gateway: which of them loads native code, how long they live, what happens when there can be no more. */
@@ -17,13 +18,7 @@ let gateway: Gateway
 
 beforeAll(async () => {
   installation = await install({ workers: 2 })
-  const folder = join(installation.folder, 'faults')
-  mkdirSync(folder)
-  faults = new FaultHsm(folder)
-  installation.configure(({ hsms }) => {
-    hsms.softhsm!.library = faults.library
-    Object.assign(hsms.softhsm!.environment, faults.environment())
-  })
+  faults = installFaults(installation)
 })
 beforeEach(async () => {
   faults.clear()
