@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { connectHsms, openAudit, openDatabase } from '../assemble.ts'
 import { administratorKeyFromEnvironment, type Config, type HsmConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
-import { profileOf } from '../hsm/profiles.ts'
+import { profileOf } from '../hsm/profiles/find-profile.ts'
 import { provisionHsm } from '../hsm/provision.ts'
 import type { Storage } from '../storage/storage.ts'
 import {

@@ -29,7 +29,7 @@ export interface Child {
 const shell = '[ "$(ulimit -Hc)" = 0 ] || ulimit -c 0; exec nice -n 5 "$@"'
 
 /**
- * The child ends when this process does, however it does: see worker/watchdog.ts.
+ * The child ends when this process does, however it does: see worker/gateway-watch.ts.
  *
  * @param argument handed over as JSON on the command line, where everyone can read it: no secrets
  * @param environment the whole environment of the child: nothing else is inherited, but for the place of compiled code
@@ -38,7 +38,7 @@ const shell = '[ "$(ulimit -Hc)" = 0 ] || ulimit -c 0; exec nice -n 5 "$@"'
 export function startChild(entry: Entry, argument: unknown, environment: Readonly<Record<string, string>>): Child {
   const command = [
     process.execPath,
-    `--import=${urlOf('worker/watchdog')}`,
+    `--import=${urlOf('worker/gateway-watch')}`,
     fileURLToPath(urlOf(entry)),
     JSON.stringify(argument),
     `${process.pid}`,

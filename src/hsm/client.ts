@@ -10,8 +10,10 @@ import type {
 import { Failure } from '../errors.ts'
 import type { Ability } from '../model/ability.ts'
 import type { SupportedKeySpec } from '../model/key-spec.ts'
-import type { Backend } from './backend.ts'
 import type { GeneratedKey, HeldKey, Hsm, HsmHealth, HsmKey, HsmObject, KeyInspection, KeyPair, Sealed } from './hsm.ts'
+import type { Backend } from './pool/backend.ts'
+import { gcmTagLength } from './profiles/profile.ts'
+import { encryptOaep, oaepHash, verifyMessage } from './public-key-crypto.ts'
 import {
   type CallName,
   decodeBoolean,
@@ -24,9 +26,7 @@ import {
   encodeParts,
   encodeRandom,
   type InspectionRequest,
-} from './messages.ts'
-import { encryptOaep, oaepHash, verifyMessage } from './outside.ts'
-import { gcmTagLength } from './profiles/profile.ts'
+} from './wire/messages.ts'
 
 /** Callers whose clients are kept; more only cost a little more each. */
 const mostClients = 1000

@@ -1,9 +1,9 @@
 /** From the configuration of an HSM to an HSM. */
 import { HsmClient } from './client.ts'
-import { Cluster, ivLengthOf } from './cluster.ts'
 import type { Hsm } from './hsm.ts'
-import type { TokenAddress } from './worker/connection.ts'
-import { Workers, type WorkersOptions } from './workers.ts'
+import { Cluster, ivLengthOf } from './pool/cluster.ts'
+import { Workers, type WorkersOptions } from './pool/dispatcher.ts'
+import type { TokenAddress } from './token/connection.ts'
 
 /** What one of several tokens with the same keys has to itself; the rest is that of the HSM. */
 export type MemberOptions = Partial<TokenAddress & Pick<WorkersOptions, 'pinFile' | 'pinVariable' | 'environment'>>

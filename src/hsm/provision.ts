@@ -1,7 +1,7 @@
 /** Creates the token of an HSM whose profile says that anyone may do so. */
 import { OperatorError } from '../errors.ts'
 import { runChild } from './child.ts'
-import { profileOf } from './profiles.ts'
+import { profileOf } from './profiles/find-profile.ts'
 
 export interface ProvisionOptions {
   readonly library: string

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Backend } from '../../src/hsm/backend.ts'
 import { HsmClient } from '../../src/hsm/client.ts'
-import { encodeSealed } from '../../src/hsm/messages.ts'
+import type { Backend } from '../../src/hsm/pool/backend.ts'
+import { encodeSealed } from '../../src/hsm/wire/messages.ts'
 
 /** What a worker answers is looked at before it is believed. */
 

@@ -1,7 +1,7 @@
 /** A process that gives a new NSS database its user PIN: arguments are the library, its parameters and the PIN file. */
-import { loadLibrary, tokens } from '../../src/hsm/worker/connection.ts'
-import { userType } from '../../src/hsm/worker/cryptoki.ts'
-import { readPin } from '../../src/hsm/worker/pin.ts'
+import { loadLibrary, tokens } from '../../src/hsm/token/connection.ts'
+import { userType } from '../../src/hsm/token/cryptoki.ts'
+import { readPin } from '../../src/hsm/token/pin.ts'
 
 const [library, libraryParameters, pinFile] = process.argv.slice(2)
 const cryptoki = loadLibrary({ library: library!, libraryParameters })

@@ -8,7 +8,7 @@ import { createMaterial } from '../../src/operations/materials.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
-import { twin } from '../hsm/twin.ts'
+import { twin } from '../hsm/token/twin.ts'
 import { type House, openHouse } from './house.ts'
 
 const minute = 60_000

@@ -1,11 +1,11 @@
 /** Finds out what an HSM can do, for an operator who wants to know why it does not. */
 import { OperatorError } from '../../errors.ts'
 import { runChild } from '../child.ts'
+import { profileOf } from '../profiles/find-profile.ts'
 import type { Profile } from '../profiles/profile.ts'
-import { profileOf } from '../profiles.ts'
-import type { TokenAddress } from '../worker/connection.ts'
-import type { LibraryInfo, SlotToken } from '../worker/cryptoki.ts'
-import type { PinSource } from '../worker/pin.ts'
+import type { TokenAddress } from '../token/connection.ts'
+import type { LibraryInfo, SlotToken } from '../token/cryptoki.ts'
+import type { PinSource } from '../token/pin.ts'
 import type { Survey } from './findings.ts'
 
 export interface InspectOptions extends TokenAddress, PinSource {

@@ -4,14 +4,14 @@ import type { EncryptionAlgorithmSpec, KeyUsageType, MacAlgorithmSpec, SigningAl
 import pkcs11js from 'pkcs11js'
 import { type Ability, type Lacks, whyNotAnywhere } from '../../model/ability.ts'
 import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
-import { oaepHash } from '../outside.ts'
 import type { Profile } from '../profiles/profile.ts'
-import { lacksOf } from '../worker/capabilities.ts'
-import type { Connection } from '../worker/connection.ts'
-import type { Template } from '../worker/cryptoki.ts'
-import type { Gcm } from '../worker/gcm.ts'
-import { keyMechanisms } from '../worker/mechanisms.ts'
-import { type Attempt, attempt, findGcm, inSessionOfItsOwn, probe } from '../worker/probe.ts'
+import { oaepHash } from '../public-key-crypto.ts'
+import { lacksOf } from '../token/capabilities.ts'
+import type { Connection } from '../token/connection.ts'
+import type { Template } from '../token/cryptoki.ts'
+import type { Gcm } from '../token/gcm.ts'
+import { keyMechanisms } from '../token/mechanisms.ts'
+import { type Attempt, attempt, findGcm, inSessionOfItsOwn, probe } from '../token/probe.ts'
 import {
   agreement,
   dataKeyPair,

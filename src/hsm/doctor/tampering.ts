@@ -1,13 +1,13 @@
 /** What a token answers to a ciphertext or a signature that is not right: for doctor. */
 import type { EncryptionAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
-import { encryptOaep, oaepHash } from '../outside.ts'
 import { gcmIvLengths, gcmTagLength } from '../profiles/profile.ts'
+import { encryptOaep, oaepHash } from '../public-key-crypto.ts'
 import { CryptokiError, failureFrom } from '../return-codes.ts'
-import type { Connection } from '../worker/connection.ts'
-import { type Gcm, opening, sealing } from '../worker/gcm.ts'
-import { rsaOaep } from '../worker/mechanisms.ts'
-import { inSessionOfItsOwn } from '../worker/probe.ts'
-import { signing } from '../worker/signatures.ts'
+import type { Connection } from '../token/connection.ts'
+import { type Gcm, opening, sealing } from '../token/gcm.ts'
+import { rsaOaep } from '../token/mechanisms.ts'
+import { inSessionOfItsOwn } from '../token/probe.ts'
+import { signing } from '../token/signatures.ts'
 import type { TrialKey } from './exercises.ts'
 
 export interface Tampering {

@@ -1,7 +1,8 @@
 /** A profile of an HSM that nobody has described, from what was found out about it. */
-import { profileText } from '../profile-file.ts'
+
+import { profileOf } from '../profiles/find-profile.ts'
 import type { Profile } from '../profiles/profile.ts'
-import { profileOf } from '../profiles.ts'
+import { profileText } from '../profiles/profile-file.ts'
 import type { Survey } from './findings.ts'
 
 /** @param basedOn the profile that it was inspected with, as the configuration names it */

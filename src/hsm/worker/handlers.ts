@@ -1,6 +1,10 @@
 /** The worker's side of each message: unpacks a request, asks the HSM, packs its answer. */
 import { Failure } from '../../errors.ts'
 import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from '../return-codes.ts'
+import { PinRefused } from '../token/connection.ts'
+import { FormChanged } from '../token/gcm.ts'
+import type { Pkcs11 } from '../token/pkcs11.ts'
 import {
   type CallName,
   calls,
@@ -20,12 +24,8 @@ import {
   type PublicKeyUse,
   repeated,
   status,
-} from '../messages.ts'
-import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from '../return-codes.ts'
+} from '../wire/messages.ts'
 import { type Awaitable, settle, whenDone } from './awaitable.ts'
-import { PinRefused } from './connection.ts'
-import { FormChanged } from './gcm.ts'
-import type { Pkcs11 } from './pkcs11.ts'
 
 /**
  * @param again another worker may have done it already

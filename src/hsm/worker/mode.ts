@@ -1,5 +1,5 @@
 /** How a worker calls the library, chosen by how long its functions take. */
-import type { Latency } from './capabilities.ts'
+import type { Latency } from '../token/capabilities.ts'
 
 /**
  * `synchronous`: one call at a time, in the main thread. `asynchronous`: C_*Init in the main thread, what follows in libuv's pool,

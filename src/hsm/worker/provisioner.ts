@@ -2,9 +2,9 @@
 import pkcs11js from 'pkcs11js'
 import { OperatorError } from '../../errors.ts'
 import type { ProvisionOptions } from '../provision.ts'
-import { loadLibrary, tokens } from './connection.ts'
-import { type Cryptoki, type SlotToken, userType } from './cryptoki.ts'
-import { readPin } from './pin.ts'
+import { loadLibrary, tokens } from '../token/connection.ts'
+import { type Cryptoki, type SlotToken, userType } from '../token/cryptoki.ts'
+import { readPin } from '../token/pin.ts'
 import { reportOn } from './report.ts'
 
 await reportOn(async (options: Omit<ProvisionOptions, 'environment'>): Promise<'created' | 'present'> => {

@@ -1,9 +1,9 @@
 /** A thread of a worker: does one call at a time, and sleeps until there is one. See threads.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { attach } from './connection.ts'
+import { attach } from '../token/connection.ts'
+import { Pkcs11 } from '../token/pkcs11.ts'
 import { Desks } from './desks.ts'
 import { answerTo } from './handlers.ts'
-import { Pkcs11 } from './pkcs11.ts'
 import type { ThreadData } from './threads.ts'
 
 const { argument, capabilities, slot, desks: shared } = workerData as ThreadData

@@ -4,9 +4,9 @@
  */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { WorkerArgument } from '../worker-argument.ts'
-import type { Capabilities } from './capabilities.ts'
-import type { Handle } from './cryptoki.ts'
+import type { Capabilities } from '../token/capabilities.ts'
+import type { Handle } from '../token/cryptoki.ts'
+import type { WorkerArgument } from '../wire/worker-argument.ts'
 import { Desks, type SharedDesks } from './desks.ts'
 import type { Answer } from './handlers.ts'
 

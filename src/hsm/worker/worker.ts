@@ -1,15 +1,23 @@
 /** A worker process: when it is told to, loads the native library and logs in; then answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
 import type { CustodyFault } from '../../model/key.ts'
-import { FrameReader, FrameWriter } from '../frames.ts'
-import { calls, encodeJson, openToken, type StartFailure, startId, status, type WorkerReport } from '../messages.ts'
-import type { WorkerArgument } from '../worker-argument.ts'
+import { type Connection, connect, PinRefused } from '../token/connection.ts'
+import { Pkcs11 } from '../token/pkcs11.ts'
+import { probe } from '../token/probe.ts'
+import { FrameReader, FrameWriter } from '../wire/frames.ts'
+import {
+  calls,
+  encodeJson,
+  openToken,
+  type StartFailure,
+  startId,
+  status,
+  type WorkerReport,
+} from '../wire/messages.ts'
+import type { WorkerArgument } from '../wire/worker-argument.ts'
 import { type Awaitable, whenDone } from './awaitable.ts'
-import { type Connection, connect, PinRefused } from './connection.ts'
 import { type Answer, answerTo, laneOf } from './handlers.ts'
 import { fastestMode, type Mode } from './mode.ts'
-import { Pkcs11 } from './pkcs11.ts'
-import { probe } from './probe.ts'
 import { ThreadPool } from './threads.ts'
 
 /** Calls that wait in the socket and in this process keep the library busy while answers are on their way: so many are enough. */

@@ -1,0 +1,132 @@
+/** Several tokens that hold the same keys, because their vendor copies every key from one to the others: one HSM to all who use it. */
+import { performance } from 'node:perf_hooks'
+import { Failure, type FailureCode } from '../../errors.ts'
+import type { Ability } from '../../model/ability.ts'
+import type { HsmHealth } from '../hsm.ts'
+import type { CallName } from '../wire/messages.ts'
+import type { Backend, CallOptions } from './backend.ts'
+import { deadlineFactor, type Workers } from './dispatcher.ts'
+
+/** Failures after which another member may do better: it is reached, has less to do, or has the key that was not copied yet. */
+const others: ReadonlySet<FailureCode> = new Set([
+  'KeyUnavailableException',
+  'ThrottlingException',
+  'KMSInvalidStateException',
+])
+
+export class Cluster implements Backend {
+  readonly name: string
+  readonly #members: readonly Workers[]
+
+  readonly #deadline: number
+
+  /** @param deadline of a call, in milliseconds, however many members it is given to */
+  constructor(name: string, members: readonly Workers[], deadline: number) {
+    this.name = name
+    this.#members = members
+    this.#deadline = deadline
+  }
+
+  /** Resolves when one member is ready, as the others go on trying; rejects with the OperatorError of the first when none is. */
+  async start(): Promise<void> {
+    const starts = await Promise.allSettled(this.#members.map(member => member.start()))
+    const failed = starts.filter(start => start.status === 'rejected')
+    if (failed.length === starts.length) throw failed[0]!.reason
+    for (const [index, start] of starts.entries()) {
+      if (start.status === 'rejected') this.#members[index]!.startLater((start.reason as Error).cause)
+    }
+  }
+
+  get ivLength(): number {
+    return ivLengthOf(this.#members) ?? this.#members[0]!.ivLength
+  }
+
+  /** What one of them cannot do the cluster cannot: any of them may be asked. */
+  whyNot(ability: Ability): string | undefined {
+    return this.#members.map(member => member.whyNot(ability)).find(reason => reason !== undefined)
+  }
+
+  get pending(): number {
+    return this.#members.reduce((sum, { pending }) => sum + pending, 0)
+  }
+
+  /** That of the members that are ready; without one, that of the first. */
+  get health(): HsmHealth {
+    const all = this.#members.map(({ health }) => health)
+    const { state, reason } = all.find(({ state }) => state === 'ready') ?? all[0]!
+    const sum = (count: (health: HsmHealth) => number) => all.reduce((total, health) => total + count(health), 0)
+    return { state, reason, workers: sum(({ workers }) => workers), starts: sum(({ starts }) => starts) }
+  }
+
+  async call(name: CallName, payload: Buffer, caller: string, { undo }: CallOptions = {}): Promise<Buffer> {
+    const until = performance.now() + this.#deadline * deadlineFactor(name)
+    const untried = new Set(this.#members)
+    let missing = 0
+    let mayExist = false
+    const options = {
+      until,
+      undo:
+        undo &&
+        (() => {
+          mayExist = true
+          undo()
+        }),
+    }
+    try {
+      for (;;) {
+        const member = leastBusy([...untried].filter(isReady)) ?? [...untried][0]!
+        untried.delete(member)
+        try {
+          return await member.call(name, Buffer.from(payload), caller, options)
+        } catch (error) {
+          if (isMissing(error)) missing++
+          const mayHelp = error instanceof Failure && others.has(error.code) && [...untried].some(isReady)
+          // A key that one may have made is not made by another: these would be two keys of one CKA_ID.
+          if (mayHelp && !mayExist && performance.now() < until) continue
+          // One that could not be asked may hold the key.
+          throw isMissing(error) && missing < this.#members.length ? notKnown(error) : error
+        }
+      }
+    } finally {
+      payload.fill(0)
+    }
+  }
+
+  get isWhole(): boolean {
+    return this.#members.every(isReady)
+  }
+
+  async callEach(name: CallName, payload: Buffer, caller: string): Promise<readonly Buffer[]> {
+    const ready = this.#members.filter(isReady)
+    const asked = ready.length === 0 ? this.#members.slice(0, 1) : ready
+    return (await Promise.all(asked.map(member => member.callEach(name, payload, caller)))).flat()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#members.map(member => member.close()))
+  }
+}
+
+/** Of those that are ready, which all make the same; undefined as long as there are none. */
+export function ivLengthOf(members: readonly Workers[]): number | undefined {
+  return members.find(({ health }) => health.workers > 0)?.ivLength
+}
+
+function isMissing(error: unknown): error is Failure {
+  return error instanceof Failure && error.code === 'KMSInvalidStateException'
+}
+
+function notKnown(cause: Failure): Failure {
+  return new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
+}
+
+function isReady({ health }: Workers): boolean {
+  return health.state === 'ready'
+}
+
+function leastBusy(members: readonly Workers[]): Workers | undefined {
+  return members.reduce<Workers | undefined>(
+    (best, member) => (best === undefined || member.pending < best.pending ? member : best),
+    undefined,
+  )
+}

@@ -1,0 +1,67 @@
+/** The calls that a worker has been given and has not settled. */
+
+import { calls, type Lane } from '../wire/messages.ts'
+import type { Call } from './call.ts'
+
+export interface Pending {
+  readonly call: Call
+  readonly sentAt: number
+  /** Its caller was told that it takes too long, but the worker is still at it; the worker is lost when it is not done by then. */
+  lateUntil?: number
+}
+
+export class PendingCalls {
+  /** By the id of their frames, in the order in which they were sent. */
+  readonly #byId = new Map<number, Pending>()
+  readonly #inLane: Record<Lane, number> = { cryptography: 0, generation: 0, management: 0 }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  in(lane: Lane): number {
+    return this.#inLane[lane]
+  }
+
+  add(id: number, pending: Pending): void {
+    this.#byId.set(id, pending)
+    this.#inLane[calls[pending.call.name].lane]++
+  }
+
+  get(id: number): Pending | undefined {
+    return this.#byId.get(id)
+  }
+
+  remove(id: number): void {
+    const pending = this.#byId.get(id)
+    if (pending === undefined) return
+    this.#byId.delete(id)
+    this.#inLane[calls[pending.call.name].lane]--
+  }
+
+  /** Those that use keys, in the order in which they were sent. */
+  reading(): readonly (readonly [id: number, Pending])[] {
+    return [...this.#byId].filter(([, { call }]) => calls[call.name].lane === 'cryptography')
+  }
+
+  overdue(now: number): readonly (readonly [id: number, Pending])[] {
+    return [...this.#byId].filter(([, pending]) => dueOf(pending) <= now)
+  }
+
+  /** When something is due next: performance.now(). */
+  get nextDue(): number {
+    return Math.min(...[...this.#byId.values()].map(dueOf))
+  }
+
+  /** Takes all of them: those whose callers still wait. The others are undone. */
+  takeAll(): readonly Call[] {
+    const all = [...this.#byId]
+    for (const [id] of all) this.remove(id)
+    for (const [, { call, lateUntil }] of all) if (lateUntil !== undefined) call.undo?.()
+    return all.filter(([, { lateUntil }]) => lateUntil === undefined).map(([, { call }]) => call)
+  }
+}
+
+function dueOf({ call, lateUntil }: Pending): number {
+  return lateUntil ?? call.deadline
+}

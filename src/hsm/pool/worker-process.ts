@@ -1,0 +1,313 @@
+/** The gateway's end of one worker process: sends it calls, settles them, and notices when it is of no use any more. */
+import { performance } from 'node:perf_hooks'
+import { OperatorError } from '../../errors.ts'
+import { type Child, diedOf, startChild } from '../child.ts'
+import { FrameReader, FrameWriter } from '../wire/frames.ts'
+import {
+  calls,
+  decodeFailure,
+  decodeJson,
+  type Lane,
+  openToken,
+  repeated,
+  type StartFailure,
+  startId,
+  status,
+  type WorkerReport,
+} from '../wire/messages.ts'
+import type { WorkerArgument } from '../wire/worker-argument.ts'
+import type { Mode } from '../worker/mode.ts'
+import { type Call, timedOut } from './call.ts'
+import { type Pending, PendingCalls } from './pending-calls.ts'
+
+/** A worker that could not start. */
+export class StartError extends OperatorError {
+  override readonly name = 'StartError'
+  readonly reason: StartFailure['reason']
+
+  constructor({ message, reason }: StartFailure) {
+    super(message)
+    this.reason = reason
+  }
+}
+
+/** Why a call came back: see `status`. */
+export type Undone = 'loginLost' | 'busy' | 'missing'
+
+/** What a worker tells whoever started it. */
+export interface WorkerEvents {
+  /** Called once, as soon as nothing can be expected of the worker any more, with the calls it leaves behind. */
+  lost(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void
+  /** A call came back undone. */
+  returned(worker: WorkerProcess, call: Call, why: Undone): void
+  /** A call was settled, with an answer or a failure. */
+  settled(worker: WorkerProcess): void
+  /** What the worker wrote to its standard error. */
+  wrote(worker: WorkerProcess, text: string): void
+}
+
+const returns: ReadonlyMap<number, Undone> = new Map([
+  [status.loginLost, 'loginLost'],
+  [status.busy, 'busy'],
+  [status.missing, 'missing'],
+])
+/** Milliseconds for C_Initialize: that of SoftHSM reads every object. */
+const initialisationDeadline = 60_000
+/** Making a key is known to take long, and how long is chance: only a call that takes so many times its time is taken for a hang. */
+const lateFactor = 5
+/** Keys that a worker makes at the same time: each of them slows the others down, and they have a deadline. */
+const mostGenerations = 2
+const idRange = 2 ** 32
+
+export class WorkerProcess {
+  /** Resolves when the worker is logged in; rejects with a StartError. */
+  readonly ready: Promise<WorkerReport>
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<void>
+  lost = false
+  /** It has done something useful. */
+  proven = false
+  /** It is logging in again, and takes no calls meanwhile. */
+  isLoggingIn = false
+  /** Others do its calls, but for the oldest, until it says something. */
+  isHesitant = false
+  /** It has said that it searches the token, and nothing since. */
+  isSearching = false
+  /** It was told to open the token. */
+  isOpen = false
+
+  #loginDeadline = 0
+  readonly #pending = new PendingCalls()
+  readonly #child: Child
+  readonly #writer: FrameWriter
+  readonly #events: WorkerEvents
+  readonly #start = Promise.withResolvers<WorkerReport>()
+  #report: WorkerReport | undefined
+  #lastId = startId
+  #lastHeard = performance.now()
+  #timer: NodeJS.Timeout | undefined
+  #timerEnd = Number.POSITIVE_INFINITY
+
+  constructor(argument: WorkerArgument, environment: Readonly<Record<string, string>>, events: WorkerEvents) {
+    this.#events = events
+    this.#child = startChild('worker/worker', argument, environment)
+    const { socket, errors, ended } = this.#child
+    this.ready = this.#start.promise
+    this.ready.catch(() => {})
+    this.#writer = new FrameWriter((batch, sent) => socket.write(batch, sent))
+    const reader = new FrameReader((id, kind, payload) => this.#receive(id, kind, payload))
+    socket.on('data', chunk => this.#read(reader, chunk))
+    // Its end says the same, once everything that it wrote has been read.
+    socket.on('error', () => {})
+    errors.on('data', chunk => events.wrote(this, String(chunk)))
+    this.ended = ended.then(how => this.#lose(how))
+  }
+
+  /** Lets it open the token and log in: see `ready`. @param deadline milliseconds, from when the library is initialised */
+  open(deadline: number): void {
+    if (this.lost) return
+    this.isOpen = true
+    this.#loginDeadline = deadline
+    this.#writer.write(startId, openToken, nothing)
+    this.#watch(performance.now() + initialisationDeadline)
+  }
+
+  get pid(): number | undefined {
+    return this.#child.process.pid
+  }
+
+  /** Once it is ready. */
+  get mode(): Mode {
+    return this.#report!.mode
+  }
+
+  /** Calls that it has not settled. */
+  get pending(): number {
+    return this.#pending.size
+  }
+
+  /** Of them, those that read the token. */
+  get reading(): number {
+    return this.#pending.in('cryptography')
+  }
+
+  takes(lane: Lane): boolean {
+    if (this.lost || this.isLoggingIn || this.isHesitant) return false
+    if (lane === 'generation' && this.#pending.in(lane) === mostGenerations) return false
+    return this.#pending.size < this.#report!.capacity
+  }
+
+  send(call: Call): void {
+    this.#lastId = (this.#lastId + 1) % idRange || 1
+    const { kind } = calls[call.name]
+    this.#pending.add(this.#lastId, { call, sentAt: performance.now() })
+    this.#writer.write(this.#lastId, kind | (call.isRepeated ? repeated : 0), call.payload)
+    call.attempts++
+    call.parts = []
+    call.isRepeated = true
+    this.#watch(call.deadline)
+  }
+
+  /** How long calls that read the token have waited without a word about any call, in milliseconds. */
+  get silence(): number {
+    if (this.reading === 0) return 0
+    const [, oldest] = this.#pending.reading()[0]!
+    return performance.now() - Math.max(this.#lastHeard, oldest.sentAt)
+  }
+
+  /** Takes all calls back but the oldest one: a worker that does not answer may never do so, and the oldest may be why. */
+  takeBack(): readonly Call[] {
+    this.isHesitant = true
+    const [, ...rest] = this.#pending.reading()
+    const waiting = rest.filter(([, { lateUntil }]) => lateUntil === undefined)
+    return waiting.map(([id, { call }]) => {
+      this.#pending.remove(id)
+      // It was hardly begun.
+      call.attempts--
+      return call
+    })
+  }
+
+  /** Gives it up: what it did longest may be why, and fails; the rest is left to others. */
+  condemn(reason: string): void {
+    const [oldest] = this.#pending.reading()
+    if (oldest !== undefined && oldest[1].lateUntil === undefined) {
+      this.#pending.remove(oldest[0])
+      oldest[1].call.fail(timedOut())
+    }
+    this.#lose(reason)
+  }
+
+  /** Lets the worker end by itself; kills it when it does not within the grace, in milliseconds. */
+  async end(grace: number): Promise<void> {
+    this.lost = true
+    clearTimeout(this.#timer)
+    this.#start.reject(new StartError({ message: 'It was ended before it was ready.', reason: 'unavailable' }))
+    this.#child.socket.end()
+    const timer = setTimeout(() => this.kill(), grace)
+    await this.ended
+    clearTimeout(timer)
+  }
+
+  /** The only thing that ends a native call which does not return. */
+  kill(): void {
+    this.#child.process.kill('SIGKILL')
+  }
+
+  #read(reader: FrameReader, chunk: Buffer): void {
+    this.#lastHeard = performance.now()
+    this.isHesitant = false
+    try {
+      reader.read(chunk)
+    } catch (error) {
+      this.#lose(`it sent what is no frame: ${(error as Error).message}`)
+    }
+  }
+
+  #receive(id: number, kind: number, payload: Buffer): void {
+    this.isSearching = kind === status.searching
+    if (id === startId) {
+      if (kind === status.initialised) this.#initialised()
+      else if (!this.isSearching) this.#started(kind, payload)
+      return
+    }
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return
+    if (kind === status.part) this.#takePart(pending.call, payload)
+    else if (pending.lateUntil === undefined) this.#settle(id, pending.call, kind, payload)
+    else this.#settleLate(id, pending.call, kind)
+  }
+
+  #takePart(call: Call, payload: Buffer): void {
+    call.parts.push(Buffer.from(payload))
+    call.deadline = performance.now() + call.time
+  }
+
+  #settle(id: number, call: Call, kind: number, payload: Buffer): void {
+    if (kind !== status.ending) this.#pending.remove(id)
+    if (kind === status.ok) {
+      this.proven = true
+      call.answer(Buffer.from(payload))
+      this.#events.settled(this)
+      return
+    }
+    call.lastFailure = decodeFailure(payload)
+    const undone = returns.get(kind)
+    if (kind === status.ending) this.#lose(call.lastFailure.returnCode)
+    else if (undone !== undefined) this.#events.returned(this, call, undone)
+    else {
+      call.fail({ ...call.lastFailure, pinRefused: kind === status.pinRefused })
+      this.#events.settled(this)
+    }
+  }
+
+  /** Nobody waits for it any more. */
+  #settleLate(id: number, call: Call, kind: number): void {
+    this.#pending.remove(id)
+    call.undo?.()
+    if (kind === status.ending) this.#lose('it ended')
+    else this.#events.settled(this)
+  }
+
+  #initialised(): void {
+    this.#timerEnd = Number.POSITIVE_INFINITY
+    this.#watch(performance.now() + this.#loginDeadline)
+  }
+
+  #started(kind: number, payload: Buffer): void {
+    if (kind !== status.ok) {
+      this.#start.reject(new StartError(decodeJson<StartFailure>(payload)))
+      return
+    }
+    this.#report = decodeJson<WorkerReport>(payload)
+    this.#start.resolve(this.#report)
+  }
+
+  /** One timer for all calls, for the earliest deadline. */
+  #watch(deadline: number): void {
+    if (this.lost || deadline >= this.#timerEnd) return
+    clearTimeout(this.#timer)
+    this.#timerEnd = deadline
+    // The gateway itself may have been held up: answers that lie in the socket are read before anything is judged.
+    const expire = () => setImmediate(() => this.#expire())
+    this.#timer = setTimeout(expire, Math.max(1, deadline - performance.now()))
+  }
+
+  #expire(): void {
+    if (this.lost) return
+    this.#timerEnd = Number.POSITIVE_INFINITY
+    if (this.#report === undefined) {
+      this.#lose('it did not start in time')
+      return
+    }
+    const overdue = this.#pending.overdue(performance.now())
+    const hangs = overdue.map(([id, pending]) => this.#timeOut(id, pending)).includes(true)
+    if (hangs) this.#lose('it did not answer in time')
+    else if (this.#pending.size > 0) this.#watch(this.#pending.nextDue)
+  }
+
+  /** Whether the worker is of no use any more. */
+  #timeOut(id: number, pending: Pending): boolean {
+    const { call, sentAt, lateUntil } = pending
+    if (lateUntil !== undefined) return true
+    const { lane } = calls[call.name]
+    // One that does a call after the other and goes on has too much to do; whether it hangs, its silence tells.
+    const isBehind = lane === 'cryptography' && this.mode === 'synchronous' && !this.isHesitant
+    const mayComeLate = lane === 'generation' || isBehind
+    if (mayComeLate) pending.lateUntil = call.deadline + lateFactor * (call.deadline - sentAt)
+    else this.#pending.remove(id)
+    call.fail(timedOut(), mayComeLate)
+    return !mayComeLate
+  }
+
+  #lose(reason: string): void {
+    if (this.lost) return
+    this.lost = true
+    clearTimeout(this.#timer)
+    this.kill()
+    this.#start.reject(new StartError({ message: diedOf(reason), reason: 'unavailable' }))
+    this.#events.lost(this, this.#pending.takeAll(), reason)
+  }
+}
+
+const nothing = Buffer.alloc(0)

@@ -1,0 +1,67 @@
+/** How a token says that a ciphertext or a signature is not right. */
+import { Failure } from '../../errors.ts'
+import type { Profile } from '../profiles/profile.ts'
+import { CryptokiError, failureFrom } from '../return-codes.ts'
+import { type Awaitable, whenFailed } from '../worker/awaitable.ts'
+
+export function isBadCiphertext(error: unknown, { badCiphertext }: Pick<Profile, 'badCiphertext'>): boolean {
+  if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') return false
+  return saysSo(error) || badCiphertext.includes(error.returnCode)
+}
+
+/** Beyond what Cryptoki.verify takes for an answer. */
+function isBadSignature(error: unknown, { badSignature }: Pick<Profile, 'badSignature'>): boolean {
+  return error instanceof CryptokiError && error.function === 'C_Verify' && badSignature.includes(error.returnCode)
+}
+
+/** With a return code that means nothing else. */
+function saysSo(error: unknown): boolean {
+  return failureFrom(error).code === 'InvalidCiphertextException'
+}
+
+/**
+ * Judges failures. Vendors say with the same codes that what they were given is wrong and that the HSM is ill: where it works, and says
+ * the same when it is asked once more, it was what it was given.
+ */
+export class BadInput {
+  readonly #profile: Profile
+  readonly #works: () => Promise<boolean>
+
+  /** @param works whether the HSM does its work: see canary.ts */
+  constructor(profile: Profile, works: () => Promise<boolean>) {
+    this.#profile = profile
+    this.#works = works
+  }
+
+  /** Fails with InvalidCiphertextException, without text, for whatever does not decrypt. */
+  decrypted(decrypt: () => Awaitable<Buffer>): Awaitable<Buffer> {
+    const isBad = (error: unknown) => isBadCiphertext(error, this.#profile)
+    const refuse = (cause: unknown) => {
+      throw new Failure('InvalidCiphertextException', '', { cause })
+    }
+    return whenFailed(decrypt, error =>
+      isBad(error) && saysSo(error) ? refuse(error) : this.#judged(error, decrypt, isBad, refuse),
+    )
+  }
+
+  /** False for a signature that does not fit. */
+  verified(verify: () => Awaitable<boolean>): Awaitable<boolean> {
+    const isBad = (error: unknown) => isBadSignature(error, this.#profile)
+    return whenFailed(verify, error => this.#judged(error, verify, isBad, () => false))
+  }
+
+  async #judged<T>(
+    error: unknown,
+    attempt: () => Awaitable<T>,
+    isBad: (error: unknown) => boolean,
+    refuse: (error: unknown) => T,
+  ): Promise<T> {
+    if (!isBad(error) || !(await this.#works())) throw error
+    try {
+      return await attempt()
+    } catch (again) {
+      if (!isBad(again)) throw again
+      return refuse(again)
+    }
+  }
+}

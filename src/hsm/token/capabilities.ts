@@ -1,0 +1,97 @@
+/** What the token in a slot can do: its profile is the starting point, the probe has the last word. */
+import type { EncryptionAlgorithmSpec, KeyUsageType } from '@aws-sdk/client-kms'
+import pkcs11js from 'pkcs11js'
+import { checkAbilities, checkKeyKind, type Lacks, lacksOfAll } from '../../model/ability.ts'
+import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
+import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/signing-algorithm.ts'
+import type { Profile } from '../profiles/profile.ts'
+import { oaepHash } from '../public-key-crypto.ts'
+import type { Gcm } from './gcm.ts'
+import { ecdh, ecdsa, eddsa, type KeyMechanism, keyMechanisms, macs, mlDsaSignature, rsaPkcs1 } from './mechanisms.ts'
+
+/** JSON: the worker tells the gateway. */
+export interface Capabilities {
+  /** Absent where the token has no AES-GCM that works. */
+  readonly gcm?: Gcm
+  /** What it cannot do, each with the reason. */
+  readonly lacks: Lacks
+  /** Absent where there was no key to measure with. */
+  readonly latency?: Latency
+}
+
+/** Medians in milliseconds of the two calls that an operation takes. */
+export interface Latency {
+  /** C_EncryptInit or C_SignInit. */
+  readonly init: number
+  /** C_Encrypt or C_Sign. */
+  readonly operation: number
+}
+
+/** How keys of a spec are made. Throws UnsupportedOperationException when the token cannot make them, or not use them so. */
+export function keyMechanism({ lacks }: Capabilities, spec: SupportedKeySpec, usage: KeyUsageType): KeyMechanism {
+  checkKeyKind(ability => lacks[ability], spec, usage)
+  return keyMechanisms[spec]!
+}
+
+/** The same, for pairs whose private key is read out. */
+export function dataKeyPairMechanism({ lacks }: Capabilities, spec: SupportedKeySpec): KeyMechanism {
+  checkAbilities(ability => lacks[ability], ['GenerateDataKeyPair', spec])
+  return keyMechanisms[spec]!
+}
+
+/** Throws UnsupportedOperationException. */
+export function gcmOf({ gcm, lacks }: Capabilities): Gcm {
+  if (gcm === undefined) checkAbilities(ability => lacks[ability], ['SYMMETRIC_DEFAULT'])
+  return gcm!
+}
+
+/**
+ * What a profile and the token's list of mechanisms leave out.
+ *
+ * @param strictCustody see the configuration
+ */
+export function lacksOf({ lacks, oaepHashes }: Profile, mechanisms: ReadonlySet<number>, strictCustody = false): Lacks {
+  const missing = Object.entries(needs(oaepHashes)).filter(([, mechanism]) => !mechanisms.has(mechanism))
+  const absent = ([ability, mechanism]: [string, number]) => [ability, absence(ability, mechanism)]
+  const forbidden = strictCustody ? oaepAlgorithms.filter(name => !oaepHashes.includes(oaepHash(name))) : []
+  return {
+    ...Object.fromEntries(missing.map(absent)),
+    ...Object.fromEntries(forbidden.map(name => [name, 'it does not know the padding, and strictCustody is on'])),
+    ...lacks,
+    ...lacksOfAll,
+  }
+}
+
+function absence(ability: string, mechanism: number): string {
+  return ability in keySpecs
+    ? 'the HSM has no mechanism to generate such keys'
+    : `the HSM has no mechanism 0x${mechanism.toString(16)}`
+}
+
+const oaepAlgorithms = ['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256'] as const
+
+/** The CKM_* that each ability stands on. AES-GCM is tried, not looked up: its mechanism differs. */
+function needs(oaepHashes: Profile['oaepHashes']): Readonly<Record<string, number>> {
+  const oaep = (algorithm: EncryptionAlgorithmSpec) =>
+    oaepHashes.includes(oaepHash(algorithm)) ? pkcs11js.CKM_RSA_PKCS_OAEP : pkcs11js.CKM_RSA_X_509
+  return {
+    ...Object.fromEntries(Object.entries(keyMechanisms).map(([spec, { generation }]) => [spec, generation])),
+    ...Object.fromEntries(oaepAlgorithms.map(algorithm => [algorithm, oaep(algorithm)])),
+    ...Object.fromEntries(
+      Object.entries(signingAlgorithms).flatMap(([name, { scheme }]) => {
+        const mechanism = schemeMechanisms[scheme]
+        return mechanism === undefined ? [] : [[name, mechanism]]
+      }),
+    ),
+    ...Object.fromEntries(Object.entries(macs).map(([name, { mechanism }]) => [name, mechanism.mechanism])),
+    ECDH: ecdh(Buffer.alloc(0)).mechanism,
+  }
+}
+
+const schemeMechanisms: Readonly<Partial<Record<SigningAlgorithmRow['scheme'], number>>> = {
+  PKCS1: rsaPkcs1.mechanism,
+  PSS: pkcs11js.CKM_RSA_PKCS_PSS,
+  ECDSA: ecdsa.mechanism,
+  Ed25519: eddsa.mechanism,
+  'ML-DSA': mlDsaSignature.mechanism,
+}

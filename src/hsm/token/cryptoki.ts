@@ -1,0 +1,306 @@
+/** The PKCS#11 functions that are used, over pkcs11js, with types it lacks and one kind of error. */
+import pkcs11js from 'pkcs11js'
+import { CryptokiError, classOf } from '../return-codes.ts'
+import type { Awaitable } from '../worker/awaitable.ts'
+
+/** A slot, session or object: numbers that pkcs11js keeps in a Buffer. */
+export type Handle = Buffer
+
+/** PKCS#11 attributes with the values that pkcs11js takes. */
+export type Template = readonly (readonly [attribute: number, value: boolean | number | string | Buffer])[]
+
+export interface Mechanism {
+  readonly mechanism: number
+  readonly parameter?: pkcs11js.IParams | pkcs11js.AesGCM
+}
+
+export interface LibraryInfo {
+  readonly description: string
+  readonly manufacturer: string
+  readonly version: string
+  readonly cryptokiVersion: string
+}
+
+/** The token in a slot: PKCS#11 calls CK_TOKEN_INFO what tells one HSM partition from another. */
+export interface SlotToken {
+  readonly slot: Handle
+  readonly label: string
+  readonly serial: string
+  readonly model: string
+  readonly manufacturer: string
+  /** CKF_* of CK_TOKEN_INFO. */
+  readonly flags: number
+}
+
+export const userType = { securityOfficer: pkcs11js.CKU_SO, user: pkcs11js.CKU_USER } as const
+
+/** Of C_Verify. */
+const misfits: ReadonlySet<string> = new Set(['CKR_SIGNATURE_INVALID', 'CKR_SIGNATURE_LEN_RANGE'])
+const handlesPerCall = 1000
+const labelBytes = 32
+/** pkcs11js hands an empty Buffer over as NULL, which tokens refuse; an empty view of something is a pointer. */
+const empty = Buffer.alloc(1).subarray(0, 0)
+/** CKS_RO_USER_FUNCTIONS and CKS_RW_USER_FUNCTIONS: PKCS#11 v2.40, section 3.3. */
+const userStates: readonly number[] = [1, 3]
+
+export class Cryptoki {
+  readonly #native: pkcs11js.PKCS11
+  /** The functions of cryptography run in libuv's pool, so that this thread can start others meanwhile. */
+  asynchronous = false
+  /** Called before each search of the token. */
+  beforeSearch = (): void => {}
+  /** Mechanisms of functions that have not returned: the library may point into their Buffers. */
+  readonly #inUse = new Set<Mechanism>()
+
+  private constructor(native: pkcs11js.PKCS11) {
+    this.#native = native
+  }
+
+  /** Loads the library: once per process. Throws the dynamic linker's error. */
+  static load(path: string): Cryptoki {
+    const native = new pkcs11js.PKCS11()
+    native.load(path)
+    return new Cryptoki(native)
+  }
+
+  /** For graphene, which wraps the same loaded library. */
+  get native(): pkcs11js.PKCS11 {
+    return this.#native
+  }
+
+  /**
+   * Without CKF_OS_LOCKING_OK libraries assume a single thread, and some crash.
+   *
+   * @param parameters a string that some libraries want; pkcs11js drops its last character
+   */
+  initialise(parameters?: string): void {
+    const flags = pkcs11js.CKF_OS_LOCKING_OK
+    const options = parameters === undefined ? { flags } : { flags, libraryParameters: `${parameters} ` }
+    this.#call('C_Initialize', () => this.#native.C_Initialize(options))
+  }
+
+  finalise(): void {
+    this.#call('C_Finalize', () => this.#native.C_Finalize())
+  }
+
+  info(): LibraryInfo {
+    const info = this.#call('C_GetInfo', () => this.#native.C_GetInfo())
+    return {
+      description: trim(info.libraryDescription),
+      manufacturer: trim(info.manufacturerID),
+      version: `${info.libraryVersion.major}.${info.libraryVersion.minor}`,
+      cryptokiVersion: `${info.cryptokiVersion.major}.${info.cryptokiVersion.minor}`,
+    }
+  }
+
+  /** Slots that hold a token, whether it is initialised or not. */
+  slots(): readonly Handle[] {
+    return this.#call('C_GetSlotList', () => this.#native.C_GetSlotList(true))
+  }
+
+  tokenIn(slot: Handle): SlotToken {
+    const info = this.#call('C_GetTokenInfo', () => this.#native.C_GetTokenInfo(slot))
+    return {
+      slot,
+      label: trim(info.label),
+      serial: trim(info.serialNumber),
+      model: trim(info.model),
+      manufacturer: trim(info.manufacturerID),
+      flags: info.flags,
+    }
+  }
+
+  /** CKM_* of a slot. */
+  mechanisms(slot: Handle): readonly number[] {
+    return this.#call('C_GetMechanismList', () => this.#native.C_GetMechanismList(slot))
+  }
+
+  /** The label is padded here: pkcs11js would pad it with NUL bytes instead of the blanks that PKCS#11 asks for. */
+  initialiseToken(slot: Handle, pin: string, label: string): void {
+    const padded = label + ' '.repeat(labelBytes - Buffer.byteLength(label))
+    this.#call('C_InitToken', () => this.#native.C_InitToken(slot, pin, padded))
+  }
+
+  initialisePin(session: Handle, pin: string): void {
+    this.#call('C_InitPIN', () => this.#native.C_InitPIN(session, pin))
+  }
+
+  /** Read-write: AWS CloudHSM opens no other sessions. */
+  openSession(slot: Handle): Handle {
+    const flags = pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION
+    return this.#call('C_OpenSession', () => this.#native.C_OpenSession(slot, flags))
+  }
+
+  closeSession(session: Handle): void {
+    this.#call('C_CloseSession', () => this.#native.C_CloseSession(session))
+  }
+
+  /** Closes a session that may be gone already. */
+  discardSession(session: Handle): void {
+    try {
+      this.closeSession(session)
+    } catch {
+      // Then it is.
+    }
+  }
+
+  /** Logs the whole process in, not one session. */
+  login(session: Handle, user: number, pin: string): void {
+    this.#call('C_Login', () => this.#native.C_Login(session, user, pin))
+  }
+
+  /** Whether the user is logged in, as the session says: a search without a login finds nothing, and no error. */
+  isLoggedIn(session: Handle): boolean {
+    const { state } = this.#call('C_GetSessionInfo', () => this.#native.C_GetSessionInfo(session))
+    return userStates.includes(state)
+  }
+
+  generateKey(session: Handle, mechanism: Mechanism, template: Template): Handle {
+    return this.#call('C_GenerateKey', () => this.#native.C_GenerateKey(session, mechanism, checked(template)))
+  }
+
+  /** @param beside made in libuv's pool, beside other calls, whatever else is */
+  generateKeyPair(
+    session: Handle,
+    mechanism: Mechanism,
+    publicKey: Template,
+    privateKey: Template,
+    beside: boolean,
+  ): Awaitable<{ readonly publicKey: Handle; readonly privateKey: Handle }> {
+    const name = 'C_GenerateKeyPair'
+    const templates = [checked(publicKey), checked(privateKey)] as const
+    if (!beside && !this.asynchronous) {
+      return this.#call(name, () => this.#native.C_GenerateKeyPair(session, mechanism, ...templates))
+    }
+    return this.#inPool(name, this.#native.C_GenerateKeyPairAsync(session, mechanism, ...templates))
+  }
+
+  copyObject(session: Handle, object: Handle, template: Template): Handle {
+    return this.#call('C_CopyObject', () => this.#native.C_CopyObject(session, object, checked(template)))
+  }
+
+  deriveKey(session: Handle, mechanism: Mechanism, base: Handle, template: Template): Awaitable<Handle> {
+    const name = 'C_DeriveKey'
+    if (!this.asynchronous) {
+      return this.#call(name, () => this.#native.C_DeriveKey(session, mechanism, base, checked(template)))
+    }
+    return this.#inPool(name, this.#native.C_DeriveKeyAsync(session, mechanism, base, checked(template)), mechanism)
+  }
+
+  createObject(session: Handle, template: Template): Handle {
+    return this.#call('C_CreateObject', () => this.#native.C_CreateObject(session, checked(template)))
+  }
+
+  destroyObject(session: Handle, object: Handle): void {
+    this.#call('C_DestroyObject', () => this.#native.C_DestroyObject(session, object))
+  }
+
+  /** Costs time linear in the number of objects on the token. */
+  findObjects(session: Handle, template: Template): readonly Handle[] {
+    this.beforeSearch()
+    this.#call('C_FindObjectsInit', () => this.#native.C_FindObjectsInit(session, checked(template)))
+    const found: Handle[] = []
+    for (;;) {
+      const some = this.#call('C_FindObjects', () => this.#native.C_FindObjects(session, handlesPerCall))
+      found.push(...some)
+      if (some.length < handlesPerCall) break
+    }
+    this.#call('C_FindObjectsFinal', () => this.#native.C_FindObjectsFinal(session))
+    return found
+  }
+
+  /** One attribute at a time: C_GetAttributeValue fails as a whole when one of several cannot be read. */
+  attribute(session: Handle, object: Handle, type: number): Buffer {
+    const [read] = this.#call('C_GetAttributeValue', () =>
+      this.#native.C_GetAttributeValue(session, object, [{ type }]),
+    )
+    return read!.value as Buffer
+  }
+
+  /** @param outputLength exact length of the result: pkcs11js does not ask the library for it */
+  encrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, outputLength: number): Awaitable<Buffer> {
+    this.#call('C_EncryptInit', () => this.#native.C_EncryptInit(session, mechanism, key))
+    const [input, output] = [data.length === 0 ? empty : data, Buffer.allocUnsafe(outputLength)]
+    if (!this.asynchronous) return this.#call('C_Encrypt', () => this.#native.C_Encrypt(session, input, output))
+    return this.#inPool('C_Encrypt', this.#native.C_EncryptAsync(session, input, output), mechanism)
+  }
+
+  /** The buffer is larger than the result: SoftHSM refuses one that is shorter than the data. */
+  decrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer): Awaitable<Buffer> {
+    this.#call('C_DecryptInit', () => this.#native.C_DecryptInit(session, mechanism, key))
+    const output = Buffer.allocUnsafe(data.length)
+    if (!this.asynchronous) return this.#call('C_Decrypt', () => this.#native.C_Decrypt(session, data, output))
+    return this.#inPool('C_Decrypt', this.#native.C_DecryptAsync(session, data, output), mechanism)
+  }
+
+  /** @param length at least that of the signature */
+  sign(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, length: number): Awaitable<Buffer> {
+    this.#call('C_SignInit', () => this.#native.C_SignInit(session, mechanism, key))
+    const output = Buffer.allocUnsafe(length)
+    if (!this.asynchronous) return this.#call('C_Sign', () => this.#native.C_Sign(session, data, output))
+    return this.#inPool('C_Sign', this.#native.C_SignAsync(session, data, output))
+  }
+
+  /** False when the token says that the signature does not fit. */
+  async verify(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, signature: Buffer): Promise<boolean> {
+    this.#call('C_VerifyInit', () => this.#native.C_VerifyInit(session, mechanism, key))
+    try {
+      if (!this.asynchronous) return this.#call('C_Verify', () => this.#native.C_Verify(session, data, signature))
+      return await this.#inPool('C_Verify', this.#native.C_VerifyAsync(session, data, signature))
+    } catch (error) {
+      if (error instanceof CryptokiError && misfits.has(error.returnCode)) return false
+      throw error
+    }
+  }
+
+  random(session: Handle, length: number): Buffer {
+    return this.#call('C_GenerateRandom', () => this.#native.C_GenerateRandom(session, Buffer.allocUnsafeSlow(length)))
+  }
+
+  #call<T>(name: string, call: () => T): T {
+    try {
+      return call()
+    } catch (error) {
+      throw refined(name, error)
+    }
+  }
+
+  async #inPool<T>(name: string, call: Promise<T>, mechanism?: Mechanism): Promise<T> {
+    if (mechanism !== undefined) this.#inUse.add(mechanism)
+    try {
+      return await call
+    } catch (error) {
+      throw refined(name, error)
+    } finally {
+      if (mechanism !== undefined) this.#inUse.delete(mechanism)
+    }
+  }
+}
+
+/** Tokens pad with blanks, some with NUL bytes. */
+function trim(text: string): string {
+  return text.replaceAll('\0', ' ').trim()
+}
+
+/** pkcs11js aborts the process over a malformed template. */
+function checked(template: Template): pkcs11js.Template {
+  return template.map(([type, value]) => {
+    const valid =
+      Number.isInteger(type) && (Buffer.isBuffer(value) || ['boolean', 'number', 'string'].includes(typeof value))
+    if (!valid) throw new TypeError(`The template has a malformed attribute ${type}.`)
+    return { type, value }
+  })
+}
+
+/** Some functions of pkcs11js give the return code only in the text of a plain Error: `CKR_NAME:number`. */
+function refined(functionName: string, error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message?: string }
+  if (typeof code === 'number' && code !== 0) return new CryptokiError(functionName, code)
+  const written = /\bCKR_\w+:(\d+)/.exec(message ?? '')
+  return written === null ? error : new CryptokiError(functionName, Number(written[1]))
+}
+
+/** Whether a call that failed like this did what was asked: the login is there, the library is initialised. */
+export function wasDoneBefore(error: unknown): boolean {
+  return error instanceof CryptokiError && classOf(error.code) === 'ok'
+}

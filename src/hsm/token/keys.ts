@@ -1,0 +1,128 @@
+/** The keys of the token in use: a session for each operation, the handle of its key, and the recoveries that a worker can do. */
+
+import type { HsmObject } from '../hsm.ts'
+import { type Recovery, recoveryFrom } from '../return-codes.ts'
+import { type Awaitable, whenDone, whenFailed } from '../worker/awaitable.ts'
+import type { Connection } from './connection.ts'
+import type { Cryptoki, Handle } from './cryptoki.ts'
+import { KeyHandles } from './key-handles.ts'
+import { SessionPool } from './session-pool.ts'
+
+export class Keys {
+  readonly #connection: Connection
+  readonly #cryptoki: Cryptoki
+  readonly #sessions: SessionPool
+  readonly #handles: KeyHandles
+
+  /** @param sessions that are in use at the same time */
+  constructor(connection: Connection, sessions: number) {
+    this.#connection = connection
+    this.#cryptoki = connection.cryptoki
+    this.#sessions = new SessionPool(connection.cryptoki, connection.slot, sessions)
+    this.#handles = new KeyHandles(connection.cryptoki)
+  }
+
+  /** Learns every key on the token, beside what is done meanwhile. */
+  index(): Promise<void> {
+    return this.#handles.index(this.#connection.session)
+  }
+
+  /** Uses a key in a way that is safe to repeat. Rejects with KMSInvalidStateException when the token does not hold it. */
+  use<T>(material: string, operation: (session: Handle, key: Handle) => Awaitable<T>): Awaitable<T> {
+    return this.#repeated(
+      session => whenDone(this.#handles.find(session, material), key => operation(session, key)),
+      () => this.#handles.forget(material),
+    )
+  }
+
+  /** What needs a session but no key, and is safe to repeat. */
+  run<T>(operation: (session: Handle) => Awaitable<T>, forget?: () => void): Awaitable<T> {
+    return this.#repeated(operation, forget)
+  }
+
+  /**
+   * Creates a key object. An error does not prove that nothing was created, so before it is tried again the token is searched for
+   * its CKA_ID, which nobody else has been told: what is found is destroyed.
+   *
+   * @param again it may have been tried before, by another worker
+   */
+  create<T>(
+    material: string,
+    again: boolean,
+    operation: (session: Handle) => Promise<{ readonly key: Handle; readonly result: T }>,
+  ): Awaitable<T> {
+    let tried = again
+    return this.#repeated(async session => {
+      if (tried) await this.#destroyAll(session, material)
+      tried = true
+      const { key, result } = await operation(session)
+      this.#handles.add(material, key)
+      return result
+    })
+  }
+
+  /** Looks at the objects of a key: see KeyHandles.look. */
+  inspect<T>(
+    material: string,
+    look: 'quick' | 'thorough',
+    inspection: (session: Handle, found: readonly Handle[]) => Promise<T>,
+  ): Awaitable<T> {
+    return this.#repeated(
+      async session => inspection(session, await this.#handles.look(session, material, look)),
+      () => this.#handles.forget(material),
+    )
+  }
+
+  /** Destroys every key object with that CKA_ID. */
+  destroy(material: string): Awaitable<void> {
+    return this.#repeated(session => this.#destroyAll(session, material))
+  }
+
+  async #destroyAll(session: Handle, material: string): Promise<void> {
+    this.#handles.forget(material)
+    for (const key of await this.#handles.search(session, material)) this.#cryptoki.destroyObject(session, key)
+    this.#handles.forget(material)
+  }
+
+  /** Whether a search of the token, whatever is remembered, finds a key with that CKA_ID. */
+  async holds(material: string): Promise<boolean> {
+    const found = await this.#repeated(session => this.#handles.search(session, material))
+    return found.length > 0
+  }
+
+  /** Tells of every key object on the token, a few at a time; begins anew where the session is lost meanwhile. */
+  list(page: (objects: readonly HsmObject[]) => void): Awaitable<void> {
+    return this.#repeated(session => this.#handles.list(session, page))
+  }
+
+  /** What was known of sessions and objects is void: the token may have given their numbers to others. */
+  forget(): void {
+    this.#sessions.abandon()
+    this.#handles.clear()
+  }
+
+  logIn(): void {
+    this.#connection.logIn()
+  }
+
+  /** Each recovery is tried once. `forget` makes the operation look for an object again that it remembers. */
+  #repeated<T>(
+    operation: (session: Handle) => Awaitable<T>,
+    forget?: () => void,
+    tried: readonly Recovery[] = [],
+  ): Awaitable<T> {
+    return whenFailed(
+      () => this.#sessions.run(operation),
+      error => {
+        const recovery = recoveryFrom(error)
+        if (tried.includes(recovery)) throw error
+        if (recovery === 'new session') {
+          this.#sessions.abandon()
+          this.#connection.keepSession()
+        } else if (recovery !== 'find again') throw error
+        forget?.()
+        return this.#repeated(operation, forget, [...tried, recovery])
+      },
+    )
+  }
+}

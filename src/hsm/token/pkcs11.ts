@@ -1,0 +1,314 @@
+/** The operations of an HSM, over PKCS#11: the contract in hsm.ts, inside a worker. */
+import { timingSafeEqual } from 'node:crypto'
+import type {
+  EncryptionAlgorithmSpec,
+  KeyUsageType,
+  MacAlgorithmSpec,
+  MessageType,
+  SigningAlgorithmSpec,
+} from '@aws-sdk/client-kms'
+import pkcs11js from 'pkcs11js'
+import { Failure } from '../../errors.ts'
+import { checkAbilities } from '../../model/ability.ts'
+import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
+import type { GeneratedKey, HeldKey, HsmObject, KeyInspection } from '../hsm.ts'
+import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
+import { encryptOaep, oaepHash } from '../public-key-crypto.ts'
+import { CryptokiError } from '../return-codes.ts'
+import type { KeyRequest, PublicKeyUse } from '../wire/messages.ts'
+import { type Awaitable, whenDone } from '../worker/awaitable.ts'
+import { BadInput } from './bad-input.ts'
+import { Canary } from './canary.ts'
+import { type Capabilities, dataKeyPairMechanism, gcmOf, keyMechanism } from './capabilities.ts'
+import type { Connection } from './connection.ts'
+import type { Cryptoki, Handle } from './cryptoki.ts'
+import { isSealed, opening, sealing } from './gcm.ts'
+import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
+import { inspectObjects } from './key-inspection.ts'
+import { Keys } from './keys.ts'
+import { ecdh, keyMechanisms, macs, modulusLength, rsaOaep, rsaRaw } from './mechanisms.ts'
+import { unpadOaepSha256 } from './oaep.ts'
+import { isMisfit } from './proof.ts'
+import { peerPoint } from './public-keys.ts'
+import { PublicObjects } from './public-objects.ts'
+import { signing } from './signatures.ts'
+import { sharedSecretTemplate } from './templates.ts'
+
+const longestModulus = 512
+
+/** Bytes of IVs drawn at once: a call to the generator costs as much as a quarter of an encryption. */
+const ivBlockLength = 4096
+
+export interface Pkcs11Options {
+  readonly profile: Profile
+  readonly capabilities: Capabilities
+  /** How many are in use at the same time. */
+  readonly sessions: number
+  /** Material id of the key by which the HSM is known to work; absent before there is one. */
+  readonly canary?: string | undefined
+}
+
+export class Pkcs11 {
+  readonly #cryptoki: Cryptoki
+  readonly #profile: Profile
+  readonly #capabilities: Capabilities
+  readonly #keys: Keys
+  readonly #publicObjects: PublicObjects
+  readonly #canary: Canary
+  readonly #badInput: BadInput
+  #ivs: Buffer = Buffer.alloc(0)
+
+  constructor(connection: Connection, { profile, capabilities, sessions, canary }: Pkcs11Options) {
+    const { cryptoki, slot } = connection
+    this.#cryptoki = cryptoki
+    this.#profile = profile
+    this.#capabilities = capabilities
+    this.#keys = new Keys(connection, sessions)
+    this.#publicObjects = new PublicObjects(cryptoki, slot)
+    this.#canary = new Canary(
+      {
+        seal: (...sealing) => this.encrypt(...sealing),
+        open: (...opening) => this.#open(...opening),
+        random: length => this.random(length),
+        holds: material => this.#keys.holds(material),
+      },
+      canary,
+    )
+    this.#badInput = new BadInput(profile, () => this.works())
+  }
+
+  /** Learns every key on the token, beside the calls that it does meanwhile. */
+  index(): Promise<void> {
+    return this.#keys.index()
+  }
+
+  /** Gives up all sessions and handles: new ones are opened and looked up as they are needed. */
+  forget(): void {
+    this.#publicObjects.clear()
+    this.#keys.forget()
+  }
+
+  /** Tries the PIN once. Throws PinRefused when the token refuses it. */
+  logIn(): void {
+    this.forget()
+    this.#keys.logIn()
+    void this.index()
+  }
+
+  /** Whether the HSM does its work: see canary.ts. */
+  works(): Promise<boolean> {
+    return this.#canary.sings()
+  }
+
+  /** Whether a key that was not found is not there: see canary.ts. Never rejects. */
+  provesAbsence(): Promise<boolean> {
+    return this.#canary.provesAbsence()
+  }
+
+  /** Whether an error is this make's way to say that it has too much to do. */
+  throttles(error: unknown): boolean {
+    return error instanceof CryptokiError && this.#profile.throttling.includes(error.returnCode)
+  }
+
+  /**
+   * @param ivLength of the IV that the AAD speaks of; 0 for any. The HSM, or another member of its cluster, may have changed since it was
+   *   asked for.
+   */
+  encrypt(
+    material: string,
+    plaintext: Buffer,
+    aad: Buffer,
+    ivLength = 0,
+  ): Awaitable<{ iv: Buffer; ciphertext: Buffer }> {
+    const gcm = gcmOf(this.#capabilities)
+    if (ivLength !== 0 && ivLength !== gcmIvLengths[gcm.iv]) {
+      const cause = new Error(`an IV of ${ivLength} bytes was asked for, and the HSM makes those of the form ${gcm.iv}`)
+      throw new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
+    }
+    return this.#keys.use(material, (session, key) => {
+      const { mechanism, outputLength, split } = sealing(gcm, plaintext, aad, () => this.#nextIv(session))
+      return whenDone(this.#cryptoki.encrypt(session, mechanism, key, plaintext, outputLength), split)
+    })
+  }
+
+  /** Fails with InvalidCiphertextException, without text, for whatever does not decrypt. */
+  decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer> {
+    if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertextException')
+    return this.#badInput.decrypted(() => this.#open(material, iv, ciphertext, aad))
+  }
+
+  random(length: number): Awaitable<Buffer> {
+    return this.#keys.run(session => this.#cryptoki.random(session, length))
+  }
+
+  /**
+   * Rejects with UnsupportedOperationException when the token has no mechanism for keys of the spec.
+   *
+   * @param again it may have been tried before, by another worker
+   */
+  async generateKey({ material, spec, usage, label }: KeyRequest, again: boolean): Promise<GeneratedKey> {
+    const mechanism = keyMechanism(this.#capabilities, spec, usage)
+    const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
+    return this.#keys.create(material, again, async session => {
+      const making = {
+        cryptoki: this.#cryptoki,
+        session,
+        capabilities: this.#capabilities,
+        spec,
+        mechanism,
+        usage,
+        keeping,
+      }
+      const { key, ...result } = await generateObject(making)
+      return { key, result }
+    })
+  }
+
+  async generateKeyPair(spec: SupportedKeySpec): Promise<DataKeyPair> {
+    const mechanism = dataKeyPairMechanism(this.#capabilities, spec)
+    const usage = keySpecs[spec].usages.find(usage => usage === 'SIGN_VERIFY') ?? keySpecs[spec].usages[0]!
+    return this.#keys.run(session => generateDataKeyPair(this.#cryptoki, session, mechanism, usage))
+  }
+
+  async encryptRaw(key: PublicKeyUse, algorithm: EncryptionAlgorithmSpec, plaintext: Buffer): Promise<Buffer> {
+    const hash = oaepHash(algorithm)
+    if (!this.#padsOnToken(algorithm)) return encryptOaep(key.publicKey, hash, plaintext)
+    return this.#withPublicKey(key, 'ENCRYPT_DECRYPT', (session, object) =>
+      this.#cryptoki.encrypt(session, rsaOaep(hash), object, plaintext, longestModulus),
+    )
+  }
+
+  /** Fails with InvalidCiphertextException, without text, for whatever does not decrypt. */
+  decryptRaw(
+    material: string,
+    spec: SupportedKeySpec,
+    algorithm: EncryptionAlgorithmSpec,
+    ciphertext: Buffer,
+  ): Awaitable<Buffer> {
+    if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertextException')
+    const onToken = this.#padsOnToken(algorithm)
+    const mechanism = onToken ? rsaOaep(oaepHash(algorithm)) : rsaRaw
+    const decrypted = this.#badInput.decrypted(() =>
+      this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, ciphertext)),
+    )
+    return onToken ? decrypted : whenDone(decrypted, unpadded)
+  }
+
+  /** Whether the token knows the padding, or else the worker takes it away. Throws where it may not. */
+  #padsOnToken(algorithm: EncryptionAlgorithmSpec): boolean {
+    if (this.#profile.oaepHashes.includes(oaepHash(algorithm))) return true
+    checkAbilities(ability => this.#capabilities.lacks[ability], [algorithm])
+    return false
+  }
+
+  sign(
+    material: string,
+    spec: SupportedKeySpec,
+    algorithm: SigningAlgorithmSpec,
+    type: MessageType,
+    message: Buffer,
+  ): Awaitable<Buffer> {
+    const { mechanism, input, length, toKms } = signing(spec, algorithm, type, message)
+    return this.#keys.use(material, (session, key) =>
+      whenDone(this.#cryptoki.sign(session, mechanism, key, input, length), toKms),
+    )
+  }
+
+  verify(
+    key: PublicKeyUse,
+    algorithm: SigningAlgorithmSpec,
+    type: MessageType,
+    message: Buffer,
+    signature: Buffer,
+  ): Awaitable<boolean> {
+    const { mechanism, input, toToken } = signing(key.spec, algorithm, type, message)
+    const converted = toToken(signature)
+    if (converted === undefined) return false
+    return this.#badInput.verified(() =>
+      this.#withPublicKey(key, 'SIGN_VERIFY', (session, object) =>
+        this.#cryptoki.verify(session, mechanism, object, input, converted),
+      ),
+    )
+  }
+
+  generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Awaitable<Buffer> {
+    const { mechanism, bytes } = macs[algorithm]
+    return this.#keys.use(material, (session, key) => this.#cryptoki.sign(session, mechanism, key, message, bytes))
+  }
+
+  /** Tokens do not say whether they compare in constant time. */
+  async verifyMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer, mac: Buffer): Promise<boolean> {
+    const right = await this.generateMac(material, algorithm, message)
+    const fits = right.length === mac.length && timingSafeEqual(right, mac)
+    right.fill(0)
+    return fits
+  }
+
+  /** @param peer DER SubjectPublicKeyInfo of a point on the key's curve */
+  deriveSharedSecret(material: string, spec: SupportedKeySpec, peer: Buffer): Awaitable<Buffer> {
+    const curve = keyMechanisms[spec]!.curve!
+    return this.#keys.use(material, async (session, key) => {
+      const template = sharedSecretTemplate(curve.coordinate)
+      const secret = await this.#cryptoki.deriveKey(session, ecdh(peerPoint(curve, peer)), key, template)
+      try {
+        return this.#cryptoki.attribute(session, secret, pkcs11js.CKA_VALUE)
+      } finally {
+        this.#cryptoki.destroyObject(session, secret)
+      }
+    })
+  }
+
+  destroyKey(material: string): Awaitable<void> {
+    return this.#keys.destroy(material)
+  }
+
+  async inspectKey(key: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection> {
+    const [cryptoki, profile, capabilities] = [this.#cryptoki, this.#profile, this.#capabilities]
+    try {
+      return await this.#keys.inspect(key.material, look, (session, found) =>
+        inspectObjects({ cryptoki, session, profile, capabilities }, found, key),
+      )
+    } catch (error) {
+      // Only here, as the session that such an error leaves behind is of no use.
+      if (isMisfit(error, profile)) return { fault: 'swapped' }
+      throw error
+    }
+  }
+
+  /** Tells of every key object on the token, a few at a time. */
+  list(page: (objects: readonly HsmObject[]) => void): Awaitable<void> {
+    return this.#keys.list(page)
+  }
+
+  #open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer> {
+    const { mechanism, input } = opening(gcmOf(this.#capabilities), iv, ciphertext, aad)
+    return this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, input))
+  }
+
+  /** An object that is gone is made again. */
+  #withPublicKey<T>(
+    key: PublicKeyUse,
+    usage: KeyUsageType,
+    use: (session: Handle, object: Handle) => Awaitable<T>,
+  ): Awaitable<T> {
+    return this.#keys.run(
+      session => use(session, this.#publicObjects.find(key, usage)),
+      () => this.#publicObjects.clear(),
+    )
+  }
+
+  /** A view of a block that is never written again, so it stays what it is for as long as someone refers to it. */
+  #nextIv(session: Handle): Buffer {
+    const ivLength = gcmIvLengths.caller
+    if (this.#ivs.length < ivLength) this.#ivs = this.#cryptoki.random(session, ivBlockLength)
+    const iv = this.#ivs.subarray(0, ivLength)
+    this.#ivs = this.#ivs.subarray(ivLength)
+    return iv
+  }
+}
+
+function unpadded(decrypted: Buffer): Buffer {
+  const plaintext = unpadOaepSha256(decrypted)
+  if (plaintext === undefined) throw new Failure('InvalidCiphertextException')
+  return plaintext
+}

@@ -1,0 +1,52 @@
+/** Public keys as session objects of the token, so that it can verify and encrypt with them: made when first needed, and kept. */
+import type { KeyUsageType } from '@aws-sdk/client-kms'
+import type { PublicKeyUse } from '../wire/messages.ts'
+import type { Cryptoki, Handle } from './cryptoki.ts'
+import { type KeyMechanism, keyMechanisms } from './mechanisms.ts'
+import { publicKeyAttributes } from './public-keys.ts'
+import { publicKeyTemplate } from './templates.ts'
+
+/** They take up memory of the token. */
+const most = 256
+
+export class PublicObjects {
+  readonly #cryptoki: Cryptoki
+  readonly #slot: Handle
+  /** Lives as long as they do. */
+  #session: Handle | undefined
+  /** By material id, the oldest first. */
+  readonly #handles = new Map<string, Handle>()
+
+  constructor(cryptoki: Cryptoki, slot: Handle) {
+    this.#cryptoki = cryptoki
+    this.#slot = slot
+  }
+
+  find({ material, spec, publicKey }: PublicKeyUse, usage: KeyUsageType): Handle {
+    const known = this.#handles.get(material)
+    if (known !== undefined) return known
+    this.#session ??= this.#cryptoki.openSession(this.#slot)
+    if (this.#handles.size === most) this.#destroyOldest(this.#session)
+    const handle = this.#cryptoki.createObject(this.#session, template(keyMechanisms[spec]!, publicKey, usage))
+    this.#handles.set(material, handle)
+    return handle
+  }
+
+  /** All of them: they went with the session, or are remnants of one that is closed here. */
+  clear(): void {
+    this.#handles.clear()
+    if (this.#session === undefined) return
+    this.#cryptoki.discardSession(this.#session)
+    this.#session = undefined
+  }
+
+  #destroyOldest(session: Handle): void {
+    const [material, handle] = this.#handles.entries().next().value!
+    this.#handles.delete(material)
+    this.#cryptoki.destroyObject(session, handle)
+  }
+}
+
+function template(mechanism: KeyMechanism, publicKey: Buffer, usage: KeyUsageType) {
+  return [...publicKeyTemplate({ ...mechanism, parameters: [] }, usage), ...publicKeyAttributes(mechanism, publicKey)]
+}

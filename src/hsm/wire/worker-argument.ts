@@ -1,0 +1,64 @@
+/** What a worker is told when it starts: its argument and its environment. The PIN is in neither, only where it is to be read. */
+import type { Profile } from '../profiles/profile.ts'
+import type { TokenAddress } from '../token/connection.ts'
+import type { PinSource } from '../token/pin.ts'
+
+/** One JSON text on the command line. */
+export interface WorkerArgument extends TokenAddress, PinSource {
+  readonly profile: Profile
+  readonly strictCustody: boolean
+  /** Calls at a time, where the mode allows more than one. */
+  readonly sessions: number
+  /** The key by which the HSM is known to be the right one and to work; absent before there is one. */
+  readonly canary?: { readonly material: string /** Base64. */; readonly checkValue?: string | undefined } | undefined
+}
+
+/** What the configuration says of every worker of an HSM. */
+export interface WorkerOptions extends TokenAddress, PinSource {
+  /** Sessions of each worker; by default those of the profile. */
+  readonly sessions?: number | undefined
+  /** What an HSM lacks is not made up for by the worker where that would show it what the HSM alone should see. */
+  readonly strictCustody: boolean
+  /** The whole environment of the workers, for example SOFTHSM2_CONF: nothing else is handed over. */
+  readonly environment: Readonly<Record<string, string>>
+  /** The key by which the token is known to be the right one and to work; nothing before there is one. */
+  readonly canary?: () => CanaryKey | undefined
+}
+
+/** An AES key. */
+export interface CanaryKey {
+  readonly material: string
+  /** As generateKey answered it: only a token that holds the very key knows what it is. */
+  readonly checkValue?: Uint8Array | undefined
+}
+
+/** Threads of libuv's pool beside those of the sessions. */
+const sparePoolThreads = 4
+
+export function workerArgument(options: WorkerOptions, profile: Profile): WorkerArgument {
+  const { library, libraryParameters, tokenLabel, tokenSerial, pinFile, pinVariable, strictCustody, canary } = options
+  return {
+    library,
+    libraryParameters,
+    tokenLabel,
+    tokenSerial,
+    pinFile,
+    pinVariable,
+    strictCustody,
+    profile,
+    sessions: options.sessions ?? profile.sessions,
+    canary: encodeCanary(canary?.()),
+  }
+}
+
+/** The size of libuv's pool has to be said before the process starts. */
+export function workerEnvironment({ environment }: WorkerOptions, { profile, sessions }: WorkerArgument) {
+  const pool = { UV_THREADPOOL_SIZE: String(sessions + sparePoolThreads) }
+  return { ...(profile.mode !== 'synchronous' && pool), ...environment }
+}
+
+function encodeCanary(canary: CanaryKey | undefined): WorkerArgument['canary'] {
+  if (canary === undefined) return undefined
+  const { material, checkValue } = canary
+  return { material, checkValue: checkValue && Buffer.from(checkValue).toString('base64') }
+}

@@ -1,0 +1,414 @@
+/** What callers see when the HSM misbehaves: promises, kept with the misbehaving HSM of test/fault-hsm. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Failure } from '../../../src/errors.ts'
+import { connectHsm, type HsmOptions } from '../../../src/hsm/connect.ts'
+import type { Hsm, HsmCall } from '../../../src/hsm/hsm.ts'
+import type { Mode } from '../../../src/hsm/worker/mode.ts'
+import { newMaterial } from '../../contracts/hsm.ts'
+import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
+import { Callers } from '../callers.ts'
+import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
+
+const text = Buffer.from('text')
+const aad = Buffer.from('aad')
+/** How long a recovery may take at the most, on a machine that has other things to do. */
+const patient = { timeout: 10_000 }
+
+const canary = newMaterial()
+const material = newMaterial()
+let softHsm: SoftHsm
+let faults: FaultHsm
+let hsm: Hsm
+const logged: Readonly<Record<string, unknown>>[] = []
+const calls: HsmCall[] = []
+
+/** Path of a profile: SoftHSM as it is, or as it plays an HSM behind a network, whose keys stay as they are meanwhile. */
+function profileIn(mode: Mode): string {
+  const path = join(softHsm.directory, `${mode}.yaml`)
+  const lines = [`name: ${mode}`, 'basedOn: softhsm2', `mode: ${mode}`, 'sessions: 8']
+  writeFileSync(path, [...lines, `singleProcess: ${mode === 'synchronous'}`].join('\n'))
+  return path
+}
+
+async function connect(options: Partial<HsmOptions> = {}): Promise<Hsm> {
+  logged.length = 0
+  calls.length = 0
+  hsm = await connectHsm({
+    ...softHsm.options,
+    library: faults.library,
+    environment: { ...softHsm.options.environment, ...faults.environment() },
+    canary: () => ({ material: canary }),
+    observe: call => calls.push(call),
+    log: (level, message, fields) => logged.push({ level, message, ...fields }),
+    ...options,
+  })
+  return hsm
+}
+
+const messages = (message: string) => logged.filter(line => line.message === message)
+const lost = () => messages('An HSM worker was lost.')
+const ready = () => messages('An HSM worker is ready.').length
+
+beforeAll(async () => {
+  softHsm = await createSoftHsm()
+  const folder = join(softHsm.directory, 'faults')
+  mkdirSync(folder)
+  faults = new FaultHsm(folder)
+  await connect({ canary: () => undefined, workers: 1 })
+  await hsm.generateKey(canary, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'canary')
+  await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by all')
+  await hsm.close()
+})
+afterEach(async () => {
+  faults.clear()
+  await hsm.close()
+})
+afterAll(() => softHsm.remove())
+
+const modes: readonly Mode[] = ['synchronous', 'asynchronous', 'threads']
+
+describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode %s,', mode => {
+  /** Workers that have the token open. */
+  const active = mode === 'synchronous' ? 1 : 2
+
+  it('see no error when sessions, the login or all handles are lost', async () => {
+    await connect({ profile: profileIn(mode) })
+    const callers = new Callers(hsm, material)
+    for (const event of ['drop-sessions', 'forget-login', 'renumber-handles', 'drop-sessions']) {
+      await callers.rate(200)
+      faults.set(event)
+      await vi.waitUntil(() => faults.counts()[0]!.hits === active, patient)
+      expect(await callers.rate(200), event).toBeGreaterThan(0)
+    }
+    await callers.end()
+    expect(callers.refusals).toEqual([])
+    expect(callers.wrong).toEqual([])
+    expect(await callers.unopened()).toBe(0)
+    expect(lost()).toEqual([])
+  })
+
+  it('see no error when the library of a worker crashes or breaks, and another worker takes its place', async () => {
+    await connect({ profile: profileIn(mode), deadline: 20_000 })
+    const callers = new Callers(hsm, material)
+    const rules = [
+      'crash C_Encrypt',
+      'fail C_Decrypt CKR_CRYPTOKI_NOT_INITIALIZED',
+      'fail C_EncryptInit CKR_HOST_MEMORY',
+    ]
+    for (const [replaced, rule] of rules.entries()) {
+      await callers.rate(200)
+      faults.set(`${rule} times 1`)
+      await vi.waitUntil(() => ready() === active + 1 + replaced, patient)
+    }
+    await callers.end()
+    expect(callers.refusals).toEqual([])
+    expect(callers.wrong).toEqual([])
+    expect(lost()).toHaveLength(rules.length)
+  })
+
+  it('are answered within their deadline when a call never returns, and go on with the other worker', async () => {
+    await connect({ profile: profileIn(mode), deadline: 1000 })
+    const callers = new Callers(hsm, material)
+    await callers.rate(500)
+    const before = callers.done
+    faults.set('hang C_Encrypt times 1')
+    await vi.waitUntil(() => lost().length === 1 && ready() === active + 1, patient)
+    await vi.waitUntil(() => callers.done > before, patient)
+    await callers.end()
+    expect(callers.refusals.map(({ code }) => code)).toEqual(['KeyUnavailableException'])
+    expect(callers.refusals[0]!.after).toBeLessThan(1500)
+    expect(callers.wrong).toEqual([])
+  })
+
+  it('are refused at once while the device is lost, and served again when it is back', async () => {
+    await connect({ profile: profileIn(mode) })
+    const callers = new Callers(hsm, material)
+    await callers.rate(200)
+    faults.set('gone')
+    await vi.waitUntil(() => hsm.health.state === 'unavailable', patient)
+    const lostAt = performance.now()
+    await delay(1000)
+    const meanwhile = callers.refusals.filter(({ at }) => at > lostAt + 100)
+    expect(meanwhile.length).toBeGreaterThan(100)
+    expect(Math.max(...meanwhile.map(({ after }) => after))).toBeLessThan(500)
+    faults.clear()
+    await vi.waitUntil(() => hsm.health.workers === active, patient)
+    expect(await callers.rate(300)).toBeGreaterThan(0)
+    await callers.end()
+    expect(new Set(callers.refusals.map(({ code }) => code))).toEqual(new Set(['KeyUnavailableException']))
+    expect(callers.wrong).toEqual([])
+    expect(await callers.unopened()).toBe(0)
+  })
+
+  it('get no key of a token that comes back empty, which is neither used nor changed', async () => {
+    await connect({ profile: profileIn(mode) })
+    const callers = new Callers(hsm, material)
+    await callers.rate(200)
+    faults.set('wipe', 'gone')
+    await vi.waitUntil(() => hsm.health.state === 'unavailable', patient)
+    faults.set('wipe', 'count C_GenerateKey', 'count C_DestroyObject')
+    await vi.waitUntil(() => hsm.health.state === 'untrusted', patient)
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    await expect(
+      hsm.generateKey(newMaterial(), 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'never made'),
+    ).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    expect(hsm.health.reason).toMatch(/canary key/)
+    faults.clear()
+    await vi.waitUntil(() => hsm.health.state === 'ready', patient)
+    await callers.end()
+    expect(callers.wrong).toEqual([])
+    expect(await callers.unopened()).toBe(0)
+  })
+})
+
+describe('a return code that may mean anything', () => {
+  it('is the fault of the ciphertext while the canary sings, however often garbage is sent', async () => {
+    await connect()
+    const sealed = await hsm.encrypt(material, text, aad)
+    const garbage = { ...sealed, ciphertext: Buffer.alloc(40, 1) }
+    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => hsm.decrypt(material, garbage, aad)))
+    const codes = outcomes.map(outcome => outcome.status === 'rejected' && outcome.reason.code)
+    expect(new Set(codes)).toEqual(new Set(['InvalidCiphertextException']))
+    expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+    expect(lost()).toEqual([])
+  })
+
+  it('that came by chance is asked for again: the ciphertext is decrypted', async () => {
+    await connect()
+    const sealed = await hsm.encrypt(material, text, aad)
+    faults.set('fail C_Decrypt CKR_GENERAL_ERROR times 1')
+    expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+    expect(faults.counts()[0]!.hits).toBe(1)
+    expect(lost()).toEqual([])
+  })
+
+  it('is the fault of the HSM when the canary does not sing: the ciphertext is not called wrong', async () => {
+    await connect({ workers: 1 })
+    const sealed = await hsm.encrypt(material, text, aad)
+    faults.set('fail C_Decrypt CKR_GENERAL_ERROR')
+    await expect(hsm.decrypt(material, sealed, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    faults.clear()
+    await vi.waitUntil(() => hsm.health.workers === 1, patient)
+    expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+  })
+
+  it('is throttling while the canary sings: the call is repeated after a pause', async () => {
+    await connect()
+    faults.set('fail C_EncryptInit CKR_DEVICE_ERROR times 1')
+    await hsm.encrypt(material, text, aad)
+    expect(lost()).toEqual([])
+    expect(faults.counts()[0]!.hits).toBe(1)
+  })
+})
+
+describe('a handle that does not serve though its object is found', () => {
+  it('does not make the key missing: it is looked for again, and in the end the HSM is said to be unavailable', async () => {
+    await connect()
+    await hsm.encrypt(material, text, aad)
+    faults.set('fail C_EncryptInit CKR_KEY_HANDLE_INVALID times 2')
+    await hsm.encrypt(material, text, aad)
+    faults.set('fail C_EncryptInit CKR_KEY_HANDLE_INVALID')
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+  })
+})
+
+describe('a key that is not found', () => {
+  it('is missing where the canary key is found', async () => {
+    await connect()
+    faults.set(`hide ${material}`)
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KMSInvalidStateException' })
+    expect(lost()).toEqual([])
+  })
+
+  it.each([
+    ['the canary key is not found either', () => ['wipe']],
+    ['the canary key does not work', () => [`hide ${material}`, 'fail C_Decrypt CKR_GENERAL_ERROR']],
+    ['searches find nothing', () => [`hide ${material}`, `hide ${canary}`]],
+  ])('is not called missing where %s', async (_what, rules) => {
+    await connect()
+    await hsm.encrypt(material, text, aad)
+    faults.set(...rules())
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    faults.clear()
+    await vi.waitUntil(() => hsm.health.state === 'ready' && hsm.health.workers > 0, patient)
+    await hsm.encrypt(material, text, aad)
+  })
+})
+
+describe('an HSM that throttles', () => {
+  it('answers ThrottlingException when its pauses are longer than the deadline', async () => {
+    await connect({ deadline: 300 })
+    faults.set('fail C_Encrypt CKR_SESSION_COUNT')
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'ThrottlingException' })
+    expect(lost()).toEqual([])
+  })
+})
+
+describe('a PIN that was changed while the gateway ran', () => {
+  it('is tried once, by one worker, when the login is lost; then the HSM stands still', async () => {
+    await connect()
+    await hsm.encrypt(material, text, aad)
+    faults.set('count C_Login', 'fail C_Login CKR_PIN_INCORRECT', 'forget-login')
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    expect(hsm.health.state).toBe('pinRefused')
+    await delay(500)
+    await expect(hsm.random(1)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    expect(faults.counts()[0]!.calls).toBe(1)
+  })
+})
+
+describe('a PIN that one worker is refused while another one starts', () => {
+  it.each([
+    ['is about to start', 0],
+    ['has loaded the library', 1],
+  ])('is not tried by that one, when it %s', async (_when, initialised) => {
+    await connect({ profile: profileIn('asynchronous') })
+    const slowly = ['count C_Initialize after', 'delay C_GetSlotList 2s']
+    faults.set('count C_Login', ...slowly, 'fail C_Login CKR_PIN_INCORRECT', 'forget-login')
+    process.kill(messages('An HSM worker is ready.')[0]!.pid as number, 'SIGKILL')
+    await vi.waitUntil(() => faults.counts()[1]!.hits >= initialised, patient)
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    await vi.waitUntil(() => messages('An HSM worker could not start.').length === 1, patient)
+    expect(faults.counts()[0]!.calls).toBe(1)
+    expect(hsm.health.state).toBe('pinRefused')
+  })
+})
+
+describe('the creation of a key', () => {
+  const create = (id: string) => hsm.generateKey(id, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'created')
+  const count = async (id: string) => (await hsm.objects()).filter(object => object.id === id).length
+
+  it.each([
+    ['a crash after the HSM has made it', 'crash C_GenerateKey after times 1'],
+    ['an error though the HSM has made it', 'fail C_GenerateKey CKR_DEVICE_ERROR after times 1'],
+    ['lost sessions though the HSM has made it', 'fail C_GenerateKey CKR_SESSION_CLOSED after times 1'],
+  ])('leaves one object after %s', async (_what, rule) => {
+    await connect({ deadline: 20_000 })
+    faults.set(rule)
+    const created = newMaterial()
+    await create(created)
+    expect(await count(created)).toBe(1)
+    await hsm.encrypt(created, text, aad)
+  })
+
+  it('leaves one object when handles are renumbered meanwhile, also where there is only one worker', async () => {
+    await connect({ workers: 1 })
+    faults.set('fail C_GetAttributeValue CKR_OBJECT_HANDLE_INVALID times 1')
+    const created = newMaterial()
+    await create(created)
+    expect(await count(created)).toBe(1)
+  })
+
+  it.each([
+    ['the HSM says that it failed', 'SYMMETRIC_DEFAULT', 'fail C_GenerateKey CKR_DEVICE_ERROR after'],
+    ['the HSM is too busy to tell', 'SYMMETRIC_DEFAULT', 'fail C_GenerateKey CKR_HOST_MEMORY after'],
+    // The first four workers in its place crash when they start.
+    ['the library crashes and the HSM is lost', 'SYMMETRIC_DEFAULT', 'crash C_GenerateKey after times 5'],
+    ['the call never returns', 'RSA_2048', 'hang C_CopyObject after times 1'],
+  ] as const)('that is refused leaves no object, where the HSM has made it and %s', async (_what, spec, rule) => {
+    await connect({ deadline: 200 })
+    faults.set(rule)
+    const created = newMaterial()
+    const usage = spec === 'RSA_2048' ? 'SIGN_VERIFY' : 'ENCRYPT_DECRYPT'
+    await expect(hsm.generateKey(created, spec, usage, 'refused')).rejects.toBeInstanceOf(Failure)
+    expect(faults.counts()[0]!.hits).toBeGreaterThan(0)
+    // Once the worker that makes it is gone, if need be.
+    await vi.waitUntil(() => hsm.pending === 0 && (rule.startsWith('hang') ? lost().length > 0 : true), patient)
+    faults.clear()
+    await expect.poll(() => count(created).catch(() => -1), patient).toBe(0)
+  })
+
+  it('that never returns is answered within its deadline, and nobody else waits for it', async () => {
+    await connect({ deadline: 200 })
+    faults.set('hang C_GenerateKeyPair')
+    const created = hsm.generateKey(newMaterial(), 'RSA_2048', 'SIGN_VERIFY', 'never made')
+    const refused = expect(created).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    for (let i = 0; i < 20; i++) await hsm.encrypt(material, text, aad)
+    await refused
+  })
+})
+
+describe('a key that takes longer to make than its caller has time', () => {
+  it('is destroyed again, and costs no worker', async () => {
+    await connect({ deadline: 200 })
+    const before = (await hsm.objects()).length
+    // Far less than the deadline of the worker, and more than that of the caller.
+    faults.set('delay C_GenerateKeyPair 1500ms', 'count C_DestroyObject after')
+    const created = newMaterial()
+    const creation = hsm.generateKey(created, 'RSA_2048', 'SIGN_VERIFY', 'too late')
+    await expect(creation).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    // The original in the session, its public key, and the copy that is kept.
+    await vi.waitUntil(() => faults.counts()[1]!.hits >= 3, patient)
+    expect(await hsm.objects()).toHaveLength(before)
+    expect(lost()).toEqual([])
+  })
+})
+
+describe('the destruction of a key', () => {
+  it('is not taken for done when its handle was renumbered meanwhile', async () => {
+    await connect()
+    const destroyed = newMaterial()
+    await hsm.generateKey(destroyed, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'destroyed')
+    faults.set('fail C_DestroyObject CKR_OBJECT_HANDLE_INVALID times 1')
+    await hsm.destroyKey(destroyed)
+    expect((await hsm.objects()).map(({ id }) => id)).not.toContain(destroyed)
+  })
+})
+
+describe('callers of an HSM with too much to do', () => {
+  const outcome = (call: Promise<unknown>) =>
+    call.then(
+      () => 'ok',
+      error => error.code as string,
+    )
+
+  it('that makes keys slowly get a few at a time, in turns; who waits too long is told so, and no worker is lost', async () => {
+    await connect({ deadline: 500 })
+    faults.set('delay C_GenerateKeyPair 300ms')
+    const [greedy, modest] = [hsm.for('greedy'), hsm.for('modest')]
+    const many = Array.from({ length: 40 }, () => outcome(greedy.generateKeyPair('ECC_NIST_P256')))
+    const one = outcome(modest.generateKeyPair('ECC_NIST_P256'))
+    const others = new Callers(hsm, material)
+    expect(await one).toBe('ok')
+    const outcomes = await Promise.all(many)
+    await others.end()
+    expect([...new Set(outcomes)].sort()).toEqual(['ThrottlingException', 'ok'])
+    expect(others.refusals).toEqual([])
+    expect(others.done).toBeGreaterThan(100)
+    expect(lost()).toEqual([])
+  })
+
+  it('wait for no RSA key of another one when they create keys that are made at once', async () => {
+    await connect({ deadline: 10_000 })
+    faults.set('delay C_GenerateKeyPair 2s')
+    let made = 0
+    const slow = Array.from({ length: 4 }, async () => {
+      await hsm.for('greedy').generateKey(newMaterial(), 'RSA_2048', 'SIGN_VERIFY', 'slow')
+      made++
+    })
+    for (const spec of ['SYMMETRIC_DEFAULT', 'HMAC_256'] as const) {
+      const usage = spec === 'HMAC_256' ? 'GENERATE_VERIFY_MAC' : 'ENCRYPT_DECRYPT'
+      await hsm.for('modest').generateKey(newMaterial(), spec, usage, 'quick')
+    }
+    expect(made).toBe(0)
+    await Promise.all(slow)
+    expect(lost()).toEqual([])
+  })
+
+  it('are refused at once when too many calls wait, whoever has most of them first', async () => {
+    await connect({ workers: 1, queue: 20, deadline: 20_000 })
+    faults.set('delay C_GenerateRandom 20ms')
+    const [greedy, modest] = [hsm.for('greedy'), hsm.for('modest')]
+    const many = Array.from({ length: 100 }, () => outcome(greedy.random(1)))
+    const few = Array.from({ length: 5 }, () => outcome(modest.random(1)))
+    expect(await Promise.all(few)).toEqual(Array(5).fill('ok'))
+    const outcomes = await Promise.all(many)
+    expect(outcomes.filter(code => code === 'ThrottlingException')).toHaveLength(100 - 32 - 20 + 5)
+    expect(outcomes.filter(code => code === 'ok')).toHaveLength(32 + 20 - 5)
+    expect(logged).toHaveLength(1)
+  })
+})

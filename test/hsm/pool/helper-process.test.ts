@@ -1,0 +1,48 @@
+import { execFileSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { connectHsm } from '../../../src/hsm/connect.ts'
+import { newMaterial } from '../../contracts/hsm.ts'
+import { createSoftHsm, type SoftHsm, softHsmLibrary } from '../softhsm.ts'
+
+/** A library that starts processes of its own, as the clients of some network HSMs and p11-kit do: they inherit the worker's descriptors. */
+
+let softHsm: SoftHsm
+let library: string
+let helperLives: string
+
+beforeAll(async () => {
+  softHsm = await createSoftHsm()
+  library = join(softHsm.directory, 'helper-process.so')
+  helperLives = join(softHsm.directory, 'helper-lives')
+  const source = join(import.meta.dirname, 'helper-process.c')
+  execFileSync(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-o', library, source, '-ldl'])
+  writeFileSync(helperLives, '')
+})
+afterAll(() => {
+  rmSync(helperLives)
+  softHsm.remove()
+})
+
+describe.each([1, 2])('with %i workers, one that dies while the helper process of its library lives on', workers => {
+  it('is replaced, and the HSM can be closed', async () => {
+    const pids: unknown[] = []
+    const environment = {
+      ...softHsm.options.environment,
+      HELPER_MODULE: softHsmLibrary,
+      HELPER_LIVES_WITH: helperLives,
+    }
+    const log = (_level: string, message: string, { pid }: Readonly<Record<string, unknown>>) => {
+      if (message === 'An HSM worker is ready.') pids.push(pid)
+    }
+    const hsm = await connectHsm({ ...softHsm.options, library, environment, workers, deadline: 10_000, log })
+    const material = newMaterial()
+    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'of a library with a helper')
+    process.kill(pids[0] as number, 'SIGKILL')
+    await hsm.encrypt(material, Buffer.from('text'), Buffer.alloc(0))
+    await vi.waitUntil(() => pids.length === 2, { timeout: 10_000 })
+    await hsm.close()
+    await expect(hsm.random(1)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+  })
+})

@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { profiles } from '../../../src/hsm/profiles/catalogue.ts'
+import { profileOf } from '../../../src/hsm/profiles/find-profile.ts'
+import { profileText } from '../../../src/hsm/profiles/profile-file.ts'
+import { returnCodes } from '../../../src/hsm/return-codes.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'strongroom-profiles-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function written(text: string): string {
+  const file = join(folder, 'profile.yaml')
+  writeFileSync(file, text)
+  return file
+}
+
+describe('the profiles', () => {
+  it('have a file name and a title each, and names of return codes that exist', () => {
+    expect(new Set(profiles.map(({ name }) => name)).size).toBe(profiles.length)
+    expect(new Set(profiles.map(({ title }) => title)).size).toBe(profiles.length)
+    for (const { badCiphertext, badSignature, throttling } of profiles) {
+      for (const code of [...badCiphertext, ...badSignature, ...throttling]) expect(returnCodes).toHaveProperty(code)
+    }
+  })
+
+  it('take HSM-made IVs to be made by the HSM only where a make does so', () => {
+    const forms = profiles.map(({ name, gcmIv, gcmMechanism }) => [name, gcmIv, gcmMechanism])
+    expect(forms.filter(([, form]) => form !== 'caller')).toEqual([['cloudhsm', 'prepend12', 0x8000_1087]])
+  })
+
+  it('are not both lacking and unsure of anything', () => {
+    for (const { lacks, unsure } of profiles) {
+      expect(Object.keys(unsure).filter(ability => Object.hasOwn(lacks, ability))).toEqual([])
+    }
+  })
+})
+
+describe('a profile in a file', () => {
+  it('needs a name only, and is otherwise what the standard promises', () => {
+    expect(profileOf(written('name: ours'))).toEqual({ ...profileOf('generic'), name: 'ours', title: 'ours' })
+  })
+
+  it('states what differs from the profile that it is based on', () => {
+    const file = written(
+      'name: ours\nbasedOn: luna7\ngcmIv: append16\ngcmMechanism: 0x8000011c\nlacks: {ECDH: FIPS mode}',
+    )
+    expect(profileOf(file)).toEqual({
+      ...profileOf('luna7'),
+      name: 'ours',
+      title: 'ours',
+      gcmIv: 'append16',
+      gcmMechanism: 0x8000_011c,
+      lacks: { ECDH: 'FIPS mode' },
+    })
+  })
+
+  it.each(profiles)('is read as it was written: $name', profile => {
+    expect(profileOf(written(profileText(profile, 'a comment')))).toEqual(profile)
+  })
+
+  it.each([
+    ['gcmIV: caller', 'has an unknown key gcmIV; did you mean gcmIv?'],
+    ['colour: red', 'has an unknown key colour.'],
+    ['lacks: {ECC_NIST_P257: no}', 'has an unknown key ECC_NIST_P257 under lacks; did you mean ECC_NIST_P256?'],
+    ['gcmIv: hsm', 'has a mistake at gcmIv: Invalid option'],
+    ['badCiphertext: [CKR_NONSENSE]', 'has a mistake at badCiphertext.0: is not a return code of PKCS#11.'],
+    ['sessions: 0', 'has a mistake at sessions: '],
+    ['sessions: [', 'Cannot read the HSM profile'],
+  ])('is refused in one line: %s', (line, says) => {
+    const file = written(`name: ours\n${line}\n`)
+    expect(() => profileOf(file)).toThrow(expect.objectContaining({ name: 'OperatorError' }))
+    expect(() => profileOf(file)).toThrow(says)
+    expect(() => profileOf(file)).toThrow(/^[^\n]+$/)
+  })
+
+  it('is refused without a name, and when it or what it is based on is not there', () => {
+    expect(() => profileOf(written('sessions: 3'))).toThrow('has a mistake at name')
+    expect(() => profileOf(join(folder, 'none.yaml'))).toThrow('none.yaml: ENOENT.')
+    expect(() => profileOf(written('name: ours\nbasedOn: luna8'))).toThrow(
+      'There is no HSM profile "luna8"; there are: ',
+    )
+  })
+})

@@ -1,0 +1,212 @@
+import type { KeyUsageType } from '@aws-sdk/client-kms'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Failure } from '../../../src/errors.ts'
+import { connectHsm } from '../../../src/hsm/connect.ts'
+import type { HeldKey, Hsm, KeyInspection } from '../../../src/hsm/hsm.ts'
+import { encodeHeader } from '../../../src/model/ciphertext.ts'
+import type { SupportedKeySpec } from '../../../src/model/key-spec.ts'
+import { newMaterial } from '../../contracts/hsm.ts'
+import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
+import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
+import { twin } from './twin.ts'
+
+const kinds: readonly (readonly [SupportedKeySpec, KeyUsageType])[] = [
+  ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT'],
+  ['RSA_2048', 'ENCRYPT_DECRYPT'],
+  ['RSA_3072', 'ENCRYPT_DECRYPT'],
+  ['RSA_2048', 'SIGN_VERIFY'],
+  ['RSA_3072', 'SIGN_VERIFY'],
+  ['ECC_NIST_P256', 'SIGN_VERIFY'],
+  ['ECC_NIST_P521', 'SIGN_VERIFY'],
+  ['ECC_NIST_P256', 'KEY_AGREEMENT'],
+  ['ECC_NIST_P384', 'KEY_AGREEMENT'],
+  ['ECC_SECG_P256K1', 'SIGN_VERIFY'],
+  ['ECC_NIST_EDWARDS25519', 'SIGN_VERIFY'],
+  ['HMAC_224', 'GENERATE_VERIFY_MAC'],
+  ['HMAC_512', 'GENERATE_VERIFY_MAC'],
+]
+
+let softHsm: SoftHsm
+let faults: FaultHsm
+let hsm: Hsm
+
+beforeAll(async () => {
+  softHsm = await createSoftHsm()
+  faults = new FaultHsm(softHsm.directory)
+  const environment = { ...softHsm.options.environment, ...faults.environment() }
+  hsm = await connectHsm({ ...softHsm.options, library: faults.library, environment })
+})
+afterEach(() => faults.clear())
+afterAll(async () => {
+  await hsm?.close()
+  softHsm?.remove()
+})
+
+async function generate(spec: SupportedKeySpec, usage: KeyUsageType): Promise<HeldKey> {
+  const material = newMaterial()
+  const { publicKey, checkValue } = await hsm.generateKey(material, spec, usage, 'inspected')
+  return { material, spec, usage, publicKey, checkValue }
+}
+
+/** Both looks, which must find the same. */
+async function inspect(key: HeldKey): Promise<KeyInspection> {
+  const thorough = await hsm.inspectKey(key, 'thorough')
+  expect(await hsm.inspectKey(key, 'quick')).toEqual(thorough)
+  return thorough
+}
+
+describe.each(kinds)('a key %s for %s', (spec, usage) => {
+  let key: HeldKey
+  let other: HeldKey
+
+  beforeAll(async () => {
+    key = await generate(spec, usage)
+    other = await generate(spec, usage)
+  })
+
+  it('is in custody right after it was made', async () => {
+    expect(await inspect(key)).toEqual({})
+  })
+
+  it('is missing while its object is hidden, and in custody again when it is back', async () => {
+    faults.set(`hide ${key.material}`)
+    expect(await inspect(key)).toEqual({ fault: 'missing' })
+    expect(await inspect(other)).toEqual({})
+    faults.clear()
+    expect(await inspect(key)).toEqual({})
+  })
+
+  it('is swapped while another key of its type answers to its CKA_ID', async () => {
+    faults.set(`swap ${key.material} ${other.material}`)
+    expect(await inspect(key)).toEqual({ fault: 'swapped' })
+    expect(await inspect(other)).toEqual({ fault: 'swapped' })
+    faults.clear()
+    expect(await inspect(key)).toEqual({})
+  })
+
+  it('is exposed while its attributes say so, and which', async () => {
+    faults.set(`expose ${key.material}`)
+    const attributes = ['sensitive', 'extractable', 'alwaysSensitive', 'neverExtractable']
+    expect(await inspect(key)).toEqual({ fault: 'exposed', attributes })
+    faults.clear()
+    expect(await inspect(key)).toEqual({})
+  })
+
+  it('is duplicated while another process has an object with its CKA_ID on the token', async () => {
+    twin('make', key.material, softHsm)
+    expect(await hsm.inspectKey(key, 'thorough')).toEqual({ fault: 'duplicated' })
+    twin('destroy', key.material, softHsm)
+    expect(await inspect(key)).toEqual({})
+  })
+
+  it('is not taken for any other key on the token', async () => {
+    for (const [otherSpec, otherUsage] of kinds) {
+      const stranger = await generate(otherSpec, otherUsage)
+      faults.set(`swap ${key.material} ${stranger.material}`)
+      expect(await inspect(key), `${otherSpec} ${otherUsage}`).toEqual({ fault: 'swapped' })
+      faults.clear()
+    }
+  })
+})
+
+describe('a look at a key', () => {
+  let key: HeldKey
+  const text = Buffer.from('text')
+
+  beforeAll(async () => {
+    key = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
+  })
+
+  it('makes every worker forget the object that it took for the key', async () => {
+    const other = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
+    const sealed = await hsm.encrypt(key.material, text, text)
+    faults.set(`swap ${key.material} ${other.material}`)
+    // Its workers learn the keys while they are swapped.
+    const environment = { ...softHsm.options.environment, ...faults.environment() }
+    const late = await connectHsm({ ...softHsm.options, library: faults.library, environment })
+    await expect(late.decrypt(key.material, sealed, text)).rejects.toThrow()
+    faults.clear()
+    await expect(late.decrypt(key.material, sealed, text)).rejects.toThrow()
+    expect(await late.inspectKey(key, 'quick')).toEqual({})
+    const opened = await Promise.all(Array.from({ length: 20 }, () => late.decrypt(key.material, sealed, text)))
+    expect(new Set(opened.map(bytes => Buffer.from(bytes).toString()))).toEqual(new Set(['text']))
+    await late.close()
+  })
+
+  it('finds nothing wrong without a check value but what the attributes say', async () => {
+    const { checkValue: _, ...old } = key
+    const other = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
+    faults.set(`swap ${key.material} ${other.material}`)
+    expect(await inspect(old)).toEqual({})
+    faults.set(`expose ${key.material}`)
+    expect(await inspect(old)).toMatchObject({ fault: 'exposed' })
+  })
+
+  it('finds a key swapped whose check value is not its own', async () => {
+    const { checkValue } = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
+    expect(await inspect({ ...key, checkValue })).toEqual({ fault: 'swapped' })
+    const { publicKey } = await generate('ECC_NIST_P256', 'SIGN_VERIFY')
+    expect(await inspect({ ...(await generate('ECC_NIST_P256', 'SIGN_VERIFY')), publicKey })).toEqual({
+      fault: 'swapped',
+    })
+  })
+
+  it.each([
+    ['C_Decrypt', 'CKR_FUNCTION_FAILED'],
+    ['C_GetAttributeValue', 'CKR_GENERAL_ERROR'],
+    ['C_FindObjectsInit', 'CKR_DEVICE_MEMORY'],
+  ])('that cannot be finished, as %s answers %s, says nothing', async (name, returnCode) => {
+    faults.set(`fail ${name} ${returnCode}`)
+    await expect(hsm.inspectKey(key, 'thorough')).rejects.toBeInstanceOf(Failure)
+    faults.clear()
+    expect(await inspect(key)).toEqual({})
+  })
+
+  it('whose session is lost is repeated in another one', async () => {
+    faults.set('fail C_Decrypt CKR_SESSION_HANDLE_INVALID times 1')
+    expect(await hsm.inspectKey(key, 'quick')).toEqual({})
+    expect(faults.counts()[0]!.hits).toBe(1)
+  })
+
+  it('uses handles that were just renumbered no more', async () => {
+    faults.set('renumber-handles')
+    expect(await inspect(key)).toEqual({})
+  })
+
+  it('is had though every worker crashes that was asked first', async () => {
+    const mac = await generate('HMAC_256', 'GENERATE_VERIFY_MAC')
+    await vi.waitUntil(() => hsm.health.workers === 1, { timeout: 10_000 })
+    const before = hsm.epoch
+    // Not a function that a worker calls at its start.
+    faults.set('crash C_Sign times 2')
+    expect(await hsm.inspectKey(mac, 'quick')).toEqual({})
+    expect(hsm.epoch).toBeGreaterThan(before)
+  })
+})
+
+describe('a check value', () => {
+  it('is nothing that a caller can get: its MAC is of a message too long for KMS, its AAD is of no blob', async () => {
+    const { checkValue, ...mac } = await generate('HMAC_256', 'GENERATE_VERIFY_MAC')
+    const message = Buffer.alloc(4097, 'strongroom: proof of a key')
+    expect(Buffer.from(await hsm.generateMac(mac, 'HMAC_SHA_256', message))).toEqual(Buffer.from(checkValue!))
+    const aes = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
+    const [iv, ciphertext] = [aes.checkValue!.subarray(0, 12), aes.checkValue!.subarray(12)]
+    const aad = Buffer.from('strongroom: proof of a key')
+    expect(Buffer.from(await hsm.decrypt(aes.material, { iv, ciphertext }, aad))).toEqual(aad)
+    expect(aad[0]).not.toBe(encodeHeader(aes.material, 12)[0])
+  })
+
+  it('is there for secret keys and not for pairs', async () => {
+    for (const [spec, usage] of kinds) {
+      const { checkValue, publicKey } = await generate(spec, usage)
+      expect(checkValue === undefined, spec).toBe(publicKey !== undefined)
+    }
+  })
+
+  it('that cannot be made leaves no key behind', async () => {
+    const material = newMaterial()
+    faults.set('fail C_Encrypt CKR_FUNCTION_FAILED')
+    await expect(hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'unproven')).rejects.toThrow()
+    expect((await hsm.objects()).map(({ id }) => id)).not.toContain(material)
+  })
+})
