@@ -13,7 +13,7 @@ interface Folder {
 
 const root = join(import.meta.dirname, '..')
 const folders: readonly Folder[] = [
-  { path: 'src/operations', list: 'operations' },
+  { path: 'src/operations/kms', list: 'operations' },
   { path: 'src/jobs', list: 'jobs' },
   { path: 'src/cli', list: 'commands' },
   { path: 'src/hsm/profiles', list: 'profiles' },

@@ -18,8 +18,7 @@ import { createMetrics } from './metrics.ts'
 import { principalIn } from './model/arn.ts'
 import type { AccessKey, Caller } from './model/caller.ts'
 import { decodeCiphertext } from './model/ciphertext.ts'
-import { operations } from './operations/catalogue.ts'
-import { decryptBlob } from './operations/ciphertexts.ts'
+import { operations } from './operations/kms/catalogue.ts'
 import type { AnyOperation } from './operations/operation.ts'
 import { Outbox } from './outbox.ts'
 import { createReadiness } from './readiness.ts'
@@ -28,6 +27,7 @@ import { serveApi, serveMetrics } from './server/server.ts'
 import type { Hsms, Log, Storage } from './services.ts'
 import { openStorage } from './storage/sql-storage.ts'
 import { openInThread } from './storage/threaded-database.ts'
+import { decryptBlob } from './vault/ciphertexts.ts'
 
 export interface Gateway {
   /** Of the AWS KMS API. */

@@ -1,5 +1,5 @@
-import { decryptBlob, encryptBlob } from './operations/ciphertexts.ts'
 import type { Audit, Health, Hsms, Storage } from './services.ts'
+import { decryptBlob, encryptBlob } from './vault/ciphertexts.ts'
 
 export interface Readiness {
   readonly ready: boolean

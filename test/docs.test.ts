@@ -13,7 +13,7 @@ import { parseConfig } from '../src/config.ts'
 import { profiles } from '../src/hsm/profiles/catalogue.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { encodeEncryptionContext } from '../src/model/encryption-context.ts'
-import { operations } from '../src/operations/catalogue.ts'
+import { operations } from '../src/operations/kms/catalogue.ts'
 import { type Gateway, type Installation, install, serve } from './end-to-end/gateway.ts'
 
 const root = join(import.meta.dirname, '..')

@@ -4,9 +4,9 @@ import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf, principalArn } from '../model/arn.ts'
 import type { AccessKey } from '../model/caller.ts'
 import { partitions } from '../model/partitions.ts'
-import { encryptBlob } from '../operations/ciphertexts.ts'
-import { createMaterial } from '../operations/materials.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
+import { encryptBlob } from '../vault/ciphertexts.ts'
+import { createMaterial } from '../vault/materials.ts'
 import type { PlainAccessKey } from './credentials.ts'
 
 /** What an administrator may do: everything that its account may. */

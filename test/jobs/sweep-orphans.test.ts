@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { sweepOrphans } from '../../src/jobs/sweep-orphans.ts'
-import { createMaterial } from '../../src/operations/materials.ts'
 import { Changes } from '../../src/storage/storage.ts'
+import { createMaterial } from '../../src/vault/materials.ts'
 import { type House, openHouse } from './house.ts'
 
 let house: House

@@ -1,0 +1,14 @@
+import { Failure } from '../../errors.ts'
+import type { Key } from '../../model/key.ts'
+import type { Storage } from '../../services.ts'
+
+/** KMS Developer Guide, "Resource quotas". */
+const maximumAliases = 50
+
+/** Throws LimitExceededException when no further alias may point at the key. */
+export function checkAliasQuota({ arn }: Key, storage: Storage): void {
+  const usage = storage.aliases.ofKey(arn).length
+  if (usage < maximumAliases) return
+  const text = `Aliases per key quota for this account in this region is ${maximumAliases}, current usage is ${usage}.`
+  throw new Failure('LimitExceededException', text)
+}

@@ -1,0 +1,103 @@
+import { Failure } from '../../errors.ts'
+import { type Alias, checkAliasName } from '../../model/alias.ts'
+import { aliasArn } from '../../model/arn.ts'
+import type { Key } from '../../model/key.ts'
+import type { Permission, Target, TargetKind } from '../operation.ts'
+import { type KeyTarget, keyTarget, type Search } from './targets.ts'
+
+/** Aliases, and the keys that they point at or shall point at. */
+
+interface AliasInput {
+  readonly AliasName: string
+}
+
+export interface AliasTarget extends Target {
+  readonly alias: Alias
+  /** The key that the alias points at. */
+  readonly key: Key
+}
+
+/** An alias that exists, and its key. */
+export const alias: TargetKind<AliasInput, AliasTarget> = {
+  find: (input, search) => aliasTarget(input.AliasName, search),
+}
+
+export interface NewAliasTarget extends KeyTarget {
+  readonly aliasArn: string
+}
+
+/** A name that is still free, and the key that it will point at. */
+export const newAlias: TargetKind<AliasInput & { readonly TargetKeyId: string }, NewAliasTarget> = {
+  find(input, search) {
+    const arn = ownAliasArn(input.AliasName, search)
+    const target = keyTarget(aliasTargetId(input.TargetKeyId), { state: 'modify' }, search)
+    return withAlias(target, arn, search, () => {
+      if (search.storage.aliases.find(arn)) {
+        throw new Failure('AlreadyExistsException', `An alias with the name ${arn} already exists`)
+      }
+    })
+  },
+}
+
+export interface AliasChangeTarget extends AliasTarget {
+  /** The key that the alias shall point at from now on. */
+  readonly newKey: Key
+}
+
+/** An alias that exists, its key, and the key that it shall point at. */
+export const aliasChange: TargetKind<AliasInput & { readonly TargetKeyId: string }, AliasChangeTarget> = {
+  find(input, search) {
+    const old = aliasTarget(input.AliasName, search)
+    const next = keyTarget(aliasTargetId(input.TargetKeyId), { state: 'modify' }, search)
+    return {
+      alias: old.alias,
+      key: old.key,
+      get newKey() {
+        return next.key
+      },
+      permissions: [...old.permissions, ...next.permissions],
+      resources: [...next.resources, ...old.resources],
+      check: () => next.check(),
+    }
+  },
+}
+
+function ownAliasArn(name: string, { caller }: Search): string {
+  checkAliasName(name)
+  return aliasArn(caller, name)
+}
+
+function aliasTargetId(identifier: string): string {
+  if (!/^(?:alias\/|arn:[^/]*:alias\/)/.test(identifier)) return identifier
+  throw new Failure('ValidationException', 'Aliases must refer to keys. Not aliases')
+}
+
+function aliasTarget(name: string, search: Search): AliasTarget {
+  const arn = ownAliasArn(name, search)
+  const found = search.storage.aliases.find(arn)
+  if (!found) throw new Failure('NotFoundException', `Alias ${arn} is not found.`)
+  const target = keyTarget(found.targetKeyArn, { state: 'view' }, search)
+  return { ...withAlias(target, arn, search), key: target.key, alias: found }
+}
+
+/** Alias operations need permission on the alias, by the caller's own policies, and on its key. */
+function withAlias(
+  target: KeyTarget,
+  arn: string,
+  { caller, operation }: Search,
+  checkName = () => {},
+): NewAliasTarget {
+  const permission: Permission = { action: `kms:${operation}`, resource: arn, account: caller.account }
+  return {
+    get key() {
+      return target.key
+    },
+    aliasArn: arn,
+    permissions: [permission, ...target.permissions],
+    resources: [...target.resources, arn],
+    check() {
+      target.check()
+      checkName()
+    },
+  }
+}

@@ -1,0 +1,11 @@
+import { operation } from '../../operation.ts'
+import { alias } from '../alias-targets.ts'
+
+export const deleteAlias = operation('DeleteAlias')({
+  readOnly: false,
+  target: alias,
+  recorded: ['AliasName'],
+  async run({ target, changes }) {
+    changes.remove('aliases', target.alias)
+  },
+})

@@ -1,0 +1,19 @@
+import { decryptWith } from '../../../vault/ciphertexts.ts'
+import { operation } from '../../operation.ts'
+import { ciphertext } from '../ciphertext-targets.ts'
+
+export const decrypt = operation('Decrypt')({
+  readOnly: true,
+  target: ciphertext,
+  recorded: ['KeyId', 'EncryptionAlgorithm', 'EncryptionContext', 'DryRun', 'DryRunModifiers'],
+  recordedDefaults: { EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' },
+  async run({ input, target, hsms }) {
+    const { key, material, algorithm } = target
+    return {
+      KeyId: key.arn,
+      ...(algorithm === 'SYMMETRIC_DEFAULT' && { KeyMaterialId: material.id }),
+      EncryptionAlgorithm: algorithm,
+      Plaintext: await decryptWith(hsms, target, input.CiphertextBlob!, input.EncryptionContext),
+    }
+  },
+})

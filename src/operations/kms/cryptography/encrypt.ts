@@ -1,0 +1,18 @@
+import { encryptWith } from '../../../vault/ciphertexts.ts'
+import { operation } from '../../operation.ts'
+import { encryptionKey } from '../key-use.ts'
+
+export const encrypt = operation('Encrypt')({
+  readOnly: true,
+  target: encryptionKey,
+  recorded: ['KeyId', 'EncryptionAlgorithm', 'EncryptionContext', 'DryRun'],
+  recordedDefaults: { EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' },
+  async run({ input, target: { key }, hsms }) {
+    const { EncryptionAlgorithm = 'SYMMETRIC_DEFAULT', Plaintext, EncryptionContext } = input
+    return {
+      KeyId: key.arn,
+      CiphertextBlob: await encryptWith(hsms, key, EncryptionAlgorithm, Plaintext, EncryptionContext),
+      EncryptionAlgorithm,
+    }
+  },
+})

@@ -1,0 +1,20 @@
+import { createDataKeyPair } from '../../../vault/data-keys.ts'
+import { operation } from '../../operation.ts'
+import { dataKeyPairEncryptionKey } from '../key-use.ts'
+
+export const generateDataKeyPairWithoutPlaintext = operation('GenerateDataKeyPairWithoutPlaintext')({
+  readOnly: true,
+  target: dataKeyPairEncryptionKey,
+  recorded: ['KeyId', 'KeyPairSpec', 'EncryptionContext', 'DryRun'],
+  async run({ input, target: { key }, hsms }) {
+    const { publicKey, plaintext, blob, material } = await createDataKeyPair(hsms, key, input)
+    plaintext.fill(0)
+    return {
+      KeyId: key.arn,
+      KeyMaterialId: material.id,
+      KeyPairSpec: input.KeyPairSpec,
+      PrivateKeyCiphertextBlob: blob,
+      PublicKey: publicKey,
+    }
+  },
+})

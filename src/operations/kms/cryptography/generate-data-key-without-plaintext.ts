@@ -1,0 +1,14 @@
+import { createDataKey } from '../../../vault/data-keys.ts'
+import { operation } from '../../operation.ts'
+import { dataKeyEncryptionKey } from '../key-use.ts'
+
+export const generateDataKeyWithoutPlaintext = operation('GenerateDataKeyWithoutPlaintext')({
+  readOnly: true,
+  target: dataKeyEncryptionKey,
+  recorded: ['KeyId', 'KeySpec', 'NumberOfBytes', 'EncryptionContext', 'DryRun'],
+  async run({ input, target: { key }, hsms }) {
+    const { plaintext, blob, material } = await createDataKey(hsms, key, input)
+    plaintext.fill(0)
+    return { KeyId: key.arn, CiphertextBlob: blob, KeyMaterialId: material.id }
+  },
+})

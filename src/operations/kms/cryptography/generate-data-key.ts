@@ -1,0 +1,13 @@
+import { createDataKey } from '../../../vault/data-keys.ts'
+import { operation } from '../../operation.ts'
+import { dataKeyEncryptionKey } from '../key-use.ts'
+
+export const generateDataKey = operation('GenerateDataKey')({
+  readOnly: true,
+  target: dataKeyEncryptionKey,
+  recorded: ['KeyId', 'KeySpec', 'NumberOfBytes', 'EncryptionContext', 'DryRun'],
+  async run({ input, target: { key }, hsms }) {
+    const { plaintext, blob, material } = await createDataKey(hsms, key, input)
+    return { KeyId: key.arn, Plaintext: plaintext, CiphertextBlob: blob, KeyMaterialId: material.id }
+  },
+})

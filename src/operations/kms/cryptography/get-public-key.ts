@@ -1,0 +1,32 @@
+import type { CustomerMasterKeySpec } from '@aws-sdk/client-kms'
+import { Failure } from '../../../errors.ts'
+import { currentMaterial } from '../../../model/key.ts'
+import { algorithmList } from '../../../model/key-metadata.ts'
+import { keySpecs } from '../../../model/key-spec.ts'
+import { whyNotWith } from '../../../vault/materials.ts'
+import { operation } from '../../operation.ts'
+import { key } from '../targets.ts'
+
+export const getPublicKey = operation('GetPublicKey')({
+  readOnly: true,
+  target: key({
+    state: 'publicKey',
+    byAlias: true,
+    crossAccount: true,
+    fits({ spec }) {
+      if (keySpecs[spec].type !== 'asymmetric') throw new Failure('UnsupportedOperationException')
+    },
+  }),
+  recorded: ['KeyId'],
+  async run({ target: { key }, hsms }) {
+    return {
+      KeyId: key.arn,
+      // A copy: what is answered is wiped, and this one belongs to storage.
+      PublicKey: Uint8Array.from(currentMaterial(key).publicKey!),
+      CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
+      KeySpec: key.spec,
+      KeyUsage: key.usage,
+      ...algorithmList(key, whyNotWith(hsms, key)),
+    }
+  },
+})

@@ -1,0 +1,42 @@
+import { currentMaterial } from '../../../model/key.ts'
+import { checkPlaintextLength } from '../../../model/plaintext-limit.ts'
+import { decryptWith, encryptWith } from '../../../vault/ciphertexts.ts'
+import { operation } from '../../operation.ts'
+import { reEncryption } from '../ciphertext-targets.ts'
+
+export const reEncrypt = operation('ReEncrypt')({
+  readOnly: true,
+  target: reEncryption,
+  recorded: [
+    'SourceKeyId',
+    'SourceEncryptionAlgorithm',
+    'SourceEncryptionContext',
+    'DestinationKeyId',
+    'DestinationEncryptionAlgorithm',
+    'DestinationEncryptionContext',
+    'DryRun',
+    'DryRunModifiers',
+  ],
+  recordedDefaults: {
+    SourceEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+    DestinationEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+  },
+  async run({ input, target: { source, destination, destinationAlgorithm: algorithm }, hsms }) {
+    const { key } = destination
+    const plaintext = await decryptWith(hsms, source, input.CiphertextBlob!, input.SourceEncryptionContext)
+    try {
+      checkPlaintextLength(key.spec, algorithm, plaintext.length)
+      return {
+        CiphertextBlob: await encryptWith(hsms, key, algorithm, plaintext, input.DestinationEncryptionContext),
+        KeyId: key.arn,
+        SourceKeyId: source.key.arn,
+        ...(source.algorithm === 'SYMMETRIC_DEFAULT' && { SourceKeyMaterialId: source.material.id }),
+        ...(algorithm === 'SYMMETRIC_DEFAULT' && { DestinationKeyMaterialId: currentMaterial(key).id }),
+        SourceEncryptionAlgorithm: source.algorithm,
+        DestinationEncryptionAlgorithm: algorithm,
+      }
+    } finally {
+      plaintext.fill(0)
+    }
+  },
+})

@@ -1,0 +1,15 @@
+import { held } from '../../../vault/materials.ts'
+import { operation } from '../../operation.ts'
+import { signingKey } from '../key-use.ts'
+
+export const sign = operation('Sign')({
+  readOnly: true,
+  target: signingKey,
+  recorded: ['KeyId', 'MessageType', 'SigningAlgorithm', 'DryRun'],
+  async run({ input, target: { key }, hsms }) {
+    const { Message, MessageType = 'RAW', SigningAlgorithm } = input
+    const { hsm, hsmKey } = held(hsms, key)
+    const Signature = await hsm.sign(hsmKey, SigningAlgorithm, MessageType, Message)
+    return { KeyId: key.arn, Signature, SigningAlgorithm }
+  },
+})

@@ -1,0 +1,16 @@
+import { Failure } from '../../../errors.ts'
+import { held } from '../../../vault/materials.ts'
+import { operation } from '../../operation.ts'
+import { macKey } from '../key-use.ts'
+
+export const verifyMac = operation('VerifyMac')({
+  readOnly: true,
+  target: macKey,
+  recorded: ['KeyId', 'MacAlgorithm', 'DryRun'],
+  async run({ input: { Mac, MacAlgorithm, Message }, target: { key }, hsms }) {
+    const { hsm, hsmKey } = held(hsms, key)
+    const valid = await hsm.verifyMac(hsmKey, MacAlgorithm, Message, Mac)
+    if (!valid) throw new Failure('KMSInvalidMacException')
+    return { KeyId: key.arn, MacAlgorithm, MacValid: true }
+  },
+})

@@ -1,0 +1,17 @@
+import { Failure } from '../../../errors.ts'
+import { held } from '../../../vault/materials.ts'
+import { operation } from '../../operation.ts'
+import { signingKey } from '../key-use.ts'
+
+export const verify = operation('Verify')({
+  readOnly: true,
+  target: signingKey,
+  recorded: ['KeyId', 'MessageType', 'SigningAlgorithm', 'DryRun'],
+  async run({ input, target: { key }, hsms }) {
+    const { Message, MessageType = 'RAW', Signature, SigningAlgorithm } = input
+    const { hsm, hsmKey } = held(hsms, key)
+    const valid = await hsm.verify(hsmKey, SigningAlgorithm, MessageType, Message, Signature)
+    if (!valid) throw new Failure('KMSInvalidSignatureException')
+    return { KeyId: key.arn, SignatureValid: true, SigningAlgorithm }
+  },
+})

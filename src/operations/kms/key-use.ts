@@ -1,0 +1,147 @@
+import type {
+  DataKeyPairSpec,
+  DataKeySpec,
+  EncryptionAlgorithmSpec,
+  KeyAgreementAlgorithmSpec,
+  KeyUsageType,
+  MacAlgorithmSpec,
+  MessageType,
+  SigningAlgorithmSpec,
+} from '@aws-sdk/client-kms'
+import { Failure } from '../../errors.ts'
+import { type Ability, signingAbilities } from '../../model/ability.ts'
+import type { EncryptionContext } from '../../model/encryption-context.ts'
+import type { Key } from '../../model/key.ts'
+import { keySpecs } from '../../model/key-spec.ts'
+import { checkPeerKey } from '../../model/peer-key.ts'
+import { checkPlaintextLength } from '../../model/plaintext-limit.ts'
+import { checkMessage } from '../../model/signing-algorithm.ts'
+import type { TargetKind } from '../operation.ts'
+import { type KeyInput, type KeyTarget, keyTarget, refuseGrantTokens } from './targets.ts'
+
+/** Use of a key in cryptography: by any of its four identifiers, from any account, and what must go with the key. */
+
+export const use = { state: 'use', byAlias: true, crossAccount: true } as const
+
+interface Uses<I> {
+  /** What the HSM of the key is to do. */
+  readonly abilities: (input: I) => readonly Ability[]
+  /** As in KeyNeeds. */
+  readonly fits: (key: Key, input: I) => void
+  /** As in KeyNeeds. */
+  readonly fitsAny?: (input: I) => void
+}
+
+function keyForUse<I>(usage: KeyUsageType, { abilities, fits, fitsAny }: Uses<I>): TargetKind<KeyInput & I, KeyTarget> {
+  return {
+    find(input, search) {
+      refuseGrantTokens(input)
+      const needs = {
+        ...use,
+        usage,
+        fits: (key: Key) => fits(key, input),
+        fitsAny: () => fitsAny?.(input),
+        abilities: abilities(input),
+      }
+      return keyTarget(input.KeyId!, needs, search)
+    },
+  }
+}
+
+interface Encryption {
+  readonly Plaintext: Uint8Array
+  readonly EncryptionAlgorithm?: EncryptionAlgorithmSpec | undefined
+  readonly EncryptionContext?: EncryptionContext | undefined
+}
+
+export const encryptionKey = keyForUse<Encryption>('ENCRYPT_DECRYPT', {
+  abilities: ({ EncryptionAlgorithm }) => [EncryptionAlgorithm ?? 'SYMMETRIC_DEFAULT'],
+  fits(key, input) {
+    const algorithm = input.EncryptionAlgorithm ?? 'SYMMETRIC_DEFAULT'
+    checkEncryption(key, algorithm, input.EncryptionContext)
+    checkPlaintextLength(key.spec, algorithm, input.Plaintext.length)
+  },
+})
+
+interface DataKey {
+  readonly KeySpec?: DataKeySpec | undefined
+  readonly NumberOfBytes?: number | undefined
+}
+
+export const dataKeyEncryptionKey = keyForUse<DataKey>('ENCRYPT_DECRYPT', {
+  abilities: () => ['SYMMETRIC_DEFAULT'],
+  fits: checkSymmetric,
+  fitsAny({ KeySpec, NumberOfBytes }) {
+    if ((KeySpec === undefined) !== (NumberOfBytes === undefined)) return
+    throw new Failure('ValidationException', 'Please specify either number of bytes or key spec.')
+  },
+})
+
+interface DataKeyPair {
+  readonly KeyPairSpec: DataKeyPairSpec
+}
+
+export const dataKeyPairEncryptionKey = keyForUse<DataKeyPair>('ENCRYPT_DECRYPT', {
+  abilities: ({ KeyPairSpec }) => ['GenerateDataKeyPair', KeyPairSpec, 'SYMMETRIC_DEFAULT'],
+  fits: checkSymmetric,
+})
+
+interface Signing {
+  readonly Message: Uint8Array
+  readonly MessageType?: MessageType | undefined
+  readonly SigningAlgorithm: SigningAlgorithmSpec
+}
+
+export const signingKey = keyForUse<Signing>('SIGN_VERIFY', {
+  abilities: ({ SigningAlgorithm, MessageType = 'RAW' }) => signingAbilities(SigningAlgorithm, MessageType),
+  fits({ spec }, { SigningAlgorithm, MessageType = 'RAW', Message }) {
+    checkAlgorithm(spec, keySpecs[spec].signingAlgorithms, SigningAlgorithm)
+    checkMessage(spec, SigningAlgorithm, MessageType, Message.length)
+  },
+})
+
+interface Mac {
+  readonly MacAlgorithm: MacAlgorithmSpec
+}
+
+export const macKey = keyForUse<Mac>('GENERATE_VERIFY_MAC', {
+  abilities: ({ MacAlgorithm }) => [MacAlgorithm],
+  fits({ spec }, { MacAlgorithm }) {
+    checkAlgorithm(spec, keySpecs[spec].macAlgorithms, MacAlgorithm)
+  },
+})
+
+interface KeyAgreement {
+  readonly KeyAgreementAlgorithm: KeyAgreementAlgorithmSpec
+  readonly PublicKey: Uint8Array
+}
+
+export const keyAgreementKey = keyForUse<KeyAgreement>('KEY_AGREEMENT', {
+  abilities: ({ KeyAgreementAlgorithm }) => [KeyAgreementAlgorithm],
+  fits({ spec }, { KeyAgreementAlgorithm, PublicKey }) {
+    checkAlgorithm(spec, keySpecs[spec].keyAgreementAlgorithms, KeyAgreementAlgorithm)
+    checkPeerKey(spec, PublicKey)
+  },
+})
+
+/** Throws when a key does not encrypt in this way. */
+export function checkEncryption(
+  { spec }: Key,
+  algorithm: EncryptionAlgorithmSpec,
+  context: EncryptionContext = {},
+): void {
+  checkAlgorithm(spec, keySpecs[spec].encryptionAlgorithms, algorithm)
+  if (algorithm === 'SYMMETRIC_DEFAULT' || Object.keys(context).length === 0) return
+  const text = 'EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.'
+  throw new Failure('ValidationException', text)
+}
+
+function checkAlgorithm(spec: Key['spec'], fitting: readonly string[], algorithm: string): void {
+  if (fitting.includes(algorithm)) return
+  throw new Failure('InvalidKeyUsageException', `Algorithm ${algorithm} is incompatible with key spec ${spec}.`)
+}
+
+function checkSymmetric({ spec }: Key): void {
+  if (keySpecs[spec].type === 'symmetric') return
+  throw new Failure('InvalidKeyUsageException', 'You cannot generate a data key with an asymmetric CMK')
+}

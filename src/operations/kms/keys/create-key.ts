@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto'
+import { Failure } from '../../../errors.ts'
+import { keyArn, partitionOf } from '../../../model/arn.ts'
+import { defaultKeyPolicy, type Key } from '../../../model/key.ts'
+import { keyMetadata } from '../../../model/key-metadata.ts'
+import { keySpecs } from '../../../model/key-spec.ts'
+import { addTags } from '../../../model/tags.ts'
+import { createMaterial, whyNotWith } from '../../../vault/materials.ts'
+import { type Input, operation } from '../../operation.ts'
+import { account } from '../targets.ts'
+
+export const createKey = operation('CreateKey')({
+  readOnly: false,
+  target: account<Input<'CreateKey'>>(({ Tags }) => (Tags?.length ? ['kms:TagResource'] : [])),
+  recorded: [
+    'KeySpec',
+    'CustomerMasterKeySpec',
+    'KeyUsage',
+    'Origin',
+    'Description',
+    'MultiRegion',
+    'Policy',
+    'BypassPolicyLockoutSafetyCheck',
+    'Tags',
+    'CustomKeyStoreId',
+    'XksKeyId',
+  ],
+  recordedOutput: ['KeyMetadata'],
+  async run({ input, caller, changes, hsms, clock, admitKeyPolicy }) {
+    refuseWhatIsNotBuilt(input)
+    const { spec, usage } = kindOf(input)
+    const { account, region } = caller
+    const id = randomUUID()
+    const arn = keyArn(caller, id)
+    const policy = input.Policy ?? defaultKeyPolicy(account, partitionOf(region))
+    const bypassLockoutSafetyCheck = input.BypassPolicyLockoutSafetyCheck ?? false
+    admitKeyPolicy({ text: policy, keyArn: arn, account, caller, bypassLockoutSafetyCheck })
+    const tags = addTags([], (input.Tags ?? []) as Key['tags'])
+    const material = await createMaterial(hsms.ofRegion(region), { spec, usage }, arn, clock())
+    const key: Key = {
+      arn,
+      id,
+      account,
+      region,
+      spec,
+      usage,
+      origin: 'AWS_KMS',
+      state: 'Enabled',
+      description: input.Description ?? '',
+      creationDate: material.createdAt,
+      tags,
+      policy,
+      materials: [material],
+      revision: 0,
+    }
+    changes.put('keys', key)
+    return { KeyMetadata: keyMetadata(key, whyNotWith(hsms, key)) }
+  },
+})
+
+function kindOf({ KeySpec, CustomerMasterKeySpec, KeyUsage }: Input<'CreateKey'>): Pick<Key, 'spec' | 'usage'> {
+  if (KeySpec !== undefined && CustomerMasterKeySpec !== undefined) {
+    const text =
+      'You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.'
+    throw new Failure('ValidationException', text)
+  }
+  const spec = KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT'
+  const usage = KeyUsage ?? (spec === 'SYMMETRIC_DEFAULT' ? 'ENCRYPT_DECRYPT' : undefined)
+  if (usage === undefined) {
+    const text = 'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.'
+    throw new Failure('ValidationException', text)
+  }
+  if (!keySpecs[spec].usages.includes(usage)) {
+    throw new Failure('ValidationException', `KeyUsage ${usage} is not compatible with KeySpec ${spec}`)
+  }
+  return { spec, usage }
+}
+
+function refuseWhatIsNotBuilt({ Origin, MultiRegion, CustomKeyStoreId, XksKeyId }: Input<'CreateKey'>): void {
+  const asked = [
+    Origin !== undefined && Origin !== 'AWS_KMS' && `Origin ${Origin} is`,
+    MultiRegion && 'Multi-Region keys are',
+    (CustomKeyStoreId !== undefined || XksKeyId !== undefined) && 'Custom key stores are',
+  ].find(Boolean)
+  if (asked) throw new Failure('UnsupportedOperationException', `${asked} not supported by this gateway.`)
+}

@@ -1,0 +1,36 @@
+import { Failure } from '../../../errors.ts'
+import { operation } from '../../operation.ts'
+import { key } from '../targets.ts'
+
+const day = 24 * 60 * 60 * 1000
+
+/** KMS Developer Guide, "Schedule key deletion". The shape in the model allows 1 to 365. */
+const window = { least: 7, most: 30 }
+
+export const scheduleKeyDeletion = operation('ScheduleKeyDeletion')({
+  readOnly: false,
+  target: key({ state: 'scheduleDeletion' }),
+  recorded: ['KeyId', 'PendingWindowInDays'],
+  recordedOutput: ['KeyId', 'KeyState', 'DeletionDate', 'PendingWindowInDays'],
+  async run({ input, target: { key }, changes, clock }) {
+    const days = input.PendingWindowInDays ?? window.most
+    if (days < window.least || days > window.most) throw outside(days)
+    const deletionDate = clock() + days * day
+    changes.put('keys', { ...key, state: 'PendingDeletion', deletionDate })
+    return {
+      KeyId: key.arn,
+      DeletionDate: new Date(deletionDate),
+      KeyState: 'PendingDeletion',
+      PendingWindowInDays: days,
+    }
+  },
+})
+
+function outside(days: number): Failure {
+  const bound =
+    days < window.least ? `greater than or equal to ${window.least}` : `less than or equal to ${window.most}`
+  return new Failure(
+    'ValidationException',
+    `1 validation error detected: Value '${days}' at 'pendingWindowInDays' failed to satisfy constraint: Member must have value ${bound}`,
+  )
+}

@@ -1,0 +1,15 @@
+import { operation } from '../../operation.ts'
+import { checkPolicyName } from '../policy-name.ts'
+import { key } from '../targets.ts'
+
+export const putKeyPolicy = operation('PutKeyPolicy')({
+  readOnly: false,
+  target: key({ state: 'view' }),
+  recorded: ['KeyId', 'PolicyName', 'Policy', 'BypassPolicyLockoutSafetyCheck'],
+  async run({ input, target: { key }, caller, changes, admitKeyPolicy }) {
+    checkPolicyName(input.PolicyName)
+    const { Policy: policy, BypassPolicyLockoutSafetyCheck: bypassLockoutSafetyCheck = false } = input
+    admitKeyPolicy({ text: policy, keyArn: key.arn, account: key.account, caller, bypassLockoutSafetyCheck })
+    changes.put('keys', { ...key, policy })
+  },
+})

@@ -1,0 +1,13 @@
+import type { Tag } from '../../../model/key.ts'
+import { addTags } from '../../../model/tags.ts'
+import { operation } from '../../operation.ts'
+import { key } from '../targets.ts'
+
+export const tagResource = operation('TagResource')({
+  readOnly: false,
+  target: key({ state: 'modify' }),
+  recorded: ['KeyId', 'Tags'],
+  async run({ input, target: { key }, changes }) {
+    changes.put('keys', { ...key, tags: addTags(key.tags, input.Tags as Tag[]) })
+  },
+})

@@ -1,0 +1,12 @@
+import { removeTags } from '../../../model/tags.ts'
+import { operation } from '../../operation.ts'
+import { key } from '../targets.ts'
+
+export const untagResource = operation('UntagResource')({
+  readOnly: false,
+  target: key({ state: 'modify' }),
+  recorded: ['KeyId', 'TagKeys'],
+  async run({ input, target: { key }, changes }) {
+    changes.put('keys', { ...key, tags: removeTags(key.tags, input.TagKeys) })
+  },
+})

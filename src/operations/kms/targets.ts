@@ -1,0 +1,163 @@
+import type { KeyUsageType } from '@aws-sdk/client-kms'
+import { Failure } from '../../errors.ts'
+import type { Ability } from '../../model/ability.ts'
+import { parseKeyIdentifier } from '../../model/arn.ts'
+import type { Caller } from '../../model/caller.ts'
+import { currentMaterial, type Key } from '../../model/key.ts'
+import { checkState, type StateClass } from '../../model/key-state.ts'
+import type { Storage } from '../../services.ts'
+import type { HsmUse, Permission, Target, TargetKind } from '../operation.ts'
+
+/** What operations act on, how it is found, and what is checked once the caller is allowed. */
+
+export interface Search {
+  readonly caller: Caller
+  readonly storage: Storage
+  readonly operation: string
+}
+
+export interface KeyNeeds {
+  readonly state: StateClass
+  readonly usage?: KeyUsageType
+  /** Whether an alias may stand for the key. */
+  readonly byAlias?: boolean
+  /** Whether another account may be allowed: KMS Developer Guide, "Allowing users in other accounts to use a KMS key". */
+  readonly crossAccount?: boolean
+  /** Throws when the request goes with no key at all. Called first. */
+  readonly fitsAny?: () => void
+  /** Throws when the rest of the request does not go with the key. Called last. */
+  readonly fits?: (key: Key) => void
+  /** What its HSM is to do with it; nothing, by default. */
+  readonly abilities?: readonly Ability[]
+}
+
+/** Members that the operations on keys have in common. */
+export interface KeyInput {
+  readonly KeyId?: string | undefined
+  readonly GrantTokens?: readonly string[] | undefined
+}
+
+export interface KeyTarget extends Target {
+  readonly key: Key
+}
+
+/** The KMS key that the member KeyId names. */
+export function key(needs: KeyNeeds): TargetKind<KeyInput, KeyTarget> {
+  return {
+    find(input, search) {
+      refuseGrantTokens(input)
+      return keyTarget(input.KeyId!, needs, search)
+    },
+  }
+}
+
+/** Operations without a resource: only the caller's own policies decide. */
+export function account<I>(impliedActions: (input: I) => readonly string[] = () => []): TargetKind<I, Target> {
+  return {
+    find: (input, { caller, operation }) => ({
+      permissions: [`kms:${operation}`, ...impliedActions(input)].map(action => {
+        return { action, resource: '*', account: caller.account }
+      }),
+      resources: [],
+      check() {},
+    }),
+  }
+}
+
+/** Operations of the account that may be narrowed to one of its keys. */
+export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> = {
+  find(input, search) {
+    const target = account().find(input, search)
+    if (input.KeyId === undefined) return target
+    const { key, arn } = resolve(input.KeyId, { state: 'view' }, search.caller, search.storage)
+    if (key?.account === search.caller.account) return { ...target, key }
+    throw new Failure('NotFoundException', `Key '${arn}' does not exist`)
+  },
+}
+
+export function keyTarget(identifier: string, needs: KeyNeeds, { caller, storage, operation }: Search): KeyTarget {
+  const { arn, account, key } = resolve(identifier, needs, caller, storage)
+  const foreign = account !== caller.account
+  const permission = {
+    action: `kms:${operation}`,
+    resource: arn,
+    account,
+    resourcePolicy: policyFor(key, foreign, needs.crossAccount),
+    // Which key another account's alias points at, or whether there is one, is not told.
+    named: foreign ? identifier : undefined,
+  }
+  return new FoundKey(key, needs, operation, permission)
+}
+
+class FoundKey implements KeyTarget {
+  readonly permissions: readonly Permission[]
+  readonly resources: readonly string[]
+  readonly #key: Key | undefined
+  readonly #needs: KeyNeeds
+  readonly #operation: string
+
+  /** @param key absent only where the permission cannot be given */
+  constructor(key: Key | undefined, needs: KeyNeeds, operation: string, permission: Permission) {
+    this.permissions = [permission]
+    this.resources = [permission.resource]
+    this.#key = key
+    this.#needs = needs
+    this.#operation = operation
+  }
+
+  get key(): Key {
+    if (!this.#key) throw new Error('a key that does not exist was allowed')
+    return this.#key
+  }
+
+  get hsmUses(): readonly HsmUse[] {
+    const { abilities = [] } = this.#needs
+    return abilities.length === 0 ? [] : [{ hsm: currentMaterial(this.key).hsm, abilities }]
+  }
+
+  /** Measured on AWS: cryptographic operations look at the key usage, then at the key state, then at the rest. */
+  check(): void {
+    const { fitsAny, usage, state, fits } = this.#needs
+    fitsAny?.()
+    if (usage) checkUsage(this.key, usage, this.#operation)
+    checkState(this.key, state)
+    fits?.(this.key)
+  }
+}
+
+interface Resolved {
+  readonly arn: string
+  readonly account: string
+  /** Absent only where another account's key does not exist: its refusal must look like one that is not allowed. */
+  readonly key: Key | undefined
+}
+
+function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: Storage): Resolved {
+  const { form, arn, account } = parseKeyIdentifier(identifier, caller)
+  if (form === 'alias' && !needs.byAlias) {
+    throw new Failure('InvalidArnException', 'Key Aliases are not supported for this operation.')
+  }
+  const keyArn = form === 'alias' ? storage.aliases.find(arn)?.targetKeyArn : arn
+  const found = keyArn === undefined ? undefined : storage.keys.find(keyArn)
+  if (!found && account === caller.account) {
+    throw new Failure(
+      'NotFoundException',
+      form === 'alias' ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`,
+    )
+  }
+  return { arn: found?.arn ?? arn, account, key: found }
+}
+
+function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false): string | undefined {
+  return foreign && !crossAccount ? undefined : key?.policy
+}
+
+function checkUsage({ arn, usage }: Key, needed: KeyUsageType, operation: string): void {
+  if (usage === needed) return
+  throw new Failure('InvalidKeyUsageException', `${arn} key usage is ${usage} which is not valid for ${operation}.`)
+}
+
+/** No grant has been created yet, so no token can be valid. */
+export function refuseGrantTokens(input: KeyInput): void {
+  if (input.GrantTokens?.length) throw new Failure('InvalidGrantTokenException')
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest'
+import { model, type StructureShape, shapeNamed } from '../../../src/apis/kms/model.ts'
+import { operations } from '../../../src/operations/kms/catalogue.ts'
+
+/** What every operation declares about itself, held against the model. */
+
+function membersOf(shape: string | null): Map<string, string> {
+  if (shape === null) return new Map()
+  const { members } = shapeNamed(shape) as StructureShape
+  return new Map(Object.entries(members).map(([name, { shape }]) => [name, shape]))
+}
+
+/** Whether values of the shape, or anything in them, may not be shown. */
+function isSecret(name: string): boolean {
+  const shape = shapeNamed(name)
+  if (('sensitive' in shape && shape.sensitive) || shape.type === 'blob') return true
+  if (shape.type === 'structure') return [...membersOf(name).values()].some(isSecret)
+  if (shape.type === 'list') return isSecret(shape.member.shape)
+  return shape.type === 'map' && (isSecret(shape.key.shape) || isSecret(shape.value.shape))
+}
+
+/** Input members that are no secret, and yet are not put on record. */
+const unrecorded = ['GrantTokens']
+
+describe.each(operations.map(operation => [operation.name, operation] as const))('%s', (name, operation) => {
+  const { input, output } = model.operations[name]
+  const inputMembers = membersOf(input)
+  const outputMembers = membersOf(output)
+  const recorded: readonly string[] = operation.recorded
+  const recordedOutput: readonly string[] = operation.recordedOutput ?? []
+
+  it('puts every member on record that is no secret, and no other', () => {
+    const open = [...inputMembers].filter(([member, shape]) => !isSecret(shape) && !unrecorded.includes(member))
+    expect([...recorded].sort()).toEqual(open.map(([member]) => member).sort())
+    for (const member of recordedOutput) {
+      expect(outputMembers.has(member), member).toBe(true)
+      expect(isSecret(outputMembers.get(member)!), member).toBe(false)
+    }
+  })
+
+  it('is read-only, as in CloudTrail, unless it changes something', () => {
+    const reads = /^(Describe|List|Get|Encrypt|Decrypt|ReEncrypt|Generate|Sign|Verify|DeriveSharedSecret)/
+    expect(operation.readOnly).toBe(reads.test(name))
+  })
+})
