@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import type { EncryptionAlgorithmSpec, KeyUsageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { profiles } from '../src/hsm/profiles/catalogue.ts'
 import type { Profile } from '../src/hsm/profiles/profile.ts'
-import { type Ability, type Lacks, lacksOfAll } from '../src/model/ability.ts'
-import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../src/model/key-spec.ts'
-import { longestPlaintext } from '../src/model/plaintext-limit.ts'
-import { longestMessage, signingAlgorithms } from '../src/model/signing-algorithm.ts'
+import { type Ability, type Lacks, lacksOfAll } from '../src/model/keys/ability.ts'
+import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../src/model/keys/key-spec.ts'
+import { longestPlaintext } from '../src/model/keys/plaintext-limit.ts'
+import { longestMessage, signingAlgorithms } from '../src/model/keys/signing-algorithm.ts'
 
 const file = join(import.meta.dirname, '../docs/algorithms.md')
 const shown: readonly Profile[] = [

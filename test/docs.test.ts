@@ -12,7 +12,7 @@ import { operationNames } from '../src/apis/kms/model.ts'
 import { parseConfig } from '../src/config.ts'
 import { profiles } from '../src/hsm/profiles/catalogue.ts'
 import { createMetrics } from '../src/metrics.ts'
-import { encodeEncryptionContext } from '../src/model/encryption-context.ts'
+import { encodeEncryptionContext } from '../src/model/keys/encryption-context.ts'
 import { operations } from '../src/operations/kms/catalogue.ts'
 import { type Gateway, type Installation, install, serve } from './end-to-end/gateway.ts'
 

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { CreateKeyCommand } from '@aws-sdk/client-kms'
-import { defaultKeyPolicy, type Key } from '../../src/model/key.ts'
+import { defaultKeyPolicy, type Key } from '../../src/model/keys/key.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { openInThread } from '../../src/storage/threaded-database.ts'

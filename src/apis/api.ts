@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.ts'
-import type { Caller } from '../model/caller.ts'
+import type { Caller } from '../model/identities/caller.ts'
 import type { AnyOperation } from '../operations/operation.ts'
 
 /** A request as it came in, independent of the HTTP server that read it. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Failure } from '../errors.ts'
-import type { Caller } from '../model/caller.ts'
+import type { Caller } from '../model/identities/caller.ts'
 import type { AuditRecord, Journal } from './entry.ts'
 import { limited, shortened } from './limits.ts'
 

@@ -1,4 +1,4 @@
-import type { Caller } from '../model/caller.ts'
+import type { Caller } from '../model/identities/caller.ts'
 import { globMatches } from './glob.ts'
 import { parsePolicyDocument, type Statement } from './policy-document.ts'
 

@@ -2,7 +2,7 @@ import { type Backends, clock, type Recording, systemKeyPurposes, unsealSecret }
 import { OperatorError } from '../errors.ts'
 import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf, principalArn } from '../model/arn.ts'
-import type { AccessKey } from '../model/caller.ts'
+import type { AccessKey } from '../model/identities/caller.ts'
 import { partitions } from '../model/partitions.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
 import { encryptBlob } from '../vault/ciphertexts.ts'

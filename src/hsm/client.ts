@@ -8,8 +8,8 @@ import type {
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
 import { Failure } from '../errors.ts'
-import type { Ability } from '../model/ability.ts'
-import type { SupportedKeySpec } from '../model/key-spec.ts'
+import type { Ability } from '../model/keys/ability.ts'
+import type { SupportedKeySpec } from '../model/keys/key-spec.ts'
 import type { GeneratedKey, HeldKey, Hsm, HsmHealth, HsmKey, HsmObject, KeyInspection, KeyPair, Sealed } from './hsm.ts'
 import type { Backend } from './pool/backend.ts'
 import { gcmTagLength } from './profiles/profile.ts'

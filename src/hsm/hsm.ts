@@ -5,9 +5,9 @@ import type {
   MessageType,
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
-import type { Ability } from '../model/ability.ts'
-import type { Custody, CustodyFault } from '../model/key.ts'
-import type { SupportedKeySpec } from '../model/key-spec.ts'
+import type { Ability } from '../model/keys/ability.ts'
+import type { Custody, CustodyFault } from '../model/keys/key.ts'
+import type { SupportedKeySpec } from '../model/keys/key-spec.ts'
 
 /** What an HSM made of one encryption: AES-256-GCM with a 128-bit tag, NIST SP 800-38D. */
 export interface Sealed {

@@ -9,7 +9,7 @@ import {
   verify,
 } from 'node:crypto'
 import type { EncryptionAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
-import { signingAlgorithms } from '../model/signing-algorithm.ts'
+import { signingAlgorithms } from '../model/keys/signing-algorithm.ts'
 
 export type OaepHash = 'sha1' | 'sha256'
 

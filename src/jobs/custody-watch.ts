@@ -1,6 +1,6 @@
 /** Custody of the keys of one HSM: looks at them in slices, raises alarms, and makes keys unavailable and available again. */
 import { Failure } from '../errors.ts'
-import type { CustodyFault, Key, KeyMaterial } from '../model/key.ts'
+import type { CustodyFault, Key, KeyMaterial } from '../model/keys/key.ts'
 import type { Hsm, JobServices, KeyInspection } from '../services.ts'
 import { Changes, Conflict } from '../storage/storage.ts'
 import { objectsOn } from './listing.ts'

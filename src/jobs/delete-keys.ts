@@ -1,4 +1,4 @@
-import type { Key } from '../model/key.ts'
+import type { Key } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
 import { job } from './job.ts'

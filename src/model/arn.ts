@@ -1,5 +1,5 @@
 import { Failure } from '../errors.ts'
-import type { Caller } from './caller.ts'
+import type { Caller } from './identities/caller.ts'
 import { findPartition } from './partitions.ts'
 
 /**

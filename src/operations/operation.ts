@@ -1,6 +1,6 @@
 import type * as Sdk from '@aws-sdk/client-kms'
-import type { Ability } from '../model/ability.ts'
-import type { Caller } from '../model/caller.ts'
+import type { Caller } from '../model/identities/caller.ts'
+import type { Ability } from '../model/keys/ability.ts'
 import type { Changes, Services, Storage } from '../services.ts'
 
 type Commands = {

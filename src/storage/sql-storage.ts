@@ -1,6 +1,6 @@
 /** Storage in an SQL database: reads come from a view in memory, commits go to the database first. */
 import { Failure } from '../errors.ts'
-import { currentMaterial, type SystemKey } from '../model/key.ts'
+import { currentMaterial, type SystemKey } from '../model/keys/key.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import { type Change, type Changes, Conflict, type HeldRecord, type Storage } from './storage.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'

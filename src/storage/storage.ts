@@ -1,6 +1,6 @@
-import type { Alias } from '../model/alias.ts'
-import type { AccessKey, Principal } from '../model/caller.ts'
-import type { Destruction, Key, SystemKey } from '../model/key.ts'
+import type { AccessKey, Principal } from '../model/identities/caller.ts'
+import type { Alias } from '../model/keys/alias.ts'
+import type { Destruction, Key, SystemKey } from '../model/keys/key.ts'
 
 /** Everything that is remembered, by noun. Each record carries the revision it was read at; 0 means it is new. */
 export interface Records {

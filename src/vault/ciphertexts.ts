@@ -1,7 +1,7 @@
 import type { EncryptionAlgorithmSpec } from '@aws-sdk/client-kms'
-import { decodeCiphertext, encodeCiphertext, encodeHeader } from '../model/ciphertext.ts'
-import { type EncryptionContext, encodeEncryptionContext } from '../model/encryption-context.ts'
-import { currentMaterial, type Key, type KeyMaterial } from '../model/key.ts'
+import { decodeCiphertext, encodeCiphertext, encodeHeader } from '../model/keys/ciphertext.ts'
+import { type EncryptionContext, encodeEncryptionContext } from '../model/keys/encryption-context.ts'
+import { currentMaterial, type Key, type KeyMaterial } from '../model/keys/key.ts'
 import type { Hsms } from '../services.ts'
 import { held, hsmKey } from './materials.ts'
 

@@ -1,6 +1,6 @@
 import type { DataKeyPairSpec, DataKeySpec } from '@aws-sdk/client-kms'
-import type { EncryptionContext } from '../model/encryption-context.ts'
-import { currentMaterial, type Key, type KeyMaterial } from '../model/key.ts'
+import type { EncryptionContext } from '../model/keys/encryption-context.ts'
+import { currentMaterial, type Key, type KeyMaterial } from '../model/keys/key.ts'
 import type { Hsms } from '../services.ts'
 import { encryptBlob } from './ciphertexts.ts'
 

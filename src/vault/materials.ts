@@ -1,5 +1,5 @@
-import { checkKeyKind, type WhyNot, whyNotAnywhere } from '../model/ability.ts'
-import { currentMaterial, type Key, type KeyMaterial } from '../model/key.ts'
+import { checkKeyKind, type WhyNot, whyNotAnywhere } from '../model/keys/ability.ts'
+import { currentMaterial, type Key, type KeyMaterial } from '../model/keys/key.ts'
 import type { Hsm, HsmKey, Hsms } from '../services.ts'
 
 /**

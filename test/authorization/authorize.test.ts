@@ -5,7 +5,7 @@ import { globMatches } from '../../src/authorization/glob.ts'
 import { admitKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { parsePolicyDocument } from '../../src/authorization/policy-document.ts'
 import { Failure } from '../../src/errors.ts'
-import { defaultKeyPolicy } from '../../src/model/key.ts'
+import { defaultKeyPolicy } from '../../src/model/keys/key.ts'
 
 const account = '111122223333'
 const other = '444455556666'

@@ -15,8 +15,8 @@ import {
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { HeldKey, Hsm } from '../../src/hsm/hsm.ts'
-import { keySpecs, type SupportedKeySpec } from '../../src/model/key-spec.ts'
-import { signingAlgorithms } from '../../src/model/signing-algorithm.ts'
+import { keySpecs, type SupportedKeySpec } from '../../src/model/keys/key-spec.ts'
+import { signingAlgorithms } from '../../src/model/keys/signing-algorithm.ts'
 import { type Exceptions, newMaterial, refusal } from './hsm.ts'
 
 type Kind = readonly [SupportedKeySpec, KeyUsageType]

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Failure } from '../../src/errors.ts'
 import type { Hsm, Sealed } from '../../src/hsm/hsm.ts'
-import type { SupportedKeySpec } from '../../src/model/key-spec.ts'
+import type { SupportedKeySpec } from '../../src/model/keys/key-spec.ts'
 import { keyContract } from './hsm-keys.ts'
 
 export interface HsmUnderTest {

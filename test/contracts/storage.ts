@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
-import type { Key } from '../../src/model/key.ts'
+import type { Key } from '../../src/model/keys/key.ts'
 import { Changes, Conflict, type Noun, type Records, type Storage } from '../../src/storage/storage.ts'
 import {
   account,

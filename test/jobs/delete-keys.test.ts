@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
 import { deleteKeys } from '../../src/jobs/delete-keys.ts'
-import type { Key } from '../../src/model/key.ts'
+import type { Key } from '../../src/model/keys/key.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { type House, openHouse } from './house.ts'

@@ -1,7 +1,8 @@
 /** Records to fill a storage with. Their secrets and keys are made up and open nothing. */
-import type { Alias } from '../../src/model/alias.ts'
-import type { AccessKey, Principal } from '../../src/model/caller.ts'
-import type { Destruction, Key, KeyMaterial, SystemKey } from '../../src/model/key.ts'
+
+import type { AccessKey, Principal } from '../../src/model/identities/caller.ts'
+import type { Alias } from '../../src/model/keys/alias.ts'
+import type { Destruction, Key, KeyMaterial, SystemKey } from '../../src/model/keys/key.ts'
 
 export const account = '111122223333'
 export const region = 'eu-central-1'

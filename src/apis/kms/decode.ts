@@ -1,6 +1,6 @@
 /** From parsed JSON to the typed input of an operation, checked against the constraints of the model on the way. */
 import { Failure } from '../../errors.ts'
-import { checkEncryptionContext } from '../../model/encryption-context.ts'
+import { checkEncryptionContext } from '../../model/keys/encryption-context.ts'
 import { wipe } from '../../wipe.ts'
 import { type Constraint, constraintsOf, notNull } from './constraints.ts'
 import { type ListShape, type MapShape, type ScalarShape, type StructureShape, shapeNamed } from './model.ts'

@@ -1,8 +1,8 @@
 /** The AWS KMS API: AWS JSON 1.1 or 1.0 over `POST /`. */
 import { canonicalPath, splitTarget } from '../../authentication/request-target.ts'
 import { Failure, type FailureCode } from '../../errors.ts'
-import { lacksOfAll } from '../../model/ability.ts'
-import type { Caller } from '../../model/caller.ts'
+import type { Caller } from '../../model/identities/caller.ts'
+import { lacksOfAll } from '../../model/keys/ability.ts'
 import type { AnyOperation } from '../../operations/operation.ts'
 import type { Api, ApiRequest, ApiResponse } from '../api.ts'
 import { json10, json11, mediaType, refusal, responseHeaders } from '../protocols.ts'

@@ -10,7 +10,7 @@ import {
 } from 'node:crypto'
 import type { EncryptionAlgorithmSpec, KeyUsageType, MacAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import { gcmIvLengths } from '../profiles/profile.ts'
 import { encryptOaep, type OaepHash, oaepHash, verifyMessage } from '../public-key-crypto.ts'
 import type { Connection } from '../token/connection.ts'

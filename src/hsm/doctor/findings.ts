@@ -1,7 +1,7 @@
 /** What a survey finds out, as the inspector reports it to the gateway's side: JSON, and nothing that loads native code. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
-import type { Ability, Lacks } from '../../model/ability.ts'
-import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import type { Ability, Lacks } from '../../model/keys/ability.ts'
+import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { Capabilities } from '../token/capabilities.ts'
 

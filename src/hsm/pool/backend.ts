@@ -1,5 +1,5 @@
 /** Whoever does the calls of an HSM: the workers of one token, or several of these that hold the same keys. */
-import type { Ability } from '../../model/ability.ts'
+import type { Ability } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
 import type { CallName } from '../wire/messages.ts'
 

@@ -1,7 +1,7 @@
 /** Several tokens that hold the same keys, because their vendor copies every key from one to the others: one HSM to all who use it. */
 import { performance } from 'node:perf_hooks'
 import { Failure, type FailureCode } from '../../errors.ts'
-import type { Ability } from '../../model/ability.ts'
+import type { Ability } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
 import type { CallName } from '../wire/messages.ts'
 import type { Backend, CallOptions } from './backend.ts'

@@ -1,6 +1,6 @@
 /** The calls of one token: each is given to a worker process, waits for one, or is repeated by another. */
 import { performance } from 'node:perf_hooks'
-import type { Ability } from '../../model/ability.ts'
+import type { Ability } from '../../model/keys/ability.ts'
 import type { HsmCall, HsmHealth } from '../hsm.ts'
 import { type CallName, calls, type Lane } from '../wire/messages.ts'
 import type { Backend, CallOptions } from './backend.ts'

@@ -1,7 +1,7 @@
 /** The worker processes of one token: started, replaced, logged in again, and ended. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../../errors.ts'
-import { type Lacks, lacksOfAll } from '../../model/ability.ts'
+import { type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
 import { profileOf } from '../profiles/find-profile.ts'
 import { type GcmIv, gcmIvLengths, type Profile } from '../profiles/profile.ts'

@@ -1,5 +1,5 @@
 /** What differs between makes of HSM, as flags: the rest of the code never asks for the vendor. */
-import type { Ability, Lacks } from '../../model/ability.ts'
+import type { Ability, Lacks } from '../../model/keys/ability.ts'
 
 /**
  * Who makes the IV of an AES-GCM encryption, and where it is then.

@@ -1,9 +1,9 @@
 /** What the token in a slot can do: its profile is the starting point, the probe has the last word. */
 import type { EncryptionAlgorithmSpec, KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import { checkAbilities, checkKeyKind, type Lacks, lacksOfAll } from '../../model/ability.ts'
-import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
-import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/signing-algorithm.ts'
+import { checkAbilities, checkKeyKind, type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
+import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
+import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/keys/signing-algorithm.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { oaepHash } from '../public-key-crypto.ts'
 import type { Gcm } from './gcm.ts'

@@ -1,5 +1,5 @@
 /** What a key object must be for us to say that its material was born on the HSM and cannot leave it. */
-import type { Custody } from '../../model/key.ts'
+import type { Custody } from '../../model/keys/key.ts'
 
 /** PKCS#11 v2.40, table 27. */
 const required: Required<Custody> = {

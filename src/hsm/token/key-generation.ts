@@ -1,8 +1,8 @@
 /** Makes keys on the token, and proves that what was made is what was asked. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import type { Custody } from '../../model/key.ts'
-import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import type { Custody } from '../../model/keys/key.ts'
+import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'

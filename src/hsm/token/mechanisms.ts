@@ -1,6 +1,6 @@
 /** PKCS#11 mechanisms and their parameters: how the keys of each spec are made, and what each algorithm asks for. */
 import pkcs11js from 'pkcs11js'
-import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { OaepHash } from '../public-key-crypto.ts'
 import type { Mechanism, Template } from './cryptoki.ts'
 

@@ -1,7 +1,7 @@
 /** Finds out what a token really does, with keys that live in the session only: quick enough for every start of a worker. */
 import { performance } from 'node:perf_hooks'
 import pkcs11js from 'pkcs11js'
-import type { Lacks } from '../../model/ability.ts'
+import type { Lacks } from '../../model/keys/ability.ts'
 import { type GcmIv, gcmIvLengths, gcmTagLength, type Profile } from '../profiles/profile.ts'
 import { CryptokiError, classOf } from '../return-codes.ts'
 import { type Capabilities, type Latency, lacksOf } from './capabilities.ts'

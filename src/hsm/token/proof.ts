@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import { keySpecs, type SupportedKeySpec } from '../../model/key-spec.ts'
+import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { HeldKey } from '../hsm.ts'
 import { gcmIvLengths, gcmTagLength, type Profile } from '../profiles/profile.ts'
 import { agreeOnce, encryptOaep, verifyMessage } from '../public-key-crypto.ts'

@@ -1,9 +1,9 @@
 /** How each signing algorithm of KMS is asked of a token: what it is given, and what it gives back. */
 import { hash } from 'node:crypto'
 import type { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
-import { checkAbilities, signingAbilities, whyNotAnywhere } from '../../model/ability.ts'
-import type { SupportedKeySpec } from '../../model/key-spec.ts'
-import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/signing-algorithm.ts'
+import { checkAbilities, signingAbilities, whyNotAnywhere } from '../../model/keys/ability.ts'
+import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
+import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/keys/signing-algorithm.ts'
 import type { Mechanism } from './cryptoki.ts'
 import { ecdsaFromDer, ecdsaToDer } from './ecdsa-signature.ts'
 import { ecdsa, eddsa, keyMechanisms, mlDsaSignature, rsaPkcs1, rsaPss } from './mechanisms.ts'

@@ -1,7 +1,7 @@
 /** What the frames between the gateway and its workers carry: binary for the calls that are frequent, JSON for the rest. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure, type FailureCode, failures } from '../../errors.ts'
-import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { Sealed } from '../hsm.ts'
 import type { Capabilities } from '../token/capabilities.ts'
 import type { Mode } from '../worker/mode.ts'

@@ -1,6 +1,6 @@
 /** The worker's side of each message: unpacks a request, asks the HSM, packs its answer. */
 import { Failure } from '../../errors.ts'
-import type { SupportedKeySpec } from '../../model/key-spec.ts'
+import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from '../return-codes.ts'
 import { PinRefused } from '../token/connection.ts'
 import { FormChanged } from '../token/gcm.ts'

@@ -1,6 +1,6 @@
 /** A worker process: when it is told to, loads the native library and logs in; then answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
-import type { CustodyFault } from '../../model/key.ts'
+import type { CustodyFault } from '../../model/keys/key.ts'
 import { type Connection, connect, PinRefused } from '../token/connection.ts'
 import { Pkcs11 } from '../token/pkcs11.ts'
 import { probe } from '../token/probe.ts'

@@ -1,5 +1,5 @@
 import { Failure } from '../../errors.ts'
-import type { Key } from '../../model/key.ts'
+import type { Key } from '../../model/keys/key.ts'
 import type { Storage } from '../../services.ts'
 
 /** KMS Developer Guide, "Resource quotas". */

@@ -1,7 +1,7 @@
 import { Failure } from '../../errors.ts'
-import { type Alias, checkAliasName } from '../../model/alias.ts'
 import { aliasArn } from '../../model/arn.ts'
-import type { Key } from '../../model/key.ts'
+import { type Alias, checkAliasName } from '../../model/keys/alias.ts'
+import type { Key } from '../../model/keys/key.ts'
 import type { Permission, Target, TargetKind } from '../operation.ts'
 import { type KeyTarget, keyTarget, type Search } from './targets.ts'
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { Failure } from '../../errors.ts'
-import type { Caller } from '../../model/caller.ts'
+import type { Caller } from '../../model/identities/caller.ts'
 
 /** Paging of the List operations: KMS API Reference, "ListKeys": Limit and Marker in, NextMarker and Truncated out. */
 

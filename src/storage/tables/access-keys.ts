@@ -1,4 +1,4 @@
-import type { AccessKey } from '../../model/caller.ts'
+import type { AccessKey } from '../../model/identities/caller.ts'
 import { table } from './table.ts'
 
 export interface AccessKeyRow {

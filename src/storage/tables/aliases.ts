@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Alias } from '../../model/alias.ts'
+import type { Alias } from '../../model/keys/alias.ts'
 import type { PageRequest } from '../storage.ts'
 import type { Database } from './database.ts'
 import { table } from './table.ts'

@@ -1,4 +1,4 @@
-import type { Destruction } from '../../model/key.ts'
+import type { Destruction } from '../../model/keys/key.ts'
 import { table } from './table.ts'
 
 export interface DestructionRow {

@@ -1,6 +1,6 @@
 /** Keys, and in a table of their own the materials of each. */
 import type { Kysely } from 'kysely'
-import type { Custody, CustodyFault, Key, KeyMaterial, Tag } from '../../model/key.ts'
+import type { Custody, CustodyFault, Key, KeyMaterial, Tag } from '../../model/keys/key.ts'
 import type { PageRequest } from '../storage.ts'
 import type { Database } from './database.ts'
 import { type Table, table } from './table.ts'

@@ -1,4 +1,4 @@
-import type { Principal } from '../../model/caller.ts'
+import type { Principal } from '../../model/identities/caller.ts'
 import { table } from './table.ts'
 
 export interface PrincipalRow {

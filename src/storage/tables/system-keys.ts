@@ -1,4 +1,4 @@
-import type { Custody, SystemKey } from '../../model/key.ts'
+import type { Custody, SystemKey } from '../../model/keys/key.ts'
 import { table } from './table.ts'
 
 export interface SystemKeyRow {

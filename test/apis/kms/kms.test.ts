@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { ApiRequest } from '../../../src/apis/api.ts'
 import { KmsApi } from '../../../src/apis/kms/kms.ts'
 import { Failure, type FailureCode } from '../../../src/errors.ts'
-import type { Caller } from '../../../src/model/caller.ts'
+import type { Caller } from '../../../src/model/identities/caller.ts'
 import type { AnyOperation } from '../../../src/operations/operation.ts'
 import { call, lowerCase } from './sdk.ts'
 

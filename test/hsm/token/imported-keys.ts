@@ -4,7 +4,7 @@ import type { JsonWebKey } from 'node:crypto'
 import { join } from 'node:path'
 import pkcs11js from 'pkcs11js'
 import { keyMechanisms } from '../../../src/hsm/token/mechanisms.ts'
-import type { SupportedKeySpec } from '../../../src/model/key-spec.ts'
+import type { SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
 import type { SoftHsm } from '../softhsm.ts'
 

@@ -12,7 +12,7 @@ import { describe, expect, it } from 'vitest'
 import { CryptokiError } from '../../../src/hsm/return-codes.ts'
 import { keyMechanisms } from '../../../src/hsm/token/mechanisms.ts'
 import { privateKeyInfo } from '../../../src/hsm/token/private-keys.ts'
-import type { SupportedKeySpec } from '../../../src/model/key-spec.ts'
+import type { SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
 
 /** What OpenSSL reads from the DER that is made of a token's attributes. */
 

@@ -3,7 +3,7 @@ import pkcs11js from 'pkcs11js'
 import { describe, expect, it } from 'vitest'
 import { keyMechanisms } from '../../../src/hsm/token/mechanisms.ts'
 import { peerPoint, publicKeyAttributes, subjectPublicKeyInfo } from '../../../src/hsm/token/public-keys.ts'
-import { keySpecs, type SupportedKeySpec } from '../../../src/model/key-spec.ts'
+import { keySpecs, type SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
 
 const rsa = (modulusLength: number) => () => generateKeyPairSync('rsa', { modulusLength }).publicKey
 const curve = (namedCurve: string) => () => generateKeyPairSync('ec', { namedCurve }).publicKey

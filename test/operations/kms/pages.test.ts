@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Caller } from '../../../src/model/caller.ts'
+import type { Caller } from '../../../src/model/identities/caller.ts'
 import { page, scopeOf } from '../../../src/operations/kms/pages.ts'
 
 const size = { ordinary: 10, maximum: 50 }

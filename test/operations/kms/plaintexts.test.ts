@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/errors.ts'
-import { encodeHeader } from '../../../src/model/ciphertext.ts'
+import { encodeHeader } from '../../../src/model/keys/ciphertext.ts'
 import { generateDataKeyPair } from '../../../src/operations/kms/cryptography/generate-data-key-pair.ts'
 import { generateDataKeyPairWithoutPlaintext } from '../../../src/operations/kms/cryptography/generate-data-key-pair-without-plaintext.ts'
 import { generateDataKeyWithoutPlaintext } from '../../../src/operations/kms/cryptography/generate-data-key-without-plaintext.ts'

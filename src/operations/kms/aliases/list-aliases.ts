@@ -1,4 +1,4 @@
-import type { Alias } from '../../../model/alias.ts'
+import type { Alias } from '../../../model/keys/alias.ts'
 import { operation } from '../../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { optionalKey } from '../targets.ts'

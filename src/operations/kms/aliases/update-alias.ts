@@ -1,6 +1,6 @@
 import { Failure } from '../../../errors.ts'
-import type { Key } from '../../../model/key.ts'
-import { keySpecs } from '../../../model/key-spec.ts'
+import type { Key } from '../../../model/keys/key.ts'
+import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { operation } from '../../operation.ts'
 import { checkAliasQuota } from '../alias-quota.ts'
 import { aliasChange } from '../alias-targets.ts'

@@ -1,5 +1,5 @@
-import { currentMaterial } from '../../../model/key.ts'
-import { checkPlaintextLength } from '../../../model/plaintext-limit.ts'
+import { currentMaterial } from '../../../model/keys/key.ts'
+import { checkPlaintextLength } from '../../../model/keys/plaintext-limit.ts'
 import { decryptWith, encryptWith } from '../../../vault/ciphertexts.ts'
 import { operation } from '../../operation.ts'
 import { reEncryption } from '../ciphertext-targets.ts'

@@ -1,4 +1,4 @@
-import { keyMetadata } from '../../../model/key-metadata.ts'
+import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { whyNotWith } from '../../../vault/materials.ts'
 import { operation } from '../../operation.ts'
 import { key } from '../targets.ts'

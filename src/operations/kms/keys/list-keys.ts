@@ -1,4 +1,4 @@
-import type { Key } from '../../../model/key.ts'
+import type { Key } from '../../../model/keys/key.ts'
 import { operation } from '../../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { account } from '../targets.ts'

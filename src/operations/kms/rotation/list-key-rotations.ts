@@ -1,6 +1,6 @@
 import { Failure } from '../../../errors.ts'
-import type { KeyMaterial } from '../../../model/key.ts'
-import { keySpecs } from '../../../model/key-spec.ts'
+import type { KeyMaterial } from '../../../model/keys/key.ts'
+import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { operation } from '../../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { key } from '../targets.ts'

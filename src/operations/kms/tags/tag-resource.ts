@@ -1,5 +1,5 @@
-import type { Tag } from '../../../model/key.ts'
-import { addTags } from '../../../model/tags.ts'
+import type { Tag } from '../../../model/keys/key.ts'
+import { addTags } from '../../../model/keys/tags.ts'
 import { operation } from '../../operation.ts'
 import { key } from '../targets.ts'
 

@@ -1,4 +1,4 @@
-import { removeTags } from '../../../model/tags.ts'
+import { removeTags } from '../../../model/keys/tags.ts'
 import { operation } from '../../operation.ts'
 import { key } from '../targets.ts'
 

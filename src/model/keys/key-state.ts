@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../../errors.ts'
 import type { Key } from './key.ts'
 
 /** KMS Developer Guide, "Key states of AWS KMS keys". */

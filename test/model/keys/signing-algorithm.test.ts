@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { MessageType } from '@aws-sdk/client-kms'
 import { describe, expect, it } from 'vitest'
-import { keySpecs, type SupportedKeySpec } from '../../src/model/key-spec.ts'
-import { checkMessage, signingAlgorithms } from '../../src/model/signing-algorithm.ts'
+import { keySpecs, type SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
+import { checkMessage, signingAlgorithms } from '../../../src/model/keys/signing-algorithm.ts'
 
 const pairs = Object.entries(keySpecs).flatMap(([spec, row]) =>
   row.signingAlgorithms.map(algorithm => [spec as SupportedKeySpec, algorithm] as const),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkState, type KeyState, keyState, type StateClass } from '../../src/model/key-state.ts'
+import { checkState, type KeyState, keyState, type StateClass } from '../../../src/model/keys/key-state.ts'
 
 const arn = 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
 

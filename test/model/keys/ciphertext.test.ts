@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Failure } from '../../src/errors.ts'
-import { decodeCiphertext, encodeCiphertext, encodeHeader } from '../../src/model/ciphertext.ts'
+import { Failure } from '../../../src/errors.ts'
+import { decodeCiphertext, encodeCiphertext, encodeHeader } from '../../../src/model/keys/ciphertext.ts'
 
 const material = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(bytes => Buffer.from(bytes).toString('hex'))
 const iv = fc.constantFrom(12, 16).chain(length => fc.uint8Array({ minLength: length, maxLength: length }))

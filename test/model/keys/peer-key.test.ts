@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { keySpecs, type SupportedKeySpec } from '../../src/model/key-spec.ts'
-import { checkPeerKey } from '../../src/model/peer-key.ts'
+import { keySpecs, type SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
+import { checkPeerKey } from '../../../src/model/keys/peer-key.ts'
 
 type Curve = 'prime256v1' | 'secp384r1' | 'secp521r1' | 'SM2' | 'secp256k1' | 'brainpoolP256r1'
 

@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../errors.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
 
 /**

@@ -4,7 +4,7 @@ import {
   checkEncryptionContext,
   type EncryptionContext,
   encodeEncryptionContext,
-} from '../../src/model/encryption-context.ts'
+} from '../../../src/model/keys/encryption-context.ts'
 
 const text = fc.string({ unit: 'grapheme', maxLength: 8 })
 const contexts = fc.dictionary(text, text, { maxKeys: 4 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { keySpecs, type SupportedKeySpec } from '../../src/model/key-spec.ts'
-import { checkPlaintextLength } from '../../src/model/plaintext-limit.ts'
+import { keySpecs, type SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
+import { checkPlaintextLength } from '../../../src/model/keys/plaintext-limit.ts'
 
 describe('the longest plaintext', () => {
   // RFC 8017, section 7.1.1: mLen <= k - 2 hLen - 2.

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../errors.ts'
 
 /**
  * The ciphertext blob of symmetric encryption; docs/ciphertext.md is its specification.

@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../../errors.ts'
 import type { Tag } from './key.ts'
 
 /** Tags of a KMS key: KMS Developer Guide, "Resource quotas". */

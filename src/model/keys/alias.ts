@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { Failure } from '../../errors.ts'
 
 /** A name that points at one key of the same account and region. */
 export interface Alias {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { addTags, removeTags } from '../../src/model/tags.ts'
+import { addTags, removeTags } from '../../../src/model/keys/tags.ts'
 
 const tag = (TagKey: string, TagValue = '') => ({ TagKey, TagValue })
 const many = (count: number) => Array.from({ length: count }, (_, i) => tag(`k${i}`))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { shapeNamed } from '../../src/apis/kms/model.ts'
-import { algorithmList } from '../../src/model/key-metadata.ts'
-import { keySpecs, type SupportedKeySpec } from '../../src/model/key-spec.ts'
+import { shapeNamed } from '../../../src/apis/kms/model.ts'
+import { algorithmList } from '../../../src/model/keys/key-metadata.ts'
+import { keySpecs, type SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
 
 const valuesOf = (shape: string) => (shapeNamed(shape) as { readonly enum: readonly string[] }).enum
 

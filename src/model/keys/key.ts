@@ -1,5 +1,5 @@
 import type { KeyUsageType, OriginType } from '@aws-sdk/client-kms'
-import { principalArn } from './arn.ts'
+import { principalArn } from '../arn.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
 import type { RememberedState } from './key-state.ts'
 

@@ -1,7 +1,13 @@
 import pkcs11js from 'pkcs11js'
 import { describe, expect, it } from 'vitest'
-import { type Ability, checkAbilities, checkKeyKind, lacksOfAll, whyNotAnywhere } from '../../src/model/ability.ts'
-import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../../src/model/key-spec.ts'
+import {
+  type Ability,
+  checkAbilities,
+  checkKeyKind,
+  lacksOfAll,
+  whyNotAnywhere,
+} from '../../../src/model/keys/ability.ts'
+import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
 
 const nothing = () => undefined
 const specs = Object.keys(keySpecs) as SupportedKeySpec[]

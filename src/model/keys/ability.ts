@@ -1,5 +1,5 @@
 import type { KeyUsageType, MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../errors.ts'
 import { type Algorithm, algorithmsOf, keySpecs, type SupportedKeySpec } from './key-spec.ts'
 
 /** What an HSM can or cannot do, in the words of KMS: keys of a spec, an algorithm, a type of message, or data key pairs. */

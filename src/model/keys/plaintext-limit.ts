@@ -1,5 +1,5 @@
 import type { EncryptionAlgorithmSpec } from '@aws-sdk/client-kms'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../errors.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
 
 /** Bytes of the longest plaintext, where it is not the 4096 of the API: RFC 8017, section 7.1.1; for SM2 the KMS guide. */

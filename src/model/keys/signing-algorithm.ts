@@ -1,5 +1,5 @@
 import type { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
-import { Failure } from '../errors.ts'
+import { Failure } from '../../errors.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
 
 /** What is true of one signing algorithm: KMS Developer Guide, "Key spec reference". */
