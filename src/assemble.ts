@@ -121,7 +121,7 @@ export async function connectHsms(
   config: Config,
   storage: Storage,
   opened: AsyncDisposableStack,
-  { observe, log }: { observe?: (call: HsmCall) => void; log?: Log } = {},
+  { observe, log }: { observe?: (call: HsmCall) => void; log?: Log | undefined } = {},
 ): Promise<Hsms> {
   const connecting = Object.entries(config.hsms).map(async ([name, hsm]) => {
     const canary = () => {

@@ -22,12 +22,12 @@ const token = z
 
 /** What one of several tokens with the same keys has to itself. */
 const member = z.strictObject({
-  library: z.string().optional(),
+  library: z.string().exactOptional(),
   libraryParameters: z.string().optional(),
   token: token.optional(),
   pinFile: z.string().optional(),
   pinVariable: z.string().optional(),
-  environment: z.record(z.string(), z.string()).optional(),
+  environment: z.record(z.string(), z.string()).exactOptional(),
 })
 
 const hsm = z
@@ -228,7 +228,12 @@ function memberOf(type: unknown, step: PropertyKey): unknown {
 
 function unwrap(type: unknown): unknown {
   let inner = type
-  while (inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional || inner instanceof z.ZodDefault) {
+  while (
+    inner instanceof z.ZodPrefault ||
+    inner instanceof z.ZodOptional ||
+    inner instanceof z.ZodExactOptional ||
+    inner instanceof z.ZodDefault
+  ) {
     inner = inner.unwrap()
   }
   return inner

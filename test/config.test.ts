@@ -59,6 +59,10 @@ describe('a configuration', () => {
     [{ listen: { prot: 1 } }, 'has an unknown key prot under listen; did you mean port?'],
     [{ listen: { tls: { certificate: 'a', kye: 'b' } } }, /^has a/],
     [{ hsms: { a: { pinfile: 'pin' } } }, /^has a mistake at hsms\.a\./],
+    [
+      { hsms: { softhsm: { ...least.hsms.softhsm, members: { a: { libary: '/lib.so' } } } } },
+      'has an unknown key libary under hsms.softhsm.members.a; did you mean library?',
+    ],
     [{ zzzzzzzz: 1 }, 'has an unknown key zzzzzzzz'],
     [{ listen: { port: 77000 } }, /^has a mistake at listen\.port: /],
     [

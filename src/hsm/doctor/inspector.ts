@@ -66,7 +66,12 @@ function mechanismName(type: number): string {
 }
 
 /** Tries the PIN once, and not at all when the token remembers a wrong try: PKCS#11 v2.40, table 6, CKF_USER_PIN_*. */
-function tryPin(cryptoki: Cryptoki, session: Handle, { flags }: SlotToken, argument: Argument): HsmReport['pin'] {
+function tryPin(
+  cryptoki: Cryptoki,
+  session: Handle,
+  { flags }: SlotToken,
+  argument: Argument,
+): NonNullable<HsmReport['pin']> {
   if ((flags & pkcs11js.CKF_USER_PIN_LOCKED) !== 0) return 'locked'
   const spent = pkcs11js.CKF_USER_PIN_COUNT_LOW | pkcs11js.CKF_USER_PIN_FINAL_TRY
   if ((flags & spent) !== 0 && argument.force !== true) return 'not tried'

@@ -12,7 +12,7 @@ import type { Undone, WorkerProcess } from './worker-process.ts'
 export interface WorkersOptions extends FleetOptions {
   /** Calls that may wait for a worker, and calls that make keys; one more is refused with ThrottlingException. */
   readonly queue: number
-  readonly observe?: (call: HsmCall) => void
+  readonly observe?: ((call: HsmCall) => void) | undefined
 }
 
 /** Calls that create, destroy or list objects get that many times the deadline. */

@@ -23,8 +23,10 @@ export interface FleetOptions extends WorkerOptions {
   /** Milliseconds within which a call is answered. */
   readonly deadline: number
   /** Bytes of the IVs that other tokens with the same keys make, once one of them is ready: a token that makes others is not used. */
-  readonly ivLength?: () => number | undefined
-  readonly log?: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
+  readonly ivLength?: (() => number | undefined) | undefined
+  readonly log?:
+    | ((level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void)
+    | undefined
 }
 
 /** Whom the fleet tells. */

@@ -22,7 +22,7 @@ export interface WorkerOptions extends TokenAddress, PinSource {
   /** The whole environment of the workers, for example SOFTHSM2_CONF: nothing else is handed over. */
   readonly environment: Readonly<Record<string, string>>
   /** The key by which the token is known to be the right one and to work; nothing before there is one. */
-  readonly canary?: () => CanaryKey | undefined
+  readonly canary?: (() => CanaryKey | undefined) | undefined
 }
 
 /** An AES key. */

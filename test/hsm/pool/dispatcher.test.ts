@@ -18,7 +18,7 @@ class Workers {
   readonly lost: number[] = []
   #changed = Promise.withResolvers<void>()
 
-  readonly log: HsmOptions['log'] = (_level, message, { pid }) => {
+  readonly log: NonNullable<HsmOptions['log']> = (_level, message, { pid }) => {
     if (message === 'An HSM worker is ready.') this.started.push(pid as number)
     if (message === 'An HSM worker was lost.') this.lost.push(pid as number)
     this.#changed.resolve()
