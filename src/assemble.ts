@@ -192,7 +192,7 @@ function hsmsOf({ regions }: Config, all: readonly Hsm[]): Hsms {
   const named = (name: string) => {
     const hsm = byName.get(name)
     if (hsm) return hsm
-    throw new Failure('KeyUnavailableException', '', { cause: new Error(`no HSM ${name} is configured`) })
+    throw new Failure('KeyUnavailable', '', { cause: new Error(`no HSM ${name} is configured`) })
   }
   const forCaller = (caller: string): Hsms => ({
     all,
@@ -234,7 +234,7 @@ export async function unsealSecret({ id, sealedSecret }: AccessKey, storage: Sto
   const seal = hsms.all
     .map(({ name }) => storage.systemKeys.find(name, 'seal'))
     .find(key => key?.material.id === material)
-  if (!seal) throw new Failure('KeyUnavailableException', '', { cause: new Error('no HSM holds the seal key') })
+  if (!seal) throw new Failure('KeyUnavailable', '', { cause: new Error('no HSM holds the seal key') })
   return decryptBlob(hsms, seal.material, sealedSecret, { accessKeyId: id })
 }
 

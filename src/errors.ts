@@ -1,52 +1,51 @@
 /**
- * Every failure a caller can receive, in one table: its code as it appears on the wire, its HTTP status and whose fault it is.
- * Codes and statuses: AWS KMS API Reference, "Common Errors" and the errors of each operation. The JSON 1.1 endpoint answers
- * every client-side error with 400.
+ * Every failure a caller can receive, in one table: its code, its HTTP status and whose fault it is. The codes are the gateway's own;
+ * each API translates them to those of its wire protocol. Statuses are those of AWS JSON 1.1, which answers every client-side error
+ * with 400 but those of HTTP itself; an API whose protocol has other statuses gives its own.
  */
 const caller = { status: 400, fault: 'caller' } as const
 const server = { status: 500, fault: 'server' } as const
 
 export const failures = {
-  AccessDeniedException: caller,
-  AlreadyExistsException: caller,
-  ConflictException: caller,
-  CustomKeyStoreNotFoundException: caller,
-  DisabledException: caller,
-  DryRunOperationException: caller,
-  ExpiredTokenException: caller,
-  IncompleteSignatureException: caller,
-  IncorrectKeyException: caller,
-  InvalidAliasNameException: caller,
-  InvalidArnException: caller,
-  InvalidCiphertextException: caller,
-  InvalidGrantTokenException: caller,
-  InvalidKeyUsageException: caller,
-  InvalidMarkerException: caller,
-  InvalidSignatureException: caller,
-  KMSInvalidMacException: caller,
-  KMSInvalidSignatureException: caller,
-  KMSInvalidStateException: caller,
-  LimitExceededException: caller,
-  MalformedHttpRequestException: caller,
-  MalformedPolicyDocumentException: caller,
-  MissingAuthenticationTokenException: caller,
-  NotAuthorizedException: caller,
-  NotFoundException: caller,
-  RequestAbortedException: caller,
-  RequestEntityTooLargeException: { status: 413, fault: 'caller' },
-  // Amazon S3's name: the other services have none.
+  AccessDenied: caller,
+  AlreadyExists: caller,
+  Conflict: caller,
+  CustomKeyStoreNotFound: caller,
+  Disabled: caller,
+  DryRunOperation: caller,
+  ExpiredToken: caller,
+  IncompleteSignature: caller,
+  IncorrectKey: caller,
+  InvalidAliasName: caller,
+  InvalidArn: caller,
+  InvalidCiphertext: caller,
+  InvalidGrantToken: caller,
+  InvalidKeyUsage: caller,
+  InvalidMac: caller,
+  InvalidMarker: caller,
+  InvalidRequestSignature: caller,
+  InvalidSignature: caller,
+  InvalidState: caller,
+  InvalidTag: caller,
+  LimitExceeded: caller,
+  MalformedHttpRequest: caller,
+  MalformedPolicyDocument: caller,
+  MissingAuthenticationToken: caller,
+  NotAuthorized: caller,
+  NotFound: caller,
+  RequestAborted: caller,
+  RequestEntityTooLarge: { status: 413, fault: 'caller' },
   RequestHeaderSectionTooLarge: { status: 431, fault: 'caller' },
-  RequestTimeoutException: { status: 408, fault: 'caller' },
-  SerializationException: caller,
-  TagException: caller,
-  ThrottlingException: caller,
-  UnknownOperationException: caller,
-  UnrecognizedClientException: caller,
-  UnsupportedOperationException: caller,
-  ValidationException: caller,
-  DependencyTimeoutException: { status: 503, fault: 'server' },
-  KMSInternalException: server,
-  KeyUnavailableException: server,
+  RequestTimeout: { status: 408, fault: 'caller' },
+  Serialization: caller,
+  Throttling: caller,
+  UnknownOperation: caller,
+  UnrecognizedClient: caller,
+  UnsupportedOperation: caller,
+  Validation: caller,
+  DependencyTimeout: { status: 503, fault: 'server' },
+  Internal: server,
+  KeyUnavailable: server,
 } as const satisfies Record<string, { status: number; fault: 'caller' | 'server' }>
 
 export type FailureCode = keyof typeof failures
@@ -74,7 +73,7 @@ export class Failure extends Error {
 
   /** Turns anything that was thrown into a failure; what nobody foresaw says nothing. */
   static from(thrown: unknown): Failure {
-    return thrown instanceof Failure ? thrown : new Failure('KMSInternalException', '', { cause: thrown })
+    return thrown instanceof Failure ? thrown : new Failure('Internal', '', { cause: thrown })
   }
 }
 

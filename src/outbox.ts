@@ -12,7 +12,7 @@ import type { Changes, HeldRecord, Storage } from './storage/storage.ts'
 /** The change is committed, and its record will be written later: there must be no other record of the event. */
 export class Undelivered extends Failure {
   constructor(cause: unknown) {
-    super('KMSInternalException', '', { cause })
+    super('Internal', '', { cause })
   }
 }
 

@@ -39,8 +39,8 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
       wipe(input)
     }
   } catch (thrown) {
-    const failure = await recordFailure(entry, Failure.from(thrown), services)
-    finished(entry.operation?.name, failure.code)
+    const failure = await recordFailure(entry, Failure.from(thrown), api, services)
+    finished(entry.operation?.name, api.errorCode(failure))
     return api.refuse(failure, entry.requestId, request)
   }
 }
@@ -77,7 +77,7 @@ async function repeat(attempt: () => Promise<Done>): Promise<Done> {
       if (!(thrown instanceof Conflict)) throw thrown
     }
   }
-  throw new Failure('ConflictException', 'The resource is being changed by others.')
+  throw new Failure('Conflict', 'The resource is being changed by others.')
 }
 
 /** Rejects with Conflict, having changed nothing, when another request changed what this one had read. */
@@ -96,7 +96,7 @@ async function decideAndDo(
   permit(target, caller, services)
   target.check()
   checkHsms(target, hsms)
-  if (input.DryRun) throw new Failure('DryRunOperationException', dryRunText)
+  if (input.DryRun) throw new Failure('DryRunOperation', dryRunText)
   if (!operation.readOnly) await outbox.ready()
   const changes = new Changes(entry.eventId)
   const output =
@@ -121,7 +121,7 @@ const dryRunText = 'The request would have succeeded, but the DryRun option is s
 function permit(target: Target, caller: Caller, { authorize }: PathServices): void {
   for (const permission of target.permissions) {
     const decision = authorize({ caller, ...permission })
-    if (!decision.allowed) throw new Failure('AccessDeniedException', permission.denial ?? decision.message)
+    if (!decision.allowed) throw new Failure('AccessDenied', permission.denial ?? decision.message)
   }
 }
 
@@ -136,20 +136,20 @@ function checkHsms({ hsmUses = [] }: Target, hsms: Hsms): void {
 /** An attested recipient must get ciphertext instead of plaintext: better no answer than a plaintext one. */
 function refuseWhatIsNotBuilt(input: Readonly<Record<string, unknown>>): void {
   if (input.Recipient === undefined) return
-  throw new Failure('UnsupportedOperationException', 'The Recipient parameter is not supported by this gateway.')
+  throw new Failure('UnsupportedOperation', 'The Recipient parameter is not supported by this gateway.')
 }
 
 /** Audits a refusal; when even that fails, what is answered is an internal error. */
-async function recordFailure(entry: Entry, failure: Failure, { audit, log }: PathServices): Promise<Failure> {
+async function recordFailure(entry: Entry, failure: Failure, api: Api, { audit, log }: PathServices): Promise<Failure> {
   if (failure.fault === 'server') log.error({ err: failure, requestId: entry.requestId }, 'request failed')
   if (failure instanceof Undelivered) return failure
   entry.responseElements = undefined
   try {
-    await audit.close(entry, failure)
+    await audit.close(entry, { code: api.errorCode(failure), message: failure.message })
     return failure
   } catch (thrown) {
     log.error({ err: thrown, requestId: entry.requestId }, 'audit record could not be written')
-    return new Failure('KMSInternalException', '', { cause: thrown })
+    return new Failure('Internal', '', { cause: thrown })
   }
 }
 

@@ -68,7 +68,7 @@ export interface Health {
 export interface Hsms {
   /** The HSM in which a region creates its keys. */
   ofRegion(region: string): Hsm
-  /** By its name in the configuration. Throws KeyUnavailableException when no such HSM is configured any more. */
+  /** By its name in the configuration. Throws KeyUnavailable when no such HSM is configured any more. */
   named(name: string): Hsm
   readonly all: readonly Hsm[]
   /** The same HSMs for one caller, who gets a fair share of each. */

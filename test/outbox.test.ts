@@ -200,7 +200,7 @@ describe('a journal that cannot be written', () => {
     const putOnRecord = await outbox.commit(...putting(1))
     await journal.close()
     await expect(putOnRecord()).rejects.toBeInstanceOf(Undelivered)
-    await expect(outbox.commit(...putting(2))).rejects.toMatchObject({ code: 'KMSInternalException' })
+    await expect(outbox.commit(...putting(2))).rejects.toMatchObject({ code: 'Internal' })
     expect(storage.keys.find(aKey(2).arn)).toBeUndefined()
     await expect(outbox.settle()).rejects.toThrow()
     expect(recordsIn(journalFile)).toEqual([])

@@ -33,5 +33,7 @@ export interface Api {
   /** Decoded and validated input of the operation. */
   input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>>
   accept(operation: AnyOperation, output: object | undefined, requestId: string, request: ApiRequest): ApiResponse
+  /** The code by which callers, audit records and metrics know a failure. */
+  errorCode(failure: Failure): string
   refuse(failure: Failure, requestId: string, request: ApiRequest): ApiResponse
 }

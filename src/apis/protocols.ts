@@ -16,10 +16,18 @@ interface Signs {
   readonly request: ApiRequest
 }
 
-interface Refusal {
-  /** Shape id of the error, `namespace#Code`. */
+/** A failure as it is written. */
+export interface WireError {
+  readonly code: string
+  /** Shape id, `namespace#Code`. */
   readonly id: string
-  readonly failure: Failure
+  readonly message: string
+  readonly status: number
+  readonly fault: Failure['fault']
+}
+
+interface Refusal {
+  readonly error: WireError
   readonly requestId: string
 }
 
@@ -45,7 +53,7 @@ const protocols: readonly Protocol[] = [
     fits: ({ request }) => request.headers['smithy-protocol'] === 'rpc-v2-json',
     contentType: 'application/json',
     headers: () => ({ 'smithy-protocol': 'rpc-v2-json' }),
-    body: ({ id, failure }) => jsonError(id, failure),
+    body: ({ error }) => jsonError(error.id, error),
   },
   // Of Amazon Kinesis.
   {
@@ -53,11 +61,11 @@ const protocols: readonly Protocol[] = [
     contentType: 'application/x-amz-cbor-1.1',
     body: cborError,
   },
-  { fits: ({ type }) => type === json10, contentType: json10, body: ({ id, failure }) => jsonError(id, failure) },
+  { fits: ({ type }) => type === json10, contentType: json10, body: ({ error }) => jsonError(error.id, error) },
   {
     fits: ({ type, request }) => type === json11 || request.headers['x-amz-target'] !== undefined,
     contentType: json11,
-    body: ({ failure }) => jsonError(failure.code, failure),
+    body: ({ error }) => jsonError(error.code, error),
   },
   { fits: signs => signs.service === 'ec2' && isQuery(signs), contentType: 'text/xml', body: ec2Error },
   { fits: isQuery, contentType: 'text/xml', body: xmlError },
@@ -75,19 +83,18 @@ const protocols: readonly Protocol[] = [
   {
     fits: ({ request }) => canonicalPath(splitTarget(request.url).path) !== '/',
     contentType: 'application/json',
-    headers: ({ failure }) => ({ 'x-amzn-ErrorType': failure.code }),
-    body: ({ failure }) => jsonError(failure.code, failure),
+    headers: ({ error }) => ({ 'x-amzn-ErrorType': error.code }),
+    body: ({ error }) => jsonError(error.code, error),
   },
-  { fits: () => true, contentType: json11, body: ({ failure }) => jsonError(failure.code, failure) },
+  { fits: () => true, contentType: json11, body: ({ error }) => jsonError(error.code, error) },
 ]
 
-/** @param id shape id of the error, `namespace#Code` */
-export function refusal(request: ApiRequest, id: string, failure: Failure, requestId: string): ApiResponse {
+export function refusal(request: ApiRequest, error: WireError, requestId: string): ApiResponse {
   const signs = { type: mediaType(request), service: serviceOf(request), request }
   const { contentType, headers, body } = protocols.find(({ fits }) => fits(signs))!
-  const refused = { id, failure, requestId }
+  const refused = { error, requestId }
   return {
-    status: failure.status,
+    status: error.status,
     headers: { ...responseHeaders(requestId, contentType), ...headers?.(refused) },
     body: body(refused),
   }
@@ -122,7 +129,7 @@ function isQuery({ type, request }: Signs): boolean {
   return type === 'application/x-www-form-urlencoded' || /[?&]Action=/.test(request.url)
 }
 
-function jsonError(type: string, { code, message }: Failure): string {
+function jsonError(type: string, { code, message }: WireError): string {
   const body: Record<string, string> = { __type: type }
   // KMS writes this one member in upper case; SDKs read both.
   if (message !== '') body[code === 'AccessDeniedException' ? 'Message' : 'message'] = message
@@ -138,12 +145,12 @@ function ec2Error(refused: Refusal): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Response>${errors}<RequestID>${refused.requestId}</RequestID></Response>\n`
 }
 
-function s3Error({ failure: { code, message }, requestId }: Refusal): string {
+function s3Error({ error: { code, message }, requestId }: Refusal): string {
   const members = `<Code>${code}</Code><Message>${xmlText(message)}</Message><RequestId>${requestId}</RequestId>`
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${members}</Error>\n`
 }
 
-function errorElement({ failure: { code, message, fault } }: Refusal): string {
+function errorElement({ error: { code, message, fault } }: Refusal): string {
   const type = fault === 'caller' ? 'Sender' : 'Receiver'
   return `<Error><Type>${type}</Type><Code>${code}</Code><Message>${xmlText(message)}</Message></Error>`
 }
@@ -157,7 +164,7 @@ function xmlText(text: string): string {
     .replace(/[&<>\r]/g, character => references[character]!)
 }
 
-function cborError({ id, failure: { message } }: Refusal): Uint8Array {
+function cborError({ error: { id, message } }: Refusal): Uint8Array {
   const members = ['__type', id, ...(message === '' ? [] : ['message', message])]
   return Buffer.concat([Buffer.from([0xa0 + members.length / 2]), ...members.map(cborText)])
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { Failure } from '../errors.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import type { AuditRecord, Journal } from './entry.ts'
 import { limited, shortened } from './limits.ts'
@@ -21,12 +20,18 @@ export interface Entry {
   responseElements: Readonly<Record<string, unknown>> | undefined
 }
 
+/** What a call was refused with, as its API told the caller. */
+export interface RecordedError {
+  readonly code: string
+  readonly message: string
+}
+
 export interface Audit {
   /** Rejects when nothing can be put on record right now. */
   check(): Promise<void>
   open(request: { readonly sourceAddress: string; readonly userAgent: string | undefined }): Entry
   /** Resolves once the record of the call is on disk; rejects when it could not be written. */
-  close(entry: Entry, failure?: Failure): Promise<void>
+  close(entry: Entry, error?: RecordedError): Promise<void>
   /** The record of a call that succeeds. */
   success(entry: Entry): AuditRecord
   /** The record of what the gateway does by itself, such as the deletion of a key. @param resource ARN, when there is one */
@@ -48,7 +53,7 @@ export function createAudit(journal: Journal, clock: () => number): Audit {
       requestParameters: undefined,
       responseElements: undefined,
     }),
-    close: (entry, failure) => journal.append(recordOf(entry, failure)),
+    close: (entry, error) => journal.append(recordOf(entry, error)),
     success: entry => recordOf(entry, undefined),
     event: (name, resource, details) => serviceEvent(name, resource, details, clock()),
   }
@@ -77,7 +82,7 @@ const common = {
 } as const
 
 /** What is undefined is left out when it is written. */
-function recordOf(entry: Entry, failure: Failure | undefined): AuditRecord {
+function recordOf(entry: Entry, error: RecordedError | undefined): AuditRecord {
   const { caller, operation } = entry
   return {
     ...common,
@@ -102,13 +107,13 @@ function recordOf(entry: Entry, failure: Failure | undefined): AuditRecord {
     requestParameters: entry.requestParameters ? limited(entry.requestParameters) : null,
     responseElements: entry.responseElements ? limited(entry.responseElements) : null,
     resources: entry.resources && [...new Set(entry.resources)].map(resourceOf),
-    errorCode: failure && codeOf(failure),
-    errorMessage: shortened(failure?.message),
+    errorCode: error && codeOf(error),
+    errorMessage: shortened(error?.message),
   }
 }
 
 /** CloudTrail has its own name for a denial. */
-function codeOf({ code }: Failure): string {
+function codeOf({ code }: RecordedError): string {
   return code === 'AccessDeniedException' ? 'AccessDenied' : code
 }
 

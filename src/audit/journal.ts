@@ -143,7 +143,7 @@ export class FileJournal implements Journal {
         batch.durable.resolve()
       } catch (error) {
         this.#failing = true
-        batch.durable.reject(new Failure('KMSInternalException', '', { cause: error }))
+        batch.durable.reject(new Failure('Internal', '', { cause: error }))
       }
     }
     this.#writing = undefined

@@ -26,7 +26,7 @@ const parameters = ['Credential', 'Signature', 'SignedHeaders'] as const
 type Parameter = (typeof parameters)[number]
 
 /**
- * Parameters may come in any order, parted by commas or spaces. Throws IncompleteSignatureException. AWS repeats the offending
+ * Parameters may come in any order, parted by commas or spaces. Throws IncompleteSignature. AWS repeats the offending
  * text in its messages; these do not, because what lands in the wrong place is often the secret access key.
  */
 export function parseAuthorization(header: string): Authorization {
@@ -76,5 +76,5 @@ function parseSignedHeaders(list: string): ReadonlySet<string> {
 }
 
 function incomplete(message: string): Failure {
-  return new Failure('IncompleteSignatureException', message)
+  return new Failure('IncompleteSignature', message)
 }

@@ -50,8 +50,8 @@ export class SigV4 {
   /**
    * The body is read only once the headers leave nothing but the signature in doubt.
    *
-   * Rejects with MissingAuthenticationTokenException, IncompleteSignatureException, InvalidSignatureException,
-   * UnrecognizedClientException or ExpiredTokenException, or with what `unseal` or the body
+   * Rejects with MissingAuthenticationToken, IncompleteSignature, InvalidRequestSignature,
+   * UnrecognizedClient or ExpiredToken, or with what `unseal` or the body
    * reject with. What is known of the access key
    * beyond its existence (its session token, its expiry) is answered only to who could sign with it.
    */
@@ -64,7 +64,7 @@ export class SigV4 {
 
     // No dummy verification for an unknown id: the answer itself tells it from a known one, as that of AWS does.
     const accessKey = this.#options.accessKey(accessKeyId)
-    if (accessKey === undefined) throw new Failure('UnrecognizedClientException', unrecognized)
+    if (accessKey === undefined) throw new Failure('UnrecognizedClient', unrecognized)
     const bodyHash = sha256(await request.body())
     checkContentHash(request, bodyHash)
     const signingKey = await this.#signingKey(accessKey, authorization)
@@ -84,12 +84,12 @@ export class SigV4 {
     const text = headerValue(request, header)
     if (!text) {
       const message = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
-      throw new Failure('IncompleteSignatureException', message)
+      throw new Failure('IncompleteSignature', message)
     }
     const time = parseBasic(text) ?? (header === 'date' ? parseHttpDate(text) : undefined)
     if (time === undefined) {
       const message = `Date must be in ISO-8601 'basic format'. Got '${text}'. See http://en.wikipedia.org/wiki/ISO_8601`
-      throw new Failure('IncompleteSignatureException', message)
+      throw new Failure('IncompleteSignature', message)
     }
     const now = clock()
     if (Math.abs(now - time) > clockSkew) throw skewed(time, now, clockSkew)
@@ -135,22 +135,22 @@ export class SigV4 {
       sessionToken === undefined || sessionTokenHash === undefined
         ? sessionToken === sessionTokenHash
         : equal(sha256(Buffer.from(sessionToken, 'latin1')), sessionTokenHash)
-    if (!fits) throw new Failure('UnrecognizedClientException', unrecognized)
+    if (!fits) throw new Failure('UnrecognizedClient', unrecognized)
     if (expiresAt !== undefined && this.#options.clock() >= expiresAt)
-      throw new Failure('ExpiredTokenException', 'The security token included in the request is expired')
+      throw new Failure('ExpiredToken', 'The security token included in the request is expired')
   }
 }
 
 function authorizationOf(request: SignedRequest): Authorization {
   if (Array.isArray(request.headers.authorization))
-    throw new Failure('IncompleteSignatureException', 'There is more than one Authorization header.')
+    throw new Failure('IncompleteSignature', 'There is more than one Authorization header.')
   const header = headerValue(request, 'authorization')
   if (header !== undefined) return parseAuthorization(header)
   if (/[?&]X-Amz-(Algorithm|Signature)=/.test(request.url)) {
     const message = 'Signatures in the query string are not supported: sign with the Authorization header.'
-    throw new Failure('IncompleteSignatureException', message)
+    throw new Failure('IncompleteSignature', message)
   }
-  throw new Failure('MissingAuthenticationTokenException', 'Missing Authentication Token')
+  throw new Failure('MissingAuthenticationToken', 'Missing Authentication Token')
 }
 
 function dateHeader({ headers }: SignedRequest): 'x-amz-date' | 'date' {
@@ -234,5 +234,5 @@ function equal(a: string, b: string): boolean {
 }
 
 function invalid(message: string): Failure {
-  return new Failure('InvalidSignatureException', message)
+  return new Failure('InvalidRequestSignature', message)
 }

@@ -17,15 +17,15 @@ export interface ProposedKeyPolicy {
 }
 
 /**
- * Throws MalformedPolicyDocumentException for a policy that is malformed or, unless the check is bypassed, would lock its
- * caller out; LimitExceededException for one that is too long. KMS API Reference, "PutKeyPolicy".
+ * Throws MalformedPolicyDocument for a policy that is malformed or, unless the check is bypassed, would lock its
+ * caller out; LimitExceeded for one that is too long. KMS API Reference, "PutKeyPolicy".
  *
  * Length and characters are those of the text, not of what its escapes stand for: the text is stored and answered as it is, so
  * what was admitted once is admitted again.
  */
 export function admitKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck }: ProposedKeyPolicy): void {
   if (Buffer.byteLength(text) > maximumLength) {
-    throw new Failure('LimitExceededException', `The key policy exceeds the limit of ${maximumLength} bytes.`)
+    throw new Failure('LimitExceeded', `The key policy exceeds the limit of ${maximumLength} bytes.`)
   }
   if (/[^\t\n\r\u0020-\u00ff]/.test(text)) throw malformed('The key policy contains characters that are not allowed.')
   const { statements } = parsePolicyDocument(text, 'key')

@@ -31,7 +31,7 @@ const remembered = { key: 0, identity: 0 }
 /**
  * Reads a policy that was stored, or that shall be. What a policy must satisfy beyond this to be put on a key is in
  * key-policy.ts, so that a rule added there leaves the stored ones in force.
- * Throws MalformedPolicyDocumentException.
+ * Throws MalformedPolicyDocument.
  */
 export function parsePolicyDocument(text: string, kind: PolicyKind): PolicyDocument {
   const known = parsed[kind].get(text)
@@ -132,5 +132,5 @@ function refuseUnknown(members: Readonly<Record<string, unknown>>, what: string)
 }
 
 export function malformed(message: string): Failure {
-  return new Failure('MalformedPolicyDocumentException', message)
+  return new Failure('MalformedPolicyDocument', message)
 }

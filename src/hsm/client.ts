@@ -228,11 +228,11 @@ function exactly(length: number, bytes: Uint8Array): Uint8Array {
   if (bytes.length === length) return bytes
   bytes.fill(0)
   const cause = new Error(`the HSM answered ${bytes.length} bytes instead of ${length}`)
-  throw new Failure('KMSInternalException', '', { cause })
+  throw new Failure('Internal', '', { cause })
 }
 
 function notEveryToken(): Failure {
-  return new Failure('KeyUnavailableException', 'Not every token that may hold the key can be asked.')
+  return new Failure('KeyUnavailable', 'Not every token that may hold the key can be asked.')
 }
 
 /** Nobody is to wait for it who asks for another one: two large primes are searched for. */

@@ -68,23 +68,23 @@ export interface HsmObject {
 /**
  * An HSM as the rest of the house sees it. Keys are named by their material id: 64 hex digits, the bytes of CKA_ID.
  *
- * Every call rejects with a Failure: `InvalidCiphertextException` (no text) when a ciphertext does not decrypt for whatever
- * reason; `KMSInvalidStateException` when a healthy HSM does not hold the key; `KeyUnavailableException` when the HSM cannot
- * be reached or did not answer in time; `KMSInternalException` for everything else.
+ * Every call rejects with a Failure: `InvalidCiphertext` (no text) when a ciphertext does not decrypt for whatever
+ * reason; `InvalidState` when a healthy HSM does not hold the key; `KeyUnavailable` when the HSM cannot
+ * be reached or did not answer in time; `Internal` for everything else.
  */
 export interface Hsm {
   readonly name: string
   readonly health: HsmHealth
   /** The same HSM for a caller, who gets a fair share of it: calls of others are not kept waiting by those of one. */
   for(caller: string): Hsm
-  /** Why it cannot do something, as far as is known without asking it. Such calls reject with UnsupportedOperationException. */
+  /** Why it cannot do something, as far as is known without asking it. Such calls reject with UnsupportedOperation. */
   whyNot(ability: Ability): string | undefined
   /** Bytes of the IVs that this HSM makes now. It may change when the HSM does, say to FIPS mode. */
   readonly ivLength: number
   /**
    * Encrypts with a fresh IV made by the HSM or drawn from its generator.
    *
-   * @param ivLength what the AAD says about the IV, if it does: rejects with KeyUnavailableException when the HSM makes others by now
+   * @param ivLength what the AAD says about the IV, if it does: rejects with KeyUnavailable when the HSM makes others by now
    */
   encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength?: number): Promise<Sealed>
   decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array>
@@ -99,7 +99,7 @@ export interface Hsm {
   generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair>
   /** RSA OAEP (RFC 8017, section 7.1) with the public key, in the HSM or outside: see the configuration. */
   encryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, plaintext: Uint8Array): Promise<Uint8Array>
-  /** Rejects with InvalidCiphertextException, without text, whatever is wrong. */
+  /** Rejects with InvalidCiphertext, without text, whatever is wrong. */
   decryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, ciphertext: Uint8Array): Promise<Uint8Array>
   /** The signature in the form KMS answers: PKCS#1 octets, DER ECDSA-Sig-Value (RFC 3279, section 2.2.3), RFC 8032 octets. */
   sign(key: HsmKey, algorithm: SigningAlgorithmSpec, type: MessageType, message: Uint8Array): Promise<Uint8Array>

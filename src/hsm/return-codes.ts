@@ -28,23 +28,23 @@ interface ReturnCodeClass {
 }
 
 export const classes = {
-  ok: { recovery: 'none', failure: 'KMSInternalException' },
+  ok: { recovery: 'none', failure: 'Internal' },
   /** What was asked cannot be done: asking again changes nothing. */
-  caller: { recovery: 'none', failure: 'KMSInternalException' },
-  sessionLost: { recovery: 'new session', failure: 'KeyUnavailableException' },
-  loginLost: { recovery: 'log in again', failure: 'KeyUnavailableException' },
-  pinRefused: { recovery: 'stop', failure: 'KeyUnavailableException' },
+  caller: { recovery: 'none', failure: 'Internal' },
+  sessionLost: { recovery: 'new session', failure: 'KeyUnavailable' },
+  loginLost: { recovery: 'log in again', failure: 'KeyUnavailable' },
+  pinRefused: { recovery: 'stop', failure: 'KeyUnavailable' },
   /** An object that is found, but whose handle does not serve, is not gone. */
-  handleStale: { recovery: 'find again', failure: 'KeyUnavailableException' },
-  busy: { recovery: 'back off', failure: 'ThrottlingException' },
+  handleStale: { recovery: 'find again', failure: 'KeyUnavailable' },
+  busy: { recovery: 'back off', failure: 'Throttling' },
   /** AWS CloudHSM says that it throttles with CKR_DEVICE_ERROR. */
-  deviceLost: { recovery: 'ask the canary', healthy: 'back off', failure: 'KeyUnavailableException' },
-  libraryBroken: { recovery: 'replace worker', failure: 'KeyUnavailableException' },
+  deviceLost: { recovery: 'ask the canary', healthy: 'back off', failure: 'KeyUnavailable' },
+  libraryBroken: { recovery: 'replace worker', failure: 'KeyUnavailable' },
   /**
    * Says nothing about the health of the HSM: several vendors answer a wrong ciphertext with CKR_GENERAL_ERROR, and a mechanism that
    * worked is refused once the HSM was put into FIPS mode.
    */
-  unknown: { recovery: 'ask the canary', healthy: 'none', failure: 'KMSInternalException' },
+  unknown: { recovery: 'ask the canary', healthy: 'none', failure: 'Internal' },
 } as const satisfies Record<string, ReturnCodeClass>
 export type ClassName = keyof typeof classes
 
@@ -68,18 +68,18 @@ export const returnCodes = {
   CKR_ATTRIBUTE_TYPE_INVALID:           [0x012, 'caller'],
   CKR_ATTRIBUTE_VALUE_INVALID:          [0x013, 'caller'],
   CKR_ACTION_PROHIBITED:                [0x01b, 'caller'],
-  CKR_DATA_INVALID:                     [0x020, 'caller', 'ValidationException'],
-  CKR_DATA_LEN_RANGE:                   [0x021, 'caller', 'ValidationException'],
+  CKR_DATA_INVALID:                     [0x020, 'caller', 'Validation'],
+  CKR_DATA_LEN_RANGE:                   [0x021, 'caller', 'Validation'],
   CKR_DEVICE_ERROR:                     [0x030, 'deviceLost'],
   CKR_DEVICE_MEMORY:                    [0x031, 'busy'],
   CKR_DEVICE_REMOVED:                   [0x032, 'deviceLost'],
-  CKR_ENCRYPTED_DATA_INVALID:           [0x040, 'caller', 'InvalidCiphertextException'],
-  CKR_ENCRYPTED_DATA_LEN_RANGE:         [0x041, 'caller', 'InvalidCiphertextException'],
+  CKR_ENCRYPTED_DATA_INVALID:           [0x040, 'caller', 'InvalidCiphertext'],
+  CKR_ENCRYPTED_DATA_LEN_RANGE:         [0x041, 'caller', 'InvalidCiphertext'],
   CKR_FUNCTION_CANCELED:                [0x050, 'busy'],
   CKR_FUNCTION_NOT_PARALLEL:            [0x051, 'unknown'],
-  CKR_FUNCTION_NOT_SUPPORTED:           [0x054, 'caller', 'UnsupportedOperationException'],
+  CKR_FUNCTION_NOT_SUPPORTED:           [0x054, 'caller', 'UnsupportedOperation'],
   CKR_KEY_HANDLE_INVALID:               [0x060, 'handleStale'],
-  CKR_KEY_SIZE_RANGE:                   [0x062, 'caller', 'UnsupportedOperationException'],
+  CKR_KEY_SIZE_RANGE:                   [0x062, 'caller', 'UnsupportedOperation'],
   CKR_KEY_TYPE_INCONSISTENT:            [0x063, 'caller'],
   CKR_KEY_NOT_NEEDED:                   [0x064, 'caller'],
   CKR_KEY_CHANGED:                      [0x065, 'caller'],
@@ -88,8 +88,8 @@ export const returnCodes = {
   CKR_KEY_FUNCTION_NOT_PERMITTED:       [0x068, 'caller'],
   CKR_KEY_NOT_WRAPPABLE:                [0x069, 'caller'],
   CKR_KEY_UNEXTRACTABLE:                [0x06a, 'caller'],
-  CKR_MECHANISM_INVALID:                [0x070, 'unknown', 'UnsupportedOperationException'],
-  CKR_MECHANISM_PARAM_INVALID:          [0x071, 'unknown', 'UnsupportedOperationException'],
+  CKR_MECHANISM_INVALID:                [0x070, 'unknown', 'UnsupportedOperation'],
+  CKR_MECHANISM_PARAM_INVALID:          [0x071, 'unknown', 'UnsupportedOperation'],
   CKR_OBJECT_HANDLE_INVALID:            [0x082, 'handleStale'],
   CKR_OPERATION_ACTIVE:                 [0x090, 'sessionLost'],
   CKR_OPERATION_NOT_INITIALIZED:        [0x091, 'sessionLost'],
@@ -114,23 +114,23 @@ export const returnCodes = {
   CKR_TOKEN_NOT_RECOGNIZED:             [0x0e1, 'deviceLost'],
   CKR_TOKEN_WRITE_PROTECTED:            [0x0e2, 'unknown'],
   CKR_UNWRAPPING_KEY_HANDLE_INVALID:    [0x0f0, 'handleStale'],
-  CKR_UNWRAPPING_KEY_SIZE_RANGE:        [0x0f1, 'caller', 'InvalidCiphertextException'],
-  CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT: [0x0f2, 'caller', 'InvalidCiphertextException'],
+  CKR_UNWRAPPING_KEY_SIZE_RANGE:        [0x0f1, 'caller', 'InvalidCiphertext'],
+  CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT: [0x0f2, 'caller', 'InvalidCiphertext'],
   CKR_USER_ALREADY_LOGGED_IN:           [0x100, 'ok'],
   CKR_USER_NOT_LOGGED_IN:               [0x101, 'loginLost'],
   CKR_USER_PIN_NOT_INITIALIZED:         [0x102, 'pinRefused'],
   CKR_USER_TYPE_INVALID:                [0x103, 'pinRefused'],
   CKR_USER_ANOTHER_ALREADY_LOGGED_IN:   [0x104, 'loginLost'],
   CKR_USER_TOO_MANY_TYPES:              [0x105, 'loginLost'],
-  CKR_WRAPPED_KEY_INVALID:              [0x110, 'caller', 'InvalidCiphertextException'],
-  CKR_WRAPPED_KEY_LEN_RANGE:            [0x112, 'caller', 'InvalidCiphertextException'],
+  CKR_WRAPPED_KEY_INVALID:              [0x110, 'caller', 'InvalidCiphertext'],
+  CKR_WRAPPED_KEY_LEN_RANGE:            [0x112, 'caller', 'InvalidCiphertext'],
   CKR_WRAPPING_KEY_HANDLE_INVALID:      [0x113, 'handleStale'],
   CKR_WRAPPING_KEY_SIZE_RANGE:          [0x114, 'caller'],
   CKR_WRAPPING_KEY_TYPE_INCONSISTENT:   [0x115, 'caller'],
-  CKR_RANDOM_SEED_NOT_SUPPORTED:        [0x120, 'caller', 'UnsupportedOperationException'],
-  CKR_RANDOM_NO_RNG:                    [0x121, 'caller', 'UnsupportedOperationException'],
-  CKR_DOMAIN_PARAMS_INVALID:            [0x130, 'caller', 'UnsupportedOperationException'],
-  CKR_CURVE_NOT_SUPPORTED:              [0x140, 'caller', 'UnsupportedOperationException'],
+  CKR_RANDOM_SEED_NOT_SUPPORTED:        [0x120, 'caller', 'UnsupportedOperation'],
+  CKR_RANDOM_NO_RNG:                    [0x121, 'caller', 'UnsupportedOperation'],
+  CKR_DOMAIN_PARAMS_INVALID:            [0x130, 'caller', 'UnsupportedOperation'],
+  CKR_CURVE_NOT_SUPPORTED:              [0x140, 'caller', 'UnsupportedOperation'],
   CKR_BUFFER_TOO_SMALL:                 [0x150, 'sessionLost'],
   CKR_SAVED_STATE_INVALID:              [0x160, 'caller'],
   CKR_INFORMATION_SENSITIVE:            [0x170, 'caller'],
@@ -147,11 +147,11 @@ export const returnCodes = {
   CKR_PIN_TOO_WEAK:                     [0x1b8, 'pinRefused'],
   CKR_PUBLIC_KEY_INVALID:               [0x1b9, 'caller'],
   CKR_FUNCTION_REJECTED:                [0x200, 'caller'],
-  CKR_AEAD_DECRYPT_FAILED:              [0x042, 'caller', 'InvalidCiphertextException'],
+  CKR_AEAD_DECRYPT_FAILED:              [0x042, 'caller', 'InvalidCiphertext'],
   CKR_TOKEN_RESOURCE_EXCEEDED:          [0x201, 'busy'],
   CKR_OPERATION_CANCEL_FAILED:          [0x202, 'sessionLost'],
   CKR_KEY_EXHAUSTED:                    [0x203, 'caller'],
-  CKR_PARAMETER_SET_NOT_SUPPORTED:      [0x209, 'caller', 'UnsupportedOperationException'],
+  CKR_PARAMETER_SET_NOT_SUPPORTED:      [0x209, 'caller', 'UnsupportedOperation'],
 } as const satisfies Record<string, Row>
 export type ReturnCode = keyof typeof returnCodes
 
@@ -202,7 +202,7 @@ export function recoveryOfHealthy(thrown: unknown): Recovery {
 export function failureFrom(thrown: unknown): Failure {
   if (!(thrown instanceof CryptokiError)) return Failure.from(thrown)
   const code = failureCodeOf(thrown)
-  const text = code === 'UnsupportedOperationException' ? `The HSM refuses this with ${thrown.returnCode}.` : ''
+  const text = code === 'UnsupportedOperation' ? `The HSM refuses this with ${thrown.returnCode}.` : ''
   return new Failure(code, text, { cause: thrown })
 }
 

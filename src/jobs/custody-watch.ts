@@ -223,7 +223,7 @@ export class CustodyWatch {
 }
 
 function isUnavailable(thrown: unknown): boolean {
-  return thrown instanceof Failure && thrown.code === 'KeyUnavailableException'
+  return thrown instanceof Failure && thrown.code === 'KeyUnavailable'
 }
 
 function countIds(objects: readonly { readonly id: string }[]): ReadonlyMap<string, number> {

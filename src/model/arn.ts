@@ -56,13 +56,13 @@ const keyId = /^(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|mrk-[0-9
 
 /**
  * Reads a KeyId in any of its four forms: key id, key ARN, alias name, alias ARN. Bare forms mean the caller's account and region.
- * Throws NotFoundException for what is no key id and for another region, InvalidArnException for a malformed ARN.
+ * Throws NotFound for what is no key id and for another region, InvalidArn for a malformed ARN.
  */
 export function parseKeyIdentifier(text: string, caller: Place): KeyIdentifier {
   if (text.startsWith('arn:')) return parseArn(text, caller)
   const { account } = caller
   if (text.startsWith('alias/')) return { form: 'alias', arn: aliasArn(caller, text), account }
-  if (!keyId.test(text)) throw new Failure('NotFoundException', `Invalid keyId '${text}'`)
+  if (!keyId.test(text)) throw new Failure('NotFound', `Invalid keyId '${text}'`)
   return { form: 'key', arn: keyArn(caller, text), account }
 }
 
@@ -70,12 +70,12 @@ function parseArn(text: string, caller: Place): KeyIdentifier {
   const [, partition, service, region, account = '', ...rest] = text.split(':')
   const resource = rest.join(':')
   if (service !== 'kms' || !region || !/^\d{12}$/.test(account) || partition !== partitionOf(region)) {
-    throw new Failure('InvalidArnException', `Invalid ARN '${text}'`)
+    throw new Failure('InvalidArn', `Invalid ARN '${text}'`)
   }
-  if (region !== caller.region) throw new Failure('NotFoundException', `Invalid arn ${region}`)
+  if (region !== caller.region) throw new Failure('NotFound', `Invalid arn ${region}`)
   if (resource.startsWith('alias/')) return { form: 'alias', arn: text, account }
-  if (!resource.startsWith('key/')) throw new Failure('InvalidArnException', `Invalid ARN '${text}'`)
+  if (!resource.startsWith('key/')) throw new Failure('InvalidArn', `Invalid ARN '${text}'`)
   const id = resource.slice('key/'.length)
-  if (!keyId.test(id)) throw new Failure('NotFoundException', `Invalid keyId ${id}`)
+  if (!keyId.test(id)) throw new Failure('NotFound', `Invalid keyId ${id}`)
   return { form: 'key', arn: text, account }
 }

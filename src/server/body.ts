@@ -32,7 +32,7 @@ export class BodyBudget {
     this.#incomplete.add(body)
     if (this.#free >= 0) return true
     for (const oldest of this.#incomplete) {
-      oldest.fail(new Failure('ThrottlingException', 'Too many request bodies are being received.'))
+      oldest.fail(new Failure('Throttling', 'Too many request bodies are being received.'))
       if (this.#free >= 0) break
     }
     return !body.failed
@@ -65,7 +65,7 @@ export class Body {
   #length = 0
   #pieces = 0
 
-  /** @param limit bytes; a longer body fails with RequestEntityTooLargeException */
+  /** @param limit bytes; a longer body fails with RequestEntityTooLarge */
   constructor(request: IncomingMessage, limit: number, budget: BodyBudget) {
     this.#request = request
     this.#limit = limit
@@ -104,8 +104,8 @@ export class Body {
   }
 
   /**
-   * The whole body, the same at each call. Rejects with RequestEntityTooLargeException, ThrottlingException (no room in the
-   * budget), MalformedHttpRequestException (too many pieces), or what `fail` was called with.
+   * The whole body, the same at each call. Rejects with RequestEntityTooLarge, Throttling (no room in the
+   * budget), MalformedHttpRequest (too many pieces), or what `fail` was called with.
    */
   read(): Promise<Uint8Array> {
     this.#whole ??= this.#begin()

@@ -162,7 +162,7 @@ export class Connections implements ConnectionHost {
   /** Refuses the requests that are still being sent. */
   stopReceiving(): void {
     for (const connection of this.#connections.values())
-      connection.stopReceiving(new Failure('RequestTimeoutException', 'The gateway is stopping.'))
+      connection.stopReceiving(new Failure('RequestTimeout', 'The gateway is stopping.'))
   }
 
   destroyAll(): void {

@@ -85,7 +85,7 @@ function connectEvents(server: Server, connections: Connections, isTls: boolean)
     .on('checkExpectation', request)
     .on('checkContinue', (request, response) => connections.request(request, response, true))
     .on('connect', (_request, socket) => {
-      connections.refuse(socket as Socket, new Failure('UnknownOperationException'))
+      connections.refuse(socket as Socket, new Failure('UnknownOperation'))
     })
     .on('clientError', (error: NodeJS.ErrnoException, socket) => {
       connections.refuse(socket as Socket, failureOfParser(error))

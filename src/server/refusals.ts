@@ -3,7 +3,7 @@ import { Failure } from '../errors.ts'
 /** What a request is refused with that cannot be read: codes of AWS's "Common Errors". */
 
 export function bodyTooLarge(): Failure {
-  return new Failure('RequestEntityTooLargeException', 'The request body is too large.')
+  return new Failure('RequestEntityTooLarge', 'The request body is too large.')
 }
 
 export function headersTooLarge(cause?: unknown): Failure {
@@ -11,11 +11,11 @@ export function headersTooLarge(cause?: unknown): Failure {
 }
 
 export function malformed(message: string, cause?: unknown): Failure {
-  return new Failure('MalformedHttpRequestException', message, { cause })
+  return new Failure('MalformedHttpRequest', message, { cause })
 }
 
 export function aborted(cause?: unknown): Failure {
-  return new Failure('RequestAbortedException', 'The connection was closed before the request was complete.', { cause })
+  return new Failure('RequestAborted', 'The connection was closed before the request was complete.', { cause })
 }
 
 /** What a request is refused with that Node.js's parser or one of its timers gave up. */
@@ -24,7 +24,7 @@ export function failureOfParser(error: NodeJS.ErrnoException): Failure {
     case 'HPE_HEADER_OVERFLOW':
       return headersTooLarge(error)
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new Failure('RequestTimeoutException', 'The request did not arrive in time.', { cause: error })
+      return new Failure('RequestTimeout', 'The request did not arrive in time.', { cause: error })
     case 'ECONNRESET':
     case 'EPIPE':
       return aborted(error)

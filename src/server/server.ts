@@ -40,7 +40,7 @@ export async function serveApi(
       return share(request, await handle(request, api, services))
     } catch (error) {
       log.error({ err: error }, 'request failed outside the request path')
-      return share(request, api.refuse(new Failure('KMSInternalException'), randomUUID(), request))
+      return share(request, api.refuse(new Failure('Internal'), randomUUID(), request))
     }
   }
   // Whatever else is asked for is a call that must be refused on record, too.

@@ -29,7 +29,7 @@ interface Decryptor {
   readonly algorithm: EncryptionAlgorithmSpec
 }
 
-/** Rejects with InvalidCiphertextException, without text, whatever is wrong: damage, another context, another key. */
+/** Rejects with InvalidCiphertext, without text, whatever is wrong: damage, another context, another key. */
 export function decryptWith(
   hsms: Hsms,
   { key, material, algorithm }: Decryptor,

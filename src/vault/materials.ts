@@ -3,7 +3,7 @@ import { currentMaterial, type Key, type KeyMaterial } from '../model/keys/key.t
 import type { Hsm, HsmKey, Hsms } from '../services.ts'
 
 /**
- * Rejects with UnsupportedOperationException, without asking the HSM, when it is known not to make such keys.
+ * Rejects with UnsupportedOperation, without asking the HSM, when it is known not to make such keys.
  *
  * @param label CKA_LABEL, for the people who look at the HSM: nothing is ever found by it
  */

@@ -3,8 +3,7 @@ import { KMS } from '@aws-sdk/client-kms'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ApiRequest, ApiResponse } from '../../src/apis/api.ts'
-import { refusal } from '../../src/apis/protocols.ts'
-import { Failure, type FailureCode } from '../../src/errors.ts'
+import { refusal, type WireError } from '../../src/apis/protocols.ts'
 import { fastest, longestTime } from '../fastest.ts'
 import { awsProtocols } from './aws-protocols.ts'
 import { lowerCase } from './kms/sdk.ts'
@@ -12,13 +11,21 @@ import { lowerCase } from './kms/sdk.ts'
 /** Refusals as the AWS SDK reads them, in each protocol that its clients speak. */
 
 const requestId = '0b4cf6a2-0000-4000-8000-000000000000'
-let failure: Failure
+let error: WireError
 let answered: ApiResponse
 
 function answer(request: Omit<ApiRequest, 'body' | 'sourceAddress'>): ApiResponse {
   const all = { ...request, body: async () => new Uint8Array(), sourceAddress: '' }
-  answered = refusal(all, `com.amazonaws.kms#${failure.code}`, failure, requestId)
+  answered = refusal(all, error, requestId)
   return answered
+}
+
+function wireError(code: string, message = ''): WireError {
+  const kind =
+    code === 'KMSInternalException'
+      ? ({ status: 500, fault: 'server' } as const)
+      : ({ status: 400, fault: 'caller' } as const)
+  return { code, id: `com.amazonaws.kms#${code}`, message, ...kind }
 }
 
 interface Sent {
@@ -51,7 +58,7 @@ const spoken = ['awsJson1_0', 'awsJson1_1', 'awsQuery', 'ec2Query', 'rpcv2Cbor',
 describe.each(spoken)('a refusal in %s', name => {
   const kms = clientOf(awsProtocols[name])
 
-  it.each<[FailureCode, string]>([
+  it.each<[string, string]>([
     ['NotFoundException', "Key 'x' does not exist"],
     ['UnknownOperationException', ''],
     ['AccessDeniedException', 'No.'],
@@ -59,10 +66,10 @@ describe.each(spoken)('a refusal in %s', name => {
     ['KMSInternalException', ''],
     ['ValidationException', 'x'.repeat(70_000)],
   ])('is read by the SDK: %s', async (code, message) => {
-    failure = new Failure(code, message)
+    error = wireError(code, message)
     await expect(kms.listKeys({})).rejects.toMatchObject({
       name: code,
-      $metadata: { httpStatusCode: failure.status, requestId },
+      $metadata: { httpStatusCode: error.status, requestId },
       ...(message !== '' && { message }),
     })
   })
@@ -70,7 +77,7 @@ describe.each(spoken)('a refusal in %s', name => {
   it('is well formed whatever the message holds', async () => {
     await fc.assert(
       fc.asyncProperty(characters, async message => {
-        failure = new Failure('ValidationException', message)
+        error = wireError('ValidationException', message)
         await expect(kms.listKeys({})).rejects.toMatchObject({
           name: 'ValidationException',
           message: expect.any(String),
@@ -158,14 +165,14 @@ describe('the protocol of a refusal', () => {
       /^\{/,
     ],
   ])('is that of its request: %s', (_, request, contentType, body) => {
-    failure = new Failure('NotFoundException', 'gone')
+    error = wireError('NotFoundException', 'gone')
     const { status, headers, body: written } = answer({ method: 'POST', url: '/', headers: {}, ...request })
     expect([status, headers['Content-Type'], headers['x-amzn-RequestId']]).toEqual([400, contentType, requestId])
     expect(Buffer.from(written).toString('latin1')).toMatch(body)
   })
 
   it('is found in time, whatever the headers hold', () => {
-    failure = new Failure('NotFoundException')
+    error = wireError('NotFoundException')
     const longest = longestTime()
     for (const part of ['Credential=', 'Credential=/', 'Credential=a/b/', '%2F', '?Action', 'a/../', ' '])
       for (const name of ['authorization', 'content-type', 'x-amz-target', 'smithy-protocol']) {
@@ -176,7 +183,7 @@ describe('the protocol of a refusal', () => {
   })
 
   it('may have headers of its own', () => {
-    failure = new Failure('NotFoundException')
+    error = wireError('NotFoundException')
     const headersOf = (request: Partial<ApiRequest>) =>
       answer({ method: 'POST', url: '/', headers: {}, ...request }).headers
     expect(headersOf({ headers: { 'content-type': 'application/cbor' } })['smithy-protocol']).toBe('rpc-v2-cbor')

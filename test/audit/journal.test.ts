@@ -112,7 +112,7 @@ describe('the audit journal', () => {
     file.fault = 'lost'
     const failure = await journal.append(aRecord(1)).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(Failure)
-    expect(failure).toMatchObject({ code: 'KMSInternalException', message: '', cause: { code: 'EIO' } })
+    expect(failure).toMatchObject({ code: 'Internal', message: '', cause: { code: 'EIO' } })
   })
 
   it('rejects a record that is no JSON, and no other', async () => {
@@ -133,7 +133,7 @@ describe('the audit journal', () => {
     const appended = [journal.append(aRecord(1)), journal.append(aRecord(2))]
     await journal.close()
     await Promise.all(appended)
-    await expect(journal.append(aRecord(3))).rejects.toMatchObject({ code: 'KMSInternalException' })
+    await expect(journal.append(aRecord(3))).rejects.toMatchObject({ code: 'Internal' })
     expect(eventIds(path)).toEqual(['1', '2'])
   })
 })
@@ -217,9 +217,9 @@ describe('a journal file', () => {
       await journal.append(aRecord(1))
       await journal.check()
       harm(path)
-      await expect(journal.check()).rejects.toMatchObject({ code: 'KMSInternalException' })
+      await expect(journal.check()).rejects.toMatchObject({ code: 'Internal' })
       for (const number of [2, 3]) {
-        await expect(journal.append(aRecord(number))).rejects.toMatchObject({ code: 'KMSInternalException' })
+        await expect(journal.append(aRecord(number))).rejects.toMatchObject({ code: 'Internal' })
         expect(journal.failing).toBe(true)
       }
       if (undo !== undefined) {
@@ -238,7 +238,7 @@ describe('a journal file', () => {
     const journal = await openJournal(path)
     await journal.append(aRecord(1))
     harm(path)
-    await expect(journal.append(aRecord(2))).rejects.toMatchObject({ code: 'KMSInternalException' })
+    await expect(journal.append(aRecord(2))).rejects.toMatchObject({ code: 'Internal' })
     undo?.(path)
     if (undo) await journal.append(aRecord(3))
     if (undo) expect(eventIds(path)).toEqual(['1', '3'])
@@ -284,7 +284,7 @@ describe('a journal file', () => {
         const record = aRecord(accepted.length, { userAgent: 'u'.repeat(3000) })
         await journal.append(record).then(
           () => accepted.push(record.eventID),
-          error => expect(error).toMatchObject({ code: 'KMSInternalException', cause: { code: 'ENOSPC' } }),
+          error => expect(error).toMatchObject({ code: 'Internal', cause: { code: 'ENOSPC' } }),
         )
       }
       expect(eventIds(path)).toEqual(accepted)

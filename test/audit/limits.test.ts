@@ -46,7 +46,7 @@ describe('what one record holds', () => {
 
   it('is a kilobyte of an error message and of a user agent', async () => {
     const text = `${'x'.repeat(1020)}${'😀'.repeat(2000)}`
-    const { errorMessage, userAgent } = await recordOf({ userAgent: text }, new Failure('ValidationException', text))
+    const { errorMessage, userAgent } = await recordOf({ userAgent: text }, new Failure('Validation', text))
     for (const kept of [errorMessage!, userAgent!]) {
       expect(kept.length).toBe(1024)
       expect(kept.isWellFormed()).toBe(true)

@@ -27,20 +27,20 @@ async function refused(
 describe('no signature', () => {
   test('refuses a request without an Authorization header', async () => {
     const request = withHeaders(await sign(), { authorization: undefined })
-    await refused(request, 'MissingAuthenticationTokenException', 'Missing Authentication Token')
+    await refused(request, 'MissingAuthenticationToken', 'Missing Authentication Token')
   })
 
   test('says so when the signature is in the query', async () => {
     const request = withHeaders(await sign(), { authorization: undefined })
     const message = 'Signatures in the query string are not supported: sign with the Authorization header.'
     for (const url of ['/?X-Amz-Signature=00', '/?a=b&X-Amz-Algorithm=AWS4-HMAC-SHA256'])
-      await refused({ ...request, url }, 'IncompleteSignatureException', message)
+      await refused({ ...request, url }, 'IncompleteSignature', message)
   })
 })
 
 describe('incomplete signature', () => {
   const incomplete = async (change: (header: string) => string, message: string) =>
-    refused(withAuthorization(await sign(), change), 'IncompleteSignatureException', message)
+    refused(withAuthorization(await sign(), change), 'IncompleteSignature', message)
 
   test('refuses other algorithms', async () => {
     const message = "Unsupported AWS 'algorithm' (only AWS4-HMAC-SHA256 for now)."
@@ -74,7 +74,7 @@ describe('incomplete signature', () => {
   test('refuses a credential that has not five elements, without repeating it', async () => {
     const message = 'Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term.'
     await incomplete(header => header.replace('/kms', ''), message)
-    await refused(sign({ accessKeyId: secret }), 'IncompleteSignatureException', message)
+    await refused(sign({ accessKeyId: secret }), 'IncompleteSignature', message)
   })
 
   test('refuses a header named twice, which would be copied twice', async () => {
@@ -84,7 +84,7 @@ describe('incomplete signature', () => {
   test('refuses a request without a date', async () => {
     const message = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
     for (const date of [undefined, ''])
-      await refused(withHeaders(await sign(), { 'x-amz-date': date }), 'IncompleteSignatureException', message)
+      await refused(withHeaders(await sign(), { 'x-amz-date': date }), 'IncompleteSignature', message)
   })
 
   test.each([
@@ -106,7 +106,7 @@ describe('incomplete signature', () => {
     'Invalid Date',
   ])('refuses %j as X-Amz-Date', async date => {
     const message = `Date must be in ISO-8601 'basic format'. Got '${date}'. See http://en.wikipedia.org/wiki/ISO_8601`
-    await refused(withHeaders(await sign(), { 'x-amz-date': date }), 'IncompleteSignatureException', message)
+    await refused(withHeaders(await sign(), { 'x-amz-date': date }), 'IncompleteSignature', message)
   })
 
   test.each(['Invalid Date', '2026-01-01', 'Fri, 01 Jan 2026 00:25:00 GMT', 'Thu, 1 Jan 2026 00:25:00 GMT'])(
@@ -114,7 +114,7 @@ describe('incomplete signature', () => {
     async date => {
       const message = `Date must be in ISO-8601 'basic format'. Got '${date}'. See http://en.wikipedia.org/wiki/ISO_8601`
       const request = withHeaders(await sign(), { 'x-amz-date': undefined, date })
-      await refused(request, 'IncompleteSignatureException', message)
+      await refused(request, 'IncompleteSignature', message)
     },
   )
 })
@@ -124,36 +124,36 @@ describe('clock', () => {
     await verifier().verify(await sign({ at: now - 300_000 }))
     const message =
       'Signature expired: 20260101T001959Z is now earlier than 20260101T002000Z (20260101T002500Z - 5 min.)'
-    await refused(sign({ at: now - 301_000 }), 'InvalidSignatureException', message)
+    await refused(sign({ at: now - 301_000 }), 'InvalidRequestSignature', message)
   })
 
   test('refuses a signature from a future beyond the skew', async () => {
     await verifier().verify(await sign({ at: now + 300_000 }))
     const message =
       'Signature not yet current: 20260101T003001Z is still later than 20260101T003000Z (20260101T002500Z + 5 min.)'
-    await refused(sign({ at: now + 301_000 }), 'InvalidSignatureException', message)
+    await refused(sign({ at: now + 301_000 }), 'InvalidRequestSignature', message)
   })
 
   test('tells the configured minutes', async () => {
     const message =
       'Signature expired: 20260101T002300Z is now earlier than 20260101T002330Z (20260101T002500Z - 1.5 min.)'
-    await refused(sign({ at: now - 120_000 }), 'InvalidSignatureException', message, verifier({ clockSkew: 90_000 }))
+    await refused(sign({ at: now - 120_000 }), 'InvalidRequestSignature', message, verifier({ clockSkew: 90_000 }))
   })
 })
 
 describe('scope', () => {
   const scope = async (change: (header: string) => string, message: string) =>
-    refused(withAuthorization(await sign(), change), 'InvalidSignatureException', message)
+    refused(withAuthorization(await sign(), change), 'InvalidRequestSignature', message)
   const dateRule = 'Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP'
 
   test('refuses a region that is not served', async () => {
     const message = "Credential should be scoped to a valid region, not 'eu-west-9'."
-    await refused(sign({ region: 'eu-west-9' }), 'InvalidSignatureException', message)
+    await refused(sign({ region: 'eu-west-9' }), 'InvalidRequestSignature', message)
   })
 
   test('refuses another service', async () => {
     const message = "Credential should be scoped to correct service: 'kms'."
-    await refused(sign({ service: 's3' }), 'InvalidSignatureException', message)
+    await refused(sign({ service: 's3' }), 'InvalidRequestSignature', message)
   })
 
   test('refuses another terminator', async () => {
@@ -189,31 +189,31 @@ describe('signed headers', () => {
     ['x-amz-content-sha256', "'x-amz-content-sha256'"],
   ])('refuses an unsigned %s', async (name, named) => {
     const message = `${named} must be a 'SignedHeader' in the AWS Authorization.`
-    await refused(sign({ leaveUnsigned: [name] }), 'InvalidSignatureException', message)
+    await refused(sign({ leaveUnsigned: [name] }), 'InvalidRequestSignature', message)
   })
 
   test('refuses an unsigned session token', async () => {
     const request = withHeaders(await sign(), { 'x-amz-security-token': session })
     const message = "'x-amz-security-token' must be a 'SignedHeader' in the AWS Authorization."
-    await refused(request, 'InvalidSignatureException', message, verifier({ accessKeys: [temporary] }))
+    await refused(request, 'InvalidRequestSignature', message, verifier({ accessKeys: [temporary] }))
   })
 
   test('refuses an unsigned Date when it is what dates the request', async () => {
     const date = 'Thu, 01 Jan 2026 00:25:00 GMT'
     const request = withHeaders(await sign(), { 'x-amz-date': undefined, date })
     const message = "'date' must be a 'SignedHeader' in the AWS Authorization."
-    await refused(request, 'InvalidSignatureException', message)
+    await refused(request, 'InvalidRequestSignature', message)
   })
 })
 
 describe('signature', () => {
   test('refuses an access key that does not exist', async () => {
-    await refused(sign({ accessKeyId: 'AKIDUNKNOWN' }), 'UnrecognizedClientException', unrecognized)
+    await refused(sign({ accessKeyId: 'AKIDUNKNOWN' }), 'UnrecognizedClient', unrecognized)
   })
 
   test('refuses a signature by another secret', async () => {
     const sigv4 = verifier({ unseal: async () => Buffer.from('another secret') })
-    await refused(sign(), 'InvalidSignatureException', mismatch, sigv4)
+    await refused(sign(), 'InvalidRequestSignature', mismatch, sigv4)
   })
 
   test('refuses a signature of another length or in other digits', async () => {
@@ -225,19 +225,19 @@ describe('signature', () => {
       (header: string) =>
         header.replace(/Signature=(.)/, (_, digit) => `Signature=${String.fromCharCode(digit.charCodeAt(0) + 0x100)}`),
     ])
-      await refused(withAuthorization(request, change), 'InvalidSignatureException', mismatch)
+      await refused(withAuthorization(request, change), 'InvalidRequestSignature', mismatch)
   })
 
   test('refuses another body', async () => {
     const request = { ...(await sign({ contentHash: false })), body: async () => Buffer.from('{"Limit":1}') }
-    await refused(request, 'InvalidSignatureException', mismatch)
+    await refused(request, 'InvalidRequestSignature', mismatch)
   })
 
   test('refuses a content hash that is not of the body, and UNSIGNED-PAYLOAD', async () => {
     const message = "The value of 'x-amz-content-sha256' is not the SHA-256 of the request body."
-    await refused({ ...(await sign()), body: async () => Buffer.from('') }, 'InvalidSignatureException', message)
+    await refused({ ...(await sign()), body: async () => Buffer.from('') }, 'InvalidRequestSignature', message)
     const unsigned = sign({ headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } })
-    await refused(unsigned, 'InvalidSignatureException', message)
+    await refused(unsigned, 'InvalidRequestSignature', message)
   })
 })
 
@@ -245,12 +245,12 @@ describe('session token', () => {
   const sigv4 = verifier({ accessKeys: [temporary] })
 
   test('refuses a temporary access key without its token or with another', async () => {
-    await refused(sign(), 'UnrecognizedClientException', unrecognized, sigv4)
-    await refused(sign({ sessionToken: 'another' }), 'UnrecognizedClientException', unrecognized, sigv4)
+    await refused(sign(), 'UnrecognizedClient', unrecognized, sigv4)
+    await refused(sign({ sessionToken: 'another' }), 'UnrecognizedClient', unrecognized, sigv4)
   })
 
   test('refuses a permanent access key with a token', async () => {
-    await refused(sign({ sessionToken: session }), 'UnrecognizedClientException', unrecognized)
+    await refused(sign({ sessionToken: session }), 'UnrecognizedClient', unrecognized)
   })
 
   test('refuses a temporary access key from the moment it expires, though its signing key is known', async () => {
@@ -260,14 +260,14 @@ describe('session token', () => {
     await expiring.verify(request)
     clock.mockReturnValue(now + 1000)
     const message = 'The security token included in the request is expired'
-    await refused(request, 'ExpiredTokenException', message, expiring)
+    await refused(request, 'ExpiredToken', message, expiring)
   })
 
   test('tells nothing of expiry or token to who cannot sign', async () => {
     const expired = verifier({ accessKeys: [{ ...temporary, expiresAt: now - 1 }] })
     for (const sessionToken of [session, 'another']) {
       const request = withAuthorization(await sign({ sessionToken }), header => `${header.slice(0, -1)}x`)
-      await refused(request, 'InvalidSignatureException', mismatch, expired)
+      await refused(request, 'InvalidRequestSignature', mismatch, expired)
     }
   })
 })

@@ -126,7 +126,7 @@ describe('requests signed by the AWS SDK', () => {
         const verify = what === 'x-amz-security-token' ? temporary : sigv4
         await verify.verify(request)
         const refusal = verify.verify(changes[what]!(request, index))
-        await expect(refusal).rejects.toMatchObject({ code: 'InvalidSignatureException' })
+        await expect(refusal).rejects.toMatchObject({ code: 'InvalidRequestSignature' })
       }),
       { numRuns: 200 },
     )
@@ -136,7 +136,7 @@ describe('requests signed by the AWS SDK', () => {
     const request = await sign({ headers: { 'x-example': '' } })
     await verifier().verify(request)
     const refusal = verifier().verify(withHeaders(request, { 'x-example': undefined }))
-    await expect(refusal).rejects.toMatchObject({ code: 'InvalidSignatureException' })
+    await expect(refusal).rejects.toMatchObject({ code: 'InvalidRequestSignature' })
   })
 
   test('lets through unsigned headers that proxies add', async () => {
@@ -188,7 +188,7 @@ describe('signing keys', () => {
     const request = await sign()
     await sigv4.verify(request)
     accessKeys.pop()
-    await expect(sigv4.verify(request)).rejects.toMatchObject({ code: 'UnrecognizedClientException' })
+    await expect(sigv4.verify(request)).rejects.toMatchObject({ code: 'UnrecognizedClient' })
   })
 
   test('does not use the signing key of an earlier secret', async () => {
@@ -197,13 +197,13 @@ describe('signing keys', () => {
     const request = await sign()
     await sigv4.verify(request)
     accessKeys[0] = { ...permanent, sealedSecret: Buffer.from('another secret') }
-    await expect(sigv4.verify(request)).rejects.toMatchObject({ code: 'InvalidSignatureException' })
+    await expect(sigv4.verify(request)).rejects.toMatchObject({ code: 'InvalidRequestSignature' })
     accessKeys[0] = permanent
     await sigv4.verify(request)
   })
 
   test('asks again after a secret could not be unsealed', async () => {
-    const failure = new Failure('KeyUnavailableException')
+    const failure = new Failure('KeyUnavailable')
     const unseal = vi.fn(async () => Buffer.from(secret)).mockRejectedValueOnce(failure)
     const sigv4 = verifier({ unseal })
     const request = await sign()

@@ -145,7 +145,7 @@ describe('a key policy', () => {
     ['has NotAction, which is not evaluated yet', policy({ NotAction: 'kms:Encrypt' })],
     ['has characters beyond U+00FF', policy({ Sid: 'Ā' })],
   ])('is refused when it %s', (_title, text) => {
-    expect(() => admit(text, true)).toThrow(expect.objectContaining({ code: 'MalformedPolicyDocumentException' }))
+    expect(() => admit(text, true)).toThrow(expect.objectContaining({ code: 'MalformedPolicyDocument' }))
   })
 
   const noPrincipal = 'Policy contains a statement with no principal.'
@@ -215,7 +215,7 @@ describe('a key policy', () => {
     [invalidJson, policy({}).replace('"Statement"', '"Statement":[],"Statement"')],
     [invalidJson, policy({}).replace('"AWS"', '"AWS":"*","AWS"')],
   ])('is refused with "%s": %.99s', (message, text) => {
-    expect(() => admit(text, true)).toThrow(new Failure('MalformedPolicyDocumentException', message))
+    expect(() => admit(text, true)).toThrow(new Failure('MalformedPolicyDocument', message))
   })
 
   it.each([
@@ -261,7 +261,7 @@ describe('a key policy', () => {
 
   it('is refused when it is too long', () => {
     const text = policy({ Sid: 'x'.repeat(32768) })
-    expect(() => admit(text)).toThrow(expect.objectContaining({ code: 'LimitExceededException' }))
+    expect(() => admit(text)).toThrow(expect.objectContaining({ code: 'LimitExceeded' }))
   })
 
   it('never makes the parser throw anything but a failure', () => {
@@ -270,7 +270,7 @@ describe('a key policy', () => {
         try {
           parsePolicyDocument(text, 'key')
         } catch (error) {
-          expect(error).toMatchObject({ code: 'MalformedPolicyDocumentException' })
+          expect(error).toMatchObject({ code: 'MalformedPolicyDocument' })
         }
       }),
     )

@@ -311,7 +311,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       await storage.check()
       await storage.close()
       await expect(storage.check()).rejects.toBeInstanceOf(Failure)
-      await expect(put('keys', aKey(1))).rejects.toMatchObject({ code: 'KMSInternalException' })
+      await expect(put('keys', aKey(1))).rejects.toMatchObject({ code: 'Internal' })
     })
   })
 }

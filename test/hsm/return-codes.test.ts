@@ -32,20 +32,20 @@ describe('return codes', () => {
   })
 
   it.each([
-    ['CKR_SESSION_HANDLE_INVALID', 'new session', 'KeyUnavailableException'],
-    ['CKR_OPERATION_ACTIVE', 'new session', 'KeyUnavailableException'],
-    ['CKR_USER_NOT_LOGGED_IN', 'log in again', 'KeyUnavailableException'],
-    ['CKR_OBJECT_HANDLE_INVALID', 'find again', 'KeyUnavailableException'],
-    ['CKR_KEY_HANDLE_INVALID', 'find again', 'KeyUnavailableException'],
-    ['CKR_DEVICE_ERROR', 'ask the canary', 'KeyUnavailableException'],
-    ['CKR_TOKEN_NOT_PRESENT', 'ask the canary', 'KeyUnavailableException'],
-    ['CKR_CRYPTOKI_NOT_INITIALIZED', 'replace worker', 'KeyUnavailableException'],
-    ['CKR_SESSION_COUNT', 'back off', 'ThrottlingException'],
-    ['CKR_PIN_INCORRECT', 'stop', 'KeyUnavailableException'],
-    ['CKR_PIN_LOCKED', 'stop', 'KeyUnavailableException'],
-    ['CKR_GENERAL_ERROR', 'ask the canary', 'KMSInternalException'],
-    ['CKR_ENCRYPTED_DATA_INVALID', 'none', 'InvalidCiphertextException'],
-    ['CKR_TEMPLATE_INCONSISTENT', 'none', 'KMSInternalException'],
+    ['CKR_SESSION_HANDLE_INVALID', 'new session', 'KeyUnavailable'],
+    ['CKR_OPERATION_ACTIVE', 'new session', 'KeyUnavailable'],
+    ['CKR_USER_NOT_LOGGED_IN', 'log in again', 'KeyUnavailable'],
+    ['CKR_OBJECT_HANDLE_INVALID', 'find again', 'KeyUnavailable'],
+    ['CKR_KEY_HANDLE_INVALID', 'find again', 'KeyUnavailable'],
+    ['CKR_DEVICE_ERROR', 'ask the canary', 'KeyUnavailable'],
+    ['CKR_TOKEN_NOT_PRESENT', 'ask the canary', 'KeyUnavailable'],
+    ['CKR_CRYPTOKI_NOT_INITIALIZED', 'replace worker', 'KeyUnavailable'],
+    ['CKR_SESSION_COUNT', 'back off', 'Throttling'],
+    ['CKR_PIN_INCORRECT', 'stop', 'KeyUnavailable'],
+    ['CKR_PIN_LOCKED', 'stop', 'KeyUnavailable'],
+    ['CKR_GENERAL_ERROR', 'ask the canary', 'Internal'],
+    ['CKR_ENCRYPTED_DATA_INVALID', 'none', 'InvalidCiphertext'],
+    ['CKR_TEMPLATE_INCONSISTENT', 'none', 'Internal'],
   ] as const)('%s: %s, else %s', (name, recovery, code) => {
     const error = new CryptokiError('C_Encrypt', returnCodes[name][0])
     expect(recoveryFrom(error)).toBe(recovery)
@@ -70,7 +70,7 @@ describe('return codes', () => {
     const error = new CryptokiError('C_GenerateKeyPair', returnCodes[name][0])
     expect(recoveryOfHealthy(error)).toBe('none')
     expect(failureFrom(error)).toMatchObject({
-      code: 'UnsupportedOperationException',
+      code: 'UnsupportedOperation',
       message: `The HSM refuses this with ${name}.`,
       cause: error,
     })
@@ -86,8 +86,8 @@ describe('return codes', () => {
   it('leave alone what is no return code', () => {
     expect(recoveryFrom(new TypeError('x'))).toBe('none')
     expect(recoveryOfHealthy(new TypeError('x'))).toBe('none')
-    expect(failureFrom(new TypeError('x')).code).toBe('KMSInternalException')
-    const failure = new Failure('KMSInvalidStateException')
+    expect(failureFrom(new TypeError('x')).code).toBe('Internal')
+    const failure = new Failure('InvalidState')
     expect(failureFrom(failure)).toBe(failure)
   })
 })

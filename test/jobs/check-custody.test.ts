@@ -212,7 +212,7 @@ describe('custody', () => {
 
   it('is not judged while the HSM cannot be reached, and is as soon as it can', async () => {
     const key = await house.key(++count)
-    const down = async () => Promise.reject(new Failure('KeyUnavailableException'))
+    const down = async () => Promise.reject(new Failure('KeyUnavailable'))
     const calls: Partial<Hsm> = { objects: down }
     const run = start(withHsm(calls))
     faults.set(`expose ${material(key)}`)
@@ -232,7 +232,7 @@ describe('custody', () => {
 
   it('is lost for all keys while another token answers than the one that held them', async () => {
     const keys = [await house.key(++count), await house.key(++count)]
-    const down = async () => Promise.reject(new Failure('KeyUnavailableException'))
+    const down = async () => Promise.reject(new Failure('KeyUnavailable'))
     const calls: Partial<Mutable<Hsm>> = {}
     const run = start(withHsm(calls))
     await run()
@@ -260,7 +260,7 @@ describe('custody', () => {
     const inspectKey: Hsm['inspectKey'] = async held => {
       if (held.material !== material(key)) return {}
       looks++
-      throw new Failure('KeyUnavailableException')
+      throw new Failure('KeyUnavailable')
     }
     const run = start(withHsm({ inspectKey }))
     for (let i = 0; i < 5; i++) await run()
@@ -275,7 +275,7 @@ describe('custody', () => {
     const [key, other] = [await house.key(++count), await house.key(++count)]
     const inspectKey: Hsm['inspectKey'] = async held => {
       if (held.material === material(other)) return { fault: 'exposed' }
-      throw new Failure('KMSInternalException')
+      throw new Failure('Internal')
     }
     await start(withHsm({ inspectKey }))()
     expect(house.logged.map(({ message }) => message)).toEqual([

@@ -37,7 +37,7 @@ async function cancel(key: Key): Promise<void> {
 function withoutDestruction(): Pick<JobServices, 'hsms'> {
   const hsm = Object.create(house.hsm, {
     name: { value: house.hsm.name },
-    destroyKey: { value: async () => Promise.reject(new Failure('KeyUnavailableException')) },
+    destroyKey: { value: async () => Promise.reject(new Failure('KeyUnavailable')) },
   })
   return { hsms: { ...house.services.hsms, named: () => hsm } }
 }

@@ -60,7 +60,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
     append,
     successes: async () => new Map<string, boolean>(),
     check: async () => {
-      if (journal.failing) throw new Failure('KMSInternalException')
+      if (journal.failing) throw new Failure('Internal')
     },
     close: async () => {},
   }

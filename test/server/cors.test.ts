@@ -17,8 +17,9 @@ let broken: Error | undefined
 const api = {
   async authenticate({ method }) {
     called.push(method)
-    throw new Failure('MissingAuthenticationTokenException')
+    throw new Failure('MissingAuthenticationToken')
   },
+  errorCode: ({ code }) => code,
   refuse: ({ code, status }) => ({ status, headers: { 'x-amzn-RequestId': 'id' }, body: code }),
 } as Partial<Api> as Api
 
@@ -107,7 +108,7 @@ describe('a preflight request', () => {
   ])('is refused as any other request %s', async (_, cors, headers) => {
     await start({ cors })
     const answer = await send('OPTIONS', headers)
-    expect([answer.status, answer.body, called]).toEqual([400, 'MissingAuthenticationTokenException', ['OPTIONS']])
+    expect([answer.status, answer.body, called]).toEqual([400, 'MissingAuthenticationToken', ['OPTIONS']])
     expect(ofSharing(answer.headers)).toEqual({})
   })
 })

@@ -96,7 +96,7 @@ describe('a body', () => {
       await vi.waitFor(() => expect(begun).toBe(count + 1))
       await delay(20)
     }
-    expect(answersIn(await answers[0]!)).toMatchObject([{ status: 400, body: 'ThrottlingException' }])
+    expect(answersIn(await answers[0]!)).toMatchObject([{ status: 400, body: 'Throttling' }])
     for (const socket of slow.slice(1)) socket.end('x')
     for (const answer of answers.slice(1))
       expect(answersIn(await answer)).toMatchObject([{ status: 200, body: '10000' }])
@@ -111,7 +111,7 @@ describe('a body', () => {
       abandoned.destroy()
       const long = await opened()
       long.write(`POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2711\r\n${'x'.repeat(10_001)}`)
-      expect(await answerTo(long)).toBe('RequestEntityTooLargeException')
+      expect(await answerTo(long)).toBe('RequestEntityTooLarge')
       const whole = await opened()
       whole.write(post(10_000, 'x'.repeat(10_000)))
       expect(await answerTo(whole)).toBe('10000')
@@ -122,7 +122,7 @@ describe('a body', () => {
     await start()
     const socket = await opened()
     socket.write(`POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(5000)}`)
-    expect(await answerTo(socket)).toBe('MalformedHttpRequestException')
+    expect(await answerTo(socket)).toBe('MalformedHttpRequest')
   })
 })
 
@@ -151,7 +151,7 @@ describe('a request target', () => {
     expect(await answer(maximumTarget)).toBe('0')
     expect(seen!.url.length).toBeGreaterThan(maximumTarget - 20)
     for (const length of [maximumTarget + 1, 60_000]) {
-      expect(await answer(length)).toBe('MalformedHttpRequestException')
+      expect(await answer(length)).toBe('MalformedHttpRequest')
       expect(seen!.url).toBe('')
     }
   })

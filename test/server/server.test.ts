@@ -12,7 +12,7 @@ import type { PathServices } from '../../src/services.ts'
 
 type WholeRequest = Omit<ApiRequest, 'body'> & { readonly body: Uint8Array }
 
-/** Reads every request, and refuses it with its failure, or else with ThrottlingException, as soon as it may. */
+/** Reads every request, and refuses it with its failure, or else with Throttling, as soon as it may. */
 class PatientApi implements Api {
   readonly arrived: WholeRequest[] = []
   readonly #go = Promise.withResolvers<void>()
@@ -22,7 +22,7 @@ class PatientApi implements Api {
     this.arrived.push({ ...request, body: Buffer.from(await request.body()) })
     this.#arrival.resolve()
     await this.#go.promise
-    throw new Failure('ThrottlingException')
+    throw new Failure('Throttling')
   }
 
   operation(): never {
@@ -35,6 +35,10 @@ class PatientApi implements Api {
 
   accept(): never {
     throw new Error('nobody is authenticated')
+  }
+
+  errorCode({ code }: Failure) {
+    return code
   }
 
   refuse({ code, status }: Failure) {
@@ -111,14 +115,14 @@ describe('a request', () => {
     await start()
     api.answer()
     const { headers } = await fetch(server.url, { method: 'POST', body: '{}' })
-    expect([headers.get('content-length'), headers.get('transfer-encoding')]).toEqual(['19', null])
+    expect([headers.get('content-length'), headers.get('transfer-encoding')]).toEqual(['10', null])
   })
 
   it('reaches the path wherever it goes, unless its body is too long', async () => {
     await start()
     api.answer()
-    expect(await post('x'.repeat(2048), '/anywhere')).toEqual({ status: 400, body: 'ThrottlingException' })
-    expect(await post('x'.repeat(2049))).toEqual({ status: 413, body: 'RequestEntityTooLargeException' })
+    expect(await post('x'.repeat(2048), '/anywhere')).toEqual({ status: 400, body: 'Throttling' })
+    expect(await post('x'.repeat(2049))).toEqual({ status: 413, body: 'RequestEntityTooLarge' })
     expect(api.arrived.map(({ url }) => url)).toEqual(['/anywhere'])
   })
 })
@@ -141,7 +145,7 @@ describe('a server that closes', () => {
     const closed = server.close()
     await expect(post('3')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     api.answer()
-    const expected = { status: 400, body: 'ThrottlingException' }
+    const expected = { status: 400, body: 'Throttling' }
     expect(await Promise.all(answers)).toEqual([expected, expected])
     await closed
   })

@@ -200,8 +200,8 @@ describe('a SQLite file', () => {
     await putKeys(storage, 1)
     await storage.check()
     harm(path)
-    await expect(storage.check()).rejects.toMatchObject({ code: 'KMSInternalException' })
-    await expect(putKeys(storage, 2)).rejects.toMatchObject({ code: 'KMSInternalException' })
+    await expect(storage.check()).rejects.toMatchObject({ code: 'Internal' })
+    await expect(putKeys(storage, 2)).rejects.toMatchObject({ code: 'Internal' })
     await expectOnly(storage, [1])
     if (undo === undefined) return storage.close()
     undo(path)
@@ -247,8 +247,8 @@ describe('a SQLite file', () => {
     const waiting = Promise.allSettled([putKeys(storage, 2), storage.check()])
     await thread.terminate()
     await waiting
-    await expect(storage.check()).rejects.toMatchObject({ code: 'KMSInternalException' })
-    await expect(putKeys(storage, 3)).rejects.toMatchObject({ code: 'KMSInternalException' })
+    await expect(storage.check()).rejects.toMatchObject({ code: 'Internal' })
+    await expect(putKeys(storage, 3)).rejects.toMatchObject({ code: 'Internal' })
     expect(storage.failing).toBe(true)
     expect(storage.keys.find(aKey(1).arn)).toBeDefined()
     await storage.close()
@@ -419,7 +419,7 @@ async function fillUp(storage: Storage): Promise<number[]> {
     try {
       await putKeys(storage, number, number + 1)
     } catch (error) {
-      expect(error).toMatchObject({ code: 'KMSInternalException', cause: { errcode: 13 } })
+      expect(error).toMatchObject({ code: 'Internal', cause: { errcode: 13 } })
       expect(committed).not.toEqual([])
       return committed
     }

@@ -7,7 +7,7 @@ import { type ListShape, type MapShape, type ScalarShape, type StructureShape, s
 import type { Violations } from './violations.ts'
 
 /**
- * Reads one value. A JSON type that does not fit throws SerializationException at once; broken constraints are collected, so
+ * Reads one value. A JSON type that does not fit throws Serialization at once; broken constraints are collected, so
  * that all of them can be answered together.
  * @param raw anything but null and undefined
  * @param path of this value, for messages; empty for the whole input
@@ -91,7 +91,7 @@ function scalarListReader(shape: ListShape, constraints: readonly Constraint[]):
   }
 }
 
-/** Throws ValidationException. */
+/** Throws Validation. */
 type MapLimit = (map: Readonly<Record<string, string | null>>) => void
 
 /** By shape, the limits that the model leaves out. */
@@ -171,7 +171,7 @@ const decoders: Record<ScalarShape['type'], (raw: unknown) => unknown> = {
   string(raw) {
     if (typeof raw !== 'string') throw notConvertible(raw, 'a String')
     // A lone surrogate has no UTF-8 encoding: two encryption contexts would share their bytes.
-    if (!raw.isWellFormed()) throw new Failure('SerializationException')
+    if (!raw.isWellFormed()) throw new Failure('Serialization')
     return raw
   },
   blob(raw) {
@@ -179,7 +179,7 @@ const decoders: Record<ScalarShape['type'], (raw: unknown) => unknown> = {
     const bytes = Buffer.from(raw, 'base64')
     if (isCanonical(raw, bytes)) return bytes
     wipe(bytes)
-    throw new Failure('SerializationException')
+    throw new Failure('Serialization')
   },
   integer(raw) {
     if (typeof raw !== 'number') throw notConvertible(raw, 'an Integer')
@@ -222,11 +222,11 @@ function arrayFrom(raw: unknown): readonly unknown[] {
 
 /** Measured on AWS, full stops included. @param otherwise what is said of a plain value */
 function wrongType(raw: unknown, otherwise: string): Failure {
-  if (Array.isArray(raw)) return new Failure('SerializationException', 'Start of list found where not expected')
+  if (Array.isArray(raw)) return new Failure('Serialization', 'Start of list found where not expected')
   if (typeof raw === 'object' && raw !== null) {
-    return new Failure('SerializationException', 'Start of structure or map found where not expected.')
+    return new Failure('Serialization', 'Start of structure or map found where not expected.')
   }
-  return new Failure('SerializationException', otherwise)
+  return new Failure('Serialization', otherwise)
 }
 
 /** Names the JSON type, never the value. */

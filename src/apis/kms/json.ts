@@ -9,16 +9,16 @@ export const maximumTokens = 8192
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Throws SerializationException for what is not JSON in UTF-8, and beyond the limit. */
+/** Throws Serialization for what is not JSON in UTF-8, and beyond the limit. */
 export function parseJson(body: Uint8Array): unknown {
   if (body.length > maximumTokens && tokensIn(body) > maximumTokens) {
-    throw new Failure('SerializationException', `The request exceeds the limit of ${maximumTokens} JSON tokens.`)
+    throw new Failure('Serialization', `The request exceeds the limit of ${maximumTokens} JSON tokens.`)
   }
   try {
     return JSON.parse(utf8.decode(body))
   } catch (cause) {
     // The cause quotes the body, which may hold a plaintext: it goes no further.
-    throw new Failure('SerializationException', '', { cause: new Error(`not JSON in UTF-8: ${(cause as Error).name}`) })
+    throw new Failure('Serialization', '', { cause: new Error(`not JSON in UTF-8: ${(cause as Error).name}`) })
   }
 }
 

@@ -1,11 +1,12 @@
 /** The AWS KMS API: AWS JSON 1.1 or 1.0 over `POST /`. */
 import { canonicalPath, splitTarget } from '../../authentication/request-target.ts'
-import { Failure, type FailureCode } from '../../errors.ts'
+import { Failure } from '../../errors.ts'
 import type { Caller } from '../../model/identities/caller.ts'
 import { lacksOfAll } from '../../model/keys/ability.ts'
 import type { AnyOperation } from '../../operations/operation.ts'
 import type { Api, ApiRequest, ApiResponse } from '../api.ts'
 import { json10, json11, mediaType, refusal, responseHeaders } from '../protocols.ts'
+import { errorCode, shapeId } from './errors.ts'
 import { model } from './model.ts'
 import { type OperationShapes, shapesByOperation } from './shapes.ts'
 
@@ -35,22 +36,22 @@ export class KmsApi implements Api {
   }
 
   /**
-   * @throws Failure UnknownOperationException without text for whatever is not a request of this protocol: method, path,
-   *   content type or target (AWS tells these apart no more than this); UnsupportedOperationException for an operation that
+   * @throws Failure UnknownOperation without text for whatever is not a request of this protocol: method, path,
+   *   content type or target (AWS tells these apart no more than this); UnsupportedOperation for an operation that
    *   AWS KMS has and this gateway does not.
    */
   operation(request: ApiRequest): AnyOperation {
     const { method, url, headers } = request
     const target = headers['x-amz-target']
     if (method !== 'POST' || !isRoot(url) || !isJson(mediaType(request)) || typeof target !== 'string') {
-      throw new Failure('UnknownOperationException')
+      throw new Failure('UnknownOperation')
     }
     const name = target.startsWith(targetPrefix) ? target.slice(targetPrefix.length) : ''
     const operation = this.#operations.get(name)
     if (operation !== undefined) return operation
-    if (!shapesByOperation.has(name)) throw new Failure('UnknownOperationException')
+    if (!shapesByOperation.has(name)) throw new Failure('UnknownOperation')
     const reason = Object.hasOwn(reasons, name) ? `: ${reasons[name]}` : ''
-    throw new Failure('UnsupportedOperationException', `${name} is not supported by this gateway${reason}.`)
+    throw new Failure('UnsupportedOperation', `${name} is not supported by this gateway${reason}.`)
   }
 
   input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>> {
@@ -62,17 +63,14 @@ export class KmsApi implements Api {
     return { status: 200, headers, body: shapesOf(operation).output(output) }
   }
 
-  refuse(failure: Failure, requestId: string, request: ApiRequest): ApiResponse {
-    return refusal(request, shapeId(failure.code), failure, requestId)
+  errorCode(failure: Failure): string {
+    return errorCode(failure.code)
   }
-}
 
-const modelled = new Set(Object.values(model.operations).flatMap(({ errors }) => errors ?? []))
-
-/** The namespaces that AWS gives in JSON 1.0; clients ignore them. */
-function shapeId(code: FailureCode): string {
-  if (modelled.has(code)) return `com.amazonaws.kms#${code}`
-  return `com.amazon.coral.${code === 'ValidationException' ? 'validate' : 'service'}#${code}`
+  refuse({ code, message, status, fault }: Failure, requestId: string, request: ApiRequest): ApiResponse {
+    const wireCode = errorCode(code)
+    return refusal(request, { code: wireCode, id: shapeId(wireCode), message, status, fault }, requestId)
+  }
 }
 
 function shapesOf(operation: AnyOperation): OperationShapes {

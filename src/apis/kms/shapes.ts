@@ -10,7 +10,7 @@ export interface OperationShapes {
   /**
    * Decodes and validates a request body; an empty one counts as `{}`. Blobs come out as Uint8Array, timestamps as Date, maps
    * without a prototype. Members that the model does not know are ignored, null members are absent.
-   * @throws Failure SerializationException or ValidationException
+   * @throws Failure Serialization or Validation
    */
   input(body: Uint8Array): Readonly<Record<string, unknown>>
   /** Encodes an output; empty for operations that answer no body. */

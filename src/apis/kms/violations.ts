@@ -23,11 +23,11 @@ export class Violations {
     if (this.#list.length > longestList) this.#list += '; ...'
   }
 
-  /** Throws ValidationException when there is any. */
+  /** Throws Validation when there is any. */
   check(): void {
     if (this.#count === 0) return
     const errors = this.#count === 1 ? 'error' : 'errors'
-    throw new Failure('ValidationException', `${this.#count} validation ${errors} detected: ${this.#list}`)
+    throw new Failure('Validation', `${this.#count} validation ${errors} detected: ${this.#list}`)
   }
 }
 

@@ -78,7 +78,7 @@ async function answerOf(name: 'C_Decrypt' | 'C_Verify', wrong: () => Promise<boo
     return { forged: await wrong(), codes: [] }
   } catch (error) {
     if (!(error instanceof CryptokiError) || error.function !== name) throw error
-    const isStandard = failureFrom(error).code === 'InvalidCiphertextException'
+    const isStandard = failureFrom(error).code === 'InvalidCiphertext'
     return { forged: false, codes: isStandard ? [] : [error.returnCode] }
   }
 }

@@ -35,17 +35,17 @@ const throttled = 'You have exceeded the rate at which you may call KMS. Reduce 
 
 export function timedOut(): CallFailure {
   return {
-    failure: new Failure('KeyUnavailableException', 'The HSM did not answer in time.'),
+    failure: new Failure('KeyUnavailable', 'The HSM did not answer in time.'),
     returnCode: 'TIMEOUT',
   }
 }
 
 /** More calls than the HSM takes. */
 export function tooMuch(): CallFailure {
-  return { failure: new Failure('ThrottlingException', throttled), returnCode: 'QUEUE_FULL' }
+  return { failure: new Failure('Throttling', throttled), returnCode: 'QUEUE_FULL' }
 }
 
 export function unavailable(cause: Error): CallFailure {
-  const failure = new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
+  const failure = new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
   return { failure, returnCode: 'WORKER_LOST' }
 }

@@ -8,11 +8,7 @@ import type { Backend, CallOptions } from './backend.ts'
 import { deadlineFactor, type Workers } from './dispatcher.ts'
 
 /** Failures after which another member may do better: it is reached, has less to do, or has the key that was not copied yet. */
-const others: ReadonlySet<FailureCode> = new Set([
-  'KeyUnavailableException',
-  'ThrottlingException',
-  'KMSInvalidStateException',
-])
+const others: ReadonlySet<FailureCode> = new Set(['KeyUnavailable', 'Throttling', 'InvalidState'])
 
 export class Cluster implements Backend {
   readonly name: string
@@ -113,11 +109,11 @@ export function ivLengthOf(members: readonly Workers[]): number | undefined {
 }
 
 function isMissing(error: unknown): error is Failure {
-  return error instanceof Failure && error.code === 'KMSInvalidStateException'
+  return error instanceof Failure && error.code === 'InvalidState'
 }
 
 function notKnown(cause: Failure): Failure {
-  return new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
+  return new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
 }
 
 function isReady({ health }: Workers): boolean {

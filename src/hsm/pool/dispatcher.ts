@@ -10,7 +10,7 @@ import { Fleet, type FleetEvents, type FleetOptions } from './supervisor.ts'
 import type { Undone, WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions extends FleetOptions {
-  /** Calls that may wait for a worker, and calls that make keys; one more is refused with ThrottlingException. */
+  /** Calls that may wait for a worker, and calls that make keys; one more is refused with Throttling. */
   readonly queue: number
   readonly observe?: ((call: HsmCall) => void) | undefined
 }

@@ -16,7 +16,7 @@ function isBadSignature(error: unknown, { badSignature }: Pick<Profile, 'badSign
 
 /** With a return code that means nothing else. */
 function saysSo(error: unknown): boolean {
-  return failureFrom(error).code === 'InvalidCiphertextException'
+  return failureFrom(error).code === 'InvalidCiphertext'
 }
 
 /**
@@ -33,11 +33,11 @@ export class BadInput {
     this.#works = works
   }
 
-  /** Fails with InvalidCiphertextException, without text, for whatever does not decrypt. */
+  /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
   decrypted(decrypt: () => Awaitable<Buffer>): Awaitable<Buffer> {
     const isBad = (error: unknown) => isBadCiphertext(error, this.#profile)
     const refuse = (cause: unknown) => {
-      throw new Failure('InvalidCiphertextException', '', { cause })
+      throw new Failure('InvalidCiphertext', '', { cause })
     }
     return whenFailed(decrypt, error =>
       isBad(error) && saysSo(error) ? refuse(error) : this.#judged(error, decrypt, isBad, refuse),

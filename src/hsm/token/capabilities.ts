@@ -27,7 +27,7 @@ export interface Latency {
   readonly operation: number
 }
 
-/** How keys of a spec are made. Throws UnsupportedOperationException when the token cannot make them, or not use them so. */
+/** How keys of a spec are made. Throws UnsupportedOperation when the token cannot make them, or not use them so. */
 export function keyMechanism({ lacks }: Capabilities, spec: SupportedKeySpec, usage: KeyUsageType): KeyMechanism {
   checkKeyKind(ability => lacks[ability], spec, usage)
   return keyMechanisms[spec]!
@@ -39,7 +39,7 @@ export function dataKeyPairMechanism({ lacks }: Capabilities, spec: SupportedKey
   return keyMechanisms[spec]!
 }
 
-/** Throws UnsupportedOperationException. */
+/** Throws UnsupportedOperation. */
 export function gcmOf({ gcm, lacks }: Capabilities): Gcm {
   if (gcm === undefined) checkAbilities(ability => lacks[ability], ['SYMMETRIC_DEFAULT'])
   return gcm!

@@ -37,7 +37,7 @@ export class KeyHandles {
 
   /**
    * A key that is not known yet is searched for: another worker may have created it. What is not found is not remembered.
-   * Fails with KMSInvalidStateException when it is not there.
+   * Fails with InvalidState when it is not there.
    */
   find(session: Handle, material: string): Awaitable<Handle> {
     return this.#handles.get(material) ?? this.#seek(session, material)
@@ -48,7 +48,7 @@ export class KeyHandles {
     const known = this.#handles.get(material)
     if (known !== undefined) return known
     const [found] = await this.search(session, material)
-    if (found === undefined) throw new Failure('KMSInvalidStateException', 'The HSM does not hold the key material.')
+    if (found === undefined) throw new Failure('InvalidState', 'The HSM does not hold the key material.')
     this.#handles.set(material, found)
     return found
   }

@@ -27,7 +27,7 @@ export class Keys {
     return this.#handles.index(this.#connection.session)
   }
 
-  /** Uses a key in a way that is safe to repeat. Rejects with KMSInvalidStateException when the token does not hold it. */
+  /** Uses a key in a way that is safe to repeat. Rejects with InvalidState when the token does not hold it. */
   use<T>(material: string, operation: (session: Handle, key: Handle) => Awaitable<T>): Awaitable<T> {
     return this.#repeated(
       session => whenDone(this.#handles.find(session, material), key => operation(session, key)),

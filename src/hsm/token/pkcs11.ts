@@ -123,7 +123,7 @@ export class Pkcs11 {
     const gcm = gcmOf(this.#capabilities)
     if (ivLength !== 0 && ivLength !== gcmIvLengths[gcm.iv]) {
       const cause = new Error(`an IV of ${ivLength} bytes was asked for, and the HSM makes those of the form ${gcm.iv}`)
-      throw new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
+      throw new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
     }
     return this.#keys.use(material, (session, key) => {
       const { mechanism, outputLength, split } = sealing(gcm, plaintext, aad, () => this.#nextIv(session))
@@ -131,9 +131,9 @@ export class Pkcs11 {
     })
   }
 
-  /** Fails with InvalidCiphertextException, without text, for whatever does not decrypt. */
+  /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
   decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer> {
-    if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertextException')
+    if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertext')
     return this.#badInput.decrypted(() => this.#open(material, iv, ciphertext, aad))
   }
 
@@ -142,7 +142,7 @@ export class Pkcs11 {
   }
 
   /**
-   * Rejects with UnsupportedOperationException when the token has no mechanism for keys of the spec.
+   * Rejects with UnsupportedOperation when the token has no mechanism for keys of the spec.
    *
    * @param again it may have been tried before, by another worker
    */
@@ -178,14 +178,14 @@ export class Pkcs11 {
     )
   }
 
-  /** Fails with InvalidCiphertextException, without text, for whatever does not decrypt. */
+  /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
   decryptRaw(
     material: string,
     spec: SupportedKeySpec,
     algorithm: EncryptionAlgorithmSpec,
     ciphertext: Buffer,
   ): Awaitable<Buffer> {
-    if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertextException')
+    if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertext')
     const onToken = this.#padsOnToken(algorithm)
     const mechanism = onToken ? rsaOaep(oaepHash(algorithm)) : rsaRaw
     const decrypted = this.#badInput.decrypted(() =>
@@ -309,6 +309,6 @@ export class Pkcs11 {
 
 function unpadded(decrypted: Buffer): Buffer {
   const plaintext = unpadOaepSha256(decrypted)
-  if (plaintext === undefined) throw new Failure('InvalidCiphertextException')
+  if (plaintext === undefined) throw new Failure('InvalidCiphertext')
   return plaintext
 }

@@ -33,7 +33,7 @@ const digestInfo = {
 }
 
 /**
- * Messages are hashed here, so that every token signs in the same way. Throws UnsupportedOperationException for what tokens do
+ * Messages are hashed here, so that every token signs in the same way. Throws UnsupportedOperation for what tokens do
  * not do, or would do otherwise without saying so.
  */
 export function signing(

@@ -109,7 +109,7 @@ const lengthBytes = 4
 
 function writeMaterial(payload: Buffer, material: string): void {
   if (payload.write(material, 'hex') === materialBytes && material.length === 2 * materialBytes) return
-  throw new Failure('KMSInternalException', '', { cause: new TypeError('A material id is 64 hex digits.') })
+  throw new Failure('Internal', '', { cause: new TypeError('A material id is 64 hex digits.') })
 }
 
 /** Layout: material (32) | length of the AAD (u32) | AAD | plaintext. */
@@ -249,7 +249,7 @@ export function encodeFailure({ failure, returnCode }: CallFailure): Buffer {
 
 export function decodeFailure(payload: Buffer): CallFailure {
   const sent = decodeJson<{ code: FailureCode; message: string; cause?: string; returnCode: string }>(payload)
-  const code = Object.hasOwn(failures, sent.code) ? sent.code : 'KMSInternalException'
+  const code = Object.hasOwn(failures, sent.code) ? sent.code : 'Internal'
   const options = sent.cause === undefined ? {} : { cause: new Error(sent.cause) }
   return { failure: new Failure(code, sent.message, options), returnCode: sent.returnCode }
 }

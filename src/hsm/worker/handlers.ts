@@ -157,7 +157,7 @@ const statuses: Readonly<Partial<Record<Recovery, number>>> = {
 /** A key is not said to be missing by a worker that does not find the canary key either: the next one looks with fresh eyes. */
 function unproven(): Answer {
   const cause = new Error('Neither the key nor the canary key is found.')
-  const failure = new Failure('KeyUnavailableException', 'The HSM is not available.', { cause })
+  const failure = new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
   return { kind: status.ending, payload: encodeFailure({ failure, returnCode: 'NONE' }) }
 }
 
@@ -178,10 +178,10 @@ export function answerTo(
 
 async function refusal(hsm: Pkcs11, error: unknown): Promise<Answer> {
   const failure = failureFrom(error)
-  if (failure.code === 'KMSInvalidStateException' && !(await hsm.provesAbsence())) return unproven()
+  if (failure.code === 'InvalidState' && !(await hsm.provesAbsence())) return unproven()
   const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'NONE'
   const payload = encodeFailure({ failure, returnCode })
-  if (failure.code === 'KMSInvalidStateException') return { kind: status.missing, payload }
+  if (failure.code === 'InvalidState') return { kind: status.missing, payload }
   return { kind: statuses[await recoveryAfter(hsm, error)] ?? status.failed, payload }
 }
 

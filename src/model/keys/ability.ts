@@ -29,7 +29,7 @@ const everywhere: Lacks = lacksOfAll
 /** Of an HSM that nothing is known about. */
 export const whyNotAnywhere: WhyNot = ability => everywhere[ability]
 
-/** Throws UnsupportedOperationException when one of them is not there. */
+/** Throws UnsupportedOperation when one of them is not there. */
 export function checkAbilities(whyNot: WhyNot, abilities: readonly Ability[]): void {
   for (const ability of abilities) {
     const reason = whyNot(ability)
@@ -37,7 +37,7 @@ export function checkAbilities(whyNot: WhyNot, abilities: readonly Ability[]): v
   }
 }
 
-/** Throws UnsupportedOperationException when there can be no keys of a spec, or none that do what the usage says. */
+/** Throws UnsupportedOperation when there can be no keys of a spec, or none that do what the usage says. */
 export function checkKeyKind(whyNot: WhyNot, spec: SupportedKeySpec, usage: KeyUsageType): void {
   for (const known of [whyNotAnywhere, whyNot]) {
     checkAbilities(known, [spec])
@@ -63,5 +63,5 @@ function titleOf(ability: Ability): string {
 
 function unsupported(what: string, reason: string, anywhere: boolean): Failure {
   const text = `${what} is not supported${anywhere ? '' : ' by this HSM'}: ${reason}.`
-  return new Failure('UnsupportedOperationException', text)
+  return new Failure('UnsupportedOperation', text)
 }

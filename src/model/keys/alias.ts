@@ -20,11 +20,11 @@ export interface Alias {
 export function checkAliasName(name: string): void {
   if (!name.startsWith('alias/')) {
     const page = 'https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html'
-    throw new Failure('ValidationException', `Alias must start with the prefix "alias/". Please see ${page}`)
+    throw new Failure('Validation', `Alias must start with the prefix "alias/". Please see ${page}`)
   }
-  if (name.startsWith('alias/aws/')) throw new Failure('NotAuthorizedException')
-  if (name === 'alias/') throw new Failure('InvalidAliasNameException')
+  if (name.startsWith('alias/aws/')) throw new Failure('NotAuthorized')
+  if (name === 'alias/') throw new Failure('InvalidAliasName')
   if (name.includes(':')) {
-    throw new Failure('ValidationException', `${name} contains invalid characters for an alias`)
+    throw new Failure('Validation', `${name} contains invalid characters for an alias`)
   }
 }

@@ -38,7 +38,7 @@ export function encodeCiphertext(header: Uint8Array, iv: Uint8Array, ciphertext:
 }
 
 /**
- * Throws InvalidCiphertextException, without text, for anything that is no blob of this format. The CRC is no security
+ * Throws InvalidCiphertext, without text, for anything that is no blob of this format. The CRC is no security
  * measure (the tag is): it tells a damaged header from one that names a key which is gone.
  */
 export function decodeCiphertext(blob: Uint8Array): Ciphertext & { readonly header: Uint8Array } {
@@ -49,7 +49,7 @@ export function decodeCiphertext(blob: Uint8Array): Ciphertext & { readonly head
     bytes[0] !== format ||
     bytes.readUInt32BE(checkedEnd) !== crc32(bytes.subarray(0, checkedEnd))
   ) {
-    throw new Failure('InvalidCiphertextException')
+    throw new Failure('InvalidCiphertext')
   }
   return {
     header: bytes.subarray(0, headerLength),

@@ -5,13 +5,13 @@ export type EncryptionContext = Readonly<Record<string, string>>
 /** Bytes of the canonical form; AWS documents no number, its request size limits come to about this. */
 const maximumLength = 8192
 
-/** Throws ValidationException for one that is too long, having looked no further than the limit. */
+/** Throws Validation for one that is too long, having looked no further than the limit. */
 export function checkEncryptionContext(context: Readonly<Record<string, string | null>>): void {
   let length = 4
   for (const key of Object.keys(context)) {
     length += pairLength(key, context[key] ?? '')
     if (length <= maximumLength) continue
-    throw new Failure('ValidationException', `The encryption context exceeds the limit of ${maximumLength} bytes.`)
+    throw new Failure('Validation', `The encryption context exceeds the limit of ${maximumLength} bytes.`)
   }
 }
 

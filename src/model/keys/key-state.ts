@@ -45,12 +45,12 @@ export function checkState(key: Pick<Key, 'arn' | 'state' | 'custodyFault'>, sta
     case 'ok':
       return
     case 'disabled':
-      throw new Failure('DisabledException', `${key.arn} is disabled.`)
+      throw new Failure('Disabled', `${key.arn} is disabled.`)
     case 'pendingDeletion':
-      throw new Failure('KMSInvalidStateException', `${key.arn} is pending deletion.`)
+      throw new Failure('InvalidState', `${key.arn} is pending deletion.`)
     case 'notPendingDeletion':
-      throw new Failure('KMSInvalidStateException', `${key.arn} is not pending deletion.`)
+      throw new Failure('InvalidState', `${key.arn} is not pending deletion.`)
     case 'unavailable':
-      throw new Failure('KMSInvalidStateException', `${key.arn} is unavailable.`)
+      throw new Failure('InvalidState', `${key.arn} is unavailable.`)
   }
 }

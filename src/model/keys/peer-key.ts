@@ -18,7 +18,7 @@ function curve(start: string, coordinates: number) {
 }
 
 /**
- * Throws ValidationException, without text, for what is no public key on the curve of the spec. Any other point, at infinity
+ * Throws Validation, without text, for what is no public key on the curve of the spec. Any other point, at infinity
  * or beside the curve, would tell about the private key: NIST SP 800-56A, section 5.6.2.3.
  * @param peer DER SubjectPublicKeyInfo
  */
@@ -31,7 +31,7 @@ export function checkPeerKey(spec: SupportedKeySpec, peer: Uint8Array): void {
     !der.subarray(0, expected.start.length).equals(expected.start) ||
     !isOnCurve(der)
   ) {
-    throw new Failure('ValidationException')
+    throw new Failure('Validation')
   }
 }
 

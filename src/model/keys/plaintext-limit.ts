@@ -16,12 +16,12 @@ export function longestPlaintext(spec: SupportedKeySpec, algorithm: EncryptionAl
   return limits[spec]?.[algorithm] ?? 4096
 }
 
-/** Throws ValidationException for a plaintext that does not fit into one encryption. @param length bytes */
+/** Throws Validation for a plaintext that does not fit into one encryption. @param length bytes */
 export function checkPlaintextLength(spec: SupportedKeySpec, algorithm: EncryptionAlgorithmSpec, length: number): void {
   const limit = longestPlaintext(spec, algorithm)
   if (length <= limit) return
   throw new Failure(
-    'ValidationException',
+    'Validation',
     `Algorithm ${algorithm} and key spec ${spec} cannot encrypt data larger than ${limit} bytes.`,
   )
 }

@@ -38,7 +38,7 @@ export const signingAlgorithms: Readonly<Record<SigningAlgorithmSpec, SigningAlg
   ML_DSA_SHAKE_256:          { scheme: 'ML-DSA',                messages: { RAW, EXTERNAL_MU: 64 } },
 }
 
-/** Throws ValidationException for a message that the algorithm does not take. @param length bytes */
+/** Throws Validation for a message that the algorithm does not take. @param length bytes */
 export function checkMessage(
   spec: SupportedKeySpec,
   algorithm: SigningAlgorithmSpec,
@@ -49,8 +49,8 @@ export function checkMessage(
   const expected = messages[type]
   if (expected === undefined) {
     const what = scheme === 'ML-DSA' ? `key spec ${spec}` : `algorithm ${algorithm}`
-    throw new Failure('ValidationException', `Message type ${type} is incompatible with ${what}.`)
+    throw new Failure('Validation', `Message type ${type} is incompatible with ${what}.`)
   }
   if (type === 'RAW' || length === expected) return
-  throw new Failure('ValidationException', `Digest is invalid length for algorithm ${algorithm}.`)
+  throw new Failure('Validation', `Digest is invalid length for algorithm ${algorithm}.`)
 }

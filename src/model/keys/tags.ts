@@ -4,11 +4,11 @@ import type { Tag } from './key.ts'
 /** Tags of a KMS key: KMS Developer Guide, "Resource quotas". */
 const maximumTags = 50
 
-/** Adds tags, or changes the values of those that are there; the order of the others stays. Throws TagException. */
+/** Adds tags, or changes the values of those that are there; the order of the others stays. Throws InvalidTag. */
 export function addTags(present: readonly Tag[], added: readonly Tag[]): readonly Tag[] {
   if (added.length > maximumTags) throw tooMany()
   const values = new Map(added.map(({ TagKey, TagValue }) => [TagKey, TagValue]))
-  if (values.size < added.length) throw new Failure('TagException', 'Duplicate tag keys')
+  if (values.size < added.length) throw new Failure('InvalidTag', 'Duplicate tag keys')
   for (const tagKey of values.keys()) checkTagKey(tagKey)
   const tags = new Map([...present.map(({ TagKey, TagValue }) => [TagKey, TagValue] as const), ...values])
   if (tags.size > maximumTags) throw tooMany()
@@ -23,10 +23,10 @@ export function removeTags(present: readonly Tag[], keys: readonly string[]): re
 }
 
 function tooMany(): Failure {
-  return new Failure('TagException', 'Too many tags')
+  return new Failure('InvalidTag', 'Too many tags')
 }
 
 function checkTagKey(tagKey: string): void {
   if (!/^aws:/i.test(tagKey)) return
-  throw new Failure('TagException', 'Tags beginning with aws: are reserved')
+  throw new Failure('InvalidTag', 'Tags beginning with aws: are reserved')
 }

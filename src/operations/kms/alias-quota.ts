@@ -5,10 +5,10 @@ import type { Storage } from '../../services.ts'
 /** KMS Developer Guide, "Resource quotas". */
 const maximumAliases = 50
 
-/** Throws LimitExceededException when no further alias may point at the key. */
+/** Throws LimitExceeded when no further alias may point at the key. */
 export function checkAliasQuota({ arn }: Key, storage: Storage): void {
   const usage = storage.aliases.ofKey(arn).length
   if (usage < maximumAliases) return
   const text = `Aliases per key quota for this account in this region is ${maximumAliases}, current usage is ${usage}.`
-  throw new Failure('LimitExceededException', text)
+  throw new Failure('LimitExceeded', text)
 }

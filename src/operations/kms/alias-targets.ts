@@ -33,7 +33,7 @@ export const newAlias: TargetKind<AliasInput & { readonly TargetKeyId: string },
     const target = keyTarget(aliasTargetId(input.TargetKeyId), { state: 'modify' }, search)
     return withAlias(target, arn, search, () => {
       if (search.storage.aliases.find(arn)) {
-        throw new Failure('AlreadyExistsException', `An alias with the name ${arn} already exists`)
+        throw new Failure('AlreadyExists', `An alias with the name ${arn} already exists`)
       }
     })
   },
@@ -69,13 +69,13 @@ function ownAliasArn(name: string, { caller }: Search): string {
 
 function aliasTargetId(identifier: string): string {
   if (!/^(?:alias\/|arn:[^/]*:alias\/)/.test(identifier)) return identifier
-  throw new Failure('ValidationException', 'Aliases must refer to keys. Not aliases')
+  throw new Failure('Validation', 'Aliases must refer to keys. Not aliases')
 }
 
 function aliasTarget(name: string, search: Search): AliasTarget {
   const arn = ownAliasArn(name, search)
   const found = search.storage.aliases.find(arn)
-  if (!found) throw new Failure('NotFoundException', `Alias ${arn} is not found.`)
+  if (!found) throw new Failure('NotFound', `Alias ${arn} is not found.`)
   const target = keyTarget(found.targetKeyArn, { state: 'view' }, search)
   return { ...withAlias(target, arn, search), key: target.key, alias: found }
 }

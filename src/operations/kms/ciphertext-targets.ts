@@ -140,11 +140,11 @@ const unknownCiphertextKey =
   'The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.'
 
 function keyOfBlob({ keyMember, ciphertext, algorithm }: Source, needs: KeyNeeds, search: Search): KeyTarget {
-  if (algorithm !== 'SYMMETRIC_DEFAULT') throw new Failure('ValidationException', `${keyMember} must not be null`)
-  if (!ciphertext) throw new Failure('ValidationException', 'KeyId is required when the ciphertext is ignored.')
+  if (algorithm !== 'SYMMETRIC_DEFAULT') throw new Failure('Validation', `${keyMember} must not be null`)
+  if (!ciphertext) throw new Failure('Validation', 'KeyId is required when the ciphertext is ignored.')
   const { material } = decodeCiphertext(ciphertext)
   const found = search.storage.keys.findByMaterial(material, search.caller.region)
-  if (!found) throw new Failure('AccessDeniedException', unknownCiphertextKey)
+  if (!found) throw new Failure('AccessDenied', unknownCiphertextKey)
   const target = keyTarget(found.arn, needs, search)
   return {
     key: target.key,
@@ -159,17 +159,17 @@ function materialOf(key: Key, blob: Uint8Array): KeyMaterial {
   const found = key.materials.find(({ id }) => id === material)
   if (found) return found
   const text = 'The key ID in the request does not identify a CMK that can perform this operation.'
-  throw new Failure('IncorrectKeyException', text)
+  throw new Failure('IncorrectKey', text)
 }
 
 /** The ciphertext is optional in the model, but only because a dry run may ignore it. */
 function ciphertextOf(input: Ciphertext): Uint8Array | undefined {
   const ignored = input.DryRunModifiers?.includes('IGNORE_CIPHERTEXT')
   if (ignored && !input.DryRun) {
-    throw new Failure('ValidationException', 'DryRunModifiers can only be given together with DryRun.')
+    throw new Failure('Validation', 'DryRunModifiers can only be given together with DryRun.')
   }
   if (ignored) return undefined
   if (input.CiphertextBlob) return input.CiphertextBlob
   const text = `1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null`
-  throw new Failure('ValidationException', text)
+  throw new Failure('Validation', text)
 }

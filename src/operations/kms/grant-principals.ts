@@ -14,11 +14,11 @@ export const retiringPrincipal: TargetKind<RetiringInput, Target> = {
   find({ RetiringPrincipal: arn, RetiringServicePrincipal: service }, { caller, operation }) {
     if ((arn === undefined) === (service === undefined)) {
       const text = 'You must specify either RetiringPrincipal or RetiringServicePrincipal, but not both.'
-      throw new Failure('ValidationException', text)
+      throw new Failure('Validation', text)
     }
     refuseServicePrincipal('RetiringServicePrincipal', service)
     const account = accountOfPrincipal(arn!, partitionOf(caller.region))
-    if (account === undefined) throw new Failure('InvalidArnException', `Invalid ARN '${arn}'`)
+    if (account === undefined) throw new Failure('InvalidArn', `Invalid ARN '${arn}'`)
     const permission: Permission = { action: `kms:${operation}`, resource: arn!, account }
     return { permissions: [permission], resources: [], check() {} }
   },
@@ -27,5 +27,5 @@ export const retiringPrincipal: TargetKind<RetiringInput, Target> = {
 /** Only AWS services may ask for the grants of services, and none of them calls this gateway. */
 export function refuseServicePrincipal(member: string, value: string | undefined): void {
   if (value === undefined) return
-  throw new Failure('ValidationException', `${member} can be used by AWS service principals only.`)
+  throw new Failure('Validation', `${member} can be used by AWS service principals only.`)
 }

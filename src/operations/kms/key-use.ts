@@ -73,7 +73,7 @@ export const dataKeyEncryptionKey = keyForUse<DataKey>('ENCRYPT_DECRYPT', {
   fits: checkSymmetric,
   fitsAny({ KeySpec, NumberOfBytes }) {
     if ((KeySpec === undefined) !== (NumberOfBytes === undefined)) return
-    throw new Failure('ValidationException', 'Please specify either number of bytes or key spec.')
+    throw new Failure('Validation', 'Please specify either number of bytes or key spec.')
   },
 })
 
@@ -133,15 +133,15 @@ export function checkEncryption(
   checkAlgorithm(spec, keySpecs[spec].encryptionAlgorithms, algorithm)
   if (algorithm === 'SYMMETRIC_DEFAULT' || Object.keys(context).length === 0) return
   const text = 'EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.'
-  throw new Failure('ValidationException', text)
+  throw new Failure('Validation', text)
 }
 
 function checkAlgorithm(spec: Key['spec'], fitting: readonly string[], algorithm: string): void {
   if (fitting.includes(algorithm)) return
-  throw new Failure('InvalidKeyUsageException', `Algorithm ${algorithm} is incompatible with key spec ${spec}.`)
+  throw new Failure('InvalidKeyUsage', `Algorithm ${algorithm} is incompatible with key spec ${spec}.`)
 }
 
 function checkSymmetric({ spec }: Key): void {
   if (keySpecs[spec].type === 'symmetric') return
-  throw new Failure('InvalidKeyUsageException', 'You cannot generate a data key with an asymmetric CMK')
+  throw new Failure('InvalidKeyUsage', 'You cannot generate a data key with an asymmetric CMK')
 }

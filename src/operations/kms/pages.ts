@@ -65,10 +65,10 @@ function digest(last: string, scope: readonly string[]): Uint8Array {
 function readMarker(text: string, scope: readonly string[]): string {
   const last = Buffer.from(text, 'base64url').toString('utf8', digestLength)
   if (text === marker(last, scope)) return last
-  throw new Failure('InvalidMarkerException', 'Could not deserialize marker')
+  throw new Failure('InvalidMarker', 'Could not deserialize marker')
 }
 
 function tooMany(limit: number, maximum: number): Failure {
   const text = `1 validation error detected: Value '${limit}' at 'limit' failed to satisfy constraint: Member must have value less than or equal to ${maximum}`
-  return new Failure('ValidationException', text)
+  return new Failure('Validation', text)
 }

@@ -4,5 +4,5 @@ import { Failure } from '../../errors.ts'
 export const defaultPolicyName = 'default'
 
 export function checkPolicyName(name = defaultPolicyName): void {
-  if (name !== defaultPolicyName) throw new Failure('NotFoundException', 'No such policy exists')
+  if (name !== defaultPolicyName) throw new Failure('NotFound', 'No such policy exists')
 }

@@ -71,7 +71,7 @@ export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> 
     if (input.KeyId === undefined) return target
     const { key, arn } = resolve(input.KeyId, { state: 'view' }, search.caller, search.storage)
     if (key?.account === search.caller.account) return { ...target, key }
-    throw new Failure('NotFoundException', `Key '${arn}' does not exist`)
+    throw new Failure('NotFound', `Key '${arn}' does not exist`)
   },
 }
 
@@ -135,15 +135,12 @@ interface Resolved {
 function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: Storage): Resolved {
   const { form, arn, account } = parseKeyIdentifier(identifier, caller)
   if (form === 'alias' && !needs.byAlias) {
-    throw new Failure('InvalidArnException', 'Key Aliases are not supported for this operation.')
+    throw new Failure('InvalidArn', 'Key Aliases are not supported for this operation.')
   }
   const keyArn = form === 'alias' ? storage.aliases.find(arn)?.targetKeyArn : arn
   const found = keyArn === undefined ? undefined : storage.keys.find(keyArn)
   if (!found && account === caller.account) {
-    throw new Failure(
-      'NotFoundException',
-      form === 'alias' ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`,
-    )
+    throw new Failure('NotFound', form === 'alias' ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`)
   }
   return { arn: found?.arn ?? arn, account, key: found }
 }
@@ -154,10 +151,10 @@ function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false)
 
 function checkUsage({ arn, usage }: Key, needed: KeyUsageType, operation: string): void {
   if (usage === needed) return
-  throw new Failure('InvalidKeyUsageException', `${arn} key usage is ${usage} which is not valid for ${operation}.`)
+  throw new Failure('InvalidKeyUsage', `${arn} key usage is ${usage} which is not valid for ${operation}.`)
 }
 
 /** No grant has been created yet, so no token can be valid. */
 export function refuseGrantTokens(input: KeyInput): void {
-  if (input.GrantTokens?.length) throw new Failure('InvalidGrantTokenException')
+  if (input.GrantTokens?.length) throw new Failure('InvalidGrantToken')
 }

@@ -69,15 +69,13 @@ describe('the operation of a request', () => {
     ['no JSON at all', contentType('application/cbor')],
     ['a content type that only begins alike', contentType('application/x-amz-json-1.10')],
   ])('is unknown: %s', (_, unknown) => {
-    expect(() => api.operation(unknown)).toThrow(
-      expect.objectContaining({ code: 'UnknownOperationException', message: '' }),
-    )
+    expect(() => api.operation(unknown)).toThrow(expect.objectContaining({ code: 'UnknownOperation', message: '' }))
   })
 
   it('is refused by name when AWS KMS has it and this gateway does not', () => {
     expect(() => api.operation(target('TrentService.ReplicateKey'))).toThrow(
       expect.objectContaining({
-        code: 'UnsupportedOperationException',
+        code: 'UnsupportedOperation',
         message: 'ReplicateKey is not supported by this gateway.',
       }),
     )
@@ -113,19 +111,19 @@ describe('an answer', () => {
   })
 
   it('carries a failure with its status', () => {
-    expect(api.refuse(new Failure('NotFoundException', "Invalid keyId 'x'"), requestId, request())).toEqual({
+    expect(api.refuse(new Failure('NotFound', "Invalid keyId 'x'"), requestId, request())).toEqual({
       status: 400,
       headers,
       body: `{"__type":"NotFoundException","message":"Invalid keyId 'x'"}`,
     })
-    expect(api.refuse(new Failure('DependencyTimeoutException'), requestId, request()).status).toBe(503)
+    expect(api.refuse(new Failure('DependencyTimeout'), requestId, request()).status).toBe(503)
   })
 
   it('to JSON 1.0 is JSON 1.0, whose errors have a namespace', () => {
     const json10 = 'application/x-amz-json-1.0'
     const asked = contentType(json10)
     expect(api.accept(encrypt, {}, requestId, asked).headers).toEqual({ ...headers, 'Content-Type': json10 })
-    const types = (['NotFoundException', 'ValidationException', 'AccessDeniedException'] as const).map(code => {
+    const types = (['NotFound', 'Validation', 'AccessDenied'] as const).map(code => {
       const refused = api.refuse(new Failure(code), requestId, asked)
       expect(refused.headers).toEqual({ ...headers, 'Content-Type': json10 })
       return JSON.parse(String(refused.body)).__type
@@ -138,24 +136,29 @@ describe('an answer', () => {
   })
 
   it('has no message when there is none', () => {
-    expect(refusedBody('InvalidCiphertextException')).toBe('{"__type":"InvalidCiphertextException"}')
+    expect(refusedBody('InvalidCiphertext')).toBe('{"__type":"InvalidCiphertextException"}')
   })
 
   it('writes the message of AccessDeniedException with a capital', () => {
-    expect(refusedBody('AccessDeniedException', 'No.')).toBe('{"__type":"AccessDeniedException","Message":"No."}')
+    expect(refusedBody('AccessDenied', 'No.')).toBe('{"__type":"AccessDeniedException","Message":"No."}')
   })
 
-  it.each<[FailureCode, string]>([
-    ['NotFoundException', 'gone'],
-    ['AccessDeniedException', 'No.'],
-    ['ValidationException', '1 validation error detected: …'],
-    ['KMSInternalException', ''],
-  ])('is the same error for the SDK: %s', async (code, message) => {
+  it.each<[FailureCode, string, string]>([
+    ['NotFound', 'gone', 'NotFoundException'],
+    ['AccessDenied', 'No.', 'AccessDeniedException'],
+    ['Validation', '1 validation error detected: …', 'ValidationException'],
+    ['Internal', '', 'KMSInternalException'],
+    ['InvalidMac', '', 'KMSInvalidMacException'],
+    ['InvalidState', 'key is disabled', 'KMSInvalidStateException'],
+    ['InvalidSignature', '', 'KMSInvalidSignatureException'],
+    ['InvalidTag', '', 'TagException'],
+  ])('is the same error for the SDK: %s', async (code, message, name) => {
+    expect(api.errorCode(new Failure(code))).toBe(name)
     const answer = call('Encrypt', { KeyId: 'k', Plaintext: Uint8Array.of(1) }, () =>
       api.refuse(new Failure(code, message), requestId, request()),
     )
     await expect(answer).rejects.toMatchObject({
-      name: code,
+      name,
       $metadata: { httpStatusCode: new Failure(code).status, requestId },
       ...(message === '' ? {} : { message }),
     })

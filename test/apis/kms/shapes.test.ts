@@ -96,7 +96,7 @@ describe("AWS's own words for a violation", () => {
   ]
   it.each(recorded)('%s, row %#', (operation, input, text) => {
     expect(refusal(operation, input)).toMatchObject({
-      code: 'ValidationException',
+      code: 'Validation',
       message: `1 validation error detected: ${text}`,
     })
   })
@@ -184,13 +184,13 @@ describe('lengths and patterns', () => {
   it('counts code points, as the model means it', () => {
     expect(decode('TagResource', { KeyId, Tags: [{ TagKey: '😀'.repeat(128), TagValue: '' }] })).toBeTruthy()
     expect(refusal('TagResource', { KeyId, Tags: [{ TagKey: '😀'.repeat(129), TagValue: '' }] }).code).toBe(
-      'ValidationException',
+      'Validation',
     )
   })
 
   it('matches patterns against the whole value', () => {
     for (const PolicyName of ['default\n', '\ndefault', 'de fault']) {
-      expect(refusal('GetKeyPolicy', { KeyId, PolicyName }).code).toBe('ValidationException')
+      expect(refusal('GetKeyPolicy', { KeyId, PolicyName }).code).toBe('Validation')
     }
     const description = (KeyMaterialDescription: string) => ({
       KeyId,
@@ -199,7 +199,7 @@ describe('lengths and patterns', () => {
       KeyMaterialDescription,
     })
     expect(decode('ImportKeyMaterial', description('two words.\n'))).toBeTruthy()
-    expect(refusal('ImportKeyMaterial', description('two\u00a0words')).code).toBe('ValidationException')
+    expect(refusal('ImportKeyMaterial', description('two\u00a0words')).code).toBe('Validation')
   })
 
   it.each(Object.entries(model.shapes).filter(([, shape]) => 'pattern' in shape))(
@@ -279,7 +279,7 @@ describe('decoding', () => {
     const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [i.toString(36), '']))
     for (const long of [{ k: `${longest.k}v` }, { '': 'é'.repeat(4092) }, { ['k'.repeat(8192)]: null }, many(1000)]) {
       expect(refusal('Encrypt', context(long))).toMatchObject({
-        code: 'ValidationException',
+        code: 'Validation',
         message: 'The encryption context exceeds the limit of 8192 bytes.',
       })
     }
@@ -334,7 +334,7 @@ describe('decoding', () => {
     ['a lone surrogate in a map value', String.raw`{"EncryptionContext":{"a":"\ud83d\ud83d\ude00"}}`, ''],
   ]
   it.each(unreadable)('refuses %s', (_, body, text) => {
-    expect(refusal('Encrypt', body)).toMatchObject({ code: 'SerializationException', message: text })
+    expect(refusal('Encrypt', body)).toMatchObject({ code: 'Serialization', message: text })
   })
 
   it.each([
@@ -344,7 +344,7 @@ describe('decoding', () => {
     ['TagResource', 'Tags', 'Expected list or null'],
   ])('refuses what is no structure, or no list of them: %s.%s', (operation, member, text) => {
     for (const raw of ['x', '', 0, 1.5, true, false]) {
-      expect(refusal(operation, { [member]: raw })).toMatchObject({ code: 'SerializationException', message: text })
+      expect(refusal(operation, { [member]: raw })).toMatchObject({ code: 'Serialization', message: text })
     }
     if (text === 'Expected null') {
       expect(refusal(operation, { [member]: [{}] }).message).toBe('Start of list found where not expected')
@@ -377,7 +377,7 @@ describe('decoding', () => {
       ['-1e999', '-2147483648', below],
     ] as const) {
       expect(refusal(operation, `{${key}"${member}":${raw}}`)).toMatchObject({
-        code: 'ValidationException',
+        code: 'Validation',
         message: `1 validation error detected: Value '${shown}' at '${path}' failed to satisfy constraint: ${text}`,
       })
     }
@@ -409,7 +409,7 @@ describe('decoding', () => {
   })
 
   it('prefers a wrong type to a broken constraint, wherever it stands', () => {
-    expect(refusal('Encrypt', { KeyId: '', DryRun: 1 }).code).toBe('SerializationException')
+    expect(refusal('Encrypt', { KeyId: '', DryRun: 1 }).code).toBe('Serialization')
   })
 
   it('never quotes the body of what it cannot read', () => {
@@ -421,8 +421,8 @@ describe('decoding', () => {
     const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
     const deep = nested(8000)
     expect(decode('ListKeys', `{"Unknown":${deep}}`)).toEqual({})
-    expect(refusal('DescribeKey', `{"KeyId":${deep}}`).code).toBe('SerializationException')
-    expect(refusal('DescribeKey', '{"KeyId":'.repeat(4000)).code).toBe('SerializationException')
+    expect(refusal('DescribeKey', `{"KeyId":${deep}}`).code).toBe('Serialization')
+    expect(refusal('DescribeKey', '{"KeyId":'.repeat(4000)).code).toBe('Serialization')
     for (const body of [`{"Unknown":${nested(400_000)}}`, '{"KeyId":'.repeat(400_000)]) {
       expect(refusal('DescribeKey', body).message).toBe('The request exceeds the limit of 8192 JSON tokens.')
     }
@@ -503,7 +503,7 @@ describe.each(operationNames)('%s', operation => {
           expect(typeof decode(operation, body)).toBe('object')
         } catch (error) {
           if (!(error instanceof Failure)) throw error
-          expect(error.code).toMatch(/^(Serialization|Validation)Exception$/)
+          expect(error.code).toMatch(/^(Serialization|Validation)$/)
         }
       }),
       { numRuns: 60 },

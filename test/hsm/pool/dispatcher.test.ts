@@ -138,7 +138,7 @@ describe('workers', () => {
     await connect({ workers: 1, deadline: 1000, observe: ({ returnCode }) => observed.push(returnCode) })
     const [only] = workers.started as [number]
     process.kill(only, 'SIGSTOP')
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
     expect(observed).toEqual(['TIMEOUT'])
     await workers.ready(2)
     await hsm.encrypt(material, text, aad)
@@ -157,7 +157,7 @@ describe('workers', () => {
     await connect()
     const calls = Array.from({ length: 100 }, () => hsm.encrypt(material, text, aad))
     const closed = hsm.close()
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
     expect(await Promise.all(calls)).toHaveLength(100)
     await closed
     expect(workers.started.filter(isAlive)).toEqual([])
@@ -168,7 +168,7 @@ describe('workers', () => {
     process.kill(workers.started[0]!, 'SIGKILL')
     await vi.waitUntil(() => workers.lost.length === 1)
     const waiting = hsm.encrypt(material, text, aad)
-    const refused = expect(waiting).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    const refused = expect(waiting).rejects.toMatchObject({ code: 'KeyUnavailable' })
     await hsm.close()
     await refused
   })

@@ -43,6 +43,6 @@ describe.each([1, 2])('with %i workers, one that dies while the helper process o
     await hsm.encrypt(material, Buffer.from('text'), Buffer.alloc(0))
     await vi.waitUntil(() => pids.length === 2, { timeout: 10_000 })
     await hsm.close()
-    await expect(hsm.random(1)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    await expect(hsm.random(1)).rejects.toMatchObject({ code: 'KeyUnavailable' })
   })
 })

@@ -98,7 +98,7 @@ describe('a wrong PIN', () => {
     writeFileSync(softHsm.pinFile, 'wrong-pin')
     process.kill(ready[0]!, 'SIGKILL')
     expect(await failed.promise).toMatch(/CKR_PIN_INCORRECT/)
-    await expect(hsm.random(1)).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+    await expect(hsm.random(1)).rejects.toMatchObject({ code: 'KeyUnavailable' })
     await hsm.close()
     expect(spawned).toHaveBeenCalledTimes(2)
   })

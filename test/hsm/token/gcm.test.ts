@@ -123,7 +123,7 @@ describe('The form of the IV', () => {
       ]
       for (const call of calls) {
         expect(await refused(call)).toMatch(
-          /^UnsupportedOperationException: .* SYMMETRIC_DEFAULT is not supported by this HSM: none of the forms of AES-GCM works\.$/,
+          /^UnsupportedOperation: .* SYMMETRIC_DEFAULT is not supported by this HSM: none of the forms of AES-GCM works\.$/,
         )
       }
     })
@@ -156,7 +156,7 @@ describe('The form of the IV', () => {
             ({ iv }) => iv.length,
             (error: Failure) => error.code,
           )
-          expect(await late).toBe(hsm.ivLength === length ? length : 'KeyUnavailableException')
+          expect(await late).toBe(hsm.ivLength === length ? length : 'KeyUnavailable')
         },
         { workers, canary: () => ({ material: canary }) },
       )

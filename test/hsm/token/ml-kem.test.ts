@@ -43,7 +43,7 @@ describe.skipIf(kryopticLibrary === undefined)('a token with ML-KEM', () => {
 
   it.each(specs)('makes no key of %s, which nothing could be done with', async spec => {
     await expect(hsm.generateKey(newMaterial(), spec, 'ENCAPSULATE_DECAPSULATE', 'none')).rejects.toMatchObject({
-      code: 'UnsupportedOperationException',
+      code: 'UnsupportedOperation',
       message: `Key usage ENCAPSULATE_DECAPSULATE of key spec ${spec} is not supported: ${lacksOfAll.ML_KEM}.`,
     })
   })

@@ -73,7 +73,7 @@ describe('AES-GCM', () => {
   it('opens what is whole, and nothing else', async () => {
     await expectOutcomes(
       gcm,
-      ({ result, msg }) => (result === 'valid' ? msg : 'InvalidCiphertextException'),
+      ({ result, msg }) => (result === 'valid' ? msg : 'InvalidCiphertext'),
       ({ key, iv, ct, tag, aad }) =>
         hexOf(hsm.decrypt(materialOf(gcmFile, key), { iv: bytes(iv), ciphertext: bytes(ct + tag) }, bytes(aad))),
     )
@@ -97,7 +97,7 @@ describe.each(oaepFiles)('RSAES-OAEP of %s', (file, algorithm, hashName) => {
   const cases = oaep(file)
   /** KMS has no labels. */
   const expected = ({ result, label, msg }: (typeof cases)[number]) =>
-    result === 'valid' && label === '' ? msg : 'InvalidCiphertextException'
+    result === 'valid' && label === '' ? msg : 'InvalidCiphertext'
 
   it('is decrypted when it is right and has no label', async () => {
     await expectOutcomes(cases, expected, ({ privateKeyPkcs8, ct }) => {
@@ -135,7 +135,7 @@ describe.each(agreementFiles)('ECDH of %s', (file, spec) => {
   it('has the shared secret, or refuses the other key', async () => {
     await expectOutcomes(
       agreement(file),
-      ({ result, shared }) => (result === 'valid' ? shared : 'ValidationException'),
+      ({ result, shared }) => (result === 'valid' ? shared : 'Validation'),
       vector => hexOf(derive(vector)),
     )
   })

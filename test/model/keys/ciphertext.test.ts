@@ -49,7 +49,7 @@ describe('a ciphertext blob', () => {
       for (const flip of [1, 0x80, 0xff]) {
         const altered = Buffer.from(blob)
         altered[at]! ^= flip
-        expect(refusal(altered), `byte ${at}`).toMatchObject({ code: 'InvalidCiphertextException', message: '' })
+        expect(refusal(altered), `byte ${at}`).toMatchObject({ code: 'InvalidCiphertext', message: '' })
       }
     }
   })
@@ -57,7 +57,7 @@ describe('a ciphertext blob', () => {
   it('is refused when it is cut short anywhere before its tag', () => {
     const blob = encodeCiphertext(encodeHeader('5a'.repeat(32), 12), Buffer.alloc(12), Buffer.alloc(16))
     for (let length = 0; length < blob.length; length++) {
-      expect(refusal(blob.subarray(0, length))?.code).toBe('InvalidCiphertextException')
+      expect(refusal(blob.subarray(0, length))?.code).toBe('InvalidCiphertext')
     }
   })
 

@@ -54,7 +54,7 @@ describe('the canonical form of an encryption context', () => {
     expect(encodeEncryptionContext(longest)).toHaveLength(8192)
     expect(() => checkEncryptionContext(longest)).not.toThrow()
     expect(() => checkEncryptionContext({ k: 'v'.repeat(8192 - 4 - 8) })).toThrow(
-      expect.objectContaining({ code: 'ValidationException' }),
+      expect.objectContaining({ code: 'Validation' }),
     )
   })
 })

@@ -16,10 +16,10 @@ function outcome(stateClass: StateClass, state: KeyState): string {
   }
 }
 
-const D = 'DisabledException: is disabled.'
-const P = 'KMSInvalidStateException: is pending deletion.'
-const U = 'KMSInvalidStateException: is unavailable.'
-const notP = 'KMSInvalidStateException: is not pending deletion.'
+const D = 'Disabled: is disabled.'
+const P = 'InvalidState: is pending deletion.'
+const U = 'InvalidState: is unavailable.'
+const notP = 'InvalidState: is not pending deletion.'
 
 describe('key states', () => {
   // KMS Developer Guide, "Key states of AWS KMS keys".

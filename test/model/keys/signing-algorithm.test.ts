@@ -27,7 +27,7 @@ describe.each(pairs)('a message for %s with %s', (spec, algorithm) => {
     for (const type of types.filter(type => messages[type] === undefined)) {
       for (const length of [1, 32, 64]) {
         expect(outcome(spec, algorithm, type, length)).toBe(
-          `ValidationException: Message type ${type} is incompatible with ${what}.`,
+          `Validation: Message type ${type} is incompatible with ${what}.`,
         )
       }
     }
@@ -39,7 +39,7 @@ describe.each(pairs)('a message for %s with %s', (spec, algorithm) => {
       for (const length of [1, right - 1, right, right + 1]) {
         const fits = type === 'RAW' || length === right
         expect(outcome(spec, algorithm, type, length), `${type} ${length}`).toBe(
-          fits ? 'ok' : `ValidationException: Digest is invalid length for algorithm ${algorithm}.`,
+          fits ? 'ok' : `Validation: Digest is invalid length for algorithm ${algorithm}.`,
         )
       }
     }

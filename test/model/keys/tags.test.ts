@@ -24,7 +24,7 @@ describe('tags', () => {
     ['a reserved key', [tag('aws:x')], 'Tags beginning with aws: are reserved'],
     ['a reserved key in capitals', [tag('AWS:x')], 'Tags beginning with aws: are reserved'],
   ])('are refused with %s', (_title, added, message) => {
-    expect(() => addTags([], added)).toThrow(expect.objectContaining({ code: 'TagException', message }))
+    expect(() => addTags([], added)).toThrow(expect.objectContaining({ code: 'InvalidTag', message }))
   })
 
   it('may be fifty, counted together', () => {

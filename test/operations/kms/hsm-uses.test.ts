@@ -31,7 +31,7 @@ function hsmOf({ lacks, calls }: Asked): Hsm {
       if (method in hsm) return Reflect.get(hsm, method)
       return async () => {
         calls.push(String(method))
-        throw new Failure('KeyUnavailableException', 'asked')
+        throw new Failure('KeyUnavailable', 'asked')
       }
     },
   })
@@ -53,6 +53,7 @@ async function answer(operation: OperationName, input: object, key: Key, asked: 
     authenticate: async () => ({ account: key.account, region: key.region }),
     operation: () => operations.find(({ name }) => name === operation) as AnyOperation,
     input: () => structuredClone(input),
+    errorCode: ({ code }: Failure) => code,
     refuse: ({ code, message }: Failure) => ({ status: 400, headers: {}, body: `${code}: ${message}` }),
   } as unknown as Api
   const request = { headers: {}, body: async () => new Uint8Array() } as unknown as ApiRequest
@@ -127,7 +128,7 @@ async function promises(key: Key, lacks: Lacks): Promise<number> {
     ]
     const what = `${operation} with ${JSON.stringify(input).slice(0, 200)}`
     expect(dry.calls, what).toEqual([])
-    if (answers[1]!.startsWith('DryRunOperationException')) {
+    if (answers[1]!.startsWith('DryRunOperation')) {
       count++
       expect(real.calls.length, what).toBeGreaterThan(0)
     } else {

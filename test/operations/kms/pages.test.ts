@@ -39,7 +39,7 @@ describe('the pages of a list', () => {
 })
 
 describe('a marker', () => {
-  const refused = { code: 'InvalidMarkerException', message: 'Could not deserialize marker' }
+  const refused = { code: 'InvalidMarker', message: 'Could not deserialize marker' }
 
   it('is refused unless this list made it', async () => {
     const { NextMarker } = await list(['a', 'b'], { Limit: 1 })

@@ -22,7 +22,7 @@ function hsmWith(secret: Uint8Array, failing: boolean): Partial<Hsm> {
     decrypt: async () => secret,
     generateKeyPair: async () => ({ publicKey: new Uint8Array([1]), privateKey: secret }),
     async encrypt() {
-      if (failing) throw new Failure('KeyUnavailableException')
+      if (failing) throw new Failure('KeyUnavailable')
       return { iv: new Uint8Array(12), ciphertext: new Uint8Array(48) }
     },
   }
@@ -34,7 +34,7 @@ async function afterwards(operation: AnyOperation, input: object, failing: boole
   const source = { key, material, algorithm: 'SYMMETRIC_DEFAULT' }
   const target = { key, source, destination: { key }, destinationAlgorithm: 'SYMMETRIC_DEFAULT' }
   const run = operation.run({ input, target, hsms } as unknown as Parameters<AnyOperation['run']>[0])
-  if (failing) await expect(run).rejects.toMatchObject({ code: 'KeyUnavailableException' })
+  if (failing) await expect(run).rejects.toMatchObject({ code: 'KeyUnavailable' })
   else await run
   return secret
 }

@@ -25,7 +25,7 @@ function checkSameKind(name: string, current: Key, next: Key): void {
 
 function unlike(name: string, what: string, value: string, next: string): Failure {
   return new Failure(
-    'ValidationException',
+    'Validation',
     `Alias ${name} cannot be changed from a CMK with ${what} ${value} to a CMK with ${what} ${next}. The ${what} of the current CMK and the new CMK must be the same.`,
   )
 }

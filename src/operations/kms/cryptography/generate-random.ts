@@ -7,9 +7,9 @@ export const generateRandom = operation('GenerateRandom')({
   target: account(),
   recorded: ['NumberOfBytes', 'CustomKeyStoreId'],
   async run({ input, caller, hsms }) {
-    if (input.NumberOfBytes === undefined) throw new Failure('ValidationException', 'NumberOfBytes is required.')
+    if (input.NumberOfBytes === undefined) throw new Failure('Validation', 'NumberOfBytes is required.')
     if (input.CustomKeyStoreId !== undefined) {
-      throw new Failure('UnsupportedOperationException', 'Custom key stores are not supported by this gateway.')
+      throw new Failure('UnsupportedOperation', 'Custom key stores are not supported by this gateway.')
     }
     return { Plaintext: await hsms.ofRegion(caller.region).random(input.NumberOfBytes) }
   },

@@ -14,7 +14,7 @@ export const getPublicKey = operation('GetPublicKey')({
     byAlias: true,
     crossAccount: true,
     fits({ spec }) {
-      if (keySpecs[spec].type !== 'asymmetric') throw new Failure('UnsupportedOperationException')
+      if (keySpecs[spec].type !== 'asymmetric') throw new Failure('UnsupportedOperation')
     },
   }),
   recorded: ['KeyId'],

@@ -10,7 +10,7 @@ export const verifyMac = operation('VerifyMac')({
   async run({ input: { Mac, MacAlgorithm, Message }, target: { key }, hsms }) {
     const { hsm, hsmKey } = held(hsms, key)
     const valid = await hsm.verifyMac(hsmKey, MacAlgorithm, Message, Mac)
-    if (!valid) throw new Failure('KMSInvalidMacException')
+    if (!valid) throw new Failure('InvalidMac')
     return { KeyId: key.arn, MacAlgorithm, MacValid: true }
   },
 })

@@ -11,7 +11,7 @@ export const verify = operation('Verify')({
     const { Message, MessageType = 'RAW', Signature, SigningAlgorithm } = input
     const { hsm, hsmKey } = held(hsms, key)
     const valid = await hsm.verify(hsmKey, SigningAlgorithm, MessageType, Message, Signature)
-    if (!valid) throw new Failure('KMSInvalidSignatureException')
+    if (!valid) throw new Failure('InvalidSignature')
     return { KeyId: key.arn, SignatureValid: true, SigningAlgorithm }
   },
 })

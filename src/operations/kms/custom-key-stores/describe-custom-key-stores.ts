@@ -12,9 +12,9 @@ export const describeCustomKeyStores = operation('DescribeCustomKeyStores')({
     const { CustomKeyStoreId, CustomKeyStoreName } = input
     if (CustomKeyStoreId !== undefined && CustomKeyStoreName !== undefined) {
       const text = 'You can specify either CustomKeyStoreId or CustomKeyStoreName, but not both.'
-      throw new Failure('ValidationException', text)
+      throw new Failure('Validation', text)
     }
-    if ((CustomKeyStoreId ?? CustomKeyStoreName) !== undefined) throw new Failure('CustomKeyStoreNotFoundException')
+    if ((CustomKeyStoreId ?? CustomKeyStoreName) !== undefined) throw new Failure('CustomKeyStoreNotFound')
     const { records, ...rest } = await page<never>(
       input,
       { ordinary: 100, maximum: 1000 },

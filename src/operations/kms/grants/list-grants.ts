@@ -13,7 +13,7 @@ export const listGrants = operation('ListGrants')({
     const { GrantId = '', GranteePrincipal, GranteeServicePrincipal } = input
     if (GranteePrincipal !== undefined && GranteeServicePrincipal !== undefined) {
       const text = 'You can specify either GranteePrincipal or GranteeServicePrincipal, but not both.'
-      throw new Failure('ValidationException', text)
+      throw new Failure('Validation', text)
     }
     refuseServicePrincipal('GranteeServicePrincipal', GranteeServicePrincipal)
     const { records, ...rest } = await page<never>(

@@ -62,16 +62,16 @@ function kindOf({ KeySpec, CustomerMasterKeySpec, KeyUsage }: Input<'CreateKey'>
   if (KeySpec !== undefined && CustomerMasterKeySpec !== undefined) {
     const text =
       'You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.'
-    throw new Failure('ValidationException', text)
+    throw new Failure('Validation', text)
   }
   const spec = KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT'
   const usage = KeyUsage ?? (spec === 'SYMMETRIC_DEFAULT' ? 'ENCRYPT_DECRYPT' : undefined)
   if (usage === undefined) {
     const text = 'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.'
-    throw new Failure('ValidationException', text)
+    throw new Failure('Validation', text)
   }
   if (!keySpecs[spec].usages.includes(usage)) {
-    throw new Failure('ValidationException', `KeyUsage ${usage} is not compatible with KeySpec ${spec}`)
+    throw new Failure('Validation', `KeyUsage ${usage} is not compatible with KeySpec ${spec}`)
   }
   return { spec, usage }
 }
@@ -82,5 +82,5 @@ function refuseWhatIsNotBuilt({ Origin, MultiRegion, CustomKeyStoreId, XksKeyId 
     MultiRegion && 'Multi-Region keys are',
     (CustomKeyStoreId !== undefined || XksKeyId !== undefined) && 'Custom key stores are',
   ].find(Boolean)
-  if (asked) throw new Failure('UnsupportedOperationException', `${asked} not supported by this gateway.`)
+  if (asked) throw new Failure('UnsupportedOperation', `${asked} not supported by this gateway.`)
 }

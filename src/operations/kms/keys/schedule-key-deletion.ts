@@ -30,7 +30,7 @@ function outside(days: number): Failure {
   const bound =
     days < window.least ? `greater than or equal to ${window.least}` : `less than or equal to ${window.most}`
   return new Failure(
-    'ValidationException',
+    'Validation',
     `1 validation error detected: Value '${days}' at 'pendingWindowInDays' failed to satisfy constraint: Member must have value ${bound}`,
   )
 }

@@ -11,7 +11,7 @@ export const listKeyRotations = operation('ListKeyRotations')({
   target: key({
     state: 'view',
     fits: ({ spec }) => {
-      if (keySpecs[spec].type !== 'symmetric') throw new Failure('UnsupportedOperationException')
+      if (keySpecs[spec].type !== 'symmetric') throw new Failure('UnsupportedOperation')
     },
   }),
   recorded: ['KeyId', 'IncludeKeyMaterial', 'Limit', 'Marker'],
