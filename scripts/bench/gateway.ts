@@ -39,10 +39,14 @@ export class DataFolder {
     return { accessKeyId: read('aws_access_key_id'), secretAccessKey: read('aws_secret_access_key') }
   }
 
-  async serve(): Promise<BenchGateway> {
+  /** @param environment beside this process's own */
+  async serve(environment: Readonly<Record<string, string>> = {}): Promise<BenchGateway> {
     const port = await freePort()
     const args = ['--data', this.path, '--port', String(port)]
-    const child = spawn(join(root, 'scripts/start'), args, { stdio: ['ignore', 'pipe', 'ignore'] })
+    const child = spawn(join(root, 'scripts/start'), args, {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, ...environment },
+    })
     const url = await announcedUrl(child)
     return {
       url,

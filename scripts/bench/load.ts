@@ -10,12 +10,16 @@ import { type Credentials, region } from './gateway.ts'
 export interface LoadResult {
   readonly requestsPerSecond: number
   readonly requests: number
+  /** Milliseconds. */
+  readonly p50: number
+  /** Milliseconds. */
+  readonly p99: number
 }
 
-const connections = 64
+const milliseconds: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000, m: 60_000 }
 
 /** Runs wrk for a number of seconds. Throws when an answer is not 200. */
-export async function load(url: string, script: string, seconds: number): Promise<LoadResult> {
+export async function load(url: string, script: string, seconds: number, connections = 64): Promise<LoadResult> {
   const args = [
     '--threads',
     '1',
@@ -23,6 +27,7 @@ export async function load(url: string, script: string, seconds: number): Promis
     String(connections),
     '--duration',
     `${seconds}s`,
+    '--latency',
     '--script',
     script,
     url,
@@ -31,7 +36,16 @@ export async function load(url: string, script: string, seconds: number): Promis
   const refused = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)
   if (refused) throw new Error(`${refused[1]} requests to ${url} were refused`)
   const read = (expression: RegExp) => Number(expression.exec(stdout)![1])
-  return { requestsPerSecond: read(/Requests\/sec:\s+([\d.]+)/), requests: read(/(\d+) requests in/) }
+  const percentile = (percent: number) => {
+    const [, value, unit] = new RegExp(`^\\s+${percent}%\\s+([\\d.]+)(us|ms|s|m)$`, 'm').exec(stdout)!
+    return Number(value) * milliseconds[unit!]!
+  }
+  return {
+    requestsPerSecond: read(/Requests\/sec:\s+([\d.]+)/),
+    requests: read(/(\d+) requests in/),
+    p50: percentile(50),
+    p99: percentile(99),
+  }
 }
 
 /** Writes a wrk script that sends these bodies, each signed for the operation. Signatures are good for five minutes. */

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { bytesPerEncrypt } from './allocations.ts'
 import { decodeWorstBodies } from './bodies.ts'
 import { encryptAgainstEcho } from './encrypt.ts'
 import { type Figure, isReached } from './figure.ts'
@@ -11,10 +12,13 @@ import { memoryAfterAMillion } from './memory.ts'
 import { encryptAtScale } from './scale.ts'
 import { signAgainstToken } from './sign.ts'
 import { startToReady } from './start.ts'
+import { encryptOnOneConnection } from './unloaded.ts'
 
 const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   start: startToReady,
   encrypt: encryptAgainstEcho,
+  unloaded: encryptOnOneConnection,
+  allocations: bytesPerEncrypt,
   sign: signAgainstToken,
   generation: encryptDuringGeneration,
   latency: callsBehindLatency,
