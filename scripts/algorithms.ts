@@ -25,10 +25,10 @@ const shown: readonly Profile[] = [
 ].map(name => profiles.find(profile => profile.name === name)!)
 
 /** Why not, or why perhaps not. */
-function doubt({ lacks, unsure }: Profile, ...abilities: readonly Ability[]): string | undefined {
+function doubt({ lacks, mayLack }: Profile, ...abilities: readonly Ability[]): string | undefined {
   const all = [lacksOfAll as Lacks, lacks].flatMap(reasons => abilities.map(ability => reasons[ability]))
   if (all.some(reason => reason !== undefined)) return 'no'
-  return abilities.some(ability => unsure[ability] !== undefined) ? '?' : undefined
+  return abilities.some(ability => mayLack[ability] !== undefined) ? '?' : undefined
 }
 
 function cell(profile: Profile, spec: SupportedKeySpec, algorithm: Ability): string {
@@ -62,8 +62,8 @@ function tableRows(): string[] {
   )
 }
 
-function reasons({ title, lacks, unsure }: Profile): string[] {
-  const grouped = Object.entries(Object.groupBy(Object.entries({ ...lacks, ...unsure }), ([, reason]) => reason)) as [
+function reasons({ title, lacks, mayLack }: Profile): string[] {
+  const grouped = Object.entries(Object.groupBy(Object.entries({ ...lacks, ...mayLack }), ([, reason]) => reason)) as [
     string,
     [string, string][],
   ][]
@@ -82,7 +82,7 @@ function page(): string {
 What each key spec supports, and on which HSM. **Only software tokens have been tested**: SoftHSM and NSS by all tests, Kryoptic where it is
 installed. The other columns follow the vendors' documentation; run \`strongroom doctor\` to find out what yours supports.
 
-\`yes\`: on the HSM. \`worker\`: the HSM does the RSA operation, and the worker removes the padding, unless \`strictCustody\` forbids it.
+\`yes\`: on the HSM. \`worker\`: the HSM does the RSA operation, and the worker removes the padding, unless \`allowSoftwareFallback\` is false.
 \`no\`: refused with \`UnsupportedOperationException\`. \`?\`: depends on the device, see below. Messages are hashed by the worker; messages of type
 \`EXTERNAL_MU\` are refused on every HSM. An HSM without \`SYMMETRIC_DEFAULT\` cannot be used at all: the gateway needs such keys itself.
 

@@ -65,7 +65,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
     const services = { storage, hsms, clock, admitKeyPolicy, audit, outbox, authorize, metrics, log }
     const watched = { ...services, elapsed, health: readiness }
-    const steadyClock = new SteadyClock(watched, config.deletion.clockDelay * 1000)
+    const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
     const server = opened.adopt(await serveApi(limits, api, services, () => readiness.probe(), metrics), server =>
@@ -207,7 +207,7 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): (request:
   const sigv4 = new SigV4({
     service: 'kms',
     regions: new Set(Object.keys(config.regions)),
-    clockSkew: config.authentication.clockSkew * 1000,
+    clockSkew: config.authentication.maxClockSkew,
     clock,
     accessKey: id => storage.accessKeys.find(id),
     unseal: accessKey => unsealSecret(accessKey, storage, hsms),

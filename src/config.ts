@@ -3,24 +3,21 @@ import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from './errors.ts'
-import { nearestName } from './nearest-name.ts'
+import { duration, size } from './quantities.ts'
+import { describeIssue } from './schema-issue.ts'
 
 /** The configuration: read once, validated, frozen. docs/configuration.yaml explains every key. */
 
 const port = z.int().min(0).max(65535)
-const milliseconds = z.int().min(1)
-const region = z.string().regex(/^([a-z]+-){2,3}\d+$/, 'is not the name of a region')
+const region = z.string().regex(/^([a-z]+-){2,3}\d+$/, 'not a region name, such as eu-west-1')
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'is not a name: lower-case letters, digits and dashes')
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'not a valid name: use lower-case letters, digits and dashes')
 
 const token = z
   .strictObject({ label: z.string().optional(), serial: z.string().optional() })
-  .refine(
-    ({ label, serial }) => (label === undefined) !== (serial === undefined),
-    'names a label or a serial, not both',
-  )
+  .refine(({ label, serial }) => (label === undefined) !== (serial === undefined), 'set either label or serial')
 
-/** What one of several tokens with the same keys has to itself. */
+/** Settings of one token of a cluster. */
 const member = z.strictObject({
   library: z.string().exactOptional(),
   libraryParameters: z.string().optional(),
@@ -40,16 +37,16 @@ const hsm = z
     pinVariable: z.string().optional(),
     members: z.record(name, member).optional(),
     workers: z.int().min(1).max(64).default(2),
-    sessions: z.int().min(1).max(1024).optional(),
-    queue: z.int().min(1).default(1000),
-    deadline: milliseconds.default(2000),
+    sessionsPerWorker: z.int().min(1).max(1024).optional(),
+    maxQueuedCalls: z.int().min(1).default(1000),
+    callTimeout: duration('1ms', '1h').prefault('2s'),
     publicKeyOperations: z.enum(['hsm', 'gateway']).default('hsm'),
-    strictCustody: z.boolean().default(false),
+    allowSoftwareFallback: z.boolean().default(true),
     environment: z.record(z.string(), z.string()).default({}),
   })
   .refine(
     ({ pinFile, pinVariable }) => (pinFile === undefined) !== (pinVariable === undefined),
-    'has its PIN in a pinFile or in a pinVariable, one of the two',
+    'set either pinFile or pinVariable',
   )
 
 /** Exported for the test that docs/configuration.yaml leaves nothing out. */
@@ -58,33 +55,19 @@ export const schema = z.strictObject({
     .strictObject({
       host: z.string().default('127.0.0.1'),
       port: port.default(7700),
-      bodyLimit: z
-        .int()
-        .min(1024)
-        .default(192 * 1024),
-      bodyBudget: z
-        .int()
-        .min(1024 * 1024)
-        .default(32 * 1024 * 1024),
+      maxBodySize: size('1KiB').prefault('192KiB'),
+      maxBodyMemory: size('1MiB').prefault('32MiB'),
       maxConnections: z.int().min(1).default(1024),
       cors: z.boolean().default(true),
-      tls: z.strictObject({ certificate: z.string(), key: z.string() }).optional(),
+      tls: z.strictObject({ certificateFile: z.string(), keyFile: z.string() }).optional(),
     })
-    .refine(({ bodyLimit, bodyBudget }) => bodyLimit <= bodyBudget, 'has a bodyLimit over its bodyBudget')
+    .refine(({ maxBodySize, maxBodyMemory }) => maxBodySize <= maxBodyMemory, 'maxBodySize exceeds maxBodyMemory')
     .prefault({}),
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
   storage: z.strictObject({ file: z.string() }),
   audit: z.strictObject({ file: z.string() }),
-  deletion: z
-    .strictObject({
-      clockDelay: z
-        .int()
-        .min(60)
-        .max(30 * 86_400)
-        .default(86_400),
-    })
-    .prefault({}),
-  authentication: z.strictObject({ clockSkew: z.int().min(1).max(86_400).default(300) }).prefault({}),
+  deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
+  authentication: z.strictObject({ maxClockSkew: duration('1s', '24h').prefault('5m') }).prefault({}),
   hsms: z.record(name, hsm),
   regions: z.record(region, z.string()),
   log: z.strictObject({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info') }).prefault({}),
@@ -94,7 +77,7 @@ export type Config = z.infer<typeof schema>
 export type HsmConfig = z.infer<typeof hsm>
 export type MemberConfig = z.infer<typeof member>
 
-/** What the command line says instead of the file. */
+/** Command-line options that override the file. */
 export interface ListenOverrides {
   readonly host?: string | undefined
   readonly port?: number | undefined
@@ -106,28 +89,30 @@ export function readConfig(file: string, listen: ListenOverrides = {}): Config {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'cannot be read'
-    throw new OperatorError(`the configuration ${file} ${reason}`, { cause: error })
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT') throw new OperatorError(`configuration ${file} cannot be read: ${code}`, { cause: error })
+    throw new OperatorError(`no configuration ${file}: run strongroom init, or name another with --data or --config`)
   }
   return freeze(withPins(withListen(parseConfig(text, file), listen)))
 }
 
-/** Validates the text of a configuration. `file` names it in messages and anchors relative paths. */
+/** Validates the text of a configuration. `file` is its name in messages, and the base of relative paths. */
 export function parseConfig(text: string, file: string): Config {
   let written: unknown
   try {
     written = parse(text)
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0]!.replace(/:$/, '')
-    throw new OperatorError(`the configuration ${file} is not valid YAML: ${reason}`, { cause: error })
+    throw new OperatorError(`configuration ${file}: not valid YAML: ${reason}`, { cause: error })
   }
   const { success, data, error } = schema.safeParse(written)
-  if (!success) throw new OperatorError(`the configuration ${file} ${describe(error.issues[0]!)}`)
+  if (!success) throw new OperatorError(`configuration ${file}: ${describeIssue(error.issues[0]!, knownKeys)}`)
   for (const [name, hsm] of Object.entries(data.regions)) {
     if (Object.hasOwn(data.hsms, hsm)) continue
-    throw new OperatorError(`the configuration ${file} gives region ${name} the HSM ${hsm}, which is not under hsms`)
+    throw new OperatorError(`configuration ${file}: region ${name}: HSM ${hsm} is not defined under hsms`)
   }
-  if (Object.keys(data.regions).length === 0) throw new OperatorError(`the configuration ${file} names no region`)
+  if (Object.keys(data.regions).length === 0)
+    throw new OperatorError(`configuration ${file}: no regions: add at least one under regions`)
   return withAbsolutePaths(data, dirname(resolve(file)))
 }
 
@@ -138,7 +123,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     ...config,
     listen: {
       ...config.listen,
-      ...(tls && { tls: { certificate: absolute(tls.certificate), key: absolute(tls.key) } }),
+      ...(tls && { tls: { certificateFile: absolute(tls.certificateFile), keyFile: absolute(tls.keyFile) } }),
     },
     storage: { file: absolute(config.storage.file) },
     audit: { file: absolute(config.audit.file) },
@@ -153,7 +138,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
   }
 }
 
-/** Hands the variables that hold PINs on to those who log in. Throws OperatorError for one that is not set. */
+/** Passes variables that hold a PIN to the workers. Throws OperatorError for one that is not set. */
 function withPins(config: Config): Config {
   return {
     ...config,
@@ -168,14 +153,13 @@ function withPin<T extends Pick<MemberConfig, 'pinVariable' | 'environment'>>(pa
   const { pinVariable, environment } = part
   if (pinVariable === undefined) return part
   const pin = process.env[pinVariable]
-  if (pin === undefined)
-    throw new OperatorError(`the environment variable ${pinVariable}, which holds a PIN, is not set`)
+  if (pin === undefined) throw new OperatorError(`environment variable ${pinVariable} is not set: it must hold the PIN`)
   return { ...part, pinFile: undefined, environment: { ...environment, [pinVariable]: pin } }
 }
 
 type Files = Pick<MemberConfig, 'pinFile' | 'environment'>
 
-/** A variable may hold anything; a value that begins with ./ or ../ is a path. */
+/** Makes paths absolute; a variable is a path if it begins with ./ or ../. */
 function withAbsoluteFiles<T extends Files>(part: T, absolute: (path: string) => string): T {
   const { pinFile, environment } = part
   const value = (text: string) => (/^\.{1,2}\//.test(text) ? absolute(text) : text)
@@ -200,20 +184,8 @@ function freeze<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
-function describe(issue: z.core.$ZodIssue): string {
-  const path = issue.path.join('.')
-  if (issue.code !== 'unrecognized_keys') {
-    const { message } = issue.code === 'invalid_key' ? issue.issues[0]! : issue
-    return `has a mistake${path && ` at ${path}`}: ${message}`
-  }
-  const name = issue.keys[0]!
-  const nearest = nearestName(name, knownNames(issue.path))
-  const place = path ? ` under ${path}` : ''
-  return `has an unknown key ${name}${place}${nearest ? `; did you mean ${nearest}?` : ''}`
-}
-
-/** Names that may stand where a path leads. */
-function knownNames(path: readonly PropertyKey[]): readonly string[] {
+/** Keys that are valid at a path. */
+function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   let at: unknown = schema
   for (const step of path) at = memberOf(at, step)
   const inner = unwrap(at)
@@ -240,14 +212,14 @@ function unwrap(type: unknown): unknown {
 }
 
 const administratorKey = z.object({
-  accessKeyId: z.string().regex(/^[A-Za-z0-9_]{3,128}$/, 'is not 3 to 128 letters and digits'),
-  secretAccessKey: z.string().min(8, 'has fewer than 8 characters').max(128, 'has more than 128 characters'),
+  accessKeyId: z.string().regex(/^[A-Za-z0-9_]{3,128}$/, 'must be 3 to 128 letters and digits'),
+  secretAccessKey: z.string().min(8, 'must have at least 8 characters').max(128, 'must have at most 128 characters'),
 })
 
-/** Environment variables that give the administrator its access key at the first run. */
+/** Environment variables that set the access key of an administrator when it is created. */
 export const administratorVariables = ['STRONGROOM_ADMIN_ACCESS_KEY_ID', 'STRONGROOM_ADMIN_SECRET_ACCESS_KEY'] as const
 
-/** The access key that the environment gives to the administrator, if it does. Throws OperatorError. */
+/** Undefined when the environment sets none. Throws OperatorError. */
 export function administratorKeyFromEnvironment(): z.infer<typeof administratorKey> | undefined {
   const [idName, secretName] = administratorVariables
   const { [idName]: accessKeyId, [secretName]: secretAccessKey } = process.env
@@ -257,6 +229,6 @@ export function administratorKeyFromEnvironment(): z.infer<typeof administratorK
   const issue = error.issues[0]!
   const name = issue.path[0] === 'accessKeyId' ? idName : secretName
   throw new OperatorError(
-    `the environment variable ${name} ${issue.code === 'invalid_type' ? 'is missing' : issue.message}`,
+    `environment variable ${name} ${issue.code === 'invalid_type' ? 'is not set' : issue.message}`,
   )
 }

@@ -11,7 +11,8 @@ const src = join(root, 'src')
 /** A part is a file or a folder directly in src. Files named here are the only ones of their part that may be imported. */
 const mayImport: Record<string, readonly string[]> = {
   errors: [],
-  'nearest-name': [],
+  'schema-issue': [],
+  quantities: [],
   'shell-quoted': [],
   'private-files': ['errors', 'shell-quoted'],
   wipe: [],
@@ -19,7 +20,7 @@ const mayImport: Record<string, readonly string[]> = {
   authorization: ['model', 'errors'],
   authentication: ['model', 'errors'],
   audit: ['model', 'errors'],
-  hsm: ['model', 'errors', 'nearest-name'],
+  hsm: ['model', 'errors', 'schema-issue'],
   storage: ['model', 'errors'],
   services: ['hsm/hsm', 'storage/storage', 'authorization', 'audit/audit', 'outbox'],
   outbox: ['audit/audit', 'audit/entry', 'storage/storage', 'services', 'errors'],
@@ -32,7 +33,7 @@ const mayImport: Record<string, readonly string[]> = {
   log: ['services'],
   metrics: ['hsm/hsm', 'services'],
   server: ['pipeline', 'apis/api', 'services', 'readiness', 'log', 'private-files', 'errors'],
-  config: ['errors', 'nearest-name'],
+  config: ['errors', 'quantities', 'schema-issue'],
   assemble: ['*'],
   cli: ['*'],
   main: ['cli', 'errors'],

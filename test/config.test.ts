@@ -26,7 +26,7 @@ function mistakeInText(text: string): string {
   } catch (error) {
     expect(error).toBeInstanceOf(OperatorError)
     expect((error as Error).message).not.toContain('\n')
-    return (error as Error).message.replace('the configuration strongroom.yaml ', '')
+    return (error as Error).message.replace('configuration strongroom.yaml: ', '')
   }
   return 'no mistake'
 }
@@ -55,30 +55,61 @@ describe('a configuration', () => {
   })
 
   it.each([
-    [{ lisen: {} }, 'has an unknown key lisen; did you mean listen?'],
-    [{ listen: { prot: 1 } }, 'has an unknown key prot under listen; did you mean port?'],
-    [{ listen: { tls: { certificate: 'a', kye: 'b' } } }, /^has a/],
-    [{ hsms: { a: { pinfile: 'pin' } } }, /^has a mistake at hsms\.a\./],
+    [{ lisen: {} }, 'unknown key lisen; did you mean listen?'],
+    [{ listen: { prot: 1 } }, 'unknown key prot under listen; did you mean port?'],
+    [{ listen: { tls: { certificateFile: 'a', keyFiel: 'b' } } }, /^unknown key|^listen/],
+    [{ hsms: { a: { pinfile: 'pin' } } }, /^hsms\.a\./],
     [
       { hsms: { softhsm: { ...least.hsms.softhsm, members: { a: { libary: '/lib.so' } } } } },
-      'has an unknown key libary under hsms.softhsm.members.a; did you mean library?',
+      'unknown key libary under hsms.softhsm.members.a; did you mean library?',
     ],
-    [{ zzzzzzzz: 1 }, 'has an unknown key zzzzzzzz'],
-    [{ listen: { port: 77000 } }, /^has a mistake at listen\.port: /],
-    [
-      { listen: { bodyLimit: 2 ** 21, bodyBudget: 2 ** 20 } },
-      'has a mistake at listen: has a bodyLimit over its bodyBudget',
-    ],
-    [{ regions: {} }, 'names no region'],
-    [{ regions: { useast1: 'softhsm' } }, 'has a mistake at regions.useast1: is not the name of a region'],
-    [{ regions: { 'us-east-1': 'b' } }, 'gives region us-east-1 the HSM b, which is not under hsms'],
-    [{ hsms: { 'A B': least.hsms.softhsm } }, /^has a mistake at hsms\.A B: is not a name/],
+    [{ zzzzzzzz: 1 }, 'unknown key zzzzzzzz'],
+    [{ listen: { port: 77000 } }, /^listen\.port: too big/],
+    [{ listen: { maxBodySize: '2MiB', maxBodyMemory: '1MiB' } }, 'listen: maxBodySize exceeds maxBodyMemory'],
+    [{ regions: {} }, 'no regions: add at least one under regions'],
+    [{ regions: { useast1: 'softhsm' } }, 'regions.useast1: not a region name, such as eu-west-1'],
+    [{ regions: { 'us-east-1': 'b' } }, 'region us-east-1: HSM b is not defined under hsms'],
+    [{ hsms: { 'A B': least.hsms.softhsm } }, /^hsms\.A B: not a valid name/],
+    [{ hsms: { softhsm: { ...least.hsms.softhsm, callTimeOut: '2s' } } }, /did you mean callTimeout\?$/],
     [
       { hsms: { softhsm: { ...least.hsms.softhsm, token: { label: 'a', serial: 'b' } } } },
-      'has a mistake at hsms.softhsm.token: names a label or a serial, not both',
+      'hsms.softhsm.token: set either label or serial',
     ],
   ])('with the mistake %j is refused in one line', (change, message) => {
     expect(mistakeIn(change)).toEqual(typeof message === 'string' ? message : expect.stringMatching(message))
+  })
+
+  it.each([
+    ['2s', 2000],
+    ['250ms', 250],
+    ['1m', 60_000],
+  ])('reads the duration %s as %i ms', (callTimeout, milliseconds) => {
+    const hsms = { softhsm: { ...least.hsms.softhsm, callTimeout } }
+    expect(parseConfig(stringify({ ...least, hsms }), 'strongroom.yaml').hsms.softhsm!.callTimeout).toBe(milliseconds)
+  })
+
+  it.each([2000, '2', '2 s', '2sec', '-2s', '1.5s', 's', '0s', '2h', '99999999999s', '', null, true])(
+    'refuses the duration %j, and says how one is written',
+    callTimeout => {
+      const mistake = mistakeIn({ hsms: { softhsm: { ...least.hsms.softhsm, callTimeout } } })
+      expect(mistake).toMatch(/^hsms\.softhsm\.callTimeout: (not a duration: .*250ms|must be between 1ms and 1h)$/)
+    },
+  )
+
+  it.each([
+    ['1024B', 1024],
+    ['192KiB', 196_608],
+    ['1MiB', 1_048_576],
+  ])('reads the size %s as %i bytes', (maxBodySize, bytes) => {
+    expect(parseConfig(stringify({ ...least, listen: { maxBodySize } }), 'strongroom.yaml').listen.maxBodySize).toBe(
+      bytes,
+    )
+  })
+
+  it.each([196_608, '192', '192KB', '192k', '1B', '1.5MiB'])('refuses the size %j', maxBodySize => {
+    expect(mistakeIn({ listen: { maxBodySize } })).toMatch(
+      /^listen\.maxBodySize: (not a size: .*192KiB|must be between)/,
+    )
   })
 
   const regions = partitions.flatMap(partition => partition.regions)
@@ -93,13 +124,13 @@ describe('a configuration', () => {
   it.each([...pseudoRegions, 'us-east', 'us-east-1a', 'US-EAST-1', 'us_east_1'])('may not serve %j', region => {
     const name = JSON.stringify(region)
     const text = `${stringify({ ...least, regions: undefined })}regions: { ${name}: softhsm, us-east-1: softhsm }`
-    expect(mistakeInText(text)).toBe(`has a mistake at regions.${region}: is not the name of a region`)
+    expect(mistakeInText(text)).toBe(`regions.${region}: not a region name, such as eu-west-1`)
   })
 
   it.each([
-    ['', /^has a mistake: /],
-    ['- list', /^has a mistake: /],
-    ['listen: {', /^is not valid YAML: .* at line \d+, column \d+$/],
+    ['', /^invalid input: /],
+    ['- list', /^invalid input: /],
+    ['listen: {', /^not valid YAML: .* at line \d+, column \d+$/],
   ])('that reads %j is refused in one line', (text, message) => {
     expect(mistakeInText(text)).toMatch(message)
   })
@@ -128,7 +159,7 @@ describe('the sample', () => {
       .replace('    pinVariable:', '    # pinVariable:')
     const config = parseConfig(everything, '/sample/configuration.yaml')
     expect(config.hsms.softhsm!.libraryParameters).toBe("configdir='sql:/etc/nss'")
-    expect(config.listen.tls).toEqual({ certificate: '/sample/tls.crt', key: '/sample/tls.key' })
+    expect(config.listen.tls).toEqual({ certificateFile: '/sample/tls.crt', keyFile: '/sample/tls.key' })
     expect(config.metrics.port).toBe(config.listen.port + 1)
   })
 })

@@ -6,10 +6,10 @@ import type { Figure } from './figure.ts'
 
 /** The worst bodies of every shape, at the default limit: how long the slowest holds up everybody else while it is read. */
 export async function decodeWorstBodies(): Promise<Figure> {
-  const { bodyLimit } = schema.parse({ storage: { file: '' }, audit: { file: '' }, hsms: {}, regions: {} }).listen
+  const { maxBodySize } = schema.parse({ storage: { file: '' }, audit: { file: '' }, hsms: {}, regions: {} }).listen
   let value = 0
   let details = ''
-  for (const { operation, what, body } of worstBodies(bodyLimit)) {
+  for (const { operation, what, body } of worstBodies(maxBodySize)) {
     const time = fastest(3, () => decode(operation, body))
     if (time <= value) continue
     value = time

@@ -91,7 +91,14 @@ class RemoteHsm {
     const profile = join(this.#softHsm.directory, 'remote.yaml')
     writeFileSync(profile, 'name: remote\nbasedOn: generic\nmode: asynchronous\n')
     const { library } = this.#faults
-    return connectHsm({ ...this.#softHsm.options, library, environment: this.#environment, profile, sessions, workers })
+    return connectHsm({
+      ...this.#softHsm.options,
+      library,
+      environment: this.#environment,
+      profile,
+      sessionsPerWorker: sessions,
+      workers,
+    })
   }
 
   /** Calls a second of as many processes as there are workers, without a gateway: what the machine and the library allow. */

@@ -62,7 +62,7 @@ function secretFiles({ storage, audit, listen, hsms }: Config): string[] {
     .flatMap(hsm => [hsm, ...Object.values(hsm.members ?? {})])
     .flatMap(({ pinFile }) => (pinFile === undefined ? [] : [pinFile, securityOfficerPinFile(pinFile)]))
   const database = ['', '-wal', '-shm', '-journal'].map(suffix => storage.file + suffix)
-  return [...database, audit.file, ...pinFiles, ...(listen.tls ? [listen.tls.key] : [])]
+  return [...database, audit.file, ...pinFiles, ...(listen.tls ? [listen.tls.keyFile] : [])]
 }
 
 /** Writes the files of a data folder that runs on SoftHSM, each unless it is there: configuration, SoftHSM's own, PIN. */

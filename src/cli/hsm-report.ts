@@ -31,12 +31,15 @@ const ivs = {
 } as const
 
 function surveyLines(survey: Survey): [string, string | undefined][] {
-  const { gcm, longestAad, tellsLocal, sessions, latency } = survey
+  const { gcm, longestAad, reportsCkaLocal, sessions, latency } = survey
   return [
     ['IV of AES-GCM', gcm && `${ivs[gcm.iv]} (mechanism 0x${gcm.mechanism.toString(16)})`],
     ['longest AAD', gcm && `${longestAad} bytes tried`],
     ['RSAES-OAEP', oaep(survey)],
-    ['CKA_LOCAL', tellsLocal ? undefined : 'not true of a key that was made on the HSM, so it is not asked of any'],
+    [
+      'CKA_LOCAL',
+      reportsCkaLocal ? undefined : 'not true of a key that was made on the HSM, so it is not asked of any',
+    ],
     ['sessions', sessions === mostSessions ? `${sessions} or more` : `${sessions}`],
     [
       'latency',

@@ -90,7 +90,7 @@ function isComplete({ hsms }: Config, storage: Storage, account: string | undefi
 /** Tokens of hardware are created by their vendor's tools. */
 async function provision({ token, ...hsm }: HsmConfig): Promise<void> {
   const { pinFile } = hsm
-  if (!profileOf(hsm.profile).provisions || token.label === undefined || pinFile === undefined) return
+  if (!profileOf(hsm.profile).canInitializeToken || token.label === undefined || pinFile === undefined) return
   const securityOfficerPinFile = ensureSecurityOfficerPin(pinFile)
   await provisionHsm({ ...hsm, pinFile, tokenLabel: token.label, securityOfficerPinFile })
 }

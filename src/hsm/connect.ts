@@ -18,7 +18,9 @@ export interface HsmOptions extends WorkersOptions {
 /** Rejects with an OperatorError of one line when the HSM cannot be used. */
 export async function connectHsm({ publicKeyOperations, members, ...options }: HsmOptions): Promise<Hsm> {
   const backend =
-    members === undefined ? new Workers(options) : new Cluster(options.name, tokens(options, members), options.deadline)
+    members === undefined
+      ? new Workers(options)
+      : new Cluster(options.name, tokens(options, members), options.callTimeout)
   try {
     await backend.start()
   } catch (error) {
@@ -26,8 +28,8 @@ export async function connectHsm({ publicKeyOperations, members, ...options }: H
     throw error
   }
   const verifies = publicKeyOperations === 'gateway'
-  // A worker knows what the HSM cannot decrypt: in strict custody that is not encrypted either.
-  return new HsmClient(backend, { verifies, encrypts: verifies && !options.strictCustody })
+  // Without the fallback the HSM may be unable to decrypt what the gateway encrypted: only the worker knows.
+  return new HsmClient(backend, { verifies, encrypts: verifies && options.allowSoftwareFallback })
 }
 
 /** Before there is a canary key, no token can prove that it holds the keys of the others: only the first is used. */

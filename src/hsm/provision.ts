@@ -21,8 +21,8 @@ export interface ProvisionOptions {
  * OperatorError of one line.
  */
 export async function provisionHsm({ environment, ...argument }: ProvisionOptions): Promise<'created' | 'present'> {
-  const { name, provisions } = profileOf(argument.profile)
-  if (!provisions)
+  const { name, canInitializeToken } = profileOf(argument.profile)
+  if (!canInitializeToken)
     throw new OperatorError(`A token of the HSM profile "${name}" is created with its vendor's tools, not here.`)
   return runChild('worker/provisioner', argument, environment)
 }

@@ -10,7 +10,7 @@ import type { RawExchange, Respond } from './router.ts'
 
 /** What a connection needs of its listener. */
 export interface ConnectionHost {
-  readonly bodyLimit: number
+  readonly maxBodySize: number
   readonly budget: BodyBudget
   readonly closing: boolean
   readonly respond: Respond
@@ -73,7 +73,7 @@ export class Connection {
   /** A request whose headers have come. */
   take(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     if (this.socket.destroyed || this.#refusal || this.#endedAt !== undefined) return
-    const body = new Body(request, this.#host.bodyLimit, this.#host.budget)
+    const body = new Body(request, this.#host.maxBodySize, this.#host.budget)
     const exchange = { request, response, expectsContinue, body }
     if (!this.#current) {
       this.#begin(exchange)

@@ -11,9 +11,9 @@ import type { RawExchange, Respond } from './router.ts'
 
 export interface ConnectionLimits {
   /** Bytes of a request body. */
-  readonly bodyLimit: number
+  readonly maxBodySize: number
   /** Bytes of the request bodies of all connections together. */
-  readonly bodyBudget: number
+  readonly maxBodyMemory: number
   readonly maxConnections: number
 }
 
@@ -21,7 +21,7 @@ export interface ConnectionLimits {
 const waitingLimit = 10_000
 
 export class Connections implements ConnectionHost {
-  readonly bodyLimit: number
+  readonly maxBodySize: number
   readonly budget: BodyBudget
   readonly #maximum: number
   readonly #respond: Respond
@@ -39,13 +39,13 @@ export class Connections implements ConnectionHost {
   #closingSince: number | undefined
 
   constructor(
-    { bodyLimit, bodyBudget, maxConnections }: ConnectionLimits,
+    { maxBodySize, maxBodyMemory, maxConnections }: ConnectionLimits,
     respond: Respond,
     log: Log,
     metrics?: ConnectionMetrics,
   ) {
-    this.bodyLimit = bodyLimit
-    this.budget = new BodyBudget(bodyBudget)
+    this.maxBodySize = maxBodySize
+    this.budget = new BodyBudget(maxBodyMemory)
     this.#maximum = maxConnections
     this.#respond = respond
     this.#log = log

@@ -66,7 +66,7 @@ function json(status: number, body: object): ApiResponse {
 }
 
 /** Few ask for the metrics, and those send nothing. */
-const metricsLimits = { bodyLimit: 1, bodyBudget: 64, maxConnections: 16 }
+const metricsLimits = { maxBodySize: 1, maxBodyMemory: 64, maxConnections: 16 }
 
 export async function serveMetrics(address: Address, text: () => Promise<string>, log: Log): Promise<RunningServer> {
   const router = new Router(async ({ failure }) => plain(failure?.status ?? 404, failure?.message ?? 'Not found'))

@@ -8,8 +8,8 @@ import type { Log } from '../services.ts'
 
 /** Paths of PEM files. */
 export interface TlsFiles {
-  readonly certificate: string
-  readonly key: string
+  readonly certificateFile: string
+  readonly keyFile: string
 }
 
 export interface TlsPair {
@@ -18,13 +18,13 @@ export interface TlsPair {
 }
 
 /** Reads both files. Throws OperatorError when they cannot be read, do not fit each other, or others can read the key. */
-export function readTlsPair({ certificate, key }: TlsFiles): TlsPair {
-  checkSecretFile(key)
-  const pair = { cert: readPem(certificate), key: readPem(key) }
+export function readTlsPair({ certificateFile, keyFile }: TlsFiles): TlsPair {
+  checkSecretFile(keyFile)
+  const pair = { cert: readPem(certificateFile), key: readPem(keyFile) }
   try {
     createSecureContext(pair)
   } catch (error) {
-    const message = `the TLS files ${certificate} and ${key} cannot be used: ${(error as Error).message}`
+    const message = `the TLS files ${certificateFile} and ${keyFile} cannot be used: ${(error as Error).message}`
     throw new OperatorError(message, { cause: error })
   }
   return pair
@@ -57,7 +57,7 @@ export function renewTls(server: Server, files: TlsFiles, log: Log): TlsRenewal 
     try {
       known = versionOf(files)
       server.setSecureContext(readTlsPair(files))
-      log.info({ certificate: files.certificate }, 'TLS certificate reloaded')
+      log.info({ certificate: files.certificateFile }, 'TLS certificate reloaded')
     } catch (error) {
       log.error({ err: error }, 'TLS certificate could not be reloaded, the previous one is still served')
     }
@@ -69,8 +69,8 @@ export function renewTls(server: Server, files: TlsFiles, log: Log): TlsRenewal 
 }
 
 /** Changes when one of the files is replaced, written, or given to others or another mode. */
-function versionOf({ certificate, key }: TlsFiles): string {
-  const versions = [certificate, key].map(file => {
+function versionOf({ certificateFile, keyFile }: TlsFiles): string {
+  const versions = [certificateFile, keyFile].map(file => {
     const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
     return stat && `${stat.ino} ${stat.size} ${stat.ctimeNs}`
   })

@@ -37,7 +37,7 @@ const inData = (name: string) => join(data, name)
 
 beforeAll(async () => {
   installation = await install()
-  installation.configure(config => (config.listen.tls = { certificate: 'tls.crt', key: 'tls.key' }))
+  installation.configure(config => (config.listen.tls = { certificateFile: 'tls.crt', keyFile: 'tls.key' }))
   writeFileSync(join(installation.folder, 'tls.key'), 'not a key', { mode: 0o600 })
   data = join(installation.folder, '../', `${installation.folder}-copy`)
 })

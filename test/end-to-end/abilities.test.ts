@@ -49,7 +49,9 @@ beforeAll(async () => {
   ]
   const profile = ['name: old', 'basedOn: softhsm2', `lacks: {${lacks.join(', ')}}`]
   writeFileSync(join(installation.folder, 'old.yaml'), profile.join('\n'), { mode: 0o600 })
-  installation.configure(({ hsms }) => Object.assign(hsms.softhsm!, { profile: './old.yaml', strictCustody: true }))
+  installation.configure(({ hsms }) =>
+    Object.assign(hsms.softhsm!, { profile: './old.yaml', allowSoftwareFallback: false }),
+  )
   gateway = await serve(installation)
   kms = gateway.client()
 }, 60_000)
@@ -185,7 +187,7 @@ describe('what the HSM cannot do is refused by name, with the reason', () => {
   it('padding that the worker would have to remove in strict custody', async () => {
     const input = { KeyId: keys.rsa.KeyId, Plaintext, EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' } as const
     expect(await refusal(kms.encrypt({ ...input, DryRun: true }))).toBe(
-      'UnsupportedOperationException: Algorithm RSAES_OAEP_SHA_256 is not supported by this HSM: it does not know the padding, and strictCustody is on.',
+      'UnsupportedOperationException: Algorithm RSAES_OAEP_SHA_256 is not supported by this HSM: it does not support the padding, and allowSoftwareFallback is false.',
     )
   })
 

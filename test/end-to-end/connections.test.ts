@@ -148,7 +148,10 @@ it('a caller who does not end the headers is refused, on record', async () => {
 describe.each(['http', 'https'])('SIGTERM over %s', scheme => {
   it('ends the gateway, whatever its callers are waiting for, and SIGHUP does not', { timeout: 90_000 }, async ctx => {
     ctx.skip(scheme === 'https' && !hasOpenssl, 'openssl is not installed: it makes the certificate')
-    const files = { certificate: join(installation.folder, 'tls.crt'), key: join(installation.folder, 'tls.key') }
+    const files = {
+      certificateFile: join(installation.folder, 'tls.crt'),
+      keyFile: join(installation.folder, 'tls.key'),
+    }
     if (scheme === 'https') makeCertificate(files)
     await gateway.stop()
     installation.configure(({ listen }) => {

@@ -40,10 +40,10 @@ export interface WrittenHsm {
 }
 
 export interface WrittenConfig {
-  listen: { host: string; port: number; bodyLimit?: number; tls?: { certificate: string; key: string } }
+  listen: { host: string; port: number; maxBodySize?: string; tls?: { certificateFile: string; keyFile: string } }
   storage: { file: string }
   audit: { file: string }
-  authentication?: { clockSkew: number }
+  authentication?: { maxClockSkew: string }
   hsms: Record<string, WrittenHsm>
   regions: Record<string, string>
   [section: string]: unknown

@@ -8,7 +8,7 @@ let gateway: Gateway
 beforeAll(async () => {
   installation = await install({ workers: 2 })
   // On a machine with other things to do a late answer is not a false one.
-  installation.configure(({ hsms }) => void Object.assign(hsms.softhsm!, { deadline: 20_000 }))
+  installation.configure(({ hsms }) => void Object.assign(hsms.softhsm!, { callTimeout: '20s' }))
   gateway = await serve(installation)
 })
 afterAll(async () => {

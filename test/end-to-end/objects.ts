@@ -14,10 +14,10 @@ export async function objectsOn({ folder }: Installation): Promise<readonly HsmO
     pinFile: join(folder, 'pin'),
     environment: { SOFTHSM2_CONF: join(folder, 'softhsm2.conf') },
     workers: 1,
-    queue: 1,
-    deadline: 5000,
+    maxQueuedCalls: 1,
+    callTimeout: 5000,
     publicKeyOperations: 'hsm',
-    strictCustody: false,
+    allowSoftwareFallback: true,
   })
   const objects = await hsm.objects()
   await hsm.close()

@@ -6,7 +6,7 @@ import { refusal } from './requests.ts'
 
 const modest = '444455556666'
 /** Beside the two that are made at a time. */
-const queue = 2
+const maxQueuedCalls = 2
 const asked = 10
 
 let installation: Installation
@@ -15,7 +15,7 @@ let gateway: Gateway
 beforeAll(async () => {
   installation = await install({ accounts: [home, modest], workers: 2 })
   // A busy machine takes long for such a key; how long is not what is tested.
-  installation.configure(({ hsms }) => void Object.assign(hsms.softhsm!, { queue, deadline: 10_000 }))
+  installation.configure(({ hsms }) => void Object.assign(hsms.softhsm!, { maxQueuedCalls, callTimeout: '10s' }))
   gateway = await serve(installation)
 })
 afterAll(async () => {
@@ -42,8 +42,10 @@ describe('a tenant that floods the HSM with RSA_4096 keys', () => {
     }
     await Promise.all([work(), work()].map(loop => loop.catch(error => failures.push(String(error)))))
     const outcomes = await Promise.all(flood)
-    expect(outcomes.filter(outcome => outcome?.startsWith('ThrottlingException'))).toHaveLength(asked - 2 - queue)
-    expect(outcomes.filter(outcome => !outcome?.startsWith('ThrottlingException'))).toHaveLength(2 + queue)
+    expect(outcomes.filter(outcome => outcome?.startsWith('ThrottlingException'))).toHaveLength(
+      asked - 2 - maxQueuedCalls,
+    )
+    expect(outcomes.filter(outcome => !outcome?.startsWith('ThrottlingException'))).toHaveLength(2 + maxQueuedCalls)
     expect(outcomes.filter(outcome => /Unavailable|Internal/.test(String(outcome)))).toEqual([])
     expect(failures).toEqual([])
     expect(served).toBeGreaterThan(3)

@@ -41,12 +41,12 @@ describe('a mistake', () => {
 
   type Row = readonly [what: string, change: (config: WrittenConfig) => void, says: string]
   const rows: readonly Row[] = [
-    ['no-profile', config => Object.assign(softhsm(config), { profile: 'none' }), 'There is no HSM profile "none"'],
+    ['no-profile', config => Object.assign(softhsm(config), { profile: 'none' }), 'unknown HSM profile "none"'],
     ['no-library', config => (softhsm(config).library = '/nowhere/lib.so'), 'Cannot load the PKCS#11 library: '],
     ['no-token', config => (softhsm(config).token.label = 'elsewhere'), 'There is no token with label "elsewhere"'],
     ['no-pin', config => (softhsm(config).pinFile = 'none'), 'Cannot read the PIN file '],
-    ['no-tls', config => (config.listen.tls = { certificate: 'none.crt', key: 'none.key' }), 'the TLS file '],
-    ['bad-tls', config => (config.listen.tls = { certificate: 'pin', key: 'pin' }), 'the TLS files '],
+    ['no-tls', config => (config.listen.tls = { certificateFile: 'none.crt', keyFile: 'none.key' }), 'the TLS file '],
+    ['bad-tls', config => (config.listen.tls = { certificateFile: 'pin', keyFile: 'pin' }), 'the TLS files '],
     ['bad-audit', config => (config.audit.file = 'strongroom.yaml'), 'is not an audit journal'],
     ['no-audit', config => (config.audit.file = 'none/audit.jsonl'), 'no such file or directory'],
     ['bad-storage', config => (config.storage.file = 'strongroom.yaml'), 'is not a SQLite database'],
@@ -88,7 +88,7 @@ describe('a gateway with TLS', () => {
     const openssl = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost'
     const names = ['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', 'tls.key', '-out', 'tls.crt']
     execFileSync('openssl', [...openssl.split(' '), ...names], { cwd: installation.folder, stdio: 'pipe' })
-    installation.configure(config => (config.listen.tls = { certificate: 'tls.crt', key: 'tls.key' }))
+    installation.configure(config => (config.listen.tls = { certificateFile: 'tls.crt', keyFile: 'tls.key' }))
     const gateway = await serve(installation)
     try {
       expect(gateway.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)

@@ -47,14 +47,14 @@ describe('NSS softokn', () => {
     expect(survey).toMatchObject({
       gcm: { iv: 'caller' },
       oaepHashes: ['sha1', 'sha256'],
-      copyable: true,
-      signRecover: true,
-      tellsLocal: false,
-      badCiphertext: ['CKR_ARGUMENTS_BAD'],
+      supportsCkaCopyable: true,
+      supportsCkaSignRecover: true,
+      reportsCkaLocal: false,
+      invalidCiphertextCodes: ['CKR_ARGUMENTS_BAD'],
       forgeable: false,
     })
-    const { lacks, badSignature } = profileOf('nss')
-    expect(badSignature).toEqual(expect.arrayContaining([...survey!.badSignature]))
+    const { lacks, invalidSignatureCodes } = profileOf('nss')
+    expect(invalidSignatureCodes).toEqual(expect.arrayContaining([...survey!.invalidSignatureCodes]))
     expect(Object.keys(survey!.lacks).sort()).toEqual(
       ['ML_KEM_512', 'ML_KEM_768', 'ML_KEM_1024', 'SM2', ...Object.keys(lacks)].sort(),
     )

@@ -15,7 +15,7 @@ export function createNss(): SoftHsm {
     tokenLabel: 'NSS Certificate DB',
     profile: 'nss',
     // Each use of a key reads the database.
-    deadline: 30_000,
+    callTimeout: 30_000,
     environment: {},
   }
   const script = join(import.meta.dirname, 'nss-token.ts')

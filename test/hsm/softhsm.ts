@@ -40,10 +40,10 @@ export function emptySoftHsm(): SoftHsm {
     pinFile,
     profile: 'softhsm2',
     workers: 2,
-    queue: 1000,
-    deadline: 2000,
+    maxQueuedCalls: 1000,
+    callTimeout: 2000,
     publicKeyOperations: 'hsm',
-    strictCustody: false,
+    allowSoftwareFallback: true,
     environment: { SOFTHSM2_CONF: configuration },
   }
   const remove = () => rmSync(directory, { recursive: true, force: true })

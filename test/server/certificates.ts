@@ -1,13 +1,14 @@
 /** Certificates for tests, made by openssl. */
 import { execFileSync, spawnSync } from 'node:child_process'
+import type { TlsFiles } from '../../src/server/tls.ts'
 
 export const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 
 /** Writes a new self-signed certificate and its key. */
-export function makeCertificate({ certificate, key }: { certificate: string; key: string }): void {
+export function makeCertificate({ certificateFile, keyFile }: TlsFiles): void {
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-  execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', certificate], {
+  execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', keyFile, '-out', certificateFile], {
     stdio: 'ignore',
   })
 }

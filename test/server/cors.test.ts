@@ -39,7 +39,7 @@ const services = {
 async function start({ cors }: { cors: boolean }): Promise<void> {
   called = []
   broken = undefined
-  const limits = { bodyLimit: 1024, bodyBudget: 65_536, maxConnections: 10 }
+  const limits = { maxBodySize: 1024, maxBodyMemory: 65_536, maxConnections: 10 }
   const readiness = async () => ({ ready: true, parts: {} })
   server = await serveApi({ host: '127.0.0.1', port: 0, cors, ...limits }, api, services, readiness)
 }

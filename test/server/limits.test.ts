@@ -38,7 +38,7 @@ async function start(options: Partial<ListenerOptions> = {}): Promise<void> {
     connectionClosed() {},
     connectionCut: (reason: string) => void cut.push(reason),
   }
-  const limits = { bodyLimit: 10_000, bodyBudget: 50_000, maxConnections: 100 }
+  const limits = { maxBodySize: 10_000, maxBodyMemory: 50_000, maxConnections: 100 }
   server = await listen({ host: '127.0.0.1', port: 0, ...limits, respond: measure, metrics, log, ...options })
 }
 

@@ -63,7 +63,7 @@ const services = {
   log: { error() {}, warn() {}, info() {} },
 } as unknown as PathServices
 
-const limits = { bodyLimit: 2048, bodyBudget: 65_536, maxConnections: 100, cors: false }
+const limits = { maxBodySize: 2048, maxBodyMemory: 65_536, maxConnections: 100, cors: false }
 let server: RunningServer
 let api: PatientApi
 

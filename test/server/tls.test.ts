@@ -6,18 +6,19 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { listen, type RunningServer } from '../../src/server/listener.ts'
+import type { TlsFiles } from '../../src/server/tls.ts'
 import { hasOpenssl, makeCertificate } from './certificates.ts'
 import { open } from './raw-requests.ts'
 
 /** A certificate is renewed while the listener runs. */
 
 let folder: string
-let files: { certificate: string; key: string }
+let files: TlsFiles
 let server: RunningServer | undefined
 const errors: string[] = []
 const log = { error: (_: object, message: string) => void errors.push(message), warn() {}, info() {} }
 
-const pair = (name: string) => ({ certificate: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) })
+const pair = (name: string) => ({ certificateFile: join(folder, `${name}.crt`), keyFile: join(folder, `${name}.key`) })
 const fingerprint = (file: string) => new X509Certificate(readFileSync(file)).fingerprint256
 
 beforeAll(() => {
@@ -36,13 +37,13 @@ async function start(): Promise<RunningServer> {
   errors.length = 0
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
   put('first')
-  const limits = { bodyLimit: 10, bodyBudget: 100, maxConnections: 10 }
+  const limits = { maxBodySize: 10, maxBodyMemory: 100, maxConnections: 10 }
   const respond = async () => ({ status: 200, headers: {}, body: 'ok' })
   server = await listen({ host: '127.0.0.1', port: 0, tls: files, ...limits, respond, log })
   return server
 }
 
-function put(name: string, parts: readonly ('certificate' | 'key')[] = ['certificate', 'key']): void {
+function put(name: string, parts: readonly (keyof TlsFiles)[] = ['certificateFile', 'keyFile']): void {
   for (const part of parts) {
     // As tools do that renew: a new file takes the place of the old one.
     copyFileSync(pair(name)[part], `${files[part]}.new`)
@@ -64,10 +65,10 @@ describe.skipIf(!hasOpenssl)('a renewed certificate (made by openssl)', () => {
   it('is served to new connections within 10 seconds, and open ones go on', async () => {
     await start()
     const before = await open(server!.url)
-    expect(await served()).toBe(fingerprint(pair('first').certificate))
+    expect(await served()).toBe(fingerprint(pair('first').certificateFile))
     put('second')
     vi.advanceTimersByTime(10_000)
-    expect(await served()).toBe(fingerprint(pair('second').certificate))
+    expect(await served()).toBe(fingerprint(pair('second').certificateFile))
     before.write(ask)
     expect(String(await once(before, 'data'))).toMatch(/^HTTP\/1\.1 200 OK/)
     before.destroy()
@@ -78,30 +79,30 @@ describe.skipIf(!hasOpenssl)('a renewed certificate (made by openssl)', () => {
     const { reload } = await start()
     put('second')
     reload()
-    expect(await served()).toBe(fingerprint(pair('second').certificate))
+    expect(await served()).toBe(fingerprint(pair('second').certificateFile))
   })
 
   it.each<[string, () => void]>([
-    ['is there without its key', () => put('second', ['certificate'])],
-    ['is no certificate', () => writeFileSync(files.certificate, 'nonsense')],
-    ['is empty', () => writeFileSync(files.certificate, '')],
-    ['is gone', () => rmSync(files.certificate)],
-    ['has a key that is none', () => writeFileSync(files.key, 'nonsense')],
+    ['is there without its key', () => put('second', ['certificateFile'])],
+    ['is no certificate', () => writeFileSync(files.certificateFile, 'nonsense')],
+    ['is empty', () => writeFileSync(files.certificateFile, '')],
+    ['is gone', () => rmSync(files.certificateFile)],
+    ['has a key that is none', () => writeFileSync(files.keyFile, 'nonsense')],
     [
       'has a key that others can read',
       () => {
         put('second')
-        chmodSync(files.key, 0o644)
+        chmodSync(files.keyFile, 0o644)
       },
     ],
   ])('that %s changes nothing, is told, and is taken up once it is whole', async (_, spoil) => {
     await start()
     spoil()
     vi.advanceTimersByTime(30_000)
-    expect(await served()).toBe(fingerprint(pair('first').certificate))
+    expect(await served()).toBe(fingerprint(pair('first').certificateFile))
     expect(errors).toEqual(['TLS certificate could not be reloaded, the previous one is still served'])
     put('second')
     vi.advanceTimersByTime(10_000)
-    expect(await served()).toBe(fingerprint(pair('second').certificate))
+    expect(await served()).toBe(fingerprint(pair('second').certificateFile))
   })
 })

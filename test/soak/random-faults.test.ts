@@ -20,7 +20,7 @@ const seed = Number(process.env.STRONGROOM_SOAK_SEED ?? Date.now() % 2 ** 31)
 const mode = process.env.STRONGROOM_SOAK_MODE ?? 'synchronous'
 /** Only in this share of the time workers are lost, so that some live long enough to show what grows. */
 const graveShare = 0.6
-const deadline = 2000
+const callTimeout = 2000
 const workers = 2
 /** More sessions than two workers ever have. */
 const mostSessions = 100
@@ -35,7 +35,7 @@ beforeAll(async () => {
   const folder = join(installation.folder, 'faults')
   mkdirSync(folder)
   faults = new FaultHsm(folder)
-  writeFileSync(join(folder, 'soak.yaml'), `name: soak\nbasedOn: softhsm2\nmode: ${mode}\nsessions: 8\n`)
+  writeFileSync(join(folder, 'soak.yaml'), `name: soak\nbasedOn: softhsm2\nmode: ${mode}\nsessionsPerWorker: 8\n`)
   installation.configure(({ hsms }) => {
     Object.assign(hsms.softhsm!, { library: faults.library, profile: './faults/soak.yaml' })
     Object.assign(hsms.softhsm!.environment, faults.environment())
@@ -131,6 +131,6 @@ it(`${minutes} minutes of random faults, seed ${seed}, mode ${mode}`, async () =
   expect(sessions).toBeLessThan(mostSessions)
   // An operation asks the HSM twice at the most, and a creation has five times as much time.
   const { CreateKey, ...others } = slowest
-  expect(Math.max(...Object.values(others))).toBeLessThan(2 * deadline + 1000)
-  expect(CreateKey).toBeLessThan(5 * deadline + 1000)
+  expect(Math.max(...Object.values(others))).toBeLessThan(2 * callTimeout + 1000)
+  expect(CreateKey).toBeLessThan(5 * callTimeout + 1000)
 })

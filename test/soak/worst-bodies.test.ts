@@ -65,7 +65,7 @@ async function answeredWithin(milliseconds: number, { answered }: Clients): Prom
 async function requests(): Promise<Signed[]> {
   const kms = gateway.client({ account: tenant })
   const { KeyId } = (await kms.createKey({})).KeyMetadata!
-  const { bodyLimit } = schema.parse({ storage: { file: '' }, audit: { file: '' }, hsms: {}, regions: {} }).listen
+  const { maxBodySize } = schema.parse({ storage: { file: '' }, audit: { file: '' }, hsms: {}, regions: {} }).listen
   const short = (count: number) => Array.from({ length: count }, (_, index) => index.toString(36))
   const principal = { AWS: `arn:aws:iam::${tenant}:root` }
   const statement = { Effect: 'Allow', Principal: principal, Action: 'kms:*', Resource: '*' }
@@ -78,7 +78,7 @@ async function requests(): Promise<Signed[]> {
     ['UpdateKeyDescription', { Description: 'ü'.repeat(8192) }],
     ['DescribeKey', {}],
   ]
-  const illegal = [...worstBodies(bodyLimit)].filter((_, index) => index % Math.round(1 / share) === 0)
+  const illegal = [...worstBodies(maxBodySize)].filter((_, index) => index % Math.round(1 / share) === 0)
   const credentials = installation.credentials[tenant]!
   const sign = (target: string, body: unknown) => signed({ url: gateway.url, credentials, target, body })
   const all: Signed[] = []

@@ -29,14 +29,14 @@ export interface Survey extends Capabilities {
   readonly trials: readonly Trial[]
   /** Those of RSAES-OAEP that the token knows. For the others the worker takes the padding away. */
   readonly oaepHashes: Profile['oaepHashes']
-  readonly modifiable: boolean
-  readonly copyable: boolean
-  readonly signRecover: boolean
-  readonly tellsLocal: boolean
+  readonly supportsCkaModifiable: boolean
+  readonly supportsCkaCopyable: boolean
+  readonly supportsCkaSignRecover: boolean
+  readonly reportsCkaLocal: boolean
   /** What C_Decrypt answers to a wrong ciphertext, where the standard has another name for that. */
-  readonly badCiphertext: readonly string[]
+  readonly invalidCiphertextCodes: readonly string[]
   /** The same of C_Verify and the signature of another message. */
-  readonly badSignature: readonly string[]
+  readonly invalidSignatureCodes: readonly string[]
   /** The token decrypts what was tampered with. */
   readonly forgeable: boolean
   /** Bytes of the longest AAD that was tried and works. */

@@ -55,8 +55,8 @@ class Surveyor {
   readonly #lacks: Lacks
   readonly #mechanisms: ReadonlySet<number>
   readonly #oaepHashes = new Set<'sha1' | 'sha256'>()
-  readonly #badCiphertext = new Set<string>()
-  readonly #badSignature = new Set<string>()
+  readonly #invalidCiphertextCodes = new Set<string>()
+  readonly #invalidSignatureCodes = new Set<string>()
   #gcm: Gcm | undefined
   #forgeable = false
   #longestAad = 0
@@ -64,7 +64,7 @@ class Surveyor {
   constructor(connection: Connection, profile: Profile) {
     this.#connection = connection
     // Nobody else keeps the HSM busy: what a profile takes for throttling is an answer here.
-    this.#profile = { ...profile, throttling: [] }
+    this.#profile = { ...profile, throttlingCodes: [] }
     this.#mechanisms = new Set(connection.cryptoki.mechanisms(connection.slot))
     // Either of two mechanisms is enough to try RSAES-OAEP.
     const oaepHashes = this.#mechanisms.has(pkcs11js.CKM_RSA_PKCS_OAEP) ? (['sha1', 'sha256'] as const) : []
@@ -83,12 +83,12 @@ class Surveyor {
       lacks: { ...lacksIn(trials), ...pairs },
       trials,
       oaepHashes: [...this.#oaepHashes],
-      modifiable: await this.#understands(pkcs11js.CKA_MODIFIABLE),
-      copyable: await this.#understands(pkcs11js.CKA_COPYABLE),
-      signRecover: await this.#understandsSignRecover(trials),
-      tellsLocal: await this.#tellsLocal(),
-      badCiphertext: [...this.#badCiphertext],
-      badSignature: [...this.#badSignature],
+      supportsCkaModifiable: await this.#understands(pkcs11js.CKA_MODIFIABLE),
+      supportsCkaCopyable: await this.#understands(pkcs11js.CKA_COPYABLE),
+      supportsCkaSignRecover: await this.#understandsSignRecover(trials),
+      reportsCkaLocal: await this.#reportsCkaLocal(),
+      invalidCiphertextCodes: [...this.#invalidCiphertextCodes],
+      invalidSignatureCodes: [...this.#invalidSignatureCodes],
       forgeable: this.#forgeable,
       longestAad: this.#longestAad,
       sessions: this.#sessions(),
@@ -153,7 +153,7 @@ class Surveyor {
     }
     const { forged, codes } = await tamperedSealing(this.#connection, key, gcm)
     this.#forgeable = forged
-    for (const code of codes) this.#badCiphertext.add(code)
+    for (const code of codes) this.#invalidCiphertextCodes.add(code)
     return this.#tried(encryption(this.#connection.cryptoki, key, gcm))
   }
 
@@ -165,7 +165,7 @@ class Surveyor {
     if (onToken.refusal === undefined) {
       this.#oaepHashes.add(hash)
       const { forged, codes } = await tamperedBlocks(this.#connection, key, algorithm)
-      for (const code of codes) this.#badCiphertext.add(code)
+      for (const code of codes) this.#invalidCiphertextCodes.add(code)
       return forged ? { refusal: 'it decrypts a block that was tampered with' } : onToken
     }
     return hash === 'sha1' ? onToken : this.#tried(decryption(cryptoki, key, algorithm, false))
@@ -175,7 +175,7 @@ class Surveyor {
     const tried = await this.#tried(signature(this.#connection.cryptoki, key, algorithm))
     if (tried.refusal !== undefined) return tried
     const { forged, codes } = await tamperedMessage(this.#connection, key, algorithm)
-    for (const code of codes) this.#badSignature.add(code)
+    for (const code of codes) this.#invalidSignatureCodes.add(code)
     return forged ? { refusal: 'it takes the signature of another message for right' } : tried
   }
 
@@ -216,10 +216,10 @@ class Surveyor {
     return pairs.length > 0
   }
 
-  async #tellsLocal(): Promise<boolean> {
+  async #reportsCkaLocal(): Promise<boolean> {
     const { cryptoki, session } = this.#connection
     const read = ({ key }: TrialKey) => cryptoki.attribute(session, key, pkcs11js.CKA_LOCAL)[0] === 1
-    return (await this.#withKey(secretKey, [], read)) ?? this.#profile.tellsLocal
+    return (await this.#withKey(secretKey, [], read)) ?? this.#profile.reportsCkaLocal
   }
 
   /** Undefined where the token refuses such a key, or what it is used for. */

@@ -8,22 +8,30 @@ import type { Survey } from './findings.ts'
 /** @param basedOn the profile that it was inspected with, as the configuration names it */
 export function writtenProfile(name: string, basedOn: string, survey: Survey): string {
   const base = profileOf(basedOn)
-  const { gcm, oaepHashes, modifiable, copyable, signRecover, tellsLocal, lacks } = survey
+  const {
+    gcm,
+    oaepHashes,
+    supportsCkaModifiable,
+    supportsCkaCopyable,
+    supportsCkaSignRecover,
+    reportsCkaLocal,
+    lacks,
+  } = survey
   const profile: Profile = {
     ...base,
     name,
     title: name,
-    sessions: Math.max(1, Math.min(base.sessions, survey.sessions)),
+    sessionsPerWorker: Math.max(1, Math.min(base.sessionsPerWorker, survey.sessions)),
     ...(gcm && { gcmIv: gcm.iv, gcmMechanism: gcm.mechanism }),
-    badCiphertext: [...new Set([...base.badCiphertext, ...survey.badCiphertext])],
-    badSignature: [...new Set([...base.badSignature, ...survey.badSignature])],
+    invalidCiphertextCodes: [...new Set([...base.invalidCiphertextCodes, ...survey.invalidCiphertextCodes])],
+    invalidSignatureCodes: [...new Set([...base.invalidSignatureCodes, ...survey.invalidSignatureCodes])],
     oaepHashes,
-    modifiable,
-    copyable,
-    signRecover,
-    tellsLocal,
+    supportsCkaModifiable,
+    supportsCkaCopyable,
+    supportsCkaSignRecover,
+    reportsCkaLocal,
     lacks,
-    unsure: {},
+    mayLack: {},
   }
   return profileText(
     profile,

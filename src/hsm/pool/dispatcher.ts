@@ -11,7 +11,7 @@ import type { Undone, WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions extends FleetOptions {
   /** Calls that may wait for a worker, and calls that make keys; one more is refused with Throttling. */
-  readonly queue: number
+  readonly maxQueuedCalls: number
   readonly observe?: ((call: HsmCall) => void) | undefined
 }
 
@@ -44,8 +44,8 @@ export class Workers implements Backend, FleetEvents {
   constructor(options: WorkersOptions) {
     this.name = options.name
     this.#options = options
-    this.#queue = new FairQueue(options.queue)
-    this.#generations = new FairQueue(options.queue)
+    this.#queue = new FairQueue(options.maxQueuedCalls)
+    this.#generations = new FairQueue(options.maxQueuedCalls)
     this.#fleet = new Fleet(options, this)
   }
 
@@ -144,7 +144,7 @@ export class Workers implements Backend, FleetEvents {
       return Promise.reject(unavailable(new Error('The HSM was closed.')).failure)
     }
     const startedAt = performance.now()
-    const time = this.#options.deadline * deadlineFactor(name)
+    const time = this.#options.callTimeout * deadlineFactor(name)
     this.#pending++
     return new Promise((resolve, reject) => {
       const call: Call = {

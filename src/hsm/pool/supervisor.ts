@@ -21,7 +21,7 @@ export interface FleetOptions extends WorkerOptions {
   /** Number of worker processes; two, so that one can die. Of one that the profile wants alone, a second one is a spare. */
   readonly workers: number
   /** Milliseconds within which a call is answered. */
-  readonly deadline: number
+  readonly callTimeout: number
   /** Bytes of the IVs that other tokens with the same keys make, once one of them is ready: a token that makes others is not used. */
   readonly ivLength?: (() => number | undefined) | undefined
   readonly log?:
@@ -80,11 +80,11 @@ export class Fleet implements WorkerEvents, SilentWorkers {
       isSingle: this.#profile.singleProcess,
       keepsSpare: options.workers > this.#active,
     })
-    this.#logins = new Logins(loginFactor * options.deadline, {
+    this.#logins = new Logins(loginFactor * options.callTimeout, {
       isStopped: () => this.#isStopped,
       tried: (worker, failure) => this.#logInTried(worker, failure),
     })
-    this.#silence = new SilenceWatch(options.deadline, this)
+    this.#silence = new SilenceWatch(options.callTimeout, this)
   }
 
   /** Those that take calls, or will when they have done some. */
@@ -233,7 +233,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     if (this.#workers.length > 0) return
     const tooLong = () => this.#setDown('unavailable', new Error('No worker could be started yet.'))
     clearTimeout(this.#patience)
-    this.#patience = setTimeout(tooLong, this.#options.deadline).unref()
+    this.#patience = setTimeout(tooLong, this.#options.callTimeout).unref()
   }
 
   async #replace(): Promise<void> {
@@ -282,7 +282,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     const worker = this.#processes.take()
     this.#starting = worker
     try {
-      await this.#processes.open(worker, loginFactor * this.#options.deadline)
+      await this.#processes.open(worker, loginFactor * this.#options.callTimeout)
       const { mode, capabilities } = await worker.ready
       this.#checkForm(capabilities.gcm?.iv)
       this.lacks = capabilities.lacks

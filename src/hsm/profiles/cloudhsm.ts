@@ -8,15 +8,15 @@ export const cloudhsm = profile({
   gcmMechanism: 0x8000_1087,
   gcmIv: 'prepend12',
   /** User Guide, "HSM throttling". */
-  throttling: ['CKR_FUNCTION_FAILED'],
+  throttlingCodes: ['CKR_FUNCTION_FAILED'],
   /** Not among the attributes that the User Guide lists. */
-  copyable: false,
+  supportsCkaCopyable: false,
   /** User Guide, "PKCS #11 library attributes": of RSA keys only, and another name for CKA_SIGN. */
-  signRecover: false,
+  supportsCkaSignRecover: false,
   lacks: {
     ...because('no ML-DSA in the User Guide', mlDsa),
     ECC_NIST_EDWARDS25519: 'no EdDSA in the User Guide',
     ECDH: 'only with the X9.63 key derivation, never the raw secret',
   },
-  unsure: { GenerateDataKeyPair: 'private keys may not be readable in plaintext' },
+  mayLack: { GenerateDataKeyPair: 'private keys may not be readable in plaintext' },
 })

@@ -9,10 +9,9 @@ export function profileOf(name: string): Profile {
   return name.startsWith('/') ? readProfile(name, builtIn) : builtIn(name)
 }
 
-/** Throws an OperatorError that names the profiles there are. */
 function builtIn(name: string): Profile {
   const profile = profiles.find(profile => profile.name === name)
   if (profile !== undefined) return profile
   const names = profiles.map(({ name }) => name).join(', ')
-  throw new OperatorError(`There is no HSM profile "${name}"; there are: ${names}.`)
+  throw new OperatorError(`unknown HSM profile "${name}": use one of ${names}, or the path of a file`)
 }

@@ -6,8 +6,8 @@ export const kryoptic = profile({
   title: 'Kryoptic',
   mode: 'synchronous',
   /** A wrong block of RSAES-OAEP. */
-  badCiphertext: ['CKR_DEVICE_ERROR'],
-  provisions: true,
+  invalidCiphertextCodes: ['CKR_DEVICE_ERROR'],
+  canInitializeToken: true,
   /** A handle that another process made stale answers CKR_GENERAL_ERROR. */
   singleProcess: true,
   lacks: { ECC_SECG_P256K1: 'no secp256k1' },

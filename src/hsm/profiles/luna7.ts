@@ -6,7 +6,7 @@ export const luna7 = profile({
   title: 'Thales Luna 7',
   /** Outside FIPS mode. In it the HSM makes the IV, `append16`, which the probe finds. */
   gcmIv: 'caller',
-  unsure: {
+  mayLack: {
     ...because('depends on the firmware', [...mlDsa, 'ECC_NIST_EDWARDS25519', 'ECC_SECG_P256K1']),
     GenerateDataKeyPair: 'not in FIPS mode, where private keys are not readable in plaintext',
     ECDH: 'not in FIPS mode, where secrets are not readable in plaintext',

@@ -4,10 +4,10 @@ import { because, mlDsa, profile } from './profile.ts'
 export const nshield = profile({
   name: 'nshield',
   title: 'Entrust nShield',
-  badCiphertext: ['CKR_FUNCTION_FAILED'],
+  invalidCiphertextCodes: ['CKR_FUNCTION_FAILED'],
   /** Unless CKNFAST_ASSUME_SINGLE_PROCESS is 0, a process does not see what others create. */
   singleProcess: true,
-  unsure: {
+  mayLack: {
     ...because('depends on the firmware', [...mlDsa, 'ECC_NIST_EDWARDS25519', 'ECC_SECG_P256K1']),
     ...because('the library refuses what is not sensitive, unless its security assurances are overridden', [
       'GenerateDataKeyPair',

@@ -8,13 +8,13 @@ export const nss = profile({
   title: 'NSS softokn',
   mode: 'synchronous',
   /** A block of RSA that is no less than the modulus. */
-  badCiphertext: ['CKR_ARGUMENTS_BAD'],
+  invalidCiphertextCodes: ['CKR_ARGUMENTS_BAD'],
   /** A signature of RSASSA-PKCS1-v1_5 over another message: the answer is that of whatever went wrong before, or the latter. */
-  badSignature: ['CKR_ARGUMENTS_BAD', 'CKR_DATA_LEN_RANGE', 'CKR_KEY_SIZE_RANGE', 'CKR_DEVICE_ERROR'],
+  invalidSignatureCodes: ['CKR_ARGUMENTS_BAD', 'CKR_DATA_LEN_RANGE', 'CKR_KEY_SIZE_RANGE', 'CKR_DEVICE_ERROR'],
   /** The database refuses it with CKR_GENERAL_ERROR. */
-  copyable: false,
+  supportsCkaCopyable: false,
   /** It is false of every key that is made, and anybody may write it. */
-  tellsLocal: false,
+  reportsCkaLocal: false,
   lacks: {
     ...because('no ML-DSA', mlDsa),
     ECC_SECG_P256K1: 'no secp256k1',

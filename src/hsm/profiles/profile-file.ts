@@ -1,17 +1,17 @@
-/** Profiles in YAML files, for HSMs that have none here: the flags of profiles/profile.ts, each as it is there unless it is given. */
+/** Profiles in YAML files, for HSMs without a built-in one: the flags of profiles/profile.ts that differ from those of `basedOn`. */
 import { readFileSync } from 'node:fs'
 import { Document, parse, type Scalar } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from '../../errors.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
-import { nearestName } from '../../nearest-name.ts'
+import { describeIssue } from '../../schema-issue.ts'
 import { returnCodes } from '../return-codes.ts'
 import type { Profile } from './profile.ts'
 
 const specs = Object.keys(keySpecs) as SupportedKeySpec[]
 
-/** Everything that a profile may say of an HSM. */
+/** Everything that a profile can declare unsupported. */
 export const abilities: readonly Ability[] = [
   ...new Set<Ability>([
     ...specs,
@@ -22,30 +22,30 @@ export const abilities: readonly Ability[] = [
 ]
 
 const text = z.string().min(1)
-const codes = z.array(z.string().refine(code => Object.hasOwn(returnCodes, code), 'is not a return code of PKCS#11'))
+const codes = z.array(z.string().refine(code => Object.hasOwn(returnCodes, code), 'not a return code of PKCS#11'))
 const reasons = z.partialRecord(z.enum(abilities), text)
 
 const flags = {
   name: text,
   title: text,
   mode: z.enum(['measured', 'synchronous', 'asynchronous', 'threads']),
-  sessions: z.int().min(1).max(1024),
+  sessionsPerWorker: z.int().min(1).max(1024),
   gcmIv: z.enum(['caller', 'writeback12', 'prepend12', 'append16']),
   gcmMechanism: z.int().min(0).max(0xffff_ffff),
-  badCiphertext: codes,
-  badSignature: codes,
-  throttling: codes,
+  invalidCiphertextCodes: codes,
+  invalidSignatureCodes: codes,
+  throttlingCodes: codes,
   oaepHashes: z.array(z.enum(['sha1', 'sha256'])),
-  modifiable: z.boolean(),
-  copyable: z.boolean(),
-  signRecover: z.boolean(),
-  tellsLocal: z.boolean(),
-  provisions: z.boolean(),
+  supportsCkaModifiable: z.boolean(),
+  supportsCkaCopyable: z.boolean(),
+  supportsCkaSignRecover: z.boolean(),
+  reportsCkaLocal: z.boolean(),
+  canInitializeToken: z.boolean(),
   singleProcess: z.boolean(),
-  copiesRsaKeys: z.boolean(),
-  searches: z.int().min(1).max(100),
+  generatesRsaKeysInSession: z.boolean(),
+  tokenSearchAttempts: z.int().min(1).max(100),
   lacks: reasons,
-  unsure: reasons,
+  mayLack: reasons,
 } satisfies { readonly [Flag in keyof Profile]: z.ZodType<Profile[Flag]> }
 
 const schema = z
@@ -54,32 +54,24 @@ const schema = z
   .required({ name: true })
   .extend({ basedOn: text.default('generic') })
 
-/** @param builtIn finds the profile that the file is based on */
+/** @param builtIn finds the profile that the file is based on. Throws an OperatorError of one line. */
 export function readProfile(file: string, builtIn: (name: string) => Profile): Profile {
   let written: unknown
   try {
     written = parse(readFileSync(file, 'utf8'))
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw new OperatorError(`Cannot read the HSM profile ${file}: ${code ?? message.split('\n')[0]}.`, { cause: error })
+    throw new OperatorError(`cannot read the HSM profile ${file}: ${code ?? message.split('\n')[0]}`, { cause: error })
   }
   const { success, data, error } = schema.safeParse(written)
-  if (!success) throw new OperatorError(`The HSM profile ${file} ${described(error.issues[0]!)}`)
+  const known = (path: readonly PropertyKey[]) => (path.length === 0 ? Object.keys(schema.shape) : abilities)
+  if (!success) throw new OperatorError(`HSM profile ${file}: ${describeIssue(error.issues[0]!, known)}`)
   const { basedOn, ...given } = data
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   return Object.freeze({ ...builtIn(basedOn), title: given.name, ...set })
 }
 
-function described(issue: z.core.$ZodIssue): string {
-  const path = issue.path.join('.')
-  if (issue.code !== 'unrecognized_keys') return `has a mistake${path && ` at ${path}`}: ${issue.message}.`
-  const [name] = issue.keys
-  const known = path === '' ? Object.keys(schema.shape) : abilities
-  const nearest = nearestName(name!, known)
-  return `has an unknown key ${name}${path && ` under ${path}`}${nearest ? `; did you mean ${nearest}?` : '.'}`
-}
-
-/** The text of a file that states every flag, so that it stays what it is. */
+/** A file with every flag, so that it does not change when a default does. */
 export function profileText(profile: Profile, comment: string): string {
   const ordered = Object.fromEntries(Object.keys(flags).map(flag => [flag, profile[flag as keyof Profile]]))
   const document = new Document(ordered)

@@ -1,10 +1,10 @@
-/** What differs between makes of HSM, as flags: the rest of the code never asks for the vendor. */
+/** What differs between HSMs, as flags: no other code depends on the vendor. */
 import type { Ability, Lacks } from '../../model/keys/ability.ts'
 
 /**
- * Who makes the IV of an AES-GCM encryption, and where it is then.
- * `caller`: it is drawn from the HSM's generator and handed over. The HSM makes the others: `writeback12` writes 12 bytes into the
- * zeroed buffer it is given, `prepend12` puts 12 bytes before the ciphertext, `append16` puts 16 bytes behind the tag.
+ * Who generates the IV of an AES-GCM encryption, and where it is returned.
+ * `caller`: the worker, with C_GenerateRandom. In the other forms the HSM does: `writeback12` writes 12 bytes into the zeroed buffer
+ * of the parameters, `prepend12` puts 12 bytes before the ciphertext, `append16` puts 16 bytes after the tag.
  */
 export type GcmIv = 'caller' | 'writeback12' | 'prepend12' | 'append16'
 
@@ -14,82 +14,82 @@ export const gcmIvLengths = { caller: 12, writeback12: 12, prepend12: 12, append
   number
 >
 
-/** Bytes of the tag of AES-GCM: always all 128 bits, though tokens accept shorter ones. */
+/** Bytes of the tag of AES-GCM: always 128 bits, though tokens accept shorter ones. */
 export const gcmTagLength = 16
 
 export interface Profile {
   readonly name: string
-  /** For people: the make. */
+  /** The product, for people. */
   readonly title: string
   /** How a worker calls the library: see mode.ts. `measured`: whatever is fastest when the worker starts. */
   readonly mode: 'measured' | 'synchronous' | 'asynchronous' | 'threads'
-  /** Sessions of each worker, which is its calls in flight, in every mode but `synchronous`. */
-  readonly sessions: number
+  /** Concurrent calls of each worker, in every mode but `synchronous`. */
+  readonly sessionsPerWorker: number
   readonly gcmIv: GcmIv
   /** CKM_* of AES-GCM. */
   readonly gcmMechanism: number
-  /** Return codes of C_Decrypt, beyond those the standard names, that stand for a ciphertext that is not right. */
-  readonly badCiphertext: readonly string[]
-  /** The same of C_Verify and a signature. */
-  readonly badSignature: readonly string[]
-  /** Return codes that stand for more calls than the HSM can take now, beyond those the standard names. */
-  readonly throttling: readonly string[]
-  /** Hashes with which the token knows RSAES-OAEP. */
+  /** Return codes of C_Decrypt that mean an invalid ciphertext, beyond those of the standard. */
+  readonly invalidCiphertextCodes: readonly string[]
+  /** Return codes of C_Verify that mean an invalid signature, beyond those of the standard. */
+  readonly invalidSignatureCodes: readonly string[]
+  /** Return codes that mean that the HSM is overloaded, beyond those of the standard. */
+  readonly throttlingCodes: readonly string[]
+  /** Hashes of RSAES-OAEP that the token supports. */
   readonly oaepHashes: readonly ('sha1' | 'sha256')[]
-  /** CKA_MODIFIABLE is understood: keys are made with it false. */
-  readonly modifiable: boolean
-  /** CKA_COPYABLE (PKCS#11 v2.40) is understood: keys are made with it false. */
-  readonly copyable: boolean
-  /** CKA_SIGN_RECOVER is understood of every private key: they are made with it false, where the token would take it for granted. */
-  readonly signRecover: boolean
+  /** Keys are created with CKA_MODIFIABLE false. */
+  readonly supportsCkaModifiable: boolean
+  /** Keys are created with CKA_COPYABLE (PKCS#11 v2.40) false. */
+  readonly supportsCkaCopyable: boolean
+  /** Private keys are created with CKA_SIGN_RECOVER false; the token may set it otherwise. */
+  readonly supportsCkaSignRecover: boolean
   /**
-   * CKA_LOCAL is true of keys that were made on the token, and of no others. Where it says nothing, it is left out of the custody of a
-   * key: that the key was born there then follows from CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE, false for what was brought in.
+   * CKA_LOCAL is true for keys generated on the token, and only for them. If not, custody checks ignore it: that the key was generated
+   * there then follows from CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE, which are false for imported keys.
    */
-  readonly tellsLocal: boolean
-  /** Anyone may create a token with C_InitToken: `strongroom init` does so when it is not there yet. */
-  readonly provisions: boolean
+  readonly reportsCkaLocal: boolean
+  /** C_InitToken needs no vendor tool: `strongroom init` creates the token if it is missing. */
+  readonly canInitializeToken: boolean
   /**
-   * The library keeps an index of the token's objects in each process, and misses what other processes write: only one worker has the
-   * token open at a time, and another one is kept as a spare that opens it when the first is gone.
+   * The library keeps an index of the token's objects in each process, and misses what other processes write: one worker has the token
+   * open at a time, and another is a spare that opens it when the first is lost.
    */
   readonly singleProcess: boolean
   /**
-   * An RSA key is made in the session and then copied to the token: making it takes long, and the library does not bear that a token
-   * object appears beside other calls. The copy is in the same custody, but may be copied again on the token.
+   * An RSA key is generated as a session object and then copied to the token: generation is slow, and the library fails if a token object
+   * appears during other calls. The copy has the same protection, but may be copied again on the token.
    */
-  readonly copiesRsaKeys: boolean
-  /** How often a starting process looks for its token before it is said not to be there. */
-  readonly searches: number
-  /** What the make cannot do, each with the reason: it is refused, and not tried. */
+  readonly generatesRsaKeysInSession: boolean
+  /** How often a starting process looks for its token before it reports it missing. */
+  readonly tokenSearchAttempts: number
+  /** What the HSM cannot do, each with the reason: refused without being tried. */
   readonly lacks: Lacks
   /** What depends on firmware or settings, or is not known, each with the reason: the mechanism list and the probe decide. */
-  readonly unsure: Lacks
+  readonly mayLack: Lacks
 }
 
 /** PKCS#11 v2.40, CKM_AES_GCM. */
 const aesGcm = 0x1087
 
-/** Those of a token that follows the standard and lies behind a network. */
+/** A network HSM that follows the standard. */
 const defaults = {
   mode: 'measured',
-  sessions: 16,
+  sessionsPerWorker: 16,
   gcmIv: 'caller',
   gcmMechanism: aesGcm,
-  badCiphertext: [],
-  badSignature: [],
-  throttling: [],
+  invalidCiphertextCodes: [],
+  invalidSignatureCodes: [],
+  throttlingCodes: [],
   oaepHashes: ['sha1', 'sha256'],
-  modifiable: true,
-  copyable: true,
-  signRecover: true,
-  tellsLocal: true,
-  provisions: false,
+  supportsCkaModifiable: true,
+  supportsCkaCopyable: true,
+  supportsCkaSignRecover: true,
+  reportsCkaLocal: true,
+  canInitializeToken: false,
   singleProcess: false,
-  copiesRsaKeys: false,
-  searches: 1,
+  generatesRsaKeysInSession: false,
+  tokenSearchAttempts: 1,
   lacks: {},
-  unsure: {},
+  mayLack: {},
 } as const satisfies Omit<Profile, 'name' | 'title'>
 
 export function profile(flags: Pick<Profile, 'name' | 'title'> & Partial<Profile>): Profile {

@@ -6,17 +6,17 @@ export const softhsm2 = profile({
   title: 'SoftHSM 2',
   mode: 'synchronous',
   /** A wrong tag or AAD; 2.7 answers CKR_ENCRYPTED_DATA_INVALID. */
-  badCiphertext: ['CKR_GENERAL_ERROR'],
+  invalidCiphertextCodes: ['CKR_GENERAL_ERROR'],
   oaepHashes: ['sha1'],
-  provisions: true,
+  canInitializeToken: true,
   /**
    * Each process reads the folder of the token again when the number in its file `generation` has changed (OSToken::index). A process that
    * creates an object raises that number and remembers it as read (Generation::commit), so objects that another process has added since
    * stay unknown to it; and one that is read half-written stays invalid for good (ObjectFile::refresh).
    */
   singleProcess: true,
-  copiesRsaKeys: true,
+  generatesRsaKeysInSession: true,
   /** While another process logs in, the token's file is being rewritten and the token seems not to be there. */
-  searches: 20,
+  tokenSearchAttempts: 20,
   lacks: because('no ML-DSA', mlDsa),
 })

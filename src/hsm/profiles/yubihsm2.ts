@@ -5,16 +5,16 @@ export const yubihsm2 = profile({
   name: 'yubihsm2',
   title: 'YubiHSM 2',
   /** It has 16 for everyone; two workers share them. */
-  sessions: 7,
+  sessionsPerWorker: 7,
   /** The User Guide does not say that it is understood; the device cannot do it. */
-  signRecover: false,
+  supportsCkaSignRecover: false,
   lacks: {
     ...because('no ML-DSA', mlDsa),
     SYMMETRIC_DEFAULT: 'no AES-GCM: so it cannot hold the keys of the gateway either',
     HMAC_224: 'no SHA-224',
     GenerateDataKeyPair: 'private keys are never readable in plaintext',
   },
-  unsure: {
+  mayLack: {
     ECC_NIST_EDWARDS25519: 'the device has it; whether its PKCS#11 library does depends on the version',
     ECDH: 'the device has it; whether the raw secret can be read is not known',
   },

@@ -4,14 +4,19 @@ import type { Profile } from '../profiles/profile.ts'
 import { CryptokiError, failureFrom } from '../return-codes.ts'
 import { type Awaitable, whenFailed } from '../worker/awaitable.ts'
 
-export function isBadCiphertext(error: unknown, { badCiphertext }: Pick<Profile, 'badCiphertext'>): boolean {
+export function isBadCiphertext(
+  error: unknown,
+  { invalidCiphertextCodes }: Pick<Profile, 'invalidCiphertextCodes'>,
+): boolean {
   if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') return false
-  return saysSo(error) || badCiphertext.includes(error.returnCode)
+  return saysSo(error) || invalidCiphertextCodes.includes(error.returnCode)
 }
 
 /** Beyond what Cryptoki.verify takes for an answer. */
-function isBadSignature(error: unknown, { badSignature }: Pick<Profile, 'badSignature'>): boolean {
-  return error instanceof CryptokiError && error.function === 'C_Verify' && badSignature.includes(error.returnCode)
+function isBadSignature(error: unknown, { invalidSignatureCodes }: Pick<Profile, 'invalidSignatureCodes'>): boolean {
+  return (
+    error instanceof CryptokiError && error.function === 'C_Verify' && invalidSignatureCodes.includes(error.returnCode)
+  )
 }
 
 /** With a return code that means nothing else. */

@@ -48,15 +48,21 @@ export function gcmOf({ gcm, lacks }: Capabilities): Gcm {
 /**
  * What a profile and the token's list of mechanisms leave out.
  *
- * @param strictCustody see the configuration
+ * @param allowSoftwareFallback see the configuration
  */
-export function lacksOf({ lacks, oaepHashes }: Profile, mechanisms: ReadonlySet<number>, strictCustody = false): Lacks {
+export function lacksOf(
+  { lacks, oaepHashes }: Profile,
+  mechanisms: ReadonlySet<number>,
+  allowSoftwareFallback = true,
+): Lacks {
   const missing = Object.entries(needs(oaepHashes)).filter(([, mechanism]) => !mechanisms.has(mechanism))
   const absent = ([ability, mechanism]: [string, number]) => [ability, absence(ability, mechanism)]
-  const forbidden = strictCustody ? oaepAlgorithms.filter(name => !oaepHashes.includes(oaepHash(name))) : []
+  const forbidden = allowSoftwareFallback ? [] : oaepAlgorithms.filter(name => !oaepHashes.includes(oaepHash(name)))
   return {
     ...Object.fromEntries(missing.map(absent)),
-    ...Object.fromEntries(forbidden.map(name => [name, 'it does not know the padding, and strictCustody is on'])),
+    ...Object.fromEntries(
+      forbidden.map(name => [name, 'it does not support the padding, and allowSoftwareFallback is false']),
+    ),
     ...lacks,
     ...lacksOfAll,
   }

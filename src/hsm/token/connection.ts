@@ -107,7 +107,7 @@ function initialise(cryptoki: Cryptoki, parameters: string | undefined): void {
 /** Rejects with an OperatorError that names the tokens that are there. */
 export async function findToken(cryptoki: Cryptoki, address: TokenAddress, profile: Profile): Promise<SlotToken> {
   let seen: readonly SlotToken[] = []
-  for (let search = 1; search <= profile.searches; search++) {
+  for (let search = 1; search <= profile.tokenSearchAttempts; search++) {
     if (search > 1) {
       // Only a newly initialised library reads the token's file again; different pauses keep two processes apart.
       await delay(20 + Math.random() * 50)

@@ -62,7 +62,7 @@ async function generate(making: Making): Promise<Omit<GeneratedObject, 'custody'
     const template = secretKeyTemplate(mechanism, usage, keeping)
     return { key: cryptoki.generateKey(session, { mechanism: mechanism.generation }, template) }
   }
-  if (!keeping.profile.copiesRsaKeys || !isSlow(mechanism)) {
+  if (!keeping.profile.generatesRsaKeysInSession || !isSlow(mechanism)) {
     return keyPair(making, keeping)
   }
   const { key: original, publicKey } = await keyPair(making, { ...keeping, session: true })
@@ -77,7 +77,7 @@ export function readCustody(
   cryptoki: Cryptoki,
   session: Handle,
   key: Handle,
-  { tellsLocal }: Pick<Profile, 'tellsLocal'>,
+  { reportsCkaLocal }: Pick<Profile, 'reportsCkaLocal'>,
 ): Custody {
   const read = (type: number) => cryptoki.attribute(session, key, type)[0] === 1
   return {
@@ -85,7 +85,7 @@ export function readCustody(
     extractable: read(pkcs11js.CKA_EXTRACTABLE),
     alwaysSensitive: read(pkcs11js.CKA_ALWAYS_SENSITIVE),
     neverExtractable: read(pkcs11js.CKA_NEVER_EXTRACTABLE),
-    ...(tellsLocal && { local: read(pkcs11js.CKA_LOCAL) }),
+    ...(reportsCkaLocal && { local: read(pkcs11js.CKA_LOCAL) }),
   }
 }
 

@@ -107,7 +107,7 @@ export class Pkcs11 {
 
   /** Whether an error is this make's way to say that it has too much to do. */
   throttles(error: unknown): boolean {
-    return error instanceof CryptokiError && this.#profile.throttling.includes(error.returnCode)
+    return error instanceof CryptokiError && this.#profile.throttlingCodes.includes(error.returnCode)
   }
 
   /**

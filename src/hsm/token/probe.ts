@@ -21,9 +21,13 @@ const longestOutput = text.length + gcmTagLength + Math.max(...Object.values(gcm
 const rounds = 9
 
 /** Rejects with what the token answered when that says nothing about what it can do: it is lost, or busy. */
-export async function probe(connection: Connection, profile: Profile, strictCustody = false): Promise<Capabilities> {
+export async function probe(
+  connection: Connection,
+  profile: Profile,
+  allowSoftwareFallback = true,
+): Promise<Capabilities> {
   const mechanisms = new Set(connection.cryptoki.mechanisms(connection.slot))
-  const lacks = lacksOf(profile, mechanisms, strictCustody)
+  const lacks = lacksOf(profile, mechanisms, allowSoftwareFallback)
   if (lacks.SYMMETRIC_DEFAULT !== undefined) return withMacLatency(connection, profile, lacks)
   const made = await attempt(profile, () => trialKey(connection, aes, 'ENCRYPT_DECRYPT'))
   // Some tokens keep every key: then the profile is all there is.
@@ -123,12 +127,12 @@ export type Attempt<T> =
   | { readonly value?: never; readonly refusal: string }
 
 /** What the token refuses, or does wrongly, is an outcome; that it is lost or busy is not. */
-export async function attempt<T>({ throttling }: Profile, trial: () => Promise<T>): Promise<Attempt<T>> {
+export async function attempt<T>({ throttlingCodes }: Profile, trial: () => Promise<T>): Promise<Attempt<T>> {
   try {
     return { value: await trial() }
   } catch (error) {
     if (error instanceof CryptokiError) {
-      const says = ['caller', 'unknown'].includes(classOf(error.code)) && !throttling.includes(error.returnCode)
+      const says = ['caller', 'unknown'].includes(classOf(error.code)) && !throttlingCodes.includes(error.returnCode)
       if (!says) throw error
     }
     return { refusal: (error as Error).message }

@@ -90,19 +90,22 @@ function kept({ id, label, profile, session = false }: Keeping): Template {
     [pkcs11js.CKA_TOKEN, !session],
     [pkcs11js.CKA_ID, id],
     [pkcs11js.CKA_LABEL, label],
-    ...(profile.modifiable ? [[pkcs11js.CKA_MODIFIABLE, session] as const] : []),
-    ...(profile.copyable ? [[pkcs11js.CKA_COPYABLE, session] as const] : []),
+    ...(profile.supportsCkaModifiable ? [[pkcs11js.CKA_MODIFIABLE, session] as const] : []),
+    ...(profile.supportsCkaCopyable ? [[pkcs11js.CKA_COPYABLE, session] as const] : []),
   ]
 }
 
 /** SoftHSM and NSS let keys sign with recovery that were made for decryption only. */
 function withoutRecovery({ profile }: Keeping): Template {
-  return profile.signRecover ? [[pkcs11js.CKA_SIGN_RECOVER, false]] : []
+  return profile.supportsCkaSignRecover ? [[pkcs11js.CKA_SIGN_RECOVER, false]] : []
 }
 
 /** What a copy on the token gets instead of its original's: CKA_COPYABLE cannot be taken away with it. */
 export function keptCopyTemplate({ profile }: Keeping): Template {
-  return [[pkcs11js.CKA_TOKEN, true], ...(profile.modifiable ? [[pkcs11js.CKA_MODIFIABLE, false] as const] : [])]
+  return [
+    [pkcs11js.CKA_TOKEN, true],
+    ...(profile.supportsCkaModifiable ? [[pkcs11js.CKA_MODIFIABLE, false] as const] : []),
+  ]
 }
 
 function secretKey({ keyType, parameters }: KeyMechanism): Template {

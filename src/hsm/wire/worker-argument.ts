@@ -6,19 +6,19 @@ import type { PinSource } from '../token/pin.ts'
 /** One JSON text on the command line. */
 export interface WorkerArgument extends TokenAddress, PinSource {
   readonly profile: Profile
-  readonly strictCustody: boolean
+  readonly allowSoftwareFallback: boolean
   /** Calls at a time, where the mode allows more than one. */
-  readonly sessions: number
+  readonly sessionsPerWorker: number
   /** The key by which the HSM is known to be the right one and to work; absent before there is one. */
   readonly canary?: { readonly material: string /** Base64. */; readonly checkValue?: string | undefined } | undefined
 }
 
 /** What the configuration says of every worker of an HSM. */
 export interface WorkerOptions extends TokenAddress, PinSource {
-  /** Sessions of each worker; by default those of the profile. */
-  readonly sessions?: number | undefined
-  /** What an HSM lacks is not made up for by the worker where that would show it what the HSM alone should see. */
-  readonly strictCustody: boolean
+  /** By default that of the profile. */
+  readonly sessionsPerWorker?: number | undefined
+  /** Whether the worker does what the HSM lacks, though it then sees what only the HSM should see: removing OAEP padding. */
+  readonly allowSoftwareFallback: boolean
   /** The whole environment of the workers, for example SOFTHSM2_CONF: nothing else is handed over. */
   readonly environment: Readonly<Record<string, string>>
   /** The key by which the token is known to be the right one and to work; nothing before there is one. */
@@ -36,7 +36,8 @@ export interface CanaryKey {
 const sparePoolThreads = 4
 
 export function workerArgument(options: WorkerOptions, profile: Profile): WorkerArgument {
-  const { library, libraryParameters, tokenLabel, tokenSerial, pinFile, pinVariable, strictCustody, canary } = options
+  const { library, libraryParameters, tokenLabel, tokenSerial, pinFile, pinVariable, allowSoftwareFallback, canary } =
+    options
   return {
     library,
     libraryParameters,
@@ -44,16 +45,16 @@ export function workerArgument(options: WorkerOptions, profile: Profile): Worker
     tokenSerial,
     pinFile,
     pinVariable,
-    strictCustody,
+    allowSoftwareFallback,
     profile,
-    sessions: options.sessions ?? profile.sessions,
+    sessionsPerWorker: options.sessionsPerWorker ?? profile.sessionsPerWorker,
     canary: encodeCanary(canary?.()),
   }
 }
 
 /** The size of libuv's pool has to be said before the process starts. */
-export function workerEnvironment({ environment }: WorkerOptions, { profile, sessions }: WorkerArgument) {
-  const pool = { UV_THREADPOOL_SIZE: String(sessions + sparePoolThreads) }
+export function workerEnvironment({ environment }: WorkerOptions, { profile, sessionsPerWorker }: WorkerArgument) {
+  const pool = { UV_THREADPOOL_SIZE: String(sessionsPerWorker + sparePoolThreads) }
   return { ...(profile.mode !== 'synchronous' && pool), ...environment }
 }
 

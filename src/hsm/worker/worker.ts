@@ -67,8 +67,8 @@ function receive(id: number, kind: number, payload: Buffer): void {
 
 /** Chooses the mode by a measurement, unless the profile says which. */
 async function start(connection: Connection): Promise<{ hsm: Pkcs11; perform: Perform; report: WorkerReport }> {
-  const { sessions, strictCustody, canary } = argument
-  const capabilities = await probe(connection, profile, strictCustody)
+  const { sessionsPerWorker: sessions, allowSoftwareFallback, canary } = argument
+  const capabilities = await probe(connection, profile, allowSoftwareFallback)
   const mode = profile.mode === 'measured' ? fastestMode(capabilities.latency, sessions) : profile.mode
   const capacity = mode === 'synchronous' ? waitingCalls : sessions + waitingCalls
   const own: Readonly<Record<Mode, number>> = {

@@ -8,7 +8,7 @@ import { fastest, longestTime } from '../../fastest.ts'
 import { worstBodies } from './worst-bodies.ts'
 
 const minimal = { storage: { file: 's' }, audit: { file: 'a' }, hsms: {}, regions: {} }
-const { bodyLimit } = schema.parse(minimal).listen
+const { maxBodySize } = schema.parse(minimal).listen
 
 function decode(operation: string, body: Uint8Array): object | Failure {
   try {
@@ -47,8 +47,8 @@ describe('the largest legal request', () => {
     }
   }
 
-  it.each(Object.entries(model.operations))('of %s fits the default of bodyLimit', (_, { input }) => {
-    expect(longest(input)).toBeLessThanOrEqual(bodyLimit)
+  it.each(Object.entries(model.operations))('of %s fits the default of maxBodySize', (_, { input }) => {
+    expect(longest(input)).toBeLessThanOrEqual(maxBodySize)
   })
 
   it('has fewer tokens than the limit', () => {
@@ -95,8 +95,8 @@ describe('the worst body', () => {
   it('of every shape is refused, or read, in short time', () => {
     const limit = longestTime()
     const slow: string[] = []
-    for (const { operation, what, body } of worstBodies(bodyLimit)) {
-      expect(body.length).toBeLessThanOrEqual(bodyLimit)
+    for (const { operation, what, body } of worstBodies(maxBodySize)) {
+      expect(body.length).toBeLessThanOrEqual(maxBodySize)
       let outcome: object = {}
       const time = fastest(1, () => (outcome = decode(operation, body)))
       if (outcome instanceof Failure) expect(outcome.message.length, what).toBeLessThan(60_000)

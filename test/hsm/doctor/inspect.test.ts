@@ -32,12 +32,12 @@ describe('inspectHsm', () => {
       survey: {
         gcm: { iv: 'caller', mechanism: 0x1087 },
         oaepHashes: ['sha1'],
-        modifiable: true,
-        copyable: true,
-        signRecover: true,
-        tellsLocal: true,
-        badCiphertext: ['CKR_GENERAL_ERROR'],
-        badSignature: [],
+        supportsCkaModifiable: true,
+        supportsCkaCopyable: true,
+        supportsCkaSignRecover: true,
+        reportsCkaLocal: true,
+        invalidCiphertextCodes: ['CKR_GENERAL_ERROR'],
+        invalidSignatureCodes: [],
         forgeable: false,
         longestAad: 8230,
         sessions: mostSessions,
@@ -85,7 +85,7 @@ describe('inspectHsm', () => {
       name: 'ours',
       gcmIv: 'append16',
       gcmMechanism: 0x1087,
-      throttling: ['CKR_FUNCTION_FAILED'],
+      throttlingCodes: ['CKR_FUNCTION_FAILED'],
       lacks: survey!.lacks,
     })
   })

@@ -80,7 +80,7 @@ describe('workers', () => {
   })
 
   it('that are killed under load cost no caller a call, and are replaced', async () => {
-    await connect({ deadline: 20_000 })
+    await connect({ callTimeout: 20_000 })
     let calls = 0
     const victims = new Map([
       [1000, 0],
@@ -103,7 +103,7 @@ describe('workers', () => {
   })
 
   it('leave calls to the others that are safe to repeat', async () => {
-    await connect({ deadline: 20_000 })
+    await connect({ callTimeout: 20_000 })
     const [first] = workers.started as [number]
     process.kill(first, 'SIGSTOP')
     const calls = Array.from({ length: 10 }, () => hsm.encrypt(material, text, aad))
@@ -113,7 +113,7 @@ describe('workers', () => {
   })
 
   it('create and destroy a key though the worker dies that was asked first', async () => {
-    await connect({ workers: 1, deadline: 20_000 })
+    await connect({ workers: 1, callTimeout: 20_000 })
     const created = newMaterial()
     const changes = [
       () => hsm.generateKey(created, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'made by the second'),
@@ -135,7 +135,7 @@ describe('workers', () => {
 
   it('that miss a deadline are killed and replaced', async () => {
     const observed: string[] = []
-    await connect({ workers: 1, deadline: 1000, observe: ({ returnCode }) => observed.push(returnCode) })
+    await connect({ workers: 1, callTimeout: 1000, observe: ({ returnCode }) => observed.push(returnCode) })
     const [only] = workers.started as [number]
     process.kill(only, 'SIGSTOP')
     await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
@@ -146,7 +146,7 @@ describe('workers', () => {
   })
 
   it('are waited for while they are being replaced', async () => {
-    await connect({ workers: 1, deadline: 20_000 })
+    await connect({ workers: 1, callTimeout: 20_000 })
     process.kill(workers.started[0]!, 'SIGKILL')
     await vi.waitUntil(() => workers.lost.length === 1)
     await hsm.encrypt(material, text, aad)

@@ -29,7 +29,7 @@ const calls: HsmCall[] = []
 /** Path of a profile: SoftHSM as it is, or as it plays an HSM behind a network, whose keys stay as they are meanwhile. */
 function profileIn(mode: Mode): string {
   const path = join(softHsm.directory, `${mode}.yaml`)
-  const lines = [`name: ${mode}`, 'basedOn: softhsm2', `mode: ${mode}`, 'sessions: 8']
+  const lines = [`name: ${mode}`, 'basedOn: softhsm2', `mode: ${mode}`, 'sessionsPerWorker: 8']
   writeFileSync(path, [...lines, `singleProcess: ${mode === 'synchronous'}`].join('\n'))
   return path
 }
@@ -92,7 +92,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
   })
 
   it('see no error when the library of a worker crashes or breaks, and another worker takes its place', async () => {
-    await connect({ profile: profileIn(mode), deadline: 20_000 })
+    await connect({ profile: profileIn(mode), callTimeout: 20_000 })
     const callers = new Callers(hsm, material)
     const rules = [
       'crash C_Encrypt',
@@ -111,7 +111,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
   })
 
   it('are answered within their deadline when a call never returns, and go on with the other worker', async () => {
-    await connect({ profile: profileIn(mode), deadline: 1000 })
+    await connect({ profile: profileIn(mode), callTimeout: 1000 })
     const callers = new Callers(hsm, material)
     await callers.rate(500)
     const before = callers.done
@@ -241,7 +241,7 @@ describe('a key that is not found', () => {
 
 describe('an HSM that throttles', () => {
   it('answers Throttling when its pauses are longer than the deadline', async () => {
-    await connect({ deadline: 300 })
+    await connect({ callTimeout: 300 })
     faults.set('fail C_Encrypt CKR_SESSION_COUNT')
     await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'Throttling' })
     expect(lost()).toEqual([])
@@ -287,7 +287,7 @@ describe('the creation of a key', () => {
     ['an error though the HSM has made it', 'fail C_GenerateKey CKR_DEVICE_ERROR after times 1'],
     ['lost sessions though the HSM has made it', 'fail C_GenerateKey CKR_SESSION_CLOSED after times 1'],
   ])('leaves one object after %s', async (_what, rule) => {
-    await connect({ deadline: 20_000 })
+    await connect({ callTimeout: 20_000 })
     faults.set(rule)
     const created = newMaterial()
     await create(created)
@@ -310,7 +310,7 @@ describe('the creation of a key', () => {
     ['the library crashes and the HSM is lost', 'SYMMETRIC_DEFAULT', 'crash C_GenerateKey after times 5'],
     ['the call never returns', 'RSA_2048', 'hang C_CopyObject after times 1'],
   ] as const)('that is refused leaves no object, where the HSM has made it and %s', async (_what, spec, rule) => {
-    await connect({ deadline: 200 })
+    await connect({ callTimeout: 200 })
     faults.set(rule)
     const created = newMaterial()
     const usage = spec === 'RSA_2048' ? 'SIGN_VERIFY' : 'ENCRYPT_DECRYPT'
@@ -323,7 +323,7 @@ describe('the creation of a key', () => {
   })
 
   it('that never returns is answered within its deadline, and nobody else waits for it', async () => {
-    await connect({ deadline: 200 })
+    await connect({ callTimeout: 200 })
     faults.set('hang C_GenerateKeyPair')
     const created = hsm.generateKey(newMaterial(), 'RSA_2048', 'SIGN_VERIFY', 'never made')
     const refused = expect(created).rejects.toMatchObject({ code: 'KeyUnavailable' })
@@ -334,7 +334,7 @@ describe('the creation of a key', () => {
 
 describe('a key that takes longer to make than its caller has time', () => {
   it('is destroyed again, and costs no worker', async () => {
-    await connect({ deadline: 200 })
+    await connect({ callTimeout: 200 })
     const before = (await hsm.objects()).length
     // Far less than the deadline of the worker, and more than that of the caller.
     faults.set('delay C_GenerateKeyPair 1500ms', 'count C_DestroyObject after')
@@ -367,7 +367,7 @@ describe('callers of an HSM with too much to do', () => {
     )
 
   it('that makes keys slowly get a few at a time, in turns; who waits too long is told so, and no worker is lost', async () => {
-    await connect({ deadline: 500 })
+    await connect({ callTimeout: 500 })
     faults.set('delay C_GenerateKeyPair 300ms')
     const [greedy, modest] = [hsm.for('greedy'), hsm.for('modest')]
     const many = Array.from({ length: 40 }, () => outcome(greedy.generateKeyPair('ECC_NIST_P256')))
@@ -383,7 +383,7 @@ describe('callers of an HSM with too much to do', () => {
   })
 
   it('wait for no RSA key of another one when they create keys that are made at once', async () => {
-    await connect({ deadline: 10_000 })
+    await connect({ callTimeout: 10_000 })
     faults.set('delay C_GenerateKeyPair 2s')
     let made = 0
     const slow = Array.from({ length: 4 }, async () => {
@@ -400,7 +400,7 @@ describe('callers of an HSM with too much to do', () => {
   })
 
   it('are refused at once when too many calls wait, whoever has most of them first', async () => {
-    await connect({ workers: 1, queue: 20, deadline: 20_000 })
+    await connect({ workers: 1, maxQueuedCalls: 20, callTimeout: 20_000 })
     faults.set('delay C_GenerateRandom 20ms')
     const [greedy, modest] = [hsm.for('greedy'), hsm.for('modest')]
     const many = Array.from({ length: 100 }, () => outcome(greedy.random(1)))

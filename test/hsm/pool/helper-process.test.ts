@@ -36,7 +36,7 @@ describe.each([1, 2])('with %i workers, one that dies while the helper process o
     const log = (_level: string, message: string, { pid }: Readonly<Record<string, unknown>>) => {
       if (message === 'An HSM worker is ready.') pids.push(pid)
     }
-    const hsm = await connectHsm({ ...softHsm.options, library, environment, workers, deadline: 10_000, log })
+    const hsm = await connectHsm({ ...softHsm.options, library, environment, workers, callTimeout: 10_000, log })
     const material = newMaterial()
     await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'of a library with a helper')
     process.kill(pids[0] as number, 'SIGKILL')

@@ -68,7 +68,7 @@ describe('an HSM that cannot be connected gives one clear line', () => {
 
   it('when the profile is not there', async () => {
     expect(await mistake({ profile: 'constructor' })).toBe(
-      'There is no HSM profile "constructor"; there are: cloudhsm, generic, kryoptic, luna7, nshield, nss, softhsm2, utimaco, yubihsm2.',
+      'unknown HSM profile "constructor": use one of cloudhsm, generic, kryoptic, luna7, nshield, nss, softhsm2, utimaco, yubihsm2, or the path of a file',
     )
   })
 })

@@ -20,8 +20,9 @@ describe('the profiles', () => {
   it('have a file name and a title each, and names of return codes that exist', () => {
     expect(new Set(profiles.map(({ name }) => name)).size).toBe(profiles.length)
     expect(new Set(profiles.map(({ title }) => title)).size).toBe(profiles.length)
-    for (const { badCiphertext, badSignature, throttling } of profiles) {
-      for (const code of [...badCiphertext, ...badSignature, ...throttling]) expect(returnCodes).toHaveProperty(code)
+    for (const { invalidCiphertextCodes, invalidSignatureCodes, throttlingCodes } of profiles) {
+      for (const code of [...invalidCiphertextCodes, ...invalidSignatureCodes, ...throttlingCodes])
+        expect(returnCodes).toHaveProperty(code)
     }
   })
 
@@ -30,9 +31,9 @@ describe('the profiles', () => {
     expect(forms.filter(([, form]) => form !== 'caller')).toEqual([['cloudhsm', 'prepend12', 0x8000_1087]])
   })
 
-  it('are not both lacking and unsure of anything', () => {
-    for (const { lacks, unsure } of profiles) {
-      expect(Object.keys(unsure).filter(ability => Object.hasOwn(lacks, ability))).toEqual([])
+  it('list nothing under both lacks and mayLack', () => {
+    for (const { lacks, mayLack } of profiles) {
+      expect(Object.keys(mayLack).filter(ability => Object.hasOwn(lacks, ability))).toEqual([])
     }
   })
 })
@@ -61,13 +62,13 @@ describe('a profile in a file', () => {
   })
 
   it.each([
-    ['gcmIV: caller', 'has an unknown key gcmIV; did you mean gcmIv?'],
-    ['colour: red', 'has an unknown key colour.'],
-    ['lacks: {ECC_NIST_P257: no}', 'has an unknown key ECC_NIST_P257 under lacks; did you mean ECC_NIST_P256?'],
-    ['gcmIv: hsm', 'has a mistake at gcmIv: Invalid option'],
-    ['badCiphertext: [CKR_NONSENSE]', 'has a mistake at badCiphertext.0: is not a return code of PKCS#11.'],
-    ['sessions: 0', 'has a mistake at sessions: '],
-    ['sessions: [', 'Cannot read the HSM profile'],
+    ['gcmIV: caller', 'unknown key gcmIV; did you mean gcmIv?'],
+    ['colour: red', 'unknown key colour'],
+    ['lacks: {ECC_NIST_P257: no}', 'unknown key ECC_NIST_P257 under lacks; did you mean ECC_NIST_P256?'],
+    ['gcmIv: hsm', 'gcmIv: invalid option'],
+    ['invalidCiphertextCodes: [CKR_NONSENSE]', 'invalidCiphertextCodes.0: not a return code of PKCS#11'],
+    ['sessionsPerWorker: 0', 'sessionsPerWorker: too small'],
+    ['sessionsPerWorker: [', 'cannot read the HSM profile'],
   ])('is refused in one line: %s', (line, says) => {
     const file = written(`name: ours\n${line}\n`)
     expect(() => profileOf(file)).toThrow(expect.objectContaining({ name: 'OperatorError' }))
@@ -76,10 +77,8 @@ describe('a profile in a file', () => {
   })
 
   it('is refused without a name, and when it or what it is based on is not there', () => {
-    expect(() => profileOf(written('sessions: 3'))).toThrow('has a mistake at name')
-    expect(() => profileOf(join(folder, 'none.yaml'))).toThrow('none.yaml: ENOENT.')
-    expect(() => profileOf(written('name: ours\nbasedOn: luna8'))).toThrow(
-      'There is no HSM profile "luna8"; there are: ',
-    )
+    expect(() => profileOf(written('sessionsPerWorker: 3'))).toThrow('name: invalid input')
+    expect(() => profileOf(join(folder, 'none.yaml'))).toThrow('none.yaml: ENOENT')
+    expect(() => profileOf(written('name: ours\nbasedOn: luna8'))).toThrow('unknown HSM profile "luna8": use one of ')
   })
 })

@@ -174,7 +174,7 @@ describe('The form of the IV', () => {
 
   it.each([
     ['is lost', 'CKR_DEVICE_ERROR', ''],
-    ['is busy', 'CKR_FUNCTION_FAILED', 'throttling: [CKR_FUNCTION_FAILED]'],
+    ['is busy', 'CKR_FUNCTION_FAILED', 'throttlingCodes: [CKR_FUNCTION_FAILED]'],
   ])('is not concluded from an HSM that %s: the worker does not start', async (_what, code, flags) => {
     fault.set(`fail C_Encrypt ${code}`)
     await expect(using(async () => {}, withProfile(flags))).rejects.toThrow(`C_Encrypt: ${code}`)

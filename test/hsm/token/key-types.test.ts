@@ -20,11 +20,11 @@ const hsms: Partial<Record<'hsm' | 'gateway' | 'strict' | 'strictGateway', Hsm>>
 
 beforeAll(async () => {
   softHsm = await createSoftHsm()
-  const options = { ...softHsm.options, workers: 1, deadline: 10_000 }
+  const options = { ...softHsm.options, workers: 1, callTimeout: 10_000 }
   hsms.hsm = await connectHsm(options)
   hsms.gateway = await connectHsm({ ...options, publicKeyOperations: 'gateway' })
-  hsms.strict = await connectHsm({ ...options, strictCustody: true })
-  hsms.strictGateway = await connectHsm({ ...options, strictCustody: true, publicKeyOperations: 'gateway' })
+  hsms.strict = await connectHsm({ ...options, allowSoftwareFallback: false })
+  hsms.strictGateway = await connectHsm({ ...options, allowSoftwareFallback: false, publicKeyOperations: 'gateway' })
 })
 afterAll(async () => {
   await Promise.all(Object.values(hsms).map(hsm => hsm.close()))
@@ -179,7 +179,7 @@ describe('RSA encryption', () => {
         expect(await refusal(call)).toMatchObject({
           code: 'UnsupportedOperation',
           message:
-            'Algorithm RSAES_OAEP_SHA_256 is not supported by this HSM: it does not know the padding, and strictCustody is on.',
+            'Algorithm RSAES_OAEP_SHA_256 is not supported by this HSM: it does not support the padding, and allowSoftwareFallback is false.',
         })
       }
     }

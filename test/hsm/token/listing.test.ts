@@ -72,7 +72,7 @@ describe('a token with thousands of keys', () => {
 
   it('costs no caller a call when its worker dies, whichever key is used first', async () => {
     await hsm.close()
-    await connect({ deadline: 20_000 })
+    await connect({ callTimeout: 20_000 })
     const callers = materials.slice(1, 9).map(material => new Callers(hsm, material, 1))
     await callers[0]!.rate(200)
     const before = callers.map(({ done }) => done)
