@@ -25,7 +25,6 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
     const input = api.input(operation, await request.body())
     try {
       entry.requestParameters = recorded(operation.recorded, input, operation.recordedDefaults)
-      refuseWhatIsNotBuilt(input)
       const { caller } = entry
       const accept = (output: object | undefined) => api.accept(operation, output, entry.requestId, request)
       const { answer, putOnRecord } = await perform(() =>
@@ -96,7 +95,7 @@ async function decideAndDo(
   permit(target, caller, services)
   target.check()
   checkHsms(target, hsms)
-  if (input.DryRun) throw new Failure('DryRunOperation', dryRunText)
+  if (operation.isDryRun?.(input)) throw new Failure('DryRunOperation', dryRunText)
   if (!operation.readOnly) await outbox.ready()
   const changes = new Changes(entry.eventId)
   const output =
@@ -133,12 +132,6 @@ function checkHsms({ hsmUses = [] }: Target, hsms: Hsms): void {
   }
 }
 
-/** An attested recipient must get ciphertext instead of plaintext: better no answer than a plaintext one. */
-function refuseWhatIsNotBuilt(input: Readonly<Record<string, unknown>>): void {
-  if (input.Recipient === undefined) return
-  throw new Failure('UnsupportedOperation', 'The Recipient parameter is not supported by this gateway.')
-}
-
 /** Audits a refusal; when even that fails, what is answered is an internal error. */
 async function recordFailure(entry: Entry, failure: Failure, api: Api, { audit, log }: PathServices): Promise<Failure> {
   if (failure.fault === 'server') log.error({ err: failure, requestId: entry.requestId }, 'request failed')
@@ -167,12 +160,12 @@ function recorded(
   return kept
 }
 
-/** Since 2022 every event of a change names its key, even where the API answers nothing. */
 function responseElements(operation: AnyOperation, output: object | undefined, { resources }: Entry) {
   if (operation.readOnly) return undefined
-  const members = operation.recordedOutput ?? []
-  const keyId = resources?.[0]
-  return { ...(keyId && { keyId }), ...recorded(members, (output ?? {}) as Record<string, unknown>) }
+  const { recordedResource, recordedOutput = [] } = operation
+  const resource = resources?.[0]
+  const named = recordedResource !== undefined && resource !== undefined && { [recordedResource]: resource }
+  return { ...named, ...recorded(recordedOutput, (output ?? {}) as Record<string, unknown>) }
 }
 
 function header({ headers }: ApiRequest, name: string): string | undefined {

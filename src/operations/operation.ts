@@ -1,41 +1,11 @@
-import type * as Sdk from '@aws-sdk/client-kms'
+/** What an operation of any API is, to the path. */
 import type { Caller } from '../model/identities/caller.ts'
 import type { Ability } from '../model/keys/ability.ts'
 import type { Changes, Services, Storage } from '../services.ts'
 
-type Commands = {
-  [C in keyof typeof Sdk as C extends `${infer Name}Command` ? Name : never]: (typeof Sdk)[C]
-}
-/** Wire name of a KMS operation. */
-export type OperationName = keyof Commands & string
-
-type Instance<N extends OperationName> = Commands[N] extends new (...args: never[]) => infer I ? I : never
-type SdkInput<N extends OperationName> = Instance<N> extends { readonly input: infer I } ? I : never
-
-/** Members of the model that the types of the SDK lack. */
-interface NewInput {
-  readonly ListKeys: { readonly ResourceOwners?: readonly ('SELF' | 'OTHER_ACCOUNTS_VIA_RAM')[] | undefined }
-}
-
-/** Input of an operation after validation: the members that the model requires are there. */
-export type Input<N extends OperationName> = {
-  [M in keyof SdkInput<N>]: object extends Pick<SdkInput<N>, M> ? SdkInput<N>[M] : Exclude<SdkInput<N>[M], undefined>
-} & (N extends keyof NewInput ? NewInput[N] : unknown)
-
-type SdkOutput<N extends OperationName> = Commands[N] extends new (
-  ...args: never[]
-) => { resolveMiddleware(...args: never[]): infer H }
-  ? H extends (...args: never[]) => Promise<{ output: infer O }>
-    ? O
-    : never
-  : never
-
-/** Output of an operation; operations without an output body answer nothing. */
-export type Output<N extends OperationName> = Omit<SdkOutput<N>, '$metadata'>
-
 /** One thing that must be allowed before an operation runs. */
 export interface Permission {
-  /** `kms:` and the operation's name, or another action that the operation implies. */
+  /** The operation's name, or another action of its API that it implies; without the prefix of the API. */
   readonly action: string
   /** ARN acted on, `*` for operations that act on no resource. */
   readonly resource: string
@@ -81,28 +51,28 @@ export interface Context<I, T extends Target> extends Services {
 }
 
 /** One operation: what it needs, declared, and its own work. It adds to `changes`; the path commits them. */
-export interface Operation<N extends OperationName, T extends Target> {
-  readonly name: N
+export interface Operation<I, O, T extends Target> {
+  /** On the wire, and in audit records and metrics. */
+  readonly name: string
   /** CloudTrail's readOnly: true for what changes nothing that is remembered. */
   readonly readOnly: boolean
-  readonly target: TargetKind<Input<N>, T>
+  readonly target: TargetKind<I, T>
   /** Input members that the audit record may hold; everything else is left out of it. */
-  readonly recorded: readonly (keyof Input<N> & string)[]
+  readonly recorded: readonly (keyof I & string)[]
   /** What the record says of members that the caller left out. */
-  readonly recordedDefaults?: Partial<Input<N>>
+  readonly recordedDefaults?: Partial<I>
   /** Output members that the audit record may hold. */
-  readonly recordedOutput?: readonly (keyof Output<N> & string)[]
+  readonly recordedOutput?: readonly (keyof O & string)[]
+  /** What the record of a change calls the first of its resources, among the response elements. */
+  readonly recordedResource?: string
+  /** Whether the caller asks only if the request would succeed. Not, by default. */
+  isDryRun?(input: I): boolean
   /**
    * The path wipes every byte array of the input and of the output. So what storage holds is answered as a copy, and only what is
    * neither given nor answered is left for the operation to wipe.
    */
-  run(context: Context<Input<N>, T>): Promise<Output<N> | undefined>
+  run(context: Context<I, T>): Promise<O | undefined>
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the path treats all operations alike; each file keeps its own types
-export type AnyOperation = Operation<any, any>
-
-/** Declares an operation. In two steps, so that the name gives input and output their types before the rest is read. */
-export function operation<N extends OperationName>(name: N) {
-  return <T extends Target>(declaration: Omit<Operation<N, T>, 'name'>): Operation<N, T> => ({ name, ...declaration })
-}
+export type AnyOperation = Operation<any, any, any>

@@ -5,7 +5,7 @@ import type { DataKeyPairSpec, KeyMetadata, KMS, MessageType } from '@aws-sdk/cl
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { shapeNamed } from '../../src/apis/kms/model.ts'
 import { keySpecs, type SupportedKeySpec } from '../../src/model/keys/key-spec.ts'
-import type { OperationName } from '../../src/operations/operation.ts'
+import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { type Kinds, makeKeys, type RingKey } from './key-ring.ts'
 import { call, refusal } from './requests.ts'

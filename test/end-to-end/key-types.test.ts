@@ -12,7 +12,7 @@ import {
 } from 'node:crypto'
 import type { DataKeyPairSpec, KMS, MacAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { OperationName } from '../../src/operations/operation.ts'
+import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { type Kinds, makeKeys, publicKeyOf, type RingKey, spki } from './key-ring.ts'
 import { call, refusal } from './requests.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { CreateKeyCommandInput, KeyMetadata, KMS, Tag } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { OperationName } from '../../src/operations/operation.ts'
+import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { call, refusal, signedPost } from './requests.ts'
 

@@ -1,6 +1,6 @@
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { OperationName } from '../../src/operations/operation.ts'
+import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { call, refusal, signedPost } from './requests.ts'
 

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { operationNames } from '../../src/apis/kms/model.ts'
 import { operations } from '../../src/operations/kms/catalogue.ts'
-import type { OperationName } from '../../src/operations/operation.ts'
+import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { answerTo, type Post, refusal, type Signed, send, signed, signedPost } from './requests.ts'
 

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { Sha256 } from '@aws-crypto/sha256-js'
 import * as sdk from '@aws-sdk/client-kms'
 import { SignatureV4 } from '@smithy/signature-v4'
-import type { OperationName } from '../../src/operations/operation.ts'
+import type { OperationName } from '../../src/operations/kms/operation.ts'
 import type { Credentials } from './gateway.ts'
 
 export interface Answer {

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { KeySpec, KeyUsageType, KMS, MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { OperationName } from '../../src/operations/operation.ts'
+import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { type Kinds, makeKeys, type RingKey } from './key-ring.ts'
 import { call, refusal } from './requests.ts'

@@ -1,5 +1,5 @@
 /** The service model of AWS KMS (botocore, 2014-11-01) as typed data. */
-import type { OperationName } from '../../operations/operation.ts'
+import type { OperationName } from '../../operations/kms/operation.ts'
 import json from './model.json' with { type: 'json' }
 
 /** Size limits: characters of a string, bytes of a blob, members of a list, the value of an integer. Both ends are allowed. */

@@ -1,6 +1,6 @@
-import { operation } from '../../operation.ts'
 import { checkAliasQuota } from '../alias-quota.ts'
 import { newAlias } from '../alias-targets.ts'
+import { operation } from '../operation.ts'
 
 export const createAlias = operation('CreateAlias')({
   readOnly: false,

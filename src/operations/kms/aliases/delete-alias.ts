@@ -1,5 +1,5 @@
-import { operation } from '../../operation.ts'
 import { alias } from '../alias-targets.ts'
+import { operation } from '../operation.ts'
 
 export const deleteAlias = operation('DeleteAlias')({
   readOnly: false,

@@ -1,5 +1,5 @@
 import type { Alias } from '../../../model/keys/alias.ts'
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { optionalKey } from '../targets.ts'
 

@@ -1,9 +1,9 @@
 import { Failure } from '../../../errors.ts'
 import type { Key } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
-import { operation } from '../../operation.ts'
 import { checkAliasQuota } from '../alias-quota.ts'
 import { aliasChange } from '../alias-targets.ts'
+import { operation } from '../operation.ts'
 
 export const updateAlias = operation('UpdateAlias')({
   readOnly: false,

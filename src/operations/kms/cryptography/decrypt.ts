@@ -1,6 +1,6 @@
 import { decryptWith } from '../../../vault/ciphertexts.ts'
-import { operation } from '../../operation.ts'
 import { ciphertext } from '../ciphertext-targets.ts'
+import { operation } from '../operation.ts'
 
 export const decrypt = operation('Decrypt')({
   readOnly: true,

@@ -1,6 +1,6 @@
 import { held } from '../../../vault/materials.ts'
-import { operation } from '../../operation.ts'
 import { keyAgreementKey } from '../key-use.ts'
+import { operation } from '../operation.ts'
 
 export const deriveSharedSecret = operation('DeriveSharedSecret')({
   readOnly: true,

@@ -1,6 +1,6 @@
 import { encryptWith } from '../../../vault/ciphertexts.ts'
-import { operation } from '../../operation.ts'
 import { encryptionKey } from '../key-use.ts'
+import { operation } from '../operation.ts'
 
 export const encrypt = operation('Encrypt')({
   readOnly: true,

@@ -1,6 +1,6 @@
 import { createDataKeyPair } from '../../../vault/data-keys.ts'
-import { operation } from '../../operation.ts'
 import { dataKeyPairEncryptionKey } from '../key-use.ts'
+import { operation } from '../operation.ts'
 
 export const generateDataKeyPair = operation('GenerateDataKeyPair')({
   readOnly: true,

@@ -1,6 +1,6 @@
 import { createDataKey } from '../../../vault/data-keys.ts'
-import { operation } from '../../operation.ts'
 import { dataKeyEncryptionKey } from '../key-use.ts'
+import { operation } from '../operation.ts'
 
 export const generateDataKey = operation('GenerateDataKey')({
   readOnly: true,

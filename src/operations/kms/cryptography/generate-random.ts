@@ -1,5 +1,5 @@
 import { Failure } from '../../../errors.ts'
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { account } from '../targets.ts'
 
 export const generateRandom = operation('GenerateRandom')({

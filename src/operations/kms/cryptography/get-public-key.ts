@@ -4,7 +4,7 @@ import { currentMaterial } from '../../../model/keys/key.ts'
 import { algorithmList } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { whyNotWith } from '../../../vault/materials.ts'
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
 export const getPublicKey = operation('GetPublicKey')({

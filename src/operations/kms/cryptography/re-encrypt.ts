@@ -1,8 +1,8 @@
 import { currentMaterial } from '../../../model/keys/key.ts'
 import { checkPlaintextLength } from '../../../model/keys/plaintext-limit.ts'
 import { decryptWith, encryptWith } from '../../../vault/ciphertexts.ts'
-import { operation } from '../../operation.ts'
 import { reEncryption } from '../ciphertext-targets.ts'
+import { operation } from '../operation.ts'
 
 export const reEncrypt = operation('ReEncrypt')({
   readOnly: true,

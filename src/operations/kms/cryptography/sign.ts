@@ -1,6 +1,6 @@
 import { held } from '../../../vault/materials.ts'
-import { operation } from '../../operation.ts'
 import { signingKey } from '../key-use.ts'
+import { operation } from '../operation.ts'
 
 export const sign = operation('Sign')({
   readOnly: true,

@@ -1,7 +1,7 @@
 import { Failure } from '../../../errors.ts'
 import { held } from '../../../vault/materials.ts'
-import { operation } from '../../operation.ts'
 import { macKey } from '../key-use.ts'
+import { operation } from '../operation.ts'
 
 export const verifyMac = operation('VerifyMac')({
   readOnly: true,

@@ -1,7 +1,7 @@
 import { Failure } from '../../../errors.ts'
 import { held } from '../../../vault/materials.ts'
-import { operation } from '../../operation.ts'
 import { signingKey } from '../key-use.ts'
+import { operation } from '../operation.ts'
 
 export const verify = operation('Verify')({
   readOnly: true,

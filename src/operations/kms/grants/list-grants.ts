@@ -1,6 +1,6 @@
 import { Failure } from '../../../errors.ts'
-import { operation } from '../../operation.ts'
 import { refuseServicePrincipal } from '../grant-principals.ts'
+import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { key } from '../targets.ts'
 

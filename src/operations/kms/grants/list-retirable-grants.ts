@@ -1,5 +1,5 @@
-import { operation } from '../../operation.ts'
 import { retiringPrincipal } from '../grant-principals.ts'
+import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 
 /** Always empty: this gateway cannot create grants yet. */

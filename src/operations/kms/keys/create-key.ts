@@ -6,7 +6,7 @@ import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags } from '../../../model/keys/tags.ts'
 import { createMaterial, whyNotWith } from '../../../vault/materials.ts'
-import { type Input, operation } from '../../operation.ts'
+import { type Input, operation } from '../operation.ts'
 import { account } from '../targets.ts'
 
 export const createKey = operation('CreateKey')({

@@ -1,6 +1,6 @@
 import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { whyNotWith } from '../../../vault/materials.ts'
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
 export const describeKey = operation('DescribeKey')({

@@ -1,5 +1,5 @@
 import type { Key } from '../../../model/keys/key.ts'
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { account } from '../targets.ts'
 

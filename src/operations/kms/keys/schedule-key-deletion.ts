@@ -1,5 +1,5 @@
 import { Failure } from '../../../errors.ts'
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
 const day = 24 * 60 * 60 * 1000

@@ -1,4 +1,4 @@
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { checkPolicyName, defaultPolicyName } from '../policy-name.ts'
 import { key } from '../targets.ts'
 

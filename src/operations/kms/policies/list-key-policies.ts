@@ -1,4 +1,4 @@
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { defaultPolicyName } from '../policy-name.ts'
 import { key } from '../targets.ts'

@@ -1,7 +1,7 @@
 import { Failure } from '../../../errors.ts'
 import type { KeyMaterial } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { key } from '../targets.ts'
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Tag } from '../../../model/keys/key.ts'
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { key } from '../targets.ts'
 

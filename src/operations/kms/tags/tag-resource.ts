@@ -1,6 +1,6 @@
 import type { Tag } from '../../../model/keys/key.ts'
 import { addTags } from '../../../model/keys/tags.ts'
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
 export const tagResource = operation('TagResource')({

@@ -1,5 +1,5 @@
 import { removeTags } from '../../../model/keys/tags.ts'
-import { operation } from '../../operation.ts'
+import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
 export const untagResource = operation('UntagResource')({

@@ -1,0 +1,66 @@
+/** Operations of the AWS KMS API: typed by the SDK, with what all of them have in common. */
+import type * as Sdk from '@aws-sdk/client-kms'
+import { Failure } from '../../errors.ts'
+import type { Operation, Target, TargetKind } from '../operation.ts'
+
+type Commands = {
+  [C in keyof typeof Sdk as C extends `${infer Name}Command` ? Name : never]: (typeof Sdk)[C]
+}
+/** Wire name of a KMS operation. */
+export type OperationName = keyof Commands & string
+
+type Instance<N extends OperationName> = Commands[N] extends new (...args: never[]) => infer I ? I : never
+type SdkInput<N extends OperationName> = Instance<N> extends { readonly input: infer I } ? I : never
+
+/** Members of the model that the types of the SDK lack. */
+interface NewInput {
+  readonly ListKeys: { readonly ResourceOwners?: readonly ('SELF' | 'OTHER_ACCOUNTS_VIA_RAM')[] | undefined }
+}
+
+/** Input of an operation after validation: the members that the model requires are there. */
+export type Input<N extends OperationName> = {
+  [M in keyof SdkInput<N>]: object extends Pick<SdkInput<N>, M> ? SdkInput<N>[M] : Exclude<SdkInput<N>[M], undefined>
+} & (N extends keyof NewInput ? NewInput[N] : unknown)
+
+type SdkOutput<N extends OperationName> = Commands[N] extends new (
+  ...args: never[]
+) => { resolveMiddleware(...args: never[]): infer H }
+  ? H extends (...args: never[]) => Promise<{ output: infer O }>
+    ? O
+    : never
+  : never
+
+/** Output of an operation; operations without an output body answer nothing. */
+export type Output<N extends OperationName> = Omit<SdkOutput<N>, '$metadata'>
+
+export interface KmsOperation<N extends OperationName, T extends Target> extends Operation<Input<N>, Output<N>, T> {
+  readonly name: N
+}
+
+/** What each operation says of itself; the rest is the same for all. */
+type Declaration<N extends OperationName, T extends Target> = Omit<
+  KmsOperation<N, T>,
+  'name' | 'isDryRun' | 'recordedResource'
+>
+
+/** Declares an operation. In two steps, so that the name gives input and output their types before the rest is read. */
+export function operation<N extends OperationName>(name: N) {
+  return <T extends Target>(declared: Declaration<N, T>): KmsOperation<N, T> => ({
+    ...declared,
+    name,
+    isDryRun: ({ DryRun }: { readonly DryRun?: boolean | undefined }) => DryRun === true,
+    // Since 2022 every event of a change names its key, even where the API answers nothing.
+    recordedResource: 'keyId',
+    target: refusingRecipients(declared.target),
+  })
+}
+
+/** An attested recipient must get ciphertext instead of plaintext: better no answer than a plaintext one. */
+function refusingRecipients<I, T extends Target>({ find }: TargetKind<I, T>): TargetKind<I, T> {
+  return {
+    find(input, request) {
+      if ((input as { readonly Recipient?: object }).Recipient === undefined) return find(input, request)
+      throw new Failure('UnsupportedOperation', 'The Recipient parameter is not supported by this gateway.')
+    },
+  }
+}
