@@ -1,13 +1,10 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { commands } from './cli/catalogue.ts'
 import { OperatorError } from './errors.ts'
+import { version } from './version.ts'
 
 /** The command line. A mistake is one clear line on standard error: exit code 2 for a wrong call, 1 for anything else. */
-
-/** Beside the folder of this file, whether that is src or dist. */
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 const program = new Command('strongroom')
   .description('HSM-backed custom key store gateway: the AWS KMS API in front of a PKCS#11 token')

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
 import type { ConnectionMetrics, JobMetrics, RequestMetrics } from './services.ts'
+import { version } from './version.ts'
 
 export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics {
   hsmCall(call: HsmCall): void
@@ -15,8 +16,8 @@ const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 const states: readonly Hsm['health']['state'][] = ['ready', 'unavailable', 'untrusted', 'pinRefused']
 
 /**
- * Counting never throws: what cannot be counted is not.
- * @param hsms looked at when the metrics are read
+ * Counting never throws: a metric that cannot take a value is left as it is.
+ * @param hsms read at each scrape
  */
 export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' | 'health'>[]): Metrics {
   const registry = new Registry()
@@ -24,13 +25,13 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
   const registers = [registry]
   const requests = new Counter({
     name: 'strongroom_requests_total',
-    help: 'Requests by operation and outcome: success or the code of the failure',
+    help: 'Requests by operation and outcome: success or an error code',
     labelNames: ['operation', 'outcome'],
     registers,
   })
   const latency = new Histogram({
-    name: 'strongroom_request_seconds',
-    help: 'Time from a request to its answer',
+    name: 'strongroom_request_duration_seconds',
+    help: 'Time to answer a request',
     labelNames: ['operation'],
     buckets: seconds,
     registers,
@@ -42,49 +43,55 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     registers,
   })
   const hsmLatency = new Histogram({
-    name: 'strongroom_hsm_call_seconds',
-    help: 'Time from an HSM call to its answer',
+    name: 'strongroom_hsm_call_duration_seconds',
+    help: 'Time from an HSM call to its answer, including the wait for a worker',
     labelNames: ['hsm', 'operation'],
     buckets: seconds,
     registers,
   })
   const orphans = new Gauge({
-    name: 'strongroom_hsm_orphans',
-    help: 'Objects on the HSM that belong to no key that is known',
+    name: 'strongroom_hsm_orphaned_objects',
+    help: 'Objects on the HSM to which no key record refers',
     labelNames: ['hsm'],
     registers,
   })
   const custodyFaults = new Gauge({
     name: 'strongroom_hsm_custody_faults',
-    help: 'Keys that are not in custody, by what is wrong with their object on the HSM',
+    help: 'Keys that fail the custody checks, by fault',
     labelNames: ['hsm', 'fault'],
     registers,
   })
   const connections = new Gauge({
-    name: 'strongroom_connections',
-    help: 'Connections to the AWS KMS API that are open',
+    name: 'strongroom_open_connections',
+    help: 'Open connections to the API',
     registers,
   })
   const cutConnections = new Counter({
-    name: 'strongroom_connections_cut_total',
+    name: 'strongroom_aborted_connections_total',
     help: 'Connections that the gateway closed before the caller did, by reason',
     labelNames: ['reason'],
     registers,
   })
   const clockTrusted = new Gauge({
-    name: 'strongroom_clock_trusted',
-    help: 'Whether the clock has been steady: 0 while scheduled deletions wait for it',
+    name: 'strongroom_clock_stable',
+    help: '0 while scheduled deletions wait until the wall clock has been stable',
     registers,
   })
   clockTrusted.set(1)
   const droppedLogLines = new Counter({
-    name: 'strongroom_log_lines_dropped_total',
-    help: 'Lines of the log that could not be written to standard error',
+    name: 'strongroom_dropped_log_lines_total',
+    help: 'Log lines that could not be written to standard error',
     registers,
   })
   new Gauge({
+    name: 'strongroom_build_info',
+    help: 'Always 1: the versions of Strongroom and Node.js',
+    labelNames: ['version', 'node_version'],
+    registers,
+  }).set({ version, node_version: process.version }, 1)
+  new Gauge({
     name: 'strongroom_hsm_pending_calls',
-    help: 'HSM calls sent to a worker or waiting for one',
+    help: 'HSM calls in progress or waiting for a worker',
     labelNames: ['hsm'],
     registers,
     collect() {
@@ -93,18 +100,18 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
   })
   new Gauge({
     name: 'strongroom_hsm_state',
-    help: 'HSM by state: 1 for the one it is in',
+    help: '1 for the current state of the HSM, 0 for the others',
     labelNames: ['hsm', 'state'],
     registers,
     collect() {
       for (const { name, health } of hsms()) {
-        for (const state of states) this.set({ hsm: name, state }, health.state === state ? 1 : 0)
+        for (const state of states) this.set({ hsm: name, state: snakeCase(state) }, health.state === state ? 1 : 0)
       }
     },
   })
   new Gauge({
     name: 'strongroom_hsm_workers',
-    help: 'Worker processes that are ready',
+    help: 'Worker processes that have the token open',
     labelNames: ['hsm'],
     registers,
     collect() {
@@ -120,8 +127,8 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
       })
     },
     hsmCall: harmless(({ hsm, operation, returnCode, seconds }) => {
-      hsmCalls.inc({ hsm, operation, return_code: returnCode })
-      hsmLatency.observe({ hsm, operation }, seconds)
+      hsmCalls.inc({ hsm, operation: snakeCase(operation), return_code: returnCode })
+      hsmLatency.observe({ hsm, operation: snakeCase(operation) }, seconds)
     }),
     connectionOpened: harmless(() => connections.inc()),
     connectionClosed: harmless(() => connections.dec()),
@@ -134,6 +141,18 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     }),
     text: () => registry.metrics(),
   }
+}
+
+const snakeCased = new Map<string, string>()
+
+/** The label value of one of a few names. */
+function snakeCase(name: string): string {
+  let value = snakeCased.get(name)
+  if (value === undefined) {
+    value = name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+    snakeCased.set(name, value)
+  }
+  return value
 }
 
 function harmless<A extends unknown[]>(count: (...values: A) => void): (...values: A) => void {

@@ -15,6 +15,7 @@ const mayImport: Record<string, readonly string[]> = {
   quantities: [],
   'shell-quoted': [],
   'private-files': ['errors', 'shell-quoted'],
+  version: [],
   wipe: [],
   model: ['errors'],
   authorization: ['model', 'errors'],
@@ -39,12 +40,12 @@ const mayImport: Record<string, readonly string[]> = {
   jobs: ['services', 'storage/storage', 'model', 'errors'],
   readiness: ['vault', 'services'],
   log: ['services'],
-  metrics: ['hsm/hsm', 'services'],
+  metrics: ['hsm/hsm', 'services', 'version'],
   server: ['pipeline', 'apis/api', 'services', 'readiness', 'log', 'private-files', 'errors'],
   config: ['errors', 'quantities', 'schema-issue'],
   assemble: ['*'],
   cli: ['*'],
-  main: ['cli', 'errors'],
+  main: ['cli', 'errors', 'version'],
 }
 
 /** Nobody imports these but the parts named. */

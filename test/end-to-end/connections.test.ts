@@ -41,7 +41,7 @@ async function opened(url = gateway.url): Promise<Socket> {
 
 async function openConnections(): Promise<number> {
   const metrics = await (await fetch(`${gateway.metricsUrl}/metrics`)).text()
-  return Number(/^strongroom_connections (\d+)$/m.exec(metrics)![1])
+  return Number(/^strongroom_open_connections (\d+)$/m.exec(metrics)![1])
 }
 
 /** MiB of memory that the gateway process holds. */

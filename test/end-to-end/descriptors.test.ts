@@ -30,9 +30,10 @@ it('with more connections than descriptors, a lost worker is replaced, calls are
   }
   const metric = gateway.metric.bind(gateway)
   // Not at once: the kernel takes connections that the gateway has not accepted yet.
-  const isFull = async () => expect(await metric('strongroom_connections_cut_total{reason="limit"}')).toBeGreaterThan(0)
+  const isFull = async () =>
+    expect(await metric('strongroom_aborted_connections_total{reason="limit"}')).toBeGreaterThan(0)
   await vi.waitFor(isFull, { timeout: 20_000, interval: 50 })
-  expect(await metric('strongroom_connections')).toBeLessThan(100)
+  expect(await metric('strongroom_open_connections')).toBeLessThan(100)
   await gateway.loseWorker()
   expect(readdirSync(`/proc/${gateway.process.pid}/fd`).length).toBeLessThan(190)
   for (const socket of sockets) socket.destroy()

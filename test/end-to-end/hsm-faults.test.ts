@@ -173,7 +173,7 @@ describe('a gateway that dies', () => {
     expect(keys).toContain(KeyId)
     expect(keys).not.toContain(label)
     const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
-    expect(body).toContain('strongroom_hsm_orphans{hsm="softhsm"} 1\n')
+    expect(body).toContain('strongroom_hsm_orphaned_objects{hsm="softhsm"} 1\n')
     expect(Buffer.from((await kms.decrypt({ CiphertextBlob })).Plaintext!)).toEqual(Plaintext)
   })
 
@@ -207,7 +207,7 @@ describe('a PIN that was changed while the gateway runs', () => {
     await expect
       .poll(() => refusal(kms.encrypt({ KeyId, Plaintext })), patient)
       .toBe('KeyUnavailableException: The HSM is not available.')
-    expect(await hsmState()).toBe('pinRefused')
+    expect(await hsmState()).toBe('pin_refused')
     const { level, reason } = await gateway.logged(
       ({ msg }) => msg === 'The PIN was refused; it is not tried again before a restart.',
     )

@@ -7,7 +7,7 @@ import { QuietGateway } from './quiet-gateway.ts'
 
 /** Standard error and standard output are side channels: whatever happens to them, calls are answered. */
 
-const dropped = 'strongroom_log_lines_dropped_total'
+const dropped = 'strongroom_dropped_log_lines_total'
 let installation: Installation
 let gateway: QuietGateway | undefined
 

@@ -47,7 +47,7 @@ async function parts(expected: Readonly<Record<string, string>>, status: number)
 /** How often an HSM was asked to make a key. */
 async function keysMade(): Promise<number> {
   const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
-  const counts = body.matchAll(/^strongroom_hsm_calls_total\{.*operation="generateKey".*\} (\d+)$/gm)
+  const counts = body.matchAll(/^strongroom_hsm_calls_total\{.*operation="generate_key".*\} (\d+)$/gm)
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
 }
 

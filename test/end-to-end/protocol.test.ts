@@ -348,12 +348,12 @@ describe('the metrics', () => {
     const { body, count } = await requests('Encrypt', 'success')
     expect(count).toBe(before.count + 1)
     for (const name of [
-      'strongroom_request_seconds_bucket{le="0.01",operation="Encrypt"}',
-      'strongroom_request_seconds_count{operation="Encrypt"}',
+      'strongroom_request_duration_seconds_bucket{le="0.01",operation="Encrypt"}',
+      'strongroom_request_duration_seconds_count{operation="Encrypt"}',
       'strongroom_hsm_calls_total{hsm="softhsm",operation="encrypt",return_code="CKR_OK"}',
-      'strongroom_hsm_call_seconds_count{hsm="softhsm",operation="encrypt"}',
+      'strongroom_hsm_call_duration_seconds_count{hsm="softhsm",operation="encrypt"}',
       'strongroom_hsm_pending_calls{hsm="softhsm"} 0',
-      'strongroom_hsm_orphans{hsm="softhsm"} 0',
+      'strongroom_hsm_orphaned_objects{hsm="softhsm"} 0',
       'process_resident_memory_bytes ',
     ]) {
       expect(body).toContain(`\n${name}`)

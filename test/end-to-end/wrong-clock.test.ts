@@ -60,7 +60,7 @@ it('30 days ahead at a start, no key is destroyed that is due then, and everybod
     gateway = await start()
     expect(await gateway.logged(({ msg }) => msg === why)).toMatchObject({ level: 50, secondsToWait: day })
     await expect.poll(ready, { timeout: 10_000 }).toMatchObject({ status: 200, parts: { clock: 'failing' } })
-    expect((await send(`${gateway.metricsUrl}/metrics`, {})).body).toContain('\nstrongroom_clock_trusted 0\n')
+    expect((await send(`${gateway.metricsUrl}/metrics`, {})).body).toContain('\nstrongroom_clock_stable 0\n')
     const kms = gateway.client({ systemClockOffset: ahead * 1000 })
     expect((await kms.describeKey({ KeyId })).KeyMetadata!.KeyState).toBe('PendingDeletion')
   }
