@@ -16,8 +16,7 @@ import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { principalIn } from './model/arn.ts'
-import type { AccessKey, Caller } from './model/identities/caller.ts'
-import { decodeCiphertext } from './model/keys/ciphertext.ts'
+import type { Caller } from './model/identities/caller.ts'
 import { operations } from './operations/kms/catalogue.ts'
 import type { AnyOperation } from './operations/operation.ts'
 import { Outbox } from './outbox.ts'
@@ -27,7 +26,8 @@ import { serveApi, serveMetrics } from './server/server.ts'
 import type { Hsms, Log, Storage } from './services.ts'
 import { openStorage } from './storage/sql-storage.ts'
 import { openInThread } from './storage/threaded-database.ts'
-import { decryptBlob } from './vault/ciphertexts.ts'
+import { unsealSecret } from './vault/access-key-secrets.ts'
+import { missingSystemKeys } from './vault/system-keys.ts'
 
 export interface Gateway {
   /** Of the AWS KMS API. */
@@ -158,18 +158,14 @@ export async function openAudit(
   return { audit: createAudit(journal, clock), outbox }
 }
 
-/** The purposes for which the gateway has a key of its own on each HSM. */
-export const systemKeyPurposes = ['seal', 'canary'] as const
-
 /** Throws OperatorError when storage does not know a key that `init` creates: it is not the storage of these HSMs. */
-function requireSystemKeys({ storage: { file }, hsms }: Config, { systemKeys }: Storage): void {
+function requireSystemKeys({ storage: { file }, hsms }: Config, storage: Storage): void {
   for (const hsm of Object.keys(hsms)) {
-    for (const purpose of systemKeyPurposes) {
-      if (systemKeys.find(hsm, purpose) !== undefined) continue
-      throw new OperatorError(
-        `storage ${file} knows no ${purpose} key on the HSM ${hsm}: if that HSM is new, run strongroom init`,
-      )
-    }
+    const [missing] = missingSystemKeys(hsm, storage)
+    if (missing === undefined) continue
+    throw new OperatorError(
+      `storage ${file} knows no ${missing} key on the HSM ${hsm}: if that HSM is new, run strongroom init`,
+    )
   }
 }
 
@@ -210,7 +206,7 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): (request:
     clockSkew: config.authentication.maxClockSkew,
     clock,
     accessKey: id => storage.accessKeys.find(id),
-    unseal: accessKey => unsealSecret(accessKey, storage, hsms),
+    unseal: accessKey => unsealSecret(accessKey, { storage, hsms }),
   })
   return async request => {
     const { accessKey, region } = await sigv4.verify(request)
@@ -226,16 +222,6 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): (request:
       region,
     }
   }
-}
-
-/** The secret of an access key, which is at rest only as a ciphertext of the HSM's seal key. */
-export async function unsealSecret({ id, sealedSecret }: AccessKey, storage: Storage, hsms: Hsms): Promise<Uint8Array> {
-  const { material } = decodeCiphertext(sealedSecret)
-  const seal = hsms.all
-    .map(({ name }) => storage.systemKeys.find(name, 'seal'))
-    .find(key => key?.material.id === material)
-  if (!seal) throw new Failure('KeyUnavailable', '', { cause: new Error('no HSM holds the seal key') })
-  return decryptBlob(hsms, seal.material, sealedSecret, { accessKeyId: id })
 }
 
 /** 0, which is any free port, where there is no next one. */

@@ -1,5 +1,5 @@
 import type { Audit, Health, Hsms, Storage } from './services.ts'
-import { decryptBlob, encryptBlob } from './vault/ciphertexts.ts'
+import { checkCanary } from './vault/system-keys.ts'
 
 export interface Readiness {
   readonly ready: boolean
@@ -21,7 +21,7 @@ interface Probed {
 }
 
 /**
- * Asks storage and the audit journal to write, and each HSM to encrypt and decrypt with its canary key: a search would succeed even on a lost token.
+ * Asks storage and the audit journal to write, and each HSM to encrypt and decrypt with its canary key.
  * Keys that are not in custody show; only those of the gateway itself keep it from serving everyone.
  */
 export function createReadiness({ storage, audit, hsms }: Probed, elapsed: () => number): ReadinessProbe {
@@ -55,7 +55,7 @@ async function probe({ storage, audit, hsms }: Probed, custody: Custody): Promis
   const checks: [string, Promise<void>][] = [
     ['storage', storage.check()],
     ['audit', audit.check()],
-    ...hsms.all.map(({ name }): [string, Promise<void>] => [`hsm/${name}`, askCanary(name, storage, hsms)]),
+    ...hsms.all.map(({ name }): [string, Promise<void>] => [`hsm/${name}`, checkCanary(name, { storage, hsms })]),
   ]
   const outcomes = await Promise.allSettled(checks.map(([, check]) => check))
   const parts = [
@@ -68,13 +68,4 @@ async function probe({ storage, audit, hsms }: Probed, custody: Custody): Promis
       [...custody.values()].every(({ ownKeys }) => ownKeys === 0),
     parts: Object.fromEntries(parts.map(([part, isOk]) => [part, isOk ? 'ok' : 'failing'] as const)),
   }
-}
-
-async function askCanary(hsm: string, storage: Storage, hsms: Hsms): Promise<void> {
-  const canary = storage.systemKeys.find(hsm, 'canary')
-  if (!canary) throw new Error('no canary key')
-  const song = Buffer.from('canary')
-  const blob = await encryptBlob(hsms, canary.material, song)
-  if (!song.equals(await decryptBlob(hsms, canary.material, blob)))
-    throw new Error('the canary key did not decrypt what it had encrypted')
 }

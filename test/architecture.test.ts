@@ -25,7 +25,7 @@ const mayImport: Record<string, readonly string[]> = {
   storage: ['model', 'errors'],
   services: ['hsm/hsm', 'storage/storage', 'authorization', 'audit/audit', 'outbox'],
   outbox: ['audit/audit', 'audit/entry', 'storage/storage', 'services', 'errors'],
-  vault: ['services', 'model', 'errors'],
+  vault: ['services', 'storage/storage', 'model', 'errors'],
   operations: ['vault', 'services', 'model', 'errors'],
   apis: [
     'operations/operation',
@@ -37,7 +37,7 @@ const mayImport: Record<string, readonly string[]> = {
     'wipe',
   ],
   pipeline: ['apis/api', 'operations/operation', 'outbox', 'services', 'storage/storage', 'model', 'errors', 'wipe'],
-  jobs: ['services', 'storage/storage', 'model', 'errors'],
+  jobs: ['vault', 'services', 'storage/storage', 'model', 'errors'],
   readiness: ['vault', 'services'],
   log: ['services'],
   metrics: ['hsm/hsm', 'services', 'version'],

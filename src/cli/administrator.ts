@@ -1,12 +1,12 @@
-import { type Backends, clock, type Recording, systemKeyPurposes, unsealSecret } from '../assemble.ts'
+import { type Backends, clock, type Recording } from '../assemble.ts'
 import { OperatorError } from '../errors.ts'
 import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf, principalArn } from '../model/arn.ts'
 import type { AccessKey } from '../model/identities/caller.ts'
 import { partitions } from '../model/partitions.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
-import { encryptBlob } from '../vault/ciphertexts.ts'
-import { createMaterial } from '../vault/materials.ts'
+import { sealSecret, unsealSecret } from '../vault/access-key-secrets.ts'
+import { createSystemKeys } from '../vault/system-keys.ts'
 import type { PlainAccessKey } from './credentials.ts'
 
 /** What an administrator may do: everything that its account may. */
@@ -24,21 +24,8 @@ export type Installation = Backends & Recording
 const byWhom = () => ({ command: 'init', uid: process.getuid?.() })
 
 /** Creates the keys that the gateway itself needs on an HSM, if they are missing. */
-export async function ensureSystemKeys(hsm: Hsm, { storage, audit, outbox }: Installation): Promise<void> {
-  for (const purpose of systemKeyPurposes) {
-    if (storage.systemKeys.find(hsm.name, purpose)) continue
-    const kind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
-    const material = await createMaterial(hsm, kind, `strongroom ${purpose}`, clock())
-    const details = { hsm: hsm.name, purpose, keyMaterialId: material.id, ...byWhom() }
-    const event = audit.event('CreateSystemKey', undefined, details)
-    const changes = new Changes(event.eventID)
-    changes.put('systemKeys', { purpose, material, revision: 0 })
-    await outbox.record(changes, event)
-  }
-}
-
-export function hasSystemKeys(hsm: string, { systemKeys }: Storage): boolean {
-  return systemKeyPurposes.every(purpose => systemKeys.find(hsm, purpose) !== undefined)
+export function ensureSystemKeys(hsm: Hsm, installation: Installation): Promise<void> {
+  return createSystemKeys(hsm, { ...installation, clock }, byWhom())
 }
 
 /** Whatever the first region was when it was created: it is the administrator in all of them. */
@@ -69,8 +56,9 @@ export async function createAdministrator(
   key: PlainAccessKey,
 ): Promise<void> {
   const hsm = hsms.ofRegion(region)
-  const { material } = storage.systemKeys.find(hsm.name, 'seal')!
-  const context = { accessKeyId: key.accessKeyId }
+  const secret = Buffer.from(key.secretAccessKey)
+  const sealedSecret = await sealSecret(key.accessKeyId, secret, hsm.name, { storage, hsms })
+  secret.fill(0)
   const arn = arnIn(partitionOf(region), account)
   const event = audit.event('CreateAdministrator', arn, { accessKeyId: key.accessKeyId, ...byWhom() })
   const changes = new Changes(event.eventID)
@@ -85,16 +73,18 @@ export async function createAdministrator(
   changes.put('accessKeys', {
     id: key.accessKeyId,
     principalArn: arn,
-    sealedSecret: await encryptBlob(hsms, material, Buffer.from(key.secretAccessKey), context),
+    sealedSecret,
     revision: 0,
   })
   await outbox.record(changes, event)
 }
 
 /** The access key with its secret, which only its HSM can unseal. */
-export async function plainAccessKey(accessKey: AccessKey, { storage, hsms }: Backends): Promise<PlainAccessKey> {
-  const secret = await unsealSecret(accessKey, storage, hsms)
-  return { accessKeyId: accessKey.id, secretAccessKey: Buffer.from(secret).toString() }
+export async function plainAccessKey(accessKey: AccessKey, backends: Backends): Promise<PlainAccessKey> {
+  const secret = await unsealSecret(accessKey, backends)
+  const secretAccessKey = Buffer.from(secret).toString()
+  secret.fill(0)
+  return { accessKeyId: accessKey.id, secretAccessKey }
 }
 
 function arnIn(partition: string, account: string): string {

@@ -6,11 +6,11 @@ import { OperatorError } from '../errors.ts'
 import { profileOf } from '../hsm/profiles/find-profile.ts'
 import { provisionHsm } from '../hsm/provision.ts'
 import type { Storage } from '../storage/storage.ts'
+import { missingSystemKeys } from '../vault/system-keys.ts'
 import {
   administratorKey,
   createAdministrator,
   ensureSystemKeys,
-  hasSystemKeys,
   type Installation,
   newAccessKey,
   plainAccessKey,
@@ -55,7 +55,8 @@ export const init = command(program => {
       settleSoftHsm(folder, { write: true })
       const account = options.account ?? firstAccountOf(storage)
       if (!isComplete(config, storage, account) || options.writeCredentials) {
-        for (const [name, hsm] of Object.entries(config.hsms)) if (!hasSystemKeys(name, storage)) await provision(hsm)
+        for (const [name, hsm] of Object.entries(config.hsms))
+          if (missingSystemKeys(name, storage).length > 0) await provision(hsm)
         const hsms = await connectHsms(config, storage, opened)
         const installation = { storage, hsms, ...(await openAudit(config, storage, opened)) }
         for (const hsm of hsms.all) await ensureSystemKeys(hsm, installation)
@@ -84,7 +85,7 @@ function firstAccountOf(storage: Storage): string | undefined {
 
 function isComplete({ hsms }: Config, storage: Storage, account: string | undefined): boolean {
   const isKnown = account === undefined || administratorKey(account, storage) !== undefined
-  return isKnown && Object.keys(hsms).every(name => hasSystemKeys(name, storage))
+  return isKnown && Object.keys(hsms).every(name => missingSystemKeys(name, storage).length === 0)
 }
 
 /** Tokens of hardware are created by their vendor's tools. */

@@ -1,8 +1,9 @@
 /** Custody of the keys of one HSM: looks at them in slices, raises alarms, and makes keys unavailable and available again. */
 import { Failure } from '../errors.ts'
-import type { CustodyFault, Key, KeyMaterial } from '../model/keys/key.ts'
+import { type CustodyFault, type Key, type KeyMaterial, systemKeyPurposes } from '../model/keys/key.ts'
 import type { Hsm, JobServices, KeyInspection } from '../services.ts'
 import { Changes, Conflict } from '../storage/storage.ts'
+import { systemKeyKind } from '../vault/system-keys.ts'
 import { objectsOn } from './listing.ts'
 
 const minute = 60_000
@@ -17,7 +18,6 @@ const slice = 100
 /** Failures of a look, on an HSM that answers otherwise, after which the key has to wait for an hour. */
 const patience = 2
 
-const ownKeys = ['seal', 'canary'] as const
 const faults: readonly CustodyFault[] = ['missing', 'duplicated', 'swapped', 'exposed']
 
 /** What is looked at: a KMS key by its ARN, or a key of the gateway by its purpose. */
@@ -113,7 +113,7 @@ export class CustodyWatch {
   /** Those that are waiting already keep their place, so that rounds in close succession reach everyone. */
   #queueAll(): void {
     const { storage } = this.#services
-    for (const purpose of ownKeys) this.#queue.add(purpose)
+    for (const purpose of systemKeyPurposes) this.#queue.add(purpose)
     for (const { arn, custodyFault } of storage.keys.onHsm(this.#hsm.name)) {
       this.#queue.add(arn)
       if (custodyFault !== undefined) this.#faults.set(arn, custodyFault)
@@ -122,10 +122,10 @@ export class CustodyWatch {
 
   #subject(name: string): Subject | undefined {
     const { keys, systemKeys } = this.#services.storage
-    const purpose = ownKeys.find(own => own === name)
+    const purpose = systemKeyPurposes.find(own => own === name)
     if (purpose === undefined) return keys.find(name)
     const own = systemKeys.find(this.#hsm.name, purpose)
-    return own && { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', materials: [own.material] }
+    return own && { ...systemKeyKind, materials: [own.material] }
   }
 
   /** Whether it is done with the subject for now. */
@@ -217,7 +217,7 @@ export class CustodyWatch {
     const found = [...this.#faults.values()]
     const counts = faults.map(fault => [fault, found.filter(other => other === fault).length] as const)
     metrics.custodyFaults(this.#hsm.name, Object.fromEntries(counts))
-    const own = ownKeys.filter(purpose => this.#faults.has(purpose)).length
+    const own = systemKeyPurposes.filter(purpose => this.#faults.has(purpose)).length
     health.custody(this.#hsm.name, { keys: found.length - own, ownKeys: own })
   }
 }

@@ -1,6 +1,7 @@
 import type { Key } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
+import { destroyMaterial, markForDestruction } from '../vault/materials.ts'
 import { job } from './job.ts'
 
 /**
@@ -31,26 +32,19 @@ async function forget(key: Key, { storage, audit, outbox, log }: JobServices): P
   const event = audit.event('DeleteKey', key.arn, { keyMaterialIds: key.materials.map(({ id }) => id) })
   const changes = new Changes(event.eventID)
   for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
-  for (const { id, hsm } of key.materials) {
-    changes.put('destructions', { material: id, hsm, keyArn: key.arn, revision: 0 })
-  }
+  markForDestruction(changes, key)
   changes.remove('keys', key)
   await outbox.record(changes, event)
   log.info({ key: key.arn }, 'key deleted')
 }
 
-async function destroyObjects({ storage, hsms, audit, outbox, log }: JobServices): Promise<void> {
-  for (const destruction of storage.destructions.list()) {
-    const { material, hsm, keyArn } = destruction
+async function destroyObjects(services: JobServices): Promise<void> {
+  for (const destruction of services.storage.destructions.list()) {
     try {
-      await hsms.named(hsm).destroyKey(material)
+      await destroyMaterial(destruction, services)
     } catch (thrown) {
-      log.error({ err: thrown, hsm, material, key: keyArn }, 'key material could not be destroyed yet')
-      continue
+      const { material, hsm, keyArn } = destruction
+      services.log.error({ err: thrown, hsm, material, key: keyArn }, 'destruction of key material is not complete yet')
     }
-    const event = audit.event('DestroyKeyMaterial', keyArn, { keyMaterialId: material, hsm })
-    const changes = new Changes(event.eventID)
-    changes.remove('destructions', destruction)
-    await outbox.record(changes, event)
   }
 }

@@ -47,11 +47,8 @@ async function unknownObjects(hsm: Hsm, services: JobServices): Promise<Readonly
   const { storage } = services
   const objects = await objectsOn(hsm, services, maxAge)
   const known = storage.keys.materialsOn(hsm.name)
-  const own = new Set([
-    ...storage.destructions.list().map(({ material }) => material),
-    ...(['seal', 'canary'] as const).map(purpose => storage.systemKeys.find(hsm.name, purpose)?.material.id),
-  ])
-  return new Map(objects.filter(({ id }) => !known.has(id) && !own.has(id)).map(({ id, label }) => [id, label]))
+  const marked = new Set(storage.destructions.list().map(({ material }) => material))
+  return new Map(objects.filter(({ id }) => !known.has(id) && !marked.has(id)).map(({ id, label }) => [id, label]))
 }
 
 function report({ name }: Hsm, orphans: readonly (readonly [string, string])[], { log, metrics }: JobServices): void {

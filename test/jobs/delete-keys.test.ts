@@ -135,7 +135,9 @@ describe('the destruction of an object', () => {
     expect(house.storage.keys.find(key.arn)).toBeUndefined()
     expect(await house.objects()).toContain(material(key))
     expect(house.storage.destructions.list()).toMatchObject([{ material: material(key), keyArn: key.arn }])
-    expect(house.logged).toContainEqual(expect.objectContaining({ message: 'key material could not be destroyed yet' }))
+    expect(house.logged).toContainEqual(
+      expect.objectContaining({ message: 'destruction of key material is not complete yet' }),
+    )
     await run()
     expect(await house.objects()).not.toContain(material(key))
     expect(house.storage.destructions.list()).toEqual([])
@@ -147,6 +149,22 @@ describe('the destruction of an object', () => {
     await house.hsm.destroyKey(material(key))
     await run()
     expect(house.storage.destructions.list()).toEqual([])
+  })
+
+  it('that cannot be put on record is done again by a later run, and the others go on', async () => {
+    const [unrecorded, other] = [await pending(0), await pending(0)]
+    const { outbox } = house.services
+    const record: typeof outbox.record = async (changes, event) => {
+      const isRefused = event.eventName === 'DestroyKeyMaterial' && event.resources?.[0]?.ARN === unrecorded.arn
+      if (isRefused) throw new Failure('Internal')
+      return outbox.record(changes, event)
+    }
+    await run({ outbox: { record, settle: () => outbox.settle() } })
+    expect(house.storage.destructions.list()).toMatchObject([{ material: material(unrecorded) }])
+    expect(await house.objects()).not.toContain(material(other))
+    await run()
+    expect(house.storage.destructions.list()).toEqual([])
+    expect(house.records.filter(({ eventName }) => eventName === 'DestroyKeyMaterial')).toHaveLength(2)
   })
 
   it('waits while its HSM is not configured, and the others go on', async () => {

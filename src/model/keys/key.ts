@@ -77,9 +77,12 @@ export function currentMaterial(key: Key): KeyMaterial {
   return key.materials.at(-1)!
 }
 
-/** A key of the gateway itself, one per HSM and purpose: it seals access-key secrets, or answers the readiness probe. */
+/** `seal` seals the secrets of access keys; `canary` shows that the HSM is the right one and works. */
+export const systemKeyPurposes = ['seal', 'canary'] as const
+
+/** A key of the gateway itself, one per HSM and purpose. */
 export interface SystemKey {
-  readonly purpose: 'seal' | 'canary'
+  readonly purpose: (typeof systemKeyPurposes)[number]
   readonly material: KeyMaterial
   readonly revision: number
 }

@@ -1,0 +1,39 @@
+/**
+ * The secrets of access keys. At rest, each is a ciphertext under the seal key of an HSM; the id of its access key is the encryption
+ * context, so that no secret can be moved to another access key.
+ */
+import { Failure } from '../errors.ts'
+import type { AccessKey } from '../model/identities/caller.ts'
+import { decodeCiphertext } from '../model/keys/ciphertext.ts'
+import type { Services } from '../services.ts'
+import { decryptBlob, encryptBlob } from './ciphertexts.ts'
+import { systemKeyMaterial } from './system-keys.ts'
+
+type Vault = Pick<Services, 'storage' | 'hsms'>
+
+/**
+ * Resolves to a ciphertext blob (model/keys/ciphertext.ts). Rejects with KeyUnavailable when the HSM has no seal key.
+ *
+ * @param secret in UTF-8; whoever has it wipes it
+ */
+export async function sealSecret(
+  accessKeyId: string,
+  secret: Uint8Array,
+  hsm: string,
+  { storage, hsms }: Vault,
+): Promise<Uint8Array> {
+  return encryptBlob(hsms, systemKeyMaterial(hsm, 'seal', storage), secret, { accessKeyId })
+}
+
+/**
+ * Resolves to the secret, in UTF-8, for the caller to wipe. Rejects with KeyUnavailable when no configured HSM has the key
+ * that sealed it, with InvalidCiphertext when it is damaged or was sealed for another access key.
+ */
+export async function unsealSecret({ id, sealedSecret }: AccessKey, { storage, hsms }: Vault): Promise<Uint8Array> {
+  const { material: sealedBy } = decodeCiphertext(sealedSecret)
+  const seal = hsms.all
+    .map(({ name }) => storage.systemKeys.find(name, 'seal')?.material)
+    .find(material => material?.id === sealedBy)
+  if (!seal) throw new Failure('KeyUnavailable', '', { cause: new Error('no HSM holds the seal key') })
+  return decryptBlob(hsms, seal, sealedSecret, { accessKeyId: id })
+}

@@ -1,0 +1,51 @@
+/** The gateway's own keys: on each HSM one that seals the secrets of access keys, and one that shows that the HSM works. */
+import { Failure } from '../errors.ts'
+import { type KeyMaterial, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
+import type { Hsm, Services } from '../services.ts'
+import { Changes, type Storage } from '../storage/storage.ts'
+import { decryptBlob, encryptBlob } from './ciphertexts.ts'
+import { createMaterial, type Recorder } from './materials.ts'
+
+/** What each of them is. */
+export const systemKeyKind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
+
+/** The purposes for which an HSM has no key yet. */
+export function missingSystemKeys(hsm: string, { systemKeys }: Storage): readonly SystemKey['purpose'][] {
+  return systemKeyPurposes.filter(purpose => systemKeys.find(hsm, purpose) === undefined)
+}
+
+/** Throws KeyUnavailable when the HSM has no key for the purpose. */
+export function systemKeyMaterial(hsm: string, purpose: SystemKey['purpose'], { systemKeys }: Storage): KeyMaterial {
+  const systemKey = systemKeys.find(hsm, purpose)
+  if (systemKey) return systemKey.material
+  throw new Failure('KeyUnavailable', '', { cause: new Error(`no ${purpose} key on the HSM ${hsm}`) })
+}
+
+/**
+ * Creates those that an HSM does not have, each with an audit record.
+ *
+ * @param origin for the record: what creates them, and for whom
+ */
+export async function createSystemKeys(
+  hsm: Hsm,
+  { storage, clock, audit, outbox }: Pick<Services, 'storage' | 'clock'> & Recorder,
+  origin: object,
+): Promise<void> {
+  for (const purpose of missingSystemKeys(hsm.name, storage)) {
+    const material = await createMaterial(hsm, systemKeyKind, `strongroom ${purpose}`, clock())
+    const details = { hsm: hsm.name, purpose, keyMaterialId: material.id, ...origin }
+    const event = audit.event('CreateSystemKey', undefined, details)
+    const changes = new Changes(event.eventID)
+    changes.put('systemKeys', { purpose, material, revision: 0 })
+    await outbox.record(changes, event)
+  }
+}
+
+/** Rejects unless the HSM encrypts and decrypts with its canary key: a search would succeed even on a lost token. */
+export async function checkCanary(hsm: string, { storage, hsms }: Pick<Services, 'storage' | 'hsms'>): Promise<void> {
+  const material = systemKeyMaterial(hsm, 'canary', storage)
+  const plaintext = Buffer.from('canary')
+  const blob = await encryptBlob(hsms, material, plaintext)
+  if (!plaintext.equals(await decryptBlob(hsms, material, blob)))
+    throw new Error('the canary key did not decrypt what it had encrypted')
+}
