@@ -1,4 +1,4 @@
-import { shapesByOperation } from '../../src/apis/kms/shapes.ts'
+import { shapesByOperation } from '../../src/apis/json/shapes.ts'
 import { schema } from '../../src/config.ts'
 import { worstBodies } from '../../test/apis/kms/worst-bodies.ts'
 import { fastest } from '../../test/fastest.ts'

@@ -5,10 +5,10 @@ import type { Caller } from '../../model/identities/caller.ts'
 import { lacksOfAll } from '../../model/keys/ability.ts'
 import type { AnyOperation } from '../../operations/operation.ts'
 import type { Api, ApiRequest, ApiResponse } from '../api.ts'
+import { type OperationShapes, shapesByOperation } from '../json/shapes.ts'
 import { json10, json11, mediaType, refusal, responseHeaders } from '../protocols.ts'
 import { errorCode, shapeId } from './errors.ts'
 import { model } from './model.ts'
-import { type OperationShapes, shapesByOperation } from './shapes.ts'
 
 const targetPrefix = `${model.metadata.targetPrefix}.`
 

@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { constraintsOf } from '../../../src/apis/kms/constraints.ts'
+import { constraintsOf } from '../../../src/apis/json/constraints.ts'
+import { shapesByOperation } from '../../../src/apis/json/shapes.ts'
 import { model, type ScalarShape, type StructureShape, shapeNamed } from '../../../src/apis/kms/model.ts'
-import { shapesByOperation } from '../../../src/apis/kms/shapes.ts'
 import { Failure } from '../../../src/errors.ts'
+import { call, operationNames, plain } from '../kms/sdk.ts'
 import { anyOf } from './arbitraries.ts'
-import { call, operationNames, plain } from './sdk.ts'
 
 function decode(operation: string, body: string | Uint8Array | object) {
   const bytes =

@@ -1,6 +1,6 @@
 /** What the model demands of one value, each with AWS's own wording. */
-import { enumValues, unlistedValues } from './enum-values.ts'
-import type { ListShape, ScalarShape } from './model.ts'
+import { enumValues, unlistedValues } from '../kms/enum-values.ts'
+import type { ListShape, ScalarShape } from '../kms/model.ts'
 
 export interface Constraint {
   /** As in the message, from `Member must` on. */

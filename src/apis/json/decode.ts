@@ -2,8 +2,8 @@
 import { Failure } from '../../errors.ts'
 import { checkEncryptionContext } from '../../model/keys/encryption-context.ts'
 import { wipe } from '../../wipe.ts'
+import { type ListShape, type MapShape, type ScalarShape, type StructureShape, shapeNamed } from '../kms/model.ts'
 import { type Constraint, constraintsOf, notNull } from './constraints.ts'
-import { type ListShape, type MapShape, type ScalarShape, type StructureShape, shapeNamed } from './model.ts'
 import type { Violations } from './violations.ts'
 
 /**

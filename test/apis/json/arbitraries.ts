@@ -1,6 +1,6 @@
 /** Values that fit the shapes of the model, for property tests. */
 import fc from 'fast-check'
-import { constraintsOf } from '../../../src/apis/kms/constraints.ts'
+import { constraintsOf } from '../../../src/apis/json/constraints.ts'
 import { type ScalarShape, type StructureShape, shapeNamed } from '../../../src/apis/kms/model.ts'
 
 const wellFormed = (min = 0, max = 40) =>

@@ -1,5 +1,5 @@
 /** From the output of an operation to what JSON.stringify can write, following the output shape of the model. */
-import { shapeNamed } from './model.ts'
+import { shapeNamed } from '../kms/model.ts'
 
 /** Writes one value, anything but null and undefined. */
 export type Writer = (value: never) => unknown

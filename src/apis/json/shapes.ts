@@ -1,9 +1,9 @@
 /** AWS JSON 1.1 for every operation of the model: body to input, output to body. */
 import { wipe } from '../../wipe.ts'
+import { model } from '../kms/model.ts'
 import { readerOf } from './decode.ts'
 import { writerOf } from './encode.ts'
-import { parseJson } from './json.ts'
-import { model } from './model.ts'
+import { parseJson } from './parse.ts'
 import { Violations } from './violations.ts'
 
 export interface OperationShapes {
