@@ -1,5 +1,11 @@
 import { pino } from 'pino'
-import type { Log } from './services.ts'
+
+/** The part of the logger that is used away from the edges. Fields never hold secrets. */
+export interface Log {
+  error(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  info(fields: object, message: string): void
+}
 
 /** Fields that are never written, should one ever be handed over by mistake. */
 const secret = [

@@ -6,7 +6,7 @@
 import { delayed } from './audit/audit.ts'
 import type { AuditRecord, Journal } from './audit/entry.ts'
 import { Failure } from './errors.ts'
-import type { Log } from './services.ts'
+import type { Log } from './log.ts'
 import type { Changes, HeldRecord, Storage } from './storage/storage.ts'
 
 /** The change is committed, and its record will be written later: there must be no other record of the event. */

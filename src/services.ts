@@ -2,12 +2,14 @@ import type { Audit } from './audit/audit.ts'
 import type { AccessRequest, Decision } from './authorization/authorize.ts'
 import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
 import type { Hsm } from './hsm/hsm.ts'
+import type { Log } from './log.ts'
 import type { Outbox } from './outbox.ts'
 import type { Storage } from './storage/storage.ts'
 
 /** The contracts by which operations, jobs and the path reach the rest of the house. Types only. */
 export type { Audit, Entry } from './audit/audit.ts'
 export type { Hsm, HsmKey, HsmObject, KeyInspection } from './hsm/hsm.ts'
+export type { Log } from './log.ts'
 export type { Changes, ClockReading, Storage } from './storage/storage.ts'
 
 /** What an operation is given besides its input. */
@@ -86,11 +88,4 @@ export interface ConnectionMetrics {
   connectionClosed(): void
   /** @param reason why the gateway closed it before the caller did */
   connectionCut(reason: 'limit' | 'not_read' | 'not_closed' | 'body_not_sent' | 'shutdown'): void
-}
-
-/** The part of the logger that is used away from the edges. Fields never hold secrets. */
-export interface Log {
-  error(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  info(fields: object, message: string): void
 }

@@ -23,8 +23,8 @@ const mayImport: Record<string, readonly string[]> = {
   audit: ['model', 'errors'],
   hsm: ['model', 'errors', 'schema-issue'],
   storage: ['model', 'errors'],
-  services: ['hsm/hsm', 'storage/storage', 'authorization', 'audit/audit', 'outbox'],
-  outbox: ['audit/audit', 'audit/entry', 'storage/storage', 'services', 'errors'],
+  services: ['hsm/hsm', 'storage/storage', 'authorization', 'audit/audit', 'outbox', 'log'],
+  outbox: ['audit/audit', 'audit/entry', 'storage/storage', 'log', 'errors'],
   vault: ['services', 'storage/storage', 'model', 'errors'],
   operations: ['vault', 'services', 'model', 'errors'],
   apis: [
@@ -39,7 +39,7 @@ const mayImport: Record<string, readonly string[]> = {
   pipeline: ['apis/api', 'operations/operation', 'outbox', 'services', 'storage/storage', 'model', 'errors', 'wipe'],
   jobs: ['vault', 'services', 'storage/storage', 'model', 'errors'],
   readiness: ['vault', 'services'],
-  log: ['services'],
+  log: [],
   metrics: ['hsm/hsm', 'services', 'version'],
   server: ['pipeline', 'apis/api', 'services', 'readiness', 'log', 'private-files', 'errors'],
   config: ['errors', 'quantities', 'schema-issue'],
@@ -105,6 +105,27 @@ function loadedBy(entry: string): ReadonlyMap<string, string> {
   return loaded
 }
 
+/** Import cycles, each as its path from its first file in the order of names back to that file. */
+function cyclesIn(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const cycles = [...imports.keys()].map(name => shortestCycle(name, imports))
+  return cycles
+    .filter(cycle => cycle !== undefined && cycle[0]! <= [...cycle].sort()[0]!)
+    .map(cycle => cycle!.join(' → '))
+}
+
+function shortestCycle(start: string, imports: ReadonlyMap<string, readonly string[]>): string[] | undefined {
+  const paths = [[start]]
+  const seen = new Set<string>()
+  for (const path of paths) {
+    for (const next of imports.get(path.at(-1)!) ?? []) {
+      if (next === start) return [...path, start]
+      if (!seen.has(next)) paths.push([...path, next])
+      seen.add(next)
+    }
+  }
+  return undefined
+}
+
 function partOf(name: string): string {
   return name.replace(/\.ts$/, '').split('/')[0]!
 }
@@ -124,6 +145,24 @@ describe('the architecture', () => {
       const importers = importedOnlyBy[partOf(path)]
       if (importers) expect(importers, `${name} imports ${path}`).toContain(part)
     }
+  })
+
+  it('has no import cycle, type imports included', () => {
+    const imports = new Map(
+      files.map(file => [file.name.replace(/\.ts$/, ''), importsOf(file).map(({ path }) => path)] as const),
+    )
+    const temporary = /^hsm\/pool\//
+    expect(cyclesIn(imports).filter(cycle => !temporary.test(cycle))).toEqual([])
+  })
+
+  it.each([
+    ['a → b → a', 'ab ba'],
+    ['b → c → d → b', 'ab bc cd db'],
+    ['a → a', 'ab aa bc'],
+  ])('would notice the cycle %s in %s', (cycle, arrows) => {
+    const imports = Map.groupBy(arrows.split(' '), arrow => arrow[0]!)
+    const graph = new Map([...imports].map(([from, arrows]) => [from, arrows.map(arrow => arrow[1]!)]))
+    expect(cyclesIn(graph)).toEqual([cycle])
   })
 
   it('lets no operation import another', () => {

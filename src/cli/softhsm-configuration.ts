@@ -1,9 +1,9 @@
 /** `softhsm2.conf` of a data folder, which tells SoftHSM where the folder's token is: an absolute path, so it changes when the folder moves. */
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { readIfThere, replaceSecretFile } from '../private-files.ts'
-import type { DataFolder } from './data-folder.ts'
 
 const fileName = 'softhsm2.conf'
 const heading =
@@ -11,6 +11,11 @@ const heading =
 /** As `init` wrote it before there was a heading. */
 const formerText = /^directories\.tokendir = .*\/tokens\nobjectstore\.backend = file\nlog\.level = ERROR\n$/
 const tokenFolder = /^[ \t]*directories\.tokendir[ \t]*=[ \t]*(.*?)[ \t]*$/m
+
+interface DataFolder {
+  readonly path: string
+  readonly config: Pick<Config, 'hsms' | 'storage'>
+}
 
 /** @param folder absolute. Throws OperatorError when SoftHSM cannot read its path. */
 export function softHsmConfiguration(folder: string): string {
@@ -57,7 +62,7 @@ function requireOwnToken({ path, config }: DataFolder, own: string): void {
   )
 }
 
-function configurationsOf({ hsms }: DataFolder['config']): string[] {
+function configurationsOf({ hsms }: Pick<Config, 'hsms'>): string[] {
   return Object.values(hsms)
     .flatMap(hsm => [hsm, ...Object.values(hsm.members ?? {})])
     .flatMap(({ environment }) => environment?.SOFTHSM2_CONF ?? [])

@@ -1,11 +1,8 @@
 import { Failure } from '../../errors.ts'
-import type { Key } from './key.ts'
+import type { Key, RememberedState } from './key.ts'
 
 /** KMS Developer Guide, "Key states of AWS KMS keys". */
 export type KeyState = RememberedState | 'Unavailable'
-
-/** What only callers change. */
-export type RememberedState = 'Enabled' | 'Disabled' | 'PendingDeletion'
 
 /** As in a custom key store that is disconnected: the state underneath stays, and shows again when the fault is gone. */
 export function keyState({ state, custodyFault }: Pick<Key, 'state' | 'custodyFault'>): KeyState {

@@ -1,7 +1,6 @@
 import type { KeyUsageType, OriginType } from '@aws-sdk/client-kms'
 import { principalArn } from '../arn.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
-import type { RememberedState } from './key-state.ts'
 
 /**
  * What was read back from the HSM object right after its creation, and is kept as the proof that the key was born there and
@@ -15,6 +14,9 @@ export interface Custody {
   /** Absent where the HSM does not tell. */
   readonly local?: boolean | undefined
 }
+
+/** What only callers change. */
+export type RememberedState = 'Enabled' | 'Disabled' | 'PendingDeletion'
 
 /** What is wrong with the HSM object of a key. */
 export type CustodyFault =

@@ -4,7 +4,7 @@
  */
 import { type CreateTableBuilder, type Kysely, sql } from 'kysely'
 import type { ColumnTypes } from '../engines/engine.ts'
-import type { Migration } from './migrate.ts'
+import type { Migration } from './migration.ts'
 
 export const initial: Migration = async (db, types) => {
   await createKeys(db, types)

@@ -1,5 +1,5 @@
 /** Public keys are kept where their private keys are remembered: they are read from the HSM once. */
-import type { Migration } from './migrate.ts'
+import type { Migration } from './migration.ts'
 
 export const publicKeys: Migration = async (db, { bytes }) => {
   await db.schema

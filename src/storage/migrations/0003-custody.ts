@@ -1,5 +1,5 @@
 /** What binds each record to its HSM object, and what a look at that object found wrong. */
-import type { Migration } from './migrate.ts'
+import type { Migration } from './migration.ts'
 
 export const custody: Migration = async (db, { text, bytes }) => {
   for (const table of ['key_materials', 'system_keys']) {

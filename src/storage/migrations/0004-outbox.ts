@@ -1,5 +1,5 @@
 /** Audit records that are kept with their changes until the journal has them. */
-import type { Migration } from './migrate.ts'
+import type { Migration } from './migration.ts'
 
 export const outbox: Migration = async (db, { text }) => {
   await db.schema

@@ -1,6 +1,6 @@
 /** Gives ARNs the partition of their region, where earlier versions took it for `aws`. */
 import { type Kysely, sql } from 'kysely'
-import type { Migration } from './migrate.ts'
+import type { Migration } from './migration.ts'
 
 /** By the first letters of the region. */
 const mistaken = {

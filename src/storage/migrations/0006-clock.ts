@@ -1,6 +1,6 @@
 /** What the clock said when it was last looked at, and how well it has kept step. */
 import { sql } from 'kysely'
-import type { Migration } from './migrate.ts'
+import type { Migration } from './migration.ts'
 
 export const clock: Migration = async (db, { text }) => {
   await db.schema

@@ -1,16 +1,14 @@
 /** Brings a database to the schema that this code knows. Forward only. */
 import { type Kysely, sql } from 'kysely'
 import { OperatorError } from '../../errors.ts'
-import type { ColumnTypes, Engine } from '../engines/engine.ts'
+import type { Engine } from '../engines/engine.ts'
 import { initial } from './0001-initial.ts'
 import { publicKeys } from './0002-public-keys.ts'
 import { custody } from './0003-custody.ts'
 import { outbox } from './0004-outbox.ts'
 import { partitions } from './0005-partitions.ts'
 import { clock } from './0006-clock.ts'
-
-/** One step of the schema. Once released it never changes. */
-export type Migration = (db: Kysely<unknown>, types: ColumnTypes) => Promise<void>
+import type { Migration } from './migration.ts'
 
 /** Number n of the migration table is at index n - 1. */
 const migrations: readonly Migration[] = [initial, publicKeys, custody, outbox, partitions, clock]

@@ -1,14 +1,6 @@
 import type { AccessKey } from '../../model/identities/caller.ts'
+import type { AccessKeyRow } from './database.ts'
 import { table } from './table.ts'
-
-export interface AccessKeyRow {
-  readonly id: string
-  readonly principal_arn: string
-  readonly sealed_secret: Uint8Array
-  readonly session_token_hash: string | null
-  readonly expires_at: number | null
-  readonly revision: number
-}
 
 export const accessKeys = table<AccessKey, AccessKeyRow>({
   name: 'access_keys',

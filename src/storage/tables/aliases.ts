@@ -1,19 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { Alias } from '../../model/keys/alias.ts'
 import type { PageRequest } from '../storage.ts'
-import type { Database } from './database.ts'
+import type { AliasRow, Database } from './database.ts'
 import { table } from './table.ts'
-
-export interface AliasRow {
-  readonly arn: string
-  readonly name: string
-  readonly account: string
-  readonly region: string
-  readonly target_key_arn: string
-  readonly creation_date: number
-  readonly last_updated_date: number
-  readonly revision: number
-}
 
 export const aliases = table<Alias, AliasRow>({
   name: 'aliases',

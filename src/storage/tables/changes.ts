@@ -1,21 +1,6 @@
 /** Which event changed what, in the order of the commits. */
 import type { Kysely } from 'kysely'
-import type { Noun } from '../storage.ts'
-import type { Database } from './database.ts'
-
-export interface ChangeRow {
-  readonly sequence: number
-  /** Audit event id of the request that made the change. */
-  readonly event_id: string
-  readonly noun: Noun
-  readonly record_key: string
-}
-
-export interface SequenceRow {
-  readonly name: 'changes'
-  /** The last number that was taken. */
-  readonly value: number
-}
+import type { ChangeRow, Database } from './database.ts'
 
 /**
  * Takes `count` numbers and returns the first. The row stays locked until the transaction ends, so that numbers become

@@ -3,12 +3,6 @@ import type { Kysely } from 'kysely'
 import type { ClockReading } from '../storage.ts'
 import type { Database } from './database.ts'
 
-export interface ClockRow {
-  readonly name: 'wall'
-  /** JSON. */
-  readonly reading: string | null
-}
-
 export async function readClock(db: Kysely<Database>): Promise<ClockReading | undefined> {
   const { reading } = await db.selectFrom('clock').select('reading').executeTakeFirstOrThrow()
   return reading === null ? undefined : (JSON.parse(reading) as ClockReading)

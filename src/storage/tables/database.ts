@@ -1,14 +1,7 @@
-import type { AccessKeyRow } from './access-keys.ts'
-import type { AliasRow } from './aliases.ts'
-import type { ChangeRow, SequenceRow } from './changes.ts'
-import type { ClockRow } from './clock.ts'
-import type { DestructionRow } from './destructions.ts'
-import type { KeyRow, MaterialRow } from './keys.ts'
-import type { OutboxRow } from './outbox.ts'
-import type { PrincipalRow } from './principals.ts'
-import type { SystemKeyRow } from './system-keys.ts'
+/** The schema: every table, as the migrations have made it. Times are milliseconds since the epoch. */
+import type { CustodyFault, Key, SystemKey } from '../../model/keys/key.ts'
+import type { Noun } from '../storage.ts'
 
-/** Every table, as the migrations have made it. */
 export interface Database {
   readonly keys: KeyRow
   readonly key_materials: MaterialRow
@@ -21,4 +14,111 @@ export interface Database {
   readonly outbox: OutboxRow
   readonly clock: ClockRow
   readonly sequences: SequenceRow
+}
+
+export interface KeyRow {
+  readonly arn: string
+  readonly id: string
+  readonly account: string
+  readonly region: string
+  readonly spec: Key['spec']
+  readonly usage: Key['usage']
+  readonly origin: Key['origin']
+  readonly state: Key['state']
+  readonly description: string
+  readonly creation_date: number
+  readonly deletion_date: number | null
+  /** JSON. */
+  readonly tags: string
+  readonly policy: string
+  readonly custody_fault: CustodyFault | null
+  readonly revision: number
+}
+
+export interface MaterialRow {
+  readonly key_arn: string
+  /** From 0, the oldest. */
+  readonly position: number
+  readonly id: string
+  readonly hsm: string
+  /** JSON. */
+  readonly custody: string
+  readonly public_key: Uint8Array | null
+  readonly check_value: Uint8Array | null
+  readonly created_at: number
+}
+
+export interface AliasRow {
+  readonly arn: string
+  readonly name: string
+  readonly account: string
+  readonly region: string
+  readonly target_key_arn: string
+  readonly creation_date: number
+  readonly last_updated_date: number
+  readonly revision: number
+}
+
+export interface PrincipalRow {
+  readonly arn: string
+  readonly account: string
+  readonly user_name: string
+  readonly principal_id: string
+  /** JSON. */
+  readonly policies: string
+  readonly revision: number
+}
+
+export interface AccessKeyRow {
+  readonly id: string
+  readonly principal_arn: string
+  readonly sealed_secret: Uint8Array
+  readonly session_token_hash: string | null
+  readonly expires_at: number | null
+  readonly revision: number
+}
+
+export interface SystemKeyRow {
+  readonly hsm: string
+  readonly purpose: SystemKey['purpose']
+  readonly material: string
+  /** JSON. */
+  readonly custody: string
+  readonly check_value: Uint8Array | null
+  readonly created_at: number
+  readonly revision: number
+}
+
+export interface DestructionRow {
+  readonly material: string
+  readonly hsm: string
+  readonly key_arn: string
+  readonly revision: number
+}
+
+export interface ChangeRow {
+  readonly sequence: number
+  /** Audit event id of the request that made the change. */
+  readonly event_id: string
+  readonly noun: Noun
+  readonly record_key: string
+}
+
+export interface SequenceRow {
+  readonly name: 'changes'
+  /** The last number that was taken. */
+  readonly value: number
+}
+
+export interface OutboxRow {
+  readonly event_id: string
+  readonly position: string
+  /** JSON. */
+  readonly record: string
+}
+
+export interface ClockRow {
+  readonly name: 'wall'
+  /** JSON. */
+  readonly reading: string | null
 }

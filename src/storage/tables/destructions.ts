@@ -1,12 +1,6 @@
 import type { Destruction } from '../../model/keys/key.ts'
+import type { DestructionRow } from './database.ts'
 import { table } from './table.ts'
-
-export interface DestructionRow {
-  readonly material: string
-  readonly hsm: string
-  readonly key_arn: string
-  readonly revision: number
-}
 
 export const destructions = table<Destruction, DestructionRow>({
   name: 'destructions',

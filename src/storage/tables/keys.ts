@@ -1,41 +1,9 @@
 /** Keys, and in a table of their own the materials of each. */
 import type { Kysely } from 'kysely'
-import type { Custody, CustodyFault, Key, KeyMaterial, Tag } from '../../model/keys/key.ts'
+import type { Custody, Key, KeyMaterial, Tag } from '../../model/keys/key.ts'
 import type { PageRequest } from '../storage.ts'
-import type { Database } from './database.ts'
+import type { Database, KeyRow } from './database.ts'
 import { type Table, table } from './table.ts'
-
-export interface KeyRow {
-  readonly arn: string
-  readonly id: string
-  readonly account: string
-  readonly region: string
-  readonly spec: Key['spec']
-  readonly usage: Key['usage']
-  readonly origin: Key['origin']
-  readonly state: Key['state']
-  readonly description: string
-  readonly creation_date: number
-  readonly deletion_date: number | null
-  /** JSON. */
-  readonly tags: string
-  readonly policy: string
-  readonly custody_fault: CustodyFault | null
-  readonly revision: number
-}
-
-export interface MaterialRow {
-  readonly key_arn: string
-  /** From 0, the oldest. */
-  readonly position: number
-  readonly id: string
-  readonly hsm: string
-  /** JSON. */
-  readonly custody: string
-  readonly public_key: Uint8Array | null
-  readonly check_value: Uint8Array | null
-  readonly created_at: number
-}
 
 const keyRows = table<Key, KeyRow>({
   name: 'keys',

@@ -3,13 +3,6 @@ import type { Kysely } from 'kysely'
 import type { HeldRecord } from '../storage.ts'
 import type { Database } from './database.ts'
 
-export interface OutboxRow {
-  readonly event_id: string
-  readonly position: string
-  /** JSON. */
-  readonly record: string
-}
-
 export async function holdRecord(db: Kysely<Database>, { eventId, position, record }: HeldRecord): Promise<void> {
   await db.insertInto('outbox').values({ event_id: eventId, position, record }).execute()
 }

@@ -1,15 +1,6 @@
 import type { Principal } from '../../model/identities/caller.ts'
+import type { PrincipalRow } from './database.ts'
 import { table } from './table.ts'
-
-export interface PrincipalRow {
-  readonly arn: string
-  readonly account: string
-  readonly user_name: string
-  readonly principal_id: string
-  /** JSON. */
-  readonly policies: string
-  readonly revision: number
-}
 
 export const principals = table<Principal, PrincipalRow>({
   name: 'principals',

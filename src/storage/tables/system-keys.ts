@@ -1,16 +1,6 @@
 import type { Custody, SystemKey } from '../../model/keys/key.ts'
+import type { SystemKeyRow } from './database.ts'
 import { table } from './table.ts'
-
-export interface SystemKeyRow {
-  readonly hsm: string
-  readonly purpose: SystemKey['purpose']
-  readonly material: string
-  /** JSON. */
-  readonly custody: string
-  readonly check_value: Uint8Array | null
-  readonly created_at: number
-  readonly revision: number
-}
 
 export const systemKeys = table<SystemKey, SystemKeyRow>({
   name: 'system_keys',
