@@ -76,11 +76,11 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       server.close(),
     )
     const urls = { url: server.url, metricsUrl: metricsServer.url }
-    log.info(urls, 'serving')
+    log.info({ event: 'gateway_started', ...urls }, 'Gateway started')
     const close = async () => {
-      log.info({}, 'stopping')
+      log.info({ event: 'gateway_stopping' }, 'Gateway stopping')
       await opened.disposeAsync()
-      log.info({}, 'stopped')
+      log.info({ event: 'gateway_stopped' }, 'Gateway stopped')
     }
     return { ...urls, reload: () => server.reload(), close }
   } catch (error) {
@@ -97,7 +97,10 @@ function connectionsOf({ listen, hsms }: Config, log: Log): number {
   const reserve = descriptors.own + descriptors.perWorker * workers.reduce((sum, count) => sum + count, 0)
   const maxConnections = connectionsWithin(listen.maxConnections, reserve)
   if (maxConnections < listen.maxConnections)
-    log.warn({ maxConnections, reserve }, 'fewer connections than configured: raise the limit of open files')
+    log.warn(
+      { event: 'connections_limited', maxConnections, reserve },
+      'Fewer connections than maxConnections: raise the limit of open files',
+    )
   return maxConnections
 }
 
@@ -150,10 +153,12 @@ export async function openAudit(
   log?: Log,
 ): Promise<Recording> {
   const held = await storage.outbox.list()
-  if (!existsSync(file)) log?.warn({ file }, 'the audit file is not there: a new one is begun')
+  if (!existsSync(file)) log?.warn({ event: 'audit_file_created', file }, 'No audit file found: created a new one')
   const journal = opened.adopt(await openJournal(file, { awaited: held.length > 0 }), journal => journal.close())
   const outbox = opened.adopt(await Outbox.open(storage, journal, held, log), outbox =>
-    outbox.settle().catch((error: unknown) => log?.error({ err: error }, 'audit records could not be written yet')),
+    outbox
+      .settle()
+      .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records')),
   )
   return { audit: createAudit(journal, clock), outbox }
 }
@@ -171,7 +176,7 @@ function requireSystemKeys({ storage: { file }, hsms }: Config, storage: Storage
 
 function logOf(log: Log): HsmOptions['log'] {
   // `pid` is the gateway's own in every line of the log.
-  return (level, message, { pid: worker, ...fields }) => log[level]({ ...fields, worker }, message)
+  return (level, message, { pid: worker, ...fields }) => log[level]({ event: 'hsm', ...fields, worker }, message)
 }
 
 export function hsmOptions(name: string, { members, ...hsm }: HsmConfig): HsmOptions {

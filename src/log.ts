@@ -1,10 +1,19 @@
 import { pino } from 'pino'
 
-/** The part of the logger that is used away from the edges. Fields never hold secrets. */
+/**
+ * Fields of a log line; never secrets. `event` is a snake_case slug that stays the same when the message changes: docs/operations.md
+ * lists all of them.
+ */
+export interface LogFields {
+  readonly event: string
+  readonly [field: string]: unknown
+}
+
+/** The part of the logger that the gateway uses. Messages are short, begin with a capital and have no full stop. */
 export interface Log {
-  error(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  info(fields: object, message: string): void
+  error(fields: LogFields, message: string): void
+  warn(fields: LogFields, message: string): void
+  info(fields: LogFields, message: string): void
 }
 
 /** Fields that are never written, should one ever be handed over by mistake. */
@@ -38,7 +47,7 @@ export function createLog(level: string, dropped: () => void, stream: NodeJS.Wri
     else stream.write(line, error => error && dropped())
   }
   const logger = pino({ level, redact: { paths, censor: '[secret]' } }, { write })
-  const harmless = (level: keyof Log) => (fields: object, message: string) => {
+  const harmless = (level: keyof Log) => (fields: LogFields, message: string) => {
     try {
       logger[level](fields, message)
     } catch {

@@ -38,10 +38,11 @@ export class Outbox {
       else outbox.#late.set(eventId, delayed(JSON.parse(record) as AuditRecord, { unanswered: found.has(eventId) }))
     }
     const records = outbox.#late.size
-    if (records > 0) log?.warn({ records }, 'changes were committed without their audit records, which are written now')
+    if (records > 0)
+      log?.warn({ event: 'audit_records_late', records }, 'Writing audit records that the last run could not write')
     await outbox
       .settle()
-      .catch((error: unknown) => log?.error({ err: error }, 'audit records could not be written yet'))
+      .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records'))
     return outbox
   }
 

@@ -134,14 +134,15 @@ function checkHsms({ hsmUses = [] }: Target, hsms: Hsms): void {
 
 /** Audits a refusal; when even that fails, what is answered is an internal error. */
 async function recordFailure(entry: Entry, failure: Failure, api: Api, { audit, log }: PathServices): Promise<Failure> {
-  if (failure.fault === 'server') log.error({ err: failure, requestId: entry.requestId }, 'request failed')
+  if (failure.fault === 'server')
+    log.error({ event: 'request_failed', err: failure, requestId: entry.requestId }, 'Request failed')
   if (failure instanceof Undelivered) return failure
   entry.responseElements = undefined
   try {
     await audit.close(entry, { code: api.errorCode(failure), message: failure.message })
     return failure
   } catch (thrown) {
-    log.error({ err: thrown, requestId: entry.requestId }, 'audit record could not be written')
+    log.error({ event: 'audit_write_failed', err: thrown, requestId: entry.requestId }, 'Cannot write audit record')
     return new Failure('Internal', '', { cause: thrown })
   }
 }

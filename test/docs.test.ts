@@ -180,6 +180,17 @@ describe('docs/operations.md', () => {
     const listed = firstCells('docs/operations.md').filter(cell => cell.startsWith('`strongroom_'))
     expect(listed.sort()).toEqual(names.sort())
   })
+
+  it('lists the events of the log', () => {
+    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(name =>
+      name.endsWith('.ts'),
+    )
+    const code = sources.map(name => readFileSync(join(root, 'src', name), 'utf8')).join()
+    const events = new Set([...code.matchAll(/\bevent: '(\w+)'/g)].map(([, event]) => event))
+    const [, table] = /\| Event \|.*\n((?:\|.*\n)+)/.exec(page('docs/operations.md').text)!
+    const listed = table!.split('\n').flatMap(row => [...(row.split('|')[1]?.matchAll(/`(\w+)`/g) ?? [])])
+    expect(listed.map(([, event]) => event).sort()).toEqual([...events].sort())
+  })
 })
 
 describe('docs/algorithms.md', () => {

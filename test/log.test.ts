@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { createLog } from '../src/log.ts'
+import { createLog, type LogFields } from '../src/log.ts'
 
 /** The log by itself: it never fails who logs. With a gateway: test/end-to-end/log.test.ts. */
 
@@ -17,38 +17,39 @@ describe('the log', () => {
       lines.push(String(line))
       done()
     })
-    log.warn({ hsm: 'softhsm', pin: '1234', request: { authorization: 'x' } }, 'words')
+    log.warn({ event: 'test', hsm: 'softhsm', pin: '1234', request: { authorization: 'x' } }, 'words')
     const [line, ...others] = lines
     expect(others).toEqual([])
-    expect(JSON.parse(line!)).toMatchObject({ level: 40, msg: 'words', hsm: 'softhsm', pin: '[secret]' })
+    expect(JSON.parse(line!)).toMatchObject({ level: 40, event: 'test', msg: 'words', hsm: 'softhsm', pin: '[secret]' })
     expect(line).not.toContain('"x"')
   })
 
   it('counts the lines that cannot be written', async () => {
     const { log, dropped } = logTo((_line, _, done) => done(new Error('ENOSPC')))
-    for (let count = 0; count < 3; count++) log.info({}, 'line')
+    for (let count = 0; count < 3; count++) log.info({ event: 'test' }, 'line')
     await new Promise(setImmediate)
     expect(dropped()).toBe(3)
   })
 
   it('keeps no more than 1 MiB for a reader who does not read', () => {
     const { log, dropped } = logTo(() => {})
-    for (let count = 0; count < 3000; count++) log.info({ text: 'x'.repeat(1000) }, 'line')
+    for (let count = 0; count < 3000; count++) log.info({ event: 'test', text: 'x'.repeat(1000) }, 'line')
     expect(dropped()).toBeGreaterThan(1500)
     expect(dropped()).toBeLessThan(2500)
   })
 
   it('does not throw for fields that cannot be written down', () => {
     const { log, dropped } = logTo((_line, _, done) => done())
-    const wicked = Object.defineProperty({}, 'field', {
+    const wicked = Object.defineProperty({ event: 'test' }, 'field', {
       enumerable: true,
       get() {
         throw new Error('no')
       },
     })
-    const circle: Record<string, unknown> = {}
+    const circle: LogFields & Record<string, unknown> = { event: 'test' }
     circle.self = circle
-    for (const fields of [wicked, circle, { big: 1n }, { err: null }]) log.error(fields, 'line')
+    for (const fields of [wicked, circle, { event: 'test', big: 1n }, { event: 'test', err: null }])
+      log.error(fields, 'line')
     expect(dropped()).toBeLessThanOrEqual(2)
   })
 })

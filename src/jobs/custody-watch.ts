@@ -69,7 +69,7 @@ export class CustodyWatch {
       // An HSM that cannot be reached says nothing about its keys; why is in the log already.
       if (!isUnavailable(thrown)) {
         this.#pausedUntil = elapsed() + minute
-        log.error({ err: thrown, hsm: this.#hsm.name }, 'custody could not be checked')
+        log.error({ event: 'custody_check_failed', err: thrown, hsm: this.#hsm.name }, 'Custody check failed')
       }
     }
     this.#report()
@@ -184,8 +184,8 @@ export class CustodyWatch {
     }
     if (this.#saidUndecided) return
     this.#saidUndecided = true
-    const fields = { err: thrown, hsm: this.#hsm.name, key: name }
-    this.#services.log.warn(fields, 'a look at a key was in vain; others of this round are not told')
+    const fields = { event: 'key_check_inconclusive', err: thrown, hsm: this.#hsm.name, key: name }
+    this.#services.log.warn(fields, 'Key check inconclusive; others of this round are not logged')
   }
 
   /** False when somebody else has just changed the key: there is another look soon. */
@@ -195,8 +195,10 @@ export class CustodyWatch {
     const fields = { hsm: material.hsm, key: name, material: material.id }
     if (fault === undefined) this.#faults.delete(name)
     else this.#faults.set(name, fault)
-    if (fault !== undefined && fault !== known) log.error({ ...fields, fault, attributes }, 'a key is not in custody')
-    if (fault === undefined && known !== undefined) log.info(fields, 'a key is in custody again')
+    if (fault !== undefined && fault !== known)
+      log.error({ event: 'custody_fault', ...fields, fault, attributes }, 'Key fails the custody check')
+    if (fault === undefined && known !== undefined)
+      log.info({ event: 'custody_restored', ...fields }, 'Key passes the custody check again')
     const key = storage.keys.find(name)
     if (key === undefined || key.custodyFault === fault) return true
     const details = { keyMaterialId: material.id, hsm: material.hsm, ...(fault && { custodyFault: fault }) }

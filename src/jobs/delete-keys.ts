@@ -21,7 +21,10 @@ export const deleteKeys = job({
         await forget(key, services)
       } catch (thrown) {
         // Such as a conflict, when the deletion was just cancelled. The next run looks again.
-        services.log.error({ err: thrown, key: key.arn }, 'key could not be deleted yet')
+        services.log.error(
+          { event: 'key_deletion_failed', err: thrown, key: key.arn },
+          'Key deletion failed, will be retried',
+        )
       }
     }
     await destroyObjects(services)
@@ -35,7 +38,7 @@ async function forget(key: Key, { storage, audit, outbox, log }: JobServices): P
   markForDestruction(changes, key)
   changes.remove('keys', key)
   await outbox.record(changes, event)
-  log.info({ key: key.arn }, 'key deleted')
+  log.info({ event: 'key_deleted', key: key.arn }, 'Key deleted')
 }
 
 async function destroyObjects(services: JobServices): Promise<void> {
@@ -44,7 +47,10 @@ async function destroyObjects(services: JobServices): Promise<void> {
       await destroyMaterial(destruction, services)
     } catch (thrown) {
       const { material, hsm, keyArn } = destruction
-      services.log.error({ err: thrown, hsm, material, key: keyArn }, 'destruction of key material is not complete yet')
+      services.log.error(
+        { event: 'key_destruction_failed', err: thrown, hsm, material, key: keyArn },
+        'Destruction of key material failed, will be retried',
+      )
     }
   }
 }

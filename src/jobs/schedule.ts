@@ -18,7 +18,7 @@ function schedule({ name, interval, start }: Job, services: JobServices): { clos
   let closed = false
   const turn = () => {
     running = run()
-      .catch((error: unknown) => services.log.error({ err: error, job: name }, 'job failed'))
+      .catch((error: unknown) => services.log.error({ event: 'job_failed', err: error, job: name }, 'Job failed'))
       .then(() => {
         if (!closed) timer = setTimeout(turn, interval).unref()
       })

@@ -9,10 +9,10 @@ export const settleRecords = job({
     return async () => {
       try {
         await outbox.settle()
-        if (failing) log.info({}, 'audit records can be written again')
+        if (failing) log.info({ event: 'audit_write_recovered' }, 'Audit records can be written again')
         failing = false
       } catch (thrown) {
-        if (!failing) log.error({ err: thrown }, 'audit records cannot be written')
+        if (!failing) log.error({ event: 'audit_write_failed', err: thrown }, 'Cannot write audit records')
         failing = true
       }
     }

@@ -15,7 +15,7 @@ const slew = 0.001
 /** How long, in sum, nobody may have watched the clock, because no gateway ran. */
 const toleratedGap = hour
 
-const consequence = 'scheduled deletions wait until the clock has been steady'
+const consequence = 'scheduled deletions paused'
 
 export class SteadyClock {
   readonly #services: ClockServices
@@ -82,13 +82,18 @@ export class SteadyClock {
   /** Tells what the verdict is, when it is a new one, or the first of this process. @param reading what it was judged from */
   #tell({ drift, gap, observed }: ClockReading, wasTrusted: boolean, isTrusted: boolean): void {
     const { log } = this.#services
-    const why = { secondsMoved: Math.round(drift / second), secondsUnwatched: Math.round(gap / second) }
-    if (drift > toleratedDrift) log.error({ ...why, ...this.#wait(0) }, `the clock was moved: ${consequence}`)
+    const why = {
+      secondsMoved: Math.round(drift / second),
+      secondsUnwatched: Math.round(gap / second),
+      ...this.#wait(0),
+    }
+    if (drift > toleratedDrift) log.error({ event: 'clock_jumped', ...why }, `Wall clock jumped: ${consequence}`)
     else if (gap > toleratedGap)
-      log.error({ ...why, ...this.#wait(0) }, `no gateway has run for a while: ${consequence}`)
-    else if (isTrusted && !wasTrusted) log.info({}, 'the clock has been steady: scheduled deletions go on')
+      log.error({ event: 'clock_unwatched', ...why }, `No gateway was running: ${consequence}`)
+    else if (isTrusted && !wasTrusted)
+      log.info({ event: 'clock_stable' }, 'Clock is stable: scheduled deletions resume')
     else if (!isTrusted && this.#last === undefined)
-      log.error(this.#wait(observed), `the clock is not trusted yet: ${consequence}`)
+      log.error({ event: 'clock_unstable', ...this.#wait(observed) }, `Clock is not stable yet: ${consequence}`)
   }
 
   #wait(observed: number): { readonly secondsToWait: number } {

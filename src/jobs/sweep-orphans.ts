@@ -54,6 +54,6 @@ async function unknownObjects(hsm: Hsm, services: JobServices): Promise<Readonly
 function report({ name }: Hsm, orphans: readonly (readonly [string, string])[], { log, metrics }: JobServices): void {
   metrics.orphans(name, orphans.length)
   for (const [id, label] of orphans) {
-    log.warn({ hsm: name, id, label }, 'an object on the HSM belongs to no key that is known')
+    log.warn({ event: 'orphaned_object', hsm: name, id, label }, 'Orphaned HSM object: no key record refers to it')
   }
 }

@@ -138,7 +138,7 @@ export class Connections implements ConnectionHost {
   }
 
   broke(error: unknown): void {
-    this.#log.error({ err: error }, 'request could not be answered')
+    this.#log.error({ event: 'answer_failed', err: error }, 'Request could not be answered')
   }
 
   /** Closes what has had its time. Called again and again. */

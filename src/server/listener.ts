@@ -57,7 +57,7 @@ export async function listen(listener: ListenerOptions): Promise<RunningServer> 
   connectEvents(server, connections, tls !== undefined)
   await listening(server, host, port)
   // Such as a connection that cannot be accepted: the others go on.
-  server.on('error', error => log.error({ err: error }, 'listening socket failed'))
+  server.on('error', error => log.error({ event: 'listener_failed', err: error }, 'Listening socket failed'))
   const sweeping = setInterval(() => connections.sweep(), sweepInterval).unref()
   const renewal = tls && renewTls(server as TlsServer, tls, log)
   const bound = (server.address() as AddressInfo).port
@@ -105,7 +105,7 @@ async function close(server: Server, connections: Connections, log: Log): Promis
   for (const timer of timers) clearTimeout(timer)
   // Also of callers who went away meanwhile: what was begun is put on record.
   const isDrained = await Promise.race([drained.then(() => true), delay(closing.drain, false, { ref: false })])
-  if (!isDrained) log.warn({}, 'requests were still under way when the server closed')
+  if (!isDrained) log.warn({ event: 'requests_aborted' }, 'Requests still in progress were aborted at shutdown')
 }
 
 async function listening(server: Server, host: string, port: number): Promise<void> {

@@ -39,7 +39,7 @@ export async function serveApi(
       await endOfTurn()
       return share(request, await handle(request, api, services))
     } catch (error) {
-      log.error({ err: error }, 'request failed outside the request path')
+      log.error({ event: 'request_failed', err: error }, 'Request failed outside the pipeline')
       return share(request, api.refuse(new Failure('Internal'), randomUUID(), request))
     }
   }
@@ -56,7 +56,7 @@ async function probe(readiness: () => Promise<Readiness>, log: Log): Promise<Api
     const { ready, parts } = await readiness()
     return json(ready ? 200 : 503, { status: ready ? 'ok' : 'failing', parts })
   } catch (error) {
-    log.error({ err: error }, 'readiness could not be found out')
+    log.error({ event: 'readiness_failed', err: error }, 'Readiness check failed')
     return json(503, { status: 'failing', parts: {} })
   }
 }
@@ -74,7 +74,7 @@ export async function serveMetrics(address: Address, text: () => Promise<string>
     try {
       return plain(200, await text(), 'text/plain; version=0.0.4')
     } catch (error) {
-      log.error({ err: error }, 'metrics could not be read')
+      log.error({ event: 'metrics_failed', err: error }, 'Metrics could not be read')
       return plain(500, 'Internal error')
     }
   })

@@ -57,9 +57,12 @@ export function renewTls(server: Server, files: TlsFiles, log: Log): TlsRenewal 
     try {
       known = versionOf(files)
       server.setSecureContext(readTlsPair(files))
-      log.info({ certificate: files.certificateFile }, 'TLS certificate reloaded')
+      log.info({ event: 'tls_reloaded', certificate: files.certificateFile }, 'TLS certificate reloaded')
     } catch (error) {
-      log.error({ err: error }, 'TLS certificate could not be reloaded, the previous one is still served')
+      log.error(
+        { event: 'tls_reload_failed', err: error },
+        'TLS certificate not reloaded, still serving the previous one',
+      )
     }
   }
   const timer = setInterval(() => {

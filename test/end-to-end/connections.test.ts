@@ -160,7 +160,7 @@ describe.each(['http', 'https'])('SIGTERM over %s', scheme => {
     const ending = await serve(installation)
     gateway = ending
     process.kill(ending.pid, 'SIGHUP')
-    if (scheme === 'https') await ending.logged(({ msg }) => msg === 'TLS certificate reloaded')
+    if (scheme === 'https') await ending.logged(({ event }) => event === 'tls_reloaded')
     const partly = async (bytes: string, url = ending.url) => (await opened(url)).pause().write(bytes)
     await partly('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(30_000))
     await partly('GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(30_000))

@@ -141,7 +141,7 @@ describe('a key past its date', () => {
     database.close()
 
     gateway = await serve(installation)
-    await gateway.logged(({ msg, key }) => msg === 'key deleted' && key === due!.Arn)
+    await gateway.logged(({ event, key }) => event === 'key_deleted' && key === due!.Arn)
     const after = gateway.client()
     expect(await refusal(after.describeKey({ KeyId: due!.KeyId }))).toBe(
       `NotFoundException: Key '${due!.Arn}' does not exist`,

@@ -99,7 +99,7 @@ describe('a key whose object is gone from the HSM', () => {
     await expect.poll(ready, patient).toEqual({ status: 200, parts: failing })
     const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
     expect(body).toContain('strongroom_hsm_custody_faults{hsm="softhsm",fault="exposed"} 1\n')
-    const alarm = await gateway.logged(({ msg, key }) => msg === 'a key is not in custody' && key === KeyId)
+    const alarm = await gateway.logged(({ event, key }) => event === 'custody_fault' && key === KeyId)
     expect(alarm).toMatchObject({ level: 50, hsm: 'softhsm', material, fault: 'exposed' })
     await change()
     await expect.poll(() => state(KeyId), patient).toEqual({ KeyState: 'Enabled', Enabled: true })

@@ -124,7 +124,7 @@ describe('an HSM that comes back empty', () => {
     await expect.poll(state, patient).toBe('Unavailable')
     expect(await refusal(kms.encrypt({ KeyId, Plaintext }))).toBe(`KMSInvalidStateException: ${KeyId} is unavailable.`)
     expect(await refusal(kms.createKey({}))).toBe('KeyUnavailableException: The HSM is not available.')
-    const alarm = await gateway.logged(({ msg, key }) => msg === 'a key is not in custody' && key === KeyId)
+    const alarm = await gateway.logged(({ event, key }) => event === 'custody_fault' && key === KeyId)
     expect(alarm).toMatchObject({ level: 50, hsm: 'softhsm', material, fault: 'missing' })
     expect(await gateway.logged(({ state }) => state === 'untrusted')).toMatchObject({
       level: 50,
@@ -166,8 +166,7 @@ describe('a gateway that dies', () => {
     await unanswered
     faults.clear()
     await start()
-    const told = 'an object on the HSM belongs to no key that is known'
-    const { id, label } = await gateway.logged(({ msg }) => msg === told)
+    const { id, label } = await gateway.logged(({ event }) => event === 'orphaned_object')
     expect(await objects()).toContain(id)
     const keys = (await kms.listKeys({ Limit: 1000 })).Keys!.map(({ KeyArn }) => KeyArn)
     expect(keys).toContain(KeyId)
@@ -187,7 +186,7 @@ describe('a gateway that dies', () => {
     // The worker destroys a key of its session when it starts.
     faults.set('hang C_DestroyObject skip 1')
     await start()
-    await gateway.logged(({ msg, key }) => msg === 'key deleted' && key === KeyId)
+    await gateway.logged(({ event, key }) => event === 'key_deleted' && key === KeyId)
     await expect.poll(() => faults.counts()[0]!.hits, patient).toBeGreaterThan(0)
     await gateway.kill()
     faults.clear()

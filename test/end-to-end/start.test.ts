@@ -108,7 +108,7 @@ describe('a gateway with TLS', () => {
     } finally {
       expect(await gateway.stop()).toBe(0)
     }
-    for (const msg of ['stopping', 'stopped']) await gateway.logged(fields => fields.msg === msg)
+    for (const event of ['gateway_stopping', 'gateway_stopped']) await gateway.logged(fields => fields.event === event)
   })
 })
 

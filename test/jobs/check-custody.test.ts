@@ -43,7 +43,7 @@ const material = ({ materials }: Key) => materials[0]!.id
 const byKey = (a: object, b: object) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
 const now = ({ arn }: Key) => house.storage.keys.find(arn)!
 const start = (services: Partial<JobServices> = {}) => checkCustody.start({ ...house.services, ...services })
-const alarms = () => house.logged.filter(({ message }) => message === 'a key is not in custody')
+const alarms = () => house.logged.filter(({ event }) => event === 'custody_fault')
 
 type Mutable<T> = { -readonly [Member in keyof T]: T[Member] }
 
@@ -97,7 +97,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     const told = marked.map(one => ({ hsm: 'test', key: one.arn, material: material(one), fault }))
     expect(
       alarms()
-        .map(({ fields: { attributes, ...fields } }) => fields)
+        .map(({ attributes, event, ...fields }) => fields)
         .sort(byKey),
     ).toEqual(told)
     expect(house.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0, [fault]: marked.length })
@@ -194,7 +194,7 @@ describe('custody', () => {
     faults.set(`expose ${id}`)
     house.time += hour
     await run()
-    expect(alarms()).toMatchObject([{ fields: { hsm: 'test', key: purpose, material: id, fault: 'exposed' } }])
+    expect(alarms()).toMatchObject([{ hsm: 'test', key: purpose, material: id, fault: 'exposed' }])
     expect(house.unhealthy).toEqual({ keys: 0, ownKeys: 1 })
     expect(house.records).toEqual([])
   })
@@ -278,10 +278,7 @@ describe('custody', () => {
       throw new Failure('Internal')
     }
     await start(withHsm({ inspectKey }))()
-    expect(house.logged.map(({ message }) => message)).toEqual([
-      'a look at a key was in vain; others of this round are not told',
-      'a key is not in custody',
-    ])
+    expect(house.logged.map(({ event }) => event)).toEqual(['key_check_inconclusive', 'custody_fault'])
     expect([now(key).custodyFault, now(other).custodyFault]).toEqual([undefined, 'exposed'])
     await start()()
   })
@@ -319,10 +316,7 @@ describe('custody', () => {
     await run()
     await run()
     expect(now(key).custodyFault).toBeUndefined()
-    expect(house.logged.map(({ message }) => message)).toEqual([
-      'a key is not in custody',
-      'custody could not be checked',
-    ])
+    expect(house.logged.map(({ event }) => event)).toEqual(['custody_fault', 'custody_check_failed'])
     house.journal.failing = false
     house.time += minute
     await run()

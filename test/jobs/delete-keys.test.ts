@@ -112,7 +112,7 @@ describe('a key whose date has come', () => {
     const objects = await house.objects()
     expect(objects).toContain(material(saved))
     expect(objects).not.toContain(material(deleted))
-    expect(house.logged).toContainEqual(expect.objectContaining({ message: 'key could not be deleted yet' }))
+    expect(house.logged).toContainEqual(expect.objectContaining({ event: 'key_deletion_failed' }))
     expect(house.records.filter(({ resources }) => resources?.[0]?.ARN === saved.arn)).toEqual([])
   })
 
@@ -135,9 +135,7 @@ describe('the destruction of an object', () => {
     expect(house.storage.keys.find(key.arn)).toBeUndefined()
     expect(await house.objects()).toContain(material(key))
     expect(house.storage.destructions.list()).toMatchObject([{ material: material(key), keyArn: key.arn }])
-    expect(house.logged).toContainEqual(
-      expect.objectContaining({ message: 'destruction of key material is not complete yet' }),
-    )
+    expect(house.logged).toContainEqual(expect.objectContaining({ event: 'key_destruction_failed' }))
     await run()
     expect(await house.objects()).not.toContain(material(key))
     expect(house.storage.destructions.list()).toEqual([])

@@ -6,6 +6,7 @@ import { Failure } from '../../src/errors.ts'
 import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
 import { SteadyClock } from '../../src/jobs/steady-clock.ts'
+import type { LogFields } from '../../src/log.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
 import type { Key } from '../../src/model/keys/key.ts'
 import { Outbox } from '../../src/outbox.ts'
@@ -25,8 +26,8 @@ export interface House {
   /** Its records go to `records`. */
   readonly journal: { failing: boolean }
   readonly records: AuditRecord[]
-  /** Messages and fields of the log. */
-  readonly logged: { message: string; fields: Record<string, unknown> }[]
+  /** Fields of the log. */
+  readonly logged: LogFields[]
   /** Orphans last told to the metrics, by HSM. */
   readonly orphans: Map<string, number>
   /** Keys not in custody that were last told to the metrics: how many of each fault. */
@@ -52,7 +53,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
   const records: AuditRecord[] = []
   const logged: House['logged'] = []
   const orphans: House['orphans'] = new Map()
-  const log = (fields: object, message: string) => void logged.push({ message, fields: { ...fields } })
+  const log = (fields: LogFields) => void logged.push({ ...fields })
   const append = async (record: AuditRecord) => void records.push(record)
   const journal = {
     failing: false,

@@ -27,7 +27,7 @@ function start(): (later?: number) => Promise<void> {
   }
 }
 
-const reported = () => house.logged.map(({ fields }) => fields.id)
+const reported = () => house.logged.map(({ id }) => id)
 
 describe('an object on the token', () => {
   it('that no record knows is reported once it was seen twice within seconds, and never destroyed', async () => {
@@ -43,7 +43,7 @@ describe('an object on the token', () => {
     expect(reported()).toEqual([id])
     await run(1 * minutes)
     expect(reported()).toEqual([id, id])
-    expect(house.logged[0]!.fields).toEqual({ hsm: house.hsm.name, id, label: 'left over' })
+    expect(house.logged[0]).toEqual({ event: 'orphaned_object', hsm: house.hsm.name, id, label: 'left over' })
     expect(house.orphans.get(house.hsm.name)).toBe(1)
     expect(await house.objects()).toContain(id)
 
