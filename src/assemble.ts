@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
-import type { ApiRequest } from './apis/api.ts'
-import { KmsApi } from './apis/kms/kms.ts'
+import { apis } from './apis/catalogue.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
 import { SigV4 } from './authentication/sigv4.ts'
@@ -16,14 +15,12 @@ import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { principalIn } from './model/arn.ts'
-import type { Caller } from './model/identities/caller.ts'
-import { operations } from './operations/kms/catalogue.ts'
-import type { AnyOperation } from './operations/operation.ts'
+import type { AccessKey } from './model/identities/caller.ts'
 import { Outbox } from './outbox.ts'
 import { createReadiness } from './readiness.ts'
 import { connectionsWithin } from './server/descriptors.ts'
 import { serveApi, serveMetrics } from './server/server.ts'
-import type { Hsms, Log, Storage } from './services.ts'
+import type { Hsms, Log, PathServices, Storage } from './services.ts'
 import { openStorage } from './storage/sql-storage.ts'
 import { openInThread } from './storage/threaded-database.ts'
 import { unsealSecret } from './vault/access-key-secrets.ts'
@@ -58,17 +55,14 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
     locked()
     const hsms = await connectHsms(config, storage, opened, { observe: call => metrics.hsmCall(call), log })
     const { audit, outbox } = await openAudit(config, storage, opened, log)
-    const api = new KmsApi({
-      authenticate: authentication(config, storage, hsms),
-      operations: new Map<string, AnyOperation>(operations.map(operation => [operation.name, operation])),
-    })
+    const authenticate = authentication(config, storage, hsms)
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
-    const services = { storage, hsms, clock, admitKeyPolicy, audit, outbox, authorize, metrics, log }
+    const services = { storage, hsms, clock, admitKeyPolicy, audit, outbox, authenticate, authorize, metrics, log }
     const watched = { ...services, elapsed, health: readiness }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
-    const server = opened.adopt(await serveApi(limits, api, services, () => readiness.probe(), metrics), server =>
+    const server = opened.adopt(await serveApi(limits, apis, services, () => readiness.probe(), metrics), server =>
       server.close(),
     )
     const metricsListen = { host: config.metrics.host, port: config.metrics.port ?? nextPort(config.listen.port) }
@@ -160,7 +154,7 @@ export async function openAudit(
       .settle()
       .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records')),
   )
-  return { audit: createAudit(journal, clock), outbox }
+  return { audit: createAudit(journal, clock, apis[0].eventSource), outbox }
 }
 
 /** Throws OperatorError when storage does not know a key that `init` creates: it is not the storage of these HSMs. */
@@ -204,16 +198,18 @@ function hsmsOf({ regions }: Config, all: readonly Hsm[]): Hsms {
   return { all, named, ofRegion: region => named(regions[region]!), for: forCaller }
 }
 
-function authentication(config: Config, storage: Storage, hsms: Hsms): (request: ApiRequest) => Promise<Caller> {
-  const sigv4 = new SigV4({
-    service: 'kms',
+function authentication(config: Config, storage: Storage, hsms: Hsms): PathServices['authenticate'] {
+  const options = {
     regions: new Set(Object.keys(config.regions)),
     clockSkew: config.authentication.maxClockSkew,
     clock,
-    accessKey: id => storage.accessKeys.find(id),
-    unseal: accessKey => unsealSecret(accessKey, { storage, hsms }),
-  })
-  return async request => {
+    accessKey: (id: string) => storage.accessKeys.find(id),
+    unseal: (accessKey: AccessKey) => unsealSecret(accessKey, { storage, hsms }),
+  }
+  const services = new Map(apis.map(({ service }) => [service, new SigV4({ ...options, service })]))
+  return async (request, service) => {
+    const sigv4 = services.get(service)
+    if (!sigv4) throw new Error(`no API is the service ${service}`)
     const { accessKey, region } = await sigv4.verify(request)
     const principal = storage.principals.find(accessKey.principalArn)!
     const { account, arn, userName, principalId, policies } = principal

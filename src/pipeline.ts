@@ -13,13 +13,13 @@ import { wipe } from './wipe.ts'
  * record, answer. Nothing is answered before it is audited.
  */
 export async function handle(request: ApiRequest, api: Api, services: PathServices): Promise<ApiResponse> {
-  const { audit, metrics } = services
+  const { audit, authenticate, metrics } = services
   const userAgent = header(request, 'user-agent')
-  const entry = audit.open({ sourceAddress: request.sourceAddress, userAgent })
+  const entry = audit.open({ eventSource: api.eventSource, sourceAddress: request.sourceAddress, userAgent })
   const finished = metrics.started()
   try {
     if (request.failure) throw request.failure
-    entry.caller = await api.authenticate(request)
+    entry.caller = await authenticate(request, api.service)
     const operation = api.operation(request)
     entry.operation = operation
     const input = api.input(operation, await request.body())
@@ -28,7 +28,7 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
       const { caller } = entry
       const accept = (output: object | undefined) => api.accept(operation, output, entry.requestId, request)
       const { answer, putOnRecord } = await perform(() =>
-        decideAndDo(operation, input, caller, entry, accept, services),
+        decideAndDo(operation, input, caller, entry, api, accept, services),
       )
       await putOnRecord()
       finished(operation.name, 'success')
@@ -85,6 +85,7 @@ async function decideAndDo(
   input: Readonly<Record<string, unknown>>,
   caller: Caller,
   entry: Entry,
+  { actionPrefix }: Api,
   accept: (output: object | undefined) => ApiResponse,
   services: PathServices,
 ): Promise<Done> {
@@ -92,7 +93,7 @@ async function decideAndDo(
   const { storage, clock, admitKeyPolicy, audit, outbox } = services
   const target: Target = operation.target.find(input, { caller, storage, operation: operation.name })
   entry.resources = target.resources
-  permit(target, caller, services)
+  permit(target, actionPrefix, caller, services)
   target.check()
   checkHsms(target, hsms)
   if (operation.isDryRun?.(input)) throw new Failure('DryRunOperation', dryRunText)
@@ -117,9 +118,9 @@ function keysIn({ list }: Changes): readonly string[] {
 
 const dryRunText = 'The request would have succeeded, but the DryRun option is set.'
 
-function permit(target: Target, caller: Caller, { authorize }: PathServices): void {
+function permit(target: Target, actionPrefix: string, caller: Caller, { authorize }: PathServices): void {
   for (const permission of target.permissions) {
-    const decision = authorize({ caller, ...permission })
+    const decision = authorize({ caller, ...permission, action: actionPrefix + permission.action })
     if (!decision.allowed) throw new Failure('AccessDenied', permission.denial ?? decision.message)
   }
 }

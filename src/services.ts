@@ -1,8 +1,10 @@
 import type { Audit } from './audit/audit.ts'
+import type { SignedRequest } from './authentication/canonical-request.ts'
 import type { AccessRequest, Decision } from './authorization/authorize.ts'
 import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
 import type { Hsm } from './hsm/hsm.ts'
 import type { Log } from './log.ts'
+import type { Caller } from './model/identities/caller.ts'
 import type { Outbox } from './outbox.ts'
 import type { Storage } from './storage/storage.ts'
 
@@ -26,6 +28,8 @@ export interface Services {
 export interface PathServices extends Services {
   readonly audit: Audit
   readonly outbox: Pick<Outbox, 'ready' | 'commit'>
+  /** Rejects with a Failure when the caller cannot be identified. @param service name in the credential scope */
+  readonly authenticate: (request: SignedRequest, service: string) => Promise<Caller>
   readonly authorize: (request: AccessRequest) => Decision
   readonly metrics: RequestMetrics
   readonly log: Log

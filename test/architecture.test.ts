@@ -23,7 +23,7 @@ const mayImport: Record<string, readonly string[]> = {
   audit: ['model', 'errors'],
   hsm: ['model', 'errors', 'schema-issue'],
   storage: ['model', 'errors'],
-  services: ['hsm/hsm', 'storage/storage', 'authorization', 'audit/audit', 'outbox', 'log'],
+  services: ['hsm/hsm', 'storage/storage', 'authentication', 'authorization', 'audit/audit', 'outbox', 'log', 'model'],
   outbox: ['audit/audit', 'audit/entry', 'storage/storage', 'log', 'errors'],
   vault: ['services', 'storage/storage', 'model', 'errors'],
   operations: ['vault', 'services', 'model', 'errors'],
@@ -64,6 +64,13 @@ const onlyIn: readonly { readonly what: RegExp; readonly where: RegExp }[] = [
   { what: /from '(fastify|node:https?)'/, where: /^server\// },
   { what: /from '(node:sqlite|pg|better-sqlite3)'/, where: /^storage\/engines\// },
   { what: /from 'pino'/, where: /^log\.ts$/ },
+  { what: /@aws-sdk\/client-kms/, where: /^(apis\/kms|operations\/kms|model\/keys|vault|hsm)\// },
+  // An API is named by its own folders, by the list of APIs, and by what its resources are called.
+  { what: /from '[^']*\/kms\//, where: /^(apis\/(catalogue|kms\/)|operations\/kms\/)/ },
+  {
+    what: /\bkms:[\w*$]|'kms'|\bkms\.amazonaws|TrentService|\bKMS\w+Exception/,
+    where: /^(apis\/kms|operations\/kms|model\/keys|storage\/migrations)\/|^model\/arn\.ts$/,
+  },
   { what: /\bstorage\.commit\(/, where: /^outbox\.ts$/ },
   { what: /process\.env\b/, where: /^(config|cli\/(serve|harden)|hsm\/token\/pin)\.ts$/ },
   { what: /\bperformance\.now\(|\bhrtime\b/, where: /^((hsm|server)\/.*|metrics|assemble)\.ts$/ },

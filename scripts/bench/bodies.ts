@@ -1,8 +1,11 @@
-import { shapesByOperation } from '../../src/apis/json/shapes.ts'
+import { operationShapes } from '../../src/apis/json/shapes.ts'
+import { model } from '../../src/apis/kms/model.ts'
 import { schema } from '../../src/config.ts'
 import { worstBodies } from '../../test/apis/kms/worst-bodies.ts'
 import { fastest } from '../../test/fastest.ts'
 import type { Figure } from './figure.ts'
+
+const shapesByOperation = operationShapes(model)
 
 /** The worst bodies of every shape, at the default limit: how long the slowest holds up everybody else while it is read. */
 export async function decodeWorstBodies(): Promise<Figure> {

@@ -1,5 +1,4 @@
 import type { Failure } from '../errors.ts'
-import type { Caller } from '../model/identities/caller.ts'
 import type { AnyOperation } from '../operations/operation.ts'
 
 /** A request as it came in, independent of the HTTP server that read it. */
@@ -25,10 +24,16 @@ export interface ApiResponse {
   readonly body: string | Uint8Array
 }
 
-/** One wire protocol: how a request is read and an answer written. */
+/** One API: what can be asked, how a request is read and an answer written. */
 export interface Api {
-  /** Rejects with a Failure when the caller cannot be identified. */
-  authenticate(request: ApiRequest): Promise<Caller>
+  /** Service name in the credential scope of a signature. */
+  readonly service: string
+  /** Before the name of an operation, an action in policies; ends in a colon. */
+  readonly actionPrefix: string
+  /** CloudTrail's eventSource, the domain name of the service. */
+  readonly eventSource: string
+  /** Whether a request says that it is for this API. */
+  claims(request: ApiRequest): boolean
   operation(request: ApiRequest): AnyOperation
   /** Decoded and validated input of the operation. */
   input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>>

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { resourceType } from '../model/arn.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import type { AuditRecord, Journal } from './entry.ts'
 import { limited, shortened } from './limits.ts'
@@ -7,6 +8,8 @@ import { limited, shortened } from './limits.ts'
 export interface Entry {
   readonly eventId: string
   readonly requestId: string
+  /** Of the API: CloudTrail's eventSource. */
+  readonly eventSource: string
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   readonly sourceAddress: string
@@ -29,7 +32,7 @@ export interface RecordedError {
 export interface Audit {
   /** Rejects when nothing can be put on record right now. */
   check(): Promise<void>
-  open(request: { readonly sourceAddress: string; readonly userAgent: string | undefined }): Entry
+  open(request: Pick<Entry, 'eventSource' | 'sourceAddress' | 'userAgent'>): Entry
   /** Resolves once the record of the call is on disk; rejects when it could not be written. */
   close(entry: Entry, error?: RecordedError): Promise<void>
   /** The record of a call that succeeds. */
@@ -38,12 +41,14 @@ export interface Audit {
   event(name: string, resource: string | undefined, details: Readonly<Record<string, unknown>>): AuditRecord
 }
 
-export function createAudit(journal: Journal, clock: () => number): Audit {
+/** @param eventSource of what the gateway does by itself */
+export function createAudit(journal: Journal, clock: () => number, eventSource: string): Audit {
   return {
     check: () => journal.check(),
-    open: ({ sourceAddress, userAgent }) => ({
+    open: ({ eventSource, sourceAddress, userAgent }) => ({
       eventId: randomUUID(),
       requestId: randomUUID(),
+      eventSource,
       startedAt: clock(),
       sourceAddress,
       userAgent,
@@ -55,7 +60,7 @@ export function createAudit(journal: Journal, clock: () => number): Audit {
     }),
     close: (entry, error) => journal.append(recordOf(entry, error)),
     success: entry => recordOf(entry, undefined),
-    event: (name, resource, details) => serviceEvent(name, resource, details, clock()),
+    event: (name, resource, details) => serviceEvent(eventSource, name, resource, details, clock()),
   }
 }
 
@@ -76,7 +81,6 @@ export function delayed(record: AuditRecord, { unanswered }: { unanswered: boole
 
 const common = {
   eventVersion: '1.11',
-  eventSource: 'kms.amazonaws.com',
   eventCategory: 'Management',
   managementEvent: true,
 } as const
@@ -86,6 +90,7 @@ function recordOf(entry: Entry, error: RecordedError | undefined): AuditRecord {
   const { caller, operation } = entry
   return {
     ...common,
+    eventSource: entry.eventSource,
     eventID: entry.eventId,
     requestID: entry.requestId,
     eventTime: new Date(entry.startedAt).toISOString(),
@@ -118,6 +123,7 @@ function codeOf({ code }: RecordedError): string {
 }
 
 function serviceEvent(
+  eventSource: string,
   name: string,
   resource: string | undefined,
   details: Readonly<Record<string, unknown>>,
@@ -126,6 +132,7 @@ function serviceEvent(
   const described = resource === undefined ? undefined : resourceOf(resource)
   return {
     ...common,
+    eventSource,
     eventID: randomUUID(),
     requestID: randomUUID(),
     eventTime: new Date(now).toISOString(),
@@ -141,12 +148,6 @@ function serviceEvent(
   }
 }
 
-const types = [
-  [':alias/', 'AWS::KMS::Alias'],
-  [':user/', 'AWS::IAM::User'],
-] as const
-
 function resourceOf(arn: string): { ARN: string; accountId: string; type: string } {
-  const type = types.find(([part]) => arn.includes(part))?.[1] ?? 'AWS::KMS::Key'
-  return { ARN: arn, accountId: arn.split(':')[4] ?? '', type }
+  return { ARN: arn, accountId: arn.split(':')[4] ?? '', type: resourceType(arn) }
 }

@@ -8,7 +8,7 @@ export interface AuditRecord {
   readonly requestID: string
   /** ISO 8601, UTC, milliseconds. */
   readonly eventTime: string
-  readonly eventSource: 'kms.amazonaws.com'
+  readonly eventSource: string
   readonly eventType: 'AwsApiCall' | 'AwsServiceEvent'
   readonly eventCategory: 'Management'
   readonly managementEvent: true

@@ -1,5 +1,6 @@
 import { Failure } from '../errors.ts'
 import { accountOfPrincipal, principalArn } from '../model/arn.ts'
+import { keyPolicyAction } from '../model/keys/key.ts'
 import { findPartition, type Partition } from '../model/partitions.ts'
 import { type AccessRequest, authorize } from './authorize.ts'
 import { invalidPrincipals, malformed, parsePolicyDocument, type Statement } from './policy-document.ts'
@@ -33,7 +34,7 @@ export function admitKeyPolicy({ text, keyArn, account, caller, bypassLockoutSaf
   const partition = findPartition(keyArn.split(':')[3]!)
   for (const statement of statements) checkStatement(statement, partition)
   if (bypassLockoutSafetyCheck) return
-  const later = { caller, action: 'kms:PutKeyPolicy', resource: keyArn, account, resourcePolicy: text }
+  const later = { caller, action: keyPolicyAction, resource: keyArn, account, resourcePolicy: text }
   if (authorize(later).allowed) return
   throw malformed('The new key policy will not allow you to update the key policy in the future.')
 }

@@ -79,3 +79,13 @@ function parseArn(text: string, caller: Place): KeyIdentifier {
   if (!keyId.test(id)) throw new Failure('NotFound', `Invalid keyId ${id}`)
   return { form: 'key', arn: text, account }
 }
+
+const resourceTypes = [
+  [':alias/', 'AWS::KMS::Alias'],
+  [':user/', 'AWS::IAM::User'],
+] as const
+
+/** The resource type of AWS CloudFormation, by which CloudTrail tells what an ARN stands for. */
+export function resourceType(arn: string): string {
+  return resourceTypes.find(([part]) => arn.includes(part))?.[1] ?? 'AWS::KMS::Key'
+}

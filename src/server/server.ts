@@ -25,9 +25,10 @@ export interface Listen extends Address, ConnectionLimits {
   readonly cors: boolean
 }
 
+/** @param apis the first answers the requests that none claims */
 export async function serveApi(
   options: Listen,
-  api: Api,
+  apis: readonly [Api, ...Api[]],
   services: PathServices,
   readiness: () => Promise<Readiness>,
   metrics?: ConnectionMetrics,
@@ -35,6 +36,7 @@ export async function serveApi(
   const { log } = services
   const share = options.cors ? readable : (_: ApiRequest, response: ApiResponse) => response
   const call = async (request: ApiRequest) => {
+    const api = apis.find(api => api.claims(request)) ?? apis[0]
     try {
       await endOfTurn()
       return share(request, await handle(request, api, services))

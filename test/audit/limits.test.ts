@@ -17,9 +17,12 @@ async function recordOf(
     append: async (record: AuditRecord) => void records.push(record),
     close: async () => {},
   }
-  const audit = createAudit(journal, () => 0)
+  const audit = createAudit(journal, () => 0, 'test')
   const { userAgent, ...rest } = parts
-  await audit.close(Object.assign(audit.open({ sourceAddress: '127.0.0.1', userAgent }), rest), failure)
+  await audit.close(
+    Object.assign(audit.open({ eventSource: 'test', sourceAddress: '127.0.0.1', userAgent }), rest),
+    failure,
+  )
   return records[0]!
 }
 

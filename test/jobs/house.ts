@@ -89,7 +89,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
       hsms,
       elapsed,
       steadyClock,
-      audit: createAudit(journal, clock),
+      audit: createAudit(journal, clock, 'kms.amazonaws.com'),
       outbox: await Outbox.open(storage, journal, []),
       metrics: {
         clockTrusted() {},

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Api } from '../../src/apis/api.ts'
+import type { Api, ApiRequest } from '../../src/apis/api.ts'
 import { Failure } from '../../src/errors.ts'
 import { type RunningServer, serveApi } from '../../src/server/server.ts'
 import type { PathServices } from '../../src/services.ts'
@@ -15,15 +15,16 @@ let server: RunningServer
 let broken: Error | undefined
 
 const api = {
-  async authenticate({ method }) {
-    called.push(method)
-    throw new Failure('MissingAuthenticationToken')
-  },
+  claims: () => true,
   errorCode: ({ code }) => code,
   refuse: ({ code, status }) => ({ status, headers: { 'x-amzn-RequestId': 'id' }, body: code }),
 } as Partial<Api> as Api
 
 const services = {
+  async authenticate({ method }: ApiRequest) {
+    called.push(method)
+    throw new Failure('MissingAuthenticationToken')
+  },
   audit: {
     failing: false,
     open() {
@@ -41,7 +42,7 @@ async function start({ cors }: { cors: boolean }): Promise<void> {
   broken = undefined
   const limits = { maxBodySize: 1024, maxBodyMemory: 65_536, maxConnections: 10 }
   const readiness = async () => ({ ready: true, parts: {} })
-  server = await serveApi({ host: '127.0.0.1', port: 0, cors, ...limits }, api, services, readiness)
+  server = await serveApi({ host: '127.0.0.1', port: 0, cors, ...limits }, [api], services, readiness)
 }
 
 afterEach(() => server.close())

@@ -14,6 +14,9 @@ type WholeRequest = Omit<ApiRequest, 'body'> & { readonly body: Uint8Array }
 
 /** Reads every request, and refuses it with its failure, or else with Throttling, as soon as it may. */
 class PatientApi implements Api {
+  readonly service = 'test'
+  readonly actionPrefix = 'test:'
+  readonly eventSource = 'test.example.com'
   readonly arrived: WholeRequest[] = []
   readonly #go = Promise.withResolvers<void>()
   #arrival = Promise.withResolvers<void>()
@@ -23,6 +26,10 @@ class PatientApi implements Api {
     this.#arrival.resolve()
     await this.#go.promise
     throw new Failure('Throttling')
+  }
+
+  claims(): boolean {
+    return true
   }
 
   operation(): never {
@@ -58,6 +65,7 @@ class PatientApi implements Api {
 }
 
 const services = {
+  authenticate: (request: ApiRequest) => api.authenticate(request),
   audit: { failing: false, open: () => ({}), close: async () => {} },
   metrics: { started: () => () => {} },
   log: { error() {}, warn() {}, info() {} },
@@ -69,7 +77,7 @@ let api: PatientApi
 
 async function start(readiness: () => Promise<Readiness> = async () => ({ ready: true, parts: {} })): Promise<void> {
   api = new PatientApi()
-  server = await serveApi({ host: '127.0.0.1', port: 0, ...limits }, api, services, readiness)
+  server = await serveApi({ host: '127.0.0.1', port: 0, ...limits }, [api], services, readiness)
 }
 
 afterEach(() => server.close())

@@ -1,6 +1,5 @@
 /** What the model demands of one value, each with AWS's own wording. */
-import { enumValues, unlistedValues } from '../kms/enum-values.ts'
-import type { ListShape, ScalarShape } from '../kms/model.ts'
+import type { ListShape, ScalarShape } from './model.ts'
 
 export interface Constraint {
   /** As in the message, from `Member must` on. */
@@ -11,22 +10,16 @@ export interface Constraint {
 
 export const notNull = 'Member must not be null'
 
-/** AWS checks a pattern here that the public model leaves out; its message shows it (recorded 2026). */
-const unpublishedPatterns: Readonly<Record<string, string>> = { KeyIdType: '^\\p{ASCII}+$' }
-
 /**
  * In the order in which AWS reports them. Only one limit of a value can be broken, so the order matters between a limit and
  * the pattern, and where all are listed (list members and map entries).
  */
-export function constraintsOf(name: string, shape: ScalarShape | ListShape): readonly Constraint[] {
+export function constraintsOf(shape: ScalarShape | ListShape): readonly Constraint[] {
   const constraints = limits(shape)
   if (shape.type !== 'string') return constraints
-  const pattern = shape.pattern ?? unpublishedPatterns[name]
+  const { pattern, enum: values, listed = values, unlisted = [] } = shape
   if (pattern !== undefined) constraints.push(matches(pattern))
-  if (shape.enum !== undefined) {
-    const taken = [...shape.enum, ...(unlistedValues[name] ?? [])]
-    constraints.push(isOneOf(taken, enumValues[name] ?? shape.enum))
-  }
+  if (values !== undefined) constraints.push(isOneOf([...values, ...unlisted], listed!))
   return constraints
 }
 

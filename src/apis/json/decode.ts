@@ -1,9 +1,8 @@
 /** From parsed JSON to the typed input of an operation, checked against the constraints of the model on the way. */
 import { Failure } from '../../errors.ts'
-import { checkEncryptionContext } from '../../model/keys/encryption-context.ts'
 import { wipe } from '../../wipe.ts'
-import { type ListShape, type MapShape, type ScalarShape, type StructureShape, shapeNamed } from '../kms/model.ts'
 import { type Constraint, constraintsOf, notNull } from './constraints.ts'
+import type { ListShape, MapShape, ScalarShape, Shapes, StructureShape } from './model.ts'
 import type { Violations } from './violations.ts'
 
 /**
@@ -15,26 +14,25 @@ import type { Violations } from './violations.ts'
 export type Reader = (raw: unknown, path: string, violations: Violations) => unknown
 
 /** Builds the reader of a shape. Done once, at start. */
-export function readerOf(name: string): Reader {
-  const shape = shapeNamed(name)
-  if (shape.type === 'structure') return structureReader(shape)
-  if (shape.type === 'map') return mapReader(shape, mapLimits[name])
+export function readerOf(name: string, shapes: Shapes): Reader {
+  const shape = shapes(name)
+  if (shape.type === 'structure') return structureReader(shape, shapes)
+  if (shape.type === 'map') return mapReader(shape, shapes)
   if (shape.type === 'list') {
-    const listConstraints = constraintsOf(name, shape)
-    return shapeNamed(shape.member.shape).type === 'structure'
-      ? structureListReader(shape, listConstraints)
-      : scalarListReader(shape, listConstraints)
+    return shapes(shape.member.shape).type === 'structure'
+      ? structureListReader(shape, shapes)
+      : scalarListReader(shape, shapes)
   }
-  return scalarReader(scalarNamed(name))
+  return scalarReader(scalarNamed(name, shapes))
 }
 
-function structureReader(shape: StructureShape): Reader {
+function structureReader(shape: StructureShape, shapes: Shapes): Reader {
   const members = Object.entries(shape.members).map(([name, reference]) => ({
     name,
     path: name.charAt(0).toLowerCase() + name.slice(1),
     required: shape.required?.includes(name) ?? false,
-    absent: shapeNamed(reference.shape).sensitive ? undefined : null,
-    read: readerOf(reference.shape),
+    absent: shapes(reference.shape).sensitive ? undefined : null,
+    read: readerOf(reference.shape, shapes),
   }))
   return (raw, path, violations) => {
     // AWS has no words for what is no input at all.
@@ -55,8 +53,9 @@ function structureReader(shape: StructureShape): Reader {
   }
 }
 
-function structureListReader(shape: ListShape, constraints: readonly Constraint[]): Reader {
-  const read = readerOf(shape.member.shape)
+function structureListReader(shape: ListShape, shapes: Shapes): Reader {
+  const read = readerOf(shape.member.shape, shapes)
+  const constraints = constraintsOf(shape)
   return (raw, path, violations) => {
     const values = arrayFrom(raw).map((part, index) => {
       const memberPath = `${path}.${index + 1}.member`
@@ -72,8 +71,9 @@ function structureListReader(shape: ListShape, constraints: readonly Constraint[
 }
 
 /** AWS names no single member of a list of plain values: it shows the whole list and all that its members must be. */
-function scalarListReader(shape: ListShape, constraints: readonly Constraint[]): Reader {
-  const member = scalarNamed(shape.member.shape)
+function scalarListReader(shape: ListShape, shapes: Shapes): Reader {
+  const member = scalarNamed(shape.member.shape, shapes)
+  const constraints = constraintsOf(shape)
   const memberText = `Member must satisfy constraint: ${allOf(member)}`
   return (raw, path, violations) => {
     let fitting = true
@@ -91,16 +91,10 @@ function scalarListReader(shape: ListShape, constraints: readonly Constraint[]):
   }
 }
 
-/** Throws Validation. */
-type MapLimit = (map: Readonly<Record<string, string | null>>) => void
-
-/** By shape, the limits that the model leaves out. */
-const mapLimits: Readonly<Record<string, MapLimit>> = { EncryptionContextType: checkEncryptionContext }
-
 /** Maps have no prototype, so that `__proto__` is a key like any other. AWS reports keys once and values once. */
-function mapReader(shape: MapShape, checkLimit?: MapLimit): Reader {
-  const key = scalarNamed(shape.key.shape)
-  const value = scalarNamed(shape.value.shape)
+function mapReader({ key: keyShape, value: valueShape, checkLimit }: MapShape, shapes: Shapes): Reader {
+  const key = scalarNamed(keyShape.shape, shapes)
+  const value = scalarNamed(valueShape.shape, shapes)
   return (raw, path, violations) => {
     const source = objectFrom(raw, 'Expected map or null')
     const map: Record<string, unknown> = Object.create(null)
@@ -135,13 +129,13 @@ interface Scalar {
   readonly hidden: boolean
 }
 
-function scalarNamed(name: string): Scalar {
-  const shape = shapeNamed(name)
+function scalarNamed(name: string, shapes: Shapes): Scalar {
+  const shape = shapes(name)
   if (!(shape.type in decoders)) throw new Error(`${name} is a ${shape.type} where only a plain value can be read`)
   const scalar = shape as ScalarShape
   return {
     decode: decoders[scalar.type],
-    constraints: constraintsOf(name, scalar),
+    constraints: constraintsOf(scalar),
     hidden: scalar.sensitive === true || scalar.type === 'blob',
   }
 }

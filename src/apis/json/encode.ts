@@ -1,23 +1,23 @@
 /** From the output of an operation to what JSON.stringify can write, following the output shape of the model. */
-import { shapeNamed } from '../kms/model.ts'
+import type { Shapes } from './model.ts'
 
 /** Writes one value, anything but null and undefined. */
 export type Writer = (value: never) => unknown
 
 /** Builds the writer of a shape. Done once, at start. What the shape does not name is never written. */
-export function writerOf(name: string): Writer {
-  const shape = shapeNamed(name)
+export function writerOf(name: string, shapes: Shapes): Writer {
+  const shape = shapes(name)
   switch (shape.type) {
     case 'structure':
       return structureWriter(
-        Object.entries(shape.members).map(([member, reference]) => [member, writerOf(reference.shape)]),
+        Object.entries(shape.members).map(([member, reference]) => [member, writerOf(reference.shape, shapes)]),
       )
     case 'list': {
-      const write = writerOf(shape.member.shape)
+      const write = writerOf(shape.member.shape, shapes)
       return (values: readonly never[]) => values.map(value => write(value))
     }
     case 'map': {
-      const write = writerOf(shape.value.shape)
+      const write = writerOf(shape.value.shape, shapes)
       return (map: Readonly<Record<string, never>>) => {
         const written: Record<string, unknown> = Object.create(null)
         for (const key of Object.keys(map)) written[key] = write(map[key]!)

@@ -1,8 +1,8 @@
 /** AWS JSON 1.1 for every operation of the model: body to input, output to body. */
 import { wipe } from '../../wipe.ts'
-import { model } from '../kms/model.ts'
 import { readerOf } from './decode.ts'
 import { writerOf } from './encode.ts'
+import { type Model, type Shapes, shapesIn } from './model.ts'
 import { parseJson } from './parse.ts'
 import { Violations } from './violations.ts'
 
@@ -17,15 +17,19 @@ export interface OperationShapes {
   output(value: object | undefined): string
 }
 
-export const shapesByOperation: ReadonlyMap<string, OperationShapes> = new Map(
-  Object.entries(model.operations).map(([name, { input, output }]) => [
-    name,
-    { input: inputDecoder(input), output: outputEncoder(output) },
-  ]),
-)
+/** By the name of the operation. */
+export function operationShapes(model: Model): ReadonlyMap<string, OperationShapes> {
+  const shapes = shapesIn(model)
+  return new Map(
+    Object.entries(model.operations).map(([name, { input, output }]) => [
+      name,
+      { input: inputDecoder(input, shapes), output: outputEncoder(output, shapes) },
+    ]),
+  )
+}
 
-function inputDecoder(shape: string): OperationShapes['input'] {
-  const read = readerOf(shape)
+function inputDecoder(shape: string, shapes: Shapes): OperationShapes['input'] {
+  const read = readerOf(shape, shapes)
   return body => {
     const violations = new Violations()
     const input = read(body.length === 0 ? {} : parseJson(body), '', violations)
@@ -39,8 +43,8 @@ function inputDecoder(shape: string): OperationShapes['input'] {
   }
 }
 
-function outputEncoder(shape: string | null): OperationShapes['output'] {
+function outputEncoder(shape: string | null, shapes: Shapes): OperationShapes['output'] {
   if (shape === null) return () => ''
-  const write = writerOf(shape)
+  const write = writerOf(shape, shapes)
   return value => JSON.stringify(write((value ?? {}) as never))
 }

@@ -1,66 +1,25 @@
-/** The service model of AWS KMS (botocore, 2014-11-01) as typed data. */
+/** The service model of AWS KMS (botocore, 2014-11-01) as typed data, with what the public model leaves out. */
+import { checkEncryptionContext } from '../../model/keys/encryption-context.ts'
 import type { OperationName } from '../../operations/kms/operation.ts'
+import { type Model, type Shape, shapesIn } from '../json/model.ts'
+import { enumValues, unlistedValues } from './enum-values.ts'
 import json from './model.json' with { type: 'json' }
 
-/** Size limits: characters of a string, bytes of a blob, members of a list, the value of an integer. Both ends are allowed. */
-interface Limits {
-  readonly min?: number
-  readonly max?: number
-  /** The value never appears in a message. */
-  readonly sensitive?: boolean
+const published = json as unknown as Model<OperationName>
+
+const shapes: Record<string, Shape> = { ...published.shapes }
+function add(name: string, addition: object): void {
+  shapes[name] = { ...shapes[name]!, ...addition }
 }
+for (const [name, listed] of Object.entries(enumValues)) add(name, { listed })
+for (const [name, unlisted] of Object.entries(unlistedValues)) add(name, { unlisted })
+// AWS checks this pattern; its message shows it (recorded 2026).
+add('KeyIdType', { pattern: '^\\p{ASCII}+$' })
+add('EncryptionContextType', { checkLimit: checkEncryptionContext })
 
-export interface Reference {
-  readonly shape: string
-}
-
-export interface StructureShape {
-  readonly type: 'structure'
-  readonly members: Readonly<Record<string, Reference>>
-  readonly required?: readonly string[]
-  readonly sensitive?: boolean
-}
-
-export interface ListShape extends Limits {
-  readonly type: 'list'
-  readonly member: Reference
-}
-
-export interface MapShape {
-  readonly type: 'map'
-  readonly key: Reference
-  readonly value: Reference
-  readonly sensitive?: boolean
-}
-
-export interface ScalarShape extends Limits {
-  readonly type: 'string' | 'blob' | 'integer' | 'boolean' | 'timestamp'
-  /** Regular expression in Java's syntax. */
-  readonly pattern?: string
-  readonly enum?: readonly string[]
-}
-
-export type Shape = StructureShape | ListShape | MapShape | ScalarShape
-
-interface OperationShape {
-  readonly input: string
-  readonly output: string | null
-  readonly errors?: readonly string[]
-}
-
-export interface Model {
-  readonly metadata: { readonly targetPrefix: string }
-  readonly operations: Readonly<Record<OperationName, OperationShape>>
-  readonly shapes: Readonly<Record<string, Shape>>
-}
-
-export const model = json as unknown as Model
+export const model: Model<OperationName> = { ...published, shapes }
 
 /** Every operation of AWS KMS, whether this gateway supports it or not. */
 export const operationNames = Object.keys(model.operations) as readonly OperationName[]
 
-export function shapeNamed(name: string): Shape {
-  const shape = model.shapes[name]
-  if (shape === undefined) throw new Error(`model.json has no shape ${name}`)
-  return shape
-}
+export const shapeNamed = shapesIn(model)

@@ -97,6 +97,9 @@ export interface Destruction {
   readonly revision: number
 }
 
+/** The action of policies that lets somebody change a key policy. */
+export const keyPolicyAction = 'kms:PutKeyPolicy'
+
 /** The policy of a key that was created without one, laid out as AWS does: KMS Developer Guide, "Default key policy". */
 export function defaultKeyPolicy(account: string, partition: string): string {
   return `{

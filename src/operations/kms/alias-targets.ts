@@ -87,7 +87,7 @@ function withAlias(
   { caller, operation }: Search,
   checkName = () => {},
 ): NewAliasTarget {
-  const permission: Permission = { action: `kms:${operation}`, resource: arn, account: caller.account }
+  const permission: Permission = { action: operation, resource: arn, account: caller.account }
   return {
     get key() {
       return target.key

@@ -19,7 +19,7 @@ export const retiringPrincipal: TargetKind<RetiringInput, Target> = {
     refuseServicePrincipal('RetiringServicePrincipal', service)
     const account = accountOfPrincipal(arn!, partitionOf(caller.region))
     if (account === undefined) throw new Failure('InvalidArn', `Invalid ARN '${arn}'`)
-    const permission: Permission = { action: `kms:${operation}`, resource: arn!, account }
+    const permission: Permission = { action: operation, resource: arn!, account }
     return { permissions: [permission], resources: [], check() {} }
   },
 }

@@ -55,7 +55,7 @@ export function key(needs: KeyNeeds): TargetKind<KeyInput, KeyTarget> {
 export function account<I>(impliedActions: (input: I) => readonly string[] = () => []): TargetKind<I, Target> {
   return {
     find: (input, { caller, operation }) => ({
-      permissions: [`kms:${operation}`, ...impliedActions(input)].map(action => {
+      permissions: [operation, ...impliedActions(input)].map(action => {
         return { action, resource: '*', account: caller.account }
       }),
       resources: [],
@@ -79,7 +79,7 @@ export function keyTarget(identifier: string, needs: KeyNeeds, { caller, storage
   const { arn, account, key } = resolve(identifier, needs, caller, storage)
   const foreign = account !== caller.account
   const permission = {
-    action: `kms:${operation}`,
+    action: operation,
     resource: arn,
     account,
     resourcePolicy: policyFor(key, foreign, needs.crossAccount),

@@ -1,7 +1,8 @@
 /** Values that fit the shapes of the model, for property tests. */
 import fc from 'fast-check'
 import { constraintsOf } from '../../../src/apis/json/constraints.ts'
-import { type ScalarShape, type StructureShape, shapeNamed } from '../../../src/apis/kms/model.ts'
+import type { ScalarShape, StructureShape } from '../../../src/apis/json/model.ts'
+import { shapeNamed } from '../../../src/apis/kms/model.ts'
 
 const wellFormed = (min = 0, max = 40) =>
   fc.string({ unit: 'binary', minLength: min, maxLength: Math.min(max, min + 40) })
@@ -47,6 +48,6 @@ function stringOf(name: string, shape: ScalarShape): fc.Arbitrary<string> {
   if (pattern === undefined) return wellFormed(min, max)
   // A last unbounded repetition takes the bounds of the length, so that few draws are thrown away.
   const bounded = pattern.replace(/(?<=\])[+*]\$?$/, `{${Math.max(1, min)},${Math.min(max, min + 40)}}`)
-  const constraints = constraintsOf(name, shape)
+  const constraints = constraintsOf(shape)
   return fc.stringMatching(new RegExp(`^(?:${bounded})$`)).filter(text => constraints.every(c => c.met(text as never)))
 }

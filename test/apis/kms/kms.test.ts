@@ -1,17 +1,13 @@
 import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
 import type { ApiRequest } from '../../../src/apis/api.ts'
-import { KmsApi } from '../../../src/apis/kms/kms.ts'
+import { kms as api } from '../../../src/apis/kms/kms.ts'
 import { Failure, type FailureCode } from '../../../src/errors.ts'
-import type { Caller } from '../../../src/model/identities/caller.ts'
+import { encrypt } from '../../../src/operations/kms/cryptography/encrypt.ts'
 import type { AnyOperation } from '../../../src/operations/operation.ts'
 import { call, lowerCase } from './sdk.ts'
 
 const named = (name: string) => ({ name }) as AnyOperation
-const encrypt = named('Encrypt')
-const caller = { account: '111122223333' } as Caller
-const api = new KmsApi({ authenticate: async () => caller, operations: new Map([['Encrypt', encrypt]]) })
-
 const type = 'application/x-amz-json-1.1'
 const request = (changes: Partial<ApiRequest> = {}, headers: ApiRequest['headers'] = {}): ApiRequest => ({
   method: 'POST',
@@ -83,10 +79,6 @@ describe('the operation of a request', () => {
 })
 
 describe('a request', () => {
-  it('is authenticated by what the API was given, whatever it asks for', async () => {
-    expect(await api.authenticate(target('TrentService.Fly'))).toBe(caller)
-  })
-
   it('is decoded by the shape of its operation', async () => {
     expect(api.input(encrypt, await request().body())).toEqual({ KeyId: 'k', Plaintext: Buffer.from([0, 0, 0]) })
   })

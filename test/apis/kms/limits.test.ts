@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { maximumTokens } from '../../../src/apis/json/parse.ts'
-import { shapesByOperation } from '../../../src/apis/json/shapes.ts'
+import { operationShapes } from '../../../src/apis/json/shapes.ts'
 import { model, shapeNamed } from '../../../src/apis/kms/model.ts'
 import { schema } from '../../../src/config.ts'
 import { Failure } from '../../../src/errors.ts'
 import { fastest, longestTime } from '../../fastest.ts'
 import { worstBodies } from './worst-bodies.ts'
+
+const shapesByOperation = operationShapes(model)
 
 const minimal = { storage: { file: 's' }, audit: { file: 'a' }, hsms: {}, regions: {} }
 const { maxBodySize } = schema.parse(minimal).listen

@@ -1,5 +1,6 @@
 /** Request bodies that cost the most to read, made from the model: a new operation or shape is among them at once. */
-import { model, type Shape, shapeNamed } from '../../../src/apis/kms/model.ts'
+import type { Shape } from '../../../src/apis/json/model.ts'
+import { model, shapeNamed } from '../../../src/apis/kms/model.ts'
 
 export interface WorstBody {
   readonly operation: string

@@ -48,10 +48,10 @@ async function answer(operation: OperationName, input: object, key: Key, asked: 
     audit: { open: () => ({ eventId: 'event', requestId: 'request' }), close: async () => {} },
     metrics: { started: () => () => {} },
     log: { error: () => {} },
+    authenticate: async () => ({ account: key.account, region: key.region }),
     authorize: () => ({ allowed: true }),
   } as unknown as PathServices
   const api = {
-    authenticate: async () => ({ account: key.account, region: key.region }),
     operation: () => operations.find(({ name }) => name === operation) as AnyOperation,
     input: () => structuredClone(input),
     errorCode: ({ code }: Failure) => code,

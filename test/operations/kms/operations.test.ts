@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { model, type StructureShape, shapeNamed } from '../../../src/apis/kms/model.ts'
+import type { StructureShape } from '../../../src/apis/json/model.ts'
+import { model, shapeNamed } from '../../../src/apis/kms/model.ts'
 import { operations } from '../../../src/operations/kms/catalogue.ts'
 
 /** What every operation declares about itself, held against the model. */

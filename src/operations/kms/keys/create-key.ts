@@ -11,7 +11,7 @@ import { account } from '../targets.ts'
 
 export const createKey = operation('CreateKey')({
   readOnly: false,
-  target: account<Input<'CreateKey'>>(({ Tags }) => (Tags?.length ? ['kms:TagResource'] : [])),
+  target: account<Input<'CreateKey'>>(({ Tags }) => (Tags?.length ? ['TagResource'] : [])),
   recorded: [
     'KeySpec',
     'CustomerMasterKeySpec',

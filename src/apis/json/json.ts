@@ -1,0 +1,116 @@
+/** An API of AWS that speaks AWS JSON 1.1 and 1.0 over `POST /`: Smithy 2.0, "AWS JSON 1.1 protocol". */
+import { canonicalPath, splitTarget } from '../../authentication/request-target.ts'
+import { Failure, type FailureCode } from '../../errors.ts'
+import type { AnyOperation } from '../../operations/operation.ts'
+import type { Api, ApiRequest, ApiResponse } from '../api.ts'
+import { json10, json11, mediaType, refusal, responseHeaders } from '../protocols.ts'
+import type { Model } from './model.ts'
+import { type OperationShapes, operationShapes } from './shapes.ts'
+
+export interface JsonService extends Pick<Api, 'service' | 'actionPrefix' | 'eventSource'> {
+  readonly model: Model
+  /** Of the shape ids of its errors. */
+  readonly namespace: string
+  /** What this gateway supports. */
+  readonly operations: readonly AnyOperation[]
+  /** Why an operation of the model is not supported, where there is more to say. */
+  readonly whyUnsupported?: Readonly<Record<string, string>>
+  /** What the service calls a failure, where that is not what all call it. */
+  readonly errorCodes?: Partial<Record<FailureCode, string>>
+}
+
+/** What all services call a failure, where that is not the code of the gateway with `Exception` after it. */
+const commonErrorCodes: Partial<Record<FailureCode, string>> = {
+  InvalidRequestSignature: 'InvalidSignatureException',
+  // Amazon S3's name: the other services have none.
+  RequestHeaderSectionTooLarge: 'RequestHeaderSectionTooLarge',
+}
+
+export class JsonApi implements Api {
+  readonly service: string
+  readonly actionPrefix: string
+  readonly eventSource: string
+  readonly #service: JsonService
+  readonly #targetPrefix: string
+  readonly #operations: ReadonlyMap<string, AnyOperation>
+  /** Of every operation of the model, by its name. */
+  readonly #shapes: ReadonlyMap<string, OperationShapes>
+  readonly #modelledErrors: ReadonlySet<string>
+
+  constructor(service: JsonService) {
+    this.service = service.service
+    this.actionPrefix = service.actionPrefix
+    this.eventSource = service.eventSource
+    this.#service = service
+    const { model, operations } = service
+    this.#targetPrefix = `${model.metadata.targetPrefix}.`
+    this.#operations = new Map(operations.map(operation => [operation.name, operation]))
+    this.#shapes = operationShapes(model)
+    this.#modelledErrors = new Set(Object.values(model.operations).flatMap(({ errors }) => errors ?? []))
+  }
+
+  claims({ headers }: ApiRequest): boolean {
+    const target = headers['x-amz-target']
+    return typeof target === 'string' && target.startsWith(this.#targetPrefix)
+  }
+
+  /**
+   * @throws Failure UnknownOperation without text for whatever is not a request of this protocol: method, path, content type or
+   *   target (AWS tells these apart no more than this); UnsupportedOperation for an operation that the model has and this gateway
+   *   does not.
+   */
+  operation(request: ApiRequest): AnyOperation {
+    const { method, url, headers } = request
+    const target = headers['x-amz-target']
+    if (method !== 'POST' || !isRoot(url) || !isJson(mediaType(request)) || typeof target !== 'string') {
+      throw new Failure('UnknownOperation')
+    }
+    const name = target.startsWith(this.#targetPrefix) ? target.slice(this.#targetPrefix.length) : ''
+    const operation = this.#operations.get(name)
+    if (operation !== undefined) return operation
+    if (!this.#shapes.has(name)) throw new Failure('UnknownOperation')
+    const { whyUnsupported = {} } = this.#service
+    const reason = Object.hasOwn(whyUnsupported, name) ? `: ${whyUnsupported[name]}` : ''
+    throw new Failure('UnsupportedOperation', `${name} is not supported by this gateway${reason}.`)
+  }
+
+  input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>> {
+    return this.#shapesOf(operation).input(body)
+  }
+
+  accept(operation: AnyOperation, output: object | undefined, requestId: string, request: ApiRequest): ApiResponse {
+    const headers = responseHeaders(requestId, mediaType(request))
+    return { status: 200, headers, body: this.#shapesOf(operation).output(output) }
+  }
+
+  errorCode({ code }: Failure): string {
+    return this.#service.errorCodes?.[code] ?? commonErrorCodes[code] ?? `${code}Exception`
+  }
+
+  refuse(failure: Failure, requestId: string, request: ApiRequest): ApiResponse {
+    const { message, status, fault } = failure
+    const code = this.errorCode(failure)
+    return refusal(request, { code, id: this.#shapeId(code), message, status, fault }, requestId)
+  }
+
+  #shapesOf({ name }: AnyOperation): OperationShapes {
+    const shapes = this.#shapes.get(name)
+    if (shapes === undefined) throw new Error(`the model of ${this.service} has no operation ${name}`)
+    return shapes
+  }
+
+  /** With the namespaces that AWS gives in JSON 1.0; clients ignore them. */
+  #shapeId(code: string): string {
+    if (this.#modelledErrors.has(code)) return `${this.#service.namespace}#${code}`
+    return `com.amazon.coral.${code === 'ValidationException' ? 'validate' : 'service'}#${code}`
+  }
+}
+
+/** A query is signed like the rest of the request but means nothing here. */
+function isRoot(url: string): boolean {
+  return url === '/' || canonicalPath(splitTarget(url).path) === '/'
+}
+
+function isJson(type: string): boolean {
+  return type === json11 || type === json10
+}
