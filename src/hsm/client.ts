@@ -9,24 +9,12 @@ import type {
 } from '@aws-sdk/client-kms'
 import { Failure } from '../errors.ts'
 import type { Ability } from '../model/keys/ability.ts'
-import type { SupportedKeySpec } from '../model/keys/key-spec.ts'
+import { keySpecs, type SupportedKeySpec } from '../model/keys/key-spec.ts'
 import type { GeneratedKey, HeldKey, Hsm, HsmHealth, HsmKey, HsmObject, KeyInspection, KeyPair, Sealed } from './hsm.ts'
-import type { Backend } from './pool/backend.ts'
+import type { Backend, CallOptions } from './pool/backend.ts'
 import { gcmTagLength } from './profiles/profile.ts'
 import { encryptOaep, oaepHash, verifyMessage } from './public-key-crypto.ts'
-import {
-  type CallName,
-  decodeBoolean,
-  decodeJson,
-  decodeParts,
-  decodeSealed,
-  encodeDecrypt,
-  encodeEncrypt,
-  encodeJson,
-  encodeParts,
-  encodeRandom,
-  type InspectionRequest,
-} from './wire/messages.ts'
+import { type AnswerOf, type CallName, type CallRow, calls, type RequestTo } from './wire/calls.ts'
 
 /** Callers whose clients are kept; more only cost a little more each. */
 const mostClients = 1000
@@ -86,21 +74,19 @@ export class HsmClient implements Hsm {
     return client
   }
 
-  async encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength?: number): Promise<Sealed> {
-    const sealed = decodeSealed(await this.#call('encrypt', encodeEncrypt(material, plaintext, aad, ivLength)))
+  async encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength = 0): Promise<Sealed> {
+    const sealed = await this.#call('encrypt', { material, ivLength, aad, plaintext })
     exactly(plaintext.length + gcmTagLength, sealed.ciphertext)
     return sealed
   }
 
-  async decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array> {
-    return exactly(
-      sealed.ciphertext.length - gcmTagLength,
-      await this.#call('decrypt', encodeDecrypt(material, sealed, aad)),
-    )
+  async decrypt(material: string, { iv, ciphertext }: Sealed, aad: Uint8Array): Promise<Uint8Array> {
+    const plaintext = await this.#call('decrypt', { material, iv, aad, ciphertext })
+    return exactly(ciphertext.length - gcmTagLength, plaintext)
   }
 
   async random(length: number): Promise<Uint8Array> {
-    return exactly(length, await this.#call('random', encodeRandom(length)))
+    return exactly(length, await this.#call('random', length))
   }
 
   async generateKey(
@@ -109,7 +95,6 @@ export class HsmClient implements Hsm {
     usage: KeyUsageType,
     label: string,
   ): Promise<GeneratedKey> {
-    const request = encodeJson({ material, spec, usage, label })
     let [isRefused, mayExist] = [false, false]
     const destroyUnused = () => {
       if (isRefused && mayExist) void this.#destroyUnused(material)
@@ -118,30 +103,29 @@ export class HsmClient implements Hsm {
       mayExist = true
       destroyUnused()
     }
-    const name = isSlow(spec) ? 'generateSlowKey' : 'generateKey'
-    const call = this.#backend.call(name, request, this.#caller, { undo })
-    const [custody, publicKey, checkValue] = decodeParts(
-      await call.catch(error => {
-        isRefused = true
-        destroyUnused()
-        throw error
-      }),
-    )
-    return { custody: decodeJson(custody!), publicKey: optional(publicKey!), checkValue: optional(checkValue!) }
+    try {
+      const name = keySpecs[spec].isSlowToGenerate ? 'generateSlowKey' : 'generateKey'
+      const { custody, publicKey, checkValue } = await this.#call(name, { material, spec, usage, label }, { undo })
+      return { custody, publicKey: copyOf(publicKey), checkValue: copyOf(checkValue) }
+    } catch (error) {
+      isRefused = true
+      destroyUnused()
+      throw error
+    }
   }
 
   async generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair> {
-    const [publicKey, privateKey] = decodeParts(await this.#call('generateKeyPair', Buffer.from(spec)))
-    return { publicKey: publicKey!, privateKey: privateKey! }
+    return this.#call('generateKeyPair', { spec })
   }
 
   async encryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, plaintext: Uint8Array): Promise<Uint8Array> {
-    if (this.#outside.encrypts) return encryptOaep(key.publicKey!, oaepHash(algorithm), plaintext)
-    return this.#call('encryptRaw', encodeParts(algorithm, plaintext, key.material, key.spec, key.publicKey!))
+    const publicKey = key.publicKey!
+    if (this.#outside.encrypts) return encryptOaep(publicKey, oaepHash(algorithm), plaintext)
+    return this.#call('encryptRaw', { ...key, publicKey, algorithm, plaintext })
   }
 
   async decryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, ciphertext: Uint8Array): Promise<Uint8Array> {
-    return this.#call('decryptRaw', encodeParts(algorithm, ciphertext, key.material, key.spec))
+    return this.#call('decryptRaw', { ...key, algorithm, ciphertext })
   }
 
   async sign(
@@ -150,7 +134,7 @@ export class HsmClient implements Hsm {
     type: MessageType,
     message: Uint8Array,
   ): Promise<Uint8Array> {
-    return this.#call('sign', encodeParts(algorithm, type, message, key.material, key.spec))
+    return this.#call('sign', { ...key, algorithm, type, message })
   }
 
   async verify(
@@ -160,46 +144,43 @@ export class HsmClient implements Hsm {
     message: Uint8Array,
     signature: Uint8Array,
   ): Promise<boolean> {
-    if (this.#outside.verifies && type === 'RAW') {
-      return verifyMessage(key.publicKey!, algorithm, message, signature)
-    }
-    const payload = encodeParts(algorithm, type, message, signature, key.material, key.spec, key.publicKey!)
-    return decodeBoolean(await this.#call('verify', payload))
+    const publicKey = key.publicKey!
+    if (this.#outside.verifies && type === 'RAW') return verifyMessage(publicKey, algorithm, message, signature)
+    return this.#call('verify', { ...key, publicKey, algorithm, type, message, signature })
   }
 
-  async generateMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array): Promise<Uint8Array> {
-    return this.#call('generateMac', encodeParts(algorithm, message, key.material))
+  async generateMac({ material }: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array): Promise<Uint8Array> {
+    return this.#call('generateMac', { material, algorithm, message })
   }
 
-  async verifyMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array, mac: Uint8Array): Promise<boolean> {
-    return decodeBoolean(await this.#call('verifyMac', encodeParts(algorithm, message, mac, key.material)))
+  async verifyMac(
+    { material }: HsmKey,
+    algorithm: MacAlgorithmSpec,
+    message: Uint8Array,
+    mac: Uint8Array,
+  ): Promise<boolean> {
+    return this.#call('verifyMac', { material, algorithm, message, mac })
   }
 
   async deriveSharedSecret(key: HsmKey, peer: Uint8Array): Promise<Uint8Array> {
-    return this.#call('deriveSharedSecret', encodeParts(peer, key.material, key.spec))
+    return this.#call('deriveSharedSecret', { ...key, peer })
   }
 
   async destroyKey(material: string): Promise<void> {
     const { isWhole } = this.#backend
-    await this.#backend.callEach('destroyKey', encodeJson({ material }), this.#caller)
+    await this.#callEach('destroyKey', { material })
     if (!isWhole) throw notEveryToken()
   }
 
-  async inspectKey({ publicKey, checkValue, ...key }: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection> {
-    const request: InspectionRequest = { ...key, publicKey: base64(publicKey), checkValue: base64(checkValue), look }
-    const answers = await this.#backend.callEach('inspectKey', encodeJson(request), this.#caller)
-    const inspections = answers.map(answer => decodeJson<KeyInspection>(answer))
+  async inspectKey(key: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection> {
+    const inspections = await this.#callEach('inspectKey', { ...key, look })
     const found = inspections.find(({ fault }) => fault !== undefined) ?? {}
     if (found.fault !== 'missing' || this.#backend.isWhole) return found
     throw notEveryToken()
   }
 
-  async objects(): Promise<readonly HsmObject[]> {
-    const parts = decodeParts(await this.#call('objects', encodeJson({})))
-    return Array.from({ length: parts.length / 2 }, (_, i) => ({
-      id: parts[2 * i]!.toString('hex'),
-      label: parts[2 * i + 1]!.toString(),
-    }))
+  objects(): Promise<readonly HsmObject[]> {
+    return this.#call('objects', undefined)
   }
 
   close(): Promise<void> {
@@ -218,8 +199,15 @@ export class HsmClient implements Hsm {
     }
   }
 
-  #call(name: CallName, payload: Buffer): Promise<Buffer> {
-    return this.#backend.call(name, payload, this.#caller)
+  async #call<N extends CallName>(name: N, request: RequestTo<N>, options?: CallOptions): Promise<AnswerOf<N>> {
+    const row: CallRow = calls[name]
+    return row.answer.decode(await this.#backend.call(name, row.request.encode(request), this.#caller, options))
+  }
+
+  async #callEach<N extends CallName>(name: N, request: RequestTo<N>): Promise<readonly AnswerOf<N>[]> {
+    const row: CallRow = calls[name]
+    const answers = await this.#backend.callEach(name, row.request.encode(request), this.#caller)
+    return answers.map(answer => row.answer.decode(answer))
   }
 }
 
@@ -235,16 +223,7 @@ function notEveryToken(): Failure {
   return new Failure('KeyUnavailable', 'Not every token that may hold the key can be asked.')
 }
 
-/** Nobody is to wait for it who asks for another one: two large primes are searched for. */
-function isSlow(spec: SupportedKeySpec): boolean {
-  return spec.startsWith('RSA_')
-}
-
 /** A copy of its own: a view would keep the whole message in memory. */
-function optional(part: Buffer): Uint8Array | undefined {
-  return part.length === 0 ? undefined : new Uint8Array(part)
-}
-
-function base64(bytes: Uint8Array | undefined): string | undefined {
-  return bytes && Buffer.from(bytes).toString('base64')
+function copyOf(part: Uint8Array | undefined): Uint8Array | undefined {
+  return part && new Uint8Array(part)
 }

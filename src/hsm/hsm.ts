@@ -35,9 +35,9 @@ export interface HeldKey extends HsmKey {
 /** What a look at the object of a key found. */
 export interface KeyInspection {
   /** Absent when all is well. */
-  readonly fault?: CustodyFault
+  readonly fault?: CustodyFault | undefined
   /** With `exposed`: the attributes that are not as they were. */
-  readonly attributes?: readonly (keyof Custody)[]
+  readonly attributes?: readonly (keyof Custody)[] | undefined
 }
 
 /** What CreateKey got from the HSM. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { HsmClient } from '../../src/hsm/client.ts'
 import type { Backend } from '../../src/hsm/pool/backend.ts'
-import { encodeSealed } from '../../src/hsm/wire/messages.ts'
+import { calls } from '../../src/hsm/wire/calls.ts'
 
 /** What a worker answers is looked at before it is believed. */
 
@@ -12,7 +12,7 @@ function answering(answer: Buffer): HsmClient {
 }
 
 function sealing(ciphertext: number): HsmClient {
-  return answering(encodeSealed({ iv: Buffer.alloc(12, 1), ciphertext: Buffer.alloc(ciphertext) }))
+  return answering(calls.encrypt.answer.encode({ iv: Buffer.alloc(12, 1), ciphertext: Buffer.alloc(ciphertext) }))
 }
 
 describe('an encryption of 4 bytes', () => {
@@ -30,12 +30,12 @@ describe('an encryption of 4 bytes', () => {
 describe('32 bytes', () => {
   const iv = Buffer.alloc(12)
   // biome-ignore format: a table
-  const calls = {
+  const attempts = {
     'of the generator':  (client: HsmClient) => client.random(32),
     'that were sealed':  (client: HsmClient) => client.decrypt('00'.repeat(32), { iv, ciphertext: Buffer.alloc(48) }, iv),
   }
 
-  it.each(Object.entries(calls))('%s are neither fewer nor more, and wiped when they are', async (_, call) => {
+  it.each(Object.entries(attempts))('%s are neither fewer nor more, and wiped when they are', async (_, call) => {
     expect(await call(answering(Buffer.alloc(32, 7)))).toEqual(Buffer.alloc(32, 7))
     for (const length of [0, 16, 31, 33, 48]) {
       const answer = Buffer.alloc(length, 7)

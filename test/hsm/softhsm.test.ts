@@ -43,7 +43,7 @@ describe('SoftHSM behind two workers', () => {
     const material = newMaterial()
     await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'read by another program')
     const { library, tokenLabel, pinFile, environment } = softHsm.options
-    const script = join(import.meta.dirname, 'key-attributes.ts')
+    const script = join(import.meta.dirname, 'token/key-attributes.ts')
     const { stdout } = await promisify(execFile)(process.execPath, [script, library, tokenLabel!, pinFile!], {
       env: environment,
     })

@@ -1,7 +1,7 @@
 /** Whoever does the calls of an HSM: the workers of one token, or several of these that hold the same keys. */
 import type { Ability } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
-import type { CallName } from '../wire/messages.ts'
+import type { CallName } from '../wire/calls.ts'
 
 export interface CallOptions {
   /** When it must be settled at the latest, however much time it had: performance.now(). */

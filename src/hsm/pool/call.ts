@@ -1,6 +1,7 @@
 /** One call on its way to a worker, and how it fails when no worker has answered it. */
 import { Failure } from '../../errors.ts'
-import type { CallFailure, CallName } from '../wire/messages.ts'
+import type { CallName } from '../wire/calls.ts'
+import type { CallFailure } from '../wire/messages.ts'
 import type { WorkerProcess } from './worker-process.ts'
 
 /** One call, for as long as it is not settled. Times are those of performance.now(). */
@@ -18,7 +19,7 @@ export interface Call {
   /** How many workers were given it, counted anew after a pause. */
   attempts: number
   /** It may have been done already, though nobody was answered. */
-  isRepeated: boolean
+  isRetry: boolean
   /** What has come of an answer that comes in parts. */
   parts: Buffer[]
   /** What the last worker said. */

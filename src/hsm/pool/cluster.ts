@@ -3,9 +3,9 @@ import { performance } from 'node:perf_hooks'
 import { Failure, type FailureCode } from '../../errors.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
-import type { CallName } from '../wire/messages.ts'
+import { type CallName, calls } from '../wire/calls.ts'
 import type { Backend, CallOptions } from './backend.ts'
-import { deadlineFactor, type Workers } from './dispatcher.ts'
+import type { Workers } from './dispatcher.ts'
 
 /** Failures after which another member may do better: it is reached, has less to do, or has the key that was not copied yet. */
 const others: ReadonlySet<FailureCode> = new Set(['KeyUnavailable', 'Throttling', 'InvalidState'])
@@ -55,7 +55,7 @@ export class Cluster implements Backend {
   }
 
   async call(name: CallName, payload: Buffer, caller: string, { undo }: CallOptions = {}): Promise<Buffer> {
-    const until = performance.now() + this.#deadline * deadlineFactor(name)
+    const until = performance.now() + this.#deadline * calls[name].timeoutFactor
     const untried = new Set(this.#members)
     let missing = 0
     let mayExist = false

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import type { Ability } from '../../model/keys/ability.ts'
 import type { HsmCall, HsmHealth } from '../hsm.ts'
-import { type CallName, calls, type Lane } from '../wire/messages.ts'
+import { type CallName, calls, type Lane } from '../wire/calls.ts'
 import type { Backend, CallOptions } from './backend.ts'
 import { type Call, timedOut, tooMuch, unavailable } from './call.ts'
 import { FairQueue } from './fair-queue.ts'
@@ -13,14 +13,6 @@ export interface WorkersOptions extends FleetOptions {
   /** Calls that may wait for a worker, and calls that make keys; one more is refused with Throttling. */
   readonly maxQueuedCalls: number
   readonly observe?: ((call: HsmCall) => void) | undefined
-}
-
-/** Calls that create, destroy or list objects get that many times the deadline. */
-const managementFactor = 5
-
-/** How many times the deadline a call of that name has. */
-export function deadlineFactor(name: CallName): number {
-  return calls[name].lane === 'cryptography' ? 1 : managementFactor
 }
 
 /** A call that kills its worker is not given to every worker there is. */
@@ -144,7 +136,7 @@ export class Workers implements Backend, FleetEvents {
       return Promise.reject(unavailable(new Error('The HSM was closed.')).failure)
     }
     const startedAt = performance.now()
-    const time = this.#options.callTimeout * deadlineFactor(name)
+    const time = this.#options.callTimeout * calls[name].timeoutFactor
     this.#pending++
     return new Promise((resolve, reject) => {
       const call: Call = {
@@ -156,7 +148,7 @@ export class Workers implements Backend, FleetEvents {
         deadline: Math.min(until, startedAt + time),
         worker,
         attempts: 0,
-        isRepeated: false,
+        isRetry: false,
         parts: [],
         answer: output => {
           this.#settled(call, 'CKR_OK')
@@ -165,7 +157,7 @@ export class Workers implements Backend, FleetEvents {
         fail: ({ failure, returnCode }, isUnderWay = false) => {
           this.#settled(call, returnCode)
           reject(failure)
-          if (call.isRepeated && !isUnderWay) undo?.()
+          if (call.isRetry && !isUnderWay) undo?.()
         },
         undo,
       }
@@ -198,7 +190,7 @@ export class Workers implements Backend, FleetEvents {
 
   #wait(call: Call): void {
     const queue = this.#queueOf(call)
-    const refused = call.isRepeated ? queue.putBack(call.caller, call) : queue.add(call.caller, call)
+    const refused = call.isRetry ? queue.putBack(call.caller, call) : queue.add(call.caller, call)
     refused?.fail(tooMuch())
     if (refused === call) return
     const isGeneration = queue === this.#generations

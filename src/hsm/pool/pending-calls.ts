@@ -1,6 +1,6 @@
 /** The calls that a worker has been given and has not settled. */
 
-import { calls, type Lane } from '../wire/messages.ts'
+import { calls, type Lane } from '../wire/calls.ts'
 import type { Call } from './call.ts'
 
 export interface Pending {

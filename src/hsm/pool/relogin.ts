@@ -46,7 +46,7 @@ export class Logins {
         time: this.#deadline,
         deadline: startedAt + this.#deadline,
         attempts: 0,
-        isRepeated: false,
+        isRetry: false,
         parts: [],
         answer: () => resolve(undefined),
         fail: resolve,

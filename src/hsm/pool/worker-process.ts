@@ -2,14 +2,13 @@
 import { performance } from 'node:perf_hooks'
 import { OperatorError } from '../../errors.ts'
 import { type Child, diedOf, startChild } from '../child.ts'
+import { calls, type Lane } from '../wire/calls.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
 import {
-  calls,
   decodeFailure,
   decodeJson,
-  type Lane,
   openToken,
-  repeated,
+  retryFlag,
   type StartFailure,
   startId,
   status,
@@ -141,10 +140,10 @@ export class WorkerProcess {
     this.#lastId = (this.#lastId + 1) % idRange || 1
     const { kind } = calls[call.name]
     this.#pending.add(this.#lastId, { call, sentAt: performance.now() })
-    this.#writer.write(this.#lastId, kind | (call.isRepeated ? repeated : 0), call.payload)
+    this.#writer.write(this.#lastId, kind | (call.isRetry ? retryFlag : 0), call.payload)
     call.attempts++
     call.parts = []
-    call.isRepeated = true
+    call.isRetry = true
     this.#watch(call.deadline)
   }
 

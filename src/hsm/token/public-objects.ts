@@ -1,6 +1,6 @@
 /** Public keys as session objects of the token, so that it can verify and encrypt with them: made when first needed, and kept. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
-import type { PublicKeyUse } from '../wire/messages.ts'
+import type { PublicKeyUse } from '../wire/calls.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { type KeyMechanism, keyMechanisms } from './mechanisms.ts'
 import { publicKeyAttributes } from './public-keys.ts'

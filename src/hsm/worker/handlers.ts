@@ -1,143 +1,65 @@
-/** The worker's side of each message: unpacks a request, asks the HSM, packs its answer. */
+/** The worker's side of each call: unpacks the request, asks the HSM, packs its answer. */
 import { Failure } from '../../errors.ts'
-import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from '../return-codes.ts'
 import { PinRefused } from '../token/connection.ts'
 import { FormChanged } from '../token/gcm.ts'
 import type { Pkcs11 } from '../token/pkcs11.ts'
 import {
+  type AnswerTo,
   type CallName,
+  type CallRow,
+  callNames,
   calls,
-  decodeDecrypt,
-  decodeEncrypt,
-  decodeJson,
-  decodeParts,
-  decodeRandom,
-  encodeBoolean,
-  encodeFailure,
-  encodeJson,
-  encodeParts,
-  encodeSealed,
-  type InspectionRequest,
-  type KeyRequest,
   type Lane,
-  type PublicKeyUse,
-  repeated,
-  status,
-} from '../wire/messages.ts'
+  type RequestOf,
+} from '../wire/calls.ts'
+import { encodeFailure, retryFlag, status } from '../wire/messages.ts'
 import { type Awaitable, settle, whenDone } from './awaitable.ts'
 
-/**
- * @param again another worker may have done it already
- * @param part sends a part of the answer; what is returned is the last one
- */
-type Handler = (hsm: Pkcs11, payload: Buffer, again: boolean, part: (payload: Buffer) => void) => Awaitable<Buffer>
-
-const nothing = Buffer.alloc(0)
-
-const handlers: Readonly<Record<CallName, Handler>> = {
-  encrypt(hsm, payload) {
-    const { material, plaintext, aad, ivLength } = decodeEncrypt(payload)
-    return whenDone(hsm.encrypt(material, plaintext, aad, ivLength), encodeSealed)
-  },
-  decrypt(hsm, payload) {
-    const { material, iv, ciphertext, aad } = decodeDecrypt(payload)
-    return hsm.decrypt(material, iv, ciphertext, aad)
-  },
-  random: (hsm, payload) => hsm.random(decodeRandom(payload)),
-  generateKey,
-  generateSlowKey: generateKey,
-  async destroyKey(hsm, payload) {
-    const { material } = decodeJson<Pick<KeyRequest, 'material'>>(payload)
-    await hsm.destroyKey(material)
-    return nothing
-  },
-  async inspectKey(hsm, payload) {
-    const { look, publicKey, checkValue, ...key } = decodeJson<InspectionRequest>(payload)
-    const held = { ...key, publicKey: optionalBytes(publicKey), checkValue: optionalBytes(checkValue) }
-    return encodeJson(await hsm.inspectKey(held, look))
-  },
-  async objects(hsm, _payload, _again, part) {
-    await hsm.list(objects => part(encodeParts(...objects.flatMap(({ id, label }) => [Buffer.from(id, 'hex'), label]))))
-    return nothing
-  },
-  async generateKeyPair(hsm, payload) {
-    const { publicKey, privateKey } = await hsm.generateKeyPair(payload.toString() as SupportedKeySpec)
-    const answer = encodeParts(publicKey, privateKey)
-    privateKey.fill(0)
-    return answer
-  },
-  encryptRaw(hsm, payload) {
-    const [algorithm, plaintext, ...key] = decodeParts(payload) as [Buffer, Buffer, ...Buffer[]]
-    return hsm.encryptRaw(publicKeyUse(key), text(algorithm), plaintext)
-  },
-  decryptRaw(hsm, payload) {
-    const [algorithm, ciphertext, material, spec] = decodeParts(payload) as [Buffer, Buffer, Buffer, Buffer]
-    return hsm.decryptRaw(text(material), text(spec), text(algorithm), ciphertext)
-  },
-  sign(hsm, payload) {
-    const [algorithm, type, message, material, spec] = decodeParts(payload) as [Buffer, Buffer, Buffer, Buffer, Buffer]
-    return hsm.sign(text(material), text(spec), text(algorithm), text(type), message)
-  },
-  async verify(hsm, payload) {
-    const [algorithm, type, message, signature, ...key] = decodeParts(payload) as [
-      Buffer,
-      Buffer,
-      Buffer,
-      Buffer,
-      ...Buffer[],
-    ]
-    return encodeBoolean(await hsm.verify(publicKeyUse(key), text(algorithm), text(type), message, signature))
-  },
-  generateMac(hsm, payload) {
-    const [algorithm, message, material] = decodeParts(payload) as [Buffer, Buffer, Buffer]
-    return hsm.generateMac(text(material), text(algorithm), message)
-  },
-  async verifyMac(hsm, payload) {
-    const [algorithm, message, mac, material] = decodeParts(payload) as [Buffer, Buffer, Buffer, Buffer]
-    return encodeBoolean(await hsm.verifyMac(text(material), text(algorithm), message, mac))
-  },
-  deriveSharedSecret(hsm, payload) {
-    const [peer, material, spec] = decodeParts(payload) as [Buffer, Buffer, Buffer]
-    return hsm.deriveSharedSecret(text(material), text(spec), peer)
-  },
-  async logIn(hsm) {
-    hsm.logIn()
-    return nothing
-  },
+interface Context<N extends CallName> {
+  /** A worker may have done it already. */
+  readonly isRetry: boolean
+  /** Sends a part of the answer; what is returned is the last one. */
+  readonly part: (answer: AnswerTo<N>) => void
 }
 
-async function generateKey(hsm: Pkcs11, payload: Buffer, again: boolean): Promise<Buffer> {
-  const { custody, publicKey, checkValue } = await hsm.generateKey(decodeJson<KeyRequest>(payload), again)
-  return encodeParts(JSON.stringify(custody), publicKey ?? '', checkValue ?? '')
+type Handler<N extends CallName> = (hsm: Pkcs11, request: RequestOf<N>, context: Context<N>) => Awaitable<AnswerTo<N>>
+
+const handlers: { readonly [N in CallName]: Handler<N> } = {
+  encrypt: (hsm, { material, plaintext, aad, ivLength }) => hsm.encrypt(material, plaintext, aad, ivLength),
+  decrypt: (hsm, { material, iv, ciphertext, aad }) => hsm.decrypt(material, iv, ciphertext, aad),
+  random: (hsm, length) => hsm.random(length),
+  generateKey: (hsm, request, { isRetry }) => hsm.generateKey(request, isRetry),
+  generateSlowKey: (hsm, request, { isRetry }) => hsm.generateKey(request, isRetry),
+  generateKeyPair: (hsm, { spec }) => hsm.generateKeyPair(spec),
+  destroyKey: (hsm, { material }) => hsm.destroyKey(material),
+  async objects(hsm, _request, { part }) {
+    await hsm.list(part)
+    return []
+  },
+  encryptRaw: (hsm, { algorithm, plaintext, ...key }) => hsm.encryptRaw(key, algorithm, plaintext),
+  decryptRaw: (hsm, { material, spec, algorithm, ciphertext }) => hsm.decryptRaw(material, spec, algorithm, ciphertext),
+  sign: (hsm, { material, spec, algorithm, type, message }) => hsm.sign(material, spec, algorithm, type, message),
+  verify: (hsm, { algorithm, type, message, signature, ...key }) =>
+    hsm.verify(key, algorithm, type, message, signature),
+  generateMac: (hsm, { material, algorithm, message }) => hsm.generateMac(material, algorithm, message),
+  verifyMac: (hsm, { material, algorithm, message, mac }) => hsm.verifyMac(material, algorithm, message, mac),
+  deriveSharedSecret: (hsm, { material, spec, peer }) => hsm.deriveSharedSecret(material, spec, peer),
+  inspectKey: (hsm, { look, ...key }) => hsm.inspectKey(key, look),
+  logIn: hsm => hsm.logIn(),
 }
 
-/** One of the names that the gateway has checked. */
-function text<T extends string>(part: Buffer): T {
-  return part.toString() as T
+/** Throws a Failure for a kind that is none. @param kind of the request frame */
+function callOf(kind: number): CallName {
+  const name = callNames.get(kind & ~retryFlag)
+  if (name !== undefined) return name
+  const cause = new RangeError(`malformed HSM message: there is no call of kind ${kind}`)
+  throw new Failure('Internal', '', { cause })
 }
-
-/** @param base64 */
-function optionalBytes(base64: string | undefined): Buffer | undefined {
-  return base64 === undefined ? undefined : Buffer.from(base64, 'base64')
-}
-
-function publicKeyUse([material, spec, publicKey]: readonly Buffer[]): PublicKeyUse {
-  return { material: text(material!), spec: text(spec!), publicKey: publicKey! }
-}
-
-interface KindOfCall {
-  readonly lane: Lane
-  readonly handler: Handler
-}
-
-const kinds = new Map<number, KindOfCall>(
-  Object.entries(calls).map(([name, { kind, lane }]) => [kind, { lane, handler: handlers[name as CallName] }]),
-)
 
 /** @param kind of the request frame */
 export function laneOf(kind: number): Lane {
-  return kinds.get(kind & ~repeated)!.lane
+  return calls[callOf(kind)].lane
 }
 
 export interface Answer {
@@ -168,12 +90,18 @@ export function answerTo(
   payload: Buffer,
   part: (payload: Buffer) => void = () => {},
 ): Awaitable<Answer> {
-  const { handler } = kinds.get(kind & ~repeated)!
   return settle(
-    () => handler(hsm, payload, kind >= repeated, part),
+    () => perform(hsm, kind, payload, part),
     payload => ({ kind: status.ok, payload }),
     error => refusal(hsm, error),
   )
+}
+
+function perform(hsm: Pkcs11, kind: number, payload: Buffer, part: (payload: Buffer) => void): Awaitable<Buffer> {
+  const name = callOf(kind)
+  const { request, answer }: CallRow = calls[name]
+  const context = { isRetry: kind >= retryFlag, part: (value: unknown) => part(answer.encode(value)) }
+  return whenDone((handlers[name] as Handler<CallName>)(hsm, request.decode(payload), context), answer.encode)
 }
 
 async function refusal(hsm: Pkcs11, error: unknown): Promise<Answer> {

@@ -4,16 +4,9 @@ import type { CustodyFault } from '../../model/keys/key.ts'
 import { type Connection, connect, PinRefused } from '../token/connection.ts'
 import { Pkcs11 } from '../token/pkcs11.ts'
 import { probe } from '../token/probe.ts'
+import { calls } from '../wire/calls.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
-import {
-  calls,
-  encodeJson,
-  openToken,
-  type StartFailure,
-  startId,
-  status,
-  type WorkerReport,
-} from '../wire/messages.ts'
+import { encodeJson, openToken, type StartFailure, startId, status, type WorkerReport } from '../wire/messages.ts'
 import type { WorkerArgument } from '../wire/worker-argument.ts'
 import { type Awaitable, whenDone } from './awaitable.ts'
 import { type Answer, answerTo, laneOf } from './handlers.ts'

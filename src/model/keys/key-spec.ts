@@ -19,6 +19,8 @@ export type Algorithm =
 export interface KeySpecRow {
   /** KMS's type of key. An alias never moves from one to another. */
   readonly type: 'symmetric' | 'asymmetric' | 'HMAC'
+  /** Two large primes are searched for, which takes a second; nobody is to wait for it who asks for another key. */
+  readonly isSlowToGenerate: boolean
   /** A key has one of them, for good. */
   readonly usages: readonly KeyUsageType[]
   /** By usage ENCRYPT_DECRYPT. */
@@ -34,6 +36,7 @@ export interface KeySpecRow {
 }
 
 const none = {
+  isSlowToGenerate: false,
   encryptionAlgorithms: [],
   signingAlgorithms: [],
   macAlgorithms: [],
@@ -45,6 +48,7 @@ const asymmetric = { ...none, type: 'asymmetric' } as const satisfies Partial<Ke
 
 const rsa = {
   ...asymmetric,
+  isSlowToGenerate: true,
   usages: ['ENCRYPT_DECRYPT', 'SIGN_VERIFY'],
   encryptionAlgorithms: ['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256'],
   signingAlgorithms: [
