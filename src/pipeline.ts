@@ -98,7 +98,7 @@ async function decideAndDo(
   checkHsms(target, hsms)
   if (operation.isDryRun?.(input)) throw new Failure('DryRunOperation', dryRunText)
   if (!operation.readOnly) await outbox.ready()
-  const changes = new Changes(entry.eventId)
+  const changes = new Changes()
   const output =
     (await operation.run({ storage, hsms, clock, admitKeyPolicy, input, target, caller, changes })) ?? undefined
   try {

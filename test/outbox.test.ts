@@ -43,7 +43,7 @@ async function crash(): Promise<void> {
 
 function putting(number: number): [Changes, AuditRecord] {
   const record = aRecord(number, { readOnly: false })
-  const changes = new Changes(record.eventID)
+  const changes = new Changes()
   changes.put('keys', aKey(number))
   return [changes, record]
 }
@@ -99,7 +99,7 @@ describe('a change and its record', () => {
   })
 
   it('need no change in storage when nothing is changed', async () => {
-    await outbox.record(new Changes('1'), aRecord(1))
+    await outbox.record(new Changes(), aRecord(1))
     expect(await storage.outbox.list()).toEqual([])
     expect(recordsIn(journalFile)).toEqual([aRecord(1)])
   })

@@ -49,7 +49,7 @@ export async function addKeys(folder: DataFolder, count: number): Promise<void> 
 async function addRecords(folder: DataFolder, count: number): Promise<void> {
   const storage = await openStorage(await openInThread({ path: join(folder.path, 'strongroom.db'), create: false }))
   for (let done = 0; done < count; done += 1000) {
-    const changes = new Changes(randomUUID())
+    const changes = new Changes()
     for (let i = 0; i < Math.min(1000, count - done); i++) changes.put('keys', aRecord())
     await storage.commit(changes)
   }

@@ -61,7 +61,7 @@ export async function createAdministrator(
   secret.fill(0)
   const arn = arnIn(partitionOf(region), account)
   const event = audit.event('CreateAdministrator', arn, { accessKeyId: key.accessKeyId, ...byWhom() })
-  const changes = new Changes(event.eventID)
+  const changes = new Changes()
   changes.put('principals', {
     arn,
     account,

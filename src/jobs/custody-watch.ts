@@ -203,7 +203,7 @@ export class CustodyWatch {
     if (key === undefined || key.custodyFault === fault) return true
     const details = { keyMaterialId: material.id, hsm: material.hsm, ...(fault && { custodyFault: fault }) }
     const event = audit.event(fault === undefined ? 'MarkKeyAvailable' : 'MarkKeyUnavailable', name, details)
-    const changes = new Changes(event.eventID)
+    const changes = new Changes()
     changes.put('keys', { ...key, custodyFault: fault })
     try {
       await outbox.record(changes, event)

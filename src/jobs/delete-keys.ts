@@ -33,7 +33,7 @@ export const deleteKeys = job({
 
 async function forget(key: Key, { storage, audit, outbox, log }: JobServices): Promise<void> {
   const event = audit.event('DeleteKey', key.arn, { keyMaterialIds: key.materials.map(({ id }) => id) })
-  const changes = new Changes(event.eventID)
+  const changes = new Changes()
   for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
   markForDestruction(changes, key)
   changes.remove('keys', key)

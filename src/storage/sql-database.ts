@@ -13,17 +13,16 @@ import {
   type Records,
 } from './storage.ts'
 import { listAliases } from './tables/aliases.ts'
-import { recordChanges, takeSequence } from './tables/changes.ts'
 import { readClock, writeClock } from './tables/clock.ts'
 import type { Database } from './tables/database.ts'
 import { listKeys } from './tables/keys.ts'
 import { heldRecords, holdRecord, removeRecords } from './tables/outbox.ts'
 import type { LoadedPage, Table } from './tables/table.ts'
 import { identityOf, tables } from './tables/tables.ts'
+import { checkWrite } from './tables/write-check.ts'
 
 /** Changes at their new revisions. */
 export interface Commit {
-  readonly eventId: string
   readonly changes: readonly Change[]
   readonly record: HeldRecord | undefined
 }
@@ -51,7 +50,7 @@ export async function openDatabase(engine: Engine): Promise<SqlDatabase> {
   const db = new Kysely<Database>({ dialect: engine.dialect })
   try {
     await migrate(db, engine)
-    await takeSequence(db, 1)
+    await checkWrite(db)
     engine.verify()
     return new KyselyDatabase(engine, db)
   } catch (error) {
@@ -94,15 +93,11 @@ class KyselyDatabase implements SqlDatabase {
     return this.#inTurn(() => listAliases(this.#db, page))
   }
 
-  commit({ eventId, changes, record }: Commit): Promise<void> {
+  commit({ changes, record }: Commit): Promise<void> {
     return this.#inTurn(async () => {
       this.#engine.verify()
       await this.#db.transaction().execute(async tx => {
         for (const change of changes) await write(tx, change)
-        await recordChanges(
-          tx,
-          changes.map(change => ({ event_id: eventId, noun: change.noun, record_key: identityOf(change) })),
-        )
         if (record !== undefined) await holdRecord(tx, record)
       })
     })
@@ -127,11 +122,10 @@ class KyselyDatabase implements SqlDatabase {
     })
   }
 
-  /** Takes a number that no change will have: an update that changes nothing would not reach the disk. */
   check(): Promise<void> {
     return this.#inTurn(async () => {
       this.#engine.verify()
-      await takeSequence(this.#db, 1)
+      await checkWrite(this.#db)
     })
   }
 

@@ -72,10 +72,10 @@ class SqlStorage implements Storage {
     return this.#failing
   }
 
-  async commit({ eventId, list }: Changes, record?: HeldRecord): Promise<void> {
+  async commit({ list }: Changes, record?: HeldRecord): Promise<void> {
     if (list.length === 0) return
     const changes = list.map(settle)
-    await this.#write(this.#database.commit({ eventId, changes, record }), () => {
+    await this.#write(this.#database.commit({ changes, record }), () => {
       for (const change of changes) show(this.#view, change)
     })
   }

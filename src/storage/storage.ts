@@ -19,13 +19,7 @@ export type Change = {
 
 /** What one request wants changed. Operations collect it; the path commits it, all or nothing. */
 export class Changes {
-  /** Audit event id of the request: it is stored with every change. */
-  readonly eventId: string
   readonly list: Change[] = []
-
-  constructor(eventId: string) {
-    this.eventId = eventId
-  }
 
   /** Creates the record (revision 0) or replaces the one that was read. */
   put<N extends Noun>(noun: N, record: Records[N]): void {

@@ -40,7 +40,7 @@ export async function destroyMaterial(
   const { material, hsm, keyArn } = destruction
   await hsms.named(hsm).destroyKey(material)
   const event = audit.event('DestroyKeyMaterial', keyArn, { keyMaterialId: material, hsm })
-  const changes = new Changes(event.eventID)
+  const changes = new Changes()
   changes.remove('destructions', destruction)
   await outbox.record(changes, event)
 }

@@ -35,7 +35,7 @@ export async function createSystemKeys(
     const material = await createMaterial(hsm, systemKeyKind, `strongroom ${purpose}`, clock())
     const details = { hsm: hsm.name, purpose, keyMaterialId: material.id, ...origin }
     const event = audit.event('CreateSystemKey', undefined, details)
-    const changes = new Changes(event.eventID)
+    const changes = new Changes()
     changes.put('systemKeys', { purpose, material, revision: 0 })
     await outbox.record(changes, event)
   }

@@ -41,7 +41,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
     })
 
     async function put<N extends Noun>(noun: N, ...records: Records[N][]): Promise<void> {
-      const changes = new Changes('event')
+      const changes = new Changes()
       for (const record of records) changes.put(noun, record)
       await storage.commit(changes)
     }
@@ -60,7 +60,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
           for (const { number, action, revision, tag } of steps) {
             const key = aKey(number, { revision, tags: [{ TagKey: 'k', TagValue: tag }] })
             const known = expected.get(key.arn)
-            const changes = new Changes('event')
+            const changes = new Changes()
             changes[action]('keys', key)
             const fits = action === 'put' ? revision === (known?.revision ?? 0) : revision === known?.revision
             if (fits) await under.commit(changes)
@@ -104,7 +104,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         sessionTokenHash: 'ab'.repeat(32),
         expiresAt: 2 ** 45,
       })
-      const changes = new Changes('event')
+      const changes = new Changes()
       changes.put('aliases', anAlias('one', key))
       changes.put('keys', key)
       changes.put('accessKeys', plain)
@@ -169,7 +169,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
 
     it('writes nothing of a commit in which one change conflicts', async () => {
       await put('keys', aKey(1))
-      const changes = new Changes('event')
+      const changes = new Changes()
       changes.put('keys', aKey(2))
       changes.put('aliases', anAlias('two', aKey(2)))
       changes.put('keys', aKey(1))
@@ -200,7 +200,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
     })
 
     it('does nothing for no changes', async () => {
-      await storage.commit(new Changes('event'))
+      await storage.commit(new Changes())
       expect(await storage.keys.list({ account, region, limit: 10 })).toEqual([])
     })
 
@@ -212,7 +212,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
     it('refuses to remove a key whose aliases stay', async () => {
       await put('keys', aKey(1))
       await put('aliases', anAlias('one', aKey(1)))
-      const changes = new Changes('event')
+      const changes = new Changes()
       changes.remove('keys', storage.keys.find(aKey(1).arn)!)
       await expect(storage.commit(changes)).rejects.toBeInstanceOf(Conflict)
       expect(storage.keys.find(aKey(1).arn)).toBeDefined()
@@ -222,7 +222,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       await put('keys', aKey(1, { materials: [aMaterial(1), aMaterial(2)] }))
       await put('aliases', anAlias('one', aKey(1)), anAlias('uno', aKey(1)))
       const key = storage.keys.find(aKey(1).arn)!
-      const changes = new Changes('event')
+      const changes = new Changes()
       changes.remove('keys', key)
       for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
       for (const material of key.materials) changes.put('destructions', aDestruction(material, key))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { unaccounted } from './accounts.ts'
+import { noteCommits, unaccounted } from './accounts.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { refusal, send } from './requests.ts'
 
@@ -15,6 +15,7 @@ let gateway: Gateway
 
 beforeAll(async () => {
   installation = await install({ workers: 2 })
+  noteCommits(installation)
   gateway = await serve(installation)
 })
 afterAll(async () => {
@@ -123,7 +124,7 @@ describe('a gateway that is killed at any moment', () => {
         await kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
       }
     }
-  })
+  }, 60_000)
 })
 
 describe('a key past its date', () => {

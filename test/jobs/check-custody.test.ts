@@ -24,7 +24,7 @@ beforeAll(async () => {
     const environment = { ...softHsm.options.environment, ...faults.environment() }
     return { library: faults.library, environment, workers: 2 }
   })
-  const changes = new Changes('test')
+  const changes = new Changes()
   for (const purpose of ['seal', 'canary'] as const) {
     const kind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
     const material = await createMaterial(house.hsm, kind, purpose, house.time)
@@ -291,7 +291,7 @@ describe('custody', () => {
     const record: typeof outbox.record = async (committed, event) => {
       if (!changed) {
         changed = true
-        const changes = new Changes('test')
+        const changes = new Changes()
         changes.put('keys', { ...now(key), state: 'Disabled' })
         await house.storage.commit(changes)
       }

@@ -28,7 +28,7 @@ function pending(inMilliseconds: number): Promise<Key> {
 }
 
 async function cancel(key: Key): Promise<void> {
-  const changes = new Changes('cancel')
+  const changes = new Changes()
   changes.put('keys', { ...house.storage.keys.find(key.arn)!, state: 'Disabled', deletionDate: undefined })
   await house.storage.commit(changes)
 }
@@ -167,7 +167,7 @@ describe('the destruction of an object', () => {
 
   it('waits while its HSM is not configured, and the others go on', async () => {
     const elsewhere = await pending(0)
-    const changes = new Changes('test')
+    const changes = new Changes()
     changes.put('keys', { ...elsewhere, materials: [{ ...elsewhere.materials[0]!, hsm: 'unplugged' }] })
     await house.storage.commit(changes)
     const here = await pending(0)

@@ -141,7 +141,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
 }
 
 async function commit(storage: Storage, ...[noun, record]: ['keys', Key] | ['aliases', Alias]): Promise<void> {
-  const changes = new Changes('test')
+  const changes = new Changes()
   changes.put(noun as 'keys', record as Key)
   await storage.commit(changes)
 }

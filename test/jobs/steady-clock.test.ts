@@ -132,7 +132,7 @@ describe('the clock is not trusted', () => {
     [
       'when a key is to be destroyed that is older than the first look',
       async () => {
-        const changes = new Changes('event')
+        const changes = new Changes()
         changes.put('keys', aKey(1, { state: 'PendingDeletion', deletionDate: wall }))
         await storage.commit(changes)
         return isTrusted()

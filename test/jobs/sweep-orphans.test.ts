@@ -64,7 +64,7 @@ describe('an object on the token', () => {
 
   it('of a key, of the gateway itself, or waiting for its destruction is none', async () => {
     await house.key(2)
-    const changes = new Changes('test')
+    const changes = new Changes()
     for (const purpose of ['seal', 'canary'] as const) {
       const material = await createMaterial(house.hsm, aes, purpose, house.time)
       changes.put('systemKeys', { purpose, material, revision: 0 })

@@ -9,10 +9,10 @@ let key = storage.keys.find(aKey(1).arn) ?? aKey(1)
 let alias = storage.aliases.find(anAlias('one', key).arn) ?? anAlias('one', key)
 
 for (let number = key.revision + 1; ; number++) {
-  const changes = new Changes(`event-${number}`)
+  const changes = new Changes()
   changes.put('keys', { ...key, description: `${number}` })
   changes.put('aliases', { ...alias, lastUpdatedDate: number })
-  await storage.commit(changes)
+  await storage.commit(changes, { eventId: `event-${number}`, position: '', record: '{}' })
   writeSync(1, `${number}\n`)
   key = storage.keys.find(key.arn)!
   alias = storage.aliases.find(alias.arn)!

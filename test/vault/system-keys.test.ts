@@ -38,7 +38,7 @@ describe("the gateway's own keys", () => {
 
   it('are created one without the other, where only one is missing', async () => {
     const seal = materialOf('seal')
-    const changes = new Changes('test')
+    const changes = new Changes()
     changes.remove('systemKeys', house.storage.systemKeys.find(house.hsm.name, 'canary')!)
     await house.storage.commit(changes)
     await create()

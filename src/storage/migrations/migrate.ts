@@ -8,10 +8,11 @@ import { custody } from './0003-custody.ts'
 import { outbox } from './0004-outbox.ts'
 import { partitions } from './0005-partitions.ts'
 import { clock } from './0006-clock.ts'
+import { writeCheck } from './0007-write-check.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n of the migration table is at index n - 1. */
-const migrations: readonly Migration[] = [initial, publicKeys, custody, outbox, partitions, clock]
+const migrations: readonly Migration[] = [initial, publicKeys, custody, outbox, partitions, clock, writeCheck]
 
 interface MigrationTable {
   readonly strongroom_migrations: { readonly number: number }

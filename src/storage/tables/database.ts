@@ -1,6 +1,5 @@
 /** The schema: every table, as the migrations have made it. Times are milliseconds since the epoch. */
 import type { CustodyFault, Key, SystemKey } from '../../model/keys/key.ts'
-import type { Noun } from '../storage.ts'
 
 export interface Database {
   readonly keys: KeyRow
@@ -10,10 +9,9 @@ export interface Database {
   readonly access_keys: AccessKeyRow
   readonly system_keys: SystemKeyRow
   readonly destructions: DestructionRow
-  readonly changes: ChangeRow
   readonly outbox: OutboxRow
   readonly clock: ClockRow
-  readonly sequences: SequenceRow
+  readonly write_check: WriteCheckRow
 }
 
 export interface KeyRow {
@@ -96,20 +94,6 @@ export interface DestructionRow {
   readonly revision: number
 }
 
-export interface ChangeRow {
-  readonly sequence: number
-  /** Audit event id of the request that made the change. */
-  readonly event_id: string
-  readonly noun: Noun
-  readonly record_key: string
-}
-
-export interface SequenceRow {
-  readonly name: 'changes'
-  /** The last number that was taken. */
-  readonly value: number
-}
-
 export interface OutboxRow {
   readonly event_id: string
   readonly position: string
@@ -121,4 +105,9 @@ export interface ClockRow {
   readonly name: 'wall'
   /** JSON. */
   readonly reading: string | null
+}
+
+/** One row. */
+export interface WriteCheckRow {
+  readonly count: number
 }
