@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { connectHsm } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
-import type { Mode } from '../../src/hsm/worker/mode.ts'
+import type { Mode } from '../../src/hsm/profiles/profile.ts'
 import { newMaterial } from '../contracts/hsm.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { Callers } from '../hsm/callers.ts'
@@ -22,7 +22,6 @@ const [canary, material] = [newMaterial(), newMaterial()]
 const modes: readonly (readonly [Mode, readonly string[]])[] = [
   ['synchronous', []],
   ['asynchronous', ['delay C_Encrypt 2ms', 'delay C_Decrypt 2ms']],
-  ['threads', ['delay C_*Init 1ms', 'delay C_Encrypt 1ms', 'delay C_Decrypt 1ms']],
 ]
 
 let softHsm: SoftHsm

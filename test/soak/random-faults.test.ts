@@ -16,7 +16,7 @@ import { spell } from './spells.ts'
 
 const minutes = Number(process.env.STRONGROOM_SOAK_MINUTES ?? 10)
 const seed = Number(process.env.STRONGROOM_SOAK_SEED ?? Date.now() % 2 ** 31)
-/** Of the workers: see mode.ts. */
+/** Of the workers: see profile.ts. */
 const mode = process.env.STRONGROOM_SOAK_MODE ?? 'synchronous'
 /** Only in this share of the time workers are lost, so that some live long enough to show what grows. */
 const graveShare = 0.6

@@ -25,6 +25,14 @@ export interface Percentiles {
   readonly p99: number
 }
 
+/** Medians in milliseconds of the two calls that an operation takes. */
+export interface Latency {
+  /** C_EncryptInit or C_SignInit. */
+  readonly init: number
+  /** C_Encrypt or C_Sign. */
+  readonly operation: number
+}
+
 export interface Survey extends Capabilities {
   readonly trials: readonly Trial[]
   /** Those of RSAES-OAEP that the token knows. For the others the worker takes the padding away. */
@@ -43,4 +51,6 @@ export interface Survey extends Capabilities {
   readonly longestAad: number
   /** That can be open at once; no more than `mostSessions` are tried. */
   readonly sessions: number
+  /** Absent where there was no key to measure with. */
+  readonly latency?: Latency | undefined
 }

@@ -11,7 +11,7 @@ import type { Connection } from '../token/connection.ts'
 import type { Template } from '../token/cryptoki.ts'
 import type { Gcm } from '../token/gcm.ts'
 import { keyMechanisms } from '../token/mechanisms.ts'
-import { type Attempt, attempt, findGcm, inSessionOfItsOwn, probe } from '../token/probe.ts'
+import { type Attempt, attempt, findGcm, inSessionOfItsOwn } from '../token/probe.ts'
 import {
   agreement,
   dataKeyPair,
@@ -25,6 +25,7 @@ import {
   type TrialKey,
 } from './exercises.ts'
 import { mostSessions, type Percentiles, type Survey, type Trial } from './findings.ts'
+import { latencyOf } from './latency.ts'
 import { tamperedBlocks, tamperedMessage, tamperedSealing } from './tampering.ts'
 
 type KeyToTry = readonly [SupportedKeySpec, KeyUsageType]
@@ -43,9 +44,8 @@ const leastRounds = 3
 const timeForRounds = 200
 
 export async function survey(connection: Connection, profile: Profile): Promise<Survey> {
-  const surveyor = new Surveyor(connection, profile)
-  const { latency } = await probe(connection, profile)
-  return { ...(await surveyor.run()), ...(latency && { latency }) }
+  const found = await new Surveyor(connection, profile).run()
+  return { ...found, latency: await latencyOf(connection, profile, found.gcm) }
 }
 
 class Surveyor {

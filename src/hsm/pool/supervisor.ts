@@ -284,13 +284,13 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#starting = worker
     try {
       await this.#processes.open(worker, loginFactor * this.#options.callTimeout)
-      const { mode, capabilities } = await worker.ready
-      this.#checkForm(capabilities.gcm?.iv)
-      this.lacks = capabilities.lacks
+      const { gcm, lacks } = await worker.ready
+      this.#checkForm(gcm?.iv)
+      this.lacks = lacks
       if (worker.lost) {
         throw new StartError({ message: 'The HSM worker died as soon as it was ready.', reason: 'unavailable' })
       }
-      this.#log('info', 'An HSM worker is ready.', { pid: worker.pid, mode })
+      this.#log('info', 'An HSM worker is ready.', { pid: worker.pid })
     } catch (error) {
       await worker.end(endGrace)
       throw error

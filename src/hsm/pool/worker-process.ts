@@ -2,6 +2,8 @@
 import { performance } from 'node:perf_hooks'
 import { OperatorError } from '../../errors.ts'
 import { type Child, diedOf, startChild } from '../child.ts'
+import type { Mode } from '../profiles/profile.ts'
+import type { Capabilities } from '../token/capabilities.ts'
 import { calls, type Lane } from '../wire/calls.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
 import {
@@ -12,10 +14,8 @@ import {
   type StartFailure,
   startId,
   status,
-  type WorkerReport,
 } from '../wire/messages.ts'
-import type { WorkerArgument } from '../wire/worker-argument.ts'
-import type { Mode } from '../worker/mode.ts'
+import { capacityOf, type WorkerArgument } from '../wire/worker-argument.ts'
 import { type Call, timedOut } from './call.ts'
 import { type Pending, PendingCalls } from './pending-calls.ts'
 
@@ -60,7 +60,7 @@ const idRange = 2 ** 32
 
 export class WorkerProcess {
   /** Resolves when the worker is logged in; rejects with a StartError. */
-  readonly ready: Promise<WorkerReport>
+  readonly ready: Promise<Capabilities>
   /** Resolves when the process is gone. */
   readonly ended: Promise<void>
   lost = false
@@ -74,14 +74,16 @@ export class WorkerProcess {
   isSearching = false
   /** It was told to open the token. */
   isOpen = false
+  readonly mode: Mode
+  #isReady = false
+  readonly #capacity: number
 
   #loginDeadline = 0
   readonly #pending = new PendingCalls()
   readonly #child: Child
   readonly #writer: FrameWriter
   readonly #events: WorkerEvents
-  readonly #start = Promise.withResolvers<WorkerReport>()
-  #report: WorkerReport | undefined
+  readonly #start = Promise.withResolvers<Capabilities>()
   #lastId = startId
   #lastHeard = performance.now()
   #timer: NodeJS.Timeout | undefined
@@ -89,6 +91,8 @@ export class WorkerProcess {
 
   constructor(argument: WorkerArgument, environment: Readonly<Record<string, string>>, events: WorkerEvents) {
     this.#events = events
+    this.mode = argument.profile.mode
+    this.#capacity = capacityOf(argument)
     this.#child = startChild('worker/worker', argument, environment)
     const { socket, errors, ended } = this.#child
     this.ready = this.#start.promise
@@ -115,11 +119,6 @@ export class WorkerProcess {
     return this.#child.process.pid
   }
 
-  /** Once it is ready. */
-  get mode(): Mode {
-    return this.#report!.mode
-  }
-
   /** Calls that it has not settled. */
   get pending(): number {
     return this.#pending.size
@@ -133,7 +132,7 @@ export class WorkerProcess {
   takes(lane: Lane): boolean {
     if (this.lost || this.isLoggingIn || this.isHesitant) return false
     if (lane === 'generation' && this.#pending.in(lane) === mostGenerations) return false
-    return this.#pending.size < this.#report!.capacity
+    return this.#pending.size < this.#capacity
   }
 
   send(call: Call): void {
@@ -258,8 +257,8 @@ export class WorkerProcess {
       this.#start.reject(new StartError(decodeJson<StartFailure>(payload)))
       return
     }
-    this.#report = decodeJson<WorkerReport>(payload)
-    this.#start.resolve(this.#report)
+    this.#isReady = true
+    this.#start.resolve(decodeJson<Capabilities>(payload))
   }
 
   /** One timer for all calls, for the earliest deadline. */
@@ -275,7 +274,7 @@ export class WorkerProcess {
   #expire(): void {
     if (this.lost) return
     this.#timerEnd = Number.POSITIVE_INFINITY
-    if (this.#report === undefined) {
+    if (!this.#isReady) {
       this.#lose('it did not start in time')
       return
     }

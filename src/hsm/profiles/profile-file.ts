@@ -28,7 +28,7 @@ const reasons = z.partialRecord(z.enum(abilities), text)
 const flags = {
   name: text,
   title: text,
-  mode: z.enum(['measured', 'synchronous', 'asynchronous', 'threads']),
+  mode: z.enum(['synchronous', 'asynchronous']),
   sessionsPerWorker: z.int().min(1).max(1024),
   gcmIv: z.enum(['caller', 'writeback12', 'prepend12', 'append16']),
   gcmMechanism: z.int().min(0).max(0xffff_ffff),

@@ -17,13 +17,18 @@ export const gcmIvLengths = { caller: 12, writeback12: 12, prepend12: 12, append
 /** Bytes of the tag of AES-GCM: always 128 bits, though tokens accept shorter ones. */
 export const gcmTagLength = 16
 
+/**
+ * How a worker calls the library. `synchronous`: one call at a time, for a token whose calls take microseconds. `asynchronous`: C_*Init in
+ * the main thread, what follows in libuv's pool, so as many calls at a time as there are sessions; for an HSM behind a network.
+ */
+export type Mode = 'synchronous' | 'asynchronous'
+
 export interface Profile {
   readonly name: string
   /** The product, for people. */
   readonly title: string
-  /** How a worker calls the library: see mode.ts. `measured`: whatever is fastest when the worker starts. */
-  readonly mode: 'measured' | 'synchronous' | 'asynchronous' | 'threads'
-  /** Concurrent calls of each worker, in every mode but `synchronous`. */
+  readonly mode: Mode
+  /** Calls in flight of each worker in mode `asynchronous`, each in a session of its own. */
   readonly sessionsPerWorker: number
   readonly gcmIv: GcmIv
   /** CKM_* of AES-GCM. */
@@ -70,9 +75,12 @@ export interface Profile {
 /** PKCS#11 v2.40, CKM_AES_GCM. */
 const aesGcm = 0x1087
 
-/** A network HSM that follows the standard. */
+/**
+ * Those of a token that follows the standard and is behind a network. Of the two modes `asynchronous` is the safe one: on a software token it
+ * costs some microseconds for each call, whereas `synchronous` allows an HSM behind a network one call at a time.
+ */
 const defaults = {
-  mode: 'measured',
+  mode: 'asynchronous',
   sessionsPerWorker: 16,
   gcmIv: 'caller',
   gcmMechanism: aesGcm,

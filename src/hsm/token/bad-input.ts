@@ -2,7 +2,6 @@
 import { Failure } from '../../errors.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { CryptokiError, failureFrom } from '../return-codes.ts'
-import { type Awaitable, whenFailed } from '../worker/awaitable.ts'
 
 export function isBadCiphertext(
   error: unknown,
@@ -39,25 +38,32 @@ export class BadInput {
   }
 
   /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
-  decrypted(decrypt: () => Awaitable<Buffer>): Awaitable<Buffer> {
-    const isBad = (error: unknown) => isBadCiphertext(error, this.#profile)
-    const refuse = (cause: unknown) => {
-      throw new Failure('InvalidCiphertext', '', { cause })
+  async decrypted(decrypt: () => Promise<Buffer>): Promise<Buffer> {
+    try {
+      return await decrypt()
+    } catch (error) {
+      const isBad = (error: unknown) => isBadCiphertext(error, this.#profile)
+      const refuse = (cause: unknown) => {
+        throw new Failure('InvalidCiphertext', '', { cause })
+      }
+      if (isBad(error) && saysSo(error)) refuse(error)
+      return this.#judged(error, decrypt, isBad, refuse)
     }
-    return whenFailed(decrypt, error =>
-      isBad(error) && saysSo(error) ? refuse(error) : this.#judged(error, decrypt, isBad, refuse),
-    )
   }
 
   /** False for a signature that does not fit. */
-  verified(verify: () => Awaitable<boolean>): Awaitable<boolean> {
-    const isBad = (error: unknown) => isBadSignature(error, this.#profile)
-    return whenFailed(verify, error => this.#judged(error, verify, isBad, () => false))
+  async verified(verify: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await verify()
+    } catch (error) {
+      const isBad = (error: unknown) => isBadSignature(error, this.#profile)
+      return this.#judged(error, verify, isBad, () => false)
+    }
   }
 
   async #judged<T>(
     error: unknown,
-    attempt: () => Awaitable<T>,
+    attempt: () => Promise<T>,
     isBad: (error: unknown) => boolean,
     refuse: (error: unknown) => T,
   ): Promise<T> {

@@ -1,16 +1,11 @@
 /** Whether the HSM works, asked of the HSM: return codes alone do not tell. */
 import { randomBytes } from 'node:crypto'
-import type { Awaitable } from '../worker/awaitable.ts'
 
 /** What the canary is tried with: functions that say what the HSM said, and do not ask the canary. */
 export interface CanaryFunctions {
-  seal(
-    material: string,
-    plaintext: Buffer,
-    aad: Buffer,
-  ): Awaitable<{ readonly iv: Buffer; readonly ciphertext: Buffer }>
-  open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer>
-  random(length: number): Awaitable<Buffer>
+  seal(material: string, plaintext: Buffer, aad: Buffer): Promise<{ readonly iv: Buffer; readonly ciphertext: Buffer }>
+  open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer>
+  random(length: number): Promise<Buffer>
   /** Whether a search of the token finds the key. */
   holds(material: string): Promise<boolean>
 }

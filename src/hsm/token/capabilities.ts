@@ -15,16 +15,6 @@ export interface Capabilities {
   readonly gcm?: Gcm
   /** What it cannot do, each with the reason. */
   readonly lacks: Lacks
-  /** Absent where there was no key to measure with. */
-  readonly latency?: Latency
-}
-
-/** Medians in milliseconds of the two calls that an operation takes. */
-export interface Latency {
-  /** C_EncryptInit or C_SignInit. */
-  readonly init: number
-  /** C_Encrypt or C_Sign. */
-  readonly operation: number
 }
 
 /** How keys of a spec are made. Throws UnsupportedOperation when the token cannot make them, or not use them so. */

@@ -1,7 +1,6 @@
 /** The PKCS#11 functions that are used, over pkcs11js, with types it lacks and one kind of error. */
 import pkcs11js from 'pkcs11js'
 import { CryptokiError, classOf } from '../return-codes.ts'
-import type { Awaitable } from '../worker/awaitable.ts'
 
 /** A slot, session or object: numbers that pkcs11js keeps in a Buffer. */
 export type Handle = Buffer
@@ -160,13 +159,13 @@ export class Cryptoki {
   }
 
   /** @param beside made in libuv's pool, beside other calls, whatever else is */
-  generateKeyPair(
+  async generateKeyPair(
     session: Handle,
     mechanism: Mechanism,
     publicKey: Template,
     privateKey: Template,
     beside: boolean,
-  ): Awaitable<{ readonly publicKey: Handle; readonly privateKey: Handle }> {
+  ): Promise<{ readonly publicKey: Handle; readonly privateKey: Handle }> {
     const name = 'C_GenerateKeyPair'
     const templates = [checked(publicKey), checked(privateKey)] as const
     if (!beside && !this.asynchronous) {
@@ -179,7 +178,7 @@ export class Cryptoki {
     return this.#call('C_CopyObject', () => this.#native.C_CopyObject(session, object, checked(template)))
   }
 
-  deriveKey(session: Handle, mechanism: Mechanism, base: Handle, template: Template): Awaitable<Handle> {
+  async deriveKey(session: Handle, mechanism: Mechanism, base: Handle, template: Template): Promise<Handle> {
     const name = 'C_DeriveKey'
     if (!this.asynchronous) {
       return this.#call(name, () => this.#native.C_DeriveKey(session, mechanism, base, checked(template)))
@@ -218,7 +217,13 @@ export class Cryptoki {
   }
 
   /** @param outputLength exact length of the result: pkcs11js does not ask the library for it */
-  encrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, outputLength: number): Awaitable<Buffer> {
+  async encrypt(
+    session: Handle,
+    mechanism: Mechanism,
+    key: Handle,
+    data: Buffer,
+    outputLength: number,
+  ): Promise<Buffer> {
     this.#call('C_EncryptInit', () => this.#native.C_EncryptInit(session, mechanism, key))
     const [input, output] = [data.length === 0 ? empty : data, Buffer.allocUnsafe(outputLength)]
     if (!this.asynchronous) return this.#call('C_Encrypt', () => this.#native.C_Encrypt(session, input, output))
@@ -226,7 +231,7 @@ export class Cryptoki {
   }
 
   /** The buffer is larger than the result: SoftHSM refuses one that is shorter than the data. */
-  decrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer): Awaitable<Buffer> {
+  async decrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer): Promise<Buffer> {
     this.#call('C_DecryptInit', () => this.#native.C_DecryptInit(session, mechanism, key))
     const output = Buffer.allocUnsafe(data.length)
     if (!this.asynchronous) return this.#call('C_Decrypt', () => this.#native.C_Decrypt(session, data, output))
@@ -234,7 +239,7 @@ export class Cryptoki {
   }
 
   /** @param length at least that of the signature */
-  sign(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, length: number): Awaitable<Buffer> {
+  async sign(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, length: number): Promise<Buffer> {
     this.#call('C_SignInit', () => this.#native.C_SignInit(session, mechanism, key))
     const output = Buffer.allocUnsafe(length)
     if (!this.asynchronous) return this.#call('C_Sign', () => this.#native.C_Sign(session, data, output))

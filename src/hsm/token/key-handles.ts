@@ -3,7 +3,6 @@ import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
 import type { HsmObject } from '../hsm.ts'
 import { CryptokiError, recoveryFrom, returnCodes } from '../return-codes.ts'
-import type { Awaitable } from '../worker/awaitable.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { breath, inSlices } from './slices.ts'
 
@@ -39,12 +38,8 @@ export class KeyHandles {
    * A key that is not known yet is searched for: another worker may have created it. What is not found is not remembered.
    * Fails with InvalidState when it is not there.
    */
-  find(session: Handle, material: string): Awaitable<Handle> {
-    return this.#handles.get(material) ?? this.#seek(session, material)
-  }
-
-  async #seek(session: Handle, material: string): Promise<Handle> {
-    await this.#indexing
+  async find(session: Handle, material: string): Promise<Handle> {
+    if (!this.#handles.has(material)) await this.#indexing
     const known = this.#handles.get(material)
     if (known !== undefined) return known
     const [found] = await this.search(session, material)

@@ -2,7 +2,6 @@
 
 import type { HsmObject } from '../hsm.ts'
 import { type Recovery, recoveryFrom } from '../return-codes.ts'
-import { type Awaitable, whenDone, whenFailed } from '../worker/awaitable.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { KeyHandles } from './key-handles.ts'
@@ -28,15 +27,15 @@ export class Keys {
   }
 
   /** Uses a key in a way that is safe to repeat. Rejects with InvalidState when the token does not hold it. */
-  use<T>(material: string, operation: (session: Handle, key: Handle) => Awaitable<T>): Awaitable<T> {
+  use<T>(material: string, operation: (session: Handle, key: Handle) => Promise<T>): Promise<T> {
     return this.#repeated(
-      session => whenDone(this.#handles.find(session, material), key => operation(session, key)),
+      async session => operation(session, await this.#handles.find(session, material)),
       () => this.#handles.forget(material),
     )
   }
 
   /** What needs a session but no key, and is safe to repeat. */
-  run<T>(operation: (session: Handle) => Awaitable<T>, forget?: () => void): Awaitable<T> {
+  run<T>(operation: (session: Handle) => Promise<T>, forget?: () => void): Promise<T> {
     return this.#repeated(operation, forget)
   }
 
@@ -50,7 +49,7 @@ export class Keys {
     material: string,
     again: boolean,
     operation: (session: Handle) => Promise<{ readonly key: Handle; readonly result: T }>,
-  ): Awaitable<T> {
+  ): Promise<T> {
     let tried = again
     return this.#repeated(async session => {
       if (tried) await this.#destroyAll(session, material)
@@ -66,7 +65,7 @@ export class Keys {
     material: string,
     look: 'quick' | 'thorough',
     inspection: (session: Handle, found: readonly Handle[]) => Promise<T>,
-  ): Awaitable<T> {
+  ): Promise<T> {
     return this.#repeated(
       async session => inspection(session, await this.#handles.look(session, material, look)),
       () => this.#handles.forget(material),
@@ -74,7 +73,7 @@ export class Keys {
   }
 
   /** Destroys every key object with that CKA_ID. */
-  destroy(material: string): Awaitable<void> {
+  destroy(material: string): Promise<void> {
     return this.#repeated(session => this.#destroyAll(session, material))
   }
 
@@ -91,7 +90,7 @@ export class Keys {
   }
 
   /** Tells of every key object on the token, a few at a time; begins anew where the session is lost meanwhile. */
-  list(page: (objects: readonly HsmObject[]) => void): Awaitable<void> {
+  list(page: (objects: readonly HsmObject[]) => void): Promise<void> {
     return this.#repeated(session => this.#handles.list(session, page))
   }
 
@@ -106,23 +105,22 @@ export class Keys {
   }
 
   /** Each recovery is tried once. `forget` makes the operation look for an object again that it remembers. */
-  #repeated<T>(
-    operation: (session: Handle) => Awaitable<T>,
+  async #repeated<T>(
+    operation: (session: Handle) => Promise<T>,
     forget?: () => void,
     tried: readonly Recovery[] = [],
-  ): Awaitable<T> {
-    return whenFailed(
-      () => this.#sessions.run(operation),
-      error => {
-        const recovery = recoveryFrom(error)
-        if (tried.includes(recovery)) throw error
-        if (recovery === 'new session') {
-          this.#sessions.abandon()
-          this.#connection.keepSession()
-        } else if (recovery !== 'find again') throw error
-        forget?.()
-        return this.#repeated(operation, forget, [...tried, recovery])
-      },
-    )
+  ): Promise<T> {
+    try {
+      return await this.#sessions.run(operation)
+    } catch (error) {
+      const recovery = recoveryFrom(error)
+      if (tried.includes(recovery)) throw error
+      if (recovery === 'new session') {
+        this.#sessions.abandon()
+        this.#connection.keepSession()
+      } else if (recovery !== 'find again') throw error
+      forget?.()
+      return this.#repeated(operation, forget, [...tried, recovery])
+    }
   }
 }

@@ -16,7 +16,6 @@ import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
 import { encryptOaep, oaepHash } from '../public-key-crypto.ts'
 import { CryptokiError } from '../return-codes.ts'
 import type { KeyRequest, PublicKeyUse } from '../wire/calls.ts'
-import { type Awaitable, whenDone } from '../worker/awaitable.ts'
 import { BadInput } from './bad-input.ts'
 import { Canary } from './canary.ts'
 import { type Capabilities, dataKeyPairMechanism, gcmOf, keyMechanism } from './capabilities.ts'
@@ -114,31 +113,31 @@ export class Pkcs11 {
    * @param ivLength of the IV that the AAD speaks of; 0 for any. The HSM, or another member of its cluster, may have changed since it was
    *   asked for.
    */
-  encrypt(
+  async encrypt(
     material: string,
     plaintext: Buffer,
     aad: Buffer,
     ivLength = 0,
-  ): Awaitable<{ iv: Buffer; ciphertext: Buffer }> {
+  ): Promise<{ iv: Buffer; ciphertext: Buffer }> {
     const gcm = gcmOf(this.#capabilities)
     if (ivLength !== 0 && ivLength !== gcmIvLengths[gcm.iv]) {
       const cause = new Error(`an IV of ${ivLength} bytes was asked for, and the HSM makes those of the form ${gcm.iv}`)
       throw new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
     }
-    return this.#keys.use(material, (session, key) => {
+    return this.#keys.use(material, async (session, key) => {
       const { mechanism, outputLength, split } = sealing(gcm, plaintext, aad, () => this.#nextIv(session))
-      return whenDone(this.#cryptoki.encrypt(session, mechanism, key, plaintext, outputLength), split)
+      return split(await this.#cryptoki.encrypt(session, mechanism, key, plaintext, outputLength))
     })
   }
 
   /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
-  decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer> {
+  async decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
     if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertext')
     return this.#badInput.decrypted(() => this.#open(material, iv, ciphertext, aad))
   }
 
-  random(length: number): Awaitable<Buffer> {
-    return this.#keys.run(session => this.#cryptoki.random(session, length))
+  random(length: number): Promise<Buffer> {
+    return this.#keys.run(async session => this.#cryptoki.random(session, length))
   }
 
   /**
@@ -179,19 +178,19 @@ export class Pkcs11 {
   }
 
   /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
-  decryptRaw(
+  async decryptRaw(
     material: string,
     spec: SupportedKeySpec,
     algorithm: EncryptionAlgorithmSpec,
     ciphertext: Buffer,
-  ): Awaitable<Buffer> {
+  ): Promise<Buffer> {
     if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertext')
     const onToken = this.#padsOnToken(algorithm)
     const mechanism = onToken ? rsaOaep(oaepHash(algorithm)) : rsaRaw
-    const decrypted = this.#badInput.decrypted(() =>
+    const decrypted = await this.#badInput.decrypted(() =>
       this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, ciphertext)),
     )
-    return onToken ? decrypted : whenDone(decrypted, unpadded)
+    return onToken ? decrypted : unpadded(decrypted)
   }
 
   /** Whether the token knows the padding, or else the worker takes it away. Throws where it may not. */
@@ -201,26 +200,26 @@ export class Pkcs11 {
     return false
   }
 
-  sign(
+  async sign(
     material: string,
     spec: SupportedKeySpec,
     algorithm: SigningAlgorithmSpec,
     type: MessageType,
     message: Buffer,
-  ): Awaitable<Buffer> {
+  ): Promise<Buffer> {
     const { mechanism, input, length, toKms } = signing(spec, algorithm, type, message)
-    return this.#keys.use(material, (session, key) =>
-      whenDone(this.#cryptoki.sign(session, mechanism, key, input, length), toKms),
+    return this.#keys.use(material, async (session, key) =>
+      toKms(await this.#cryptoki.sign(session, mechanism, key, input, length)),
     )
   }
 
-  verify(
+  async verify(
     key: PublicKeyUse,
     algorithm: SigningAlgorithmSpec,
     type: MessageType,
     message: Buffer,
     signature: Buffer,
-  ): Awaitable<boolean> {
+  ): Promise<boolean> {
     const { mechanism, input, toToken } = signing(key.spec, algorithm, type, message)
     const converted = toToken(signature)
     if (converted === undefined) return false
@@ -231,7 +230,7 @@ export class Pkcs11 {
     )
   }
 
-  generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Awaitable<Buffer> {
+  generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Promise<Buffer> {
     const { mechanism, bytes } = macs[algorithm]
     return this.#keys.use(material, (session, key) => this.#cryptoki.sign(session, mechanism, key, message, bytes))
   }
@@ -245,7 +244,7 @@ export class Pkcs11 {
   }
 
   /** @param peer DER SubjectPublicKeyInfo of a point on the key's curve */
-  deriveSharedSecret(material: string, spec: SupportedKeySpec, peer: Buffer): Awaitable<Buffer> {
+  deriveSharedSecret(material: string, spec: SupportedKeySpec, peer: Buffer): Promise<Buffer> {
     const curve = keyMechanisms[spec]!.curve!
     return this.#keys.use(material, async (session, key) => {
       const template = sharedSecretTemplate(curve.coordinate)
@@ -258,7 +257,7 @@ export class Pkcs11 {
     })
   }
 
-  destroyKey(material: string): Awaitable<void> {
+  destroyKey(material: string): Promise<void> {
     return this.#keys.destroy(material)
   }
 
@@ -276,11 +275,11 @@ export class Pkcs11 {
   }
 
   /** Tells of every key object on the token, a few at a time. */
-  list(page: (objects: readonly HsmObject[]) => void): Awaitable<void> {
+  list(page: (objects: readonly HsmObject[]) => void): Promise<void> {
     return this.#keys.list(page)
   }
 
-  #open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Awaitable<Buffer> {
+  #open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
     const { mechanism, input } = opening(gcmOf(this.#capabilities), iv, ciphertext, aad)
     return this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, input))
   }
@@ -289,10 +288,10 @@ export class Pkcs11 {
   #withPublicKey<T>(
     key: PublicKeyUse,
     usage: KeyUsageType,
-    use: (session: Handle, object: Handle) => Awaitable<T>,
-  ): Awaitable<T> {
+    use: (session: Handle, object: Handle) => Promise<T>,
+  ): Promise<T> {
     return this.#keys.run(
-      session => use(session, this.#publicObjects.find(key, usage)),
+      async session => use(session, this.#publicObjects.find(key, usage)),
       () => this.#publicObjects.clear(),
     )
   }

@@ -1,24 +1,19 @@
 /** Finds out what a token really does, with keys that live in the session only: quick enough for every start of a worker. */
-import { performance } from 'node:perf_hooks'
 import pkcs11js from 'pkcs11js'
-import type { Lacks } from '../../model/keys/ability.ts'
 import { type GcmIv, gcmIvLengths, gcmTagLength, type Profile } from '../profiles/profile.ts'
 import { CryptokiError, classOf } from '../return-codes.ts'
-import { type Capabilities, type Latency, lacksOf } from './capabilities.ts'
+import { type Capabilities, lacksOf } from './capabilities.ts'
 import type { Connection } from './connection.ts'
-import type { Cryptoki, Handle, Mechanism } from './cryptoki.ts'
+import type { Cryptoki, Handle } from './cryptoki.ts'
 import { type Gcm, opening, sealing } from './gcm.ts'
-import { keyMechanisms, macs } from './mechanisms.ts'
+import { keyMechanisms } from './mechanisms.ts'
 import { trialTemplate } from './templates.ts'
 
 const aes = keyMechanisms.SYMMETRIC_DEFAULT!
-const hmac = keyMechanisms.HMAC_256!
 const text = Buffer.from('what is encrypted and signed to try it out')
 const aad = Buffer.from('additional data')
 /** Of all forms: a token of another form than the one tried is to answer, and not to ask for more room. */
 const longestOutput = text.length + gcmTagLength + Math.max(...Object.values(gcmIvLengths))
-/** An operation costs from microseconds to milliseconds: few enough rounds for the one, enough for a median. */
-const rounds = 9
 
 /** Rejects with what the token answered when that says nothing about what it can do: it is lost, or busy. */
 export async function probe(
@@ -28,32 +23,26 @@ export async function probe(
 ): Promise<Capabilities> {
   const mechanisms = new Set(connection.cryptoki.mechanisms(connection.slot))
   const lacks = lacksOf(profile, mechanisms, allowSoftwareFallback)
-  if (lacks.SYMMETRIC_DEFAULT !== undefined) return withMacLatency(connection, profile, lacks)
-  const made = await attempt(profile, () => trialKey(connection, aes, 'ENCRYPT_DECRYPT'))
+  if (lacks.SYMMETRIC_DEFAULT !== undefined) return { lacks }
+  const { cryptoki, session } = connection
+  const template = trialTemplate(aes, 'ENCRYPT_DECRYPT')
+  const made = await attempt(profile, async () =>
+    cryptoki.generateKey(session, { mechanism: aes.generation }, template),
+  )
   // Some tokens keep every key: then the profile is all there is.
   if (made.refusal !== undefined) return { gcm: gcmOfProfile(profile), lacks }
   const key = made.value
   try {
     const gcm = await findGcm(connection, key, profile, mechanisms)
-    if (gcm === undefined) {
-      return withMacLatency(connection, profile, { ...lacks, SYMMETRIC_DEFAULT: 'none of the forms of AES-GCM works' })
-    }
-    return { gcm, lacks, latency: gcmLatency(connection, key, gcm) }
+    if (gcm !== undefined) return { gcm, lacks }
+    return { lacks: { ...lacks, SYMMETRIC_DEFAULT: 'none of the forms of AES-GCM works' } }
   } finally {
-    connection.cryptoki.destroyObject(connection.session, key)
+    cryptoki.destroyObject(session, key)
   }
 }
 
 function gcmOfProfile({ gcmIv, gcmMechanism }: Profile): Gcm {
   return { iv: gcmIv, mechanism: gcmMechanism }
-}
-
-async function trialKey(
-  { cryptoki, session }: Connection,
-  key: typeof aes,
-  usage: Parameters<typeof trialTemplate>[1],
-): Promise<Handle> {
-  return await cryptoki.generateKey(session, { mechanism: key.generation }, trialTemplate(key, usage))
 }
 
 /** The first form that passes a trial, that of the profile first. */
@@ -137,50 +126,4 @@ export async function attempt<T>({ throttlingCodes }: Profile, trial: () => Prom
     }
     return { refusal: (error as Error).message }
   }
-}
-
-function gcmLatency({ cryptoki: { native }, session, cryptoki }: Connection, key: Handle, gcm: Gcm): Latency {
-  return latency(() => {
-    const drawIv = () => cryptoki.random(session, gcmIvLengths[gcm.iv])
-    const { mechanism, outputLength } = sealing(gcm, text, aad, drawIv)
-    return {
-      init: () => native.C_EncryptInit(session, mechanism as pkcs11js.Mechanism, key),
-      operate: () => native.C_Encrypt(session, text, Buffer.alloc(outputLength)),
-    }
-  })
-}
-
-async function withMacLatency(connection: Connection, profile: Profile, lacks: Lacks): Promise<Capabilities> {
-  if (lacks.HMAC_256 !== undefined || lacks.HMAC_SHA_256 !== undefined) return { lacks }
-  const { value: key } = await attempt(profile, () => trialKey(connection, hmac, 'GENERATE_VERIFY_MAC'))
-  if (key === undefined) return { lacks }
-  const { cryptoki, session } = connection
-  const { mechanism, bytes } = macs.HMAC_SHA_256
-  try {
-    const { native } = cryptoki
-    const init = () => native.C_SignInit(session, mechanism as Mechanism as pkcs11js.Mechanism, key)
-    const operate = () => native.C_Sign(session, text, Buffer.alloc(bytes))
-    return { lacks, latency: latency(() => ({ init, operate })) }
-  } finally {
-    cryptoki.destroyObject(session, key)
-  }
-}
-
-function latency(prepare: () => { init(): void; operate(): void }): Latency {
-  const inits: number[] = []
-  const operations: number[] = []
-  for (let round = 0; round < rounds; round++) {
-    const { init, operate } = prepare()
-    const start = performance.now()
-    init()
-    const between = performance.now()
-    operate()
-    inits.push(between - start)
-    operations.push(performance.now() - between)
-  }
-  return { init: median(inits), operation: median(operations) }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!
 }

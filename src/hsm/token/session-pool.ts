@@ -1,6 +1,5 @@
 /** Sessions of one slot: borrowed, used and given back or discarded in one function. */
 import { Failure } from '../../errors.ts'
-import { type Awaitable, settle } from '../worker/awaitable.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 
 export class SessionPool {
@@ -24,12 +23,23 @@ export class SessionPool {
    * Runs one operation in a session that nobody else uses. An error may leave the operation active, which spoils the session
    * for the next one, so the session is closed; only a Failure says that the operation ended as it should.
    */
-  run<T>(use: (session: Handle) => Awaitable<T>): Awaitable<T> {
-    if (this.#borrowed < this.#most) {
-      this.#borrowed++
-      return this.#use(use)
+  async run<T>(use: (session: Handle) => Promise<T>): Promise<T> {
+    if (this.#borrowed < this.#most) this.#borrowed++
+    else await new Promise<void>(resolve => this.#waiting.push(resolve))
+    const generation = this.#generation
+    let session: Handle | undefined
+    try {
+      session = this.#idle.pop() ?? this.#cryptoki.openSession(this.#slot)
+      const result = await use(session)
+      this.#giveBack(session, generation)
+      return result
+    } catch (error) {
+      if (session !== undefined && error instanceof Failure) this.#giveBack(session, generation)
+      else if (session !== undefined) this.#cryptoki.discardSession(session)
+      throw error
+    } finally {
+      this.#letNext()
     }
-    return new Promise<void>(resolve => this.#waiting.push(resolve)).then(() => this.#use(use))
   }
 
   /** Closes the idle sessions: where one was lost, the others are too. */
@@ -38,28 +48,6 @@ export class SessionPool {
     const idle = this.#idle
     this.#idle = []
     for (const session of idle) this.#cryptoki.discardSession(session)
-  }
-
-  #use<T>(use: (session: Handle) => Awaitable<T>): Awaitable<T> {
-    const generation = this.#generation
-    let session: Handle | undefined
-    return settle(
-      () => {
-        session = this.#idle.pop() ?? this.#cryptoki.openSession(this.#slot)
-        return use(session)
-      },
-      result => {
-        this.#giveBack(session!, generation)
-        this.#letNext()
-        return result
-      },
-      error => {
-        if (session !== undefined && error instanceof Failure) this.#giveBack(session, generation)
-        else if (session !== undefined) this.#cryptoki.discardSession(session)
-        this.#letNext()
-        throw error
-      },
-    )
   }
 
   #giveBack(session: Handle, generation: number): void {

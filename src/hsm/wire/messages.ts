@@ -1,7 +1,5 @@
 /** What the frames between the gateway and its workers say beside the calls of calls.ts: how a call ended, and how a worker started. */
 import { Failure, type FailureCode, failures } from '../../errors.ts'
-import type { Capabilities } from '../token/capabilities.ts'
-import type { Mode } from '../worker/mode.ts'
 
 /** Added to the kind of a call that a worker, this one or another, may have done already. */
 export const retryFlag = 0x80
@@ -29,16 +27,8 @@ export const status = {
   initialised: 8,
 } as const
 
-/** Id of `openToken` and its answer: `ok` with a WorkerReport when the worker is logged in, `failed` with a StartFailure otherwise. */
+/** Id of `openToken` and its answer: `ok` with its Capabilities when the worker is logged in, `failed` with a StartFailure otherwise. */
 export const startId = 0
-
-/** What a worker says when it is ready. */
-export interface WorkerReport {
-  /** How many calls it takes at a time. */
-  readonly capacity: number
-  readonly mode: Mode
-  readonly capabilities: Capabilities
-}
 
 /**
  * Why a worker could not start. After `pinRefused` no further worker may try the same PIN: tokens lock themselves. `untrusted`: the

@@ -32,6 +32,14 @@ export interface CanaryKey {
   readonly checkValue?: Uint8Array | undefined
 }
 
+/** Calls that wait in the socket and in the worker keep the library busy while answers are on their way: so many are enough. */
+export const waitingCalls = 32
+
+/** How many calls a worker takes at a time. */
+export function capacityOf({ profile, sessionsPerWorker }: WorkerArgument): number {
+  return profile.mode === 'synchronous' ? waitingCalls : sessionsPerWorker + waitingCalls
+}
+
 /** Threads of libuv's pool beside those of the sessions. */
 const sparePoolThreads = 4
 

@@ -4,17 +4,8 @@ import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHeal
 import { PinRefused } from '../token/connection.ts'
 import { FormChanged } from '../token/gcm.ts'
 import type { Pkcs11 } from '../token/pkcs11.ts'
-import {
-  type AnswerTo,
-  type CallName,
-  type CallRow,
-  callNames,
-  calls,
-  type Lane,
-  type RequestOf,
-} from '../wire/calls.ts'
+import { type AnswerTo, type CallName, type CallRow, callNames, calls, type RequestOf } from '../wire/calls.ts'
 import { encodeFailure, retryFlag, status } from '../wire/messages.ts'
-import { type Awaitable, settle, whenDone } from './awaitable.ts'
 
 interface Context<N extends CallName> {
   /** A worker may have done it already. */
@@ -23,7 +14,7 @@ interface Context<N extends CallName> {
   readonly part: (answer: AnswerTo<N>) => void
 }
 
-type Handler<N extends CallName> = (hsm: Pkcs11, request: RequestOf<N>, context: Context<N>) => Awaitable<AnswerTo<N>>
+type Handler<N extends CallName> = (hsm: Pkcs11, request: RequestOf<N>, context: Context<N>) => Promise<AnswerTo<N>>
 
 const handlers: { readonly [N in CallName]: Handler<N> } = {
   encrypt: (hsm, { material, plaintext, aad, ivLength }) => hsm.encrypt(material, plaintext, aad, ivLength),
@@ -46,7 +37,7 @@ const handlers: { readonly [N in CallName]: Handler<N> } = {
   verifyMac: (hsm, { material, algorithm, message, mac }) => hsm.verifyMac(material, algorithm, message, mac),
   deriveSharedSecret: (hsm, { material, spec, peer }) => hsm.deriveSharedSecret(material, spec, peer),
   inspectKey: (hsm, { look, ...key }) => hsm.inspectKey(key, look),
-  logIn: hsm => hsm.logIn(),
+  logIn: async hsm => hsm.logIn(),
 }
 
 /** Throws a Failure for a kind that is none. @param kind of the request frame */
@@ -55,11 +46,6 @@ function callOf(kind: number): CallName {
   if (name !== undefined) return name
   const cause = new RangeError(`malformed HSM message: there is no call of kind ${kind}`)
   throw new Failure('Internal', '', { cause })
-}
-
-/** @param kind of the request frame */
-export function laneOf(kind: number): Lane {
-  return calls[callOf(kind)].lane
 }
 
 export interface Answer {
@@ -84,24 +70,24 @@ function unproven(): Answer {
 }
 
 /** Does a call and never fails. @param kind of the request frame. @param part sends a part of a long answer before the rest */
-export function answerTo(
+export async function answerTo(
   hsm: Pkcs11,
   kind: number,
   payload: Buffer,
-  part: (payload: Buffer) => void = () => {},
-): Awaitable<Answer> {
-  return settle(
-    () => perform(hsm, kind, payload, part),
-    payload => ({ kind: status.ok, payload }),
-    error => refusal(hsm, error),
-  )
+  part: (payload: Buffer) => void,
+): Promise<Answer> {
+  try {
+    return { kind: status.ok, payload: await perform(hsm, kind, payload, part) }
+  } catch (error) {
+    return refusal(hsm, error)
+  }
 }
 
-function perform(hsm: Pkcs11, kind: number, payload: Buffer, part: (payload: Buffer) => void): Awaitable<Buffer> {
+async function perform(hsm: Pkcs11, kind: number, payload: Buffer, part: (payload: Buffer) => void): Promise<Buffer> {
   const name = callOf(kind)
   const { request, answer }: CallRow = calls[name]
   const context = { isRetry: kind >= retryFlag, part: (value: unknown) => part(answer.encode(value)) }
-  return whenDone((handlers[name] as Handler<CallName>)(hsm, request.decode(payload), context), answer.encode)
+  return answer.encode(await (handlers[name] as Handler<CallName>)(hsm, request.decode(payload), context))
 }
 
 async function refusal(hsm: Pkcs11, error: unknown): Promise<Answer> {

@@ -1,22 +1,14 @@
 /** A worker process: when it is told to, loads the native library and logs in; then answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
 import type { CustodyFault } from '../../model/keys/key.ts'
+import type { Capabilities } from '../token/capabilities.ts'
 import { type Connection, connect, PinRefused } from '../token/connection.ts'
 import { Pkcs11 } from '../token/pkcs11.ts'
 import { probe } from '../token/probe.ts'
-import { calls } from '../wire/calls.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
-import { encodeJson, openToken, type StartFailure, startId, status, type WorkerReport } from '../wire/messages.ts'
-import type { WorkerArgument } from '../wire/worker-argument.ts'
-import { type Awaitable, whenDone } from './awaitable.ts'
-import { type Answer, answerTo, laneOf } from './handlers.ts'
-import { fastestMode, type Mode } from './mode.ts'
-import { ThreadPool } from './threads.ts'
-
-/** Calls that wait in the socket and in this process keep the library busy while answers are on their way: so many are enough. */
-const waitingCalls = 32
-/** Of the main thread, beside the threads that do cryptography. */
-const managementSessions = 4
+import { encodeJson, openToken, type StartFailure, startId, status } from '../wire/messages.ts'
+import { capacityOf, type WorkerArgument } from '../wire/worker-argument.ts'
+import { answerTo } from './handlers.ts'
 
 const gateway = new Socket({ fd: 3 })
 const writer = new FrameWriter((batch, sent) => gateway.write(batch, sent))
@@ -37,57 +29,41 @@ function end(): void {
   gateway.end(() => process.exit())
 }
 
-/** @param kind of the request frame */
-type Perform = (kind: number, payload: Buffer, part: (payload: Buffer) => void) => Awaitable<Answer>
-
-let perform: Perform
+let hsm: Pkcs11
 
 function receive(id: number, kind: number, payload: Buffer): void {
-  if (kind === openToken) {
-    void open()
-    return
-  }
-  const request = Buffer.from(payload)
-  const part = (payload: Buffer) => writer.write(id, status.part, payload)
-  whenDone(perform(kind, request, part), answer => {
-    request.fill(0)
-    if (ending) return
-    writer.write(id, answer.kind, answer.payload)
-    answer.payload.fill(0)
-    if (answer.kind === status.ending) end()
-  })
+  if (kind === openToken) void open()
+  else void answer(id, kind, Buffer.from(payload))
 }
 
-/** Chooses the mode by a measurement, unless the profile says which. */
-async function start(connection: Connection): Promise<{ hsm: Pkcs11; perform: Perform; report: WorkerReport }> {
-  const { sessionsPerWorker: sessions, allowSoftwareFallback, canary } = argument
+async function answer(id: number, kind: number, request: Buffer): Promise<void> {
+  const part = (payload: Buffer) => writer.write(id, status.part, payload)
+  const { kind: outcome, payload } = await answerTo(hsm, kind, request, part)
+  request.fill(0)
+  if (ending) return
+  writer.write(id, outcome, payload)
+  payload.fill(0)
+  if (outcome === status.ending) end()
+}
+
+async function start(connection: Connection): Promise<Capabilities> {
+  const { sessionsPerWorker, allowSoftwareFallback, canary } = argument
+  const isAsynchronous = profile.mode === 'asynchronous'
   const capabilities = await probe(connection, profile, allowSoftwareFallback)
-  const mode = profile.mode === 'measured' ? fastestMode(capabilities.latency, sessions) : profile.mode
-  const capacity = mode === 'synchronous' ? waitingCalls : sessions + waitingCalls
-  const own: Readonly<Record<Mode, number>> = {
-    synchronous: waitingCalls,
-    asynchronous: sessions,
-    threads: managementSessions,
-  }
-  const options = { profile, capabilities, sessions: own[mode], canary: canary?.material }
   connection.cryptoki.beforeSearch = () => announce(status.searching)
-  const hsm = new Pkcs11(connection, options)
-  await checkTrust(hsm)
-  connection.cryptoki.asynchronous = mode === 'asynchronous'
-  const report = { capacity, mode, capabilities }
-  if (mode !== 'threads') return { hsm, perform: (...call) => answerTo(hsm, ...call), report }
-  const threads = await ThreadPool.start(sessions, capacity, { argument, capabilities, slot: connection.slot })
-  const perform: Perform = async (kind, payload, part) => {
-    if (laneOf(kind) === 'cryptography') return threads.perform(kind, payload)
-    const answer = await answerTo(hsm, kind, payload, part)
-    if (kind === calls.logIn.kind && answer.kind === status.ok) threads.renew()
-    return answer
-  }
-  return { hsm, perform, report }
+  hsm = new Pkcs11(connection, {
+    profile,
+    capabilities,
+    sessions: isAsynchronous ? sessionsPerWorker : capacityOf(argument),
+    canary: canary?.material,
+  })
+  await checkTrust()
+  connection.cryptoki.asynchronous = isAsynchronous
+  return capabilities
 }
 
 /** A token is trusted once it has shown that it holds the canary key, the very one, and works with it. */
-async function checkTrust(hsm: Pkcs11): Promise<void> {
+async function checkTrust(): Promise<void> {
   const { canary } = argument
   if (canary === undefined) return
   const checkValue = canary.checkValue === undefined ? undefined : Buffer.from(canary.checkValue, 'base64')
@@ -111,11 +87,10 @@ function reasonOf(error: unknown): StartFailure['reason'] {
 
 async function open(): Promise<void> {
   try {
-    const started = await start(await connect(argument, argument, profile, () => announce(status.initialised)))
-    perform = started.perform
-    writer.write(startId, status.ok, encodeJson(started.report))
+    const capabilities = await start(await connect(argument, argument, profile, () => announce(status.initialised)))
+    writer.write(startId, status.ok, encodeJson(capabilities))
     writer.flush()
-    void started.hsm.index()
+    void hsm.index()
   } catch (error) {
     const failure: StartFailure = { message: (error as Error).message, reason: reasonOf(error) }
     writer.write(startId, status.failed, encodeJson(failure))

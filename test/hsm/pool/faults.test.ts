@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { Failure } from '../../../src/errors.ts'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/connect.ts'
 import type { Hsm, HsmCall } from '../../../src/hsm/hsm.ts'
-import type { Mode } from '../../../src/hsm/worker/mode.ts'
+import type { Mode } from '../../../src/hsm/profiles/profile.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
 import { Callers } from '../callers.ts'
@@ -69,7 +69,7 @@ afterEach(async () => {
 })
 afterAll(() => softHsm.remove())
 
-const modes: readonly Mode[] = ['synchronous', 'asynchronous', 'threads']
+const modes: readonly Mode[] = ['synchronous', 'asynchronous']
 
 describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode %s,', mode => {
   /** Workers that have the token open. */
