@@ -163,7 +163,7 @@ function requireSystemKeys({ storage: { file }, hsms }: Config, storage: Storage
     const [missing] = missingSystemKeys(hsm, storage)
     if (missing === undefined) continue
     throw new OperatorError(
-      `storage ${file} knows no ${missing} key on the HSM ${hsm}: if that HSM is new, run strongroom init`,
+      `storage ${file} has no ${missing} key for the HSM ${hsm}: if that HSM is new, run strongroom init`,
     )
   }
 }

@@ -57,7 +57,7 @@ function check(path: string, kind: 'file' | 'folder', forbidden: (stats: Stats) 
   checkOwner(target, stats)
   if ((stats.mode & forbidden(stats)) !== 0) {
     throw new OperatorError(
-      `${target} is open to other users (mode ${octal(stats)}); if you trust what is in it: ${remedy} ${shellQuoted(target)}`,
+      `${target} is accessible to other users (mode ${octal(stats)}): if you trust its content, run ${remedy} ${shellQuoted(target)}`,
     )
   }
   if (kind === 'file') checkParent(dirname(target))
@@ -83,7 +83,7 @@ function checkOwner(path: string, { uid }: Stats, option = ''): void {
   const user = process.geteuid!()
   if (uid === user || uid === 0) return
   throw new OperatorError(
-    `${path} belongs to user ${uid}, not to user ${user}, who runs this, or root; if you trust what is in it: chown ${option}${user} ${shellQuoted(path)}`,
+    `${path} is owned by user ${uid}, not by user ${user} or root: if you trust its content, run chown ${option}${user} ${shellQuoted(path)}`,
   )
 }
 
@@ -110,7 +110,7 @@ function checkParent(folder: string): void {
   const stats = statSync(folder)
   if ((stats.mode & writableByOthers) === 0 || (stats.mode & sticky) !== 0) return
   throw new OperatorError(
-    `${folder} is open to other users (mode ${octal(stats)}); if you trust what is in it: chmod o-w ${shellQuoted(folder)}`,
+    `${folder} is accessible to other users (mode ${octal(stats)}): if you trust its content, run chmod o-w ${shellQuoted(folder)}`,
   )
 }
 
@@ -122,7 +122,7 @@ function examine(path: string): { target: string; stats: Stats } | undefined {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new OperatorError(`${path} cannot be examined: ${code}`, { cause: error })
+    throw new OperatorError(`${path} cannot be read: ${code}`, { cause: error })
   }
 }
 

@@ -42,8 +42,8 @@ export async function openJournal(path: string, { awaited = false } = {}): Promi
     if (error instanceof OperatorError) throw error
     if (awaited && (error as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new OperatorError(
-        `audit journal ${path} is missing, and the records of the last changes may be in it: put it back, ` +
-          'or, if it is lost, create an empty file in its place',
+        `audit journal ${path} is missing, and may hold the records of the last changes: restore it, ` +
+          'or create an empty file if it is lost',
       )
     }
     throw new OperatorError(`audit journal ${path} cannot be opened: ${reason(error)}`, { cause: error })
@@ -219,7 +219,7 @@ async function mendLastLine(file: FileHandle, path: string): Promise<number> {
   const { size } = await file.stat()
   if (size === 0) return 0
   if ((await read(file, 0, 1)) !== '{')
-    throw new OperatorError(`${path} is not an audit journal: it begins with no record`)
+    throw new OperatorError(`${path} is not an audit journal: set audit.file to another path`)
   const end = await endOfLastLine(file, size)
   if (end === size) return size
   if (isRecord(await read(file, end, size - end))) {

@@ -44,7 +44,7 @@ export async function newAccessKey(hsm: Hsm): Promise<PlainAccessKey> {
 /** Throws OperatorError when the access key is another account's. */
 export function requireUnused({ accessKeyId }: PlainAccessKey, { accessKeys }: Storage): void {
   if (accessKeys.find(accessKeyId)) {
-    throw new OperatorError(`the access key ${accessKeyId} belongs to another account already`)
+    throw new OperatorError(`access key ${accessKeyId} already belongs to another account: use another one`)
   }
 }
 

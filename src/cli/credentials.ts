@@ -33,7 +33,7 @@ export function writeCredentials(folder: string, account: string, region: string
     if (text !== present) replaceSecretFile(file, text)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new OperatorError(`${file} cannot be written: ${code}`, { cause: error })
+    throw new OperatorError(`cannot write ${file}: ${code}`, { cause: error })
   }
 }
 

@@ -82,7 +82,7 @@ export function ensureDataFolder(folder: string): void {
     if (error instanceof OperatorError) throw error
     const { code } = error as NodeJS.ErrnoException
     const reason = unwritable[code ?? ''] ?? code
-    throw new OperatorError(`the folder ${folder} cannot be created or written: ${reason}; --data names another`, {
+    throw new OperatorError(`cannot create or write the folder ${folder}: ${reason}; choose another with --data`, {
       cause: error,
     })
   }
@@ -104,7 +104,7 @@ function ensureFolder(path: string): void {
       if (!isFolder()) throw error
     }
   } else if (!isFolder()) {
-    throw new OperatorError(`${path} is ${entry.isSymbolicLink() ? 'a symbolic link to no folder' : 'not a folder'}`)
+    throw new OperatorError(`${path} is ${entry.isSymbolicLink() ? 'a dangling symbolic link' : 'not a folder'}`)
   }
 }
 

@@ -21,15 +21,13 @@ interface DoctorOptions extends ConfigOptions {
 export const doctor = command(program => {
   program
     .command('doctor')
-    .description(
-      'find out what each HSM can do, by trying it: keys, algorithms, limits, latency; exit code 1 if one is unusable',
-    )
+    .description('test what each HSM supports: keys, algorithms, limits, latency; exit code 1 if one is unusable')
     .addOption(dataOption())
     .addOption(configOption())
     .option('--hsm <name>', 'only this HSM')
     .option('--json', 'print the reports as JSON')
-    .option('--write-profile <file>', 'write what was found as a profile, for "profile: ./file" in the configuration')
-    .option('--force', 'try the PIN even though an earlier try was wrong: it may lock the token')
+    .option('--write-profile <file>', 'write the findings as a profile, for "profile: ./file" in the configuration')
+    .option('--force', 'try the PIN although an earlier attempt failed; this may lock the token')
     .action(async (options: DoctorOptions) => {
       harden()
       const folder = openDataFolder(options)
@@ -54,23 +52,23 @@ export const doctor = command(program => {
       if (options.writeProfile !== undefined) {
         for (const [name, { profile }] of Object.entries(hsms)) write(options.writeProfile, profile, reports[name]!)
       }
-      const ill = Object.keys(reports).filter(name => reports[name]!.problems.length > 0)
-      if (ill.length > 0) throw new OperatorError(`cannot be used: ${ill.join(', ')}`)
+      const unusable = Object.keys(reports).filter(name => reports[name]!.problems.length > 0)
+      if (unusable.length > 0) throw new OperatorError(`unusable: ${unusable.join(', ')}; see the problems above`)
     })
 })
 
 function chosen(hsms: Readonly<Record<string, HsmConfig>>, { hsm: name, writeProfile }: DoctorOptions) {
   const names = Object.keys(hsms)
   if (name !== undefined && !names.includes(name)) {
-    throw new OperatorError(`there is no HSM ${name} in the configuration; there are: ${names.join(', ')}`)
+    throw new OperatorError(`unknown HSM ${name}: the configuration has ${names.join(', ')}`)
   }
   if (name === undefined && writeProfile !== undefined && names.length > 1) {
-    throw new OperatorError(`a profile is of one HSM: choose with --hsm ${names.join(', or --hsm ')}`)
+    throw new OperatorError(`--write-profile needs one HSM: add --hsm ${names.join(' or --hsm ')}`)
   }
   return name === undefined ? hsms : { [name]: hsms[name]! }
 }
 
-/** Writes nothing where the HSM could not be surveyed. @param basedOn as the configuration names it */
+/** Writes nothing if the HSM could not be tested. @param basedOn the profile in the configuration */
 function write(file: string, basedOn: string, { survey }: HsmReport): void {
   if (survey === undefined) return
   const text = writtenProfile(basename(file, extname(file)), basedOn, survey)
@@ -78,7 +76,7 @@ function write(file: string, basedOn: string, { survey }: HsmReport): void {
     writeFileSync(file, text, { flag: 'wx' })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new OperatorError(`cannot write the profile ${file}: ${code === 'EEXIST' ? 'there is such a file' : code}`, {
+    throw new OperatorError(`cannot write the profile ${file}: ${code === 'EEXIST' ? 'the file exists' : code}`, {
       cause: error,
     })
   }

@@ -34,7 +34,7 @@ const firstAccount = '000000000000'
 export const init = command(program => {
   program
     .command('init')
-    .description('create what is missing: configuration, token, storage, administrator; safe to repeat')
+    .description('create a data folder: configuration, token, storage, administrator; safe to repeat')
     .addOption(dataOption())
     .addOption(configOption())
     .option(
@@ -42,7 +42,7 @@ export const init = command(program => {
       `AWS account of the administrator (default: "${firstAccount}", if there is none yet)`,
       parseAccount,
     )
-    .option('--write-credentials', "write the administrator's access key into the file credentials again")
+    .option('--write-credentials', "write the administrator's access key to the credentials file again")
     .action(async (options: InitOptions) => {
       harden()
       const given = administratorKeyFromEnvironment()
@@ -108,7 +108,8 @@ async function ensureAdministrator(
   { given, isRepeated }: { given: PlainAccessKey | undefined; isRepeated: boolean },
 ): Promise<void> {
   if (account === undefined) {
-    if (isRepeated) throw new OperatorError('the administrators are of other accounts: name one with --account')
+    if (isRepeated)
+      throw new OperatorError('no administrator of the default account: choose another account with --account')
     return
   }
   const { storage, hsms } = installation

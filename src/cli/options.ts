@@ -9,11 +9,11 @@ export interface ConfigOptions {
 }
 
 export function dataOption(): Option {
-  return new Option('--data <dir>', 'folder with the configuration strongroom.yaml').default('./data')
+  return new Option('--data <dir>', 'data folder').default('./data')
 }
 
 export function configOption(): Option {
-  return new Option('--config <file>', 'configuration file, when it lies elsewhere')
+  return new Option('--config <file>', 'configuration file (default: strongroom.yaml in the data folder)')
 }
 
 export function configFile({ data, config }: ConfigOptions): string {
@@ -22,7 +22,7 @@ export function configFile({ data, config }: ConfigOptions): string {
 
 export function parseAccount(text: string): string {
   if (/^\d{12}$/.test(text)) return text
-  throw new InvalidArgumentError('An account has 12 digits.')
+  throw new InvalidArgumentError('An account ID has 12 digits.')
 }
 
 export function parsePort(text: string): number {

@@ -18,11 +18,11 @@ const poolThreads = '1'
 export const serve = command(program => {
   program
     .command('serve')
-    .description('serve the AWS KMS API until SIGTERM or SIGINT, then finish open requests')
+    .description('serve the AWS KMS API until SIGTERM or SIGINT, then finish open requests and exit')
     .addOption(dataOption())
     .addOption(configOption())
-    .option('--host <address>', 'address to listen on, instead of the configured one')
-    .option('--port <n>', 'port of the AWS KMS API, instead of the configured one', parsePort)
+    .option('--host <address>', 'address to listen on; overrides the configuration')
+    .option('--port <n>', 'port of the AWS KMS API; overrides the configuration', parsePort)
     .action(async (options: ConfigOptions & { host?: string; port?: number }) => {
       harden(administratorVariables)
       process.env.UV_THREADPOOL_SIZE ??= poolThreads
@@ -51,8 +51,7 @@ const flushDeadline = 1000
 /** Ends the process after so many milliseconds, unless it has ended by itself. */
 function exitAfter(milliseconds: number, code: number): void {
   setTimeout(() => {
-    if (code !== 0)
-      process.stderr.write(`strongroom: did not stop within ${closeDeadline / 1000} seconds; ended all the same\n`)
+    if (code !== 0) process.stderr.write(`strongroom: not stopped within ${closeDeadline / 1000} seconds: exiting\n`)
     process.exit(code)
   }, milliseconds).unref()
 }

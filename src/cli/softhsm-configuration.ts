@@ -39,7 +39,7 @@ export function settleSoftHsm(folder: DataFolder, { write }: { write: boolean })
   if (named === own || (named !== undefined && isSame(named, own))) return
   if (!write) {
     throw new OperatorError(
-      `${file} leads to ${named}: the folder was moved; start the gateway or run init in it first`,
+      `${file} refers to ${named}: if the data folder was moved, start the gateway or run strongroom init once`,
     )
   }
   replaceSecretFile(file, withTokenFolder(text, tokenFolderLine(path)))
@@ -58,7 +58,7 @@ function requireOwnToken({ path, config }: DataFolder, own: string): void {
   const foreign = used.find(file => file.endsWith(`/${fileName}`) && isForeign(file))
   if (foreign === undefined) return
   throw new OperatorError(
-    `the configuration in ${path} uses the token of another data folder, SOFTHSM2_CONF: ${foreign}; for the one in this folder write SOFTHSM2_CONF: ./${fileName}`,
+    `the configuration in ${path} uses the token of another data folder (SOFTHSM2_CONF: ${foreign}): set SOFTHSM2_CONF: ./${fileName}`,
   )
 }
 
@@ -79,7 +79,7 @@ function tokenFolderLine(folder: string): string {
   const line = `directories.tokendir = ${join(folder, 'tokens')}`
   if (/[#=\r\n]/.test(folder) || Buffer.byteLength(line) > 1000) {
     throw new OperatorError(
-      `SoftHSM cannot use the folder ${folder}: its path has a "#", a "=" or a line break, or is too long`,
+      `SoftHSM cannot use the folder ${folder}: choose a shorter path without "#", "=" and line breaks`,
     )
   }
   return line

@@ -76,7 +76,7 @@ function spawned(start: () => ChildProcess): ChildProcess {
   } catch (error) {
     reason = (error as Error).message
   }
-  throw new OperatorError(`The process that loads the PKCS#11 library cannot be started: ${reason}.`)
+  throw new OperatorError(`cannot start a process for the PKCS#11 library: ${reason}`)
 }
 
 /** Of a module of this folder. */
@@ -120,5 +120,5 @@ export async function runChild<T>(
 
 /** @param end a signal or an exit code */
 export function diedOf(end: string): string {
-  return `The process that loads the PKCS#11 library ended before it had an answer (${end}): is that library the right one?`
+  return `the process that loads the PKCS#11 library ended unexpectedly (${end}): check that library is right`
 }

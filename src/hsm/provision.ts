@@ -23,6 +23,6 @@ export interface ProvisionOptions {
 export async function provisionHsm({ environment, ...argument }: ProvisionOptions): Promise<'created' | 'present'> {
   const { name, canInitializeToken } = profileOf(argument.profile)
   if (!canInitializeToken)
-    throw new OperatorError(`A token of the HSM profile "${name}" is created with its vendor's tools, not here.`)
+    throw new OperatorError(`cannot create a token with the HSM profile ${name}: use the vendor's tools`)
   return runChild('worker/provisioner', argument, environment)
 }

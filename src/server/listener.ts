@@ -119,9 +119,9 @@ async function listening(server: Server, host: string, port: number): Promise<vo
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
   const reasons: Record<string, string> = {
     EADDRINUSE: 'the port is in use',
-    EACCES: 'permission is denied',
-    EADDRNOTAVAIL: 'this machine does not have the address',
-    ENOTFOUND: 'the host is not known',
+    EACCES: 'permission denied',
+    EADDRNOTAVAIL: 'no such address on this machine',
+    ENOTFOUND: 'unknown host',
   }
   const reason = reasons[error.code ?? ''] ?? error.message
   return new OperatorError(`cannot listen on ${host}:${port}: ${reason}`, { cause: error })

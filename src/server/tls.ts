@@ -24,7 +24,7 @@ export function readTlsPair({ certificateFile, keyFile }: TlsFiles): TlsPair {
   try {
     createSecureContext(pair)
   } catch (error) {
-    const message = `the TLS files ${certificateFile} and ${keyFile} cannot be used: ${(error as Error).message}`
+    const message = `cannot use the TLS files ${certificateFile} and ${keyFile}: ${(error as Error).message}`
     throw new OperatorError(message, { cause: error })
   }
   return pair
@@ -34,7 +34,9 @@ function readPem(file: string): Buffer {
   try {
     return readFileSync(file)
   } catch (error) {
-    throw new OperatorError(`the TLS file ${file} cannot be read`, { cause: error })
+    throw new OperatorError(`cannot read the TLS file ${file}: ${(error as NodeJS.ErrnoException).code}`, {
+      cause: error,
+    })
   }
 }
 

@@ -260,7 +260,7 @@ describe('a journal file', () => {
     const path = join(directory, 'foreign')
     writeFileSync(path, 'accounts:\n  - none')
     await expect(openJournal(path)).rejects.toThrow(
-      new OperatorError(`${path} is not an audit journal: it begins with no record`),
+      new OperatorError(`${path} is not an audit journal: set audit.file to another path`),
     )
     expect(readFileSync(path, 'utf8')).toBe('accounts:\n  - none')
   })

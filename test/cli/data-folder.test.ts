@@ -70,7 +70,7 @@ function asNobody(run: () => void): void {
   }
 }
 
-const advice = 'if you trust what is in it:'
+const advice = 'if you trust its content, run'
 
 describe('A data folder', () => {
   it('is opened when everything in it is for its owner only', () => {
@@ -91,7 +91,7 @@ describe('A data folder', () => {
   ])('is refused while %s has the mode %s, and opened after the command that it names', (name, mode) => {
     chmodSync(inData(name), mode)
     const message = refusal()
-    expect(message).toContain(`${inData(name)} is open to other users (mode ${mode}); ${advice}`)
+    expect(message).toContain(`${inData(name)} is accessible to other users (mode ${mode}): ${advice}`)
     expect(message).not.toContain('\n')
     execFileSync('sh', ['-c', message.split(advice)[1]!])
     expect(refusal()).toBe('it is trusted')
@@ -103,12 +103,12 @@ describe('A data folder', () => {
     writeFileSync(inData('strongroom.yaml'), configuration.replace('profile: softhsm2', 'profile: ./ours.yaml'))
     expect(refusal()).toBe('it is trusted')
     chmodSync(inData('ours.yaml'), 0o666)
-    expect(refusal()).toContain(`${inData('ours.yaml')} is open to other users (mode 0666)`)
+    expect(refusal()).toContain(`${inData('ours.yaml')} is accessible to other users (mode 0666)`)
   })
 
   it.each(['credentials', 'tokens/*/token.object'])('is refused while others can read %s', name => {
     execFileSync('sh', ['-c', `chmod 644 ${inData(name)}`])
-    expect(refusal()).toMatch(/(credentials|token\.object) is open to other users \(mode 0644\)/)
+    expect(refusal()).toMatch(/(credentials|token\.object) is accessible to other users \(mode 0644\)/)
   })
 
   it.skipIf(!isRoot).each([...secrets, '.', 'tokens', 'strongroom.yaml', 'softhsm2.conf'])(
@@ -116,7 +116,7 @@ describe('A data folder', () => {
     name => {
       chownSync(inData(name), nobody, nobody)
       const message = refusal()
-      expect(message).toContain('belongs to user 65534, not to user 0')
+      expect(message).toContain('is owned by user 65534, not by user 0')
       execFileSync('sh', ['-c', message.split(advice)[1]!])
       expect(refusal()).toBe('it is trusted')
     },
@@ -139,11 +139,11 @@ describe('A data folder', () => {
       symlinkSync(pin, inData('pin'))
       expect(refusal()).toBe('it is trusted')
       chmodSync(elsewhere, 0o777)
-      expect(refusal()).toContain(`${elsewhere} is open to other users (mode 0777)`)
+      expect(refusal()).toContain(`${elsewhere} is accessible to other users (mode 0777)`)
       chmodSync(elsewhere, 0o1777)
       expect(refusal()).toBe('it is trusted')
       chmodSync(pin, 0o606)
-      expect(refusal()).toContain(`${pin} is open to other users (mode 0606)`)
+      expect(refusal()).toContain(`${pin} is accessible to other users (mode 0606)`)
     } finally {
       rmSync(elsewhere, { recursive: true })
     }
@@ -162,14 +162,14 @@ describe('A data folder', () => {
         symlinkSync(join(links, 'place'), place)
         expect(refusal()).toBe('it is trusted')
         chmodSync(links, 0o777)
-        expect(refusal()).toContain(`${links} is open to other users (mode 0777)`)
+        expect(refusal()).toContain(`${links} is accessible to other users (mode 0777)`)
         chmodSync(links, 0o1777)
         expect(refusal()).toBe('it is trusted')
         if (!isRoot) return
         for (const link of ['folder', 'place']) {
           lchownSync(join(links, link), nobody, nobody)
           const message = refusal()
-          expect(message).toContain(`${join(links, link)} belongs to user 65534, not to user 0`)
+          expect(message).toContain(`${join(links, link)} is owned by user 65534, not by user 0`)
           execFileSync('sh', ['-c', message.split(advice)[1]!])
           expect(refusal()).toBe('it is trusted')
         }
@@ -189,7 +189,7 @@ describe('A data folder', () => {
     symlinkSync('..data/pin', inData('pin'))
     expect(refusal()).toBe('it is trusted')
     chmodSync(inData('..2026_01_01/pin'), 0o444)
-    expect(refusal()).toContain('is open to other users (mode 0444)')
+    expect(refusal()).toContain('is accessible to other users (mode 0444)')
   })
 
   it.each(['strongroom.yaml', 'softhsm2.conf', 'credentials', 'tokens', '.'])(
@@ -218,7 +218,7 @@ describe('A data folder', () => {
     const { code, stdout, stderr } = await strongroom([command, '--data', data])
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toBe(
-      `strongroom: ${inData('pin')} is open to other users (mode 0666); ${advice} chmod 600 ${inData('pin')}\n`,
+      `strongroom: ${inData('pin')} is accessible to other users (mode 0666): ${advice} chmod 600 ${inData('pin')}\n`,
     )
   })
 })
@@ -234,7 +234,7 @@ describe('init', () => {
     chmodSync(folder, 0o777)
     const { code, stderr } = await strongroom(['init', '--data', folder])
     expect(code).toBe(1)
-    expect(stderr).toContain('is open to other users (mode 0777)')
+    expect(stderr).toContain('is accessible to other users (mode 0777)')
     expect(readdirSync(folder)).toEqual([])
   })
 

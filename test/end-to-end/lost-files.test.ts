@@ -115,7 +115,7 @@ describe('serve', () => {
       const { code, stderr } = await start()
       expect(code).toBe(1)
       expect(stderr).toBe(
-        `strongroom: storage ${storage} is missing: restore it from a backup; strongroom init creates it only where there are no audit records, no token and no credentials yet\n`,
+        `strongroom: storage ${storage} is missing: restore it from a backup; strongroom init creates it only if there are no audit records, token or credentials\n`,
       )
       expect(existsSync(storage)).toBe(false)
     }

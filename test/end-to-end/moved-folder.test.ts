@@ -65,7 +65,7 @@ describe('a copy of a data folder', () => {
     const before = readFileSync(softHsm(copy))
     const { code, stderr } = await strongroom(['doctor', '--data', copy.folder])
     expect(code).toBe(1)
-    expect(stderr).toMatch(inOneLine(/the folder was moved; start the gateway or run init in it first/))
+    expect(stderr).toMatch(inOneLine(/if the data folder was moved, start the gateway or run strongroom init once/))
     expect(readFileSync(softHsm(copy))).toEqual(before)
     expect((await strongroom(['init', '--data', copy.folder])).code).toBe(0)
     expect(readFileSync(softHsm(copy), 'utf8')).toContain(`\ndirectories.tokendir = ${copy.folder}/tokens\n`)
@@ -86,7 +86,7 @@ describe('a copy of a data folder', () => {
       const { code, stderr } = await strongroom([command, '--data', copy.folder])
       expect(code).toBe(1)
       expect(stderr).toMatch(inOneLine(/uses the token of another data folder/))
-      expect(stderr).toContain('write SOFTHSM2_CONF: ./softhsm2.conf')
+      expect(stderr).toContain('set SOFTHSM2_CONF: ./softhsm2.conf')
     }
     expect(token(original)).toBe(before)
   })
@@ -169,7 +169,7 @@ describe('init', () => {
     const { code, stderr } = await strongroom(['init', '--data', original.folder])
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `strongroom: storage ${original.folder}/strongroom.db is in use by another strongroom process\n`,
+      stderr: `strongroom: storage ${original.folder}/strongroom.db is in use by another Strongroom process\n`,
     })
     expect((await strongroom(['doctor', '--data', original.folder])).code).toBe(0)
     await gateway.client().listKeys({})

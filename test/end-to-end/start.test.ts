@@ -42,16 +42,24 @@ describe('a mistake', () => {
   type Row = readonly [what: string, change: (config: WrittenConfig) => void, says: string]
   const rows: readonly Row[] = [
     ['no-profile', config => Object.assign(softhsm(config), { profile: 'none' }), 'unknown HSM profile "none"'],
-    ['no-library', config => (softhsm(config).library = '/nowhere/lib.so'), 'Cannot load the PKCS#11 library: '],
-    ['no-token', config => (softhsm(config).token.label = 'elsewhere'), 'There is no token with label "elsewhere"'],
-    ['no-pin', config => (softhsm(config).pinFile = 'none'), 'Cannot read the PIN file '],
-    ['no-tls', config => (config.listen.tls = { certificateFile: 'none.crt', keyFile: 'none.key' }), 'the TLS file '],
-    ['bad-tls', config => (config.listen.tls = { certificateFile: 'pin', keyFile: 'pin' }), 'the TLS files '],
+    ['no-library', config => (softhsm(config).library = '/nowhere/lib.so'), 'cannot load the PKCS#11 library: '],
+    ['no-token', config => (softhsm(config).token.label = 'elsewhere'), 'no token with label "elsewhere"'],
+    ['no-pin', config => (softhsm(config).pinFile = 'none'), 'cannot read the PIN file '],
+    [
+      'no-tls',
+      config => (config.listen.tls = { certificateFile: 'none.crt', keyFile: 'none.key' }),
+      'cannot read the TLS file ',
+    ],
+    [
+      'bad-tls',
+      config => (config.listen.tls = { certificateFile: 'pin', keyFile: 'pin' }),
+      'cannot use the TLS files ',
+    ],
     ['bad-audit', config => (config.audit.file = 'strongroom.yaml'), 'is not an audit journal'],
     ['no-audit', config => (config.audit.file = 'none/audit.jsonl'), 'no such file or directory'],
     ['bad-storage', config => (config.storage.file = 'strongroom.yaml'), 'is not a SQLite database'],
     ['no-storage', config => (config.storage.file = 'none/strongroom.db'), 'is missing: restore it'],
-    ['no-host', config => (config.listen.host = '192.0.2.1'), 'this machine does not have the address'],
+    ['no-host', config => (config.listen.host = '192.0.2.1'), 'no such address on this machine'],
   ]
 
   it.each(rows)('is told in one line: %s', async (name, change, says) => {
@@ -78,7 +86,7 @@ describe('a mistake', () => {
     installation.configure(config => (softhsm(config).pinFile = 'so-pin'))
     const { code, stdout, stderr } = await strongroom(['serve', '--data', installation.folder])
     installation.configure(config => (softhsm(config).pinFile = 'pin'))
-    const line = `strongroom: HSM softhsm: The token refuses the PIN in ${inFolder('so-pin')} (CKR_PIN_INCORRECT); it is not tried again.\n`
+    const line = `strongroom: HSM softhsm: the token refused the PIN in ${inFolder('so-pin')} (CKR_PIN_INCORRECT): correct it and restart, it is not tried again\n`
     expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: line })
   })
 })
@@ -102,7 +110,7 @@ describe('a gateway with TLS', () => {
         const { code, stdout, stderr } = await strongroom([command, '--data', installation.folder])
         expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
         expect(stderr).toBe(
-          `strongroom: storage ${inFolder('strongroom.db')} is in use by another strongroom process\n`,
+          `strongroom: storage ${inFolder('strongroom.db')} is in use by another Strongroom process\n`,
         )
       }
     } finally {

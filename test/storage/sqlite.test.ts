@@ -126,12 +126,12 @@ describe('a SQLite file', () => {
     const child = startCommitting(path)
     await once(child.lines, 'line')
     await expect(openFile(path, { create: true })).rejects.toThrow(
-      new OperatorError(`storage ${path} is in use by another strongroom process`),
+      new OperatorError(`storage ${path} is in use by another Strongroom process`),
     )
     child.process.kill('SIGKILL')
     await child.ended
     const storage = await openFile(path, { create: true })
-    await expect(openFile(path, { create: true })).rejects.toThrow('is in use by another strongroom process')
+    await expect(openFile(path, { create: true })).rejects.toThrow('is in use by another Strongroom process')
     await storage.close()
   }, 10_000)
 
@@ -264,7 +264,7 @@ describe('a SQLite file', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of strongroom (schema 999, this version knows 7)',
+      'was written by a newer version of Strongroom (schema 999, this version supports 7): upgrade',
     )
   })
 
@@ -355,7 +355,7 @@ describe('a SQLite file', () => {
     query(path, 'create table customers (id integer primary key)')
     const before = readFileSync(path)
     await expect(openFile(path, { create: true })).rejects.toThrow(
-      new OperatorError(`storage ${path} is the database of another application`),
+      new OperatorError(`storage ${path} is the database of another application: set storage.file to another path`),
     )
     expect(query(path, 'select name from sqlite_master')).toEqual([{ name: 'customers' }])
     expect(before.length).toBe(statSync(path).size)
@@ -363,7 +363,7 @@ describe('a SQLite file', () => {
 
   it.each([
     ['text', () => Buffer.from('accounts: []\n'.repeat(1000)), 'is not a SQLite database'],
-    ['a database whose pages are overwritten', damaged, 'is damaged'],
+    ['a database whose pages are overwritten', damaged, 'is damaged: restore it from a backup'],
   ])('is not opened when it is %s', async (name, content, message) => {
     const path = join(directory, `${name}.db`)
     writeFileSync(path, await content(directory))
@@ -391,7 +391,7 @@ describe('a SQLite file', () => {
       } catch (error) {
         expect(error, name).toBeInstanceOf(OperatorError)
         expect((error as Error).message, name).toMatch(
-          new RegExp(`^storage ${path} (is damaged|cannot be opened: [^\n]+)$`),
+          new RegExp(`^storage ${path} (is damaged: restore it from a backup|cannot be opened: [^\n]+)$`),
         )
         refused.push(name)
       }
@@ -404,7 +404,7 @@ describe('a SQLite file', () => {
     for (const path of [join(directory, 'missing', 'storage.db'), directory]) {
       const opened = openFile(path, { create: true })
       await expect(opened).rejects.toBeInstanceOf(OperatorError)
-      await expect(opened).rejects.toThrow(`storage ${path} cannot be opened: is its directory there`)
+      await expect(opened).rejects.toThrow(`storage ${path} cannot be opened: check that its folder exists`)
     }
   })
 
@@ -417,7 +417,9 @@ describe('a SQLite file', () => {
     chmodSync(directory, 0o755)
     if (user === 0) process.seteuid!(65534)
     try {
-      await expect(openHere(sqlite(path))).rejects.toThrow(`storage ${path} cannot be locked: may this user write it`)
+      await expect(openHere(sqlite(path))).rejects.toThrow(
+        `storage ${path} cannot be locked: check that it is writable`,
+      )
     } finally {
       if (user === 0) process.seteuid!(0)
     }

@@ -13,6 +13,12 @@ import { survey } from './survey.ts'
 type Argument = InspectArgument
 type Findings = { -readonly [Member in keyof HsmReport]: HsmReport[Member] }
 
+const pinProblems = {
+  refused: 'the token refused the PIN in',
+  locked: 'the PIN is locked; not tried:',
+  'not tried': 'an earlier attempt failed, add --force to try the PIN in',
+} as const
+
 await reportOn(async (argument: Argument): Promise<HsmReport> => {
   const findings: Findings = { problems: [] }
   try {
@@ -23,7 +29,7 @@ await reportOn(async (argument: Argument): Promise<HsmReport> => {
   return findings
 })
 
-/** Fills in what it finds, and throws at what keeps it from going on. */
+/** Fills in the findings; throws at a problem that prevents further ones. */
 async function inspect(argument: Argument, findings: Findings): Promise<void> {
   const cryptoki = loadLibrary(argument)
   findings.library = cryptoki.info()
@@ -35,7 +41,7 @@ async function inspect(argument: Argument, findings: Findings): Promise<void> {
   const { session } = connection
   findings.pin = tryPin(cryptoki, session, token, argument)
   if (findings.pin !== 'accepted') {
-    findings.problems = [`The PIN in ${placeOf(argument)} was ${findings.pin}.`]
+    findings.problems = [`${pinProblems[findings.pin]} ${placeOf(argument)}`]
     return
   }
   findings.keys = (await new KeyHandles(cryptoki).walk(session)).length
@@ -86,6 +92,6 @@ function tryPin(
 
 /** The gateway has keys of its own for AES-GCM; it can do without everything else. */
 function problemsOf({ gcm, lacks, forgeable }: Survey): readonly string[] {
-  if (gcm === undefined) return [`AES-GCM, which the gateway itself needs, does not work: ${lacks.SYMMETRIC_DEFAULT}.`]
-  return forgeable ? ['AES-GCM decrypts what was tampered with.'] : []
+  if (gcm === undefined) return [`AES-GCM, which the gateway needs, does not work: ${lacks.SYMMETRIC_DEFAULT}`]
+  return forgeable ? ['AES-GCM decrypts a ciphertext that was tampered with'] : []
 }

@@ -142,7 +142,7 @@ class Surveyor {
 
   async #symmetric(key: TrialKey): Promise<Attempt<Exercise>> {
     const gcm = await findGcm(this.#connection, key.key, this.#profile, this.#mechanisms)
-    if (gcm === undefined) return { refusal: 'none of the forms of AES-GCM works' }
+    if (gcm === undefined) return { refusal: 'none of its known forms works' }
     this.#gcm = gcm
     for (const aad of aadLengths) {
       const lengths = { text: longestPlaintext, aad }

@@ -75,7 +75,7 @@ export async function connect(
     connection.logIn()
     return connection
   } catch (error) {
-    throw explained(error, 'Cannot log in to the HSM')
+    throw explained(error, 'cannot log in to the HSM')
   }
 }
 
@@ -89,7 +89,7 @@ export function loadLibrary({ library, libraryParameters }: TokenAddress): Crypt
   try {
     cryptoki = Cryptoki.load(library)
   } catch (error) {
-    throw new OperatorError(`Cannot load the PKCS#11 library: ${(error as Error).message}`, { cause: error })
+    throw new OperatorError(`cannot load the PKCS#11 library: ${(error as Error).message}`, { cause: error })
   }
   initialise(cryptoki, libraryParameters)
   return cryptoki
@@ -99,8 +99,7 @@ function initialise(cryptoki: Cryptoki, parameters: string | undefined): void {
   try {
     cryptoki.initialise(parameters)
   } catch (error) {
-    if (!wasDoneBefore(error))
-      throw explained(error, 'The PKCS#11 library cannot be initialised (is its configuration right?)')
+    if (!wasDoneBefore(error)) throw explained(error, 'cannot initialize the PKCS#11 library, check its configuration')
   }
 }
 
@@ -116,11 +115,12 @@ export async function findToken(cryptoki: Cryptoki, address: TokenAddress, profi
     }
     seen = tokens(cryptoki)
     const found = seen.filter(token => fits(token, address))
-    if (found.length > 1) throw new OperatorError(`Several tokens have ${described(address)}: choose by serial number.`)
+    if (found.length > 1)
+      throw new OperatorError(`several tokens with ${described(address)}: choose one by serial number`)
     if (found[0] !== undefined) return found[0]
   }
   const labels = seen.map(({ label, serial }) => `"${label}" (serial ${serial})`)
-  throw new OperatorError(`There is no token with ${described(address)}; found: ${labels.join(', ') || 'none'}.`)
+  throw new OperatorError(`no token with ${described(address)}: found ${labels.join(', ') || 'none'}`)
 }
 
 /** Initialised tokens. One that cannot be read now is left out: SoftHSM fails so while another process logs in. */
@@ -155,7 +155,7 @@ export function login(cryptoki: Cryptoki, session: Handle, source: PinSource): v
     if (wasDoneBefore(error)) return
     if (error instanceof CryptokiError && classOf(error.code) === 'pinRefused') {
       throw new PinRefused(
-        `The token refuses the PIN in ${placeOf(source)} (${error.returnCode}); it is not tried again.`,
+        `the token refused the PIN in ${placeOf(source)} (${error.returnCode}): correct it and restart, it is not tried again`,
         {
           cause: error,
         },
@@ -166,5 +166,5 @@ export function login(cryptoki: Cryptoki, session: Handle, source: PinSource): v
 }
 
 function explained(error: unknown, what: string): unknown {
-  return error instanceof CryptokiError ? new OperatorError(`${what}: ${error.message}.`, { cause: error }) : error
+  return error instanceof CryptokiError ? new OperatorError(`${what}: ${error.message}`, { cause: error }) : error
 }

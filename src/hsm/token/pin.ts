@@ -15,7 +15,7 @@ export function readPin(source: PinSource): string {
   const { pinFile, pinVariable } = source
   const pin = pinFile === undefined ? process.env[pinVariable!] : oneLineOf(pinFile)
   if (pin) return pin
-  throw new OperatorError(`There is no PIN in ${placeOf(source)}.`)
+  throw new OperatorError(`no PIN in ${placeOf(source)}`)
 }
 
 /** For messages. */
@@ -28,6 +28,6 @@ function oneLineOf(file: string): string {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new OperatorError(`Cannot read the PIN file ${file}: ${code}.`, { cause: error })
+    throw new OperatorError(`cannot read the PIN file ${file}: ${code}`, { cause: error })
   }
 }

@@ -35,7 +35,7 @@ export async function probe(
   try {
     const gcm = await findGcm(connection, key, profile, mechanisms)
     if (gcm !== undefined) return { gcm, lacks }
-    return { lacks: { ...lacks, SYMMETRIC_DEFAULT: 'none of the forms of AES-GCM works' } }
+    return { lacks: { ...lacks, SYMMETRIC_DEFAULT: 'none of its known forms works' } }
   } finally {
     cryptoki.destroyObject(session, key)
   }

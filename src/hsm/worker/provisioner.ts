@@ -27,7 +27,7 @@ function find(cryptoki: Cryptoki, label: string): SlotToken | undefined {
 function emptySlot(cryptoki: Cryptoki): Buffer {
   const isEmpty = (slot: Buffer) => (cryptoki.tokenIn(slot).flags & pkcs11js.CKF_TOKEN_INITIALIZED) === 0
   const slot = cryptoki.slots().find(isEmpty)
-  if (slot === undefined) throw new OperatorError('The HSM has no slot with an uninitialised token.')
+  if (slot === undefined) throw new OperatorError('no slot with an uninitialized token')
   return slot
 }
 

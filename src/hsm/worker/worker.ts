@@ -1,6 +1,5 @@
 /** A worker process: when it is told to, loads the native library and logs in; then answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
-import type { CustodyFault } from '../../model/keys/key.ts'
 import type { Capabilities } from '../token/capabilities.ts'
 import { type Connection, connect, PinRefused } from '../token/connection.ts'
 import { Pkcs11 } from '../token/pkcs11.ts'
@@ -71,12 +70,12 @@ async function checkTrust(): Promise<void> {
   const { fault } = await hsm.inspectKey(key, 'thorough')
   // One that can be read or has a twin is the right one all the same: the job that looks at all keys raises the alarm.
   if (fault === 'missing' || fault === 'swapped') throw new Untrusted(fault)
-  if (!(await hsm.works())) throw new Error('The token does not encrypt and decrypt with the canary key.')
+  if (!(await hsm.works())) throw new Error('the token cannot encrypt and decrypt with the canary key')
 }
 
 class Untrusted extends Error {
-  constructor(fault: CustodyFault) {
-    super(`The canary key of this gateway is ${fault} on the token: is it another token, or was it wiped?`)
+  constructor(fault: 'missing' | 'swapped') {
+    super(`canary key ${fault === 'missing' ? 'missing' : 'mismatch'}: wrong or re-initialized token?`)
   }
 }
 

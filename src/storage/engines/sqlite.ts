@@ -18,20 +18,20 @@ const pragmas = ['locking_mode = exclusive', 'journal_mode = wal', 'synchronous 
 const foreignKeyViolation = 787
 
 const missing =
-  'is missing: restore it from a backup; strongroom init creates it only where there are no audit records, no token and no credentials yet'
+  'is missing: restore it from a backup; strongroom init creates it only if there are no audit records, token or credentials'
 
 const memory = ':memory:'
 
 /** By result code, extended or primary (sqlite.org/rescode.html). */
 const explanations: Readonly<Record<number, string>> = {
-  5: 'is in use by another strongroom process',
+  5: 'is in use by another Strongroom process',
   8: 'cannot be written: it is read-only',
-  10: 'cannot be opened: the disk answers with an error',
-  11: 'is damaged',
+  10: 'cannot be opened: the disk reports an error',
+  11: 'is damaged: restore it from a backup',
   13: 'cannot be written: the disk is full',
-  14: 'cannot be opened: is its directory there, and may this user write in it?',
+  14: 'cannot be opened: check that its folder exists and is writable',
   26: 'is not a SQLite database',
-  3850: 'cannot be locked: may this user write it, and does its file system have locks?',
+  3850: 'cannot be locked: check that it is writable, and that its file system supports locks',
 }
 
 /**

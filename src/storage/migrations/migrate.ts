@@ -25,7 +25,7 @@ export async function migrate<D>(db: Kysely<D>, engine: Engine): Promise<void> {
     const done = await appliedMigrations(tx, engine)
     if (done > migrations.length) {
       throw new OperatorError(
-        `${engine.name} was written by a newer version of strongroom (schema ${done}, this version knows ${migrations.length})`,
+        `${engine.name} was written by a newer version of Strongroom (schema ${done}, this version supports ${migrations.length}): upgrade`,
       )
     }
     for (let number = done + 1; number <= migrations.length; number++) {
@@ -44,7 +44,8 @@ async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Pr
       .executeTakeFirstOrThrow()
     return last
   }
-  if (tables.length > 0) throw new OperatorError(`${engine.name} is the database of another application`)
+  if (tables.length > 0)
+    throw new OperatorError(`${engine.name} is the database of another application: set storage.file to another path`)
   if (!engine.creates) throw new OperatorError(`${engine.name} is empty: restore it from a backup`)
   await tx.schema
     .createTable('strongroom_migrations')

@@ -222,7 +222,7 @@ describe('a token that only looks like the other one', () => {
     )
     expect(hsm.health).toMatchObject({ state: 'ready', workers: 1 })
     await vi.waitUntil(() => alarms.length > 0, patient)
-    expect(alarms[0]).toEqual(['test/other', expect.stringContaining('canary key of this gateway is swapped')])
+    expect(alarms[0]).toEqual(['test/other', 'canary key mismatch: wrong or re-initialized token?'])
     const callers = new Callers(hsm, material)
     await callers.rate(300)
     await callers.end()
@@ -231,7 +231,7 @@ describe('a token that only looks like the other one', () => {
 
   it('is refused at the start when it is the only one', async () => {
     const refused = connect({ other: member(stranger) })
-    await expect(refused).rejects.toThrow(/^HSM test\/other: The canary key of this gateway is swapped on the token/)
+    await expect(refused).rejects.toThrow(/^HSM test\/other: canary key mismatch: wrong or re-initialized token\?$/)
   })
 })
 

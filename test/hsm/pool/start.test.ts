@@ -34,25 +34,25 @@ async function mistake(options: Partial<HsmOptions>): Promise<string> {
 describe('an HSM that cannot be connected gives one clear line', () => {
   it('when the library is not there', async () => {
     expect(await mistake({ library: '/nowhere/lib.so' })).toMatch(
-      /^HSM test: Cannot load the PKCS#11 library: \/nowhere\/lib\.so: .*No such file/,
+      /^HSM test: cannot load the PKCS#11 library: \/nowhere\/lib\.so: .*No such file/,
     )
   })
 
   it('when the library is no PKCS#11 module', async () => {
-    expect(await mistake({ library: noPkcs11Library })).toMatch(/^HSM test: Cannot load .*C_GetFunctionList/)
+    expect(await mistake({ library: noPkcs11Library })).toMatch(/^HSM test: cannot load .*C_GetFunctionList/)
   })
 
   it('when the library cannot read its configuration', async () => {
     const broken = join(softHsm.directory, 'broken.conf')
     writeFileSync(broken, 'directories.tokendir = /nowhere\n')
     expect(await mistake({ environment: { SOFTHSM2_CONF: broken } })).toMatch(
-      /^HSM test: The PKCS#11 library cannot be initialised .*CKR_GENERAL_ERROR/,
+      /^HSM test: cannot initialize the PKCS#11 library, check its configuration: .*CKR_GENERAL_ERROR/,
     )
   })
 
   it('when the token is not there, naming those that are', async () => {
     expect(await mistake({ tokenLabel: 'absent' })).toMatch(
-      /^HSM test: There is no token with label "absent"; found: "strongroom-test" \(serial [0-9a-f]{16}\)\.$/,
+      /^HSM test: no token with label "absent": found "strongroom-test" \(serial [0-9a-f]{16}\)$/,
     )
   })
 
@@ -61,9 +61,9 @@ describe('an HSM that cannot be connected gives one clear line', () => {
   })
 
   it('when the PIN file is not there or empty', async () => {
-    expect(await mistake({ pinFile: '/nowhere/pin' })).toBe('HSM test: Cannot read the PIN file /nowhere/pin: ENOENT.')
+    expect(await mistake({ pinFile: '/nowhere/pin' })).toBe('HSM test: cannot read the PIN file /nowhere/pin: ENOENT')
     writeFileSync(softHsm.pinFile, '\n')
-    expect(await mistake({})).toBe(`HSM test: There is no PIN in ${softHsm.pinFile}.`)
+    expect(await mistake({})).toBe(`HSM test: no PIN in ${softHsm.pinFile}`)
   })
 
   it('when the profile is not there', async () => {
@@ -78,7 +78,7 @@ describe('a wrong PIN', () => {
     writeFileSync(softHsm.pinFile, 'wrong-pin')
     const message = await mistake({ workers: 2 })
     expect(message).toMatch(
-      /^HSM test: The token refuses the PIN in .* \(CKR_PIN_INCORRECT\); it is not tried again\.$/,
+      /^HSM test: the token refused the PIN in .* \(CKR_PIN_INCORRECT\): correct it and restart, it is not tried again$/,
     )
     expect(message).not.toContain('wrong-pin')
     expect(spawned).toHaveBeenCalledOnce()
@@ -118,9 +118,9 @@ describe('a PIN in the environment', () => {
   })
 
   it('is missed by its name, and refused without being told', async () => {
-    await expect(connect({})).rejects.toThrow('HSM test: There is no PIN in the environment variable TEST_PIN.')
+    await expect(connect({})).rejects.toThrow('HSM test: no PIN in the environment variable TEST_PIN')
     await expect(connect({ TEST_PIN: 'wrong-pin' })).rejects.toThrow(
-      'HSM test: The token refuses the PIN in the environment variable TEST_PIN (CKR_PIN_INCORRECT); it is not tried again.',
+      'HSM test: the token refused the PIN in the environment variable TEST_PIN (CKR_PIN_INCORRECT): correct it and restart, it is not tried again',
     )
   })
 })
@@ -150,7 +150,7 @@ describe('provisionHsm', () => {
     const { options, pinFile, securityOfficerPinFile } = softHsm
     const argument = { ...options, tokenLabel: 'other', pinFile, securityOfficerPinFile }
     await expect(provisionHsm({ ...argument, library: '/nowhere/lib.so' })).rejects.toThrow(
-      /^Cannot load .*No such file/,
+      /^cannot load .*No such file/,
     )
     await expect(provisionHsm({ ...argument, profile: 'unknown' })).rejects.toThrow(OperatorError)
   })
