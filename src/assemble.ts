@@ -214,6 +214,7 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
     const principal = storage.principals.find(accessKey.principalArn)!
     const { account, arn, userName, principalId, policies } = principal
     return {
+      type: 'user',
       account,
       arn: principalIn(region, arn),
       userName,

@@ -71,6 +71,7 @@ const onlyIn: readonly { readonly what: RegExp; readonly where: RegExp }[] = [
     what: /\bkms:[\w*$]|'kms'|\bkms\.amazonaws|TrentService|\bKMS\w+Exception/,
     where: /^(apis\/kms|operations\/kms|model\/keys|storage\/migrations)\/|^model\/arn\.ts$/,
   },
+  { what: /IAMUser/, where: /^audit\/user-identity\.ts$/ },
   { what: /\bstorage\.commit\(/, where: /^outbox\.ts$/ },
   { what: /process\.env\b/, where: /^(config|cli\/(serve|harden)|hsm\/token\/pin)\.ts$/ },
   { what: /\bperformance\.now\(|\bhrtime\b/, where: /^((hsm|server)\/.*|metrics|assemble)\.ts$/ },

@@ -3,6 +3,7 @@ import { resourceType } from '../model/arn.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import type { AuditRecord, Journal } from './entry.ts'
 import { limited, shortened } from './limits.ts'
+import { userIdentity } from './user-identity.ts'
 
 /** The audit of one call while it goes on: the path fills it in as it learns. */
 export interface Entry {
@@ -99,14 +100,7 @@ function recordOf(entry: Entry, error: RecordedError | undefined): AuditRecord {
     readOnly: operation?.readOnly,
     awsRegion: caller?.region,
     recipientAccountId: caller?.account,
-    userIdentity: caller && {
-      type: 'IAMUser',
-      principalId: caller.principalId,
-      arn: caller.arn,
-      accountId: caller.account,
-      accessKeyId: caller.accessKeyId,
-      userName: caller.userName,
-    },
+    userIdentity: caller && userIdentity(caller),
     sourceIPAddress: entry.sourceAddress,
     userAgent: shortened(entry.userAgent),
     requestParameters: entry.requestParameters ? limited(entry.requestParameters) : null,

@@ -1,17 +1,25 @@
-/** Who calls, and from where: the outcome of authentication. */
-export interface Caller {
+/** Who calls, and from where: the outcome of authentication. `type` tells the kinds of callers apart. */
+export type Caller = UserCaller
+
+/** What is known of every caller. */
+interface AnyCaller {
   /** 12 digits. */
   readonly account: string
   /** ARN of the IAM principal, for example `arn:aws:iam::111122223333:user/administrator`. */
   readonly arn: string
-  readonly userName: string
-  /** IAM unique id, `AIDA` and 17 characters. */
+  /** IAM unique id, a prefix of four letters for the kind and 17 characters. */
   readonly principalId: string
-  readonly accessKeyId: string
   /** Region of the credential scope: the only one whose keys and aliases this request can see. */
   readonly region: string
   /** Texts of the identity-based policies attached to the principal. */
   readonly policies: readonly string[]
+}
+
+/** An IAM user, by one of its access keys. */
+export interface UserCaller extends AnyCaller {
+  readonly type: 'user'
+  readonly userName: string
+  readonly accessKeyId: string
 }
 
 /** An IAM principal of one account, with the identity-based policies attached to it. */
