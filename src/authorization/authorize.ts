@@ -2,9 +2,19 @@ import type { Caller } from '../model/identities/caller.ts'
 import { globMatches } from './glob.ts'
 import { parsePolicyDocument, type Statement } from './policy-document.ts'
 
+/** What condition keys are made of, besides the caller: see condition-keys.ts. Policies with conditions are refused until they are evaluated. */
+export interface RequestContext {
+  readonly sourceAddress: string
+  readonly userAgent: string | undefined
+  /** Whether the request came over TLS. */
+  readonly secure: boolean
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+}
+
 /** What the caller wants to do, and with what. */
 export interface AccessRequest {
-  readonly caller: Pick<Caller, 'account' | 'arn' | 'policies'>
+  readonly caller: Caller
   readonly action: string
   /** ARN, or `*` for operations that act on no resource. */
   readonly resource: string
@@ -14,100 +24,127 @@ export interface AccessRequest {
   readonly account: string
   /** Text of the key policy; absent where only the caller's own policies decide. */
   readonly resourcePolicy?: string | undefined
+  /** Absent for a request that is not made yet. */
+  readonly context?: RequestContext
 }
 
 export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly message: string }
 
-/**
- * Decides as AWS does: KMS Developer Guide, "Determining access to KMS keys"; IAM User Guide, "Policy evaluation logic".
- *
- * | the policies say                                                     | decision |
- * |----------------------------------------------------------------------|----------|
- * | any statement denies                                                 | denied   |
- * | no key policy, same account, the caller's policies allow             | allowed  |
- * | same account, the key policy names the caller                        | allowed  |
- * | same account, the key policy names the account, and theirs allow     | allowed  |
- * | other account, the key policy names either, and theirs allow         | allowed  |
- * | anything else                                                        | denied   |
- *
- * Pure: no clock, no I/O.
- */
-export function authorize(request: AccessRequest): Decision {
-  const { caller, account, resourcePolicy } = request
-  const local = account === caller.account
-  const identity = identityVerdict(request)
-  if (identity === 'deny') return denied(request, 'with an explicit deny in an identity-based policy')
-  if (resourcePolicy === undefined) {
-    if (!local) return denied(request, notShared)
-    return identity === 'allow' ? allowed : denied(request, noIdentityPolicy(request))
-  }
-  const key = keyPolicyVerdict(request, resourcePolicy)
-  if (key.denies) return denied(request, local ? 'with an explicit deny in a resource-based policy' : notShared)
-  if (!local) {
-    if (!key.caller && !key.account) return denied(request, notShared)
-    return identity === 'allow' ? allowed : denied(request, noIdentityPolicy(request))
-  }
-  if (key.caller) return allowed
-  if (!key.account) return denied(request, `because no resource-based policy allows the ${request.action} action`)
-  return identity === 'allow' ? allowed : denied(request, noIdentityPolicy(request))
+/** What the policies say of a request. */
+export interface Verdicts {
+  /** Whether the resource belongs to the caller's account. */
+  readonly account: 'own' | 'other'
+  /** Of the caller's own policies. */
+  readonly identity: 'denies' | 'allows' | 'silent'
+  /** Of the resource's policy: whether it allows the caller itself, or the account, which lets the caller's own policies decide. */
+  readonly resource: 'denies' | 'allows caller' | 'allows account' | 'silent' | 'no policy'
 }
 
-const allowed: Decision = { allowed: true }
+type Any<V> = { readonly [K in keyof V]: V[K] | 'any' }
+
+/** Fits when each verdict is the one that it gives. */
+export interface Row extends Any<Verdicts> {
+  /** Why the request is denied; undefined when it is allowed. */
+  readonly denied: string | undefined
+}
 
 /** One text whether the key is missing or not shared: another account must not learn which. */
 const notShared =
   'because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access'
 
-function noIdentityPolicy({ action }: AccessRequest): string {
-  return `because no identity-based policy allows the ${action} action`
+/**
+ * The first row that fits decides, as AWS does: KMS Developer Guide, "Determining access to KMS keys"; IAM User Guide, "Policy
+ * evaluation logic".
+ */
+// biome-ignore format: a table
+export const rows: readonly Row[] = [
+  //   account  identity  resource
+  row('any',   'denies', 'any',           'with an explicit deny in an identity-based policy'),
+  row('other', 'any',    'denies',        notShared),
+  row('other', 'any',    'silent',        notShared),
+  row('other', 'any',    'no policy',     notShared),
+  row('any',   'any',    'denies',        'with an explicit deny in a resource-based policy'),
+  row('any',   'any',    'silent',        'because no resource-based policy allows the {action} action'),
+  row('own',   'any',    'allows caller', undefined),
+  row('any',   'silent', 'any',           'because no identity-based policy allows the {action} action'),
+  row('any',   'allows', 'any',           undefined),
+]
+
+function row(
+  account: Row['account'],
+  identity: Row['identity'],
+  resource: Row['resource'],
+  denied: Row['denied'],
+): Row {
+  return { account, identity, resource, denied }
 }
 
-function denied({ caller, action, resource, named = resource }: AccessRequest, reason: string): Decision {
-  const message = `User: ${caller.arn} is not authorized to perform: ${action} on resource: ${named} ${reason}`
-  return { allowed: false, message }
+/** Pure: no clock, no I/O. */
+export function authorize(request: AccessRequest): Decision {
+  const { caller, action, resource, named = resource } = request
+  const { denied } = decidingRow(verdictsOf(request))
+  if (denied === undefined) return allowed
+  const what = `User: ${caller.arn} is not authorized to perform: ${action} on resource: ${named}`
+  return { allowed: false, message: `${what} ${denied.replace('{action}', action)}` }
 }
 
-function identityVerdict({ caller, action, resource }: AccessRequest): 'allow' | 'deny' | 'silent' {
-  let verdict: 'allow' | 'silent' = 'silent'
-  for (const text of caller.policies) {
+const allowed: Decision = { allowed: true }
+
+function decidingRow({ account, identity, resource }: Verdicts): Row {
+  for (const row of rows) {
+    if (fits(row.account, account) && fits(row.identity, identity) && fits(row.resource, resource)) return row
+  }
+  throw new Error('no row fits')
+}
+
+function fits(given: string, verdict: string): boolean {
+  return given === 'any' || given === verdict
+}
+
+function verdictsOf({ caller, account, action, resource, resourcePolicy }: AccessRequest): Verdicts {
+  const asked = { action: action.toLowerCase(), resource, caller }
+  return {
+    account: account === caller.account ? 'own' : 'other',
+    identity: identityVerdict(asked),
+    resource: resourcePolicy === undefined ? 'no policy' : resourceVerdict(asked, resourcePolicy),
+  }
+}
+
+/** What statements are held against. The action is in lower case. */
+type Asked = Pick<AccessRequest, 'action' | 'resource' | 'caller'>
+
+function identityVerdict(asked: Asked): Verdicts['identity'] {
+  let verdict: Verdicts['identity'] = 'silent'
+  for (const text of asked.caller.policies) {
     for (const statement of parsePolicyDocument(text, 'identity').statements) {
-      if (!covers(statement, action, resource)) continue
-      if (statement.effect === 'Deny') return 'deny'
-      verdict = 'allow'
+      if (!covers(statement, asked)) continue
+      if (statement.effect === 'Deny') return 'denies'
+      verdict = 'allows'
     }
   }
   return verdict
 }
 
-interface KeyPolicyVerdict {
-  readonly denies: boolean
-  /** Whether a statement allows the caller itself. */
-  readonly caller: boolean
-  /** Whether a statement allows the caller's account, which lets the account's own policies decide. */
-  readonly account: boolean
-}
-
-function keyPolicyVerdict({ caller, action, resource }: AccessRequest, policy: string): KeyPolicyVerdict {
-  const verdict = { denies: false, caller: false, account: false }
+function resourceVerdict(asked: Asked, policy: string): Verdicts['resource'] {
+  let verdict: Verdicts['resource'] = 'silent'
   for (const statement of parsePolicyDocument(policy, 'key').statements) {
-    if (!covers(statement, action, resource)) continue
-    const named = namedBy(statement, caller)
+    if (!covers(statement, asked)) continue
+    const named = namedBy(statement, asked.caller)
     if (!named) continue
-    if (statement.effect === 'Deny') verdict.denies = true
-    else verdict[named] = true
+    if (statement.effect === 'Deny') return 'denies'
+    if (verdict !== 'allows caller') verdict = named
   }
   return verdict
 }
 
-function covers({ actions, resources }: Statement, action: string, resource: string): boolean {
-  const lower = action.toLowerCase()
-  return actions.some(p => globMatches(p, lower)) && resources.some(p => globMatches(p, resource))
+function covers({ actions, resources }: Statement, { action, resource }: Asked): boolean {
+  return actions.some(p => globMatches(p, action)) && resources.some(p => globMatches(p, resource))
 }
 
-function namedBy({ principals = [] }: Statement, caller: AccessRequest['caller']): 'caller' | 'account' | undefined {
-  if (principals.some(name => name === '*' || name === caller.arn)) return 'caller'
+function namedBy({ principals = [] }: Statement, caller: Caller): 'allows caller' | 'allows account' | undefined {
+  if (principals.some(name => name === '*' || name === caller.arn)) return 'allows caller'
   const { account } = caller
-  return principals.some(name => name === account || isAccountPrincipal(name, account)) ? 'account' : undefined
+  return principals.some(name => name === account || isAccountPrincipal(name, account)) ? 'allows account' : undefined
 }
 
 function isAccountPrincipal(name: string, account: string): boolean {

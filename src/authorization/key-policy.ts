@@ -1,8 +1,9 @@
 import { Failure } from '../errors.ts'
 import { accountOfPrincipal, principalArn } from '../model/arn.ts'
+import type { Caller } from '../model/identities/caller.ts'
 import { keyPolicyAction } from '../model/keys/key.ts'
 import { findPartition, type Partition } from '../model/partitions.ts'
-import { type AccessRequest, authorize } from './authorize.ts'
+import { authorize } from './authorize.ts'
 import { invalidPrincipals, malformed, parsePolicyDocument, type Statement } from './policy-document.ts'
 
 /** Bytes of UTF-8: KMS Developer Guide, "Resource quotas". */
@@ -13,7 +14,7 @@ export interface ProposedKeyPolicy {
   readonly text: string
   readonly keyArn: string
   readonly account: string
-  readonly caller: AccessRequest['caller']
+  readonly caller: Caller
   readonly bypassLockoutSafetyCheck: boolean
 }
 
@@ -34,7 +35,13 @@ export function admitKeyPolicy({ text, keyArn, account, caller, bypassLockoutSaf
   const partition = findPartition(keyArn.split(':')[3]!)
   for (const statement of statements) checkStatement(statement, partition)
   if (bypassLockoutSafetyCheck) return
-  const later = { caller, action: keyPolicyAction, resource: keyArn, account, resourcePolicy: text }
+  const later = {
+    caller,
+    action: keyPolicyAction,
+    resource: keyArn,
+    account,
+    resourcePolicy: text,
+  }
   if (authorize(later).allowed) return
   throw malformed('The new key policy will not allow you to update the key policy in the future.')
 }

@@ -1,11 +1,14 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type AccessRequest, authorize } from '../../src/authorization/authorize.ts'
+import { type AccessRequest, authorize, type Row, rows, type Verdicts } from '../../src/authorization/authorize.ts'
 import { globMatches } from '../../src/authorization/glob.ts'
 import { admitKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { parsePolicyDocument } from '../../src/authorization/policy-document.ts'
 import { Failure } from '../../src/errors.ts'
 import { defaultKeyPolicy } from '../../src/model/keys/key.ts'
+import { aUser } from './users.ts'
 
 const account = '111122223333'
 const other = '444455556666'
@@ -32,8 +35,7 @@ function keyPolicy(
 }
 
 function decide(arn: string, policies: string[], resourcePolicy?: string, action = 'kms:Encrypt', resource = key) {
-  const caller = { arn, account: arn.split(':')[4]!, policies }
-  const request: AccessRequest = { caller, action, resource, account, resourcePolicy }
+  const request: AccessRequest = { caller: aUser(arn, policies), action, resource, account, resourcePolicy }
   const decision = authorize(request)
   return decision.allowed ? 'allowed' : decision.message.replace(/^User: .* on resource: \S+ /, '')
 }
@@ -79,7 +81,7 @@ describe('authorize', () => {
 
   it('names user, action and resource in a denial', () => {
     const decision = authorize({
-      caller: { arn: alice, account, policies: [] },
+      caller: aUser(alice, []),
       action: 'kms:CreateKey',
       resource: '*',
       account,
@@ -93,6 +95,72 @@ describe('authorize', () => {
   it('compares actions without regard to case, and resources with it', () => {
     expect(decide(alice, [identity('Allow', 'KMS:encrypt')], standard)).toBe('allowed')
     expect(decide(alice, [identity('Allow', '*', key.toUpperCase())], standard)).toBe(noIdentity)
+  })
+})
+
+describe('the table of decisions', () => {
+  const resources = ['no policy', 'silent', 'allows account', 'allows caller', 'denies'] as const
+  const [yes, noKey, noId, shared, denyId, denyRes] = [
+    'allowed',
+    noKeyPolicy,
+    noIdentity,
+    notShared,
+    denyIdentity,
+    denyKey,
+  ]
+  // biome-ignore format: a table
+  const expected: readonly (readonly [Verdicts['account'], Verdicts['identity'], ...string[]])[] = [
+    // account  identity   no policy  silent  allows account  allows caller  denies
+    ['own',    'denies',  denyId,    denyId, denyId,         denyId,        denyId],
+    ['own',    'allows',  yes,       noKey,  yes,            yes,           denyRes],
+    ['own',    'silent',  noId,      noKey,  noId,           yes,           denyRes],
+    ['other',  'denies',  denyId,    denyId, denyId,         denyId,        denyId],
+    ['other',  'allows',  shared,    shared, yes,            yes,           shared],
+    ['other',  'silent',  shared,    shared, noId,           noId,          shared],
+  ]
+  const combinations = expected.flatMap(([account, identity, ...outcomes]) =>
+    resources.map((resource, i) => [{ account, identity, resource }, outcomes[i]!] as const),
+  )
+
+  const fits = (row: Row, verdicts: Verdicts) =>
+    (['account', 'identity', 'resource'] as const).every(name => row[name] === 'any' || row[name] === verdicts[name])
+
+  /** Policies of which these are the verdicts: each also says what is overruled. */
+  function policiesOf({ account: whose, identity: own, resource }: Verdicts): Parameters<typeof decide> {
+    const who = whose === 'own' ? alice : bob
+    const theirs = {
+      silent: [identity('Allow', 'kms:Decrypt')],
+      allows: [all],
+      denies: [all, identity('Deny', 'kms:Encrypt')],
+    }
+    const byAccount = { principal: { AWS: who.split(':')[4] } }
+    const byName = { principal: { AWS: who } }
+    const policies = {
+      'no policy': undefined,
+      silent: keyPolicy({ principal: { AWS: `${who}2` } }, { ...byName, action: 'kms:Decrypt' }),
+      'allows account': keyPolicy(byAccount),
+      'allows caller': keyPolicy(byAccount, byName, byAccount),
+      denies: keyPolicy(byName, { ...byName, effect: 'Deny' }, byName),
+    }
+    return [who, theirs[own], policies[resource]]
+  }
+
+  it.each(combinations)('decides %j', (verdicts, outcome) => {
+    expect(decide(...policiesOf(verdicts))).toBe(outcome)
+  })
+
+  it('has no row that decides nothing, and no combination without a row', () => {
+    const deciding = combinations.map(([verdicts]) => rows.find(row => fits(row, verdicts)))
+    expect(new Set(deciding)).toEqual(new Set(rows))
+  })
+
+  it('is the one of the documentation', () => {
+    const cell = (text: string) => (text === 'any' ? '' : text)
+    const lines = rows.map(
+      ({ account, identity, resource, denied }) =>
+        `| ${[account, identity, resource].map(cell).join(' | ')} | ${denied === undefined ? 'allowed' : `denied ${denied.replace('{action}', '`ACTION`')}`} |`,
+    )
+    expect(readFileSync(join(import.meta.dirname, '../../docs/api.md'), 'utf8')).toContain(lines.join('\n'))
   })
 })
 
@@ -116,7 +184,7 @@ describe('globMatches', () => {
 })
 
 describe('a key policy', () => {
-  const caller = { arn: alice, account, policies: [all] }
+  const caller = aUser(alice, [all])
   const admit = (text: string, bypassLockoutSafetyCheck = false, keyArn = key) =>
     admitKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck })
   const statement = { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' }

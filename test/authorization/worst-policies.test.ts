@@ -3,13 +3,14 @@ import { type AccessRequest, authorize } from '../../src/authorization/authorize
 import { globMatches } from '../../src/authorization/glob.ts'
 import { admitKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { fastest, longestTime } from '../fastest.ts'
+import { aUser } from './users.ts'
 
 /** Key policies of the longest legal length that cost the most to put, and to decide by. */
 
 const account = '111111111111'
 const arn = `arn:aws:iam::${account}:root`
 const keyArn = `arn:aws:kms:us-east-1:${account}:key/11111111-1111-1111-1111-111111111111`
-const caller = { account, arn: `arn:aws:iam::${account}:user/alice`, policies: [] }
+const caller = aUser(`arn:aws:iam::${account}:user/alice`, [])
 const limit = 32_768
 
 const open = { Effect: 'Allow', Principal: { AWS: '*' }, Action: 'kms:PutKeyPolicy', Resource: '*' }
