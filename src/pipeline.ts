@@ -14,22 +14,20 @@ import { wipe } from './wipe.ts'
  */
 export async function handle(request: ApiRequest, api: Api, services: PathServices): Promise<ApiResponse> {
   const { audit, authenticate, metrics } = services
-  const userAgent = header(request, 'user-agent')
-  const entry = audit.open({ eventSource: api.eventSource, sourceAddress: request.sourceAddress, userAgent })
+  const { sourceAddress } = request
+  const entry = audit.open({ eventSource: api.eventSource, sourceAddress, userAgent: header(request, 'user-agent') })
   const finished = metrics.started()
   try {
     if (request.failure) throw request.failure
-    entry.caller = await authenticate(request, api.service)
+    const caller = await authenticate(request, api.service)
+    entry.caller = caller
     const operation = api.operation(request)
     entry.operation = operation
     const input = api.input(operation, await request.body())
     try {
       entry.requestParameters = recorded(operation.recorded, input, operation.recordedDefaults)
-      const { caller } = entry
-      const accept = (output: object | undefined) => api.accept(operation, output, entry.requestId, request)
-      const { answer, putOnRecord } = await perform(() =>
-        decideAndDo(operation, input, caller, entry, api, accept, services),
-      )
+      const call = { request, api, entry, caller, operation, input }
+      const { answer, putOnRecord } = await perform(() => decideAndDo(call, services))
       await putOnRecord()
       finished(operation.name, 'success')
       return answer
@@ -79,21 +77,24 @@ async function repeat(attempt: () => Promise<Done>): Promise<Done> {
   throw new Failure('Conflict', 'The resource is being changed by others.')
 }
 
+/** One request, by somebody who is known, for an operation that there is. */
+interface Call {
+  readonly request: ApiRequest
+  readonly api: Api
+  readonly entry: Entry
+  readonly caller: Caller
+  readonly operation: AnyOperation
+  readonly input: Readonly<Record<string, unknown>>
+}
+
 /** Rejects with Conflict, having changed nothing, when another request changed what this one had read. */
-async function decideAndDo(
-  operation: AnyOperation,
-  input: Readonly<Record<string, unknown>>,
-  caller: Caller,
-  entry: Entry,
-  { actionPrefix }: Api,
-  accept: (output: object | undefined) => ApiResponse,
-  services: PathServices,
-): Promise<Done> {
+async function decideAndDo(call: Call, services: PathServices): Promise<Done> {
+  const { request, api, entry, caller, operation, input } = call
   const hsms = services.hsms.for(caller.principalId)
   const { storage, clock, admitKeyPolicy, audit, outbox } = services
   const target: Target = operation.target.find(input, { caller, storage, operation: operation.name })
   entry.resources = target.resources
-  permit(target, actionPrefix, caller, services)
+  permit(target, call, services)
   target.check()
   checkHsms(target, hsms)
   if (operation.isDryRun?.(input)) throw new Failure('DryRunOperation', dryRunText)
@@ -104,7 +105,7 @@ async function decideAndDo(
   try {
     entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
     entry.responseElements = responseElements(operation, output, entry)
-    const answer = accept(output)
+    const answer = api.accept(operation, output, entry.requestId, request)
     return { answer, putOnRecord: await outbox.commit(changes, audit.success(entry)) }
   } finally {
     wipe(output)
@@ -118,9 +119,11 @@ function keysIn({ list }: Changes): readonly string[] {
 
 const dryRunText = 'The request would have succeeded, but the DryRun option is set.'
 
-function permit(target: Target, actionPrefix: string, caller: Caller, { authorize }: PathServices): void {
+function permit(target: Target, { request, api, entry, caller }: Call, { authorize }: PathServices): void {
+  const { sourceAddress, userAgent, startedAt } = entry
+  const context = { sourceAddress, userAgent, startedAt, secure: request.secure }
   for (const permission of target.permissions) {
-    const decision = authorize({ caller, ...permission, action: actionPrefix + permission.action })
+    const decision = authorize({ caller, context, ...permission, action: api.actionPrefix + permission.action })
     if (!decision.allowed) throw new Failure('AccessDenied', permission.denial ?? decision.message)
   }
 }

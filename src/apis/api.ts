@@ -14,6 +14,8 @@ export interface ApiRequest {
    */
   body(): Promise<Uint8Array>
   readonly sourceAddress: string
+  /** Whether it came over TLS. */
+  readonly secure: boolean
   /** Set when the HTTP server already knows that the request must be refused, such as one that is not HTTP. */
   readonly failure?: Failure | undefined
 }

@@ -5,7 +5,7 @@ import type { Failure } from '../errors.ts'
 import type { ConnectionMetrics } from '../services.ts'
 import { Body, type BodyBudget } from './body.ts'
 import { aborted } from './refusals.ts'
-import { apiRequest, unreadableRequest } from './request.ts'
+import { apiRequest, type Peer, unreadableRequest } from './request.ts'
 import type { RawExchange, Respond } from './router.ts'
 
 /** What a connection needs of its listener. */
@@ -49,7 +49,7 @@ type CutReason = Parameters<ConnectionMetrics['connectionCut']>[0]
 export class Connection {
   readonly socket: Socket
   readonly #host: ConnectionHost
-  readonly #address: string
+  readonly #peer: Peer
   #current: Exchange | undefined
   #waiting: Exchange[] = []
   /** Since when the caller has not taken the answer. */
@@ -64,7 +64,7 @@ export class Connection {
   constructor(socket: Socket, host: ConnectionHost) {
     this.socket = socket
     this.#host = host
-    this.#address = socket.remoteAddress ?? ''
+    this.#peer = { sourceAddress: socket.remoteAddress ?? '', secure: 'encrypted' in socket }
     socket.once('close', () => host.waitedFor(this.#waiting.splice(0).length))
     // How Node.js ends a connection after its last answer. Unread bytes would make that a reset, and the answer could be lost.
     socket.destroySoon = () => this.#end()
@@ -97,7 +97,7 @@ export class Connection {
       return body.read()
     }
     this.#host
-      .respond(apiRequest(request, this.#address, body, read), exchange)
+      .respond(apiRequest(request, this.#peer, body, read), exchange)
       .then(answer => this.#answer(exchange, answer))
       .catch(error => this.#break(error))
   }
@@ -159,7 +159,7 @@ export class Connection {
   #refuse(failure: Failure): void {
     this.#host.busy(this)
     this.#host
-      .respond(unreadableRequest(this.#address, failure))
+      .respond(unreadableRequest(this.#peer, failure))
       .then(answer => this.#writeRefusal(answer))
       .catch(error => this.#break(error))
   }

@@ -12,10 +12,13 @@ const maximumHeaderLines = 1000
 /** Bytes. A request for KMS has the target `/`; RFC 9112, section 3, recommends to read 8000. */
 export const maximumTarget = 8192
 
+/** The other end of a connection. */
+export type Peer = Pick<ApiRequest, 'sourceAddress' | 'secure'>
+
 /** @param read reads the body; called at most when the headers were found right */
 export function apiRequest(
   { method, url, rawHeaders, httpVersion }: IncomingMessage,
-  sourceAddress: string,
+  { sourceAddress, secure }: Peer,
   body: Body,
   read: () => Promise<Uint8Array>,
 ): ApiRequest {
@@ -26,12 +29,12 @@ export function apiRequest(
     (body.announcedTooLong ? bodyTooLarge() : undefined)
   // Nothing looks at a target that is too long: a canonical form of 64 KB takes up to 70 ms.
   const target = isTooLong ? '' : originForm(url!)
-  return { method: method!, url: target, headers, sourceAddress, body: read, failure }
+  return { method: method!, url: target, headers, sourceAddress, secure, body: read, failure }
 }
 
 /** What stands for a request that cannot be read as HTTP. */
-export function unreadableRequest(sourceAddress: string, failure: Failure): ApiRequest {
-  return { method: '', url: '', headers: {}, sourceAddress, body: async () => nothing, failure }
+export function unreadableRequest(peer: Peer, failure: Failure): ApiRequest {
+  return { method: '', url: '', headers: {}, ...peer, body: async () => nothing, failure }
 }
 
 /** An absolute-form target without its scheme and authority (RFC 9112, section 3.2.2): there is one virtual host. */

@@ -14,8 +14,8 @@ const requestId = '0b4cf6a2-0000-4000-8000-000000000000'
 let error: WireError
 let answered: ApiResponse
 
-function answer(request: Omit<ApiRequest, 'body' | 'sourceAddress'>): ApiResponse {
-  const all = { ...request, body: async () => new Uint8Array(), sourceAddress: '' }
+function answer(request: Omit<ApiRequest, 'body' | 'sourceAddress' | 'secure'>): ApiResponse {
+  const all = { ...request, body: async () => new Uint8Array(), sourceAddress: '', secure: false }
   answered = refusal(all, error, requestId)
   return answered
 }

@@ -15,6 +15,7 @@ const request = (changes: Partial<ApiRequest> = {}, headers: ApiRequest['headers
   headers: { 'x-amz-target': 'TrentService.Encrypt', 'content-type': type, ...headers },
   body: async () => Buffer.from('{"KeyId":"k","Plaintext":"AAAA"}'),
   sourceAddress: '127.0.0.1',
+  secure: false,
   ...changes,
 })
 
@@ -44,6 +45,7 @@ describe('the operation of a request', () => {
         headers: lowerCase(headers),
         body: async () => body,
         sourceAddress: '',
+        secure: false,
       })
       return { status: 200, headers: {}, body: '{}' }
     })
