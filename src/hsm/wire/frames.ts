@@ -11,10 +11,10 @@ const headerBytes = 9
 /** Bytes after the length field; room for a listing of about 100,000 objects. */
 export const maximumFrameLength = 2 ** 24
 
-const usualCapacity = 4096
+const usualCapacity = 2 ** 14
 const none = Buffer.alloc(0)
 /** So many frames are enough for a write of their own: the other process works on them while this one makes more. */
-const framesPerWrite = 8
+const framesPerWrite = 16
 
 /** Writes frames: several of one event-loop turn leave in one write. */
 export class FrameWriter {
@@ -98,8 +98,8 @@ export class FrameReader {
       end = frameEnd(bytes, offset)
     }
     if (offset < bytes.length) this.#hold(bytes.subarray(offset), end - offset)
-    bytes.fill(0)
     chunk.fill(0)
+    if (bytes !== chunk) bytes.fill(0)
   }
 
   /** The bytes held back followed by the chunk; nothing while they do not complete a frame. */

@@ -57,12 +57,12 @@ describe('frames', () => {
     expect(read([...written(list)].map(byte => Buffer.of(byte)))).toEqual(list)
   })
 
-  it('leave eight at a time, and at the latest at the end of the turn of the event loop', async () => {
+  it('leave sixteen at a time, and at the latest at the end of the turn of the event loop', async () => {
     const batches: number[] = []
     const writer = new FrameWriter(batch => batches.push(batch.length))
     for (let id = 0; id < 1003; id++) writer.write(id, 0, Buffer.alloc(100))
     await new Promise(setImmediate)
-    expect(batches).toEqual([...Array(125).fill(8 * 109), 3 * 109])
+    expect(batches).toEqual([...Array(62).fill(16 * 109), 11 * 109])
   })
 
   it('are wiped from memory once sent and once read', () => {
