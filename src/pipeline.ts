@@ -136,19 +136,24 @@ function checkHsms({ hsmUses = [] }: Target, hsms: Hsms): void {
   }
 }
 
-/** Audits a refusal; when even that fails, what is answered is an internal error. */
+/** Audits a refusal; when even that fails, what is answered is an internal error. What is not the caller's fault is one line of the log. */
 async function recordFailure(entry: Entry, failure: Failure, api: Api, { audit, log }: PathServices): Promise<Failure> {
-  if (failure.fault === 'server')
-    log.error({ event: 'request_failed', err: failure, requestId: entry.requestId }, 'Request failed')
-  if (failure instanceof Undelivered) return failure
-  entry.responseElements = undefined
-  try {
-    await audit.close(entry, { code: api.errorCode(failure), message: failure.message })
-    return failure
-  } catch (thrown) {
-    log.error({ event: 'audit_write_failed', err: thrown, requestId: entry.requestId }, 'Cannot write audit record')
-    return new Failure('Internal', '', { cause: thrown })
+  const { requestId } = entry
+  const isServerFault = failure.fault === 'server'
+  if (!(failure instanceof Undelivered)) {
+    entry.responseElements = undefined
+    try {
+      await audit.close(entry, { code: api.errorCode(failure), message: failure.message })
+    } catch (thrown) {
+      const err = isServerFault
+        ? new AggregateError([thrown, failure], 'the request failed, and its audit record could not be written')
+        : thrown
+      log.error({ event: 'audit_write_failed', err, requestId }, 'Cannot write audit record')
+      return new Failure('Internal', '', { cause: thrown })
+    }
   }
+  if (isServerFault) log.error({ event: 'request_failed', err: failure, requestId }, 'Request failed')
+  return failure
 }
 
 /** Members by the names that audit records use: lowerCamel. */

@@ -62,6 +62,9 @@ async function withoutAudit(gateway: Gateway, disk: string, file: string): Promi
   const { status, body } = await send(gateway.url, { method: 'POST' })
   expect({ status, body }).toEqual({ status: 500, body: '{"__type":"KMSInternalException"}' })
   expect(recordsIn(file)).toEqual(before)
+  const reported = gateway.complaints().flatMap(line => JSON.parse(line).requestId ?? [])
+  expect(reported.length).toBeGreaterThan(refused.length)
+  expect(new Set(reported).size).toBe(reported.length)
 
   empty()
   const { KeyMetadata } = await kms.describeKey({ KeyId })
