@@ -83,7 +83,7 @@ describe('scripts/start', () => {
     const second = start('--data', join(folder, data), '--port', '0')
     expect(second.status).toBe(1)
     expect(second.output).toBe(
-      `strongroom: storage ${folder}/${data}strongroom.db is in use by another Strongroom process\n`,
+      `strongroom: storage ${folder}/${data}strongroom.db is in use by another Strongroom process: stop it first\n`,
     )
 
     gateway.kill('SIGINT')

@@ -67,7 +67,7 @@ it('lets one of several at once do the work, and the others say why they do not'
   for (const { code, stderr } of all.filter(({ code }) => code !== 0)) {
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `strongroom: storage ${inFolder('strongroom.db')} is in use by another Strongroom process\n`,
+      stderr: `strongroom: storage ${inFolder('strongroom.db')} is in use by another Strongroom process: stop it first\n`,
     })
   }
   expect(readdirSync(inFolder('tokens'))).toHaveLength(1)

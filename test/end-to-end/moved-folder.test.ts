@@ -169,7 +169,7 @@ describe('init', () => {
     const { code, stderr } = await strongroom(['init', '--data', original.folder])
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `strongroom: storage ${original.folder}/strongroom.db is in use by another Strongroom process\n`,
+      stderr: `strongroom: storage ${original.folder}/strongroom.db is in use by another Strongroom process: stop it first\n`,
     })
     expect((await strongroom(['doctor', '--data', original.folder])).code).toBe(0)
     await gateway.client().listKeys({})

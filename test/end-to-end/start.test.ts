@@ -110,7 +110,7 @@ describe('a gateway with TLS', () => {
         const { code, stdout, stderr } = await strongroom([command, '--data', installation.folder])
         expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
         expect(stderr).toBe(
-          `strongroom: storage ${inFolder('strongroom.db')} is in use by another Strongroom process\n`,
+          `strongroom: storage ${inFolder('strongroom.db')} is in use by another Strongroom process: stop it first\n`,
         )
       }
     } finally {

@@ -119,21 +119,21 @@ describe('a SQLite file', () => {
     }
     const events = query(path, 'select event_id from outbox').map(({ event_id }) => event_id)
     expect(new Set(events)).toEqual(new Set(Array.from({ length: last }, (_, i) => `event-${i + 1}`)))
-  }, 30_000)
+  }, 60_000)
 
   it('serves one process only, and the next as soon as that one is gone', async () => {
     const path = join(directory, 'used.db')
     const child = startCommitting(path)
     await once(child.lines, 'line')
     await expect(openFile(path, { create: true })).rejects.toThrow(
-      new OperatorError(`storage ${path} is in use by another Strongroom process`),
+      new OperatorError(`storage ${path} is in use by another Strongroom process: stop it first`),
     )
     child.process.kill('SIGKILL')
     await child.ended
     const storage = await openFile(path, { create: true })
     await expect(openFile(path, { create: true })).rejects.toThrow('is in use by another Strongroom process')
     await storage.close()
-  }, 10_000)
+  })
 
   it('changes nothing while it cannot grow, and goes on once it can', async () => {
     const path = join(directory, 'grown.db')

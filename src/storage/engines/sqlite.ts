@@ -24,7 +24,7 @@ const memory = ':memory:'
 
 /** By result code, extended or primary (sqlite.org/rescode.html). */
 const explanations: Readonly<Record<number, string>> = {
-  5: 'is in use by another Strongroom process',
+  5: 'is in use by another Strongroom process: stop it first',
   8: 'cannot be written: it is read-only',
   10: 'cannot be opened: the disk reports an error',
   11: 'is damaged: restore it from a backup',
