@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Api, ApiRequest, ApiResponse } from '../src/apis/api.ts'
+import { apis } from '../src/apis/catalogue.ts'
+import { createAudit } from '../src/audit/audit.ts'
+import type { AuditRecord, Journal } from '../src/audit/entry.ts'
+import { authorize } from '../src/authorization/authorize.ts'
+import { Failure, type FailureCode } from '../src/errors.ts'
+import type { Operation, Target } from '../src/operations/operation.ts'
+import { type RunningServer, serveApi } from '../src/server/server.ts'
+import type { PathServices } from '../src/services.ts'
+import { now, permanent, sign, verifier } from './authentication/signed-request.ts'
+import { aUser } from './authorization/users.ts'
+
+/** A second API beside that of AWS KMS, as unlike it as can be: what the path does for it without knowing it. */
+
+interface NoteInput {
+  readonly Name: string
+  readonly Text?: string
+  readonly Rehearse?: string
+}
+
+interface NoteTarget extends Target {
+  readonly note: string | undefined
+}
+
+const account = '111122223333'
+const arnOf = (name: string) => `arn:aws:notes:eu-central-1:${account}:note/${name}`
+const notes = new Map([['list', 'milk']])
+
+const getNote: Operation<NoteInput, { readonly Text: string }, NoteTarget> = {
+  name: 'GetNote',
+  readOnly: true,
+  target: {
+    find: ({ Name }, { operation }) => ({
+      note: notes.get(Name),
+      permissions: [{ action: operation, resource: arnOf(Name), account }],
+      resources: [arnOf(Name)],
+      check() {
+        if (!notes.has(Name)) throw new Failure('NotFound', `There is no note ${Name}.`)
+      },
+    }),
+  },
+  recorded: ['Name'],
+  run: async ({ target }) => ({ Text: target.note! }),
+}
+
+const putNote: Operation<NoteInput, never, Target> = {
+  name: 'PutNote',
+  readOnly: false,
+  recorded: ['Name'],
+  target: {
+    find: ({ Name }, { operation }) => ({
+      permissions: [operation, 'OverwriteNote'].map(action => ({ action, resource: arnOf(Name), account })),
+      resources: [arnOf(Name)],
+      check() {},
+    }),
+  },
+  recordedResource: 'noteArn',
+  isDryRun: ({ Rehearse }) => Rehearse !== undefined,
+  run: async ({ input }) => {
+    notes.set(input.Name, input.Text!)
+    return undefined
+  },
+}
+
+const ownCodes: Partial<Record<FailureCode, readonly [code: string, status: number]>> = {
+  AccessDenied: ['AccessDenied', 403],
+  NotFound: ['NoSuchNote', 404],
+  InvalidRequestSignature: ['SignatureDoesNotMatch', 403],
+  Internal: ['InternalFailure', 500],
+}
+
+/** The AWS query protocol, in short. */
+const notesApi: Api = {
+  service: 'notes',
+  actionPrefix: 'notes:',
+  eventSource: 'notes.example.com',
+  claims: ({ headers }) => headers['content-type'] === 'application/x-www-form-urlencoded',
+  operation({ url }) {
+    const name = new URLSearchParams(url.slice(url.indexOf('?'))).get('Action')
+    const operation = [getNote, putNote].find(operation => operation.name === name)
+    if (!operation) throw new Failure('UnknownOperation')
+    return operation
+  },
+  input: (_operation, body) => Object.fromEntries(new URLSearchParams(Buffer.from(body).toString())),
+  accept: ({ name }, output) => xml(200, `<${name}>${Object.values(output ?? {})}</${name}>`),
+  errorCode: ({ code }) => ownCodes[code]?.[0] ?? code,
+  refuse(failure, requestId) {
+    const status = ownCodes[failure.code]?.[1] ?? failure.status
+    return xml(status, `<Code>${notesApi.errorCode(failure)}</Code>${failure.message} ${requestId}`)
+  },
+}
+
+function xml(status: number, body: string): ApiResponse {
+  return { status, headers: { 'Content-Type': 'text/xml' }, body }
+}
+
+const records: AuditRecord[] = []
+const outcomes: string[] = []
+const journal = { append: async (record: AuditRecord) => void records.push(record) } as unknown as Journal
+const policy = JSON.stringify({ Statement: { Effect: 'Allow', Action: ['notes:*Note'], Resource: arnOf('*') } })
+const hsms = { for: () => hsms } as unknown as PathServices['hsms']
+let policies = [policy]
+let server: RunningServer
+
+const services = {
+  hsms,
+  audit: createAudit(journal, () => now, 'gateway.example.com'),
+  outbox: {
+    ready: async () => {},
+    commit: async (_changes: unknown, record: AuditRecord) => async () => void records.push(record),
+  },
+  async authenticate(request: ApiRequest, service: string) {
+    const { accessKey, region } = await verifier({ service }).verify(request)
+    return { ...aUser(accessKey.principalArn, policies), region }
+  },
+  authorize,
+  metrics: {
+    started: () => (operation: string | undefined, outcome: string) => void outcomes.push(`${operation} ${outcome}`),
+  },
+  log: { error() {}, warn() {}, info() {} },
+} as unknown as PathServices
+
+beforeAll(async () => {
+  const limits = { maxBodySize: 2048, maxBodyMemory: 65_536, maxConnections: 100, cors: false }
+  const options = { host: '127.0.0.1', port: 0, ...limits }
+  server = await serveApi(options, [apis[0], notesApi], services, async () => ({
+    ready: true,
+    parts: {},
+  }))
+})
+
+afterAll(() => server.close())
+
+interface Asked {
+  readonly action?: string
+  readonly input?: Record<string, string>
+  readonly service?: string
+  readonly headers?: Record<string, string>
+}
+
+async function ask({ action = 'GetNote', input = { Name: 'list' }, service = 'notes', headers = {} }: Asked) {
+  const body = Buffer.from(new URLSearchParams(input).toString())
+  const { host } = new URL(server.url)
+  const type = { 'content-type': 'application/x-www-form-urlencoded', 'x-amz-target': '' }
+  const request = await sign({ query: { Action: action }, body, service, headers: { host, ...type, ...headers } })
+  const sent = { method: 'POST', headers: request.headers as Record<string, string>, body }
+  const answer = await fetch(`${server.url}${request.url}`, sent)
+  return { status: answer.status, body: await answer.text(), record: records.at(-1)!, outcome: outcomes.at(-1) }
+}
+
+describe('an API beside the first', () => {
+  it('is asked what it claims, and answers in its protocol', async () => {
+    const { status, body, record, outcome } = await ask({})
+    expect([status, body, outcome]).toEqual([200, '<GetNote>milk</GetNote>', 'GetNote success'])
+    expect(record).toMatchObject({
+      eventSource: 'notes.example.com',
+      eventName: 'GetNote',
+      userIdentity: { type: 'IAMUser', arn: permanent.principalArn },
+      requestParameters: { name: 'list' },
+      resources: [{ ARN: arnOf('list'), accountId: account }],
+    })
+  })
+
+  it('puts what it changes on record by a name of its own', async () => {
+    const { status, record } = await ask({ action: 'PutNote', input: { Name: 'new', Text: 'bread' } })
+    expect([status, record.readOnly, record.responseElements]).toEqual([200, false, { noteArn: arnOf('new') }])
+    expect((await ask({ input: { Name: 'new' } })).body).toBe('<GetNote>bread</GetNote>')
+  })
+
+  it('may have requests that only rehearse', async () => {
+    const rehearsed = await ask({ action: 'PutNote', input: { Name: 'list', Text: 'gone', Rehearse: '1' } })
+    expect(rehearsed.body).toContain('<Code>DryRunOperation</Code>')
+    expect(notes.get('list')).toBe('milk')
+  })
+
+  it('has codes and statuses of its own, also on record and in the metrics', async () => {
+    const { status, body, record, outcome } = await ask({ input: { Name: 'lost' } })
+    expect([status, body]).toEqual([404, `<Code>NoSuchNote</Code>There is no note lost. ${record.requestID}`])
+    expect([record.errorCode, outcome]).toEqual(['NoSuchNote', 'GetNote NoSuchNote'])
+  })
+
+  it('has actions of its own in policies, and in what denies them', async () => {
+    for (const [text, denied] of [
+      [policy.replaceAll('notes:', 'kms:'), 'notes:PutNote'],
+      [policy.replaceAll('notes:*Note', 'notes:PutNote'), 'notes:OverwriteNote'],
+    ] as const) {
+      policies = [text]
+      const { status, body, record } = await ask({ action: 'PutNote', input: { Name: 'list', Text: 'gone' } })
+      expect([status, record.errorCode]).toEqual([403, 'AccessDenied'])
+      expect(body).toContain(`is not authorized to perform: ${denied} on resource: ${arnOf('list')}`)
+    }
+    policies = [policy]
+    expect(notes.get('list')).toBe('milk')
+  })
+
+  it('takes signatures for its own service only', async () => {
+    const { status, body, record } = await ask({ service: 'kms' })
+    expect([status, record.eventSource]).toEqual([403, 'notes.example.com'])
+    expect(body).toContain("Credential should be scoped to correct service: 'notes'.")
+  })
+
+  it('leaves to the first what it does not claim, and what nobody claims', async () => {
+    const json = { 'content-type': 'application/x-amz-json-1.1' }
+    for (const headers of [{ ...json, 'x-amz-target': 'TrentService.Fly' }, json]) {
+      const { status, body, record } = await ask({ service: 'kms', headers })
+      expect([status, body]).toEqual([400, '{"__type":"UnknownOperationException"}'])
+      expect(record).toMatchObject({ eventSource: 'kms.amazonaws.com', errorCode: 'UnknownOperationException' })
+    }
+  })
+})
