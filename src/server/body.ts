@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http'
 import { Failure } from '../errors.ts'
+import type { BodySink, ReceivedRequest } from './received-request.ts'
 import { bodyTooLarge, malformed } from './refusals.ts'
 
 /** Request bodies: read only when they are asked for, each within its limit, and all of them within one budget. */
@@ -13,7 +13,10 @@ const maximumPieces = 4096
 /** Memory for the bodies of all connections: what is asked for beyond it ends the bodies that have been incomplete the longest. */
 export class BodyBudget {
   #free: number
-  /** In the order in which their first bytes came. */
+  /**
+   * In the order in which their first bytes came. Not those that come in one piece: a Set's old tables, one after another, keep what was
+   * in them alive until the next full garbage collection.
+   */
   readonly #incomplete = new Set<Body>()
 
   /** @param bytes held at most, in all bodies together */
@@ -25,13 +28,16 @@ export class BodyBudget {
     this.#incomplete.delete(body)
   }
 
-  /** True when the body may hold so many bytes more. Otherwise it has failed. */
-  take(body: Body, bytes: number): boolean {
+  /**
+   * True when the body may hold so many bytes more. Otherwise it has failed.
+   * @param isAll whether nothing more of it will come
+   */
+  take(body: Body, bytes: number, isAll: boolean): boolean {
     this.#free -= bytes
     body.held += bytes
-    this.#incomplete.add(body)
+    if (!isAll) this.#incomplete.add(body)
     if (this.#free >= 0) return true
-    for (const oldest of this.#incomplete) {
+    for (const oldest of [...this.#incomplete, body]) {
       oldest.fail(new Failure('Throttling', 'Too many request bodies are being received.'))
       if (this.#free >= 0) break
     }
@@ -49,14 +55,14 @@ export class BodyBudget {
  * The body of one request. Its pieces are taken from the parser as they come: as events, after a queue of Node.js's own, a body in
  * chunks of one byte would cost some hundred bytes for each. Until it is asked for, no more than one piece of the connection is read.
  */
-export class Body {
+export class Body implements BodySink {
   /** Bytes charged to the budget. */
   held = 0
   #failure: Failure | undefined
   #complete = false
   #whole: Promise<Uint8Array> | undefined
   #settle: Pick<PromiseWithResolvers<Uint8Array>, 'resolve' | 'reject'> | undefined
-  readonly #request: IncomingMessage
+  readonly #request: ReceivedRequest
   readonly #limit: number
   readonly #budget: BodyBudget
   /** What Content-Length says; undefined for chunks. */
@@ -66,14 +72,14 @@ export class Body {
   #pieces = 0
 
   /** @param limit bytes; a longer body fails with RequestEntityTooLarge */
-  constructor(request: IncomingMessage, limit: number, budget: BodyBudget) {
+  constructor(request: ReceivedRequest, limit: number, budget: BodyBudget) {
     this.#request = request
     this.#limit = limit
     this.#budget = budget
-    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
+    const { 'content-length': length, 'transfer-encoding': encoding } = request.lines
     this.#announced = encoding === undefined ? Number(length ?? 0) : undefined
     if (this.#announced === 0) this.#complete = true
-    else request.push = piece => this.#push(piece)
+    else request.sink = this
   }
 
   get failed(): boolean {
@@ -137,13 +143,9 @@ export class Body {
     this.#bytes = nothing
   }
 
-  /** In place of Readable.push: false stops the reading of the connection. */
-  #push(piece: Buffer | null): boolean {
-    if (piece === null) {
-      this.#end()
-      return Object.getPrototypeOf(this.#request).push.call(this.#request, null)
-    }
-    if (!this.failed) this.#take(piece)
+  push(piece: Buffer | null): boolean {
+    if (piece === null) this.#end()
+    else if (!this.failed) this.#take(piece)
     return this.isAwaited || this.#length === this.#announced
   }
 
@@ -154,7 +156,7 @@ export class Body {
     } else if (++this.#pieces > maximumPieces) {
       this.fail(malformed('The request body comes in too many pieces.'))
     } else if (piece.length === this.#announced) {
-      if (!this.#budget.take(this, piece.length)) return
+      if (!this.#budget.take(this, piece.length, true)) return
       this.#bytes = piece
       this.#length = end
     } else if (end <= this.#bytes.length || this.#grow(end)) {
@@ -168,7 +170,7 @@ export class Body {
   #grow(needed: number): boolean {
     const most = Math.min(this.#announced ?? this.#limit, this.#limit)
     const size = Math.min(Math.max(needed, 2 * this.#bytes.length, firstBuffer), most)
-    if (!this.#budget.take(this, size - this.#bytes.length)) return false
+    if (!this.#budget.take(this, size - this.#bytes.length, false)) return false
     const grown = Buffer.alloc(size)
     this.#bytes.copy(grown, 0, 0, this.#length)
     this.#bytes.fill(0)

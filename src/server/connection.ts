@@ -1,9 +1,10 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type { ApiResponse } from '../apis/api.ts'
+import type { ApiRequest, ApiResponse } from '../apis/api.ts'
 import type { Failure } from '../errors.ts'
 import type { ConnectionMetrics } from '../services.ts'
 import { Body, type BodyBudget } from './body.ts'
+import type { ReceivedRequest } from './received-request.ts'
 import { aborted } from './refusals.ts'
 import { apiRequest, type Peer, unreadableRequest } from './request.ts'
 import type { RawExchange, Respond } from './router.ts'
@@ -14,6 +15,9 @@ export interface ConnectionHost {
   readonly budget: BodyBudget
   readonly closing: boolean
   readonly respond: Respond
+  /** Told when the work for a request begins, and when that is done. */
+  began(): void
+  ended(): void
   /** Told when the connection begins to work for a request, and when it has nothing more to do. */
   busy(connection: Connection): void
   idle(connection: Connection): void
@@ -55,7 +59,7 @@ export class Connection {
   /** Since when the caller has not taken the answer. */
   #answeredAt: number | undefined
   /** A request that was answered before its body came to its end, and since when that is waited for. */
-  #unread: { readonly request: IncomingMessage; readonly since: number } | undefined
+  #unread: { readonly request: ReceivedRequest; readonly since: number } | undefined
   /** Set once something came that is not HTTP: nothing after it can be read. */
   #refusal: Failure | undefined
   /** Since when nothing is sent any more. */
@@ -71,7 +75,7 @@ export class Connection {
   }
 
   /** A request whose headers have come. */
-  take(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+  take(request: ReceivedRequest, response: ServerResponse, expectsContinue: boolean): void {
     if (this.socket.destroyed || this.#refusal || this.#endedAt !== undefined) return
     const body = new Body(request, this.#host.maxBodySize, this.#host.budget)
     const exchange = { request, response, expectsContinue, body }
@@ -89,17 +93,29 @@ export class Connection {
     const { request, response, expectsContinue, body } = exchange
     this.#current = exchange
     this.#host.busy(this)
-    response.once('close', () => this.#ended(exchange))
+    response.on('close', () => this.#ended(exchange))
     // It is the body of this request that could not be read.
     if (this.#refusal && !request.complete) body.fail(this.#refusal)
     const read = () => {
       if (expectsContinue && !body.wasAskedFor && !body.failed) response.writeContinue()
       return body.read()
     }
-    this.#host
-      .respond(apiRequest(request, this.#peer, body, read), exchange)
-      .then(answer => this.#answer(exchange, answer))
-      .catch(error => this.#break(error))
+    this.#respond(apiRequest(request, this.#peer, body, read), exchange)
+  }
+
+  /** @param exchange where it could be read as HTTP */
+  async #respond(request: ApiRequest, exchange?: Exchange): Promise<void> {
+    this.#host.began()
+    try {
+      const answer = await this.#host.respond(request, exchange)
+      if (exchange) this.#answer(exchange, answer)
+      else this.#writeRefusal(answer)
+    } catch (error) {
+      this.#host.broke(error)
+      this.socket.destroy()
+    } finally {
+      this.#host.ended()
+    }
   }
 
   #answer({ request, response, expectsContinue, body: read }: Exchange, answer: ApiResponse): void {
@@ -158,15 +174,7 @@ export class Connection {
 
   #refuse(failure: Failure): void {
     this.#host.busy(this)
-    this.#host
-      .respond(unreadableRequest(this.#peer, failure))
-      .then(answer => this.#writeRefusal(answer))
-      .catch(error => this.#break(error))
-  }
-
-  #break(error: unknown): void {
-    this.#host.broke(error)
-    this.socket.destroy()
+    this.#respond(unreadableRequest(this.#peer, failure))
   }
 
   /** Beside Node.js's own writer, which needs a request. */

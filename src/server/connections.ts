@@ -1,11 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { ApiRequest, ApiResponse } from '../apis/api.ts'
 import { Failure } from '../errors.ts'
 import type { ConnectionMetrics, Log } from '../services.ts'
 import { BodyBudget } from './body.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
-import type { RawExchange, Respond } from './router.ts'
+import type { ReceivedRequest } from './received-request.ts'
+import type { Respond } from './router.ts'
 
 /** All connections of a listener: how many there may be, and which has to go. */
 
@@ -23,8 +23,8 @@ const waitingLimit = 10_000
 export class Connections implements ConnectionHost {
   readonly maxBodySize: number
   readonly budget: BodyBudget
+  readonly respond: Respond
   readonly #maximum: number
-  readonly #respond: Respond
   readonly #log: Log
   readonly #metrics: ConnectionMetrics | undefined
   readonly #sockets = new Set<Socket>()
@@ -47,7 +47,7 @@ export class Connections implements ConnectionHost {
     this.maxBodySize = maxBodySize
     this.budget = new BodyBudget(maxBodyMemory)
     this.#maximum = maxConnections
-    this.#respond = respond
+    this.respond = respond
     this.#log = log
     this.#metrics = metrics
   }
@@ -97,7 +97,7 @@ export class Connections implements ConnectionHost {
     victim.destroy()
   }
 
-  request(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+  request(request: ReceivedRequest, response: ServerResponse, expectsContinue: boolean): void {
     this.#connections.get(request.socket)?.take(request, response, expectsContinue)
   }
 
@@ -108,14 +108,13 @@ export class Connections implements ConnectionHost {
     else connection.refuse(failure)
   }
 
-  async respond(request: ApiRequest, raw?: RawExchange): Promise<ApiResponse> {
+  began(): void {
     this.#underWay++
-    try {
-      return await this.#respond(request, raw)
-    } finally {
-      this.#underWay--
-      if (this.#underWay === 0 && this.closing) this.#drained.resolve()
-    }
+  }
+
+  ended(): void {
+    this.#underWay--
+    if (this.#underWay === 0 && this.closing) this.#drained.resolve()
   }
 
   busy(connection: Connection): void {

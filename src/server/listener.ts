@@ -1,15 +1,19 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { createServer, type Server as HttpServer, type RequestListener } from 'node:http'
+import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https'
 import { type AddressInfo, isIPv6, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Failure, OperatorError } from '../errors.ts'
 import type { ConnectionMetrics, Log } from '../services.ts'
 import { type ConnectionLimits, Connections } from './connections.ts'
+import { ReceivedRequest } from './received-request.ts'
 import { failureOfParser } from './refusals.ts'
 import type { Respond } from './router.ts'
 import { readTlsPair, renewTls, type TlsFiles } from './tls.ts'
 
 /** A listening socket over Node.js's HTTP server: deadlines, TLS, and its end. */
+
+type Server = HttpServer<typeof ReceivedRequest>
+type TlsServer = HttpsServer<typeof ReceivedRequest>
 
 export interface ListenerOptions extends ConnectionLimits {
   readonly host: string
@@ -32,6 +36,7 @@ export interface RunningServer {
 }
 
 const options = {
+  IncomingMessage: ReceivedRequest,
   /** Bytes of the request line and the headers. */
   maxHeaderSize: 65_536,
   /** Milliseconds: from the first byte of a request to the end of its headers, and to its end. */
@@ -77,7 +82,8 @@ function connectEvents(server: Server, connections: Connections, isTls: boolean)
   Object.assign(server, { httpAllowHalfOpen: true })
   // Beyond a maximum it would drop headers and say nothing.
   server.maxHeadersCount = 0
-  const request: RequestListener = (request, response) => connections.request(request, response, false)
+  const request: RequestListener<typeof ReceivedRequest> = (request, response) =>
+    connections.request(request, response, false)
   server
     .on('connection', (socket: Socket) => connections.accepted(socket, isTls))
     .on('request', request)

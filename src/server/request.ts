@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http'
 import type { ApiRequest } from '../apis/api.ts'
 import type { Failure } from '../errors.ts'
 import type { Body } from './body.ts'
+import type { ReceivedRequest } from './received-request.ts'
 import { bodyTooLarge, headersTooLarge, malformed } from './refusals.ts'
 
 /** From Node.js's request to the one that the path is given. */
@@ -17,12 +17,11 @@ export type Peer = Pick<ApiRequest, 'sourceAddress' | 'secure'>
 
 /** @param read reads the body; called at most when the headers were found right */
 export function apiRequest(
-  { method, url, rawHeaders, httpVersion }: IncomingMessage,
+  { method, url, lines: headers, rawHeaders, httpVersion }: ReceivedRequest,
   { sourceAddress, secure }: Peer,
   body: Body,
   read: () => Promise<Uint8Array>,
 ): ApiRequest {
-  const headers = headersOf(rawHeaders)
   const isTooLong = url!.length > maximumTarget
   const failure =
     (isTooLong ? malformed('The request target is too long.') : mistake(httpVersion, headers, rawHeaders.length / 2)) ??
@@ -44,29 +43,6 @@ function originForm(target: string): string {
   if (absolute === null) return target
   const rest = target.slice(absolute[0].length)
   return rest.startsWith('/') ? rest : `/${rest}`
-}
-
-type Headers = Record<string, string | string[]>
-
-/**
- * No prototype, since a header may have any name. Made by a constructor, the objects share a hidden class: measured, 0.8 us for 12 lines,
- * against 1.4 us with Object.create(null).
- */
-const Headers = function Headers() {} as unknown as new () => Headers
-Headers.prototype = Object.create(null)
-
-/** As they came: Node.js's own `headers` drops some repeated lines and joins others by a comma and a space. */
-function headersOf(raw: readonly string[]): Headers {
-  const headers = new Headers()
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i]!.toLowerCase()
-    const value = raw[i + 1]!
-    const before = headers[name]
-    if (before === undefined) headers[name] = value
-    else if (typeof before === 'string') headers[name] = [before, value]
-    else before.push(value)
-  }
-  return headers
 }
 
 /** What RFC 9110 and RFC 9112 forbid and Node.js's parser lets through. */

@@ -1,13 +1,14 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { ApiRequest, ApiResponse } from '../apis/api.ts'
+import type { ReceivedRequest } from './received-request.ts'
 
 /** Answers a request. Never rejects. */
 export type Handler = (request: ApiRequest) => Promise<ApiResponse>
 
 /** What Node.js made of a request that could be read. */
 export interface RawExchange {
-  readonly request: IncomingMessage
+  readonly request: ReceivedRequest
   readonly response: ServerResponse
 }
 
@@ -28,7 +29,7 @@ class Pending {
 
 /** A property, since a map of its own costs more than all else that is done here. */
 const pending = Symbol('pending')
-type Routed = IncomingMessage & { [pending]?: Pending }
+type Routed = ReceivedRequest & { [pending]?: Pending }
 
 /**
  * Routes of Fastify, which finds the handler and does nothing else: bodies are read by whom they concern, and answers written by the
