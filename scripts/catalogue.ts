@@ -13,7 +13,9 @@ interface Folder {
 
 const root = join(import.meta.dirname, '..')
 const folders: readonly Folder[] = [
-  { path: 'src/operations/kms', list: 'operations' },
+  ...readdirSync(join(root, 'src/operations'), { withFileTypes: true })
+    .filter(entry => entry.isDirectory())
+    .map(({ name }) => ({ path: `src/operations/${name}`, list: 'operations' })),
   { path: 'src/jobs', list: 'jobs' },
   { path: 'src/cli', list: 'commands' },
   { path: 'src/hsm/profiles', list: 'profiles' },
