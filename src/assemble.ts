@@ -9,6 +9,8 @@ import type { Config, HsmConfig, MemberConfig } from './config.ts'
 import { Failure, OperatorError } from './errors.ts'
 import { connectHsm, type HsmOptions } from './hsm/connect.ts'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
+import { profileOf } from './hsm/profiles/find-profile.ts'
+import { workerCount } from './hsm/profiles/worker-count.ts'
 import { jobs } from './jobs/catalogue.ts'
 import { scheduleJobs } from './jobs/schedule.ts'
 import { SteadyClock } from './jobs/steady-clock.ts'
@@ -87,7 +89,9 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
 const descriptors = { own: 96, perWorker: 8 }
 
 function connectionsOf({ listen, hsms }: Config, log: Log): number {
-  const workers = Object.values(hsms).map(hsm => hsm.workers * Object.keys(hsm.members ?? { only: {} }).length)
+  const workers = Object.values(hsms).map(({ workers, profile, members = { only: {} } }) => {
+    return workerCount(workers, profileOf(profile)) * Object.keys(members).length
+  })
   const reserve = descriptors.own + descriptors.perWorker * workers.reduce((sum, count) => sum + count, 0)
   const maxConnections = connectionsWithin(listen.maxConnections, reserve)
   if (maxConnections < listen.maxConnections)

@@ -36,7 +36,7 @@ const hsm = z
     pinFile: z.string().optional(),
     pinVariable: z.string().optional(),
     members: z.record(name, member).optional(),
-    workers: z.int().min(1).max(64).default(2),
+    workers: z.union([z.literal('auto'), z.int().min(1).max(64)]).default('auto'),
     sessionsPerWorker: z.int().min(1).max(1024).optional(),
     maxQueuedCalls: z.int().min(1).default(1000),
     callTimeout: duration('1ms', '1h').prefault('2s'),

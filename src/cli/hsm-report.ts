@@ -1,5 +1,12 @@
 /** What doctor found out about an HSM, for people to read. */
-import { mostSessions, type Survey, type Trial } from '../hsm/doctor/findings.ts'
+import {
+  concurrentCalls,
+  type Latency,
+  mostSessions,
+  type Recommendation,
+  type Survey,
+  type Trial,
+} from '../hsm/doctor/findings.ts'
 import type { HsmReport } from '../hsm/doctor/inspect.ts'
 
 export function reportPage(name: string, report: HsmReport): string {
@@ -31,7 +38,7 @@ const ivs = {
 } as const
 
 function surveyLines(survey: Survey): [string, string | undefined][] {
-  const { gcm, longestAad, reportsCkaLocal, sessions, latency } = survey
+  const { gcm, longestAad, reportsCkaLocal, sessions, latency, recommendation } = survey
   return [
     ['IV of AES-GCM', gcm && `${ivs[gcm.iv]} (mechanism 0x${gcm.mechanism.toString(16)})`],
     ['longest AAD', gcm && `${longestAad} bytes tried`],
@@ -41,12 +48,20 @@ function surveyLines(survey: Survey): [string, string | undefined][] {
       reportsCkaLocal ? undefined : 'not true of a key that was made on the HSM, so it is not asked of any',
     ],
     ['sessions', sessions === mostSessions ? `${sessions} or more` : `${sessions}`],
-    [
-      'latency',
-      latency &&
-        `${milliseconds(latency.init)} ms to begin an operation, ${milliseconds(latency.operation)} ms to end it`,
-    ],
+    ...(latency ? latencyLines(latency) : []),
+    ['recommended', recommendation && recommended(recommendation)],
   ]
+}
+
+function latencyLines({ init, operation, speedUp }: Latency): [string, string][] {
+  return [
+    ['latency', `${milliseconds(init)} ms for C_*Init, ${milliseconds(operation)} ms for the call after it`],
+    ['concurrency', `${concurrentCalls} asynchronous calls are ${speedUp.toFixed(1)} times as fast as one by one`],
+  ]
+}
+
+function recommended({ mode, initIsRoundTrip, workers }: Recommendation): string {
+  return `mode: ${mode}, initIsRoundTrip: ${initIsRoundTrip}, ${workers} workers`
 }
 
 function oaep({ oaepHashes, trials }: Survey): string {

@@ -25,12 +25,22 @@ export interface Percentiles {
   readonly p99: number
 }
 
-/** Medians in milliseconds of the two calls that an operation takes. */
+/** Asynchronous calls at a time, of a measurement: as many as libuv's pool has threads. */
+export const concurrentCalls = 4
+
+/** Milliseconds of the two calls that an operation takes. */
 export interface Latency {
   /** C_EncryptInit or C_SignInit. */
   readonly init: number
   /** C_Encrypt or C_Sign. */
   readonly operation: number
+  /** How much faster `concurrentCalls` asynchronous calls of `operation` are than one after another: at most `concurrentCalls`. */
+  readonly speedUp: number
+}
+
+/** Flags of the profile, and a setting of the configuration, that follow from the latency. */
+export interface Recommendation extends Pick<Profile, 'mode' | 'initIsRoundTrip'> {
+  readonly workers: number
 }
 
 export interface Survey extends Capabilities {
@@ -53,4 +63,5 @@ export interface Survey extends Capabilities {
   readonly sessions: number
   /** Absent where there was no key to measure with. */
   readonly latency?: Latency | undefined
+  readonly recommendation?: Recommendation | undefined
 }

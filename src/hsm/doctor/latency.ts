@@ -1,34 +1,49 @@
-/** How long the two calls of an operation take, with keys that live in the session only. */
+/** How long the calls of an operation take, and which mode of a worker follows from it. */
 import { performance } from 'node:perf_hooks'
 import type pkcs11js from 'pkcs11js'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
+import { workerCount } from '../profiles/worker-count.ts'
 import type { Connection } from '../token/connection.ts'
+import type { Handle } from '../token/cryptoki.ts'
 import { type Gcm, sealing } from '../token/gcm.ts'
 import { macs } from '../token/mechanisms.ts'
-import { attempt } from '../token/probe.ts'
+import { attempt, inSessionOfItsOwn } from '../token/probe.ts'
 import { destroyTrialKey, generateTrialKey } from './exercises.ts'
-import type { Latency } from './findings.ts'
+import { concurrentCalls, type Latency, type Recommendation } from './findings.ts'
 
 const text = Buffer.alloc(32, 'text')
 const aad = Buffer.alloc(64, 'aad')
-/** An operation costs from microseconds to milliseconds: few enough rounds for the one, enough for a median. */
-const rounds = 9
+/** An operation costs from microseconds to milliseconds: few enough rounds for the one, enough for the other. */
+const rounds = 20
+/** Milliseconds. A C_*Init that stays in the library takes microseconds. */
+const leastRoundTrip = 0.1
 
+/** One operation in a session; the two parts of it are functions of the library. */
 interface Operation {
   init(): void
-  operate(): void
+  finish(): void
+  finishInPool(): Promise<unknown>
 }
 
 /** Of AES-GCM, or of HMAC where the token has no AES-GCM. Undefined where it has neither. */
-export async function latencyOf(connection: Connection, profile: Profile, gcm: Gcm | undefined) {
+export async function latencyOf(
+  connection: Connection,
+  profile: Profile,
+  gcm: Gcm | undefined,
+): Promise<Latency | undefined> {
   const spec = gcm === undefined ? 'HMAC_256' : 'SYMMETRIC_DEFAULT'
   const usage = gcm === undefined ? 'GENERATE_VERIFY_MAC' : 'ENCRYPT_DECRYPT'
   const { value } = await attempt(profile, async () => {
+    const { cryptoki } = connection
     const trial = await generateTrialKey(connection, spec, usage)
     try {
-      return measure(() =>
-        gcm === undefined ? signing(connection, trial.key) : encryption(connection, trial.key, gcm),
-      )
+      return await inSessions(connection, concurrentCalls, sessions => {
+        const operations = () =>
+          sessions.map(session =>
+            gcm === undefined ? signing(cryptoki, session, trial.key) : encryption(cryptoki, session, trial.key, gcm),
+          )
+        return measure(operations)
+      })
     } finally {
       destroyTrialKey(connection, trial)
     }
@@ -36,39 +51,67 @@ export async function latencyOf(connection: Connection, profile: Profile, gcm: G
   return value
 }
 
-function encryption({ cryptoki, session }: Connection, key: Buffer, gcm: Gcm): Operation {
+export function recommendationFor({ init, speedUp }: Latency, { singleProcess }: Profile): Recommendation {
+  const mode = speedUp > concurrentCalls / 2 ? 'asynchronous' : 'synchronous'
+  const initIsRoundTrip = mode === 'asynchronous' && init >= leastRoundTrip
+  return { mode, initIsRoundTrip, workers: workerCount('auto', { initIsRoundTrip, singleProcess }) }
+}
+
+type Cryptoki = Connection['cryptoki']
+
+function encryption(cryptoki: Cryptoki, session: Handle, key: Handle, gcm: Gcm): Operation {
   const { native } = cryptoki
   const drawIv = () => cryptoki.random(session, gcmIvLengths[gcm.iv])
   const { mechanism, outputLength } = sealing(gcm, text, aad, drawIv)
+  const output = Buffer.alloc(outputLength)
   return {
     init: () => native.C_EncryptInit(session, mechanism as pkcs11js.Mechanism, key),
-    operate: () => native.C_Encrypt(session, text, Buffer.alloc(outputLength)),
+    finish: () => native.C_Encrypt(session, text, output),
+    finishInPool: () => native.C_EncryptAsync(session, text, output),
   }
 }
 
-function signing({ cryptoki: { native }, session }: Connection, key: Buffer): Operation {
+function signing({ native }: Cryptoki, session: Handle, key: Handle): Operation {
   const { mechanism, bytes } = macs.HMAC_SHA_256
+  const output = Buffer.alloc(bytes)
   return {
     init: () => native.C_SignInit(session, mechanism, key),
-    operate: () => native.C_Sign(session, text, Buffer.alloc(bytes)),
+    finish: () => native.C_Sign(session, text, output),
+    finishInPool: () => native.C_SignAsync(session, text, output),
   }
 }
 
-function measure(prepare: () => Operation): Latency {
-  const inits: number[] = []
-  const operations: number[] = []
+async function inSessions<T>(
+  connection: Connection,
+  count: number,
+  use: (sessions: readonly Handle[]) => Promise<T>,
+): Promise<T> {
+  if (count === 0) return use([])
+  return inSessionOfItsOwn(connection, session =>
+    inSessions(connection, count - 1, sessions => use([session, ...sessions])),
+  )
+}
+
+/** Of each time the shortest: a machine that has other things to do makes a call longer, and never shorter. */
+async function measure(prepare: () => readonly Operation[]): Promise<Latency> {
+  const shortest = { init: Infinity, operation: Infinity, together: Infinity }
+  const time = (name: keyof typeof shortest, start: number) => {
+    shortest[name] = Math.min(shortest[name], performance.now() - start)
+  }
   for (let round = 0; round < rounds; round++) {
-    const { init, operate } = prepare()
+    const [operation] = prepare()
+    const initStart = performance.now()
+    operation!.init()
+    time('init', initStart)
     const start = performance.now()
-    init()
-    const between = performance.now()
-    operate()
-    inits.push(between - start)
-    operations.push(performance.now() - between)
+    operation!.finish()
+    time('operation', start)
+    const operations = prepare()
+    for (const { init } of operations) init()
+    const startTogether = performance.now()
+    await Promise.all(operations.map(({ finishInPool }) => finishInPool()))
+    time('together', startTogether)
   }
-  return { init: median(inits), operation: median(operations) }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!
+  const { init, operation, together } = shortest
+  return { init, operation, speedUp: (concurrentCalls * operation) / together }
 }

@@ -25,7 +25,7 @@ import {
   type TrialKey,
 } from './exercises.ts'
 import { mostSessions, type Percentiles, type Survey, type Trial } from './findings.ts'
-import { latencyOf } from './latency.ts'
+import { latencyOf, recommendationFor } from './latency.ts'
 import { tamperedBlocks, tamperedMessage, tamperedSealing } from './tampering.ts'
 
 type KeyToTry = readonly [SupportedKeySpec, KeyUsageType]
@@ -45,7 +45,8 @@ const timeForRounds = 200
 
 export async function survey(connection: Connection, profile: Profile): Promise<Survey> {
   const found = await new Surveyor(connection, profile).run()
-  return { ...found, latency: await latencyOf(connection, profile, found.gcm) }
+  const latency = await latencyOf(connection, profile, found.gcm)
+  return { ...found, latency, recommendation: latency && recommendationFor(latency, profile) }
 }
 
 class Surveyor {

@@ -16,11 +16,14 @@ export function writtenProfile(name: string, basedOn: string, survey: Survey): s
     supportsCkaSignRecover,
     reportsCkaLocal,
     lacks,
+    recommendation,
   } = survey
   const profile: Profile = {
     ...base,
     name,
     title: name,
+    mode: recommendation?.mode ?? base.mode,
+    initIsRoundTrip: recommendation?.initIsRoundTrip ?? base.initIsRoundTrip,
     sessionsPerWorker: Math.max(1, Math.min(base.sessionsPerWorker, survey.sessions)),
     ...(gcm && { gcmIv: gcm.iv, gcmMechanism: gcm.mechanism }),
     invalidCiphertextCodes: [...new Set([...base.invalidCiphertextCodes, ...survey.invalidCiphertextCodes])],

@@ -5,6 +5,7 @@ import { type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
 import { profileOf } from '../profiles/find-profile.ts'
 import { type GcmIv, gcmIvLengths, type Profile } from '../profiles/profile.ts'
+import { workerCount } from '../profiles/worker-count.ts'
 import type { Lane } from '../wire/calls.ts'
 import type { CallFailure } from '../wire/messages.ts'
 import { type WorkerOptions, workerArgument, workerEnvironment } from '../wire/worker-argument.ts'
@@ -19,8 +20,8 @@ export interface FleetOptions extends WorkerOptions {
   readonly name: string
   /** Name of a profile in profiles/, or path of a YAML file. */
   readonly profile: string
-  /** Number of worker processes; two, so that one can die. Of one that the profile wants alone, a second one is a spare. */
-  readonly workers: number
+  /** Number of worker processes: see worker-count.ts. Where only one may have the token open, a second one is a spare. */
+  readonly workers: number | 'auto'
   /** Milliseconds within which a call is answered. */
   readonly callTimeout: number
   /** Bytes of the IVs that other tokens with the same keys make, once one of them is ready: a token that makes others is not used. */
@@ -53,6 +54,8 @@ export class Fleet implements WorkerEvents, SilentWorkers {
   lacks: Lacks
   readonly #options: FleetOptions
   readonly #profile: Profile
+  /** Worker processes, with the spare. */
+  readonly #count: number
   readonly #events: FleetEvents
   readonly #workers: WorkerProcess[] = []
   /** Those that hang, for as long as a call of theirs may still be answered. */
@@ -74,12 +77,13 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#options = options
     this.#events = events
     this.#profile = profileOf(options.profile)
+    this.#count = workerCount(options.workers, this.#profile)
     this.ivLength = gcmIvLengths[this.#profile.gcmIv]
     this.lacks = { ...this.#profile.lacks, ...lacksOfAll }
     this.#processes = new Processes({
       start: () => this.#newWorker(),
       isSingle: this.#profile.singleProcess,
-      keepsSpare: options.workers > this.#active,
+      keepsSpare: this.#count > this.#active,
     })
     this.#logins = new Logins(loginFactor * options.callTimeout, {
       isStopped: () => this.#isStopped,
@@ -261,7 +265,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
 
   /** How many have the token open. */
   get #active(): number {
-    return this.#profile.singleProcess ? 1 : this.#options.workers
+    return this.#profile.singleProcess ? 1 : this.#count
   }
 
   #keepSpare(): void {

@@ -4,6 +4,7 @@ import { because, mlDsa, profile } from './profile.ts'
 export const cloudhsm = profile({
   name: 'cloudhsm',
   title: 'AWS CloudHSM',
+  mode: 'asynchronous',
   /** CKM_CLOUDHSM_AES_GCM: CKM_AES_GCM wants parameters that stay where they are until C_Encrypt, which pkcs11js does not promise. */
   gcmMechanism: 0x8000_1087,
   gcmIv: 'prepend12',

@@ -4,6 +4,7 @@ import { because, mlDsa, profile } from './profile.ts'
 export const luna7 = profile({
   name: 'luna7',
   title: 'Thales Luna 7',
+  mode: 'asynchronous',
   /** Outside FIPS mode. In it the HSM makes the IV, `append16`, which the probe finds. */
   gcmIv: 'caller',
   mayLack: {

@@ -4,6 +4,7 @@ import { because, mlDsa, profile } from './profile.ts'
 export const nshield = profile({
   name: 'nshield',
   title: 'Entrust nShield',
+  mode: 'asynchronous',
   invalidCiphertextCodes: ['CKR_FUNCTION_FAILED'],
   /** Unless CKNFAST_ASSUME_SINGLE_PROCESS is 0, a process does not see what others create. */
   singleProcess: true,

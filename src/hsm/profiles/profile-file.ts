@@ -29,6 +29,7 @@ const flags = {
   name: text,
   title: text,
   mode: z.enum(['synchronous', 'asynchronous']),
+  initIsRoundTrip: z.boolean(),
   sessionsPerWorker: z.int().min(1).max(1024),
   gcmIv: z.enum(['caller', 'writeback12', 'prepend12', 'append16']),
   gcmMechanism: z.int().min(0).max(0xffff_ffff),

@@ -28,6 +28,8 @@ export interface Profile {
   /** The product, for people. */
   readonly title: string
   readonly mode: Mode
+  /** C_*Init is a round trip to the HSM of its own, during which the main thread of a worker can start nothing else. */
+  readonly initIsRoundTrip: boolean
   /** Calls in flight of each worker in mode `asynchronous`, each in a session of its own. */
   readonly sessionsPerWorker: number
   readonly gcmIv: GcmIv
@@ -75,12 +77,9 @@ export interface Profile {
 /** PKCS#11 v2.40, CKM_AES_GCM. */
 const aesGcm = 0x1087
 
-/**
- * Those of a token that follows the standard and is behind a network. Of the two modes `asynchronous` is the safe one: on a software token it
- * costs some microseconds for each call, whereas `synchronous` allows an HSM behind a network one call at a time.
- */
+/** A network HSM that follows the standard. */
 const defaults = {
-  mode: 'asynchronous',
+  initIsRoundTrip: false,
   sessionsPerWorker: 16,
   gcmIv: 'caller',
   gcmMechanism: aesGcm,
@@ -98,9 +97,9 @@ const defaults = {
   tokenSearchAttempts: 1,
   lacks: {},
   mayLack: {},
-} as const satisfies Omit<Profile, 'name' | 'title'>
+} as const satisfies Omit<Profile, 'name' | 'title' | 'mode'>
 
-export function profile(flags: Pick<Profile, 'name' | 'title'> & Partial<Profile>): Profile {
+export function profile(flags: Pick<Profile, 'name' | 'title' | 'mode'> & Partial<Profile>): Profile {
   return Object.freeze({ ...defaults, ...flags })
 }
 

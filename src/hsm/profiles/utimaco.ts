@@ -4,6 +4,7 @@ import { because, mlDsa, profile } from './profile.ts'
 export const utimaco = profile({
   name: 'utimaco',
   title: 'Utimaco',
+  mode: 'asynchronous',
   mayLack: {
     ...because('depends on the firmware', [...mlDsa, 'ECC_NIST_EDWARDS25519', 'ECC_SECG_P256K1']),
     ...because('what may be read in plaintext depends on its settings', ['GenerateDataKeyPair', 'ECDH']),

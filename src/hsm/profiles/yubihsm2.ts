@@ -4,6 +4,7 @@ import { because, mlDsa, profile } from './profile.ts'
 export const yubihsm2 = profile({
   name: 'yubihsm2',
   title: 'YubiHSM 2',
+  mode: 'asynchronous',
   /** It has 16 for everyone; two workers share them. */
   sessionsPerWorker: 7,
   /** The User Guide does not say that it is understood; the device cannot do it. */

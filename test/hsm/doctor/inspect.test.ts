@@ -90,6 +90,36 @@ describe('inspectHsm', () => {
     })
   })
 
+  it.each([
+    ['in software', [], 'synchronous', false, 2],
+    ['behind a network', ['delay C_Encrypt 3ms'], 'asynchronous', false, 2],
+    ['whose C_*Init is a round trip', ['delay C_*Init 3ms', 'delay C_Encrypt 3ms'], 'asynchronous', true, 8],
+    [
+      'without AES-GCM, behind a network',
+      ['remove-mechanism CKM_AES_GCM', 'delay C_Sign 3ms'],
+      'asynchronous',
+      false,
+      2,
+    ],
+  ] as const)(
+    'recommends a mode and the number of workers for an HSM %s',
+    async (_what, rules, mode, initIsRoundTrip, workers) => {
+      fault.set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN', 'remove-mechanism CKM_EC_KEY_PAIR_GEN', ...rules)
+      const profile = join(softHsm.directory, 'several.yaml')
+      writeFileSync(profile, 'name: several\nbasedOn: softhsm2\nsingleProcess: false\n')
+      const { survey } = await inspectHsm({ ...faulty, profile })
+      expect(survey!.recommendation).toEqual({ mode, initIsRoundTrip, workers })
+      writeFileSync(join(softHsm.directory, 'timed.yaml'), writtenProfile('timed', profile, survey!))
+      expect(profileOf(join(softHsm.directory, 'timed.yaml'))).toMatchObject({ mode, initIsRoundTrip })
+    },
+  )
+
+  it('recommends one worker and a spare where only one process may have the token open', async () => {
+    fault.set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN', 'delay C_*Init 3ms', 'delay C_Encrypt 3ms')
+    const { survey } = await inspectHsm(faulty)
+    expect(survey!.recommendation).toEqual({ mode: 'asynchronous', initIsRoundTrip: true, workers: 2 })
+  })
+
   it('keeps nothing on the token', async () => {
     fault.set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN')
     const before = readdirSync(softHsm.directory, { recursive: true }).filter(name => String(name).endsWith('.object'))
