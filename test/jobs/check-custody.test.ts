@@ -9,17 +9,17 @@ import { Changes } from '../../src/storage/storage.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { twin } from '../hsm/token/twin.ts'
-import { type House, openHouse } from './house.ts'
+import { type Fixture, openFixture } from './fixture.ts'
 
 const minute = 60_000
 const hour = 60 * minute
 
 let faults: FaultHsm
-let house: House
+let fixture: Fixture
 let count = 0
 
 beforeAll(async () => {
-  house = await openHouse(softHsm => {
+  fixture = await openFixture(softHsm => {
     faults = new FaultHsm(softHsm.directory)
     const environment = { ...softHsm.options.environment, ...faults.environment() }
     return { library: faults.library, environment, workers: 2 }
@@ -27,29 +27,29 @@ beforeAll(async () => {
   const changes = new Changes()
   for (const purpose of ['seal', 'canary'] as const) {
     const kind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
-    const material = await createMaterial(house.hsm, kind, purpose, house.time)
+    const material = await createMaterial(fixture.hsm, kind, purpose, fixture.time)
     changes.put('systemKeys', { purpose, material, revision: 0 })
   }
-  await house.storage.commit(changes)
+  await fixture.storage.commit(changes)
 })
 beforeEach(() => {
-  house.records.length = 0
-  house.logged.length = 0
+  fixture.records.length = 0
+  fixture.logged.length = 0
 })
 afterEach(() => faults.clear())
-afterAll(() => house?.close())
+afterAll(() => fixture?.close())
 
 const material = ({ materials }: Key) => materials[0]!.id
 const byKey = (a: object, b: object) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
-const now = ({ arn }: Key) => house.storage.keys.find(arn)!
-const start = (services: Partial<JobServices> = {}) => checkCustody.start({ ...house.services, ...services })
-const alarms = () => house.logged.filter(({ event }) => event === 'custody_fault')
+const now = ({ arn }: Key) => fixture.storage.keys.find(arn)!
+const start = (services: Partial<JobServices> = {}) => checkCustody.start({ ...fixture.services, ...services })
+const alarms = () => fixture.logged.filter(({ event }) => event === 'custody_fault')
 
 type Mutable<T> = { -readonly [Member in keyof T]: T[Member] }
 
 /** The same HSM with some calls of its own. */
 function withHsm(own: Partial<Hsm>): Pick<JobServices, 'hsms'> {
-  const { hsm } = house
+  const { hsm } = fixture
   const changed = new Proxy(hsm, {
     get(_, member) {
       if (member in own) return own[member as keyof Hsm]
@@ -73,7 +73,7 @@ describe.each(kinds)('%s', (_name, kind) => {
   let other: Key
 
   beforeAll(async () => {
-    ;[key, other] = [await house.key(++count, kind), await house.key(++count, kind)]
+    ;[key, other] = [await fixture.key(++count, kind), await fixture.key(++count, kind)]
   })
 
   it.each([
@@ -82,15 +82,15 @@ describe.each(kinds)('%s', (_name, kind) => {
     ['exposed', () => faults.set(`expose ${material(key)}`), () => faults.clear()],
     [
       'duplicated',
-      () => twin('make', material(key), house.softHsm),
-      () => twin('destroy', material(key), house.softHsm),
+      () => twin('make', material(key), fixture.softHsm),
+      () => twin('destroy', material(key), fixture.softHsm),
     ],
   ] as const)('that is %s is marked and an alarm raised, until it is not any more', async (fault, harm, mend) => {
     const run = start()
     await run()
     expect(now(key).custodyFault).toBeUndefined()
     harm()
-    house.time += hour
+    fixture.time += hour
     await run()
     expect(now(key)).toMatchObject({ state: 'Enabled', custodyFault: fault })
     const marked = fault === 'swapped' ? [key, other] : [key]
@@ -100,18 +100,18 @@ describe.each(kinds)('%s', (_name, kind) => {
         .map(({ attributes, event, ...fields }) => fields)
         .sort(byKey),
     ).toEqual(told)
-    expect(house.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0, [fault]: marked.length })
-    expect(house.unhealthy).toEqual({ keys: marked.length, ownKeys: 0 })
+    expect(fixture.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0, [fault]: marked.length })
+    expect(fixture.unhealthy).toEqual({ keys: marked.length, ownKeys: 0 })
     await run()
     expect(alarms()).toHaveLength(marked.length)
 
     mend()
-    house.time += minute
+    fixture.time += minute
     await run()
     expect(now(key).custodyFault).toBeUndefined()
-    expect(house.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0 })
-    expect(house.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
-    const about = house.records.filter(({ resources }) => resources![0]!.ARN === key.arn)
+    expect(fixture.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0 })
+    expect(fixture.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
+    const about = fixture.records.filter(({ resources }) => resources![0]!.ARN === key.arn)
     const details = { keyMaterialId: material(key), hsm: 'test' }
     expect(about).toMatchObject([
       {
@@ -126,7 +126,7 @@ describe.each(kinds)('%s', (_name, kind) => {
 
 describe('custody', () => {
   it('is looked at again at once when the HSM has come back, and else every hour', async () => {
-    const key = await house.key(++count)
+    const key = await fixture.key(++count)
     let epoch = 1
     const hsms = withHsm({
       get epoch() {
@@ -136,17 +136,17 @@ describe('custody', () => {
     const run = start(hsms)
     await run()
     faults.set(`expose ${material(key)}`)
-    house.time += hour - 1
+    fixture.time += hour - 1
     await run()
     expect(now(key).custodyFault).toBeUndefined()
     epoch++
     await run()
     expect(now(key).custodyFault).toBe('exposed')
     faults.clear()
-    house.time += minute
+    fixture.time += minute
     await run()
     faults.set(`expose ${material(key)}`)
-    house.time += hour - minute
+    fixture.time += hour - minute
     await run()
     expect(now(key).custodyFault).toBe('exposed')
     await start()()
@@ -156,11 +156,11 @@ describe('custody', () => {
     const looks: string[] = []
     const inspectKey: Hsm['inspectKey'] = async ({ material }) => {
       looks.push(material)
-      house.time += 25
+      fixture.time += 25
       return {}
     }
     const run = start(withHsm({ inspectKey }))
-    const all = house.storage.keys.onHsm('test').length + 2
+    const all = fixture.storage.keys.onHsm('test').length + 2
     expect(all).toBeGreaterThan(8)
     for (let done = 4; done < all + 4; done += 4) {
       await run()
@@ -170,37 +170,37 @@ describe('custody', () => {
   })
 
   it('is lost for all keys of an HSM that was wiped; nothing is created or destroyed there', async () => {
-    const before = await house.objects()
+    const before = await fixture.objects()
     const run = start()
     await run()
     faults.set('wipe', 'count C_DestroyObject', 'count C_GenerateKey*', 'count C_CreateObject')
-    house.time += hour
+    fixture.time += hour
     await run()
-    const keys = house.storage.keys.onHsm('test')
+    const keys = fixture.storage.keys.onHsm('test')
     expect(new Set(keys.map(({ custodyFault }) => custodyFault))).toEqual(new Set(['missing']))
-    expect(house.unhealthy).toEqual({ keys: keys.length, ownKeys: 2 })
+    expect(fixture.unhealthy).toEqual({ keys: keys.length, ownKeys: 2 })
     for (const { rule, calls } of faults.counts()) if (rule !== 'wipe') expect(calls, rule).toBe(0)
     faults.clear()
-    house.time += minute
+    fixture.time += minute
     await run()
-    expect(house.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
-    expect(await house.objects()).toEqual(before)
+    expect(fixture.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
+    expect(await fixture.objects()).toEqual(before)
   })
 
   it.each(['seal', 'canary'] as const)('of the %s key is told as that of the HSM', async purpose => {
-    const { id } = house.storage.systemKeys.find('test', purpose)!.material
+    const { id } = fixture.storage.systemKeys.find('test', purpose)!.material
     const run = start()
     await run()
     faults.set(`expose ${id}`)
-    house.time += hour
+    fixture.time += hour
     await run()
     expect(alarms()).toMatchObject([{ hsm: 'test', key: purpose, material: id, fault: 'exposed' }])
-    expect(house.unhealthy).toEqual({ keys: 0, ownKeys: 1 })
-    expect(house.records).toEqual([])
+    expect(fixture.unhealthy).toEqual({ keys: 0, ownKeys: 1 })
+    expect(fixture.records).toEqual([])
   })
 
   it('is not lost by what only one look sees', async () => {
-    const key = await house.key(++count)
+    const key = await fixture.key(++count)
     let looks = 0
     const inspectKey: Hsm['inspectKey'] = async ({ material: id }) =>
       id === material(key) && ++looks === 1 ? { fault: 'swapped' } : {}
@@ -211,7 +211,7 @@ describe('custody', () => {
   })
 
   it('is not judged while the HSM cannot be reached, and is as soon as it can', async () => {
-    const key = await house.key(++count)
+    const key = await fixture.key(++count)
     const down = async () => Promise.reject(new Failure('KeyUnavailable'))
     const calls: Partial<Hsm> = { objects: down }
     const run = start(withHsm(calls))
@@ -222,7 +222,7 @@ describe('custody', () => {
     Object.assign(calls, { inspectKey: down, random: down })
     for (let i = 0; i < 5; i++) await run()
     expect(now(key).custodyFault).toBeUndefined()
-    expect(house.logged).toEqual([])
+    expect(fixture.logged).toEqual([])
     delete calls.inspectKey
     await run()
     expect(now(key).custodyFault).toBe('exposed')
@@ -231,7 +231,7 @@ describe('custody', () => {
   })
 
   it('is lost for all keys while another token answers than the one that held them', async () => {
-    const keys = [await house.key(++count), await house.key(++count)]
+    const keys = [await fixture.key(++count), await fixture.key(++count)]
     const down = async () => Promise.reject(new Failure('KeyUnavailable'))
     const calls: Partial<Mutable<Hsm>> = {}
     const run = start(withHsm(calls))
@@ -243,19 +243,19 @@ describe('custody', () => {
     calls.health = { state: 'untrusted', workers: 0, starts: 2 }
     await run()
     expect(keys.map(key => now(key).custodyFault)).toEqual(['missing', 'missing'])
-    expect(house.unhealthy.ownKeys).toBe(2)
+    expect(fixture.unhealthy.ownKeys).toBe(2)
     const told = alarms().length
     await run()
     expect(alarms()).toHaveLength(told)
     for (const name of Object.keys(calls)) delete calls[name as keyof Hsm]
-    calls.epoch = house.hsm.epoch + 1
+    calls.epoch = fixture.hsm.epoch + 1
     await run()
     expect(keys.map(key => now(key).custodyFault)).toEqual([undefined, undefined])
-    expect(house.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
+    expect(fixture.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
   })
 
   it('of a key about which the HSM does not answer is left alone for an hour after two tries', async () => {
-    const key = await house.key(++count)
+    const key = await fixture.key(++count)
     let looks = 0
     const inspectKey: Hsm['inspectKey'] = async held => {
       if (held.material !== material(key)) return {}
@@ -265,35 +265,35 @@ describe('custody', () => {
     const run = start(withHsm({ inspectKey }))
     for (let i = 0; i < 5; i++) await run()
     expect(looks).toBe(2)
-    house.time += hour
+    fixture.time += hour
     await run()
     expect(looks).toBe(3)
     expect(now(key).custodyFault).toBeUndefined()
   })
 
   it('of a key that cannot be established is said once in a round, and the others are looked at', async () => {
-    const [key, other] = [await house.key(++count), await house.key(++count)]
+    const [key, other] = [await fixture.key(++count), await fixture.key(++count)]
     const inspectKey: Hsm['inspectKey'] = async held => {
       if (held.material === material(other)) return { fault: 'exposed' }
       throw new Failure('Internal')
     }
     await start(withHsm({ inspectKey }))()
-    expect(house.logged.map(({ event }) => event)).toEqual(['key_check_inconclusive', 'custody_fault'])
+    expect(fixture.logged.map(({ event }) => event)).toEqual(['key_check_inconclusive', 'custody_fault'])
     expect([now(key).custodyFault, now(other).custodyFault]).toEqual([undefined, 'exposed'])
     await start()()
   })
 
   it('is marked on the key as it is then, and once more when that was just changed', async () => {
-    const key = await house.key(++count)
+    const key = await fixture.key(++count)
     faults.set(`expose ${material(key)}`)
-    const { outbox } = house.services
+    const { outbox } = fixture.services
     let changed = false
     const record: typeof outbox.record = async (committed, event) => {
       if (!changed) {
         changed = true
         const changes = new Changes()
         changes.put('keys', { ...now(key), state: 'Disabled' })
-        await house.storage.commit(changes)
+        await fixture.storage.commit(changes)
       }
       return outbox.record(committed, event)
     }
@@ -309,16 +309,16 @@ describe('custody', () => {
   })
 
   it('does not change a key as long as that cannot be put on record', async () => {
-    const key = await house.key(++count)
+    const key = await fixture.key(++count)
     faults.set(`expose ${material(key)}`)
-    house.journal.failing = true
+    fixture.journal.failing = true
     const run = start()
     await run()
     await run()
     expect(now(key).custodyFault).toBeUndefined()
-    expect(house.logged.map(({ event }) => event)).toEqual(['custody_fault', 'custody_check_failed'])
-    house.journal.failing = false
-    house.time += minute
+    expect(fixture.logged.map(({ event }) => event)).toEqual(['custody_fault', 'custody_check_failed'])
+    fixture.journal.failing = false
+    fixture.time += minute
     await run()
     expect(now(key).custodyFault).toBe('exposed')
     faults.clear()
@@ -326,21 +326,21 @@ describe('custody', () => {
   })
 
   it('that is lost by a swap keeps a key from being deleted, as the other one would be destroyed', async () => {
-    const due = await house.key(++count, { state: 'PendingDeletion', deletionDate: house.time })
-    const other = await house.key(++count)
+    const due = await fixture.key(++count, { state: 'PendingDeletion', deletionDate: fixture.time })
+    const other = await fixture.key(++count)
     faults.set(`swap ${material(due)} ${material(other)}`)
     const run = start()
     await run()
     expect(now(due)).toMatchObject({ state: 'PendingDeletion', custodyFault: 'swapped' })
-    await deleteKeys.start(house.services)()
+    await deleteKeys.start(fixture.services)()
     expect(now(due)).toBeDefined()
-    expect(await house.objects()).toEqual(expect.arrayContaining([material(due), material(other)]))
+    expect(await fixture.objects()).toEqual(expect.arrayContaining([material(due), material(other)]))
     faults.clear()
-    house.time += minute
+    fixture.time += minute
     await run()
-    await deleteKeys.start(house.services)()
-    expect(house.storage.keys.find(due.arn)).toBeUndefined()
-    const objects = await house.objects()
+    await deleteKeys.start(fixture.services)()
+    expect(fixture.storage.keys.find(due.arn)).toBeUndefined()
+    const objects = await fixture.objects()
     expect(objects).toContain(material(other))
     expect(objects).not.toContain(material(due))
     await run()

@@ -4,55 +4,55 @@ import { deleteKeys } from '../../src/jobs/delete-keys.ts'
 import type { Key } from '../../src/model/keys/key.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
-import { type House, openHouse } from './house.ts'
+import { type Fixture, openFixture } from './fixture.ts'
 
-let house: House
+let fixture: Fixture
 let count = 0
 const day = 86_400_000
 
 beforeAll(async () => {
-  house = await openHouse()
+  fixture = await openFixture()
 })
-afterAll(() => house?.close())
+afterAll(() => fixture?.close())
 beforeEach(() => {
-  house.records.length = 0
-  house.logged.length = 0
+  fixture.records.length = 0
+  fixture.logged.length = 0
 })
 
 const material = ({ materials }: Key) => materials[0]!.id
-const run = (services: Partial<JobServices> = {}) => deleteKeys.start({ ...house.services, ...services })()
+const run = (services: Partial<JobServices> = {}) => deleteKeys.start({ ...fixture.services, ...services })()
 
 /** A key whose date is so many milliseconds from now. */
 function pending(inMilliseconds: number): Promise<Key> {
-  return house.key(++count, { state: 'PendingDeletion', deletionDate: house.time + inMilliseconds })
+  return fixture.key(++count, { state: 'PendingDeletion', deletionDate: fixture.time + inMilliseconds })
 }
 
 async function cancel(key: Key): Promise<void> {
   const changes = new Changes()
-  changes.put('keys', { ...house.storage.keys.find(key.arn)!, state: 'Disabled', deletionDate: undefined })
-  await house.storage.commit(changes)
+  changes.put('keys', { ...fixture.storage.keys.find(key.arn)!, state: 'Disabled', deletionDate: undefined })
+  await fixture.storage.commit(changes)
 }
 
 /** The same HSM, whose objects cannot be destroyed. */
 function withoutDestruction(): Pick<JobServices, 'hsms'> {
-  const hsm = Object.create(house.hsm, {
-    name: { value: house.hsm.name },
+  const hsm = Object.create(fixture.hsm, {
+    name: { value: fixture.hsm.name },
     destroyKey: { value: async () => Promise.reject(new Failure('KeyUnavailable')) },
   })
-  return { hsms: { ...house.services.hsms, named: () => hsm } }
+  return { hsms: { ...fixture.services.hsms, named: () => hsm } }
 }
 
 describe('a key whose date has come', () => {
   it('is forgotten with its aliases, destroyed on the token, and both are on record', async () => {
     const key = await pending(0)
-    const aliases = [await house.alias('one', key), await house.alias('two', key)]
+    const aliases = [await fixture.alias('one', key), await fixture.alias('two', key)]
     await run()
-    expect(house.storage.keys.find(key.arn)).toBeUndefined()
-    expect(house.storage.keys.findByMaterial(material(key), key.region)).toBeUndefined()
-    for (const { arn } of aliases) expect(house.storage.aliases.find(arn)).toBeUndefined()
-    expect(await house.objects()).not.toContain(material(key))
-    expect(house.storage.destructions.list()).toEqual([])
-    expect(house.records).toMatchObject([
+    expect(fixture.storage.keys.find(key.arn)).toBeUndefined()
+    expect(fixture.storage.keys.findByMaterial(material(key), key.region)).toBeUndefined()
+    for (const { arn } of aliases) expect(fixture.storage.aliases.find(arn)).toBeUndefined()
+    expect(await fixture.objects()).not.toContain(material(key))
+    expect(fixture.storage.destructions.list()).toEqual([])
+    expect(fixture.records).toMatchObject([
       {
         eventType: 'AwsServiceEvent',
         eventName: 'DeleteKey',
@@ -66,65 +66,65 @@ describe('a key whose date has come', () => {
   it('stays when the clock is set to its date, for as long as that may be a mistake, and goes when it is not', async () => {
     const key = await pending(30 * day)
     await run()
-    house.ahead = 30 * day
+    fixture.ahead = 30 * day
     for (let minutes = 0; minutes < 5; minutes++) {
       await run()
-      house.time += 60_000
+      fixture.time += 60_000
     }
-    expect(house.storage.keys.find(key.arn)).toBeDefined()
-    expect(await house.objects()).toContain(material(key))
-    house.ahead = 0
+    expect(fixture.storage.keys.find(key.arn)).toBeDefined()
+    expect(await fixture.objects()).toContain(material(key))
+    fixture.ahead = 0
     await run()
     for (let hours = 0; hours < 24; hours++) {
-      house.time += 3_600_000
+      fixture.time += 3_600_000
       await run()
     }
-    expect(house.storage.keys.find(key.arn)).toBeDefined()
+    expect(fixture.storage.keys.find(key.arn)).toBeDefined()
     for (let days = 0; days < 30; days++) {
-      house.time += day
+      fixture.time += day
       await run()
     }
-    expect(house.storage.keys.find(key.arn)).toBeUndefined()
+    expect(fixture.storage.keys.find(key.arn)).toBeUndefined()
   })
 
   it('is the only kind that is deleted', async () => {
-    const kept = [await pending(1), await house.key(++count), await house.key(++count, { state: 'Disabled' })]
+    const kept = [await pending(1), await fixture.key(++count), await fixture.key(++count, { state: 'Disabled' })]
     const cancelled = await pending(0)
     await cancel(cancelled)
     await run()
     for (const key of [...kept, cancelled]) {
-      expect(house.storage.keys.find(key.arn)).toBeDefined()
-      expect(await house.objects()).toContain(material(key))
+      expect(fixture.storage.keys.find(key.arn)).toBeDefined()
+      expect(await fixture.objects()).toContain(material(key))
     }
-    expect(house.records).toEqual([])
+    expect(fixture.records).toEqual([])
   })
 
   it('stays when its deletion is cancelled at the last moment, and the others are deleted all the same', async () => {
     const [saved, deleted] = [await pending(0), await pending(0)]
-    const { outbox } = house.services
+    const { outbox } = fixture.services
     const record: typeof outbox.record = async (changes, event) => {
       if (event.resources?.[0]?.ARN === saved.arn) await cancel(saved)
       return outbox.record(changes, event)
     }
     await run({ outbox: { record, settle: () => outbox.settle() } })
-    expect(house.storage.keys.find(saved.arn)).toMatchObject({ state: 'Disabled' })
-    expect(house.storage.keys.find(deleted.arn)).toBeUndefined()
-    const objects = await house.objects()
+    expect(fixture.storage.keys.find(saved.arn)).toMatchObject({ state: 'Disabled' })
+    expect(fixture.storage.keys.find(deleted.arn)).toBeUndefined()
+    const objects = await fixture.objects()
     expect(objects).toContain(material(saved))
     expect(objects).not.toContain(material(deleted))
-    expect(house.logged).toContainEqual(expect.objectContaining({ event: 'key_deletion_failed' }))
-    expect(house.records.filter(({ resources }) => resources?.[0]?.ARN === saved.arn)).toEqual([])
+    expect(fixture.logged).toContainEqual(expect.objectContaining({ event: 'key_deletion_failed' }))
+    expect(fixture.records.filter(({ resources }) => resources?.[0]?.ARN === saved.arn)).toEqual([])
   })
 
   it('stays as long as that cannot be put on record', async () => {
     const key = await pending(0)
-    house.journal.failing = true
+    fixture.journal.failing = true
     await run()
-    expect(house.storage.keys.find(key.arn)).toBeDefined()
-    expect(await house.objects()).toContain(material(key))
-    house.journal.failing = false
+    expect(fixture.storage.keys.find(key.arn)).toBeDefined()
+    expect(await fixture.objects()).toContain(material(key))
+    fixture.journal.failing = false
     await run()
-    expect(house.storage.keys.find(key.arn)).toBeUndefined()
+    expect(fixture.storage.keys.find(key.arn)).toBeUndefined()
   })
 })
 
@@ -132,47 +132,47 @@ describe('the destruction of an object', () => {
   it('that a crash or the HSM prevented is done by a later run', async () => {
     const key = await pending(0)
     await run(withoutDestruction())
-    expect(house.storage.keys.find(key.arn)).toBeUndefined()
-    expect(await house.objects()).toContain(material(key))
-    expect(house.storage.destructions.list()).toMatchObject([{ material: material(key), keyArn: key.arn }])
-    expect(house.logged).toContainEqual(expect.objectContaining({ event: 'key_destruction_failed' }))
+    expect(fixture.storage.keys.find(key.arn)).toBeUndefined()
+    expect(await fixture.objects()).toContain(material(key))
+    expect(fixture.storage.destructions.list()).toMatchObject([{ material: material(key), keyArn: key.arn }])
+    expect(fixture.logged).toContainEqual(expect.objectContaining({ event: 'key_destruction_failed' }))
     await run()
-    expect(await house.objects()).not.toContain(material(key))
-    expect(house.storage.destructions.list()).toEqual([])
+    expect(await fixture.objects()).not.toContain(material(key))
+    expect(fixture.storage.destructions.list()).toEqual([])
   })
 
   it('that was done just before a crash is a success', async () => {
     const key = await pending(0)
     await run(withoutDestruction())
-    await house.hsm.destroyKey(material(key))
+    await fixture.hsm.destroyKey(material(key))
     await run()
-    expect(house.storage.destructions.list()).toEqual([])
+    expect(fixture.storage.destructions.list()).toEqual([])
   })
 
   it('that cannot be put on record is done again by a later run, and the others go on', async () => {
     const [unrecorded, other] = [await pending(0), await pending(0)]
-    const { outbox } = house.services
+    const { outbox } = fixture.services
     const record: typeof outbox.record = async (changes, event) => {
       const isRefused = event.eventName === 'DestroyKeyMaterial' && event.resources?.[0]?.ARN === unrecorded.arn
       if (isRefused) throw new Failure('Internal')
       return outbox.record(changes, event)
     }
     await run({ outbox: { record, settle: () => outbox.settle() } })
-    expect(house.storage.destructions.list()).toMatchObject([{ material: material(unrecorded) }])
-    expect(await house.objects()).not.toContain(material(other))
+    expect(fixture.storage.destructions.list()).toMatchObject([{ material: material(unrecorded) }])
+    expect(await fixture.objects()).not.toContain(material(other))
     await run()
-    expect(house.storage.destructions.list()).toEqual([])
-    expect(house.records.filter(({ eventName }) => eventName === 'DestroyKeyMaterial')).toHaveLength(2)
+    expect(fixture.storage.destructions.list()).toEqual([])
+    expect(fixture.records.filter(({ eventName }) => eventName === 'DestroyKeyMaterial')).toHaveLength(2)
   })
 
   it('waits while its HSM is not configured, and the others go on', async () => {
     const elsewhere = await pending(0)
     const changes = new Changes()
     changes.put('keys', { ...elsewhere, materials: [{ ...elsewhere.materials[0]!, hsm: 'unplugged' }] })
-    await house.storage.commit(changes)
+    await fixture.storage.commit(changes)
     const here = await pending(0)
     await run()
-    expect(house.storage.destructions.list()).toMatchObject([{ hsm: 'unplugged' }])
-    expect(await house.objects()).not.toContain(material(here))
+    expect(fixture.storage.destructions.list()).toMatchObject([{ hsm: 'unplugged' }])
+    expect(await fixture.objects()).not.toContain(material(here))
   })
 })

@@ -4,18 +4,18 @@ import type { AccessKey } from '../../src/model/identities/caller.ts'
 import type { Hsm, Services } from '../../src/services.ts'
 import { sealSecret, unsealSecret } from '../../src/vault/access-key-secrets.ts'
 import { createSystemKeys } from '../../src/vault/system-keys.ts'
-import { type House, openHouse } from '../jobs/house.ts'
+import { type Fixture, openFixture } from '../jobs/fixture.ts'
 import { anAccessKey, aPrincipal } from '../storage/records.ts'
 
 type Vault = Pick<Services, 'storage' | 'hsms'>
 
-let first: House
-let second: House
+let first: Fixture
+let second: Fixture
 let vault: Vault
 
 beforeAll(async () => {
-  first = await openHouse(() => ({ name: 'first' }))
-  second = await openHouse(() => ({ name: 'second' }))
+  first = await openFixture(() => ({ name: 'first' }))
+  second = await openFixture(() => ({ name: 'second' }))
   vault = { storage: first.storage, hsms: hsmsOf(first.hsm, second.hsm) }
   for (const { hsm } of [first, second]) await createSystemKeys(hsm, { ...first.services, clock: () => 0 }, {})
 })

@@ -2,53 +2,53 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemKeyPurposes } from '../../src/model/keys/key.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { checkCanary, createSystemKeys, missingSystemKeys } from '../../src/vault/system-keys.ts'
-import { type House, openHouse } from '../jobs/house.ts'
+import { type Fixture, openFixture } from '../jobs/fixture.ts'
 
-let house: House
+let fixture: Fixture
 
 beforeAll(async () => {
-  house = await openHouse()
+  fixture = await openFixture()
 })
-afterAll(() => house?.close())
+afterAll(() => fixture?.close())
 
-const create = () => createSystemKeys(house.hsm, { ...house.services, clock: () => 1000 }, { command: 'test' })
+const create = () => createSystemKeys(fixture.hsm, { ...fixture.services, clock: () => 1000 }, { command: 'test' })
 const materialOf = (purpose: (typeof systemKeyPurposes)[number]) =>
-  house.storage.systemKeys.find(house.hsm.name, purpose)!.material
+  fixture.storage.systemKeys.find(fixture.hsm.name, purpose)!.material
 
 describe("the gateway's own keys", () => {
   it('are missing on a new HSM, which no canary can vouch for', async () => {
-    expect(missingSystemKeys(house.hsm.name, house.storage)).toEqual(systemKeyPurposes)
-    await expect(checkCanary(house.hsm.name, house.services)).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    expect(missingSystemKeys(fixture.hsm.name, fixture.storage)).toEqual(systemKeyPurposes)
+    await expect(checkCanary(fixture.hsm.name, fixture.services)).rejects.toMatchObject({ code: 'KeyUnavailable' })
   })
 
   it('are created on the HSM, each with its record, and once only', async () => {
     await create()
     const ids = systemKeyPurposes.map(purpose => materialOf(purpose).id)
-    expect((await house.objects()).sort()).toEqual([...ids].sort())
-    expect(missingSystemKeys(house.hsm.name, house.storage)).toEqual([])
+    expect((await fixture.objects()).sort()).toEqual([...ids].sort())
+    expect(missingSystemKeys(fixture.hsm.name, fixture.storage)).toEqual([])
     const details = systemKeyPurposes.map((purpose, index) => ({ purpose, keyMaterialId: ids[index], command: 'test' }))
-    expect(house.records).toMatchObject(
+    expect(fixture.records).toMatchObject(
       details.map(additionalEventData => ({ eventName: 'CreateSystemKey', additionalEventData })),
     )
 
     await create()
     expect(systemKeyPurposes.map(purpose => materialOf(purpose).id)).toEqual(ids)
-    expect(house.records).toHaveLength(ids.length)
+    expect(fixture.records).toHaveLength(ids.length)
   })
 
   it('are created one without the other, where only one is missing', async () => {
     const seal = materialOf('seal')
     const changes = new Changes()
-    changes.remove('systemKeys', house.storage.systemKeys.find(house.hsm.name, 'canary')!)
-    await house.storage.commit(changes)
+    changes.remove('systemKeys', fixture.storage.systemKeys.find(fixture.hsm.name, 'canary')!)
+    await fixture.storage.commit(changes)
     await create()
     expect(materialOf('seal')).toEqual(seal)
-    expect(missingSystemKeys(house.hsm.name, house.storage)).toEqual([])
+    expect(missingSystemKeys(fixture.hsm.name, fixture.storage)).toEqual([])
   })
 
   it('show that the HSM works, until the canary key is gone from it', async () => {
-    await checkCanary(house.hsm.name, house.services)
-    await house.hsm.destroyKey(materialOf('canary').id)
-    await expect(checkCanary(house.hsm.name, house.services)).rejects.toThrow()
+    await checkCanary(fixture.hsm.name, fixture.services)
+    await fixture.hsm.destroyKey(materialOf('canary').id)
+    await expect(checkCanary(fixture.hsm.name, fixture.services)).rejects.toThrow()
   })
 })

@@ -1,5 +1,4 @@
-/** What jobs are given: storage in memory, a real token, a clock that stands still, and ears for what they say. */
-
+/** What jobs are given in tests: storage in memory, a SoftHSM token, clocks that tests set, and recorders of what jobs report. */
 import { createAudit } from '../../src/audit/audit.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
 import { Failure } from '../../src/errors.ts'
@@ -18,7 +17,7 @@ import { createSoftHsm, type SoftHsm } from '../hsm/softhsm.ts'
 import { openHere } from '../storage/open.ts'
 import { aKey, anAlias } from '../storage/records.ts'
 
-export interface House {
+export interface Fixture {
   readonly services: JobServices
   readonly storage: Storage
   readonly softHsm: SoftHsm
@@ -46,13 +45,13 @@ export interface House {
   close(): Promise<void>
 }
 
-export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOptions> = () => ({})): Promise<House> {
+export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOptions> = () => ({})): Promise<Fixture> {
   const softHsm = await createSoftHsm()
   const hsm = await connectHsm({ ...softHsm.options, workers: 1, ...options(softHsm) })
   const storage = await openHere(sqlite(':memory:', { create: true }))
   const records: AuditRecord[] = []
-  const logged: House['logged'] = []
-  const orphans: House['orphans'] = new Map()
+  const logged: Fixture['logged'] = []
+  const orphans: Fixture['orphans'] = new Map()
   const log = (fields: LogFields) => void logged.push({ ...fields })
   const append = async (record: AuditRecord) => void records.push(record)
   const journal = {
@@ -70,8 +69,8 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
     throw new Error(`no HSM ${name}`)
   }
   const hsms: Hsms = { all: [hsm], named, ofRegion: () => hsm, for: () => hsms }
-  const clock = () => house.time + house.ahead
-  const elapsed = () => house.time
+  const clock = () => fixture.time + fixture.ahead
+  const elapsed = () => fixture.time
   const steadyClock = new SteadyClock(
     {
       storage,
@@ -83,7 +82,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
     },
     86_400_000,
   )
-  const house: House = {
+  const fixture: Fixture = {
     services: {
       storage,
       hsms,
@@ -95,13 +94,13 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
         clockTrusted() {},
         orphans: (name, count) => void orphans.set(name, count),
         custodyFaults(_name, counts) {
-          house.faults = counts
+          fixture.faults = counts
         },
       },
       health: {
         clock() {},
         custody(_name, faults) {
-          house.unhealthy = faults
+          fixture.unhealthy = faults
         },
       },
       log: { error: log, warn: log, info: log },
@@ -119,7 +118,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
     ahead: 0,
     async key(number, changes = {}) {
       const key = aKey(number, changes)
-      const material = await createMaterial(hsm, key, key.arn, house.time)
+      const material = await createMaterial(hsm, key, key.arn, fixture.time)
       await commit(storage, 'keys', { ...key, materials: [material], ...changes })
       return storage.keys.find(key.arn)!
     },
@@ -137,7 +136,7 @@ export async function openHouse(options: (softHsm: SoftHsm) => Partial<HsmOption
   }
   // Of an installation that has no keys yet, so that it is trusted from here on.
   await steadyClock.now()
-  return house
+  return fixture
 }
 
 async function commit(storage: Storage, ...[noun, record]: ['keys', Key] | ['aliases', Alias]): Promise<void> {

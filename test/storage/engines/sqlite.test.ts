@@ -17,18 +17,18 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { CompiledQuery, type Driver, Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { OperatorError } from '../../src/errors.ts'
-import type { Engine } from '../../src/storage/engines/engine.ts'
-import { sqlite } from '../../src/storage/engines/sqlite.ts'
-import { Changes, type Storage } from '../../src/storage/storage.ts'
-import { storageContract } from '../contracts/storage.ts'
-import { openFile, openHere } from './open.ts'
-import { account, aKey, aMaterial, anAlias, region } from './records.ts'
-import { canMount, onSmallDisk } from './small-disk.ts'
+import { OperatorError } from '../../../src/errors.ts'
+import type { Engine } from '../../../src/storage/engines/engine.ts'
+import { sqlite } from '../../../src/storage/engines/sqlite.ts'
+import { Changes, type Storage } from '../../../src/storage/storage.ts'
+import { storageContract } from '../../contracts/storage.ts'
+import { expectOnly, putKeys, query } from '../database-files.ts'
+import { openFile, openHere } from '../open.ts'
+import { account, aKey, region } from '../records.ts'
+import { canMount, onSmallDisk } from '../small-disk.ts'
 
 function inDirectory(open: (path: string) => Promise<Storage>) {
   const directory = mkdtempSync(join(tmpdir(), 'storage-'))
@@ -257,110 +257,6 @@ describe('a SQLite file', () => {
     await again.close()
   })
 
-  it('is not opened when a newer version has written it', async () => {
-    const path = join(directory, 'newer.db')
-    await (await openFile(path, { create: true })).close()
-    query(path, 'insert into strongroom_migrations (number) values (999)')
-    const opened = openFile(path, { create: true })
-    await expect(opened).rejects.toBeInstanceOf(OperatorError)
-    await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 7): upgrade',
-    )
-  })
-
-  it('of the first version is brought up to date, and keeps what is in it', async () => {
-    const path = join(directory, 'first-version.db')
-    const storage = await openFile(path, { create: true })
-    await putKeys(storage, 1, 2)
-    await storage.close()
-    query(path, 'alter table key_materials drop column public_key')
-    for (const table of ['key_materials', 'system_keys']) query(path, `alter table ${table} drop column check_value`)
-    query(path, 'alter table keys drop column custody_fault')
-    for (const table of ['outbox', 'clock']) query(path, `drop table ${table}`)
-    addChanges(path)
-    query(path, 'delete from strongroom_migrations where number > 1')
-    const again = await openFile(path, { create: true })
-    await expectOnly(again, [1, 2])
-    const key = again.keys.find(aKey(1).arn)!
-    const changes = new Changes()
-    changes.put('keys', { ...key, materials: [{ ...key.materials[0]!, publicKey: new Uint8Array([1, 2]) }] })
-    await again.commit(changes)
-    await again.close()
-    expect(query(path, 'select public_key from key_materials order by key_arn')).toEqual([
-      { public_key: new Uint8Array([1, 2]) },
-      { public_key: null },
-    ])
-  })
-
-  it('that logged every change is opened without that log, and keeps what is in it', async () => {
-    const path = join(directory, 'sixth-version.db')
-    const storage = await openFile(path, { create: true })
-    await putKeys(storage, 1, 2)
-    const held = { eventId: 'event', position: '1', record: '{}' }
-    const changes = new Changes()
-    changes.put('aliases', anAlias('one', aKey(1)))
-    await storage.commit(changes, held)
-    await storage.close()
-    addChanges(path)
-    query(path, 'delete from strongroom_migrations where number > 6')
-    const again = await openFile(path)
-    await expectOnly(again, [1, 2])
-    expect(await again.outbox.list()).toEqual([held])
-    await again.check()
-    await putKeys(again, 3)
-    await again.close()
-    const tables = query(path, "select name from sqlite_master where type = 'table'").map(({ name }) => name)
-    expect(tables).not.toContain('changes')
-    expect(tables).not.toContain('sequences')
-    await (await openFile(path)).close()
-  })
-
-  it.each([
-    ['eusc-de-east-1', 'aws-eusc'],
-    ['us-iso-east-1', 'aws-iso'],
-    ['us-isob-west-1', 'aws-iso-b'],
-    ['eu-isoe-west-1', 'aws-iso-e'],
-    ['us-isof-south-1', 'aws-iso-f'],
-    ['eu-central-1', 'aws'],
-  ])('that took %s for a region of the partition aws gets ARNs of %s', async (region, partition) => {
-    const path = join(directory, `${region}.db`)
-    const storage = await openFile(path, { create: true })
-    const policy = `{"Statement":[{"Principal":{"AWS":["arn:aws:iam::${account}:root","${account}"]}}]}`
-    const key = aKey(1, { region, policy })
-    const destroyed = { material: aMaterial(2).id, hsm: 'main', keyArn: aKey(2, { region }).arn, revision: 0 }
-    const changes = new Changes()
-    changes.put('keys', key)
-    changes.put('aliases', anAlias('one', key))
-    changes.put('destructions', destroyed)
-    await storage.commit(changes)
-    await storage.close()
-    query(path, 'delete from strongroom_migrations where number > 4')
-    query(path, 'drop table clock')
-    addChanges(path)
-    const again = await openFile(path)
-    const right = (arn: string) => arn.replace('arn:aws:', `arn:${partition}:`)
-    expect(again.keys.find(right(key.arn))).toMatchObject({
-      ...key,
-      arn: right(key.arn),
-      policy: right(policy),
-      revision: 1,
-    })
-    expect(again.aliases.ofKey(right(key.arn))).toMatchObject([{ arn: right(anAlias('one', key).arn) }])
-    await again.close()
-    expect(query(path, 'select key_arn from destructions')).toEqual([{ key_arn: right(destroyed.keyArn) }])
-  })
-
-  it('is not opened when it belongs to another application, and stays as it was', async () => {
-    const path = join(directory, 'foreign.db')
-    query(path, 'create table customers (id integer primary key)')
-    const before = readFileSync(path)
-    await expect(openFile(path, { create: true })).rejects.toThrow(
-      new OperatorError(`storage ${path} is the database of another application: set storage.file to another path`),
-    )
-    expect(query(path, 'select name from sqlite_master')).toEqual([{ name: 'customers' }])
-    expect(before.length).toBe(statSync(path).size)
-  })
-
   it.each([
     ['text', () => Buffer.from('accounts: []\n'.repeat(1000)), 'is not a SQLite database'],
     ['a database whose pages are overwritten', damaged, 'is damaged: restore it from a backup'],
@@ -387,7 +283,7 @@ describe('a SQLite file', () => {
       writeFileSync(path, whole)
       damage()
       try {
-        await (await openFile(path)).close()
+        await (await openHere(sqlite(path))).close()
       } catch (error) {
         expect(error, name).toBeInstanceOf(OperatorError)
         expect((error as Error).message, name).toMatch(
@@ -432,12 +328,6 @@ describe('a SQLite file', () => {
   })
 })
 
-async function putKeys(storage: Storage, ...numbers: number[]): Promise<void> {
-  const changes = new Changes()
-  for (const number of numbers) changes.put('keys', aKey(number, { policy: 'p'.repeat(2000) }))
-  await storage.commit(changes)
-}
-
 /** Commits two keys at a time until that fails; returns the numbers of those that are in. */
 async function fillUp(storage: Storage): Promise<number[]> {
   const committed: number[] = []
@@ -454,14 +344,8 @@ async function fillUp(storage: Storage): Promise<number[]> {
   throw new Error('the disk never filled up')
 }
 
-async function expectOnly(storage: Storage, numbers: readonly number[]): Promise<void> {
-  const keys = await storage.keys.list({ account, region, limit: 2000 })
-  expect(keys.map(key => key.arn)).toEqual(numbers.map(number => aKey(number).arn))
-  expect(storage.keys.materialsOn('main').size).toBe(numbers.length)
-}
-
 function startCommitting(path: string) {
-  const script = join(import.meta.dirname, 'commit-until-killed.ts')
+  const script = join(import.meta.dirname, '../commit-until-killed.ts')
   const child = spawn(process.execPath, [script, path], { stdio: ['ignore', 'pipe', 'inherit'] })
   return { process: child, lines: createInterface(child.stdout), ended: once(child, 'close') }
 }
@@ -485,23 +369,6 @@ function controlled(engine: Engine): { engine: Engine; run(statement: string): P
       await connection.executeQuery(CompiledQuery.raw(statement), {})
     },
   }
-}
-
-/** The tables that the first six versions had for changes, which the seventh dropped. */
-function addChanges(path: string): void {
-  query(path, 'drop table write_check')
-  query(path, 'create table changes (sequence bigint primary key, event_id text, noun text, record_key text)')
-  query(path, 'create table sequences (name text primary key, value bigint)')
-  query(path, "insert into changes values (1, 'event', 'keys', 'arn')")
-  query(path, "insert into sequences values ('changes', 1)")
-}
-
-function query(path: string, statement: string): Record<string, unknown>[] {
-  using database = new DatabaseSync(path)
-  return database
-    .prepare(statement)
-    .all()
-    .map(row => ({ ...row }))
 }
 
 /** A database that was written by a storage, of which everything after the first page is noise. */

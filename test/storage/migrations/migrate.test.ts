@@ -1,0 +1,130 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { OperatorError } from '../../../src/errors.ts'
+import { Changes } from '../../../src/storage/storage.ts'
+import { expectOnly, putKeys, query } from '../database-files.ts'
+import { openFile } from '../open.ts'
+import { account, aKey, aMaterial, anAlias } from '../records.ts'
+
+describe('a database', () => {
+  let directory: string
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'migrate-'))
+  })
+  afterAll(() => rmSync(directory, { recursive: true }))
+
+  it('is not opened when a newer version has written it', async () => {
+    const path = join(directory, 'newer.db')
+    await (await openFile(path, { create: true })).close()
+    query(path, 'insert into strongroom_migrations (number) values (999)')
+    const opened = openFile(path, { create: true })
+    await expect(opened).rejects.toBeInstanceOf(OperatorError)
+    await expect(opened).rejects.toThrow(
+      'was written by a newer version of Strongroom (schema 999, this version supports 7): upgrade',
+    )
+  })
+
+  it('of the first version is brought up to date, and keeps what is in it', async () => {
+    const path = join(directory, 'first-version.db')
+    const storage = await openFile(path, { create: true })
+    await putKeys(storage, 1, 2)
+    await storage.close()
+    query(path, 'alter table key_materials drop column public_key')
+    for (const table of ['key_materials', 'system_keys']) query(path, `alter table ${table} drop column check_value`)
+    query(path, 'alter table keys drop column custody_fault')
+    for (const table of ['outbox', 'clock']) query(path, `drop table ${table}`)
+    addChanges(path)
+    query(path, 'delete from strongroom_migrations where number > 1')
+    const again = await openFile(path, { create: true })
+    await expectOnly(again, [1, 2])
+    const key = again.keys.find(aKey(1).arn)!
+    const changes = new Changes()
+    changes.put('keys', { ...key, materials: [{ ...key.materials[0]!, publicKey: new Uint8Array([1, 2]) }] })
+    await again.commit(changes)
+    await again.close()
+    expect(query(path, 'select public_key from key_materials order by key_arn')).toEqual([
+      { public_key: new Uint8Array([1, 2]) },
+      { public_key: null },
+    ])
+  })
+
+  it('that logged every change is opened without that log, and keeps what is in it', async () => {
+    const path = join(directory, 'sixth-version.db')
+    const storage = await openFile(path, { create: true })
+    await putKeys(storage, 1, 2)
+    const held = { eventId: 'event', position: '1', record: '{}' }
+    const changes = new Changes()
+    changes.put('aliases', anAlias('one', aKey(1)))
+    await storage.commit(changes, held)
+    await storage.close()
+    addChanges(path)
+    query(path, 'delete from strongroom_migrations where number > 6')
+    const again = await openFile(path)
+    await expectOnly(again, [1, 2])
+    expect(await again.outbox.list()).toEqual([held])
+    await again.check()
+    await putKeys(again, 3)
+    await again.close()
+    const tables = query(path, "select name from sqlite_master where type = 'table'").map(({ name }) => name)
+    expect(tables).not.toContain('changes')
+    expect(tables).not.toContain('sequences')
+    await (await openFile(path)).close()
+  })
+
+  it.each([
+    ['eusc-de-east-1', 'aws-eusc'],
+    ['us-iso-east-1', 'aws-iso'],
+    ['us-isob-west-1', 'aws-iso-b'],
+    ['eu-isoe-west-1', 'aws-iso-e'],
+    ['us-isof-south-1', 'aws-iso-f'],
+    ['eu-central-1', 'aws'],
+  ])('that took %s for a region of the partition aws gets ARNs of %s', async (region, partition) => {
+    const path = join(directory, `${region}.db`)
+    const storage = await openFile(path, { create: true })
+    const policy = `{"Statement":[{"Principal":{"AWS":["arn:aws:iam::${account}:root","${account}"]}}]}`
+    const key = aKey(1, { region, policy })
+    const destroyed = { material: aMaterial(2).id, hsm: 'main', keyArn: aKey(2, { region }).arn, revision: 0 }
+    const changes = new Changes()
+    changes.put('keys', key)
+    changes.put('aliases', anAlias('one', key))
+    changes.put('destructions', destroyed)
+    await storage.commit(changes)
+    await storage.close()
+    query(path, 'delete from strongroom_migrations where number > 4')
+    query(path, 'drop table clock')
+    addChanges(path)
+    const again = await openFile(path)
+    const right = (arn: string) => arn.replace('arn:aws:', `arn:${partition}:`)
+    expect(again.keys.find(right(key.arn))).toMatchObject({
+      ...key,
+      arn: right(key.arn),
+      policy: right(policy),
+      revision: 1,
+    })
+    expect(again.aliases.ofKey(right(key.arn))).toMatchObject([{ arn: right(anAlias('one', key).arn) }])
+    await again.close()
+    expect(query(path, 'select key_arn from destructions')).toEqual([{ key_arn: right(destroyed.keyArn) }])
+  })
+
+  it('is not opened when it belongs to another application, and stays as it was', async () => {
+    const path = join(directory, 'foreign.db')
+    query(path, 'create table customers (id integer primary key)')
+    const before = readFileSync(path)
+    await expect(openFile(path, { create: true })).rejects.toThrow(
+      new OperatorError(`storage ${path} is the database of another application: set storage.file to another path`),
+    )
+    expect(query(path, 'select name from sqlite_master')).toEqual([{ name: 'customers' }])
+    expect(before.length).toBe(statSync(path).size)
+  })
+})
+
+/** The tables that the first six versions had for changes, which the seventh dropped. */
+function addChanges(path: string): void {
+  query(path, 'drop table write_check')
+  query(path, 'create table changes (sequence bigint primary key, event_id text, noun text, record_key text)')
+  query(path, 'create table sequences (name text primary key, value bigint)')
+  query(path, "insert into changes values (1, 'event', 'keys', 'arn')")
+  query(path, "insert into sequences values ('changes', 1)")
+}
