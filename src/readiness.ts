@@ -25,7 +25,7 @@ interface Probed {
  * Keys that are not in custody show; only those of the gateway itself keep it from serving everyone.
  */
 export function createReadiness({ storage, audit, hsms }: Probed, elapsed: () => number): ReadinessProbe {
-  const custody = new Map(hsms.all.map(({ name }) => [name, { keys: 0, ownKeys: 0 }]))
+  const custody = new Map(hsms.all.map(({ name }) => [name, { keys: 0, systemKeys: 0 }]))
   let answer: Promise<Readiness> | undefined
   let validUntil = 0
   let isClockTrusted = true
@@ -60,12 +60,12 @@ async function probe({ storage, audit, hsms }: Probed, custody: Custody): Promis
   const outcomes = await Promise.allSettled(checks.map(([, check]) => check))
   const parts = [
     ...checks.map(([part], i) => [part, outcomes[i]?.status === 'fulfilled'] as const),
-    ...[...custody].map(([hsm, { keys, ownKeys }]) => [`custody/${hsm}`, keys + ownKeys === 0] as const),
+    ...[...custody].map(([hsm, { keys, systemKeys }]) => [`custody/${hsm}`, keys + systemKeys === 0] as const),
   ]
   return {
     ready:
       outcomes.every(({ status }) => status === 'fulfilled') &&
-      [...custody.values()].every(({ ownKeys }) => ownKeys === 0),
+      [...custody.values()].every(({ systemKeys }) => systemKeys === 0),
     parts: Object.fromEntries(parts.map(([part, isOk]) => [part, isOk ? 'ok' : 'failing'] as const)),
   }
 }

@@ -67,7 +67,7 @@ export interface JobMetrics {
 export interface Health {
   clock(trusted: boolean): void
   /** How many keys of callers, and of the gateway itself, are not in custody on an HSM. */
-  custody(hsm: string, faults: { readonly keys: number; readonly ownKeys: number }): void
+  custody(hsm: string, faults: { readonly keys: number; readonly systemKeys: number }): void
 }
 
 /** The HSMs of the configuration. */

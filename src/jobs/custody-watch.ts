@@ -220,7 +220,7 @@ export class CustodyWatch {
     const counts = faults.map(fault => [fault, found.filter(other => other === fault).length] as const)
     metrics.custodyFaults(this.#hsm.name, Object.fromEntries(counts))
     const own = systemKeyPurposes.filter(purpose => this.#faults.has(purpose)).length
-    health.custody(this.#hsm.name, { keys: found.length - own, ownKeys: own })
+    health.custody(this.#hsm.name, { keys: found.length - own, systemKeys: own })
   }
 }
 

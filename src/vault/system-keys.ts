@@ -1,4 +1,4 @@
-/** The gateway's own keys: on each HSM one that seals the secrets of access keys, and one that shows that the HSM works. */
+/** System keys, the gateway's own: on each HSM one that seals the secrets of access keys, and one that shows that the HSM works. */
 import { Failure } from '../errors.ts'
 import { type KeyMaterial, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
 import type { Hsm, Services } from '../services.ts'

@@ -101,7 +101,7 @@ describe.each(kinds)('%s', (_name, kind) => {
         .sort(byKey),
     ).toEqual(told)
     expect(fixture.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0, [fault]: marked.length })
-    expect(fixture.unhealthy).toEqual({ keys: marked.length, ownKeys: 0 })
+    expect(fixture.unhealthy).toEqual({ keys: marked.length, systemKeys: 0 })
     await run()
     expect(alarms()).toHaveLength(marked.length)
 
@@ -110,7 +110,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     await run()
     expect(now(key).custodyFault).toBeUndefined()
     expect(fixture.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0 })
-    expect(fixture.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
+    expect(fixture.unhealthy).toEqual({ keys: 0, systemKeys: 0 })
     const about = fixture.records.filter(({ resources }) => resources![0]!.ARN === key.arn)
     const details = { keyMaterialId: material(key), hsm: 'test' }
     expect(about).toMatchObject([
@@ -178,12 +178,12 @@ describe('custody', () => {
     await run()
     const keys = fixture.storage.keys.onHsm('test')
     expect(new Set(keys.map(({ custodyFault }) => custodyFault))).toEqual(new Set(['missing']))
-    expect(fixture.unhealthy).toEqual({ keys: keys.length, ownKeys: 2 })
+    expect(fixture.unhealthy).toEqual({ keys: keys.length, systemKeys: 2 })
     for (const { rule, calls } of faults.counts()) if (rule !== 'wipe') expect(calls, rule).toBe(0)
     faults.clear()
     fixture.time += minute
     await run()
-    expect(fixture.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
+    expect(fixture.unhealthy).toEqual({ keys: 0, systemKeys: 0 })
     expect(await fixture.objects()).toEqual(before)
   })
 
@@ -195,7 +195,7 @@ describe('custody', () => {
     fixture.time += hour
     await run()
     expect(alarms()).toMatchObject([{ hsm: 'test', key: purpose, material: id, fault: 'exposed' }])
-    expect(fixture.unhealthy).toEqual({ keys: 0, ownKeys: 1 })
+    expect(fixture.unhealthy).toEqual({ keys: 0, systemKeys: 1 })
     expect(fixture.records).toEqual([])
   })
 
@@ -243,7 +243,7 @@ describe('custody', () => {
     calls.health = { state: 'untrusted', workers: 0, starts: 2 }
     await run()
     expect(keys.map(key => now(key).custodyFault)).toEqual(['missing', 'missing'])
-    expect(fixture.unhealthy.ownKeys).toBe(2)
+    expect(fixture.unhealthy.systemKeys).toBe(2)
     const told = alarms().length
     await run()
     expect(alarms()).toHaveLength(told)
@@ -251,7 +251,7 @@ describe('custody', () => {
     calls.epoch = fixture.hsm.epoch + 1
     await run()
     expect(keys.map(key => now(key).custodyFault)).toEqual([undefined, undefined])
-    expect(fixture.unhealthy).toEqual({ keys: 0, ownKeys: 0 })
+    expect(fixture.unhealthy).toEqual({ keys: 0, systemKeys: 0 })
   })
 
   it('of a key about which the HSM does not answer is left alone for an hour after two tries', async () => {

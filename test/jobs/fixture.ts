@@ -32,7 +32,7 @@ export interface Fixture {
   /** Keys not in custody that were last told to the metrics: how many of each fault. */
   faults: Readonly<Record<string, number>>
   /** The same, as told to readiness. */
-  unhealthy: { readonly keys: number; readonly ownKeys: number }
+  unhealthy: { readonly keys: number; readonly systemKeys: number }
   /** Of the monotonic clock, */
   time: number
   /** and by how much the machine's clock is ahead of it. */
@@ -113,7 +113,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
     logged,
     orphans,
     faults: {},
-    unhealthy: { keys: 0, ownKeys: 0 },
+    unhealthy: { keys: 0, systemKeys: 0 },
     time: 1_700_000_000_000,
     ahead: 0,
     async key(number, changes = {}) {

@@ -15,7 +15,7 @@ const create = () => createSystemKeys(fixture.hsm, { ...fixture.services, clock:
 const materialOf = (purpose: (typeof systemKeyPurposes)[number]) =>
   fixture.storage.systemKeys.find(fixture.hsm.name, purpose)!.material
 
-describe("the gateway's own keys", () => {
+describe('the system keys of an HSM', () => {
   it('are missing on a new HSM, which no canary can vouch for', async () => {
     expect(missingSystemKeys(fixture.hsm.name, fixture.storage)).toEqual(systemKeyPurposes)
     await expect(checkCanary(fixture.hsm.name, fixture.services)).rejects.toMatchObject({ code: 'KeyUnavailable' })
