@@ -74,24 +74,24 @@ function reasons({ title, lacks, mayLack }: Profile): string[] {
 
 function page(): string {
   const pairs = shown.map(profile => doubt(profile, 'GenerateDataKeyPair') ?? 'yes')
-  const heading = ['key spec', 'usage', 'algorithm', 'bytes of the message', ...shown.map(({ title }) => title)]
+  const heading = ['key spec', 'usage', 'algorithm', 'message bytes', ...shown.map(({ title }) => title)]
   const line = (cells: readonly unknown[]) => `|${cells.map(() => '---').join('|')}|`
   return `<!-- Written by scripts/algorithms.ts from the tables of the code: npm run catalogue. -->
 # Algorithms
 
 What each key spec supports, and on which HSM. **Only software tokens have been tested**: SoftHSM and NSS by all tests, Kryoptic where it is
-installed. The other columns follow the vendors' documentation; run \`strongroom doctor\` to find out what yours supports.
+installed. The other columns follow the vendors' documentation; run \`strongroom doctor\` to test your HSM.
 
 \`yes\`: on the HSM. \`worker\`: the HSM does the RSA operation, and the worker removes the padding, unless \`allowSoftwareFallback\` is false.
-\`no\`: refused with \`UnsupportedOperationException\`. \`?\`: depends on the device, see below. Messages are hashed by the worker; messages of type
-\`EXTERNAL_MU\` are refused on every HSM. An HSM without \`SYMMETRIC_DEFAULT\` cannot be used at all: the gateway needs such keys itself.
+\`no\`: refused with \`UnsupportedOperationException\`. \`?\`: depends on the device, see [reasons](#reasons). Messages are hashed by the worker; messages of type
+\`EXTERNAL_MU\` are refused on every HSM. An HSM without \`SYMMETRIC_DEFAULT\` cannot be used: the gateway needs such keys itself.
 
 ${[row(heading), line(heading), ...tableRows()].join('\n')}
 ${row(['', '', '`GenerateDataKeyPair`', '', ...pairs])}
 
-## Why not
+## Reasons
 
-${[row(['HSM', 'what', 'why']), line([1, 2, 3]), ...everyone(), ...shown.flatMap(reasons)].join('\n')}
+${[row(['HSM', 'not supported or uncertain', 'reason']), line([1, 2, 3]), ...everyone(), ...shown.flatMap(reasons)].join('\n')}
 `
 }
 

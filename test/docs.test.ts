@@ -181,6 +181,16 @@ describe('docs/operations.md', () => {
     expect(listed.sort()).toEqual(names.sort())
   })
 
+  it('alerts on existing metrics', async () => {
+    const exposed = await createMetrics(() => []).text()
+    const { groups } = parse(readFileSync(join(root, 'docs/alerts.yaml'), 'utf8')) as {
+      groups: { rules: { expr: string }[] }[]
+    }
+    const expressions = groups.flatMap(({ rules }) => rules.map(({ expr }) => expr))
+    for (const [name] of expressions.join('\n').matchAll(/strongroom_\w+/g))
+      expect(exposed).toContain(`# TYPE ${name} `)
+  })
+
   it('lists the events of the log', () => {
     const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(name =>
       name.endsWith('.ts'),

@@ -17,7 +17,7 @@ export const cloudhsm = profile({
   lacks: {
     ...because('no ML-DSA in the User Guide', mlDsa),
     ECC_NIST_EDWARDS25519: 'no EdDSA in the User Guide',
-    ECDH: 'only with the X9.63 key derivation, never the raw secret',
+    ECDH: 'only with X9.63 key derivation, not the raw secret',
   },
   mayLack: { GenerateDataKeyPair: 'private keys may not be readable in plaintext' },
 })

@@ -10,7 +10,7 @@ export const nshield = profile({
   singleProcess: true,
   mayLack: {
     ...because('depends on the firmware', [...mlDsa, 'ECC_NIST_EDWARDS25519', 'ECC_SECG_P256K1']),
-    ...because('the library refuses what is not sensitive, unless its security assurances are overridden', [
+    ...because('the library refuses keys that are not sensitive, unless its security assurances are overridden', [
       'GenerateDataKeyPair',
       'ECDH',
     ]),

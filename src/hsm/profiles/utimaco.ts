@@ -7,6 +7,6 @@ export const utimaco = profile({
   mode: 'asynchronous',
   mayLack: {
     ...because('depends on the firmware', [...mlDsa, 'ECC_NIST_EDWARDS25519', 'ECC_SECG_P256K1']),
-    ...because('what may be read in plaintext depends on its settings', ['GenerateDataKeyPair', 'ECDH']),
+    ...because('whether keys are readable in plaintext depends on settings', ['GenerateDataKeyPair', 'ECDH']),
   },
 })

@@ -11,12 +11,12 @@ export const yubihsm2 = profile({
   supportsCkaSignRecover: false,
   lacks: {
     ...because('no ML-DSA', mlDsa),
-    SYMMETRIC_DEFAULT: 'no AES-GCM: so it cannot hold the keys of the gateway either',
+    SYMMETRIC_DEFAULT: "no AES-GCM: it cannot hold the gateway's own keys",
     HMAC_224: 'no SHA-224',
     GenerateDataKeyPair: 'private keys are never readable in plaintext',
   },
   mayLack: {
-    ECC_NIST_EDWARDS25519: 'the device has it; whether its PKCS#11 library does depends on the version',
-    ECDH: 'the device has it; whether the raw secret can be read is not known',
+    ECC_NIST_EDWARDS25519: 'supported by the device; by its PKCS#11 library depending on the version',
+    ECDH: 'supported by the device; whether the raw secret is readable is unknown',
   },
 })

@@ -18,7 +18,7 @@ export const lacksOfAll = {
   SM2: noMechanisms,
   SM2PKE: noMechanisms,
   SM2DSA: noMechanisms,
-  ED25519_PH_SHA_512: 'HSMs take its parameters and make a plain Ed25519 signature',
+  ED25519_PH_SHA_512: 'HSMs accept its parameters but generate plain Ed25519 signatures',
   // CKM_ML_DSA_EXTERNAL_MU is in the drafts of v3.3.
   EXTERNAL_MU: 'PKCS#11 v3.2 has no mechanism for it',
   ML_KEM: 'pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2)',

@@ -220,7 +220,7 @@ describe('a message', () => {
         expect(await refusal(call)).toMatchObject({
           code: 'UnsupportedOperation',
           message:
-            'Algorithm ED25519_PH_SHA_512 is not supported: HSMs take its parameters and make a plain Ed25519 signature.',
+            'Algorithm ED25519_PH_SHA_512 is not supported: HSMs accept its parameters but generate plain Ed25519 signatures.',
         })
       }
     }
