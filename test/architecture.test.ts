@@ -119,6 +119,16 @@ function allows(imports: string, { path, typeOnly }: Import): boolean {
   })
 }
 
+/** By the folder that each has in apis/ and in operations/. */
+const apisByFolder = new Map(
+  await Promise.all(
+    [...new Set(files.flatMap(({ name }) => /^operations\/([^/]+)\//.exec(name)?.[1] ?? []))].map(async folder => {
+      const exported = Object.values<unknown>(await import(`../src/apis/${folder}/${folder}.ts`))
+      return [folder, apis.find(api => exported.includes(api))!] as const
+    }),
+  ),
+)
+
 describe('the architecture', () => {
   it('names every part of src, and none that is not there', () => {
     expect(mayImport.size).toBeGreaterThan(30)
@@ -156,13 +166,11 @@ describe('the architecture', () => {
     expect(cyclesIn(graph)).toEqual([cycle])
   })
 
-  const foldersOfApis = new Set(files.flatMap(({ name }) => /^operations\/([^/]+)\//.exec(name)?.[1] ?? []))
-
   it('lets what belongs to one API be imported by that API only, and by the list of APIs', () => {
-    expect(foldersOfApis).toEqual(new Set(apis.map(({ service }) => service)))
+    expect(new Set(apisByFolder.values())).toEqual(new Set(apis))
     const ownerOf = (path: string) => {
       const [, folder] = /^(?:apis|operations)\/([^/]+)\//.exec(path) ?? []
-      return folder !== undefined && foldersOfApis.has(folder) ? folder : undefined
+      return folder !== undefined && apisByFolder.has(folder) ? folder : undefined
     }
     for (const file of files.filter(({ name }) => name !== 'apis/catalogue.ts')) {
       for (const { path } of importsOf(file)) {
@@ -172,14 +180,17 @@ describe('the architecture', () => {
     }
   })
 
-  it.each(apis)('names the API $service in its folders only, and in the model of its resources', api => {
-    const { service, actionPrefix, eventSource } = api
-    const names = new RegExp(`'${service}'|\\b${actionPrefix}[\\w*$]|\\b${eventSource.replaceAll('.', '\\.')}`)
-    const own = new RegExp(`^(apis|operations)/${service}/`)
-    const found = files.filter(({ name, code }) => !own.test(name) && names.test(code)).map(({ name }) => name)
-    // Keys have ARNs and policies of AWS KMS.
-    for (const name of found) expect(name).toMatch(/^(model\/(arn\.ts|keys\/)|storage\/migrations\/)/)
-  })
+  it.each([...apisByFolder])(
+    'names the API %s in its folders only, and in the model of its resources',
+    (folder, api) => {
+      const { service, actionPrefix, eventSource } = api
+      const names = new RegExp(`'${service}'|\\b${actionPrefix}[\\w*$]|\\b${eventSource.replaceAll('.', '\\.')}`)
+      const own = new RegExp(`^(apis|operations)/${folder}/`)
+      const found = files.filter(({ name, code }) => !own.test(name) && names.test(code)).map(({ name }) => name)
+      // Keys have ARNs and policies of AWS KMS.
+      for (const name of found) expect(name).toMatch(/^(model\/(arn\.ts|keys\/)|storage\/migrations\/)/)
+    },
+  )
 
   it('lets no operation import another', () => {
     for (const file of files.filter(({ name }) => /^operations\/[^/]+\/[^/]+\//.test(name))) {
