@@ -158,8 +158,8 @@ describe('an API beside the first', () => {
       eventName: 'GetNote',
       userIdentity: { type: 'IAMUser', arn: permanent.principalArn },
       requestParameters: { name: 'list' },
-      resources: [{ ARN: arnOf('list'), accountId: account }],
     })
+    expect(record.resources).toEqual([{ ARN: arnOf('list'), accountId: account, type: undefined }])
   })
 
   it('puts what it changes on record by a name of its own', async () => {

@@ -142,6 +142,6 @@ function serviceEvent(
   }
 }
 
-function resourceOf(arn: string): { ARN: string; accountId: string; type: string } {
+function resourceOf(arn: string): { ARN: string; accountId: string; type: string | undefined } {
   return { ARN: arn, accountId: arn.split(':')[4] ?? '', type: resourceType(arn) }
 }

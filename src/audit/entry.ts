@@ -20,7 +20,7 @@ export interface AuditRecord {
   readonly sourceIPAddress?: string | undefined
   readonly userAgent?: string | undefined
   readonly resources?:
-    | readonly { readonly ARN: string; readonly accountId: string; readonly type: string }[]
+    | readonly { readonly ARN: string; readonly accountId: string; readonly type?: string | undefined }[]
     | undefined
   /** Only members that the operation declares as recorded, names in lowerCamel. */
   readonly requestParameters?: Readonly<Record<string, unknown>> | null

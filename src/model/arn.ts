@@ -81,11 +81,12 @@ function parseArn(text: string, caller: Place): KeyIdentifier {
 }
 
 const resourceTypes = [
+  [':key/', 'AWS::KMS::Key'],
   [':alias/', 'AWS::KMS::Alias'],
   [':user/', 'AWS::IAM::User'],
 ] as const
 
 /** The resource type of AWS CloudFormation, by which CloudTrail tells what an ARN stands for. */
-export function resourceType(arn: string): string {
-  return resourceTypes.find(([part]) => arn.includes(part))?.[1] ?? 'AWS::KMS::Key'
+export function resourceType(arn: string): string | undefined {
+  return resourceTypes.find(([part]) => arn.includes(part))?.[1]
 }

@@ -37,9 +37,17 @@ export interface Target {
   readonly hsmUses?: readonly HsmUse[]
 }
 
+/** What a target is found by, besides the input. */
+export interface Search {
+  readonly caller: Caller
+  readonly storage: Storage
+  /** Its name: the action that the caller must be allowed. */
+  readonly operation: string
+}
+
 /** How an operation finds what it acts on. */
 export interface TargetKind<I, T extends Target> {
-  find(input: I, request: { readonly caller: Caller; readonly storage: Storage; readonly operation: string }): T
+  find(input: I, search: Search): T
 }
 
 /** What an operation is given when it runs: it was authenticated, validated, found, allowed and checked. */

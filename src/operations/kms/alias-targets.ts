@@ -2,8 +2,8 @@ import { Failure } from '../../errors.ts'
 import { aliasArn } from '../../model/arn.ts'
 import { type Alias, checkAliasName } from '../../model/keys/alias.ts'
 import type { Key } from '../../model/keys/key.ts'
-import type { Permission, Target, TargetKind } from '../operation.ts'
-import { type KeyTarget, keyTarget, type Search } from './targets.ts'
+import type { Permission, Search, Target, TargetKind } from '../operation.ts'
+import { type KeyTarget, keyTarget } from './targets.ts'
 
 /** Aliases, and the keys that they point at or shall point at. */
 

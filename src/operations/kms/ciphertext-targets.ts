@@ -3,9 +3,9 @@ import { Failure } from '../../errors.ts'
 import { decodeCiphertext } from '../../model/keys/ciphertext.ts'
 import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { currentMaterial, type Key, type KeyMaterial } from '../../model/keys/key.ts'
-import type { Target, TargetKind } from '../operation.ts'
+import type { Search, Target, TargetKind } from '../operation.ts'
 import { checkEncryption, use } from './key-use.ts'
-import { type KeyInput, type KeyNeeds, type KeyTarget, keyTarget, refuseGrantTokens, type Search } from './targets.ts'
+import { type KeyInput, type KeyNeeds, type KeyTarget, keyTarget, refuseGrantTokens } from './targets.ts'
 
 /** Keys that decrypt. A blob of symmetric encryption names its key; a block of asymmetric encryption has no place for a name. */
 

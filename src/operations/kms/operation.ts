@@ -58,8 +58,8 @@ export function operation<N extends OperationName>(name: N) {
 /** An attested recipient must get ciphertext instead of plaintext: better no answer than a plaintext one. */
 function refusingRecipients<I, T extends Target>({ find }: TargetKind<I, T>): TargetKind<I, T> {
   return {
-    find(input, request) {
-      if ((input as { readonly Recipient?: object }).Recipient === undefined) return find(input, request)
+    find(input, search) {
+      if ((input as { readonly Recipient?: object }).Recipient === undefined) return find(input, search)
       throw new Failure('UnsupportedOperation', 'The Recipient parameter is not supported by this gateway.')
     },
   }

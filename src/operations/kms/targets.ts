@@ -6,15 +6,9 @@ import type { Ability } from '../../model/keys/ability.ts'
 import { currentMaterial, type Key } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
 import type { Storage } from '../../services.ts'
-import type { HsmUse, Permission, Target, TargetKind } from '../operation.ts'
+import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
 
 /** What operations act on, how it is found, and what is checked once the caller is allowed. */
-
-export interface Search {
-  readonly caller: Caller
-  readonly storage: Storage
-  readonly operation: string
-}
 
 export interface KeyNeeds {
   readonly state: StateClass
