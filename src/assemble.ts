@@ -17,7 +17,7 @@ import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { principalIn } from './model/arn.ts'
-import type { AccessKey } from './model/identities/caller.ts'
+import type { AccessKey, Caller, Principal } from './model/identities/caller.ts'
 import { Outbox } from './outbox.ts'
 import { createReadiness } from './readiness.ts'
 import { connectionsWithin } from './server/descriptors.ts'
@@ -211,22 +211,35 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
     unseal: (accessKey: AccessKey) => unsealSecret(accessKey, { storage, hsms }),
   }
   const services = new Map(apis.map(({ service }) => [service, new SigV4({ ...options, service })]))
+  /** The last of each access key. Storage replaces a record that changes, so that nothing is known of it any more. */
+  const known = new WeakMap<AccessKey, { readonly principal: Principal; readonly caller: Caller }>()
   return async (request, service) => {
     const sigv4 = services.get(service)
     if (!sigv4) throw new Error(`no API is the service ${service}`)
     const { accessKey, region } = await sigv4.verify(request)
     const principal = storage.principals.find(accessKey.principalArn)!
-    const { account, arn, userName, principalId, policies } = principal
-    return {
-      type: 'user',
-      account,
-      arn: principalIn(region, arn),
-      userName,
-      principalId,
-      policies,
-      accessKeyId: accessKey.id,
-      region,
-    }
+    const last = known.get(accessKey)
+    if (last?.principal === principal && last.caller.region === region) return last.caller
+    const caller = callerOf(principal, accessKey, region)
+    known.set(accessKey, { principal, caller })
+    return caller
+  }
+}
+
+function callerOf(
+  { account, arn, userName, principalId, policies }: Principal,
+  { id }: AccessKey,
+  region: string,
+): Caller {
+  return {
+    type: 'user',
+    account,
+    arn: principalIn(region, arn),
+    userName,
+    principalId,
+    policies,
+    accessKeyId: id,
+    region,
   }
 }
 

@@ -18,6 +18,8 @@ export interface Authorization {
   readonly terminator: string
   /** In the order listed. */
   readonly signedHeaders: ReadonlySet<string>
+  /** The same as sent, parted by semicolons. */
+  readonly signedHeaderList: string
   /** 64 lower-case hex digits when well formed. */
   readonly signature: string
 }
@@ -59,6 +61,7 @@ export function parseAuthorization(header: string): Authorization {
     service: elements[3]!,
     terminator: elements[4]!,
     signedHeaders: parseSignedHeaders(found.SignedHeaders),
+    signedHeaderList: found.SignedHeaders,
     signature: found.Signature,
   }
 }

@@ -1,4 +1,5 @@
 /** The canonical request of Signature Version 4, as services other than S3 build it: IAM User Guide, "Create a signed AWS API request". */
+import type { Authorization } from './authorization-header.ts'
 import { canonicalPath, canonicalQuery, splitTarget } from './request-target.ts'
 
 /** A request whose signature is to be verified. Strings hold one character per byte sent, as Node.js gives them. */
@@ -17,20 +18,25 @@ export interface SignedRequest {
  * away an empty header unseen.
  * @param bodyHash hex SHA-256 of the body
  */
-export function canonicalRequest(request: SignedRequest, signedHeaders: ReadonlySet<string>, bodyHash: string): string {
-  const { path, query } = splitTarget(request.url)
-  let text = `${request.method}\n${canonicalPath(path)}\n${canonicalQuery(query)}\n`
+export function canonicalRequest(
+  { method, url, headers }: SignedRequest,
+  { signedHeaders, signedHeaderList }: Pick<Authorization, 'signedHeaders' | 'signedHeaderList'>,
+  bodyHash: string,
+): string {
+  const { path, query } = splitTarget(url)
+  let text = `${method}\n${canonicalPath(path)}\n${canonicalQuery(query)}\n`
   for (const name of signedHeaders) {
-    const value = headerValue(request, name)
+    const value = canonicalValue(headers[name])
     if (value !== undefined) text += `${name}:${value}\n`
   }
-  return `${text}\n${[...signedHeaders].join(';')}\n${bodyHash}`
+  return `${text}\n${signedHeaderList}\n${bodyHash}`
 }
 
-/** Each line trimmed and its inner spaces collapsed, the lines joined by a comma. */
-export function headerValue({ headers }: SignedRequest, name: string): string | undefined {
-  // The name may be anything, `__proto__` too: only texts count.
-  const value: unknown = headers[name]
+/**
+ * Each line trimmed and its inner spaces collapsed, the lines joined by a comma.
+ * @param value of a header; of one whose name the caller chose, such as `__proto__`, it may be anything
+ */
+export function canonicalValue(value: unknown): string | undefined {
   if (typeof value === 'string') return collapse(value)
   return Array.isArray(value) ? value.map(collapse).join(',') : undefined
 }

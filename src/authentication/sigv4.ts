@@ -4,7 +4,7 @@ import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } fr
 import { Failure } from '../errors.ts'
 import type { AccessKey } from '../model/identities/caller.ts'
 import { type Authorization, algorithm, parseAuthorization } from './authorization-header.ts'
-import { canonicalRequest, headerValue, type SignedRequest } from './canonical-request.ts'
+import { canonicalRequest, canonicalValue, type SignedRequest } from './canonical-request.ts'
 
 export interface SigV4Options {
   /** Service name of the credential scope, for example `kms`. */
@@ -29,11 +29,16 @@ export interface Signer {
 
 interface CachedKey {
   readonly sealedSecret: Uint8Array
-  readonly signingKey: Promise<KeyObject>
+  /** A promise until the secret is unsealed. */
+  signingKey: KeyObject | Promise<KeyObject>
 }
 
 const terminator = 'aws4_request'
 const maximumCachedKeys = 10_000
+const maximumCachedHeaders = 1000
+/** Characters. Those of the AWS SDKs have about 250. */
+const longestCachedHeader = 1024
+const signatureLength = 64
 const unrecognized = 'The security token included in the request is invalid.'
 const mismatch =
   'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.'
@@ -42,6 +47,10 @@ export class SigV4 {
   readonly #options: SigV4Options
   /** By credential (access key id, date, region), oldest first. */
   readonly #cachedKeys = new Map<string, CachedKey>()
+  /** What headers with a valid signature say, by the header up to that signature: the next request of the same caller differs in no more. */
+  readonly #cachedHeaders = new Map<string, Authorization>()
+  /** The date in basic format that was read last: of requests in a row, most have the same. */
+  #lastDate: { readonly text: string; readonly time: number | undefined } = { text: '', time: undefined }
 
   constructor(options: SigV4Options) {
     this.#options = options
@@ -56,7 +65,10 @@ export class SigV4 {
    * beyond its existence (its session token, its expiry) is answered only to who could sign with it.
    */
   async verify(request: SignedRequest): Promise<Signer> {
-    const authorization = authorizationOf(request)
+    const header = authorizationHeader(request)
+    const start = header.slice(0, -signatureLength)
+    const known = this.#cachedHeaders.get(start)
+    const authorization = known ? withSignature(known, header) : parseAuthorization(header)
     const { accessKeyId, region } = authorization
     const date = this.#date(request)
     checkSigned(request, authorization.signedHeaders)
@@ -67,26 +79,36 @@ export class SigV4 {
     if (accessKey === undefined) throw new Failure('UnrecognizedClient', unrecognized)
     const bodyHash = sha256(await request.body())
     checkContentHash(request, bodyHash)
-    const signingKey = await this.#signingKey(accessKey, authorization)
-    const canonical = canonicalRequest(request, authorization.signedHeaders, bodyHash)
-    const stringToSign = `${algorithm}\n${date}\n${authorization.scope}\n${sha256(Buffer.from(canonical, 'latin1'))}`
-    const signature = createHmac('sha256', signingKey).update(stringToSign, 'latin1').digest('hex')
+    const { signingKey } = this.#cachedKey(accessKey, authorization)
+    const canonicalHash = sha256(Buffer.from(canonicalRequest(request, authorization, bodyHash), 'latin1'))
+    const stringToSign = `${algorithm}\n${date}\n${authorization.scope}\n${canonicalHash}`
+    // An await of what is there already costs a turn of the microtasks.
+    const key = signingKey instanceof Promise ? await signingKey : signingKey
+    const signature = createHmac('sha256', key).update(stringToSign, 'latin1').digest('hex')
     if (!equal(signature, authorization.signature)) throw invalid(mismatch)
 
     this.#checkSession(request, accessKey)
+    if (!known && header.endsWith(`Signature=${authorization.signature}`)) this.#remember(start, authorization)
     return { accessKey, region }
+  }
+
+  #remember(start: string, authorization: Authorization): void {
+    if (start.length > longestCachedHeader) return
+    if (this.#cachedHeaders.size >= maximumCachedHeaders) this.#cachedHeaders.clear()
+    this.#cachedHeaders.set(start, authorization)
   }
 
   /** The date of the request, YYYYMMDDTHHMMSSZ, if it is close enough to ours. */
   #date(request: SignedRequest): string {
     const { clock, clockSkew } = this.#options
     const header = dateHeader(request)
-    const text = headerValue(request, header)
+    const text = canonicalValue(request.headers[header])
     if (!text) {
       const message = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
       throw new Failure('IncompleteSignature', message)
     }
-    const time = parseBasic(text) ?? (header === 'date' ? parseHttpDate(text) : undefined)
+    if (this.#lastDate.text !== text) this.#lastDate = { text, time: parseBasic(text) }
+    const time = this.#lastDate.time ?? (header === 'date' ? parseHttpDate(text) : undefined)
     if (time === undefined) {
       const message = `Date must be in ISO-8601 'basic format'. Got '${text}'. See http://en.wikipedia.org/wiki/ISO_8601`
       throw new Failure('IncompleteSignature', message)
@@ -97,13 +119,13 @@ export class SigV4 {
   }
 
   #checkScope({ date, region, service, terminator: last }: Authorization, requestDate: string): void {
+    const day = requestDate.slice(0, 8)
     const wrong: string[] = []
     if (!this.#options.regions.has(region))
       wrong.push(`Credential should be scoped to a valid region, not '${region}'.`)
     if (service !== this.#options.service)
       wrong.push(`Credential should be scoped to correct service: '${this.#options.service}'.`)
     if (last !== terminator) wrong.push(`Credential should be scoped with a valid terminator: '${terminator}'.`)
-    const day = requestDate.slice(0, 8)
     if (date !== day) {
       const rule = 'Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP'
       wrong.push(`${rule}: '${date}' != '${day}', from '${requestDate}'.`)
@@ -112,25 +134,30 @@ export class SigV4 {
   }
 
   /** From the cache, unless the access key has another secret by now. */
-  #signingKey(accessKey: AccessKey, authorization: Authorization): Promise<KeyObject> {
+  #cachedKey(accessKey: AccessKey, authorization: Authorization): CachedKey {
     const { credential } = authorization
     const { sealedSecret } = accessKey
     const cached = this.#cachedKeys.get(credential)
-    if (cached && Buffer.compare(cached.sealedSecret, sealedSecret) === 0) return cached.signingKey
+    if (cached && Buffer.compare(cached.sealedSecret, sealedSecret) === 0) return cached
 
     const signingKey = this.#options.unseal(accessKey).then(secret => deriveSigningKey(secret, authorization))
-    const entry = { sealedSecret, signingKey }
+    const entry: CachedKey = { sealedSecret, signingKey }
     this.#cachedKeys.delete(credential)
     if (this.#cachedKeys.size >= maximumCachedKeys) this.#cachedKeys.delete(this.#cachedKeys.keys().next().value!)
     this.#cachedKeys.set(credential, entry)
-    signingKey.catch(() => {
-      if (this.#cachedKeys.get(credential) === entry) this.#cachedKeys.delete(credential)
-    })
-    return signingKey
+    signingKey.then(
+      key => {
+        entry.signingKey = key
+      },
+      () => {
+        if (this.#cachedKeys.get(credential) === entry) this.#cachedKeys.delete(credential)
+      },
+    )
+    return entry
   }
 
   #checkSession(request: SignedRequest, { sessionTokenHash, expiresAt }: AccessKey): void {
-    const sessionToken = headerValue(request, 'x-amz-security-token')
+    const sessionToken = canonicalValue(request.headers['x-amz-security-token'])
     const fits =
       sessionToken === undefined || sessionTokenHash === undefined
         ? sessionToken === sessionTokenHash
@@ -141,11 +168,18 @@ export class SigV4 {
   }
 }
 
-function authorizationOf(request: SignedRequest): Authorization {
-  if (Array.isArray(request.headers.authorization))
+/** What the header says, of which all but the signature is known. */
+function withSignature(known: Authorization, header: string): Authorization {
+  const signature = header.slice(-signatureLength)
+  const isOnePart = !signature.includes(',') && !signature.includes(' ')
+  return isOnePart ? { ...known, signature } : parseAuthorization(header)
+}
+
+function authorizationHeader(request: SignedRequest): string {
+  const { authorization } = request.headers
+  if (Array.isArray(authorization))
     throw new Failure('IncompleteSignature', 'There is more than one Authorization header.')
-  const header = headerValue(request, 'authorization')
-  if (header !== undefined) return parseAuthorization(header)
+  if (authorization !== undefined) return canonicalValue(authorization)!
   if (/[?&]X-Amz-(Algorithm|Signature)=/.test(request.url)) {
     const message = 'Signatures in the query string are not supported: sign with the Authorization header.'
     throw new Failure('IncompleteSignature', message)
@@ -170,7 +204,7 @@ function checkSigned(request: SignedRequest, signedHeaders: ReadonlySet<string>)
 }
 
 function checkContentHash(request: SignedRequest, bodyHash: string): void {
-  const claimed = headerValue(request, 'x-amz-content-sha256')
+  const claimed = canonicalValue(request.headers['x-amz-content-sha256'])
   if (claimed !== undefined && claimed !== bodyHash)
     throw invalid("The value of 'x-amz-content-sha256' is not the SHA-256 of the request body.")
 }

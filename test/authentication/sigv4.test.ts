@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { canonicalRequest, type SignedRequest } from '../../src/authentication/canonical-request.ts'
+import type { SigV4 } from '../../src/authentication/sigv4.ts'
 import { Failure } from '../../src/errors.ts'
 import suite from '../vectors/sigv4/suite.json' with { type: 'json' }
 import { bytes, now, permanent, secret, sign, verifier, withAuthorization, withHeaders } from './signed-request.ts'
@@ -30,7 +31,9 @@ describe('published vectors', () => {
     if (vector.canonicalRequestHash !== undefined)
       test(`builds the canonical request of ${vector.name}`, () => {
         const bodyHash = createHash('sha256').update(body).digest('hex')
-        const canonical = canonicalRequest(request, new Set(vector.signedHeaders.split(';')), bodyHash)
+        const { signedHeaders: signedHeaderList } = vector
+        const signed = { signedHeaders: new Set(signedHeaderList.split(';')), signedHeaderList }
+        const canonical = canonicalRequest(request, signed, bodyHash)
         expect(sha256(canonical, 'latin1')).toBe(vector.canonicalRequestHash)
       })
   }
@@ -137,6 +140,52 @@ describe('requests signed by the AWS SDK', () => {
     await verifier().verify(request)
     const refusal = verifier().verify(withHeaders(request, { 'x-example': undefined }))
     await expect(refusal).rejects.toMatchObject({ code: 'InvalidRequestSignature' })
+  })
+
+  test('answers the same whether it has seen the caller before or not', async () => {
+    const outcome = (sigv4: SigV4, request: SignedRequest) =>
+      sigv4.verify(request).catch(({ code, message }: Failure) => ({ code, message }))
+    const pieces = fc.constantFrom(
+      ...[
+        '',
+        'x',
+        ',',
+        ' ',
+        '=',
+        ';',
+        '/',
+        'Signature=',
+        'Credential=',
+        'SignedHeaders=host',
+        `Signature=${'a'.repeat(64)}`,
+      ],
+    )
+    const date = fc.constantFrom(
+      '20260101T002500Z',
+      '20260101T002501Z',
+      'Thu, 01 Jan 2026 00:25:00 GMT',
+      '20260230T002500Z',
+      '',
+    )
+    const known = await sign()
+    const { length } = String(known.headers.authorization)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat({ max: length }),
+        fc.nat({ max: 70 }),
+        pieces,
+        fc.option(date),
+        async (at, cut, piece, date) => {
+          const changed = withAuthorization(known, header => header.slice(0, at) + piece + header.slice(at + cut))
+          const request = date === null ? changed : withHeaders(changed, { 'x-amz-date': date, date })
+          const warm = verifier()
+          await warm.verify(known)
+          await outcome(warm, withHeaders(request, { 'x-amz-date': undefined }))
+          expect(await outcome(warm, request)).toEqual(await outcome(verifier(), request))
+        },
+      ),
+      { numRuns: 500 },
+    )
   })
 
   test('lets through unsigned headers that proxies add', async () => {
