@@ -129,7 +129,7 @@ export async function connectHsms(
       const { id, checkValue } = storage.systemKeys.find(name, 'canary')?.material ?? {}
       return id === undefined ? undefined : { material: id, checkValue }
     }
-    const options = { ...hsmOptions(name, hsm), canary, observe, log: log && logOf(log) }
+    const options = { ...hsmOptions(name, hsm), canary, observe, log }
     return opened.adopt(await connectHsm(options), hsm => hsm.close())
   })
   const connected = await Promise.allSettled(connecting)
@@ -170,11 +170,6 @@ function requireSystemKeys({ storage: { file }, hsms }: Config, storage: Storage
       `storage ${file} has no ${missing} key for the HSM ${hsm}: if that HSM is new, run strongroom init`,
     )
   }
-}
-
-function logOf(log: Log): HsmOptions['log'] {
-  // `pid` is the gateway's own in every line of the log.
-  return (level, message, { pid: worker, ...fields }) => log[level]({ event: 'hsm', ...fields, worker }, message)
 }
 
 export function hsmOptions(name: string, { members, ...hsm }: HsmConfig): HsmOptions {

@@ -2,13 +2,14 @@
 import { HsmClient } from './client.ts'
 import type { Hsm } from './hsm.ts'
 import { Cluster, ivLengthOf } from './pool/cluster.ts'
-import { Workers, type WorkersOptions } from './pool/dispatcher.ts'
+import { Dispatcher } from './pool/dispatcher.ts'
+import type { PoolOptions } from './pool/pool-options.ts'
 import type { TokenAddress } from './token/connection.ts'
 
 /** What one of several tokens with the same keys has to itself; the rest is that of the HSM. */
-export type MemberOptions = Partial<TokenAddress & Pick<WorkersOptions, 'pinFile' | 'pinVariable' | 'environment'>>
+export type MemberOptions = Partial<TokenAddress & Pick<PoolOptions, 'pinFile' | 'pinVariable' | 'environment'>>
 
-export interface HsmOptions extends WorkersOptions {
+export interface HsmOptions extends PoolOptions {
   /** Where a public key is used: in the HSM, or outside, for what OpenSSL can do with it. */
   readonly publicKeyOperations: 'hsm' | 'gateway'
   /** Tokens that hold the same keys, by a name for the log and the metrics: one HSM to all who use it. */
@@ -19,7 +20,7 @@ export interface HsmOptions extends WorkersOptions {
 export async function connectHsm({ publicKeyOperations, members, ...options }: HsmOptions): Promise<Hsm> {
   const backend =
     members === undefined
-      ? new Workers(options)
+      ? new Dispatcher(options)
       : new Cluster(options.name, tokens(options, members), options.callTimeout)
   try {
     await backend.start()
@@ -33,11 +34,11 @@ export async function connectHsm({ publicKeyOperations, members, ...options }: H
 }
 
 /** Before there is a canary key, no token can prove that it holds the keys of the others: only the first is used. */
-function tokens(options: WorkersOptions, members: Readonly<Record<string, MemberOptions>>): readonly Workers[] {
+function tokens(options: PoolOptions, members: Readonly<Record<string, MemberOptions>>): readonly Dispatcher[] {
   const all = Object.entries(members)
   const used = options.canary?.() === undefined ? all.slice(0, 1) : all
-  const tokens: readonly Workers[] = used.map(([member, own]) => {
-    return new Workers({ ...options, ...own, name: `${options.name}/${member}`, ivLength: () => ivLengthOf(tokens) })
+  const tokens: readonly Dispatcher[] = used.map(([member, own]) => {
+    return new Dispatcher({ ...options, ...own, name: `${options.name}/${member}`, ivLength: () => ivLengthOf(tokens) })
   })
   return tokens
 }

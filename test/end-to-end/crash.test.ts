@@ -182,7 +182,7 @@ describe('an HSM worker that is killed', () => {
 
   /** Waits until a worker is ready which was not there before. */
   async function replaced(before: ReadonlySet<unknown>): Promise<void> {
-    await gateway.logged(({ msg, worker }) => msg === 'An HSM worker is ready.' && !before.has(worker))
+    await gateway.logged(({ event, worker }) => event === 'worker_ready' && !before.has(worker))
   }
 
   it('cannot be replaced while the token is away: calls fail at once, readiness says so, and all heals by itself', async () => {
@@ -194,7 +194,7 @@ describe('an HSM worker that is killed', () => {
     const before = gateway.startedWorkers()
     renameSync(tokens, away)
     for (const pid of gateway.workers()) process.kill(pid, 'SIGKILL')
-    await gateway.logged(({ msg }) => msg === 'An HSM worker could not start.')
+    await gateway.logged(({ event }) => event === 'worker_start_failed')
 
     expect(await refusal(encrypt())).toBe('KeyUnavailableException: The HSM is not available.')
     expect(await refusal(kms.createKey({}))).toBe('KeyUnavailableException: The HSM is not available.')

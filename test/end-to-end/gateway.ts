@@ -150,11 +150,7 @@ export async function serve(
     records: () => recordsOf(installation),
     logged,
     startedWorkers: () =>
-      new Set(
-        log.all
-          .filter(line => line.includes('"An HSM worker is ready."'))
-          .map(line => JSON.parse(line).worker as unknown),
-      ),
+      new Set(log.all.filter(line => line.includes('"worker_ready"')).map(line => JSON.parse(line).worker as unknown)),
     complaints: () => from(50),
     warnings: () => from(40),
     workers: () => childrenOf(child.pid!),

@@ -100,7 +100,7 @@ describe('clients of the SDK', () => {
     const workers = gateway.workers()
     const clients = use(KeyId)
     await befallen('crash C_Encrypt times 1', 1)
-    const lost = await gateway.logged(({ msg, reason }) => msg === 'An HSM worker was lost.' && reason === 'SIGSEGV')
+    const lost = await gateway.logged(({ event, reason }) => event === 'worker_lost' && reason === 'SIGSEGV')
     expect(workers).toContain(lost.worker)
     await expect.poll(() => gateway.workers().filter(worker => !workers.includes(worker)), patient).toHaveLength(1)
     expect(await clients.stop()).toEqual([])
@@ -128,7 +128,7 @@ describe('an HSM that comes back empty', () => {
     expect(alarm).toMatchObject({ level: 50, hsm: 'softhsm', material, fault: 'missing' })
     expect(await gateway.logged(({ state }) => state === 'untrusted')).toMatchObject({
       level: 50,
-      msg: 'The HSM cannot be used.',
+      event: 'hsm_unavailable',
       reason: 'canary key missing: wrong or re-initialized token?',
     })
     await expect.poll(readyParts, patient).toMatchObject({ 'hsm/softhsm': 'failing', 'custody/softhsm': 'failing' })
@@ -207,9 +207,7 @@ describe('a PIN that was changed while the gateway runs', () => {
       .poll(() => refusal(kms.encrypt({ KeyId, Plaintext })), patient)
       .toBe('KeyUnavailableException: The HSM is not available.')
     expect(await hsmState()).toBe('pin_refused')
-    const { level, reason } = await gateway.logged(
-      ({ msg }) => msg === 'The PIN was refused; it is not tried again before a restart.',
-    )
+    const { level, reason } = await gateway.logged(({ event }) => event === 'pin_refused')
     expect(level).toBe(50)
     expect(reason).toMatch(/^the token refused the PIN in .*pin \(CKR_PIN_INCORRECT\)/)
     await expect.poll(readyParts, patient).toMatchObject({ 'hsm/softhsm': 'failing' })

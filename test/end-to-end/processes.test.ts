@@ -114,7 +114,7 @@ describe('out of file descriptors', () => {
     const highest = Math.max(...openDescriptors().filter(descriptor => descriptor < 200))
     limitDescriptors(highest + 1 - below)
     for (const pid of gateway.workers()) process.kill(pid, 'SIGKILL')
-    await gateway.logged(({ msg }) => msg === 'An HSM worker could not start.')
+    await gateway.logged(({ event }) => event === 'worker_start_failed')
     await expect(kms.encrypt({ KeyId, Plaintext })).rejects.toMatchObject({ name: 'KeyUnavailableException' })
     limitDescriptors(Number(limit))
     await vi.waitUntil(() => kms.encrypt({ KeyId, Plaintext }).then(Boolean, () => false), patient)

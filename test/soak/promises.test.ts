@@ -10,6 +10,7 @@ import type { Mode } from '../../src/hsm/profiles/profile.ts'
 import { newMaterial } from '../contracts/hsm.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { Callers } from '../hsm/callers.ts'
+import { logTo } from '../hsm/log-to.ts'
 import { createSoftHsm, type SoftHsm } from '../hsm/softhsm.ts'
 
 const second = 1000
@@ -49,10 +50,10 @@ async function connect(mode: Mode, isSingle: boolean, canaryKey: { material: str
     library: faults.library,
     environment: { ...softHsm.options.environment, ...faults.environment() },
     canary: () => canaryKey,
-    log(_level, message) {
-      if (message === 'An HSM worker was lost.') lostAt.push(performance.now())
-      if (message === 'An HSM worker is ready.') readyAt.push(performance.now())
-    },
+    log: logTo(({ event }) => {
+      if (event === 'worker_lost') lostAt.push(performance.now())
+      if (event === 'worker_ready') readyAt.push(performance.now())
+    }),
   })
 }
 

@@ -5,7 +5,7 @@ import type { CallName } from '../wire/calls.ts'
 
 export interface CallOptions {
   /** When it must be settled at the latest, however much time it had: performance.now(). */
-  readonly until?: number
+  readonly latest?: number | undefined
   /** Called when the call has failed though it may have been done, as soon as no worker is at it any more. */
   readonly undo?: (() => void) | undefined
 }

@@ -1,26 +1,25 @@
 /** Several tokens that hold the same keys, because their vendor copies every key from one to the others: one HSM to all who use it. */
-import { performance } from 'node:perf_hooks'
 import { Failure, type FailureCode } from '../../errors.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
 import { type CallName, calls } from '../wire/calls.ts'
 import type { Backend, CallOptions } from './backend.ts'
-import type { Workers } from './dispatcher.ts'
+import type { Dispatcher } from './dispatcher.ts'
 
 /** Failures after which another member may do better: it is reached, has less to do, or has the key that was not copied yet. */
 const others: ReadonlySet<FailureCode> = new Set(['KeyUnavailable', 'Throttling', 'InvalidState'])
 
 export class Cluster implements Backend {
   readonly name: string
-  readonly #members: readonly Workers[]
+  readonly #members: readonly Dispatcher[]
 
-  readonly #deadline: number
+  readonly #callTimeout: number
 
-  /** @param deadline of a call, in milliseconds, however many members it is given to */
-  constructor(name: string, members: readonly Workers[], deadline: number) {
+  /** @param callTimeout milliseconds for a call, however many members it is given to */
+  constructor(name: string, members: readonly Dispatcher[], callTimeout: number) {
     this.name = name
     this.#members = members
-    this.#deadline = deadline
+    this.#callTimeout = callTimeout
   }
 
   /** Resolves when one member is ready, as the others go on trying; rejects with the OperatorError of the first when none is. */
@@ -55,12 +54,12 @@ export class Cluster implements Backend {
   }
 
   async call(name: CallName, payload: Buffer, caller: string, { undo }: CallOptions = {}): Promise<Buffer> {
-    const until = performance.now() + this.#deadline * calls[name].timeoutFactor
+    const latest = performance.now() + this.#callTimeout * calls[name].timeoutFactor
     const untried = new Set(this.#members)
     let missing = 0
     let mayExist = false
     const options = {
-      until,
+      latest,
       undo:
         undo &&
         (() => {
@@ -78,7 +77,7 @@ export class Cluster implements Backend {
           if (isMissing(error)) missing++
           const mayHelp = error instanceof Failure && others.has(error.code) && [...untried].some(isReady)
           // A key that one may have made is not made by another: these would be two keys of one CKA_ID.
-          if (mayHelp && !mayExist && performance.now() < until) continue
+          if (mayHelp && !mayExist && performance.now() < latest) continue
           // One that could not be asked may hold the key.
           throw isMissing(error) && missing < this.#members.length ? notKnown(error) : error
         }
@@ -104,7 +103,7 @@ export class Cluster implements Backend {
 }
 
 /** Of those that are ready, which all make the same; undefined as long as there are none. */
-export function ivLengthOf(members: readonly Workers[]): number | undefined {
+export function ivLengthOf(members: readonly Dispatcher[]): number | undefined {
   return members.find(({ health }) => health.workers > 0)?.ivLength
 }
 
@@ -116,12 +115,12 @@ function notKnown(cause: Failure): Failure {
   return new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
 }
 
-function isReady({ health }: Workers): boolean {
+function isReady({ health }: Dispatcher): boolean {
   return health.state === 'ready'
 }
 
-function leastBusy(members: readonly Workers[]): Workers | undefined {
-  return members.reduce<Workers | undefined>(
+function leastBusy(members: readonly Dispatcher[]): Dispatcher | undefined {
+  return members.reduce<Dispatcher | undefined>(
     (best, member) => (best === undefined || member.pending < best.pending ? member : best),
     undefined,
   )

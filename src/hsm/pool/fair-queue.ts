@@ -44,16 +44,19 @@ export class FairQueue<T> {
   /** The first item of the caller whose turn it is, among those that may be taken. */
   take(mayBeTaken: (item: T) => boolean = () => true): T | undefined {
     for (const [caller, items] of this.#byCaller) {
-      const index = items.findIndex(mayBeTaken)
+      const index = mayBeTaken(items[0]!) ? 0 : items.findIndex(mayBeTaken)
       if (index < 0) continue
-      const [item] = items.splice(index, 1)
+      const item = index === 0 ? items.shift() : items.splice(index, 1)[0]
       this.#size--
-      // Its next turn is after that of all others.
-      this.#byCaller.delete(caller)
-      if (items.length > 0) this.#byCaller.set(caller, items)
+      this.#endTurn(caller, items)
       return item
     }
     return undefined
+  }
+
+  /** All that wait, as they do now. */
+  items(): readonly T[] {
+    return [...this.#byCaller.values()].flat()
   }
 
   /** Whether it was still there. */
@@ -72,6 +75,13 @@ export class FairQueue<T> {
     if (own === undefined) this.#byCaller.set(caller, [item])
     else own.push(item)
     this.#size++
+  }
+
+  /** Its next turn is after that of all others. */
+  #endTurn(caller: string, items: T[]): void {
+    if (items.length > 0 && this.#byCaller.size === 1) return
+    this.#byCaller.delete(caller)
+    if (items.length > 0) this.#byCaller.set(caller, items)
   }
 
   #longest(): T[] | undefined {

@@ -1,6 +1,6 @@
 /** The calls that a worker has been given and has not settled. */
 
-import { calls, type Lane } from '../wire/calls.ts'
+import type { Lane } from '../wire/calls.ts'
 import type { Call } from './call.ts'
 
 export interface Pending {
@@ -25,7 +25,7 @@ export class PendingCalls {
 
   add(id: number, pending: Pending): void {
     this.#byId.set(id, pending)
-    this.#inLane[calls[pending.call.name].lane]++
+    this.#inLane[pending.call.lane]++
   }
 
   get(id: number): Pending | undefined {
@@ -36,12 +36,12 @@ export class PendingCalls {
     const pending = this.#byId.get(id)
     if (pending === undefined) return
     this.#byId.delete(id)
-    this.#inLane[calls[pending.call.name].lane]--
+    this.#inLane[pending.call.lane]--
   }
 
   /** Those that use keys, in the order in which they were sent. */
   reading(): readonly (readonly [id: number, Pending])[] {
-    return [...this.#byId].filter(([, { call }]) => calls[call.name].lane === 'cryptography')
+    return [...this.#byId].filter(([, { call }]) => call.lane === 'cryptography')
   }
 
   overdue(now: number): readonly (readonly [id: number, Pending])[] {
@@ -57,7 +57,7 @@ export class PendingCalls {
   takeAll(): readonly Call[] {
     const all = [...this.#byId]
     for (const [id] of all) this.remove(id)
-    for (const [, { call, lateUntil }] of all) if (lateUntil !== undefined) call.undo?.()
+    for (const [, { call, lateUntil }] of all) if (lateUntil !== undefined) call.undo()
     return all.filter(([, { lateUntil }]) => lateUntil === undefined).map(([, { call }]) => call)
   }
 }

@@ -1,69 +1,65 @@
-/** The worker processes of one token that run: those with the token open, lost ones that are not gone yet, and a spare. */
+/** The worker processes of one token that run, whatever state they are in. */
+import type { Lane } from '../wire/calls.ts'
 import type { WorkerProcess } from './worker-process.ts'
-
-export interface ProcessesOptions {
-  readonly start: () => WorkerProcess
-  /** Only one process may have the token open: see Profile. */
-  readonly isSingle: boolean
-  /** A process is kept that has yet to open the token. */
-  readonly keepsSpare: boolean
-}
+import type { WorkerState } from './worker-state.ts'
 
 export class Processes {
-  readonly #options: ProcessesOptions
+  readonly #start: () => WorkerProcess
   readonly #running = new Set<WorkerProcess>()
-  #spare: WorkerProcess | undefined
 
-  constructor(options: ProcessesOptions) {
-    this.#options = options
+  constructor(start: () => WorkerProcess) {
+    this.#start = start
   }
 
-  /** The spare, or a new one. */
+  /** Those that do the calls of the HSM. */
+  get serving(): readonly WorkerProcess[] {
+    return [...this.#running].filter(({ isServing }) => isServing)
+  }
+
+  in(state: WorkerState): readonly WorkerProcess[] {
+    return [...this.#running].filter(worker => worker.state === state)
+  }
+
+  /** The one with the least to do of those that take calls of the lane. */
+  leastBusy(lane: Lane, except?: WorkerProcess): WorkerProcess | undefined {
+    let chosen: WorkerProcess | undefined
+    for (const worker of this.#running) {
+      if (worker === except || !worker.takes(lane)) continue
+      if (chosen === undefined || worker.pending < chosen.pending) chosen = worker
+    }
+    return chosen
+  }
+
+  /** The spare, or a new one: it is to open the token. */
   take(): WorkerProcess {
-    const worker = this.#spare ?? this.#start()
-    this.#spare = undefined
+    const worker = this.in('spare')[0] ?? this.add()
+    worker.advance('start')
     return worker
   }
 
-  keepSpare(): void {
-    if (this.#options.keepsSpare) this.#spare ??= this.#start()
-  }
-
-  /** Whether it was the spare. */
-  lostSpare(worker: WorkerProcess): boolean {
-    if (this.#spare !== worker) return false
-    this.#spare = undefined
-    return true
-  }
-
-  /** Ends the spare by itself, or kills it after the grace, in milliseconds. */
-  endSpare(grace: number): void {
-    void this.#spare?.end(grace)
-  }
-
-  /**
-   * Opens the token with a process, once no other has it open where only one may: one that was killed is gone when the system has said
-   * so, not before.
-   *
-   * @param deadline for the login: see WorkerProcess.open
-   */
-  async open(worker: WorkerProcess, deadline: number): Promise<void> {
-    if (this.#options.isSingle) {
-      const others = [...this.#running].filter(other => other !== worker && other.isOpen)
-      await Promise.all(others.map(({ ended }) => ended))
-    }
-    worker.open(deadline)
-  }
-
-  /** Resolves when all are gone. */
-  async allEnded(): Promise<void> {
-    await Promise.all([...this.#running].map(({ ended }) => ended))
-  }
-
-  #start(): WorkerProcess {
-    const worker = this.#options.start()
+  /** Starts a spare. */
+  add(): WorkerProcess {
+    const worker = this.#start()
     this.#running.add(worker)
     void worker.ended.then(() => this.#running.delete(worker))
     return worker
+  }
+
+  /**
+   * Resolves when no other process has the token open: one that was killed is gone when the system has said so, not before.
+   */
+  async closedByOthers(worker: WorkerProcess): Promise<void> {
+    const others = [...this.#running].filter(other => other !== worker && other.state !== 'spare')
+    await Promise.all(others.map(({ ended }) => ended))
+  }
+
+  /** Ends those in the states by themselves, or kills them after the grace, in milliseconds. */
+  end(grace: number, states: readonly WorkerState[]): void {
+    for (const worker of this.#running) if (states.includes(worker.state)) void worker.end(grace)
+  }
+
+  /** The same of all; resolves when they are gone. */
+  async endAll(grace: number): Promise<void> {
+    await Promise.all([...this.#running].map(worker => worker.end(grace)))
   }
 }

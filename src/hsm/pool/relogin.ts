@@ -1,6 +1,6 @@
 /** Lets workers that have lost their login log in again, one after another: a PIN that one is refused is tried by no other. */
-import { performance } from 'node:perf_hooks'
 import type { CallFailure } from '../wire/messages.ts'
+import { Call } from './call.ts'
 import type { WorkerProcess } from './worker-process.ts'
 
 export interface LoginEvents {
@@ -10,47 +10,36 @@ export interface LoginEvents {
   readonly tried: (worker: WorkerProcess, failure: CallFailure | undefined) => void
 }
 
-export class Logins {
-  readonly #deadline: number
+export class Relogin {
+  readonly #timeout: number
   readonly #events: LoginEvents
   #turn: Promise<void> = Promise.resolve()
 
-  /** @param deadline of a login, in milliseconds */
-  constructor(deadline: number, events: LoginEvents) {
-    this.#deadline = deadline
+  /** @param timeout of a login, in milliseconds */
+  constructor(timeout: number, events: LoginEvents) {
+    this.#timeout = timeout
     this.#events = events
   }
 
   /** The worker takes no calls until it has had its turn. */
-  again(worker: WorkerProcess): void {
-    if (worker.isLoggingIn || worker.lost) return
-    worker.isLoggingIn = true
-    this.#turn = this.#turn.then(() => this.#logIn(worker))
+  add(worker: WorkerProcess): void {
+    if (worker.advance('loseLogin')) this.#turn = this.#turn.then(() => this.#logIn(worker))
   }
 
   async #logIn(worker: WorkerProcess): Promise<void> {
-    if (worker.lost || this.#events.isStopped()) return
+    // It may have been lost or replaced while it waited.
+    if (worker.state !== 'loggingIn' || this.#events.isStopped()) return
     const failure = await this.#send(worker)
-    worker.isLoggingIn = false
+    if (failure === undefined) worker.advance('logIn')
     this.#events.tried(worker, failure)
   }
 
   #send(worker: WorkerProcess): Promise<CallFailure | undefined> {
-    const startedAt = performance.now()
+    const request = { name: 'logIn', payload: Buffer.alloc(0), caller: '', timeout: this.#timeout } as const
     return new Promise(resolve => {
-      worker.send({
-        name: 'logIn',
-        payload: Buffer.alloc(0),
-        caller: '',
-        startedAt,
-        time: this.#deadline,
-        deadline: startedAt + this.#deadline,
-        attempts: 0,
-        isRetry: false,
-        parts: [],
-        answer: () => resolve(undefined),
-        fail: resolve,
-      })
+      worker.send(
+        new Call(request, { answered: () => resolve(undefined), failed: (_call, failure) => resolve(failure) }),
+      )
     })
   }
 }

@@ -1,40 +1,30 @@
 /** The worker processes of one token: started, replaced, logged in again, and ended. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../../errors.ts'
-import { type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
 import { profileOf } from '../profiles/find-profile.ts'
-import { type GcmIv, gcmIvLengths, type Profile } from '../profiles/profile.ts'
+import type { Profile } from '../profiles/profile.ts'
 import { workerCount } from '../profiles/worker-count.ts'
 import type { Lane } from '../wire/calls.ts'
 import type { CallFailure } from '../wire/messages.ts'
-import { type WorkerOptions, workerArgument, workerEnvironment } from '../wire/worker-argument.ts'
+import { workerArgument, workerEnvironment } from '../wire/worker-argument.ts'
+import { Availability } from './availability.ts'
 import type { Call } from './call.ts'
+import { PoolLog } from './pool-log.ts'
+import type { PoolOptions } from './pool-options.ts'
 import { Processes } from './processes.ts'
-import { Logins } from './relogin.ts'
-import { SilenceWatch, type SilentWorkers } from './watchdog.ts'
+import { Relogin } from './relogin.ts'
+import { TokenAbilities } from './token-abilities.ts'
+import { Watchdog, type Watched } from './watchdog.ts'
 import { StartError, type Undone, type WorkerEvents, WorkerProcess } from './worker-process.ts'
+import type { WorkerState } from './worker-state.ts'
 
-export interface FleetOptions extends WorkerOptions {
-  /** As the configuration names the HSM. */
-  readonly name: string
-  /** Name of a profile in profiles/, or path of a YAML file. */
-  readonly profile: string
-  /** Number of worker processes: see worker-count.ts. Where only one may have the token open, a second one is a spare. */
-  readonly workers: number | 'auto'
-  /** Milliseconds within which a call is answered. */
-  readonly callTimeout: number
-  /** Bytes of the IVs that other tokens with the same keys make, once one of them is ready: a token that makes others is not used. */
-  readonly ivLength?: (() => number | undefined) | undefined
-  readonly log?:
-    | ((level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void)
-    | undefined
-}
-
-/** Whom the fleet tells. */
-export interface FleetEvents extends Pick<WorkerEvents, 'returned'> {
+/** Whom the supervisor tells. */
+export interface SupervisorEvents {
   /** Calls that a worker has left behind. */
   unfinished(calls: readonly Call[], reason: string): void
+  /** A call came back undone. */
+  returned(call: Call, why: Undone): void
   /** There may be a worker for calls that wait, or no hope of one. */
   changed(): void
 }
@@ -42,69 +32,57 @@ export interface FleetEvents extends Pick<WorkerEvents, 'returned'> {
 /** Milliseconds before the first restart after a failed one; doubled each time. An HSM that is back is noticed within the longest. */
 const firstPause = 50
 const longestPause = 1000
-/** How many deadlines a login may take. */
+/** How many times the time of a call a login may take. */
 const loginFactor = 5
 /** Milliseconds for a worker to end by itself. */
 const endGrace = 1000
 
-export class Fleet implements WorkerEvents, SilentWorkers {
-  /** Of the profile's form, until a worker has found out the token's. */
-  ivLength: number
-  /** Of the profile, until a worker has found out the token's. */
-  lacks: Lacks
-  readonly #options: FleetOptions
+export class Supervisor implements WorkerEvents, Watched {
+  readonly abilities: TokenAbilities
+  readonly #options: PoolOptions
   readonly #profile: Profile
   /** Worker processes, with the spare. */
   readonly #count: number
-  readonly #events: FleetEvents
-  readonly #workers: WorkerProcess[] = []
-  /** Those that hang, for as long as a call of theirs may still be answered. */
-  readonly #condemned = new Set<WorkerProcess>()
-  readonly #processes: Processes
+  readonly #events: SupervisorEvents
+  readonly #log: PoolLog
+  readonly #processes = new Processes(() => this.#newWorker())
+  readonly #availability: Availability
   readonly #closing = new AbortController()
-  readonly #silence: SilenceWatch
-  readonly #logins: Logins
-  #starting: WorkerProcess | undefined
+  readonly #watchdog: Watchdog
+  readonly #relogin: Relogin
   #replacing: Promise<void> | undefined
-  /** Runs while there is no worker. */
-  #patience: NodeJS.Timeout | undefined
-  #down: { readonly state: Exclude<HsmHealth['state'], 'ready'>; readonly reason: Error } | undefined
   /** Workers in a row that did not start, or died before they answered anything. */
   #failures = 0
   #starts = 0
 
-  constructor(options: FleetOptions, events: FleetEvents) {
+  constructor(options: PoolOptions, events: SupervisorEvents) {
     this.#options = options
     this.#events = events
     this.#profile = profileOf(options.profile)
     this.#count = workerCount(options.workers, this.#profile)
-    this.ivLength = gcmIvLengths[this.#profile.gcmIv]
-    this.lacks = { ...this.#profile.lacks, ...lacksOfAll }
-    this.#processes = new Processes({
-      start: () => this.#newWorker(),
-      isSingle: this.#profile.singleProcess,
-      keepsSpare: this.#count > this.#active,
-    })
-    this.#logins = new Logins(loginFactor * options.callTimeout, {
-      isStopped: () => this.#isStopped,
+    this.abilities = new TokenAbilities(this.#profile)
+    this.#log = new PoolLog(options.name, options.log)
+    this.#availability = new Availability(this.#log, () => events.changed())
+    this.#relogin = new Relogin(loginFactor * options.callTimeout, {
+      isStopped: () => this.#availability.isStopped,
       tried: (worker, failure) => this.#logInTried(worker, failure),
     })
-    this.#silence = new SilenceWatch(options.callTimeout, this)
+    this.#watchdog = new Watchdog(options.callTimeout, this)
   }
 
   /** Those that take calls, or will when they have done some. */
   get workers(): readonly WorkerProcess[] {
-    return this.#workers
+    return this.#processes.serving
   }
 
   get health(): HsmHealth {
-    const { state = 'ready', reason } = this.#down ?? {}
-    return { state, reason: reason?.message, workers: this.#workers.length, starts: this.#starts }
+    const { state, reason } = this.#availability
+    return { state, reason: reason?.message, workers: this.workers.length, starts: this.#starts }
   }
 
   /** Why no worker can be had: the circuit is open, and calls fail at once. */
   get down(): Error | undefined {
-    return this.#down?.reason
+    return this.#availability.reason
   }
 
   /** Its worker is the only process with the token open: what that does not find is not there. */
@@ -122,7 +100,7 @@ export class Fleet implements WorkerEvents, SilentWorkers {
    */
   async start(): Promise<void> {
     const starting = (async () => {
-      while (this.#workers.length < this.#active) await this.#startWorker()
+      while (this.workers.length < this.#active) await this.#startWorker()
     })()
     this.#replacing = starting
     try {
@@ -141,126 +119,105 @@ export class Fleet implements WorkerEvents, SilentWorkers {
     this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
   }
 
-  /** Of those that take calls of the lane. */
-  leastBusy(lane: Lane, except?: WorkerProcess): WorkerProcess | undefined {
-    let chosen: WorkerProcess | undefined
-    for (const worker of this.#workers) {
-      if (!worker.takes(lane) || worker === except) continue
-      if (chosen === undefined || worker.pending < chosen.pending) chosen = worker
-    }
-    return chosen
+  leastBusy(lane: Lane): WorkerProcess | undefined {
+    return this.#processes.leastBusy(lane)
+  }
+
+  hasRelief(worker: WorkerProcess): boolean {
+    return this.#processes.leastBusy('cryptography', worker) !== undefined
   }
 
   /** Ends the workers, once `drained` resolves: nothing new is started meanwhile. */
   async close(drained: Promise<void>): Promise<void> {
     this.#closing.abort()
-    this.#silence.stop()
+    this.#watchdog.stop()
     this.#endStarts()
     await drained
     await this.#replacing?.catch(() => undefined)
-    for (const worker of this.#all()) void worker.end(endGrace)
-    await this.#processes.allEnded()
+    this.#availability.close()
+    await this.#processes.endAll(endGrace)
   }
 
-  lost(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void {
-    // A worker that was not ready yet: whoever starts it is told.
-    if (this.#starting === worker) return
-    if (this.#processes.lostSpare(worker)) {
-      this.#lostSpare(reason)
+  lost(worker: WorkerProcess, from: WorkerState, unfinished: readonly Call[], reason: string): void {
+    // Whoever starts it is told.
+    if (from === 'starting') return
+    if (from === 'spare') {
+      this.#spareLost(reason)
       return
     }
-    const index = this.#workers.indexOf(worker)
-    if (index >= 0) this.#workers.splice(index, 1)
-    this.#condemned.delete(worker)
-    this.#failures = worker.proven ? 0 : this.#failures + 1
-    this.#log('warn', 'An HSM worker was lost.', { pid: worker.pid, reason })
+    this.#failures = worker.hasAnswered ? 0 : this.#failures + 1
+    this.#log.workerLost(worker, reason)
     this.#replaceMissing()
     this.#events.unfinished(unfinished, reason)
   }
 
   returned(worker: WorkerProcess, call: Call, why: Undone): void {
-    if (why === 'loginLost') this.#logins.again(worker)
-    this.#events.returned(worker, call, why)
-    this.#ended(worker)
+    if (why === 'loginLost') this.#relogin.add(worker)
+    this.#events.returned(call, why)
+    this.settled(worker)
   }
 
+  /** A worker has one call less. */
   settled(worker: WorkerProcess): void {
-    this.#ended(worker)
+    if (worker.state === 'hung' && worker.pending === 0) void worker.end(endGrace)
+    this.#events.changed()
   }
 
-  wrote({ pid }: WorkerProcess, text: string): void {
-    this.#log('warn', 'An HSM worker wrote an error.', { pid, text: text.slice(0, 1000) })
-  }
-
-  hasRelief(worker: WorkerProcess): boolean {
-    return this.leastBusy('cryptography', worker) !== undefined
+  wrote(worker: WorkerProcess, text: string): void {
+    this.#log.workerWrote(worker, text)
   }
 
   /** Others do its calls, but for the oldest, as long as it says nothing. */
-  hesitates(worker: WorkerProcess): void {
-    this.#events.unfinished(worker.takeBack(), 'it hesitates')
+  suspects(worker: WorkerProcess): void {
+    worker.advance('suspect')
+    this.#events.unfinished(worker.takeBack(), 'it is silent')
   }
 
   /** Another one takes its place, and does its calls, but for the oldest: as long as that may be answered the worker may live, if it may. */
   hangs(worker: WorkerProcess): void {
-    this.#log('warn', 'An HSM worker does not answer.', { pid: worker.pid })
+    this.#log.workerUnresponsive(worker)
     if (this.#profile.singleProcess) {
       worker.condemn('it does not answer')
       return
     }
-    this.#workers.splice(this.#workers.indexOf(worker), 1)
-    this.#condemned.add(worker)
+    worker.advance('hang')
     this.#events.unfinished(worker.takeBack(), 'it does not answer')
     this.#replaceMissing()
   }
 
-  /** A worker has one call less. */
-  #ended(worker: WorkerProcess): void {
-    if (worker.pending === 0 && this.#condemned.delete(worker)) void worker.end(endGrace)
-    this.#events.changed()
-  }
-
-  #all(): readonly WorkerProcess[] {
-    return [...this.#workers, ...this.#condemned]
-  }
-
   #logInTried(worker: WorkerProcess, failure: CallFailure | undefined): void {
-    if (failure === undefined) {
-      this.#log('warn', 'An HSM worker had lost its login, and has logged in again.', { pid: worker.pid })
-    } else if (failure.pinRefused) this.#stop(failure.failure.cause as Error)
+    if (failure === undefined) this.#log.workerLoggedInAgain(worker)
+    else if (failure.pinRefused) this.#stop(failure.failure.cause as Error)
     else worker.kill()
     this.#events.changed()
   }
 
   #replaceMissing(): void {
-    if (this.isClosing) this.#setDown('unavailable', new Error('The HSM is closing.'))
-    else if (!this.#isStopped) this.startLater()
-    if (this.#workers.length > 0) return
-    const tooLong = () => this.#setDown('unavailable', new Error('No worker could be started yet.'))
-    clearTimeout(this.#patience)
-    this.#patience = setTimeout(tooLong, this.#options.callTimeout).unref()
+    if (this.isClosing) this.#downAsClosing()
+    else if (!this.#availability.isStopped) this.startLater()
+    if (this.workers.length === 0) this.#availability.downAfter(this.#options.callTimeout)
   }
 
   async #replace(): Promise<void> {
-    while (this.#workers.length < this.#active && !this.isClosing && !this.#isStopped) {
+    while (this.workers.length < this.#active && !this.isClosing && !this.#availability.isStopped) {
       try {
         if (this.#failures > 0) await delay(pause(this.#failures), undefined, { signal: this.#closing.signal })
         await this.#startWorker()
       } catch (error) {
         if (this.isClosing) break
         this.#failures++
-        this.#log('error', 'An HSM worker could not start.', { reason: (error as Error).message })
+        this.#log.workerStartFailed(error as Error)
         this.#startFailed(error as Error)
       }
     }
-    if (this.isClosing) this.#setDown('unavailable', new Error('The HSM is closing.'))
+    if (this.isClosing) this.#downAsClosing()
   }
 
   #startFailed(error: Error): void {
     const reason = error instanceof StartError ? error.reason : 'unavailable'
     if (reason === 'pinRefused') this.#stop(error)
     // One failure may be chance, and calls that wait have time for another try.
-    else if (this.#failures > 1 || reason === 'untrusted') this.#setDown(reason, error)
+    else if (this.#failures > 1 || reason === 'untrusted') this.#down(reason, error)
   }
 
   /** How many have the token open. */
@@ -269,62 +226,49 @@ export class Fleet implements WorkerEvents, SilentWorkers {
   }
 
   #keepSpare(): void {
-    if (this.isClosing || this.#isStopped) return
+    const isKept = this.#count > this.#active && !this.isClosing && !this.#availability.isStopped
+    if (!isKept || this.#processes.in('spare').length > 0) return
     try {
-      this.#processes.keepSpare()
+      this.#processes.add()
     } catch (error) {
-      this.#lostSpare((error as Error).message)
+      this.#spareLost((error as Error).message)
     }
   }
 
-  #lostSpare(reason: string): void {
-    this.#log('warn', 'There is no spare HSM worker.', { reason })
+  #spareLost(reason: string): void {
+    this.#log.spareLost(reason)
     setTimeout(() => this.#keepSpare(), longestPause).unref()
   }
 
   async #startWorker(): Promise<void> {
-    if (this.#isStopped) throw new StartError({ message: 'The PIN was refused before.', reason: 'unavailable' })
+    if (this.#availability.isStopped) {
+      throw new StartError({ message: 'the PIN was refused before', reason: 'unavailable' })
+    }
     const worker = this.#processes.take()
-    this.#starting = worker
     try {
-      await this.#processes.open(worker, loginFactor * this.#options.callTimeout)
-      const { gcm, lacks } = await worker.ready
-      this.#checkForm(gcm?.iv)
-      this.lacks = lacks
-      if (worker.lost) {
-        throw new StartError({ message: 'The HSM worker died as soon as it was ready.', reason: 'unavailable' })
+      if (this.#profile.singleProcess) await this.#processes.closedByOthers(worker)
+      worker.open(loginFactor * this.#options.callTimeout)
+      const capabilities = await worker.ready
+      const wanted = this.workers.length > 0 ? this.abilities.ivLength : this.#options.ivLength?.()
+      const misfit = this.abilities.learn(capabilities, wanted)
+      if (misfit !== undefined) throw new StartError({ message: misfit, reason: 'untrusted' })
+      if (!worker.advance('admit')) {
+        throw new StartError({ message: 'the HSM worker died as soon as it was ready', reason: 'unavailable' })
       }
-      this.#log('info', 'An HSM worker is ready.', { pid: worker.pid })
+      this.#log.workerReady(worker)
     } catch (error) {
       await worker.end(endGrace)
       throw error
-    } finally {
-      this.#starting = undefined
     }
-    clearTimeout(this.#patience)
-    this.#down = undefined
+    this.#availability.up()
     this.#starts++
-    this.#workers.push(worker)
     this.#events.changed()
     this.#keepSpare()
   }
 
-  /** A ciphertext states the length of its IV, so all who may be given the call must make the same. */
-  #checkForm(form: GcmIv | undefined): void {
-    if (form === undefined) return
-    const own = gcmIvLengths[form]
-    const wanted = this.#workers.length > 0 ? this.ivLength : this.#options.ivLength?.()
-    if (wanted !== undefined && wanted !== own) {
-      const message = `It makes IVs of AES-GCM with ${own} bytes, where the others make ${wanted}.`
-      throw new StartError({ message, reason: 'untrusted' })
-    }
-    this.ivLength = own
-  }
-
   /** Ends those that have not logged in. Not at once: SoftHSM rewrites the token's file at a login, and half of it is a token that is gone. */
   #endStarts(): void {
-    void this.#starting?.end(endGrace)
-    this.#processes.endSpare(endGrace)
+    this.#processes.end(endGrace, ['starting', 'spare'])
   }
 
   #newWorker(): WorkerProcess {
@@ -333,28 +277,18 @@ export class Fleet implements WorkerEvents, SilentWorkers {
   }
 
   /** As long as no worker is left, nothing waits for one. */
-  #setDown(state: 'unavailable' | 'untrusted', reason: Error): void {
-    if (this.#workers.length > 0 || this.#isStopped) return
-    if (this.#down?.state !== state) this.#log('error', 'The HSM cannot be used.', { state, reason: reason.message })
-    this.#down = { state, reason }
-    this.#events.changed()
+  #down(state: 'unavailable' | 'untrusted', reason: Error): void {
+    if (this.workers.length === 0) this.#availability.down(state, reason)
   }
 
-  get #isStopped(): boolean {
-    return this.#down?.state === 'pinRefused'
+  #downAsClosing(): void {
+    this.#down('unavailable', new Error('The HSM is closing.'))
   }
 
-  /** Tokens lock themselves after a few wrong PINs: nobody tries it again until the gateway is restarted. */
   #stop(reason: Error): void {
-    this.#log('error', 'The PIN was refused; it is not tried again before a restart.', { reason: reason.message })
-    this.#down = { state: 'pinRefused', reason }
-    for (const worker of this.#workers) worker.kill()
+    for (const worker of this.workers) worker.kill()
     this.#endStarts()
-    this.#events.changed()
-  }
-
-  #log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void {
-    this.#options.log?.(level, message, { hsm: this.#options.name, ...fields })
+    this.#availability.stop(reason)
   }
 }
 

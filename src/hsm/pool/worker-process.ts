@@ -1,5 +1,4 @@
 /** The gateway's end of one worker process: sends it calls, settles them, and notices when it is of no use any more. */
-import { performance } from 'node:perf_hooks'
 import { OperatorError } from '../../errors.ts'
 import { type Child, diedOf, startChild } from '../child.ts'
 import type { Mode } from '../profiles/profile.ts'
@@ -17,7 +16,9 @@ import {
 } from '../wire/messages.ts'
 import { capacityOf, type WorkerArgument } from '../wire/worker-argument.ts'
 import { type Call, timedOut } from './call.ts'
+import { DeadlineTimer } from './deadline-timer.ts'
 import { type Pending, PendingCalls } from './pending-calls.ts'
+import { isOver, isServing, nextState, takesCalls, type WorkerEvent, type WorkerState } from './worker-state.ts'
 
 /** A worker that could not start. */
 export class StartError extends OperatorError {
@@ -35,8 +36,13 @@ export type Undone = 'loginLost' | 'busy' | 'missing'
 
 /** What a worker tells whoever started it. */
 export interface WorkerEvents {
-  /** Called once, as soon as nothing can be expected of the worker any more, with the calls it leaves behind. */
-  lost(worker: WorkerProcess, unfinished: readonly Call[], reason: string): void
+  /**
+   * Called once, as soon as nothing can be expected of the worker any more, unless it was told to end.
+   *
+   * @param from its state until now
+   * @param unfinished the calls it leaves behind
+   */
+  lost(worker: WorkerProcess, from: WorkerState, unfinished: readonly Call[], reason: string): void
   /** A call came back undone. */
   returned(worker: WorkerProcess, call: Call, why: Undone): void
   /** A call was settled, with an answer or a failure. */
@@ -51,7 +57,7 @@ const returns: ReadonlyMap<number, Undone> = new Map([
   [status.missing, 'missing'],
 ])
 /** Milliseconds for C_Initialize: that of SoftHSM reads every object. */
-const initialisationDeadline = 60_000
+const initialisationTimeout = 60_000
 /** Making a key is known to take long, and how long is chance: only a call that takes so many times its time is taken for a hang. */
 const lateFactor = 5
 /** Keys that a worker makes at the same time: each of them slows the others down, and they have a deadline. */
@@ -63,22 +69,13 @@ export class WorkerProcess {
   readonly ready: Promise<Capabilities>
   /** Resolves when the process is gone. */
   readonly ended: Promise<void>
-  lost = false
   /** It has done something useful. */
-  proven = false
-  /** It is logging in again, and takes no calls meanwhile. */
-  isLoggingIn = false
-  /** Others do its calls, but for the oldest, until it says something. */
-  isHesitant = false
-  /** It has said that it searches the token, and nothing since. */
-  isSearching = false
-  /** It was told to open the token. */
-  isOpen = false
+  hasAnswered = false
   readonly mode: Mode
-  #isReady = false
-  readonly #capacity: number
 
-  #loginDeadline = 0
+  #state: WorkerState = 'spare'
+  readonly #capacity: number
+  #loginTimeout = 0
   readonly #pending = new PendingCalls()
   readonly #child: Child
   readonly #writer: FrameWriter
@@ -86,8 +83,7 @@ export class WorkerProcess {
   readonly #start = Promise.withResolvers<Capabilities>()
   #lastId = startId
   #lastHeard = performance.now()
-  #timer: NodeJS.Timeout | undefined
-  #timerEnd = Number.POSITIVE_INFINITY
+  readonly #timer = new DeadlineTimer(() => this.#expire())
 
   constructor(argument: WorkerArgument, environment: Readonly<Record<string, string>>, events: WorkerEvents) {
     this.#events = events
@@ -106,13 +102,12 @@ export class WorkerProcess {
     this.ended = ended.then(how => this.#lose(how))
   }
 
-  /** Lets it open the token and log in: see `ready`. @param deadline milliseconds, from when the library is initialised */
-  open(deadline: number): void {
-    if (this.lost) return
-    this.isOpen = true
-    this.#loginDeadline = deadline
-    this.#writer.write(startId, openToken, nothing)
-    this.#watch(performance.now() + initialisationDeadline)
+  get state(): WorkerState {
+    return this.#state
+  }
+
+  get isServing(): boolean {
+    return isServing(this.#state)
   }
 
   get pid(): number | undefined {
@@ -124,44 +119,49 @@ export class WorkerProcess {
     return this.#pending.size
   }
 
-  /** Of them, those that read the token. */
-  get reading(): number {
-    return this.#pending.in('cryptography')
-  }
-
-  takes(lane: Lane): boolean {
-    if (this.lost || this.isLoggingIn || this.isHesitant) return false
-    if (lane === 'generation' && this.#pending.in(lane) === mostGenerations) return false
-    return this.#pending.size < this.#capacity
-  }
-
-  send(call: Call): void {
-    this.#lastId = (this.#lastId + 1) % idRange || 1
-    const { kind } = calls[call.name]
-    this.#pending.add(this.#lastId, { call, sentAt: performance.now() })
-    this.#writer.write(this.#lastId, kind | (call.isRetry ? retryFlag : 0), call.payload)
-    call.attempts++
-    call.parts = []
-    call.isRetry = true
-    this.#watch(call.deadline)
-  }
-
-  /** How long calls that read the token have waited without a word about any call, in milliseconds. */
+  /** How long calls that use keys have waited without a word about any call, in milliseconds. */
   get silence(): number {
-    if (this.reading === 0) return 0
+    if (this.#pending.in('cryptography') === 0) return 0
     const [, oldest] = this.#pending.reading()[0]!
     return performance.now() - Math.max(this.#lastHeard, oldest.sentAt)
   }
 
+  takes(lane: Lane): boolean {
+    if (!takesCalls(this.#state)) return false
+    if (lane === 'generation' && this.#pending.in(lane) === mostGenerations) return false
+    return this.#pending.size < this.#capacity
+  }
+
+  /** @returns whether that has changed its state: see worker-state.ts */
+  advance(event: WorkerEvent): boolean {
+    const from = this.#state
+    this.#state = nextState(from, event)
+    return this.#state !== from
+  }
+
+  /** Lets it open the token and log in: see `ready`. @param loginTimeout milliseconds, from when the library is initialised */
+  open(loginTimeout: number): void {
+    if (isOver(this.#state)) return
+    this.#loginTimeout = loginTimeout
+    this.#writer.write(startId, openToken, nothing)
+    this.#timer.watch(performance.now() + initialisationTimeout)
+  }
+
+  send(call: Call): void {
+    this.#lastId = (this.#lastId + 1) % idRange || 1
+    this.#pending.add(this.#lastId, { call, sentAt: performance.now() })
+    this.#writer.write(this.#lastId, calls[call.name].kind | (call.isRetry ? retryFlag : 0), call.payload)
+    call.sent()
+    this.#timer.watch(call.deadline)
+  }
+
   /** Takes all calls back but the oldest one: a worker that does not answer may never do so, and the oldest may be why. */
   takeBack(): readonly Call[] {
-    this.isHesitant = true
     const [, ...rest] = this.#pending.reading()
     const waiting = rest.filter(([, { lateUntil }]) => lateUntil === undefined)
     return waiting.map(([id, { call }]) => {
       this.#pending.remove(id)
-      // It was hardly begun.
-      call.attempts--
+      call.takenBack()
       return call
     })
   }
@@ -176,11 +176,13 @@ export class WorkerProcess {
     this.#lose(reason)
   }
 
-  /** Lets the worker end by itself; kills it when it does not within the grace, in milliseconds. */
+  /** Lets the worker end by itself; kills it when it does not within the grace, in milliseconds. Resolves when it is gone. */
   async end(grace: number): Promise<void> {
-    this.lost = true
-    clearTimeout(this.#timer)
-    this.#start.reject(new StartError({ message: 'It was ended before it was ready.', reason: 'unavailable' }))
+    if (!this.advance('end')) return this.ended
+    this.#timer.stop()
+    this.#start.reject(
+      new StartError({ message: 'the HSM worker was ended before it was ready', reason: 'unavailable' }),
+    )
     this.#child.socket.end()
     const timer = setTimeout(() => this.kill(), grace)
     await this.ended
@@ -194,37 +196,32 @@ export class WorkerProcess {
 
   #read(reader: FrameReader, chunk: Buffer): void {
     this.#lastHeard = performance.now()
-    this.isHesitant = false
+    this.advance('hear')
     try {
       reader.read(chunk)
     } catch (error) {
-      this.#lose(`it sent what is no frame: ${(error as Error).message}`)
+      this.#lose(`it broke the protocol: ${(error as Error).message}`)
     }
   }
 
   #receive(id: number, kind: number, payload: Buffer): void {
-    this.isSearching = kind === status.searching
+    this.advance(kind === status.searching ? 'search' : 'hear')
     if (id === startId) {
       if (kind === status.initialised) this.#initialised()
-      else if (!this.isSearching) this.#started(kind, payload)
+      else if (kind !== status.searching) this.#started(kind, payload)
       return
     }
     const pending = this.#pending.get(id)
     if (pending === undefined) return
-    if (kind === status.part) this.#takePart(pending.call, payload)
+    if (kind === status.part) pending.call.addPart(Buffer.from(payload))
     else if (pending.lateUntil === undefined) this.#settle(id, pending.call, kind, payload)
     else this.#settleLate(id, pending.call, kind)
-  }
-
-  #takePart(call: Call, payload: Buffer): void {
-    call.parts.push(Buffer.from(payload))
-    call.deadline = performance.now() + call.time
   }
 
   #settle(id: number, call: Call, kind: number, payload: Buffer): void {
     if (kind !== status.ending) this.#pending.remove(id)
     if (kind === status.ok) {
-      this.proven = true
+      this.hasAnswered = true
       call.answer(Buffer.from(payload))
       this.#events.settled(this)
       return
@@ -242,14 +239,14 @@ export class WorkerProcess {
   /** Nobody waits for it any more. */
   #settleLate(id: number, call: Call, kind: number): void {
     this.#pending.remove(id)
-    call.undo?.()
+    call.undo()
     if (kind === status.ending) this.#lose('it ended')
     else this.#events.settled(this)
   }
 
   #initialised(): void {
-    this.#timerEnd = Number.POSITIVE_INFINITY
-    this.#watch(performance.now() + this.#loginDeadline)
+    this.#timer.stop()
+    this.#timer.watch(performance.now() + this.#loginTimeout)
   }
 
   #started(kind: number, payload: Buffer): void {
@@ -257,41 +254,29 @@ export class WorkerProcess {
       this.#start.reject(new StartError(decodeJson<StartFailure>(payload)))
       return
     }
-    this.#isReady = true
     this.#start.resolve(decodeJson<Capabilities>(payload))
   }
 
-  /** One timer for all calls, for the earliest deadline. */
-  #watch(deadline: number): void {
-    if (this.lost || deadline >= this.#timerEnd) return
-    clearTimeout(this.#timer)
-    this.#timerEnd = deadline
-    // The gateway itself may have been held up: answers that lie in the socket are read before anything is judged.
-    const expire = () => setImmediate(() => this.#expire())
-    this.#timer = setTimeout(expire, Math.max(1, deadline - performance.now()))
-  }
-
   #expire(): void {
-    if (this.lost) return
-    this.#timerEnd = Number.POSITIVE_INFINITY
-    if (!this.#isReady) {
+    if (isOver(this.#state)) return
+    if (this.#state === 'starting') {
       this.#lose('it did not start in time')
       return
     }
     const overdue = this.#pending.overdue(performance.now())
     const hangs = overdue.map(([id, pending]) => this.#timeOut(id, pending)).includes(true)
     if (hangs) this.#lose('it did not answer in time')
-    else if (this.#pending.size > 0) this.#watch(this.#pending.nextDue)
+    else if (this.#pending.size > 0) this.#timer.watch(this.#pending.nextDue)
   }
 
   /** Whether the worker is of no use any more. */
   #timeOut(id: number, pending: Pending): boolean {
     const { call, sentAt, lateUntil } = pending
     if (lateUntil !== undefined) return true
-    const { lane } = calls[call.name]
     // One that does a call after the other and goes on has too much to do; whether it hangs, its silence tells.
-    const isBehind = lane === 'cryptography' && this.mode === 'synchronous' && !this.isHesitant
-    const mayComeLate = lane === 'generation' || isBehind
+    const goesOn = this.isServing && this.#state !== 'suspect'
+    const isBehind = call.lane === 'cryptography' && this.mode === 'synchronous' && goesOn
+    const mayComeLate = call.lane === 'generation' || isBehind
     if (mayComeLate) pending.lateUntil = call.deadline + lateFactor * (call.deadline - sentAt)
     else this.#pending.remove(id)
     call.fail(timedOut(), mayComeLate)
@@ -299,12 +284,12 @@ export class WorkerProcess {
   }
 
   #lose(reason: string): void {
-    if (this.lost) return
-    this.lost = true
-    clearTimeout(this.#timer)
+    const from = this.#state
+    if (!this.advance('lose') || isOver(from)) return
+    this.#timer.stop()
     this.kill()
     this.#start.reject(new StartError({ message: diedOf(reason), reason: 'unavailable' }))
-    this.#events.lost(this, this.#pending.takeAll(), reason)
+    this.#events.lost(this, from, this.#pending.takeAll(), reason)
   }
 }
 

@@ -7,7 +7,7 @@ import type { Failure } from '../../../src/errors.ts'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/connect.ts'
 import type { Hsm } from '../../../src/hsm/hsm.ts'
 import { Cluster } from '../../../src/hsm/pool/cluster.ts'
-import type { Workers } from '../../../src/hsm/pool/dispatcher.ts'
+import type { Dispatcher } from '../../../src/hsm/pool/dispatcher.ts'
 import type { Ability, Lacks } from '../../../src/model/keys/ability.ts'
 import type { KeyMaterial } from '../../../src/model/keys/key.ts'
 import type { Hsms } from '../../../src/services.ts'
@@ -15,6 +15,7 @@ import { decryptBlob, encryptBlob } from '../../../src/vault/ciphertexts.ts'
 import { hsmContract, newMaterial } from '../../contracts/hsm.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
 import { Callers } from '../callers.ts'
+import { logTo } from '../log-to.ts'
 import { createSoftHsm, emptySoftHsm, type SoftHsm, softHsmExceptions } from '../softhsm.ts'
 
 const patient = { timeout: 10_000 }
@@ -188,7 +189,7 @@ describe('a key that one of two tokens has made without telling', () => {
 })
 
 it('a cluster cannot do what one of its tokens cannot, whichever would be asked', () => {
-  const able = (lacks: Lacks) => ({ whyNot: (ability: Ability) => lacks[ability] }) as unknown as Workers
+  const able = (lacks: Lacks) => ({ whyNot: (ability: Ability) => lacks[ability] }) as unknown as Dispatcher
   const cluster = new Cluster('c', [able({}), able({ ECDH: 'old firmware' }), able({ ML_DSA_44: 'no ML-DSA' })], 1000)
   expect(cluster.whyNot('ECDH')).toBe('old firmware')
   expect(cluster.whyNot('ML_DSA_44')).toBe('no ML-DSA')
@@ -218,7 +219,7 @@ describe('a token that only looks like the other one', () => {
     const alarms: unknown[] = []
     await connect(
       { one: member(first), other: member(stranger) },
-      { log: (level, _message, { hsm: name, reason }) => void (level === 'error' && alarms.push([name, reason])) },
+      { log: logTo(({ hsm: name, reason }, level) => level === 'error' && alarms.push([name, reason])) },
     )
     expect(hsm.health).toMatchObject({ state: 'ready', workers: 1 })
     await vi.waitUntil(() => alarms.length > 0, patient)

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { connectHsm, type HsmOptions } from '../../../src/hsm/connect.ts'
 import type { Hsm } from '../../../src/hsm/hsm.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
+import { logTo } from '../log-to.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
 
 const text = Buffer.from('text')
@@ -18,11 +19,11 @@ class Workers {
   readonly lost: number[] = []
   #changed = Promise.withResolvers<void>()
 
-  readonly log: NonNullable<HsmOptions['log']> = (_level, message, { pid }) => {
-    if (message === 'An HSM worker is ready.') this.started.push(pid as number)
-    if (message === 'An HSM worker was lost.') this.lost.push(pid as number)
+  readonly log = logTo(({ event, worker }) => {
+    if (event === 'worker_ready') this.started.push(worker as number)
+    if (event === 'worker_lost') this.lost.push(worker as number)
     this.#changed.resolve()
-  }
+  })
 
   /** Waits for the nth worker that became ready. */
   async ready(count: number): Promise<void> {

@@ -11,6 +11,7 @@ import type { Mode } from '../../../src/hsm/profiles/profile.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
 import { Callers } from '../callers.ts'
+import { logTo } from '../log-to.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
 
 const text = Buffer.from('text')
@@ -43,15 +44,15 @@ async function connect(options: Partial<HsmOptions> = {}): Promise<Hsm> {
     environment: { ...softHsm.options.environment, ...faults.environment() },
     canary: () => ({ material: canary }),
     observe: call => calls.push(call),
-    log: (level, message, fields) => logged.push({ level, message, ...fields }),
+    log: logTo(fields => logged.push(fields)),
     ...options,
   })
   return hsm
 }
 
-const messages = (message: string) => logged.filter(line => line.message === message)
-const lost = () => messages('An HSM worker was lost.')
-const ready = () => messages('An HSM worker is ready.').length
+const events = (event: string) => logged.filter(line => line.event === event)
+const lost = () => events('worker_lost')
+const ready = () => events('worker_ready').length
 
 beforeAll(async () => {
   softHsm = await createSoftHsm()
@@ -269,10 +270,10 @@ describe('a PIN that one worker is refused while another one starts', () => {
     await connect({ profile: profileIn('asynchronous') })
     const slowly = ['count C_Initialize after', 'delay C_GetSlotList 2s']
     faults.set('count C_Login', ...slowly, 'fail C_Login CKR_PIN_INCORRECT', 'forget-login')
-    process.kill(messages('An HSM worker is ready.')[0]!.pid as number, 'SIGKILL')
+    process.kill(events('worker_ready')[0]!.worker as number, 'SIGKILL')
     await vi.waitUntil(() => faults.counts()[1]!.hits >= initialised, patient)
     await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
-    await vi.waitUntil(() => messages('An HSM worker could not start.').length === 1, patient)
+    await vi.waitUntil(() => events('worker_start_failed').length === 1, patient)
     expect(faults.counts()[0]!.calls).toBe(1)
     expect(hsm.health.state).toBe('pinRefused')
   })

@@ -1,10 +1,11 @@
 /** A process that uses an HSM as the gateway does, says what it knows about itself, and waits to be killed. */
 import { readFileSync } from 'node:fs'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/connect.ts'
+import { logTo } from '../log-to.ts'
 
 const options = JSON.parse(process.argv[2]!) as HsmOptions
 const workers: unknown[] = []
-const hsm = await connectHsm({ ...options, log: (_level, _message, { pid }) => workers.push(pid) })
+const hsm = await connectHsm({ ...options, log: logTo(({ worker }) => workers.push(worker)) })
 const material = 'ab'.repeat(32)
 await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by a gateway')
 await hsm.encrypt(material, Buffer.from('text'), Buffer.alloc(0))

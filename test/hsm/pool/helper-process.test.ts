@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { connectHsm } from '../../../src/hsm/connect.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
+import { logTo } from '../log-to.ts'
 import { createSoftHsm, type SoftHsm, softHsmLibrary } from '../softhsm.ts'
 
 /** A library that starts processes of its own, as the clients of some network HSMs and p11-kit do: they inherit the worker's descriptors. */
@@ -33,9 +34,9 @@ describe.each([1, 2])('with %i workers, one that dies while the helper process o
       HELPER_MODULE: softHsmLibrary,
       HELPER_LIVES_WITH: helperLives,
     }
-    const log = (_level: string, message: string, { pid }: Readonly<Record<string, unknown>>) => {
-      if (message === 'An HSM worker is ready.') pids.push(pid)
-    }
+    const log = logTo(({ event, worker }) => {
+      if (event === 'worker_ready') pids.push(worker)
+    })
     const hsm = await connectHsm({ ...softHsm.options, library, environment, workers, callTimeout: 10_000, log })
     const material = newMaterial()
     await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'of a library with a helper')

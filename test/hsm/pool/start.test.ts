@@ -6,6 +6,7 @@ import { OperatorError } from '../../../src/errors.ts'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/connect.ts'
 import { inspectHsm } from '../../../src/hsm/doctor/inspect.ts'
 import { provisionHsm } from '../../../src/hsm/provision.ts'
+import { logTo } from '../log-to.ts'
 import { createSoftHsm, emptySoftHsm, noPkcs11Library, provision, type SoftHsm } from '../softhsm.ts'
 
 vi.mock('node:child_process', async importOriginal => {
@@ -90,10 +91,10 @@ describe('a wrong PIN', () => {
     const hsm = await connectHsm({
       ...softHsm.options,
       workers: 1,
-      log(level, _message, fields) {
-        if (level === 'info') ready.push(fields.pid as number)
-        if (level === 'error' && /PIN/.test(String(fields.reason))) failed.resolve(fields.reason as string)
-      },
+      log: logTo(({ event, worker, reason }) => {
+        if (event === 'worker_ready') ready.push(worker as number)
+        if (event === 'pin_refused') failed.resolve(reason as string)
+      }),
     })
     writeFileSync(softHsm.pinFile, 'wrong-pin')
     process.kill(ready[0]!, 'SIGKILL')

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/connect.ts'
 import type { Hsm } from '../../../src/hsm/hsm.ts'
 import { Callers } from '../callers.ts'
+import { logTo } from '../log-to.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
 import { fill } from './many-objects.ts'
 
@@ -33,10 +34,10 @@ async function connect(options: Partial<HsmOptions> = {}): Promise<void> {
     ...softHsm.options,
     ...options,
     canary: () => ({ material: materials[0]! }),
-    log(_level, message, { pid }) {
-      if (message === 'An HSM worker was lost.') lost.push(pid)
-      if (message === 'An HSM worker is ready.') ready.push(pid as number)
-    },
+    log: logTo(({ event, worker }) => {
+      if (event === 'worker_lost') lost.push(worker)
+      if (event === 'worker_ready') ready.push(worker as number)
+    }),
   })
 }
 

@@ -1,0 +1,21 @@
+/** What the configuration says of the HSM of a pool of workers, and whom they tell. */
+import type { Log } from '../../log.ts'
+import type { HsmCall } from '../hsm.ts'
+import type { WorkerOptions } from '../wire/worker-argument.ts'
+
+export interface PoolOptions extends WorkerOptions {
+  /** As the configuration names the HSM. */
+  readonly name: string
+  /** Name of a profile in profiles/, or path of a YAML file. */
+  readonly profile: string
+  /** Number of worker processes: see worker-count.ts. Where only one may have the token open, a second one is a spare. */
+  readonly workers: number | 'auto'
+  /** Milliseconds within which a call is answered. */
+  readonly callTimeout: number
+  /** Bytes of the IVs that other tokens with the same keys make, once one of them is ready: a token that makes others is not used. */
+  readonly ivLength?: (() => number | undefined) | undefined
+  readonly log?: Log | undefined
+  /** Calls that may wait for a worker, and calls that make keys; one more is refused with Throttling. */
+  readonly maxQueuedCalls: number
+  readonly observe?: ((call: HsmCall) => void) | undefined
+}

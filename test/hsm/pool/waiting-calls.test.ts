@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Call, timedOut, tooMany } from '../../../src/hsm/pool/call.ts'
+import { WaitingCalls } from '../../../src/hsm/pool/waiting-calls.ts'
+
+/** Outcomes by the payload of the call. */
+let outcomes: Record<string, string>
+const owner = {
+  answered: () => {},
+  failed: (call: Call, { returnCode }: { returnCode: string }) => {
+    outcomes[call.caller] = returnCode
+  },
+}
+
+function call(caller: string, timeout: number): Call {
+  return new Call({ name: 'random', payload: Buffer.alloc(4, 1), caller, timeout }, owner)
+}
+
+beforeEach(() => {
+  outcomes = {}
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'performance'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('calls that wait for a worker', () => {
+  it('fail each when its own time is over, whatever the order in which they came', async () => {
+    const waiting = new WaitingCalls({ bound: 10, patience: 1, expired: timedOut })
+    for (const [caller, timeout] of [
+      ['long', 3000],
+      ['short', 1000],
+      ['middle', 2000],
+    ] as const)
+      waiting.add(call(caller, timeout))
+    await vi.advanceTimersByTimeAsync(1100)
+    expect(outcomes).toEqual({ short: 'TIMEOUT' })
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(outcomes).toEqual({ short: 'TIMEOUT', middle: 'TIMEOUT' })
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(Object.keys(outcomes)).toContain('long')
+    expect(waiting.size).toBe(0)
+  })
+
+  it('have one timer together, and leave none behind once nobody waits', async () => {
+    const waiting = new WaitingCalls({ bound: 100, patience: 1, expired: timedOut })
+    for (let i = 0; i < 100; i++) waiting.add(call(`${i}`, 1000))
+    expect(vi.getTimerCount()).toBe(1)
+    while (waiting.size > 0) waiting.take()
+    await vi.advanceTimersByTimeAsync(1100)
+    expect(vi.getTimerCount()).toBe(0)
+    expect(outcomes).toEqual({})
+  })
+
+  it('keep so much of their time for the work itself as their patience leaves', async () => {
+    const waiting = new WaitingCalls({ bound: 10, patience: 0.5, expired: tooMany })
+    waiting.add(call('generation', 1000))
+    await vi.advanceTimersByTimeAsync(450)
+    expect(outcomes).toEqual({})
+    await vi.advanceTimersByTimeAsync(100)
+    expect(outcomes).toEqual({ generation: 'QUEUE_FULL' })
+  })
+
+  it('are refused when too many wait, but not one that a worker was given before', () => {
+    const waiting = new WaitingCalls({ bound: 1, patience: 1, expired: timedOut })
+    waiting.add(call('first', 1000))
+    waiting.add(call('second', 1000))
+    expect(outcomes).toEqual({ second: 'QUEUE_FULL' })
+    const retry = call('retry', 1000)
+    retry.sent()
+    waiting.add(retry)
+    expect(waiting.size).toBe(2)
+  })
+
+  it('that failed have no payload any more', () => {
+    const refused = call('second', 1000)
+    const waiting = new WaitingCalls({ bound: 0, patience: 1, expired: timedOut })
+    waiting.add(refused)
+    expect(refused.payload).toEqual(Buffer.alloc(4))
+  })
+})
