@@ -2,26 +2,22 @@
 import {
   createPrivateKey,
   createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
   randomBytes,
-  sign,
-  verify,
+  sign as signOutside,
+  verify as verifyOutside,
 } from 'node:crypto'
 import type { EncryptionAlgorithmSpec, KeyUsageType, MacAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
-import pkcs11js from 'pkcs11js'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
-import { gcmIvLengths } from '../profiles/profile.ts'
-import { encryptOaep, type OaepHash, oaepHash, verifyMessage } from '../public-key-crypto.ts'
+import { agreeOnce, encryptOaep, oaepHash, verifyMessage } from '../public-key-crypto.ts'
 import type { Connection } from '../token/connection.ts'
 import type { Cryptoki, Handle, Template } from '../token/cryptoki.ts'
-import { type Gcm, opening, sealing } from '../token/gcm.ts'
+import type { Gcm, Sealed } from '../token/gcm.ts'
 import { generateDataKeyPair } from '../token/key-generation.ts'
-import { ecdh, type KeyMechanism, keyMechanisms, macs, rsaOaep, rsaRaw } from '../token/mechanisms.ts'
-import { unpadOaepSha256 } from '../token/oaep.ts'
-import { peerPoint, subjectPublicKeyInfo } from '../token/public-keys.ts'
+import { type KeyMechanism, keyMechanisms, macs } from '../token/mechanisms.ts'
+import { subjectPublicKeyInfo } from '../token/public-keys.ts'
 import { signing } from '../token/signatures.ts'
-import { publicKeyTemplate, sharedSecretTemplate, trialPrivateTemplate, trialTemplate } from '../token/templates.ts'
+import { agree, decryptOaep, encryptOaep as encryptOaepOnToken, mac, open, seal, sign, verify } from '../token/steps.ts'
+import { publicKeyTemplate, trialPrivateTemplate, trialTemplate } from '../token/templates.ts'
 
 export interface Exercise {
   /** The operation, which is also timed. */
@@ -42,7 +38,7 @@ export interface TrialKey {
 }
 
 const text = Buffer.from('what is encrypted and signed to try it out')
-const longestModulus = 512
+const nothing = Buffer.alloc(0)
 
 /** @param attributes that a secret or private key is to have as well */
 export async function generateTrialKey(
@@ -77,18 +73,14 @@ export function destroyTrialKey({ cryptoki, session }: Connection, { key, public
 export function encryption(cryptoki: Cryptoki, { key }: TrialKey, gcm: Gcm, lengths = { text: 32, aad: 64 }): Exercise {
   const plaintext = Buffer.alloc(lengths.text, 'text')
   const aad = Buffer.alloc(lengths.aad, 'aad')
-  let iv: Buffer
+  let sealed: Sealed
   return {
     async operate(session) {
-      const drawIv = () => cryptoki.random(session, gcmIvLengths[gcm.iv])
-      const { mechanism, outputLength, split } = sealing(gcm, plaintext, aad, drawIv)
-      const sealed = split(await cryptoki.encrypt(session, mechanism, key, plaintext, outputLength))
-      iv = sealed.iv
+      sealed = await seal({ cryptoki, session, key }, gcm, plaintext, aad)
       return sealed.ciphertext
     },
-    async isRight(session, ciphertext) {
-      const { mechanism, input } = opening(gcm, iv, ciphertext, aad)
-      return (await cryptoki.decrypt(session, mechanism, key, input)).equals(plaintext)
+    async isRight(session) {
+      return (await open({ cryptoki, session, key }, gcm, sealed, aad)).equals(plaintext)
     },
   }
 }
@@ -100,16 +92,17 @@ export function decryption(
   algorithm: EncryptionAlgorithmSpec,
   onToken: boolean,
 ): Exercise {
-  const hash: OaepHash = oaepHash(algorithm)
-  const mechanism = onToken ? rsaOaep(hash) : rsaRaw
+  const hash = oaepHash(algorithm)
   const ciphertext = encryptOaep(spki!, hash, text)
+  const decrypt = async (session: Handle, ciphertext: Buffer) =>
+    (await decryptOaep({ cryptoki, session, key }, hash, onToken, ciphertext)) ?? nothing
   return {
-    operate: async session => await cryptoki.decrypt(session, mechanism, key, ciphertext),
+    operate: session => decrypt(session, ciphertext),
     async isRight(session, decrypted) {
-      if (!onToken) return unpadOaepSha256(decrypted)?.equals(text) === true
       if (!decrypted.equals(text)) return false
-      const sealed = await cryptoki.encrypt(session, mechanism, publicKey!, text, longestModulus)
-      return (await cryptoki.decrypt(session, mechanism, key, sealed)).equals(text)
+      if (!onToken) return true
+      const sealed = await encryptOaepOnToken({ cryptoki, session, key: publicKey! }, hash, text)
+      return (await decrypt(session, sealed)).equals(text)
     },
   }
 }
@@ -120,48 +113,35 @@ export function signature(
   { spec, key, publicKey, spki }: TrialKey,
   algorithm: SigningAlgorithmSpec,
 ): Exercise {
-  const { mechanism, input, length, toKms } = signing(spec, algorithm, 'RAW', text)
+  const asked = signing(spec, algorithm, 'RAW', text)
   return {
-    operate: async session => await cryptoki.sign(session, mechanism, key, input, length),
+    operate: session => sign({ cryptoki, session, key }, asked),
     async isRight(session, made) {
-      if (!verifyMessage(spki!, algorithm, text, toKms(made))) return false
-      return await cryptoki.verify(session, mechanism, publicKey!, input, made)
+      if (!verifyMessage(spki!, algorithm, text, made)) return false
+      return verify({ cryptoki, session, key: publicKey! }, asked, made)
     },
   }
 }
 
 /** The key cannot be read, so nobody else can judge: the token must know its MAC again, and no other. */
-export function mac(cryptoki: Cryptoki, { key }: TrialKey, algorithm: MacAlgorithmSpec): Exercise {
+export function authentication(cryptoki: Cryptoki, { key }: TrialKey, algorithm: MacAlgorithmSpec): Exercise {
   const { mechanism, bytes } = macs[algorithm]
   return {
-    operate: async session => await cryptoki.sign(session, mechanism, key, text, bytes),
+    operate: session => mac({ cryptoki, session, key }, algorithm, text),
     async isRight(session, made) {
-      const other = await cryptoki.sign(session, mechanism, key, Buffer.from('another text'), bytes)
+      const other = await mac({ cryptoki, session, key }, algorithm, Buffer.from('another text'))
       if (made.length !== bytes || made.equals(other)) return false
-      return await cryptoki.verify(session, mechanism, key, text, made)
+      return cryptoki.verify(session, mechanism, key, text, made)
     },
   }
 }
 
 /** Both sides come to the same secret, the other one by OpenSSL. */
 export function agreement(cryptoki: Cryptoki, { spec, key, spki }: TrialKey): Exercise {
-  const curve = keyMechanisms[spec]!.curve!
-  const own = createPublicKey({ key: spki!, format: 'der', type: 'spki' })
-  const peer = generateKeyPairSync('ec', { namedCurve: own.asymmetricKeyDetails!.namedCurve! })
-  const point = peerPoint(curve, peer.publicKey.export({ format: 'der', type: 'spki' }))
+  const { peer, secret } = agreeOnce(spki!)
   return {
-    async operate(session) {
-      const template = sharedSecretTemplate(curve.coordinate)
-      const secret = await cryptoki.deriveKey(session, ecdh(point), key, template)
-      try {
-        return cryptoki.attribute(session, secret, pkcs11js.CKA_VALUE)
-      } finally {
-        cryptoki.destroyObject(session, secret)
-      }
-    },
-    async isRight(_session, secret) {
-      return secret.equals(diffieHellman({ privateKey: peer.privateKey, publicKey: own }))
-    },
+    operate: session => agree({ cryptoki, session, key }, spec, peer),
+    isRight: async (_session, agreed) => agreed.equals(secret),
   }
 }
 
@@ -178,9 +158,9 @@ export function dataKeyPair(cryptoki: Cryptoki, mechanism: KeyMechanism): Exerci
       // Clears the error queue of OpenSSL, which SoftHSM shares with Node.js: the signature that SoftHSM refused last is still there, and
       // Node.js takes it for a private key that cannot be read.
       randomBytes(1)
-      const made = sign('sha256', text, createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
+      const made = signOutside('sha256', text, createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
       pkcs8.fill(0)
-      return verify('sha256', text, createPublicKey({ key: spki, format: 'der', type: 'spki' }), made)
+      return verifyOutside('sha256', text, createPublicKey({ key: spki, format: 'der', type: 'spki' }), made)
     },
   }
 }

@@ -14,13 +14,13 @@ import { keyMechanisms } from '../token/mechanisms.ts'
 import { type Attempt, attempt, findGcm, inSessionOfItsOwn } from '../token/probe.ts'
 import {
   agreement,
+  authentication,
   dataKeyPair,
   decryption,
   destroyTrialKey,
   type Exercise,
   encryption,
   generateTrialKey,
-  mac,
   signature,
   type TrialKey,
 } from './exercises.ts'
@@ -136,7 +136,7 @@ class Surveyor {
     const { cryptoki } = this.#connection
     if (algorithm === 'SYMMETRIC_DEFAULT') return this.#symmetric(key)
     if (algorithm === 'ECDH') return this.#tried(agreement(cryptoki, key))
-    if (algorithm.startsWith('HMAC_')) return this.#tried(mac(cryptoki, key, algorithm as MacAlgorithmSpec))
+    if (algorithm.startsWith('HMAC_')) return this.#tried(authentication(cryptoki, key, algorithm as MacAlgorithmSpec))
     if (algorithm.startsWith('RSAES_')) return this.#oaep(key, algorithm as EncryptionAlgorithmSpec)
     return this.#signature(key, algorithm as SigningAlgorithmSpec)
   }

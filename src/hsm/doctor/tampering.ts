@@ -1,13 +1,13 @@
 /** What a token answers to a ciphertext or a signature that is not right: for doctor. */
 import type { EncryptionAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
-import { gcmIvLengths, gcmTagLength } from '../profiles/profile.ts'
+import { gcmTagLength } from '../profiles/profile.ts'
 import { encryptOaep, oaepHash } from '../public-key-crypto.ts'
 import { CryptokiError, failureFrom } from '../return-codes.ts'
 import type { Connection } from '../token/connection.ts'
-import { type Gcm, opening, sealing } from '../token/gcm.ts'
-import { rsaOaep } from '../token/mechanisms.ts'
+import type { Gcm } from '../token/gcm.ts'
 import { inSessionOfItsOwn } from '../token/probe.ts'
 import { signing } from '../token/signatures.ts'
+import { decryptOaep, open, seal, sign, verify } from '../token/steps.ts'
 import type { TrialKey } from './exercises.ts'
 
 export interface Tampering {
@@ -23,13 +23,10 @@ const text = Buffer.from('text')
 export function tamperedSealing(connection: Connection, { key }: TrialKey, gcm: Gcm): Promise<Tampering> {
   const { cryptoki } = connection
   return inSessionOfItsOwn(connection, async session => {
-    const drawIv = () => cryptoki.random(session, gcmIvLengths.caller)
-    const { mechanism, outputLength, split } = sealing(gcm, text, text, drawIv)
-    const { iv, ciphertext } = split(await cryptoki.encrypt(session, mechanism, key, text, outputLength))
-    ciphertext[ciphertext.length - gcmTagLength]! ^= 1
-    const { mechanism: reverse, input } = opening(gcm, iv, ciphertext, text)
+    const sealed = await seal({ cryptoki, session, key }, gcm, text, text)
+    sealed.ciphertext[sealed.ciphertext.length - gcmTagLength]! ^= 1
     return answerOf('C_Decrypt', async () => {
-      await cryptoki.decrypt(session, reverse, key, input)
+      await open({ cryptoki, session, key }, gcm, sealed, text)
       return true
     })
   })
@@ -49,7 +46,7 @@ export async function tamperedBlocks(
   for (const wrong of [block, Buffer.alloc(block.length, 0xff)]) {
     const answer = await inSessionOfItsOwn(connection, session =>
       answerOf('C_Decrypt', async () => {
-        await cryptoki.decrypt(session, rsaOaep(hash), key, wrong)
+        await decryptOaep({ cryptoki, session, key }, hash, true, wrong)
         return true
       }),
     )
@@ -67,8 +64,8 @@ export function tamperedMessage(
   const { cryptoki } = connection
   const [own, other] = [text, Buffer.from('another')].map(message => signing(spec, algorithm, 'RAW', message))
   return inSessionOfItsOwn(connection, async session => {
-    const signature = await cryptoki.sign(session, own!.mechanism, key, own!.input, own!.length)
-    return answerOf('C_Verify', () => cryptoki.verify(session, other!.mechanism, publicKey!, other!.input, signature))
+    const signature = await sign({ cryptoki, session, key }, own!)
+    return answerOf('C_Verify', () => verify({ cryptoki, session, key: publicKey! }, other!, signature))
   })
 }
 

@@ -38,7 +38,7 @@ export class BadInput {
   }
 
   /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
-  async decrypted(decrypt: () => Promise<Buffer>): Promise<Buffer> {
+  async decrypted<T>(decrypt: () => Promise<T>): Promise<T> {
     try {
       return await decrypt()
     } catch (error) {

@@ -1,10 +1,11 @@
 /** Whether the HSM works, asked of the HSM: return codes alone do not tell. */
 import { randomBytes } from 'node:crypto'
+import type { Sealed } from './gcm.ts'
 
 /** What the canary is tried with: functions that say what the HSM said, and do not ask the canary. */
 export interface CanaryFunctions {
-  seal(material: string, plaintext: Buffer, aad: Buffer): Promise<{ readonly iv: Buffer; readonly ciphertext: Buffer }>
-  open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer>
+  seal(material: string, plaintext: Buffer, aad: Buffer): Promise<Sealed>
+  open(material: string, sealed: Sealed, aad: Buffer): Promise<Buffer>
   random(length: number): Promise<Buffer>
   /** Whether a search of the token finds the key. */
   holds(material: string): Promise<boolean>
@@ -42,8 +43,8 @@ export class Canary {
     try {
       if (this.#material === undefined) return (await this.#hsm.random(16)).length === 16
       const song = randomBytes(16)
-      const { iv, ciphertext } = await this.#hsm.seal(this.#material, song, aad)
-      return song.equals(await this.#hsm.open(this.#material, iv, ciphertext, aad))
+      const sealed = await this.#hsm.seal(this.#material, song, aad)
+      return song.equals(await this.#hsm.open(this.#material, sealed, aad))
     } catch {
       return false
     }

@@ -31,6 +31,12 @@ export class FormChanged extends Error {
   }
 }
 
+export interface Sealed {
+  readonly iv: Buffer
+  /** Followed by its tag. */
+  readonly ciphertext: Buffer
+}
+
 export interface Sealing {
   readonly mechanism: Mechanism
   /** Bytes of what C_Encrypt returns. */
@@ -39,7 +45,7 @@ export interface Sealing {
    * Takes apart what C_Encrypt returned: the IV, and the ciphertext followed by its tag. Throws FormChanged when the token did not
    * answer in this form, as an IV that nobody made must not be used.
    */
-  split(output: Buffer): { readonly iv: Buffer; readonly ciphertext: Buffer }
+  split(output: Buffer): Sealed
 }
 
 /** @param drawIv gives a fresh IV, where the caller makes it */

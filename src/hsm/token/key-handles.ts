@@ -54,13 +54,13 @@ export class KeyHandles {
   }
 
   /**
-   * Every object with that CKA_ID, without trust in what is remembered: a quick look asks the object that is in use for its
+   * Every object with that CKA_ID, without trust in what is remembered: a quick inspection asks the object that is in use for its
    * CKA_ID, and searches only when it has another one. What is remembered is right afterwards.
    */
-  async look(session: Handle, material: string, look: 'quick' | 'thorough'): Promise<readonly Handle[]> {
-    if (look === 'quick' && !this.#handles.has(material)) await this.#indexing
+  async findAll(session: Handle, material: string, depth: 'quick' | 'thorough'): Promise<readonly Handle[]> {
+    if (depth === 'quick' && !this.#handles.has(material)) await this.#indexing
     const known = this.#handles.get(material)
-    if (look === 'quick' && known !== undefined) {
+    if (depth === 'quick' && known !== undefined) {
       const id = this.#unlessGone(() => this.#id(session, known))
       if (id === material) return [known]
     }

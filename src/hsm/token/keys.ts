@@ -6,6 +6,7 @@ import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { KeyHandles } from './key-handles.ts'
 import { SessionPool } from './session-pool.ts'
+import type { KeyInUse } from './steps.ts'
 
 export class Keys {
   readonly #connection: Connection
@@ -27,54 +28,55 @@ export class Keys {
   }
 
   /** Uses a key in a way that is safe to repeat. Rejects with InvalidState when the token does not hold it. */
-  use<T>(material: string, operation: (session: Handle, key: Handle) => Promise<T>): Promise<T> {
-    return this.#repeated(
-      async session => operation(session, await this.#handles.find(session, material)),
+  use<T>(material: string, operation: (key: KeyInUse) => Promise<T>): Promise<T> {
+    const cryptoki = this.#cryptoki
+    return this.#recovering(
+      async session => operation({ cryptoki, session, key: await this.#handles.find(session, material) }),
       () => this.#handles.forget(material),
     )
   }
 
   /** What needs a session but no key, and is safe to repeat. */
   run<T>(operation: (session: Handle) => Promise<T>, forget?: () => void): Promise<T> {
-    return this.#repeated(operation, forget)
+    return this.#recovering(operation, forget)
   }
 
   /**
    * Creates a key object. An error does not prove that nothing was created, so before it is tried again the token is searched for
    * its CKA_ID, which nobody else has been told: what is found is destroyed.
    *
-   * @param again it may have been tried before, by another worker
+   * @param isRetry a worker may have done it already
    */
   create<T>(
     material: string,
-    again: boolean,
+    isRetry: boolean,
     operation: (session: Handle) => Promise<{ readonly key: Handle; readonly result: T }>,
   ): Promise<T> {
-    let tried = again
-    return this.#repeated(async session => {
-      if (tried) await this.#destroyAll(session, material)
-      tried = true
+    let mayExist = isRetry
+    return this.#recovering(async session => {
+      if (mayExist) await this.#destroyAll(session, material)
+      mayExist = true
       const { key, result } = await operation(session)
       this.#handles.add(material, key)
       return result
     })
   }
 
-  /** Looks at the objects of a key: see KeyHandles.look. */
+  /** Inspects the objects of a key: see KeyHandles.findAll. */
   inspect<T>(
     material: string,
-    look: 'quick' | 'thorough',
+    depth: 'quick' | 'thorough',
     inspection: (session: Handle, found: readonly Handle[]) => Promise<T>,
   ): Promise<T> {
-    return this.#repeated(
-      async session => inspection(session, await this.#handles.look(session, material, look)),
+    return this.#recovering(
+      async session => inspection(session, await this.#handles.findAll(session, material, depth)),
       () => this.#handles.forget(material),
     )
   }
 
   /** Destroys every key object with that CKA_ID. */
   destroy(material: string): Promise<void> {
-    return this.#repeated(session => this.#destroyAll(session, material))
+    return this.#recovering(session => this.#destroyAll(session, material))
   }
 
   async #destroyAll(session: Handle, material: string): Promise<void> {
@@ -85,13 +87,13 @@ export class Keys {
 
   /** Whether a search of the token, whatever is remembered, finds a key with that CKA_ID. */
   async holds(material: string): Promise<boolean> {
-    const found = await this.#repeated(session => this.#handles.search(session, material))
+    const found = await this.#recovering(session => this.#handles.search(session, material))
     return found.length > 0
   }
 
   /** Tells of every key object on the token, a few at a time; begins anew where the session is lost meanwhile. */
   list(page: (objects: readonly HsmObject[]) => void): Promise<void> {
-    return this.#repeated(session => this.#handles.list(session, page))
+    return this.#recovering(session => this.#handles.list(session, page))
   }
 
   /** What was known of sessions and objects is void: the token may have given their numbers to others. */
@@ -105,7 +107,7 @@ export class Keys {
   }
 
   /** Each recovery is tried once. `forget` makes the operation look for an object again that it remembers. */
-  async #repeated<T>(
+  async #recovering<T>(
     operation: (session: Handle) => Promise<T>,
     forget?: () => void,
     tried: readonly Recovery[] = [],
@@ -120,7 +122,7 @@ export class Keys {
         this.#connection.keepSession()
       } else if (recovery !== 'find again') throw error
       forget?.()
-      return this.#repeated(operation, forget, [...tried, recovery])
+      return this.#recovering(operation, forget, [...tried, recovery])
     }
   }
 }

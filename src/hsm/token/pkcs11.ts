@@ -7,13 +7,12 @@ import type {
   MessageType,
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
-import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
 import { checkAbilities } from '../../model/keys/ability.ts'
 import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { GeneratedKey, HeldKey, HsmObject, KeyInspection } from '../hsm.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
-import { encryptOaep, oaepHash } from '../public-key-crypto.ts'
+import { encryptOaep as encryptOaepOutside, oaepHash } from '../public-key-crypto.ts'
 import { CryptokiError } from '../return-codes.ts'
 import type { KeyRequest, PublicKeyUse } from '../wire/calls.ts'
 import { BadInput } from './bad-input.ts'
@@ -21,19 +20,15 @@ import { Canary } from './canary.ts'
 import { type Capabilities, dataKeyPairMechanism, gcmOf, keyMechanism } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
-import { isSealed, opening, sealing } from './gcm.ts'
+import { isSealed, type Sealed } from './gcm.ts'
 import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
 import { inspectObjects } from './key-inspection.ts'
 import { Keys } from './keys.ts'
-import { ecdh, keyMechanisms, macs, modulusLength, rsaOaep, rsaRaw } from './mechanisms.ts'
-import { unpadOaepSha256 } from './oaep.ts'
+import { modulusLength } from './mechanisms.ts'
 import { isMisfit } from './proof.ts'
-import { peerPoint } from './public-keys.ts'
 import { PublicObjects } from './public-objects.ts'
 import { signing } from './signatures.ts'
-import { sharedSecretTemplate } from './templates.ts'
-
-const longestModulus = 512
+import { agree, decryptOaep, encryptOaep, type KeyInUse, mac, open, seal, sign, verify } from './steps.ts'
 
 /** Bytes of IVs drawn at once: a call to the generator costs as much as a quarter of an encryption. */
 const ivBlockLength = 4096
@@ -113,27 +108,21 @@ export class Pkcs11 {
    * @param ivLength of the IV that the AAD speaks of; 0 for any. The HSM, or another member of its cluster, may have changed since it was
    *   asked for.
    */
-  async encrypt(
-    material: string,
-    plaintext: Buffer,
-    aad: Buffer,
-    ivLength = 0,
-  ): Promise<{ iv: Buffer; ciphertext: Buffer }> {
+  async encrypt(material: string, plaintext: Buffer, aad: Buffer, ivLength = 0): Promise<Sealed> {
     const gcm = gcmOf(this.#capabilities)
     if (ivLength !== 0 && ivLength !== gcmIvLengths[gcm.iv]) {
       const cause = new Error(`an IV of ${ivLength} bytes was asked for, and the HSM makes those of the form ${gcm.iv}`)
       throw new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
     }
-    return this.#keys.use(material, async (session, key) => {
-      const { mechanism, outputLength, split } = sealing(gcm, plaintext, aad, () => this.#nextIv(session))
-      return split(await this.#cryptoki.encrypt(session, mechanism, key, plaintext, outputLength))
+    return this.#keys.use(material, key => {
+      return seal(key, gcm, plaintext, aad, { drawIv: () => this.#nextIv(key.session) })
     })
   }
 
   /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
   async decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
     if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertext')
-    return this.#badInput.decrypted(() => this.#open(material, iv, ciphertext, aad))
+    return this.#badInput.decrypted(() => this.#open(material, { iv, ciphertext }, aad))
   }
 
   random(length: number): Promise<Buffer> {
@@ -143,12 +132,12 @@ export class Pkcs11 {
   /**
    * Rejects with UnsupportedOperation when the token has no mechanism for keys of the spec.
    *
-   * @param again it may have been tried before, by another worker
+   * @param isRetry a worker may have done it already
    */
-  async generateKey({ material, spec, usage, label }: KeyRequest, again: boolean): Promise<GeneratedKey> {
+  async generateKey({ material, spec, usage, label }: KeyRequest, isRetry: boolean): Promise<GeneratedKey> {
     const mechanism = keyMechanism(this.#capabilities, spec, usage)
     const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
-    return this.#keys.create(material, again, async session => {
+    return this.#keys.create(material, isRetry, async session => {
       const making = {
         cryptoki: this.#cryptoki,
         session,
@@ -171,10 +160,8 @@ export class Pkcs11 {
 
   async encryptRaw(key: PublicKeyUse, algorithm: EncryptionAlgorithmSpec, plaintext: Buffer): Promise<Buffer> {
     const hash = oaepHash(algorithm)
-    if (!this.#padsOnToken(algorithm)) return encryptOaep(key.publicKey, hash, plaintext)
-    return this.#withPublicKey(key, 'ENCRYPT_DECRYPT', (session, object) =>
-      this.#cryptoki.encrypt(session, rsaOaep(hash), object, plaintext, longestModulus),
-    )
+    if (!this.#padsOnToken(algorithm)) return encryptOaepOutside(key.publicKey, hash, plaintext)
+    return this.#withPublicKey(key, 'ENCRYPT_DECRYPT', object => encryptOaep(object, hash, plaintext))
   }
 
   /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
@@ -186,11 +173,12 @@ export class Pkcs11 {
   ): Promise<Buffer> {
     if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertext')
     const onToken = this.#padsOnToken(algorithm)
-    const mechanism = onToken ? rsaOaep(oaepHash(algorithm)) : rsaRaw
+    const hash = oaepHash(algorithm)
     const decrypted = await this.#badInput.decrypted(() =>
-      this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, ciphertext)),
+      this.#keys.use(material, key => decryptOaep(key, hash, onToken, ciphertext)),
     )
-    return onToken ? decrypted : unpadded(decrypted)
+    if (decrypted === undefined) throw new Failure('InvalidCiphertext')
+    return decrypted
   }
 
   /** Whether the token knows the padding, or else the worker takes it away. Throws where it may not. */
@@ -207,10 +195,8 @@ export class Pkcs11 {
     type: MessageType,
     message: Buffer,
   ): Promise<Buffer> {
-    const { mechanism, input, length, toKms } = signing(spec, algorithm, type, message)
-    return this.#keys.use(material, async (session, key) =>
-      toKms(await this.#cryptoki.sign(session, mechanism, key, input, length)),
-    )
+    const asked = signing(spec, algorithm, type, message)
+    return this.#keys.use(material, key => sign(key, asked))
   }
 
   async verify(
@@ -220,51 +206,38 @@ export class Pkcs11 {
     message: Buffer,
     signature: Buffer,
   ): Promise<boolean> {
-    const { mechanism, input, toToken } = signing(key.spec, algorithm, type, message)
-    const converted = toToken(signature)
-    if (converted === undefined) return false
+    const asked = signing(key.spec, algorithm, type, message)
+    if (asked.toToken(signature) === undefined) return false
     return this.#badInput.verified(() =>
-      this.#withPublicKey(key, 'SIGN_VERIFY', (session, object) =>
-        this.#cryptoki.verify(session, mechanism, object, input, converted),
-      ),
+      this.#withPublicKey(key, 'SIGN_VERIFY', object => verify(object, asked, signature)),
     )
   }
 
   generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Promise<Buffer> {
-    const { mechanism, bytes } = macs[algorithm]
-    return this.#keys.use(material, (session, key) => this.#cryptoki.sign(session, mechanism, key, message, bytes))
+    return this.#keys.use(material, key => mac(key, algorithm, message))
   }
 
   /** Tokens do not say whether they compare in constant time. */
-  async verifyMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer, mac: Buffer): Promise<boolean> {
+  async verifyMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer, stated: Buffer): Promise<boolean> {
     const right = await this.generateMac(material, algorithm, message)
-    const fits = right.length === mac.length && timingSafeEqual(right, mac)
+    const fits = right.length === stated.length && timingSafeEqual(right, stated)
     right.fill(0)
     return fits
   }
 
   /** @param peer DER SubjectPublicKeyInfo of a point on the key's curve */
   deriveSharedSecret(material: string, spec: SupportedKeySpec, peer: Buffer): Promise<Buffer> {
-    const curve = keyMechanisms[spec]!.curve!
-    return this.#keys.use(material, async (session, key) => {
-      const template = sharedSecretTemplate(curve.coordinate)
-      const secret = await this.#cryptoki.deriveKey(session, ecdh(peerPoint(curve, peer)), key, template)
-      try {
-        return this.#cryptoki.attribute(session, secret, pkcs11js.CKA_VALUE)
-      } finally {
-        this.#cryptoki.destroyObject(session, secret)
-      }
-    })
+    return this.#keys.use(material, key => agree(key, spec, peer))
   }
 
   destroyKey(material: string): Promise<void> {
     return this.#keys.destroy(material)
   }
 
-  async inspectKey(key: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection> {
+  async inspectKey(key: HeldKey, depth: 'quick' | 'thorough'): Promise<KeyInspection> {
     const [cryptoki, profile, capabilities] = [this.#cryptoki, this.#profile, this.#capabilities]
     try {
-      return await this.#keys.inspect(key.material, look, (session, found) =>
+      return await this.#keys.inspect(key.material, depth, (session, found) =>
         inspectObjects({ cryptoki, session, profile, capabilities }, found, key),
       )
     } catch (error) {
@@ -279,19 +252,16 @@ export class Pkcs11 {
     return this.#keys.list(page)
   }
 
-  #open(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
-    const { mechanism, input } = opening(gcmOf(this.#capabilities), iv, ciphertext, aad)
-    return this.#keys.use(material, (session, key) => this.#cryptoki.decrypt(session, mechanism, key, input))
+  #open(material: string, sealed: Sealed, aad: Buffer): Promise<Buffer> {
+    const gcm = gcmOf(this.#capabilities)
+    return this.#keys.use(material, key => open(key, gcm, sealed, aad))
   }
 
   /** An object that is gone is made again. */
-  #withPublicKey<T>(
-    key: PublicKeyUse,
-    usage: KeyUsageType,
-    use: (session: Handle, object: Handle) => Promise<T>,
-  ): Promise<T> {
+  #withPublicKey<T>(key: PublicKeyUse, usage: KeyUsageType, use: (object: KeyInUse) => Promise<T>): Promise<T> {
+    const cryptoki = this.#cryptoki
     return this.#keys.run(
-      async session => use(session, this.#publicObjects.find(key, usage)),
+      async session => use({ cryptoki, session, key: this.#publicObjects.find(key, usage) }),
       () => this.#publicObjects.clear(),
     )
   }
@@ -304,10 +274,4 @@ export class Pkcs11 {
     this.#ivs = this.#ivs.subarray(ivLength)
     return iv
   }
-}
-
-function unpadded(decrypted: Buffer): Buffer {
-  const plaintext = unpadOaepSha256(decrypted)
-  if (plaintext === undefined) throw new Failure('InvalidCiphertext')
-  return plaintext
 }

@@ -4,9 +4,10 @@ import { type GcmIv, gcmIvLengths, gcmTagLength, type Profile } from '../profile
 import { CryptokiError, classOf } from '../return-codes.ts'
 import { type Capabilities, lacksOf } from './capabilities.ts'
 import type { Connection } from './connection.ts'
-import type { Cryptoki, Handle } from './cryptoki.ts'
-import { type Gcm, opening, sealing } from './gcm.ts'
+import type { Handle } from './cryptoki.ts'
+import type { Gcm } from './gcm.ts'
 import { keyMechanisms } from './mechanisms.ts'
+import { type KeyInUse, open, seal } from './steps.ts'
 import { trialTemplate } from './templates.ts'
 
 const aes = keyMechanisms.SYMMETRIC_DEFAULT!
@@ -56,7 +57,7 @@ export async function findGcm(
     if (
       (
         await attempt(profile, () =>
-          inSessionOfItsOwn(connection, session => tryGcm(connection.cryptoki, session, key, gcm)),
+          inSessionOfItsOwn(connection, session => tryGcm({ cryptoki: connection.cryptoki, session, key }, gcm)),
         )
       ).value
     ) {
@@ -83,17 +84,15 @@ function candidates(profile: Profile, mechanisms: ReadonlySet<number>): readonly
 }
 
 /** A round trip, twice, with IVs that differ and are those that were used. */
-export async function tryGcm(cryptoki: Cryptoki, session: Handle, key: Handle, gcm: Gcm): Promise<boolean> {
+async function tryGcm(key: KeyInUse, gcm: Gcm): Promise<boolean> {
   const ivs: Buffer[] = []
   for (let round = 0; round < 2; round++) {
-    const drawn = cryptoki.random(session, gcmIvLengths[gcm.iv])
-    const { mechanism, split } = sealing(gcm, text, aad, () => Buffer.from(drawn))
-    const { iv, ciphertext } = split(await cryptoki.encrypt(session, mechanism, key, text, longestOutput))
+    const drawn = key.cryptoki.random(key.session, gcmIvLengths[gcm.iv])
+    const sealed = await seal(key, gcm, text, aad, { drawIv: () => Buffer.from(drawn), room: longestOutput })
     // A token that writes its own IV over the caller's is of another form.
-    if (gcm.iv === 'caller' && !iv.equals(drawn)) return false
-    const { mechanism: reverse, input } = opening(gcm, iv, ciphertext, aad)
-    if (!(await cryptoki.decrypt(session, reverse, key, input)).equals(text)) return false
-    ivs.push(Buffer.from(iv))
+    if (gcm.iv === 'caller' && !sealed.iv.equals(drawn)) return false
+    if (!(await open(key, gcm, sealed, aad)).equals(text)) return false
+    ivs.push(Buffer.from(sealed.iv))
   }
   return !ivs[0]!.equals(ivs[1]!)
 }

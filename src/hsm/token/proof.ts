@@ -4,24 +4,17 @@ import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { HeldKey } from '../hsm.ts'
-import { gcmIvLengths, gcmTagLength, type Profile } from '../profiles/profile.ts'
+import { gcmTagLength, type Profile } from '../profiles/profile.ts'
 import { agreeOnce, encryptOaep, verifyMessage } from '../public-key-crypto.ts'
 import { CryptokiError } from '../return-codes.ts'
 import { isBadCiphertext } from './bad-input.ts'
 import { type Capabilities, gcmOf } from './capabilities.ts'
-import type { Cryptoki, Handle } from './cryptoki.ts'
-import { opening, sealing } from './gcm.ts'
-import { ecdh, keyMechanisms, macs, namedCurve, rsaOaep, rsaRaw } from './mechanisms.ts'
-import { unpadOaepSha256 } from './oaep.ts'
-import { peerPoint } from './public-keys.ts'
+import { keyMechanisms, namedCurve } from './mechanisms.ts'
 import { signing } from './signatures.ts'
-import { sharedSecretTemplate } from './templates.ts'
+import { agree, decryptOaep, type KeyInUse, mac, open, seal, sign } from './steps.ts'
 
-/** An object, and the session in which it is used. */
-export interface ObjectInUse {
-  readonly cryptoki: Cryptoki
-  readonly session: Handle
-  readonly key: Handle
+/** An object, and what is known of its token. */
+export interface ObjectInUse extends KeyInUse {
   readonly profile: Profile
   readonly capabilities: Capabilities
 }
@@ -38,9 +31,9 @@ const macText = Buffer.alloc(4097, text)
 export async function checkValueOf(object: ObjectInUse, spec: SupportedKeySpec): Promise<Buffer | undefined> {
   switch (keySpecs[spec].type) {
     case 'symmetric':
-      return seal(object)
+      return sealText(object)
     case 'HMAC':
-      return mac(object, spec)
+      return macOfText(object, spec)
     case 'asymmetric':
       return undefined
   }
@@ -56,9 +49,9 @@ export async function isSameKey(object: ObjectInUse, key: HeldKey): Promise<bool
   if (!(await isOfType(object, key.spec))) return false
   switch (keySpecs[key.spec].type) {
     case 'symmetric':
-      return checkValue === undefined || (await opens(object, Buffer.from(checkValue)))
+      return checkValue === undefined || (await opensText(object, Buffer.from(checkValue)))
     case 'HMAC':
-      return checkValue === undefined || same(await mac(object, key.spec), checkValue)
+      return checkValue === undefined || same(await macOfText(object, key.spec), checkValue)
     case 'asymmetric':
       return pairProofs[key.usage]!(object, key.spec, key.publicKey!)
   }
@@ -70,55 +63,42 @@ async function isOfType({ cryptoki, session, key }: ObjectInUse, spec: Supported
   return type.readUInt32LE() === keyMechanisms[spec]!.keyType
 }
 
-async function seal({ cryptoki, session, key, capabilities }: ObjectInUse): Promise<Buffer> {
-  const drawIv = () => cryptoki.random(session, gcmIvLengths.caller)
-  const { mechanism, outputLength, split } = sealing(gcmOf(capabilities), text, text, drawIv)
-  const { iv, ciphertext } = split(await cryptoki.encrypt(session, mechanism, key, text, outputLength))
+async function sealText(object: ObjectInUse): Promise<Buffer> {
+  const { iv, ciphertext } = await seal(object, gcmOf(object.capabilities), text, text)
   return Buffer.concat([iv, ciphertext])
 }
 
-async function opens({ cryptoki, session, key, capabilities }: ObjectInUse, checkValue: Buffer): Promise<boolean> {
+async function opensText(object: ObjectInUse, checkValue: Buffer): Promise<boolean> {
   const ivLength = checkValue.length - text.length - gcmTagLength
-  const [iv, ciphertext] = [checkValue.subarray(0, ivLength), checkValue.subarray(ivLength)]
-  const { mechanism, input } = opening(gcmOf(capabilities), iv, ciphertext, text)
-  return same(await cryptoki.decrypt(session, mechanism, key, input), text)
+  const sealed = { iv: checkValue.subarray(0, ivLength), ciphertext: checkValue.subarray(ivLength) }
+  return same(await open(object, gcmOf(object.capabilities), sealed, text), text)
 }
 
-async function mac({ cryptoki, session, key }: ObjectInUse, spec: SupportedKeySpec): Promise<Buffer> {
-  const { mechanism, bytes } = macs[keySpecs[spec].macAlgorithms[0] as keyof typeof macs]
-  return cryptoki.sign(session, mechanism, key, macText, bytes)
+function macOfText(object: ObjectInUse, spec: SupportedKeySpec): Promise<Buffer> {
+  return mac(object, keySpecs[spec].macAlgorithms[0]!, macText)
 }
 
 type PairProof = (object: ObjectInUse, spec: SupportedKeySpec, publicKey: Uint8Array) => Promise<boolean>
 
 const pairProofs: Readonly<Partial<Record<KeyUsageType, PairProof>>> = {
-  async SIGN_VERIFY({ cryptoki, session, key }, spec, publicKey) {
+  async SIGN_VERIFY(object, spec, publicKey) {
     const algorithm = keySpecs[spec].signingAlgorithms[0]!
-    const { mechanism, input, length, toKms } = signing(spec, algorithm, 'RAW', text)
-    const signature = toKms(await cryptoki.sign(session, mechanism, key, input, length))
+    const signature = await sign(object, signing(spec, algorithm, 'RAW', text))
     return verifyMessage(publicKey, algorithm, text, signature)
   },
-  async ENCRYPT_DECRYPT({ cryptoki, session, key, profile }, _spec, publicKey) {
-    const [hash = 'sha256'] = profile.oaepHashes
-    const ciphertext = encryptOaep(publicKey, hash, text)
-    if (profile.oaepHashes.length > 0)
-      return same(await cryptoki.decrypt(session, rsaOaep(hash), key, ciphertext), text)
-    const unpadded = unpadOaepSha256(await cryptoki.decrypt(session, rsaRaw, key, ciphertext))
-    return unpadded !== undefined && same(unpadded, text)
+  async ENCRYPT_DECRYPT(object, _spec, publicKey) {
+    const { oaepHashes } = object.profile
+    const [hash = 'sha256'] = oaepHashes
+    const decrypted = await decryptOaep(object, hash, oaepHashes.length > 0, encryptOaep(publicKey, hash, text))
+    return decrypted !== undefined && same(decrypted, text)
   },
-  async KEY_AGREEMENT({ cryptoki, session, key }, spec, publicKey) {
-    const curve = keyMechanisms[spec]!.curve!
+  async KEY_AGREEMENT(object, spec, publicKey) {
+    const { cryptoki, session, key } = object
     // Asked for a point on another curve, SoftHSM fails in a way that says nothing.
-    const parameters = await cryptoki.attribute(session, key, pkcs11js.CKA_EC_PARAMS)
-    if (!same(parameters, namedCurve(curve.oid))) return false
-    const { peer, secret: outside } = agreeOnce(publicKey)
-    const template = sharedSecretTemplate(curve.coordinate)
-    const secret = await cryptoki.deriveKey(session, ecdh(peerPoint(curve, peer)), key, template)
-    try {
-      return same(await cryptoki.attribute(session, secret, pkcs11js.CKA_VALUE), outside)
-    } finally {
-      await cryptoki.destroyObject(session, secret)
-    }
+    const parameters = cryptoki.attribute(session, key, pkcs11js.CKA_EC_PARAMS)
+    if (!same(parameters, namedCurve(keyMechanisms[spec]!.curve!.oid))) return false
+    const { peer, secret } = agreeOnce(publicKey)
+    return same(await agree(object, spec, peer), secret)
   },
 }
 
