@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../../errors.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { CryptokiError, classOf } from '../return-codes.ts'
-import { Cryptoki, type Handle, type SlotToken, userType, wasDoneBefore } from './cryptoki.ts'
+import { Cryptoki, type Handle, type SlotToken, userType } from './cryptoki.ts'
+import { wasDoneBefore } from './native-call.ts'
 import { type PinSource, placeOf, readPin } from './pin.ts'
 
 /** Which token, in which library. Never by slot number: those change. */
@@ -77,11 +78,6 @@ export async function connect(
   } catch (error) {
     throw explained(error, 'cannot log in to the HSM')
   }
-}
-
-/** For a further thread of a process that has connected. */
-export function attach(address: TokenAddress, slot: Handle, pin: PinSource): Connection {
-  return new Connection(loadLibrary(address), slot, pin)
 }
 
 export function loadLibrary({ library, libraryParameters }: TokenAddress): Cryptoki {

@@ -1,6 +1,7 @@
 /** The PKCS#11 functions that are used, over pkcs11js, with types it lacks and one kind of error. */
 import pkcs11js from 'pkcs11js'
-import { CryptokiError, classOf } from '../return-codes.ts'
+import { CryptokiError } from '../return-codes.ts'
+import { call, refined } from './native-call.ts'
 
 /** A slot, session or object: numbers that pkcs11js keeps in a Buffer. */
 export type Handle = Buffer
@@ -75,15 +76,15 @@ export class Cryptoki {
   initialise(parameters?: string): void {
     const flags = pkcs11js.CKF_OS_LOCKING_OK
     const options = parameters === undefined ? { flags } : { flags, libraryParameters: `${parameters} ` }
-    this.#call('C_Initialize', () => this.#native.C_Initialize(options))
+    call('C_Initialize', () => this.#native.C_Initialize(options))
   }
 
   finalise(): void {
-    this.#call('C_Finalize', () => this.#native.C_Finalize())
+    call('C_Finalize', () => this.#native.C_Finalize())
   }
 
   info(): LibraryInfo {
-    const info = this.#call('C_GetInfo', () => this.#native.C_GetInfo())
+    const info = call('C_GetInfo', () => this.#native.C_GetInfo())
     return {
       description: trim(info.libraryDescription),
       manufacturer: trim(info.manufacturerID),
@@ -94,11 +95,11 @@ export class Cryptoki {
 
   /** Slots that hold a token, whether it is initialised or not. */
   slots(): readonly Handle[] {
-    return this.#call('C_GetSlotList', () => this.#native.C_GetSlotList(true))
+    return call('C_GetSlotList', () => this.#native.C_GetSlotList(true))
   }
 
   tokenIn(slot: Handle): SlotToken {
-    const info = this.#call('C_GetTokenInfo', () => this.#native.C_GetTokenInfo(slot))
+    const info = call('C_GetTokenInfo', () => this.#native.C_GetTokenInfo(slot))
     return {
       slot,
       label: trim(info.label),
@@ -111,27 +112,27 @@ export class Cryptoki {
 
   /** CKM_* of a slot. */
   mechanisms(slot: Handle): readonly number[] {
-    return this.#call('C_GetMechanismList', () => this.#native.C_GetMechanismList(slot))
+    return call('C_GetMechanismList', () => this.#native.C_GetMechanismList(slot))
   }
 
   /** The label is padded here: pkcs11js would pad it with NUL bytes instead of the blanks that PKCS#11 asks for. */
   initialiseToken(slot: Handle, pin: string, label: string): void {
     const padded = label + ' '.repeat(labelBytes - Buffer.byteLength(label))
-    this.#call('C_InitToken', () => this.#native.C_InitToken(slot, pin, padded))
+    call('C_InitToken', () => this.#native.C_InitToken(slot, pin, padded))
   }
 
   initialisePin(session: Handle, pin: string): void {
-    this.#call('C_InitPIN', () => this.#native.C_InitPIN(session, pin))
+    call('C_InitPIN', () => this.#native.C_InitPIN(session, pin))
   }
 
   /** Read-write: AWS CloudHSM opens no other sessions. */
   openSession(slot: Handle): Handle {
     const flags = pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION
-    return this.#call('C_OpenSession', () => this.#native.C_OpenSession(slot, flags))
+    return call('C_OpenSession', () => this.#native.C_OpenSession(slot, flags))
   }
 
   closeSession(session: Handle): void {
-    this.#call('C_CloseSession', () => this.#native.C_CloseSession(session))
+    call('C_CloseSession', () => this.#native.C_CloseSession(session))
   }
 
   /** Closes a session that may be gone already. */
@@ -145,17 +146,17 @@ export class Cryptoki {
 
   /** Logs the whole process in, not one session. */
   login(session: Handle, user: number, pin: string): void {
-    this.#call('C_Login', () => this.#native.C_Login(session, user, pin))
+    call('C_Login', () => this.#native.C_Login(session, user, pin))
   }
 
   /** Whether the user is logged in, as the session says: a search without a login finds nothing, and no error. */
   isLoggedIn(session: Handle): boolean {
-    const { state } = this.#call('C_GetSessionInfo', () => this.#native.C_GetSessionInfo(session))
+    const { state } = call('C_GetSessionInfo', () => this.#native.C_GetSessionInfo(session))
     return userStates.includes(state)
   }
 
   generateKey(session: Handle, mechanism: Mechanism, template: Template): Handle {
-    return this.#call('C_GenerateKey', () => this.#native.C_GenerateKey(session, mechanism, checked(template)))
+    return call('C_GenerateKey', () => this.#native.C_GenerateKey(session, mechanism, checked(template)))
   }
 
   /** @param beside made in libuv's pool, beside other calls, whatever else is */
@@ -169,50 +170,48 @@ export class Cryptoki {
     const name = 'C_GenerateKeyPair'
     const templates = [checked(publicKey), checked(privateKey)] as const
     if (!beside && !this.asynchronous) {
-      return this.#call(name, () => this.#native.C_GenerateKeyPair(session, mechanism, ...templates))
+      return call(name, () => this.#native.C_GenerateKeyPair(session, mechanism, ...templates))
     }
     return this.#inPool(name, this.#native.C_GenerateKeyPairAsync(session, mechanism, ...templates))
   }
 
   copyObject(session: Handle, object: Handle, template: Template): Handle {
-    return this.#call('C_CopyObject', () => this.#native.C_CopyObject(session, object, checked(template)))
+    return call('C_CopyObject', () => this.#native.C_CopyObject(session, object, checked(template)))
   }
 
   async deriveKey(session: Handle, mechanism: Mechanism, base: Handle, template: Template): Promise<Handle> {
     const name = 'C_DeriveKey'
     if (!this.asynchronous) {
-      return this.#call(name, () => this.#native.C_DeriveKey(session, mechanism, base, checked(template)))
+      return call(name, () => this.#native.C_DeriveKey(session, mechanism, base, checked(template)))
     }
     return this.#inPool(name, this.#native.C_DeriveKeyAsync(session, mechanism, base, checked(template)), mechanism)
   }
 
   createObject(session: Handle, template: Template): Handle {
-    return this.#call('C_CreateObject', () => this.#native.C_CreateObject(session, checked(template)))
+    return call('C_CreateObject', () => this.#native.C_CreateObject(session, checked(template)))
   }
 
   destroyObject(session: Handle, object: Handle): void {
-    this.#call('C_DestroyObject', () => this.#native.C_DestroyObject(session, object))
+    call('C_DestroyObject', () => this.#native.C_DestroyObject(session, object))
   }
 
   /** Costs time linear in the number of objects on the token. */
   findObjects(session: Handle, template: Template): readonly Handle[] {
     this.beforeSearch()
-    this.#call('C_FindObjectsInit', () => this.#native.C_FindObjectsInit(session, checked(template)))
+    call('C_FindObjectsInit', () => this.#native.C_FindObjectsInit(session, checked(template)))
     const found: Handle[] = []
     for (;;) {
-      const some = this.#call('C_FindObjects', () => this.#native.C_FindObjects(session, handlesPerCall))
+      const some = call('C_FindObjects', () => this.#native.C_FindObjects(session, handlesPerCall))
       found.push(...some)
       if (some.length < handlesPerCall) break
     }
-    this.#call('C_FindObjectsFinal', () => this.#native.C_FindObjectsFinal(session))
+    call('C_FindObjectsFinal', () => this.#native.C_FindObjectsFinal(session))
     return found
   }
 
   /** One attribute at a time: C_GetAttributeValue fails as a whole when one of several cannot be read. */
   attribute(session: Handle, object: Handle, type: number): Buffer {
-    const [read] = this.#call('C_GetAttributeValue', () =>
-      this.#native.C_GetAttributeValue(session, object, [{ type }]),
-    )
+    const [read] = call('C_GetAttributeValue', () => this.#native.C_GetAttributeValue(session, object, [{ type }]))
     return read!.value as Buffer
   }
 
@@ -224,33 +223,33 @@ export class Cryptoki {
     data: Buffer,
     outputLength: number,
   ): Promise<Buffer> {
-    this.#call('C_EncryptInit', () => this.#native.C_EncryptInit(session, mechanism, key))
+    call('C_EncryptInit', () => this.#native.C_EncryptInit(session, mechanism, key))
     const [input, output] = [data.length === 0 ? empty : data, Buffer.allocUnsafe(outputLength)]
-    if (!this.asynchronous) return this.#call('C_Encrypt', () => this.#native.C_Encrypt(session, input, output))
+    if (!this.asynchronous) return call('C_Encrypt', () => this.#native.C_Encrypt(session, input, output))
     return this.#inPool('C_Encrypt', this.#native.C_EncryptAsync(session, input, output), mechanism)
   }
 
   /** The buffer is larger than the result: SoftHSM refuses one that is shorter than the data. */
   async decrypt(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer): Promise<Buffer> {
-    this.#call('C_DecryptInit', () => this.#native.C_DecryptInit(session, mechanism, key))
+    call('C_DecryptInit', () => this.#native.C_DecryptInit(session, mechanism, key))
     const output = Buffer.allocUnsafe(data.length)
-    if (!this.asynchronous) return this.#call('C_Decrypt', () => this.#native.C_Decrypt(session, data, output))
+    if (!this.asynchronous) return call('C_Decrypt', () => this.#native.C_Decrypt(session, data, output))
     return this.#inPool('C_Decrypt', this.#native.C_DecryptAsync(session, data, output), mechanism)
   }
 
   /** @param length at least that of the signature */
   async sign(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, length: number): Promise<Buffer> {
-    this.#call('C_SignInit', () => this.#native.C_SignInit(session, mechanism, key))
+    call('C_SignInit', () => this.#native.C_SignInit(session, mechanism, key))
     const output = Buffer.allocUnsafe(length)
-    if (!this.asynchronous) return this.#call('C_Sign', () => this.#native.C_Sign(session, data, output))
+    if (!this.asynchronous) return call('C_Sign', () => this.#native.C_Sign(session, data, output))
     return this.#inPool('C_Sign', this.#native.C_SignAsync(session, data, output))
   }
 
   /** False when the token says that the signature does not fit. */
   async verify(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, signature: Buffer): Promise<boolean> {
-    this.#call('C_VerifyInit', () => this.#native.C_VerifyInit(session, mechanism, key))
+    call('C_VerifyInit', () => this.#native.C_VerifyInit(session, mechanism, key))
     try {
-      if (!this.asynchronous) return this.#call('C_Verify', () => this.#native.C_Verify(session, data, signature))
+      if (!this.asynchronous) return call('C_Verify', () => this.#native.C_Verify(session, data, signature))
       return await this.#inPool('C_Verify', this.#native.C_VerifyAsync(session, data, signature))
     } catch (error) {
       if (error instanceof CryptokiError && misfits.has(error.returnCode)) return false
@@ -259,21 +258,13 @@ export class Cryptoki {
   }
 
   random(session: Handle, length: number): Buffer {
-    return this.#call('C_GenerateRandom', () => this.#native.C_GenerateRandom(session, Buffer.allocUnsafeSlow(length)))
+    return call('C_GenerateRandom', () => this.#native.C_GenerateRandom(session, Buffer.allocUnsafeSlow(length)))
   }
 
-  #call<T>(name: string, call: () => T): T {
-    try {
-      return call()
-    } catch (error) {
-      throw refined(name, error)
-    }
-  }
-
-  async #inPool<T>(name: string, call: Promise<T>, mechanism?: Mechanism): Promise<T> {
+  async #inPool<T>(name: string, result: Promise<T>, mechanism?: Mechanism): Promise<T> {
     if (mechanism !== undefined) this.#inUse.add(mechanism)
     try {
-      return await call
+      return await result
     } catch (error) {
       throw refined(name, error)
     } finally {
@@ -295,17 +286,4 @@ function checked(template: Template): pkcs11js.Template {
     if (!valid) throw new TypeError(`The template has a malformed attribute ${type}.`)
     return { type, value }
   })
-}
-
-/** Some functions of pkcs11js give the return code only in the text of a plain Error: `CKR_NAME:number`. */
-function refined(functionName: string, error: unknown): unknown {
-  const { code, message } = error as { code?: unknown; message?: string }
-  if (typeof code === 'number' && code !== 0) return new CryptokiError(functionName, code)
-  const written = /\bCKR_\w+:(\d+)/.exec(message ?? '')
-  return written === null ? error : new CryptokiError(functionName, Number(written[1]))
-}
-
-/** Whether a call that failed like this did what was asked: the login is there, the library is initialised. */
-export function wasDoneBefore(error: unknown): boolean {
-  return error instanceof CryptokiError && classOf(error.code) === 'ok'
 }
