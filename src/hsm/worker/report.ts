@@ -6,7 +6,7 @@ import type { Report } from '../child.ts'
 const gateway = 3
 
 /** Runs the work with the argument from the command line, reports, and ends the process. */
-export async function reportOn<A, T>(work: (argument: A) => Promise<T>): Promise<never> {
+export async function reportOn<A, T>(work: (argument: A) => T | Promise<T>): Promise<never> {
   let report: Report<T>
   try {
     report = { output: await work(JSON.parse(process.argv[2]!) as A) }
