@@ -34,16 +34,16 @@ export interface Gateway {
   readonly metricsUrl: string
   /** Reads the TLS files again. */
   reload(): void
-  /** Finishes what is in flight, then closes everything in reverse order. */
+  /** Finishes requests in flight, then closes everything in reverse order. */
   close(): Promise<void>
 }
 
 export const clock = () => Date.now()
-/** Of this process alone. Stands still while the machine is suspended. */
+/** Monotonic, of this process. Stops while the machine is suspended. */
 const elapsed = () => performance.now()
 
 /**
- * Starts a gateway. Rejects with OperatorError, having closed what was opened, when a part cannot start.
+ * Starts a gateway. If a part cannot start, closes what was opened and rejects with OperatorError.
  *
  * @param locked called before the HSMs are connected, once no other process can have opened storage
  */
@@ -85,7 +85,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
   }
 }
 
-/** File descriptors of the process itself, of storage and journal, and of the metrics; and of each worker, also while it is replaced. */
+/** File descriptors of the process, storage, journal and metrics; and per worker, including while it is replaced. */
 const descriptors = { own: 96, perWorker: 8 }
 
 function connectionsOf({ listen, hsms }: Config, log: Log): number {
@@ -143,7 +143,7 @@ export interface Recording {
   readonly outbox: Outbox
 }
 
-/** Opens the audit journal, and brings it up to date with storage. */
+/** Opens the audit journal, and writes records that storage still keeps for it. */
 export async function openAudit(
   { audit: { file } }: Config,
   storage: Storage,
@@ -161,7 +161,7 @@ export async function openAudit(
   return { audit: createAudit(journal, clock, apis[0].eventSource), outbox }
 }
 
-/** Throws OperatorError when storage does not know a key that `init` creates: it is not the storage of these HSMs. */
+/** Throws OperatorError if storage lacks a key that `init` creates: it is not the storage of these HSMs. */
 function requireSystemKeys({ storage: { file }, hsms }: Config, storage: Storage): void {
   for (const hsm of Object.keys(hsms)) {
     const [missing] = missingSystemKeys(hsm, storage)
@@ -238,7 +238,7 @@ function callerOf(
   }
 }
 
-/** 0, which is any free port, where there is no next one. */
+/** 0, any free port, if there is no next one. */
 function nextPort(port: number): number {
   return port === 0 || port === 65535 ? 0 : port + 1
 }

@@ -51,8 +51,8 @@ export const failures = {
 export type FailureCode = keyof typeof failures
 
 /**
- * An answer that is not a success. The message is shown to the caller word for word, so it never holds a secret; what really
- * happened travels in `cause`, which is logged and never answered. Several AWS errors have no text at all: leave it out.
+ * An error response. The message is shown to the caller word for word, so it never holds a secret; the actual reason is in `cause`, which
+ * is logged and never sent. Several AWS errors have no message: leave it out.
  */
 export class Failure extends Error {
   readonly code: FailureCode
@@ -71,7 +71,7 @@ export class Failure extends Error {
     return failures[this.code].fault
   }
 
-  /** Turns anything that was thrown into a failure; what nobody foresaw says nothing. */
+  /** Turns anything thrown into a failure; an unexpected error becomes Internal, without a message. */
   static from(thrown: unknown): Failure {
     return thrown instanceof Failure ? thrown : new Failure('Internal', '', { cause: thrown })
   }

@@ -16,7 +16,7 @@ export interface Log {
   info(fields: LogFields, message: string): void
 }
 
-/** Fields that are never written, should one ever be handed over by mistake. */
+/** Fields that are redacted, should one ever be passed by mistake. */
 const secret = [
   'pin',
   'secret',
@@ -28,16 +28,16 @@ const secret = [
   'password',
 ]
 
-/** Bytes that wait while nobody reads the pipe that standard error is. */
+/** Bytes buffered while standard error is a pipe that is not read. */
 const maximumBacklog = 1024 * 1024
 
-/** Each write tells of its own failure. */
+/** Each write reports its own failure. */
 function ignore(): void {}
 
 /**
- * JSON lines on standard error: standard output belongs to what commands answer. Logging neither throws nor waits for a reader: a line
- * that cannot be written, because the disk is full, the reader is gone or does not read, is dropped.
- * @param dropped called for each
+ * JSON lines on standard error; standard output is for the output of commands. Logging neither throws nor blocks: a line that cannot be
+ * written, because the disk is full or the reader is gone or does not read, is dropped.
+ * @param dropped called for each dropped line
  */
 export function createLog(level: string, dropped: () => void, stream: NodeJS.WritableStream = process.stderr): Log {
   const paths = secret.flatMap(name => [name, `*.${name}`])

@@ -1,7 +1,7 @@
 /**
- * Changes and their audit records. Two files cannot be written in one transaction, so storage keeps the record with the change
- * (a transactional outbox) until the journal has it: after a crash, and after a journal that could not be written, the record
- * is written late, and marked as such.
+ * Commits changes with their audit records. As storage and journal cannot be written in one transaction, storage keeps the record with the
+ * change (a transactional outbox) until the journal has it: after a crash or a failed write to the journal, the record is delivered late,
+ * and marked as such.
  */
 import { delayed } from './audit/audit.ts'
 import type { AuditRecord, Journal } from './audit/entry.ts'
@@ -19,9 +19,9 @@ export class Undelivered extends Failure {
 export class Outbox {
   readonly #storage: Storage
   readonly #journal: Journal
-  /** Records that are in storage alone, as they will be written. */
+  /** Records that are only in storage, as they will be written. */
   readonly #late = new Map<string, AuditRecord>()
-  /** Ids of events that the journal has, and storage still keeps. */
+  /** IDs of events in the journal whose records storage still keeps. */
   #delivered: string[] = []
 
   private constructor(storage: Storage, journal: Journal) {
@@ -29,7 +29,7 @@ export class Outbox {
     this.#journal = journal
   }
 
-  /** Writes the records that the run before could not write any more. @param held what storage keeps */
+  /** Writes records that the previous run did not write. @param held records in storage */
   static async open(storage: Storage, journal: Journal, held: readonly HeldRecord[], log?: Log): Promise<Outbox> {
     const outbox = new Outbox(storage, journal)
     const found = await journal.successes(new Map(held.map(({ eventId, position }) => [eventId, position])))
@@ -47,8 +47,8 @@ export class Outbox {
   }
 
   /**
-   * Rejects when a change that is begun now could not be committed or put on record: better before a key is made on the HSM for
-   * it. Costs nothing while all is well.
+   * Rejects if a change could not be committed or audited now: better before a key is generated on the HSM for it. Free while nothing is
+   * failing.
    */
   async ready(): Promise<void> {
     if (this.#journal.failing) await this.#journal.check()
@@ -56,8 +56,8 @@ export class Outbox {
   }
 
   /**
-   * Commits the changes, if any. What it resolves to appends the record to the journal: once that has resolved too, the
-   * event may be answered. Rejects with Conflict, and has it reject with Undelivered.
+   * Commits the changes, if any. Resolves to a function that appends the record to the journal: once that has resolved, the request may be
+   * answered. Rejects with Conflict; the function rejects with Undelivered.
    */
   async commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
     if (changes.list.length === 0) return () => this.#journal.append(record)
@@ -67,7 +67,7 @@ export class Outbox {
     return () => this.#deliver(record)
   }
 
-  /** For what nobody waits to be answered: resolves once the changes and their record are durable, the record in storage at least. */
+  /** For changes without a caller: resolves once the changes and their record are durable, the record at least in storage. */
   async record(changes: Changes, record: AuditRecord): Promise<void> {
     const deliver = await this.commit(changes, record)
     await deliver().catch(error => {
@@ -75,7 +75,7 @@ export class Outbox {
     })
   }
 
-  /** Writes what is late, and has storage forget what the journal has. Rejects when either cannot be written. */
+  /** Writes late records, and removes delivered ones from storage. Rejects if either fails. */
   async settle(): Promise<void> {
     if (this.#journal.failing) await this.#journal.check()
     await Promise.all([...this.#late].map(([eventId, record]) => this.#deliverLate(eventId, record)))

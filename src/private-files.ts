@@ -1,4 +1,4 @@
-/** Who may own, read and change the files of an installation, and how such files are written. */
+/** Ownership and permissions of the files of an installation; writes such files. */
 import { randomBytes } from 'node:crypto'
 import {
   existsSync,
@@ -24,29 +24,29 @@ const writableByOthers = 0o002
 const writableByGroupOrOthers = 0o022
 
 /**
- * What is read by its owner only. A file of root's may be readable by a group, as PostgreSQL has it for ssl_key_file: that is how Kubernetes
- * mounts a secret for a process that is not root.
+ * Secret files are readable by their owner only. A file owned by root may be group-readable, as PostgreSQL allows for ssl_key_file: this is
+ * how Kubernetes mounts a secret for a non-root process.
  */
 function forbiddenToSecrets({ uid }: Stats): number {
   return uid === 0 ? 0o027 : 0o077
 }
 
-/** Throws OperatorError when others may read or change the file, or could have written it. A missing file passes. */
+/** Throws OperatorError if other users can read or change the file, or could have written it. A missing file passes. */
 export function checkSecretFile(path: string): void {
   check(path, 'file', forbiddenToSecrets, 'chmod 600')
 }
 
-/** The same for a file that may be read by everyone. */
+/** The same for a world-readable file. */
 export function checkTrustedFile(path: string): void {
   check(path, 'file', () => writableByGroupOrOthers, 'chmod go-w')
 }
 
-/** The same for a folder in which nobody else may create, replace or remove files. */
+/** The same for a folder in which only the owner may create, replace or remove files. */
 export function checkTrustedFolder(path: string): void {
   check(path, 'folder', () => writableByGroupOrOthers, 'chmod go-w')
 }
 
-/** @param remedy the command that would take away what the mode gives to others */
+/** @param remedy the command that removes the permissions of others */
 function check(path: string, kind: 'file' | 'folder', forbidden: (stats: Stats) => number, remedy: string): void {
   const found = examine(path)
   if (found === undefined) return
@@ -65,7 +65,7 @@ function check(path: string, kind: 'file' | 'folder', forbidden: (stats: Stats) 
   checkLinks(path)
 }
 
-/** The text of a file; undefined when it is not there. Throws OperatorError when it cannot be read. */
+/** The text of a file; undefined if it is missing. Throws OperatorError if it cannot be read. */
 export function readIfThere(path: string): string | undefined {
   return readable(path, () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined))
 }
@@ -78,7 +78,7 @@ function readable<T>(path: string, read: () => T): T {
   }
 }
 
-/** @param option of chown, where a link itself is meant */
+/** @param option of chown, for the link itself */
 function checkOwner(path: string, { uid }: Stats, option = ''): void {
   const user = process.geteuid!()
   if (uid === user || uid === 0) return
@@ -87,7 +87,7 @@ function checkOwner(path: string, { uid }: Stats, option = ''): void {
   )
 }
 
-/** Whoever can replace one link on the way to a file decides which file it is. */
+/** Whoever can replace a link on the path controls which file is read. */
 function checkLinks(path: string): void {
   let [folder, names] = ['/', resolve(path).split('/')]
   while (names.length > 0) {
@@ -105,7 +105,7 @@ function checkLinks(path: string): void {
   }
 }
 
-/** In a folder that anyone may write in, anyone can replace a file, unless the sticky bit forbids it. */
+/** In a world-writable folder anyone can replace a file, unless it has the sticky bit. */
 function checkParent(folder: string): void {
   const stats = statSync(folder)
   if ((stats.mode & writableByOthers) === 0 || (stats.mode & sticky) !== 0) return
@@ -130,7 +130,7 @@ function octal({ mode }: Stats): string {
   return (mode & 0o7777).toString(8).padStart(4, '0')
 }
 
-/** Writes a file for its owner only, whole or not at all, unless there is something of that name. */
+/** Atomically creates a file readable by its owner only, unless the path exists. */
 export function createSecretFile(path: string, text: string): void {
   if (existsSync(path)) return
   viaTemporaryFile(path, text, temporary => {
@@ -142,7 +142,7 @@ export function createSecretFile(path: string, text: string): void {
   })
 }
 
-/** The same, in the place of what is there. */
+/** The same, replacing an existing file. */
 export function replaceSecretFile(path: string, text: string): void {
   viaTemporaryFile(path, text, temporary => renameSync(temporary, path))
 }
@@ -150,7 +150,7 @@ export function replaceSecretFile(path: string, text: string): void {
 function viaTemporaryFile(path: string, text: string, move: (temporary: string) => void): void {
   const temporary = `${path}.${randomBytes(8).toString('hex')}.new`
   try {
-    // Exclusively: neither a file nor a symbolic link that somebody has put there is written to.
+    // Exclusively: an existing file or symbolic link is not written to.
     writeFileSync(temporary, text, { flag: 'wx', mode: 0o600, flush: true })
     move(temporary)
   } finally {

@@ -3,11 +3,11 @@ import { checkCanary } from './vault/system-keys.ts'
 
 export interface Readiness {
   readonly ready: boolean
-  /** What is wrong, by part; never a detail that an anonymous caller should not see. */
+  /** By part; no details, as anonymous callers can see it. */
   readonly parts: Readonly<Record<string, 'ok' | 'failing'>>
 }
 
-/** Milliseconds for which an answer stands, so that probes cost the HSM nothing. */
+/** Milliseconds for which a result is cached, so that probes do not load the HSM. */
 const validity = 2000
 
 export interface ReadinessProbe extends Health {
@@ -21,8 +21,8 @@ interface Probed {
 }
 
 /**
- * Asks storage and the audit journal to write, and each HSM to encrypt and decrypt with its canary key.
- * Keys that are not in custody show; only those of the gateway itself keep it from serving everyone.
+ * Tests that storage and audit journal are writable, and that each HSM encrypts and decrypts with its canary key. Custody faults are shown;
+ * only those of the gateway's own keys make it unready.
  */
 export function createReadiness({ storage, audit, hsms }: Probed, elapsed: () => number): ReadinessProbe {
   const custody = new Map(hsms.all.map(({ name }) => [name, { keys: 0, systemKeys: 0 }]))
@@ -44,7 +44,7 @@ export function createReadiness({ storage, audit, hsms }: Probed, elapsed: () =>
   }
 }
 
-/** A clock that is not trusted delays the deletion of keys, and keeps nobody from being served. */
+/** An unstable clock delays the deletion of keys only; the gateway stays ready. */
 function withClock({ ready, parts }: Readiness, isTrusted: boolean): Readiness {
   return { ready, parts: { ...parts, clock: isTrusted ? 'ok' : 'failing' } }
 }

@@ -8,38 +8,38 @@ import type { Caller } from './model/identities/caller.ts'
 import type { Outbox } from './outbox.ts'
 import type { Storage } from './storage/storage.ts'
 
-/** The contracts by which operations, jobs and the path reach the rest of the house. Types only. */
+/** The contracts through which operations, jobs and the pipeline use everything else. Types only. */
 export type { Audit, Entry } from './audit/audit.ts'
 export type { Hsm, HsmKey, HsmObject, KeyInspection } from './hsm/hsm.ts'
 export type { Log } from './log.ts'
 export type { Changes, ClockReading, Storage } from './storage/storage.ts'
 
-/** What an operation is given besides its input. */
+/** What an operation gets besides its input. */
 export interface Services {
   readonly storage: Storage
   readonly hsms: Hsms
-  /** Milliseconds since the epoch, as the machine has them: for dates, not for durations. */
+  /** Milliseconds since the epoch, from the wall clock: for dates, not for durations. */
   readonly clock: () => number
   /** Throws when a key policy may not be put on a key: see authorization/key-policy.ts. */
   readonly admitKeyPolicy: (policy: ProposedKeyPolicy) => void
 }
 
-/** What the path is given: the services of operations, and what is its own business alone. */
+/** The services of the pipeline: those of operations, and its own. */
 export interface PathServices extends Services {
   readonly audit: Audit
   readonly outbox: Pick<Outbox, 'ready' | 'commit'>
-  /** Rejects with a Failure when the caller cannot be identified. @param service name in the credential scope */
+  /** Rejects with a Failure if the caller cannot be authenticated. @param service name in the credential scope */
   readonly authenticate: (request: SignedRequest, service: string) => Promise<Caller>
   readonly authorize: (request: AccessRequest) => Decision
   readonly metrics: RequestMetrics
   readonly log: Log
 }
 
-/** What a job is given. */
+/** The services of a job. */
 export interface JobServices extends Pick<Services, 'storage' | 'hsms'> {
-  /** Milliseconds of the monotonic clock: for durations, which the machine's clock does not measure. */
+  /** Milliseconds of the monotonic clock: for durations. */
   readonly elapsed: () => number
-  /** The time of day, for what cannot be undone: undefined while it is not to be trusted. */
+  /** The time of day, for irreversible actions: undefined while the clock is not stable. */
   readonly steadyClock: { now(): Promise<number | undefined> }
   readonly audit: Audit
   readonly outbox: Pick<Outbox, 'record' | 'settle'>
@@ -48,25 +48,25 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms'> {
   readonly log: Log
 }
 
-/** What jobs/steady-clock.ts is given. */
+/** The services of jobs/steady-clock.ts. */
 export interface ClockServices extends Pick<Services, 'storage' | 'clock'>, Pick<JobServices, 'elapsed'> {
   readonly metrics: Pick<JobMetrics, 'clockTrusted'>
   readonly health: Pick<Health, 'clock'>
   readonly log: Log
 }
 
-/** What jobs count. */
+/** Metrics of jobs. */
 export interface JobMetrics {
   clockTrusted(trusted: boolean): void
   orphans(hsm: string, count: number): void
-  /** @param counts keys that are not in custody, by what is wrong with them */
+  /** @param counts keys by custody fault */
   custodyFaults(hsm: string, counts: Readonly<Record<string, number>>): void
 }
 
-/** What readiness is told. */
+/** What is reported to readiness. */
 export interface Health {
   clock(trusted: boolean): void
-  /** How many keys of callers, and of the gateway itself, are not in custody on an HSM. */
+  /** How many KMS keys, and keys of the gateway itself, have a custody fault on an HSM. */
   custody(hsm: string, faults: { readonly keys: number; readonly systemKeys: number }): void
 }
 
@@ -74,19 +74,19 @@ export interface Health {
 export interface Hsms {
   /** The HSM in which a region creates its keys. */
   ofRegion(region: string): Hsm
-  /** By its name in the configuration. Throws KeyUnavailable when no such HSM is configured any more. */
+  /** By its name in the configuration. Throws KeyUnavailable if it is no longer configured. */
   named(name: string): Hsm
   readonly all: readonly Hsm[]
-  /** The same HSMs for one caller, who gets a fair share of each. */
+  /** The same HSMs for one caller, among which calls are scheduled fairly. */
   for(caller: string): Hsms
 }
 
-/** Called when a request starts; what it returns is called when it ends. */
+/** Called when a request starts; the returned function is called when it ends. */
 export interface RequestMetrics {
   started(): (operation: string | undefined, outcome: string) => void
 }
 
-/** What the listener of the API counts. */
+/** Metrics of the API's listener. */
 export interface ConnectionMetrics {
   connectionOpened(): void
   connectionClosed(): void

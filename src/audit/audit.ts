@@ -5,11 +5,11 @@ import type { AuditRecord, Journal } from './entry.ts'
 import { limited, shortened } from './limits.ts'
 import { userIdentity } from './user-identity.ts'
 
-/** The audit of one call while it goes on: the path fills it in as it learns. */
+/** The audit entry of a call in progress, which the pipeline fills in step by step. */
 export interface Entry {
   readonly eventId: string
   readonly requestId: string
-  /** Of the API: CloudTrail's eventSource. */
+  /** CloudTrail's eventSource of the API. */
   readonly eventSource: string
   /** Milliseconds since the epoch. */
   readonly startedAt: number
@@ -24,25 +24,25 @@ export interface Entry {
   responseElements: Readonly<Record<string, unknown>> | undefined
 }
 
-/** What a call was refused with, as its API told the caller. */
+/** The error of a call, as its API reported it to the caller. */
 export interface RecordedError {
   readonly code: string
   readonly message: string
 }
 
 export interface Audit {
-  /** Rejects when nothing can be put on record right now. */
+  /** Rejects if no record can be written right now. */
   check(): Promise<void>
   open(request: Pick<Entry, 'eventSource' | 'sourceAddress' | 'userAgent'>): Entry
-  /** Resolves once the record of the call is on disk; rejects when it could not be written. */
+  /** Resolves once the record of the call is on disk; rejects if it could not be written. */
   close(entry: Entry, error?: RecordedError): Promise<void>
-  /** The record of a call that succeeds. */
+  /** The record of a successful call. */
   success(entry: Entry): AuditRecord
-  /** The record of what the gateway does by itself, such as the deletion of a key. @param resource ARN, when there is one */
+  /** The record of an action of the gateway itself, such as the deletion of a key. @param resource ARN, if any */
   event(name: string, resource: string | undefined, details: Readonly<Record<string, unknown>>): AuditRecord
 }
 
-/** @param eventSource of what the gateway does by itself */
+/** @param eventSource of the gateway's own actions */
 export function createAudit(journal: Journal, clock: () => number, eventSource: string): Audit {
   return {
     check: () => journal.check(),
@@ -68,7 +68,7 @@ export function createAudit(journal: Journal, clock: () => number, eventSource: 
 /**
  * The record of a change that was committed before its record could be written.
  *
- * @param unanswered whether it is certain that a caller was not told of success
+ * @param unanswered whether the caller certainly got no success response
  */
 export function delayed(record: AuditRecord, { unanswered }: { unanswered: boolean }): AuditRecord {
   const { additionalEventData, eventType } = record
@@ -86,7 +86,7 @@ const common = {
   managementEvent: true,
 } as const
 
-/** What is undefined is left out when it is written. */
+/** Undefined members are omitted in JSON. */
 function recordOf(entry: Entry, error: RecordedError | undefined): AuditRecord {
   const { caller, operation } = entry
   return {

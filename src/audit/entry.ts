@@ -1,6 +1,6 @@
 /**
- * One audited call, in the shape of a CloudTrail record (CloudTrail User Guide, "CloudTrail record contents"), so that
- * whatever reads CloudTrail reads this. It never holds plaintext, ciphertext, secrets or key material.
+ * One audited call, in the shape of a CloudTrail record (CloudTrail User Guide, "CloudTrail record contents"), so that CloudTrail tools can
+ * read it. It never holds plaintext, ciphertext, secrets or key material.
  */
 export interface AuditRecord {
   readonly eventVersion: '1.11'
@@ -12,7 +12,7 @@ export interface AuditRecord {
   readonly eventType: 'AwsApiCall' | 'AwsServiceEvent'
   readonly eventCategory: 'Management'
   readonly managementEvent: true
-  /** Wire name of the operation; absent when the request did not name one that exists. */
+  /** Wire name of the operation; absent if the request did not name a known one. */
   readonly eventName?: string | undefined
   readonly awsRegion?: string | undefined
   readonly readOnly?: boolean | undefined
@@ -26,7 +26,7 @@ export interface AuditRecord {
   readonly requestParameters?: Readonly<Record<string, unknown>> | null
   readonly responseElements?: Readonly<Record<string, unknown>> | null
   readonly additionalEventData?: Readonly<Record<string, unknown>> | undefined
-  /** Only on a record that was written later than its event ended (same guide, "addendum"). */
+  /** Only on a record that was delivered late (same guide, "addendum"). */
   readonly addendum?: { readonly reason: 'DELIVERY_DELAY' }
   /** Absent on success. */
   readonly errorCode?: string | undefined
@@ -36,20 +36,20 @@ export interface AuditRecord {
 
 /** Where audit records go. */
 export interface Journal {
-  /** True from a failed append until the next one that succeeds. While it is, nothing may be changed. */
+  /** True from a failed append until the next successful one. While it is, no changes are allowed. */
   readonly failing: boolean
-  /** Where the journal ends: whatever is appended from now on stands behind it. Opaque, valid beyond a restart. */
+  /** Current end of the journal: later records are after it. Opaque, valid across restarts. */
   readonly position: string
-  /** Resolves once the record is durable on disk; rejects when it could not be written. */
+  /** Resolves once the record is durable on disk; rejects if it could not be written. */
   append(record: AuditRecord): Promise<void>
   /**
-   * Whether each event has a record of success. An event is missing where that cannot be told: its record may have been in a file that was
-   * moved away, or in a part that was cut off.
+   * Whether each event has a record of success. An event is missing from the result if this is unknown: its record may be in a file that
+   * was moved away or truncated.
    *
-   * @param events by id: a position that the journal had before the event was recorded
+   * @param events by ID, a position of the journal before the event was recorded
    */
   successes(events: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, boolean>>
-  /** Rejects when no record could be written right now. Ends `failing` when one could. */
+  /** Rejects if no record can be written right now; otherwise ends `failing`. */
   check(): Promise<void>
   close(): Promise<void>
 }

@@ -12,24 +12,24 @@ export interface JournalFile {
   /** Appends the bytes from `offset` on, and resolves when they are durable; like write(2) it may write fewer. */
   write(bytes: Uint8Array, offset: number): Promise<{ readonly bytesWritten: number }>
   truncate(length: number): Promise<void>
-  /** Bytes of the file that lies at the journal's path. Rejects when that is another file, or none. */
+  /** Bytes of the file at the journal's path. Rejects if that is another file, or none. */
   size(): Promise<number>
-  /** Whole lines from a byte on that begins one. */
+  /** Complete lines from an offset that begins one. */
   lines(start: number): AsyncIterable<string>
   close(): Promise<void>
 }
 
 /**
- * Opens the journal. Where there is none it is created with mode 0600, but not while `awaited`: then storage keeps records that
- * the missing file may hold. Throws OperatorError.
+ * Opens the journal. A missing file is created with mode 0600, unless `awaited`: then storage keeps records that the missing file may hold.
+ * Throws OperatorError.
  *
- * A crash in the middle of a write leaves a last line without its end; the call of that record was never answered. Where the
- * line is a whole record it gets its end, otherwise it is cut off. Nothing before it is touched.
+ * A crash during a write leaves an incomplete last line; the call of that record was never answered. If the line is a complete record its
+ * newline is added, otherwise it is removed. Nothing before it is changed.
  */
 export async function openJournal(path: string, { awaited = false } = {}): Promise<FileJournal> {
   let file: FileHandle | undefined
   try {
-    // O_DSYNC: a write returns when it is durable. One with an fdatasync after it is two jobs for libuv's pool.
+    // O_DSYNC: a write returns when it is durable; a separate fdatasync would be a second job for libuv's pool.
     const flags = constants.O_RDWR | constants.O_APPEND | constants.O_DSYNC
     file = await open(path, awaited ? flags : flags | constants.O_CREAT, 0o600)
     await syncDirectory(dirname(path))
@@ -50,7 +50,7 @@ export async function openJournal(path: string, { awaited = false } = {}): Promi
   }
 }
 
-/** Fills a block of the file system, so that it takes room. No record, and never left: a line cut in the middle is removed. */
+/** Fills a block of the file system, to test for space. It is removed again, like any incomplete line. */
 const blank = Buffer.alloc(4096, ' ')
 
 /** Lines that become durable together, and the promise of all their calls. */
@@ -62,11 +62,11 @@ class Batch {
 
 export class FileJournal implements Journal {
   readonly #file: JournalFile
-  /** Tells this file from the one that a rotation moved away. */
+  /** Distinguishes this file from one that a rotation moved away. */
   readonly #identity: string
-  /** Bytes of the file up to the end of its last good line. */
+  /** Bytes of the file up to its last complete line. */
   #size: number
-  /** Takes what is appended while the batch before is being written. Bounded by the requests in flight: each awaits its record. */
+  /** Collects records while the previous batch is being written. Bounded by the requests in flight, as each awaits its record. */
   #gathering = new Batch()
   #writing: Promise<void> | undefined
   /** A failed write may have left bytes after `#size`. */
@@ -119,7 +119,7 @@ export class FileJournal implements Journal {
     return found
   }
 
-  /** Undefined for a position in another file, or in more than is left of this one. */
+  /** Undefined for a position in another file, or beyond the end of this one. */
   #offset(position: string): number | undefined {
     const [identity, offset] = position.split(':')
     return identity === this.#identity && Number(offset) <= this.#size ? Number(offset) : undefined
@@ -132,7 +132,7 @@ export class FileJournal implements Journal {
   }
 
   async #writeBatches(): Promise<void> {
-    // Lets every call of this turn of the event loop into the first batch.
+    // Lets all calls of this turn of the event loop join the first batch.
     await new Promise(setImmediate)
     while (this.#gathering.isWanted) {
       const batch = this.#gathering
@@ -156,13 +156,13 @@ export class FileJournal implements Journal {
       await this.#extend(bytes)
       this.#size += bytes.length
     } catch (error) {
-      // Should this fail too, the next batch tries again before it writes.
+      // If this fails, too, the next batch tries again before it writes.
       if (this.#torn) await this.#cut().catch(() => undefined)
       throw error
     }
   }
 
-  /** Whether the file is in its place and there is room again, before a record depends on it. */
+  /** Tests that the file is in place and there is space, before a record depends on it. */
   async #try(): Promise<void> {
     await this.#extend(Buffer.alloc(0))
     await this.#extend(blank)
@@ -170,8 +170,8 @@ export class FileJournal implements Journal {
   }
 
   /**
-   * A file that was deleted or moved away takes what is written with it, and one that another process has written or truncated is
-   * not certain to hold whole records. Rejects until the file is in its place again, or the gateway is restarted.
+   * Records written to a file that was deleted or moved would be lost, and a file that another process has changed may hold incomplete
+   * records. Rejects until the file is in place again, or the gateway is restarted.
    */
   async #extend(bytes: Uint8Array): Promise<void> {
     this.#torn = bytes.length > 0
@@ -183,7 +183,7 @@ export class FileJournal implements Journal {
   }
 
   async #cut(): Promise<void> {
-    // Truncation beyond the end would fill up with zeros.
+    // Truncating beyond the end would extend the file with zeros.
     if ((await this.#file.size()) < this.#size) throw new Error('another process truncated the audit file')
     await this.#file.truncate(this.#size)
     this.#torn = false
@@ -204,7 +204,7 @@ function fileOf(file: FileHandle, path: string, opened: Stats): JournalFile {
   }
 }
 
-/** The name of a new file is durable only once its directory is. */
+/** The name of a new file is durable only after its directory is synced. */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path)
   try {
@@ -214,7 +214,7 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Returns the size of the file, whose last line is now whole. */
+/** Returns the size of the file, whose last line is then complete. */
 async function mendLastLine(file: FileHandle, path: string): Promise<number> {
   const { size } = await file.stat()
   if (size === 0) return 0
@@ -259,7 +259,7 @@ function isRecord(line: string): boolean {
   }
 }
 
-/** False for a line that was damaged, too. */
+/** Also false for a damaged line. */
 function isSuccess(line: string): boolean {
   return isRecord(line) && (JSON.parse(line) as AuditRecord).errorCode === undefined
 }

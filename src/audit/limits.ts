@@ -1,15 +1,15 @@
 /**
- * What one record holds at the most, so that no caller fills the disk with few calls: CloudTrail User Guide, "CloudTrail record
- * contents", has limits of the same kind.
+ * Size limits of a record, so that no caller can fill the disk with few calls. CloudTrail has similar limits: CloudTrail User Guide,
+ * "CloudTrail record contents".
  */
 import { hash } from 'node:crypto'
 
 /** Characters of a user agent or an error message. */
 const longestText = 1024
-/** Characters of one member of requestParameters or responseElements, the names of its parts counted. */
+/** Characters of one member of requestParameters or responseElements, as JSON. */
 const longestMember = 10_240
 
-/** Stands for a member that is too long. */
+/** Replaces a member that is too long. */
 interface Omitted {
   readonly omitted: true
   readonly characters: number

@@ -9,7 +9,7 @@ import { sealSecret, unsealSecret } from '../vault/access-key-secrets.ts'
 import { createSystemKeys } from '../vault/system-keys.ts'
 import type { PlainAccessKey } from './credentials.ts'
 
-/** What an administrator may do: everything that its account may. */
+/** Identity-based policy of an administrator: full access to its account. */
 const administratorAccess = JSON.stringify({
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
@@ -17,23 +17,23 @@ const administratorAccess = JSON.stringify({
 
 const userName = 'administrator'
 
-/** What `init` works on: its changes are put on record like those of callers. */
+/** What `init` works on; its changes are audited like those of callers. */
 export type Installation = Backends & Recording
 
-/** For the audit record: nobody has signed for what `init` does, but a user of this machine has run it. */
+/** For the audit record: `init` has no caller, but was run by a user of this machine. */
 const byWhom = () => ({ command: 'init', uid: process.getuid?.() })
 
-/** Creates the keys that the gateway itself needs on an HSM, if they are missing. */
+/** Creates the gateway's own keys on an HSM, if they are missing. */
 export function ensureSystemKeys(hsm: Hsm, installation: Installation): Promise<void> {
   return createSystemKeys(hsm, { ...installation, clock }, byWhom())
 }
 
-/** Whatever the first region was when it was created: it is the administrator in all of them. */
+/** In whatever partition it was created: it is the administrator in all partitions. */
 export function administratorKey(account: string, { accessKeys }: Storage): AccessKey | undefined {
   return partitions.flatMap(({ id }) => accessKeys.ofPrincipal(arnIn(id, account)))[0]
 }
 
-/** Draws an access key in the HSM. */
+/** Generates a random access key with the HSM. */
 export async function newAccessKey(hsm: Hsm): Promise<PlainAccessKey> {
   return {
     accessKeyId: `AKIA${await base32(hsm, 16)}`,
@@ -41,14 +41,14 @@ export async function newAccessKey(hsm: Hsm): Promise<PlainAccessKey> {
   }
 }
 
-/** Throws OperatorError when the access key is another account's. */
+/** Throws OperatorError if the access key belongs to another account. */
 export function requireUnused({ accessKeyId }: PlainAccessKey, { accessKeys }: Storage): void {
   if (accessKeys.find(accessKeyId)) {
     throw new OperatorError(`access key ${accessKeyId} already belongs to another account: use another one`)
   }
 }
 
-/** Creates the administrator of an account, with its access key, whose secret is sealed by the region's HSM. */
+/** Creates the administrator of an account, with an access key, whose secret is sealed by the region's HSM. */
 export async function createAdministrator(
   account: string,
   region: string,
@@ -79,7 +79,7 @@ export async function createAdministrator(
   await outbox.record(changes, event)
 }
 
-/** The access key with its secret, which only its HSM can unseal. */
+/** The access key with its secret, unsealed by its HSM. */
 export async function plainAccessKey(accessKey: AccessKey, backends: Backends): Promise<PlainAccessKey> {
   const secret = await unsealSecret(accessKey, backends)
   const secretAccessKey = Buffer.from(secret).toString()
@@ -91,7 +91,7 @@ function arnIn(partition: string, account: string): string {
   return principalArn(partition, account, `user/${userName}`)
 }
 
-/** RFC 4648, the alphabet of IAM identifiers. */
+/** RFC 4648; the alphabet of IAM identifiers. */
 async function base32(hsm: Hsm, length: number): Promise<string> {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
   return Array.from(await hsm.random(length), byte => alphabet[byte % 32]).join('')

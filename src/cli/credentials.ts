@@ -19,8 +19,8 @@ export function readCredentials(folder: string, account: string): PlainAccessKey
 }
 
 /**
- * Puts the access key of an account into the file, in the place of the one that it has for that account. The first account is the
- * profile `default`, any other one has its account id as the name of its profile.
+ * Writes the access key of an account to the file, replacing a previous one. The first account becomes the profile `default`, others a
+ * profile named after the account ID.
  */
 export function writeCredentials(folder: string, account: string, region: string, key: PlainAccessKey): void {
   const file = credentialsFile(folder)

@@ -7,7 +7,7 @@ import { checkSecretFile, checkTrustedFile, checkTrustedFolder, createSecretFile
 import { type ConfigOptions, configFile } from './options.ts'
 import { softHsmConfiguration } from './softhsm-configuration.ts'
 
-/** Where distributions put SoftHSM's library. */
+/** SoftHSM's library in various distributions. */
 const libraries = [
   '/usr/lib/softhsm/libsofthsm2.so',
   '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so',
@@ -16,7 +16,7 @@ const libraries = [
   '/usr/local/lib/softhsm/libsofthsm2.so',
 ]
 
-/** What an errno value says of a folder. */
+/** Reasons by errno. */
 const unwritable: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
@@ -30,8 +30,8 @@ export interface DataFolder {
 }
 
 /**
- * Reads the configuration, and checks that nobody else can have written what is in its folder, nor read what is secret, wherever the
- * configuration has it. Throws OperatorError.
+ * Reads the configuration, and checks that no other user can have written the files of its folder, or read secret files, wherever they are.
+ * Throws OperatorError.
  */
 export function openDataFolder(options: ConfigOptions, listen?: ListenOverrides): DataFolder {
   const file = configFile(options)
@@ -46,7 +46,7 @@ export function openDataFolder(options: ConfigOptions, listen?: ListenOverrides)
   return { path, config }
 }
 
-/** SoftHSM keeps each token in a folder, and what opens its keys in `token.object`. */
+/** SoftHSM keeps each token in a folder; `token.object` holds the key that decrypts its objects. */
 function checkTokens(tokens: string): void {
   checkTrustedFolder(tokens)
   const entries = existsSync(tokens) ? readdirSync(tokens, { withFileTypes: true }) : []
@@ -56,7 +56,7 @@ function checkTokens(tokens: string): void {
   }
 }
 
-/** Absolute paths of the secret files that a configuration names, and of those that lie beside them. */
+/** Absolute paths of the secret files in a configuration, and of those beside them. */
 function secretFiles({ storage, audit, listen, hsms }: Config): string[] {
   const pinFiles = Object.values(hsms)
     .flatMap(hsm => [hsm, ...Object.values(hsm.members ?? {})])
@@ -65,7 +65,7 @@ function secretFiles({ storage, audit, listen, hsms }: Config): string[] {
   return [...database, audit.file, ...pinFiles, ...(listen.tls ? [listen.tls.keyFile] : [])]
 }
 
-/** Writes the files of a data folder that runs on SoftHSM, each unless it is there: configuration, SoftHSM's own, PIN. */
+/** Writes the missing files of a data folder on SoftHSM: configuration, SoftHSM's own, PIN. */
 export function ensureDataFolder(folder: string): void {
   // Throws before anything is written.
   const softHsm = softHsmConfiguration(resolve(folder))
@@ -74,7 +74,7 @@ export function ensureDataFolder(folder: string): void {
     checkTrustedFolder(folder)
     const tokens = join(folder, 'tokens')
     ensureFolder(tokens)
-    // The PIN of a token that is there is the one that it was created with: if that is lost or was moved, a new one opens nothing.
+    // An existing token keeps its PIN: if the file was moved or lost, a new PIN would be useless.
     if (readdirSync(tokens).length === 0) ensurePin(join(folder, 'pin'))
     createSecretFile(join(folder, 'softhsm2.conf'), softHsm)
     createSecretFile(join(folder, 'strongroom.yaml'), configuration(libraries.find(existsSync) ?? libraries[0]!))
@@ -89,8 +89,8 @@ export function ensureDataFolder(folder: string): void {
 }
 
 /**
- * Creates a folder, and those above it that are missing. `recursive` of mkdirSync loops forever where an existing folder answers ENOENT for
- * what is created in it, as /proc does.
+ * Creates a folder and its missing parents. mkdirSync with `recursive` loops forever if an existing folder answers ENOENT when something is
+ * created in it, as /proc does.
  */
 function ensureFolder(path: string): void {
   if (dirname(path) !== path) ensureFolder(dirname(path))
@@ -108,7 +108,7 @@ function ensureFolder(path: string): void {
   }
 }
 
-/** A random PIN of the security officer, beside that of the user: needed to create a token, and never by the gateway. */
+/** A random PIN of the security officer, beside the user's: needed to create a token, not by the gateway. */
 export function ensureSecurityOfficerPin(pinFile: string): string {
   const file = securityOfficerPinFile(pinFile)
   ensurePin(file)

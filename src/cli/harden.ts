@@ -1,21 +1,21 @@
-/** Keeps what a process knows out of core files, and what it need not know out of its environment. */
+/** Prevents core dumps, and removes unneeded secrets from the environment. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 /**
- * With 0 no core file is written, but a program named in kernel.core_pattern is still given the core; with 1 it is not either
- * (core(5), and coredump.c of the kernel, where 1 means that a core is being handled already).
+ * With 0 no core file is written, but the core is still piped to a program in kernel.core_pattern; with 1 it is not (core(5), and
+ * coredump.c of the kernel, where 1 marks a crash of the handler itself).
  */
 const [noFile, noCore] = ['0', '1']
 
-/** Lowers the limit, then starts the command. `ulimit` counts blocks: 1 byte is 0 of them. */
+/** Lowers the limit, then runs the command. `ulimit` counts blocks: 1 byte is 0 blocks. */
 const lowered = 'set -e; [ "$(ulimit -c)" = 0 ] || ulimit -c 0; exec "$@"'
 
 /**
- * Forbids this process and its children to leave a core, before it knows anything worth hiding. Where `prlimit` is missing, or variables are to
- * go that could still be read in /proc, the process is replaced by a new one.
+ * Disables core dumps of this process and its children, before it has secrets. If `prlimit` is missing, or variables must be removed, which
+ * could still be read in /proc, the process re-executes itself.
  *
- * @param unwanted variables of the environment
+ * @param unwanted environment variables to remove
  */
 export function harden(unwanted: readonly string[] = []): void {
   if (coreLimit() !== noCore) spawnSync('prlimit', ['--pid', String(process.pid), '--core=1:1'])
@@ -27,7 +27,7 @@ export function harden(unwanted: readonly string[] = []): void {
   }
 }
 
-/** The soft limit in bytes, or `unlimited`; undefined where the system does not tell, as macOS, which writes no cores by default. */
+/** The soft limit in bytes, or `unlimited`; undefined if the system does not report it, as on macOS, which writes no cores by default. */
 function coreLimit(): string | undefined {
   try {
     return /^Max core file size +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]

@@ -1,4 +1,4 @@
-/** What doctor found out about an HSM, for people to read. */
+/** The findings of doctor about an HSM, as text. */
 import {
   concurrentCalls,
   type Latency,
@@ -91,7 +91,7 @@ function milliseconds(value: number): string {
   return value.toFixed(value < 1 ? 3 : 1)
 }
 
-/** Columns as wide as their widest cell; the last one as it is. */
+/** Columns as wide as their widest cell, except the last. */
 function aligned(rows: readonly (readonly unknown[])[]): string {
   const cells = rows.map(row => row.map(String))
   const width = (column: number) => Math.max(...cells.map(row => row[column]!.length))

@@ -28,7 +28,7 @@ interface InitOptions extends ConfigOptions {
   readonly writeCredentials?: boolean
 }
 
-/** Of the first administrator, unless another one is named. */
+/** Account of the first administrator by default. */
 const firstAccount = '000000000000'
 
 export const init = command(program => {
@@ -50,7 +50,7 @@ export const init = command(program => {
       const folder = openDataFolder(options)
       const { config } = folder
       await using opened = new AsyncDisposableStack()
-      // From here on no other process works on this folder.
+      // From here on this process has the lock on the folder.
       const storage = await openDatabase(config, opened, { create: !isInUse(folder) })
       settleSoftHsm(folder, { write: true })
       const account = options.account ?? firstAccountOf(storage)
@@ -69,7 +69,7 @@ export const init = command(program => {
     })
 })
 
-/** Whether storage has been here: it is made before record, token and credentials, and a new one would know none of the keys. */
+/** Whether storage existed: it is created before audit file, token and credentials, and new storage would know none of the keys. */
 function isInUse({ path, config: { audit } }: DataFolder): boolean {
   const tokens = join(path, 'tokens')
   const hasToken = existsSync(tokens) && readdirSync(tokens).length > 0
@@ -77,7 +77,7 @@ function isInUse({ path, config: { audit } }: DataFolder): boolean {
   return hasToken || hasCredentials || (statSync(audit.file, { throwIfNoEntry: false })?.size ?? 0) > 0
 }
 
-/** The account whose administrator is created when none is named; none where there is another administrator. */
+/** The account whose administrator is created by default; undefined if another account has an administrator. */
 function firstAccountOf(storage: Storage): string | undefined {
   const isThere = administratorKey(firstAccount, storage) !== undefined
   return isThere || storage.accessKeys.count() === 0 ? firstAccount : undefined
@@ -88,7 +88,7 @@ function isComplete({ hsms }: Config, storage: Storage, account: string | undefi
   return isKnown && Object.keys(hsms).every(name => missingSystemKeys(name, storage).length === 0)
 }
 
-/** Tokens of hardware are created by their vendor's tools. */
+/** Hardware tokens are created with the vendor's tools. */
 async function provision({ token, ...hsm }: HsmConfig): Promise<void> {
   const { pinFile } = hsm
   if (!profileOf(hsm.profile).canInitializeToken || token.label === undefined || pinFile === undefined) return
@@ -97,9 +97,8 @@ async function provision({ token, ...hsm }: HsmConfig): Promise<void> {
 }
 
 /**
- * Creates the administrator of an account if there is none. Its access key is written to the credentials file first: if only one of the two is
- * done, the next run finds the key there. A key that storage knows is not written again, as somebody may have moved it away, unless
- * that is asked for.
+ * Creates the administrator of an account if there is none. Its access key is written to the credentials file first: if only that succeeds,
+ * the next run finds the key there. A key in storage is not written again by default, as it may have been moved away.
  */
 async function ensureAdministrator(
   account: string | undefined,

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 
-/** Options that several commands take. */
+/** Options shared by several commands. */
 
 export interface ConfigOptions {
   readonly data: string

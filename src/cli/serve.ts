@@ -10,8 +10,8 @@ import { type ConfigOptions, configOption, dataOption, parsePort } from './optio
 import { settleSoftHsm } from './softhsm-configuration.ts'
 
 /**
- * Threads of libuv's pool, which nothing but the audit journal uses, for one write at a time. One thread is woken with its caches
- * warm; of four each gets its turn.
+ * Threads of libuv's pool, which only the audit journal uses, for one write at a time. A single thread keeps its caches warm; four would
+ * take turns.
  */
 const poolThreads = '1'
 
@@ -26,7 +26,7 @@ export const serve = command(program => {
     .action(async (options: ConfigOptions & { host?: string; port?: number }) => {
       harden(administratorVariables)
       process.env.UV_THREADPOOL_SIZE ??= poolThreads
-      // Who started it may have gone away: it serves all the same.
+      // The process that started it may be gone.
       process.stdout.on('error', () => {})
       let reload = () => {}
       process.on('SIGHUP', () => reload())
@@ -39,16 +39,16 @@ export const serve = command(program => {
       await end
       exitAfter(closeDeadline, 1)
       await gateway.close()
-      // Nor does a pipe that nobody reads hold it.
+      // An unread pipe must not keep the process alive.
       exitAfter(flushDeadline, 0)
     })
 })
 
-/** Milliseconds: for everything to close; for standard error to be read. */
+/** Milliseconds to close everything; to flush standard error. */
 const closeDeadline = 40_000
 const flushDeadline = 1000
 
-/** Ends the process after so many milliseconds, unless it has ended by itself. */
+/** Exits after the given milliseconds, unless the process has ended by itself. */
 function exitAfter(milliseconds: number, code: number): void {
   setTimeout(() => {
     if (code !== 0) process.stderr.write(`strongroom: not stopped within ${closeDeadline / 1000} seconds: exiting\n`)
@@ -56,7 +56,7 @@ function exitAfter(milliseconds: number, code: number): void {
   }, milliseconds).unref()
 }
 
-/** Two lines to paste, where init has left an administrator's credentials. */
+/** Two lines to paste, if there is a credentials file. */
 function welcome(url: string, folder: string): string {
   const credentials = credentialsFile(folder)
   const heading = `Strongroom serves the AWS KMS API at ${url}\n`
@@ -67,7 +67,7 @@ function welcome(url: string, folder: string): string {
 `
 }
 
-/** Resolves at the first signal; a second one ends the process at once. */
+/** Resolves at the first signal; a second one kills the process. */
 async function signalled(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const signals = ['SIGTERM', 'SIGINT'] as const

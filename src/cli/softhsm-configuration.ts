@@ -1,4 +1,4 @@
-/** `softhsm2.conf` of a data folder, which tells SoftHSM where the folder's token is: an absolute path, so it changes when the folder moves. */
+/** `softhsm2.conf` of a data folder: it contains the absolute path of the folder's tokens, so it is rewritten when the folder moves. */
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Config } from '../config.ts'
@@ -8,7 +8,7 @@ import { readIfThere, replaceSecretFile } from '../private-files.ts'
 const fileName = 'softhsm2.conf'
 const heading =
   '# Strongroom sets directories.tokendir to the folder of this file at each start, unless this line is removed.\n'
-/** As `init` wrote it before there was a heading. */
+/** As written by earlier versions of `init`, without the heading. */
 const formerText = /^directories\.tokendir = .*\/tokens\nobjectstore\.backend = file\nlog\.level = ERROR\n$/
 const tokenFolder = /^[ \t]*directories\.tokendir[ \t]*=[ \t]*(.*?)[ \t]*$/m
 
@@ -17,16 +17,15 @@ interface DataFolder {
   readonly config: Pick<Config, 'hsms' | 'storage'>
 }
 
-/** @param folder absolute. Throws OperatorError when SoftHSM cannot read its path. */
+/** @param folder absolute. Throws OperatorError if SoftHSM cannot parse its path. */
 export function softHsmConfiguration(folder: string): string {
   return `${heading}${tokenFolderLine(folder)}\nobjectstore.backend = file\nlog.level = ERROR\n`
 }
 
 /**
- * Makes sure that an HSM that uses the folder's own token uses the one of this folder, wherever it was moved or copied to, and not that
- * of the folder it came from. Throws OperatorError.
+ * Makes a folder that was moved or copied use its own token, not that of the original. Throws OperatorError.
  *
- * @param write whether the file may be changed, which is so for whoever holds the lock on the folder's storage
+ * @param write whether the file may be changed; only with the lock on the folder's storage
  */
 export function settleSoftHsm(folder: DataFolder, { write }: { write: boolean }): void {
   const { path } = folder
@@ -46,8 +45,8 @@ export function settleSoftHsm(folder: DataFolder, { write }: { write: boolean })
 }
 
 /**
- * A configuration from before paths could be relative still names the file of the folder that it was copied from. What `init` wrote
- * belongs to the storage, or the configuration, in the same folder.
+ * A copied configuration with an absolute path still names the file of the original folder. A file that `init` wrote belongs to the storage
+ * or configuration in the same folder.
  */
 function requireOwnToken({ path, config }: DataFolder, own: string): void {
   const used = configurationsOf(config)
@@ -68,13 +67,13 @@ function configurationsOf({ hsms }: Pick<Config, 'hsms'>): string[] {
     .flatMap(({ environment }) => environment?.SOFTHSM2_CONF ?? [])
 }
 
-/** Of a file that `init` wrote: a user's own is left alone. */
+/** Undefined for a file that `init` did not write: it is left alone. */
 function textOf(file: string): string | undefined {
   const text = readIfThere(file)
   return text !== undefined && (text.startsWith(heading) || formerText.test(text)) ? text : undefined
 }
 
-/** SoftHSM takes 1024 bytes of a line, and ends a value at these characters (SimpleConfigLoader.cpp). */
+/** SoftHSM reads 1024 bytes of a line, and ends a value at these characters (SimpleConfigLoader.cpp). */
 function tokenFolderLine(folder: string): string {
   const line = `directories.tokendir = ${join(folder, 'tokens')}`
   if (/[#=\r\n]/.test(folder) || Buffer.byteLength(line) > 1000) {
