@@ -2,8 +2,8 @@ import { CustodyWatch } from './custody-watch.ts'
 import { job } from './job.ts'
 
 /**
- * Looks at the objects of every key, the gateway's own included, on each HSM: all of them at once after the start and after an
- * HSM has come back, and then every hour. It creates and destroys nothing on the HSM.
+ * Checks the HSM objects of every key, including the gateway's own: after the start, after an HSM has recovered, and every hour. Creates
+ * and destroys nothing on the HSM.
  */
 export const checkCustody = job({
   name: 'check-custody',

@@ -1,4 +1,4 @@
-/** Custody of the keys of one HSM: looks at them in slices, raises alarms, and makes keys unavailable and available again. */
+/** Custody checks of one HSM's keys: runs them in slices, logs faults, and makes keys unavailable and available again. */
 import { Failure } from '../errors.ts'
 import { type CustodyFault, type Key, type KeyMaterial, systemKeyPurposes } from '../model/keys/key.ts'
 import type { Hsm, JobServices, KeyInspection } from '../services.ts'
@@ -9,41 +9,41 @@ import { objectsOn } from './listing.ts'
 const minute = 60_000
 /** Milliseconds. */
 const betweenRounds = 60 * minute
-/** Milliseconds between two lists of the HSM's objects while something is wrong with a key. */
+/** Milliseconds between two listings of the HSM's objects while a key has a fault. */
 const betweenLists = minute
-/** Milliseconds: a round is content with the list that was made for the orphans, every five minutes. */
+/** Milliseconds: a round may reuse the listing for orphaned objects, made every five minutes. */
 const maxListAge = 5 * minute
-/** Milliseconds of a run, which comes once a second: callers keep nine tenths of the HSM's time. */
+/** Milliseconds of a run, once a second: nine tenths of the HSM's time are left to callers. */
 const slice = 100
-/** Failures of a look, on an HSM that answers otherwise, after which the key has to wait for an hour. */
+/** Failed checks of a key on a working HSM, after which it is checked again after an hour only. */
 const patience = 2
 
 const faults: readonly CustodyFault[] = ['missing', 'duplicated', 'swapped', 'exposed']
 
-/** What is looked at: a KMS key by its ARN, or a key of the gateway by its purpose. */
+/** What is checked: a KMS key, named by its ARN, or a system key, named by its purpose. */
 interface Subject extends Pick<Key, 'spec' | 'usage'> {
   readonly materials: readonly KeyMaterial[]
 }
 
 interface Finding extends KeyInspection {
-  /** The one with the fault, or the last. */
+  /** The material with the fault, or the last one. */
   readonly material: KeyMaterial
 }
 
 export class CustodyWatch {
   readonly #hsm: Hsm
   readonly #services: JobServices
-  /** Names of the subjects that have yet to be looked at. */
+  /** Names of the subjects still to be checked. */
   readonly #queue = new Set<string>()
-  /** What the last look at a subject found. */
+  /** Faults found by the last check, by subject. */
   readonly #faults = new Map<string, CustodyFault>()
-  /** CKA_IDs that several objects had when they were listed last. */
+  /** Duplicate CKA_IDs of the last listing. */
   #duplicates: ReadonlySet<string> = new Set()
   #duplicatesUntil = 0
   readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
   #saidUndecided = false
   #epoch = 0
-  /** The token that answers is not the one that held the keys. */
+  /** The token is not the one that holds the keys. */
   #isForeign = false
   #nextRound = 0
   #nextList = 0
@@ -66,7 +66,7 @@ export class CustodyWatch {
         if (elapsed() >= end) break
       }
     } catch (thrown) {
-      // An HSM that cannot be reached says nothing about its keys; why is in the log already.
+      // An unavailable HSM proves nothing about its keys; the reason is in the log already.
       if (!isUnavailable(thrown)) {
         this.#pausedUntil = elapsed() + minute
         log.error({ event: 'custody_check_failed', err: thrown, hsm: this.#hsm.name }, 'Custody check failed')
@@ -79,7 +79,7 @@ export class CustodyWatch {
     const now = this.#services.elapsed()
     const { epoch, health } = this.#hsm
     const isForeign = health.state === 'untrusted'
-    // A worker that has joined asks for no list: it finds the keys by itself.
+    // A worker that has started needs no listing: it finds the keys by itself.
     if (epoch !== this.#epoch || isForeign !== this.#isForeign || now >= this.#nextRound) {
       if (now >= this.#duplicatesUntil && !isForeign) await this.#list(maxListAge)
       this.#isForeign = isForeign
@@ -91,7 +91,7 @@ export class CustodyWatch {
     if (this.#faults.size > 0 && now >= this.#nextList) await this.#queueMended(isForeign)
   }
 
-  /** A list shows what no single look does: objects with the same CKA_ID. */
+  /** Only a listing shows several objects with the same CKA_ID. */
   async #list(maxAge: number): Promise<ReadonlyMap<string, number>> {
     const counts = countIds(await objectsOn(this.#hsm, this.#services, maxAge))
     this.#duplicatesUntil = this.#services.elapsed() + betweenRounds
@@ -99,7 +99,7 @@ export class CustodyWatch {
     return counts
   }
 
-  /** Looks again at those whose fault may be over. */
+  /** Checks again keys whose fault may have been fixed. */
   async #queueMended(isForeign: boolean): Promise<void> {
     const counts = isForeign ? new Map<string, number>() : await this.#list(betweenLists / 2)
     this.#nextList = this.#services.elapsed() + betweenLists
@@ -110,7 +110,7 @@ export class CustodyWatch {
     }
   }
 
-  /** Those that are waiting already keep their place, so that rounds in close succession reach everyone. */
+  /** Waiting subjects keep their place, so that rounds in close succession reach all of them. */
   #queueAll(): void {
     const { storage } = this.#services
     for (const purpose of systemKeyPurposes) this.#queue.add(purpose)
@@ -128,7 +128,7 @@ export class CustodyWatch {
     return own && { ...systemKeyKind, materials: [own.material] }
   }
 
-  /** Whether it is done with the subject for now. */
+  /** Resolves to whether the subject is done for now. */
   async #look(name: string): Promise<boolean> {
     const subject = this.#subject(name)
     if (subject === undefined || this.#isGivenUp(name)) return true
@@ -157,11 +157,11 @@ export class CustodyWatch {
     return finding!
   }
 
-  /** Only what two looks in a row find is a fault. */
+  /** Only a fault found by two consecutive checks counts. */
   async #inspectMaterial({ spec, usage }: Subject, material: KeyMaterial): Promise<KeyInspection> {
     const { id, hsm: name, publicKey, checkValue } = material
     const hsm = this.#services.hsms.named(name)
-    // None of its workers touches a token without the canary key, so nobody can look: but the key is not there either.
+    // No worker uses a token without the canary key, so the key cannot be checked; but it is not there either.
     if (hsm.health.state === 'untrusted') return { fault: 'missing' }
     const key = { material: id, spec, usage, publicKey, checkValue }
     const isDuplicated = name === this.#hsm.name && this.#duplicates.has(id)
@@ -171,13 +171,13 @@ export class CustodyWatch {
     return hsm.inspectKey(key, look)
   }
 
-  /** Rejects when the HSM answers nothing at all, and else only says that this look was in vain. */
+  /** Rejects if the HSM does not respond at all, else logs that the check was inconclusive. */
   async #undecided(name: string, thrown: unknown): Promise<void> {
     if (isUnavailable(thrown)) {
       this.#queue.delete(name)
       this.#queue.add(name)
       await this.#hsm.random(1)
-      // It answers, but not about this key: that must not cost one worker after another.
+      // The HSM responds, but not for this key: it must not cost one worker after another.
       const times = (this.#failures.get(name)?.times ?? 0) + 1
       this.#failures.set(name, { times, until: this.#services.elapsed() + betweenRounds })
       throw thrown
@@ -188,7 +188,7 @@ export class CustodyWatch {
     this.#services.log.warn(fields, 'Key check inconclusive; others of this round are not logged')
   }
 
-  /** False when somebody else has just changed the key: there is another look soon. */
+  /** False if the key was changed meanwhile: it is checked again soon. */
   async #settle(name: string, { material, fault, attributes }: Finding): Promise<boolean> {
     const { storage, audit, outbox, log } = this.#services
     const known = this.#faults.get(name)

@@ -5,22 +5,22 @@ import { destroyMaterial, markForDestruction } from '../vault/materials.ts'
 import { job } from './job.ts'
 
 /**
- * Deletes keys whose waiting period is over. First the key, its aliases and its policy go from storage, and each HSM object is
- * noted for destruction, all in one commit; then the objects are destroyed. A crash in between loses nothing: the notes stay
- * until the destruction has succeeded. A key whose CKA_ID stands on another object is left alone: that object would be destroyed.
+ * Deletes keys whose waiting period is over. First the key, its aliases and its policy are removed from storage and each HSM object is
+ * marked for destruction, in one commit; then the objects are destroyed. A mark remains until the destruction has succeeded, so a crash in
+ * between loses nothing. A key whose CKA_ID is on another key's object is skipped, as that object would be destroyed.
  */
 export const deleteKeys = job({
   name: 'delete-keys',
   interval: 60_000,
   start: services => async () => {
-    // A clock that was set forward would destroy for good what its owner has weeks to keep.
+    // A clock set forward would irrevocably destroy keys before their date.
     const now = await services.steadyClock.now()
     for (const key of now === undefined ? [] : services.storage.keys.dueForDeletion(now)) {
       if (key.custodyFault === 'swapped') continue
       try {
         await forget(key, services)
       } catch (thrown) {
-        // Such as a conflict, when the deletion was just cancelled. The next run looks again.
+        // For example a conflict, if the deletion was just cancelled. The next run tries again.
         services.log.error(
           { event: 'key_deletion_failed', err: thrown, key: key.arn },
           'Key deletion failed, will be retried',

@@ -1,11 +1,11 @@
 import type { JobServices } from '../services.ts'
 
-/** Work that the gateway does by itself, again and again. A failed run is logged and tried again the next time. */
+/** Periodic work of the gateway. A failed run is logged; the next run is as scheduled. */
 export interface Job {
   readonly name: string
-  /** Milliseconds between the end of a run and the start of the next; the first one comes at once. */
+  /** Milliseconds between the end of a run and the start of the next; the first is immediate. */
   readonly interval: number
-  /** Called once; what it returns is one run, and may remember things from run to run. */
+  /** Called once; returns a function for one run, which may keep state between runs. */
   start(services: JobServices): () => Promise<void>
 }
 

@@ -1,8 +1,8 @@
-/** What is on an HSM, listed once for all jobs that want to know. */
+/** Listings of the objects on an HSM, shared by jobs. */
 import type { Hsm, HsmObject, JobServices } from '../services.ts'
 
 interface Listing {
-  /** Of `elapsed`. */
+  /** By `elapsed`. */
   readonly begun: number
   readonly objects: Promise<readonly HsmObject[]>
 }
@@ -10,7 +10,7 @@ interface Listing {
 const latest = new WeakMap<Hsm, Listing>()
 
 /**
- * The objects of an HSM, listed anew unless a listing is under way or was begun not long ago.
+ * The objects of an HSM, from a listing in progress or a recent one if there is one.
  *
  * @param maxAge milliseconds
  */

@@ -1,7 +1,7 @@
 import type { JobServices } from '../services.ts'
 import type { Job } from './job.ts'
 
-/** Runs each job at once and then again and again; one that fails is logged and has its next turn as usual. */
+/** Runs each job immediately and then at its interval; a failure is logged and does not change the schedule. */
 export function scheduleJobs(jobs: readonly Job[], services: JobServices): { close(): Promise<void> } {
   const schedules = jobs.map(job => schedule(job, services))
   return {

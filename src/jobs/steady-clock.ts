@@ -1,18 +1,18 @@
 /**
- * The time of day for what cannot be undone: the destruction of keys now, their expiry later. A machine's clock can be wrong, and
- * be set; the monotonic clock cannot, but ends with the process. So the time of day counts only while it has kept step with the
- * monotonic clock, and with what was on disk when the gateway started. Otherwise it has to keep step for a day first.
+ * The time of day for irreversible actions, such as the destruction of keys. The wall clock can be wrong or be changed; the monotonic clock
+ * cannot, but ends with the process. So the wall clock is trusted only while it agrees with the monotonic clock, and with the last reading
+ * on disk. Otherwise it must first agree for a day.
  */
 import type { ClockReading, ClockServices } from '../services.ts'
 
 const second = 1000
 const minute = 60 * second
 const hour = 60 * minute
-/** By how much the clocks may differ in sum; beyond what slewing a clock to the right time makes, which is counted apart. */
+/** Total difference tolerated between the clocks, beyond that caused by slewing. */
 const toleratedDrift = minute
-/** NTP slews a clock by 0.05 % at the most (RFC 5905, section 11.3). */
+/** NTP slews a clock by at most 0.05 % (RFC 5905, section 11.3). */
 const slew = 0.001
-/** How long, in sum, nobody may have watched the clock, because no gateway ran. */
+/** Total time tolerated during which no gateway monitored the clock. */
 const toleratedGap = hour
 
 const consequence = 'scheduled deletions paused'
@@ -24,15 +24,15 @@ export class SteadyClock {
   /** One observation at a time. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  /** @param delay milliseconds for which the clocks must keep step before the time of day is trusted again */
+  /** @param delay milliseconds for which the clocks must agree before the wall clock is trusted again */
   constructor(services: ClockServices, delay: number) {
     this.#services = services
     this.#delay = delay
   }
 
   /**
-   * Compares the clocks. Resolves to the milliseconds since the epoch, or to undefined while they are not to be trusted. Rejects when
-   * the comparison cannot be remembered.
+   * Compares the clocks. Resolves to the milliseconds since the epoch, or to undefined while the wall clock is not trusted. Rejects if the
+   * reading cannot be stored.
    */
   now(): Promise<number | undefined> {
     const turn = this.#turn.then(() => this.#observe())
@@ -54,13 +54,13 @@ export class SteadyClock {
     return reading.trusted ? at.wall : undefined
   }
 
-  /** Where nobody has ever looked at the clock, and a key is to be destroyed, nothing is known. */
+  /** Without an earlier reading, the clock is not trusted if a key is pending deletion. */
   #first(wall: number): ClockReading {
     const trusted = this.#services.storage.keys.dueForDeletion(Number.POSITIVE_INFINITY).length === 0
     return { wall, trusted, observed: 0, drift: 0, gap: 0 }
   }
 
-  /** What was added since the last reading: by this process, or while none was running. */
+  /** Adds what has happened since the last reading, by this process or while none was running. */
   #after(before: ClockReading, { wall, elapsed }: { wall: number; elapsed: number }): ClockReading {
     const { drift, gap, observed } = before
     const passed = wall - before.wall
@@ -79,7 +79,7 @@ export class SteadyClock {
     return observed < this.#delay ? reading : { ...reading, ...fresh, trusted: true }
   }
 
-  /** Tells what the verdict is, when it is a new one, or the first of this process. @param reading what it was judged from */
+  /** Logs a change of the verdict, and the first verdict of this process. */
   #tell({ drift, gap, observed }: ClockReading, wasTrusted: boolean, isTrusted: boolean): void {
     const { log } = this.#services
     const why = {

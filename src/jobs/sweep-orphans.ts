@@ -2,24 +2,24 @@ import type { Hsm, JobServices } from '../services.ts'
 import { job } from './job.ts'
 import { objectsOn } from './listing.ts'
 
-/** Milliseconds from one look at the objects of an HSM to the next. */
+/** Milliseconds between two listings of an HSM. */
 const betweenLooks = 5 * 60_000
-/** Milliseconds until the second look at what was seen for the first time: a creation that was under way is over by then. */
+/** Milliseconds until the second listing after a new object was found: a creation in progress has ended by then. */
 const untilSecondLook = 10_000
-/** Milliseconds: less than that, so that two looks are two listings. */
+/** Milliseconds: less than that, so that the second is a new listing. */
 const maxAge = untilSecondLook / 2
 
 interface Sweep {
   readonly hsm: Hsm
-  /** CKA_ID in hex of what no record knew at the last look. */
+  /** CKA_IDs in hex without a key record at the last listing. */
   unknown: ReadonlySet<string>
-  /** When to look again. */
+  /** Time of the next listing, by `elapsed`. */
   next: number
 }
 
 /**
- * Reports HSM objects that no record knows: they are left by a crash between creation on the HSM and the commit, or belong to
- * somebody else. They are never destroyed here, as a lost key is worse than a left-over one.
+ * Reports orphaned HSM objects, to which no key record refers: left by a crash between generation on the HSM and the commit, or of another
+ * application. They are never destroyed, as a lost key is worse than an orphaned one.
  */
 export const sweepOrphans = job({
   name: 'sweep-orphans',
@@ -36,7 +36,7 @@ async function look(sweep: Sweep, services: JobServices): Promise<void> {
   sweep.next = services.elapsed() + betweenLooks
   const before = sweep.unknown
   const unknown = await unknownObjects(sweep.hsm, services)
-  // An object seen for the first time may be a key whose creation is just being committed: only the second sighting counts.
+  // A new object may be a key whose creation is being committed: it counts only if found twice.
   const orphans = [...unknown].filter(([id]) => before.has(id))
   sweep.unknown = new Set(unknown.keys())
   if (orphans.length < unknown.size) sweep.next = services.elapsed() + untilSecondLook

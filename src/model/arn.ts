@@ -3,8 +3,8 @@ import type { Caller } from './identities/caller.ts'
 import { findPartition } from './partitions.ts'
 
 /**
- * The ARNs of keys, aliases and principals, written and read: KMS Developer Guide, "Key identifiers (KeyId)"; IAM User Guide,
- * "IAM identifiers".
+ * Formats and parses ARNs of keys, aliases and principals: KMS Developer Guide, "Key identifiers (KeyId)"; IAM User Guide, "IAM
+ * identifiers".
  */
 
 type Place = Pick<Caller, 'account' | 'region'>
@@ -29,8 +29,7 @@ export function principalArn(partition: string, account: string, resource: strin
 }
 
 /**
- * A principal as requests for a region name it. On AWS an account belongs to one partition; an account of this gateway has the
- * same principals in each.
+ * The ARN of a principal in the partition of a region. On AWS an account belongs to one partition; here it has the same principals in each.
  */
 export function principalIn(region: string, arn: string): string {
   return `arn:${partitionOf(region)}${arn.slice(arn.indexOf(':', 'arn:'.length))}`
@@ -55,8 +54,8 @@ export interface KeyIdentifier {
 const keyId = /^(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|mrk-[0-9a-f]{32})$/
 
 /**
- * Reads a KeyId in any of its four forms: key id, key ARN, alias name, alias ARN. Bare forms mean the caller's account and region.
- * Throws NotFound for what is no key id and for another region, InvalidArn for a malformed ARN.
+ * Reads a KeyId in any of its four forms: key id, key ARN, alias name, alias ARN. Bare forms mean the caller's account and region. Throws
+ * NotFound for anything else and for another region, InvalidArn for a malformed ARN.
  */
 export function parseKeyIdentifier(text: string, caller: Place): KeyIdentifier {
   if (text.startsWith('arn:')) return parseArn(text, caller)
@@ -86,7 +85,7 @@ const resourceTypes = [
   [':user/', 'AWS::IAM::User'],
 ] as const
 
-/** The resource type of AWS CloudFormation, by which CloudTrail tells what an ARN stands for. */
+/** The resource type of AWS CloudFormation, which CloudTrail records with an ARN. */
 export function resourceType(arn: string): string | undefined {
   return resourceTypes.find(([part]) => arn.includes(part))?.[1]
 }

@@ -7,9 +7,9 @@ export interface Partition {
   readonly id: string
   /** Of its endpoints and service principals. */
   readonly dnsSuffix: string
-  /** Fits the names of its regions, those to come included. */
+  /** Matches the names of its regions, including future ones. */
   readonly regionRegex: RegExp
-  /** Those known when this was written, pseudo-regions such as `aws-global` included. */
+  /** The regions known to date, including pseudo-regions such as `aws-global`. */
   readonly regions: readonly string[]
 }
 
@@ -58,7 +58,7 @@ export const partitions: readonly Partition[] = [
 
 const known = new Map(partitions.flatMap(partition => partition.regions.map(region => [region, partition])))
 
-/** As the SDKs decide: the partition that lists the region, else the first whose pattern fits its name, else `aws`. */
+/** As the SDKs decide: the partition that lists the region, else the first whose pattern matches its name, else `aws`. */
 export function findPartition(region: string): Partition {
   return known.get(region) ?? partitions.find(({ regionRegex }) => regionRegex.test(region)) ?? partitions[0]!
 }

@@ -12,9 +12,9 @@ import { systemKeyMaterial } from './system-keys.ts'
 type Vault = Pick<Services, 'storage' | 'hsms'>
 
 /**
- * Resolves to a ciphertext blob (model/keys/ciphertext.ts). Rejects with KeyUnavailable when the HSM has no seal key.
+ * Resolves to a ciphertext blob (model/keys/ciphertext.ts). Rejects with KeyUnavailable if the HSM has no seal key.
  *
- * @param secret in UTF-8; whoever has it wipes it
+ * @param secret in UTF-8; wiped by the caller
  */
 export async function sealSecret(
   accessKeyId: string,
@@ -26,8 +26,8 @@ export async function sealSecret(
 }
 
 /**
- * Resolves to the secret, in UTF-8, for the caller to wipe. Rejects with KeyUnavailable when no configured HSM has the key
- * that sealed it, with InvalidCiphertext when it is damaged or was sealed for another access key.
+ * Resolves to the secret, in UTF-8, for the caller to wipe. Rejects with KeyUnavailable when no configured HSM has the key that sealed it,
+ * with InvalidCiphertext if it is damaged or was sealed for another access key.
  */
 export async function unsealSecret({ id, sealedSecret }: AccessKey, { storage, hsms }: Vault): Promise<Uint8Array> {
   const { material: sealedBy } = decodeCiphertext(sealedSecret)

@@ -6,8 +6,8 @@ import type { Hsms } from '../services.ts'
 import { held, hsmKey } from './materials.ts'
 
 /**
- * Encryption as KMS means it. Symmetric: a ciphertext blob, bound to its key material and to its encryption context.
- * Asymmetric: the block that the algorithm makes and nothing else, so that anyone with the public key can make it too.
+ * Encryption as in KMS. Symmetric: a ciphertext blob, bound to its key material and to its encryption context. Asymmetric: only the block
+ * of the algorithm, so that anyone with the public key can encrypt, too.
  */
 
 export function encryptWith(
@@ -24,12 +24,12 @@ export function encryptWith(
 
 interface Decryptor {
   readonly key: Key
-  /** The one that a blob names. */
+  /** The material named by the blob. */
   readonly material: KeyMaterial
   readonly algorithm: EncryptionAlgorithmSpec
 }
 
-/** Rejects with InvalidCiphertext, without text, whatever is wrong: damage, another context, another key. */
+/** Rejects with InvalidCiphertext, without text, whatever the reason: damage, another context, another key. */
 export function decryptWith(
   hsms: Hsms,
   { key, material, algorithm }: Decryptor,
@@ -53,7 +53,7 @@ export async function encryptBlob(
   return encodeCiphertext(header, iv, ciphertext)
 }
 
-/** @param material the one that the blob names */
+/** @param material the one named by the blob */
 export async function decryptBlob(
   hsms: Hsms,
   material: KeyMaterial,

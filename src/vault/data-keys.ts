@@ -10,7 +10,7 @@ interface DataKeyInput {
   readonly EncryptionContext?: EncryptionContext | undefined
 }
 
-/** A secret for use outside. Whoever does not answer its plaintext wipes it. */
+/** A secret for use outside the gateway. A caller that does not return its plaintext wipes it. */
 interface DataKey {
   readonly plaintext: Uint8Array
   /** The plaintext, encrypted under `material`. */
@@ -33,7 +33,7 @@ interface DataKeyPairInput {
   readonly EncryptionContext?: EncryptionContext | undefined
 }
 
-/** A key pair that the HSM makes and forgets; its private key in plaintext and encrypted, as for a data key. */
+/** A key pair that the HSM generates and does not store; its private key in plaintext and encrypted, as for a data key. */
 export async function createDataKeyPair(
   hsms: Hsms,
   key: Key,

@@ -3,14 +3,14 @@ import { currentMaterial, type Destruction, type Key, type KeyMaterial } from '.
 import type { Hsm, HsmKey, Hsms, JobServices } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
 
-/** By which a change that no request asked for is committed, together with its audit record. */
+/** Commits a change of the gateway itself, together with its audit record. */
 export type Recorder = Pick<JobServices, 'audit'> & { readonly outbox: Pick<JobServices['outbox'], 'record'> }
 
 /**
- * Creates an HSM object for a key. It comes before the commit of its record: where that fails, the object is an orphan that a job reports.
- * Rejects with UnsupportedOperation, without asking the HSM, when it is known not to make such keys.
+ * Generates an HSM object for a key, before its record is committed: if that fails, a job reports the object as orphaned. Rejects with
+ * UnsupportedOperation, without calling the HSM, if it is known not to support such keys.
  *
- * @param label CKA_LABEL, for the people who look at the HSM: nothing is ever found by it
+ * @param label CKA_LABEL, for information only
  */
 export async function createMaterial(
   hsm: Hsm,
@@ -24,14 +24,14 @@ export async function createMaterial(
   return { id, hsm: hsm.name, custody, publicKey, checkValue, createdAt }
 }
 
-/** Has the materials of a key destroyed once the changes, by which the key is forgotten, are committed. */
+/** Marks the materials of a key for destruction, in the changes that remove the key. */
 export function markForDestruction(changes: Changes, { arn, materials }: Pick<Key, 'arn' | 'materials'>): void {
   for (const { id, hsm } of materials) changes.put('destructions', { material: id, hsm, keyArn: arn, revision: 0 })
 }
 
 /**
- * Destroys an HSM object that was marked, and records that. Rejects when one of the two fails: both can be done again, as what is
- * not there counts as destroyed.
+ * Destroys a marked HSM object, and records that. Rejects if one of the two fails: both can be repeated, as a missing object counts as
+ * destroyed.
  */
 export async function destroyMaterial(
   destruction: Destruction,
@@ -45,18 +45,18 @@ export async function destroyMaterial(
   await outbox.record(changes, event)
 }
 
-/** A material of a key as its HSM knows it. */
+/** A material of a key, for its HSM. */
 export function hsmKey({ spec }: Pick<Key, 'spec'>, { id, publicKey }: KeyMaterial): HsmKey {
   return { material: id, spec, publicKey }
 }
 
-/** The current material of a key, and the HSM that holds it. */
+/** The current material of a key, and its HSM. */
 export function held(hsms: Hsms, key: Key): { readonly hsm: Hsm; readonly hsmKey: HsmKey } {
   const material = currentMaterial(key)
   return { hsm: hsms.named(material.hsm), hsmKey: hsmKey(key, material) }
 }
 
-/** Why the HSM that holds a key cannot do something, also where the configuration does not name that HSM any more. */
+/** Why the HSM of a key does not support something, even if that HSM is no longer configured. */
 export function whyNotWith(hsms: Hsms, key: Key): WhyNot {
   const hsm = hsms.all.find(({ name }) => name === currentMaterial(key).hsm)
   return hsm === undefined ? whyNotAnywhere : ability => hsm.whyNot(ability)

@@ -1,4 +1,4 @@
-/** System keys, the gateway's own: on each HSM one that seals the secrets of access keys, and one that shows that the HSM works. */
+/** System keys, the gateway's own: on each HSM one that encrypts the secrets of access keys, and one that proves that the HSM works. */
 import { Failure } from '../errors.ts'
 import { type KeyMaterial, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
 import type { Hsm, Services } from '../services.ts'
@@ -6,15 +6,15 @@ import { Changes, type Storage } from '../storage/storage.ts'
 import { decryptBlob, encryptBlob } from './ciphertexts.ts'
 import { createMaterial, type Recorder } from './materials.ts'
 
-/** What each of them is. */
+/** Their spec and usage. */
 export const systemKeyKind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
 
-/** The purposes for which an HSM has no key yet. */
+/** The purposes without a key on an HSM. */
 export function missingSystemKeys(hsm: string, { systemKeys }: Storage): readonly SystemKey['purpose'][] {
   return systemKeyPurposes.filter(purpose => systemKeys.find(hsm, purpose) === undefined)
 }
 
-/** Throws KeyUnavailable when the HSM has no key for the purpose. */
+/** Throws KeyUnavailable if the HSM has no key for the purpose. */
 export function systemKeyMaterial(hsm: string, purpose: SystemKey['purpose'], { systemKeys }: Storage): KeyMaterial {
   const systemKey = systemKeys.find(hsm, purpose)
   if (systemKey) return systemKey.material
@@ -22,7 +22,7 @@ export function systemKeyMaterial(hsm: string, purpose: SystemKey['purpose'], { 
 }
 
 /**
- * Creates those that an HSM does not have, each with an audit record.
+ * Creates the missing ones of an HSM, each with an audit record.
  *
  * @param origin for the record: what creates them, and for whom
  */
@@ -41,7 +41,7 @@ export async function createSystemKeys(
   }
 }
 
-/** Rejects unless the HSM encrypts and decrypts with its canary key: a search would succeed even on a lost token. */
+/** Rejects unless the HSM encrypts and decrypts with its canary key: a search could succeed even on a lost token. */
 export async function checkCanary(hsm: string, { storage, hsms }: Pick<Services, 'storage' | 'hsms'>): Promise<void> {
   const material = systemKeyMaterial(hsm, 'canary', storage)
   const plaintext = Buffer.from('canary')

@@ -1,7 +1,7 @@
-/** Who calls, and from where: the outcome of authentication. `type` tells the kinds of callers apart. */
+/** An authenticated caller. `type` distinguishes the kinds of callers. */
 export type Caller = UserCaller
 
-/** What is known of every caller. */
+/** Common to every caller. */
 interface AnyCaller {
   /** 12 digits. */
   readonly account: string
@@ -9,7 +9,7 @@ interface AnyCaller {
   readonly arn: string
   /** IAM unique id, a prefix of four letters for the kind and 17 characters. */
   readonly principalId: string
-  /** Region of the credential scope: the only one whose keys and aliases this request can see. */
+  /** Region of the credential scope: the request can use only its keys and aliases. */
   readonly region: string
   /** Texts of the identity-based policies attached to the principal. */
   readonly policies: readonly string[]
@@ -32,7 +32,7 @@ export interface Principal {
   readonly revision: number
 }
 
-/** An access key of a principal. Its secret is at rest only sealed by a key of the HSM. */
+/** An access key of a principal. Its secret is stored encrypted under a key of the HSM. */
 export interface AccessKey {
   readonly id: string
   readonly principalArn: string

@@ -2,18 +2,18 @@ import type { KeyUsageType, MessageType, SigningAlgorithmSpec } from '@aws-sdk/c
 import { Failure } from '../../errors.ts'
 import { type Algorithm, algorithmsOf, keySpecs, type SupportedKeySpec } from './key-spec.ts'
 
-/** What an HSM can or cannot do, in the words of KMS: keys of a spec, an algorithm, a type of message, or data key pairs. */
+/** A capability of an HSM, in the terms of KMS: a key spec, an algorithm, a message type, or data key pairs. */
 export type Ability = SupportedKeySpec | Algorithm | 'EXTERNAL_MU' | 'GenerateDataKeyPair'
 
-/** What an HSM cannot do, each with the reason. */
+/** What an HSM does not support, each with the reason. */
 export type Lacks = Readonly<Partial<Record<Ability, string>>>
 
-/** Why an HSM cannot do something; undefined where nothing is known against it. */
+/** Why an HSM does not support something; undefined if it may. */
 export type WhyNot = (ability: Ability) => string | undefined
 
 const noMechanisms = 'PKCS#11 has no mechanisms for it'
 
-/** What no HSM can do, or none can be asked to do. */
+/** What no HSM supports, or the gateway cannot use. */
 export const lacksOfAll = {
   SM2: noMechanisms,
   SM2PKE: noMechanisms,
@@ -26,10 +26,10 @@ export const lacksOfAll = {
 
 const everywhere: Lacks = lacksOfAll
 
-/** Of an HSM that nothing is known about. */
+/** For an unknown HSM. */
 export const whyNotAnywhere: WhyNot = ability => everywhere[ability]
 
-/** Throws UnsupportedOperation when one of them is not there. */
+/** Throws UnsupportedOperation if one of them is not supported. */
 export function checkAbilities(whyNot: WhyNot, abilities: readonly Ability[]): void {
   for (const ability of abilities) {
     const reason = whyNot(ability)
@@ -37,7 +37,7 @@ export function checkAbilities(whyNot: WhyNot, abilities: readonly Ability[]): v
   }
 }
 
-/** Throws UnsupportedOperation when there can be no keys of a spec, or none that do what the usage says. */
+/** Throws UnsupportedOperation if keys of a spec, or of that usage, are not supported. */
 export function checkKeyKind(whyNot: WhyNot, spec: SupportedKeySpec, usage: KeyUsageType): void {
   for (const known of [whyNotAnywhere, whyNot]) {
     checkAbilities(known, [spec])
@@ -48,7 +48,7 @@ export function checkKeyKind(whyNot: WhyNot, spec: SupportedKeySpec, usage: KeyU
   }
 }
 
-/** What signing and verifying take. */
+/** What signing and verifying need. */
 export function signingAbilities(algorithm: SigningAlgorithmSpec, type: MessageType): readonly Ability[] {
   return type === 'EXTERNAL_MU' ? [algorithm, type] : [algorithm]
 }
@@ -56,7 +56,7 @@ export function signingAbilities(algorithm: SigningAlgorithmSpec, type: MessageT
 function titleOf(ability: Ability): string {
   if (ability === 'GenerateDataKeyPair') return 'GenerateDataKeyPair'
   if (ability === 'EXTERNAL_MU') return 'Message type EXTERNAL_MU'
-  // SYMMETRIC_DEFAULT is both: what has to be there is the algorithm.
+  // SYMMETRIC_DEFAULT is both: the algorithm must be supported.
   const isSpec = Object.hasOwn(keySpecs, ability) && ability !== 'SYMMETRIC_DEFAULT'
   return `${isSpec ? 'Key spec' : 'Algorithm'} ${ability}`
 }

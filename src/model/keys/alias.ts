@@ -1,6 +1,6 @@
 import { Failure } from '../../errors.ts'
 
-/** A name that points at one key of the same account and region. */
+/** A name of a key in the same account and region. */
 export interface Alias {
   readonly arn: string
   /** With its `alias/` prefix. */
@@ -14,8 +14,8 @@ export interface Alias {
 }
 
 /**
- * Throws when a customer may not give this name to an alias. The characters were checked against the pattern of the model,
- * which is wider than what is documented: KMS API Reference, "CreateAlias".
+ * Throws for a name that is reserved or has characters that are not allowed. The pattern of the model, checked before, allows more than the
+ * documentation: KMS API Reference, "CreateAlias".
  */
 export function checkAliasName(name: string): void {
   if (!name.startsWith('alias/')) {

@@ -31,15 +31,15 @@ export function encodeHeader(material: string, ivLength: number): Uint8Array {
   return header
 }
 
-/** Throws when the header states another length than the IV has: no such blob ever decrypts. */
+/** Throws if the header states another length of the IV: such a blob could never be decrypted. */
 export function encodeCiphertext(header: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array): Uint8Array {
   if (iv.length !== header[materialEnd]) throw new Error(`The IV has ${iv.length} bytes, not ${header[materialEnd]}.`)
   return Buffer.concat([header, iv, ciphertext])
 }
 
 /**
- * Throws InvalidCiphertext, without text, for anything that is no blob of this format. The CRC is no security
- * measure (the tag is): it tells a damaged header from one that names a key which is gone.
+ * Throws InvalidCiphertext, without text, for anything but a blob of this format. The CRC is no security measure (the tag is): it
+ * distinguishes a damaged header from one that names a key which no longer exists.
  */
 export function decodeCiphertext(blob: Uint8Array): Ciphertext & { readonly header: Uint8Array } {
   const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength)

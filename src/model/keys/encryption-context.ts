@@ -2,10 +2,10 @@ import { Failure } from '../../errors.ts'
 
 export type EncryptionContext = Readonly<Record<string, string>>
 
-/** Bytes of the canonical form; AWS documents no number, its request size limits come to about this. */
+/** Bytes of the canonical form; AWS documents no limit; its limits on request sizes imply about this. */
 const maximumLength = 8192
 
-/** Throws Validation for one that is too long, having looked no further than the limit. */
+/** Throws Validation for one that is too long, without reading beyond the limit. */
 export function checkEncryptionContext(context: Readonly<Record<string, string | null>>): void {
   let length = 4
   for (const key of Object.keys(context)) {
@@ -40,7 +40,7 @@ function pairLength(key: string, value: string): number {
   return 8 + Buffer.byteLength(key) + Buffer.byteLength(value)
 }
 
-/** Returns where the next item goes. */
+/** Returns the offset of the next item. */
 function writeItem(form: Buffer, item: string, offset: number): number {
   const length = form.write(item, offset + 4)
   form.writeUInt32BE(length, offset)

@@ -10,7 +10,7 @@ type AlgorithmLists = Pick<
 >
 
 /**
- * A key as CreateKey and DescribeKey show it: KMS API Reference, "KeyMetadata".
+ * A key as in the output of CreateKey and DescribeKey: KMS API Reference, "KeyMetadata".
  *
  * @param whyNot of the HSM that holds it
  */
@@ -20,7 +20,7 @@ export function keyMetadata(key: Key, whyNot: WhyNot): KeyMetadata {
     AWSAccountId: key.account,
     Arn: key.arn,
     CreationDate: new Date(key.creationDate),
-    // Recorded on AWS: only keys that can be rotated tell which material is theirs.
+    // Recorded on AWS: only keys that can be rotated have it.
     CurrentKeyMaterialId: keySpecs[key.spec].type === 'symmetric' ? currentMaterial(key).id : undefined,
     CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
     DeletionDate: key.deletionDate === undefined ? undefined : new Date(key.deletionDate),
@@ -45,7 +45,7 @@ const listNames: Readonly<Record<KeyUsageType, string>> = {
   ENCAPSULATE_DECAPSULATE: 'EncapsulationAlgorithms',
 }
 
-/** The one list of algorithms that a key shows: those of its usage that its HSM can do. */
+/** The algorithms of a key: those of its usage that its HSM supports. */
 export function algorithmList({ spec, usage }: Pick<Key, 'spec' | 'usage'>, whyNot: WhyNot): Partial<AlgorithmLists> {
   return { [listNames[usage]]: algorithmsOf(spec, usage).filter(algorithm => whyNot(algorithm) === undefined) }
 }

@@ -15,13 +15,13 @@ export type Algorithm =
   | KeyAgreementAlgorithmSpec
   | EncapsulationAlgorithmSpec
 
-/** What is true of one key spec: KMS Developer Guide, "Key spec reference". Lists are in the order that KMS answers them. */
+/** A key spec: KMS Developer Guide, "Key spec reference". Lists are in the order of KMS. */
 export interface KeySpecRow {
-  /** KMS's type of key. An alias never moves from one to another. */
+  /** KMS's type of key. An alias cannot be moved between types. */
   readonly type: 'symmetric' | 'asymmetric' | 'HMAC'
-  /** Two large primes are searched for, which takes a second; nobody is to wait for it who asks for another key. */
+  /** The search for two large primes takes about a second; the generation of other keys must not wait for it. */
   readonly isSlowToGenerate: boolean
-  /** A key has one of them, for good. */
+  /** A key has one of them, which never changes. */
   readonly usages: readonly KeyUsageType[]
   /** By usage ENCRYPT_DECRYPT. */
   readonly encryptionAlgorithms: readonly EncryptionAlgorithmSpec[]
@@ -113,10 +113,10 @@ const rows = {
   },
 } as const satisfies Record<KeySpec, KeySpecRow>
 
-/** The key specs that can be asked for. Which of them the HSM can make is for the HSM to say. */
+/** The key specs that can be requested; the HSM determines which of them it supports. */
 export type SupportedKeySpec = keyof typeof rows
 
-/** One row for every key spec. */
+/** One row per key spec. */
 export const keySpecs: Readonly<Record<SupportedKeySpec, KeySpecRow>> = rows
 
 /** The algorithms of a usage. */

@@ -4,16 +4,16 @@ import type { Key, RememberedState } from './key.ts'
 /** KMS Developer Guide, "Key states of AWS KMS keys". */
 export type KeyState = RememberedState | 'Unavailable'
 
-/** As in a custom key store that is disconnected: the state underneath stays, and shows again when the fault is gone. */
+/** As in a disconnected custom key store: the stored state is kept, and applies again when the fault is fixed. */
 export function keyState({ state, custodyFault }: Pick<Key, 'state' | 'custodyFault'>): KeyState {
   return custodyFault === undefined || state === 'PendingDeletion' ? state : 'Unavailable'
 }
 
-/** Operations that the key state treats alike. */
+/** Operations that are allowed in the same key states. */
 export type StateClass =
   /** Use of the key in cryptography. */
   | 'use'
-  /** Reading the public key: recorded on AWS, for disabled keys too, though the guide denies it. */
+  /** Reading the public key: recorded on AWS, for disabled keys too, though the guide says otherwise. */
   | 'publicKey'
   /** Reading metadata, policies and tags; changing policies; removing aliases. */
   | 'view'
@@ -36,7 +36,7 @@ const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
   cancelDeletion:   { Enabled: 'notPendingDeletion', Disabled: 'notPendingDeletion', PendingDeletion: 'ok',              Unavailable: 'notPendingDeletion' },
 }
 
-/** Throws AWS's failure when a key in this state does not serve an operation of this class. */
+/** Throws AWS's error if a key in this state does not allow operations of this class. */
 export function checkState(key: Pick<Key, 'arn' | 'state' | 'custodyFault'>, stateClass: StateClass): void {
   switch (verdicts[stateClass][keyState(key)]) {
     case 'ok':

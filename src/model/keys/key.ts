@@ -3,42 +3,42 @@ import { principalArn } from '../arn.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
 
 /**
- * What was read back from the HSM object right after its creation, and is kept as the proof that the key was born there and
- * cannot leave: PKCS#11 v2.40 section 4.9, table 27 (secret key attributes).
+ * Attributes read back from the HSM object right after its generation, stored as evidence that the key was generated there and cannot be
+ * extracted: PKCS#11 v2.40 section 4.9, table 27 (secret key attributes).
  */
 export interface Custody {
   readonly sensitive: boolean
   readonly extractable: boolean
   readonly alwaysSensitive: boolean
   readonly neverExtractable: boolean
-  /** Absent where the HSM does not tell. */
+  /** Absent if the HSM does not report it. */
   readonly local?: boolean | undefined
 }
 
-/** What only callers change. */
+/** Changed only by callers. */
 export type RememberedState = 'Enabled' | 'Disabled' | 'PendingDeletion'
 
 /** What is wrong with the HSM object of a key. */
 export type CustodyFault =
-  /** The HSM does not hold it. */
+  /** The HSM does not have it. */
   | 'missing'
   /** Several objects have its CKA_ID. */
   | 'duplicated'
   /** The object with its CKA_ID is another key. */
   | 'swapped'
-  /** Its attributes no longer say that it was born on the HSM and cannot leave it. */
+  /** Its attributes no longer state that it was generated on the HSM and cannot be extracted. */
   | 'exposed'
 
-/** One HSM object that a KMS key has used. A key gets further ones by rotation; the last is the current one. */
+/** One HSM object that a KMS key has used. Rotation adds further ones; the last is the current one. */
 export interface KeyMaterial {
   /** 64 lower-case hex digits: KMS's KeyMaterialId, and the 32 bytes of CKA_ID on the HSM. Chosen before creation. */
   readonly id: string
   /** Name of the HSM (in the configuration) that holds it. */
   readonly hsm: string
   readonly custody: Custody
-  /** DER SubjectPublicKeyInfo; absent where the key is secret as a whole. */
+  /** DER SubjectPublicKeyInfo; absent for secret keys. */
   readonly publicKey?: Uint8Array | undefined
-  /** What binds the record to its object: see hsm.ts. Absent where the public key does, and in records of older versions. */
+  /** Binds the record to its object: see hsm.ts. Absent if the public key does so, and in records of older versions. */
   readonly checkValue?: Uint8Array | undefined
   /** Milliseconds since the epoch. */
   readonly createdAt: number
@@ -49,7 +49,7 @@ export interface Tag {
   readonly TagValue: string
 }
 
-/** What we remember about a KMS key. The key itself is on the HSM. */
+/** The record of a KMS key. The key itself is on the HSM. */
 export interface Key {
   readonly arn: string
   readonly id: string
@@ -58,9 +58,9 @@ export interface Key {
   readonly spec: SupportedKeySpec
   readonly usage: KeyUsageType
   readonly origin: OriginType
-  /** Without regard to the HSM: see key-state.ts for what the key is. */
+  /** Regardless of the HSM: see key-state.ts for the effective state. */
   readonly state: RememberedState
-  /** What the last look at its HSM objects found wrong. */
+  /** Found by the last check of its HSM objects. */
   readonly custodyFault?: CustodyFault | undefined
   readonly description: string
   /** Milliseconds since the epoch, as all times in the model. */
@@ -79,7 +79,7 @@ export function currentMaterial(key: Key): KeyMaterial {
   return key.materials.at(-1)!
 }
 
-/** `seal` seals the secrets of access keys; `canary` shows that the HSM is the right one and works. */
+/** `seal` encrypts the secrets of access keys; `canary` proves that the HSM is the right one and works. */
 export const systemKeyPurposes = ['seal', 'canary'] as const
 
 /** A key of the gateway itself, one per HSM and purpose. */
@@ -89,7 +89,7 @@ export interface SystemKey {
   readonly revision: number
 }
 
-/** An HSM object whose key is deleted, waiting to be destroyed by the job that does it. */
+/** An HSM object of a deleted key, to be destroyed by a job. */
 export interface Destruction {
   readonly material: string
   readonly hsm: string
@@ -97,10 +97,10 @@ export interface Destruction {
   readonly revision: number
 }
 
-/** The action of policies that lets somebody change a key policy. */
+/** The policy action that permits changing a key policy. */
 export const keyPolicyAction = 'kms:PutKeyPolicy'
 
-/** The policy of a key that was created without one, laid out as AWS does: KMS Developer Guide, "Default key policy". */
+/** The policy of a key that was created without one, formatted as on AWS: KMS Developer Guide, "Default key policy". */
 export function defaultKeyPolicy(account: string, partition: string): string {
   return `{
   "Version" : "2012-10-17",

@@ -3,8 +3,8 @@ import { Failure } from '../../errors.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
 
 /**
- * What comes before the coordinates in a DER SubjectPublicKeyInfo: the curve by its name, and the mark of an uncompressed
- * point (RFC 5480, section 2). Then come as many bytes as the two coordinates need.
+ * The DER SubjectPublicKeyInfo before the coordinates: the named curve, and the prefix of an uncompressed point (RFC 5480, section 2). The
+ * two coordinates follow.
  */
 const curves: Readonly<Partial<Record<SupportedKeySpec, { readonly start: Buffer; readonly coordinates: number }>>> = {
   ECC_NIST_P256: curve('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 2 * 32),
@@ -18,8 +18,8 @@ function curve(start: string, coordinates: number) {
 }
 
 /**
- * Throws Validation, without text, for what is no public key on the curve of the spec. Any other point, at infinity
- * or beside the curve, would tell about the private key: NIST SP 800-56A, section 5.6.2.3.
+ * Throws Validation, without text, for anything but a public key on the curve of the spec. Another point, at infinity or off the curve,
+ * would leak information about the private key: NIST SP 800-56A, section 5.6.2.3.
  * @param peer DER SubjectPublicKeyInfo
  */
 export function checkPeerKey(spec: SupportedKeySpec, peer: Uint8Array): void {
@@ -35,7 +35,7 @@ export function checkPeerKey(spec: SupportedKeySpec, peer: Uint8Array): void {
   }
 }
 
-/** OpenSSL makes no key of a point beside the curve. */
+/** OpenSSL rejects a point that is not on the curve. */
 function isOnCurve(der: Buffer): boolean {
   try {
     createPublicKey({ key: der, format: 'der', type: 'spki' })

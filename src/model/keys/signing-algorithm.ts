@@ -2,16 +2,16 @@ import type { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
 
-/** What is true of one signing algorithm: KMS Developer Guide, "Key spec reference". */
+/** A signing algorithm: KMS Developer Guide, "Key spec reference". */
 export interface SigningAlgorithmRow {
   /**
    * PKCS1 and PSS: RFC 8017, sections 8.2 and 8.1, the salt as long as the digest. ECDSA: FIPS 186-5. Ed25519 and
    * Ed25519ph: RFC 8032, section 5.1. ML-DSA: FIPS 204, with an empty context. SM2: GM/T 0003.2.
    */
   readonly scheme: 'PKCS1' | 'PSS' | 'ECDSA' | 'Ed25519' | 'Ed25519ph' | 'ML-DSA' | 'SM2'
-  /** What a RAW message is hashed with before it is signed, as node:crypto names it. Absent where the scheme hashes itself. */
+  /** Hash of a RAW message before it is signed, as named by node:crypto. Absent if the scheme hashes itself. */
   readonly hash?: 'sha256' | 'sha384' | 'sha512' | 'sm3'
-  /** Bytes that a message of each allowed type must have; a RAW one has at most 4096. */
+  /** Bytes of a message by allowed type; for RAW the maximum. */
   readonly messages: Readonly<Partial<Record<MessageType, number>>>
 }
 
@@ -38,7 +38,7 @@ export const signingAlgorithms: Readonly<Record<SigningAlgorithmSpec, SigningAlg
   ML_DSA_SHAKE_256:          { scheme: 'ML-DSA',                messages: { RAW, EXTERNAL_MU: 64 } },
 }
 
-/** Throws Validation for a message that the algorithm does not take. @param length bytes */
+/** Throws Validation for a message that the algorithm does not accept. @param length bytes */
 export function checkMessage(
   spec: SupportedKeySpec,
   algorithm: SigningAlgorithmSpec,

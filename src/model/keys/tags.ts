@@ -4,7 +4,7 @@ import type { Tag } from './key.ts'
 /** Tags of a KMS key: KMS Developer Guide, "Resource quotas". */
 const maximumTags = 50
 
-/** Adds tags, or changes the values of those that are there; the order of the others stays. Throws InvalidTag. */
+/** Adds tags, or changes the values of existing ones; the order is kept. Throws InvalidTag. */
 export function addTags(present: readonly Tag[], added: readonly Tag[]): readonly Tag[] {
   if (added.length > maximumTags) throw tooMany()
   const values = new Map(added.map(({ TagKey, TagValue }) => [TagKey, TagValue]))
@@ -15,7 +15,7 @@ export function addTags(present: readonly Tag[], added: readonly Tag[]): readonl
   return [...tags].map(([TagKey, TagValue]) => ({ TagKey, TagValue }))
 }
 
-/** Names of tags that are not there are passed over. */
+/** Unknown tag names are ignored. */
 export function removeTags(present: readonly Tag[], keys: readonly string[]): readonly Tag[] {
   for (const tagKey of keys) checkTagKey(tagKey)
   const removed = new Set(keys)
