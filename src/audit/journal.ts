@@ -1,6 +1,6 @@
 /** The audit journal: a file of JSON lines in which a record is durable before its call is answered. */
-import { constants, type Stats } from 'node:fs'
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { constants, type Stats, statSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { getSystemErrorMessage } from 'node:util'
@@ -12,8 +12,11 @@ export interface JournalFile {
   /** Appends the bytes from `offset` on, and resolves when they are durable; like write(2) it may write fewer. */
   write(bytes: Uint8Array, offset: number): Promise<{ readonly bytesWritten: number }>
   truncate(length: number): Promise<void>
-  /** Bytes of the file at the journal's path. Rejects if that is another file, or none. */
-  size(): Promise<number>
+  /**
+   * Bytes of the file at the journal's path. Throws if that is another file, or none. Synchronous: right after a write the metadata is in
+   * memory, while a second job for libuv's pool takes about as long as the write.
+   */
+  size(): number
   /** Complete lines from an offset that begins one. */
   lines(start: number): AsyncIterable<string>
   close(): Promise<void>
@@ -93,7 +96,7 @@ export class FileJournal implements Journal {
     return this.#want(batch)
   }
 
-  async check(): Promise<void> {
+  check(): Promise<void> {
     return this.#want(this.#gathering)
   }
 
@@ -176,7 +179,7 @@ export class FileJournal implements Journal {
   async #extend(bytes: Uint8Array): Promise<void> {
     this.#torn = bytes.length > 0
     for (let offset = 0; offset < bytes.length; ) offset += (await this.#file.write(bytes, offset)).bytesWritten
-    const [size, expected] = [await this.#file.size(), this.#size + bytes.length]
+    const [size, expected] = [this.#file.size(), this.#size + bytes.length]
     this.#torn = false
     if (size !== expected)
       throw new Error(`another process changed the audit file: ${size} bytes instead of ${expected}`)
@@ -184,7 +187,7 @@ export class FileJournal implements Journal {
 
   async #cut(): Promise<void> {
     // Truncating beyond the end would extend the file with zeros.
-    if ((await this.#file.size()) < this.#size) throw new Error('another process truncated the audit file')
+    if (this.#file.size() < this.#size) throw new Error('another process truncated the audit file')
     await this.#file.truncate(this.#size)
     this.#torn = false
   }
@@ -192,8 +195,8 @@ export class FileJournal implements Journal {
 
 function fileOf(file: FileHandle, path: string, opened: Stats): JournalFile {
   return {
-    async size() {
-      const { dev, ino, size } = await stat(path)
+    size() {
+      const { dev, ino, size } = statSync(path)
       if (dev !== opened.dev || ino !== opened.ino) throw new Error(`${path} is not the file that was opened`)
       return size
     },

@@ -360,7 +360,7 @@ class Disk implements JournalFile {
     this.content = this.content.subarray(0, length)
   }
 
-  async size(): Promise<number> {
+  size(): number {
     return this.content.length
   }
 
