@@ -37,6 +37,7 @@ export class Outbox {
       if (found.get(eventId)) outbox.#delivered.push(eventId)
       else outbox.#late.set(eventId, delayed(JSON.parse(record) as AuditRecord, { unanswered: found.has(eventId) }))
     }
+    await outbox.#reportMissing(held, log)
     const records = outbox.#late.size
     if (records > 0)
       log?.warn({ event: 'audit_records_late', records }, 'Writing audit records that the last run could not write')
@@ -82,12 +83,31 @@ export class Outbox {
     const delivered = this.#delivered
     if (delivered.length === 0) return
     this.#delivered = []
+    const { position } = this.#journal
     try {
-      await this.#storage.outbox.remove(delivered)
+      await this.#storage.outbox.remove(delivered, position)
     } catch (error) {
       this.#delivered = [...delivered, ...this.#delivered]
       throw error
     }
+  }
+
+  /** Changes that are on record, and not in storage: it was restored from an older copy than the journal beside it. */
+  async #reportMissing(held: readonly HeldRecord[], log: Log | undefined): Promise<void> {
+    const position = await this.#storage.outbox.position()
+    if (position === undefined) return
+    const known = new Set(held.map(({ eventId }) => eventId))
+    let changes = 0
+    let first: AuditRecord | undefined
+    for await (const record of this.#journal.changesAfter(position)) {
+      if (known.has(record.eventID)) continue
+      changes++
+      first ??= record
+    }
+    if (first === undefined) return
+    const { eventID, eventTime } = first
+    const fields = { event: 'storage_outdated', changes, eventID, eventTime } as const
+    log?.error(fields, 'Storage is older than the audit file, which has changes that storage does not')
   }
 
   async #deliver(record: AuditRecord): Promise<void> {

@@ -1,15 +1,27 @@
-import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AuditRecord } from '../src/audit/entry.ts'
 import { type FileJournal, openJournal } from '../src/audit/journal.ts'
 import { OperatorError } from '../src/errors.ts'
+import type { LogFields } from '../src/log.ts'
 import { Outbox, Undelivered } from '../src/outbox.ts'
+import { sqlite } from '../src/storage/engines/sqlite.ts'
 import { Changes, Conflict, type Storage } from '../src/storage/storage.ts'
 import { aRecord } from './audit/records.ts'
 import { recordsIn } from './end-to-end/gateway.ts'
-import { openFile } from './storage/open.ts'
+import { openHere } from './storage/open.ts'
 import { aKey } from './storage/records.ts'
 
 let folder: string
@@ -17,6 +29,8 @@ let journalFile: string
 let storage: Storage
 let journal: FileJournal
 let outbox: Outbox
+/** What the log said of it at the last start. */
+let outdated: LogFields[]
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'outbox-'))
@@ -29,10 +43,14 @@ afterEach(async () => {
 })
 
 async function start(): Promise<void> {
-  storage = await openFile(join(folder, 'storage.db'), { create: true })
+  storage = await openHere(sqlite(join(folder, 'storage.db'), { create: true }))
   const held = await storage.outbox.list()
   journal = await openJournal(journalFile, { awaited: held.length > 0 })
-  outbox = await Outbox.open(storage, journal, held)
+  outdated = []
+  const note = (fields: LogFields) => {
+    if (fields.event === 'storage_outdated') outdated.push(fields)
+  }
+  outbox = await Outbox.open(storage, journal, held, { error: note, warn: note, info: note })
 }
 
 /** Ends as a killed process does: nothing is settled. */
@@ -72,9 +90,9 @@ describe('a change and its record', () => {
   it('are both there when storage forgets other records meanwhile, or cannot', async () => {
     const remove = storage.outbox.remove
     const removing = Promise.withResolvers<void>()
-    storage.outbox.remove = async eventIds => {
+    storage.outbox.remove = async (...removed) => {
       await removing.promise
-      return remove(eventIds)
+      return remove(...removed)
     }
     await outbox.record(...putting(1))
     const settled = outbox.settle()
@@ -222,4 +240,80 @@ describe('a journal that cannot be written', () => {
     expect(recordsIn(journalFile)).toEqual([service])
     expect(await storage.outbox.list()).toEqual([])
   })
+})
+
+describe('storage that was restored from a copy', () => {
+  const database = () => join(folder, 'storage.db')
+  const copy = () => join(folder, 'copy.db')
+
+  /** Copies storage as it is after a crash. */
+  async function copied(): Promise<void> {
+    await crash()
+    copyFileSync(database(), copy())
+    await start()
+  }
+
+  async function restored(): Promise<void> {
+    await crash()
+    copyFileSync(copy(), database())
+    await start()
+  }
+
+  it('is reported when the journal has changes that it does not, with their number and the first of them', async () => {
+    await outbox.record(...putting(1))
+    await outbox.settle()
+    await copied()
+    for (const number of [2, 3]) await outbox.record(...putting(number))
+    await journal.append(aRecord(4, { readOnly: true }))
+    await journal.append(aRecord(5, { readOnly: false, errorCode: 'KMSInternalException' }))
+    await restored()
+    const { eventTime } = aRecord(2)
+    expect(outdated).toEqual([{ event: 'storage_outdated', changes: 2, eventID: '2', eventTime }])
+  })
+
+  it('is not reported beside a journal that was moved away since', async () => {
+    await outbox.record(...putting(1))
+    await outbox.settle()
+    await copied()
+    await outbox.record(...putting(2))
+    await outbox.settle()
+    await crash()
+    renameSync(journalFile, join(folder, 'old'))
+    await start()
+    await restored()
+    expect(outdated).toEqual([])
+  })
+
+  it('is reported whenever a change is missing, and never else, whatever was killed in between', async () => {
+    const step = fc.constantFrom('record', 'record', 'commit', 'settle', 'crash', 'copy')
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 12 }), async steps => {
+        await crash()
+        for (const file of [database(), journalFile]) rmSync(file, { force: true })
+        await start()
+        // A new storage has no position yet.
+        await outbox.record(...putting(0))
+        await outbox.settle()
+        await copied()
+        let [number, missing] = [0, 0]
+        for (const step of steps) {
+          if (step === 'record') await outbox.record(...putting(++number))
+          if (step === 'commit') await outbox.commit(...putting(++number))
+          if (step === 'settle') await outbox.settle()
+          if (step === 'crash') await crash().then(start)
+          if (step === 'copy') await copied()
+          expect(outdated).toEqual([])
+          if (step === 'record' || step === 'commit') missing++
+          if (step === 'copy') missing = 0
+        }
+        // Writes the records of what was committed and not yet recorded.
+        await crash()
+        await start()
+        expect(outdated).toEqual([])
+        await restored()
+        expect(outdated.map(({ changes }) => changes)).toEqual(missing === 0 ? [] : [missing])
+      }),
+      { numRuns: 8 },
+    )
+  }, 60_000)
 })

@@ -49,6 +49,8 @@ export interface Journal {
    * @param events by ID, a position of the journal before the event was recorded
    */
   successes(events: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, boolean>>
+  /** Records of successful changes after a position; none if it is not in this file. */
+  changesAfter(position: string): AsyncIterable<AuditRecord>
   /** Rejects if no record can be written right now; otherwise ends `failing`. */
   check(): Promise<void>
   close(): Promise<void>

@@ -117,9 +117,18 @@ export class FileJournal implements Journal {
     if (start === this.#size) return found
     for await (const line of this.#file.lines(start)) {
       const id = /"eventID":"([^"]*)"/.exec(line)?.[1]
-      if (id !== undefined && events.has(id) && isSuccess(line)) found.set(id, true)
+      if (id !== undefined && events.has(id) && successOf(line)) found.set(id, true)
     }
     return found
+  }
+
+  async *changesAfter(position: string): AsyncGenerator<AuditRecord> {
+    const start = this.#offset(position)
+    if (start === undefined || start === this.#size) return
+    for await (const line of this.#file.lines(start)) {
+      const record = line.includes('"readOnly":false') ? successOf(line) : undefined
+      if (record?.readOnly === false) yield record
+    }
   }
 
   /** Undefined for a position in another file, or beyond the end of this one. */
@@ -262,9 +271,10 @@ function isRecord(line: string): boolean {
   }
 }
 
-/** Also false for a damaged line. */
-function isSuccess(line: string): boolean {
-  return isRecord(line) && (JSON.parse(line) as AuditRecord).errorCode === undefined
+/** Undefined for a record of failure and for a damaged line. */
+function successOf(line: string): AuditRecord | undefined {
+  const record = isRecord(line) ? (JSON.parse(line) as AuditRecord) : undefined
+  return record?.errorCode === undefined ? record : undefined
 }
 
 function reason(error: unknown): string {

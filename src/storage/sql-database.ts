@@ -16,7 +16,7 @@ import { listAliases } from './tables/aliases.ts'
 import { readClock, writeClock } from './tables/clock.ts'
 import type { Database } from './tables/database.ts'
 import { listKeys } from './tables/keys.ts'
-import { heldRecords, holdRecord, removeRecords } from './tables/outbox.ts'
+import { heldRecords, holdRecord, readPosition, removeRecords } from './tables/outbox.ts'
 import type { LoadedPage, Table } from './tables/table.ts'
 import { identityOf, tables } from './tables/tables.ts'
 import { checkWrite } from './tables/write-check.ts'
@@ -37,7 +37,9 @@ export interface SqlDatabase {
   /** One durable transaction. Throws Conflict, having written nothing. */
   commit(commit: Commit): Promise<void>
   heldRecords(): Promise<readonly HeldRecord[]>
-  removeRecords(eventIds: readonly string[]): Promise<void>
+  /** In one transaction with the position of the journal. */
+  removeRecords(eventIds: readonly string[], position: string): Promise<void>
+  readPosition(): Promise<string | undefined>
   readClock(): Promise<ClockReading | undefined>
   writeClock(reading: ClockReading): Promise<void>
   /** Rejects when the database cannot be read and written right now. */
@@ -107,8 +109,12 @@ class KyselyDatabase implements SqlDatabase {
     return this.#inTurn(() => heldRecords(this.#db))
   }
 
-  removeRecords(eventIds: readonly string[]): Promise<void> {
-    return this.#inTurn(() => this.#db.transaction().execute(tx => removeRecords(tx, eventIds)))
+  removeRecords(eventIds: readonly string[], position: string): Promise<void> {
+    return this.#inTurn(() => this.#db.transaction().execute(tx => removeRecords(tx, eventIds, position)))
+  }
+
+  readPosition(): Promise<string | undefined> {
+    return this.#inTurn(() => readPosition(this.#db))
   }
 
   readClock(): Promise<ClockReading | undefined> {

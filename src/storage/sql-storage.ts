@@ -60,7 +60,8 @@ class SqlStorage implements Storage {
     this.destructions = { list: () => view.destructions.all() }
     this.outbox = {
       list: () => this.#inOrder(database.heldRecords()),
-      remove: eventIds => this.#inOrder(database.removeRecords(eventIds)),
+      remove: (eventIds, position) => this.#inOrder(database.removeRecords(eventIds, position)),
+      position: () => this.#inOrder(database.readPosition()),
     }
     this.clock = {
       read: () => this.#inOrder(database.readClock()),

@@ -98,8 +98,13 @@ export interface Storage {
   readonly destructions: { list(): readonly Destruction[] }
   readonly outbox: {
     list(): Promise<readonly HeldRecord[]>
-    /** By event id. */
-    remove(eventIds: readonly string[]): Promise<void>
+    /** @param position of the journal, which has the records of these events before it */
+    remove(eventIds: readonly string[], position: string): Promise<void>
+    /**
+     * That of the last removal. Every change that the journal has behind it is in the list; one that is not was made after this storage
+     * was copied.
+     */
+    position(): Promise<string | undefined>
   }
   readonly clock: { read(): Promise<ClockReading | undefined>; write(reading: ClockReading): Promise<void> }
   /**

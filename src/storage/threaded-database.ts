@@ -72,6 +72,7 @@ class DatabaseThread implements SqlDatabase {
   readonly commit = this.#call('commit')
   readonly heldRecords = this.#call('heldRecords')
   readonly removeRecords = this.#call('removeRecords')
+  readonly readPosition = this.#call('readPosition')
   readonly readClock = this.#call('readClock')
   readonly writeClock = this.#call('writeClock')
   readonly check = this.#call('check')

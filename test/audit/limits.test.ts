@@ -13,6 +13,7 @@ async function recordOf(
     failing: false,
     position: '',
     successes: async () => new Map<string, boolean>(),
+    async *changesAfter() {},
     check: async () => {},
     append: async (record: AuditRecord) => void records.push(record),
     close: async () => {},

@@ -102,6 +102,7 @@ describe('a gateway that is killed at any moment', () => {
       const stories = (await Promise.all(clients)).flat()
 
       gateway = await serve(installation)
+      expect(gateway.complaints().filter(line => line.includes('storage_outdated'))).toEqual([])
       const after = gateway.client()
       const recorded = new Set(gateway.records().map(({ requestID }) => requestID))
       for (const { keyId, done, begun, requestIds } of stories) {

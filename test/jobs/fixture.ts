@@ -59,6 +59,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
     position: '',
     append,
     successes: async () => new Map<string, boolean>(),
+    async *changesAfter() {},
     check: async () => {
       if (journal.failing) throw new Failure('Internal')
     },

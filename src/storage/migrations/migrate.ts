@@ -9,10 +9,20 @@ import { outbox } from './0004-outbox.ts'
 import { partitions } from './0005-partitions.ts'
 import { clock } from './0006-clock.ts'
 import { writeCheck } from './0007-write-check.ts'
+import { outboxPosition } from './0008-outbox-position.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n of the migration table is at index n - 1. */
-const migrations: readonly Migration[] = [initial, publicKeys, custody, outbox, partitions, clock, writeCheck]
+const migrations: readonly Migration[] = [
+  initial,
+  publicKeys,
+  custody,
+  outbox,
+  partitions,
+  clock,
+  writeCheck,
+  outboxPosition,
+]
 
 interface MigrationTable {
   readonly strongroom_migrations: { readonly number: number }

@@ -10,6 +10,7 @@ export interface Database {
   readonly system_keys: SystemKeyRow
   readonly destructions: DestructionRow
   readonly outbox: OutboxRow
+  readonly outbox_position: OutboxPositionRow
   readonly clock: ClockRow
   readonly write_check: WriteCheckRow
 }
@@ -99,6 +100,11 @@ export interface OutboxRow {
   readonly position: string
   /** JSON. */
   readonly record: string
+}
+
+/** One row. */
+export interface OutboxPositionRow {
+  readonly position: string | null
 }
 
 export interface ClockRow {

@@ -15,11 +15,22 @@ export async function heldRecords(db: Kysely<Database>): Promise<HeldRecord[]> {
 /** SQLite takes 32,766 parameters at most (sqlite.org/limits.html, 9), PostgreSQL 65,535. */
 const batch = 10_000
 
-export async function removeRecords(db: Kysely<Database>, eventIds: readonly string[]): Promise<void> {
+/** @param position of the journal, which has these records before it */
+export async function removeRecords(
+  db: Kysely<Database>,
+  eventIds: readonly string[],
+  position: string,
+): Promise<void> {
   for (let done = 0; done < eventIds.length; done += batch) {
     await db
       .deleteFrom('outbox')
       .where('event_id', 'in', eventIds.slice(done, done + batch))
       .execute()
   }
+  await db.updateTable('outbox_position').set({ position }).execute()
+}
+
+export async function readPosition(db: Kysely<Database>): Promise<string | undefined> {
+  const { position } = await db.selectFrom('outbox_position').select('position').executeTakeFirstOrThrow()
+  return position ?? undefined
 }

@@ -22,7 +22,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 7): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 8): upgrade',
     )
   })
 
@@ -122,7 +122,7 @@ describe('a database', () => {
 
 /** The tables that the first six versions had for changes, which the seventh dropped. */
 function addChanges(path: string): void {
-  query(path, 'drop table write_check')
+  for (const table of ['write_check', 'outbox_position']) query(path, `drop table ${table}`)
   query(path, 'create table changes (sequence bigint primary key, event_id text, noun text, record_key text)')
   query(path, 'create table sequences (name text primary key, value bigint)')
   query(path, "insert into changes values (1, 'event', 'keys', 'arn')")
