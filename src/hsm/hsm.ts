@@ -65,20 +65,8 @@ export interface HsmObject {
   readonly label: string
 }
 
-/**
- * An HSM as the rest of the house sees it. Keys are named by their material id: 64 hex digits, the bytes of CKA_ID.
- *
- * Every call rejects with a Failure: `InvalidCiphertext` (no text) when a ciphertext does not decrypt for whatever
- * reason; `InvalidState` when a healthy HSM does not hold the key; `KeyUnavailable` when the HSM cannot
- * be reached or did not answer in time; `Internal` for everything else.
- */
-export interface Hsm {
-  readonly name: string
-  readonly health: HsmHealth
-  /** The same HSM for a caller, who gets a fair share of it: calls of others are not kept waiting by those of one. */
-  for(caller: string): Hsm
-  /** Why it cannot do something, as far as is known without asking it. Such calls reject with UnsupportedOperation. */
-  whyNot(ability: Ability): string | undefined
+/** AES-256-GCM with keys that are secret as a whole. */
+export interface SymmetricEncryption {
   /** Bytes of the IVs that this HSM makes now. It may change when the HSM does, say to FIPS mode. */
   readonly ivLength: number
   /**
@@ -88,19 +76,17 @@ export interface Hsm {
    */
   encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength?: number): Promise<Sealed>
   decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array>
-  /** Bytes of the HSM's own generator, 1 to 1024; never fewer than asked for. */
-  random(length: number): Promise<Uint8Array>
-  /**
-   * Creates a key object whose CKA_ID is `material`, reads its custody attributes back, and destroys and refuses an object
-   * that is not what was asked. When the call is refused and the HSM may have made the key all the same, it is destroyed.
-   */
-  generateKey(material: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<GeneratedKey>
-  /** A data key pair: made as session objects, read out, gone. */
-  generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair>
-  /** RSA OAEP (RFC 8017, section 7.1) with the public key, in the HSM or outside: see the configuration. */
+}
+
+/** RSA OAEP: RFC 8017, section 7.1. */
+export interface AsymmetricEncryption {
+  /** With the public key, in the HSM or outside: see the configuration. */
   encryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, plaintext: Uint8Array): Promise<Uint8Array>
   /** Rejects with InvalidCiphertext, without text, whatever is wrong. */
   decryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, ciphertext: Uint8Array): Promise<Uint8Array>
+}
+
+export interface Signing {
   /** The signature in the form KMS answers: PKCS#1 octets, DER ECDSA-Sig-Value (RFC 3279, section 2.2.3), RFC 8032 octets. */
   sign(key: HsmKey, algorithm: SigningAlgorithmSpec, type: MessageType, message: Uint8Array): Promise<Uint8Array>
   /** False for a signature that does not fit, whatever is wrong with it. */
@@ -111,11 +97,35 @@ export interface Hsm {
     message: Uint8Array,
     signature: Uint8Array,
   ): Promise<boolean>
+}
+
+/** HMAC: RFC 2104. */
+export interface MessageAuthentication {
   generateMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array): Promise<Uint8Array>
   /** Compared in constant time, in the worker or on the HSM. */
   verifyMac(key: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array, mac: Uint8Array): Promise<boolean>
-  /** ECDH (NIST SP 800-56A, section 5.7.1.2): the raw x-coordinate. @param peer DER SubjectPublicKeyInfo on the same curve */
+}
+
+/** ECDH: NIST SP 800-56A, section 5.7.1.2. */
+export interface KeyAgreement {
+  /** The raw x-coordinate. @param peer DER SubjectPublicKeyInfo on the same curve */
   deriveSharedSecret(key: HsmKey, peer: Uint8Array): Promise<Uint8Array>
+}
+
+export interface RandomGeneration {
+  /** Bytes of the HSM's own generator, 1 to 1024; never fewer than asked for. */
+  random(length: number): Promise<Uint8Array>
+}
+
+/** How key objects come, are looked at, and go. */
+export interface KeyLifecycle {
+  /**
+   * Creates a key object whose CKA_ID is `material`, reads its custody attributes back, and destroys and refuses an object
+   * that is not what was asked. When the call is refused and the HSM may have made the key all the same, it is destroyed.
+   */
+  generateKey(material: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<GeneratedKey>
+  /** A data key pair: made as session objects, read out, gone. */
+  generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair>
   /** Destroys the key object, on every token of a cluster; rejects where one cannot be asked. An object that is not there is a success. */
   destroyKey(material: string): Promise<void>
   /**
@@ -129,10 +139,38 @@ export interface Hsm {
    * which is created or destroyed then may be missing.
    */
   objects(): Promise<readonly HsmObject[]>
+}
+
+/** How an HSM is, as far as is known without asking it. */
+export interface HsmStatus {
+  readonly name: string
+  readonly health: HsmHealth
+  /** Why it cannot do something. Such calls reject with UnsupportedOperation. */
+  whyNot(ability: Ability): string | undefined
   /** How many workers were started: it grows when the HSM has come back. */
   readonly epoch: number
   /** Calls sent to a worker or waiting for one. */
   readonly pending: number
+}
+
+/**
+ * An HSM as the rest of the gateway sees it. Keys are named by their material id: 64 hex digits, the bytes of CKA_ID.
+ *
+ * Every call rejects with a Failure: `InvalidCiphertext` (no text) when a ciphertext does not decrypt for whatever
+ * reason; `InvalidState` when a healthy HSM does not hold the key; `KeyUnavailable` when the HSM cannot
+ * be reached or did not answer in time; `Internal` for everything else.
+ */
+export interface Hsm
+  extends HsmStatus,
+    SymmetricEncryption,
+    AsymmetricEncryption,
+    Signing,
+    MessageAuthentication,
+    KeyAgreement,
+    RandomGeneration,
+    KeyLifecycle {
+  /** The same HSM for a caller, who gets a fair share of it: calls of others are not kept waiting by those of one. */
+  for(caller: string): Hsm
   close(): Promise<void>
 }
 
