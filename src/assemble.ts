@@ -6,11 +6,11 @@ import { SigV4 } from './authentication/sigv4.ts'
 import { authorize } from './authorization/authorize.ts'
 import { admitKeyPolicy } from './authorization/key-policy.ts'
 import type { Config, HsmConfig, MemberConfig } from './config.ts'
-import { Failure, OperatorError } from './errors.ts'
-import { connectHsm, type HsmOptions } from './hsm/connect.ts'
-import type { Hsm, HsmCall } from './hsm/hsm.ts'
+import { OperatorError } from './errors.ts'
+import type { HsmCall } from './hsm/hsm.ts'
 import { profileOf } from './hsm/profiles/find-profile.ts'
 import { workerCount } from './hsm/profiles/worker-count.ts'
+import { type HsmOptions, HsmRegistry } from './hsm/registry.ts'
 import { jobs } from './jobs/catalogue.ts'
 import { scheduleJobs } from './jobs/schedule.ts'
 import { SteadyClock } from './jobs/steady-clock.ts'
@@ -124,18 +124,18 @@ export async function connectHsms(
   opened: AsyncDisposableStack,
   { observe, log }: { observe?: (call: HsmCall) => void; log?: Log | undefined } = {},
 ): Promise<Hsms> {
-  const connecting = Object.entries(config.hsms).map(async ([name, hsm]) => {
+  const registry = opened.adopt(new HsmRegistry(config.regions), registry => registry.close())
+  const connecting = Object.entries(config.hsms).map(([name, hsm]) => {
     const canary = () => {
       const { id, checkValue } = storage.systemKeys.find(name, 'canary')?.material ?? {}
       return id === undefined ? undefined : { material: id, checkValue }
     }
-    const options = { ...hsmOptions(name, hsm), canary, observe, log }
-    return opened.adopt(await connectHsm(options), hsm => hsm.close())
+    return registry.connect({ ...hsmOptions(name, hsm), canary, observe, log })
   })
   const connected = await Promise.allSettled(connecting)
   const failed = connected.find(({ status }) => status === 'rejected')
   if (failed) throw (failed as PromiseRejectedResult).reason
-  return hsmsOf(config, await Promise.all(connecting))
+  return registry
 }
 
 export interface Recording {
@@ -179,22 +179,6 @@ export function hsmOptions(name: string, { members, ...hsm }: HsmConfig): HsmOpt
 
 function addressed<T extends Pick<MemberConfig, 'token'>>({ token, ...options }: T) {
   return { ...options, ...(token && { tokenLabel: token.label, tokenSerial: token.serial }) }
-}
-
-function hsmsOf({ regions }: Config, all: readonly Hsm[]): Hsms {
-  const byName = new Map(all.map(hsm => [hsm.name, hsm]))
-  const named = (name: string) => {
-    const hsm = byName.get(name)
-    if (hsm) return hsm
-    throw new Failure('KeyUnavailable', '', { cause: new Error(`no HSM ${name} is configured`) })
-  }
-  const forCaller = (caller: string): Hsms => ({
-    all,
-    named: name => named(name).for(caller),
-    ofRegion: region => named(regions[region]!).for(caller),
-    for: forCaller,
-  })
-  return { all, named, ofRegion: region => named(regions[region]!), for: forCaller }
 }
 
 function authentication(config: Config, storage: Storage, hsms: Hsms): PathServices['authenticate'] {

@@ -49,17 +49,34 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     buckets: seconds,
     registers,
   })
-  const orphans = new Gauge({
+  /** Of the HSMs that are connected now: the gauges below are written anew at each scrape. */
+  const orphans = new Map<string, number>()
+  const custodyFaults = new Map<string, Readonly<Record<string, number>>>()
+  new Gauge({
     name: 'strongroom_hsm_orphaned_objects',
     help: 'Objects on the HSM to which no key record refers',
     labelNames: ['hsm'],
     registers,
+    collect() {
+      this.reset()
+      for (const { name } of hsms()) {
+        const count = orphans.get(name)
+        if (count !== undefined) this.set({ hsm: name }, count)
+      }
+    },
   })
-  const custodyFaults = new Gauge({
+  new Gauge({
     name: 'strongroom_hsm_custody_faults',
     help: 'Keys that fail the custody checks, by fault',
     labelNames: ['hsm', 'fault'],
     registers,
+    collect() {
+      this.reset()
+      for (const { name } of hsms()) {
+        for (const [fault, count] of Object.entries(custodyFaults.get(name) ?? {}))
+          this.set({ hsm: name, fault }, count)
+      }
+    },
   })
   const connections = new Gauge({
     name: 'strongroom_open_connections',
@@ -95,6 +112,7 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     labelNames: ['hsm'],
     registers,
     collect() {
+      this.reset()
       for (const { name, pending } of hsms()) this.set({ hsm: name }, pending)
     },
   })
@@ -104,6 +122,7 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     labelNames: ['hsm', 'state'],
     registers,
     collect() {
+      this.reset()
       for (const { name, health } of hsms()) {
         for (const state of states) this.set({ hsm: name, state: snakeCase(state) }, health.state === state ? 1 : 0)
       }
@@ -115,6 +134,7 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     labelNames: ['hsm'],
     registers,
     collect() {
+      this.reset()
       for (const { name, health } of hsms()) this.set({ hsm: name }, health.workers)
     },
   })
@@ -135,10 +155,8 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     connectionCut: harmless(reason => cutConnections.inc({ reason })),
     logLineDropped: harmless(() => droppedLogLines.inc()),
     clockTrusted: harmless(trusted => clockTrusted.set(trusted ? 1 : 0)),
-    orphans: harmless((hsm, count) => orphans.set({ hsm }, count)),
-    custodyFaults: harmless((hsm, counts) => {
-      for (const [fault, count] of Object.entries(counts)) custodyFaults.set({ hsm, fault }, count)
-    }),
+    orphans: (hsm, count) => void orphans.set(hsm, count),
+    custodyFaults: (hsm, counts) => void custodyFaults.set(hsm, counts),
     text: () => registry.metrics(),
   }
 }

@@ -25,7 +25,7 @@ interface Probed {
  * only those of the gateway's own keys make it unready.
  */
 export function createReadiness({ storage, audit, hsms }: Probed, elapsed: () => number): ReadinessProbe {
-  const custody = new Map(hsms.all.map(({ name }) => [name, { keys: 0, systemKeys: 0 }]))
+  const custody = new Map<string, CustodyCounts>()
   let answer: Promise<Readiness> | undefined
   let validUntil = 0
   let isClockTrusted = true
@@ -49,9 +49,10 @@ function withClock({ ready, parts }: Readiness, isTrusted: boolean): Readiness {
   return { ready, parts: { ...parts, clock: isTrusted ? 'ok' : 'failing' } }
 }
 
-type Custody = ReadonlyMap<string, Parameters<Health['custody']>[1]>
+type CustodyCounts = Parameters<Health['custody']>[1]
 
-async function probe({ storage, audit, hsms }: Probed, custody: Custody): Promise<Readiness> {
+async function probe({ storage, audit, hsms }: Probed, known: ReadonlyMap<string, CustodyCounts>): Promise<Readiness> {
+  const custody = hsms.all.map(({ name }) => [name, known.get(name) ?? { keys: 0, systemKeys: 0 }] as const)
   const checks: [string, Promise<void>][] = [
     ['storage', storage.check()],
     ['audit', audit.check()],
@@ -60,12 +61,11 @@ async function probe({ storage, audit, hsms }: Probed, custody: Custody): Promis
   const outcomes = await Promise.allSettled(checks.map(([, check]) => check))
   const parts = [
     ...checks.map(([part], i) => [part, outcomes[i]?.status === 'fulfilled'] as const),
-    ...[...custody].map(([hsm, { keys, systemKeys }]) => [`custody/${hsm}`, keys + systemKeys === 0] as const),
+    ...custody.map(([hsm, { keys, systemKeys }]) => [`custody/${hsm}`, keys + systemKeys === 0] as const),
   ]
   return {
     ready:
-      outcomes.every(({ status }) => status === 'fulfilled') &&
-      [...custody.values()].every(({ systemKeys }) => systemKeys === 0),
+      outcomes.every(({ status }) => status === 'fulfilled') && custody.every(([, { systemKeys }]) => systemKeys === 0),
     parts: Object.fromEntries(parts.map(([part, isOk]) => [part, isOk ? 'ok' : 'failing'] as const)),
   }
 }

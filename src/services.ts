@@ -2,7 +2,7 @@ import type { Audit } from './audit/audit.ts'
 import type { SignedRequest } from './authentication/canonical-request.ts'
 import type { AccessRequest, Decision } from './authorization/authorize.ts'
 import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
-import type { Hsm } from './hsm/hsm.ts'
+import type { Hsms } from './hsm/hsm.ts'
 import type { Log } from './log.ts'
 import type { Caller } from './model/identities/caller.ts'
 import type { Outbox } from './outbox.ts'
@@ -10,7 +10,7 @@ import type { Storage } from './storage/storage.ts'
 
 /** The contracts through which operations, jobs and the pipeline use everything else. Types only. */
 export type { Audit, Entry } from './audit/audit.ts'
-export type { Hsm, HsmKey, HsmObject, KeyInspection } from './hsm/hsm.ts'
+export type { Hsm, HsmKey, HsmObject, Hsms, KeyInspection } from './hsm/hsm.ts'
 export type { Log } from './log.ts'
 export type { Changes, ClockReading, Storage } from './storage/storage.ts'
 
@@ -68,17 +68,6 @@ export interface Health {
   clock(trusted: boolean): void
   /** How many KMS keys, and keys of the gateway itself, have a custody fault on an HSM. */
   custody(hsm: string, faults: { readonly keys: number; readonly systemKeys: number }): void
-}
-
-/** The HSMs of the configuration. */
-export interface Hsms {
-  /** The HSM in which a region creates its keys. */
-  ofRegion(region: string): Hsm
-  /** By its name in the configuration. Throws KeyUnavailable if it is no longer configured. */
-  named(name: string): Hsm
-  readonly all: readonly Hsm[]
-  /** The same HSMs for one caller, among which calls are scheduled fairly. */
-  for(caller: string): Hsms
 }
 
 /** Called when a request starts; the returned function is called when it ends. */

@@ -174,6 +174,17 @@ export interface Hsm
   close(): Promise<void>
 }
 
+/** The HSMs that are connected now. Whoever wants to know which they are asks each time: they come and go. */
+export interface Hsms {
+  /** The HSM in which a region creates its keys. */
+  ofRegion(region: string): Hsm
+  /** By its name in the configuration. Throws KeyUnavailable when no such HSM is connected. */
+  named(name: string): Hsm
+  readonly all: readonly Hsm[]
+  /** The same HSMs for one caller, who gets a fair share of each. */
+  for(caller: string): Hsms
+}
+
 export interface HsmHealth {
   /**
    * `unavailable`: it cannot be reached, and is tried again. `untrusted`: it can be, but does not hold the keys. `pinRefused`: it

@@ -1,6 +1,7 @@
 import type { Hsm, JobServices } from '../services.ts'
 import { job } from './job.ts'
 import { objectsOn } from './listing.ts'
+import { PerHsm } from './per-hsm.ts'
 
 /** Milliseconds between two listings of an HSM. */
 const betweenLooks = 5 * 60_000
@@ -25,9 +26,9 @@ export const sweepOrphans = job({
   name: 'sweep-orphans',
   interval: 1000,
   start(services) {
-    const sweeps = services.hsms.all.map((hsm): Sweep => ({ hsm, unknown: new Set(), next: 0 }))
+    const sweeps = new PerHsm((hsm): Sweep => ({ hsm, unknown: new Set(), next: 0 }))
     return async () => {
-      for (const sweep of sweeps) if (services.elapsed() >= sweep.next) await look(sweep, services)
+      for (const sweep of sweeps.of(services.hsms)) if (services.elapsed() >= sweep.next) await look(sweep, services)
     }
   },
 })

@@ -1,7 +1,7 @@
 /** What is on the token of an installation, as another program sees it. */
 import { join } from 'node:path'
-import { connectHsm } from '../../src/hsm/connect.ts'
 import type { HsmObject } from '../../src/hsm/hsm.ts'
+import { connectHsm } from '../../src/hsm/registry.ts'
 import { softHsmLibrary } from '../hsm/softhsm.ts'
 import type { Installation } from './gateway.ts'
 

@@ -1,9 +1,9 @@
 /** A second token, of another make: what holds for SoftHSM is not what all tokens do. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { reportPage } from '../../src/cli/hsm-report.ts'
-import { connectHsm } from '../../src/hsm/connect.ts'
 import { inspectHsm } from '../../src/hsm/doctor/inspect.ts'
 import { profileOf } from '../../src/hsm/profiles/find-profile.ts'
+import { connectHsm } from '../../src/hsm/registry.ts'
 import { hsmContract } from '../contracts/hsm.ts'
 import { createNss } from './nss.ts'
 import type { SoftHsm } from './softhsm.ts'

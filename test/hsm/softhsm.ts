@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { HsmOptions } from '../../src/hsm/connect.ts'
 import { provisionHsm } from '../../src/hsm/provision.ts'
+import type { HsmOptions } from '../../src/hsm/registry.ts'
 import type { Exceptions } from '../contracts/hsm.ts'
 
 /** Where Debian puts it. */

@@ -2,14 +2,14 @@
 import { createAudit } from '../../src/audit/audit.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
 import { Failure } from '../../src/errors.ts'
-import { connectHsm, type HsmOptions } from '../../src/hsm/connect.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
+import { type HsmOptions, HsmRegistry } from '../../src/hsm/registry.ts'
 import { SteadyClock } from '../../src/jobs/steady-clock.ts'
 import type { LogFields } from '../../src/log.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
 import type { Key } from '../../src/model/keys/key.ts'
 import { Outbox } from '../../src/outbox.ts'
-import type { Hsms, JobServices } from '../../src/services.ts'
+import type { JobServices } from '../../src/services.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
@@ -22,6 +22,8 @@ export interface Fixture {
   readonly storage: Storage
   readonly softHsm: SoftHsm
   readonly hsm: Hsm
+  /** With `hsm`, and whatever a test connects. */
+  readonly hsms: HsmRegistry
   /** Its records go to `records`. */
   readonly journal: { failing: boolean }
   readonly records: AuditRecord[]
@@ -47,7 +49,8 @@ export interface Fixture {
 
 export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOptions> = () => ({})): Promise<Fixture> {
   const softHsm = await createSoftHsm()
-  const hsm = await connectHsm({ ...softHsm.options, workers: 1, ...options(softHsm) })
+  const hsms = new HsmRegistry({})
+  const hsm = await hsms.connect({ ...softHsm.options, workers: 1, ...options(softHsm) })
   const storage = await openHere(sqlite(':memory:', { create: true }))
   const records: AuditRecord[] = []
   const logged: Fixture['logged'] = []
@@ -65,11 +68,6 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
     },
     close: async () => {},
   }
-  const named = (name: string) => {
-    if (name === hsm.name) return hsm
-    throw new Error(`no HSM ${name}`)
-  }
-  const hsms: Hsms = { all: [hsm], named, ofRegion: () => hsm, for: () => hsms }
   const clock = () => fixture.time + fixture.ahead
   const elapsed = () => fixture.time
   const steadyClock = new SteadyClock(
@@ -110,6 +108,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
     journal,
     softHsm,
     hsm,
+    hsms,
     records,
     logged,
     orphans,
@@ -131,7 +130,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
     objects: async () => (await hsm.objects()).map(({ id }) => id),
     async close() {
       await storage.close()
-      await hsm.close()
+      await hsms.close()
       softHsm.remove()
     },
   }

@@ -1,11 +1,11 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { HsmOptions } from '../../../src/hsm/connect.ts'
 import { mostSessions } from '../../../src/hsm/doctor/findings.ts'
 import { inspectHsm } from '../../../src/hsm/doctor/inspect.ts'
 import { writtenProfile } from '../../../src/hsm/doctor/written-profile.ts'
 import { profileOf } from '../../../src/hsm/profiles/find-profile.ts'
+import type { HsmOptions } from '../../../src/hsm/registry.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
 import { createSoftHsm, noPkcs11Library, type SoftHsm } from '../softhsm.ts'
 

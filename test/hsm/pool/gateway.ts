@@ -1,6 +1,6 @@
 /** A process that uses an HSM as the gateway does, says what it knows about itself, and waits to be killed. */
 import { readFileSync } from 'node:fs'
-import { connectHsm, type HsmOptions } from '../../../src/hsm/connect.ts'
+import { connectHsm, type HsmOptions } from '../../../src/hsm/registry.ts'
 import { logTo } from '../log-to.ts'
 
 const options = JSON.parse(process.argv[2]!) as HsmOptions

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { connectHsm } from '../../../src/hsm/connect.ts'
 import { workerCount } from '../../../src/hsm/profiles/worker-count.ts'
+import { connectHsm } from '../../../src/hsm/registry.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
 
 let softHsm: SoftHsm

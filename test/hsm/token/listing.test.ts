@@ -1,7 +1,7 @@
 /** A token with many keys: nobody waits for its listing, nor is anybody refused while another worker takes over. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { connectHsm, type HsmOptions } from '../../../src/hsm/connect.ts'
 import type { Hsm } from '../../../src/hsm/hsm.ts'
+import { connectHsm, type HsmOptions } from '../../../src/hsm/registry.ts'
 import { Callers } from '../callers.ts'
 import { logTo } from '../log-to.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'

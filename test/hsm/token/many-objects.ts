@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { copyFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { connectHsm } from '../../../src/hsm/connect.ts'
+import { connectHsm } from '../../../src/hsm/registry.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
 import type { SoftHsm } from '../softhsm.ts'
 

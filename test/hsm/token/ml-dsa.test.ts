@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, hash, sign, verify } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connectHsm } from '../../../src/hsm/connect.ts'
 import type { Hsm } from '../../../src/hsm/hsm.ts'
+import { connectHsm } from '../../../src/hsm/registry.ts'
 import { type HsmUnderTest, hsmContract, newMaterial } from '../../contracts/hsm.ts'
 import { createKryoptic, kryopticLibrary } from '../kryoptic.ts'
 import { bytes, expectOutcomes, vectors } from '../vectors.ts'

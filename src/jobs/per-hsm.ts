@@ -1,0 +1,18 @@
+import type { Hsm, Hsms } from '../services.ts'
+
+/** What a job remembers about each HSM, for as long as that is connected. */
+export class PerHsm<T> {
+  readonly #create: (hsm: Hsm) => T
+  #known: ReadonlyMap<Hsm, T> = new Map()
+
+  /** @param create what is remembered of an HSM at first */
+  constructor(create: (hsm: Hsm) => T) {
+    this.#create = create
+  }
+
+  /** Of the HSMs that are connected now. */
+  of({ all }: Hsms): readonly T[] {
+    this.#known = new Map(all.map(hsm => [hsm, this.#known.get(hsm) ?? this.#create(hsm)]))
+    return [...this.#known.values()]
+  }
+}
