@@ -5,7 +5,7 @@ import type { Hsm, Hsms } from './hsm.ts'
 import { Cluster, ivLengthOf } from './pool/cluster.ts'
 import { Dispatcher } from './pool/dispatcher.ts'
 import type { PoolOptions } from './pool/pool-options.ts'
-import type { TokenAddress } from './token/connection.ts'
+import type { TokenAddress } from './wire/token-address.ts'
 
 /** What one of several tokens with the same keys has to itself; the rest is that of the HSM. */
 export type MemberOptions = Partial<TokenAddress & Pick<PoolOptions, 'pinFile' | 'pinVariable' | 'environment'>>

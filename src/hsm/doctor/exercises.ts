@@ -11,13 +11,14 @@ import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import { agreeOnce, encryptOaep, oaepHash, verifyMessage } from '../public-key-crypto.ts'
 import type { Connection } from '../token/connection.ts'
 import type { Cryptoki, Handle, Template } from '../token/cryptoki.ts'
-import type { Gcm, Sealed } from '../token/gcm.ts'
+import type { Sealed } from '../token/gcm.ts'
 import { generateDataKeyPair } from '../token/key-generation.ts'
 import { type KeyMechanism, keyMechanisms, macs } from '../token/mechanisms.ts'
 import { subjectPublicKeyInfo } from '../token/public-keys.ts'
 import { signing } from '../token/signatures.ts'
 import { agree, decryptOaep, encryptOaep as encryptOaepOnToken, mac, open, seal, sign, verify } from '../token/steps.ts'
 import { publicKeyTemplate, trialPrivateTemplate, trialTemplate } from '../token/templates.ts'
+import type { Gcm } from '../wire/capabilities.ts'
 
 export interface Exercise {
   /** The operation, which is also timed. */

@@ -3,7 +3,7 @@ import type { KeyUsageType } from '@aws-sdk/client-kms'
 import type { Ability, Lacks } from '../../model/keys/ability.ts'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { Profile } from '../profiles/profile.ts'
-import type { Capabilities } from '../token/capabilities.ts'
+import type { Capabilities } from '../wire/capabilities.ts'
 
 /** Sessions that a survey opens at the most. */
 export const mostSessions = 128

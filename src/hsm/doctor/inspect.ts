@@ -3,9 +3,8 @@ import { OperatorError } from '../../errors.ts'
 import { runChild } from '../child.ts'
 import { profileOf } from '../profiles/find-profile.ts'
 import type { Profile } from '../profiles/profile.ts'
-import type { TokenAddress } from '../token/connection.ts'
 import type { LibraryInfo, SlotToken } from '../token/cryptoki.ts'
-import type { PinSource } from '../token/pin.ts'
+import type { PinSource, TokenAddress } from '../wire/token-address.ts'
 import type { Survey } from './findings.ts'
 
 export interface InspectOptions extends TokenAddress, PinSource {

@@ -9,9 +9,9 @@ import { oaepHash } from '../public-key-crypto.ts'
 import { lacksOf } from '../token/capabilities.ts'
 import type { Connection } from '../token/connection.ts'
 import type { Template } from '../token/cryptoki.ts'
-import type { Gcm } from '../token/gcm.ts'
 import { keyMechanisms } from '../token/mechanisms.ts'
 import { type Attempt, attempt, findGcm, inSessionOfItsOwn } from '../token/probe.ts'
+import type { Gcm } from '../wire/capabilities.ts'
 import {
   agreement,
   authentication,

@@ -4,10 +4,10 @@ import { gcmTagLength } from '../profiles/profile.ts'
 import { encryptOaep, oaepHash } from '../public-key-crypto.ts'
 import { CryptokiError, failureFrom } from '../return-codes.ts'
 import type { Connection } from '../token/connection.ts'
-import type { Gcm } from '../token/gcm.ts'
 import { inSessionOfItsOwn } from '../token/probe.ts'
 import { signing } from '../token/signatures.ts'
 import { decryptOaep, open, seal, sign, verify } from '../token/steps.ts'
+import type { Gcm } from '../wire/capabilities.ts'
 import type { TrialKey } from './exercises.ts'
 
 export interface Tampering {

@@ -1,7 +1,7 @@
 /** What a token can do: what its profile says, until a worker has found out. */
 import { type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
-import type { Capabilities } from '../token/capabilities.ts'
+import type { Capabilities } from '../wire/capabilities.ts'
 
 export class TokenAbilities {
   /** Bytes of the IVs of AES-GCM that it makes. */

@@ -2,8 +2,8 @@
 import { OperatorError } from '../../errors.ts'
 import { type Child, diedOf, startChild } from '../child.ts'
 import type { Mode } from '../profiles/profile.ts'
-import type { Capabilities } from '../token/capabilities.ts'
 import { calls, type Lane } from '../wire/calls.ts'
+import type { Capabilities } from '../wire/capabilities.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
 import {
   decodeFailure,

@@ -6,16 +6,8 @@ import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/keys/signing-algorithm.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { oaepHash } from '../public-key-crypto.ts'
-import type { Gcm } from './gcm.ts'
+import type { Capabilities, Gcm } from '../wire/capabilities.ts'
 import { ecdh, ecdsa, eddsa, type KeyMechanism, keyMechanisms, macs, mlDsaSignature, rsaPkcs1 } from './mechanisms.ts'
-
-/** JSON: the worker tells the gateway. */
-export interface Capabilities {
-  /** Absent where the token has no AES-GCM that works. */
-  readonly gcm?: Gcm
-  /** What it cannot do, each with the reason. */
-  readonly lacks: Lacks
-}
 
 /** How keys of a spec are made. Throws UnsupportedOperation when the token cannot make them, or not use them so. */
 export function keyMechanism({ lacks }: Capabilities, spec: SupportedKeySpec, usage: KeyUsageType): KeyMechanism {

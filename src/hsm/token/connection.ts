@@ -3,20 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../../errors.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { CryptokiError, classOf } from '../return-codes.ts'
+import type { PinSource, TokenAddress } from '../wire/token-address.ts'
 import { Cryptoki, type Handle, type SlotToken, userType } from './cryptoki.ts'
 import { wasDoneBefore } from './native-call.ts'
-import { type PinSource, placeOf, readPin } from './pin.ts'
-
-/** Which token, in which library. Never by slot number: those change. */
-export interface TokenAddress {
-  /** Path of the vendor's PKCS#11 library. */
-  readonly library: string
-  /** What the library wants to be told in C_Initialize: only some do, as NSS. */
-  readonly libraryParameters?: string | undefined
-  /** One of label and serial is enough; given both, both must fit. */
-  readonly tokenLabel?: string | undefined
-  readonly tokenSerial?: string | undefined
-}
+import { placeOf, readPin } from './pin.ts'
 
 /** One thread's connection to a token. The login is the whole process's. */
 export class Connection {

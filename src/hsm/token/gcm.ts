@@ -1,14 +1,8 @@
 /** AES-256-GCM (NIST SP 800-38D) in the forms that tokens know: who makes the IV, and where it is then. */
 import pkcs11js from 'pkcs11js'
 import { type GcmIv, gcmIvLengths, gcmTagLength } from '../profiles/profile.ts'
+import type { Gcm } from '../wire/capabilities.ts'
 import type { Mechanism } from './cryptoki.ts'
-
-/** How one token is asked. */
-export interface Gcm {
-  readonly iv: GcmIv
-  /** CKM_*. */
-  readonly mechanism: number
-}
 
 /** pkcs11js hands it over as NULL with length 0, which says to these tokens: make one. */
 const noIv = Buffer.alloc(0)

@@ -1,14 +1,7 @@
 /** The PIN of a token, read by the processes that log in, and by nobody else. */
 import { readFileSync } from 'node:fs'
 import { OperatorError } from '../../errors.ts'
-
-/** One of the two. */
-export interface PinSource {
-  /** File whose only line is the PIN. */
-  readonly pinFile?: string | undefined
-  /** Variable of this process's environment. */
-  readonly pinVariable?: string | undefined
-}
+import type { PinSource } from '../wire/token-address.ts'
 
 /** Throws an OperatorError that says where there is no PIN. */
 export function readPin(source: PinSource): string {

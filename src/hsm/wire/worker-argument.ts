@@ -1,7 +1,6 @@
 /** What a worker is told when it starts: its argument and its environment. The PIN is in neither, only where it is to be read. */
 import type { Profile } from '../profiles/profile.ts'
-import type { TokenAddress } from '../token/connection.ts'
-import type { PinSource } from '../token/pin.ts'
+import type { PinSource, TokenAddress } from './token-address.ts'
 
 /** One JSON text on the command line. */
 export interface WorkerArgument extends TokenAddress, PinSource {

@@ -1,9 +1,9 @@
 /** A worker process: when it is told to, loads the native library and logs in; then answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
-import type { Capabilities } from '../token/capabilities.ts'
 import { type Connection, connect, PinRefused } from '../token/connection.ts'
 import { Pkcs11 } from '../token/pkcs11.ts'
 import { probe } from '../token/probe.ts'
+import type { Capabilities } from '../wire/capabilities.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
 import { encodeJson, openToken, type StartFailure, startId, status } from '../wire/messages.ts'
 import { capacityOf, type WorkerArgument } from '../wire/worker-argument.ts'
