@@ -1,9 +1,9 @@
-/** The Authorization header of Signature Version 4, read strictly: IAM User Guide, "Elements of an AWS API request signature". */
+/** The Authorization header of Signature Version 4, parsed strictly: IAM User Guide, "Elements of an AWS API request signature". */
 import { Failure } from '../errors.ts'
 
 export const algorithm = 'AWS4-HMAC-SHA256'
 
-/** What a request says about its own signature. Nothing here is believed before the signature was verified. */
+/** The signature of a request. Not to be trusted before it is verified. */
 export interface Authorization {
   /** `accessKeyId/date/region/service/terminator`, as sent. */
   readonly credential: string
@@ -18,7 +18,7 @@ export interface Authorization {
   readonly terminator: string
   /** In the order listed. */
   readonly signedHeaders: ReadonlySet<string>
-  /** The same as sent, parted by semicolons. */
+  /** As sent, separated by semicolons. */
   readonly signedHeaderList: string
   /** 64 lower-case hex digits when well formed. */
   readonly signature: string
@@ -28,8 +28,8 @@ const parameters = ['Credential', 'Signature', 'SignedHeaders'] as const
 type Parameter = (typeof parameters)[number]
 
 /**
- * Parameters may come in any order, parted by commas or spaces. Throws IncompleteSignature. AWS repeats the offending
- * text in its messages; these do not, because what lands in the wrong place is often the secret access key.
+ * Parameters may be in any order, separated by commas or spaces. Throws IncompleteSignature. Unlike those of AWS, messages do not repeat
+ * the offending text, as misplaced text is often the secret access key.
  */
 export function parseAuthorization(header: string): Authorization {
   const parts = header.split(/[, ]+/)
@@ -73,7 +73,7 @@ function isParameter(name: string): name is Parameter {
 function parseSignedHeaders(list: string): ReadonlySet<string> {
   const names = list.split(';')
   const signedHeaders = new Set(names)
-  // A long header named thousands of times would make a canonical request of many megabytes.
+  // A long header listed thousands of times would result in a canonical request of many megabytes.
   if (signedHeaders.size !== names.length) throw incomplete("'SignedHeaders' names a header twice.")
   return signedHeaders
 }

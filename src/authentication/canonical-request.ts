@@ -1,21 +1,20 @@
-/** The canonical request of Signature Version 4, as services other than S3 build it: IAM User Guide, "Create a signed AWS API request". */
+/** The canonical request of Signature Version 4, for services other than S3: IAM User Guide, "Create a signed AWS API request". */
 import type { Authorization } from './authorization-header.ts'
 import { canonicalPath, canonicalQuery, splitTarget } from './request-target.ts'
 
-/** A request whose signature is to be verified. Strings hold one character per byte sent, as Node.js gives them. */
+/** A request whose signature is to be verified. Strings have one character per byte, as in Node.js. */
 export interface SignedRequest {
   readonly method: string
   /** Path and query as sent, in origin-form (RFC 9112, section 3.2.1). */
   readonly url: string
-  /** Names in lower case. Values as sent; those of several lines are an array, in their order. */
+  /** Names in lower case. Values as sent; an array for several lines. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The raw bytes. */
   body(): Promise<Uint8Array>
 }
 
 /**
- * A header said to be signed that is not there adds no line. Taken as empty, as some do, it would let whoever is in between take
- * away an empty header unseen.
+ * A signed header that is missing adds no line. If it were treated as empty, a man in the middle could remove an empty header unnoticed.
  * @param bodyHash hex SHA-256 of the body
  */
 export function canonicalRequest(
@@ -33,8 +32,8 @@ export function canonicalRequest(
 }
 
 /**
- * Each line trimmed and its inner spaces collapsed, the lines joined by a comma.
- * @param value of a header; of one whose name the caller chose, such as `__proto__`, it may be anything
+ * Lines trimmed, with runs of spaces collapsed, joined by commas.
+ * @param value of a header; may be anything for a name such as `__proto__`
  */
 export function canonicalValue(value: unknown): string | undefined {
   if (typeof value === 'string') return collapse(value)
@@ -43,6 +42,6 @@ export function canonicalValue(value: unknown): string | undefined {
 
 function collapse(value: string): string {
   if (!/^ | $|\t| {2}/.test(value)) return value
-  // Not trim(): it also takes away 0xA0, here the last byte of a UTF-8 character.
+  // Not trim(): it also removes 0xA0, which may be the last byte of a UTF-8 character.
   return value.replace(/[ \t]+/g, ' ').replace(/^ | $/g, '')
 }

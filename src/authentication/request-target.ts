@@ -1,14 +1,14 @@
 /** Path and query of a request target, and their canonical forms in Signature Version 4. */
 
-/** The query is without its question mark; empty where there is none. */
+/** The query is without its question mark; empty if there is none. */
 export function splitTarget(url: string): { readonly path: string; readonly query: string } {
   const mark = url.indexOf('?')
   return mark < 0 ? { path: url, query: '' } : { path: url.slice(0, mark), query: url.slice(mark + 1) }
 }
 
 /**
- * Dot segments and empty segments removed (RFC 3986, section 6), then percent-encoded, also what was encoded when it was sent. Paths with
- * the same canonical form cannot be told apart by a signature, so they must mean the same.
+ * Dot segments and empty segments removed (RFC 3986, section 6), then percent-encoded again, including escapes. Paths with the same
+ * canonical form have the same signature, so they must be equivalent.
  */
 export function canonicalPath(path: string): string {
   if (path === '/') return path

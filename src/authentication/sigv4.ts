@@ -1,4 +1,4 @@
-/** Who signed a request: AWS Signature Version 4 in the Authorization header, verified on the raw body. */
+/** Verifies AWS Signature Version 4 in the Authorization header, over the raw body. */
 // Measured on Node 24, two SHA-256 and one HMAC a request: node:crypto takes 0.3 of the time of @noble/hashes (6 us against 21).
 import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { Failure } from '../errors.ts'
@@ -11,17 +11,17 @@ export interface SigV4Options {
   readonly service: string
   /** Regions that a credential scope may name. */
   readonly regions: ReadonlySet<string>
-  /** Milliseconds by which the date of a request may differ from ours, either way. */
+  /** Milliseconds by which the date of a request may differ from our clock, in either direction. */
   readonly clockSkew: number
   /** Milliseconds since the epoch. */
   readonly clock: () => number
-  /** Asked for every request, so that a key which was removed is refused at once. */
+  /** Called for every request, so that a removed access key is refused at once. */
   readonly accessKey: (id: string) => AccessKey | undefined
-  /** The secret access key, in plain. Asked for once per access key, day and region; the bytes are wiped after use. */
+  /** The secret access key in plaintext. Called once per access key, day and region; the bytes are wiped after use. */
   readonly unseal: (accessKey: AccessKey) => Promise<Uint8Array>
 }
 
-/** The outcome: whose signature it is, and the region that the request is for. */
+/** The access key and region of a verified request. */
 export interface Signer {
   readonly accessKey: AccessKey
   readonly region: string
@@ -47,9 +47,12 @@ export class SigV4 {
   readonly #options: SigV4Options
   /** By credential (access key id, date, region), oldest first. */
   readonly #cachedKeys = new Map<string, CachedKey>()
-  /** What headers with a valid signature say, by the header up to that signature: the next request of the same caller differs in no more. */
+  /**
+   * Parsed headers with a valid signature, by the text before the signature: the next request of the same caller differs only in the
+   * signature.
+   */
   readonly #cachedHeaders = new Map<string, Authorization>()
-  /** The date in basic format that was read last: of requests in a row, most have the same. */
+  /** The last date that was parsed: most consecutive requests have the same. */
   #lastDate: { readonly text: string; readonly time: number | undefined } = { text: '', time: undefined }
 
   constructor(options: SigV4Options) {
@@ -57,12 +60,11 @@ export class SigV4 {
   }
 
   /**
-   * The body is read only once the headers leave nothing but the signature in doubt.
+   * The body is read only after all other checks of the headers.
    *
-   * Rejects with MissingAuthenticationToken, IncompleteSignature, InvalidRequestSignature,
-   * UnrecognizedClient or ExpiredToken, or with what `unseal` or the body
-   * reject with. What is known of the access key
-   * beyond its existence (its session token, its expiry) is answered only to who could sign with it.
+   * Rejects with MissingAuthenticationToken, IncompleteSignature, InvalidRequestSignature, UnrecognizedClient or ExpiredToken, or with the
+   * errors of `unseal` or the body. Facts about an access key other than its existence (session token, expiry) are revealed only after a
+   * valid signature.
    */
   async verify(request: SignedRequest): Promise<Signer> {
     const header = authorizationHeader(request)
@@ -74,7 +76,7 @@ export class SigV4 {
     checkSigned(request, authorization.signedHeaders)
     this.#checkScope(authorization, date)
 
-    // No dummy verification for an unknown id: the answer itself tells it from a known one, as that of AWS does.
+    // No dummy verification for an unknown ID: the error distinguishes it from a known one, as on AWS.
     const accessKey = this.#options.accessKey(accessKeyId)
     if (accessKey === undefined) throw new Failure('UnrecognizedClient', unrecognized)
     const bodyHash = sha256(await request.body())
@@ -82,7 +84,7 @@ export class SigV4 {
     const { signingKey } = this.#cachedKey(accessKey, authorization)
     const canonicalHash = sha256(Buffer.from(canonicalRequest(request, authorization, bodyHash), 'latin1'))
     const stringToSign = `${algorithm}\n${date}\n${authorization.scope}\n${canonicalHash}`
-    // An await of what is there already costs a turn of the microtasks.
+    // Awaiting a value that is available costs a microtask turn.
     const key = signingKey instanceof Promise ? await signingKey : signingKey
     const signature = createHmac('sha256', key).update(stringToSign, 'latin1').digest('hex')
     if (!equal(signature, authorization.signature)) throw invalid(mismatch)
@@ -133,7 +135,7 @@ export class SigV4 {
     if (wrong.length > 0) throw invalid(wrong.join(' '))
   }
 
-  /** From the cache, unless the access key has another secret by now. */
+  /** From the cache, unless the secret of the access key has changed. */
   #cachedKey(accessKey: AccessKey, authorization: Authorization): CachedKey {
     const { credential } = authorization
     const { sealedSecret } = accessKey
@@ -168,7 +170,7 @@ export class SigV4 {
   }
 }
 
-/** What the header says, of which all but the signature is known. */
+/** The header, of which all but the signature is known. */
 function withSignature(known: Authorization, header: string): Authorization {
   const signature = header.slice(-signatureLength)
   const isOnePart = !signature.includes(',') && !signature.includes(' ')
@@ -191,7 +193,7 @@ function dateHeader({ headers }: SignedRequest): 'x-amz-date' | 'date' {
   return headers['x-amz-date'] === undefined ? 'date' : 'x-amz-date'
 }
 
-/** Host, date and every x-amz-* header: unsigned, whoever is in between could name another operation in x-amz-target. */
+/** Host, date and every x-amz-* header: otherwise a man in the middle could change them, such as the operation in x-amz-target. */
 function checkSigned(request: SignedRequest, signedHeaders: ReadonlySet<string>): void {
   const { headers } = request
   const rule = "must be a 'SignedHeader' in the AWS Authorization."
@@ -260,7 +262,7 @@ function sha256(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex')
 }
 
-/** In time that does not depend on where they differ. */
+/** In constant time. */
 function equal(a: string, b: string): boolean {
   const left = Buffer.from(a)
   const right = Buffer.from(b)

@@ -2,7 +2,7 @@ import type { Caller } from '../model/identities/caller.ts'
 import { globMatches } from './glob.ts'
 import { parsePolicyDocument, type Statement } from './policy-document.ts'
 
-/** What condition keys are made of, besides the caller: see condition-keys.ts. Policies with conditions are refused until they are evaluated. */
+/** Sources of condition keys, besides the caller: see condition-keys.ts. Policies with conditions are refused until they are evaluated. */
 export interface RequestContext {
   readonly sourceAddress: string
   readonly userAgent: string | undefined
@@ -12,49 +12,49 @@ export interface RequestContext {
   readonly startedAt: number
 }
 
-/** What the caller wants to do, and with what. */
+/** The action and resource of a request. */
 export interface AccessRequest {
   readonly caller: Caller
   readonly action: string
   /** ARN, or `*` for operations that act on no resource. */
   readonly resource: string
-  /** What a denial names instead. */
+  /** Shown in a denial instead of `resource`. */
   readonly named?: string | undefined
   /** Account that owns the resource. */
   readonly account: string
-  /** Text of the key policy; absent where only the caller's own policies decide. */
+  /** Text of the key policy; absent if only identity-based policies decide. */
   readonly resourcePolicy?: string | undefined
-  /** Absent for a request that is not made yet. */
+  /** Absent for a hypothetical request. */
   readonly context?: RequestContext
 }
 
 export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly message: string }
 
-/** What the policies say of a request. */
+/** The verdicts of the policies on a request. */
 export interface Verdicts {
   /** Whether the resource belongs to the caller's account. */
   readonly account: 'own' | 'other'
-  /** Of the caller's own policies. */
+  /** Of the identity-based policies. */
   readonly identity: 'denies' | 'allows' | 'silent'
-  /** Of the resource's policy: whether it allows the caller itself, or the account, which lets the caller's own policies decide. */
+  /** Of the resource's policy: whether it allows the caller, or the account, so that the identity-based policies decide. */
   readonly resource: 'denies' | 'allows caller' | 'allows account' | 'silent' | 'no policy'
 }
 
 type Any<V> = { readonly [K in keyof V]: V[K] | 'any' }
 
-/** Fits when each verdict is the one that it gives. */
+/** Matches if each verdict matches. */
 export interface Row extends Any<Verdicts> {
-  /** Why the request is denied; undefined when it is allowed. */
+  /** Why the request is denied; undefined if it is allowed. */
   readonly denied: string | undefined
 }
 
-/** One text whether the key is missing or not shared: another account must not learn which. */
+/** The same message whether the key is missing or not shared, so that another account cannot distinguish them. */
 const notShared =
   'because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access'
 
 /**
- * The first row that fits decides, as AWS does: KMS Developer Guide, "Determining access to KMS keys"; IAM User Guide, "Policy
- * evaluation logic".
+ * The first matching row decides, as on AWS: KMS Developer Guide, "Determining access to KMS keys"; IAM User Guide, "Policy evaluation
+ * logic".
  */
 // biome-ignore format: a table
 export const rows: readonly Row[] = [
@@ -110,7 +110,7 @@ function verdictsOf({ caller, account, action, resource, resourcePolicy }: Acces
   }
 }
 
-/** What statements are held against. The action is in lower case. */
+/** What statements are matched against. The action is in lower case. */
 type Asked = Pick<AccessRequest, 'action' | 'resource' | 'caller'>
 
 function identityVerdict(asked: Asked): Verdicts['identity'] {

@@ -1,10 +1,7 @@
 import type { Caller } from '../model/identities/caller.ts'
 import type { AccessRequest } from './authorize.ts'
 
-/**
- * The values of a condition key, whose name compares without regard to case; none where the request has no such key. Nothing is
- * computed before it is asked for.
- */
+/** The values of a condition key, whose name is case-insensitive; none if the request has no such key. Computed on demand. */
 export function conditionValues(request: AccessRequest, key: string): readonly string[] {
   const value = globalKeys.get(key.toLowerCase())?.(request)
   return value === undefined ? [] : [value]

@@ -1,6 +1,6 @@
 /**
- * Whether `text` matches `pattern`, in which `*` stands for any characters and `?` for exactly one: IAM User Guide, "IAM JSON
- * policy elements". Takes time proportional to the length of the pattern, and to the square of the length of the text.
+ * Whether `text` matches `pattern`, in which `*` matches any characters and `?` exactly one: IAM User Guide, "IAM JSON policy elements".
+ * Takes time proportional to the length of the pattern, and to the square of the length of the text.
  */
 export function globMatches(pattern: string, text: string): boolean {
   if (pattern.length > text.length && literals(pattern) > text.length) return false
@@ -10,7 +10,7 @@ export function globMatches(pattern: string, text: string): boolean {
   let resume = 0
   while (t < text.length) {
     if (pattern[p] === '*') {
-      // Most patterns end like this, and the rest of an ARN is long.
+      // Fast path: most patterns end with `*`.
       if (p === pattern.length - 1) return true
       star = p++
       resume = t
@@ -28,7 +28,7 @@ export function globMatches(pattern: string, text: string): boolean {
   return p === pattern.length
 }
 
-/** How many characters a text must have that matches. */
+/** Minimum length of a matching text. */
 function literals(pattern: string): number {
   let count = 0
   for (let p = 0; p < pattern.length; p++) if (pattern[p] !== '*') count++

@@ -9,7 +9,7 @@ import { invalidPrincipals, malformed, parsePolicyDocument, type Statement } fro
 /** Bytes of UTF-8: KMS Developer Guide, "Resource quotas". */
 const maximumLength = 32768
 
-/** A key policy that shall be put on a key. */
+/** A new policy for a key. */
 export interface ProposedKeyPolicy {
   readonly text: string
   readonly keyArn: string
@@ -19,11 +19,11 @@ export interface ProposedKeyPolicy {
 }
 
 /**
- * Throws MalformedPolicyDocument for a policy that is malformed or, unless the check is bypassed, would lock its
- * caller out; LimitExceeded for one that is too long. KMS API Reference, "PutKeyPolicy".
+ * Throws MalformedPolicyDocument for a policy that is malformed or, unless the check is bypassed, would lock its caller out; LimitExceeded
+ * for one that is too long. KMS API Reference, "PutKeyPolicy".
  *
- * Length and characters are those of the text, not of what its escapes stand for: the text is stored and answered as it is, so
- * what was admitted once is admitted again.
+ * Length and characters are checked in the text, not after decoding escapes: it is stored and returned unchanged, so a valid policy can be
+ * put again.
  */
 export function admitKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck }: ProposedKeyPolicy): void {
   if (Buffer.byteLength(text) > maximumLength) {
@@ -46,7 +46,7 @@ export function admitKeyPolicy({ text, keyArn, account, caller, bypassLockoutSaf
   throw malformed('The new key policy will not allow you to update the key policy in the future.')
 }
 
-/** AWS asks for Action and Resource since August 2025. */
+/** AWS requires Action and Resource since August 2025. */
 function checkStatement({ principals, services, actions, resources }: Statement, partition: Partition): void {
   const valid =
     principals!.every(name => isPrincipal(name, partition)) && services!.every(name => isService(name, partition))
@@ -59,22 +59,22 @@ function isEmpty(list: readonly string[]): boolean {
   return list.length === 0 || list.includes('')
 }
 
-/** Principals belong to a partition, and no policy reaches across. */
+/** Principals belong to a partition; policies do not cross partitions. */
 function isPrincipal(name: string, { id }: Partition): boolean {
   return (
     name === '*' || accountOfPrincipal(/^\d{12}$/.test(name) ? principalArn(id, name, 'root') : name, id) !== undefined
   )
 }
 
-/** IAM User Guide, "AWS service principals". Most have the one domain in every partition. */
+/** IAM User Guide, "AWS service principals". Most have the same domain in every partition. */
 function isService(name: string, { dnsSuffix }: Partition): boolean {
   const domain = ['amazonaws.com', dnsSuffix].find(suffix => name.endsWith(`.${suffix}`))
   return domain !== undefined && /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(name)
 }
 
-/** JSON.parse lets the last one win, and a reader sees the first: IAM User Guide, "Grammar of the IAM JSON policy language". */
+/** JSON.parse takes the last one, while a reader may see the first: IAM User Guide, "Grammar of the IAM JSON policy language". */
 function refuseRepeatedMembers(text: string): void {
-  // In valid JSON without its strings, a colon is what follows the name of a member.
+  // In valid JSON without strings, each colon follows a member name.
   const written = text.replace(/"(?:[^"\\]|\\.)*"/g, '').split(':').length - 1
   if (written !== membersOf(JSON.parse(text))) throw malformed('This policy contains invalid Json')
 }

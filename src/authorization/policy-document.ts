@@ -3,8 +3,7 @@ import { Failure } from '../errors.ts'
 /**
  * Key policies and identity-based policies: IAM User Guide, "Grammar of the IAM JSON policy language".
  *
- * What this gateway does not evaluate yet (Condition, NotPrincipal, NotAction, NotResource) is refused, never ignored: a policy
- * that was accepted is enforced to the letter.
+ * Unsupported elements (Condition, NotPrincipal, NotAction, NotResource) are refused, never ignored: an accepted policy is fully enforced.
  */
 export interface PolicyDocument {
   readonly statements: readonly Statement[]
@@ -14,24 +13,23 @@ export interface Statement {
   readonly effect: 'Allow' | 'Deny'
   /** `*`, 12-digit accounts and ARNs of principals; absent in identity-based policies. */
   readonly principals?: readonly string[]
-  /** They match nobody: no AWS service calls this gateway. */
+  /** They never match, as no AWS service calls this gateway. */
   readonly services?: readonly string[]
-  /** Lower case, as actions compare without regard to case. */
+  /** In lower case, as actions are case-insensitive. */
   readonly actions: readonly string[]
   readonly resources: readonly string[]
 }
 
 export type PolicyKind = 'key' | 'identity'
 
-/** Policies parsed last are remembered: the same few texts decide every request. */
+/** Caches the last parsed policies: the same few texts are used by every request. */
 const parsed: Record<PolicyKind, Map<string, PolicyDocument>> = { key: new Map(), identity: new Map() }
 const rememberedCharacters = 4_000_000
 const remembered = { key: 0, identity: 0 }
 
 /**
- * Reads a policy that was stored, or that shall be. What a policy must satisfy beyond this to be put on a key is in
- * key-policy.ts, so that a rule added there leaves the stored ones in force.
- * Throws MalformedPolicyDocument.
+ * Parses a stored or new policy. Further requirements for new policies are in key-policy.ts, so that stricter rules do not invalidate
+ * stored ones. Throws MalformedPolicyDocument.
  */
 export function parsePolicyDocument(text: string, kind: PolicyKind): PolicyDocument {
   const known = parsed[kind].get(text)
@@ -113,7 +111,7 @@ function record(value: unknown, what: string): Readonly<Record<string, unknown>>
   throw malformed(`A ${what} is a JSON object`)
 }
 
-/** Absent in a policy that was stored when AWS still took it: then the statement applies to nothing. */
+/** Absent in a policy stored when AWS still accepted it: then the statement applies to nothing. */
 function strings(value: unknown, element: string): readonly string[] {
   const list = listed(value)
   if (list) return list

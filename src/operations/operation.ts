@@ -1,56 +1,56 @@
-/** What an operation of any API is, to the path. */
+/** An operation of any API, as the pipeline sees it. */
 import type { Caller } from '../model/identities/caller.ts'
 import type { Ability } from '../model/keys/ability.ts'
 import type { Changes, Services, Storage } from '../services.ts'
 
-/** One thing that must be allowed before an operation runs. */
+/** A permission that an operation requires. */
 export interface Permission {
   /** The operation's name, or another action of its API that it implies; without the prefix of the API. */
   readonly action: string
   /** ARN acted on, `*` for operations that act on no resource. */
   readonly resource: string
-  /** What a denial names instead. */
+  /** Shown in a denial instead of `resource`. */
   readonly named?: string | undefined
   /** Account that owns the resource. */
   readonly account: string
-  /** Key policy of the resource. Absent: only the caller's own policies decide. */
+  /** Key policy of the resource. Absent: only identity-based policies decide. */
   readonly resourcePolicy?: string | undefined
-  /** The text of a denial, where AWS has another than usual. */
+  /** The message of a denial, if AWS has a special one. */
   readonly denial?: string
 }
 
-/** What one HSM is to do for a request. */
+/** What an HSM must support for a request. */
 export interface HsmUse {
   /** Its name in the configuration. */
   readonly hsm: string
   readonly abilities: readonly Ability[]
 }
 
-/** What one request acts on, once found. */
+/** What a request acts on. */
 export interface Target {
   readonly permissions: readonly Permission[]
   /** ARNs for the audit record: of keys first, then of aliases. */
   readonly resources: readonly string[]
-  /** Throws when the state or usage does not fit. Runs only after the caller was allowed, so that refusals leak no state. */
+  /** Throws if state or usage do not fit. Runs after authorization, so that errors leak no state. */
   check(): void
-  /** Known once the check has passed. The path refuses what an HSM is known not to do, and so does a dry run. */
+  /** Available after the check. The pipeline refuses what an HSM does not support, in a dry run, too. */
   readonly hsmUses?: readonly HsmUse[]
 }
 
-/** What a target is found by, besides the input. */
+/** What a target is found by, in addition to the input. */
 export interface Search {
   readonly caller: Caller
   readonly storage: Storage
-  /** Its name: the action that the caller must be allowed. */
+  /** Name of the operation, and of the action to authorize. */
   readonly operation: string
 }
 
-/** How an operation finds what it acts on. */
+/** How an operation finds its target. */
 export interface TargetKind<I, T extends Target> {
   find(input: I, search: Search): T
 }
 
-/** What an operation is given when it runs: it was authenticated, validated, found, allowed and checked. */
+/** What an operation gets when it runs, after authentication, validation, authorization and checks. */
 export interface Context<I, T extends Target> extends Services {
   readonly input: I
   readonly target: T
@@ -58,26 +58,26 @@ export interface Context<I, T extends Target> extends Services {
   readonly changes: Changes
 }
 
-/** One operation: what it needs, declared, and its own work. It adds to `changes`; the path commits them. */
+/** An operation: declarations of what it needs, and its own work. It adds to `changes`; the pipeline commits them. */
 export interface Operation<I, O, T extends Target> {
   /** On the wire, and in audit records and metrics. */
   readonly name: string
-  /** CloudTrail's readOnly: true for what changes nothing that is remembered. */
+  /** CloudTrail's readOnly: true if it changes nothing in storage. */
   readonly readOnly: boolean
   readonly target: TargetKind<I, T>
-  /** Input members that the audit record may hold; everything else is left out of it. */
+  /** Input members in the audit record; others are omitted. */
   readonly recorded: readonly (keyof I & string)[]
-  /** What the record says of members that the caller left out. */
+  /** Values in the record for members that the caller omitted. */
   readonly recordedDefaults?: Partial<I>
-  /** Output members that the audit record may hold. */
+  /** Output members in the audit record. */
   readonly recordedOutput?: readonly (keyof O & string)[]
-  /** What the record of a change calls the first of its resources, among the response elements. */
+  /** Name of the first resource among the response elements in the record of a change. */
   readonly recordedResource?: string
-  /** Whether the caller asks only if the request would succeed. Not, by default. */
+  /** Whether the caller only wants to know if the request would succeed. Default: false. */
   isDryRun?(input: I): boolean
   /**
-   * The path wipes every byte array of the input and of the output. So what storage holds is answered as a copy, and only what is
-   * neither given nor answered is left for the operation to wipe.
+   * The pipeline wipes every byte array of input and output. So arrays of storage must be copied, and an operation wipes only secrets that
+   * are in neither.
    */
   run(context: Context<I, T>): Promise<O | undefined>
 }

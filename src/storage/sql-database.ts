@@ -1,4 +1,4 @@
-/** The records as they lie in an SQL database. All that it is given and answers can be cloned, so it may run in a thread of its own. */
+/** The records in an SQL database. Arguments and results can be cloned, so it can run in a thread of its own. */
 import { Kysely } from 'kysely'
 import { OperatorError } from '../errors.ts'
 import type { Engine } from './engines/engine.ts'
@@ -27,9 +27,9 @@ export interface Commit {
   readonly record: HeldRecord | undefined
 }
 
-/** Calls are done one after another, in the order in which they came. */
+/** Calls run one after another, in their order. */
 export interface SqlDatabase {
-  /** Throws OperatorError: it is called while the gateway starts, and a damaged database may show only now. */
+  /** Throws OperatorError, as damage of the database may be detected only here, at the start. */
   load<N extends Noun>(noun: N, page: LoadedPage): Promise<readonly Records[N][]>
   /** ARNs. */
   listKeys(page: PageRequest): Promise<readonly string[]>
@@ -42,12 +42,12 @@ export interface SqlDatabase {
   readPosition(): Promise<string | undefined>
   readClock(): Promise<ClockReading | undefined>
   writeClock(reading: ClockReading): Promise<void>
-  /** Rejects when the database cannot be read and written right now. */
+  /** Rejects if the database cannot be read and written right now. */
   check(): Promise<void>
   close(): Promise<void>
 }
 
-/** Connects to the database, brings its schema up to date and proves that it can be written. Throws OperatorError. */
+/** Connects to the database, migrates it and tests that it is writable. Throws OperatorError. */
 export async function openDatabase(engine: Engine): Promise<SqlDatabase> {
   const db = new Kysely<Database>({ dialect: engine.dialect })
   try {
@@ -69,7 +69,7 @@ function explained(engine: Engine, error: unknown): OperatorError {
 class KyselyDatabase implements SqlDatabase {
   readonly #engine: Engine
   readonly #db: Kysely<Database>
-  /** Ends when the work before has ended. */
+  /** Resolves when the previous call has ended. */
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(engine: Engine, db: Kysely<Database>) {
@@ -135,7 +135,7 @@ class KyselyDatabase implements SqlDatabase {
     })
   }
 
-  /** Ends what was begun. SQLite then moves the write-ahead log into the file. */
+  /** Finishes calls in progress. SQLite then moves the write-ahead log into the file. */
   close(): Promise<void> {
     return this.#inTurn(() => this.#db.destroy())
   }

@@ -19,7 +19,7 @@ export async function openStorage(database: SqlDatabase): Promise<Storage> {
 class SqlStorage implements Storage {
   readonly #database: SqlDatabase
   readonly #view: View
-  /** Ends when the answer of the call before has arrived in the view. */
+  /** Resolves when the result of the previous call is in the view. */
   #before: Promise<unknown> = Promise.resolve()
   #failing = false
 
@@ -99,7 +99,7 @@ class SqlStorage implements Storage {
     }
   }
 
-  /** Answers are taken in the order of the calls: what is read in the database is then always what the view shows. */
+  /** Results are applied in the order of the calls, so that reads of the database agree with the view. */
   async #inOrder<T, R = T>(call: Promise<T>, take: (answer: T) => R = answer => answer as unknown as R): Promise<R> {
     const before = this.#before
     const taken = call.then(async answer => {
@@ -116,7 +116,7 @@ class SqlStorage implements Storage {
   }
 }
 
-/** The change as it will be on disk: a copy that nobody can alter while it waits, at its new revision. */
+/** The change as it will be on disk: a copy at its new revision, which later modifications do not affect. */
 function settle(change: Change): Change {
   const record = structuredClone(change.record)
   if (change.action === 'remove') return { ...change, record } as Change

@@ -2,7 +2,7 @@ import type { AccessKey, Principal } from '../model/identities/caller.ts'
 import type { Alias } from '../model/keys/alias.ts'
 import type { Destruction, Key, SystemKey } from '../model/keys/key.ts'
 
-/** Everything that is remembered, by noun. Each record carries the revision it was read at; 0 means it is new. */
+/** All records, by noun. Each has the revision at which it was read; 0 means new. */
 export interface Records {
   readonly keys: Key
   readonly aliases: Alias
@@ -17,11 +17,11 @@ export type Change = {
   [N in Noun]: { readonly noun: N; readonly action: 'put' | 'remove'; readonly record: Records[N] }
 }[Noun]
 
-/** What one request wants changed. Operations collect it; the path commits it, all or nothing. */
+/** The changes of one request. Operations collect them; the pipeline commits all of them or none. */
 export class Changes {
   readonly list: Change[] = []
 
-  /** Creates the record (revision 0) or replaces the one that was read. */
+  /** Creates the record (revision 0) or replaces it. */
   put<N extends Noun>(noun: N, record: Records[N]): void {
     this.list.push({ noun, action: 'put', record } as Change)
   }
@@ -31,7 +31,7 @@ export class Changes {
   }
 }
 
-/** Thrown by commit when a record is no longer at the revision it was read at, or a new one is already there: nothing was written. */
+/** Thrown by commit if a record has another revision than when it was read, or a new one already exists: nothing was written. */
 export class Conflict extends Error {
   override readonly name = 'Conflict'
 }
@@ -39,22 +39,22 @@ export class Conflict extends Error {
 /** The audit record of a commit, kept in storage until the journal has it. */
 export interface HeldRecord {
   readonly eventId: string
-  /** Where the journal ended before the commit. */
+  /** End of the journal before the commit. */
   readonly position: string
   /** JSON. */
   readonly record: string
 }
 
-/** The machine's clock as it was last looked at, and how well it has kept step with the monotonic clock: see jobs/steady-clock.ts. */
+/** The last reading of the wall clock, and how it agreed with the monotonic clock: see jobs/steady-clock.ts. */
 export interface ClockReading {
   /** Milliseconds since the epoch. */
   readonly wall: number
   readonly trusted: boolean
-  /** Milliseconds since the last verdict during which a gateway has watched the clock, */
+  /** Milliseconds since the last verdict during which a gateway monitored the clock, */
   readonly observed: number
-  /** by which it went astray meanwhile, */
+  /** by which it drifted meanwhile, */
   readonly drift: number
-  /** and for which nobody watched. */
+  /** and during which no gateway ran. */
   readonly gap: number
 }
 
@@ -62,24 +62,24 @@ export interface ClockReading {
 export interface PageRequest {
   readonly account: string
   readonly region: string
-  /** Sort key of the last record of the page before. */
+  /** Sort key of the last record of the previous page. */
   readonly after?: string | undefined
   readonly limit: number
 }
 
-/** Point look-ups are synchronous: they are answered from an in-memory view that commit keeps current. */
+/** Look-ups are synchronous, from an in-memory view that commit keeps current. */
 export interface Storage {
   readonly keys: {
     find(arn: string): Key | undefined
-    /** The key of that region which has, or once had, the material. */
+    /** The key of that region that has, or had, the material. */
     findByMaterial(material: string, region: string): Key | undefined
     /** In order of key id. */
     list(page: PageRequest): Promise<readonly Key[]>
     /** Keys pending deletion whose date is not after `now` (milliseconds). */
     dueForDeletion(now: number): readonly Key[]
-    /** Keys whose current material lives on the HSM. */
+    /** Keys whose current material is on the HSM. */
     onHsm(hsm: string): readonly Key[]
-    /** Material ids of every key that lives on the HSM, those of system keys included. */
+    /** Material IDs of all keys on the HSM, including system keys. */
     materialsOn(hsm: string): ReadonlySet<string>
   }
   readonly aliases: {
@@ -108,13 +108,13 @@ export interface Storage {
   }
   readonly clock: { read(): Promise<ClockReading | undefined>; write(reading: ClockReading): Promise<void> }
   /**
-   * Writes all changes, and the audit record of their event, in one durable transaction, then shows them in the view. Throws
-   * Conflict, having written nothing. Only the outbox calls it: a change has a record.
+   * Writes all changes, and the audit record of their event, in one durable transaction, then shows them in the view. Throws Conflict,
+   * having written nothing. Called by the outbox only, as every change has a record.
    */
   commit(changes: Changes, record?: HeldRecord): Promise<void>
   /** True from a failed write until the next one that succeeds. */
   readonly failing: boolean
-  /** Rejects when storage cannot be read and written right now. */
+  /** Rejects if storage cannot be read and written right now. */
   check(): Promise<void>
   close(): Promise<void>
 }

@@ -1,6 +1,6 @@
 /**
- * An SQLite database in a thread of its own: the library waits for the disk within each call, and nothing else could be done
- * meanwhile. A call is one message, a whole transaction included.
+ * An SQLite database in a thread of its own: the library blocks on the disk in each call. A call, such as a whole transaction, is one
+ * message.
  */
 import { extname } from 'node:path'
 import { SHARE_ENV, Worker } from 'node:worker_threads'
@@ -8,13 +8,13 @@ import { OperatorError } from '../errors.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import { Conflict } from './storage.ts'
 
-/** What the thread is started with. */
+/** Start parameters of the thread. */
 export interface ThreadData {
   readonly path: string
   readonly create: boolean
 }
 
-/** Id 0 is the opening of the database, which is not asked for. */
+/** ID 0 is the opening of the database, at the start. */
 export interface Call {
   readonly id: number
   readonly method: keyof SqlDatabase
@@ -27,7 +27,7 @@ export interface Answer {
   readonly error?: ClonedError
 }
 
-/** Classes do not pass between threads. */
+/** Classes are not cloned between threads. */
 export interface ClonedError {
   readonly name: string
   readonly message: string
@@ -36,10 +36,12 @@ export interface ClonedError {
   readonly errcode: unknown
 }
 
-/** It holds no more than the rows that are under way: a small nursery keeps it small. */
+/** The thread holds only rows in transit: a small young generation keeps it small. */
 const resourceLimits = { maxYoungGenerationSizeMb: 4 }
 
-/** Resolves once the database can be read and written. Throws OperatorError. @param data path of the file, and whether it may be created */
+/**
+ * Resolves once the database is readable and writable. Throws OperatorError. @param data path of the file, and whether it may be created
+ */
 export async function openInThread(data: ThreadData): Promise<SqlDatabase> {
   const thread = new DatabaseThread(data)
   await thread.opened
@@ -55,13 +57,13 @@ class DatabaseThread implements SqlDatabase {
 
   constructor(workerData: ThreadData) {
     const file = new URL(`./database-thread${extname(import.meta.url)}`, import.meta.url)
-    // Its environment says where the compiled code is kept: without that the thread is slower by a second and larger by 25 MB.
+    // With the environment for the compile cache: without it the thread starts a second later and takes 25 MB more.
     this.#worker = new Worker(file, { workerData, resourceLimits, env: SHARE_ENV })
     this.#worker.on('message', (answer: Answer) => this.#take(answer))
     this.#worker.on('error', error => {
       this.#ended ??= error
     })
-    // Comes after all messages, as `error` need not.
+    // Emitted after all messages; `error` may come before.
     this.#worker.on('exit', () => this.#end(new Error('the thread of the database has ended')))
     this.opened = this.#wait(0)
   }
@@ -105,7 +107,7 @@ class DatabaseThread implements SqlDatabase {
     else waiting.reject(revived(error))
   }
 
-  /** What was under way may be on disk, or not: nobody can say, and nothing more is done. */
+  /** Calls in progress may or may not be on disk; no further calls are made. */
   #end(reason: Error): void {
     this.#ended ??= reason
     for (const { reject } of this.#waiting.values()) reject(this.#ended)

@@ -1,9 +1,9 @@
-/** All records in memory: what the crypto calls read. */
+/** All records in memory, for look-ups. */
 import type { SqlDatabase } from './sql-database.ts'
 import type { Change, Noun, Records } from './storage.ts'
 import { tables } from './tables/tables.ts'
 
-/** Where else a record is found than under its identity: as `member` of `group`. */
+/** A group in which a record is found, and its name there. */
 interface Place {
   readonly group: string
   readonly member: string
@@ -62,7 +62,7 @@ export class Collection<R> {
 
 export type View = { readonly [N in Noun]: Collection<Records[N]> }
 
-/** Keys are grouped by region and found by material, aliases by the key they point at, access keys by their principal. */
+/** Keys are grouped by region and material, aliases by their key, access keys by their principal. */
 export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
     keys: new Collection(tables.keys.identity, key =>
@@ -93,7 +93,7 @@ export function show(view: View, { noun, action, record }: Change): void {
   collection[action](record)
 }
 
-/** Freezes a record and what it holds; bytes cannot be frozen. */
+/** Freezes a record deeply; byte arrays cannot be frozen. */
 export function frozen<T extends object>(value: T): T {
   if (ArrayBuffer.isView(value) || Object.isFrozen(value)) return value
   for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) frozen(member)

@@ -5,7 +5,7 @@ import type { Storage } from '../../services.ts'
 /** KMS Developer Guide, "Resource quotas". */
 const maximumAliases = 50
 
-/** Throws LimitExceeded when no further alias may point at the key. */
+/** Throws LimitExceeded if the key cannot have another alias. */
 export function checkAliasQuota({ arn }: Key, storage: Storage): void {
   const usage = storage.aliases.ofKey(arn).length
   if (usage < maximumAliases) return

@@ -5,7 +5,7 @@ import type { Key } from '../../model/keys/key.ts'
 import type { Permission, Search, Target, TargetKind } from '../operation.ts'
 import { type KeyTarget, keyTarget } from './targets.ts'
 
-/** Aliases, and the keys that they point at or shall point at. */
+/** Targets of alias operations: aliases and their keys. */
 
 interface AliasInput {
   readonly AliasName: string
@@ -13,11 +13,11 @@ interface AliasInput {
 
 export interface AliasTarget extends Target {
   readonly alias: Alias
-  /** The key that the alias points at. */
+  /** The key of the alias. */
   readonly key: Key
 }
 
-/** An alias that exists, and its key. */
+/** An existing alias, and its key. */
 export const alias: TargetKind<AliasInput, AliasTarget> = {
   find: (input, search) => aliasTarget(input.AliasName, search),
 }
@@ -26,7 +26,7 @@ export interface NewAliasTarget extends KeyTarget {
   readonly aliasArn: string
 }
 
-/** A name that is still free, and the key that it will point at. */
+/** A new alias name, and the key that it will refer to. */
 export const newAlias: TargetKind<AliasInput & { readonly TargetKeyId: string }, NewAliasTarget> = {
   find(input, search) {
     const arn = ownAliasArn(input.AliasName, search)
@@ -40,11 +40,11 @@ export const newAlias: TargetKind<AliasInput & { readonly TargetKeyId: string },
 }
 
 export interface AliasChangeTarget extends AliasTarget {
-  /** The key that the alias shall point at from now on. */
+  /** The new key of the alias. */
   readonly newKey: Key
 }
 
-/** An alias that exists, its key, and the key that it shall point at. */
+/** An existing alias, its key, and its new key. */
 export const aliasChange: TargetKind<AliasInput & { readonly TargetKeyId: string }, AliasChangeTarget> = {
   find(input, search) {
     const old = aliasTarget(input.AliasName, search)
@@ -80,7 +80,7 @@ function aliasTarget(name: string, search: Search): AliasTarget {
   return { ...withAlias(target, arn, search), key: target.key, alias: found }
 }
 
-/** Alias operations need permission on the alias, by the caller's own policies, and on its key. */
+/** Alias operations need permission on the alias, by identity-based policies, and on its key. */
 function withAlias(
   target: KeyTarget,
   arn: string,

@@ -7,11 +7,11 @@ import type { Search, Target, TargetKind } from '../operation.ts'
 import { checkEncryption, use } from './key-use.ts'
 import { type KeyInput, type KeyNeeds, type KeyTarget, keyTarget, refuseGrantTokens } from './targets.ts'
 
-/** Keys that decrypt. A blob of symmetric encryption names its key; a block of asymmetric encryption has no place for a name. */
+/** Targets that decrypt. A symmetric ciphertext blob names its key; an asymmetric ciphertext cannot. */
 
 export interface CiphertextTarget extends KeyTarget {
   readonly algorithm: EncryptionAlgorithmSpec
-  /** The material that decrypts. Only after the check, and only if there is a ciphertext. */
+  /** The material that decrypts; available after the check, if there is a ciphertext. */
   readonly material: KeyMaterial
 }
 
@@ -91,7 +91,7 @@ export const reEncryption: TargetKind<ReEncryption, ReEncryptTarget> = {
 
 interface Source {
   readonly keyId: string | undefined
-  /** What the API calls the member that names the key. */
+  /** Name of the input member with the key. */
   readonly keyMember: string
   /** Absent in a dry run that ignores it. */
   readonly ciphertext: Uint8Array | undefined
@@ -115,7 +115,7 @@ function ciphertextTarget(source: Source, search: Search): CiphertextTarget {
     permissions: target.permissions,
     resources: target.resources,
     check() {
-      // Measured on AWS: the blob is read first, whatever the key is that was named.
+      // Measured on AWS: the blob is parsed before the named key is checked.
       if (algorithm === 'SYMMETRIC_DEFAULT') material = ciphertext && materialOf(target.key, ciphertext)
       else material = currentMaterial(target.key)
       target.check()

@@ -2,7 +2,7 @@ import { Failure } from '../../errors.ts'
 import { accountOfPrincipal, partitionOf } from '../../model/arn.ts'
 import type { Permission, Target, TargetKind } from '../operation.ts'
 
-/** Principals that grants name: KMS API Reference, "CreateGrant", "ListGrants" and "ListRetirableGrants". */
+/** Principals of grants: KMS API Reference, "CreateGrant", "ListGrants" and "ListRetirableGrants". */
 
 interface RetiringInput {
   readonly RetiringPrincipal?: string | undefined
@@ -24,7 +24,7 @@ export const retiringPrincipal: TargetKind<RetiringInput, Target> = {
   },
 }
 
-/** Only AWS services may ask for the grants of services, and none of them calls this gateway. */
+/** Only AWS services may list grants to services, and none of them calls this gateway. */
 export function refuseServicePrincipal(member: string, value: string | undefined): void {
   if (value === undefined) return
   throw new Failure('Validation', `${member} can be used by AWS service principals only.`)

@@ -19,12 +19,12 @@ import { checkMessage } from '../../model/keys/signing-algorithm.ts'
 import type { TargetKind } from '../operation.ts'
 import { type KeyInput, type KeyTarget, keyTarget, refuseGrantTokens } from './targets.ts'
 
-/** Use of a key in cryptography: by any of its four identifiers, from any account, and what must go with the key. */
+/** Targets of cryptographic operations: a key by any of its four identifiers, from any account, and what must fit the key. */
 
 export const use = { state: 'use', byAlias: true, crossAccount: true } as const
 
 interface Uses<I> {
-  /** What the HSM of the key is to do. */
+  /** What the HSM of the key must support. */
   readonly abilities: (input: I) => readonly Ability[]
   /** As in KeyNeeds. */
   readonly fits: (key: Key, input: I) => void
@@ -124,7 +124,7 @@ export const keyAgreementKey = keyForUse<KeyAgreement>('KEY_AGREEMENT', {
   },
 })
 
-/** Throws when a key does not encrypt in this way. */
+/** Throws if a key does not support this encryption. */
 export function checkEncryption(
   { spec }: Key,
   algorithm: EncryptionAlgorithmSpec,

@@ -1,4 +1,4 @@
-/** Operations of the AWS KMS API: typed by the SDK, with what all of them have in common. */
+/** Operations of the AWS KMS API: typed by the SDK, with what they have in common. */
 import type * as Sdk from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import type { Operation, Target, TargetKind } from '../operation.ts'
@@ -17,7 +17,7 @@ interface NewInput {
   readonly ListKeys: { readonly ResourceOwners?: readonly ('SELF' | 'OTHER_ACCOUNTS_VIA_RAM')[] | undefined }
 }
 
-/** Input of an operation after validation: the members that the model requires are there. */
+/** Input of an operation after validation: required members are present. */
 export type Input<N extends OperationName> = {
   [M in keyof SdkInput<N>]: object extends Pick<SdkInput<N>, M> ? SdkInput<N>[M] : Exclude<SdkInput<N>[M], undefined>
 } & (N extends keyof NewInput ? NewInput[N] : unknown)
@@ -30,32 +30,32 @@ type SdkOutput<N extends OperationName> = Commands[N] extends new (
     : never
   : never
 
-/** Output of an operation; operations without an output body answer nothing. */
+/** Output of an operation; undefined for operations without an output body. */
 export type Output<N extends OperationName> = Omit<SdkOutput<N>, '$metadata'>
 
 export interface KmsOperation<N extends OperationName, T extends Target> extends Operation<Input<N>, Output<N>, T> {
   readonly name: N
 }
 
-/** What each operation says of itself; the rest is the same for all. */
+/** What differs between operations; the rest is the same for all. */
 type Declaration<N extends OperationName, T extends Target> = Omit<
   KmsOperation<N, T>,
   'name' | 'isDryRun' | 'recordedResource'
 >
 
-/** Declares an operation. In two steps, so that the name gives input and output their types before the rest is read. */
+/** Declares an operation. In two steps, so that the name determines the types of input and output of the rest. */
 export function operation<N extends OperationName>(name: N) {
   return <T extends Target>(declared: Declaration<N, T>): KmsOperation<N, T> => ({
     ...declared,
     name,
     isDryRun: ({ DryRun }: { readonly DryRun?: boolean | undefined }) => DryRun === true,
-    // Since 2022 every event of a change names its key, even where the API answers nothing.
+    // Since 2022 every event of a change names its key, even if the API returns nothing.
     recordedResource: 'keyId',
     target: refusingRecipients(declared.target),
   })
 }
 
-/** An attested recipient must get ciphertext instead of plaintext: better no answer than a plaintext one. */
+/** An attested recipient must get a ciphertext: refuse rather than return the plaintext. */
 function refusingRecipients<I, T extends Target>({ find }: TargetKind<I, T>): TargetKind<I, T> {
   return {
     find(input, search) {

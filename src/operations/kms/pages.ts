@@ -15,14 +15,14 @@ export interface Page<R> {
   readonly Truncated: boolean
 }
 
-/** How many records an operation lists when no limit is asked for, and at the most. */
+/** Default and maximum number of records of a page. */
 export interface PageSize {
   readonly ordinary: number
   readonly maximum: number
 }
 
 /**
- * @param scope what the list is of: a marker is good only for the same account, region and list
+ * @param scope identifies the list: a marker is valid only for the same account, region and list
  * @param read up to `limit` records whose sort key comes after `after`
  */
 export async function page<R>(
@@ -41,7 +41,7 @@ export async function page<R>(
   return { records, NextMarker: marker(sortKey(records.at(-1)!), scope), Truncated: true }
 }
 
-/** Names a list of the caller: no marker crosses accounts or regions. */
+/** Identifies a list of the caller, so that no marker crosses accounts or regions. */
 export function scopeOf(
   operation: string,
   { account, region }: Caller,
@@ -53,7 +53,7 @@ export function scopeOf(
 /** Bytes of the digest that a marker starts with. */
 const digestLength = 16
 
-/** The last sort key, after a digest of it and of what the list is of: short enough for the 1024 characters of a Marker. */
+/** A digest of the scope and the last sort key, then that key: short enough for the 1024 characters of a Marker. */
 function marker(last: string, scope: readonly string[]): string {
   return Buffer.concat([digest(last, scope), Buffer.from(last)]).toString('base64url')
 }

@@ -1,6 +1,6 @@
 import { Failure } from '../../errors.ts'
 
-/** A key has exactly one policy, and this is its name. */
+/** The name of a key's only policy. */
 export const defaultPolicyName = 'default'
 
 export function checkPolicyName(name = defaultPolicyName): void {

@@ -8,24 +8,24 @@ import { checkState, type StateClass } from '../../model/keys/key-state.ts'
 import type { Storage } from '../../services.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
 
-/** What operations act on, how it is found, and what is checked once the caller is allowed. */
+/** Targets of key operations: how they are found, and what is checked after authorization. */
 
 export interface KeyNeeds {
   readonly state: StateClass
   readonly usage?: KeyUsageType
-  /** Whether an alias may stand for the key. */
+  /** Whether the key may be named by an alias. */
   readonly byAlias?: boolean
-  /** Whether another account may be allowed: KMS Developer Guide, "Allowing users in other accounts to use a KMS key". */
+  /** Whether callers of other accounts can be allowed: KMS Developer Guide, "Allowing users in other accounts to use a KMS key". */
   readonly crossAccount?: boolean
-  /** Throws when the request goes with no key at all. Called first. */
+  /** Throws if the request fits no key. Called first. */
   readonly fitsAny?: () => void
-  /** Throws when the rest of the request does not go with the key. Called last. */
+  /** Throws if the rest of the request does not fit the key. Called last. */
   readonly fits?: (key: Key) => void
-  /** What its HSM is to do with it; nothing, by default. */
+  /** What its HSM must support; nothing by default. */
   readonly abilities?: readonly Ability[]
 }
 
-/** Members that the operations on keys have in common. */
+/** Common members of key operations. */
 export interface KeyInput {
   readonly KeyId?: string | undefined
   readonly GrantTokens?: readonly string[] | undefined
@@ -35,7 +35,7 @@ export interface KeyTarget extends Target {
   readonly key: Key
 }
 
-/** The KMS key that the member KeyId names. */
+/** The KMS key named by KeyId. */
 export function key(needs: KeyNeeds): TargetKind<KeyInput, KeyTarget> {
   return {
     find(input, search) {
@@ -45,7 +45,7 @@ export function key(needs: KeyNeeds): TargetKind<KeyInput, KeyTarget> {
   }
 }
 
-/** Operations without a resource: only the caller's own policies decide. */
+/** Operations without a resource: only identity-based policies decide. */
 export function account<I>(impliedActions: (input: I) => readonly string[] = () => []): TargetKind<I, Target> {
   return {
     find: (input, { caller, operation }) => ({
@@ -58,7 +58,7 @@ export function account<I>(impliedActions: (input: I) => readonly string[] = () 
   }
 }
 
-/** Operations of the account that may be narrowed to one of its keys. */
+/** Account operations that can be restricted to one of its keys. */
 export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> = {
   find(input, search) {
     const target = account().find(input, search)
@@ -77,7 +77,7 @@ export function keyTarget(identifier: string, needs: KeyNeeds, { caller, storage
     resource: arn,
     account,
     resourcePolicy: policyFor(key, foreign, needs.crossAccount),
-    // Which key another account's alias points at, or whether there is one, is not told.
+    // Do not reveal the key of another account's alias, or whether it exists.
     named: foreign ? identifier : undefined,
   }
   return new FoundKey(key, needs, operation, permission)
@@ -90,7 +90,7 @@ class FoundKey implements KeyTarget {
   readonly #needs: KeyNeeds
   readonly #operation: string
 
-  /** @param key absent only where the permission cannot be given */
+  /** @param key absent only if permission cannot be granted */
   constructor(key: Key | undefined, needs: KeyNeeds, operation: string, permission: Permission) {
     this.permissions = [permission]
     this.resources = [permission.resource]
@@ -109,7 +109,7 @@ class FoundKey implements KeyTarget {
     return abilities.length === 0 ? [] : [{ hsm: currentMaterial(this.key).hsm, abilities }]
   }
 
-  /** Measured on AWS: cryptographic operations look at the key usage, then at the key state, then at the rest. */
+  /** Measured on AWS: cryptographic operations check the key usage, then the key state, then the rest. */
   check(): void {
     const { fitsAny, usage, state, fits } = this.#needs
     fitsAny?.()
@@ -122,7 +122,7 @@ class FoundKey implements KeyTarget {
 interface Resolved {
   readonly arn: string
   readonly account: string
-  /** Absent only where another account's key does not exist: its refusal must look like one that is not allowed. */
+  /** Absent only if another account's key does not exist: the error must be the same as for one that is not allowed. */
   readonly key: Key | undefined
 }
 
@@ -148,7 +148,7 @@ function checkUsage({ arn, usage }: Key, needed: KeyUsageType, operation: string
   throw new Failure('InvalidKeyUsage', `${arn} key usage is ${usage} which is not valid for ${operation}.`)
 }
 
-/** No grant has been created yet, so no token can be valid. */
+/** There are no grants yet, so no token is valid. */
 export function refuseGrantTokens(input: KeyInput): void {
   if (input.GrantTokens?.length) throw new Failure('InvalidGrantToken')
 }

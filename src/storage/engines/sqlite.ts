@@ -5,12 +5,12 @@ import { pathToFileURL } from 'node:url'
 import { type SqliteDatabase, SqliteDialect } from 'kysely'
 import type { Engine } from './engine.ts'
 
-/** Long enough for a predecessor that is just ending to let go of the file. */
+/** Long enough for a previous process to release the file. */
 const busyTimeoutMilliseconds = 500
 
 /**
- * In this order: the exclusive lock must be asked for before WAL is entered. It then holds from the first read until the
- * process ends, however it ends (sqlite.org/wal.html, "Use of WAL Without Shared-Memory").
+ * In this order: the exclusive lock must be requested before WAL mode. It is then held from the first read until the process ends
+ * (sqlite.org/wal.html, "Use of WAL Without Shared-Memory").
  */
 const pragmas = ['locking_mode = exclusive', 'journal_mode = wal', 'synchronous = full', 'foreign_keys = on']
 
@@ -35,8 +35,8 @@ const explanations: Readonly<Record<number, string>> = {
 }
 
 /**
- * @param path of the file; `:memory:` for a database that ends with the process
- * @param create whether the file is created, with mode 0600, when it is not there
+ * @param path of the file; `:memory:` for a transient database
+ * @param create whether the file is created, with mode 0600, if it is missing
  */
 export function sqlite(path: string, { create = false } = {}): Engine {
   const files = new Map<string, string>()
@@ -84,7 +84,7 @@ function isMissing(path: string): boolean {
   }
 }
 
-/** sqlite.org/uri.html: SQLite would create a file that is not there. */
+/** sqlite.org/uri.html: SQLite would create a missing file. */
 function withoutCreation(path: string): URL {
   const url = pathToFileURL(path)
   url.searchParams.set('mode', 'rw')
@@ -92,8 +92,8 @@ function withoutCreation(path: string): URL {
 }
 
 /**
- * Compares the database and its write-ahead log, which is there from the first write on, with what `files` knows of them: by path, device
- * and inode. A file that is deleted or replaced stays open, and takes what is written with it when it is closed.
+ * Compares device and inode of the database and its write-ahead log, which exists from the first write on, with those in `files`. A file
+ * that was deleted or replaced stays open, and writes to it are lost when it is closed.
  */
 function verify(path: string, files: Map<string, string>): void {
   if (files.size === 0) for (const file of [path, `${realpathSync(path)}-wal`]) files.set(file, identity(file))
@@ -108,14 +108,14 @@ function identity(file: string): string {
 }
 
 /**
- * SQLite itself would create the file readable by all. A file that is there is not touched: closing any descriptor of it
- * would drop the locks that this process holds on it (sqlite.org/howtocorrupt.html, 2.2).
+ * SQLite itself would create the file world-readable. An existing file is not opened: closing a descriptor would drop this process's locks
+ * on it (sqlite.org/howtocorrupt.html, 2.2).
  */
 function createPrivate(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600))
   } catch {
-    // It is there, or cannot be created: SQLite says which.
+    // It exists or cannot be created: SQLite reports which.
   }
 }
 
@@ -143,7 +143,7 @@ function adapt(database: DatabaseSync): SqliteDatabase {
   }
 }
 
-/** The objects that node:sqlite itself makes are dictionaries to V8: with 10,000 keys, loading takes three times as long. */
+/** The objects of node:sqlite are in V8's dictionary mode: loading 10,000 keys would take three times as long. */
 function toObject(columns: readonly string[], values: readonly SQLOutputValue[]): Record<string, SQLOutputValue> {
   const row: Record<string, SQLOutputValue> = {}
   for (let index = 0; index < columns.length; index++) row[columns[index]!] = values[index]!

@@ -1,6 +1,5 @@
 /**
- * Times are milliseconds since the epoch. References are checked at the end of the transaction: a request may list its
- * changes in any order.
+ * Times are milliseconds since the epoch. References are checked at the end of the transaction: a commit may have its changes in any order.
  */
 import { type CreateTableBuilder, type Kysely, sql } from 'kysely'
 import type { ColumnTypes } from '../engines/engine.ts'

@@ -1,4 +1,4 @@
-/** Public keys are kept where their private keys are remembered: they are read from the HSM once. */
+/** Public keys, read once from the HSM, in the records of their private keys. */
 import type { Migration } from './migration.ts'
 
 export const publicKeys: Migration = async (db, { bytes }) => {

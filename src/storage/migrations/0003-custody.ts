@@ -1,4 +1,4 @@
-/** What binds each record to its HSM object, and what a look at that object found wrong. */
+/** Check values that bind each record to its HSM object, and faults found by custody checks. */
 import type { Migration } from './migration.ts'
 
 export const custody: Migration = async (db, { text, bytes }) => {

@@ -1,4 +1,4 @@
-/** Audit records that are kept with their changes until the journal has them. */
+/** Audit records, kept with their changes until the journal has them. */
 import type { Migration } from './migration.ts'
 
 export const outbox: Migration = async (db, { text }) => {

@@ -1,4 +1,4 @@
-/** What the clock said when it was last looked at, and how well it has kept step. */
+/** The last reading of the clock, and how stable it has been. */
 import { sql } from 'kysely'
 import type { Migration } from './migration.ts'
 

@@ -1,4 +1,4 @@
-/** Drops the log of changes, which grew with each commit and was read by nobody. The write check gets a row of its own. */
+/** Drops the log of changes, which grew with each commit and was never read. Adds a row for the write check. */
 import { sql } from 'kysely'
 import type { Migration } from './migration.ts'
 

@@ -1,4 +1,4 @@
-/** Brings a database to the schema that this code knows. Forward only. */
+/** Migrates a database to the current schema. Forward only. */
 import { type Kysely, sql } from 'kysely'
 import { OperatorError } from '../../errors.ts'
 import type { Engine } from '../engines/engine.ts'
@@ -12,7 +12,7 @@ import { writeCheck } from './0007-write-check.ts'
 import { outboxPosition } from './0008-outbox-position.ts'
 import type { Migration } from './migration.ts'
 
-/** Number n of the migration table is at index n - 1. */
+/** Number n in the migration table is at index n - 1. */
 const migrations: readonly Migration[] = [
   initial,
   publicKeys,

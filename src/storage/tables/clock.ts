@@ -1,4 +1,4 @@
-/** What the clock said when it was last looked at: one row, which the migration makes. */
+/** The last reading of the clock: one row, created by the migration. */
 import type { Kysely } from 'kysely'
 import type { ClockReading } from '../storage.ts'
 import type { Database } from './database.ts'

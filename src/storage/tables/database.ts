@@ -1,4 +1,4 @@
-/** The schema: every table, as the migrations have made it. Times are milliseconds since the epoch. */
+/** The schema: every table, as created by the migrations. Times are milliseconds since the epoch. */
 import type { CustodyFault, Key, SystemKey } from '../../model/keys/key.ts'
 
 export interface Database {

@@ -1,4 +1,4 @@
-/** Keys, and in a table of their own the materials of each. */
+/** Keys, and their materials in a separate table. */
 import type { Kysely } from 'kysely'
 import type { Custody, Key, KeyMaterial, Tag } from '../../model/keys/key.ts'
 import type { PageRequest } from '../storage.ts'
@@ -91,7 +91,7 @@ export async function listKeys(db: Kysely<Database>, page: PageRequest): Promise
   return rows.map(row => row.arn)
 }
 
-/** Of the keys whose ARNs lie between two, and those two. */
+/** Of the keys whose ARNs are between two ARNs, inclusive. */
 async function loadMaterials(db: Kysely<Database>, first: string, last: string): Promise<Map<string, KeyMaterial[]>> {
   const rows = await db
     .selectFrom('key_materials')
@@ -100,7 +100,7 @@ async function loadMaterials(db: Kysely<Database>, first: string, last: string):
     .where('key_arn', '<=', last)
     .execute()
   const byKey = new Map<string, KeyMaterial[]>()
-  // Nearly all keys of a page have the same proof: one object serves them, also where the page is cloned.
+  // Nearly all keys of a page have the same value: they share one object, which is cloned once.
   const custodies = new Map<string, Custody>()
   for (const { key_arn, position, id, hsm, custody: text, ...row } of rows) {
     const custody = custodies.get(text) ?? (JSON.parse(text) as Custody)

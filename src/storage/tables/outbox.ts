@@ -1,4 +1,4 @@
-/** Audit records that are kept with their changes until the journal has them. */
+/** Audit records, kept with their changes until the journal has them. */
 import type { Kysely } from 'kysely'
 import type { HeldRecord } from '../storage.ts'
 import type { Database } from './database.ts'
@@ -12,7 +12,7 @@ export async function heldRecords(db: Kysely<Database>): Promise<HeldRecord[]> {
   return rows.map(({ event_id, ...row }) => ({ eventId: event_id, ...row }))
 }
 
-/** SQLite takes 32,766 parameters at most (sqlite.org/limits.html, 9), PostgreSQL 65,535. */
+/** SQLite allows 32,766 parameters (sqlite.org/limits.html, 9), PostgreSQL 65,535. */
 const batch = 10_000
 
 /** @param position of the journal, which has these records before it */

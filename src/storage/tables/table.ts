@@ -1,24 +1,24 @@
-/** What every noun's table does, and the one place where revisions are checked. */
+/** Operations of every table; the only place where revisions are checked. */
 import type { Kysely } from 'kysely'
 import type { Database } from './database.ts'
 
-/** Records that are read into memory at a time: all at once would take several times their room. */
+/** Records that are loaded at a time: all at once would take several times their memory. */
 export interface LoadedPage {
   readonly offset: number
   readonly limit: number
 }
 
-/** How the records of one noun are kept. Everything but `load` runs inside a transaction of the caller. */
+/** The table of one noun. Everything but `load` runs in a transaction of the caller. */
 export interface Table<R> {
-  /** Names the record within its noun. */
+  /** Identifies the record within its noun. */
   identity(record: R): string
-  /** In an order of its own, always the same. */
+  /** In a fixed order. */
   load(db: Kysely<Database>, page: LoadedPage): Promise<R[]>
-  /** False, with nothing written, when a record of this identity is there already. */
+  /** False, having written nothing, if the record already exists. */
   insert(db: Kysely<Database>, record: R): Promise<boolean>
-  /** Replaces the record whose revision is one less. False, with nothing written, when there is none. */
+  /** Replaces the record whose revision is one less. False, having written nothing, if there is none. */
   update(db: Kysely<Database>, record: R): Promise<boolean>
-  /** Removes the record at its revision. False, with nothing written, when there is none. */
+  /** Removes the record at its revision. False, having written nothing, if there is none. */
   remove(db: Kysely<Database>, record: R): Promise<boolean>
 }
 

@@ -17,7 +17,7 @@ export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   destructions,
 }
 
-/** Names the record of a change within its noun. */
+/** Identifies the record of a change within its noun. */
 export function identityOf({ noun, record }: Change): string {
   return (tables[noun] as Table<Records[typeof noun]>).identity(record)
 }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Database } from './database.ts'
 
-/** Rejects when the database cannot be written. It counts, because an update that changes nothing would not reach the disk. */
+/** Rejects if the database is not writable. Increments a counter, as an update that changes nothing would not reach the disk. */
 export async function checkWrite(db: Kysely<Database>): Promise<void> {
   await db
     .updateTable('write_check')

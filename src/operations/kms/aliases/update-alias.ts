@@ -16,7 +16,7 @@ export const updateAlias = operation('UpdateAlias')({
   },
 })
 
-/** KMS API Reference, "UpdateAlias": key type and key usage stay, the key spec may change. */
+/** KMS API Reference, "UpdateAlias": key type and key usage must be the same, the key spec may differ. */
 function checkSameKind(name: string, current: Key, next: Key): void {
   if (current.usage !== next.usage) throw unlike(name, 'key usage', current.usage, next.usage)
   const [type, nextType] = [current, next].map(({ spec }) => keySpecs[spec].type)

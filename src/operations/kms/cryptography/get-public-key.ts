@@ -21,7 +21,7 @@ export const getPublicKey = operation('GetPublicKey')({
   async run({ target: { key }, hsms }) {
     return {
       KeyId: key.arn,
-      // A copy: what is answered is wiped, and this one belongs to storage.
+      // A copy: the output is wiped, and this array belongs to storage.
       PublicKey: Uint8Array.from(currentMaterial(key).publicKey!),
       CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
       KeySpec: key.spec,

@@ -9,7 +9,7 @@ export const listKeys = operation('ListKeys')({
   recorded: ['Limit', 'Marker', 'ResourceOwners'],
   async run({ input, caller, storage }) {
     const { account, region } = caller
-    // Keys of other accounts are listed where AWS RAM shares them, which this gateway does not have.
+    // AWS also lists keys of other accounts shared by AWS RAM, which does not exist here.
     const own = input.ResourceOwners?.includes('SELF') ?? true
     const { records, ...rest } = await page<Key>(
       input,

@@ -2,8 +2,7 @@ import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
 /**
- * Always disabled: this gateway cannot rotate keys yet. Recorded on AWS: keys that can never be rotated, asymmetric and HMAC,
- * answer the same.
+ * Always disabled: this gateway cannot rotate keys yet. Recorded on AWS: the same for asymmetric and HMAC keys, which can never be rotated.
  */
 export const getKeyRotationStatus = operation('GetKeyRotationStatus')({
   readOnly: true,

@@ -5,7 +5,7 @@ import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { key } from '../targets.ts'
 
-/** This gateway cannot rotate keys yet: there is the first material of each key, and no rotation. */
+/** This gateway cannot rotate keys yet: each key has its initial material only. */
 export const listKeyRotations = operation('ListKeyRotations')({
   readOnly: true,
   target: key({

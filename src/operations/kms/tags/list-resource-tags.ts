@@ -22,13 +22,13 @@ export const listResourceTags = operation('ListResourceTags')({
 
 interface ListedTag {
   readonly tag: Tag
-  /** The digests of the keys of this tag and of all that were listed before. */
+  /** Digests of this tag's key and of all tag keys listed before. */
   readonly listed: string
 }
 
 const digestLength = 12
 
-/** Tags are in the order in which they came, so when the last one listed is gone, nothing else says where to go on. */
+/** Tags are in order of creation, so if the last listed one was removed, only these digests tell where to continue. */
 function unlisted(tags: readonly Tag[], listed: string): ListedTag[] {
   const before = new Set(listed.match(new RegExp(`.{${digestLength}}`, 'g')))
   let all = listed
