@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { apis } from '../src/apis/catalogue.ts'
@@ -222,6 +222,12 @@ describe('the architecture', () => {
   it('has no folder without a name of its own', () => {
     const folders = new Set(files.flatMap(({ name }) => name.split('/').slice(0, -1)))
     for (const name of ['utils', 'helpers', 'common', 'shared', 'lib']) expect(folders).not.toContain(name)
+  })
+
+  it('is mirrored by the folders of test/, but for those of whole programs', () => {
+    const whole = /^(contracts|end-to-end|fault-hsm|preloaded|soak|transcripts)(\/|$)/
+    const folders = new Set(filesIn(join(root, 'test')).map(path => relative(join(root, 'test'), dirname(path))))
+    for (const folder of folders) if (!whole.test(folder)) expect(existsSync(join(src, folder)), folder).toBe(true)
   })
 
   it('has catalogues that are up to date', () => {
