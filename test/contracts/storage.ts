@@ -307,6 +307,37 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.systemKeys.find('second', 'canary')).toBeUndefined()
     })
 
+    it('keeps the record of each commit, and of none that conflicts, until it is removed', async () => {
+      const held = (number: number) => ({ eventId: `event-${number}`, position: `file:${number}`, record: '{"ü":1}' })
+      const byId = async () => (await storage.outbox.list()).toSorted((a, b) => (a.eventId < b.eventId ? -1 : 1))
+      const commit = (number: number) => storage.commit(changing(aKey(number)), held(number))
+      expect(await storage.outbox.position()).toBeUndefined()
+      for (const number of [1, 2, 3]) await commit(number)
+      await expect(commit(2)).rejects.toThrow(Conflict)
+      await put('keys', aKey(4))
+      await expect(commit(4)).rejects.toBeInstanceOf(Conflict)
+      expect(await byId()).toEqual([held(1), held(2), held(3)])
+      await storage.outbox.remove(['event-1', 'event-3', 'unknown'], 'file:9')
+      if (lasting) await reopen()
+      expect(await byId()).toEqual([held(2)])
+      expect(await storage.outbox.position()).toBe('file:9')
+    })
+
+    it('forgets more records at a time than a statement takes parameters', async () => {
+      const [changes, eventIds] = [changing(aKey(1)), Array.from({ length: 70_000 }, (_, number) => `event-${number}`)]
+      await storage.commit(changes, { eventId: 'event-69999', position: '', record: '{}' })
+      await storage.outbox.remove(eventIds, 'file:1')
+      expect(await storage.outbox.list()).toEqual([])
+    })
+
+    it('remembers what the clock said', async () => {
+      const reading = { wall: 1_700_000_000_000, trusted: true, observed: 1, drift: 2, gap: 3 }
+      expect(await storage.clock.read()).toBeUndefined()
+      for (const trusted of [true, false]) await storage.clock.write({ ...reading, trusted })
+      if (lasting) await reopen()
+      expect(await storage.clock.read()).toEqual({ ...reading, trusted: false })
+    })
+
     it('fails its check and every commit once it is closed', async () => {
       await storage.check()
       await storage.close()
@@ -314,6 +345,12 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       await expect(put('keys', aKey(1))).rejects.toMatchObject({ code: 'Internal' })
     })
   })
+}
+
+function changing(key: Key): Changes {
+  const changes = new Changes()
+  changes.put('keys', key)
+  return changes
 }
 
 /** Four keys at revisions 0 to 3: small enough that many steps fit and many conflict. */
