@@ -1,4 +1,4 @@
-/** What a key of each usage is tried with: one operation of the token, and whether its outcome is right by another's judgement. */
+/** Exercises for keys of each usage: one operation on the token, and a check of its result by other means. */
 import {
   createPrivateKey,
   createPublicKey,
@@ -23,11 +23,11 @@ import type { Gcm } from '../wire/capabilities.ts'
 export interface Exercise {
   /** The operation, which is also timed. */
   operate(session: Handle): Promise<Buffer>
-  /** Whether it answered what it should. */
+  /** Whether the result is right. */
   isRight(session: Handle, answer: Buffer): Promise<boolean>
 }
 
-/** A key of the session. */
+/** A session key. */
 export interface TrialKey {
   readonly spec: SupportedKeySpec
   /** The secret or private key. */
@@ -41,7 +41,7 @@ export interface TrialKey {
 const text = Buffer.from('what is encrypted and signed to try it out')
 const nothing = Buffer.alloc(0)
 
-/** @param attributes that a secret or private key is to have as well */
+/** @param attributes further ones of the secret or private key */
 export async function generateTrialKey(
   { cryptoki, session }: Connection,
   spec: SupportedKeySpec,
@@ -86,7 +86,7 @@ export function encryption(cryptoki: Cryptoki, { key }: TrialKey, gcm: Gcm, leng
   }
 }
 
-/** @param onToken the token takes the padding away; otherwise that is done here */
+/** @param onToken the token removes the padding; otherwise it is removed here */
 export function decryption(
   cryptoki: Cryptoki,
   { key, publicKey, spki }: TrialKey,
@@ -124,7 +124,7 @@ export function signature(
   }
 }
 
-/** The key cannot be read, so nobody else can judge: the token must know its MAC again, and no other. */
+/** Checked on the token only, as the key cannot be read: the token verifies the MAC, and another message has another MAC. */
 export function authentication(cryptoki: Cryptoki, { key }: TrialKey, algorithm: MacAlgorithmSpec): Exercise {
   const { mechanism, bytes } = macs[algorithm]
   return {
@@ -137,7 +137,7 @@ export function authentication(cryptoki: Cryptoki, { key }: TrialKey, algorithm:
   }
 }
 
-/** Both sides come to the same secret, the other one by OpenSSL. */
+/** OpenSSL, on the other side, derives the same secret. */
 export function agreement(cryptoki: Cryptoki, { spec, key, spki }: TrialKey): Exercise {
   const { peer, secret } = agreeOnce(spki!)
   return {
@@ -146,7 +146,7 @@ export function agreement(cryptoki: Cryptoki, { spec, key, spki }: TrialKey): Ex
   }
 }
 
-/** A pair that leaves the token works outside. */
+/** The exported pair works outside the token. */
 export function dataKeyPair(cryptoki: Cryptoki, mechanism: KeyMechanism): Exercise {
   let spki: Buffer
   return {
@@ -156,8 +156,8 @@ export function dataKeyPair(cryptoki: Cryptoki, mechanism: KeyMechanism): Exerci
       return privateKey
     },
     async isRight(_session, pkcs8) {
-      // Clears the error queue of OpenSSL, which SoftHSM shares with Node.js: the signature that SoftHSM refused last is still there, and
-      // Node.js takes it for a private key that cannot be read.
+      // Clears the error queue of OpenSSL, which SoftHSM shares with Node.js: Node.js would take an earlier error of SoftHSM for a private
+      // key that cannot be read.
       randomBytes(1)
       const made = signOutside('sha256', text, createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
       pkcs8.fill(0)

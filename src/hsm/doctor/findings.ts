@@ -1,11 +1,11 @@
-/** What a survey finds out, as the inspector reports it to the gateway's side: JSON, and nothing that loads native code. */
+/** What a survey finds out: JSON, which the inspector process reports. Loads no native code. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import type { Ability, Lacks } from '../../model/keys/ability.ts'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 
-/** Sessions that a survey opens at the most. */
+/** Sessions that a survey opens at most. */
 export const mostSessions = 128
 
 /** One key spec in one usage. */
@@ -45,23 +45,23 @@ export interface Recommendation extends Pick<Profile, 'mode' | 'initIsRoundTrip'
 
 export interface Survey extends Capabilities {
   readonly trials: readonly Trial[]
-  /** Those of RSAES-OAEP that the token knows. For the others the worker takes the padding away. */
+  /** Hashes of RSAES-OAEP that the token supports. For others the worker removes the padding. */
   readonly oaepHashes: Profile['oaepHashes']
   readonly supportsCkaModifiable: boolean
   readonly supportsCkaCopyable: boolean
   readonly supportsCkaSignRecover: boolean
   readonly reportsCkaLocal: boolean
-  /** What C_Decrypt answers to a wrong ciphertext, where the standard has another name for that. */
+  /** Return codes of C_Decrypt for an invalid ciphertext, other than those of the standard. */
   readonly invalidCiphertextCodes: readonly string[]
-  /** The same of C_Verify and the signature of another message. */
+  /** Return codes of C_Verify for the signature of another message, other than those of the standard. */
   readonly invalidSignatureCodes: readonly string[]
-  /** The token decrypts what was tampered with. */
+  /** The token decrypts a ciphertext with a wrong tag. */
   readonly forgeable: boolean
-  /** Bytes of the longest AAD that was tried and works. */
+  /** Bytes of the longest AAD that works, of those tried. */
   readonly longestAad: number
-  /** That can be open at once; no more than `mostSessions` are tried. */
+  /** Open at the same time; at most `mostSessions` are tried. */
   readonly sessions: number
-  /** Absent where there was no key to measure with. */
+  /** Absent if there was no key to measure with. */
   readonly latency?: Latency | undefined
   readonly recommendation?: Recommendation | undefined
 }

@@ -1,4 +1,4 @@
-/** Finds out what an HSM can do, for an operator who wants to know why it does not. */
+/** Inspects an HSM in a process of its own, for the command doctor. */
 import { OperatorError } from '../../errors.ts'
 import { runChild } from '../child.ts'
 import { profileOf } from '../profiles/find-profile.ts'
@@ -12,7 +12,7 @@ export interface InspectOptions extends TokenAddress, PinSource {
   readonly profile: string
   /** The whole environment of the process that loads the library. */
   readonly environment: Readonly<Record<string, string>>
-  /** Tries the PIN though an earlier try by someone was wrong: another one may lock the token. */
+  /** Tries the PIN even if the token reports an earlier wrong try: another one may lock it. */
   readonly force?: boolean | undefined
 }
 
@@ -23,26 +23,26 @@ export interface InspectArgument extends Omit<InspectOptions, 'environment' | 'p
 
 export type TokenReport = Omit<SlotToken, 'slot' | 'flags'>
 
-/** As far as the inspection came: what is not there could not be found out. */
+/** As far as the inspection got. */
 export interface HsmReport {
   readonly library?: LibraryInfo
-  /** Every initialised token that the library shows. */
+  /** Every initialised token of the library. */
   readonly tokens?: readonly TokenReport[]
-  /** The one that was asked for. */
+  /** The configured one. */
   readonly token?: TokenReport
-  /** `not tried`: an earlier wrong try is recorded on the token. */
+  /** `not tried`: the token reports an earlier wrong try. */
   readonly pin?: 'accepted' | 'refused' | 'locked' | 'not tried'
   /** CKM_* names, or numbers where there is no name. */
   readonly mechanisms?: readonly string[]
-  /** What was really done, with keys that lived in the session only. */
+  /** Results of trials with session keys. */
   readonly survey?: Survey
   /** Secret and private key objects on the token. */
   readonly keys?: number
-  /** What keeps the gateway from using this HSM, one line each. */
+  /** Why the gateway cannot use this HSM, one line each. */
   readonly problems: readonly string[]
 }
 
-/** Never rejects because of the HSM: what is wrong with it, even a crash of its library, is a problem in the report. */
+/** Never rejects because of the HSM: its faults, even a crash of its library, are problems in the report. */
 export async function inspectHsm({ environment, ...options }: InspectOptions): Promise<HsmReport> {
   const argument: InspectArgument = { ...options, profile: profileOf(options.profile) }
   try {

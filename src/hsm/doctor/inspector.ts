@@ -1,4 +1,4 @@
-/** A process that tries out what a token can do, reports it, and ends. */
+/** A process that tests what a token supports, reports it, and ends. */
 import * as graphene from 'graphene-pk11'
 import pkcs11js from 'pkcs11js'
 import { Connection, findToken, loadLibrary, login, PinRefused, tokens } from '../token/connection.ts'
@@ -71,7 +71,7 @@ function mechanismName(type: number): string {
   return name === undefined ? `0x${(type >>> 0).toString(16)}` : `CKM_${name}`
 }
 
-/** Tries the PIN once, and not at all when the token remembers a wrong try: PKCS#11 v2.40, table 6, CKF_USER_PIN_*. */
+/** Tries the PIN once, and not at all if the token reports a wrong try: PKCS#11 v2.40, table 6, CKF_USER_PIN_*. */
 function tryPin(
   cryptoki: Cryptoki,
   session: Handle,
@@ -90,8 +90,8 @@ function tryPin(
   }
 }
 
-/** The gateway has keys of its own for AES-GCM; it can do without everything else. */
+/** The gateway needs AES-GCM for its own keys, and nothing else. */
 function problemsOf({ gcm, lacks, forgeable }: Survey): readonly string[] {
   if (gcm === undefined) return [`AES-GCM, which the gateway needs, does not work: ${lacks.SYMMETRIC_DEFAULT}`]
-  return forgeable ? ['AES-GCM decrypts a ciphertext that was tampered with'] : []
+  return forgeable ? ['AES-GCM decrypts an altered ciphertext'] : []
 }

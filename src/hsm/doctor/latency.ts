@@ -1,4 +1,4 @@
-/** How long the calls of an operation take, and which mode of a worker follows from it. */
+/** Times the calls of an operation, and recommends a mode and a number of workers. */
 import { performance } from 'node:perf_hooks'
 import type pkcs11js from 'pkcs11js'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
@@ -14,19 +14,19 @@ import { concurrentCalls, type Latency, type Recommendation } from './findings.t
 
 const text = Buffer.alloc(32, 'text')
 const aad = Buffer.alloc(64, 'aad')
-/** An operation costs from microseconds to milliseconds: few enough rounds for the one, enough for the other. */
+/** Few enough for an HSM that takes milliseconds, enough for a token that takes microseconds. */
 const rounds = 20
 /** Milliseconds. A C_*Init that stays in the library takes microseconds. */
 const leastRoundTrip = 0.1
 
-/** One operation in a session; the two parts of it are functions of the library. */
+/** One operation in a session, by the functions of the library themselves: their times differ. */
 interface Operation {
   init(): void
   finish(): void
   finishInPool(): Promise<unknown>
 }
 
-/** Of AES-GCM, or of HMAC where the token has no AES-GCM. Undefined where it has neither. */
+/** Of AES-GCM, or of HMAC if the token has no AES-GCM. Undefined if it has neither. */
 export async function latencyOf(
   connection: Connection,
   profile: Profile,
@@ -93,7 +93,7 @@ async function inSessions<T>(
   )
 }
 
-/** Of each time the shortest: a machine that has other things to do makes a call longer, and never shorter. */
+/** The shortest time of each: load on the machine makes calls longer, never shorter. */
 async function measure(prepare: () => readonly Operation[]): Promise<Latency> {
   const shortest = { init: Infinity, operation: Infinity, together: Infinity }
   const time = (name: keyof typeof shortest, start: number) => {

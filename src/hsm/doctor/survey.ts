@@ -1,4 +1,4 @@
-/** Everything that a token can do, each thing tried for real with keys that live in the session only: for doctor. */
+/** Tests everything that a token may support, with session keys. */
 import { performance } from 'node:perf_hooks'
 import type { EncryptionAlgorithmSpec, KeyUsageType, MacAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
@@ -29,7 +29,7 @@ import { latencyOf, recommendationFor } from './latency.ts'
 import { tamperedBlocks, tamperedMessage, tamperedSealing } from './tampering.ts'
 
 type KeyToTry = readonly [SupportedKeySpec, KeyUsageType]
-/** To find out which attributes are understood. */
+/** To find out which attributes are supported. */
 const secretKey: KeyToTry = ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT']
 const privateKeys: readonly KeyToTry[] = [
   ['RSA_2048', 'SIGN_VERIFY'],
@@ -52,7 +52,7 @@ export async function survey(connection: Connection, profile: Profile): Promise<
 class Surveyor {
   readonly #connection: Connection
   readonly #profile: Profile
-  /** What cannot be tried. What the profile says the make cannot do is tried all the same. */
+  /** What cannot be tried. What the profile lists as unsupported is tried all the same. */
   readonly #lacks: Lacks
   readonly #mechanisms: ReadonlySet<number>
   readonly #oaepHashes = new Set<'sha1' | 'sha256'>()
@@ -64,7 +64,7 @@ class Surveyor {
 
   constructor(connection: Connection, profile: Profile) {
     this.#connection = connection
-    // Nobody else keeps the HSM busy: what a profile takes for throttling is an answer here.
+    // Without load, codes that the profile lists as throttling are answers.
     this.#profile = { ...profile, throttlingCodes: [] }
     this.#mechanisms = new Set(connection.cryptoki.mechanisms(connection.slot))
     // Either of two mechanisms is enough to try RSAES-OAEP.
@@ -158,7 +158,7 @@ class Surveyor {
     return this.#tried(encryption(this.#connection.cryptoki, key, gcm))
   }
 
-  /** On the token where it can, otherwise as the worker would. */
+  /** On the token if it supports the padding, otherwise as the worker does it. */
   async #oaep(key: TrialKey, algorithm: EncryptionAlgorithmSpec): Promise<Attempt<Exercise>> {
     const { cryptoki } = this.#connection
     const hash = oaepHash(algorithm)
@@ -167,7 +167,7 @@ class Surveyor {
       this.#oaepHashes.add(hash)
       const { forged, codes } = await tamperedBlocks(this.#connection, key, algorithm)
       for (const code of codes) this.#invalidCiphertextCodes.add(code)
-      return forged ? { refusal: 'it decrypts a block that was tampered with' } : onToken
+      return forged ? { refusal: 'it decrypts an altered block' } : onToken
     }
     return hash === 'sha1' ? onToken : this.#tried(decryption(cryptoki, key, algorithm, false))
   }
@@ -177,14 +177,14 @@ class Surveyor {
     if (tried.refusal !== undefined) return tried
     const { forged, codes } = await tamperedMessage(this.#connection, key, algorithm)
     for (const code of codes) this.#invalidSignatureCodes.add(code)
-    return forged ? { refusal: 'it takes the signature of another message for right' } : tried
+    return forged ? { refusal: 'it accepts the signature of another message' } : tried
   }
 
   async #tried(exercise: Exercise): Promise<Attempt<Exercise>> {
     const { refusal } = await attempt(this.#profile, () =>
       inSessionOfItsOwn(this.#connection, async session => {
         const answer = await exercise.operate(session)
-        if (!(await exercise.isRight(session, answer))) throw new Error('what it answers is wrong')
+        if (!(await exercise.isRight(session, answer))) throw new Error('wrong result')
       }),
     )
     return refusal === undefined ? { value: exercise } : { refusal }
@@ -205,12 +205,12 @@ class Surveyor {
     })
   }
 
-  /** Whether a key may be made with that attribute false. */
+  /** Whether a key can be generated with the attribute false. */
   async #understands(attribute: number, key: KeyToTry = secretKey): Promise<boolean> {
     return (await this.#withKey(key, [[attribute, false]], () => true)) ?? false
   }
 
-  /** Whether every private key that works may be made with CKA_SIGN_RECOVER false. */
+  /** Whether every private key that works can be generated with CKA_SIGN_RECOVER false. */
   async #understandsSignRecover(trials: readonly Trial[]): Promise<boolean> {
     const pairs = privateKeys.filter(([spec]) => trials.some(trial => trial.spec === spec && trial.works.length > 0))
     for (const key of pairs) if (!(await this.#understands(pkcs11js.CKA_SIGN_RECOVER, key))) return false
@@ -223,7 +223,7 @@ class Surveyor {
     return (await this.#withKey(secretKey, [], read)) ?? this.#profile.reportsCkaLocal
   }
 
-  /** Undefined where the token refuses such a key, or what it is used for. */
+  /** Undefined if the token refuses such a key, or its use. */
   async #withKey<T>([spec, usage]: KeyToTry, attributes: Template, use: (key: TrialKey) => T): Promise<T | undefined> {
     const { value } = await attempt(this.#profile, async () => {
       const key = await generateTrialKey(this.#connection, spec, usage, attributes)
@@ -242,7 +242,7 @@ class Surveyor {
     try {
       while (opened.length < mostSessions) opened.push(cryptoki.openSession(slot))
     } catch {
-      // That many are enough to know.
+      // The limit is reached.
     } finally {
       for (const session of opened) cryptoki.closeSession(session)
     }
@@ -250,13 +250,13 @@ class Surveyor {
   }
 }
 
-/** Keys of which data key pairs can be made, though nothing can be done with them here. */
+/** Key specs for data key pairs that have no other use here. */
 function isForOthers({ spec, fails }: Trial): boolean {
   const isImpossible = ([algorithm, reason]: [string, string]) => whyNotAnywhere(algorithm as Ability) === reason
   return whyNotAnywhere(spec) === undefined && Object.entries(fails).every(isImpossible)
 }
 
-/** Key specs of which nothing works, and algorithms that fail wherever they were tried. */
+/** Key specs of which nothing works, and algorithms that fail with every key spec. */
 function lacksIn(trials: readonly Trial[]): Lacks {
   const specs = Object.keys(keySpecs) as SupportedKeySpec[]
   const useless = specs.filter(spec =>

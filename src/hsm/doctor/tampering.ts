@@ -1,4 +1,4 @@
-/** What a token answers to a ciphertext or a signature that is not right: for doctor. */
+/** How a token answers invalid ciphertexts and signatures. */
 import type { EncryptionAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { gcmTagLength } from '../profiles/profile.ts'
 import { encryptOaep, oaepHash } from '../public-key-crypto.ts'
@@ -11,15 +11,15 @@ import type { Gcm } from '../wire/capabilities.ts'
 import type { TrialKey } from './exercises.ts'
 
 export interface Tampering {
-  /** The token took it for right. */
+  /** The token accepted it. */
   readonly forged: boolean
-  /** What it answered, where the standard has another name for that. */
+  /** Its return codes, other than those of the standard. */
   readonly codes: readonly string[]
 }
 
 const text = Buffer.from('text')
 
-/** With another tag. */
+/** A wrong tag. */
 export function tamperedSealing(connection: Connection, { key }: TrialKey, gcm: Gcm): Promise<Tampering> {
   const { cryptoki } = connection
   return inSessionOfItsOwn(connection, async session => {
@@ -32,7 +32,7 @@ export function tamperedSealing(connection: Connection, { key }: TrialKey, gcm: 
   })
 }
 
-/** Another block of RSAES-OAEP, and one that is larger than any modulus. */
+/** An altered block of RSAES-OAEP, and one larger than the modulus. */
 export async function tamperedBlocks(
   connection: Connection,
   { key, spki }: TrialKey,
@@ -69,7 +69,7 @@ export function tamperedMessage(
   })
 }
 
-/** @param wrong whether the token takes it for right */
+/** @param wrong resolves to whether the token accepts it */
 async function answerOf(name: 'C_Decrypt' | 'C_Verify', wrong: () => Promise<boolean>): Promise<Tampering> {
   try {
     return { forged: await wrong(), codes: [] }

@@ -1,5 +1,4 @@
-/** A profile of an HSM that nobody has described, from what was found out about it. */
-
+/** Writes what doctor found out about an HSM as a profile. */
 import { profileOf } from '../profiles/find-profile.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { profileText } from '../profiles/profile-file.ts'

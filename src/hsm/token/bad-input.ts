@@ -1,4 +1,4 @@
-/** How a token says that a ciphertext or a signature is not right. */
+/** Tells invalid ciphertexts and signatures from a faulty HSM, where return codes are ambiguous. */
 import { Failure } from '../../errors.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { CryptokiError, failureFrom } from '../return-codes.ts'
@@ -11,33 +11,33 @@ export function isBadCiphertext(
   return saysSo(error) || invalidCiphertextCodes.includes(error.returnCode)
 }
 
-/** Beyond what Cryptoki.verify takes for an answer. */
+/** Beyond the standard codes, which Cryptoki.verify answers with false. */
 function isBadSignature(error: unknown, { invalidSignatureCodes }: Pick<Profile, 'invalidSignatureCodes'>): boolean {
   return (
     error instanceof CryptokiError && error.function === 'C_Verify' && invalidSignatureCodes.includes(error.returnCode)
   )
 }
 
-/** With a return code that means nothing else. */
+/** With a return code that has no other meaning. */
 function saysSo(error: unknown): boolean {
   return failureFrom(error).code === 'InvalidCiphertext'
 }
 
 /**
- * Judges failures. Vendors say with the same codes that what they were given is wrong and that the HSM is ill: where it works, and says
- * the same when it is asked once more, it was what it was given.
+ * Vendors use the same return codes for invalid input and for a fault of the HSM. The input is at fault if the HSM works and rejects the
+ * input a second time.
  */
 export class BadInput {
   readonly #profile: Profile
   readonly #works: () => Promise<boolean>
 
-  /** @param works whether the HSM does its work: see canary.ts */
+  /** @param works whether the HSM works: see canary.ts */
   constructor(profile: Profile, works: () => Promise<boolean>) {
     this.#profile = profile
     this.#works = works
   }
 
-  /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
+  /** Rejects with InvalidCiphertext, without a message, if the ciphertext is invalid in any way. */
   async decrypted<T>(decrypt: () => Promise<T>): Promise<T> {
     try {
       return await decrypt()
@@ -51,7 +51,7 @@ export class BadInput {
     }
   }
 
-  /** False for a signature that does not fit. */
+  /** False for an invalid signature. */
   async verified(verify: () => Promise<boolean>): Promise<boolean> {
     try {
       return await verify()
@@ -70,9 +70,9 @@ export class BadInput {
     if (!isBad(error) || !(await this.#works())) throw error
     try {
       return await attempt()
-    } catch (again) {
-      if (!isBad(again)) throw again
-      return refuse(again)
+    } catch (second) {
+      if (!isBad(second)) throw second
+      return refuse(second)
     }
   }
 }

@@ -1,4 +1,4 @@
-/** What the token in a slot can do: its profile is the starting point, the probe has the last word. */
+/** What a token supports: as its profile and its list of mechanisms say, and as the probe found out. */
 import type { EncryptionAlgorithmSpec, KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import { checkAbilities, checkKeyKind, type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
@@ -9,13 +9,13 @@ import { oaepHash } from '../public-key-crypto.ts'
 import type { Capabilities, Gcm } from '../wire/capabilities.ts'
 import { ecdh, ecdsa, eddsa, type KeyMechanism, keyMechanisms, macs, mlDsaSignature, rsaPkcs1 } from './mechanisms.ts'
 
-/** How keys of a spec are made. Throws UnsupportedOperation when the token cannot make them, or not use them so. */
+/** How to generate keys of a spec. Throws UnsupportedOperation if the token does not support the spec in this usage. */
 export function keyMechanism({ lacks }: Capabilities, spec: SupportedKeySpec, usage: KeyUsageType): KeyMechanism {
   checkKeyKind(ability => lacks[ability], spec, usage)
   return keyMechanisms[spec]!
 }
 
-/** The same, for pairs whose private key is read out. */
+/** The same for data key pairs. */
 export function dataKeyPairMechanism({ lacks }: Capabilities, spec: SupportedKeySpec): KeyMechanism {
   checkAbilities(ability => lacks[ability], ['GenerateDataKeyPair', spec])
   return keyMechanisms[spec]!
@@ -28,7 +28,7 @@ export function gcmOf({ gcm, lacks }: Capabilities): Gcm {
 }
 
 /**
- * What a profile and the token's list of mechanisms leave out.
+ * What is unsupported according to a profile and the token's list of mechanisms.
  *
  * @param allowSoftwareFallback see the configuration
  */
@@ -58,7 +58,7 @@ function absence(ability: string, mechanism: number): string {
 
 const oaepAlgorithms = ['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256'] as const
 
-/** The CKM_* that each ability stands on. AES-GCM is tried, not looked up: its mechanism differs. */
+/** The CKM_* that each ability needs. AES-GCM is not listed, as its mechanism differs: the probe tries it. */
 function needs(oaepHashes: Profile['oaepHashes']): Readonly<Record<string, number>> {
   const oaep = (algorithm: EncryptionAlgorithmSpec) =>
     oaepHashes.includes(oaepHash(algorithm)) ? pkcs11js.CKM_RSA_PKCS_OAEP : pkcs11js.CKM_RSA_X_509

@@ -1,4 +1,4 @@
-/** The way to a logged-in session: loads the library, finds the token, logs in once. Runs in processes of its own only. */
+/** Loads the library, finds the token and logs in. Never runs in the gateway process. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../../errors.ts'
 import type { Profile } from '../profiles/profile.ts'
@@ -8,7 +8,7 @@ import { Cryptoki, type Handle, type SlotToken, userType } from './cryptoki.ts'
 import { wasDoneBefore } from './native-call.ts'
 import { placeOf, readPin } from './pin.ts'
 
-/** One thread's connection to a token. The login is the whole process's. */
+/** The login applies to the whole process. */
 export class Connection {
   readonly cryptoki: Cryptoki
   readonly slot: Handle
@@ -21,13 +21,13 @@ export class Connection {
     this.#pin = pin
   }
 
-  /** Opened when it is first needed; stays open for as long as the process lives: closing the last session logs out. */
+  /** Opened on first use, and never closed: closing the last session logs out. */
   get session(): Handle {
     this.#session ??= this.cryptoki.openSession(this.slot)
     return this.#session
   }
 
-  /** Opens another session where this one was lost. */
+  /** Replaces the session if it was lost. */
   keepSession(): void {
     const session = this.#session
     if (session === undefined) return
@@ -39,14 +39,14 @@ export class Connection {
     }
   }
 
-  /** Tries the PIN once. Throws PinRefused when the token refuses it. */
+  /** Tries the PIN once. Throws PinRefused if the token refuses it. */
   logIn(): void {
     this.keepSession()
     login(this.cryptoki, this.session, this.#pin)
   }
 }
 
-/** The PIN was tried and refused. Trying it again may lock the token. */
+/** The token refused the PIN. Another try may lock the token. */
 export class PinRefused extends OperatorError {
   override readonly name = 'PinRefused'
 }
@@ -89,12 +89,12 @@ function initialise(cryptoki: Cryptoki, parameters: string | undefined): void {
   }
 }
 
-/** Rejects with an OperatorError that names the tokens that are there. */
+/** Rejects with an OperatorError that lists the tokens found. */
 export async function findToken(cryptoki: Cryptoki, address: TokenAddress, profile: Profile): Promise<SlotToken> {
   let seen: readonly SlotToken[] = []
   for (let search = 1; search <= profile.tokenSearchAttempts; search++) {
     if (search > 1) {
-      // Only a newly initialised library reads the token's file again; different pauses keep two processes apart.
+      // The library reads the token's file only when it is initialised. Random pauses keep two processes from colliding again.
       await delay(20 + Math.random() * 50)
       cryptoki.finalise()
       initialise(cryptoki, address.libraryParameters)
@@ -109,7 +109,7 @@ export async function findToken(cryptoki: Cryptoki, address: TokenAddress, profi
   throw new OperatorError(`no token with ${described(address)}: found ${labels.join(', ') || 'none'}`)
 }
 
-/** Initialised tokens. One that cannot be read now is left out: SoftHSM fails so while another process logs in. */
+/** Initialised tokens. Skips a token that cannot be read now, as happens with SoftHSM while another process logs in. */
 export function tokens(cryptoki: Cryptoki): readonly SlotToken[] {
   return cryptoki.slots().flatMap(slot => {
     try {
@@ -132,7 +132,7 @@ function described({ tokenLabel, tokenSerial }: TokenAddress): string {
   return [...label, ...serial].join(' and ')
 }
 
-/** Tries the PIN once. Throws PinRefused when the token refuses it. */
+/** Tries the PIN once. Throws PinRefused if the token refuses it. */
 export function login(cryptoki: Cryptoki, session: Handle, source: PinSource): void {
   const pin = readPin(source)
   try {

@@ -1,4 +1,4 @@
-/** The PKCS#11 functions that are used, over pkcs11js, with types it lacks and one kind of error. */
+/** The PKCS#11 functions in use, over pkcs11js, with stricter types and one kind of error. */
 import pkcs11js from 'pkcs11js'
 import { CryptokiError } from '../return-codes.ts'
 import { call, refined } from './native-call.ts'
@@ -21,7 +21,7 @@ export interface LibraryInfo {
   readonly cryptokiVersion: string
 }
 
-/** The token in a slot: PKCS#11 calls CK_TOKEN_INFO what tells one HSM partition from another. */
+/** The token in a slot: CK_TOKEN_INFO. */
 export interface SlotToken {
   readonly slot: Handle
   readonly label: string
@@ -38,32 +38,32 @@ export const userType = { securityOfficer: pkcs11js.CKU_SO, user: pkcs11js.CKU_U
 const misfits: ReadonlySet<string> = new Set(['CKR_SIGNATURE_INVALID', 'CKR_SIGNATURE_LEN_RANGE'])
 const handlesPerCall = 1000
 const labelBytes = 32
-/** pkcs11js hands an empty Buffer over as NULL, which tokens refuse; an empty view of something is a pointer. */
+/** pkcs11js passes an empty Buffer as NULL, which tokens refuse, but an empty view of a Buffer as a pointer. */
 const empty = Buffer.alloc(1).subarray(0, 0)
 /** CKS_RO_USER_FUNCTIONS and CKS_RW_USER_FUNCTIONS: PKCS#11 v2.40, section 3.3. */
 const userStates: readonly number[] = [1, 3]
 
 export class Cryptoki {
   readonly #native: pkcs11js.PKCS11
-  /** The functions of cryptography run in libuv's pool, so that this thread can start others meanwhile. */
+  /** Cryptographic functions run in libuv's thread pool. */
   asynchronous = false
   /** Called before each search of the token. */
   beforeSearch = (): void => {}
-  /** Mechanisms of functions that have not returned: the library may point into their Buffers. */
+  /** Mechanisms of pending calls: keeps their Buffers alive, as the library may hold pointers into them. */
   readonly #inUse = new Set<Mechanism>()
 
   private constructor(native: pkcs11js.PKCS11) {
     this.#native = native
   }
 
-  /** Loads the library: once per process. Throws the dynamic linker's error. */
+  /** Loads the library, once per process. Throws the dynamic linker's error. */
   static load(path: string): Cryptoki {
     const native = new pkcs11js.PKCS11()
     native.load(path)
     return new Cryptoki(native)
   }
 
-  /** For graphene, which wraps the same loaded library. */
+  /** For graphene-pk11, which wraps the same library, and to time single functions. */
   get native(): pkcs11js.PKCS11 {
     return this.#native
   }
@@ -125,7 +125,7 @@ export class Cryptoki {
     call('C_InitPIN', () => this.#native.C_InitPIN(session, pin))
   }
 
-  /** Read-write: AWS CloudHSM opens no other sessions. */
+  /** Read-write, as AWS CloudHSM supports no other sessions. */
   openSession(slot: Handle): Handle {
     const flags = pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION
     return call('C_OpenSession', () => this.#native.C_OpenSession(slot, flags))
@@ -135,21 +135,21 @@ export class Cryptoki {
     call('C_CloseSession', () => this.#native.C_CloseSession(session))
   }
 
-  /** Closes a session that may be gone already. */
+  /** Closes a session that may be closed already. */
   discardSession(session: Handle): void {
     try {
       this.closeSession(session)
     } catch {
-      // Then it is.
+      // It was closed already.
     }
   }
 
-  /** Logs the whole process in, not one session. */
+  /** Logs in the whole process, not only this session. */
   login(session: Handle, user: number, pin: string): void {
     call('C_Login', () => this.#native.C_Login(session, user, pin))
   }
 
-  /** Whether the user is logged in, as the session says: a search without a login finds nothing, and no error. */
+  /** Needed as a search without a login succeeds and finds nothing. */
   isLoggedIn(session: Handle): boolean {
     const { state } = call('C_GetSessionInfo', () => this.#native.C_GetSessionInfo(session))
     return userStates.includes(state)
@@ -159,17 +159,17 @@ export class Cryptoki {
     return call('C_GenerateKey', () => this.#native.C_GenerateKey(session, mechanism, checked(template)))
   }
 
-  /** @param beside made in libuv's pool, beside other calls, whatever else is */
+  /** @param inPool in libuv's thread pool, even if `asynchronous` is false */
   async generateKeyPair(
     session: Handle,
     mechanism: Mechanism,
     publicKey: Template,
     privateKey: Template,
-    beside: boolean,
+    inPool: boolean,
   ): Promise<{ readonly publicKey: Handle; readonly privateKey: Handle }> {
     const name = 'C_GenerateKeyPair'
     const templates = [checked(publicKey), checked(privateKey)] as const
-    if (!beside && !this.asynchronous) {
+    if (!inPool && !this.asynchronous) {
       return call(name, () => this.#native.C_GenerateKeyPair(session, mechanism, ...templates))
     }
     return this.#inPool(name, this.#native.C_GenerateKeyPairAsync(session, mechanism, ...templates))
@@ -195,7 +195,7 @@ export class Cryptoki {
     call('C_DestroyObject', () => this.#native.C_DestroyObject(session, object))
   }
 
-  /** Costs time linear in the number of objects on the token. */
+  /** Takes time linear in the number of objects on the token. */
   findObjects(session: Handle, template: Template): readonly Handle[] {
     this.beforeSearch()
     call('C_FindObjectsInit', () => this.#native.C_FindObjectsInit(session, checked(template)))
@@ -209,7 +209,7 @@ export class Cryptoki {
     return found
   }
 
-  /** One attribute at a time: C_GetAttributeValue fails as a whole when one of several cannot be read. */
+  /** One attribute at a time: C_GetAttributeValue fails if any of several attributes cannot be read. */
   attribute(session: Handle, object: Handle, type: number): Buffer {
     const [read] = call('C_GetAttributeValue', () => this.#native.C_GetAttributeValue(session, object, [{ type }]))
     return read!.value as Buffer
@@ -245,7 +245,7 @@ export class Cryptoki {
     return this.#inPool('C_Sign', this.#native.C_SignAsync(session, data, output))
   }
 
-  /** False when the token says that the signature does not fit. */
+  /** False for an invalid signature. */
   async verify(session: Handle, mechanism: Mechanism, key: Handle, data: Buffer, signature: Buffer): Promise<boolean> {
     call('C_VerifyInit', () => this.#native.C_VerifyInit(session, mechanism, key))
     try {
@@ -273,7 +273,7 @@ export class Cryptoki {
   }
 }
 
-/** Tokens pad with blanks, some with NUL bytes. */
+/** Tokens pad with spaces, some with NUL bytes. */
 function trim(text: string): string {
   return text.replaceAll('\0', ' ').trim()
 }

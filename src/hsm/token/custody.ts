@@ -1,4 +1,4 @@
-/** What a key object must be for us to say that its material was born on the HSM and cannot leave it. */
+/** The attributes that show that key material was generated on the HSM and cannot leave it. */
 import type { Custody } from '../../model/keys/key.ts'
 
 /** PKCS#11 v2.40, table 27. */
@@ -10,7 +10,7 @@ const required: Required<Custody> = {
   local: true,
 }
 
-/** Names of the attributes that are not what was asked; none for a key that is in custody. What the HSM does not tell is no fault. */
+/** Attributes with another value than required. An attribute that the HSM does not report is no fault. */
 export function custodyFaults({ local = required.local, ...told }: Custody): readonly (keyof Custody)[] {
   const custody: Custody = { ...told, local }
   const names = Object.keys(required) as (keyof Custody)[]

@@ -1,4 +1,4 @@
-/** The little of DER (ITU-T X.690) that keys and signatures need. */
+/** The subset of DER (ITU-T X.690) that keys and signatures need. */
 
 const tags = { integer: 0x02, bitString: 0x03, octetString: 0x04, null: 0x05, oid: 0x06, sequence: 0x30 } as const
 

@@ -1,5 +1,5 @@
 /**
- * ECDSA signatures: tokens have r and s side by side (PKCS#11 v2.40, section 2.3.1), KMS answers DER (RFC 3279, section 2.2.3).
+ * ECDSA signatures: r and s concatenated in PKCS#11 (v2.40, section 2.3.1), DER in KMS (RFC 3279, section 2.2.3).
  */
 import { integer, sequence, twoIntegers } from './der.ts'
 
@@ -8,7 +8,7 @@ export function ecdsaToDer(signature: Buffer): Buffer {
   return sequence(integer(signature.subarray(0, half)), integer(signature.subarray(half)))
 }
 
-/** Undefined for what is no DER of two numbers of at most that many bytes. */
+/** Undefined unless it is DER of two numbers of at most that many bytes. */
 export function ecdsaFromDer(der: Buffer, bytes: number): Buffer | undefined {
   const numbers = twoIntegers(der)
   if (numbers === undefined || numbers.some(({ length }) => length > bytes)) return undefined

@@ -1,10 +1,10 @@
-/** AES-256-GCM (NIST SP 800-38D) in the forms that tokens know: who makes the IV, and where it is then. */
+/** AES-256-GCM (NIST SP 800-38D) in the forms of different HSMs: who generates the IV, and where it is returned. */
 import pkcs11js from 'pkcs11js'
 import { type GcmIv, gcmIvLengths, gcmTagLength } from '../profiles/profile.ts'
 import type { Gcm } from '../wire/capabilities.ts'
 import type { Mechanism } from './cryptoki.ts'
 
-/** pkcs11js hands it over as NULL with length 0, which says to these tokens: make one. */
+/** pkcs11js passes it as NULL with length 0, which makes these tokens generate the IV. */
 const noIv = Buffer.alloc(0)
 
 /**
@@ -16,12 +16,12 @@ function aesGcm(mechanism: number, iv: Buffer, aad: Buffer): Mechanism {
   return { mechanism, parameter: { type, iv, ivBits: iv.length * 8, aad, tagBits: gcmTagLength * 8 } }
 }
 
-/** The HSM does not make IVs as it did when the worker started: what the worker knows of it holds no longer. */
+/** The HSM no longer generates IVs as it did when the worker started, so what the worker has found out is outdated. */
 export class FormChanged extends Error {
   override readonly name = 'FormChanged'
 
   constructor(form: GcmIv) {
-    super(`The HSM does not make IVs of AES-GCM in the form ${form}.`)
+    super(`the HSM does not generate IVs of AES-GCM in the form ${form}.`)
   }
 }
 
@@ -36,13 +36,13 @@ export interface Sealing {
   /** Bytes of what C_Encrypt returns. */
   readonly outputLength: number
   /**
-   * Takes apart what C_Encrypt returned: the IV, and the ciphertext followed by its tag. Throws FormChanged when the token did not
-   * answer in this form, as an IV that nobody made must not be used.
+   * Splits the output of C_Encrypt into the IV, and the ciphertext followed by its tag. Throws FormChanged if the output is not of this
+   * form: an IV that nobody generated must not be used.
    */
   split(output: Buffer): Sealed
 }
 
-/** @param drawIv gives a fresh IV, where the caller makes it */
+/** @param drawIv returns a fresh IV, if the caller generates it */
 export function sealing({ iv: form, mechanism }: Gcm, plaintext: Buffer, aad: Buffer, drawIv: () => Buffer): Sealing {
   const ivLength = gcmIvLengths[form]
   const sealedLength = plaintext.length + gcmTagLength
@@ -73,7 +73,7 @@ export function opening({ iv: form, mechanism }: Gcm, iv: Buffer, ciphertext: Bu
 
 const lengths: ReadonlySet<number> = new Set(Object.values(gcmIvLengths))
 
-/** SoftHSM would take any IV and a tag of any length. The form may have changed since an encryption: every form's IV is taken. */
+/** SoftHSM accepts any IV and a tag of any length. IVs of every form are accepted, as the form may have changed since the encryption. */
 export function isSealed(iv: Buffer, ciphertext: Buffer): boolean {
   return lengths.has(iv.length) && ciphertext.length >= gcmTagLength
 }

@@ -1,8 +1,8 @@
-/** Makes keys on the token, and proves that what was made is what was asked. */
+/** Generates keys on the token and verifies their attributes. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import type { Custody } from '../../model/keys/key.ts'
-import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
+import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
@@ -29,8 +29,7 @@ export interface GeneratedObject {
   readonly checkValue?: Buffer | undefined
 }
 
-/** The making of one key. */
-export interface Making {
+export interface Generation {
   readonly cryptoki: Cryptoki
   readonly session: Handle
   readonly capabilities: Capabilities
@@ -40,14 +39,14 @@ export interface Making {
   readonly keeping: Keeping
 }
 
-/** A key that is not what was asked is destroyed, and the call fails. */
-export async function generateObject(making: Making): Promise<GeneratedObject> {
-  const { cryptoki, session, capabilities, spec, keeping } = making
-  const made = await generate(making)
+/** A key whose attributes are not as requested is destroyed, and the call fails. */
+export async function generateObject(generation: Generation): Promise<GeneratedObject> {
+  const { cryptoki, session, capabilities, spec, keeping } = generation
+  const made = await generate(generation)
   try {
     const custody = readCustody(cryptoki, session, made.key, keeping.profile)
     const faults = custodyFaults(custody)
-    if (faults.length > 0) throw new Error(`The HSM made a key that is not what was asked: ${faults.join(', ')}.`)
+    if (faults.length > 0) throw new Error(`the HSM generated a key with unexpected attributes: ${faults.join(', ')}`)
     const object = { cryptoki, session, key: made.key, profile: keeping.profile, capabilities }
     return { ...made, custody, checkValue: await checkValueOf(object, spec) }
   } catch (error) {
@@ -56,16 +55,16 @@ export async function generateObject(making: Making): Promise<GeneratedObject> {
   }
 }
 
-async function generate(making: Making): Promise<Omit<GeneratedObject, 'custody' | 'checkValue'>> {
-  const { cryptoki, session, mechanism, usage, keeping } = making
+async function generate(generation: Generation): Promise<Omit<GeneratedObject, 'custody' | 'checkValue'>> {
+  const { cryptoki, session, spec, mechanism, usage, keeping } = generation
   if (!isPair(mechanism)) {
     const template = secretKeyTemplate(mechanism, usage, keeping)
     return { key: cryptoki.generateKey(session, { mechanism: mechanism.generation }, template) }
   }
-  if (!keeping.profile.generatesRsaKeysInSession || !isSlow(mechanism)) {
-    return keyPair(making, keeping)
+  if (!keeping.profile.generatesRsaKeysInSession || !keySpecs[spec].isSlowToGenerate) {
+    return keyPair(generation, keeping)
   }
-  const { key: original, publicKey } = await keyPair(making, { ...keeping, session: true })
+  const { key: original, publicKey } = await keyPair(generation, { ...keeping, session: true })
   try {
     return { key: cryptoki.copyObject(session, original, keptCopyTemplate(keeping)), publicKey }
   } finally {
@@ -89,13 +88,13 @@ export function readCustody(
   }
 }
 
-/** DER SubjectPublicKeyInfo, and DER PrivateKeyInfo in plaintext: whoever asks for it wipes it. */
+/** DER SubjectPublicKeyInfo, and DER PrivateKeyInfo in plaintext, which the caller wipes. */
 export interface DataKeyPair {
   readonly publicKey: Buffer
   readonly privateKey: Buffer
 }
 
-/** Two session objects, read and destroyed. */
+/** Generated as session objects, read, and destroyed. */
 export async function generateDataKeyPair(
   cryptoki: Cryptoki,
   session: Handle,
@@ -120,17 +119,12 @@ export async function generateDataKeyPair(
   }
 }
 
-/** Two large primes are searched for, which takes a second. Others take as long as writing them does, and nothing is done beside that. */
-function isSlow({ keyType }: KeyMechanism): boolean {
-  return keyType === pkcs11js.CKK_RSA
-}
-
 function isPair({ keyType }: KeyMechanism): boolean {
   return keyType !== pkcs11js.CKK_AES && keyType !== pkcs11js.CKK_GENERIC_SECRET
 }
 
 async function keyPair(
-  { cryptoki, session, mechanism, usage }: Making,
+  { cryptoki, session, spec, mechanism, usage }: Generation,
   keeping: Keeping,
 ): Promise<{ readonly key: Handle; readonly publicKey: Buffer }> {
   const made = await cryptoki.generateKeyPair(
@@ -138,7 +132,7 @@ async function keyPair(
     { mechanism: mechanism.generation },
     publicKeyTemplate(mechanism, usage),
     privateKeyTemplate(mechanism, usage, keeping),
-    isSlow(mechanism),
+    keySpecs[spec].isSlowToGenerate,
   )
   try {
     const publicKey = subjectPublicKeyInfo(mechanism, type => cryptoki.attribute(session, made.publicKey, type))

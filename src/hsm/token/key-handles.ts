@@ -1,10 +1,10 @@
-/** Handles of the key objects on the token, by material id: found once, so that no operation searches the token. */
+/** Handles of the key objects on the token, by material id: looked up once, so that operations need no search. */
 import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
 import type { HsmObject } from '../hsm.ts'
 import { CryptokiError, recoveryFrom, returnCodes } from '../return-codes.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
-import { breath, inSlices } from './slices.ts'
+import { inSlices, nextTurn } from './slices.ts'
 
 const keyClasses = [pkcs11js.CKO_SECRET_KEY, pkcs11js.CKO_PRIVATE_KEY]
 
@@ -19,7 +19,7 @@ export class KeyHandles {
     this.#cryptoki = cryptoki
   }
 
-  /** Learns every key on the token, beside the calls of the worker. Never rejects: what it does not learn is searched for. */
+  /** Looks up every key on the token, while the worker serves calls. Never rejects: keys that it misses are searched for later. */
   index(session: Handle): Promise<void> {
     this.#indexing ??= this.#index(session)
       .catch(() => undefined)
@@ -35,8 +35,7 @@ export class KeyHandles {
   }
 
   /**
-   * A key that is not known yet is searched for: another worker may have created it. What is not found is not remembered.
-   * Fails with InvalidState when it is not there.
+   * Searches for a key without a known handle, as another worker may have created it. Rejects with InvalidState if there is none.
    */
   async find(session: Handle, material: string): Promise<Handle> {
     if (!this.#handles.has(material)) await this.#indexing
@@ -54,8 +53,8 @@ export class KeyHandles {
   }
 
   /**
-   * Every object with that CKA_ID, without trust in what is remembered: a quick inspection asks the object that is in use for its
-   * CKA_ID, and searches only when it has another one. What is remembered is right afterwards.
+   * Every object with that CKA_ID. A quick inspection reads the CKA_ID of the object in use, and searches only if it is another one.
+   * Afterwards the known handle is right.
    */
   async findAll(session: Handle, material: string, depth: 'quick' | 'thorough'): Promise<readonly Handle[]> {
     if (depth === 'quick' && !this.#handles.has(material)) await this.#indexing
@@ -82,7 +81,7 @@ export class KeyHandles {
     this.#handles.clear()
   }
 
-  /** Tells of every key object on the token, a few at a time. */
+  /** Reports every key object on the token, a few at a time. */
   async list(session: Handle, page: (objects: readonly HsmObject[]) => void): Promise<void> {
     let objects: HsmObject[] = []
     const read = (handle: Handle) =>
@@ -106,14 +105,14 @@ export class KeyHandles {
   }
 
   /**
-   * Without a login private objects are not found, which looks as if they were not there. That there is one afterwards proves
-   * nothing: another thread may just have logged in.
+   * Without a login private objects are not found, which looks as if they did not exist. So the login is checked before the search, and
+   * again if nothing is found.
    */
   async #search(session: Handle, template: readonly (readonly [number, Buffer])[]): Promise<readonly Handle[]> {
     const found: Handle[] = []
     this.#checkLogin(session)
     for (const [index, keyClass] of keyClasses.entries()) {
-      if (index > 0) await breath()
+      if (index > 0) await nextTurn()
       found.push(...this.#cryptoki.findObjects(session, [[pkcs11js.CKA_CLASS, keyClass], ...template]))
     }
     if (found.length === 0) this.#checkLogin(session)
@@ -124,7 +123,7 @@ export class KeyHandles {
     if (!this.#cryptoki.isLoggedIn(session)) throw new CryptokiError('C_FindObjects', CKR_USER_NOT_LOGGED_IN)
   }
 
-  /** Nothing for an object that was destroyed since its handle was found. */
+  /** Undefined for an object that was destroyed since its handle was found. */
   #unlessGone<T>(read: () => T): T | undefined {
     try {
       return read()

@@ -1,12 +1,11 @@
-/** Looks at the object of a key: is it there, once, the same, and still in custody? */
-
+/** Inspects the object of a key: that there is exactly one, that it is the same key, and that its attributes protect it. */
 import type { HeldKey, KeyInspection } from '../hsm.ts'
 import type { Handle } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
 import { readCustody } from './key-generation.ts'
 import { isSameKey, type ObjectInUse } from './proof.ts'
 
-/** @param found every object that has the CKA_ID of the key */
+/** @param found every object with the CKA_ID of the key */
 export async function inspectObjects(
   access: Omit<ObjectInUse, 'key'>,
   found: readonly Handle[],

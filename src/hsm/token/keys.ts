@@ -1,5 +1,4 @@
-/** The keys of the token in use: a session for each operation, the handle of its key, and the recoveries that a worker can do. */
-
+/** Runs operations with a session and the handle of a key, and recovers from what a worker can recover from by itself. */
 import type { HsmObject } from '../hsm.ts'
 import { type Recovery, recoveryFrom } from '../return-codes.ts'
 import type { Connection } from './connection.ts'
@@ -22,12 +21,12 @@ export class Keys {
     this.#handles = new KeyHandles(connection.cryptoki)
   }
 
-  /** Learns every key on the token, beside what is done meanwhile. */
+  /** Looks up every key on the token, while calls are served. */
   index(): Promise<void> {
     return this.#handles.index(this.#connection.session)
   }
 
-  /** Uses a key in a way that is safe to repeat. Rejects with InvalidState when the token does not hold it. */
+  /** Runs an operation with a key; it must be safe to repeat. Rejects with InvalidState if the token does not hold the key. */
   use<T>(material: string, operation: (key: KeyInUse) => Promise<T>): Promise<T> {
     const cryptoki = this.#cryptoki
     return this.#recovering(
@@ -36,14 +35,14 @@ export class Keys {
     )
   }
 
-  /** What needs a session but no key, and is safe to repeat. */
+  /** Runs an operation that needs a session but no key; it must be safe to repeat. */
   run<T>(operation: (session: Handle) => Promise<T>, forget?: () => void): Promise<T> {
     return this.#recovering(operation, forget)
   }
 
   /**
-   * Creates a key object. An error does not prove that nothing was created, so before it is tried again the token is searched for
-   * its CKA_ID, which nobody else has been told: what is found is destroyed.
+   * Creates a key object. After an error it may exist all the same, so before a retry every object with its CKA_ID is destroyed: nobody
+   * else has been told that CKA_ID.
    *
    * @param isRetry a worker may have done it already
    */
@@ -85,18 +84,18 @@ export class Keys {
     this.#handles.forget(material)
   }
 
-  /** Whether a search of the token, whatever is remembered, finds a key with that CKA_ID. */
+  /** Whether a search of the token finds a key with that CKA_ID. */
   async holds(material: string): Promise<boolean> {
     const found = await this.#recovering(session => this.#handles.search(session, material))
     return found.length > 0
   }
 
-  /** Tells of every key object on the token, a few at a time; begins anew where the session is lost meanwhile. */
+  /** Reports every key object on the token, a few at a time; starts again if the session is lost. */
   list(page: (objects: readonly HsmObject[]) => void): Promise<void> {
     return this.#recovering(session => this.#handles.list(session, page))
   }
 
-  /** What was known of sessions and objects is void: the token may have given their numbers to others. */
+  /** Forgets all sessions and handles: the token may have given their numbers to others. */
   forget(): void {
     this.#sessions.abandon()
     this.#handles.clear()
@@ -106,7 +105,7 @@ export class Keys {
     this.#connection.logIn()
   }
 
-  /** Each recovery is tried once. `forget` makes the operation look for an object again that it remembers. */
+  /** Tries each recovery once. @param forget makes the operation look up its object again */
   async #recovering<T>(
     operation: (session: Handle) => Promise<T>,
     forget?: () => void,

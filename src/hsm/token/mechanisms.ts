@@ -1,15 +1,15 @@
-/** PKCS#11 mechanisms and their parameters: how the keys of each spec are made, and what each algorithm asks for. */
+/** PKCS#11 mechanisms and their parameters, for the generation of keys and for each algorithm. */
 import pkcs11js from 'pkcs11js'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { OaepHash } from '../public-key-crypto.ts'
 import type { Mechanism, Template } from './cryptoki.ts'
 
-/** How the keys of a spec are made. */
+/** How to generate keys of a spec. */
 export interface KeyMechanism {
   readonly generation: number
   /** CKK_*. */
   readonly keyType: number
-  /** What says which key of that type, in the template of the secret or of the public key. */
+  /** Size or curve, in the template of the secret or of the public key. */
   readonly parameters: Template
   /** Only of elliptic curves, where the public key is a point. */
   readonly curve?: Curve

@@ -18,7 +18,7 @@ export function refined(functionName: string, error: unknown): unknown {
   return written === null ? error : new CryptokiError(functionName, Number(written[1]))
 }
 
-/** Whether a call that failed like this did what was asked: the login is there, the library is initialised. */
+/** Whether the error means that nothing was left to do: logged in already, or initialised already. */
 export function wasDoneBefore(error: unknown): boolean {
   return error instanceof CryptokiError && classOf(error.code) === 'ok'
 }

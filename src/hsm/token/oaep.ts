@@ -1,6 +1,6 @@
 /**
- * Takes away the padding of RSAES-OAEP with SHA-256 and MGF1-SHA256 (RFC 8017, section 7.1.2, step 3), for tokens that know RSA
- * but not this padding.
+ * Removes the padding of RSAES-OAEP with SHA-256 and MGF1-SHA256 (RFC 8017, section 7.1.2, step 3), for tokens that support RSA but
+ * not this padding.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 
@@ -9,10 +9,10 @@ const hashLength = 32
 const labelHash = sha256(new Uint8Array())
 
 /**
- * Looks at every byte whatever the others are, and only the last line branches: which step failed must not be told, not even by
- * how long it took (Manger, CRYPTO 2001).
+ * Constant time: reads every byte, and branches in the last line only. Neither the result nor its timing may reveal which step failed
+ * (Manger, CRYPTO 2001).
  *
- * @param encoded what the private key made of the ciphertext, as long as the modulus; wiped
+ * @param encoded the decrypted block, as long as the modulus; wiped
  * @returns the message; undefined when there is none
  */
 export function unpadOaepSha256(encoded: Buffer): Buffer | undefined {

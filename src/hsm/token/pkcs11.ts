@@ -1,4 +1,4 @@
-/** The operations of an HSM, over PKCS#11: the contract in hsm.ts, inside a worker. */
+/** The contract of hsm.ts over PKCS#11, inside a worker. */
 import { timingSafeEqual } from 'node:crypto'
 import type {
   EncryptionAlgorithmSpec,
@@ -31,15 +31,15 @@ import { PublicObjects } from './public-objects.ts'
 import { signing } from './signatures.ts'
 import { agree, decryptOaep, encryptOaep, type KeyInUse, mac, open, seal, sign, verify } from './steps.ts'
 
-/** Bytes of IVs drawn at once: a call to the generator costs as much as a quarter of an encryption. */
+/** Bytes drawn for IVs at a time: a call to C_GenerateRandom costs a quarter of an encryption. */
 const ivBlockLength = 4096
 
 export interface Pkcs11Options {
   readonly profile: Profile
   readonly capabilities: Capabilities
-  /** How many are in use at the same time. */
+  /** In use at the same time. */
   readonly sessions: number
-  /** Material id of the key by which the HSM is known to work; absent before there is one. */
+  /** Material id of the canary key; absent until there is one. */
   readonly canary?: string | undefined
 }
 
@@ -72,42 +72,41 @@ export class Pkcs11 {
     this.#badInput = new BadInput(profile, () => this.works())
   }
 
-  /** Learns every key on the token, beside the calls that it does meanwhile. */
+  /** Looks up every key on the token, while calls are served. */
   index(): Promise<void> {
     return this.#keys.index()
   }
 
-  /** Gives up all sessions and handles: new ones are opened and looked up as they are needed. */
+  /** Forgets all sessions and handles, which are opened and looked up again when needed. */
   forget(): void {
     this.#publicObjects.clear()
     this.#keys.forget()
   }
 
-  /** Tries the PIN once. Throws PinRefused when the token refuses it. */
+  /** Tries the PIN once. Throws PinRefused if the token refuses it. */
   logIn(): void {
     this.forget()
     this.#keys.logIn()
     void this.index()
   }
 
-  /** Whether the HSM does its work: see canary.ts. */
+  /** See canary.ts. Never rejects. */
   works(): Promise<boolean> {
-    return this.#canary.sings()
+    return this.#canary.works()
   }
 
-  /** Whether a key that was not found is not there: see canary.ts. Never rejects. */
+  /** See canary.ts. Never rejects. */
   provesAbsence(): Promise<boolean> {
     return this.#canary.provesAbsence()
   }
 
-  /** Whether an error is this make's way to say that it has too much to do. */
+  /** Whether the error means that the HSM is overloaded, according to its profile. */
   throttles(error: unknown): boolean {
     return error instanceof CryptokiError && this.#profile.throttlingCodes.includes(error.returnCode)
   }
 
   /**
-   * @param ivLength of the IV that the AAD speaks of; 0 for any. The HSM, or another member of its cluster, may have changed since it was
-   *   asked for.
+   * @param ivLength that the AAD states; 0 for any. Rejects with KeyUnavailable if the HSM makes IVs of another length by now.
    */
   async encrypt(material: string, plaintext: Buffer, aad: Buffer, ivLength = 0): Promise<Sealed> {
     const gcm = gcmOf(this.#capabilities)
@@ -120,7 +119,7 @@ export class Pkcs11 {
     })
   }
 
-  /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
+  /** Rejects with InvalidCiphertext, without a message, if the ciphertext is invalid in any way. */
   async decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
     if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertext')
     return this.#badInput.decrypted(() => this.#open(material, { iv, ciphertext }, aad))
@@ -131,7 +130,7 @@ export class Pkcs11 {
   }
 
   /**
-   * Rejects with UnsupportedOperation when the token has no mechanism for keys of the spec.
+   * Rejects with UnsupportedOperation if the token does not support keys of the spec.
    *
    * @param isRetry a worker may have done it already
    */
@@ -139,7 +138,7 @@ export class Pkcs11 {
     const mechanism = keyMechanism(this.#capabilities, spec, usage)
     const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
     return this.#keys.create(material, isRetry, async session => {
-      const making = {
+      const generation = {
         cryptoki: this.#cryptoki,
         session,
         capabilities: this.#capabilities,
@@ -148,7 +147,7 @@ export class Pkcs11 {
         usage,
         keeping,
       }
-      const { key, ...result } = await generateObject(making)
+      const { key, ...result } = await generateObject(generation)
       return { key, result }
     })
   }
@@ -165,7 +164,7 @@ export class Pkcs11 {
     return this.#withPublicKey(key, 'ENCRYPT_DECRYPT', object => encryptOaep(object, hash, plaintext))
   }
 
-  /** Fails with InvalidCiphertext, without text, for whatever does not decrypt. */
+  /** Rejects with InvalidCiphertext, without a message, if the ciphertext is invalid in any way. */
   async decryptRaw(
     material: string,
     spec: SupportedKeySpec,
@@ -182,7 +181,7 @@ export class Pkcs11 {
     return decrypted
   }
 
-  /** Whether the token knows the padding, or else the worker takes it away. Throws where it may not. */
+  /** Whether the token supports the padding. Otherwise the worker removes it; throws UnsupportedOperation if it may not. */
   #padsOnToken(algorithm: EncryptionAlgorithmSpec): boolean {
     if (this.#profile.oaepHashes.includes(oaepHash(algorithm))) return true
     checkAbilities(ability => this.#capabilities.lacks[ability], [algorithm])
@@ -218,7 +217,7 @@ export class Pkcs11 {
     return this.#keys.use(material, key => mac(key, algorithm, message))
   }
 
-  /** Tokens do not say whether they compare in constant time. */
+  /** Compared here, as tokens do not state whether they compare in constant time. */
   async verifyMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer, stated: Buffer): Promise<boolean> {
     const right = await this.generateMac(material, algorithm, message)
     const fits = right.length === stated.length && timingSafeEqual(right, stated)
@@ -242,13 +241,13 @@ export class Pkcs11 {
         inspectObjects({ cryptoki, session, profile, capabilities }, found, key),
       )
     } catch (error) {
-      // Only here, as the session that such an error leaves behind is of no use.
+      // Not inside the operation: the session has to be closed after such an error.
       if (isMisfit(error, profile)) return { fault: 'swapped' }
       throw error
     }
   }
 
-  /** Tells of every key object on the token, a few at a time. */
+  /** Reports every key object on the token, a few at a time. */
   list(page: (objects: readonly HsmObject[]) => void): Promise<void> {
     return this.#keys.list(page)
   }
@@ -258,7 +257,7 @@ export class Pkcs11 {
     return this.#keys.use(material, key => open(key, gcm, sealed, aad))
   }
 
-  /** An object that is gone is made again. */
+  /** Creates the object again if it is gone. */
   #withPublicKey<T>(key: PublicKeyUse, usage: KeyUsageType, use: (object: KeyInUse) => Promise<T>): Promise<T> {
     const cryptoki = this.#cryptoki
     return this.#keys.run(
@@ -267,7 +266,7 @@ export class Pkcs11 {
     )
   }
 
-  /** A view of a block that is never written again, so it stays what it is for as long as someone refers to it. */
+  /** A view of a block that is never written again: the library may read it until the call ends. */
   #nextIv(session: Handle): Buffer {
     const ivLength = gcmIvLengths.caller
     if (this.#ivs.length < ivLength) this.#ivs = this.#cryptoki.random(session, ivBlockLength)

@@ -26,7 +26,7 @@ export function privateKeyInfo({ curve, algorithmOid }: KeyMechanism, read: Read
   return sequence(version(0), curveAlgorithm(curve), octetString(key))
 }
 
-/** Of ML-KEM, in the form that RFC 9881, section 6, has for ML-DSA. The seed is recommended; a token need not have it. */
+/** Of ML-KEM, in the form of RFC 9881, section 6. The seed is preferred, but a token need not report it. */
 function seedOrExpandedKey(read: Read): Buffer {
   const seed = optional(() => read(CKA_SEED))
   return seed === undefined || seed.length === 0 ? octetString(read(pkcs11js.CKA_VALUE)) : element(seedTag, seed)
@@ -63,7 +63,7 @@ function integerOf(magnitude: Buffer): Buffer {
   return encoded
 }
 
-/** Tokens leave out leading zeros; RFC 5915, section 3, does not. Wipes what it is given. */
+/** Tokens omit leading zeros, which RFC 5915, section 3, requires. Wipes the value. */
 function padded(value: Buffer, length: number): Buffer {
   const whole = Buffer.alloc(length)
   value.copy(whole, length - value.length)

@@ -1,4 +1,4 @@
-/** Finds out what a token really does, with keys that live in the session only: quick enough for every start of a worker. */
+/** Tests what a token supports, with session keys: quick enough for each start of a worker. */
 import pkcs11js from 'pkcs11js'
 import { type GcmIv, gcmIvLengths, gcmTagLength, type Profile } from '../profiles/profile.ts'
 import { CryptokiError, classOf } from '../return-codes.ts'
@@ -13,10 +13,10 @@ import { trialTemplate } from './templates.ts'
 const aes = keyMechanisms.SYMMETRIC_DEFAULT!
 const text = Buffer.from('what is encrypted and signed to try it out')
 const aad = Buffer.from('additional data')
-/** Of all forms: a token of another form than the one tried is to answer, and not to ask for more room. */
+/** Room for the output of every form, so that a token of another form than the one tried does not fail for lack of room. */
 const longestOutput = text.length + gcmTagLength + Math.max(...Object.values(gcmIvLengths))
 
-/** Rejects with what the token answered when that says nothing about what it can do: it is lost, or busy. */
+/** Rejects with the error of the token if it is lost or busy. */
 export async function probe(
   connection: Connection,
   profile: Profile,
@@ -30,7 +30,7 @@ export async function probe(
   const made = await attempt(profile, async () =>
     cryptoki.generateKey(session, { mechanism: aes.generation }, template),
   )
-  // Some tokens keep every key: then the profile is all there is.
+  // Some tokens refuse session keys: then the profile is taken at its word.
   if (made.refusal !== undefined) return { gcm: gcmOfProfile(profile), lacks }
   const key = made.value
   try {
@@ -46,7 +46,7 @@ function gcmOfProfile({ gcmIv, gcmMechanism }: Profile): Gcm {
   return { iv: gcmIv, mechanism: gcmMechanism }
 }
 
-/** The first form that passes a trial, that of the profile first. */
+/** The first form that works, beginning with that of the profile. */
 export async function findGcm(
   connection: Connection,
   key: Handle,
@@ -54,22 +54,17 @@ export async function findGcm(
   mechanisms: ReadonlySet<number>,
 ): Promise<Gcm | undefined> {
   for (const gcm of candidates(profile, mechanisms)) {
-    if (
-      (
-        await attempt(profile, () =>
-          inSessionOfItsOwn(connection, session => tryGcm({ cryptoki: connection.cryptoki, session, key }, gcm)),
-        )
-      ).value
-    ) {
-      return gcm
-    }
+    const { value: works } = await attempt(profile, () =>
+      inSessionOfItsOwn(connection, session => tryGcm({ cryptoki: connection.cryptoki, session, key }, gcm)),
+    )
+    if (works) return gcm
   }
   return undefined
 }
 
 /**
- * `writeback12` comes last: a library that keeps a pointer to the parameters, instead of copying them at C_EncryptInit, crashes
- * with pkcs11js, which frees them then.
+ * `writeback12` comes last: a library that keeps a pointer to the parameters, instead of copying them in C_EncryptInit, crashes, as
+ * pkcs11js frees them then.
  */
 const forms: readonly GcmIv[] = ['caller', 'prepend12', 'append16', 'writeback12']
 const cloudHsmGcm = 0x8000_1087
@@ -83,13 +78,13 @@ function candidates(profile: Profile, mechanisms: ReadonlySet<number>): readonly
   return [gcmOfProfile(profile), ...forms.flatMap(iv => [...known].map(mechanism => ({ iv, mechanism })))]
 }
 
-/** A round trip, twice, with IVs that differ and are those that were used. */
+/** Two encryptions and decryptions, whose IVs must differ. */
 async function tryGcm(key: KeyInUse, gcm: Gcm): Promise<boolean> {
   const ivs: Buffer[] = []
   for (let round = 0; round < 2; round++) {
     const drawn = key.cryptoki.random(key.session, gcmIvLengths[gcm.iv])
     const sealed = await seal(key, gcm, text, aad, { drawIv: () => Buffer.from(drawn), room: longestOutput })
-    // A token that writes its own IV over the caller's is of another form.
+    // A token that overwrites the caller's IV is of another form.
     if (gcm.iv === 'caller' && !sealed.iv.equals(drawn)) return false
     if (!(await open(key, gcm, sealed, aad)).equals(text)) return false
     ivs.push(Buffer.from(sealed.iv))
@@ -97,7 +92,7 @@ async function tryGcm(key: KeyInUse, gcm: Gcm): Promise<boolean> {
   return !ivs[0]!.equals(ivs[1]!)
 }
 
-/** Whatever a trial leaves behind in its session is gone with it. */
+/** Closes the session afterwards, whatever the operation left in it. */
 export async function inSessionOfItsOwn<T>(
   { cryptoki, slot }: Connection,
   use: (session: Handle) => Promise<T>,
@@ -114,7 +109,7 @@ export type Attempt<T> =
   | { readonly value: T; readonly refusal?: never }
   | { readonly value?: never; readonly refusal: string }
 
-/** What the token refuses, or does wrongly, is an outcome; that it is lost or busy is not. */
+/** A refusal or a wrong result is an outcome; rejects if the token is lost or busy. */
 export async function attempt<T>({ throttlingCodes }: Profile, trial: () => Promise<T>): Promise<Attempt<T>> {
   try {
     return { value: await trial() }

@@ -1,4 +1,4 @@
-/** Proves that an object of the token is the key that was made, without anything secret leaving the token. */
+/** Proves that an object of the token is the expected key, without any key material leaving the token. */
 import { timingSafeEqual } from 'node:crypto'
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
@@ -20,14 +20,14 @@ export interface ObjectInUse extends KeyInUse {
   readonly capabilities: Capabilities
 }
 
-/** Signed, encrypted and authenticated for nobody else. No AAD of a caller begins like it: those begin as a blob does. */
+/** For proofs only. No AAD of a caller begins like it: they begin with the header of a ciphertext. */
 const text = Buffer.from('strongroom: proof of a key')
-/** One byte longer than any message that GenerateMac takes (KMS API Reference), so that no caller can ask for its MAC. */
+/** One byte longer than GenerateMac accepts (KMS API Reference), so no caller can obtain its MAC. */
 const macText = Buffer.alloc(4097, text)
 
 /**
- * What only the key of this object can have made: of an AES key the IV, ciphertext and tag of a fixed text, of an HMAC key the
- * MAC of another one. Undefined for pairs, which their public key proves.
+ * A value that only this key can make: for an AES key the IV, ciphertext and tag of a fixed text, for an HMAC key the MAC of another
+ * one. Undefined for key pairs, which are proved by their public key.
  */
 export async function checkValueOf(object: ObjectInUse, spec: SupportedKeySpec): Promise<Buffer | undefined> {
   switch (keySpecs[spec].type) {
@@ -41,9 +41,9 @@ export async function checkValueOf(object: ObjectInUse, spec: SupportedKeySpec):
 }
 
 /**
- * False for another key, where the token has an answer at all: see isMisfit.
+ * False for another key. The token may also reject the operation: see isMisfit.
  *
- * @param key a secret key without a check value is taken for what it seems: its record is of an older version
+ * @param key a secret key without a check value, from an older version, passes
  */
 export async function isSameKey(object: ObjectInUse, key: HeldKey): Promise<boolean> {
   const { checkValue } = key
@@ -58,7 +58,7 @@ export async function isSameKey(object: ObjectInUse, key: HeldKey): Promise<bool
   }
 }
 
-/** Some tokens would take a key of another type and make nonsense with it. */
+/** Some tokens accept a key of another type and return nonsense. */
 async function isOfType({ cryptoki, session, key }: ObjectInUse, spec: SupportedKeySpec): Promise<boolean> {
   const type = await cryptoki.attribute(session, key, pkcs11js.CKA_KEY_TYPE)
   return type.readUInt32LE() === keyMechanisms[spec]!.keyType
@@ -95,7 +95,7 @@ const pairProofs: Readonly<Partial<Record<KeyUsageType, PairProof>>> = {
   },
   async KEY_AGREEMENT(object, spec, publicKey) {
     const { cryptoki, session, key } = object
-    // Asked for a point on another curve, SoftHSM fails in a way that says nothing.
+    // For a point on another curve SoftHSM answers with an ambiguous code.
     const parameters = cryptoki.attribute(session, key, pkcs11js.CKA_EC_PARAMS)
     if (!same(parameters, namedCurve(keyMechanisms[spec]!.curve!.oid))) return false
     const { peer, secret } = agreeOnce(publicKey)
@@ -107,7 +107,7 @@ function same(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && timingSafeEqual(one, other)
 }
 
-/** PKCS#11 v2.40, section 5.1.6: what a key answers that is not made for this use, or larger than the one that is. */
+/** Return codes of a key for another use, or of another size: PKCS#11 v2.40, section 5.1.6. */
 const misfits: ReadonlySet<string> = new Set([
   'CKR_BUFFER_TOO_SMALL',
   'CKR_DATA_LEN_RANGE',
@@ -116,7 +116,7 @@ const misfits: ReadonlySet<string> = new Set([
   'CKR_KEY_TYPE_INCONSISTENT',
 ])
 
-/** Whether isSameKey failed because it is another key; any other failure says nothing about the key. */
+/** Whether an error of isSameKey means that it is another key. */
 export function isMisfit(error: unknown, profile: Profile): boolean {
   return isBadCiphertext(error, profile) || (error instanceof CryptokiError && misfits.has(error.returnCode))
 }

@@ -6,7 +6,7 @@ import { loadLibrary, tokens } from './connection.ts'
 import { type Cryptoki, type SlotToken, userType } from './cryptoki.ts'
 import { readPin } from './pin.ts'
 
-/** Finishes what an earlier run began; leaves a token that is complete as it is. */
+/** Completes a token that an interrupted run left behind; does not change a complete one. */
 export function provision(options: Omit<ProvisionOptions, 'environment'>): 'created' | 'present' {
   const { tokenLabel, pinFile, securityOfficerPinFile } = options
   const cryptoki = loadLibrary(options)
@@ -15,7 +15,7 @@ export function provision(options: Omit<ProvisionOptions, 'environment'>): 'crea
   const securityOfficerPin = readPin({ pinFile: securityOfficerPinFile })
   const pin = readPin({ pinFile })
   if (present === undefined) cryptoki.initialiseToken(emptySlot(cryptoki), securityOfficerPin, tokenLabel)
-  // Found again, as a token may move to another slot when it is initialised.
+  // Looked up again: a token may move to another slot when it is initialised.
   setPin(cryptoki, find(cryptoki, tokenLabel)!, securityOfficerPin, pin)
   return 'created'
 }

@@ -1,4 +1,4 @@
-/** Public keys between the token, which has them as attributes, and the rest of the world, which has DER SubjectPublicKeyInfo. */
+/** Public keys: from attributes of the token to DER SubjectPublicKeyInfo, and back. */
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import pkcs11js from 'pkcs11js'
 import type { Template } from './cryptoki.ts'
@@ -29,10 +29,10 @@ function pointLength({ coordinate, form }: Curve): number {
   return form === 'Edwards' ? coordinate : 1 + 2 * coordinate
 }
 
-/** PKCS#11 wants an OCTET STRING around the point; older tokens have the point as it is. */
+/** In PKCS#11 the point is in an OCTET STRING; older tokens return it without. */
 function pointOf(curve: Curve, attribute: Buffer): Buffer {
   const length = pointLength(curve)
-  if (attribute.length < length) throw new Error('The HSM has a public key that is no point of its curve.')
+  if (attribute.length < length) throw new Error('the HSM returned a public key that is not a point of its curve')
   return Buffer.from(attribute.subarray(attribute.length - length))
 }
 
@@ -41,7 +41,7 @@ export function peerPoint(curve: Curve, publicKey: Buffer): Buffer {
   return Buffer.from(publicKey.subarray(publicKey.length - pointLength(curve)))
 }
 
-/** The attributes by which the token gets to know a public key. */
+/** The attributes of a public key, for C_CreateObject. */
 export function publicKeyAttributes({ curve, parameters, algorithmOid }: KeyMechanism, publicKey: Buffer): Template {
   if (curve !== undefined) {
     return [...parameters, [pkcs11js.CKA_EC_POINT, octetString(peerPoint(curve, publicKey))]]

@@ -1,4 +1,4 @@
-/** Public keys as session objects of the token, so that it can verify and encrypt with them: made when first needed, and kept. */
+/** Public keys as session objects, for verification and encryption on the token: created on first use, and kept. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import type { PublicKeyUse } from '../wire/calls.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
@@ -12,7 +12,7 @@ const most = 256
 export class PublicObjects {
   readonly #cryptoki: Cryptoki
   readonly #slot: Handle
-  /** Lives as long as they do. */
+  /** The session of the objects. */
   #session: Handle | undefined
   /** By material id, the oldest first. */
   readonly #handles = new Map<string, Handle>()
@@ -32,7 +32,7 @@ export class PublicObjects {
     return handle
   }
 
-  /** All of them: they went with the session, or are remnants of one that is closed here. */
+  /** Forgets all objects, and closes their session. */
   clear(): void {
     this.#handles.clear()
     if (this.#session === undefined) return

@@ -1,4 +1,4 @@
-/** Sessions of one slot: borrowed, used and given back or discarded in one function. */
+/** The sessions of one slot. */
 import { Failure } from '../../errors.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 
@@ -9,10 +9,10 @@ export class SessionPool {
   #idle: Handle[] = []
   #borrowed = 0
   readonly #waiting: (() => void)[] = []
-  /** Grows when all sessions are given up: one that was borrowed before is not taken back. */
+  /** Raised when all sessions are abandoned: a session borrowed before that is not taken back. */
   #generation = 0
 
-  /** @param most sessions that are in use at the same time: who comes after them waits */
+  /** @param most sessions in use at the same time; further operations wait */
   constructor(cryptoki: Cryptoki, slot: Handle, most: number) {
     this.#cryptoki = cryptoki
     this.#slot = slot
@@ -20,8 +20,8 @@ export class SessionPool {
   }
 
   /**
-   * Runs one operation in a session that nobody else uses. An error may leave the operation active, which spoils the session
-   * for the next one, so the session is closed; only a Failure says that the operation ended as it should.
+   * Runs an operation in a session of its own. After an error the operation may still be active in the session, so the session is
+   * closed, unless the error is a Failure, which is thrown after an operation has ended.
    */
   async run<T>(use: (session: Handle) => Promise<T>): Promise<T> {
     if (this.#borrowed < this.#most) this.#borrowed++
@@ -42,7 +42,7 @@ export class SessionPool {
     }
   }
 
-  /** Closes the idle sessions: where one was lost, the others are too. */
+  /** Closes the idle sessions: if one was lost, so were the others. */
   abandon(): void {
     this.#generation++
     const idle = this.#idle

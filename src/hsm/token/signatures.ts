@@ -1,4 +1,4 @@
-/** How each signing algorithm of KMS is asked of a token: what it is given, and what it gives back. */
+/** Signing algorithms of KMS in terms of PKCS#11: mechanism, input, and form of the signature. */
 import { hash } from 'node:crypto'
 import type { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { checkAbilities, signingAbilities, whyNotAnywhere } from '../../model/keys/ability.ts'
@@ -33,8 +33,8 @@ const digestInfo = {
 }
 
 /**
- * Messages are hashed here, so that every token signs in the same way. Throws UnsupportedOperation for what tokens do
- * not do, or would do otherwise without saying so.
+ * Messages are hashed here, so that every token signs in the same way. Throws UnsupportedOperation for algorithms that tokens do not
+ * support, or would replace by another without an error.
  */
 export function signing(
   spec: SupportedKeySpec,

@@ -1,22 +1,22 @@
-/** Work that takes long and that the library does in this thread: in slices, between which the worker does calls. */
+/** Divides long work into slices, between which the worker serves calls. */
 import { performance } from 'node:perf_hooks'
 
 /** Milliseconds. */
 const slice = 2
 
-/** Resolves when what has arrived meanwhile is done. */
-export function breath(): Promise<void> {
+/** Resolves after pending I/O events were handled. */
+export function nextTurn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }
 
-/** Does something with each item, a few milliseconds at a time; at least one item is done in each slice. */
+/** Processes items in slices of a few milliseconds, at least one item each. */
 export async function inSlices<T>(items: readonly T[], work: (item: T) => void, endOfSlice = () => {}): Promise<void> {
   let end = performance.now() + slice
   for (const item of items) {
     work(item)
     if (performance.now() < end) continue
     endOfSlice()
-    await breath()
+    await nextTurn()
     end = performance.now() + slice
   }
   endOfSlice()

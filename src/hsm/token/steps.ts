@@ -1,4 +1,4 @@
-/** The cryptographic steps of PKCS#11, each said once: for the calls of the gateway, the proof of a key, the probe and doctor. */
+/** The cryptographic steps on PKCS#11, used by the calls of the gateway, the proof of a key, the probe and doctor. */
 import type { MacAlgorithmSpec } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
@@ -23,13 +23,13 @@ export interface KeyInUse {
 const longestModulus = 512
 
 export interface SealOptions {
-  /** Where the caller makes the IV; by default from C_GenerateRandom. */
+  /** Returns a fresh IV, if the caller generates it; by default from C_GenerateRandom. */
   readonly drawIv?: () => Buffer
-  /** Bytes for the result, where it may be longer than this form of AES-GCM makes it. */
+  /** Bytes for the output, if it may be longer than that of this form. */
   readonly room?: number
 }
 
-/** AES-256-GCM. Rejects with FormChanged when the token does not answer in this form. */
+/** AES-256-GCM. Rejects with FormChanged if the output is not of this form. */
 export async function seal(
   { cryptoki, session, key }: KeyInUse,
   gcm: Gcm,
@@ -51,15 +51,15 @@ export function open(
   return cryptoki.decrypt(session, mechanism, key, input)
 }
 
-/** RSAES-OAEP by the token. */
+/** RSAES-OAEP on the token. */
 export function encryptOaep({ cryptoki, session, key }: KeyInUse, hash: OaepHash, plaintext: Buffer): Promise<Buffer> {
   return cryptoki.encrypt(session, rsaOaep(hash), key, plaintext, longestModulus)
 }
 
 /**
- * RSAES-OAEP. Undefined where the padding is wrong and taken away here.
+ * RSAES-OAEP. Undefined if the padding is removed here and is invalid.
  *
- * @param onToken the token takes the padding away; otherwise that is done here, of SHA-256
+ * @param onToken the token removes the padding; otherwise it is removed here, with SHA-256
  */
 export async function decryptOaep(
   { cryptoki, session, key }: KeyInUse,

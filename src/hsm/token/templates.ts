@@ -1,4 +1,4 @@
-/** PKCS#11 attribute templates: what a key is born with, by key spec and usage. */
+/** PKCS#11 attribute templates, by key spec and usage. */
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import type { Profile } from '../profiles/profile.ts'
@@ -52,7 +52,7 @@ const possible = {
   public: [pkcs11js.CKA_ENCRYPT, pkcs11js.CKA_VERIFY, pkcs11js.CKA_WRAP],
 } as const
 
-/** Every usage that is not the key's own is denied: tokens differ in what they take for granted. */
+/** Denies every usage but the key's own: defaults of tokens differ. */
 function uses(kind: keyof typeof possible, usage: KeyUsageType): Template {
   const own = usages[usage][kind]
   const all = new Set<number>([...possible[kind], ...own])
@@ -66,7 +66,7 @@ const custody: Template = [
   [pkcs11js.CKA_EXTRACTABLE, false],
 ]
 
-/** A session object that is there to be read. */
+/** A session object whose value can be read. */
 const open: Template = [
   [pkcs11js.CKA_TOKEN, false],
   [pkcs11js.CKA_PRIVATE, true],
@@ -95,12 +95,12 @@ function kept({ id, label, profile, session = false }: Keeping): Template {
   ]
 }
 
-/** SoftHSM and NSS let keys sign with recovery that were made for decryption only. */
+/** SoftHSM and NSS allow decryption keys to sign with recovery, unless it is denied. */
 function withoutRecovery({ profile }: Keeping): Template {
   return profile.supportsCkaSignRecover ? [[pkcs11js.CKA_SIGN_RECOVER, false]] : []
 }
 
-/** What a copy on the token gets instead of its original's: CKA_COPYABLE cannot be taken away with it. */
+/** Attributes that a copy on the token does not take from its original. CKA_COPYABLE cannot be set false by C_CopyObject. */
 export function keptCopyTemplate({ profile }: Keeping): Template {
   return [
     [pkcs11js.CKA_TOKEN, true],
@@ -128,8 +128,8 @@ export function privateKeyTemplate(key: KeyMechanism, usage: KeyUsageType, keepi
 }
 
 /**
- * The public key of a pair is read right after the pair was made and kept in storage: on the token it would be one more object
- * that anyone could exchange.
+ * A session object: the public key is read when the pair is generated, and kept in storage. On the token it would be another object that
+ * could be replaced.
  */
 export function publicKeyTemplate({ keyType, parameters }: KeyMechanism, usage: KeyUsageType): Template {
   return [
@@ -157,7 +157,7 @@ export function sharedSecretTemplate(bytes: number): Template {
   ]
 }
 
-/** Keys that live in the session only, to try out what the token can do: for the rest as they would be kept. */
+/** Session objects for trials, otherwise like the keys that are kept. */
 export function trialTemplate(key: KeyMechanism, usage: KeyUsageType): Template {
   return [...secretKey(key), ...uses('secret', usage), ...custody, [pkcs11js.CKA_TOKEN, false]]
 }

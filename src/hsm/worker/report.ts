@@ -1,4 +1,4 @@
-/** The child's side of a process that runs once: does its work and reports to the gateway. */
+/** The child's side of a process that runs once and reports to the gateway. */
 import { closeSync, writeFileSync } from 'node:fs'
 import { OperatorError } from '../../errors.ts'
 import type { Report } from '../child.ts'

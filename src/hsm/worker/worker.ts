@@ -1,4 +1,4 @@
-/** A worker process: when it is told to, loads the native library and logs in; then answers the gateway until their socket closes. */
+/** A worker process: loads the native library and logs in when told to, then answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
 import { type Connection, connect, PinRefused } from '../token/connection.ts'
 import { Pkcs11 } from '../token/pkcs11.ts'
@@ -15,13 +15,13 @@ const argument = JSON.parse(process.argv[2]!) as WorkerArgument
 const { profile } = argument
 let ending = false
 
-/** Before something that takes long: this thread can say nothing meanwhile. */
+/** Before a long call, during which this thread cannot write. */
 function announce(status: number): void {
   writer.write(startId, status, Buffer.alloc(0))
   writer.flush()
 }
 
-/** Writes what is left and ends the process. */
+/** Flushes pending answers and ends the process. */
 function end(): void {
   ending = true
   writer.flush()
@@ -61,14 +61,14 @@ async function start(connection: Connection): Promise<Capabilities> {
   return capabilities
 }
 
-/** A token is trusted once it has shown that it holds the canary key, the very one, and works with it. */
+/** A token is trusted if it holds the canary key, verified by its check value, and works with it. */
 async function checkTrust(): Promise<void> {
   const { canary } = argument
   if (canary === undefined) return
   const checkValue = canary.checkValue === undefined ? undefined : Buffer.from(canary.checkValue, 'base64')
   const key = { material: canary.material, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', checkValue } as const
   const { fault } = await hsm.inspectKey(key, 'thorough')
-  // One that can be read or has a twin is the right one all the same: the job that looks at all keys raises the alarm.
+  // An exposed or duplicated canary key proves the token all the same: the custody job raises an alert.
   if (fault === 'missing' || fault === 'swapped') throw new Untrusted(fault)
   if (!(await hsm.works())) throw new Error('the token cannot encrypt and decrypt with the canary key')
 }
@@ -97,7 +97,7 @@ async function open(): Promise<void> {
   }
 }
 
-// A terminal or service manager signals the whole group, but the gateway still has calls to finish: it says when to end.
+// Terminals and service managers signal the whole process group, but the gateway still has calls to finish: it closes the socket.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 gateway.on('error', () => process.exit())
 gateway.on('close', () => process.exit())

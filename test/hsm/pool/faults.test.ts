@@ -167,7 +167,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
 })
 
 describe('a return code that may mean anything', () => {
-  it('is the fault of the ciphertext while the canary sings, however often garbage is sent', async () => {
+  it('is the fault of the ciphertext while the canary key works, however often garbage is sent', async () => {
     await connect()
     const sealed = await hsm.encrypt(material, text, aad)
     const garbage = { ...sealed, ciphertext: Buffer.alloc(40, 1) }
@@ -197,7 +197,7 @@ describe('a return code that may mean anything', () => {
     expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
   })
 
-  it('is throttling while the canary sings: the call is repeated after a pause', async () => {
+  it('is throttling while the canary key works: the call is repeated after a pause', async () => {
     await connect()
     faults.set('fail C_EncryptInit CKR_DEVICE_ERROR times 1')
     await hsm.encrypt(material, text, aad)
