@@ -133,7 +133,7 @@ describe('serve', () => {
     const { code, stderr } = await without(purpose, serveOnce)
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `strongroom: storage ${storage} knows no ${purpose} key on the HSM softhsm: if that HSM is new, run strongroom init\n`,
+      stderr: `strongroom: storage ${storage} has no ${purpose} key for the HSM softhsm: if that HSM is new, run strongroom init\n`,
     })
   })
 })
