@@ -93,7 +93,7 @@ export class WorkerProcess {
     const { socket, errors, ended } = this.#child
     this.ready = this.#start.promise
     this.ready.catch(() => {})
-    this.#writer = new FrameWriter((batch, sent) => socket.write(batch, sent))
+    this.#writer = new FrameWriter((batch, sent) => socket.write(batch, sent), process.nextTick)
     const reader = new FrameReader((id, kind, payload) => this.#receive(id, kind, payload))
     socket.on('data', chunk => this.#read(reader, chunk))
     // Its end says the same, once everything that it wrote has been read.

@@ -16,29 +16,35 @@ const none = Buffer.alloc(0)
 /** So many frames are enough for a write of their own: the other process works on them while this one makes more. */
 const framesPerWrite = 16
 
-/** Writes frames: several of one event-loop turn leave in one write. */
+/** Writes frames: those that are made together leave in one write. */
 export class FrameWriter {
   readonly #send: (batch: Buffer, sent: () => void) => void
+  readonly #defer: (flush: () => void) => void
   #batch: Buffer = none
   /** Memory of a batch that was sent, wiped. */
   #spare: Buffer = none
   #length = 0
   #frames = 0
-  #endOfTurn: NodeJS.Immediate | undefined
+  #isDeferred = false
 
-  /** @param send writes a batch and calls `sent` when its memory is no longer needed: it is wiped then */
-  constructor(send: (batch: Buffer, sent: () => void) => void) {
+  /**
+   * @param send writes a batch and calls `sent` when its memory is no longer needed: it is wiped then
+   * @param defer calls back when no more frames are to be expected: setImmediate where each comes of an event of its own, process.nextTick
+   *   where those that belong together are made by promises of the same event
+   */
+  constructor(send: (batch: Buffer, sent: () => void) => void, defer: (flush: () => void) => void) {
     this.#send = send
+    this.#defer = defer
   }
 
   /** Copies the payload. Throws RangeError for one that no frame can hold. */
   write(id: number, kind: number, payload: Uint8Array): void {
     const length = headerBytes - lengthBytes + payload.length
     if (length > maximumFrameLength) throw new RangeError(`A frame of ${length} bytes cannot be.`)
-    this.#endOfTurn ??= setImmediate(() => {
-      this.#endOfTurn = undefined
-      this.flush()
-    })
+    if (!this.#isDeferred) {
+      this.#isDeferred = true
+      this.#defer(this.#flushDeferred)
+    }
     this.#reserve(lengthBytes + length)
     let offset = this.#batch.writeUInt32BE(length, this.#length)
     offset = this.#batch.writeUInt32BE(id, offset)
@@ -60,6 +66,11 @@ export class FrameWriter {
       batch.fill(0, 0, length)
       if (batch.length === usualCapacity) this.#spare = batch
     })
+  }
+
+  readonly #flushDeferred = (): void => {
+    this.#isDeferred = false
+    this.flush()
   }
 
   #reserve(bytes: number): void {

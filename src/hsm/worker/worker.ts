@@ -10,7 +10,7 @@ import { capacityOf, type WorkerArgument } from '../wire/worker-argument.ts'
 import { answerTo } from './handlers.ts'
 
 const gateway = new Socket({ fd: 3 })
-const writer = new FrameWriter((batch, sent) => gateway.write(batch, sent))
+const writer = new FrameWriter((batch, sent) => gateway.write(batch, sent), setImmediate)
 const argument = JSON.parse(process.argv[2]!) as WorkerArgument
 const { profile } = argument
 let ending = false

@@ -18,7 +18,7 @@ const frames = fc.array(
 
 function written(list: readonly Frame[]): Buffer {
   const batches: Buffer[] = []
-  const writer = new FrameWriter(batch => batches.push(Buffer.from(batch)))
+  const writer = new FrameWriter(batch => batches.push(Buffer.from(batch)), setImmediate)
   for (const { id, kind, payload } of list) writer.write(id, kind, Buffer.from(payload, 'hex'))
   writer.flush()
   return Buffer.concat(batches)
@@ -57,12 +57,32 @@ describe('frames', () => {
     expect(read([...written(list)].map(byte => Buffer.of(byte)))).toEqual(list)
   })
 
-  it('leave sixteen at a time, and at the latest at the end of the turn of the event loop', async () => {
+  it.each([
+    ['the turn of the event loop', setImmediate],
+    ['the event', process.nextTick],
+  ])('leave sixteen at a time, and at the latest at the end of %s', async (_, defer) => {
     const batches: number[] = []
-    const writer = new FrameWriter(batch => batches.push(batch.length))
+    const writer = new FrameWriter(batch => batches.push(batch.length), defer)
     for (let id = 0; id < 1003; id++) writer.write(id, 0, Buffer.alloc(100))
     await new Promise(setImmediate)
     expect(batches).toEqual([...Array(62).fill(16 * 109), 11 * 109])
+  })
+
+  it('leave in one write, before the next event, when promises of one event make them', async () => {
+    const events: string[] = []
+    const writer = new FrameWriter(batch => events.push(`${batch.length} bytes`), process.nextTick)
+    const write = async (steps: number) => {
+      for (let step = 0; step < steps; step++) await undefined
+      writer.write(1, 0, Buffer.alloc(100))
+    }
+    await new Promise<void>(resolve => {
+      setImmediate(() => void [1, 3, 7].map(write))
+      setImmediate(() => {
+        events.push('next event')
+        resolve()
+      })
+    })
+    expect(events).toEqual([`${3 * 109} bytes`, 'next event'])
   })
 
   it('are wiped from memory once sent and once read', () => {
@@ -71,7 +91,7 @@ describe('frames', () => {
     const writer = new FrameWriter((batch, sent) => {
       memory = batch
       sent()
-    })
+    }, setImmediate)
     writer.write(1, 1, payload)
     const chunk = written([{ id: 1, kind: 1, payload: payload.toString('hex') }])
     writer.flush()
