@@ -36,7 +36,7 @@ export interface HeldKey extends HsmKey {
 export interface KeyInspection {
   /** Absent when all is well. */
   readonly fault?: CustodyFault | undefined
-  /** With `exposed`: the attributes that are not as they were. */
+  /** With `wrong_attributes`: the attributes that differ from the record. */
   readonly attributes?: readonly (keyof Custody)[] | undefined
 }
 

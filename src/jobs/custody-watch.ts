@@ -18,7 +18,7 @@ const slice = 100
 /** Failed checks of a key on a working HSM, after which it is checked again after an hour only. */
 const patience = 2
 
-const faults: readonly CustodyFault[] = ['missing', 'duplicated', 'swapped', 'exposed']
+const faults: readonly CustodyFault[] = ['missing', 'duplicate', 'wrong_key', 'wrong_attributes']
 
 /** What is checked: a KMS key, named by its ARN, or a system key, named by its purpose. */
 interface Subject extends Pick<Key, 'spec' | 'usage'> {
@@ -167,7 +167,7 @@ export class CustodyWatch {
     const isDuplicated = name === this.#hsm.name && this.#duplicates.has(id)
     const look = isDuplicated ? 'thorough' : 'quick'
     const first = await hsm.inspectKey(key, look)
-    if (first.fault === undefined || (isDuplicated && first.fault === 'duplicated')) return first
+    if (first.fault === undefined || (isDuplicated && first.fault === 'duplicate')) return first
     return hsm.inspectKey(key, look)
   }
 

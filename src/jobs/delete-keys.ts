@@ -16,7 +16,7 @@ export const deleteKeys = job({
     // A clock set forward would irrevocably destroy keys before their date.
     const now = await services.steadyClock.now()
     for (const key of now === undefined ? [] : services.storage.keys.dueForDeletion(now)) {
-      if (key.custodyFault === 'swapped') continue
+      if (key.custodyFault === 'wrong_key') continue
       try {
         await forget(key, services)
       } catch (thrown) {

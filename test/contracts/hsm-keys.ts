@@ -93,7 +93,7 @@ export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
       for (const other of [...keys.filter(({ material }) => material !== key.material), twin]) {
         const swapped = { ...key, material: other.material }
         expect(await hsm().inspectKey(swapped, 'quick'), `${other.spec} ${other.usage} for ${key.spec}`).toEqual({
-          fault: 'swapped',
+          fault: 'wrong_key',
         })
       }
     }

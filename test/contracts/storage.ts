@@ -96,7 +96,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
           aMaterial(2, { hsm: 'second', publicKey: new Uint8Array([0x30, 0, 255]) }),
           aMaterial(3, { checkValue: new Uint8Array([0, 1, 255]) }),
         ],
-        custodyFault: 'swapped',
+        custodyFault: 'wrong_key',
       })
       const principal = aPrincipal('administrator')
       const plain = anAccessKey('AKIAPLAIN', principal)

@@ -98,9 +98,9 @@ describe('a key whose object is gone from the HSM', () => {
     const failing = { storage: 'ok', audit: 'ok', 'hsm/softhsm': 'ok', 'custody/softhsm': 'failing', clock: 'ok' }
     await expect.poll(ready, patient).toEqual({ status: 200, parts: failing })
     const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
-    expect(body).toContain('strongroom_hsm_custody_faults{hsm="softhsm",fault="exposed"} 1\n')
+    expect(body).toContain('strongroom_hsm_custody_faults{hsm="softhsm",fault="wrong_attributes"} 1\n')
     const alarm = await gateway.logged(({ event, key }) => event === 'custody_fault' && key === KeyId)
-    expect(alarm).toMatchObject({ level: 50, hsm: 'softhsm', material, fault: 'exposed' })
+    expect(alarm).toMatchObject({ level: 50, hsm: 'softhsm', material, fault: 'wrong_attributes' })
     await change()
     await expect.poll(() => state(KeyId), patient).toEqual({ KeyState: 'Enabled', Enabled: true })
   })

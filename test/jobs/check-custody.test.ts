@@ -78,10 +78,10 @@ describe.each(kinds)('%s', (_name, kind) => {
 
   it.each([
     ['missing', () => faults.set(`hide ${material(key)}`), () => faults.clear()],
-    ['swapped', () => faults.set(`swap ${material(key)} ${material(other)}`), () => faults.clear()],
-    ['exposed', () => faults.set(`expose ${material(key)}`), () => faults.clear()],
+    ['wrong_key', () => faults.set(`swap ${material(key)} ${material(other)}`), () => faults.clear()],
+    ['wrong_attributes', () => faults.set(`expose ${material(key)}`), () => faults.clear()],
     [
-      'duplicated',
+      'duplicate',
       () => twin('make', material(key), fixture.softHsm),
       () => twin('destroy', material(key), fixture.softHsm),
     ],
@@ -93,14 +93,20 @@ describe.each(kinds)('%s', (_name, kind) => {
     fixture.time += hour
     await run()
     expect(now(key)).toMatchObject({ state: 'Enabled', custodyFault: fault })
-    const marked = fault === 'swapped' ? [key, other] : [key]
+    const marked = fault === 'wrong_key' ? [key, other] : [key]
     const told = marked.map(one => ({ hsm: 'test', key: one.arn, material: material(one), fault }))
     expect(
       alarms()
         .map(({ attributes, event, ...fields }) => fields)
         .sort(byKey),
     ).toEqual(told)
-    expect(fixture.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0, [fault]: marked.length })
+    expect(fixture.faults).toEqual({
+      missing: 0,
+      duplicate: 0,
+      wrong_key: 0,
+      wrong_attributes: 0,
+      [fault]: marked.length,
+    })
     expect(fixture.unhealthy).toEqual({ keys: marked.length, systemKeys: 0 })
     await run()
     expect(alarms()).toHaveLength(marked.length)
@@ -109,7 +115,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     fixture.time += minute
     await run()
     expect(now(key).custodyFault).toBeUndefined()
-    expect(fixture.faults).toEqual({ missing: 0, duplicated: 0, swapped: 0, exposed: 0 })
+    expect(fixture.faults).toEqual({ missing: 0, duplicate: 0, wrong_key: 0, wrong_attributes: 0 })
     expect(fixture.unhealthy).toEqual({ keys: 0, systemKeys: 0 })
     const about = fixture.records.filter(({ resources }) => resources![0]!.ARN === key.arn)
     const details = { keyMaterialId: material(key), hsm: 'test' }
@@ -141,14 +147,14 @@ describe('custody', () => {
     expect(now(key).custodyFault).toBeUndefined()
     epoch++
     await run()
-    expect(now(key).custodyFault).toBe('exposed')
+    expect(now(key).custodyFault).toBe('wrong_attributes')
     faults.clear()
     fixture.time += minute
     await run()
     faults.set(`expose ${material(key)}`)
     fixture.time += hour - minute
     await run()
-    expect(now(key).custodyFault).toBe('exposed')
+    expect(now(key).custodyFault).toBe('wrong_attributes')
     await start()()
   })
 
@@ -194,7 +200,7 @@ describe('custody', () => {
     faults.set(`expose ${id}`)
     fixture.time += hour
     await run()
-    expect(alarms()).toMatchObject([{ hsm: 'test', key: purpose, material: id, fault: 'exposed' }])
+    expect(alarms()).toMatchObject([{ hsm: 'test', key: purpose, material: id, fault: 'wrong_attributes' }])
     expect(fixture.unhealthy).toEqual({ keys: 0, systemKeys: 1 })
     expect(fixture.records).toEqual([])
   })
@@ -203,7 +209,7 @@ describe('custody', () => {
     const key = await fixture.key(++count)
     let looks = 0
     const inspectKey: Hsm['inspectKey'] = async ({ material: id }) =>
-      id === material(key) && ++looks === 1 ? { fault: 'swapped' } : {}
+      id === material(key) && ++looks === 1 ? { fault: 'wrong_key' } : {}
     await start(withHsm({ inspectKey }))()
     expect(looks).toBe(2)
     expect(now(key).custodyFault).toBeUndefined()
@@ -225,7 +231,7 @@ describe('custody', () => {
     expect(fixture.logged).toEqual([])
     delete calls.inspectKey
     await run()
-    expect(now(key).custodyFault).toBe('exposed')
+    expect(now(key).custodyFault).toBe('wrong_attributes')
     faults.clear()
     await start()()
   })
@@ -274,12 +280,12 @@ describe('custody', () => {
   it('of a key that cannot be established is said once in a round, and the others are looked at', async () => {
     const [key, other] = [await fixture.key(++count), await fixture.key(++count)]
     const inspectKey: Hsm['inspectKey'] = async held => {
-      if (held.material === material(other)) return { fault: 'exposed' }
+      if (held.material === material(other)) return { fault: 'wrong_attributes' }
       throw new Failure('Internal')
     }
     await start(withHsm({ inspectKey }))()
     expect(fixture.logged.map(({ event }) => event)).toEqual(['key_check_inconclusive', 'custody_fault'])
-    expect([now(key).custodyFault, now(other).custodyFault]).toEqual([undefined, 'exposed'])
+    expect([now(key).custodyFault, now(other).custodyFault]).toEqual([undefined, 'wrong_attributes'])
     await start()()
   })
 
@@ -301,7 +307,7 @@ describe('custody', () => {
     await run()
     expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: undefined })
     await run()
-    expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: 'exposed' })
+    expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: 'wrong_attributes' })
     expect(alarms()).toHaveLength(1)
     faults.clear()
     await start()()
@@ -320,7 +326,7 @@ describe('custody', () => {
     fixture.journal.failing = false
     fixture.time += minute
     await run()
-    expect(now(key).custodyFault).toBe('exposed')
+    expect(now(key).custodyFault).toBe('wrong_attributes')
     faults.clear()
     await start()()
   })
@@ -331,7 +337,7 @@ describe('custody', () => {
     faults.set(`swap ${material(due)} ${material(other)}`)
     const run = start()
     await run()
-    expect(now(due)).toMatchObject({ state: 'PendingDeletion', custodyFault: 'swapped' })
+    expect(now(due)).toMatchObject({ state: 'PendingDeletion', custodyFault: 'wrong_key' })
     await deleteKeys.start(fixture.services)()
     expect(now(due)).toBeDefined()
     expect(await fixture.objects()).toEqual(expect.arrayContaining([material(due), material(other)]))

@@ -13,8 +13,8 @@ export async function inspectObjects(
 ): Promise<KeyInspection> {
   const [object, twin] = found
   if (object === undefined) return { fault: 'missing' }
-  if (twin !== undefined) return { fault: 'duplicated' }
-  if (!(await isSameKey({ ...access, key: object }, key))) return { fault: 'swapped' }
+  if (twin !== undefined) return { fault: 'duplicate' }
+  if (!(await isSameKey({ ...access, key: object }, key))) return { fault: 'wrong_key' }
   const attributes = custodyFaults(await readCustody(access.cryptoki, access.session, object, access.profile))
-  return attributes.length === 0 ? {} : { fault: 'exposed', attributes }
+  return attributes.length === 0 ? {} : { fault: 'wrong_attributes', attributes }
 }

@@ -242,7 +242,7 @@ export class Pkcs11 {
       )
     } catch (error) {
       // Not inside the operation: the session has to be closed after such an error.
-      if (isMisfit(error, profile)) return { fault: 'swapped' }
+      if (isMisfit(error, profile)) return { fault: 'wrong_key' }
       throw error
     }
   }

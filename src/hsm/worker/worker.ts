@@ -68,13 +68,13 @@ async function checkTrust(): Promise<void> {
   const checkValue = canary.checkValue === undefined ? undefined : Buffer.from(canary.checkValue, 'base64')
   const key = { material: canary.material, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', checkValue } as const
   const { fault } = await hsm.inspectKey(key, 'thorough')
-  // An exposed or duplicated canary key proves the token all the same: the custody job raises an alert.
-  if (fault === 'missing' || fault === 'swapped') throw new Untrusted(fault)
+  // A canary key with wrong attributes or a duplicate proves the token all the same: the custody job raises an alert.
+  if (fault === 'missing' || fault === 'wrong_key') throw new Untrusted(fault)
   if (!(await hsm.works())) throw new Error('the token cannot encrypt and decrypt with the canary key')
 }
 
 class Untrusted extends Error {
-  constructor(fault: 'missing' | 'swapped') {
+  constructor(fault: 'missing' | 'wrong_key') {
     super(`canary key ${fault === 'missing' ? 'missing' : 'mismatch'}: wrong or re-initialized token?`)
   }
 }

@@ -23,11 +23,11 @@ export type CustodyFault =
   /** The HSM does not have it. */
   | 'missing'
   /** Several objects have its CKA_ID. */
-  | 'duplicated'
+  | 'duplicate'
   /** The object with its CKA_ID is another key. */
-  | 'swapped'
+  | 'wrong_key'
   /** Its attributes no longer state that it was generated on the HSM and cannot be extracted. */
-  | 'exposed'
+  | 'wrong_attributes'
 
 /** One HSM object that a KMS key has used. Rotation adds further ones; the last is the current one. */
 export interface KeyMaterial {

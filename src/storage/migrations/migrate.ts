@@ -10,6 +10,7 @@ import { partitions } from './0005-partitions.ts'
 import { clock } from './0006-clock.ts'
 import { writeCheck } from './0007-write-check.ts'
 import { outboxPosition } from './0008-outbox-position.ts'
+import { custodyFaults } from './0009-custody-faults.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -22,6 +23,7 @@ const migrations: readonly Migration[] = [
   clock,
   writeCheck,
   outboxPosition,
+  custodyFaults,
 ]
 
 interface MigrationTable {

@@ -76,25 +76,25 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
     expect(await inspect(key)).toEqual({})
   })
 
-  it('is swapped while another key of its type answers to its CKA_ID', async () => {
+  it('is a wrong key while another key of its type has its CKA_ID', async () => {
     faults.set(`swap ${key.material} ${other.material}`)
-    expect(await inspect(key)).toEqual({ fault: 'swapped' })
-    expect(await inspect(other)).toEqual({ fault: 'swapped' })
+    expect(await inspect(key)).toEqual({ fault: 'wrong_key' })
+    expect(await inspect(other)).toEqual({ fault: 'wrong_key' })
     faults.clear()
     expect(await inspect(key)).toEqual({})
   })
 
-  it('is exposed while its attributes say so, and which', async () => {
+  it('has wrong attributes while the object does, and reports which', async () => {
     faults.set(`expose ${key.material}`)
     const attributes = ['sensitive', 'extractable', 'alwaysSensitive', 'neverExtractable']
-    expect(await inspect(key)).toEqual({ fault: 'exposed', attributes })
+    expect(await inspect(key)).toEqual({ fault: 'wrong_attributes', attributes })
     faults.clear()
     expect(await inspect(key)).toEqual({})
   })
 
-  it('is duplicated while another process has an object with its CKA_ID on the token', async () => {
+  it('is a duplicate while another process has an object with its CKA_ID on the token', async () => {
     twin('make', key.material, softHsm)
-    expect(await hsm.inspectKey(key, 'thorough')).toEqual({ fault: 'duplicated' })
+    expect(await hsm.inspectKey(key, 'thorough')).toEqual({ fault: 'duplicate' })
     twin('destroy', key.material, softHsm)
     expect(await inspect(key)).toEqual({})
   })
@@ -103,7 +103,7 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
     for (const [otherSpec, otherUsage] of kinds) {
       const stranger = await generate(otherSpec, otherUsage)
       faults.set(`swap ${key.material} ${stranger.material}`)
-      expect(await inspect(key), `${otherSpec} ${otherUsage}`).toEqual({ fault: 'swapped' })
+      expect(await inspect(key), `${otherSpec} ${otherUsage}`).toEqual({ fault: 'wrong_key' })
       faults.clear()
     }
   })
@@ -139,15 +139,15 @@ describe('a look at a key', () => {
     faults.set(`swap ${key.material} ${other.material}`)
     expect(await inspect(old)).toEqual({})
     faults.set(`expose ${key.material}`)
-    expect(await inspect(old)).toMatchObject({ fault: 'exposed' })
+    expect(await inspect(old)).toMatchObject({ fault: 'wrong_attributes' })
   })
 
-  it('finds a key swapped whose check value is not its own', async () => {
+  it('finds a wrong key by its check value', async () => {
     const { checkValue } = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
-    expect(await inspect({ ...key, checkValue })).toEqual({ fault: 'swapped' })
+    expect(await inspect({ ...key, checkValue })).toEqual({ fault: 'wrong_key' })
     const { publicKey } = await generate('ECC_NIST_P256', 'SIGN_VERIFY')
     expect(await inspect({ ...(await generate('ECC_NIST_P256', 'SIGN_VERIFY')), publicKey })).toEqual({
-      fault: 'swapped',
+      fault: 'wrong_key',
     })
   })
 

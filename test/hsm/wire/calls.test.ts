@@ -80,7 +80,7 @@ const samples = {
       look: fc.constantFrom('quick', 'thorough'),
     }),
     answer: fc.record({
-      fault: fc.option(fc.constantFrom('missing', 'exposed'), { nil: undefined }),
+      fault: fc.option(fc.constantFrom('missing', 'wrong_attributes'), { nil: undefined }),
       attributes: fc.option(fc.array(attribute), { nil: undefined }),
     }),
   },

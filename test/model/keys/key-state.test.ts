@@ -44,7 +44,7 @@ describe('key states', () => {
     ['Disabled', 'Unavailable'],
     ['PendingDeletion', 'PendingDeletion'],
   ] as const)('show %s as %s while there is a custody fault, and as it is without', (state, shown) => {
-    expect(keyState({ state, custodyFault: 'swapped' })).toBe(shown)
+    expect(keyState({ state, custodyFault: 'wrong_key' })).toBe(shown)
     expect(keyState({ state })).toBe(state)
   })
 })

@@ -22,7 +22,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 8): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 9): upgrade',
     )
   })
 
@@ -71,6 +71,23 @@ describe('a database', () => {
     expect(tables).not.toContain('changes')
     expect(tables).not.toContain('sequences')
     await (await openFile(path)).close()
+  })
+
+  it.each([
+    ['duplicated', 'duplicate'],
+    ['swapped', 'wrong_key'],
+    ['exposed', 'wrong_attributes'],
+    ['missing', 'missing'],
+  ])('with the custody fault %s has %s', async (before, after) => {
+    const path = join(directory, `${before}.db`)
+    const storage = await openFile(path, { create: true })
+    await putKeys(storage, 1, 2)
+    await storage.close()
+    query(path, 'delete from strongroom_migrations where number > 8')
+    query(path, `update keys set custody_fault = '${before}' where arn = '${aKey(1).arn}'`)
+    const again = await openFile(path)
+    expect([1, 2].map(number => again.keys.find(aKey(number).arn)!.custodyFault)).toEqual([after, undefined])
+    await again.close()
   })
 
   it.each([
