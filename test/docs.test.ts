@@ -196,7 +196,7 @@ describe('docs/operations.md', () => {
       name.endsWith('.ts'),
     )
     const code = sources.map(name => readFileSync(join(root, 'src', name), 'utf8')).join()
-    const events = new Set([...code.matchAll(/\bevent: '(\w+)'/g)].map(([, event]) => event))
+    const events = new Set([...code.matchAll(/(?:\bevent: |#fields\()'(\w+)'/g)].map(([, event]) => event))
     const [, table] = /\| Event \|.*\n((?:\|.*\n)+)/.exec(page('docs/operations.md').text)!
     const listed = table!.split('\n').flatMap(row => [...(row.split('|')[1]?.matchAll(/`(\w+)`/g) ?? [])])
     expect(listed.map(([, event]) => event).sort()).toEqual([...events].sort())
