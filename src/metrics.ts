@@ -126,6 +126,16 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
       for (const { name, health } of hsms()) this.set({ hsm: name }, health.workers)
     },
   })
+  new Counter({
+    name: 'strongroom_hsm_worker_restarts_total',
+    help: 'Worker processes started in place of lost ones',
+    labelNames: ['hsm'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { name, health } of hsms()) this.inc({ hsm: name }, health.restarts)
+    },
+  })
   return {
     started() {
       const start = performance.now()

@@ -195,17 +195,19 @@ export interface HsmHealth {
   readonly reason?: string | undefined
   /** Worker processes that are ready. */
   readonly workers: number
-  /** Workers that were ever ready: where this has grown, the HSM may have been away. */
+  /** Workers that were ever ready: if this has grown, the HSM may have been away. */
   readonly starts: number
+  /** Workers that were started in place of lost ones. */
+  readonly restarts: number
 }
 
-/** What is told to the metrics about each finished call: never its content. */
+/** A finished call, for the metrics; never its content. */
 export interface HsmCall {
   readonly hsm: string
   readonly operation: string
   /**
-   * `CKR_OK`, another PKCS#11 return code by name, `NONE` where the call failed without one (a key that is not there), or
-   * `TIMEOUT` and `WORKER_LOST` where no answer came back, `QUEUE_FULL` where it was not even asked.
+   * `CKR_OK`, another PKCS#11 return code by name, `none` if the call failed without one (no such key), `timeout` or `worker_lost` if there
+   * was no answer, `queue_full` if it was not sent.
    */
   readonly returnCode: string
   readonly seconds: number

@@ -179,6 +179,8 @@ describe('an HSM worker that is killed', () => {
       await replaced(before)
       await expect.poll(() => gateway.workers(), { timeout: 10_000 }).toHaveLength(2)
     }
+    const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
+    expect(body).toMatch(/^strongroom_hsm_worker_restarts_total\{hsm="softhsm"\} [1-9]/m)
   })
 
   /** Waits until a worker is ready which was not there before. */

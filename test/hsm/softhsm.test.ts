@@ -94,7 +94,7 @@ describe('SoftHSM behind two workers', () => {
     expect(calls.map(({ seconds, ...call }) => call)).toEqual([
       { hsm: 'test', operation: 'encrypt', returnCode: 'CKR_OK' },
       { hsm: 'test', operation: 'decrypt', returnCode: 'CKR_GENERAL_ERROR' },
-      { hsm: 'test', operation: 'encrypt', returnCode: 'NONE' },
+      { hsm: 'test', operation: 'encrypt', returnCode: 'none' },
     ])
     expect(calls.every(({ seconds }) => seconds > 0 && seconds < 2)).toBe(true)
   })

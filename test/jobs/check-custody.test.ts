@@ -243,10 +243,10 @@ describe('custody', () => {
     const run = start(withHsm(calls))
     await run()
     Object.assign(calls, { objects: down, inspectKey: down, random: down })
-    calls.health = { state: 'unavailable', workers: 0, starts: 2 }
+    calls.health = { state: 'unavailable', workers: 0, starts: 2, restarts: 0 }
     await run()
     expect(keys.map(key => now(key).custodyFault)).toEqual([undefined, undefined])
-    calls.health = { state: 'untrusted', workers: 0, starts: 2 }
+    calls.health = { state: 'untrusted', workers: 0, starts: 2, restarts: 0 }
     await run()
     expect(keys.map(key => now(key).custodyFault)).toEqual(['missing', 'missing'])
     expect(fixture.unhealthy.systemKeys).toBe(2)

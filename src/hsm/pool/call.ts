@@ -107,15 +107,15 @@ export class Call {
 const throttled = 'You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.'
 
 export function timedOut(): CallFailure {
-  return { failure: new Failure('KeyUnavailable', 'The HSM did not answer in time.'), returnCode: 'TIMEOUT' }
+  return { failure: new Failure('KeyUnavailable', 'The HSM did not answer in time.'), returnCode: 'timeout' }
 }
 
 /** More calls than the HSM takes. */
 export function tooMany(): CallFailure {
-  return { failure: new Failure('Throttling', throttled), returnCode: 'QUEUE_FULL' }
+  return { failure: new Failure('Throttling', throttled), returnCode: 'queue_full' }
 }
 
 export function unavailable(cause: Error): CallFailure {
   const failure = new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
-  return { failure, returnCode: 'WORKER_LOST' }
+  return { failure, returnCode: 'worker_lost' }
 }

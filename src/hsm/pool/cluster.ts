@@ -50,7 +50,8 @@ export class Cluster implements Backend {
     const all = this.#members.map(({ health }) => health)
     const { state, reason } = all.find(({ state }) => state === 'ready') ?? all[0]!
     const sum = (count: (health: HsmHealth) => number) => all.reduce((total, health) => total + count(health), 0)
-    return { state, reason, workers: sum(({ workers }) => workers), starts: sum(({ starts }) => starts) }
+    const workers = sum(health => health.workers)
+    return { state, reason, workers, starts: sum(({ starts }) => starts), restarts: sum(({ restarts }) => restarts) }
   }
 
   async call(name: CallName, payload: Buffer, caller: string, { undo }: CallOptions = {}): Promise<Buffer> {

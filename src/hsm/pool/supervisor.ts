@@ -77,7 +77,8 @@ export class Supervisor implements WorkerEvents, Watched {
 
   get health(): HsmHealth {
     const { state, reason } = this.#availability
-    return { state, reason: reason?.message, workers: this.workers.length, starts: this.#starts }
+    const restarts = Math.max(0, this.#starts - this.#active)
+    return { state, reason: reason?.message, workers: this.workers.length, starts: this.#starts, restarts }
   }
 
   /** Why no worker can be had: the circuit is open, and calls fail at once. */

@@ -66,7 +66,7 @@ const statuses: Readonly<Partial<Record<Recovery, number>>> = {
 function unproven(): Answer {
   const cause = new Error('Neither the key nor the canary key is found.')
   const failure = new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
-  return { kind: status.ending, payload: encodeFailure({ failure, returnCode: 'NONE' }) }
+  return { kind: status.ending, payload: encodeFailure({ failure, returnCode: 'none' }) }
 }
 
 /** Does a call and never fails. @param kind of the request frame. @param part sends a part of a long answer before the rest */
@@ -93,7 +93,7 @@ async function perform(hsm: Pkcs11, kind: number, payload: Buffer, part: (payloa
 async function refusal(hsm: Pkcs11, error: unknown): Promise<Answer> {
   const failure = failureFrom(error)
   if (failure.code === 'InvalidState' && !(await hsm.provesAbsence())) return unproven()
-  const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'NONE'
+  const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'none'
   const payload = encodeFailure({ failure, returnCode })
   if (failure.code === 'InvalidState') return { kind: status.missing, payload }
   return { kind: statuses[await recoveryAfter(hsm, error)] ?? status.failed, payload }

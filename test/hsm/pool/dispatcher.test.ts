@@ -140,7 +140,7 @@ describe('workers', () => {
     const [only] = workers.started as [number]
     process.kill(only, 'SIGSTOP')
     await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
-    expect(observed).toEqual(['TIMEOUT'])
+    expect(observed).toEqual(['timeout'])
     await workers.ready(2)
     await hsm.encrypt(material, text, aad)
     expect(workers.lost).toEqual([only])
