@@ -10,7 +10,18 @@ import type {
 import { Failure } from '../errors.ts'
 import type { Ability } from '../model/keys/ability.ts'
 import { keySpecs, type SupportedKeySpec } from '../model/keys/key-spec.ts'
-import type { GeneratedKey, HeldKey, Hsm, HsmHealth, HsmKey, HsmObject, KeyInspection, KeyPair, Sealed } from './hsm.ts'
+import type {
+  GeneratedKey,
+  HeldKey,
+  Hsm,
+  HsmHealth,
+  HsmKey,
+  HsmObject,
+  InspectionDepth,
+  KeyInspection,
+  KeyPair,
+  Sealed,
+} from './hsm.ts'
 import type { Backend, CallOptions } from './pool/backend.ts'
 import { gcmTagLength } from './profiles/profile.ts'
 import { encryptOaep, oaepHash, verifyMessage } from './public-key-crypto.ts'
@@ -172,8 +183,8 @@ export class HsmClient implements Hsm {
     if (!isWhole) throw notEveryToken()
   }
 
-  async inspectKey(key: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection> {
-    const inspections = await this.#callEach('inspectKey', { ...key, look })
+  async inspectKey(key: HeldKey, depth: InspectionDepth): Promise<KeyInspection> {
+    const inspections = await this.#callEach('inspectKey', { ...key, depth })
     const found = inspections.find(({ fault }) => fault !== undefined) ?? {}
     if (found.fault !== 'missing' || this.#backend.isWhole) return found
     throw notEveryToken()

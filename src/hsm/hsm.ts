@@ -32,7 +32,10 @@ export interface HeldKey extends HsmKey {
   readonly checkValue?: Uint8Array | undefined
 }
 
-/** What a look at the object of a key found. */
+/** `thorough`: searches the token for other objects with the same CKA_ID as well, in time linear in the number of objects. */
+export type InspectionDepth = 'quick' | 'thorough'
+
+/** What an inspection of the object of a key found. */
 export interface KeyInspection {
   /** Absent when all is well. */
   readonly fault?: CustodyFault | undefined
@@ -117,7 +120,7 @@ export interface RandomGeneration {
   random(length: number): Promise<Uint8Array>
 }
 
-/** How key objects come, are looked at, and go. */
+/** Creation, inspection and destruction of key objects. */
 export interface KeyLifecycle {
   /**
    * Creates a key object whose CKA_ID is `material`, reads its custody attributes back, and destroys and refuses an object
@@ -129,11 +132,10 @@ export interface KeyLifecycle {
   /** Destroys the key object, on every token of a cluster; rejects where one cannot be asked. An object that is not there is a success. */
   destroyKey(material: string): Promise<void>
   /**
-   * Looks at the object of a key: that it is there, does what only this key can do, and has its custody attributes. Every worker
-   * looks for itself, at the object that it uses; a thorough look searches the token for others with the same CKA_ID, which
-   * costs time linear in the number of objects. Rejects where no certain answer can be had.
+   * Inspects the object of a key: that it exists, does what only this key can do, and has its custody attributes. Every worker inspects the
+   * object that it uses itself. Rejects if there is no certain answer.
    */
-  inspectKey(key: HeldKey, look: 'quick' | 'thorough'): Promise<KeyInspection>
+  inspectKey(key: HeldKey, depth: InspectionDepth): Promise<KeyInspection>
   /**
    * Every secret and private key object on the token. Costs time linear in their number, and other calls are done meanwhile, so that one
    * which is created or destroyed then may be missing.

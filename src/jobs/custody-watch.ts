@@ -165,10 +165,10 @@ export class CustodyWatch {
     if (hsm.health.state === 'untrusted') return { fault: 'missing' }
     const key = { material: id, spec, usage, publicKey, checkValue }
     const isDuplicated = name === this.#hsm.name && this.#duplicates.has(id)
-    const look = isDuplicated ? 'thorough' : 'quick'
-    const first = await hsm.inspectKey(key, look)
+    const depth = isDuplicated ? 'thorough' : 'quick'
+    const first = await hsm.inspectKey(key, depth)
     if (first.fault === undefined || (isDuplicated && first.fault === 'duplicate')) return first
-    return hsm.inspectKey(key, look)
+    return hsm.inspectKey(key, depth)
   }
 
   /** Rejects if the HSM does not respond at all, else logs that the check was inconclusive. */

@@ -80,8 +80,8 @@ export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
       expect(key.publicKey === undefined).toBe(keySpecs[key.spec].type !== 'asymmetric')
     })
 
-    it.each(['quick', 'thorough'] as const)('is in custody at a %s look', async look => {
-      expect(await hsm().inspectKey(key, look)).toEqual({})
+    it.each(['quick', 'thorough'] as const)('is in custody by a %s inspection', async depth => {
+      expect(await hsm().inspectKey(key, depth)).toEqual({})
     })
 
     usages[kind[1]]?.(hsm, kind[0], () => key)

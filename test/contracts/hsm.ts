@@ -154,11 +154,11 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
         expect((await hsm.objects()).map(({ id }) => id)).not.toContain(doomed)
       })
 
-      it.each(['quick', 'thorough'] as const)('are missing once they are gone, at a %s look', async look => {
+      it.each(['quick', 'thorough'] as const)('are missing once they are gone, by a %s inspection', async depth => {
         const key = { material: newMaterial(), spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
         const { checkValue } = await hsm.generateKey(key.material, key.spec, key.usage, 'inspected')
         await hsm.destroyKey(key.material)
-        expect(await hsm.inspectKey({ ...key, checkValue }, look)).toEqual({ fault: 'missing' })
+        expect(await hsm.inspectKey({ ...key, checkValue }, depth)).toEqual({ fault: 'missing' })
       })
 
       it('leave the others alone when they are destroyed', async () => {

@@ -1,7 +1,7 @@
 /** Handles of the key objects on the token, by material id: looked up once, so that operations need no search. */
 import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
-import type { HsmObject } from '../hsm.ts'
+import type { HsmObject, InspectionDepth } from '../hsm.ts'
 import { CryptokiError, recoveryFrom, returnCodes } from '../return-codes.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { inSlices, nextTurn } from './slices.ts'
@@ -56,7 +56,7 @@ export class KeyHandles {
    * Every object with that CKA_ID. A quick inspection reads the CKA_ID of the object in use, and searches only if it is another one.
    * Afterwards the known handle is right.
    */
-  async findAll(session: Handle, material: string, depth: 'quick' | 'thorough'): Promise<readonly Handle[]> {
+  async findAll(session: Handle, material: string, depth: InspectionDepth): Promise<readonly Handle[]> {
     if (depth === 'quick' && !this.#handles.has(material)) await this.#indexing
     const known = this.#handles.get(material)
     if (depth === 'quick' && known !== undefined) {

@@ -1,5 +1,5 @@
 /** Runs operations with a session and the handle of a key, and recovers from what a worker can recover from by itself. */
-import type { HsmObject } from '../hsm.ts'
+import type { HsmObject, InspectionDepth } from '../hsm.ts'
 import { type Recovery, recoveryFrom } from '../return-codes.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
@@ -64,7 +64,7 @@ export class Keys {
   /** Inspects the objects of a key: see KeyHandles.findAll. */
   inspect<T>(
     material: string,
-    depth: 'quick' | 'thorough',
+    depth: InspectionDepth,
     inspection: (session: Handle, found: readonly Handle[]) => Promise<T>,
   ): Promise<T> {
     return this.#recovering(

@@ -10,7 +10,7 @@ import type {
 import { Failure } from '../../errors.ts'
 import { checkAbilities } from '../../model/keys/ability.ts'
 import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
-import type { GeneratedKey, HeldKey, HsmObject, KeyInspection } from '../hsm.ts'
+import type { GeneratedKey, HeldKey, HsmObject, InspectionDepth, KeyInspection } from '../hsm.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
 import { encryptOaep as encryptOaepOutside, oaepHash } from '../public-key-crypto.ts'
 import { CryptokiError } from '../return-codes.ts'
@@ -234,7 +234,7 @@ export class Pkcs11 {
     return this.#keys.destroy(material)
   }
 
-  async inspectKey(key: HeldKey, depth: 'quick' | 'thorough'): Promise<KeyInspection> {
+  async inspectKey(key: HeldKey, depth: InspectionDepth): Promise<KeyInspection> {
     const [cryptoki, profile, capabilities] = [this.#cryptoki, this.#profile, this.#capabilities]
     try {
       return await this.#keys.inspect(key.material, depth, (session, found) =>

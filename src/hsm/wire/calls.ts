@@ -8,6 +8,7 @@ import type {
 } from '@aws-sdk/client-kms'
 import type { Custody, CustodyFault } from '../../model/keys/key.ts'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
+import type { InspectionDepth } from '../hsm.ts'
 import {
   bytes,
   fields,
@@ -164,7 +165,7 @@ export const calls = {
       usage,
       publicKey: optional(bytes),
       checkValue: optional(bytes),
-      look: text<'quick' | 'thorough'>(),
+      depth: text<InspectionDepth>(),
     }),
     answer: fields({
       fault: optional(text<CustodyFault>()),

@@ -36,7 +36,7 @@ const handlers: { readonly [N in CallName]: Handler<N> } = {
   generateMac: (hsm, { material, algorithm, message }) => hsm.generateMac(material, algorithm, message),
   verifyMac: (hsm, { material, algorithm, message, mac }) => hsm.verifyMac(material, algorithm, message, mac),
   deriveSharedSecret: (hsm, { material, spec, peer }) => hsm.deriveSharedSecret(material, spec, peer),
-  inspectKey: (hsm, { look, ...key }) => hsm.inspectKey(key, look),
+  inspectKey: (hsm, { depth, ...key }) => hsm.inspectKey(key, depth),
   logIn: async hsm => hsm.logIn(),
 }
 

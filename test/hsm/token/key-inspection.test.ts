@@ -109,7 +109,7 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
   })
 })
 
-describe('a look at a key', () => {
+describe('an inspection of a key', () => {
   let key: HeldKey
   const text = Buffer.from('text')
 

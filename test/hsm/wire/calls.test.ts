@@ -77,7 +77,7 @@ const samples = {
       usage,
       publicKey: optional,
       checkValue: optional,
-      look: fc.constantFrom('quick', 'thorough'),
+      depth: fc.constantFrom('quick', 'thorough'),
     }),
     answer: fc.record({
       fault: fc.option(fc.constantFrom('missing', 'wrong_attributes'), { nil: undefined }),
