@@ -1,5 +1,5 @@
 /** Every line that is logged about an HSM and its workers. */
-import type { Log, LogFields } from '../../log.ts'
+import type { Log } from '../../log.ts'
 import type { HsmHealth } from '../hsm.ts'
 
 /** A worker, in a line about it. */
@@ -18,47 +18,46 @@ export class PoolLog {
   }
 
   workerReady({ pid }: Worker): void {
-    this.#log?.info(this.#fields('worker_ready', { worker: pid }), 'HSM worker ready')
+    this.#log?.info({ event: 'worker_ready', hsm: this.#hsm, worker: pid }, 'HSM worker ready')
   }
 
   workerLost({ pid }: Worker, reason: string): void {
-    this.#log?.warn(this.#fields('worker_lost', { worker: pid, reason }), 'HSM worker lost')
+    this.#log?.warn({ event: 'worker_lost', hsm: this.#hsm, worker: pid, reason }, 'HSM worker lost')
   }
 
   workerUnresponsive({ pid }: Worker): void {
-    this.#log?.warn(this.#fields('worker_unresponsive', { worker: pid }), 'HSM worker does not answer')
+    this.#log?.warn({ event: 'worker_unresponsive', hsm: this.#hsm, worker: pid }, 'HSM worker does not answer')
   }
 
   workerLoggedInAgain({ pid }: Worker): void {
     this.#log?.warn(
-      this.#fields('worker_logged_in_again', { worker: pid }),
+      { event: 'worker_logged_in_again', hsm: this.#hsm, worker: pid },
       'HSM worker lost its login: logged in again',
     )
   }
 
   /** @param text what it wrote to its standard error; the beginning is logged */
   workerWrote({ pid }: Worker, text: string): void {
-    const fields = this.#fields('worker_stderr', { worker: pid, text: text.slice(0, 1000) })
+    const fields = { event: 'worker_stderr', hsm: this.#hsm, worker: pid, text: text.slice(0, 1000) }
     this.#log?.warn(fields, 'HSM worker wrote to standard error')
   }
 
   workerStartFailed({ message }: Error): void {
-    this.#log?.error(this.#fields('worker_start_failed', { reason: message }), 'Cannot start HSM worker')
+    this.#log?.error({ event: 'worker_start_failed', hsm: this.#hsm, reason: message }, 'Cannot start HSM worker')
   }
 
   spareLost(reason: string): void {
-    this.#log?.warn(this.#fields('spare_worker_lost', { reason }), 'Spare HSM worker lost')
+    this.#log?.warn({ event: 'spare_worker_lost', hsm: this.#hsm, reason }, 'Spare HSM worker lost')
   }
 
   unavailable(state: HsmHealth['state'], { message }: Error): void {
-    this.#log?.error(this.#fields('hsm_unavailable', { state, reason: message }), 'HSM unavailable')
+    this.#log?.error({ event: 'hsm_unavailable', hsm: this.#hsm, state, reason: message }, 'HSM unavailable')
   }
 
   pinRefused({ message }: Error): void {
-    this.#log?.error(this.#fields('pin_refused', { reason: message }), 'PIN refused: not tried again before a restart')
-  }
-
-  #fields(event: string, fields: Readonly<Record<string, unknown>>): LogFields {
-    return { event, hsm: this.#hsm, ...fields }
+    this.#log?.error(
+      { event: 'pin_refused', hsm: this.#hsm, reason: message },
+      'PIN refused: not tried again before a restart',
+    )
   }
 }
