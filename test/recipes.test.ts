@@ -157,13 +157,9 @@ describe('the recipe for', () => {
         before: '  async random(',
         text: "  async addEntropy(seed: Uint8Array): Promise<void> {\n    await this.#call('addEntropy', { seed })\n  }\n",
       },
-      'src/hsm/worker/handlers.ts': {
-        before: '  random:',
-        text: '  addEntropy: (hsm, { seed }) => hsm.addEntropy(seed),',
-      },
       'src/hsm/token/pkcs11.ts': {
         before: '  random(',
-        text: '  async addEntropy(seed: Buffer): Promise<void> {\n    seed.fill(0)\n  }\n',
+        text: '  async addEntropy({ seed }: { seed: Buffer }): Promise<void> {\n    seed.fill(0)\n  }\n',
       },
     }
     const files = Object.keys(edits)

@@ -1,20 +1,14 @@
 /** The contract of hsm.ts over PKCS#11, inside a worker. */
 import { timingSafeEqual } from 'node:crypto'
-import type {
-  EncryptionAlgorithmSpec,
-  KeyUsageType,
-  MacAlgorithmSpec,
-  MessageType,
-  SigningAlgorithmSpec,
-} from '@aws-sdk/client-kms'
+import type { EncryptionAlgorithmSpec, KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import { checkAbilities } from '../../model/keys/ability.ts'
-import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
-import type { GeneratedKey, HeldKey, HsmObject, InspectionDepth, KeyInspection } from '../hsm.ts'
+import { keySpecs } from '../../model/keys/key-spec.ts'
+import type { GeneratedKey, HsmObject, KeyInspection } from '../hsm.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
 import { encryptOaep as encryptOaepOutside, oaepHash } from '../public-key-crypto.ts'
 import { CryptokiError } from '../return-codes.ts'
-import type { KeyRequest, PublicKeyUse } from '../wire/calls.ts'
+import type { CallContext, PublicKeyUse, RequestOf, Work } from '../wire/calls.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 import { BadInput } from './bad-input.ts'
 import { Canary } from './canary.ts'
@@ -43,7 +37,7 @@ export interface Pkcs11Options {
   readonly canary?: string | undefined
 }
 
-export class Pkcs11 {
+export class Pkcs11 implements Work {
   readonly #cryptoki: Cryptoki
   readonly #profile: Profile
   readonly #capabilities: Capabilities
@@ -62,7 +56,7 @@ export class Pkcs11 {
     this.#publicObjects = new PublicObjects(cryptoki, slot)
     this.#canary = new Canary(
       {
-        seal: (...sealing) => this.encrypt(...sealing),
+        seal: (material, plaintext, aad) => this.encrypt({ material, plaintext, aad, ivLength: 0 }),
         open: (...opening) => this.#open(...opening),
         random: length => this.random(length),
         holds: material => this.#keys.holds(material),
@@ -84,7 +78,7 @@ export class Pkcs11 {
   }
 
   /** Tries the PIN once. Throws PinRefused if the token refuses it. */
-  logIn(): void {
+  async logIn(): Promise<void> {
     this.forget()
     this.#keys.logIn()
     void this.index()
@@ -105,10 +99,8 @@ export class Pkcs11 {
     return error instanceof CryptokiError && this.#profile.throttlingCodes.includes(error.returnCode)
   }
 
-  /**
-   * @param ivLength that the AAD states; 0 for any. Rejects with KeyUnavailable if the HSM makes IVs of another length by now.
-   */
-  async encrypt(material: string, plaintext: Buffer, aad: Buffer, ivLength = 0): Promise<Sealed> {
+  /** `ivLength`: that the AAD states; 0 for any. Rejects with KeyUnavailable if the HSM makes IVs of another length by now. */
+  async encrypt({ material, plaintext, aad, ivLength }: RequestOf<'encrypt'>): Promise<Sealed> {
     const gcm = gcmOf(this.#capabilities)
     if (ivLength !== 0 && ivLength !== gcmIvLengths[gcm.iv]) {
       const cause = new Error(`an IV of ${ivLength} bytes was asked for, and the HSM makes those of the form ${gcm.iv}`)
@@ -120,7 +112,7 @@ export class Pkcs11 {
   }
 
   /** Rejects with InvalidCiphertext, without a message, if the ciphertext is invalid in any way. */
-  async decrypt(material: string, iv: Buffer, ciphertext: Buffer, aad: Buffer): Promise<Buffer> {
+  async decrypt({ material, iv, ciphertext, aad }: RequestOf<'decrypt'>): Promise<Buffer> {
     if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertext')
     return this.#badInput.decrypted(() => this.#open(material, { iv, ciphertext }, aad))
   }
@@ -129,12 +121,11 @@ export class Pkcs11 {
     return this.#keys.run(async session => this.#cryptoki.random(session, length))
   }
 
-  /**
-   * Rejects with UnsupportedOperation if the token does not support keys of the spec.
-   *
-   * @param isRetry a worker may have done it already
-   */
-  async generateKey({ material, spec, usage, label }: KeyRequest, isRetry: boolean): Promise<GeneratedKey> {
+  /** Rejects with UnsupportedOperation if the token does not support keys of the spec. */
+  async generateKey(
+    { material, spec, usage, label }: RequestOf<'generateKey'>,
+    { isRetry }: CallContext<'generateKey'>,
+  ): Promise<GeneratedKey> {
     const mechanism = keyMechanism(this.#capabilities, spec, usage)
     const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
     return this.#keys.create(material, isRetry, async session => {
@@ -152,25 +143,24 @@ export class Pkcs11 {
     })
   }
 
-  async generateKeyPair(spec: SupportedKeySpec): Promise<DataKeyPair> {
+  generateSlowKey(request: RequestOf<'generateKey'>, context: CallContext<'generateKey'>): Promise<GeneratedKey> {
+    return this.generateKey(request, context)
+  }
+
+  async generateKeyPair({ spec }: RequestOf<'generateKeyPair'>): Promise<DataKeyPair> {
     const mechanism = dataKeyPairMechanism(this.#capabilities, spec)
     const usage = keySpecs[spec].usages.find(usage => usage === 'SIGN_VERIFY') ?? keySpecs[spec].usages[0]!
     return this.#keys.run(session => generateDataKeyPair(this.#cryptoki, session, mechanism, usage))
   }
 
-  async encryptRaw(key: PublicKeyUse, algorithm: EncryptionAlgorithmSpec, plaintext: Buffer): Promise<Buffer> {
+  async encryptRaw({ algorithm, plaintext, ...key }: RequestOf<'encryptRaw'>): Promise<Buffer> {
     const hash = oaepHash(algorithm)
     if (!this.#padsOnToken(algorithm)) return encryptOaepOutside(key.publicKey, hash, plaintext)
     return this.#withPublicKey(key, 'ENCRYPT_DECRYPT', object => encryptOaep(object, hash, plaintext))
   }
 
   /** Rejects with InvalidCiphertext, without a message, if the ciphertext is invalid in any way. */
-  async decryptRaw(
-    material: string,
-    spec: SupportedKeySpec,
-    algorithm: EncryptionAlgorithmSpec,
-    ciphertext: Buffer,
-  ): Promise<Buffer> {
+  async decryptRaw({ material, spec, algorithm, ciphertext }: RequestOf<'decryptRaw'>): Promise<Buffer> {
     if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertext')
     const onToken = this.#padsOnToken(algorithm)
     const hash = oaepHash(algorithm)
@@ -188,24 +178,12 @@ export class Pkcs11 {
     return false
   }
 
-  async sign(
-    material: string,
-    spec: SupportedKeySpec,
-    algorithm: SigningAlgorithmSpec,
-    type: MessageType,
-    message: Buffer,
-  ): Promise<Buffer> {
+  async sign({ material, spec, algorithm, type, message }: RequestOf<'sign'>): Promise<Buffer> {
     const asked = signing(spec, algorithm, type, message)
     return this.#keys.use(material, key => sign(key, asked))
   }
 
-  async verify(
-    key: PublicKeyUse,
-    algorithm: SigningAlgorithmSpec,
-    type: MessageType,
-    message: Buffer,
-    signature: Buffer,
-  ): Promise<boolean> {
+  async verify({ algorithm, type, message, signature, ...key }: RequestOf<'verify'>): Promise<boolean> {
     const asked = signing(key.spec, algorithm, type, message)
     if (asked.toToken(signature) === undefined) return false
     return this.#badInput.verified(() =>
@@ -213,28 +191,28 @@ export class Pkcs11 {
     )
   }
 
-  generateMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer): Promise<Buffer> {
+  generateMac({ material, algorithm, message }: RequestOf<'generateMac'>): Promise<Buffer> {
     return this.#keys.use(material, key => mac(key, algorithm, message))
   }
 
   /** Compared here, as tokens do not state whether they compare in constant time. */
-  async verifyMac(material: string, algorithm: MacAlgorithmSpec, message: Buffer, stated: Buffer): Promise<boolean> {
-    const right = await this.generateMac(material, algorithm, message)
+  async verifyMac({ mac: stated, ...request }: RequestOf<'verifyMac'>): Promise<boolean> {
+    const right = await this.generateMac(request)
     const fits = right.length === stated.length && timingSafeEqual(right, stated)
     right.fill(0)
     return fits
   }
 
-  /** @param peer DER SubjectPublicKeyInfo of a point on the key's curve */
-  deriveSharedSecret(material: string, spec: SupportedKeySpec, peer: Buffer): Promise<Buffer> {
+  /** `peer`: DER SubjectPublicKeyInfo of a point on the key's curve. */
+  deriveSharedSecret({ material, spec, peer }: RequestOf<'deriveSharedSecret'>): Promise<Buffer> {
     return this.#keys.use(material, key => agree(key, spec, peer))
   }
 
-  destroyKey(material: string): Promise<void> {
+  destroyKey({ material }: RequestOf<'destroyKey'>): Promise<void> {
     return this.#keys.destroy(material)
   }
 
-  async inspectKey(key: HeldKey, depth: InspectionDepth): Promise<KeyInspection> {
+  async inspectKey({ depth, ...key }: RequestOf<'inspectKey'>): Promise<KeyInspection> {
     const [cryptoki, profile, capabilities] = [this.#cryptoki, this.#profile, this.#capabilities]
     try {
       return await this.#keys.inspect(key.material, depth, (session, found) =>
@@ -248,8 +226,9 @@ export class Pkcs11 {
   }
 
   /** Reports every key object on the token, a few at a time. */
-  list(page: (objects: readonly HsmObject[]) => void): Promise<void> {
-    return this.#keys.list(page)
+  async objects(_request: unknown, { part }: CallContext<'objects'>): Promise<readonly HsmObject[]> {
+    await this.#keys.list(part)
+    return []
   }
 
   #open(material: string, sealed: Sealed, aad: Buffer): Promise<Buffer> {

@@ -69,7 +69,7 @@ const custody = record({
 
 /** The same call in two lanes: nobody is to wait for an RSA key who asks for another one. */
 const keyGeneration = {
-  request: fields({ material, spec, usage, label: text() }),
+  request: fields({ material, spec, usage, label: text<string>() }),
   answer: fields({ custody, publicKey: optional(bytes), checkValue: optional(bytes) }),
 } as const
 
@@ -103,7 +103,7 @@ export const calls = {
     kind: 6,
     ...management,
     request: nothing,
-    answer: sequence(record({ id: hexBytes, label: text() })),
+    answer: sequence(record({ id: hexBytes, label: text<string>() })),
   },
   encryptRaw: {
     kind: 8,
@@ -188,7 +188,19 @@ export type AnswerTo<N extends CallName> = Parameters<Calls[N]['answer']['encode
 /** The same as the gateway unpacks it. */
 export type AnswerOf<N extends CallName> = ReturnType<Calls[N]['answer']['decode']>
 
-export type KeyRequest = RequestOf<'generateKey'>
+/** What a worker is told about a call besides its request. */
+export interface CallContext<N extends CallName> {
+  /** A worker, this one or another, may have done it already. */
+  readonly isRetry: boolean
+  /** Sends a part of the answer; what is returned is the last one. */
+  readonly part: (answer: AnswerTo<N>) => void
+}
+
+/** Whoever does all of the calls. */
+export type Work = {
+  readonly [N in CallName]: (request: RequestOf<N>, context: CallContext<N>) => Promise<AnswerTo<N>>
+}
+
 /** A key whose public half is used. */
 export type PublicKeyUse = Pick<RequestOf<'verify'>, 'material' | 'spec' | 'publicKey'>
 

@@ -7,7 +7,7 @@ import type { Capabilities } from '../wire/capabilities.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
 import { encodeJson, openToken, type StartFailure, startId, status } from '../wire/messages.ts'
 import { capacityOf, type WorkerArgument } from '../wire/worker-argument.ts'
-import { answerTo } from './handlers.ts'
+import { answerTo } from './answer.ts'
 
 const gateway = new Socket({ fd: 3 })
 const writer = new FrameWriter((batch, sent) => gateway.write(batch, sent), setImmediate)
@@ -67,7 +67,7 @@ async function checkTrust(): Promise<void> {
   if (canary === undefined) return
   const checkValue = canary.checkValue === undefined ? undefined : Buffer.from(canary.checkValue, 'base64')
   const key = { material: canary.material, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', checkValue } as const
-  const { fault } = await hsm.inspectKey(key, 'thorough')
+  const { fault } = await hsm.inspectKey({ ...key, depth: 'thorough' })
   // A canary key with wrong attributes or a duplicate proves the token all the same: the custody job raises an alert.
   if (fault === 'missing' || fault === 'wrong_key') throw new Untrusted(fault)
   if (!(await hsm.works())) throw new Error('the token cannot encrypt and decrypt with the canary key')

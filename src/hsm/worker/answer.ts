@@ -1,44 +1,11 @@
-/** The worker's side of each call: unpacks the request, asks the HSM, packs its answer. */
+/** Answers a call: unpacks its request, has it done, packs the answer; which status a failed one is answered with. */
 import { Failure } from '../../errors.ts'
 import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from '../return-codes.ts'
 import { PinRefused } from '../token/connection.ts'
 import { FormChanged } from '../token/gcm.ts'
 import type { Pkcs11 } from '../token/pkcs11.ts'
-import { type AnswerTo, type CallName, type CallRow, callNames, calls, type RequestOf } from '../wire/calls.ts'
+import { type CallName, type CallRow, callNames, calls } from '../wire/calls.ts'
 import { encodeFailure, retryFlag, status } from '../wire/messages.ts'
-
-interface Context<N extends CallName> {
-  /** A worker may have done it already. */
-  readonly isRetry: boolean
-  /** Sends a part of the answer; what is returned is the last one. */
-  readonly part: (answer: AnswerTo<N>) => void
-}
-
-type Handler<N extends CallName> = (hsm: Pkcs11, request: RequestOf<N>, context: Context<N>) => Promise<AnswerTo<N>>
-
-const handlers: { readonly [N in CallName]: Handler<N> } = {
-  encrypt: (hsm, { material, plaintext, aad, ivLength }) => hsm.encrypt(material, plaintext, aad, ivLength),
-  decrypt: (hsm, { material, iv, ciphertext, aad }) => hsm.decrypt(material, iv, ciphertext, aad),
-  random: (hsm, length) => hsm.random(length),
-  generateKey: (hsm, request, { isRetry }) => hsm.generateKey(request, isRetry),
-  generateSlowKey: (hsm, request, { isRetry }) => hsm.generateKey(request, isRetry),
-  generateKeyPair: (hsm, { spec }) => hsm.generateKeyPair(spec),
-  destroyKey: (hsm, { material }) => hsm.destroyKey(material),
-  async objects(hsm, _request, { part }) {
-    await hsm.list(part)
-    return []
-  },
-  encryptRaw: (hsm, { algorithm, plaintext, ...key }) => hsm.encryptRaw(key, algorithm, plaintext),
-  decryptRaw: (hsm, { material, spec, algorithm, ciphertext }) => hsm.decryptRaw(material, spec, algorithm, ciphertext),
-  sign: (hsm, { material, spec, algorithm, type, message }) => hsm.sign(material, spec, algorithm, type, message),
-  verify: (hsm, { algorithm, type, message, signature, ...key }) =>
-    hsm.verify(key, algorithm, type, message, signature),
-  generateMac: (hsm, { material, algorithm, message }) => hsm.generateMac(material, algorithm, message),
-  verifyMac: (hsm, { material, algorithm, message, mac }) => hsm.verifyMac(material, algorithm, message, mac),
-  deriveSharedSecret: (hsm, { material, spec, peer }) => hsm.deriveSharedSecret(material, spec, peer),
-  inspectKey: (hsm, { depth, ...key }) => hsm.inspectKey(key, depth),
-  logIn: async hsm => hsm.logIn(),
-}
 
 /** Throws a Failure for a kind that is none. @param kind of the request frame */
 function callOf(kind: number): CallName {
@@ -83,11 +50,14 @@ export async function answerTo(
   }
 }
 
+/** The rows of calls.ts hold the types of each call together. */
+type AnyWork = Readonly<Record<CallName, (request: unknown, context: object) => Promise<unknown>>>
+
 async function perform(hsm: Pkcs11, kind: number, payload: Buffer, part: (payload: Buffer) => void): Promise<Buffer> {
   const name = callOf(kind)
   const { request, answer }: CallRow = calls[name]
   const context = { isRetry: kind >= retryFlag, part: (value: unknown) => part(answer.encode(value)) }
-  return answer.encode(await (handlers[name] as Handler<CallName>)(hsm, request.decode(payload), context))
+  return answer.encode(await (hsm as unknown as AnyWork)[name](request.decode(payload), context))
 }
 
 async function refusal(hsm: Pkcs11, error: unknown): Promise<Answer> {
