@@ -2,7 +2,7 @@ import { operationShapes } from '../../src/apis/json/shapes.ts'
 import { model } from '../../src/apis/kms/model.ts'
 import { schema } from '../../src/config.ts'
 import { worstBodies } from '../../test/apis/kms/worst-bodies.ts'
-import { fastest } from '../../test/fastest.ts'
+import { fastest } from '../../test/timing.ts'
 import type { Figure } from './figure.ts'
 
 const shapesByOperation = operationShapes(model)

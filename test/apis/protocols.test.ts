@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ApiRequest, ApiResponse } from '../../src/apis/api.ts'
 import { refusal, type WireError } from '../../src/apis/protocols.ts'
-import { fastest, longestTime } from '../fastest.ts'
+import { fastest, longestTime } from '../timing.ts'
 import { awsProtocols } from './aws-protocols.ts'
 import { lowerCase } from './kms/sdk.ts'
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type AccessRequest, authorize } from '../../src/authorization/authorize.ts'
 import { globMatches } from '../../src/authorization/glob.ts'
 import { admitKeyPolicy } from '../../src/authorization/key-policy.ts'
-import { fastest, longestTime } from '../fastest.ts'
+import { fastest, longestTime } from '../timing.ts'
 import { aUser } from './users.ts'
 
 /** Key policies of the longest legal length that cost the most to put, and to decide by. */

@@ -7,8 +7,8 @@ import { shapeNamed } from '../../src/apis/kms/model.ts'
 import { keySpecs, type SupportedKeySpec } from '../../src/model/keys/key-spec.ts'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
-import { type Kinds, makeKeys, type RingKey } from './key-ring.ts'
 import { call, refusal } from './requests.ts'
+import { type Kinds, makeKeys, type TestKey } from './test-keys.ts'
 
 /** What an HSM cannot do: it is not listed, and a dry run says what the call itself says. */
 
@@ -32,7 +32,7 @@ const names = Object.keys(kinds) as Name[]
 let installation: Installation
 let gateway: Gateway
 let kms: KMS
-let keys: Readonly<Record<Name, RingKey>>
+let keys: Readonly<Record<Name, TestKey>>
 
 beforeAll(async () => {
   installation = await install()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { noteCommits, unaccounted } from './accounts.ts'
+import { noteCommits, unaccounted } from './audit-consistency.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { refusal, send } from './requests.ts'
 

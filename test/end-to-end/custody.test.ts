@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
-import { installFaults } from './faults.ts'
+import { installFaults } from './fault-injection.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { refusal, send } from './requests.ts'
 

@@ -2,13 +2,13 @@ import { readdirSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { open } from '../server/raw-requests.ts'
+import { DetachedGateway } from './detached-gateway.ts'
 import { type Installation, install } from './gateway.ts'
-import { QuietGateway } from './quiet-gateway.ts'
 
 /** The limit of open files is for more than connections. */
 
 let installation: Installation
-let gateway: QuietGateway | undefined
+let gateway: DetachedGateway | undefined
 
 beforeAll(async () => {
   installation = await install({ workers: 2 })
@@ -19,7 +19,7 @@ afterAll(async () => {
 })
 
 it('with more connections than descriptors, a lost worker is replaced, calls are answered, and the gateway ends', async () => {
-  gateway = await QuietGateway.start(installation, 'ulimit -n 200; exec "$@"')
+  gateway = await DetachedGateway.start(installation, 'ulimit -n 200; exec "$@"')
   const sockets: Socket[] = []
   for (let count = 0; count < 300; count++) {
     const socket = await open(gateway.url).catch(() => undefined)

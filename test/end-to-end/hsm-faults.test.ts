@@ -3,10 +3,10 @@ import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
-import { installFaults } from './faults.ts'
+import { installFaults } from './fault-injection.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
-import { objectsOn } from './objects.ts'
 import { refusal, send } from './requests.ts'
+import { objectsOn } from './token-objects.ts'
 
 /** What an HSM that fails looks like from outside: to clients of the SDK, on health, metrics and in the log. */
 

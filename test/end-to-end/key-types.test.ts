@@ -14,8 +14,8 @@ import type { DataKeyPairSpec, KMS, MacAlgorithmSpec, SigningAlgorithmSpec } fro
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
-import { type Kinds, makeKeys, publicKeyOf, type RingKey, spki } from './key-ring.ts'
 import { call, refusal } from './requests.ts'
+import { type Kinds, makeKeys, publicKeyOf, spki, type TestKey } from './test-keys.ts'
 
 /** Keys of every type: an unmodified SDK on one side, OpenSSL as node:crypto has it on the other, a real token between. */
 
@@ -46,7 +46,7 @@ type Name = keyof typeof kinds
 let installation: Installation
 let gateway: Gateway
 let kms: KMS
-let keys: Readonly<Record<Name, RingKey>>
+let keys: Readonly<Record<Name, TestKey>>
 
 beforeAll(async () => {
   installation = await install()
@@ -439,7 +439,7 @@ describe('a shared secret', () => {
       one: ['ECC_NIST_P256', 'KEY_AGREEMENT'],
       two: ['ECC_NIST_P256', 'KEY_AGREEMENT'],
     })
-    const derive = async (own: RingKey, other: RingKey) => {
+    const derive = async (own: TestKey, other: TestKey) => {
       const { PublicKey } = await kms.getPublicKey(other)
       return (await kms.deriveSharedSecret({ ...own, PublicKey, KeyAgreementAlgorithm: 'ECDH' })).SharedSecret
     }

@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process'
 import { constants, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { DetachedGateway } from './detached-gateway.ts'
 import { type Installation, install } from './gateway.ts'
-import { QuietGateway } from './quiet-gateway.ts'
 
 /** Standard error and standard output are side channels: whatever happens to them, calls are answered. */
 
 const dropped = 'strongroom_dropped_log_lines_total'
 let installation: Installation
-let gateway: QuietGateway | undefined
+let gateway: DetachedGateway | undefined
 
 beforeAll(async () => {
   installation = await install({ workers: 2 })
@@ -35,14 +35,14 @@ describe('calls are answered, a lost worker is replaced, and SIGTERM ends the ga
     ['when that of standard output is full, too', 'exec "$@" >/dev/full 2>/dev/full', 2],
     ['when both are closed', 'exec "$@" >&- 2>&-', -1],
   ])('%s', async (_, command, lines) => {
-    gateway = await QuietGateway.start(installation, command)
+    gateway = await DetachedGateway.start(installation, command)
     await gateway.loseWorker()
     expect(await gateway.metric(dropped)).toBeGreaterThan(lines)
     expect(await gateway.stop()).toBe(0)
   })
 
   it('when whoever read both has gone away', async () => {
-    gateway = await QuietGateway.start(installation, 'exec "$@"', ['ignore', 'pipe', 'pipe'])
+    gateway = await DetachedGateway.start(installation, 'exec "$@"', ['ignore', 'pipe', 'pipe'])
     gateway.process.stdout!.destroy()
     gateway.process.stderr!.destroy()
     await gateway.loseWorker()
@@ -52,7 +52,7 @@ describe('calls are answered, a lost worker is replaced, and SIGTERM ends the ga
 
   it('when nobody reads the pipes that both are', async () => {
     const pipe = fullPipe()
-    gateway = await QuietGateway.start(installation, 'exec "$@"', ['ignore', pipe, pipe])
+    gateway = await DetachedGateway.start(installation, 'exec "$@"', ['ignore', pipe, pipe])
     await gateway.loseWorker()
     expect(await gateway.stop()).toBe(0)
   })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createAndUse } from './creators.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { createAndUse } from './key-creation.ts'
 
 let installation: Installation
 let gateway: Gateway

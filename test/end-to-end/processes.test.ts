@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
-import { installFaults } from './faults.ts'
+import { installFaults } from './fault-injection.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 
 /** The processes of a gateway: which of them loads native code, how long they live, what happens when there can be no more. */

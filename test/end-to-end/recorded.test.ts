@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
-import { type Kinds, makeKeys, type RingKey } from './key-ring.ts'
 import { signedPost } from './requests.ts'
+import { type Kinds, makeKeys, type TestKey } from './test-keys.ts'
 
 /** Refusals that were recorded on AWS, as they are on the wire: the whole body, byte for byte. */
 
@@ -20,7 +20,7 @@ const kinds = {
 
 let installation: Installation
 let gateway: Gateway
-let keys: Readonly<Record<keyof typeof kinds, RingKey>>
+let keys: Readonly<Record<keyof typeof kinds, TestKey>>
 /** Made by the symmetric key, with the context {"a":"b"}. */
 let blob: string
 

@@ -3,8 +3,8 @@ import type { KeySpec, KeyUsageType, KMS, MessageType, SigningAlgorithmSpec } fr
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
-import { type Kinds, makeKeys, type RingKey } from './key-ring.ts'
 import { call, refusal } from './requests.ts'
+import { type Kinds, makeKeys, type TestKey } from './test-keys.ts'
 
 /** Every pairing of operation, key, algorithm, message type and length that does not go together, in the words of AWS. */
 
@@ -28,7 +28,7 @@ const names = Object.keys(kinds) as Name[]
 let installation: Installation
 let gateway: Gateway
 let kms: KMS
-let keys: Readonly<Record<Name, RingKey>>
+let keys: Readonly<Record<Name, TestKey>>
 
 beforeAll(async () => {
   installation = await install()
@@ -132,7 +132,7 @@ const uses: readonly Use[] = [
 ]
 
 describe.each(uses)('$operation', ({ operation, usage, key, input }) => {
-  const wrongUsage = ({ Arn, usage }: RingKey) =>
+  const wrongUsage = ({ Arn, usage }: TestKey) =>
     `InvalidKeyUsageException: ${Arn} key usage is ${usage} which is not valid for ${operation}.`
 
   it('refuses every key that was made for something else, by its ARN', async () => {

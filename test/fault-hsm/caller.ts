@@ -1,16 +1,16 @@
-/** The test's side of a process that loads the module: a native library has no place in the process of the tests. */
+/** The test's end of a process that loads the module, so that no native library runs in the test process. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
-import type { Method } from './conversation.ts'
+import type { Method } from './caller-process.ts'
 
-/** What one call came to: the name of its CKR_* and, where that is CKR_OK, its result. */
+/** The outcome of a call: the name of its CKR_* and, for CKR_OK, the result. */
 export interface Answer {
   readonly returnCode: string
   // biome-ignore lint/suspicious/noExplicitAny: each method has its own result, and a test knows which it asked for.
   readonly value?: any
 }
 
-/** How the IV of AES-GCM is asked for and given. */
+/** How the IV of AES-GCM is requested and returned. */
 export type IvForm = 'caller' | 'writeback12' | 'prepend12' | 'append16'
 
 /** Of the user of the tests' own SoftHSM token. */
@@ -26,7 +26,7 @@ export class Caller {
 
   constructor(library: string, environment: Record<string, string>) {
     const options = { serialization: 'advanced', silent: true, env: { ...process.env, ...environment } } as const
-    this.#process = fork(join(import.meta.dirname, 'conversation.ts'), [library], options)
+    this.#process = fork(join(import.meta.dirname, 'caller-process.ts'), [library], options)
     this.#process.on('message', message => this.#waiting.shift()?.(message as Answer))
     this.#process.stderr?.on('data', text => {
       this.errors += text

@@ -1,10 +1,10 @@
-/** Callers that use an HSM without pause, and remember what they were answered. */
+/** Callers that use an HSM without pause and record the answers. */
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { Failure } from '../../src/errors.ts'
 import type { Hsm, Sealed } from '../../src/hsm/hsm.ts'
 
-/** One that was sealed and must be opened again, whatever happens meanwhile. */
+/** A ciphertext that must decrypt later, whatever happens meanwhile. */
 interface Kept {
   readonly text: Buffer
   readonly sealed: Sealed

@@ -8,7 +8,7 @@ import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
-import { twin } from '../hsm/token/twin.ts'
+import { duplicate } from '../hsm/token/duplicate.ts'
 import { type Fixture, openFixture } from './fixture.ts'
 
 const minute = 60_000
@@ -82,8 +82,8 @@ describe.each(kinds)('%s', (_name, kind) => {
     ['wrong_attributes', () => faults.set(`expose ${material(key)}`), () => faults.clear()],
     [
       'duplicate',
-      () => twin('make', material(key), fixture.softHsm),
-      () => twin('destroy', material(key), fixture.softHsm),
+      () => duplicate('create', material(key), fixture.softHsm),
+      () => duplicate('destroy', material(key), fixture.softHsm),
     ],
   ] as const)('that is %s is marked and an alarm raised, until it is not any more', async (fault, harm, mend) => {
     const run = start()

@@ -1,4 +1,4 @@
-/** Libraries that come between a process and the C library, and do as a number says that can be set while it runs. */
+/** LD_PRELOAD libraries, controlled by a number that can be set while the process runs. */
 import { execFileSync } from 'node:child_process'
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ export class Preloaded {
   readonly #library: string
   readonly #number: string
 
-  /** @param name of a C file of this folder, which says what its number means. @param folder an existing one of its own */
+  /** @param name of a C file in this folder, which documents the number. @param folder an existing one of its own */
   constructor(name: string, folder: string) {
     this.#library = join(folder, `${name}.so`)
     this.#number = join(folder, `${name}.number`)

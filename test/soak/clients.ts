@@ -1,9 +1,9 @@
-/** Clients of a gateway that ask without pause, know what is right, and remember what must stay true. */
+/** Clients that call a gateway without pause and verify its answers, including those to earlier calls. */
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { KMS } from '@aws-sdk/client-kms'
-import { Chance } from './chance.ts'
+import { SeededRandom } from './seeded-random.ts'
 
 interface Blob {
   readonly KeyId: string
@@ -42,10 +42,10 @@ export class Clients {
   readonly #running: readonly Promise<void>[]
   #ended = false
 
-  constructor(kms: KMS, keys: Keys, chance: Chance, count = 32) {
+  constructor(kms: KMS, keys: Keys, random: SeededRandom, count = 32) {
     this.#kms = kms
     this.#keys = keys
-    const live = (client: number) => this.#live(new Chance(chance.between(0, 2 ** 32)), client === 0)
+    const live = (client: number) => this.#live(new SeededRandom(random.between(0, 2 ** 32)), client === 0)
     this.#running = Array.from({ length: count }, (_, client) => live(client))
   }
 
@@ -88,32 +88,32 @@ export class Clients {
     return lost
   }
 
-  async #live(chance: Chance, makesKeys: boolean): Promise<void> {
-    const works = [() => this.#encrypt(chance), () => this.#encrypt(chance), () => this.#dataKey(), () => this.#sign()]
-    const all = [...works, () => this.#mac(), () => this.#decryptKept(chance)]
+  async #live(random: SeededRandom, makesKeys: boolean): Promise<void> {
+    const works = [() => this.#encrypt(random), () => this.#encrypt(random), () => this.#dataKey(), () => this.#sign()]
+    const all = [...works, () => this.#mac(), () => this.#decryptKept(random)]
     while (!this.#ended) {
       if (makesKeys) {
-        await this.#key(chance)
+        await this.#key(random)
         await delay(1000)
-      } else await chance.of(all)()
+      } else await random.of(all)()
     }
   }
 
-  async #encrypt(chance: Chance): Promise<void> {
-    const text = randomBytes(Math.ceil(chance.between(0, 200)))
+  async #encrypt(random: SeededRandom): Promise<void> {
+    const text = randomBytes(Math.ceil(random.between(0, 200)))
     const EncryptionContext: Record<string, string> =
-      chance.fraction() < 0.5 ? {} : { tenant: String(chance.fraction()) }
+      random.fraction() < 0.5 ? {} : { tenant: String(random.fraction()) }
     const KeyId = this.#keys.aes
     const sealed = await this.#ask('Encrypt', () => this.#kms.encrypt({ KeyId, Plaintext: text, EncryptionContext }))
     if (sealed === undefined) return
     const blob = { KeyId, text, CiphertextBlob: sealed.CiphertextBlob!, EncryptionContext }
     if (this.kept.length < mostKept) this.kept.push(blob)
-    else this.kept[Math.floor(chance.between(0, mostKept))] = blob
+    else this.kept[Math.floor(random.between(0, mostKept))] = blob
     await this.#decrypt(blob)
   }
 
-  async #decryptKept(chance: Chance): Promise<void> {
-    if (this.kept.length > 0) await this.#decrypt(chance.of(this.kept))
+  async #decryptKept(random: SeededRandom): Promise<void> {
+    if (this.kept.length > 0) await this.#decrypt(random.of(this.kept))
   }
 
   async #decrypt({ CiphertextBlob, EncryptionContext, text }: Omit<Blob, 'KeyId'>): Promise<void> {
@@ -147,13 +147,13 @@ export class Clients {
   }
 
   /** A new key, which is used once, and half of which are to be deleted. */
-  async #key(chance: Chance): Promise<void> {
+  async #key(random: SeededRandom): Promise<void> {
     const made = await this.#ask('CreateKey', () => this.#kms.createKey({}))
     if (made === undefined) return
     const KeyId = made.KeyMetadata!.KeyId!
     this.created.set(KeyId, 'Enabled')
     await this.#ask('Encrypt', () => this.#kms.encrypt({ KeyId, Plaintext: Buffer.from('text') }))
-    if (chance.fraction() < 0.5) return
+    if (random.fraction() < 0.5) return
     this.created.set(KeyId, 'either')
     const scheduled = await this.#ask('ScheduleKeyDeletion', () => this.#kms.scheduleKeyDeletion({ KeyId }))
     if (scheduled !== undefined) this.created.set(KeyId, 'PendingDeletion')

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { noteCommits, unaccounted } from '../end-to-end/accounts.ts'
+import { noteCommits, unaccounted } from '../end-to-end/audit-consistency.ts'
 import { type Installation, install, recordsOf, serve } from '../end-to-end/gateway.ts'
 
 const kills = 50

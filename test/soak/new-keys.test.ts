@@ -1,7 +1,7 @@
 /** Keys that are created and used by many at a time, for minutes, while `doctor` reads the same token: none is ever said not to be there. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createAndUse } from '../end-to-end/creators.ts'
 import { type Gateway, type Installation, install, serve, strongroom } from '../end-to-end/gateway.ts'
+import { createAndUse } from '../end-to-end/key-creation.ts'
 
 const minutes = Number(process.env.STRONGROOM_SOAK_MINUTES ?? 5)
 

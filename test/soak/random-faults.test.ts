@@ -1,4 +1,4 @@
-/** Minutes of random faults below a whole gateway: every answer is right or an error, nothing is lost, nothing grows. */
+/** Minutes of random faults under a complete gateway: every answer is right or an error, nothing is lost, nothing leaks. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
@@ -6,23 +6,23 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { type Gateway, type Installation, install, serve } from '../end-to-end/gateway.ts'
-import { objectsOn } from '../end-to-end/objects.ts'
 import { send } from '../end-to-end/requests.ts'
+import { objectsOn } from '../end-to-end/token-objects.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
-import { Chance } from './chance.ts'
 import { Clients, type Keys } from './clients.ts'
+import { faultPeriod } from './fault-periods.ts'
 import { Resources } from './resources.ts'
-import { spell } from './spells.ts'
+import { SeededRandom } from './seeded-random.ts'
 
 const minutes = Number(process.env.STRONGROOM_SOAK_MINUTES ?? 10)
 const seed = Number(process.env.STRONGROOM_SOAK_SEED ?? Date.now() % 2 ** 31)
-/** Of the workers: see profile.ts. */
+/** Mode of the workers: see profile.ts. */
 const mode = process.env.STRONGROOM_SOAK_MODE ?? 'synchronous'
-/** Only in this share of the time workers are lost, so that some live long enough to show what grows. */
-const graveShare = 0.6
+/** Share of the time in which workers are lost; in the rest they live long enough to show leaks. */
+const severeShare = 0.6
 const callTimeout = 2000
 const workers = 2
-/** More sessions than two workers ever have. */
+/** More sessions than two workers ever open. */
 const mostSessions = 100
 const patient = { timeout: 60_000, interval: 500 }
 
@@ -58,20 +58,20 @@ async function makeKeys(): Promise<Keys> {
   return { aes: id(aes), ec: id(ec), hmac: id(hmac) }
 }
 
-/** One spell after another. Returns how many sessions more were opened than closed by workers that lived on. */
-async function misbehave(chance: Chance, resources: Resources): Promise<number> {
+/** Runs one period after another. Returns how many more sessions were opened than closed by surviving workers. */
+async function misbehave(random: SeededRandom, resources: Resources): Promise<number> {
   const start = performance.now()
   const lasts = minutes * 60_000
   let sessions = 0
   for (let elapsed = 0; elapsed < lasts; elapsed = performance.now() - start) {
-    const graveness = elapsed < graveShare * lasts ? 'grave' : 'mild'
-    const { rules, length, killed } = spell(chance, graveness)
+    const severity = elapsed < severeShare * lasts ? 'severe' : 'mild'
+    const { rules, length, killed } = faultPeriod(random, severity)
     const before = [gateway.workers(), gateway.startedWorkers().size].join()
     faults.set('count C_OpenSession after', 'count C_CloseSession', ...rules)
     for (const pid of gateway.workers().slice(0, killed)) process.kill(pid, 'SIGKILL')
     await delay(length)
     const [opened, closed] = faults.counts().map(({ calls }) => calls)
-    if (graveness === 'mild' && before === [gateway.workers(), gateway.startedWorkers().size].join())
+    if (severity === 'mild' && before === [gateway.workers(), gateway.startedWorkers().size].join())
       sessions += opened! - closed!
     resources.take([gateway.pid, ...gateway.workers()])
   }
@@ -79,7 +79,7 @@ async function misbehave(chance: Chance, resources: Resources): Promise<number> 
   return sessions
 }
 
-/** Objects that no key accounts for, and keys without an object; the gateway is stopped, and starts again. */
+/** Orphaned objects, and keys without an object; restarts the gateway. */
 async function unaccounted(): Promise<{ readonly orphans: readonly string[]; readonly lost: readonly string[] }> {
   await gateway.stop()
   const database = new DatabaseSync(join(installation.folder, 'strongroom.db'), { readOnly: true })
@@ -102,11 +102,11 @@ async function allIsWell(): Promise<void> {
 
 it(`${minutes} minutes of random faults, seed ${seed}, mode ${mode}`, async () => {
   console.log(`STRONGROOM_SOAK_SEED=${seed} STRONGROOM_SOAK_MODE=${mode} STRONGROOM_SOAK_MINUTES=${minutes}`)
-  const chance = new Chance(seed)
+  const random = new SeededRandom(seed)
   const resources = new Resources()
-  const clients = new Clients(gateway.client(), await makeKeys(), chance)
+  const clients = new Clients(gateway.client(), await makeKeys(), random)
   await clients.warm(60_000)
-  const sessions = await misbehave(chance, resources)
+  const sessions = await misbehave(random, resources)
   await allIsWell()
   await clients.end()
 

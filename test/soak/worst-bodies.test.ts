@@ -6,8 +6,8 @@ import { schema } from '../../src/config.ts'
 import { worstBodies } from '../apis/kms/worst-bodies.ts'
 import { type Gateway, home, type Installation, install, serve } from '../end-to-end/gateway.ts'
 import { answerTo, type Signed, signed } from '../end-to-end/requests.ts'
-import { Chance } from './chance.ts'
 import { Clients } from './clients.ts'
+import { SeededRandom } from './seeded-random.ts'
 
 const tenant = '444455556666'
 const second = 1000
@@ -36,7 +36,7 @@ it('32 callers keep 80% of their rate, and no worker is replaced', async () => {
     hmac: await create({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' }),
   }
   const hostile = new HostileTenant(await requests())
-  const clients = new Clients(kms, keys, new Chance(1))
+  const clients = new Clients(kms, keys, new SeededRandom(1))
   await clients.warm(5 * second)
   const workers = gateway.startedWorkers().size
   let [alone, beside] = [0, 0]

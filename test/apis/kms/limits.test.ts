@@ -4,7 +4,7 @@ import { operationShapes } from '../../../src/apis/json/shapes.ts'
 import { model, shapeNamed } from '../../../src/apis/kms/model.ts'
 import { schema } from '../../../src/config.ts'
 import { Failure } from '../../../src/errors.ts'
-import { fastest, longestTime } from '../../fastest.ts'
+import { fastest, longestTime } from '../../timing.ts'
 import { worstBodies } from './worst-bodies.ts'
 
 const shapesByOperation = operationShapes(model)

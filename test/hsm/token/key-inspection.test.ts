@@ -8,7 +8,7 @@ import type { SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
-import { twin } from './twin.ts'
+import { duplicate } from './duplicate.ts'
 
 const kinds: readonly (readonly [SupportedKeySpec, KeyUsageType])[] = [
   ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT'],
@@ -93,9 +93,9 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
   })
 
   it('is a duplicate while another process has an object with its CKA_ID on the token', async () => {
-    twin('make', key.material, softHsm)
+    duplicate('create', key.material, softHsm)
     expect(await hsm.inspectKey(key, 'thorough')).toEqual({ fault: 'duplicate' })
-    twin('destroy', key.material, softHsm)
+    duplicate('destroy', key.material, softHsm)
     expect(await inspect(key)).toEqual({})
   })
 

@@ -1,4 +1,4 @@
-/** A gateway whose output nobody hears: on ports that are known before, started by a command of the shell. */
+/** A gateway whose output is not read: on known ports, started by a shell command. */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { send } from './requests.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-export class QuietGateway {
+export class DetachedGateway {
   readonly url: string
   readonly #metricsUrl: string
   readonly #process: ChildProcess
@@ -29,7 +29,7 @@ export class QuietGateway {
     installation: Installation,
     command: string,
     stdio: StdioOptions = 'ignore',
-  ): Promise<QuietGateway> {
+  ): Promise<DetachedGateway> {
     const ports = { api: await freePort(), metrics: await freePort() }
     installation.configure(config => {
       config.listen.port = ports.api
@@ -38,7 +38,7 @@ export class QuietGateway {
     const serve = [process.execPath, join(root, 'src/main.ts'), 'serve', '--data', installation.folder]
     const { PATH } = process.env
     const child = spawn('sh', ['-c', command, 'sh', ...serve], { stdio, env: { PATH } })
-    const gateway = new QuietGateway(child, ports, installation)
+    const gateway = new DetachedGateway(child, ports, installation)
     const isThere = async () => expect(await text(`${gateway.url}/healthz`)).toContain('ok')
     await vi.waitFor(isThere, { timeout: 25_000, interval: 50 })
     return gateway

@@ -5,7 +5,7 @@ import { awsProtocols } from '../apis/aws-protocols.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { type Post, send, signedPost } from './requests.ts'
 
-/** Clients that speak another protocol than AWS JSON 1.1, or mean another service. */
+/** Clients of other protocols than AWS JSON 1.1, or of other services. */
 
 let installation: Installation
 let gateway: Gateway

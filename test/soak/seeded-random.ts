@@ -1,6 +1,6 @@
-/** Chance that can be had again: the same seed draws the same. */
+/** SeededRandom that can be had again: the same seed draws the same. */
 
-export class Chance {
+export class SeededRandom {
   #state: number
 
   /** @param seed an integer */

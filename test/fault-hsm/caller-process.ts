@@ -1,4 +1,4 @@
-/** A process that loads a module and makes the PKCS#11 calls it is told to. */
+/** A process that loads a module and makes PKCS#11 calls on request. */
 import pkcs11 from 'pkcs11js'
 import { type Answer, type IvForm, PIN } from './caller.ts'
 

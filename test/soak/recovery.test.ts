@@ -1,4 +1,4 @@
-/** What callers are promised in seconds and rates when the HSM misbehaves: ratios of one run, and a quiet machine. */
+/** Recovery times and throughput under HSM faults: ratios within one run, on an idle machine. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'

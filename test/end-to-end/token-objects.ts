@@ -1,4 +1,4 @@
-/** What is on the token of an installation, as another program sees it. */
+/** Objects on the token of an installation, as seen by another program. */
 import { join } from 'node:path'
 import type { HsmObject } from '../../src/hsm/hsm.ts'
 import { connectHsm } from '../../src/hsm/registry.ts'

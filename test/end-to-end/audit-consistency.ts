@@ -1,4 +1,4 @@
-/** What storage and the audit journal say of the changes, held against one another. The gateway must be stopped. */
+/** Compares the changes in storage with the audit journal. The gateway must be stopped. */
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Installation, recordsOf } from './gateway.ts'
@@ -11,7 +11,7 @@ export interface Unaccounted {
 
 const databaseOf = ({ folder }: Installation) => new DatabaseSync(join(folder, 'strongroom.db'))
 
-/** From now on the database itself notes the event of each commit: the outbox forgets it once the journal has it. */
+/** Makes the database record the event of each commit from now on: the outbox forgets it once the journal has it. */
 export function noteCommits(installation: Installation): void {
   using database = databaseOf(installation)
   database.exec(`

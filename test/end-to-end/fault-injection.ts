@@ -1,10 +1,10 @@
-/** An installation whose HSM misbehaves on command: see test/fault-hsm. */
+/** An installation with a fault-injecting HSM library: see test/fault-hsm. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import type { Installation } from './gateway.ts'
 
-/** Puts the misbehaving library before SoftHSM's; takes effect when the gateway starts. */
+/** Wraps SoftHSM's library in the fault-injecting one; takes effect when the gateway starts. */
 export function installFaults({ folder, configure }: Installation): FaultHsm {
   const faultFolder = join(folder, 'faults')
   mkdirSync(faultFolder)

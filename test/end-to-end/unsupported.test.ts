@@ -4,7 +4,7 @@ import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { call, refusal, signedPost } from './requests.ts'
 
-/** What infrastructure tools read at every run, of rotation, grants and custom key stores, which cannot be created yet. */
+/** What infrastructure tools read at every run about rotation, grants and custom key stores, which are not supported yet. */
 
 const other = '444455556666'
 const principal = `arn:aws:iam::${home}:role/retirer`

@@ -1,6 +1,6 @@
-/** How long something takes, held against how fast this machine is right now. */
+/** Execution time relative to the current speed of this machine. */
 
-/** Milliseconds of the fastest of several runs: what others do on the machine only slows a run down. */
+/** Milliseconds of the fastest of several runs: other load only slows a run down. */
 export function fastest(runs: number, run: () => unknown): number {
   let best = Number.POSITIVE_INFINITY
   for (let i = 0; i < runs; i++) {

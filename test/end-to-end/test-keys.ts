@@ -1,8 +1,8 @@
-/** Keys of many kinds, made at once: a key pair of RSA takes its time. */
+/** Keys of many kinds, created in parallel, as RSA key generation is slow. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { KeySpec, KeyUsageType, KMS } from '@aws-sdk/client-kms'
 
-export interface RingKey {
+export interface TestKey {
   readonly KeyId: string
   readonly Arn: string
   readonly spec: KeySpec
@@ -11,7 +11,7 @@ export interface RingKey {
 
 export type Kinds<N extends string> = Readonly<Record<N, readonly [KeySpec, KeyUsageType]>>
 
-export async function makeKeys<N extends string>(kms: KMS, kinds: Kinds<N>): Promise<Readonly<Record<N, RingKey>>> {
+export async function makeKeys<N extends string>(kms: KMS, kinds: Kinds<N>): Promise<Readonly<Record<N, TestKey>>> {
   const names = Object.keys(kinds) as N[]
   const made = await Promise.all(
     names.map(async name => {
@@ -20,11 +20,11 @@ export async function makeKeys<N extends string>(kms: KMS, kinds: Kinds<N>): Pro
       return [name, { KeyId: KeyMetadata!.KeyId!, Arn: KeyMetadata!.Arn!, spec, usage }] as const
     }),
   )
-  return Object.fromEntries(made) as Record<N, RingKey>
+  return Object.fromEntries(made) as Record<N, TestKey>
 }
 
 /** The public half of a key, as OpenSSL reads it. */
-export async function publicKeyOf(kms: KMS, { KeyId }: Pick<RingKey, 'KeyId'>): Promise<KeyObject> {
+export async function publicKeyOf(kms: KMS, { KeyId }: Pick<TestKey, 'KeyId'>): Promise<KeyObject> {
   return spki((await kms.getPublicKey({ KeyId })).PublicKey!)
 }
 

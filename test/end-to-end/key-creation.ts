@@ -1,4 +1,4 @@
-/** Clients that create keys and use them at once, beside others that use older keys: as Terraform does with its ten resources. */
+/** Clients that create keys and use them at once, while others use older keys, like Terraform with its ten parallel resources. */
 import type { KMS } from '@aws-sdk/client-kms'
 
 export interface Outcome {
@@ -6,7 +6,7 @@ export interface Outcome {
   readonly created: number
   /** Round trips with a key. */
   readonly used: number
-  /** What was not answered as it should. */
+  /** Wrong answers. */
   readonly failures: readonly string[]
 }
 

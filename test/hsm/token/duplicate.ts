@@ -1,10 +1,10 @@
-/** Gives a key on a token a twin with the same CKA_ID, or takes it away, as another program would. */
+/** Creates an object with the CKA_ID of a key, or destroys it, as another program would. */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { SoftHsm } from '../softhsm.ts'
 
-export function twin(action: 'make' | 'destroy', material: string, { options }: SoftHsm): void {
+export function duplicate(action: 'create' | 'destroy', material: string, { options }: SoftHsm): void {
   const { library, tokenLabel, pinFile, environment } = options
-  const script = join(import.meta.dirname, 'twin-process.ts')
+  const script = join(import.meta.dirname, 'duplicate-process.ts')
   execFileSync(process.execPath, [script, action, material, library, tokenLabel!, pinFile!], { env: environment })
 }

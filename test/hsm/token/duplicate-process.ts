@@ -1,4 +1,4 @@
-/** A process that gives a key on the token a twin with the same CKA_ID, or takes it away, with nothing but pkcs11js. */
+/** A process that creates an object with the CKA_ID of a key, or destroys it, with pkcs11js alone. */
 import { readFileSync } from 'node:fs'
 import pkcs11js from 'pkcs11js'
 
@@ -11,9 +11,9 @@ const session = native.C_OpenSession(slot, pkcs11js.CKF_SERIAL_SESSION | pkcs11j
 native.C_Login(session, pkcs11js.CKU_USER, readFileSync(pinFile, 'utf8').trim())
 const named = [
   { type: pkcs11js.CKA_ID, value: Buffer.from(id, 'hex') },
-  { type: pkcs11js.CKA_LABEL, value: 'the twin' },
+  { type: pkcs11js.CKA_LABEL, value: 'duplicate' },
 ]
-if (action === 'make') {
+if (action === 'create') {
   native.C_CreateObject(session, [
     { type: pkcs11js.CKA_CLASS, value: pkcs11js.CKO_SECRET_KEY },
     { type: pkcs11js.CKA_KEY_TYPE, value: pkcs11js.CKK_AES },
@@ -25,8 +25,8 @@ if (action === 'make') {
   ])
 } else {
   native.C_FindObjectsInit(session, named)
-  const [twin] = native.C_FindObjects(session, 1)
+  const [duplicate] = native.C_FindObjects(session, 1)
   native.C_FindObjectsFinal(session)
-  native.C_DestroyObject(session, twin!)
+  native.C_DestroyObject(session, duplicate!)
 }
 native.C_Finalize()
