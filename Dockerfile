@@ -23,4 +23,4 @@ VOLUME /data
 EXPOSE 7700
 HEALTHCHECK --start-period=10s CMD node -e "fetch('http://127.0.0.1:7700/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"
 # Arguments of docker run are options of serve.
-ENTRYPOINT ["/bin/sh", "-c", "node dist/main.js init --data /data >&2 && unset STRONGROOM_ADMIN_ACCESS_KEY_ID STRONGROOM_ADMIN_SECRET_ACCESS_KEY && exec node --max-semi-space-size=8 dist/main.js serve --data /data --host 0.0.0.0 \"$@\"", "strongroom"]
+ENTRYPOINT ["/bin/sh", "-c", "node dist/main.js init --data /data >&2 && unset STRONGROOM_ADMIN_ACCESS_KEY_ID STRONGROOM_ADMIN_SECRET_ACCESS_KEY && exec node dist/main.js serve --data /data --host 0.0.0.0 \"$@\"", "strongroom"]
