@@ -11,12 +11,15 @@ export interface Pending {
 }
 
 export class PendingCalls {
-  /** By the id of their frames, in the order in which they were sent. */
-  readonly #byId = new Map<number, Pending>()
+  /**
+   * With the ids of their frames, in the order in which they were sent: the one that is settled is among the first. Not a Map, whose old
+   * tables keep settled calls, and all that awaited them, alive until the next full garbage collection.
+   */
+  readonly #entries: (readonly [id: number, pending: Pending])[] = []
   readonly #inLane: Record<Lane, number> = { cryptography: 0, generation: 0, management: 0 }
 
   get size(): number {
-    return this.#byId.size
+    return this.#entries.length
   }
 
   in(lane: Lane): number {
@@ -24,38 +27,38 @@ export class PendingCalls {
   }
 
   add(id: number, pending: Pending): void {
-    this.#byId.set(id, pending)
+    this.#entries.push([id, pending])
     this.#inLane[pending.call.lane]++
   }
 
   get(id: number): Pending | undefined {
-    return this.#byId.get(id)
+    return this.#entries.find(([known]) => known === id)?.[1]
   }
 
   remove(id: number): void {
-    const pending = this.#byId.get(id)
-    if (pending === undefined) return
-    this.#byId.delete(id)
+    const index = this.#entries.findIndex(([known]) => known === id)
+    if (index < 0) return
+    const [[, pending]] = this.#entries.splice(index, 1) as [[number, Pending]]
     this.#inLane[pending.call.lane]--
   }
 
   /** Those that use keys, in the order in which they were sent. */
   reading(): readonly (readonly [id: number, Pending])[] {
-    return [...this.#byId].filter(([, { call }]) => call.lane === 'cryptography')
+    return this.#entries.filter(([, { call }]) => call.lane === 'cryptography')
   }
 
   overdue(now: number): readonly (readonly [id: number, Pending])[] {
-    return [...this.#byId].filter(([, pending]) => dueOf(pending) <= now)
+    return this.#entries.filter(([, pending]) => dueOf(pending) <= now)
   }
 
   /** When something is due next: performance.now(). */
   get nextDue(): number {
-    return Math.min(...[...this.#byId.values()].map(dueOf))
+    return Math.min(...this.#entries.map(([, pending]) => dueOf(pending)))
   }
 
   /** Takes all of them: those whose callers still wait. The others are undone. */
   takeAll(): readonly Call[] {
-    const all = [...this.#byId]
+    const all = [...this.#entries]
     for (const [id] of all) this.remove(id)
     for (const [, { call, lateUntil }] of all) if (lateUntil !== undefined) call.undo()
     return all.filter(([, { lateUntil }]) => lateUntil === undefined).map(([, { call }]) => call)
