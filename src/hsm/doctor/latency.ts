@@ -16,7 +16,7 @@ const text = Buffer.alloc(32, 'text')
 const aad = Buffer.alloc(64, 'aad')
 /** Few enough for an HSM that takes milliseconds, enough for a token that takes microseconds. */
 const rounds = 20
-/** Milliseconds. A C_*Init that stays in the library takes microseconds. */
+/** Milliseconds. A call that stays in the library takes microseconds. */
 const leastRoundTrip = 0.1
 
 /** One operation in a session, by the functions of the library themselves: their times differ. */
@@ -52,10 +52,15 @@ export async function latencyOf(
   return value
 }
 
-export function recommendationFor({ init, speedUp }: Latency, { singleProcess }: Profile): Recommendation {
+/** If the calls of one process cannot overlap, more processes help, unless the calls are done in the library itself. */
+export function recommendationFor(
+  { init, operation, speedUp }: Latency,
+  { singleProcess }: Pick<Profile, 'singleProcess'>,
+): Recommendation {
   const mode = speedUp > concurrentCalls / 2 ? 'asynchronous' : 'synchronous'
-  const initIsRoundTrip = mode === 'asynchronous' && init >= leastRoundTrip
-  return { mode, initIsRoundTrip, workers: workerCount('auto', { initIsRoundTrip, singleProcess }) }
+  const initIsRoundTrip = init >= leastRoundTrip
+  const isHeldUp = initIsRoundTrip || (mode === 'synchronous' && operation >= leastRoundTrip)
+  return { mode, initIsRoundTrip, workers: workerCount('auto', { initIsRoundTrip: isHeldUp, singleProcess }) }
 }
 
 type Cryptoki = Connection['cryptoki']

@@ -30,7 +30,7 @@ export interface Profile {
   readonly mode: Mode
   /** C_*Init is a round trip to the HSM of its own, during which the main thread of a worker can start nothing else. */
   readonly initIsRoundTrip: boolean
-  /** Calls in flight of each worker in mode `asynchronous`, each in a session of its own. */
+  /** Sessions of each worker: in mode `asynchronous`, as many calls at a time. */
   readonly sessionsPerWorker: number
   readonly gcmIv: GcmIv
   /** CKM_* of AES-GCM. */

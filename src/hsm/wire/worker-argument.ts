@@ -6,7 +6,7 @@ import type { PinSource, TokenAddress } from './token-address.ts'
 export interface WorkerArgument extends TokenAddress, PinSource {
   readonly profile: Profile
   readonly allowSoftwareFallback: boolean
-  /** Calls at a time, where the mode allows more than one. */
+  /** See Profile. */
   readonly sessionsPerWorker: number
   /** The key by which the HSM is known to be the right one and to work; absent before there is one. */
   readonly canary?: { readonly material: string /** Base64. */; readonly checkValue?: string | undefined } | undefined

@@ -6,7 +6,7 @@ import { probe } from '../token/probe.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
 import { encodeJson, openToken, type StartFailure, startId, status } from '../wire/messages.ts'
-import { capacityOf, type WorkerArgument } from '../wire/worker-argument.ts'
+import type { WorkerArgument } from '../wire/worker-argument.ts'
 import { answerTo } from './answer.ts'
 
 const gateway = new Socket({ fd: 3 })
@@ -47,17 +47,16 @@ async function answer(id: number, kind: number, request: Buffer): Promise<void> 
 
 async function start(connection: Connection): Promise<Capabilities> {
   const { sessionsPerWorker, allowSoftwareFallback, canary } = argument
-  const isAsynchronous = profile.mode === 'asynchronous'
   const capabilities = await probe(connection, profile, allowSoftwareFallback)
   connection.cryptoki.beforeSearch = () => announce(status.searching)
   hsm = new Pkcs11(connection, {
     profile,
     capabilities,
-    sessions: isAsynchronous ? sessionsPerWorker : capacityOf(argument),
+    sessions: sessionsPerWorker,
     canary: canary?.material,
   })
   await checkTrust()
-  connection.cryptoki.asynchronous = isAsynchronous
+  connection.cryptoki.asynchronous = profile.mode === 'asynchronous'
   return capabilities
 }
 

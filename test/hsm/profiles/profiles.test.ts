@@ -31,6 +31,11 @@ describe('the profiles', () => {
     expect(forms.filter(([, form]) => form !== 'caller')).toEqual([['cloudhsm', 'prepend12', 0x8000_1087]])
   })
 
+  it('state the mode of a worker: synchronous for tokens in software only', () => {
+    const synchronous = profiles.filter(({ mode }) => mode === 'synchronous').map(({ name }) => name)
+    expect(synchronous).toEqual(['kryoptic', 'nss', 'softhsm2'])
+  })
+
   it('list nothing under both lacks and mayLack', () => {
     for (const { lacks, mayLack } of profiles) {
       expect(Object.keys(mayLack).filter(ability => Object.hasOwn(lacks, ability))).toEqual([])
