@@ -32,7 +32,7 @@ function mistakeInText(text: string): string {
 }
 
 describe('a configuration', () => {
-  it('may leave out everything that has a default', () => {
+  it('may omit everything that has a default', () => {
     expect(mistakeIn({})).toBe('no mistake')
   })
 
@@ -115,7 +115,7 @@ describe('a configuration', () => {
   const regions = partitions.flatMap(partition => partition.regions)
   const pseudoRegions = regions.filter(region => region.endsWith('-global'))
 
-  it('may serve every region that AWS has published, and one to come', () => {
+  it('may serve every published AWS region, and a future one', () => {
     for (const region of [...regions.filter(region => !pseudoRegions.includes(region)), 'eusc-de-west-12']) {
       expect(mistakeIn({ regions: { [region]: 'softhsm' } })).toBe('no mistake')
     }
@@ -152,7 +152,7 @@ describe('the sample', () => {
     expect({ ...shown.hsms.softhsm, environment: {} }).toEqual(defaults.hsms.softhsm)
   })
 
-  it('names every key, the commented ones included', () => {
+  it('has every key, including commented ones', () => {
     const everything = sample
       .replace(/^( *)# (?=( *)\w+: )/gm, '$1')
       .replace('      serial:', '      # serial:')

@@ -34,7 +34,7 @@ function textsOf(name: string, stage: readonly Instruction[]): string[] {
 const sources = textsOf('COPY', build).flatMap(text => text.split(' ').slice(0, -1))
 
 describe('the image', () => {
-  it('is based on the Node.js that the project wants', () => {
+  it('is based on the Node.js version of the project', () => {
     const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { engines: { node: string } }
     const major = /\d+/.exec(engines.node)![0]
     for (const text of textsOf('FROM', instructions))
@@ -51,7 +51,7 @@ describe('the image', () => {
     expect(textsOf('USER', last)).toEqual(['node'])
   })
 
-  it('is built from files that are there and that .dockerignore lets in', () => {
+  it('is built from existing files that .dockerignore includes', () => {
     const admitted = readFileSync(join(root, '.dockerignore'), 'utf8').split('\n')
     expect(admitted).toContain('*')
     for (const source of sources) {
@@ -93,7 +93,7 @@ describe('what the image runs', () => {
     expect(`${version.stdout}`).toBe(`${expected}\n`)
   })
 
-  it('makes its data folder at the first start, serves on every address, is healthy, and stops when told', async () => {
+  it('creates its data folder at the first start, listens on every address, is healthy, and stops on SIGTERM', async () => {
     const [shell, ...entry] = JSON.parse(textsOf('ENTRYPOINT', last)[0]!.replaceAll('/data', data)) as string[]
     const gateway = spawn(shell!, [...entry, '--port', '0'], { cwd: app, env: environment })
     running = gateway

@@ -11,7 +11,7 @@ function logTo(write: Writable['_write'], level = 'info') {
 }
 
 describe('the log', () => {
-  it('writes JSON lines, without what is secret', async () => {
+  it('writes JSON lines, with secrets redacted', async () => {
     const lines: string[] = []
     const { log } = logTo((line, _, done) => {
       lines.push(String(line))
@@ -31,14 +31,14 @@ describe('the log', () => {
     expect(dropped()).toBe(3)
   })
 
-  it('keeps no more than 1 MiB for a reader who does not read', () => {
+  it('buffers no more than 1 MiB if standard error is not read', () => {
     const { log, dropped } = logTo(() => {})
     for (let count = 0; count < 3000; count++) log.info({ event: 'test', text: 'x'.repeat(1000) }, 'line')
     expect(dropped()).toBeGreaterThan(1500)
     expect(dropped()).toBeLessThan(2500)
   })
 
-  it('does not throw for fields that cannot be written down', () => {
+  it('does not throw for fields that cannot be serialized', () => {
     const { log, dropped } = logTo((_line, _, done) => done())
     const wicked = Object.defineProperty({ event: 'test' }, 'field', {
       enumerable: true,

@@ -79,7 +79,7 @@ const perhapsAnswered = (number: number) => ({
 })
 
 describe('a change and its record', () => {
-  it('are both there, once, and storage forgets the record when the journal has it', async () => {
+  it('are both written once, and storage removes the record when the journal has it', async () => {
     await outbox.record(...putting(1))
     expect(await storage.outbox.list()).toMatchObject([{ eventId: '1' }])
     await outbox.settle()
@@ -87,7 +87,7 @@ describe('a change and its record', () => {
     expect(recordsIn(journalFile)).toEqual([aRecord(1, { readOnly: false })])
   })
 
-  it('are both there when storage forgets other records meanwhile, or cannot', async () => {
+  it('are both written when storage removes other records meanwhile, or cannot', async () => {
     const remove = storage.outbox.remove
     const removing = Promise.withResolvers<void>()
     storage.outbox.remove = async (...removed) => {
@@ -108,7 +108,7 @@ describe('a change and its record', () => {
     expect(await storage.outbox.list()).toEqual([])
   })
 
-  it('are neither there after a conflict', async () => {
+  it('are neither written after a conflict', async () => {
     await outbox.record(...putting(1))
     const [changes] = putting(1)
     await expect(outbox.record(changes, aRecord(2))).rejects.toBeInstanceOf(Conflict)

@@ -150,7 +150,7 @@ async function ask({ action = 'GetNote', input = { Name: 'list' }, service = 'no
 }
 
 describe('an API beside the first', () => {
-  it('is asked what it claims, and answers in its protocol', async () => {
+  it('gets the requests that it claims, and answers in its protocol', async () => {
     const { status, body, record, outcome } = await ask({})
     expect([status, body, outcome]).toEqual([200, '<GetNote>milk</GetNote>', 'GetNote success'])
     expect(record).toMatchObject({
@@ -162,25 +162,25 @@ describe('an API beside the first', () => {
     expect(record.resources).toEqual([{ ARN: arnOf('list'), accountId: account, type: undefined }])
   })
 
-  it('puts what it changes on record by a name of its own', async () => {
+  it('audits changes under its own event source', async () => {
     const { status, record } = await ask({ action: 'PutNote', input: { Name: 'new', Text: 'bread' } })
     expect([status, record.readOnly, record.responseElements]).toEqual([200, false, { noteArn: arnOf('new') }])
     expect((await ask({ input: { Name: 'new' } })).body).toBe('<GetNote>bread</GetNote>')
   })
 
-  it('may have requests that only rehearse', async () => {
+  it('may have dry runs', async () => {
     const rehearsed = await ask({ action: 'PutNote', input: { Name: 'list', Text: 'gone', Rehearse: '1' } })
     expect(rehearsed.body).toContain('<Code>DryRunOperation</Code>')
     expect(notes.get('list')).toBe('milk')
   })
 
-  it('has codes and statuses of its own, also on record and in the metrics', async () => {
+  it('has its own codes and statuses, also in audit records and metrics', async () => {
     const { status, body, record, outcome } = await ask({ input: { Name: 'lost' } })
     expect([status, body]).toEqual([404, `<Code>NoSuchNote</Code>There is no note lost. ${record.requestID}`])
     expect([record.errorCode, outcome]).toEqual(['NoSuchNote', 'GetNote NoSuchNote'])
   })
 
-  it('has actions of its own in policies, and in what denies them', async () => {
+  it('has its own actions in policies and denials', async () => {
     for (const [text, denied] of [
       [policy.replaceAll('notes:', 'kms:'), 'notes:PutNote'],
       [policy.replaceAll('notes:*Note', 'notes:PutNote'), 'notes:OverwriteNote'],
@@ -194,13 +194,13 @@ describe('an API beside the first', () => {
     expect(notes.get('list')).toBe('milk')
   })
 
-  it('takes signatures for its own service only', async () => {
+  it('accepts signatures for its own service only', async () => {
     const { status, body, record } = await ask({ service: 'kms' })
     expect([status, record.eventSource]).toEqual([403, 'notes.example.com'])
     expect(body).toContain("Credential should be scoped to correct service: 'notes'.")
   })
 
-  it('leaves to the first what it does not claim, and what nobody claims', async () => {
+  it('leaves unclaimed requests to the first', async () => {
     const json = { 'content-type': 'application/x-amz-json-1.1' }
     for (const headers of [{ ...json, 'x-amz-target': 'TrentService.Fly' }, json]) {
       const { status, body, record } = await ask({ service: 'kms', headers })

@@ -90,7 +90,7 @@ describe('scripts/start', () => {
     expect(await ended).toEqual([0, null])
   })
 
-  it('says what to run when packages are missing and it may not install them', () => {
+  it('prints the command to run if packages are missing and it cannot install them', () => {
     standIn('id', 'echo 1000')
     standIn('apt-get', 'echo must not be called')
     rmSync(join(bin, 'softhsm2-util'))
@@ -108,7 +108,7 @@ describe('scripts/start', () => {
     )
   })
 
-  it('installs packages that are missing when it may', () => {
+  it('installs missing packages if it can', () => {
     standIn('id', 'echo 0')
     standIn('apt-get', `echo "$@" >> ${folder}/apt`)
     rmSync(join(bin, 'softhsm2-util'))
@@ -124,7 +124,7 @@ describe('scripts/start', () => {
     expect(start().output).toMatch(/^Node\.js 20 or newer/)
   })
 
-  it.each(['', 'node_modules'])('says who must run it where packages are missing and ./%s is read-only', place => {
+  it.each(['', 'node_modules'])('reports who must run it if packages are missing and ./%s is read-only', place => {
     if (place === '') rmSync(join(project, 'node_modules'), { recursive: true })
     else rmSync(join(project, 'node_modules/.strongroom-installed'))
     for (const name of ['node', 'npm']) standIn(name, '')
@@ -140,7 +140,7 @@ describe('scripts/start', () => {
     })
   })
 
-  it('installs again after an installation that did not end', () => {
+  it('installs again after an incomplete installation', () => {
     rmSync(join(project, 'node_modules/.strongroom-installed'))
     standIn('node', `exec ${shellQuoted(process.execPath)} "$@"`)
     standIn('npm', `echo "$@" >> ${folder}/npm; [ "$1" != rebuild ]`)
@@ -152,7 +152,7 @@ describe('scripts/start', () => {
   })
 
   it.skipIf(spawnSync('sh', ['-c', 'command -v g++ make python3']).status !== 0)(
-    'builds the addon although make does not bear the path of the project',
+    'builds the addon although make cannot handle the path of the project',
     { timeout: 120_000 },
     () => {
       const modules = join(project, 'node_modules')

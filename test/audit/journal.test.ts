@@ -76,7 +76,7 @@ describe('the audit journal', () => {
     )
   })
 
-  it('serves many calls with one write, and gathers while that runs', async () => {
+  it('batches records that arrive during a write', async () => {
     const file = new Disk()
     const journal = new FileJournal(file, 0, 'disk')
     const release = file.holdWrite()
@@ -89,7 +89,7 @@ describe('the audit journal', () => {
     expect(file.records().map(record => Number(record.eventID))).toEqual([...Array(128).keys()])
   })
 
-  it('accepts nothing before it is durable', async () => {
+  it('resolves an append only when it is durable', async () => {
     const file = new Disk()
     const journal = new FileJournal(file, 0, 'disk')
     const release = file.holdWrite()
@@ -106,7 +106,7 @@ describe('the audit journal', () => {
     expect(accepted).toBe(true)
   })
 
-  it('rejects with an internal failure that keeps its cause and says nothing', async () => {
+  it('rejects with an Internal failure without a message, with its cause', async () => {
     const file = new Disk()
     const journal = new FileJournal(file, 0, 'disk')
     file.fault = 'lost'
@@ -115,7 +115,7 @@ describe('the audit journal', () => {
     expect(failure).toMatchObject({ code: 'Internal', message: '', cause: { code: 'EIO' } })
   })
 
-  it('rejects a record that is no JSON, and no other', async () => {
+  it('rejects only a record that is not JSON', async () => {
     const file = new Disk()
     const journal = new FileJournal(file, 0, 'disk')
     const outcomes = await Promise.allSettled([
@@ -127,7 +127,7 @@ describe('the audit journal', () => {
     expect(file.records().map(record => record.eventID)).toEqual(['1', '3'])
   })
 
-  it('writes what is waiting before it closes, and accepts nothing afterwards', async () => {
+  it('writes queued records before it closes, and accepts none afterwards', async () => {
     const path = join(directory, 'closed')
     const journal = await openJournal(path)
     const appended = [journal.append(aRecord(1)), journal.append(aRecord(2))]
@@ -139,7 +139,7 @@ describe('the audit journal', () => {
 })
 
 describe('a journal file', () => {
-  it('is private and goes on where it ended', async () => {
+  it('is private, and is continued at its end', async () => {
     const path = join(directory, 'continued')
     for (const number of [1, 2, 3]) {
       const journal = await openJournal(path)
@@ -182,7 +182,7 @@ describe('a journal file', () => {
     ['a cut line longer than what is read at once is removed', 1, lineOf(2, 200_000).slice(0, -2), ['1', '3']],
     ['a whole line without its end gets it', 1, lineOf(2).trimEnd(), ['1', '2', '3']],
     ['a first line that was cut is removed', 0, lineOf(2).slice(0, 40), ['3']],
-  ])('is mended after a crash: %s', async (_, before, tail, expected) => {
+  ])('is repaired after a crash: %s', async (_, before, tail, expected) => {
     const path = join(directory, 'torn')
     writeFileSync(path, before === 1 ? lineOf(1) : '')
     appendFileSync(path, tail)
@@ -208,32 +208,29 @@ describe('a journal file', () => {
     ['written by somebody else', path => appendFileSync(path, 'a note')],
   ]
 
-  it.each(harms)(
-    'that is %s while it is open takes no record, until it is in its place again',
-    async (_, harm, undo) => {
-      const folder = mkdtempSync(join(directory, 'harmed-'))
-      const path = join(folder, 'journal')
-      const journal = await openJournal(path)
-      await journal.append(aRecord(1))
+  it.each(harms)('that is %s while it is open rejects records, until it is in place again', async (_, harm, undo) => {
+    const folder = mkdtempSync(join(directory, 'harmed-'))
+    const path = join(folder, 'journal')
+    const journal = await openJournal(path)
+    await journal.append(aRecord(1))
+    await journal.check()
+    harm(path)
+    await expect(journal.check()).rejects.toMatchObject({ code: 'Internal' })
+    for (const number of [2, 3]) {
+      await expect(journal.append(aRecord(number))).rejects.toMatchObject({ code: 'Internal' })
+      expect(journal.failing).toBe(true)
+    }
+    if (undo !== undefined) {
+      undo(path)
       await journal.check()
-      harm(path)
-      await expect(journal.check()).rejects.toMatchObject({ code: 'Internal' })
-      for (const number of [2, 3]) {
-        await expect(journal.append(aRecord(number))).rejects.toMatchObject({ code: 'Internal' })
-        expect(journal.failing).toBe(true)
-      }
-      if (undo !== undefined) {
-        undo(path)
-        await journal.check()
-        expect(journal.failing).toBe(false)
-        await journal.append(aRecord(4))
-        expect(eventIds(path)).toEqual(['1', '4'])
-      }
-      await journal.close()
-    },
-  )
+      expect(journal.failing).toBe(false)
+      await journal.append(aRecord(4))
+      expect(eventIds(path)).toEqual(['1', '4'])
+    }
+    await journal.close()
+  })
 
-  it.each(harms)('that is %s between a check and a record does not take it', async (_, harm, undo) => {
+  it.each(harms)('that is %s between a check and a record rejects it', async (_, harm, undo) => {
     const path = join(mkdtempSync(join(directory, 'harmed-')), 'journal')
     const journal = await openJournal(path)
     await journal.append(aRecord(1))
@@ -245,7 +242,7 @@ describe('a journal file', () => {
     await journal.close()
   })
 
-  it('that was truncated is never filled up with zeros', async () => {
+  it('that was truncated is never extended with zeros', async () => {
     const path = join(directory, 'zeros')
     const journal = await openJournal(path)
     for (const number of [1, 2]) await journal.append(aRecord(number))
@@ -256,7 +253,7 @@ describe('a journal file', () => {
     await (await openJournal(path)).close()
   })
 
-  it('is refused, and left as it is, when it is no journal', async () => {
+  it('is refused and left unchanged if it is not a journal', async () => {
     const path = join(directory, 'foreign')
     writeFileSync(path, 'accounts:\n  - none')
     await expect(openJournal(path)).rejects.toThrow(
@@ -265,7 +262,7 @@ describe('a journal file', () => {
     expect(readFileSync(path, 'utf8')).toBe('accounts:\n  - none')
   })
 
-  it('is refused in one line where it cannot be', async () => {
+  it('is refused in one line where it cannot be created', async () => {
     const missing = join(directory, 'missing', 'journal')
     await expect(openJournal(missing)).rejects.toThrow(
       new OperatorError(`audit journal ${missing} cannot be opened: no such file or directory`),
@@ -274,7 +271,7 @@ describe('a journal file', () => {
     await expect(openJournal('/dev/null')).rejects.toBeInstanceOf(OperatorError)
   })
 
-  it.runIf(canMount)('loses nothing on a full disk, and goes on once there is room', async () => {
+  it.runIf(canMount)('loses nothing on a full disk, and resumes once there is space', async () => {
     await onSmallDisk('256k', async disk => {
       const path = join(disk, 'journal')
       writeFileSync(join(disk, 'ballast'), Buffer.alloc(65_536))

@@ -27,8 +27,8 @@ async function recordOf(
   return records[0]!
 }
 
-describe('what one record holds', () => {
-  it('is all of an ordinary call', async () => {
+describe('the content of a record', () => {
+  it('is complete for an ordinary call', async () => {
     const requestParameters = { keyId: 'k', encryptionContext: { a: 'b' }, policy: 'p'.repeat(10_000), limit: 5 }
     expect((await recordOf({ requestParameters })).requestParameters).toEqual(requestParameters)
   })
@@ -39,7 +39,7 @@ describe('what one record holds', () => {
     ['many pairs', Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`k${i}`, '']))],
     ['many empty structures', Array(8000).fill({})],
     ['wide characters', '😀'.repeat(8000)],
-  ])('names what is left out, with its hash: %s', async (_, value) => {
+  ])('replaces a large member by its hash: %s', async (_, value) => {
     const record = await recordOf({ requestParameters: { keyId: 'k', value }, responseElements: { value } })
     const sha256 = createHash('sha256').update(JSON.stringify(value)).digest('hex')
     const omitted = { omitted: true, characters: expect.any(Number), sha256 }
@@ -48,7 +48,7 @@ describe('what one record holds', () => {
     expect(JSON.stringify(record).length).toBeLessThan(2000)
   })
 
-  it('is a kilobyte of an error message and of a user agent', async () => {
+  it('is limited to a kilobyte of error message and user agent', async () => {
     const text = `${'x'.repeat(1020)}${'😀'.repeat(2000)}`
     const { errorMessage, userAgent } = await recordOf({ userAgent: text }, new Failure('Validation', text))
     for (const kept of [errorMessage!, userAgent!]) {

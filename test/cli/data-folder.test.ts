@@ -73,7 +73,7 @@ function asNobody(run: () => void): void {
 const advice = 'if you trust its content, run'
 
 describe('A data folder', () => {
-  it('is opened when everything in it is for its owner only', () => {
+  it('is opened if only its owner can access it', () => {
     expect(refusal()).toBe('it is trusted')
   })
 
@@ -88,7 +88,7 @@ describe('A data folder', () => {
     ['strongroom.yaml', '0666'],
     ['strongroom.yaml', '0664'],
     ['softhsm2.conf', '0646'],
-  ])('is refused while %s has the mode %s, and opened after the command that it names', (name, mode) => {
+  ])('is refused while %s has the mode %s, and opened after the command in the message', (name, mode) => {
     chmodSync(inData(name), mode)
     const message = refusal()
     expect(message).toContain(`${inData(name)} is accessible to other users (mode ${mode}): ${advice}`)
@@ -112,7 +112,7 @@ describe('A data folder', () => {
   })
 
   it.skipIf(!isRoot).each([...secrets, '.', 'tokens', 'strongroom.yaml', 'softhsm2.conf'])(
-    'is refused while %s belongs to another user, and opened after the command that is named',
+    'is refused while %s is owned by another user, and opened after the command in the message',
     name => {
       chownSync(inData(name), nobody, nobody)
       const message = refusal()
@@ -180,7 +180,7 @@ describe('A data folder', () => {
     },
   )
 
-  it.skipIf(!isRoot)('may have a PIN that root lets a group read, as Kubernetes mounts it', () => {
+  it.skipIf(!isRoot)('may have a group-readable PIN owned by root, as mounted by Kubernetes', () => {
     mkdirSync(inData('..2026_01_01'), { mode: 0o755 })
     renameSync(inData('pin'), inData('..2026_01_01/pin'))
     chmodSync(inData('..2026_01_01/pin'), 0o440)
@@ -238,7 +238,7 @@ describe('init', () => {
     expect(readdirSync(folder)).toEqual([])
   })
 
-  it('does not write into files or links that somebody has put there', async () => {
+  it('does not write to existing files or links', async () => {
     writeFileSync(join(folder, 'victim'), 'untouched')
     for (const name of ['credentials.new', 'pin.new', 'strongroom.yaml.new']) symlinkSync('victim', join(folder, name))
     const { code } = await strongroom(['init', '--data', folder])
@@ -248,7 +248,7 @@ describe('init', () => {
     expect(readdirSync(folder).filter(name => /\.[0-9a-f]{16}\./.test(name))).toEqual([])
   })
 
-  it('makes no other PIN for a token that is there', async () => {
+  it('creates no new PIN for an existing token', async () => {
     rmSync(inData('pin'))
     await strongroom(['init', '--data', data])
     expect(existsSync(inData('pin'))).toBe(false)
@@ -256,14 +256,14 @@ describe('init', () => {
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(inData('pin')) })
   })
 
-  it('does not follow a link to nowhere', async () => {
+  it('does not follow a dangling link', async () => {
     symlinkSync('/nonexistent/pin', join(folder, 'pin'))
     const { code, stderr } = await strongroom(['init', '--data', folder])
     expect(code).toBe(1)
     expect(stderr).toMatch(/^strongroom: [^\n]*pin[^\n]*\n$/)
   })
 
-  it('makes files for their owner only, whatever the umask', () => {
+  it('creates files for their owner only, whatever the umask', () => {
     const command = [
       process.execPath,
       join(import.meta.dirname, '../../src/main.ts'),

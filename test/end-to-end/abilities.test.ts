@@ -140,7 +140,7 @@ describe('a key lists', () => {
     expect(listed(await kms.getPublicKey({ KeyId }))).toEqual(listed(KeyMetadata!))
   })
 
-  it('an empty list when its HSM can do nothing with it any more', async () => {
+  it('an empty list if its HSM no longer supports any', async () => {
     expect((await kms.describeKey({ KeyId: keys.p521.KeyId })).KeyMetadata!.SigningAlgorithms).toEqual([])
   })
 
@@ -152,7 +152,7 @@ describe('a key lists', () => {
   })
 })
 
-describe('what the HSM cannot do is refused by name, with the reason', () => {
+describe('an unsupported request is refused with the reason', () => {
   const pkcs11js = 'pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2)'
   // biome-ignore format: a table
   const reasons: Readonly<Partial<Record<SupportedKeySpec, string>>> = {
@@ -184,7 +184,7 @@ describe('what the HSM cannot do is refused by name, with the reason', () => {
     }
   })
 
-  it('padding that the worker would have to remove in strict custody', async () => {
+  it('padding that the worker would have to remove, without the software fallback', async () => {
     const input = { KeyId: keys.rsa.KeyId, Plaintext, EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' } as const
     expect(await refusal(kms.encrypt({ ...input, DryRun: true }))).toBe(
       'UnsupportedOperationException: Algorithm RSAES_OAEP_SHA_256 is not supported by this HSM: it does not support the padding, and allowSoftwareFallback is false.',

@@ -39,7 +39,7 @@ async function recordsOf(call: () => Promise<unknown>): Promise<AuditRecord[]> {
 }
 
 describe('init', () => {
-  it('puts what it creates on record: the keys of the gateway, the administrator and its access key', () => {
+  it('audits what it creates: system keys, the administrator and its access key', () => {
     const records = gateway.records().filter(({ eventType }) => eventType === 'AwsServiceEvent')
     const byWhom = { command: 'init', uid: process.getuid!() }
     const { accessKeyId } = installation.credentials[home]!
@@ -66,7 +66,7 @@ describe('init', () => {
 })
 
 describe('a call', () => {
-  it('leaves who, what, when, from where and with what result', async () => {
+  it('is audited with caller, operation, time, address and result', async () => {
     const before = Date.now()
     const [record, ...others] = await recordsOf(() =>
       kms.encrypt({ KeyId: keyId, Plaintext: Buffer.from('text'), EncryptionContext: { purpose: 'audit' } }),
@@ -220,7 +220,7 @@ describe('a call', () => {
     ],
   ]
 
-  it('leaves one record with its own facts, whether allowed or refused', async () => {
+  it('leaves one record, whether allowed or refused', async () => {
     for (const [eventName, call, expected] of calls) {
       const records = await recordsOf(call)
       expect(records, eventName).toMatchObject([{ eventName, recipientAccountId: home, ...expected() }])
@@ -246,7 +246,7 @@ describe('a call', () => {
     ])
   })
 
-  it('from nobody, or that cannot be read, leaves a record without what is not known', async () => {
+  it('that is unauthenticated or malformed leaves a record of what is known', async () => {
     const own = { url: gateway.url, credentials: installation.credentials[home]! }
     const rows: [() => Promise<unknown>, object][] = [
       [() => send(gateway.url, { method: 'POST' }), { errorCode: 'MissingAuthenticationTokenException' }],
@@ -290,7 +290,7 @@ describe('a call', () => {
 })
 
 describe('the disk', () => {
-  it('never sees a plaintext, a data key, random bytes or a secret access key, and the journal no ciphertext', async () => {
+  it('never holds a plaintext, data key, random bytes or secret access key, and the journal no ciphertext', async () => {
     const plaintext = Buffer.from('a plaintext that stands out 0123456789')
     const encrypted = await kms.encrypt({ KeyId: arn, Plaintext: plaintext })
     const CiphertextBlob = encrypted.CiphertextBlob!
@@ -338,7 +338,7 @@ describe('the disk', () => {
     expect(gateway.complaints().join()).not.toContain(plaintext.toString('base64'))
   })
 
-  it('holds nothing that others may read', () => {
+  it('holds nothing that other users can read', () => {
     for (const { name, mode } of filesIn(installation.folder)) expect(mode & 0o077, name).toBe(0)
   })
 })

@@ -35,7 +35,7 @@ describe.skipIf(!chromium)(`a page in Chromium${missing}`, () => {
     expect(records.map(({ errorCode }) => errorCode)).not.toContain('MissingAuthenticationTokenException')
   }, 120_000)
 
-  it('is kept from calling by the browser where pages may not call', async () => {
+  it('is blocked by the browser without CORS', async () => {
     installation.configure(({ listen }) => Object.assign(listen, { cors: false }))
     gateway = await serve(installation)
     const before = gateway.records().length

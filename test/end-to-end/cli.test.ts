@@ -56,7 +56,7 @@ describe.skipIf(cli === undefined)(`the AWS CLI (${cli ?? 'not installed: skippe
     expect(Buffer.from(decrypted, 'base64').toString()).toBe('a first secret')
   })
 
-  it('shows failures as it does those of AWS', async () => {
+  it('shows errors as it does those of AWS', async () => {
     await expect(kms('describe-key', '--key-id', 'alias/none')).rejects.toMatchObject({
       stderr: expect.stringContaining(
         `An error occurred (NotFoundException) when calling the DescribeKey operation: Alias arn:aws:kms:us-east-1:${home}:alias/none is not found.`,

@@ -113,10 +113,10 @@ describe('Hundreds of connections cost the gateway little memory, and other call
   })
 })
 
-describe('a caller who sends requests ahead', () => {
+describe('a client that pipelines requests', () => {
   const ask = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'
 
-  it('and reads is answered all of them, while others are served', async () => {
+  it('and reads gets all answers, while others are served', async () => {
     const socket = await opened()
     const everything = everythingFrom(socket)
     socket.end(ask.repeat(3000))
@@ -135,7 +135,7 @@ describe('a caller who sends requests ahead', () => {
   })
 })
 
-it('a caller who does not end the headers is refused, on record', async () => {
+it('a client that does not finish the headers is refused and audited', async () => {
   const [answer, ...others] = answersIn(await slow)
   expect(others).toEqual([])
   expect(answer).toMatchObject({ status: 408, body: expect.stringContaining('RequestTimeoutException') })
@@ -146,7 +146,7 @@ it('a caller who does not end the headers is refused, on record', async () => {
 })
 
 describe.each(['http', 'https'])('SIGTERM over %s', scheme => {
-  it('ends the gateway, whatever its callers are waiting for, and SIGHUP does not', { timeout: 90_000 }, async ctx => {
+  it('ends the gateway, whatever its clients are waiting for, and SIGHUP does not', { timeout: 90_000 }, async ctx => {
     ctx.skip(scheme === 'https' && !hasOpenssl, 'openssl is not installed: it makes the certificate')
     const files = {
       certificateFile: join(installation.folder, 'tls.crt'),

@@ -84,7 +84,7 @@ describe('a gateway that is killed at any moment', () => {
     })
   }
 
-  it('loses no answered change, leaves no half change, and goes on with its keys', async () => {
+  it('loses no acknowledged change, leaves no partial change, and keeps its keys', async () => {
     const KeyId = (await gateway.client().createKey({})).KeyMetadata!.KeyId!
     const { CiphertextBlob } = await gateway.client().encrypt({ KeyId, Plaintext: Buffer.from('from before') })
     for (let round = 0; round < 5; round++) {
@@ -129,7 +129,7 @@ describe('a gateway that is killed at any moment', () => {
 })
 
 describe('a key past its date', () => {
-  it('is gone for good, with its aliases and all that it encrypted', async () => {
+  it('is destroyed, with its aliases, and its ciphertexts are lost', async () => {
     const kms = gateway.client()
     const [due, kept] = await Promise.all([kms.createKey({}), kms.createKey({})]).then(all =>
       all.map(({ KeyMetadata }) => KeyMetadata as { KeyId: string; Arn: string }),
@@ -159,7 +159,7 @@ describe('a key past its date', () => {
 })
 
 describe('an HSM worker that is killed', () => {
-  it('is replaced, and no client notices, even when it is the last one', async () => {
+  it('is replaced without an error for clients, even if it was the last one', async () => {
     const kms = gateway.client()
     const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
     const encrypt = async () => {
@@ -188,7 +188,7 @@ describe('an HSM worker that is killed', () => {
     await gateway.logged(({ event, worker }) => event === 'worker_ready' && !before.has(worker))
   }
 
-  it('cannot be replaced while the token is away: calls fail at once, readiness says so, and all heals by itself', async () => {
+  it('cannot be replaced while the token is missing: calls fail at once, /readyz fails, and the gateway recovers by itself', async () => {
     const kms = gateway.client()
     const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
     const encrypt = () => kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
@@ -224,8 +224,8 @@ describe('an HSM worker that is killed', () => {
   })
 })
 
-describe('a gateway that is asked to end', () => {
-  it('answers what is in flight, records all that it answered, and ends with exit code 0', async () => {
+describe('a gateway that is stopped', () => {
+  it('answers requests in flight, audits them, and exits with code 0', async () => {
     const kms = gateway.client()
     const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
     const calls = Array.from({ length: 50 }, () => kms.encrypt({ KeyId, Plaintext: Buffer.from('text') }))

@@ -151,7 +151,7 @@ describe('a plaintext', () => {
 })
 
 describe('a ciphertext', () => {
-  it('with any byte altered, taken away or added is invalid, and nobody is told why', async () => {
+  it('with any byte altered, removed or added is invalid, without a reason', async () => {
     const blob = Buffer.from(await encrypt('text'))
     const altered = Array.from(blob, (byte, i) => {
       const copy = Buffer.from(blob)
@@ -202,7 +202,7 @@ describe('a ciphertext', () => {
     await kms.decrypt({ CiphertextBlob: await encrypt('text'), EncryptionContext: {} })
   })
 
-  it('decrypts with its own key only, whichever way that is named', async () => {
+  it('decrypts with its own key only, by any identifier', async () => {
     const CiphertextBlob = await encrypt('text')
     for (const KeyId of [key.KeyId, key.Arn, 'alias/key', `arn:aws:kms:us-east-1:${home}:alias/key`]) {
       expect(text((await kms.decrypt({ CiphertextBlob, KeyId })).Plaintext)).toBe('text')
@@ -288,7 +288,7 @@ describe('a request', () => {
     ]
   }
 
-  it('is refused in the words of AWS', async () => {
+  it('is refused with AWS’s error', async () => {
     const table = rows(await encrypt('text'))
     const outcomes = await Promise.all(table.map(([operation, input]) => refusal(call(kms, operation, input))))
     const name = ([operation, input]: Row, outcome: string) => `${operation} ${Object.keys(input)} → ${outcome}`
@@ -366,7 +366,7 @@ describe('another account', () => {
   })
 
   it.each(['DescribeKey', 'Encrypt', 'GenerateDataKey'] as const)(
-    'is not told by %s whether an alias exists, nor which key it means',
+    'cannot learn from %s whether an alias exists, or its key',
     async operation => {
       const rest = onKeys.find(([name]) => name === operation)![1]
       for (const name of ['alias/key', 'alias/none']) {
@@ -376,7 +376,7 @@ describe('another account', () => {
     },
   )
 
-  it('cannot point an alias at a key, nor list what points there', async () => {
+  it('cannot create an alias of a key, or list its aliases', async () => {
     const input = { AliasName: 'alias/mine', TargetKeyId: key.Arn }
     expect(await refusal(stranger.createAlias(input))).toBe(denied('CreateAlias', key.Arn))
     expect(await refusal(stranger.listAliases({ KeyId: key.Arn }))).toBe(
@@ -384,7 +384,7 @@ describe('another account', () => {
     )
   })
 
-  it('has the same names for its own, and sees only these', async () => {
+  it('may use the same names, and sees only its own', async () => {
     const own = await createKey(stranger)
     await stranger.createAlias({ AliasName: 'alias/key', TargetKeyId: own.KeyId })
     expect((await stranger.describeKey({ KeyId: 'alias/key' })).KeyMetadata!.Arn).toBe(own.Arn)
@@ -399,7 +399,7 @@ describe('another account', () => {
     )
   })
 
-  it('cannot decrypt what it was not given the key for', async () => {
+  it('cannot decrypt without access to the key', async () => {
     const CiphertextBlob = await encrypt('text')
     expect(await refusal(stranger.decrypt({ CiphertextBlob }))).toBe(`AccessDeniedException: ${noKey}`)
     expect(await refusal(stranger.decrypt({ CiphertextBlob, KeyId: key.Arn }))).toBe(denied('Decrypt', key.Arn))

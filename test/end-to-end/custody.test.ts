@@ -55,7 +55,7 @@ const patient = { timeout: 20_000 }
 const unavailable = { KeyState: 'Unavailable', Enabled: false }
 const Plaintext = Buffer.from('text')
 
-describe('a key whose object is gone from the HSM', () => {
+describe('a key whose object is missing on the HSM', () => {
   it('is unavailable until the object is back', async () => {
     const { arn: KeyId, material } = await create()
     const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext })
@@ -89,7 +89,7 @@ describe('a key whose object is gone from the HSM', () => {
     ])
   })
 
-  it('shows on health and metrics and in the log, and others are served', async () => {
+  it('is reported by health, metrics and log, and others are served', async () => {
     const { arn: KeyId, material } = await create()
     const other = await create()
     await change(`expose ${material}`)
@@ -105,7 +105,7 @@ describe('a key whose object is gone from the HSM', () => {
     await expect.poll(() => state(KeyId), patient).toEqual({ KeyState: 'Enabled', Enabled: true })
   })
 
-  it('keeps the gateway from being ready when it is its own', async () => {
+  it('makes the gateway unready if it is its own', async () => {
     await change(`expose ${sealKey}`)
     await expect
       .poll(ready, patient)
@@ -116,7 +116,7 @@ describe('a key whose object is gone from the HSM', () => {
 })
 
 describe('a key that was unavailable when the gateway ended', () => {
-  it('is so when it starts again', async () => {
+  it('is still unavailable after a restart', async () => {
     const { arn: KeyId, material } = await create()
     await change(`hide ${material}`)
     await expect.poll(() => state(KeyId), patient).toEqual(unavailable)

@@ -16,7 +16,7 @@ function fill(directory: string): () => void {
 }
 
 describe.skipIf(!canMount)('a gateway', () => {
-  it('changes nothing that it cannot put on record or remember, and goes on when there is room', async () => {
+  it('changes nothing that it cannot audit or store, and resumes when there is space', async () => {
     const installation = await install()
     let gateway: Gateway | undefined
     try {

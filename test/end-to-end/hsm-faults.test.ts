@@ -110,7 +110,7 @@ describe('clients of the SDK', () => {
 })
 
 describe('an HSM that comes back empty', () => {
-  it('makes keys unavailable and raises an alarm, until the keys are back; nothing is created or destroyed there', async () => {
+  it('makes keys unavailable and logs custody faults, until the keys are back; creates and destroys nothing', async () => {
     const { KeyId, material } = await created()
     const state = async () => (await kms.describeKey({ KeyId })).KeyMetadata!.KeyState
     faults.set('gone')
@@ -143,8 +143,8 @@ describe('an HSM that comes back empty', () => {
   })
 })
 
-describe('a worker that dies with a key created that nobody was told of', () => {
-  it('leaves one object: the next worker makes it anew', async () => {
+describe('a worker that dies after it generated a key', () => {
+  it('leaves one object: the next worker generates it again', async () => {
     const before = await objects()
     faults.set('crash C_GenerateKey after times 1')
     const { KeyId, material } = await created()
@@ -200,7 +200,7 @@ describe('a gateway that dies', () => {
 })
 
 describe('a PIN that was changed while the gateway runs', () => {
-  it('is tried once, said in the log and on the metrics, and nothing is served any more', async () => {
+  it('is tried once and reported by log and metrics, and requests fail', async () => {
     const { KeyId } = await created()
     faults.set('count C_Login', 'fail C_Login CKR_PIN_INCORRECT', 'forget-login')
     await expect

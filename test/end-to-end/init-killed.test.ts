@@ -37,7 +37,7 @@ async function killedWhen(isThere: () => boolean): Promise<boolean> {
 const has = (name: string) => existsSync(inFolder(name))
 const sizeOf = (name: string) => statSync(inFolder(name), { throwIfNoEntry: false })?.size ?? 0
 
-it('is completed by the next one, wherever it was killed', { timeout: 120_000 }, async () => {
+it('is completed by the next one, at whatever point it was killed', { timeout: 120_000 }, async () => {
   const points = [
     () => has('tokens'),
     () => has('pin'),
@@ -61,7 +61,7 @@ it('is completed by the next one, wherever it was killed', { timeout: 120_000 },
   expect(readdirSync(inFolder('tokens'))).toHaveLength(1)
 })
 
-it('lets one of several at once do the work, and the others say why they do not', async () => {
+it('lets one of several concurrent runs do the work, and the others report why they do not', async () => {
   const all = await Promise.all([init(), init(), init()])
   expect(all).toContainEqual(ready())
   for (const { code, stderr } of all.filter(({ code }) => code !== 0)) {

@@ -130,7 +130,7 @@ describe('a public key', () => {
     expect([key.asymmetricKeyType, key.asymmetricKeyDetails]).toEqual([type, details])
   })
 
-  it('is there for a disabled key, and gone with one that is being deleted', async () => {
+  it('is available for a disabled key, not for one that is pending deletion', async () => {
     const { KeyId, Arn } = (await makeKeys(kms, { key: ['ECC_NIST_P256', 'SIGN_VERIFY'] })).key
     const { PublicKey } = await kms.getPublicKey({ KeyId })
     await kms.disableKey({ KeyId })
@@ -170,7 +170,7 @@ describe('a signature', () => {
     ['ed25519', 'ED25519_SHA_512'],
   ]
 
-  it.each(pairs)('by %s with %s is what the world takes it for', async (name, SigningAlgorithm) => {
+  it.each(pairs)('by %s with %s is accepted by other implementations', async (name, SigningAlgorithm) => {
     const { KeyId, Arn } = keys[name]
     const publicKey = await publicKeyOf(kms, keys[name])
     for (const length of [1, 4096]) {
@@ -238,7 +238,7 @@ describe('a signature', () => {
     }
   })
 
-  it('of Ed25519 for a digest is refused by a token that would sign something else', async () => {
+  it('of Ed25519 for a digest is refused for a token that would sign something else', async () => {
     const input = { ...keys.ed25519, MessageType: 'DIGEST', SigningAlgorithm: 'ED25519_PH_SHA_512' } as const
     expect(await refusal(kms.sign({ ...input, Message: Buffer.alloc(64) }))).toMatch(/^UnsupportedOperationException: /)
   })
@@ -298,22 +298,25 @@ describe('an RSA ciphertext', () => {
     ] as const
   ).flatMap(([name, modulus]) => oaep.map(algorithm => [name, algorithm, modulus] as const))
 
-  it.each(rows)('of %s with %s is a plain block, whoever makes it', async (name, EncryptionAlgorithm, modulus) => {
-    const { KeyId, Arn } = keys[name]
-    const publicKey = await publicKeyOf(kms, keys[name])
-    const longest = modulus - 2 * (EncryptionAlgorithm === 'RSAES_OAEP_SHA_1' ? 20 : 32) - 2
-    for (const length of [1, longest]) {
-      const Plaintext = Buffer.alloc(length, 'p')
-      const encrypted = await call(kms, 'Encrypt', { KeyId, Plaintext, EncryptionAlgorithm })
-      expect(encrypted).toEqual({ CiphertextBlob: anyBytes, EncryptionAlgorithm, KeyId: Arn })
-      const CiphertextBlob = encrypted.CiphertextBlob as Uint8Array
-      expect(CiphertextBlob).toHaveLength(modulus)
-      for (const blob of [CiphertextBlob, external(publicKey, EncryptionAlgorithm, Plaintext)]) {
-        const decrypted = await call(kms, 'Decrypt', { KeyId, CiphertextBlob: blob, EncryptionAlgorithm })
-        expect(decrypted).toEqual({ EncryptionAlgorithm, KeyId: Arn, Plaintext: new Uint8Array(Plaintext) })
+  it.each(rows)(
+    'of %s with %s is a plain block, from the gateway or elsewhere',
+    async (name, EncryptionAlgorithm, modulus) => {
+      const { KeyId, Arn } = keys[name]
+      const publicKey = await publicKeyOf(kms, keys[name])
+      const longest = modulus - 2 * (EncryptionAlgorithm === 'RSAES_OAEP_SHA_1' ? 20 : 32) - 2
+      for (const length of [1, longest]) {
+        const Plaintext = Buffer.alloc(length, 'p')
+        const encrypted = await call(kms, 'Encrypt', { KeyId, Plaintext, EncryptionAlgorithm })
+        expect(encrypted).toEqual({ CiphertextBlob: anyBytes, EncryptionAlgorithm, KeyId: Arn })
+        const CiphertextBlob = encrypted.CiphertextBlob as Uint8Array
+        expect(CiphertextBlob).toHaveLength(modulus)
+        for (const blob of [CiphertextBlob, external(publicKey, EncryptionAlgorithm, Plaintext)]) {
+          const decrypted = await call(kms, 'Decrypt', { KeyId, CiphertextBlob: blob, EncryptionAlgorithm })
+          expect(decrypted).toEqual({ EncryptionAlgorithm, KeyId: Arn, Plaintext: new Uint8Array(Plaintext) })
+        }
       }
-    }
-  })
+    },
+  )
 
   it.each(oaep)('with %s is invalid when it is damaged, of another key or of another hash', async algorithm => {
     const publicKey = await publicKeyOf(kms, keys.rsa2048)
@@ -394,7 +397,7 @@ describe('an RSA ciphertext', () => {
     expect(Buffer.from((await kms.decrypt(input)).Plaintext!)).toEqual(Plaintext)
   })
 
-  it('is not made of a plaintext that only turns out to be too long', async () => {
+  it('is not generated for a plaintext that is too long', async () => {
     const Plaintext = Buffer.alloc(191)
     const { CiphertextBlob } = await kms.encrypt({ ...keys.symmetric, Plaintext })
     const reEncryption = kms.reEncrypt({
@@ -434,7 +437,7 @@ describe('a shared secret', () => {
     }
   })
 
-  it('is the same for two keys of the gateway, whichever derives it', async () => {
+  it('is the same for two keys of the gateway, whichever one derives it', async () => {
     const { one, two } = await makeKeys(kms, {
       one: ['ECC_NIST_P256', 'KEY_AGREEMENT'],
       two: ['ECC_NIST_P256', 'KEY_AGREEMENT'],
@@ -520,7 +523,7 @@ describe('a data key pair', () => {
 })
 
 describe('the audit record', () => {
-  it('of each of these operations holds what was asked, and nothing of what it was asked about', async () => {
+  it('of each of these operations has its parameters, without messages and keys', async () => {
     const secret = 'audit-secret-audit-secret-audit-'
     const Message = Buffer.from(secret)
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })

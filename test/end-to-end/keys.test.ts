@@ -58,7 +58,7 @@ const policyFor = (principal: string) =>
 const ownPolicy = policyFor(`arn:aws:iam::${home}:root`)
 
 describe('a new key', () => {
-  it('has the metadata that AWS gives a key of which nothing was asked', async () => {
+  it('has AWS’s default metadata', async () => {
     const { KeyMetadata } = await call(kms, 'CreateKey', {})
     const metadata = KeyMetadata as KeyMetadata
     expect(metadata).toEqual({
@@ -81,7 +81,7 @@ describe('a new key', () => {
     expect(await call(kms, 'DescribeKey', { KeyId: metadata.KeyId })).toEqual({ KeyMetadata })
   })
 
-  it('has what was asked for', async () => {
+  it('has the requested properties', async () => {
     const Tags = [
       { TagKey: 'b', TagValue: '2' },
       { TagKey: 'a', TagValue: '' },
@@ -205,7 +205,7 @@ describe.each(onKeys)('%s', (operation, rest, byAlias) => {
     expect(await ask(aliasArn(name))).toBe(expected)
   })
 
-  it('refuses what names no key', async () => {
+  it('refuses invalid identifiers', async () => {
     const id = '1234abcd-12ab-34cd-56ef-1234567890ab'
     const arn = (region: string, id: string) => `arn:aws:kms:${region}:${home}:key/${id}`
     const table: [string, string][] = [
@@ -291,14 +291,14 @@ describe('the state of a key', () => {
     ['CancelKeyDeletion', ({ KeyId }) => kms.cancelKeyDeletion({ KeyId }), [notPending, notPending, ok]],
   ]
 
-  it.each(rows)('decides about %s', async (_, ask, verdicts) => {
+  it.each(rows)('determines whether %s is allowed', async (_, ask, verdicts) => {
     const states = ['Enabled', 'Disabled', 'PendingDeletion'] as const
     const keys = await Promise.all(states.map(state => createKey({}, state)))
     const outcomes = await Promise.all(keys.map(key => refusal(ask(key))))
     expect(outcomes).toEqual(keys.map(({ Arn }, index) => verdicts[index]!(Arn)))
   })
 
-  it('decides about Decrypt and both keys of ReEncrypt', async () => {
+  it('determines whether Decrypt and ReEncrypt are allowed', async () => {
     const good = await createKey()
     for (const state of ['Disabled', 'PendingDeletion'] as const) {
       const { KeyId, Arn } = await createKey()
@@ -317,7 +317,7 @@ describe('the state of a key', () => {
     }
   })
 
-  it('lets an alias leave a key that is pending deletion, and be deleted from it', async () => {
+  it('allows moving and deleting an alias of a key that is pending deletion', async () => {
     const { KeyId } = await createKey()
     const [moved, deleted] = [await createAlias(KeyId), await createAlias(KeyId)]
     await kms.scheduleKeyDeletion({ KeyId })
@@ -379,7 +379,7 @@ describe('the deletion of a key', () => {
     )
   })
 
-  it('that is cancelled leaves the key disabled, with all it had', async () => {
+  it('that is cancelled leaves the key disabled, otherwise unchanged', async () => {
     const { KeyId, Arn } = await createKey({ Description: 'kept' })
     const alias = await createAlias(KeyId)
     const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
@@ -426,7 +426,7 @@ describe('an alias', () => {
     expect((await kms.listAliases({ KeyId: TargetKeyId })).Aliases).toHaveLength(2)
   })
 
-  it('is given to one of many who ask at once', async () => {
+  it('is given to one of many concurrent requests', async () => {
     const { KeyId: TargetKeyId } = await createKey()
     const AliasName = newName()
     const outcomes = await Promise.all(
@@ -469,7 +469,7 @@ describe('an alias', () => {
     }
   })
 
-  it('must be there to be changed or deleted', async () => {
+  it('must exist to be changed or deleted', async () => {
     const AliasName = newName()
     const expected = `NotFoundException: Alias ${aliasArn(AliasName)} is not found.`
     const { KeyId: TargetKeyId } = await createKey()
@@ -505,7 +505,7 @@ describe('tags', () => {
     expect(await tagsOf(KeyId)).toEqual(['b=2', 'c=1'])
   })
 
-  it('are all kept when many add one at once', async () => {
+  it('are all kept when many are added concurrently', async () => {
     const { KeyId } = await createKey()
     const names = Array.from({ length: 40 }, (_, i) => `tag${i}`)
     await Promise.all(names.map(name => kms.tagResource({ KeyId, Tags: [tag(name, '')] })))
@@ -535,7 +535,7 @@ describe('tags', () => {
 })
 
 describe('a key policy', () => {
-  it('is the default one, laid out as AWS does, when none was given', async () => {
+  it('is the default one, formatted as on AWS, if none was given', async () => {
     const { KeyId } = await createKey()
     expect(await call(kms, 'GetKeyPolicy', { KeyId, PolicyName: 'default' })).toEqual({
       PolicyName: 'default',
@@ -558,7 +558,7 @@ describe('a key policy', () => {
     expect(await call(kms, 'ListKeyPolicies', { KeyId })).toEqual({ PolicyNames: ['default'], Truncated: false })
   })
 
-  it('is enforced as soon as it is put, and bypassing the check can lock everyone out', async () => {
+  it('is enforced immediately, and bypassing the check can lock everyone out', async () => {
     const { KeyId } = await createKey()
     const lockout = { KeyId, Policy: policyFor(someone.text) }
     expect(await refusal(kms.putKeyPolicy(lockout))).toBe(
@@ -631,7 +631,7 @@ describe('a list', () => {
     ['ListResourceTags', { KeyId: keyIds[0] }, ({ Tags }) => Tags as unknown[]],
   ]
 
-  it('comes whole, or in pages that together are the whole', async () => {
+  it('is returned whole or in pages', async () => {
     for (const [operation, input, records] of rows()) {
       const whole = await call(lister, operation, input)
       expect(whole).toMatchObject({ Truncated: false })
@@ -657,7 +657,7 @@ describe('a list', () => {
     expect(Keys).toEqual(expected)
   })
 
-  it('goes on where it was, whatever was added or deleted since', async () => {
+  it('continues at its marker, whatever was added or deleted since', async () => {
     const { Aliases, NextMarker } = await lister.listAliases({ Limit: 3 })
     await lister.deleteAlias({ AliasName: Aliases![2]!.AliasName! })
     const rest = await lister.listAliases({ Marker: NextMarker })
@@ -665,7 +665,7 @@ describe('a list', () => {
     await lister.createAlias({ AliasName: Aliases![2]!.AliasName!, TargetKeyId: keyIds[0]! })
   })
 
-  it('does not go on from a marker of another list, region or making', async () => {
+  it('refuses a marker of another list or region, or a forged one', async () => {
     const markers: Record<string, string> = {}
     for (const [operation, input] of rows()) {
       markers[operation + Object.keys(input)] = (await call(lister, operation, { ...input, Limit: 3 }))

@@ -41,7 +41,7 @@ describe('calls are answered, a lost worker is replaced, and SIGTERM ends the ga
     expect(await gateway.stop()).toBe(0)
   })
 
-  it('when whoever read both has gone away', async () => {
+  it('when the reader of both has exited', async () => {
     gateway = await DetachedGateway.start(installation, 'exec "$@"', ['ignore', 'pipe', 'pipe'])
     gateway.process.stdout!.destroy()
     gateway.process.stderr!.destroy()
@@ -50,7 +50,7 @@ describe('calls are answered, a lost worker is replaced, and SIGTERM ends the ga
     expect(await gateway.stop()).toBe(0)
   })
 
-  it('when nobody reads the pipes that both are', async () => {
+  it('when both are pipes that are not read', async () => {
     const pipe = fullPipe()
     gateway = await DetachedGateway.start(installation, 'exec "$@"', ['ignore', pipe, pipe])
     await gateway.loseWorker()

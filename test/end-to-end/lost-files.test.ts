@@ -51,8 +51,8 @@ async function keysMade(): Promise<number> {
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
-describe('a gateway whose files go away', () => {
-  it('changes nothing while storage is not in its place, still encrypts, and goes on when it is back', async () => {
+describe('a gateway whose files disappear', () => {
+  it('changes nothing while storage is missing, still encrypts, and resumes when it is back', async () => {
     const kms = gateway.client()
     const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
     const copy = () => copyFileSync(`${storage}.away`, storage)
@@ -78,7 +78,7 @@ describe('a gateway whose files go away', () => {
     expect((await kms.listKeys({})).Keys).toHaveLength(1)
   })
 
-  it('answers nothing while the audit file is not in its place, and goes on by itself when it is back', async () => {
+  it('answers nothing while the audit file is missing, and resumes when it is back', async () => {
     const kms = gateway.client()
     const KeyId = (await kms.listKeys({})).Keys![0]!.KeyId!
     away(audit)
@@ -92,14 +92,14 @@ describe('a gateway whose files go away', () => {
     expect((await kms.listKeys({})).Keys).toHaveLength(1)
   })
 
-  it('says that it is not ready when the audit file is truncated, even if nobody calls', async () => {
+  it('is not ready when the audit file was truncated, even without requests', async () => {
     truncateSync(audit, 0)
     await parts({ audit: 'failing' }, 503)
   })
 })
 
 describe('serve', () => {
-  it('begins a new audit file after the old one was moved away', async () => {
+  it('creates a new audit file after the old one was moved away', async () => {
     await gateway.stop()
     away(audit)
     gateway = await serve(installation)
@@ -109,7 +109,7 @@ describe('serve', () => {
     expect(await gateway.stop()).toBe(0)
   })
 
-  it('does not start without its storage, and neither makes another one nor lets init', async () => {
+  it('does not start without its storage, and neither serve nor init creates a new one', async () => {
     away(storage)
     for (const start of [serveOnce, init, initWithoutAudit]) {
       const { code, stderr } = await start()
@@ -129,7 +129,7 @@ describe('serve', () => {
     back(storage)
   })
 
-  it.each(['seal', 'canary'])('does not start with a storage that knows no %s key of an HSM', async purpose => {
+  it.each(['seal', 'canary'])('does not start with storage that lacks the %s key of an HSM', async purpose => {
     const { code, stderr } = await without(purpose, serveOnce)
     expect({ code, stderr }).toEqual({
       code: 1,

@@ -60,7 +60,7 @@ describe('a copy of a data folder', () => {
     expect(await second.stop()).toBe(0)
   })
 
-  it('is left alone by doctor until a gateway or init has settled in it', async () => {
+  it('is not changed by doctor until a gateway or init has used it', async () => {
     const copy = copyOf('for-doctor')
     const before = readFileSync(softHsm(copy))
     const { code, stderr } = await strongroom(['doctor', '--data', copy.folder])
@@ -91,7 +91,7 @@ describe('a copy of a data folder', () => {
     expect(token(original)).toBe(before)
   })
 
-  it('is not needed where only the configuration lies elsewhere', () => {
+  it('is not needed if only the configuration is elsewhere', () => {
     const configuration = readFileSync(join(original.folder, 'strongroom.yaml'), 'utf8')
     const absolute = configuration
       .replace('./softhsm2.conf', softHsm(original))
@@ -116,7 +116,7 @@ describe('softhsm2.conf', () => {
     expect(readFileSync(softHsm(copy), 'utf8')).toBe(written.replace(original.folder, copy.folder))
   })
 
-  it('is written where an earlier version has written it', () => {
+  it('is rewritten if an earlier version wrote it', () => {
     const copy = copyOf('earlier')
     const text = (folder: string) =>
       `directories.tokendir = ${folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n`
@@ -128,7 +128,7 @@ describe('softhsm2.conf', () => {
   it.each([
     'directories.tokendir = /var/lib/softhsm/tokens/\nobjectstore.backend = file\n',
     'objectstore.backend = file\n# of our own\ndirectories.tokendir = /somewhere/tokens\n',
-  ])('is left alone when it is of a user: %j', text => {
+  ])('is left alone if it was written by a user: %j', text => {
     const copy = copyOf(`own-${text.length}`)
     writeFileSync(softHsm(copy), text)
     settled(copy.folder)
@@ -148,7 +148,7 @@ describe('softhsm2.conf', () => {
 })
 
 describe('init', () => {
-  it('does not bring back a secret that was moved away, unless it is told to', async () => {
+  it('does not restore a secret that was moved away, unless asked to', async () => {
     const copy = copyOf('without-secret')
     const credentials = join(copy.folder, 'credentials')
     renameSync(credentials, join(elsewhere, 'safe'))

@@ -17,7 +17,7 @@ afterAll(async () => {
 })
 
 describe('keys that are used as soon as they are created, by many at a time,', () => {
-  it('are there, and so are the older ones; no worker is replaced', async () => {
+  it('are found, and so are the older ones; no worker is replaced', async () => {
     const { created, used, failures } = await createAndUse(gateway.client(), 8, 4, 5)
     expect(failures).toEqual([])
     expect(created).toBeGreaterThan(10)

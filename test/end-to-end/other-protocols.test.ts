@@ -67,17 +67,20 @@ describe('a client of AWS KMS that speaks AWS JSON 1.0', () => {
   })
 })
 
-describe('a client that is not served', () => {
-  it.each(['rpcv2Cbor', 'rpcv2Json', 'awsQuery', 'ec2Query'] as const)('reads why: of AWS KMS, in %s', async name => {
-    const thrown = await thrownBy(gateway.client({ protocol: awsProtocols[name] }).listKeys({}))
-    expect(thrown).toMatchObject({ name: 'UnknownOperationException', $metadata: { httpStatusCode: 400 } })
-    expect(recorded(thrown.$metadata.requestId)).toMatchObject({
-      errorCode: 'UnknownOperationException',
-      userIdentity: { accessKeyId: credentials().accessKeyId },
-    })
-  })
+describe('an unsupported client', () => {
+  it.each(['rpcv2Cbor', 'rpcv2Json', 'awsQuery', 'ec2Query'] as const)(
+    'gets an error it can parse: of AWS KMS, in %s',
+    async name => {
+      const thrown = await thrownBy(gateway.client({ protocol: awsProtocols[name] }).listKeys({}))
+      expect(thrown).toMatchObject({ name: 'UnknownOperationException', $metadata: { httpStatusCode: 400 } })
+      expect(recorded(thrown.$metadata.requestId)).toMatchObject({
+        errorCode: 'UnknownOperationException',
+        userIdentity: { accessKeyId: credentials().accessKeyId },
+      })
+    },
+  )
 
-  it('reads why: of AWS STS', async () => {
+  it('gets an error it can parse: of AWS STS', async () => {
     const sdk = createRequire(createRequire(import.meta.url).resolve('@aws-sdk/client-kms'))
     const { STS } = sdk('@aws-sdk/nested-clients/sts')
     const sts = new STS({ endpoint: gateway.url, region: 'us-east-1', credentials: credentials(), maxAttempts: 1 })
@@ -130,7 +133,7 @@ describe('a client that is not served', () => {
       'application/json',
       /"UnknownOp/,
     ],
-  ])('is refused on record in its own form: of %s', async (_, post, contentType, body) => {
+  ])('is refused in its own protocol and audited: of %s', async (_, post, contentType, body) => {
     const answer = await signedPost({ url: gateway.url, credentials: credentials(), ...post })
     expect(answer).toMatchObject({
       status: 400,
@@ -142,7 +145,7 @@ describe('a client that is not served', () => {
     })
   })
 
-  it('is refused on record without a signature, too', async () => {
+  it('is refused and audited without a signature, too', async () => {
     const { status, headers, body } = await send(
       gateway.url,
       { method: 'POST', headers: form },

@@ -105,7 +105,7 @@ describe.each(Object.entries(partitions) as [Region, string][])('in %s, which is
   })
 })
 
-it('init finds the administrator again, though the first region is in another partition now', async () => {
+it('init finds the administrator after the first region has moved to another partition', async () => {
   const credentials = readFileSync(join(installation.folder, 'credentials'), 'utf8')
   expect(initAgain).toMatchObject({ code: 0, stderr: '' })
   expect(credentials.match(/(?<=aws_access_key_id = )\S+/g)).toEqual([installation.credentials[home]!.accessKeyId])

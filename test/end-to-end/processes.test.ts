@@ -42,7 +42,7 @@ it('keep native PKCS#11 code in the workers', () => {
 })
 
 describe('when the gateway is killed, end', () => {
-  it('though idle', async () => {
+  it('when idle', async () => {
     const workers = gateway.workers()
     expect(workers).toHaveLength(2)
     await gateway.kill()
@@ -78,7 +78,7 @@ describe('when the gateway is killed, end', () => {
   }
 })
 
-it('stay while the gateway is only stopped', async () => {
+it('survive while the gateway is only suspended', async () => {
   const workers = gateway.workers()
   const kms = gateway.client()
   const { KeyMetadata } = await kms.createKey({})

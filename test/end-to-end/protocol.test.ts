@@ -65,7 +65,7 @@ describe('an answer', () => {
 })
 
 describe('an operation', () => {
-  it('that AWS has and this gateway does not is refused by name, whatever its input', async () => {
+  it('of AWS that is not supported is refused, whatever its input', async () => {
     const missing = operationNames.filter(name => !built.has(name))
     expect(missing).toHaveLength(operationNames.length - operations.length)
     const answers = await Promise.all(missing.map(target => post({ target, body: 'no JSON' })))
@@ -166,7 +166,7 @@ describe('a body', () => {
     expect(JSON.parse(answer.body).__type).toBe('SerializationException')
   })
 
-  it('may be empty, and may hold members that nobody knows', async () => {
+  it('may be empty, and may have unknown members', async () => {
     expect(await post({ body: '' })).toMatchObject({ status: 200 })
     expect(await post({ body: { Unknown: [1], Limit: null } })).toMatchObject({ status: 200 })
   })
@@ -191,7 +191,7 @@ describe('a body', () => {
       { Tags: Array.from({ length: 400 }, (_, i) => ({ TagKey: `k${i}`, TagValue: 'v'.repeat(256) })) },
     ],
     ['a description', 'CreateKey', { Description: 'd'.repeat(180_000) }],
-  ])('with %s that fills it leaves a short record', async (_, target, body) => {
+  ])('with a large %s leaves a short record', async (_, target, body) => {
     const before = gateway.records().length
     expect(await post({ target, body })).toMatchObject({ status: 400 })
     const [record] = gateway.records().slice(before)
@@ -226,7 +226,7 @@ function onTheWire({ headers, body }: Signed): Buffer {
 }
 
 describe('a connection', () => {
-  it('that sends half a request and goes away harms nobody', async () => {
+  it('that is closed after half a request has no effect', async () => {
     const whole = onTheWire(await signed({ ...own(), target: 'CreateKey' }))
     const before = (await kms.listKeys({})).Keys!.length
     for (const end of [1, 20, 200, whole.length - 2, whole.length - 1]) {
@@ -238,7 +238,7 @@ describe('a connection', () => {
     expect((await kms.listKeys({})).Keys).toHaveLength(before)
   })
 
-  it('that is slow is waited for, while others are served', async () => {
+  it('that is slow is not aborted, while others are served', async () => {
     const whole = onTheWire(await signed(own()))
     const sender = await socket()
     const answer = sender.toArray()
@@ -250,7 +250,7 @@ describe('a connection', () => {
   })
 })
 
-describe('whatever is sent, the answer is no server error:', () => {
+describe('no input results in a server error:', () => {
   const faults = (status: number) => status >= 500
   const operation = fc.constantFrom<string>(...operationNames, 'Fly')
   const fine = { numRuns: 100, endOnFailure: true }
@@ -299,7 +299,7 @@ describe('whatever is sent, the answer is no server error:', () => {
     )
   })
 
-  it('blobs that begin like one', async () => {
+  it('blobs with a valid prefix', async () => {
     const { CiphertextBlob } = await kms.encrypt({ KeyId: keyId, Plaintext: Buffer.from('text') })
     const blob = Buffer.from(CiphertextBlob!)
     await fc.assert(

@@ -163,7 +163,7 @@ it.each(Object.entries(rows))('a refusal %s', async (_, table) => {
   expect(outcomes).toEqual(table().map(([operation, , body]) => `${operation}: 400 ${body}`))
 })
 
-it('a denial, whose Message is the only one in upper case', async () => {
+it('a denial, the only error with an upper-case Message', async () => {
   const nobody = `{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::${home}:user/x"},"Action":"*","Resource":"*"}}`
   const { KeyMetadata } = await gateway.client().createKey({ Policy: nobody, BypassPolicyLockoutSafetyCheck: true })
   const body = { KeyId: KeyMetadata!.KeyId }

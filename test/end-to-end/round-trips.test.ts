@@ -57,7 +57,7 @@ describe('a key policy', () => {
     expect((await kms.getKeyPolicy({ KeyId })).Policy).toBe(Policy)
   }
 
-  it('comes back as it was written, whatever its spelling, and is accepted again', async () => {
+  it('is returned as it was put, whatever its formatting, and is accepted again', async () => {
     const chances = fc.array(fc.nat(1000), { minLength: 97, maxLength: 97 }).map(numbers => {
       let i = 0
       return () => numbers[i++ % numbers.length]!
@@ -91,7 +91,7 @@ describe('a key policy', () => {
     expect((await kms.getKeyPolicy({ KeyId: created.KeyMetadata!.KeyId })).Policy).toBe(Policy)
   })
 
-  it('is as long as its bytes, however few its characters', async () => {
+  it('is limited by its bytes, not its characters', async () => {
     const bare = Buffer.byteLength(JSON.stringify(policy('')))
     const longest = JSON.stringify(policy('ü'.repeat((32_768 - bare) >> 1)))
     await returns(longest)
@@ -134,7 +134,7 @@ const oddities = [
 ]
 
 describe('a description', () => {
-  it('comes back as it was given', async () => {
+  it('is returned as it was given', async () => {
     const returns = async (Description: string) => {
       await kms.updateKeyDescription({ KeyId, Description })
       expect((await kms.describeKey({ KeyId })).KeyMetadata!.Description).toBe(Description)
@@ -161,7 +161,7 @@ describe('tags', () => {
     if (Tags.length > 0) await kms.tagResource({ KeyId, Tags })
   }
 
-  it('come back as they were given, whole and in pages of any size', async () => {
+  it('are returned as they were given, whole and in pages of any size', async () => {
     const tag = fc.record({ TagKey: text(128).filter(key => key !== '' && !/^aws:/i.test(key)), TagValue: text(30) })
     const tags = fc.uniqueArray(tag, { maxLength: 8, selector: ({ TagKey }) => TagKey })
     await fc.assert(
@@ -186,7 +186,7 @@ describe('tags', () => {
     ['some that were not', ['4', '6']],
     ['some of each', ['1', '2', '3']],
     ['one, to come back at the end', ['2'], ['2']],
-  ])('are all listed, and none twice, when between pages %s went away', async (_, TagKeys, again: string[] = []) => {
+  ])('are all listed, and none twice, when %s were removed between pages', async (_, TagKeys, again: string[] = []) => {
     const tag = (TagKey: string) => ({ TagKey, TagValue: '' })
     await putOnly(Array.from({ length: 7 }, (_, i) => tag(`${i}`)))
     const { Tags, NextMarker } = await kms.listResourceTags({ KeyId, Limit: 3 })
@@ -199,7 +199,7 @@ describe('tags', () => {
 })
 
 describe('an alias', () => {
-  it('of the longest name comes back, is a marker and names its key', async () => {
+  it('of the longest name is returned, works as a marker and identifies its key', async () => {
     const names = ['a', '_', '-', '/', '0', 'Z'].map(letter => `alias/${letter.repeat(250)}`)
     for (const AliasName of names) await kms.createAlias({ AliasName, TargetKeyId: KeyId })
     const listed: unknown[] = []
@@ -227,7 +227,7 @@ describe('an encryption context', () => {
   const open = async (blob: string, context: string) =>
     JSON.parse((await ask('Decrypt', `{"CiphertextBlob":"${blob}","EncryptionContext":${context}}`)).body) as object
 
-  it('opens what it sealed, in any order and spelling, and is on record', async () => {
+  it('decrypts its ciphertexts, in any order and escaping, and is audited', async () => {
     const keys = fc.oneof(
       fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', '0', '', '\u0000'),
       text(8),
@@ -262,7 +262,7 @@ describe('an encryption context', () => {
     ['"a":"b"', '"A":"b"'],
     ['"a":"b","c":""', '"a":"b"'],
     ['"a":"b "', '"a":"b"'],
-  ])('of {%s} is another one than {%s}', async (one, other) => {
+  ])('of {%s} differs from {%s}', async (one, other) => {
     expect(await open(await seal(`{${one}}`), `{${other}}`)).toEqual({ __type: 'InvalidCiphertextException' })
   })
 })

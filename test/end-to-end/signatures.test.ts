@@ -79,7 +79,7 @@ describe('a signed header', () => {
   })
 })
 
-describe('a header that says one thing only', () => {
+describe('a header that may occur once', () => {
   it.each([
     ['Authorization', 'IncompleteSignatureException'],
     ['X-Amz-Date', 'IncompleteSignatureException'],
@@ -129,7 +129,7 @@ describe('a request target', () => {
     ['/?%61=%7e', { query: { a: '~' } }],
     ['/?a=b=c', { query: { a: 'b=c' } }],
     ['/?a=%zz&b=%', { query: { a: '%zz', b: '%' } }],
-  ])('is read in each form that it may have: %s', async (target, signing) => {
+  ])('is accepted in every valid form: %s', async (target, signing) => {
     const { status, body } = await post(target, await signedLines(signing))
     expect({ status, body }).toMatchObject({ status: 200, body: expect.stringContaining('"Keys"') })
   })
@@ -143,13 +143,13 @@ describe('a request target', () => {
     ['/%2F', '/%2F'],
     ['http://kms.us-east-1.amazonaws.com/kms', '/kms'],
     ['/a//b/./../c%20d/', '/a/c%20d/'],
-  ])('other than the root is no operation, but its signature is right: %s', async (target, path) => {
+  ])('other than the root is no operation, but its signature is valid: %s', async (target, path) => {
     const { status, body } = await post(target, await signedLines({ path }))
     expect({ status, body }).toEqual({ status: 400, body: '{"__type":"UnknownOperationException"}' })
   })
 
   it.each(['/?x=2', '/?X=1', '/?x=1&x=1', '/a?x=1', 'http://kms.us-east-1.amazonaws.com/?x=1%20'])(
-    'that was changed is not the one that was signed: %s',
+    'that was changed does not match the signature: %s',
     async target => {
       const { body } = await post(target, await signedLines({ query: { x: '1' } }))
       expect(JSON.parse(body).__type).toBe('InvalidSignatureException')

@@ -26,7 +26,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-it('keeps those waiting who change something, and nobody else', async () => {
+it('delays requests that change something, and no others', async () => {
   const kms = gateway.client()
   const KeyId = (await kms.createKey({})).KeyMetadata!.KeyId!
   const order: string[] = []

@@ -62,7 +62,7 @@ describe('a mistake', () => {
     ['no-host', config => (config.listen.host = '192.0.2.1'), 'no such address on this machine'],
   ]
 
-  it.each(rows)('is told in one line: %s', async (name, change, says) => {
+  it.each(rows)('is reported in one line: %s', async (name, change, says) => {
     const message = await startWith(name, change).then(
       () => 'it started',
       error => (error instanceof OperatorError ? error.message : `not for the operator: ${error}`),
@@ -71,7 +71,7 @@ describe('a mistake', () => {
     expect(message).not.toContain('\n')
   })
 
-  it.each(['listen', 'metrics'])('is a port in use: that of %s', async section => {
+  it.each(['listen', 'metrics'])('is reported for a port in use: that of %s', async section => {
     const occupant = createServer().listen(0, '127.0.0.1')
     await once(occupant, 'listening')
     const { port } = occupant.address() as AddressInfo
@@ -121,7 +121,7 @@ describe('a gateway with TLS', () => {
 })
 
 describe('init', () => {
-  it('is safe to repeat: it changes nothing that is there', async () => {
+  it('is safe to repeat: it changes nothing that exists', async () => {
     const before = readFileSync(inFolder('credentials'), 'utf8')
     const { code, stderr } = await strongroom(['init', '--data', installation.folder, '--account', home])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

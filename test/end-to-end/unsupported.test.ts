@@ -49,7 +49,7 @@ describe('rotation', () => {
     expect(await call(kms, 'GetKeyRotationStatus', { KeyId })).toEqual({ KeyId: Arn, KeyRotationEnabled: false })
   })
 
-  it('is told to other accounts, if the key policy says so', async () => {
+  it('is shown to other accounts, if the key policy allows it', async () => {
     const [shared, own] = [await createKey([home, other]), await createKey()]
     expect(await call(stranger, 'GetKeyRotationStatus', { KeyId: shared.Arn })).toMatchObject({ KeyId: shared.Arn })
     expect(await refusal(stranger.getKeyRotationStatus({ KeyId: own.Arn }))).toBe(
@@ -57,7 +57,7 @@ describe('rotation', () => {
     )
   })
 
-  it('has happened to no key, and lists the first material where it is asked for', async () => {
+  it('lists the initial material of a key on request', async () => {
     const { KeyId, Arn, CurrentKeyMaterialId } = await createKey()
     expect(await call(kms, 'ListKeyRotations', { KeyId })).toEqual(empty('Rotations'))
     expect(await call(kms, 'ListKeyRotations', { KeyId, IncludeKeyMaterial: 'ALL_KEY_MATERIAL' })).toEqual({
@@ -75,7 +75,7 @@ describe('rotation', () => {
 })
 
 describe('grants', () => {
-  it('do not exist, whatever they are filtered by', async () => {
+  it('do not exist, whatever the filter', async () => {
     const { KeyId, Arn } = await createKey([home, other])
     for (const filter of [{}, { GrantId: 'a'.repeat(64) }, { GranteePrincipal: principal }, { Limit: 100 }]) {
       expect(await call(kms, 'ListGrants', { KeyId, ...filter })).toEqual(empty('Grants'))
@@ -112,7 +112,7 @@ describe('grants', () => {
     expect(await refusal(call(kms, operation, input))).toBe(`ValidationException: ${text}`)
   })
 
-  it('of the principals of another account are not told', async () => {
+  it('of another account’s principals are not listed', async () => {
     const foreign = `arn:aws:iam::${home}:user/administrator`
     expect(await refusal(stranger.listRetirableGrants({ RetiringPrincipal: foreign }))).toBe(
       notShared('kms:ListRetirableGrants', foreign),
@@ -143,7 +143,7 @@ describe('keys of other accounts', () => {
     return JSON.parse(answer.body) as { Keys: unknown[]; NextMarker?: string; __type?: string; message?: string }
   }
 
-  it('are shared with nobody', async () => {
+  it('are not listed', async () => {
     await Promise.all([createKey(), createKey()])
     const { Keys } = await kms.listKeys({ Limit: 1000 })
     expect((await listed(['SELF'], { Limit: 1000 })).Keys).toEqual(Keys)
@@ -153,7 +153,7 @@ describe('keys of other accounts', () => {
     expect((await listed(['OTHER_ACCOUNTS_VIA_RAM'], { Marker })).__type).toBe('InvalidMarkerException')
   })
 
-  it('are asked for by known owners', async () => {
+  it('can be requested for known owners only', async () => {
     expect((await listed(['NOBODY'])).message).toMatch(/at 'resourceOwners' .* \[SELF, OTHER_ACCOUNTS_VIA_RAM\]/)
     expect((await listed([])).message).toMatch(/at 'resourceOwners' .* length greater than or equal to 1$/)
   })
@@ -179,7 +179,7 @@ describe('every one of these calls', () => {
   })
 })
 
-describe('an operation of the model that is not built', () => {
+describe('an unsupported operation', () => {
   const pkcs11js = ': pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2)'
 
   it.each([

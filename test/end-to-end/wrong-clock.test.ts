@@ -35,7 +35,7 @@ async function ready(): Promise<{ status: number; parts: Record<string, string> 
   return { status, parts: (JSON.parse(body) as { parts: Record<string, string> }).parts }
 }
 
-it('an hour back, the health of the HSM is still asked for', async () => {
+it('an hour back, the HSM is still checked', async () => {
   await expect.poll(ready, { timeout: 10_000 }).toMatchObject({ status: 200 })
   clock.set(-hour)
   const tokens = join(installation.folder, 'tokens')
@@ -47,7 +47,7 @@ it('an hour back, the health of the HSM is still asked for', async () => {
   clock.set(0)
 })
 
-it('30 days ahead at a start, no key is destroyed that is due then, and everybody can see why', async () => {
+it('30 days ahead at a start, no key that is due then is destroyed, and the reason is reported', async () => {
   const { KeyMetadata } = await gateway.client().createKey({})
   const KeyId = KeyMetadata!.KeyId!
   await gateway.client().scheduleKeyDeletion({ KeyId, PendingWindowInDays: 7 })

@@ -135,7 +135,7 @@ describe.each(uses)('$operation', ({ operation, usage, key, input }) => {
   const wrongUsage = ({ Arn, usage }: TestKey) =>
     `InvalidKeyUsageException: ${Arn} key usage is ${usage} which is not valid for ${operation}.`
 
-  it('refuses every key that was made for something else, by its ARN', async () => {
+  it('refuses every key of another usage, with its ARN', async () => {
     const others = names.map(name => keys[name]).filter(other => other.usage !== usage)
     const AliasName = `alias/${operation}`
     await kms.createAlias({ AliasName, TargetKeyId: others[0]!.KeyId })
@@ -149,12 +149,12 @@ describe.each(uses)('$operation', ({ operation, usage, key, input }) => {
     await expectRefusals([[operation, { KeyId: keys[key].KeyId, ...input, DryRun: true }, dryRun]])
   })
 
-  it('knows no grant', async () => {
+  it('refuses grant tokens', async () => {
     const GrantTokens = ['token']
     await expectRefusals([[operation, { KeyId: keys[key].KeyId, ...input, GrantTokens }, 'InvalidGrantTokenException']])
   })
 
-  it('looks at the usage, then at the state', async () => {
+  it('checks the usage, then the state', async () => {
     const other = operation.includes('Mac') ? 'p256' : 'hmac256'
     const { right, wrong } = await makeKeys(kms, { right: kinds[key], wrong: kinds[other] })
     await Promise.all([right, wrong].map(({ KeyId }) => kms.disableKey({ KeyId })))
@@ -169,7 +169,7 @@ describe.each(uses)('$operation', ({ operation, usage, key, input }) => {
 })
 
 describe.each(['GenerateDataKey', 'GenerateDataKeyWithoutPlaintext'] as const)('%s', operation => {
-  it('asks for one size before it looks at usage, state and spec', async () => {
+  it('requires one size before it checks usage, state and spec', async () => {
     const either = 'ValidationException: Please specify either number of bytes or key spec.'
     const made = await makeKeys(kms, {
       symmetric: kinds.symmetric,
@@ -265,7 +265,7 @@ describe('an algorithm', () => {
     )
   })
 
-  it('that is left out is the symmetric one, and comes after the state', async () => {
+  it('defaults to the symmetric one, and is checked after the state', async () => {
     const { KeyId, Arn } = (await makeKeys(kms, { rsa: kinds.rsa })).rsa
     await expectRefusals([['Encrypt', { KeyId, Plaintext }, incompatible('SYMMETRIC_DEFAULT', 'RSA_2048')]])
     await kms.disableKey({ KeyId })
@@ -303,7 +303,7 @@ describe('a message', () => {
     )
   })
 
-  it('is of a type that goes with the algorithm, before its length counts', async () => {
+  it('must have a type that fits the algorithm, checked before its length', async () => {
     const rows: readonly (readonly [Name, SigningAlgorithmSpec, MessageType])[] = [
       ['rsaSigning', 'RSASSA_PSS_SHA_256', 'EXTERNAL_MU'],
       ['p256', 'ECDSA_SHA_256', 'EXTERNAL_MU'],
@@ -363,7 +363,7 @@ describe('asymmetric encryption', () => {
     ])
   })
 
-  it('has no encryption context, and needs to be told the key', async () => {
+  it('has no encryption context, and requires the key', async () => {
     const { KeyId } = keys.rsa
     const EncryptionAlgorithm = 'RSAES_OAEP_SHA_256'
     const EncryptionContext = { a: '1' }
@@ -388,7 +388,7 @@ describe('asymmetric encryption', () => {
     ])
   })
 
-  it('and symmetric ciphertexts are not taken for one another', async () => {
+  it('and symmetric ciphertexts are not confused', async () => {
     const { CiphertextBlob: blob } = await kms.encrypt({ KeyId: keys.symmetric.KeyId, Plaintext })
     const rsa = { KeyId: keys.rsa.KeyId, EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' } as const
     const { CiphertextBlob: block } = await kms.encrypt({ ...rsa, Plaintext })
@@ -404,7 +404,7 @@ describe('asymmetric encryption', () => {
     ])
   })
 
-  it('makes and takes no key of another usage in ReEncrypt', async () => {
+  it('accepts no key of another usage in ReEncrypt', async () => {
     const { CiphertextBlob: blob } = await kms.encrypt({ KeyId: keys.symmetric.KeyId, Plaintext })
     const algorithm = 'RSAES_OAEP_SHA_256'
     const { Arn, KeyId } = keys.rsaSigning
@@ -443,7 +443,7 @@ describe('asymmetric encryption', () => {
 })
 
 describe('key agreement', () => {
-  it('refuses what is no public key on the curve, and says no more', async () => {
+  it('refuses anything but a public key on the curve, without a reason', async () => {
     const { KeyId } = keys.agreement
     const beside = Buffer.from(PublicKey)
     beside[beside.length - 1]! ^= 1
@@ -472,7 +472,7 @@ describe('key agreement', () => {
     )
   })
 
-  it('knows one algorithm', async () => {
+  it('has one algorithm', async () => {
     const expected =
       "ValidationException: 1 validation error detected: Value 'X25519' at 'keyAgreementAlgorithm' failed to satisfy constraint: Member must satisfy enum value set: [ECDH]"
     await expectRefusals([
@@ -482,7 +482,7 @@ describe('key agreement', () => {
 })
 
 describe('a public key', () => {
-  it('is not there for keys that are secret as a whole, once their state is looked at', async () => {
+  it('does not exist for secret keys, checked after their state', async () => {
     const { key } = await makeKeys(kms, { key: kinds.hmac256 })
     await kms.scheduleKeyDeletion({ KeyId: key.KeyId })
     await expectRefusals([
@@ -523,7 +523,7 @@ describe('a new key', () => {
     'ENCAPSULATE_DECAPSULATE',
   ]
 
-  it('has a usage that goes with its spec', async () => {
+  it('has a usage that fits its spec', async () => {
     await expectRefusals(
       specs.flatMap(([KeySpec, group]) =>
         all
@@ -536,13 +536,13 @@ describe('a new key', () => {
     )
   })
 
-  it('has a usage that is said, unless it is symmetric', async () => {
+  it('requires a usage, unless it is symmetric', async () => {
     const expected =
       'ValidationException: You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.'
     await expectRefusals(specs.slice(1).map(([KeySpec]) => ['CreateKey', { KeySpec }, expected] as const))
   })
 
-  it('is named by the old member or by the new, not by both', async () => {
+  it('takes the old or the new member, not both', async () => {
     const both = { KeySpec: 'HMAC_256', CustomerMasterKeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' }
     await expectRefusals([
       [
@@ -558,7 +558,7 @@ describe('a new key', () => {
     expect(KeyMetadata).toMatchObject({ KeySpec: 'HMAC_256', CustomerMasterKeySpec: 'HMAC_256' })
   })
 
-  it('is refused by name when the HSM cannot make it, and leaves nothing behind', async () => {
+  it('is refused if the HSM does not support it, and leaves nothing behind', async () => {
     const before = (await kms.listKeys({ Limit: 1000 })).Keys
     for (const [KeySpec, group] of specs.filter(([spec]) => spec.startsWith('ML_DSA') || spec === 'SM2')) {
       for (const KeyUsage of usages[group]!) {

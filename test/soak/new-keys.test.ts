@@ -19,7 +19,7 @@ afterAll(async () => {
   installation?.remove()
 })
 
-it(`8 creators and 8 users for ${minutes} minutes get no false answer, and no worker is replaced`, async () => {
+it(`8 clients that create keys and 8 that use them for ${minutes} minutes get no wrong answer, and no worker is replaced`, async () => {
   let isOver = false
   const doctors = (async () => {
     const codes: (number | null)[] = []

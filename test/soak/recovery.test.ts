@@ -82,7 +82,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
     return callers
   }
 
-  it('go on at 80% of their rate or more while a call does not return', async () => {
+  it('keep 80% of their rate or more while a call hangs', async () => {
     const callers = await start()
     let [before, meanwhile] = [0, 0]
     for (let round = 1; round <= rounds; round++) {
