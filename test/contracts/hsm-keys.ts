@@ -75,19 +75,19 @@ export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
       keys.push(key)
     })
 
-    it('is proved by its public key, or by a check value where it has none', () => {
+    it('has a public key or a check value as proof', () => {
       expect(key.checkValue === undefined).toBe(key.publicKey !== undefined)
       expect(key.publicKey === undefined).toBe(keySpecs[key.spec].type !== 'asymmetric')
     })
 
-    it.each(['quick', 'thorough'] as const)('is in custody by a %s inspection', async depth => {
+    it.each(['quick', 'thorough'] as const)('passes a %s inspection', async depth => {
       expect(await hsm().inspectKey(key, depth)).toEqual({})
     })
 
     usages[kind[1]]?.(hsm, kind[0], () => key)
   })
 
-  it('no key is taken for another one, of whatever kind', async () => {
+  it('no key passes for another one, of whatever kind', async () => {
     for (const key of keys) {
       const twin = await generate([key.spec, key.usage])
       for (const other of [...keys.filter(({ material }) => material !== key.material), twin]) {
@@ -100,7 +100,7 @@ export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
   })
 
   if (lacking.length > 0) {
-    it.each(lacking)('a key %s for %s is refused, and the reason said', async (spec, usage) => {
+    it.each(lacking)('a key %s for %s is refused, with the reason', async (spec, usage) => {
       const { code, message } = await refusal(hsm().generateKey(newMaterial(), spec, usage, 'none'))
       expect(code).toBe('UnsupportedOperation')
       expect(message).toBe(`Key spec ${spec} is not supported by this HSM: ${exceptions[spec]}.`)
@@ -120,7 +120,7 @@ export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
     },
   )
 
-  it('a call for a key that is not there answers InvalidState', async () => {
+  it('a call for a missing key answers InvalidState', async () => {
     const missing = { material: newMaterial(), publicKey: Buffer.alloc(0) }
     const peer = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).publicKey
     const calls = [
@@ -140,7 +140,7 @@ type Usage = (hsm: () => Hsm, spec: SupportedKeySpec, key: () => HeldKey) => voi
 const usages: Readonly<Partial<Record<KeyUsageType, Usage>>> = {
   SIGN_VERIFY(hsm, spec, key) {
     const algorithms = keySpecs[spec].signingAlgorithms.filter(algorithm => algorithm !== 'ED25519_PH_SHA_512')
-    it.each(algorithms)('signs with %s, a message or its digest, what OpenSSL verifies', async algorithm => {
+    it.each(algorithms)('signs a message or its digest with %s, as OpenSSL verifies', async algorithm => {
       const { scheme, hash } = signingAlgorithms[algorithm]
       const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
       const verifier = { key: publicKeyOf(key()), ...(scheme === 'PSS' && pss) }
@@ -174,7 +174,7 @@ const usages: Readonly<Partial<Record<KeyUsageType, Usage>>> = {
   ENCRYPT_DECRYPT(hsm, spec, key) {
     const algorithms = keySpecs[spec].encryptionAlgorithms.filter(algorithm => algorithm !== 'SYMMETRIC_DEFAULT')
     if (algorithms.length === 0) return
-    it.each(algorithms)('decrypts with %s what it and OpenSSL encrypt', async algorithm => {
+    it.each(algorithms)('decrypts with %s what it or OpenSSL encrypted', async algorithm => {
       const [oaepHash, hashBytes] = algorithm === 'RSAES_OAEP_SHA_1' ? ['sha1', 20] : ['sha256', 32]
       const outside = { key: publicKeyOf(key()), padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: `${oaepHash}` }
       for (const length of [1, 256 - 2 * Number(hashBytes) - 2]) {
@@ -185,7 +185,7 @@ const usages: Readonly<Partial<Record<KeyUsageType, Usage>>> = {
       }
     })
 
-    it.each(algorithms)('refuses with %s a wrong block without saying why, and goes on', async algorithm => {
+    it.each(algorithms)('refuses an invalid block with %s without a reason, and keeps working', async algorithm => {
       const block = Uint8Array.from(await hsm().encryptRaw(key(), algorithm, message.subarray(0, 9)))
       const flipped = Uint8Array.from(block)
       flipped[100]! ^= 1
@@ -199,7 +199,7 @@ const usages: Readonly<Partial<Record<KeyUsageType, Usage>>> = {
 
   GENERATE_VERIFY_MAC(hsm, spec, key) {
     const [algorithm] = keySpecs[spec].macAlgorithms as [Parameters<Hsm['generateMac']>[1]]
-    it('makes and verifies its own MACs and no others', async () => {
+    it('generates MACs, and verifies its own only', async () => {
       const mac = await hsm().generateMac(key(), algorithm, message)
       expect(mac.length).toBe(Number(algorithm.slice(-3)) / 8)
       expect(Buffer.from(mac)).not.toEqual(
@@ -217,7 +217,7 @@ const usages: Readonly<Partial<Record<KeyUsageType, Usage>>> = {
   },
 
   KEY_AGREEMENT(hsm, _spec, key) {
-    it('agrees with a key of OpenSSL', async () => {
+    it('derives the same secret as OpenSSL', async () => {
       const own = publicKeyOf(key())
       const peer = generateKeyPairSync('ec', { namedCurve: own.asymmetricKeyDetails!.namedCurve! })
       const secret = await hsm().deriveSharedSecret(key(), peer.publicKey.export({ format: 'der', type: 'spki' }))

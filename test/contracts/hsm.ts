@@ -72,14 +72,14 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
         expect((await refusal(hsm.decrypt(material, bound, other))).code).toBe('InvalidCiphertext')
       })
 
-      it('keeps 200 calls at once apart', async () => {
+      it('does not mix up 200 concurrent calls', async () => {
         const texts = Array.from({ length: 200 }, (_, index) => Buffer.from(`text ${index}`))
         const all = await Promise.all(texts.map(text => hsm.encrypt(material, text, text)))
         const opened = await Promise.all(all.map((one, index) => hsm.decrypt(material, one, texts[index]!)))
         expect(opened.map(bytes => Buffer.from(bytes).toString())).toEqual(texts.map(String))
       })
 
-      it('never uses an IV twice, and all have the length that the HSM states', async () => {
+      it('never uses an IV twice, and all have the stated length', async () => {
         const all = await Promise.all(Array.from({ length: 1000 }, () => hsm.encrypt(material, plaintext, aad)))
         expect(new Set(all.map(({ iv }) => Buffer.from(iv).toString('hex'))).size).toBe(1000)
         expect(all.every(({ iv }) => iv.length === hsm.ivLength)).toBe(true)
@@ -105,22 +105,22 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
         'nothing but a wrong tag': () => hsm.decrypt(material, { ...sealed, ciphertext: Buffer.alloc(16) }, aad),
         'another key': () => hsm.decrypt(otherMaterial, sealed, aad),
       }
-      it.each(Object.keys(wrong))('refuses %s without saying why', async what => {
+      it.each(Object.keys(wrong))('refuses %s without a reason', async what => {
         const failure = await refusal(wrong[what]!())
         expect(failure).toMatchObject({ name: 'Failure', code: 'InvalidCiphertext', message: '' })
       })
 
-      it('goes on as before after a refusal', async () => {
+      it('works as before after a refusal', async () => {
         expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(plaintext)
       })
 
-      it('answers InvalidState for a key that is not there', async () => {
+      it('answers InvalidState for a missing key', async () => {
         const missing = newMaterial()
         expect((await refusal(hsm.encrypt(missing, plaintext, aad))).code).toBe('InvalidState')
         expect((await refusal(hsm.decrypt(missing, sealed, aad))).code).toBe('InvalidState')
       })
 
-      it('answers Internal for what is no material id', async () => {
+      it('answers Internal for an invalid material ID', async () => {
         for (const wrongId of ['', 'ab', `${material}00`, 'x'.repeat(64)]) {
           expect((await refusal(hsm.encrypt(wrongId, plaintext, aad))).code).toBe('Internal')
         }
@@ -142,7 +142,7 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
         expect(await hsm.objects()).toContainEqual({ id: listed, label: 'a läbel' })
       })
 
-      it('are of no use once destroyed, and can be destroyed again', async () => {
+      it('cannot be used once destroyed, and can be destroyed again', async () => {
         const doomed = newMaterial()
         await hsm.generateKey(doomed, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'doomed')
         // Often enough that every worker has seen the key.
@@ -154,14 +154,14 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
         expect((await hsm.objects()).map(({ id }) => id)).not.toContain(doomed)
       })
 
-      it.each(['quick', 'thorough'] as const)('are missing once they are gone, by a %s inspection', async depth => {
+      it.each(['quick', 'thorough'] as const)('are missing once destroyed, by a %s inspection', async depth => {
         const key = { material: newMaterial(), spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
         const { checkValue } = await hsm.generateKey(key.material, key.spec, key.usage, 'inspected')
         await hsm.destroyKey(key.material)
         expect(await hsm.inspectKey({ ...key, checkValue }, depth)).toEqual({ fault: 'missing' })
       })
 
-      it('leave the others alone when they are destroyed', async () => {
+      it('do not affect others when they are destroyed', async () => {
         expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(plaintext)
       })
     })
@@ -169,7 +169,7 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
     keyContract(() => hsm, exceptions)
 
     describe('callers', () => {
-      it('have the same HSM each, and the same one again', async () => {
+      it('each get an HSM, and the same one again', async () => {
         const [one, other] = [hsm.for('one'), hsm.for('other')]
         expect(hsm.for('one')).toBe(one)
         expect([one.name, one.ivLength]).toEqual([hsm.name, hsm.ivLength])

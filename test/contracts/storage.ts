@@ -51,7 +51,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       storage = await database.open()
     }
 
-    it('keeps its promises under any sequence of changes', async () => {
+    it('behaves like the model under any sequence of changes', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { maxLength: 30 }), async steps => {
           const tried = create()
@@ -82,7 +82,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       )
     })
 
-    it.runIf(lasting)('finds every noun again as it was put, after opening once more', async () => {
+    it.runIf(lasting)('returns every record as it was put after it is opened again', async () => {
       const key = aKey(1, {
         state: 'PendingDeletion',
         deletionDate: 1_700_000_604_800,
@@ -140,7 +140,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(seen()).toEqual(expected)
     })
 
-    it('shows a record that nobody can alter, and is deaf to later changes of what was put', async () => {
+    it('returns immutable records, unaffected by later changes of what was put', async () => {
       const tags = [{ TagKey: 'k', TagValue: 'v' }]
       const key = aKey(1, { tags })
       const committed = put('keys', key)
@@ -153,7 +153,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(() => Object.assign(found.materials[0]!.custody, { extractable: true })).toThrow(TypeError)
     })
 
-    it('refuses a record that was put by someone else in between', async () => {
+    it('refuses a record that was changed in between', async () => {
       await put('keys', aKey(1))
       const read = storage.keys.find(aKey(1).arn)!
       await put('keys', { ...read, description: 'first' })
@@ -161,7 +161,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.keys.find(read.arn)).toMatchObject({ description: 'first', revision: 2 })
     })
 
-    it('refuses a new record that is there already', async () => {
+    it('refuses a new record that already exists', async () => {
       await put('keys', aKey(1))
       await expect(put('keys', aKey(1, { description: 'second' }))).rejects.toBeInstanceOf(Conflict)
       expect(storage.keys.find(aKey(1).arn)).toMatchObject({ description: '', revision: 1 })
@@ -180,7 +180,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(await storage.aliases.list({ account, region, limit: 10 })).toEqual([])
     })
 
-    it('lets exactly one of many concurrent commits of the same record through', async () => {
+    it('accepts exactly one of many concurrent commits of the same record', async () => {
       await put('keys', aKey(1))
       const read = storage.keys.find(aKey(1).arn)!
       const attempts = Array.from({ length: 20 }, (_, n) => put('keys', { ...read, description: `${n}` }))
@@ -189,7 +189,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.keys.find(read.arn)!.revision).toBe(2)
     })
 
-    it('never shows a listing half of a concurrent commit', async () => {
+    it('never lists a partial commit', async () => {
       const commits = Array.from({ length: 20 }, (_, n) => put('keys', aKey(2 * n), aKey(2 * n + 1)))
       const listings = Array.from({ length: 20 }, () => storage.keys.list({ account, region, limit: 100 }))
       for (const listing of await Promise.all(listings)) {
@@ -204,12 +204,12 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(await storage.keys.list({ account, region, limit: 10 })).toEqual([])
     })
 
-    it('refuses an alias of a key that is not there', async () => {
+    it('refuses an alias of a missing key', async () => {
       await expect(put('aliases', anAlias('lost', aKey(1)))).rejects.toBeInstanceOf(Conflict)
       expect(storage.aliases.find(anAlias('lost', aKey(1)).arn)).toBeUndefined()
     })
 
-    it('refuses to remove a key whose aliases stay', async () => {
+    it('refuses to remove a key but not its aliases', async () => {
       await put('keys', aKey(1))
       await put('aliases', anAlias('one', aKey(1)))
       const changes = new Changes()
@@ -281,7 +281,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.aliases.ofKey(aKey(2).arn)).toEqual([{ ...alias, targetKeyArn: aKey(2).arn, revision: 2 }])
     })
 
-    it('names the keys whose deletion is due, and no others', async () => {
+    it('lists exactly the keys whose deletion is due', async () => {
       const pending = { state: 'PendingDeletion' } as const
       await put(
         'keys',
@@ -299,7 +299,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.keys.onHsm('main').map(({ arn }) => arn)).toEqual([aKey(1).arn, moved.arn])
     })
 
-    it('names every material on an HSM, those of system keys included', async () => {
+    it('lists every material on an HSM, including system keys', async () => {
       await put('keys', aKey(1, { materials: [aMaterial(1), aMaterial(2, { hsm: 'second' })] }), aKey(3))
       await put('systemKeys', aSystemKey('seal', aMaterial(4)), aSystemKey('seal', aMaterial(5, { hsm: 'second' })))
       expect(storage.keys.materialsOn('main')).toEqual(new Set([1, 3, 4].map(number => aMaterial(number).id)))
@@ -323,14 +323,14 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(await storage.outbox.position()).toBe('file:9')
     })
 
-    it('forgets more records at a time than a statement takes parameters', async () => {
+    it('removes more records at a time than a statement allows parameters', async () => {
       const [changes, eventIds] = [changing(aKey(1)), Array.from({ length: 70_000 }, (_, number) => `event-${number}`)]
       await storage.commit(changes, { eventId: 'event-69999', position: '', record: '{}' })
       await storage.outbox.remove(eventIds, 'file:1')
       expect(await storage.outbox.list()).toEqual([])
     })
 
-    it('remembers what the clock said', async () => {
+    it('stores the reading of the clock', async () => {
       const reading = { wall: 1_700_000_000_000, trusted: true, observed: 1, drift: 2, gap: 3 }
       expect(await storage.clock.read()).toBeUndefined()
       for (const trusted of [true, false]) await storage.clock.write({ ...reading, trusted })

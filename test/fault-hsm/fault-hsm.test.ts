@@ -71,7 +71,7 @@ describe('without rules', () => {
 })
 
 describe('rules about calls', () => {
-  it('fails a function as often as told, counted over both processes', async () => {
+  it('fails a function as often as specified, counted over both processes', async () => {
     hsm.set('fail C_GenerateRandom CKR_DEVICE_MEMORY times 3')
     const answers = [await first.code('random'), await second.code('random'), await first.code('random')]
     expect(answers).toEqual(Array(3).fill('CKR_DEVICE_MEMORY'))
@@ -79,7 +79,7 @@ describe('rules about calls', () => {
     expect(hsm.counts()).toEqual([{ rule: 'fail C_GenerateRandom CKR_DEVICE_MEMORY times 3', calls: 5, hits: 3 }])
   })
 
-  it('spares the first calls when told to, counted over both processes', async () => {
+  it('skips the first calls if specified, counted over both processes', async () => {
     hsm.set('fail C_GenerateRandom CKR_DEVICE_MEMORY skip 2 times 1')
     const answers = [await first.code('random'), await second.code('random'), await first.code('random')]
     expect([...answers, await second.code('random')]).toEqual(['CKR_OK', 'CKR_OK', 'CKR_DEVICE_MEMORY', 'CKR_OK'])
@@ -98,7 +98,7 @@ describe('rules about calls', () => {
     expect(await run()).toEqual(answers)
   })
 
-  it('fails after the call has been made, so that its work is done but not told', async () => {
+  it('fails after the call has been made, so that its effect is not reported', async () => {
     hsm.set('fail C_GenerateKey CKR_DEVICE_ERROR after')
     expect(await first.code('generate', 'untold')).toBe('CKR_DEVICE_ERROR')
     expect(await first.value('find', 'untold')).toBe(1)
@@ -191,7 +191,7 @@ describe('events', () => {
     expect(hsm.counts()[0]!.hits).toBe(0)
   })
 
-  it('forgets the login until somebody logs in again', async () => {
+  it('loses the login until the next login', async () => {
     await first.value('find', 'one')
     hsm.set('forget-login')
     expect(await first.code('encrypt', 'one', 'caller', text)).toBe('CKR_USER_NOT_LOGGED_IN')
@@ -202,7 +202,7 @@ describe('events', () => {
     expect(await first.code('encrypt', 'one', 'caller', text)).toBe('CKR_OK')
   })
 
-  it('makes the handles handed out so far stale', async () => {
+  it('makes earlier handles stale', async () => {
     await first.value('find', 'one')
     hsm.set('renumber-handles')
     expect(await first.code('encrypt', 'one', 'caller', text)).toBe('CKR_KEY_HANDLE_INVALID')
@@ -238,7 +238,7 @@ describe('rules about objects', () => {
     expect(await first.value('decrypt', 'one', 'caller', iv, ciphertext)).toEqual(text)
   })
 
-  it('seems to have an empty token, and destroys nothing', async () => {
+  it('presents an empty token, and destroys nothing', async () => {
     const objects = await first.value('findAll')
     hsm.set('wipe')
     expect(await first.value('findAll')).toBe(0)
@@ -314,7 +314,7 @@ describe('forms of the IV of AES-GCM', () => {
   })
 })
 
-describe('lies about mechanisms', () => {
+describe('mechanism rules', () => {
   it('does not list a mechanism that works', async () => {
     hsm.set('hide-mechanism CKM_AES_GCM')
     expect(await first.value('mechanisms')).not.toContain(CKM_AES_GCM)
@@ -339,7 +339,7 @@ describe('lies about mechanisms', () => {
 })
 
 describe('a lost device', () => {
-  it('answers CKR_DEVICE_ERROR until it is back and the library initialised again', async () => {
+  it('answers CKR_DEVICE_ERROR until it is back and the library initialized again', async () => {
     hsm.set('gone')
     for (const method of ['random', 'slots', 'open', 'sessionInfo'] as const)
       expect(await first.code(method)).toBe('CKR_DEVICE_ERROR')
@@ -373,7 +373,7 @@ describe('the control file', () => {
     'wipe times 1',
     'gcm-iv middle',
     'misbehave',
-  ])('names the bad rule "%s" and obeys the others', async bad => {
+  ])('reports the invalid rule "%s" and applies the others', async bad => {
     second.errors = ''
     replace(`# a comment\n${bad}\n\nfail C_GenerateRandom CKR_CANCEL # of mine\n`)
     expect(await second.code('random')).toBe('CKR_CANCEL')
@@ -381,7 +381,7 @@ describe('the control file', () => {
     expect(second.errors).toBe(`fault-hsm: ${hsm.control}:2: ignored: ${bad}\n`)
   })
 
-  it('is followed whatever else it says', async () => {
+  it('is applied whatever else it contains', async () => {
     const words = fc.constantFrom(
       'fail',
       'delay',
@@ -407,7 +407,7 @@ describe('the control file', () => {
     await fc.assert(property, { numRuns: 100 })
   })
 
-  it('leaves no counters of older rules behind', async () => {
+  it('resets counters of older rules', async () => {
     for (let i = 0; i < 5; i++) {
       hsm.set('count C_GenerateRandom')
       await first.ask('random')

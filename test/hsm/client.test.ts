@@ -21,7 +21,7 @@ describe('an encryption of 4 bytes', () => {
     expect(ciphertext).toHaveLength(20)
   })
 
-  it.each([0, 4, 19, 21, 32])('is not one of %i bytes: that would never decrypt', async length => {
+  it.each([0, 4, 19, 21, 32])('is refused with %i bytes, which would never decrypt', async length => {
     const encryption = sealing(length).encrypt('00'.repeat(32), plaintext, plaintext, 12)
     await expect(encryption).rejects.toMatchObject({ code: 'Internal' })
   })
@@ -35,7 +35,7 @@ describe('32 bytes', () => {
     'that were sealed':  (client: HsmClient) => client.decrypt('00'.repeat(32), { iv, ciphertext: Buffer.alloc(48) }, iv),
   }
 
-  it.each(Object.entries(attempts))('%s are neither fewer nor more, and wiped when they are', async (_, call) => {
+  it.each(Object.entries(attempts))('%s of another length are refused and wiped', async (_, call) => {
     expect(await call(answering(Buffer.alloc(32, 7)))).toEqual(Buffer.alloc(32, 7))
     for (const length of [0, 16, 31, 33, 48]) {
       const answer = Buffer.alloc(length, 7)

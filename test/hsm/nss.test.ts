@@ -39,7 +39,7 @@ describe('NSS softokn', () => {
   })
   afterAll(() => nss.remove())
 
-  it('is told its parameters, and can do what its profile does not rule out', async () => {
+  it('gets its parameters, and supports what its profile does not exclude', async () => {
     const report = await inspectHsm(nss.options)
     const { survey, problems } = report
     expect(problems).toEqual([])

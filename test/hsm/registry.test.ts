@@ -48,7 +48,7 @@ function isAlive(pid: number): boolean {
 }
 
 describe('a second HSM', () => {
-  it('is found once it is connected, is used beside the first, and answers nobody once it is disconnected', async () => {
+  it('is found once connected, is used beside the first, and answers no calls once disconnected', async () => {
     expect(() => fixture.hsms.named('second')).toThrow(expect.objectContaining(unavailable))
     const connecting = connectSecond()
     expect(() => fixture.hsms.named('second')).toThrow(expect.objectContaining(unavailable))
@@ -127,7 +127,7 @@ describe('a second HSM', () => {
     await expect(fixture.hsms.connect(fixture.softHsm.options)).rejects.toThrow('test is connected already')
   })
 
-  it('that cannot be connected leaves nothing behind, and can be once its fault is mended', async () => {
+  it('that cannot be connected leaves nothing behind, and can be connected once its fault is fixed', async () => {
     const wrong = { ...other.options, name: 'second', tokenLabel: 'another' }
     await expect(fixture.hsms.connect(wrong)).rejects.toThrow(/^HSM second: .*no token/)
     expect(names()).toEqual(['test'])
@@ -154,7 +154,7 @@ describe('a second HSM', () => {
 })
 
 describe('a registry', () => {
-  it('knows which HSM serves a region, also when that one is not connected', async () => {
+  it('knows the HSM of a region, even if it is not connected', async () => {
     const registry = new HsmRegistry({ 'eu-central-1': 'second', 'eu-west-1': 'missing' })
     const hsm = await registry.connect({ ...other.options, name: 'second', workers: 1 })
     expect(registry.ofRegion('eu-central-1')).toBe(hsm)

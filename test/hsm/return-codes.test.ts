@@ -14,7 +14,7 @@ import {
 const theirs = Object.entries(pkcs11js).filter(([name]) => name.startsWith('CKR_')) as [string, number][]
 
 describe('return codes', () => {
-  it('agree with the numbers of another implementation, and miss none of its', () => {
+  it('agree with the numbers of another implementation, and include all of them', () => {
     expect(theirs.length).toBeGreaterThan(90)
     for (const [name, value] of theirs) expect([name, returnCodeName(value)]).toEqual([name, name])
   })
@@ -24,7 +24,7 @@ describe('return codes', () => {
     expect(new Set(values).size).toBe(values.length)
   })
 
-  it('that nobody knows share two names and say nothing about the HSM', () => {
+  it('that are unknown share two names and prove nothing about the HSM', () => {
     expect(returnCodeName(0x8000_1087)).toBe('CKR_VENDOR_DEFINED')
     expect(returnCodeName(-1)).toBe('CKR_VENDOR_DEFINED')
     expect(returnCodeName(0x300)).toBe('CKR_UNKNOWN')
@@ -66,7 +66,7 @@ describe('return codes', () => {
     'CKR_CURVE_NOT_SUPPORTED',
     'CKR_KEY_SIZE_RANGE',
     'CKR_PARAMETER_SET_NOT_SUPPORTED',
-  ] as const)('%s: the HSM lacks what was asked, and the caller is told', name => {
+  ] as const)('%s: the HSM does not support the request, which the caller is told', name => {
     const error = new CryptokiError('C_GenerateKeyPair', returnCodes[name][0])
     expect(recoveryOfHealthy(error)).toBe('none')
     expect(failureFrom(error)).toMatchObject({
@@ -77,13 +77,13 @@ describe('return codes', () => {
   })
 
   it.each(['CKR_MECHANISM_INVALID', 'CKR_MECHANISM_PARAM_INVALID'] as const)(
-    '%s: the HSM may have been set up anew, so the canary is asked first',
+    '%s: the HSM may have been re-initialized, so the canary key is tested first',
     name => {
       expect(recoveryFrom(new CryptokiError('C_EncryptInit', returnCodes[name][0]))).toBe('ask the canary')
     },
   )
 
-  it('leave alone what is no return code', () => {
+  it('ignore other errors', () => {
     expect(recoveryFrom(new TypeError('x'))).toBe('none')
     expect(recoveryOfHealthy(new TypeError('x'))).toBe('none')
     expect(failureFrom(new TypeError('x')).code).toBe('Internal')

@@ -60,7 +60,7 @@ describe('SoftHSM behind two workers', () => {
     expect(JSON.parse(stdout)).toEqual([{ id: material, keyType: 0x1f, bytes: 32, flags }])
   })
 
-  it('is found by the serial number of its token too', async () => {
+  it('is found by the serial number of its token, too', async () => {
     const { inspectHsm } = await import('../../src/hsm/doctor/inspect.ts')
     const { token } = await inspectHsm(softHsm.options)
     const bySerial = await connectHsm({
@@ -73,7 +73,7 @@ describe('SoftHSM behind two workers', () => {
     await bySerial.close()
   })
 
-  it('finds a key again whose object was replaced by another gateway', async () => {
+  it('finds a key whose object was replaced by another gateway', async () => {
     const material = newMaterial()
     await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'first')
     const other = await connectHsm({ ...softHsm.options, workers: 1 })
@@ -84,7 +84,7 @@ describe('SoftHSM behind two workers', () => {
     await other.close()
   })
 
-  it('tells its observer the return code of each call, and nothing of its content', async () => {
+  it('reports the return code of each call to its observer, not its content', async () => {
     const material = newMaterial()
     await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'observed')
     calls.length = 0

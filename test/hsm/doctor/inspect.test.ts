@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => softHsm.remove())
 
 describe('inspectHsm', () => {
-  it('reports what a healthy HSM can do', async () => {
+  it('reports what a working HSM supports', async () => {
     const report = await inspectHsm(softHsm.options)
     expect(report).toMatchObject({
       library: { manufacturer: 'SoftHSM', cryptokiVersion: '2.40' },
@@ -62,7 +62,7 @@ describe('inspectHsm', () => {
     expect(report.mechanisms).toContain('CKM_AES_GCM')
   })
 
-  it('believes what it tries, whatever the list of mechanisms or the profile says', async () => {
+  it('relies on its tests, whatever the mechanism list or the profile say', async () => {
     fault.set(
       'remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN',
       'claim-mechanism CKM_SHA384_HMAC',
@@ -114,7 +114,7 @@ describe('inspectHsm', () => {
     },
   )
 
-  it('recommends one worker and a spare where only one process may have the token open', async () => {
+  it('recommends one worker and a spare for a single-process library', async () => {
     fault.set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN', 'delay C_*Init 3ms', 'delay C_Encrypt 3ms')
     const { survey } = await inspectHsm(faulty)
     expect(survey!.recommendation).toEqual({ mode: 'asynchronous', initIsRoundTrip: true, workers: 2 })
@@ -128,14 +128,14 @@ describe('inspectHsm', () => {
     expect(after).toEqual(before)
   })
 
-  it('says that an HSM without AES-GCM is of no use, and what else it could do', async () => {
+  it('reports that an HSM without AES-GCM is unusable, and what else it supports', async () => {
     fault.set('remove-mechanism CKM_AES_GCM', 'remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN')
     const { survey, problems } = await inspectHsm(faulty)
     expect(problems).toEqual(['AES-GCM, which the gateway needs, does not work: none of its known forms works'])
     expect(survey!.trials.find(({ spec }) => spec === 'HMAC_256')!.works).toEqual(['HMAC_SHA_256'])
   })
 
-  it('reports how far it came when the HSM is lost on the way', async () => {
+  it('reports its findings if the HSM is lost meanwhile', async () => {
     fault.set('fail C_DeriveKey CKR_DEVICE_ERROR', 'remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN')
     const { survey, pin, problems } = await inspectHsm(faulty)
     expect({ survey, pin, problems }).toEqual({
@@ -145,7 +145,7 @@ describe('inspectHsm', () => {
     })
   })
 
-  it('does not try a PIN after a wrong one, unless it is forced to', async () => {
+  it('does not try a PIN after a failed attempt, unless forced', async () => {
     writeFileSync(softHsm.pinFile, 'wrong-pin')
     expect(await inspectHsm(softHsm.options)).toMatchObject({
       pin: 'refused',

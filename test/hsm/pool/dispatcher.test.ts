@@ -66,7 +66,7 @@ describe('workers', () => {
   })
   afterAll(() => softHsm.remove())
 
-  it('do not disturb one another while keys come and go', async () => {
+  it('do not interfere while keys are created and destroyed', async () => {
     await connect()
     const listings = Array.from({ length: 20 }, () => hsm.objects())
     const callers = Array.from({ length: 3 }, async () => {
@@ -80,7 +80,7 @@ describe('workers', () => {
     await Promise.all([...listings, ...callers])
   })
 
-  it('that are killed under load cost no caller a call, and are replaced', async () => {
+  it('that are killed under load cause no error, and are replaced', async () => {
     await connect({ callTimeout: 20_000 })
     let calls = 0
     const victims = new Map([
@@ -103,7 +103,7 @@ describe('workers', () => {
     await hsm.encrypt(material, text, aad)
   })
 
-  it('leave calls to the others that are safe to repeat', async () => {
+  it('leave their repeatable calls to others', async () => {
     await connect({ callTimeout: 20_000 })
     const [first] = workers.started as [number]
     process.kill(first, 'SIGSTOP')
@@ -113,7 +113,7 @@ describe('workers', () => {
     expect(workers.lost).toEqual([first])
   })
 
-  it('create and destroy a key though the worker dies that was asked first', async () => {
+  it('create and destroy a key although the first worker dies', async () => {
     await connect({ workers: 1, callTimeout: 20_000 })
     const created = newMaterial()
     const changes = [
@@ -134,7 +134,7 @@ describe('workers', () => {
     expect(found).toEqual([1, 0])
   })
 
-  it('that miss a deadline are killed and replaced', async () => {
+  it('that exceed a time-out are killed and replaced', async () => {
     const observed: string[] = []
     await connect({ workers: 1, callTimeout: 1000, observe: ({ returnCode }) => observed.push(returnCode) })
     const [only] = workers.started as [number]
@@ -154,7 +154,7 @@ describe('workers', () => {
     expect(workers.started).toHaveLength(2)
   })
 
-  it('finish what is in flight when the HSM is closed, and take no more', async () => {
+  it('finish calls in flight when the HSM is closed, and accept no more', async () => {
     await connect()
     const calls = Array.from({ length: 100 }, () => hsm.encrypt(material, text, aad))
     const closed = hsm.close()
@@ -164,7 +164,7 @@ describe('workers', () => {
     expect(workers.started.filter(isAlive)).toEqual([])
   })
 
-  it('are ended by a close that comes while one is being replaced', async () => {
+  it('are ended by a close while one is being replaced', async () => {
     await connect({ workers: 1 })
     process.kill(workers.started[0]!, 'SIGKILL')
     await vi.waitUntil(() => workers.lost.length === 1)
@@ -174,14 +174,14 @@ describe('workers', () => {
     await refused
   })
 
-  it('stay when a signal goes to the whole process group', async () => {
+  it('survive a signal to the whole process group', async () => {
     await connect({ workers: 1 })
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.kill(workers.started[0]!, signal)
     await hsm.encrypt(material, text, aad)
     expect(workers.lost).toEqual([])
   })
 
-  it('get only the environment that they are given, and may not dump core', async () => {
+  it('get only the configured environment, and dump no core', async () => {
     vi.stubEnv('STRONGROOM_ADMIN_SECRET_ACCESS_KEY', 'not for the workers')
     await connect({ workers: 1 })
     vi.unstubAllEnvs()
@@ -215,13 +215,13 @@ describe('workers', () => {
       for (const pid of said.workers) expect(readFileSync(`/proc/${pid}/maps`, 'utf8')).toMatch(native)
     })
 
-    it('are one that has the token open, and a spare that has not even loaded the library', () => {
+    it('are one with the token open, and a spare without the library loaded', () => {
       expect(said.children).toHaveLength(2)
       const [spare] = said.children.filter(pid => !said.workers.includes(pid))
       expect(readFileSync(`/proc/${spare}/maps`, 'utf8')).not.toMatch(/softhsm/)
     })
 
-    it('end by themselves when the gateway is killed', async () => {
+    it('end when the gateway is killed', async () => {
       expect(said.children.filter(isAlive)).toHaveLength(2)
       gateway.kill('SIGKILL')
       await vi.waitUntil(() => !said.children.some(isAlive), { timeout: 4000 })

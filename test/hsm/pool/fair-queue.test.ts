@@ -9,13 +9,13 @@ function taken(queue: FairQueue<string>): string[] {
 }
 
 describe('a fair queue', () => {
-  it('gives each caller its turn, however many items one of them has', () => {
+  it('takes turns between callers, however many items one of them has', () => {
     const queue = new FairQueue<string>(100)
     for (const item of ['a1', 'a2', 'a3', 'b1', 'c1', 'b2']) queue.add(item[0]!, item)
     expect(taken(queue)).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
   })
 
-  it('has no place for one more of a caller who has most, once it is full', () => {
+  it('when full, drops the item of a caller who has most', () => {
     const queue = new FairQueue<string>(2)
     expect(queue.add('a', 'a1')).toBeUndefined()
     expect(queue.add('a', 'a2')).toBeUndefined()
@@ -23,7 +23,7 @@ describe('a fair queue', () => {
     expect(taken(queue)).toEqual(['a1', 'a2'])
   })
 
-  it('takes a place from who has most, for a caller who has less', () => {
+  it('when full, drops an item of the caller who has most for one who has less', () => {
     const queue = new FairQueue<string>(3)
     for (const item of ['a1', 'a2', 'a3']) queue.add('a', item)
     expect(queue.add('b', 'b1')).toBe('a3')
@@ -39,7 +39,7 @@ describe('a fair queue', () => {
     expect(taken(queue)).toEqual(['a1', 'a2'])
   })
 
-  it('passes over what may not be taken yet', () => {
+  it('skips items that must not be taken yet', () => {
     const queue = new FairQueue<string>(10)
     for (const item of ['a1', 'a2', 'b1']) queue.add(item[0]!, item)
     expect(queue.take(item => item === 'a2')).toBe('a2')
@@ -47,7 +47,7 @@ describe('a fair queue', () => {
     expect(taken(queue)).toEqual(['b1', 'a1'])
   })
 
-  it('says whether what is removed was still there', () => {
+  it('reports whether a removed item was present', () => {
     const queue = new FairQueue<string>(10)
     queue.add('a', 'a1')
     expect([queue.remove('a', 'a1'), queue.remove('a', 'a1'), queue.remove('b', 'b1')]).toEqual([true, false, false])

@@ -111,7 +111,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
     expect(lost()).toHaveLength(rules.length)
   })
 
-  it('are answered within their deadline when a call never returns, and go on with the other worker', async () => {
+  it('are answered in time when a call hangs, and continue on the other worker', async () => {
     await connect({ profile: profileIn(mode), callTimeout: 1000 })
     const callers = new Callers(hsm, material)
     await callers.rate(500)
@@ -145,7 +145,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
     expect(await callers.unopened()).toBe(0)
   })
 
-  it('get no key of a token that comes back empty, which is neither used nor changed', async () => {
+  it('get no key from a token that comes back empty, which is neither used nor changed', async () => {
     await connect({ profile: profileIn(mode) })
     const callers = new Callers(hsm, material)
     await callers.rate(200)
@@ -166,8 +166,8 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
   })
 })
 
-describe('a return code that may mean anything', () => {
-  it('is the fault of the ciphertext while the canary key works, however often garbage is sent', async () => {
+describe('an ambiguous return code', () => {
+  it('is blamed on the ciphertext while the canary key works, however often garbage is sent', async () => {
     await connect()
     const sealed = await hsm.encrypt(material, text, aad)
     const garbage = { ...sealed, ciphertext: Buffer.alloc(40, 1) }
@@ -178,7 +178,7 @@ describe('a return code that may mean anything', () => {
     expect(lost()).toEqual([])
   })
 
-  it('that came by chance is asked for again: the ciphertext is decrypted', async () => {
+  it('that was transient is retried: the ciphertext is decrypted', async () => {
     await connect()
     const sealed = await hsm.encrypt(material, text, aad)
     faults.set('fail C_Decrypt CKR_GENERAL_ERROR times 1')
@@ -187,7 +187,7 @@ describe('a return code that may mean anything', () => {
     expect(lost()).toEqual([])
   })
 
-  it('is the fault of the HSM when the canary does not sing: the ciphertext is not called wrong', async () => {
+  it('is blamed on the HSM when the canary key fails: the ciphertext is not reported invalid', async () => {
     await connect({ workers: 1 })
     const sealed = await hsm.encrypt(material, text, aad)
     faults.set('fail C_Decrypt CKR_GENERAL_ERROR')
@@ -206,8 +206,8 @@ describe('a return code that may mean anything', () => {
   })
 })
 
-describe('a handle that does not serve though its object is found', () => {
-  it('does not make the key missing: it is looked for again, and in the end the HSM is said to be unavailable', async () => {
+describe('an unusable handle of an existing object', () => {
+  it('does not make the key missing: it is searched again, and finally the HSM is unavailable', async () => {
     await connect()
     await hsm.encrypt(material, text, aad)
     faults.set('fail C_EncryptInit CKR_KEY_HANDLE_INVALID times 2')
@@ -218,7 +218,7 @@ describe('a handle that does not serve though its object is found', () => {
 })
 
 describe('a key that is not found', () => {
-  it('is missing where the canary key is found', async () => {
+  it('is missing if the canary key is found', async () => {
     await connect()
     faults.set(`hide ${material}`)
     await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'InvalidState' })
@@ -229,7 +229,7 @@ describe('a key that is not found', () => {
     ['the canary key is not found either', () => ['wipe']],
     ['the canary key does not work', () => [`hide ${material}`, 'fail C_Decrypt CKR_GENERAL_ERROR']],
     ['searches find nothing', () => [`hide ${material}`, `hide ${canary}`]],
-  ])('is not called missing where %s', async (_what, rules) => {
+  ])('is not reported missing if %s', async (_what, rules) => {
     await connect()
     await hsm.encrypt(material, text, aad)
     faults.set(...rules())
@@ -241,7 +241,7 @@ describe('a key that is not found', () => {
 })
 
 describe('an HSM that throttles', () => {
-  it('answers Throttling when its pauses are longer than the deadline', async () => {
+  it('answers Throttling if its pauses exceed the time-out', async () => {
     await connect({ callTimeout: 300 })
     faults.set('fail C_Encrypt CKR_SESSION_COUNT')
     await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'Throttling' })
@@ -250,7 +250,7 @@ describe('an HSM that throttles', () => {
 })
 
 describe('a PIN that was changed while the gateway ran', () => {
-  it('is tried once, by one worker, when the login is lost; then the HSM stands still', async () => {
+  it('is tried once, by one worker, when the login is lost; then the HSM is stopped', async () => {
     await connect()
     await hsm.encrypt(material, text, aad)
     faults.set('count C_Login', 'fail C_Login CKR_PIN_INCORRECT', 'forget-login')
@@ -262,7 +262,7 @@ describe('a PIN that was changed while the gateway ran', () => {
   })
 })
 
-describe('a PIN that one worker is refused while another one starts', () => {
+describe('a PIN that is refused to one worker while another one starts', () => {
   it.each([
     ['is about to start', 0],
     ['has loaded the library', 1],
@@ -296,7 +296,7 @@ describe('the creation of a key', () => {
     await hsm.encrypt(created, text, aad)
   })
 
-  it('leaves one object when handles are renumbered meanwhile, also where there is only one worker', async () => {
+  it('leaves one object when handles are renumbered meanwhile, even with one worker', async () => {
     await connect({ workers: 1 })
     faults.set('fail C_GetAttributeValue CKR_OBJECT_HANDLE_INVALID times 1')
     const created = newMaterial()
@@ -310,7 +310,7 @@ describe('the creation of a key', () => {
     // The first four workers in its place crash when they start.
     ['the library crashes and the HSM is lost', 'SYMMETRIC_DEFAULT', 'crash C_GenerateKey after times 5'],
     ['the call never returns', 'RSA_2048', 'hang C_CopyObject after times 1'],
-  ] as const)('that is refused leaves no object, where the HSM has made it and %s', async (_what, spec, rule) => {
+  ] as const)('that fails leaves no object, if the HSM has generated it and %s', async (_what, spec, rule) => {
     await connect({ callTimeout: 200 })
     faults.set(rule)
     const created = newMaterial()
@@ -323,7 +323,7 @@ describe('the creation of a key', () => {
     await expect.poll(() => count(created).catch(() => -1), patient).toBe(0)
   })
 
-  it('that never returns is answered within its deadline, and nobody else waits for it', async () => {
+  it('that hangs is answered in time, and delays no other call', async () => {
     await connect({ callTimeout: 200 })
     faults.set('hang C_GenerateKeyPair')
     const created = hsm.generateKey(newMaterial(), 'RSA_2048', 'SIGN_VERIFY', 'never made')
@@ -333,8 +333,8 @@ describe('the creation of a key', () => {
   })
 })
 
-describe('a key that takes longer to make than its caller has time', () => {
-  it('is destroyed again, and costs no worker', async () => {
+describe('a key whose generation exceeds the time-out', () => {
+  it('is destroyed, and costs no worker', async () => {
     await connect({ callTimeout: 200 })
     const before = (await hsm.objects()).length
     // Far less than the deadline of the worker, and more than that of the caller.
@@ -350,7 +350,7 @@ describe('a key that takes longer to make than its caller has time', () => {
 })
 
 describe('the destruction of a key', () => {
-  it('is not taken for done when its handle was renumbered meanwhile', async () => {
+  it('is not taken as done if its handle was renumbered meanwhile', async () => {
     await connect()
     const destroyed = newMaterial()
     await hsm.generateKey(destroyed, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'destroyed')
@@ -360,14 +360,14 @@ describe('the destruction of a key', () => {
   })
 })
 
-describe('callers of an HSM with too much to do', () => {
+describe('callers of an overloaded HSM', () => {
   const outcome = (call: Promise<unknown>) =>
     call.then(
       () => 'ok',
       error => error.code as string,
     )
 
-  it('that makes keys slowly get a few at a time, in turns; who waits too long is told so, and no worker is lost', async () => {
+  it('with slow key generation get a few at a time, in turns; too long waits are refused, and no worker is lost', async () => {
     await connect({ callTimeout: 500 })
     faults.set('delay C_GenerateKeyPair 300ms')
     const [greedy, modest] = [hsm.for('greedy'), hsm.for('modest')]
@@ -383,7 +383,7 @@ describe('callers of an HSM with too much to do', () => {
     expect(lost()).toEqual([])
   })
 
-  it('wait for no RSA key of another one when they create keys that are made at once', async () => {
+  it('do not wait for another caller’s RSA key to create other keys', async () => {
     await connect({ callTimeout: 10_000 })
     faults.set('delay C_GenerateKeyPair 2s')
     let made = 0

@@ -26,7 +26,7 @@ afterAll(() => {
   softHsm.remove()
 })
 
-describe.each([1, 2])('with %i workers, one that dies while the helper process of its library lives on', workers => {
+describe.each([1, 2])('with %i workers, one that dies while a helper process of its library survives', workers => {
   it('is replaced, and the HSM can be closed', async () => {
     const pids: unknown[] = []
     const environment = {

@@ -32,18 +32,18 @@ async function mistake(options: Partial<HsmOptions>): Promise<string> {
   return error.message
 }
 
-describe('an HSM that cannot be connected gives one clear line', () => {
-  it('when the library is not there', async () => {
+describe('an HSM that cannot be connected results in a one-line error', () => {
+  it('if the library is missing', async () => {
     expect(await mistake({ library: '/nowhere/lib.so' })).toMatch(
       /^HSM test: cannot load the PKCS#11 library: \/nowhere\/lib\.so: .*No such file/,
     )
   })
 
-  it('when the library is no PKCS#11 module', async () => {
+  it('if the library is not a PKCS#11 module', async () => {
     expect(await mistake({ library: noPkcs11Library })).toMatch(/^HSM test: cannot load .*C_GetFunctionList/)
   })
 
-  it('when the library cannot read its configuration', async () => {
+  it('if the library cannot read its configuration', async () => {
     const broken = join(softHsm.directory, 'broken.conf')
     writeFileSync(broken, 'directories.tokendir = /nowhere\n')
     expect(await mistake({ environment: { SOFTHSM2_CONF: broken } })).toMatch(
@@ -51,23 +51,23 @@ describe('an HSM that cannot be connected gives one clear line', () => {
     )
   })
 
-  it('when the token is not there, naming those that are', async () => {
+  it('if the token is missing, with those found', async () => {
     expect(await mistake({ tokenLabel: 'absent' })).toMatch(
       /^HSM test: no token with label "absent": found "strongroom-test" \(serial [0-9a-f]{16}\)$/,
     )
   })
 
-  it('when label and serial number do not belong together', async () => {
+  it('if label and serial number do not match', async () => {
     expect(await mistake({ tokenSerial: '0' })).toMatch(/no token with label "strongroom-test" and serial "0"/)
   })
 
-  it('when the PIN file is not there or empty', async () => {
+  it('if the PIN file is missing or empty', async () => {
     expect(await mistake({ pinFile: '/nowhere/pin' })).toBe('HSM test: cannot read the PIN file /nowhere/pin: ENOENT')
     writeFileSync(softHsm.pinFile, '\n')
     expect(await mistake({})).toBe(`HSM test: no PIN in ${softHsm.pinFile}`)
   })
 
-  it('when the profile is not there', async () => {
+  it('if the profile does not exist', async () => {
     expect(await mistake({ profile: 'constructor' })).toBe(
       'unknown HSM profile "constructor": use one of cloudhsm, generic, kryoptic, luna7, nshield, nss, softhsm2, utimaco, yubihsm2, or the path of a file',
     )
@@ -75,7 +75,7 @@ describe('an HSM that cannot be connected gives one clear line', () => {
 })
 
 describe('a wrong PIN', () => {
-  it('is tried by one worker and by no second one', async () => {
+  it('is tried by one worker only', async () => {
     writeFileSync(softHsm.pinFile, 'wrong-pin')
     const message = await mistake({ workers: 2 })
     expect(message).toMatch(
@@ -112,13 +112,13 @@ describe('a PIN in the environment', () => {
     return connectHsm({ ...options, pinFile: undefined, pinVariable: 'TEST_PIN', environment: own, workers: 1 })
   }
 
-  it('is read by the worker that is given it', async () => {
+  it('is read by the worker', async () => {
     const hsm = await connect({ TEST_PIN: 'test-user-pin' })
     expect(await hsm.random(1)).toHaveLength(1)
     await hsm.close()
   })
 
-  it('is missed by its name, and refused without being told', async () => {
+  it('is reported by its name if missing, and refused without being shown', async () => {
     await expect(connect({})).rejects.toThrow('HSM test: no PIN in the environment variable TEST_PIN')
     await expect(connect({ TEST_PIN: 'wrong-pin' })).rejects.toThrow(
       'HSM test: the token refused the PIN in the environment variable TEST_PIN (CKR_PIN_INCORRECT): correct it and restart, it is not tried again',
@@ -137,7 +137,7 @@ describe('provisionHsm', () => {
     fresh.remove()
   })
 
-  it('finishes what an earlier run began', async () => {
+  it('completes an earlier run', async () => {
     const fresh = emptySoftHsm()
     writeFileSync(fresh.pinFile, '1')
     await expect(provision(fresh)).rejects.toThrow('C_InitPIN: CKR_PIN_LEN_RANGE')
@@ -147,7 +147,7 @@ describe('provisionHsm', () => {
     fresh.remove()
   })
 
-  it('says what is wrong in one line', async () => {
+  it('reports an error in one line', async () => {
     const { options, pinFile, securityOfficerPinFile } = softHsm
     const argument = { ...options, tokenLabel: 'other', pinFile, securityOfficerPinFile }
     await expect(provisionHsm({ ...argument, library: '/nowhere/lib.so' })).rejects.toThrow(

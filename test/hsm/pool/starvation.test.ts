@@ -12,8 +12,8 @@ function run(script: string): number {
 
 afterEach(() => void child?.kill('SIGKILL'))
 
-describe('the silence of a process', () => {
-  it('is its own while it sleeps', async () => {
+describe('the silent time of a process', () => {
+  it('counts while it sleeps', async () => {
     const pid = run('exec sleep 60')
     await delay(200)
     const before = processorTime(pid)
@@ -21,7 +21,7 @@ describe('the silence of a process', () => {
     expect(ownSilence(pid, 200, before)).toBeGreaterThan(150)
   })
 
-  it('is its own while it is stopped', async () => {
+  it('counts while it is stopped', async () => {
     const pid = run('while :; do :; done')
     await delay(100)
     process.kill(pid, 'SIGSTOP')
@@ -29,7 +29,7 @@ describe('the silence of a process', () => {
     expect(ownSilence(pid, 200, processorTime(pid))).toBeGreaterThan(150)
   })
 
-  it('is its own as far as it runs, and not as far as it waits for a processor', async () => {
+  it('counts while it runs, not while it waits for a CPU', async () => {
     const pid = run('while :; do :; done')
     await delay(50)
     const before = processorTime(pid)!
@@ -40,7 +40,7 @@ describe('the silence of a process', () => {
     expect(own).toBeLessThan(900)
   })
 
-  it('is its own where the system does not tell', () => {
+  it('counts if the system does not report it', () => {
     expect(processorTime(2 ** 30)).toBeUndefined()
     expect(ownSilence(2 ** 30, 200, undefined)).toBe(200)
   })

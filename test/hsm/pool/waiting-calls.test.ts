@@ -24,7 +24,7 @@ afterEach(() => {
 })
 
 describe('calls that wait for a worker', () => {
-  it('fail each when its own time is over, whatever the order in which they came', async () => {
+  it('each fail at their own time-out, in whatever order they came', async () => {
     const waiting = new WaitingCalls({ bound: 10, patience: 1, expired: timedOut })
     for (const [caller, timeout] of [
       ['long', 3000],
@@ -41,7 +41,7 @@ describe('calls that wait for a worker', () => {
     expect(waiting.size).toBe(0)
   })
 
-  it('have one timer together, and leave none behind once nobody waits', async () => {
+  it('share one timer, which ends with the last of them', async () => {
     const waiting = new WaitingCalls({ bound: 100, patience: 1, expired: timedOut })
     for (let i = 0; i < 100; i++) waiting.add(call(`${i}`, 1000))
     expect(vi.getTimerCount()).toBe(1)
@@ -51,7 +51,7 @@ describe('calls that wait for a worker', () => {
     expect(outcomes).toEqual({})
   })
 
-  it('keep so much of their time for the work itself as their patience leaves', async () => {
+  it('leave enough of their time for the work itself', async () => {
     const waiting = new WaitingCalls({ bound: 10, patience: 0.5, expired: tooMany })
     waiting.add(call('generation', 1000))
     await vi.advanceTimersByTimeAsync(450)
@@ -60,7 +60,7 @@ describe('calls that wait for a worker', () => {
     expect(outcomes).toEqual({ generation: 'queue_full' })
   })
 
-  it('are refused when too many wait, but not one that a worker was given before', () => {
+  it('are refused if too many wait, except one that a worker had before', () => {
     const waiting = new WaitingCalls({ bound: 1, patience: 1, expired: timedOut })
     waiting.add(call('first', 1000))
     waiting.add(call('second', 1000))
@@ -71,7 +71,7 @@ describe('calls that wait for a worker', () => {
     expect(waiting.size).toBe(2)
   })
 
-  it('that failed have no payload any more', () => {
+  it('lose their payload when they fail', () => {
     const refused = call('second', 1000)
     const waiting = new WaitingCalls({ bound: 0, patience: 1, expired: timedOut })
     waiting.add(refused)

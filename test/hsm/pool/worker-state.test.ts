@@ -44,20 +44,20 @@ describe('a worker', () => {
     expect(nextState(state, event)).toBe(next)
   })
 
-  it('takes calls when it is ready or searches, and serves also while it is silent or logs in', () => {
+  it('takes calls when it is ready or searching, and serves also while it is silent or logging in', () => {
     expect(workerStates.filter(takesCalls)).toEqual(['ready', 'searching'])
     expect(workerStates.filter(isServing)).toEqual(['ready', 'searching', 'suspect', 'loggingIn'])
     expect(workerStates.filter(isOver)).toEqual(['ending', 'lost'])
   })
 
-  it('is lost sooner or later from wherever it is, and never comes back', () => {
+  it('can be lost from every state, and never comes back', () => {
     for (const state of workerStates) expect(nextState(state, 'lose')).toBe('lost')
     const reached = new Set<WorkerState>(['lost'])
     for (const state of reached) for (const event of workerEvents) reached.add(nextState(state, event))
     expect([...reached]).toEqual(['lost'])
   })
 
-  it('reaches every state from the first', () => {
+  it('can reach every state from the first', () => {
     const reached = new Set<WorkerState>(['spare'])
     for (const state of reached) for (const event of workerEvents) reached.add(nextState(state, event))
     expect([...reached].sort()).toEqual([...workerStates].sort())

@@ -17,7 +17,7 @@ function written(text: string): string {
 }
 
 describe('the profiles', () => {
-  it('have a file name and a title each, and names of return codes that exist', () => {
+  it('have the name of their file, a title, and valid return codes', () => {
     expect(new Set(profiles.map(({ name }) => name)).size).toBe(profiles.length)
     expect(new Set(profiles.map(({ title }) => title)).size).toBe(profiles.length)
     for (const { invalidCiphertextCodes, invalidSignatureCodes, throttlingCodes } of profiles) {
@@ -26,7 +26,7 @@ describe('the profiles', () => {
     }
   })
 
-  it('take HSM-made IVs to be made by the HSM only where a make does so', () => {
+  it('declare HSM-generated IVs only for vendors that generate them', () => {
     const forms = profiles.map(({ name, gcmIv, gcmMechanism }) => [name, gcmIv, gcmMechanism])
     expect(forms.filter(([, form]) => form !== 'caller')).toEqual([['cloudhsm', 'prepend12', 0x8000_1087]])
   })
@@ -44,11 +44,11 @@ describe('the profiles', () => {
 })
 
 describe('a profile in a file', () => {
-  it('needs a name only, and is otherwise what the standard promises', () => {
+  it('needs a name only, and has the defaults otherwise', () => {
     expect(profileOf(written('name: ours'))).toEqual({ ...profileOf('generic'), name: 'ours', title: 'ours' })
   })
 
-  it('states what differs from the profile that it is based on', () => {
+  it('overrides the profile that it is based on', () => {
     const file = written(
       'name: ours\nbasedOn: luna7\ngcmIv: append16\ngcmMechanism: 0x8000011c\nlacks: {ECDH: FIPS mode}',
     )
@@ -81,7 +81,7 @@ describe('a profile in a file', () => {
     expect(() => profileOf(file)).toThrow(/^[^\n]+$/)
   })
 
-  it('is refused without a name, and when it or what it is based on is not there', () => {
+  it('is refused without a name, and if it or its base does not exist', () => {
     expect(() => profileOf(written('sessionsPerWorker: 3'))).toThrow('name: invalid input')
     expect(() => profileOf(join(folder, 'none.yaml'))).toThrow('none.yaml: ENOENT')
     expect(() => profileOf(written('name: ours\nbasedOn: luna8'))).toThrow('unknown HSM profile "luna8": use one of ')

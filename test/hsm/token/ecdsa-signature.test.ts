@@ -46,7 +46,7 @@ describe('an ECDSA signature', () => {
     ['nothing in it', '3000'],
     ['no byte', ''],
     ['one byte', '30'],
-  ])('is none with %s', (_, der) => {
+  ])('is invalid with %s', (_, der) => {
     expect(ecdsaFromDer(Buffer.from(der.replaceAll(' ', ''), 'hex'), 32)).toBe(undefined)
   })
 })

@@ -84,7 +84,7 @@ describe('The form of the IV', () => {
   })
 
   it.each(['writeback12', 'prepend12', 'append16'])(
-    'is not believed when it is %s and the caller makes the IV',
+    'of the profile is not used if it is %s and the caller must generate the IV',
     async form => {
       fault.clear()
       await using(
@@ -99,7 +99,7 @@ describe('The form of the IV', () => {
     },
   )
 
-  it('may change without anything becoming undecipherable', async () => {
+  it('may change without a ciphertext becoming undecryptable', async () => {
     fault.clear()
     const before = await using(hsm => hsm.encrypt(material, text, aad))
     fault.set('gcm-iv append16')
@@ -109,7 +109,7 @@ describe('The form of the IV', () => {
     })
   })
 
-  it('is not guessed: without one that works there is no AES-GCM, and no key is made for it', async () => {
+  it('is not guessed: if none works there is no AES-GCM, and no key is generated for it', async () => {
     fault.set('remove-mechanism CKM_AES_GCM')
     await using(async hsm => {
       const refused = (call: Promise<unknown>) =>
@@ -129,7 +129,7 @@ describe('The form of the IV', () => {
     })
   })
 
-  describe.each([1, 2])('is found out again when it changes while the gateway runs, by %i workers', workers => {
+  describe.each([1, 2])('is detected again when it changes while the gateway runs, by %i workers', workers => {
     const none = 'caller'
     it.each([
       ['writeback12', none],
@@ -163,7 +163,7 @@ describe('The form of the IV', () => {
     })
   })
 
-  it('is that of the profile where the token makes no keys of a session', async () => {
+  it('is that of the profile if the token generates no session keys', async () => {
     fault.set('gcm-iv append16', 'fail C_GenerateKey CKR_TEMPLATE_INCONSISTENT')
     await using(async hsm => {
       const sealed = await hsm.encrypt(material, text, aad)

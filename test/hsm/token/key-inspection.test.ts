@@ -64,11 +64,11 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
     other = await generate(spec, usage)
   })
 
-  it('is in custody right after it was made', async () => {
+  it('passes right after it was generated', async () => {
     expect(await inspect(key)).toEqual({})
   })
 
-  it('is missing while its object is hidden, and in custody again when it is back', async () => {
+  it('is missing while its object is hidden, and passes again when it is back', async () => {
     faults.set(`hide ${key.material}`)
     expect(await inspect(key)).toEqual({ fault: 'missing' })
     expect(await inspect(other)).toEqual({})
@@ -99,7 +99,7 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
     expect(await inspect(key)).toEqual({})
   })
 
-  it('is not taken for any other key on the token', async () => {
+  it('does not pass for any other key on the token', async () => {
     for (const [otherSpec, otherUsage] of kinds) {
       const stranger = await generate(otherSpec, otherUsage)
       faults.set(`swap ${key.material} ${stranger.material}`)
@@ -117,7 +117,7 @@ describe('an inspection of a key', () => {
     key = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
   })
 
-  it('makes every worker forget the object that it took for the key', async () => {
+  it('makes every worker forget its handle of the key', async () => {
     const other = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
     const sealed = await hsm.encrypt(key.material, text, text)
     faults.set(`swap ${key.material} ${other.material}`)
@@ -133,7 +133,7 @@ describe('an inspection of a key', () => {
     await late.close()
   })
 
-  it('finds nothing wrong without a check value but what the attributes say', async () => {
+  it('finds wrong attributes only, without a check value', async () => {
     const { checkValue: _, ...old } = key
     const other = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
     faults.set(`swap ${key.material} ${other.material}`)
@@ -155,7 +155,7 @@ describe('an inspection of a key', () => {
     ['C_Decrypt', 'CKR_FUNCTION_FAILED'],
     ['C_GetAttributeValue', 'CKR_GENERAL_ERROR'],
     ['C_FindObjectsInit', 'CKR_DEVICE_MEMORY'],
-  ])('that cannot be finished, as %s answers %s, says nothing', async (name, returnCode) => {
+  ])('that cannot be finished, as %s answers %s, has no finding', async (name, returnCode) => {
     faults.set(`fail ${name} ${returnCode}`)
     await expect(hsm.inspectKey(key, 'thorough')).rejects.toBeInstanceOf(Failure)
     faults.clear()
@@ -168,12 +168,12 @@ describe('an inspection of a key', () => {
     expect(faults.counts()[0]!.hits).toBe(1)
   })
 
-  it('uses handles that were just renumbered no more', async () => {
+  it('does not use handles that were just renumbered', async () => {
     faults.set('renumber-handles')
     expect(await inspect(key)).toEqual({})
   })
 
-  it('is had though every worker crashes that was asked first', async () => {
+  it('has a result although the first workers crash', async () => {
     const mac = await generate('HMAC_256', 'GENERATE_VERIFY_MAC')
     await vi.waitUntil(() => hsm.health.workers === 1, { timeout: 10_000 })
     const before = hsm.epoch
@@ -185,7 +185,7 @@ describe('an inspection of a key', () => {
 })
 
 describe('a check value', () => {
-  it('is nothing that a caller can get: its MAC is of a message too long for KMS, its AAD is of no blob', async () => {
+  it('cannot be obtained by a caller: its MAC is of a message too long for KMS, its AAD of no blob', async () => {
     const { checkValue, ...mac } = await generate('HMAC_256', 'GENERATE_VERIFY_MAC')
     const message = Buffer.alloc(4097, 'strongroom: proof of a key')
     expect(Buffer.from(await hsm.generateMac(mac, 'HMAC_SHA_256', message))).toEqual(Buffer.from(checkValue!))
@@ -196,14 +196,14 @@ describe('a check value', () => {
     expect(aad[0]).not.toBe(encodeHeader(aes.material, 12)[0])
   })
 
-  it('is there for secret keys and not for pairs', async () => {
+  it('exists for secret keys and not for pairs', async () => {
     for (const [spec, usage] of kinds) {
       const { checkValue, publicKey } = await generate(spec, usage)
       expect(checkValue === undefined, spec).toBe(publicKey !== undefined)
     }
   })
 
-  it('that cannot be made leaves no key behind', async () => {
+  it('that cannot be computed leaves no key behind', async () => {
     const material = newMaterial()
     faults.set('fail C_Encrypt CKR_FUNCTION_FAILED')
     await expect(hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'unproven')).rejects.toThrow()

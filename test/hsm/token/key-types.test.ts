@@ -61,7 +61,7 @@ describe('a key', () => {
     KEY_AGREEMENT: () => ['DERIVE'],
   }
 
-  it('of every spec and usage cannot leave the token, nor do more than its usage, as another program reads it', async () => {
+  it('of every spec and usage is not extractable and limited to its usage, as read by another program', async () => {
     const materials = kinds.map(kind => [newMaterial(), ...kind] as const)
     for (const [material, spec, usage] of materials) await hsms.hsm!.generateKey(material, spec, usage, 'a key')
     const custody = ['TOKEN', 'PRIVATE', 'SENSITIVE', 'ALWAYS_SENSITIVE', 'NEVER_EXTRACTABLE', 'LOCAL']
@@ -82,7 +82,7 @@ describe('a key', () => {
     ['ML_DSA_44', 'SIGN_VERIFY', ' by this HSM: no ML-DSA'],
     ['ML_DSA_87', 'SIGN_VERIFY', ' by this HSM: no ML-DSA'],
     ['SM2', 'ENCRYPT_DECRYPT', ': PKCS#11 has no mechanisms for it'],
-  ])('of %s for %s is refused, and the reason said', async (spec, usage, reason) => {
+  ])('of %s for %s is refused, with the reason', async (spec, usage, reason) => {
     const failure = await refusal(hsms.hsm!.generateKey(newMaterial(), spec, usage, 'none'))
     expect(`${failure.code}: ${failure.message}`).toBe(
       `UnsupportedOperation: Key spec ${spec} is not supported${reason}.`,
@@ -164,7 +164,7 @@ describe('RSA encryption', () => {
     }
   })
 
-  it('that SoftHSM cannot undo alone is refused in strict custody, and the other is not', async () => {
+  it('that SoftHSM does not support is refused without the software fallback', async () => {
     const material = newMaterial()
     const { publicKey } = await hsms.strict!.generateKey(material, 'RSA_2048', 'ENCRYPT_DECRYPT', 'a key')
     const key = { material, spec: 'RSA_2048', publicKey } as const
@@ -227,7 +227,7 @@ describe('a message', () => {
   })
 })
 
-it('every key spec that an HSM can be asked for has a mechanism', () => {
+it('every supported key spec has a mechanism', () => {
   const without = specs.filter(spec => keyMechanisms[spec] === undefined)
   expect(without).toEqual(specs.filter(spec => whyNotAnywhere(spec) !== undefined))
 })

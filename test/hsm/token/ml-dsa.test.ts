@@ -45,7 +45,7 @@ describe.skipIf(kryopticLibrary === undefined).each(specs)(
     })
     afterAll(() => dispose())
 
-    it('signs what OpenSSL and the token verify, with a key that cannot leave it', async () => {
+    it('signs what OpenSSL and the token verify, with a key that is not extractable', async () => {
       const material = newMaterial()
       const { custody, publicKey } = await hsm.generateKey(material, spec, 'SIGN_VERIFY', 'a key')
       expect(custody).toEqual({
@@ -77,7 +77,7 @@ describe.skipIf(kryopticLibrary === undefined).each(specs)(
       expect(await hsm.verify(key, algorithm, 'RAW', Buffer.from('another'), signature)).toBe(false)
     })
 
-    it('takes the published signatures for what they are', async () => {
+    it('verifies the published signatures correctly', async () => {
       await expectOutcomes(
         vectors<'publicKeyDer' | 'msg' | 'sig'>(`ml-dsa/${spec.slice(-2)}`),
         ({ result }) => String(result === 'valid'),

@@ -28,7 +28,7 @@ describe.skipIf(kryopticLibrary === undefined)('a token with ML-KEM', () => {
     kryoptic?.remove()
   })
 
-  it.each(specs)('makes data key pairs of %s that work, and keeps nothing of them', async (spec, length, sealed) => {
+  it.each(specs)('generates working data key pairs of %s, and stores nothing of them', async (spec, length, sealed) => {
     const before = await hsm.objects()
     const { publicKey, privateKey } = await hsm.generateKeyPair(spec)
     expect(publicKey).toHaveLength(length)
@@ -41,14 +41,14 @@ describe.skipIf(kryopticLibrary === undefined)('a token with ML-KEM', () => {
     expect(await hsm.objects()).toEqual(before)
   })
 
-  it.each(specs)('makes no key of %s, which nothing could be done with', async spec => {
+  it.each(specs)('generates no key of %s, which could not be used', async spec => {
     await expect(hsm.generateKey(newMaterial(), spec, 'ENCAPSULATE_DECAPSULATE', 'none')).rejects.toMatchObject({
       code: 'UnsupportedOperation',
       message: `Key usage ENCAPSULATE_DECAPSULATE of key spec ${spec} is not supported: ${lacksOfAll.ML_KEM}.`,
     })
   })
 
-  it('is not said to lack the pairs by doctor', async () => {
+  it('supports the pairs according to doctor', async () => {
     const { survey } = await inspectHsm(kryoptic.options)
     expect(survey!.lacks.ML_KEM).toBe(lacksOfAll.ML_KEM)
     for (const [spec] of specs) expect(survey!.lacks).not.toHaveProperty(spec)

@@ -39,7 +39,7 @@ function block(...parts: Buffer[]): Buffer {
 }
 
 describe('the padding of OAEP with SHA-256', () => {
-  it('comes off the published blocks that are right, and off no others', async () => {
+  it('is removed from valid published blocks only', async () => {
     const cases = vectors<'privateKeyPkcs8' | 'msg' | 'ct' | 'label'>('rsa-oaep/sha256')
     await expectOutcomes(
       // The rest does not get past RSA itself.
@@ -53,7 +53,7 @@ describe('the padding of OAEP with SHA-256', () => {
     )
   })
 
-  it.each([2048, 3072, 4096])('comes off what OpenSSL encrypts for %i bits, whatever the length', modulusLength => {
+  it.each([2048, 3072, 4096])('is removed from what OpenSSL encrypts for %i bits, of every length', modulusLength => {
     const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength })
     const maxLength = modulusLength / 8 - 2 * hashLength - 2
     fc.assert(
@@ -67,7 +67,7 @@ describe('the padding of OAEP with SHA-256', () => {
   })
 
   const one = Buffer.from([1])
-  it('ends at the first 1, even where the message goes on with more of them', () => {
+  it('ends at the first 1, even if the message begins with more of them', () => {
     expect(unpadOaepSha256(encode(block(labelHash, Buffer.alloc(7), one, one, one)))?.subarray(0, 3)).toEqual(
       Buffer.from([1, 1, 'm'.charCodeAt(0)]),
     )
@@ -90,11 +90,11 @@ describe('the padding of OAEP with SHA-256', () => {
     'too few bytes for any padding': Buffer.alloc(2 * hashLength + 1),
     'no bytes': Buffer.alloc(0),
   }
-  it.each(Object.entries(wrong))('is none with %s', (_, encoded) => {
+  it.each(Object.entries(wrong))('is invalid with %s', (_, encoded) => {
     expect(unpadOaepSha256(encoded)).toBe(undefined)
   })
 
-  it('leaves nothing behind of what it was given, be it right or wrong', () => {
+  it('leaves nothing of its input in memory, whether valid or not', () => {
     for (const encoded of [encode(block(labelHash, one)), encode(block(labelHash, one), 1)]) {
       unpadOaepSha256(encoded)
       expect(encoded.equals(Buffer.alloc(256))).toBe(true)

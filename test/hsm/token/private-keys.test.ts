@@ -61,7 +61,7 @@ describe.each([
     expect(own.equals(pair.privateKey)).toBe(true)
   })
 
-  it('is nothing when the token fails to tell', () => {
+  it('is refused if the token does not reveal it', () => {
     const failing = () => {
       throw new CryptokiError('C_GetAttributeValue', pkcs11js.CKR_DEVICE_ERROR)
     }

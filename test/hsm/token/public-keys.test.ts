@@ -32,7 +32,7 @@ describe.each(rows)('a public key of %s', (spec, generate, length) => {
   const attributes = new Map(publicKeyAttributes(mechanism, der))
   const read = (type: number) => Buffer.from(attributes.get(type) as Buffer)
 
-  it('is the same as OpenSSL writes it, once it was on a token', () => {
+  it('is the same as that of OpenSSL after a round trip through a token', () => {
     expect(der).toHaveLength(length)
     expect(subjectPublicKeyInfo(mechanism, read)).toEqual(der)
   })
@@ -49,7 +49,7 @@ it.each(rows.filter(([spec]) => spec.startsWith('ECC')))(
   },
 )
 
-it('of RSA may have leading zeros on the token, and has them nowhere else', () => {
+it('of RSA may have leading zeros on the token only', () => {
   const der = rsa(2048)().export({ format: 'der', type: 'spki' })
   const attributes = new Map(publicKeyAttributes(keyMechanisms.RSA_2048!, der))
   expect([...attributes.keys()]).toEqual([pkcs11js.CKA_MODULUS, pkcs11js.CKA_PUBLIC_EXPONENT])
@@ -57,7 +57,7 @@ it('of RSA may have leading zeros on the token, and has them nowhere else', () =
   expect(subjectPublicKeyInfo(keyMechanisms.RSA_2048!, padded)).toEqual(der)
 })
 
-it('has a form for every key spec of pairs that PKCS#11 knows', () => {
+it('has a format for every asymmetric key spec of PKCS#11', () => {
   const pairs = Object.keys(keyMechanisms).filter(spec => keySpecs[spec as SupportedKeySpec].type === 'asymmetric')
   expect(pairs).toEqual(rows.map(([spec]) => spec))
 })

@@ -117,7 +117,7 @@ function plain(value: unknown): unknown {
 }
 
 describe('a call', () => {
-  it('has a number of its own, which is no retry and does not open the token', () => {
+  it('has a unique number, other than those of a retry and of opening the token', () => {
     expect(callNames.size).toBe(names.length)
     for (const kind of callNames.keys()) {
       expect(kind).toBeGreaterThan(0)
@@ -125,7 +125,7 @@ describe('a call', () => {
     }
   })
 
-  it.each(messages)('carries $what as it was put in', ({ message, sample }) => {
+  it.each(messages)('carries $what unchanged', ({ message, sample }) => {
     fc.assert(
       fc.property(sample, value => {
         // Before it is packed: a private key is wiped where it came from.
@@ -136,7 +136,7 @@ describe('a call', () => {
     )
   })
 
-  it.each(framed)('refuses $what that was cut off anywhere, or has a byte too many', ({ message, sample }) => {
+  it.each(framed)('refuses $what that is truncated anywhere, or has a byte too many', ({ message, sample }) => {
     fc.assert(
       fc.property(sample, value => {
         const whole = message.encode(value)
@@ -149,7 +149,7 @@ describe('a call', () => {
     )
   })
 
-  it.each(messages)('refuses nonsense in place of $what, and reads nothing beyond it', ({ message }) => {
+  it.each(messages)('refuses garbage in place of $what, and reads nothing beyond it', ({ message }) => {
     fc.assert(
       fc.property(octets, payload => {
         const error = thrownBy(() => message.decode(payload))
@@ -182,7 +182,7 @@ describe('a call', () => {
     )
   })
 
-  it('leaves no private key behind where one was packed', () => {
+  it('leaves no private key in memory after packing', () => {
     const privateKey = Buffer.from('private')
     const sent = calls.generateKeyPair.answer.encode({ publicKey: Buffer.from('public'), privateKey })
     expect(privateKey).toEqual(Buffer.alloc(7))

@@ -41,7 +41,7 @@ describe('frames', () => {
     expect(written([{ id: 1, kind: 2, payload: 'abcd' }]).toString('hex')).toBe(`${'00000007'}${'00000001'}${'02'}abcd`)
   })
 
-  it('are read as they were written, wherever the stream is cut', () => {
+  it('are read as they were written, wherever the stream is split', () => {
     fc.assert(
       fc.property(frames, fc.array(fc.nat()), (list, places) => {
         expect(read(cut(written(list), places))).toEqual(list)
@@ -100,7 +100,7 @@ describe('frames', () => {
     expect(chunk).toEqual(Buffer.alloc(chunk.length))
   })
 
-  it('of an impossible length are refused before anything is kept', () => {
+  it('of an invalid length are refused before anything is buffered', () => {
     for (const length of [0, 4, maximumFrameLength + 1, 2 ** 32 - 1]) {
       const bytes = Buffer.alloc(4)
       bytes.writeUInt32BE(length)

@@ -3,7 +3,7 @@ import { Failure } from '../../../src/errors.ts'
 import * as messages from '../../../src/hsm/wire/messages.ts'
 
 describe('messages', () => {
-  it('carry a failure with the line of its cause and nothing else of it', () => {
+  it('carry a failure with the message of its cause and nothing else of it', () => {
     const failure = new Failure('Internal', '', { cause: new Error('C_Encrypt: CKR_FUNCTION_FAILED') })
     const sent = messages.encodeFailure({ failure, returnCode: 'CKR_FUNCTION_FAILED' })
     expect(sent.toString()).not.toContain(import.meta.filename)
