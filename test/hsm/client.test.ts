@@ -44,3 +44,26 @@ describe('32 bytes', () => {
     }
   })
 })
+
+describe('an answer', () => {
+  const key = { material: '00'.repeat(32), spec: 'RSA_2048', publicKey: Buffer.of(1) } as const
+  const attempts = {
+    'of encrypt': (client: HsmClient) => client.encrypt(key.material, plaintext, plaintext),
+    'of generateKeyPair': (client: HsmClient) => client.generateKeyPair('RSA_2048'),
+    'of verify': (client: HsmClient) => client.verify(key, 'RSASSA_PSS_SHA_256', 'RAW', plaintext, plaintext),
+    'of objects': (client: HsmClient) => client.objects(),
+  }
+
+  it.each(Object.entries(attempts))(
+    '%s that is malformed is an error, and nothing is read beyond it',
+    async (_, call) => {
+      for (const answer of [Buffer.of(0, 0, 0), Buffer.of(0xff, 0xff, 0xff, 0xff, 1), Buffer.alloc(9, 2)]) {
+        await expect(call(answering(answer))).rejects.toMatchObject({
+          code: 'Internal',
+          message: '',
+          cause: { name: 'RangeError' },
+        })
+      }
+    },
+  )
+})
