@@ -6,7 +6,7 @@ import type { Duplex, Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { OperatorError } from '../errors.ts'
 
-/** Milliseconds to read what a child that is gone has written. */
+/** Milliseconds to read the output of a child that has ended. */
 const readTime = 500
 
 /** The process entries of this folder. */
@@ -16,24 +16,24 @@ export interface Child {
   readonly process: ChildProcess
   /** One end of a socket pair: no other process can reach it. The child has the other end as descriptor 3. */
   readonly socket: Duplex
-  /** What the native library writes there. */
+  /** Standard error, which native libraries write to. */
   readonly errors: Readable
-  /** Resolves when the process is gone, or was never there: to a signal, an exit code or an error. */
+  /** Resolves when the process has ended or could not start: to a signal, an exit code or an error. */
   readonly ended: Promise<string>
 }
 
 /**
- * A core file would hold plaintexts and the PIN. Woken by a message, a child of the same priority would push the gateway, which all
- * callers wait for, off its processor.
+ * A core file would contain plaintexts and the PIN. A child of the same priority, woken by a message, would preempt the gateway, which all
+ * callers wait for.
  */
 const shell = '[ "$(ulimit -Hc)" = 0 ] || ulimit -c 0; exec nice -n 5 "$@"'
 
 /**
- * The child ends when this process does, however it does: see worker/gateway-watch.ts.
+ * The child ends when this process does, however that ends: see worker/gateway-watch.ts.
  *
- * @param argument handed over as JSON on the command line, where everyone can read it: no secrets
- * @param environment the whole environment of the child: nothing else is inherited, but for the place of compiled code
- * @throws OperatorError when no process can be started, such as out of file descriptors
+ * @param argument JSON on the command line, which everyone can read: no secrets
+ * @param environment the whole environment of the child, apart from the compile cache: nothing else is inherited
+ * @throws OperatorError if no process can be started, for example for lack of file descriptors
  */
 export function startChild(entry: Entry, argument: unknown, environment: Readonly<Record<string, string>>): Child {
   const command = [
@@ -57,7 +57,7 @@ export function startChild(entry: Entry, argument: unknown, environment: Readonl
   return { process: child, socket, errors, ended }
 }
 
-/** A process that the library has started may hold the other ends open. What the child has written itself is there by now, and read first. */
+/** A process that the library started may keep the other ends open. The child's own output has arrived by now, and is read first. */
 function closeAfterExit(child: ChildProcess, streams: readonly Readable[]): void {
   const close = () => {
     for (const stream of streams) stream.destroy()
@@ -66,7 +66,7 @@ function closeAfterExit(child: ChildProcess, streams: readonly Readable[]): void
   child.on('close', () => clearTimeout(timer))
 }
 
-/** Out of file descriptors, spawn answers a child without streams and emits an error later; out of memory it throws. */
+/** Without file descriptors, spawn returns a child without streams and emits an error later; without memory it throws. */
 function spawned(start: () => ChildProcess): ChildProcess {
   let reason = 'the limit of file descriptors is reached'
   try {
@@ -79,23 +79,23 @@ function spawned(start: () => ChildProcess): ChildProcess {
   throw new OperatorError(`cannot start a process for the PKCS#11 library: ${reason}`)
 }
 
-/** Of a module of this folder. */
+/** URL of a module of this folder. */
 function urlOf(name: string): URL {
   return new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
 }
 
-/** Where this process keeps compiled code, the child does too: it starts in half the time. */
+/** The child uses the compile cache of this process: it starts in half the time. */
 function compileCache(): { NODE_COMPILE_CACHE?: string } {
   const folder = getCompileCacheDir()
   return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) }
 }
 
-/** What a child that runs once answers: an output, or the one line of an OperatorError. */
+/** The result of a child that runs once: an output, or the line of an OperatorError. */
 export type Report<T> = { readonly output: T } | { readonly mistake: string }
 
-const reportDeadline = 30_000
+const reportTimeout = 30_000
 
-/** Runs a child to its end. Rejects with an OperatorError: its own, or one that says how it died. */
+/** Runs a child to its end. Rejects with its OperatorError, or with one that says how it ended. */
 export async function runChild<T>(
   entry: Entry,
   argument: unknown,
@@ -106,7 +106,7 @@ export async function runChild<T>(
   const parts: Buffer[] = []
   child.socket.on('data', part => parts.push(part))
   child.socket.on('error', () => {})
-  const timer = setTimeout(() => child.process.kill('SIGKILL'), reportDeadline)
+  const timer = setTimeout(() => child.process.kill('SIGKILL'), reportTimeout)
   try {
     const end = await child.ended
     if (parts.length === 0) throw new OperatorError(diedOf(end))

@@ -1,4 +1,4 @@
-/** The HSMs of the gateway, which are connected and disconnected while it runs; and the way from the configuration of one to it. */
+/** The connected HSMs, by name and region. They are connected and disconnected while the gateway runs. */
 import { Failure } from '../errors.ts'
 import { HsmClient } from './client.ts'
 import type { Hsm, Hsms } from './hsm.ts'
@@ -7,21 +7,21 @@ import { Dispatcher } from './pool/dispatcher.ts'
 import type { PoolOptions } from './pool/pool-options.ts'
 import type { TokenAddress } from './wire/token-address.ts'
 
-/** What one of several tokens with the same keys has to itself; the rest is that of the HSM. */
+/** Options of one of several tokens with the same keys; the rest are those of the HSM. */
 export type MemberOptions = Partial<TokenAddress & Pick<PoolOptions, 'pinFile' | 'pinVariable' | 'environment'>>
 
 export interface HsmOptions extends PoolOptions {
-  /** Where a public key is used: in the HSM, or outside, for what OpenSSL can do with it. */
+  /** Where public-key operations are done: in the HSM, or in the gateway if OpenSSL supports them. */
   readonly publicKeyOperations: 'hsm' | 'gateway'
-  /** Tokens that hold the same keys, by a name for the log and the metrics: one HSM to all who use it. */
+  /** Tokens with the same keys, by a name for log and metrics. */
   readonly members?: Readonly<Record<string, MemberOptions>> | undefined
 }
 
 export class HsmRegistry implements Hsms {
   readonly #regions: Readonly<Record<string, string>>
-  /** In the order in which they were asked for; undefined while one is being connected. */
+  /** Undefined while an HSM is being connected. */
   readonly #byName = new Map<string, Hsm | undefined>()
-  /** By name: what is done to an HSM is done one after another, as its token may bear only one process. */
+  /** The last change by name: connects and disconnects of an HSM are done in turn, as only one process may open its token. */
   readonly #turns = new Map<string, Promise<unknown>>()
   #isClosed = false
 
@@ -48,7 +48,7 @@ export class HsmRegistry implements Hsms {
     return new CallerHsms(this, caller)
   }
 
-  /** Rejects with an OperatorError of one line when the HSM cannot be used, and with an Error when there is one of that name. */
+  /** Rejects with an OperatorError if the HSM cannot be used, and with an Error if the name is taken. */
   async connect(options: HsmOptions): Promise<Hsm> {
     const { name } = options
     if (this.#isClosed) throw new Error('no HSM is connected any more')
@@ -67,8 +67,8 @@ export class HsmRegistry implements Hsms {
   }
 
   /**
-   * Nobody finds the HSM any more. Its calls in flight are finished, later ones reject with KeyUnavailable, and its workers end. Does nothing
-   * for an HSM that is not connected.
+   * Removes the HSM at once; then finishes its calls in flight, rejects later ones with KeyUnavailable, and ends its workers. Does nothing if
+   * there is no such HSM.
    */
   async disconnect(name: string): Promise<void> {
     const hsm = this.#take(name)
@@ -122,7 +122,7 @@ class CallerHsms implements Hsms {
   }
 }
 
-/** Rejects with an OperatorError of one line when the HSM cannot be used. */
+/** Rejects with an OperatorError if the HSM cannot be used. */
 export async function connectHsm({ publicKeyOperations, members, ...options }: HsmOptions): Promise<Hsm> {
   const backend =
     members === undefined
@@ -135,11 +135,11 @@ export async function connectHsm({ publicKeyOperations, members, ...options }: H
     throw error
   }
   const verifies = publicKeyOperations === 'gateway'
-  // Without the fallback the HSM may be unable to decrypt what the gateway encrypted: only the worker knows.
+  // Without the fallback the HSM may be unable to decrypt what the gateway encrypted, which only the worker knows.
   return new HsmClient(backend, { verifies, encrypts: verifies && options.allowSoftwareFallback })
 }
 
-/** Before there is a canary key, no token can prove that it holds the keys of the others: only the first is used. */
+/** Only the first until there is a canary key, by which the others prove that they hold the same keys. */
 function tokens(options: PoolOptions, members: Readonly<Record<string, MemberOptions>>): readonly Dispatcher[] {
   const all = Object.entries(members)
   const used = options.canary?.() === undefined ? all.slice(0, 1) : all

@@ -1,4 +1,4 @@
-/** Whether there is hope of a worker for a call: without any, calls fail at once. */
+/** Whether the HSM is available. While it is not, calls fail at once instead of waiting for a worker. */
 import type { HsmHealth } from '../hsm.ts'
 import type { PoolLog } from './pool-log.ts'
 
@@ -8,10 +8,10 @@ export class Availability {
   readonly #log: PoolLog
   readonly #changed: () => void
   #down: { readonly state: DownState; readonly reason: Error } | undefined
-  /** Runs while there is no worker. */
+  /** Runs while no worker is ready. */
   #patience: NodeJS.Timeout | undefined
 
-  /** @param changed called when it is down, for another reason or the first time */
+  /** @param changed called when it becomes unavailable, or for another reason than before */
   constructor(log: PoolLog, changed: () => void) {
     this.#log = log
     this.#changed = changed
@@ -21,7 +21,7 @@ export class Availability {
     return this.#down?.state ?? 'ready'
   }
 
-  /** What keeps it from being ready. */
+  /** Why it is not ready. */
   get reason(): Error | undefined {
     return this.#down?.reason
   }
@@ -31,7 +31,7 @@ export class Availability {
     return this.state === 'pinRefused'
   }
 
-  /** There is a worker. */
+  /** A worker is ready. */
   up(): void {
     clearTimeout(this.#patience)
     this.#down = undefined
@@ -44,21 +44,21 @@ export class Availability {
     this.#changed()
   }
 
-  /** There is no worker: down unless there is one within so many milliseconds. */
+  /** No worker is ready: unavailable unless one is within so many milliseconds. */
   downAfter(milliseconds: number): void {
     clearTimeout(this.#patience)
     const tooLong = () => this.down('unavailable', new Error('No worker could be started yet.'))
     this.#patience = setTimeout(tooLong, milliseconds).unref()
   }
 
-  /** Tokens lock themselves after a few wrong PINs: nobody tries it again until the gateway is restarted. */
+  /** Tokens lock after a few wrong PINs: the PIN is not tried again until the gateway is restarted. */
   stop(reason: Error): void {
     this.#log.pinRefused(reason)
     this.#down = { state: 'pinRefused', reason }
     this.#changed()
   }
 
-  /** Nothing more is told. */
+  /** Stops the timer. */
   close(): void {
     clearTimeout(this.#patience)
   }

@@ -1,9 +1,9 @@
-/** One call on its way to a worker, and how it fails when no worker has answered it. */
+/** One call, and how it fails if no worker answers it. */
 import { Failure } from '../../errors.ts'
 import { type CallName, calls, type Lane } from '../wire/calls.ts'
 import type { CallFailure } from '../wire/messages.ts'
 
-/** The one that a call is meant for, as long as it serves. */
+/** The worker that a call is meant for, while that worker serves. */
 export interface TargetWorker {
   readonly isServing: boolean
   takes(lane: Lane): boolean
@@ -14,24 +14,24 @@ export interface CallRequest {
   readonly name: CallName
   /** Wiped when the call is settled. */
   readonly payload: Buffer
-  /** Who is to have a fair share: see fair-queue.ts. */
+  /** See fair-queue.ts. */
   readonly caller: string
-  /** Milliseconds that it has: for each part of its answer where that comes in parts. */
+  /** Milliseconds; for each part of an answer that comes in parts. */
   readonly timeout: number
-  /** When it must be settled at the latest, however much time it had: performance.now(). */
+  /** See CallOptions. */
   readonly latest?: number | undefined
   readonly worker?: TargetWorker | undefined
   /** See CallOptions. */
   readonly undo?: (() => void) | undefined
 }
 
-/** Whom a call tells that it is settled. */
+/** Notified when the call is settled. */
 export interface CallOwner {
   answered(call: Call, payload: Buffer): void
   failed(call: Call, failure: CallFailure): void
 }
 
-/** One call, for as long as it is not settled. Instants are those of performance.now(). */
+/** Instants are those of performance.now(). */
 export class Call {
   readonly name: CallName
   readonly lane: Lane
@@ -40,18 +40,18 @@ export class Call {
   readonly worker: TargetWorker | undefined
   readonly startedAt = performance.now()
   deadline: number
-  /** When it gives up waiting in a queue. */
+  /** When it stops waiting for a worker and fails. */
   waitsUntil = 0
-  /** How many workers were given it. */
+  /** How often it was sent to a worker. */
   attempts = 0
-  /** It may have been done already, though nobody was answered. */
+  /** A worker may have executed it already. */
   isRetry = false
-  /** What the last worker said. */
+  /** The last worker's answer. */
   lastFailure: CallFailure | undefined
   readonly #timeout: number
   readonly #undo: (() => void) | undefined
   readonly #owner: CallOwner
-  /** What has come of an answer that comes in parts. */
+  /** Parts received so far of an answer that comes in parts. */
   #parts: Buffer[] | undefined
 
   constructor(request: CallRequest, owner: CallOwner) {
@@ -67,14 +67,14 @@ export class Call {
     this.#owner = owner
   }
 
-  /** A worker has been given it. */
+  /** It was sent to a worker. */
   sent(): void {
     this.attempts++
     this.isRetry = true
     this.#parts = undefined
   }
 
-  /** A worker has given it back, hardly begun. */
+  /** It was taken back from a worker that has probably not started it. */
   takenBack(): void {
     this.attempts--
   }
@@ -90,14 +90,14 @@ export class Call {
     this.#owner.answered(this, this.#parts === undefined ? payload : Buffer.concat([...this.#parts, payload]))
   }
 
-  /** @param isUnderWay a worker is still at it */
+  /** @param isUnderWay a worker is still executing it */
   fail(failure: CallFailure, isUnderWay = false): void {
     this.payload.fill(0)
     this.#owner.failed(this, failure)
     if (this.isRetry && !isUnderWay) this.undo()
   }
 
-  /** It has failed though it may have been done, and no worker is at it any more. */
+  /** See CallOptions. */
   undo(): void {
     this.#undo?.()
   }
@@ -110,7 +110,7 @@ export function timedOut(): CallFailure {
   return { failure: new Failure('KeyUnavailable', 'The HSM did not answer in time.'), returnCode: 'timeout' }
 }
 
-/** More calls than the HSM takes. */
+/** More calls than may wait. */
 export function tooMany(): CallFailure {
   return { failure: new Failure('Throttling', throttled), returnCode: 'queue_full' }
 }

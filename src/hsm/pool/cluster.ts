@@ -1,4 +1,4 @@
-/** Several tokens that hold the same keys, because their vendor copies every key from one to the others: one HSM to all who use it. */
+/** Several tokens with the same keys, replicated by the vendor: one HSM to its users. */
 import { Failure, type FailureCode } from '../../errors.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
@@ -6,7 +6,7 @@ import { type CallName, calls } from '../wire/calls.ts'
 import type { Backend, CallOptions } from './backend.ts'
 import type { Dispatcher } from './dispatcher.ts'
 
-/** Failures after which another member may do better: it is reached, has less to do, or has the key that was not copied yet. */
+/** Failures after which another member is tried: it may be reachable, less busy, or already have the replicated key. */
 const others: ReadonlySet<FailureCode> = new Set(['KeyUnavailable', 'Throttling', 'InvalidState'])
 
 export class Cluster implements Backend {
@@ -15,14 +15,14 @@ export class Cluster implements Backend {
 
   readonly #callTimeout: number
 
-  /** @param callTimeout milliseconds for a call, however many members it is given to */
+  /** @param callTimeout milliseconds for a call, on however many members it is tried */
   constructor(name: string, members: readonly Dispatcher[], callTimeout: number) {
     this.name = name
     this.#members = members
     this.#callTimeout = callTimeout
   }
 
-  /** Resolves when one member is ready, as the others go on trying; rejects with the OperatorError of the first when none is. */
+  /** Resolves when one member is ready; the others keep trying. Rejects with the OperatorError of the first if none is. */
   async start(): Promise<void> {
     const starts = await Promise.allSettled(this.#members.map(member => member.start()))
     const failed = starts.filter(start => start.status === 'rejected')
@@ -36,7 +36,7 @@ export class Cluster implements Backend {
     return ivLengthOf(this.#members) ?? this.#members[0]!.ivLength
   }
 
-  /** What one of them cannot do the cluster cannot: any of them may be asked. */
+  /** The cluster cannot do what one member cannot, as any member may get the call. */
   whyNot(ability: Ability): string | undefined {
     return this.#members.map(member => member.whyNot(ability)).find(reason => reason !== undefined)
   }
@@ -45,7 +45,7 @@ export class Cluster implements Backend {
     return this.#members.reduce((sum, { pending }) => sum + pending, 0)
   }
 
-  /** That of the members that are ready; without one, that of the first. */
+  /** The state of a ready member, or else of the first. */
   get health(): HsmHealth {
     const all = this.#members.map(({ health }) => health)
     const { state, reason } = all.find(({ state }) => state === 'ready') ?? all[0]!
@@ -77,9 +77,9 @@ export class Cluster implements Backend {
         } catch (error) {
           if (isMissing(error)) missing++
           const mayHelp = error instanceof Failure && others.has(error.code) && [...untried].some(isReady)
-          // A key that one may have made is not made by another: these would be two keys of one CKA_ID.
+          // Not if the key may exist already: there would be two with the same CKA_ID.
           if (mayHelp && !mayExist && performance.now() < latest) continue
-          // One that could not be asked may hold the key.
+          // A member that is not ready may hold the key.
           throw isMissing(error) && missing < this.#members.length ? notKnown(error) : error
         }
       }
@@ -103,7 +103,7 @@ export class Cluster implements Backend {
   }
 }
 
-/** Of those that are ready, which all make the same; undefined as long as there are none. */
+/** Ready members all make IVs of the same length; undefined while none is ready. */
 export function ivLengthOf(members: readonly Dispatcher[]): number | undefined {
   return members.find(({ health }) => health.workers > 0)?.ivLength
 }

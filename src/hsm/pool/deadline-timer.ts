@@ -1,16 +1,16 @@
-/** One timer for many deadlines: a timer for each would outlive the call that it was set for, and keep all of it in memory. */
+/** One timer for many deadlines. A timer per call would outlive most calls and keep them in memory. */
 
 export class DeadlineTimer {
   readonly #expire: () => void
   #timer: NodeJS.Timeout | undefined
   #due = Number.POSITIVE_INFINITY
 
-  /** @param expire called when the earliest deadline has passed; it tells of what is left by `watch` */
+  /** @param expire called when the earliest deadline has passed; has to `watch` the remaining ones */
   constructor(expire: () => void) {
     this.#expire = expire
   }
 
-  /** Sees to it that `expire` is called at the deadline: performance.now(). */
+  /** Makes sure that `expire` is called at the deadline: performance.now(). */
   watch(deadline: number): void {
     if (deadline >= this.#due) return
     clearTimeout(this.#timer)
@@ -23,7 +23,7 @@ export class DeadlineTimer {
     this.#due = Number.POSITIVE_INFINITY
   }
 
-  // The gateway itself may have been held up: answers that lie in the sockets are read before anything is judged.
+  // The gateway itself may have been blocked: answers that wait in the sockets are read first.
   readonly #fire = () =>
     setImmediate(() => {
       this.#due = Number.POSITIVE_INFINITY

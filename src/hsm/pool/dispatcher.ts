@@ -1,4 +1,4 @@
-/** The calls of one token: each is given to a worker process, waits for one, or is tried again by another. */
+/** The calls of one token: which worker gets a call, which calls wait, which are retried. */
 import type { Ability } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
 import { type CallName, calls, type Lane } from '../wire/calls.ts'
@@ -10,11 +10,11 @@ import { Supervisor, type SupervisorEvents } from './supervisor.ts'
 import { WaitingCalls } from './waiting-calls.ts'
 import type { Undone } from './worker-process.ts'
 
-/** A call that kills its worker is not given to every worker there is. */
+/** The call itself may be what crashes the workers. */
 const maximumAttempts = 4
-/** Milliseconds before a call that came back from a busy HSM is sent again; doubled each time. */
+/** Milliseconds before a call to an overloaded HSM is retried; doubled each time. */
 const firstBackOff = 10
-/** For this share of its time a call that makes a key waits for others to be made: it needs the rest itself. */
+/** The share of its time that a key generation waits for others; it needs the rest itself. */
 const generationPatience = 0.5
 
 export class Dispatcher implements Backend, SupervisorEvents {
@@ -22,7 +22,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
   readonly #options: PoolOptions
   readonly #supervisor: Supervisor
   readonly #waiting: WaitingCalls
-  /** Calls that make keys: they wait for one another, but nobody else waits for them. */
+  /** Slow key generations wait for one another; other calls do not wait for them. */
   readonly #generations: WaitingCalls
   #pending = 0
   #chosen: TargetWorker | undefined
@@ -57,12 +57,12 @@ export class Dispatcher implements Backend, SupervisorEvents {
     return this.#supervisor.health
   }
 
-  /** Resolves when all workers are ready; rejects with an OperatorError of one line when one cannot start. */
+  /** Resolves when all workers are ready; rejects with an OperatorError if one cannot start. */
   start(): Promise<void> {
     return this.#supervisor.start()
   }
 
-  /** Goes on trying in the background: for one of several tokens. */
+  /** Keeps trying in the background: for one of several tokens. */
   startLater(failure: unknown): void {
     this.#supervisor.startLater(failure)
   }
@@ -73,7 +73,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
 
   async callEach(name: CallName, payload: Buffer, caller: string): Promise<readonly Buffer[]> {
     const { workers } = this.#supervisor
-    // Without any, one of them is waited for.
+    // Without workers, the call waits for one.
     const targets = workers.length === 0 ? [undefined] : workers
     return Promise.all(targets.map(worker => this.#call(name, Buffer.from(payload), caller, {}, worker)))
   }
@@ -102,7 +102,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
     if (this.#generations.size > 0) this.#empty(this.#generations, 'generation')
   }
 
-  /** @param lane for which there has to be a worker: without one, what waits is not looked through */
+  /** @param lane of the waiting calls: they are not searched while no worker takes calls of it */
   #empty(waiting: WaitingCalls, lane: Lane): void {
     while (waiting.size > 0) {
       const { down } = this.#supervisor
@@ -155,7 +155,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
     if (--this.#pending === 0) this.#drained?.()
   }
 
-  /** Gives the call to a worker; without any, it waits for one, unless there is no hope of one or too many wait. */
+  /** Sends the call to a worker, or lets it wait for one, or fails it if the HSM is unavailable or too many calls wait. */
   #give(call: Call): void {
     if (call.deadline <= performance.now()) {
       call.fail(call.lastFailure ?? timedOut())
@@ -181,7 +181,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
     return lane === 'generation' ? this.#supervisor.leastBusy(lane) : this.#chooseWorker(lane)
   }
 
-  /** The worker with the least to do, and then the same for all calls of this turn of the event loop: they share a frame. */
+  /** The least busy worker, which then gets all calls of this turn of the event loop: they share one write. */
   #chooseWorker(lane: Lane): TargetWorker | undefined {
     if (this.#chosen?.takes(lane)) return this.#chosen
     const chosen = this.#supervisor.leastBusy(lane)
@@ -193,14 +193,14 @@ export class Dispatcher implements Backend, SupervisorEvents {
     return chosen
   }
 
-  /** Another worker may do it, but not every one: it may be the call that kills them. */
+  /** Retries on another worker, a limited number of times. */
   #giveAgain(call: Call, reason: string): void {
     if (this.#supervisor.isClosing || call.attempts >= maximumAttempts) {
       call.fail(call.lastFailure ?? unavailable(new Error(`The HSM worker was lost: ${reason}`)))
     } else this.#give(call)
   }
 
-  /** An HSM that has too much to do gets a pause, longer each time. */
+  /** Retries after a pause, longer each time. */
   #giveLater(call: Call): void {
     const pause = firstBackOff * 2 ** (call.attempts - 1) * (0.5 + Math.random() / 2)
     if (performance.now() + pause >= call.deadline || this.#supervisor.isClosing) call.fail(call.lastFailure!)

@@ -1,4 +1,4 @@
-/** What waits for an HSM: bounded, and shared fairly among callers. */
+/** A bounded queue that is fair between callers: they take turns. */
 
 export class FairQueue<T> {
   readonly #bound: number
@@ -16,8 +16,7 @@ export class FairQueue<T> {
   }
 
   /**
-   * Takes an item in. Returns the one that has no place: this one or, when another caller has more waiting than this one, the last of
-   * whoever has most.
+   * Adds an item. If the queue is full, returns the item that is dropped for it: the last one of the caller with the most items, or this one.
    */
   add(caller: string, item: T): T | undefined {
     const own = this.#byCaller.get(caller)
@@ -33,7 +32,7 @@ export class FairQueue<T> {
     return undefined
   }
 
-  /** Puts back what was taken out: it has had its turn already, and is never without a place. */
+  /** Puts an item back that was taken: at the front, beyond the bound if need be. */
   putBack(caller: string, item: T): undefined {
     const own = this.#byCaller.get(caller)
     if (own === undefined) this.#byCaller.set(caller, [item])
@@ -54,7 +53,7 @@ export class FairQueue<T> {
     return undefined
   }
 
-  /** All that wait, as they do now. */
+  /** A copy of all items. */
   items(): readonly T[] {
     return [...this.#byCaller.values()].flat()
   }
@@ -77,7 +76,7 @@ export class FairQueue<T> {
     this.#size++
   }
 
-  /** Its next turn is after that of all others. */
+  /** Its next turn comes after those of all other callers. */
   #endTurn(caller: string, items: T[]): void {
     if (items.length > 0 && this.#byCaller.size === 1) return
     this.#byCaller.delete(caller)

@@ -1,4 +1,4 @@
-/** The calls that a worker has been given and has not settled. */
+/** The calls that were sent to a worker and are not settled. */
 
 import type { Lane } from '../wire/calls.ts'
 import type { Call } from './call.ts'
@@ -6,7 +6,7 @@ import type { Call } from './call.ts'
 export interface Pending {
   readonly call: Call
   readonly sentAt: number
-  /** Its caller was told that it takes too long, but the worker is still at it; the worker is lost when it is not done by then. */
+  /** The caller got a time-out, but the worker still executes the call; it is given up if it has not finished by then. */
   lateUntil?: number
 }
 
@@ -56,7 +56,7 @@ export class PendingCalls {
     return Math.min(...this.#entries.map(([, pending]) => dueOf(pending)))
   }
 
-  /** Takes all of them: those whose callers still wait. The others are undone. */
+  /** Removes all. Returns those whose callers still wait; the others are undone. */
   takeAll(): readonly Call[] {
     const all = [...this.#entries]
     for (const [id] of all) this.remove(id)

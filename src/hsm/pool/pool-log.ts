@@ -1,8 +1,7 @@
-/** Every line that is logged about an HSM and its workers. */
+/** Every log line about an HSM and its workers. */
 import type { Log } from '../../log.ts'
 import type { HsmHealth } from '../hsm.ts'
 
-/** A worker, in a line about it. */
 interface Worker {
   readonly pid: number | undefined
 }
@@ -11,7 +10,7 @@ export class PoolLog {
   readonly #hsm: string
   readonly #log: Log | undefined
 
-  /** @param hsm its name, or that of a member */
+  /** @param hsm name of the HSM or member */
   constructor(hsm: string, log: Log | undefined) {
     this.#hsm = hsm
     this.#log = log
@@ -36,7 +35,7 @@ export class PoolLog {
     )
   }
 
-  /** @param text what it wrote to its standard error; the beginning is logged */
+  /** @param text truncated */
   workerWrote({ pid }: Worker, text: string): void {
     const fields = { event: 'worker_stderr', hsm: this.#hsm, worker: pid, text: text.slice(0, 1000) }
     this.#log?.warn(fields, 'HSM worker wrote to standard error')

@@ -1,10 +1,10 @@
-/** What the configuration says of the HSM of a pool of workers, and whom they tell. */
+/** Options of one HSM and its workers. */
 import type { Log } from '../../log.ts'
 import type { HsmCall } from '../hsm.ts'
 import type { WorkerOptions } from '../wire/worker-argument.ts'
 
 export interface PoolOptions extends WorkerOptions {
-  /** As the configuration names the HSM. */
+  /** Name of the HSM in the configuration. */
   readonly name: string
   /** Name of a profile in profiles/, or path of a YAML file. */
   readonly profile: string
@@ -12,7 +12,7 @@ export interface PoolOptions extends WorkerOptions {
   readonly workers: number | 'auto'
   /** Milliseconds within which a call is answered. */
   readonly callTimeout: number
-  /** Bytes of the IVs that other tokens with the same keys make, once one of them is ready: a token that makes others is not used. */
+  /** Bytes of the IVs that other tokens with the same keys make, if one of them is ready: a token with another length is not used. */
   readonly ivLength?: (() => number | undefined) | undefined
   readonly log?: Log | undefined
   /** Calls that may wait for a worker, and calls that make keys; one more is refused with Throttling. */

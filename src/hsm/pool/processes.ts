@@ -1,4 +1,4 @@
-/** The worker processes of one token that run, whatever state they are in. */
+/** The running worker processes of one token, in whatever state. */
 import type { Lane } from '../wire/calls.ts'
 import type { WorkerProcess } from './worker-process.ts'
 import type { WorkerState } from './worker-state.ts'
@@ -11,7 +11,7 @@ export class Processes {
     this.#start = start
   }
 
-  /** Those that do the calls of the HSM. */
+  /** The workers that serve. */
   get serving(): readonly WorkerProcess[] {
     return [...this.#running].filter(({ isServing }) => isServing)
   }
@@ -20,7 +20,7 @@ export class Processes {
     return [...this.#running].filter(worker => worker.state === state)
   }
 
-  /** The one with the least to do of those that take calls of the lane. */
+  /** Of the workers that take calls of the lane, the one with the fewest calls. */
   leastBusy(lane: Lane, except?: WorkerProcess): WorkerProcess | undefined {
     let chosen: WorkerProcess | undefined
     for (const worker of this.#running) {
@@ -30,7 +30,7 @@ export class Processes {
     return chosen
   }
 
-  /** The spare, or a new one: it is to open the token. */
+  /** The spare or a new process, in state `starting`. */
   take(): WorkerProcess {
     const worker = this.in('spare')[0] ?? this.add()
     worker.advance('start')

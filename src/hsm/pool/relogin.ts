@@ -1,12 +1,12 @@
-/** Lets workers that have lost their login log in again, one after another: a PIN that one is refused is tried by no other. */
+/** Logs workers in again that have lost their login: one after another, so that a wrong PIN is tried only once. */
 import type { CallFailure } from '../wire/messages.ts'
 import { Call } from './call.ts'
 import type { WorkerProcess } from './worker-process.ts'
 
 export interface LoginEvents {
-  /** Nobody may log in any more. */
+  /** No further login is allowed. */
   readonly isStopped: () => boolean
-  /** @param failure absent when the worker is logged in */
+  /** @param failure undefined if the worker is logged in */
   readonly tried: (worker: WorkerProcess, failure: CallFailure | undefined) => void
 }
 
@@ -21,7 +21,7 @@ export class Relogin {
     this.#events = events
   }
 
-  /** The worker takes no calls until it has had its turn. */
+  /** The worker takes no calls until it is logged in. */
   add(worker: WorkerProcess): void {
     if (worker.advance('loseLogin')) this.#turn = this.#turn.then(() => this.#logIn(worker))
   }

@@ -1,22 +1,22 @@
-/** Tells a process that hangs from one that is given no processor, as Linux sees it: proc(5). */
+/** Whether a process hangs or gets no CPU time, according to Linux: proc(5). */
 import { readFileSync } from 'node:fs'
 
 /** Milliseconds of the main thread, since it started. */
 export interface ProcessorTime {
   readonly ran: number
-  /** Ready to run, as far as that is over. */
+  /** Time spent ready to run, in periods that have ended. */
   readonly waited: number
 }
 
-/** Undefined where the system does not tell. */
+/** Undefined on systems without it. */
 export function processorTime(pid: number): ProcessorTime | undefined {
   const fields = read(`/proc/${pid}/schedstat`)?.split(' ')
   return fields && { ran: Number(fields[0]) / 1e6, waited: Number(fields[1]) / 1e6 }
 }
 
 /**
- * How much of a time that a process said nothing was its own doing, in milliseconds. A process that is ready to run, or waits for a disk,
- * and has not run for all that time, would go on if it could.
+ * How many milliseconds of its silence a process had CPU time or slept. A process that is ready to run, or waits for a disk, would continue
+ * if it could.
  *
  * @param silence milliseconds
  * @param before the processor time at the beginning of that time
@@ -25,7 +25,7 @@ export function ownSilence(pid: number, silence: number, before: ProcessorTime |
   const now = processorTime(pid)
   if (now === undefined || before === undefined) return silence
   const ran = now.ran - before.ran
-  // Behind the name of the program, which may hold anything.
+  // After the program's name, which may contain anything.
   const state = /\) (\w) [^)]*$/.exec(read(`/proc/${pid}/stat`) ?? '')?.[1]
   if (state === 'R' || state === 'D') return ran
   return silence - (now.waited - before.waited)

@@ -19,20 +19,20 @@ import { Watchdog, type Watched } from './watchdog.ts'
 import { StartError, type Undone, type WorkerEvents, WorkerProcess } from './worker-process.ts'
 import type { WorkerState } from './worker-state.ts'
 
-/** Whom the supervisor tells. */
+/** Notified by the supervisor. */
 export interface SupervisorEvents {
-  /** Calls that a worker has left behind. */
+  /** Calls of a worker that it will not answer. */
   unfinished(calls: readonly Call[], reason: string): void
-  /** A call came back undone. */
+  /** A worker returned a call that it could not execute. */
   returned(call: Call, why: Undone): void
-  /** There may be a worker for calls that wait, or no hope of one. */
+  /** A worker may take calls that wait, or the HSM became unavailable. */
   changed(): void
 }
 
-/** Milliseconds before the first restart after a failed one; doubled each time. An HSM that is back is noticed within the longest. */
+/** Milliseconds before a restart after a failed one; doubled each time, up to the longest, within which a recovered HSM is noticed. */
 const firstPause = 50
 const longestPause = 1000
-/** How many times the time of a call a login may take. */
+/** The time-out of a login, in multiples of `callTimeout`. */
 const loginFactor = 5
 /** Milliseconds for a worker to end by itself. */
 const endGrace = 1000
@@ -41,7 +41,7 @@ export class Supervisor implements WorkerEvents, Watched {
   readonly abilities: TokenAbilities
   readonly #options: PoolOptions
   readonly #profile: Profile
-  /** Worker processes, with the spare. */
+  /** Worker processes, including the spare. */
   readonly #count: number
   readonly #events: SupervisorEvents
   readonly #log: PoolLog
@@ -51,7 +51,7 @@ export class Supervisor implements WorkerEvents, Watched {
   readonly #watchdog: Watchdog
   readonly #relogin: Relogin
   #replacing: Promise<void> | undefined
-  /** Workers in a row that did not start, or died before they answered anything. */
+  /** Consecutive workers that did not start, or died before they answered a call. */
   #failures = 0
   #starts = 0
 
@@ -70,7 +70,7 @@ export class Supervisor implements WorkerEvents, Watched {
     this.#watchdog = new Watchdog(options.callTimeout, this)
   }
 
-  /** Those that take calls, or will when they have done some. */
+  /** The workers that serve. */
   get workers(): readonly WorkerProcess[] {
     return this.#processes.serving
   }
@@ -81,12 +81,12 @@ export class Supervisor implements WorkerEvents, Watched {
     return { state, reason: reason?.message, workers: this.workers.length, starts: this.#starts, restarts }
   }
 
-  /** Why no worker can be had: the circuit is open, and calls fail at once. */
+  /** Why the HSM is unavailable, if it is: calls fail at once. */
   get down(): Error | undefined {
     return this.#availability.reason
   }
 
-  /** Its worker is the only process with the token open: what that does not find is not there. */
+  /** Only one worker has the token open: a key that it does not find does not exist. */
   get isAlone(): boolean {
     return this.#profile.singleProcess
   }
@@ -96,8 +96,8 @@ export class Supervisor implements WorkerEvents, Watched {
   }
 
   /**
-   * Starts the workers one after another: SoftHSM hides the token from a process that starts while another one logs in. Rejects
-   * with an OperatorError of one line when one cannot start; a PIN that was refused is not tried by the next one.
+   * Starts the workers one after another: SoftHSM hides the token from a process that starts while another one logs in, and a refused PIN
+   * must not be tried again. Rejects with an OperatorError if one cannot start.
    */
   async start(): Promise<void> {
     const starting = (async () => {
@@ -114,7 +114,7 @@ export class Supervisor implements WorkerEvents, Watched {
     }
   }
 
-  /** Goes on trying in the background until all workers are there. @param failure why `start` was in vain */
+  /** Keeps trying in the background until all workers are ready. @param failure of `start` */
   startLater(failure?: unknown): void {
     if (failure !== undefined) this.#startFailed(failure as Error)
     this.#replacing ??= this.#replace().finally(() => (this.#replacing = undefined))
@@ -128,7 +128,7 @@ export class Supervisor implements WorkerEvents, Watched {
     return this.#processes.leastBusy('cryptography', worker) !== undefined
   }
 
-  /** Ends the workers, once `drained` resolves: nothing new is started meanwhile. */
+  /** Starts no more workers, and ends them once `drained` resolves. */
   async close(drained: Promise<void>): Promise<void> {
     this.#closing.abort()
     this.#watchdog.stop()
@@ -140,7 +140,7 @@ export class Supervisor implements WorkerEvents, Watched {
   }
 
   lost(worker: WorkerProcess, from: WorkerState, unfinished: readonly Call[], reason: string): void {
-    // Whoever starts it is told.
+    // `#startWorker` handles it.
     if (from === 'starting') return
     if (from === 'spare') {
       this.#spareLost(reason)
@@ -158,7 +158,7 @@ export class Supervisor implements WorkerEvents, Watched {
     this.settled(worker)
   }
 
-  /** A worker has one call less. */
+  /** The worker has one call less. */
   settled(worker: WorkerProcess): void {
     if (worker.state === 'hung' && worker.pending === 0) void worker.end(endGrace)
     this.#events.changed()
@@ -168,13 +168,13 @@ export class Supervisor implements WorkerEvents, Watched {
     this.#log.workerWrote(worker, text)
   }
 
-  /** Others do its calls, but for the oldest, as long as it says nothing. */
+  /** Other workers take over its calls except the oldest, until it writes again. */
   suspects(worker: WorkerProcess): void {
     worker.advance('suspect')
     this.#events.unfinished(worker.takeBack(), 'it is silent')
   }
 
-  /** Another one takes its place, and does its calls, but for the oldest: as long as that may be answered the worker may live, if it may. */
+  /** Replaces the worker. Its oldest call may still be answered; others take over the rest. */
   hangs(worker: WorkerProcess): void {
     this.#log.workerUnresponsive(worker)
     if (this.#profile.singleProcess) {
@@ -217,11 +217,11 @@ export class Supervisor implements WorkerEvents, Watched {
   #startFailed(error: Error): void {
     const reason = error instanceof StartError ? error.reason : 'unavailable'
     if (reason === 'pinRefused') this.#stop(error)
-    // One failure may be chance, and calls that wait have time for another try.
+    // The first failure may be transient, and waiting calls have time for another attempt.
     else if (this.#failures > 1 || reason === 'untrusted') this.#down(reason, error)
   }
 
-  /** How many have the token open. */
+  /** How many workers have the token open. */
   get #active(): number {
     return this.#profile.singleProcess ? 1 : this.#count
   }
@@ -267,7 +267,7 @@ export class Supervisor implements WorkerEvents, Watched {
     this.#keepSpare()
   }
 
-  /** Ends those that have not logged in. Not at once: SoftHSM rewrites the token's file at a login, and half of it is a token that is gone. */
+  /** Ends workers that have not logged in. With a grace period: SoftHSM killed while it rewrites the token's file at a login loses the token. */
   #endStarts(): void {
     this.#processes.end(endGrace, ['starting', 'spare'])
   }
@@ -277,7 +277,7 @@ export class Supervisor implements WorkerEvents, Watched {
     return new WorkerProcess(argument, workerEnvironment(this.#options, argument), this)
   }
 
-  /** As long as no worker is left, nothing waits for one. */
+  /** Ignored while a worker serves. */
   #down(state: 'unavailable' | 'untrusted', reason: Error): void {
     if (this.workers.length === 0) this.#availability.down(state, reason)
   }
@@ -293,7 +293,7 @@ export class Supervisor implements WorkerEvents, Watched {
   }
 }
 
-/** Milliseconds to wait after that many failures in a row. */
+/** Milliseconds to wait after so many consecutive failures. */
 function pause(failures: number): number {
   return Math.min(longestPause, firstPause * 2 ** (failures - 1))
 }

@@ -1,10 +1,10 @@
-/** What a token can do: what its profile says, until a worker has found out. */
+/** What a token can do: according to its profile, until a worker has probed it. */
 import { type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 
 export class TokenAbilities {
-  /** Bytes of the IVs of AES-GCM that it makes. */
+  /** Bytes of its AES-GCM IVs. */
   ivLength: number
   lacks: Lacks
 
@@ -14,10 +14,10 @@ export class TokenAbilities {
   }
 
   /**
-   * Takes over what a worker has found out. A ciphertext states the length of its IV, so all who may be given the call must make the same:
-   * returns why this one may not be used, or undefined.
+   * Adopts what a worker found. A ciphertext states the length of its IV, so every worker that may get the call has to use the same length:
+   * returns why this worker may not be used, or undefined.
    *
-   * @param wanted bytes of the IVs that the others make, if there are any
+   * @param wanted bytes of the IVs of the other workers, if there are any
    */
   learn({ gcm, lacks }: Capabilities, wanted: number | undefined): string | undefined {
     if (gcm !== undefined) {

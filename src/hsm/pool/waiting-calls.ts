@@ -1,4 +1,4 @@
-/** Calls that wait for a worker: bounded, shared fairly among callers, and each only for so long. */
+/** Calls that wait for a worker: a bounded, fair queue with time-outs. */
 import type { CallFailure } from '../wire/messages.ts'
 import { type Call, tooMany } from './call.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
@@ -7,9 +7,9 @@ import { FairQueue } from './fair-queue.ts'
 export interface WaitingOptions {
   /** Calls that may wait; one more is refused with Throttling. */
   readonly bound: number
-  /** The share of its remaining time that a call may wait: it needs the rest itself. */
+  /** The share of its remaining time for which a call may wait. */
   readonly patience: number
-  /** How a call fails that has waited for too long. */
+  /** The failure of a call that waited too long. */
   readonly expired: () => CallFailure
 }
 
@@ -27,7 +27,7 @@ export class WaitingCalls {
     return this.#queue.size
   }
 
-  /** Takes the call in, or fails the one that has no place. A call that was given to a worker before is never without one. */
+  /** Adds the call; if too many wait, fails the one that is dropped. A retry is always added. */
   add(call: Call): void {
     const now = performance.now()
     call.waitsUntil = now + (call.deadline - now) * this.#options.patience

@@ -1,24 +1,24 @@
-/** Notices workers that have calls and say nothing: too early to call them dead, late enough to let others do their calls. */
+/** Watches for workers that have calls but write nothing: suspect at first, hung later. */
 import { ownSilence, type ProcessorTime, processorTime } from './starvation.ts'
 import type { WorkerProcess } from './worker-process.ts'
 
 /**
- * A worker that says nothing for this share of a call's time hangs. Where calls do not wait for one another, nothing is heard for as long
- * as the HSM takes for one of them.
+ * A worker that is silent for this share of `callTimeout` hangs. In mode `asynchronous` a healthy worker is silent for as long as the HSM needs
+ * for a call.
  */
 const shares = { synchronous: 0.25, asynchronous: 0.75 }
-/** How much longer while a worker searches the token, as it has said. */
+/** How many times longer for a worker that has announced a search of the token. */
 const searchFactor = 5
-/** Milliseconds, or a share of a call's time where that is more, after which one is suspect that does its calls one after another. */
+/** Milliseconds, or a share of `callTimeout` if that is more, after which a worker in mode `synchronous` is suspect. */
 const suspicion = { least: 50, share: 0.025 }
 
-/** What may become of silent workers. */
+/** The watched workers, and what happens to silent ones. */
 export interface Watched {
-  /** Those that serve. */
+  /** The workers that serve. */
   readonly workers: readonly WorkerProcess[]
-  /** Whether another one has time for the calls of this one. */
+  /** Whether another worker can take over its calls. */
   hasRelief(worker: WorkerProcess): boolean
-  /** What waits behind one call need not wait for it. */
+  /** The calls behind its oldest one need not wait for it. */
   suspects(worker: WorkerProcess): void
   /** It may never answer. */
   hangs(worker: WorkerProcess): void
@@ -30,15 +30,15 @@ export class Watchdog {
   readonly #suspicion: number
   readonly #watched: Watched
   readonly #timer: NodeJS.Timeout
-  /** When they were heard last. */
+  /** When they were last heard. */
   readonly #before = new WeakMap<WorkerProcess, ProcessorTime | undefined>()
 
-  /** @param callTimeout of a call, in milliseconds */
+  /** @param callTimeout milliseconds */
   constructor(callTimeout: number, watched: Watched) {
     this.#callTimeout = callTimeout
     this.#suspicion = Math.max(suspicion.least, callTimeout * suspicion.share)
     this.#watched = watched
-    // Answers that lie in the sockets are read before anything is judged.
+    // Answers that wait in the sockets are read first.
     this.#timer = setInterval(() => setImmediate(() => this.#judge()), this.#suspicion / 2).unref()
   }
 

@@ -1,4 +1,4 @@
-/** The gateway's end of one worker process: sends it calls, settles them, and notices when it is of no use any more. */
+/** The gateway's end of one worker process: its socket, its calls and their deadlines. */
 import { OperatorError } from '../../errors.ts'
 import { type Child, diedOf, startChild } from '../child.ts'
 import type { Mode } from '../profiles/profile.ts'
@@ -31,19 +31,19 @@ export class StartError extends OperatorError {
   }
 }
 
-/** Why a call came back: see `status`. */
+/** Why a worker returned a call: see `status`. */
 export type Undone = 'loginLost' | 'busy' | 'missing'
 
-/** What a worker tells whoever started it. */
+/** Notifications of a worker. */
 export interface WorkerEvents {
   /**
-   * Called once, as soon as nothing can be expected of the worker any more, unless it was told to end.
+   * Called once, unless the worker was told to end.
    *
    * @param from its state until now
-   * @param unfinished the calls it leaves behind
+   * @param unfinished calls that it will not answer
    */
   lost(worker: WorkerProcess, from: WorkerState, unfinished: readonly Call[], reason: string): void
-  /** A call came back undone. */
+  /** The worker could not execute a call. */
   returned(worker: WorkerProcess, call: Call, why: Undone): void
   /** A call was settled, with an answer or a failure. */
   settled(worker: WorkerProcess): void
@@ -58,9 +58,9 @@ const returns: ReadonlyMap<number, Undone> = new Map([
 ])
 /** Milliseconds for C_Initialize: that of SoftHSM reads every object. */
 const initialisationTimeout = 60_000
-/** Making a key is known to take long, and how long is chance: only a call that takes so many times its time is taken for a hang. */
+/** The time that a key generation takes varies widely: the worker hangs only after so many times its time-out. */
 const lateFactor = 5
-/** Keys that a worker makes at the same time: each of them slows the others down, and they have a deadline. */
+/** Concurrent key generations of a worker: each slows the others down, and they have a time-out. */
 const mostGenerations = 2
 const idRange = 2 ** 32
 
@@ -69,7 +69,7 @@ export class WorkerProcess {
   readonly ready: Promise<Capabilities>
   /** Resolves when the process is gone. */
   readonly ended: Promise<void>
-  /** It has done something useful. */
+  /** It has answered a call with success. */
   hasAnswered = false
   readonly mode: Mode
 
@@ -96,7 +96,7 @@ export class WorkerProcess {
     this.#writer = new FrameWriter((batch, sent) => socket.write(batch, sent), process.nextTick)
     const reader = new FrameReader((id, kind, payload) => this.#receive(id, kind, payload))
     socket.on('data', chunk => this.#read(reader, chunk))
-    // Its end says the same, once everything that it wrote has been read.
+    // `ended` follows, once everything that it wrote has been read.
     socket.on('error', () => {})
     errors.on('data', chunk => events.wrote(this, String(chunk)))
     this.ended = ended.then(how => this.#lose(how))
@@ -114,12 +114,12 @@ export class WorkerProcess {
     return this.#child.process.pid
   }
 
-  /** Calls that it has not settled. */
+  /** Unsettled calls. */
   get pending(): number {
     return this.#pending.size
   }
 
-  /** How long calls that use keys have waited without a word about any call, in milliseconds. */
+  /** For how many milliseconds it has written nothing while it had a cryptographic call. */
   get silence(): number {
     if (this.#pending.in('cryptography') === 0) return 0
     const [, oldest] = this.#pending.reading()[0]!
@@ -132,14 +132,14 @@ export class WorkerProcess {
     return this.#pending.size < this.#capacity
   }
 
-  /** @returns whether that has changed its state: see worker-state.ts */
+  /** Returns whether the event changed the state: see worker-state.ts. */
   advance(event: WorkerEvent): boolean {
     const from = this.#state
     this.#state = nextState(from, event)
     return this.#state !== from
   }
 
-  /** Lets it open the token and log in: see `ready`. @param loginTimeout milliseconds, from when the library is initialised */
+  /** Tells it to open the token and log in: see `ready`. @param loginTimeout milliseconds after C_Initialize */
   open(loginTimeout: number): void {
     if (isOver(this.#state)) return
     this.#loginTimeout = loginTimeout
@@ -155,7 +155,7 @@ export class WorkerProcess {
     this.#timer.watch(call.deadline)
   }
 
-  /** Takes all calls back but the oldest one: a worker that does not answer may never do so, and the oldest may be why. */
+  /** Takes back all cryptographic calls except the oldest, which may be what blocks the worker. */
   takeBack(): readonly Call[] {
     const [, ...rest] = this.#pending.reading()
     const waiting = rest.filter(([, { lateUntil }]) => lateUntil === undefined)
@@ -166,7 +166,7 @@ export class WorkerProcess {
     })
   }
 
-  /** Gives it up: what it did longest may be why, and fails; the rest is left to others. */
+  /** Gives the worker up: its oldest call, which may be what blocks it, fails; the others are unfinished. */
   condemn(reason: string): void {
     const [oldest] = this.#pending.reading()
     if (oldest !== undefined && oldest[1].lateUntil === undefined) {
@@ -176,7 +176,7 @@ export class WorkerProcess {
     this.#lose(reason)
   }
 
-  /** Lets the worker end by itself; kills it when it does not within the grace, in milliseconds. Resolves when it is gone. */
+  /** Ends the worker; kills it after the grace period, in milliseconds. Resolves when it is gone. */
   async end(grace: number): Promise<void> {
     if (!this.advance('end')) return this.ended
     this.#timer.stop()
@@ -189,7 +189,7 @@ export class WorkerProcess {
     clearTimeout(timer)
   }
 
-  /** The only thing that ends a native call which does not return. */
+  /** The only way to end a native call that hangs. */
   kill(): void {
     this.#child.process.kill('SIGKILL')
   }
@@ -236,7 +236,7 @@ export class WorkerProcess {
     }
   }
 
-  /** Nobody waits for it any more. */
+  /** The caller got a time-out before. */
   #settleLate(id: number, call: Call, kind: number): void {
     this.#pending.remove(id)
     call.undo()
@@ -269,11 +269,11 @@ export class WorkerProcess {
     else if (this.#pending.size > 0) this.#timer.watch(this.#pending.nextDue)
   }
 
-  /** Whether the worker is of no use any more. */
+  /** Returns whether the worker hangs. */
   #timeOut(id: number, pending: Pending): boolean {
     const { call, sentAt, lateUntil } = pending
     if (lateUntil !== undefined) return true
-    // One that does a call after the other and goes on has too much to do; whether it hangs, its silence tells.
+    // A synchronous worker that still answers other calls is overloaded; the watchdog decides whether it hangs.
     const goesOn = this.isServing && this.#state !== 'suspect'
     const isBehind = call.lane === 'cryptography' && this.mode === 'synchronous' && goesOn
     const mayComeLate = call.lane === 'generation' || isBehind

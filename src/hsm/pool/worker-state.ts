@@ -1,15 +1,15 @@
-/** What a worker process is in, and what becomes of it: every state, every event, every transition. */
+/** The states of a worker process, its events, and every transition. */
 
 /**
- * - `spare`: runs, and has not been told to open the token.
+ * - `spare`: runs, but has not been told to open the token.
  * - `starting`: opens the token and logs in.
  * - `ready`: takes calls.
- * - `searching`: the same, but silent for longer: it has said that it searches the token, and nothing since.
- * - `suspect`: silent; others do its calls, but for the oldest, until it says something.
- * - `loggingIn`: has lost its login and logs in again; takes no calls meanwhile.
- * - `hung`: silent for too long and replaced; lives for as long as a call of its may still be answered.
+ * - `searching`: takes calls; has announced a search of the token, during which it may be silent for longer.
+ * - `suspect`: silent; other workers take over its calls except the oldest, until it writes again.
+ * - `loggingIn`: lost its login and logs in again; takes no calls.
+ * - `hung`: silent for too long and replaced; kept while one of its calls may still be answered.
  * - `ending`: was told to end.
- * - `lost`: gone, or killed: nothing more is expected of it.
+ * - `lost`: ended or killed.
  */
 export const workerStates = [
   'spare',
@@ -25,15 +25,15 @@ export const workerStates = [
 export type WorkerState = (typeof workerStates)[number]
 
 /**
- * - `start`: it is told to open the token.
- * - `admit`: it is logged in, and may be given calls.
- * - `hear`: it has said anything but the next.
- * - `search`: it has said that it searches the token.
- * - `suspect`: it has calls, is silent, and others have time for them.
+ * - `start`: told to open the token.
+ * - `admit`: logged in and fit for calls.
+ * - `hear`: it wrote anything but the following.
+ * - `search`: it announced a search of the token.
+ * - `suspect`: it has calls and is silent, and other workers can take them over.
  * - `hang`: it has calls and has been silent for too long.
- * - `loseLogin`, `logIn`: it has said that it is not logged in any more; it is logged in again.
- * - `end`: it is told to end.
- * - `lose`: its process is gone, it broke the protocol, or it missed a deadline for good.
+ * - `loseLogin`, `logIn`: it reported that its login is lost; it is logged in again.
+ * - `end`: told to end.
+ * - `lose`: its process ended, it broke the protocol, or it missed its last deadline.
  */
 export const workerEvents = [
   'start',
@@ -49,7 +49,7 @@ export const workerEvents = [
 ] as const
 export type WorkerEvent = (typeof workerEvents)[number]
 
-/** What is not here leaves the state as it is. */
+/** Other events do not change the state. */
 // biome-ignore format: a table
 const transitions: Readonly<Record<WorkerState, Readonly<Partial<Record<WorkerEvent, WorkerState>>>>> = {
   spare:     { start: 'starting', end: 'ending', lose: 'lost' },
@@ -67,17 +67,17 @@ export function nextState(state: WorkerState, event: WorkerEvent): WorkerState {
   return transitions[state][event] ?? state
 }
 
-/** May be given calls now. */
+/** Whether it takes calls. */
 export function takesCalls(state: WorkerState): boolean {
   return state === 'ready' || state === 'searching'
 }
 
-/** Is one of the workers that do the calls of the HSM. */
+/** Whether it is one of the HSM's workers, even if it takes no calls at the moment. */
 export function isServing(state: WorkerState): boolean {
   return takesCalls(state) || state === 'suspect' || state === 'loggingIn'
 }
 
-/** Does no more than end, if it has not. */
+/** Whether it has ended or is about to. */
 export function isOver(state: WorkerState): boolean {
   return state === 'ending' || state === 'lost'
 }

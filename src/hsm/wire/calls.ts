@@ -1,4 +1,4 @@
-/** Every call that a worker does: one row each, by which the gateway packs its request and the worker unpacks it, and the other way round. */
+/** Every call of a worker, one row each: the gateway packs the request and unpacks the answer by it, the worker the other way round. */
 import type {
   EncryptionAlgorithmSpec,
   KeyUsageType,
@@ -29,14 +29,14 @@ import {
   wholePayload,
 } from './fields.ts'
 
-/** Which calls wait for one another. */
+/** Calls of one lane wait for one another. */
 export type Lane = 'cryptography' | 'generation' | 'management'
 
 export interface CallRow {
   /** Of the request frame: 1 to 126. */
   readonly kind: number
   readonly lane: Lane
-  /** How many times the configured time-out such a call has. */
+  /** The time-out, in multiples of the configured one. */
   readonly timeoutFactor: number
   // biome-ignore lint/suspicious/noExplicitAny: of each row its own
   readonly request: Message<any, any>
@@ -44,9 +44,9 @@ export interface CallRow {
   readonly answer: Message<any, any>
 }
 
-/** Uses keys that are there. */
+/** Uses existing keys. */
 const cryptography = { lane: 'cryptography', timeoutFactor: 1 } as const
-/** Makes RSA keys or data key pairs, which may take seconds: only a few of them are done at the same time. */
+/** Generates RSA keys or data key pairs, which may take seconds: few at a time. */
 const generation = { lane: 'generation', timeoutFactor: 5 } as const
 /** Changes or lists objects. */
 const management = { lane: 'management', timeoutFactor: 5 } as const
@@ -67,18 +67,18 @@ const custody = record({
   local: optional(flag),
 })
 
-/** The same call in two lanes: nobody is to wait for an RSA key who asks for another one. */
+/** The same call in two lanes, so that other keys do not wait for RSA keys. */
 const keyGeneration = {
   request: fields({ material, spec, usage, label: text<string>() }),
   answer: fields({ custody, publicKey: optional(bytes), checkValue: optional(bytes) }),
 } as const
 
-/** Every call may be repeated by another worker: the creation of a key by whoever searches for it first. */
+/** Every call may be retried on another worker, which first searches for the key if it is to generate one. */
 export const calls = {
   encrypt: {
     kind: 1,
     ...cryptography,
-    /** `ivLength`: bytes of the IV that is wanted; 0 for any. */
+    /** `ivLength`: bytes of the requested IV; 0 for any. */
     request: fields({ material, ivLength: u8, aad: bytes, plaintext: bytes }),
     answer: fields({ iv: bytes, ciphertext: bytes }),
   },
@@ -155,7 +155,7 @@ export const calls = {
     request: fields({ material, spec, peer: bytes }),
     answer: wholePayload,
   },
-  /** Every worker is asked: each has its own picture of the token. */
+  /** Sent to every worker, as each has its own view of the token. */
   inspectKey: {
     kind: 16,
     ...cryptography,
@@ -172,39 +172,39 @@ export const calls = {
       attributes: optional(list(text<keyof Custody>())),
     }),
   },
-  /** Only between a gateway and one worker: never repeated, never by another. */
+  /** Meant for one worker: never retried, never on another. */
   logIn: { kind: 15, ...management, request: nothing, answer: nothing },
 } as const satisfies Readonly<Record<string, CallRow>>
 
 export type CallName = keyof typeof calls
 type Calls = typeof calls
 
-/** What the gateway packs. */
+/** The request as the gateway packs it, */
 export type RequestTo<N extends CallName> = Parameters<Calls[N]['request']['encode']>[0]
-/** The same as the worker unpacks it. */
+/** and as the worker unpacks it. */
 export type RequestOf<N extends CallName> = ReturnType<Calls[N]['request']['decode']>
-/** What the worker packs. */
+/** The answer as the worker packs it, */
 export type AnswerTo<N extends CallName> = Parameters<Calls[N]['answer']['encode']>[0]
-/** The same as the gateway unpacks it. */
+/** and as the gateway unpacks it. */
 export type AnswerOf<N extends CallName> = ReturnType<Calls[N]['answer']['decode']>
 
-/** What a worker is told about a call besides its request. */
+/** What a worker knows of a call besides the request. */
 export interface CallContext<N extends CallName> {
-  /** A worker, this one or another, may have done it already. */
+  /** A worker may have executed the call already. */
   readonly isRetry: boolean
-  /** Sends a part of the answer; what is returned is the last one. */
+  /** Sends a part of the answer, before the returned one. */
   readonly part: (answer: AnswerTo<N>) => void
 }
 
-/** Whoever does all of the calls. */
+/** An implementation of every call. */
 export type Work = {
   readonly [N in CallName]: (request: RequestOf<N>, context: CallContext<N>) => Promise<AnswerTo<N>>
 }
 
-/** A key whose public half is used. */
+/** A key whose public key is used. */
 export type PublicKeyUse = Pick<RequestOf<'verify'>, 'material' | 'spec' | 'publicKey'>
 
-/** By the kind of its request frame. */
+/** By kind of the request frame. */
 export const callNames: ReadonlyMap<number, CallName> = new Map(
   Object.entries(calls).map(([name, { kind }]) => [kind, name as CallName]),
 )

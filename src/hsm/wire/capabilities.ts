@@ -1,15 +1,15 @@
-/** What a worker has found out about its token, and tells the gateway as JSON when it has started. */
+/** What a worker found out about its token. It reports that to the gateway when it has started, as JSON. */
 import type { Lacks } from '../../model/keys/ability.ts'
 import type { GcmIv } from '../profiles/profile.ts'
 
 export interface Capabilities {
-  /** Absent where the token has no AES-GCM that works. */
+  /** Absent if the token has no working AES-GCM. */
   readonly gcm?: Gcm
   /** What it cannot do, each with the reason. */
   readonly lacks: Lacks
 }
 
-/** How the token does AES-GCM. */
+/** How the token implements AES-GCM. */
 export interface Gcm {
   readonly iv: GcmIv
   /** CKM_*. */

@@ -1,16 +1,16 @@
 /**
- * Messages as typed lists of fields: a list says once how a message is packed, how it is unpacked, and the types of both. Fields follow
- * one another in the order of their list, without padding; numbers are big-endian.
+ * Messages as typed lists of fields: a list defines how a message is packed and unpacked, and its TypeScript type. Fields follow one another
+ * in the order of the list, without padding; numbers are big-endian.
  */
 import { Failure } from '../../errors.ts'
 
-/** How one value is packed and unpacked. Bytes are taken as Uint8Array, and given as a view of the payload. */
+/** How one value is packed and unpacked. Unpacked bytes are a view of the payload. */
 export interface Field<In, Out = In> {
-  /** Bytes that the value takes. */
+  /** Bytes of the packed value. */
   size(value: In): number
-  /** Writes `size` bytes, and returns the offset behind them. Throws a Failure for a value that cannot be packed. */
+  /** Writes `size` bytes and returns the offset after them. Throws a Failure if the value cannot be packed. */
   write(payload: Buffer, value: In, offset: number): number
-  /** Throws a Failure when the payload ends before the value does, or holds no such value. */
+  /** Throws a Failure if the payload is truncated or contains no such value. */
   read(cursor: Cursor): Out
 }
 
@@ -19,14 +19,14 @@ export interface OptionalField<In, Out = In> extends Field<In | undefined, Out |
   readonly isOptional: true
 }
 
-/** What a whole payload carries. */
+/** A whole payload. */
 export interface Message<In, Out = In> {
   encode(value: In): Buffer
-  /** Throws a Failure when the payload is not exactly one such message. */
+  /** Throws a Failure if the payload is not exactly one such message. */
   decode(payload: Buffer): Out
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a list of fields of whatever type
+// biome-ignore lint/suspicious/noExplicitAny: fields of any type
 type FieldList = Readonly<Record<string, Field<any, any>>>
 type OptionalName<F extends FieldList> = {
   [K in keyof F]: F[K] extends OptionalField<infer _I, infer _O> ? K : never
@@ -34,16 +34,16 @@ type OptionalName<F extends FieldList> = {
 type In<T> = T extends Field<infer I, infer _O> ? I : never
 type Out<T> = T extends Field<infer _I, infer O> ? O : never
 
-/** The value that a list of fields packs. */
+/** The value of a list of fields as it is packed, */
 export type Packed<F extends FieldList> = {
   readonly [K in Exclude<keyof F, OptionalName<F>>]: In<F[K]>
 } & { readonly [K in OptionalName<F>]?: In<F[K]> }
-/** The same as it is unpacked. */
+/** and as it is unpacked. */
 export type Unpacked<F extends FieldList> = {
   readonly [K in Exclude<keyof F, OptionalName<F>>]: Out<F[K]>
 } & { readonly [K in OptionalName<F>]?: Out<F[K]> }
 
-/** Where the next field of a payload begins. */
+/** A position in a payload. */
 export class Cursor {
   readonly payload: Buffer
   offset = 0
@@ -52,7 +52,7 @@ export class Cursor {
     this.payload = payload
   }
 
-  /** Moves behind the next `length` bytes, and returns where they begin. */
+  /** Advances by `length` bytes, and returns the offset of the first. */
   take(length: number): number {
     const start = this.offset
     if (length > this.payload.length - start) throw malformed('it ends too early')
@@ -60,7 +60,7 @@ export class Cursor {
     return start
   }
 
-  /** A view of the bytes behind the next length. */
+  /** Reads a length and returns a view of so many bytes. */
   bytes(): Buffer {
     const length = this.payload.readUInt32BE(this.take(lengthBytes))
     const start = this.take(length)
@@ -98,7 +98,7 @@ export const flag: Field<boolean> = {
   },
 }
 
-/** So many bytes, as twice as many lower-case hex digits. */
+/** A fixed number of bytes, as lower-case hex digits. */
 export function hex(length: number): Field<string> {
   return {
     size: () => length,
@@ -125,7 +125,7 @@ export const bytes: Field<Uint8Array, Buffer> = {
   read: cursor => cursor.bytes(),
 }
 
-/** Bytes that are wiped where they came from as soon as they are packed. */
+/** Bytes whose source is wiped when they are packed. */
 export const secret: Field<Uint8Array, Buffer> = {
   ...bytes,
   write(payload, value, offset) {
@@ -135,7 +135,7 @@ export const secret: Field<Uint8Array, Buffer> = {
   },
 }
 
-/** Length (u32) | any number of bytes, as lower-case hex digits. */
+/** Length (u32) | bytes, as lower-case hex digits. */
 export const hexBytes: Field<string> = {
   size: value => lengthBytes + value.length / 2,
   write(payload, value, offset) {
@@ -145,7 +145,7 @@ export const hexBytes: Field<string> = {
   read: cursor => cursor.bytes().toString('hex'),
 }
 
-/** Length (u32) | UTF-8. What it says is checked by whoever sends it. */
+/** Length (u32) | UTF-8. The sender checks the value. */
 export function text<T extends string = string>(): Field<T> {
   return {
     size: value => lengthBytes + Buffer.byteLength(value),
@@ -157,7 +157,7 @@ export function text<T extends string = string>(): Field<T> {
   }
 }
 
-/** Flag | the value, where the flag is set. */
+/** Flag | the value, if the flag is set. */
 export function optional<I, O>(field: Field<I, O>): OptionalField<I, O> {
   return {
     isOptional: true,
@@ -187,7 +187,7 @@ export function list<I, O>(field: Field<I, O>): Field<readonly I[], readonly O[]
   }
 }
 
-/** One field after another. */
+/** The fields in turn. */
 export function record<F extends FieldList>(list: F): Field<Packed<F>, Unpacked<F>> {
   const entries = Object.entries(list)
   return {
@@ -231,13 +231,13 @@ export function fields<F extends FieldList>(list: F): Message<Packed<F>, Unpacke
   return message(record(list))
 }
 
-/** A message that is the bytes themselves: nothing is copied. */
+/** A message that is the bytes themselves, without a copy. */
 export const wholePayload: Message<Buffer> = {
   encode: value => value,
   decode: payload => payload,
 }
 
-/** A message that says nothing but that it is there. */
+/** An empty message. */
 export const nothing: Message<void> = {
   encode: () => Buffer.alloc(0),
   decode(payload) {
@@ -245,7 +245,7 @@ export const nothing: Message<void> = {
   },
 }
 
-/** A message of as many values as there are: two of them, one behind the other, are one. */
+/** A message of any number of values: two concatenated messages are one. */
 export function sequence<I, O>(field: Field<I, O>): Message<readonly I[], readonly O[]> {
   return {
     encode(values) {

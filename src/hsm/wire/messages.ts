@@ -1,29 +1,29 @@
-/** What the frames between the gateway and its workers say beside the calls of calls.ts: how a call ended, and how a worker started. */
+/** The messages between gateway and workers besides the calls of calls.ts: how a call ended, how a worker started. */
 import { Failure, type FailureCode, failures } from '../../errors.ts'
 
-/** Added to the kind of a call that a worker, this one or another, may have done already. */
+/** Added to the kind of a call that a worker may have executed already. */
 export const retryFlag = 0x80
-/** Kind of the one request with `startId`: load the library, open the token and log in. A spare worker waits for it. */
+/** Kind of the request with `startId`: load the library, open the token and log in. */
 export const openToken = 0x7f
 
 export const status = {
   ok: 0,
   failed: 1,
-  /** Not the end of an answer: a part of it, with the rest to come. */
+  /** A part of an answer, to be continued. */
   part: 5,
-  /** Failed, and the worker ends because it can do nothing more: the call may be repeated elsewhere. */
+  /** Failed, and the worker ends: the call may be retried on another. */
   ending: 2,
-  /** Failed, as the worker is not logged in any more. It logs in again when it is told to: one after another, for the PIN's sake. */
+  /** Failed, as the worker is no longer logged in. It logs in again when told to: one worker after another, as tokens lock. */
   loginLost: 3,
-  /** Failed, as the HSM has too much to do, or contradicts itself: the call may be repeated after a pause. */
+  /** Failed, as the HSM is overloaded or inconsistent: the call may be retried after a pause. */
   busy: 4,
-  /** Failed, as the token refused the PIN: nobody may try it again. */
+  /** Failed, as the token refused the PIN: it must not be tried again. */
   pinRefused: 6,
-  /** Failed, as the HSM does not hold the key, unless it is on its way from one HSM to another: the call may be repeated after a pause. */
+  /** Failed, as the HSM does not hold the key, unless it is still being replicated: the call may be retried after a pause. */
   missing: 9,
-  /** With `startId`; no answer: the worker searches the token now, and nothing is heard of it until that is done. */
+  /** With `startId`, not an answer: the worker searches the token and is silent until that is done. */
   searching: 7,
-  /** With `startId`; no answer: the library has read what it reads at first, and the token is looked for and logged in to. */
+  /** With `startId`, not an answer: C_Initialize is done; login follows. */
   initialised: 8,
 } as const
 
@@ -31,8 +31,8 @@ export const status = {
 export const startId = 0
 
 /**
- * Why a worker could not start. After `pinRefused` no further worker may try the same PIN: tokens lock themselves. `untrusted`: the
- * token is there, but does not hold the key that it should be known by.
+ * Why a worker could not start. After `pinRefused` no worker may try the same PIN again, as tokens lock. `untrusted`: the token does not hold
+ * the canary key.
  */
 export interface StartFailure {
   readonly message: string
@@ -51,7 +51,7 @@ export function decodeJson<T>(payload: Buffer): T {
 export interface CallFailure {
   readonly failure: Failure
   readonly returnCode: string
-  /** Nobody may try the PIN again. */
+  /** The PIN must not be tried again. */
   readonly pinRefused?: boolean
 }
 

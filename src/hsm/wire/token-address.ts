@@ -1,12 +1,12 @@
-/** Where a token is, and where its PIN is to be read. */
+/** Which token, and where its PIN is. */
 
-/** Which token, in which library. Never by slot number: those change. */
+/** Never by slot number: those change. */
 export interface TokenAddress {
   /** Path of the vendor's PKCS#11 library. */
   readonly library: string
-  /** What the library wants to be told in C_Initialize: only some do, as NSS. */
+  /** For C_Initialize; few libraries need any, such as NSS. */
   readonly libraryParameters?: string | undefined
-  /** One of label and serial is enough; given both, both must fit. */
+  /** Label, serial number, or both. */
   readonly tokenLabel?: string | undefined
   readonly tokenSerial?: string | undefined
 }
