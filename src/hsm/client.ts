@@ -44,7 +44,7 @@ export class HsmClient implements Hsm {
   readonly #caller: string
   readonly #clients: Map<string, HsmClient>
 
-  /** @param clients those of all callers */
+  /** @param clients of all callers */
   constructor(backend: Backend, outside: OutsideUse, caller = '', clients = new Map<string, HsmClient>()) {
     this.#backend = backend
     this.#outside = outside
@@ -234,7 +234,7 @@ function notEveryToken(): Failure {
   return new Failure('KeyUnavailable', 'Not every token that may hold the key can be asked.')
 }
 
-/** A copy of its own: a view would keep the whole message in memory. */
+/** A copy, as a view would keep the whole message in memory. */
 function copyOf(part: Uint8Array | undefined): Uint8Array | undefined {
   return part && new Uint8Array(part)
 }

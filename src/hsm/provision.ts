@@ -1,4 +1,4 @@
-/** Creates the token of an HSM whose profile says that anyone may do so. */
+/** Creates the token of an HSM whose profile allows it. */
 import { OperatorError } from '../errors.ts'
 import { runChild } from './child.ts'
 import { profileOf } from './profiles/find-profile.ts'
@@ -8,17 +8,16 @@ export interface ProvisionOptions {
   readonly libraryParameters?: string | undefined
   readonly profile: string
   readonly tokenLabel: string
-  /** File whose only line is the user PIN that the token gets. */
+  /** File whose only line is the new user PIN. */
   readonly pinFile: string
-  /** The same for the PIN of the security officer, which this function only ever uses to set the user PIN. */
+  /** The same for the PIN of the security officer, used only to set the user PIN. */
   readonly securityOfficerPinFile: string
   /** The whole environment of the process that loads the library. */
   readonly environment: Readonly<Record<string, string>>
 }
 
 /**
- * Creates the token with its PINs, or finishes what an earlier run began; finds it `present` when it is complete. Rejects with an
- * OperatorError of one line.
+ * Creates the token with its PINs, or completes an earlier run; `present` if it already exists. Rejects with an OperatorError of one line.
  */
 export async function provisionHsm({ environment, ...argument }: ProvisionOptions): Promise<'created' | 'present'> {
   const { name, canInitializeToken } = profileOf(argument.profile)

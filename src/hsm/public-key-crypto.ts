@@ -1,4 +1,4 @@
-/** What a public key does, done outside the HSM: no secret is in it. */
+/** Public-key operations outside the HSM, without secrets. */
 import {
   constants,
   createPublicKey,
@@ -33,7 +33,7 @@ export function encryptOaep(publicKey: Uint8Array, hash: OaepHash, plaintext: Ui
   return publicEncrypt({ key: keyOf(publicKey), padding, oaepHash: hash }, plaintext)
 }
 
-/** Of a whole message: OpenSSL hashes it itself, and has no way to be given the digest of one. */
+/** Of a whole message, as OpenSSL hashes it itself and accepts no digest. */
 export function verifyMessage(
   publicKey: Uint8Array,
   algorithm: SigningAlgorithmSpec,
@@ -49,9 +49,9 @@ export function verifyMessage(
 }
 
 /**
- * One side of ECDH (NIST SP 800-56A, section 5.7.1.2) with a private key that is used once.
+ * One side of ECDH (NIST SP 800-56A, section 5.7.1.2) with an ephemeral private key.
  *
- * @returns the DER SubjectPublicKeyInfo for the other side, and the x-coordinate that both get
+ * @returns the DER SubjectPublicKeyInfo for the other side, and the shared x-coordinate
  */
 export function agreeOnce(publicKey: Uint8Array): { readonly peer: Buffer; readonly secret: Buffer } {
   const other = keyOf(publicKey)

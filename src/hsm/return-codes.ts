@@ -1,48 +1,48 @@
-/** Every PKCS#11 return code: what it says about the HSM, and the one recovery that fits. */
+/** Every PKCS#11 return code: its meaning, and the recovery. */
 import { Failure, type FailureCode } from '../errors.ts'
 
-/** What is done about a return code, before the call is either repeated or fails. Each is done once for a call. */
+/** The recovery before the call is either repeated or fails. Each is tried once per call. */
 export type Recovery =
   | 'none'
-  /** The session is of no use any more: the call is repeated in a new one. */
+  /** The session is unusable: the call is repeated in a new one. */
   | 'new session'
   /** The gateway lets one worker after another log in again, and repeats the call. */
   | 'log in again'
   /** The object is looked up again by its CKA_ID and the call repeated. */
   | 'find again'
-  /** The call is repeated after a pause, for as long as its deadline allows. */
+  /** The call is repeated after a pause, until its time-out. */
   | 'back off'
-  /** The code alone does not tell whether the HSM works: the worker encrypts and decrypts with the canary key. */
+  /** The code does not tell whether the HSM works: the worker tests it with the canary key. */
   | 'ask the canary'
-  /** The worker ends and a new process takes its place, loads the library anew and logs in anew; the call is repeated by another. */
+  /** The worker ends and is replaced by a new process; the call is repeated by another worker. */
   | 'replace worker'
-  /** Nothing: tokens lock themselves after a few wrong PINs, so no PIN is tried twice. */
+  /** None: tokens lock after a few wrong PINs, so no PIN is tried twice. */
   | 'stop'
 
 interface ReturnCodeClass {
   readonly recovery: Recovery
-  /** What is done where the canary was asked and sang: the HSM works, so it is not the HSM's fault. */
+  /** The recovery if the canary key works, so that the HSM is not at fault. */
   readonly healthy?: Recovery
-  /** Answered when the recovery does not help. */
+  /** The failure if the recovery does not help. */
   readonly failure: FailureCode
 }
 
 export const classes = {
   ok: { recovery: 'none', failure: 'Internal' },
-  /** What was asked cannot be done: asking again changes nothing. */
+  /** The request cannot be fulfilled; a retry would not help. */
   caller: { recovery: 'none', failure: 'Internal' },
   sessionLost: { recovery: 'new session', failure: 'KeyUnavailable' },
   loginLost: { recovery: 'log in again', failure: 'KeyUnavailable' },
   pinRefused: { recovery: 'stop', failure: 'KeyUnavailable' },
-  /** An object that is found, but whose handle does not serve, is not gone. */
+  /** An object that is found, but whose handle is unusable, is not missing. */
   handleStale: { recovery: 'find again', failure: 'KeyUnavailable' },
   busy: { recovery: 'back off', failure: 'Throttling' },
-  /** AWS CloudHSM says that it throttles with CKR_DEVICE_ERROR. */
+  /** AWS CloudHSM throttles with CKR_DEVICE_ERROR. */
   deviceLost: { recovery: 'ask the canary', healthy: 'back off', failure: 'KeyUnavailable' },
   libraryBroken: { recovery: 'replace worker', failure: 'KeyUnavailable' },
   /**
-   * Says nothing about the health of the HSM: several vendors answer a wrong ciphertext with CKR_GENERAL_ERROR, and a mechanism that
-   * worked is refused once the HSM was put into FIPS mode.
+   * Ambiguous: several vendors answer an invalid ciphertext with CKR_GENERAL_ERROR, and a mechanism that worked is refused after the HSM
+   * was switched to FIPS mode.
    */
   unknown: { recovery: 'ask the canary', healthy: 'none', failure: 'Internal' },
 } as const satisfies Record<string, ReturnCodeClass>
@@ -159,7 +159,7 @@ const names = new Map<number, ReturnCode>(
   Object.entries(returnCodes).map(([name, [value]]) => [value, name as ReturnCode]),
 )
 
-/** Name of a return code. All codes that vendors define themselves share one, so that metrics stay bounded. */
+/** Name of a return code. All vendor-defined codes share one, so that metrics stay bounded. */
 export function returnCodeName(value: number): string {
   return names.get(value >>> 0) ?? (value >>> 0 >= 0x8000_0000 ? 'CKR_VENDOR_DEFINED' : 'CKR_UNKNOWN')
 }
@@ -186,19 +186,19 @@ export class CryptokiError extends Error {
   }
 }
 
-/** Of anything that was thrown; what no return code explains has no recovery. */
+/** Of anything thrown; errors without a return code have no recovery. */
 export function recoveryFrom(thrown: unknown): Recovery {
   return thrown instanceof CryptokiError ? classes[classOf(thrown.code)].recovery : 'none'
 }
 
-/** The same, once the canary has shown that the HSM works. */
+/** The same, if the canary key works. */
 export function recoveryOfHealthy(thrown: unknown): Recovery {
   if (!(thrown instanceof CryptokiError)) return 'none'
   const { recovery, healthy = recovery }: ReturnCodeClass = classes[classOf(thrown.code)]
   return healthy
 }
 
-/** What the caller is told. The return code stays in the cause, unless it is what the caller wants to know. */
+/** The failure for the caller. The return code is in the cause, unless the failure expresses it. */
 export function failureFrom(thrown: unknown): Failure {
   if (!(thrown instanceof CryptokiError)) return Failure.from(thrown)
   const code = failureCodeOf(thrown)

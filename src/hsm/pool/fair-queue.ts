@@ -58,7 +58,7 @@ export class FairQueue<T> {
     return [...this.#byCaller.values()].flat()
   }
 
-  /** Whether it was still there. */
+  /** Whether it was present. */
   remove(caller: string, item: T): boolean {
     const items = this.#byCaller.get(caller)
     const index = items?.indexOf(item) ?? -1

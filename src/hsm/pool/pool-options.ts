@@ -8,14 +8,14 @@ export interface PoolOptions extends WorkerOptions {
   readonly name: string
   /** Name of a profile in profiles/, or path of a YAML file. */
   readonly profile: string
-  /** Number of worker processes: see worker-count.ts. Where only one may have the token open, a second one is a spare. */
+  /** Number of worker processes: see worker-count.ts. If only one may have the token open, a second one is a spare. */
   readonly workers: number | 'auto'
   /** Milliseconds within which a call is answered. */
   readonly callTimeout: number
   /** Bytes of the IVs that other tokens with the same keys make, if one of them is ready: a token with another length is not used. */
   readonly ivLength?: (() => number | undefined) | undefined
   readonly log?: Log | undefined
-  /** Calls that may wait for a worker, and calls that make keys; one more is refused with Throttling. */
+  /** Maximum number of calls that wait for a worker, and of key generations that wait; more are refused with Throttling. */
   readonly maxQueuedCalls: number
   readonly observe?: ((call: HsmCall) => void) | undefined
 }

@@ -45,20 +45,18 @@ export class Processes {
     return worker
   }
 
-  /**
-   * Resolves when no other process has the token open: one that was killed is gone when the system has said so, not before.
-   */
+  /** Resolves when no other process has the token open; a killed one counts until its exit was reported. */
   async closedByOthers(worker: WorkerProcess): Promise<void> {
     const others = [...this.#running].filter(other => other !== worker && other.state !== 'spare')
     await Promise.all(others.map(({ ended }) => ended))
   }
 
-  /** Ends those in the states by themselves, or kills them after the grace, in milliseconds. */
+  /** Tells those in the states to end, and kills them after the grace period, in milliseconds. */
   end(grace: number, states: readonly WorkerState[]): void {
     for (const worker of this.#running) if (states.includes(worker.state)) void worker.end(grace)
   }
 
-  /** The same of all; resolves when they are gone. */
+  /** The same for all; resolves when they have exited. */
   async endAll(grace: number): Promise<void> {
     await Promise.all([...this.#running].map(worker => worker.end(grace)))
   }

@@ -5,7 +5,7 @@ import { DeadlineTimer } from './deadline-timer.ts'
 import { FairQueue } from './fair-queue.ts'
 
 export interface WaitingOptions {
-  /** Calls that may wait; one more is refused with Throttling. */
+  /** Maximum number of calls; one more is refused with Throttling. */
   readonly bound: number
   /** The share of its remaining time for which a call may wait. */
   readonly patience: number

@@ -39,7 +39,7 @@ export interface WorkerEvents {
   /**
    * Called once, unless the worker was told to end.
    *
-   * @param from its state until now
+   * @param from its previous state
    * @param unfinished calls that it will not answer
    */
   lost(worker: WorkerProcess, from: WorkerState, unfinished: readonly Call[], reason: string): void

@@ -30,7 +30,7 @@ export type WorkerState = (typeof workerStates)[number]
  * - `hear`: it wrote anything but the following.
  * - `search`: it announced a search of the token.
  * - `suspect`: it has calls and is silent, and other workers can take them over.
- * - `hang`: it has calls and has been silent for too long.
+ * - `hang`: silent with calls for too long.
  * - `loseLogin`, `logIn`: it reported that its login is lost; it is logged in again.
  * - `end`: told to end.
  * - `lose`: its process ended, it broke the protocol, or it missed its last deadline.

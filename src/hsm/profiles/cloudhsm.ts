@@ -5,14 +5,14 @@ export const cloudhsm = profile({
   name: 'cloudhsm',
   title: 'AWS CloudHSM',
   mode: 'asynchronous',
-  /** CKM_CLOUDHSM_AES_GCM: CKM_AES_GCM wants parameters that stay where they are until C_Encrypt, which pkcs11js does not promise. */
+  /** CKM_CLOUDHSM_AES_GCM: CKM_AES_GCM requires parameters that remain valid until C_Encrypt, which pkcs11js does not guarantee. */
   gcmMechanism: 0x8000_1087,
   gcmIv: 'prepend12',
   /** User Guide, "HSM throttling". */
   throttlingCodes: ['CKR_FUNCTION_FAILED'],
   /** Not among the attributes that the User Guide lists. */
   supportsCkaCopyable: false,
-  /** User Guide, "PKCS #11 library attributes": of RSA keys only, and another name for CKA_SIGN. */
+  /** User Guide, "PKCS #11 library attributes": for RSA keys only, and an alias of CKA_SIGN. */
   supportsCkaSignRecover: false,
   lacks: {
     ...because('no ML-DSA in the User Guide', mlDsa),

@@ -1,6 +1,6 @@
 import { profile } from './profile.ts'
 
-/** A token that nobody has described: what the standard promises, until the probe says otherwise. */
+/** An unknown token: what the standard requires, until the probe finds otherwise. */
 export const generic = profile({
   name: 'generic',
   title: 'another token',

@@ -5,7 +5,7 @@ export const luna7 = profile({
   name: 'luna7',
   title: 'Thales Luna 7',
   mode: 'asynchronous',
-  /** Outside FIPS mode. In it the HSM makes the IV, `append16`, which the probe finds. */
+  /** Outside FIPS mode. In FIPS mode the HSM generates the IV, `append16`, which the probe detects. */
   gcmIv: 'caller',
   mayLack: {
     ...because('depends on the firmware', [...mlDsa, 'ECC_NIST_EDWARDS25519', 'ECC_SECG_P256K1']),

@@ -6,7 +6,7 @@ export const nshield = profile({
   title: 'Entrust nShield',
   mode: 'asynchronous',
   invalidCiphertextCodes: ['CKR_FUNCTION_FAILED'],
-  /** Unless CKNFAST_ASSUME_SINGLE_PROCESS is 0, a process does not see what others create. */
+  /** Unless CKNFAST_ASSUME_SINGLE_PROCESS is 0, a process does not see objects created by others. */
   singleProcess: true,
   mayLack: {
     ...because('depends on the firmware', [...mlDsa, 'ECC_NIST_EDWARDS25519', 'ECC_SECG_P256K1']),

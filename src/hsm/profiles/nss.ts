@@ -1,19 +1,17 @@
 import { because, mlDsa, profile } from './profile.ts'
 
-/**
- * NSS softokn 3: the second software token, to try what a token does. It needs `libraryParameters`.
- */
+/** NSS softokn 3: the second software token of the tests. It needs `libraryParameters`. */
 export const nss = profile({
   name: 'nss',
   title: 'NSS softokn',
   mode: 'synchronous',
-  /** A block of RSA that is no less than the modulus. */
+  /** An RSA block not less than the modulus. */
   invalidCiphertextCodes: ['CKR_ARGUMENTS_BAD'],
-  /** A signature of RSASSA-PKCS1-v1_5 over another message: the answer is that of whatever went wrong before, or the latter. */
+  /** An RSASSA-PKCS1-v1_5 signature of another message: the code of an earlier error, or the last one. */
   invalidSignatureCodes: ['CKR_ARGUMENTS_BAD', 'CKR_DATA_LEN_RANGE', 'CKR_KEY_SIZE_RANGE', 'CKR_DEVICE_ERROR'],
-  /** The database refuses it with CKR_GENERAL_ERROR. */
+  /** Refused by the database with CKR_GENERAL_ERROR. */
   supportsCkaCopyable: false,
-  /** It is false of every key that is made, and anybody may write it. */
+  /** False for every generated key, and writable. */
   reportsCkaLocal: false,
   lacks: {
     ...because('no ML-DSA', mlDsa),

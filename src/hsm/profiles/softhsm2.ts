@@ -1,6 +1,6 @@
 import { because, mlDsa, profile } from './profile.ts'
 
-/** SoftHSM 2.6: the token that development and tests use. */
+/** SoftHSM 2.6: the token for development and tests. */
 export const softhsm2 = profile({
   name: 'softhsm2',
   title: 'SoftHSM 2',
@@ -12,11 +12,11 @@ export const softhsm2 = profile({
   /**
    * Each process reads the folder of the token again when the number in its file `generation` has changed (OSToken::index). A process that
    * creates an object raises that number and remembers it as read (Generation::commit), so objects that another process has added since
-   * stay unknown to it; and one that is read half-written stays invalid for good (ObjectFile::refresh).
+   * stay unknown to it; and one that is read while incomplete stays invalid (ObjectFile::refresh).
    */
   singleProcess: true,
   generatesRsaKeysInSession: true,
-  /** While another process logs in, the token's file is being rewritten and the token seems not to be there. */
+  /** While another process logs in, the token's file is rewritten and the token seems to be missing. */
   tokenSearchAttempts: 20,
   lacks: because('no ML-DSA', mlDsa),
 })

@@ -1,11 +1,11 @@
-/** How many worker processes an HSM has. */
+/** The number of worker processes of an HSM. */
 import type { Profile } from './profile.ts'
 
 /** So that one can be lost. */
 const usual = 2
 /**
- * A worker whose C_*Init is a round trip has two calls under way at the most, one in C_*Init and one after it: eight have as many as the 16
- * sessions of one whose C_*Init is none. Measured: docs/hsm.md; twice as many take twice the memory and are a quarter faster.
+ * If C_*Init is a round trip, a worker has at most two calls in progress, one in C_*Init and one after it: eight have as many as the 16
+ * sessions of another worker. Measured: docs/hsm.md; twice as many take twice the memory for a quarter more throughput.
  */
 const withRoundTrip = 8
 

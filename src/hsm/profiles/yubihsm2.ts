@@ -5,9 +5,9 @@ export const yubihsm2 = profile({
   name: 'yubihsm2',
   title: 'YubiHSM 2',
   mode: 'asynchronous',
-  /** It has 16 for everyone; two workers share them. */
+  /** It has 16 in total; two workers share them. */
   sessionsPerWorker: 7,
-  /** The User Guide does not say that it is understood; the device cannot do it. */
+  /** Not mentioned in the User Guide; not supported by the device. */
   supportsCkaSignRecover: false,
   lacks: {
     ...because('no ML-DSA', mlDsa),

@@ -98,7 +98,7 @@ export const calls = {
     answer: fields({ publicKey: bytes, privateKey: secret }),
   },
   destroyKey: { kind: 5, ...management, request: fields({ material }), answer: nothing },
-  /** Its answer comes in parts. */
+  /** Answered in parts. */
   objects: {
     kind: 6,
     ...management,

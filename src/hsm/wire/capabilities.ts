@@ -5,7 +5,7 @@ import type { GcmIv } from '../profiles/profile.ts'
 export interface Capabilities {
   /** Absent if the token has no working AES-GCM. */
   readonly gcm?: Gcm
-  /** What it cannot do, each with the reason. */
+  /** What it does not support, each with the reason. */
   readonly lacks: Lacks
 }
 

@@ -13,15 +13,15 @@ export const maximumFrameLength = 2 ** 24
 
 const usualCapacity = 2 ** 14
 const none = Buffer.alloc(0)
-/** So many frames are enough for a write of their own: the other process works on them while this one makes more. */
+/** Frames per write: the other process works on them while this one produces more. */
 const framesPerWrite = 16
 
-/** Writes frames: those that are made together leave in one write. */
+/** Writes frames, batching those that are produced together. */
 export class FrameWriter {
   readonly #send: (batch: Buffer, sent: () => void) => void
   readonly #defer: (flush: () => void) => void
   #batch: Buffer = none
-  /** Memory of a batch that was sent, wiped. */
+  /** Wiped memory of a batch that was sent, for reuse. */
   #spare: Buffer = none
   #length = 0
   #frames = 0
@@ -29,15 +29,15 @@ export class FrameWriter {
 
   /**
    * @param send writes a batch and calls `sent` when its memory is no longer needed: it is wiped then
-   * @param defer calls back when no more frames are to be expected: setImmediate where each comes of an event of its own, process.nextTick
-   *   where those that belong together are made by promises of the same event
+   * @param defer calls back when no more frames are expected: setImmediate if each is produced by its own event, process.nextTick if they
+   * are produced by promises of the same event
    */
   constructor(send: (batch: Buffer, sent: () => void) => void, defer: (flush: () => void) => void) {
     this.#send = send
     this.#defer = defer
   }
 
-  /** Copies the payload. Throws RangeError for one that no frame can hold. */
+  /** Copies the payload. Throws RangeError if it is too long. */
   write(id: number, kind: number, payload: Uint8Array): void {
     const length = headerBytes - lengthBytes + payload.length
     if (length > maximumFrameLength) throw new RangeError(`A frame of ${length} bytes cannot be.`)
@@ -83,20 +83,20 @@ export class FrameWriter {
   }
 }
 
-/** Finds the frames in a stream of bytes, however it was cut into chunks. */
+/** Finds the frames in a stream, however it is split into chunks. */
 export class FrameReader {
   readonly #onFrame: (id: number, kind: number, payload: Buffer) => void
-  /** Beginning of a frame whose end has not come yet. */
+  /** Beginning of an incomplete frame. */
   #parts: Buffer[] = []
   #held = 0
   #wanted = 0
 
-  /** @param onFrame its payload is wiped afterwards: what is to be kept must be copied */
+  /** @param onFrame the payload is wiped afterwards and must be copied to be kept */
   constructor(onFrame: (id: number, kind: number, payload: Buffer) => void) {
     this.#onFrame = onFrame
   }
 
-  /** Wipes the chunk. Throws RangeError for a length that no frame can have. */
+  /** Wipes the chunk. Throws RangeError for an invalid length. */
   read(chunk: Buffer): void {
     const bytes = this.#join(chunk)
     if (bytes === undefined) return
@@ -113,7 +113,7 @@ export class FrameReader {
     if (bytes !== chunk) bytes.fill(0)
   }
 
-  /** The bytes held back followed by the chunk; nothing while they do not complete a frame. */
+  /** The buffered bytes and the chunk; undefined while they do not complete a frame. */
   #join(chunk: Buffer): Buffer | undefined {
     if (this.#held === 0) return chunk
     if (this.#held + chunk.length < this.#wanted) {
@@ -134,7 +134,7 @@ export class FrameReader {
   }
 }
 
-/** Where the frame at the offset ends, or, before its length is known, where its length ends. */
+/** The end of the frame at the offset or, before its length is known, of its length field. */
 function frameEnd(bytes: Buffer, offset: number): number {
   if (bytes.length - offset < lengthBytes) return offset + lengthBytes
   const length = bytes.readUInt32BE(offset)

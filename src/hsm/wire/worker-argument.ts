@@ -34,7 +34,7 @@ export interface CanaryKey {
 /** Calls queued in the socket and the worker, which keep the library busy while answers are being delivered. */
 export const waitingCalls = 32
 
-/** How many calls a worker takes at a time. */
+/** Maximum number of calls sent to a worker. */
 export function capacityOf({ profile, sessionsPerWorker }: WorkerArgument): number {
   return profile.mode === 'synchronous' ? waitingCalls : sessionsPerWorker + waitingCalls
 }

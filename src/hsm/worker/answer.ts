@@ -1,4 +1,4 @@
-/** Answers a call: unpacks its request, has it done, packs the answer; which status a failed one is answered with. */
+/** Answers a call: unpacks the request, executes it, and packs the answer or the status of a failure. */
 import { Failure } from '../../errors.ts'
 import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from '../return-codes.ts'
 import { PinRefused } from '../token/connection.ts'
@@ -7,7 +7,7 @@ import type { Pkcs11 } from '../token/pkcs11.ts'
 import { type CallName, type CallRow, callNames, calls } from '../wire/calls.ts'
 import { encodeFailure, retryFlag, status } from '../wire/messages.ts'
 
-/** Throws a Failure for a kind that is none. @param kind of the request frame */
+/** Throws a Failure for an unknown kind. @param kind of the request frame */
 function callOf(kind: number): CallName {
   const name = callNames.get(kind & ~retryFlag)
   if (name !== undefined) return name
@@ -29,14 +29,14 @@ const statuses: Readonly<Partial<Record<Recovery, number>>> = {
   stop: status.pinRefused,
 }
 
-/** A key is not said to be missing by a worker that does not find the canary key either: the next one looks with fresh eyes. */
+/** A worker that does not find the canary key either does not report a key as missing: the next worker searches again. */
 function unproven(): Answer {
   const cause = new Error('Neither the key nor the canary key is found.')
   const failure = new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
   return { kind: status.ending, payload: encodeFailure({ failure, returnCode: 'none' }) }
 }
 
-/** Does a call and never fails. @param kind of the request frame. @param part sends a part of a long answer before the rest */
+/** Executes a call; never rejects. @param kind of the request frame. @param part sends a part of a long answer before the rest */
 export async function answerTo(
   hsm: Pkcs11,
   kind: number,
