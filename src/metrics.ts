@@ -71,18 +71,18 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     help: 'Open connections to the API',
     registers,
   })
-  const cutConnections = new Counter({
+  const abortedConnections = new Counter({
     name: 'strongroom_aborted_connections_total',
     help: 'Connections that the gateway closed before the caller did, by reason',
     labelNames: ['reason'],
     registers,
   })
-  const clockTrusted = new Gauge({
+  const clockStable = new Gauge({
     name: 'strongroom_clock_stable',
     help: '0 while scheduled deletions wait until the wall clock has been stable',
     registers,
   })
-  clockTrusted.set(1)
+  clockStable.set(1)
   const droppedLogLines = new Counter({
     name: 'strongroom_dropped_log_lines_total',
     help: 'Log lines that could not be written to standard error',
@@ -145,9 +145,9 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
       hsmCalls.count([hsm, snakeCase(operation)], returnCode, seconds),
     connectionOpened: harmless(() => connections.inc()),
     connectionClosed: harmless(() => connections.dec()),
-    connectionCut: harmless(reason => cutConnections.inc({ reason })),
+    connectionAborted: harmless(reason => abortedConnections.inc({ reason })),
     logLineDropped: harmless(() => droppedLogLines.inc()),
-    clockTrusted: harmless(trusted => clockTrusted.set(trusted ? 1 : 0)),
+    clockStable: harmless(trusted => clockStable.set(trusted ? 1 : 0)),
     orphans: (hsm, count) => void orphans.set(hsm, count),
     custodyFaults: (hsm, counts) => void custodyFaults.set(hsm, counts),
     text: () => registry.metrics(),

@@ -9,8 +9,8 @@ import { Changes, Conflict } from './storage/storage.ts'
 import { wipe } from './wipe.ts'
 
 /**
- * The path of every request, through every API: who, what, on what, may they, does it fit, do it, remember it, put it on
- * record, answer. Nothing is answered before it is audited.
+ * The path of every request, through every API: authenticate, find operation and target, authorize, check, run, commit, audit, answer.
+ * Nothing is answered before it is audited.
  */
 export async function handle(request: ApiRequest, api: Api, services: PathServices): Promise<ApiResponse> {
   const { audit, authenticate, metrics } = services
@@ -25,48 +25,48 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
     entry.operation = operation
     const input = api.input(operation, await request.body())
     try {
-      entry.requestParameters = recorded(operation.recorded, input, operation.recordedDefaults)
+      entry.requestParameters = recordedMembers(operation.recorded, input, operation.recordedDefaults)
       const call = { request, api, entry, caller, operation, input }
-      const { answer, putOnRecord } = await perform(() => decideAndDo(call, services))
-      await putOnRecord()
+      const { answer, writeRecord } = await runWithRetry(() => run(call, services))
+      await writeRecord()
       finished(operation.name, 'success')
       return answer
     } finally {
-      // Not before: a request that was overtaken is decided again.
+      // Not earlier, as the request may be retried after a conflict.
       wipe(input)
     }
   } catch (thrown) {
-    const failure = await recordFailure(entry, Failure.from(thrown), api, services)
+    const failure = await auditFailure(entry, Failure.from(thrown), api, services)
     finished(entry.operation?.name, api.errorCode(failure))
     return api.refuse(failure, entry.requestId, request)
   }
 }
 
-/** How often a request is decided because another one changed what it had read. */
+/** Maximum attempts of a request whose records are changed by others. */
 const attempts = 10
-/** Ends when those who were overtaken before have had their turn. */
-let overtaken: Promise<unknown> = Promise.resolve()
+/** Resolves when earlier retries have ended. */
+let retries: Promise<unknown> = Promise.resolve()
 
 /** A call whose changes are committed. */
-interface Done {
+interface Outcome {
   readonly answer: ApiResponse
-  /** Must have resolved before the answer is given. */
-  readonly putOnRecord: () => Promise<void>
+  /** Must resolve before the answer is sent. */
+  readonly writeRecord: () => Promise<void>
 }
 
-/** Requests that were overtaken go on one after another: side by side, all but one of them would be overtaken again. */
-async function perform(attempt: () => Promise<Done>): Promise<Done> {
+/** Retries after conflicts run one after another: concurrently, all but one would conflict again. */
+async function runWithRetry(attempt: () => Promise<Outcome>): Promise<Outcome> {
   try {
     return await attempt()
   } catch (thrown) {
     if (!(thrown instanceof Conflict)) throw thrown
   }
-  const turn = overtaken.then(() => repeat(attempt))
-  overtaken = turn.catch(() => undefined)
+  const turn = retries.then(() => retryAfterConflict(attempt))
+  retries = turn.catch(() => undefined)
   return turn
 }
 
-async function repeat(attempt: () => Promise<Done>): Promise<Done> {
+async function retryAfterConflict(attempt: () => Promise<Outcome>): Promise<Outcome> {
   for (let count = 2; count <= attempts; count++) {
     try {
       return await attempt()
@@ -77,7 +77,7 @@ async function repeat(attempt: () => Promise<Done>): Promise<Done> {
   throw new Failure('Conflict', 'The resource is being changed by others.')
 }
 
-/** One request, by somebody who is known, for an operation that there is. */
+/** A request of an authenticated caller for a known operation. */
 interface Call {
   readonly request: ApiRequest
   readonly api: Api
@@ -87,39 +87,39 @@ interface Call {
   readonly input: Readonly<Record<string, unknown>>
 }
 
-/** Rejects with Conflict, having changed nothing, when another request changed what this one had read. */
-async function decideAndDo(call: Call, services: PathServices): Promise<Done> {
+/** Rejects with Conflict, having changed nothing, if another request changed what this one had read. */
+async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
   const hsms = services.hsms.for(caller.principalId)
-  const { storage, clock, admitKeyPolicy, audit, outbox } = services
+  const { storage, clock, checkKeyPolicy, audit, outbox } = services
   const target: Target = operation.target.find(input, { caller, storage, operation: operation.name })
   entry.resources = target.resources
-  permit(target, call, services)
+  checkPermissions(target, call, services)
   target.check()
   checkHsms(target, hsms)
   if (operation.isDryRun?.(input)) throw new Failure('DryRunOperation', dryRunText)
   if (!operation.readOnly) await outbox.ready()
   const changes = new Changes()
   const output =
-    (await operation.run({ storage, hsms, clock, admitKeyPolicy, input, target, caller, changes })) ?? undefined
+    (await operation.run({ storage, hsms, clock, checkKeyPolicy, input, target, caller, changes })) ?? undefined
   try {
-    entry.resources = target.resources.length > 0 ? target.resources : keysIn(changes)
+    entry.resources = target.resources.length > 0 ? target.resources : createdKeys(changes)
     entry.responseElements = responseElements(operation, output, entry)
     const answer = api.accept(operation, output, entry.requestId, request)
-    return { answer, putOnRecord: await outbox.commit(changes, audit.success(entry)) }
+    return { answer, writeRecord: await outbox.commit(changes, audit.success(entry)) }
   } finally {
     wipe(output)
   }
 }
 
-/** What creates a key acts on none before. */
-function keysIn({ list }: Changes): readonly string[] {
+/** A request that creates a key has no resource before. */
+function createdKeys({ list }: Changes): readonly string[] {
   return list.flatMap(({ noun, record }) => (noun === 'keys' ? [record.arn] : []))
 }
 
 const dryRunText = 'The request would have succeeded, but the DryRun option is set.'
 
-function permit(target: Target, { request, api, entry, caller }: Call, { authorize }: PathServices): void {
+function checkPermissions(target: Target, { request, api, entry, caller }: Call, { authorize }: PathServices): void {
   const { sourceAddress, userAgent, startedAt } = entry
   const context = { sourceAddress, userAgent, startedAt, secure: request.secure }
   for (const permission of target.permissions) {
@@ -128,16 +128,16 @@ function permit(target: Target, { request, api, entry, caller }: Call, { authori
   }
 }
 
-/** What an HSM is known not to do is refused without asking it, so that a dry run promises no more than the call itself keeps. */
+/** Refuses what an HSM does not support without calling it, so that a dry run has the same result as the call. */
 function checkHsms({ hsmUses = [] }: Target, hsms: Hsms): void {
   for (const use of hsmUses) {
     const hsm = hsms.named(use.hsm)
-    checkAbilities(ability => hsm.whyNot(ability), use.abilities)
+    checkAbilities(ability => hsm.whyUnsupported(ability), use.abilities)
   }
 }
 
-/** Audits a refusal; when even that fails, what is answered is an internal error. What is not the caller's fault is one line of the log. */
-async function recordFailure(entry: Entry, failure: Failure, api: Api, { audit, log }: PathServices): Promise<Failure> {
+/** Audits a failure; if that fails, too, the answer is an internal error. Logs failures that are not the caller's. */
+async function auditFailure(entry: Entry, failure: Failure, api: Api, { audit, log }: PathServices): Promise<Failure> {
   const { requestId } = entry
   const isServerFault = failure.fault === 'server'
   if (!(failure instanceof Undelivered)) {
@@ -156,8 +156,8 @@ async function recordFailure(entry: Entry, failure: Failure, api: Api, { audit, 
   return failure
 }
 
-/** Members by the names that audit records use: lowerCamel. */
-function recorded(
+/** Members by their names in audit records: lowerCamel. */
+function recordedMembers(
   members: readonly string[],
   values: Readonly<Record<string, unknown>>,
   defaults?: Readonly<Record<string, unknown>>,
@@ -175,7 +175,7 @@ function responseElements(operation: AnyOperation, output: object | undefined, {
   const { recordedResource, recordedOutput = [] } = operation
   const resource = resources?.[0]
   const named = recordedResource !== undefined && resource !== undefined && { [recordedResource]: resource }
-  return { ...named, ...recorded(recordedOutput, (output ?? {}) as Record<string, unknown>) }
+  return { ...named, ...recordedMembers(recordedOutput, (output ?? {}) as Record<string, unknown>) }
 }
 
 function header({ headers }: ApiRequest, name: string): string | undefined {

@@ -21,7 +21,7 @@ export interface Services {
   /** Milliseconds since the epoch, from the wall clock: for dates, not for durations. */
   readonly clock: () => number
   /** Throws when a key policy may not be put on a key: see authorization/key-policy.ts. */
-  readonly admitKeyPolicy: (policy: ProposedKeyPolicy) => void
+  readonly checkKeyPolicy: (policy: ProposedKeyPolicy) => void
 }
 
 /** The services of the pipeline: those of operations, and its own. */
@@ -50,14 +50,14 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms'> {
 
 /** The services of jobs/steady-clock.ts. */
 export interface ClockServices extends Pick<Services, 'storage' | 'clock'>, Pick<JobServices, 'elapsed'> {
-  readonly metrics: Pick<JobMetrics, 'clockTrusted'>
+  readonly metrics: Pick<JobMetrics, 'clockStable'>
   readonly health: Pick<Health, 'clock'>
   readonly log: Log
 }
 
 /** Metrics of jobs. */
 export interface JobMetrics {
-  clockTrusted(trusted: boolean): void
+  clockStable(trusted: boolean): void
   orphans(hsm: string, count: number): void
   /** @param counts keys by custody fault */
   custodyFaults(hsm: string, counts: Readonly<Record<string, number>>): void
@@ -80,5 +80,5 @@ export interface ConnectionMetrics {
   connectionOpened(): void
   connectionClosed(): void
   /** @param reason why the gateway closed it before the caller did */
-  connectionCut(reason: 'limit' | 'not_read' | 'not_closed' | 'body_not_sent' | 'shutdown'): void
+  connectionAborted(reason: 'limit' | 'not_read' | 'not_closed' | 'body_not_sent' | 'shutdown'): void
 }

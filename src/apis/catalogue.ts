@@ -2,7 +2,7 @@ import type { Api } from './api.ts'
 import { kms } from './kms/kms.ts'
 
 /**
- * Every API. The first answers the requests that none claims, and is the source of the events that nobody asked for, such as the
- * deletion of a key.
+ * Every API. The first answers the requests that none claims, and is the event source of the gateway's own actions, such as the deletion of
+ * a key.
  */
 export const apis: readonly [Api, ...Api[]] = [kms]

@@ -3,20 +3,20 @@ import type { Failure } from '../errors.ts'
 import type { ApiRequest, ApiResponse } from './api.ts'
 
 /**
- * The wire protocols of AWS, as far as it takes to refuse a request in the protocol that it was made in, so that the client of
- * another service, too, shows what is wrong: Smithy 2.0, "AWS protocols" and "Smithy protocols".
+ * The wire protocols of AWS, as needed to refuse a request in its own protocol, so that clients of other services can parse the error, too:
+ * Smithy 2.0, "AWS protocols" and "Smithy protocols".
  */
 
-/** What tells the protocol of a request. None of it is believed for anything else: the request may be forged. */
+/** Indications of the protocol of a request. Not to be trusted for anything else: the request may be forged. */
 interface Signs {
-  /** Media type in lower case, without parameters; empty where there is none. */
+  /** Media type in lower case, without parameters; empty if there is none. */
   readonly type: string
-  /** Service in the credential scope; empty where there is no signature. */
+  /** Service in the credential scope; empty if there is no signature. */
   readonly service: string
   readonly request: ApiRequest
 }
 
-/** A failure as it is written. */
+/** An error to be written. */
 export interface WireError {
   readonly code: string
   /** Shape id, `namespace#Code`. */
@@ -41,7 +41,7 @@ interface Protocol {
 export const json10 = 'application/x-amz-json-1.0'
 export const json11 = 'application/x-amz-json-1.1'
 
-/** The first that fits is used. */
+/** The first match is used. */
 const protocols: readonly Protocol[] = [
   {
     fits: ({ type, request }) => type === 'application/cbor' || request.headers['smithy-protocol'] === 'rpc-v2-cbor',
@@ -100,7 +100,7 @@ export function refusal(request: ApiRequest, error: WireError, requestId: string
   }
 }
 
-/** The headers of every answer. */
+/** Headers of every answer. */
 export function responseHeaders(requestId: string, contentType: string): Readonly<Record<string, string>> {
   return {
     'x-amzn-RequestId': requestId,
@@ -111,7 +111,7 @@ export function responseHeaders(requestId: string, contentType: string): Readonl
   }
 }
 
-/** In lower case, without parameters; empty where there is not exactly one. */
+/** In lower case, without parameters; empty if there is not exactly one. */
 export function mediaType({ headers }: ApiRequest): string {
   const header = headers['content-type']
   if (header === json11) return header
@@ -120,7 +120,7 @@ export function mediaType({ headers }: ApiRequest): string {
 
 function serviceOf({ url, headers }: ApiRequest): string {
   const { authorization = url } = headers
-  // Bounded: a header may say `Credential=` thousands of times.
+  // Bounded, as a header may contain `Credential=` thousands of times.
   const scope = /Credential=(?:[^/%]{0,128}(?:\/|%2F)){3}([a-z0-9-]{1,64})/i.exec(String(authorization))
   return scope?.[1] ?? ''
 }
@@ -155,7 +155,7 @@ function errorElement({ error: { code, message, fault } }: Refusal): string {
   return `<Error><Type>${type}</Type><Code>${code}</Code><Message>${xmlText(message)}</Message></Error>`
 }
 
-/** What XML 1.0 cannot hold (section 2.2) is replaced. */
+/** Characters that XML 1.0 does not allow (section 2.2) are replaced. */
 function xmlText(text: string): string {
   const references: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '\r': '&#13;' }
   return text

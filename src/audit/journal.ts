@@ -36,7 +36,7 @@ export async function openJournal(path: string, { awaited = false } = {}): Promi
     const flags = constants.O_RDWR | constants.O_APPEND | constants.O_DSYNC
     file = await open(path, awaited ? flags : flags | constants.O_CREAT, 0o600)
     await syncDirectory(dirname(path))
-    const size = await mendLastLine(file, path)
+    const size = await repairLastLine(file, path)
     await file.datasync()
     const stats = await file.stat()
     return new FileJournal(fileOf(file, path, stats), size, `${stats.ino}`)
@@ -227,7 +227,7 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 /** Returns the size of the file, whose last line is then complete. */
-async function mendLastLine(file: FileHandle, path: string): Promise<number> {
+async function repairLastLine(file: FileHandle, path: string): Promise<number> {
   const { size } = await file.stat()
   if (size === 0) return 0
   if ((await read(file, 0, 1)) !== '{')

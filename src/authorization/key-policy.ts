@@ -25,7 +25,7 @@ export interface ProposedKeyPolicy {
  * Length and characters are checked in the text, not after decoding escapes: it is stored and returned unchanged, so a valid policy can be
  * put again.
  */
-export function admitKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck }: ProposedKeyPolicy): void {
+export function checkKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck }: ProposedKeyPolicy): void {
   if (Buffer.byteLength(text) > maximumLength) {
     throw new Failure('LimitExceeded', `The key policy exceeds the limit of ${maximumLength} bytes.`)
   }

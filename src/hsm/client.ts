@@ -72,8 +72,8 @@ export class HsmClient implements Hsm {
     return this.#backend.pending
   }
 
-  whyNot(ability: Ability): string | undefined {
-    return this.#backend.whyNot(ability)
+  whyUnsupported(ability: Ability): string | undefined {
+    return this.#backend.whyUnsupported(ability)
   }
 
   for(caller: string): Hsm {

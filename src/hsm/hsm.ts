@@ -148,7 +148,7 @@ export interface HsmStatus {
   readonly name: string
   readonly health: HsmHealth
   /** Why it does not support something. Such calls reject with UnsupportedOperation. */
-  whyNot(ability: Ability): string | undefined
+  whyUnsupported(ability: Ability): string | undefined
   /** Number of workers started: grows when the HSM has recovered. */
   readonly epoch: number
   /** Calls sent to a worker or waiting for one. */

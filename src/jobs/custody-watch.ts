@@ -10,13 +10,13 @@ const minute = 60_000
 /** Milliseconds. */
 const betweenRounds = 60 * minute
 /** Milliseconds between two listings of the HSM's objects while a key has a fault. */
-const betweenLists = minute
+const betweenListings = minute
 /** Milliseconds: a round may reuse the listing for orphaned objects, made every five minutes. */
 const maxListAge = 5 * minute
 /** Milliseconds of a run, once a second: nine tenths of the HSM's time are left to callers. */
 const slice = 100
 /** Failed checks of a key on a working HSM, after which it is checked again after an hour only. */
-const patience = 2
+const maxFailures = 2
 
 const faults: readonly CustodyFault[] = ['missing', 'duplicate', 'wrong_key', 'wrong_attributes']
 
@@ -41,10 +41,10 @@ export class CustodyWatch {
   #duplicates: ReadonlySet<string> = new Set()
   #duplicatesUntil = 0
   readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
-  #saidUndecided = false
+  #loggedInconclusive = false
   #epoch = 0
   /** The token is not the one that holds the keys. */
-  #isForeign = false
+  #isWrongToken = false
   #nextRound = 0
   #nextList = 0
   #pausedUntil = 0
@@ -62,7 +62,7 @@ export class CustodyWatch {
       await this.#fillQueue()
       const end = elapsed() + slice
       for (const name of this.#queue) {
-        if (await this.#look(name)) this.#queue.delete(name)
+        if (await this.#check(name)) this.#queue.delete(name)
         if (elapsed() >= end) break
       }
     } catch (thrown) {
@@ -78,17 +78,17 @@ export class CustodyWatch {
   async #fillQueue(): Promise<void> {
     const now = this.#services.elapsed()
     const { epoch, health } = this.#hsm
-    const isForeign = health.state === 'untrusted'
+    const isWrongToken = health.state === 'untrusted'
     // A worker that has started needs no listing: it finds the keys by itself.
-    if (epoch !== this.#epoch || isForeign !== this.#isForeign || now >= this.#nextRound) {
-      if (now >= this.#duplicatesUntil && !isForeign) await this.#list(maxListAge)
-      this.#isForeign = isForeign
+    if (epoch !== this.#epoch || isWrongToken !== this.#isWrongToken || now >= this.#nextRound) {
+      if (now >= this.#duplicatesUntil && !isWrongToken) await this.#list(maxListAge)
+      this.#isWrongToken = isWrongToken
       this.#epoch = epoch
       this.#nextRound = now + betweenRounds
-      this.#saidUndecided = false
+      this.#loggedInconclusive = false
       this.#queueAll()
     }
-    if (this.#faults.size > 0 && now >= this.#nextList) await this.#queueMended(isForeign)
+    if (this.#faults.size > 0 && now >= this.#nextList) await this.#queueRepaired(isWrongToken)
   }
 
   /** Only a listing shows several objects with the same CKA_ID. */
@@ -100,9 +100,9 @@ export class CustodyWatch {
   }
 
   /** Checks again keys whose fault may have been fixed. */
-  async #queueMended(isForeign: boolean): Promise<void> {
-    const counts = isForeign ? new Map<string, number>() : await this.#list(betweenLists / 2)
-    this.#nextList = this.#services.elapsed() + betweenLists
+  async #queueRepaired(isWrongToken: boolean): Promise<void> {
+    const counts = isWrongToken ? new Map<string, number>() : await this.#list(betweenListings / 2)
+    this.#nextList = this.#services.elapsed() + betweenListings
     for (const name of this.#faults.keys()) {
       const subject = this.#subject(name)
       if (subject === undefined) this.#faults.delete(name)
@@ -129,23 +129,23 @@ export class CustodyWatch {
   }
 
   /** Resolves to whether the subject is done for now. */
-  async #look(name: string): Promise<boolean> {
+  async #check(name: string): Promise<boolean> {
     const subject = this.#subject(name)
-    if (subject === undefined || this.#isGivenUp(name)) return true
+    if (subject === undefined || this.#isDeferred(name)) return true
     let finding: Finding
     try {
       finding = await this.#inspect(subject)
     } catch (thrown) {
-      await this.#undecided(name, thrown)
+      await this.#inconclusive(name, thrown)
       return true
     }
-    return this.#settle(name, finding)
+    return this.#record(name, finding)
   }
 
-  #isGivenUp(name: string): boolean {
+  #isDeferred(name: string): boolean {
     const failures = this.#failures.get(name)
     if (failures !== undefined && this.#services.elapsed() >= failures.until) this.#failures.delete(name)
-    return (this.#failures.get(name)?.times ?? 0) >= patience
+    return (this.#failures.get(name)?.times ?? 0) >= maxFailures
   }
 
   async #inspect(subject: Subject): Promise<Finding> {
@@ -172,7 +172,7 @@ export class CustodyWatch {
   }
 
   /** Rejects if the HSM does not respond at all, else logs that the check was inconclusive. */
-  async #undecided(name: string, thrown: unknown): Promise<void> {
+  async #inconclusive(name: string, thrown: unknown): Promise<void> {
     if (isUnavailable(thrown)) {
       this.#queue.delete(name)
       this.#queue.add(name)
@@ -182,14 +182,14 @@ export class CustodyWatch {
       this.#failures.set(name, { times, until: this.#services.elapsed() + betweenRounds })
       throw thrown
     }
-    if (this.#saidUndecided) return
-    this.#saidUndecided = true
+    if (this.#loggedInconclusive) return
+    this.#loggedInconclusive = true
     const fields = { event: 'key_check_inconclusive', err: thrown, hsm: this.#hsm.name, key: name }
     this.#services.log.warn(fields, 'Key check inconclusive; others of this round are not logged')
   }
 
   /** False if the key was changed meanwhile: it is checked again soon. */
-  async #settle(name: string, { material, fault, attributes }: Finding): Promise<boolean> {
+  async #record(name: string, { material, fault, attributes }: Finding): Promise<boolean> {
     const { storage, audit, outbox, log } = this.#services
     const known = this.#faults.get(name)
     const fields = { hsm: material.hsm, key: name, material: material.id }

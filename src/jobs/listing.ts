@@ -3,7 +3,7 @@ import type { Hsm, HsmObject, JobServices } from '../services.ts'
 
 interface Listing {
   /** By `elapsed`. */
-  readonly begun: number
+  readonly startedAt: number
   readonly objects: Promise<readonly HsmObject[]>
 }
 
@@ -20,8 +20,8 @@ export function objectsOn(
   maxAge: number,
 ): Promise<readonly HsmObject[]> {
   const known = latest.get(hsm)
-  if (known !== undefined && elapsed() - known.begun <= maxAge) return known.objects
-  const listing = { begun: elapsed(), objects: hsm.objects() }
+  if (known !== undefined && elapsed() - known.startedAt <= maxAge) return known.objects
+  const listing = { startedAt: elapsed(), objects: hsm.objects() }
   latest.set(hsm, listing)
   listing.objects.catch(() => latest.get(hsm) === listing && latest.delete(hsm))
   return listing.objects

@@ -47,9 +47,9 @@ export class SteadyClock {
     const found = before === undefined ? this.#first(at.wall) : this.#after(before, at)
     const reading = this.#judged(found)
     await storage.clock.write(reading)
-    this.#tell(found, before?.trusted ?? found.trusted, reading.trusted)
+    this.#report(found, before?.trusted ?? found.trusted, reading.trusted)
     this.#last = at
-    metrics.clockTrusted(reading.trusted)
+    metrics.clockStable(reading.trusted)
     health.clock(reading.trusted)
     return reading.trusted ? at.wall : undefined
   }
@@ -80,7 +80,7 @@ export class SteadyClock {
   }
 
   /** Logs a change of the verdict, and the first verdict of this process. */
-  #tell({ drift, gap, observed }: ClockReading, wasTrusted: boolean, isTrusted: boolean): void {
+  #report({ drift, gap, observed }: ClockReading, wasTrusted: boolean, isTrusted: boolean): void {
     const { log } = this.#services
     const why = {
       secondsMoved: Math.round(drift / second),

@@ -4,16 +4,16 @@ import { objectsOn } from './listing.ts'
 import { PerHsm } from './per-hsm.ts'
 
 /** Milliseconds between two listings of an HSM. */
-const betweenLooks = 5 * 60_000
+const interval = 5 * 60_000
 /** Milliseconds until the second listing after a new object was found: a creation in progress has ended by then. */
-const untilSecondLook = 10_000
+const confirmationDelay = 10_000
 /** Milliseconds: less than that, so that the second is a new listing. */
-const maxAge = untilSecondLook / 2
+const maxAge = confirmationDelay / 2
 
 interface Sweep {
   readonly hsm: Hsm
   /** CKA_IDs in hex without a key record at the last listing. */
-  unknown: ReadonlySet<string>
+  unrecorded: ReadonlySet<string>
   /** Time of the next listing, by `elapsed`. */
   next: number
 }
@@ -26,25 +26,25 @@ export const sweepOrphans = job({
   name: 'sweep-orphans',
   interval: 1000,
   start(services) {
-    const sweeps = new PerHsm((hsm): Sweep => ({ hsm, unknown: new Set(), next: 0 }))
+    const sweeps = new PerHsm((hsm): Sweep => ({ hsm, unrecorded: new Set(), next: 0 }))
     return async () => {
-      for (const sweep of sweeps.of(services.hsms)) if (services.elapsed() >= sweep.next) await look(sweep, services)
+      for (const sweep of sweeps.of(services.hsms)) if (services.elapsed() >= sweep.next) await check(sweep, services)
     }
   },
 })
 
-async function look(sweep: Sweep, services: JobServices): Promise<void> {
-  sweep.next = services.elapsed() + betweenLooks
-  const before = sweep.unknown
-  const unknown = await unknownObjects(sweep.hsm, services)
+async function check(sweep: Sweep, services: JobServices): Promise<void> {
+  sweep.next = services.elapsed() + interval
+  const before = sweep.unrecorded
+  const unrecorded = await unrecordedObjects(sweep.hsm, services)
   // A new object may be a key whose creation is being committed: it counts only if found twice.
-  const orphans = [...unknown].filter(([id]) => before.has(id))
-  sweep.unknown = new Set(unknown.keys())
-  if (orphans.length < unknown.size) sweep.next = services.elapsed() + untilSecondLook
+  const orphans = [...unrecorded].filter(([id]) => before.has(id))
+  sweep.unrecorded = new Set(unrecorded.keys())
+  if (orphans.length < unrecorded.size) sweep.next = services.elapsed() + confirmationDelay
   report(sweep.hsm, orphans, services)
 }
 
-async function unknownObjects(hsm: Hsm, services: JobServices): Promise<ReadonlyMap<string, string>> {
+async function unrecordedObjects(hsm: Hsm, services: JobServices): Promise<ReadonlyMap<string, string>> {
   const { storage } = services
   const objects = await objectsOn(hsm, services, maxAge)
   const known = storage.keys.materialsOn(hsm.name)

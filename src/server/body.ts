@@ -2,24 +2,24 @@ import { Failure } from '../errors.ts'
 import type { BodySink, ReceivedRequest } from './received-request.ts'
 import { bodyTooLarge, malformed } from './refusals.ts'
 
-/** Request bodies: read only when they are asked for, each within its limit, and all of them within one budget. */
+/** Request bodies: read on demand, each within its limit, and all of them within one memory budget. */
 
 const nothing = Buffer.alloc(0)
-/** Bytes of the first buffer of a body that comes in pieces; it doubles as the body grows. */
+/** Bytes of the first buffer of a body in pieces; it doubles as the body grows. */
 const firstBuffer = 4096
-/** Each piece, be it a byte, takes the work of an event. The longest legal body comes in about a hundred. */
+/** Each piece, even a byte, costs an event. The longest valid body has about a hundred. */
 const maximumPieces = 4096
 
-/** Memory for the bodies of all connections: what is asked for beyond it ends the bodies that have been incomplete the longest. */
+/** Memory for the bodies of all connections: beyond it, the bodies that have been incomplete the longest are aborted. */
 export class BodyBudget {
   #free: number
   /**
-   * In the order in which their first bytes came. Not those that come in one piece: a Set's old tables, one after another, keep what was
-   * in them alive until the next full garbage collection.
+   * In the order of their first bytes. Not those that come in one piece: a Set's old tables, one after another, keep what was in them alive
+   * until the next full garbage collection.
    */
   readonly #incomplete = new Set<Body>()
 
-  /** @param bytes held at most, in all bodies together */
+  /** @param bytes for all bodies together */
   constructor(bytes: number) {
     this.#free = bytes
   }
@@ -136,7 +136,7 @@ export class Body implements BodySink {
     this.#settle?.reject(failure)
   }
 
-  /** Gives the memory back: nobody uses the bytes any more. */
+  /** Releases the memory: the bytes are no longer used. */
   release(): void {
     this.#budget.giveBack(this)
     this.#bytes.fill(0)

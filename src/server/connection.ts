@@ -15,15 +15,15 @@ export interface ConnectionHost {
   readonly budget: BodyBudget
   readonly closing: boolean
   readonly respond: Respond
-  /** Told when the work for a request begins, and when that is done. */
+  /** Called when the work for a request begins, and when it ends. */
   began(): void
   ended(): void
-  /** Told when the connection begins to work for a request, and when it has nothing more to do. */
+  /** Called when the connection becomes busy with a request, and when it becomes idle. */
   busy(connection: Connection): void
   idle(connection: Connection): void
   /** False when too many requests wait behind others, on all connections together. */
   mayWait(): boolean
-  /** Told what nobody foresaw; the connection is closed. */
+  /** Called with an unexpected error; the connection is closed. */
   broke(error: unknown): void
   waitedFor(requests: number): void
 }
@@ -44,7 +44,7 @@ interface Exchange extends RawExchange {
   readonly body: Body
 }
 
-type CutReason = Parameters<ConnectionMetrics['connectionCut']>[0]
+type AbortReason = Parameters<ConnectionMetrics['connectionAborted']>[0]
 
 /**
  * One connection. Its requests are answered one after another, each only once the caller has taken the answer before it: what a
@@ -126,7 +126,8 @@ export class Connection {
     }
     if (response.destroyed || response.closed) return
     const isLast = this.#host.closing && this.#waiting.length === 0
-    // Whether a caller who waits for "100 Continue" sends the body of a refused request cannot be told: what comes next may be either.
+    // Whether a client that waits for "100 Continue" sends the body of a refused request is unknown: the next bytes may be the body or a
+    // request.
     const isLost = !request.complete && (expectsContinue || !read.canBeSkipped)
     if (isLast || isLost) response.shouldKeepAlive = false
     this.#answeredAt = performance.now()
@@ -163,7 +164,7 @@ export class Connection {
     else this.#refuse(this.#refusal)
   }
 
-  /** What came cannot be read: the request that it belongs to, or else the connection, is answered, and nothing more is read. */
+  /** Unreadable input: the request, or else the connection, is answered, and nothing more is read. */
   refuse(failure: Failure): void {
     if (this.#refusal || this.socket.destroyed) return
     this.#refusal = failure
@@ -177,7 +178,7 @@ export class Connection {
     this.#respond(unreadableRequest(this.#peer, failure))
   }
 
-  /** Beside Node.js's own writer, which needs a request. */
+  /** Without Node.js's own writer, which needs a request. */
   #writeRefusal({ status, headers, body }: ApiResponse): void {
     if (!this.socket.writable) {
       this.socket.destroy()
@@ -190,7 +191,7 @@ export class Connection {
     this.#end()
   }
 
-  /** Sends nothing more, and waits for the caller to hang up (RFC 9112, section 9.6). */
+  /** Sends nothing more, and waits for the client to close (RFC 9112, section 9.6). */
   #end(): void {
     if (this.#endedAt !== undefined) return
     this.#endedAt = performance.now()
@@ -198,18 +199,18 @@ export class Connection {
     this.socket.end()
   }
 
-  /** What still comes is read and discarded, and no request any more. */
+  /** Further input is read and discarded, not parsed. */
   #stopParsing(): void {
     this.socket.removeAllListeners('data').removeAllListeners('end')
     this.socket.on('data', () => {}).resume()
   }
 
   /**
-   * Why the connection must be closed now, if it must.
+   * Why the connection must be closed now; undefined if it need not.
    * @param now of `performance.now()`
    * @param closingSince when the server began to close
    */
-  overdue(now: number, closingSince: number | undefined): CutReason | undefined {
+  overdue(now: number, closingSince: number | undefined): AbortReason | undefined {
     const isClosing = closingSince !== undefined
     const write = isClosing ? deadlines.writeWhenClosing : deadlines.write
     if (this.#answeredAt !== undefined && now - this.#answeredAt > write) return 'not_read'
@@ -221,7 +222,7 @@ export class Connection {
     return undefined
   }
 
-  /** When the server closes: a body that is still being sent has had its time. */
+  /** When the server closes: a body that is still being received is refused. */
   stopReceiving(failure: Failure): void {
     if (this.#current?.body.isAwaited) this.#current.body.fail(failure)
   }

@@ -7,7 +7,7 @@ import { Connection, type ConnectionHost } from './connection.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import type { Respond } from './router.ts'
 
-/** All connections of a listener: how many there may be, and which has to go. */
+/** All connections of a listener: their limit, and which to close beyond it. */
 
 export interface ConnectionLimits {
   /** Bytes of a request body. */
@@ -17,7 +17,7 @@ export interface ConnectionLimits {
   readonly maxConnections: number
 }
 
-/** Requests that wait behind another one of their connection, on all connections together. */
+/** Pipelined requests waiting on all connections together. */
 const waitingLimit = 10_000
 
 export class Connections implements ConnectionHost {
@@ -28,10 +28,10 @@ export class Connections implements ConnectionHost {
   readonly #log: Log
   readonly #metrics: ConnectionMetrics | undefined
   readonly #sockets = new Set<Socket>()
-  /** Sockets of TLS without a session yet, by the address of the peer, the oldest first. */
+  /** TLS sockets before the handshake has ended, by peer address, oldest first. */
   readonly #handshakes = new Map<string, Socket>()
   readonly #connections = new Map<Socket, Connection>()
-  /** Those without a request, the longest idle first. */
+  /** Idle connections, the longest idle first. */
   readonly #idle = new Set<Connection>()
   #waiting = 0
   #underWay = 0
@@ -56,7 +56,7 @@ export class Connections implements ConnectionHost {
     return this.#closingSince !== undefined
   }
 
-  /** A socket was accepted: of a connection, or of a TLS handshake. */
+  /** A socket was accepted: a connection, or a TLS handshake. */
   accepted(socket: Socket, isTls: boolean): void {
     if (this.#sockets.size >= this.#maximum) this.#makeRoom(socket)
     if (socket.destroyed) return
@@ -72,7 +72,7 @@ export class Connections implements ConnectionHost {
     })
   }
 
-  /** A connection can be read: at once, or after its TLS handshake. */
+  /** A connection is readable: at once, or after its TLS handshake. */
   connected(socket: Socket): void {
     this.#handshakes.delete(peerOf(socket))
     const connection = new Connection(socket, this)
@@ -89,8 +89,8 @@ export class Connections implements ConnectionHost {
     const [handshake] = this.#handshakes.values()
     const [idle] = this.#idle
     const victim = handshake ?? idle?.socket ?? socket
-    this.#metrics?.connectionCut('limit')
-    // It leaves its sets only when it is closed: until then it must not be chosen again.
+    this.#metrics?.connectionAborted('limit')
+    // It is removed from the sets only when closed; until then it must not be chosen again.
     this.#handshakes.delete(peerOf(victim))
     if (victim === idle?.socket) this.#idle.delete(idle)
     this.#sockets.delete(victim)
@@ -103,7 +103,7 @@ export class Connections implements ConnectionHost {
 
   refuse(socket: Socket, failure: Failure): void {
     const connection = this.#connections.get(socket)
-    // Without one it is a TLS handshake that failed. Nothing was asked on a connection on which nothing came.
+    // Without a connection, a TLS handshake failed. A connection without input had no request.
     if (!connection || !socket.writable || socket.bytesRead === 0) socket.destroy()
     else connection.refuse(failure)
   }
@@ -140,17 +140,17 @@ export class Connections implements ConnectionHost {
     this.#log.error({ event: 'answer_failed', err: error }, 'Request could not be answered')
   }
 
-  /** Closes what has had its time. Called again and again. */
+  /** Closes overdue connections. Called periodically. */
   sweep(now = performance.now()): void {
     for (const connection of this.#connections.values()) {
       const reason = connection.overdue(now, this.#closingSince)
       if (!reason || connection.socket.destroyed) continue
-      this.#metrics?.connectionCut(reason)
+      this.#metrics?.connectionAborted(reason)
       connection.socket.destroy()
     }
   }
 
-  /** From now on every answer is the last of its connection. Resolves when no request is under way any more. */
+  /** Makes every further answer the last of its connection. Resolves when no request is in progress. */
   async close(): Promise<void> {
     this.#closingSince = performance.now()
     for (const { socket } of this.#idle) if (socket.bytesRead === 0) socket.destroy()
@@ -158,7 +158,7 @@ export class Connections implements ConnectionHost {
     if (this.#underWay > 0) await this.#drained.promise
   }
 
-  /** Refuses the requests that are still being sent. */
+  /** Refuses requests that are still being received. */
   stopReceiving(): void {
     for (const connection of this.#connections.values())
       connection.stopReceiving(new Failure('RequestTimeout', 'The gateway is stopping.'))
@@ -169,7 +169,7 @@ export class Connections implements ConnectionHost {
   }
 }
 
-/** The same for a socket and for the TLS connection on it, which do not know each other. */
+/** The same key for a socket and for the TLS connection on it. */
 function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`
 }

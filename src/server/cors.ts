@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { ApiRequest, ApiResponse } from '../apis/api.ts'
 
 /**
- * Calls from pages of other origins (Fetch Standard, section 3.2 "CORS protocol"), in the words of AWS KMS: every page may call,
- * and no cookie or other credential of the browser's own is asked for. Private networks are not opened to public pages:
- * Access-Control-Request-Private-Network is not answered.
+ * CORS (Fetch Standard, section 3.2 "CORS protocol"), as on AWS KMS: every page may call, and no cookie or other credential of the browser
+ * is requested. Private networks are not opened to public pages: Access-Control-Request-Private-Network is not answered.
  */
 
 const shared = {
@@ -12,7 +11,7 @@ const shared = {
   'Access-Control-Expose-Headers': 'x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date',
 }
 
-/** The answer to a preflight request. That is no API call: it has no signature, does nothing, and is not put on record. */
+/** The answer to a preflight request, which is not an API call: it has no signature, no effect, and is not audited. */
 export function preflight({ method, headers, failure }: ApiRequest): ApiResponse | undefined {
   if (method !== 'OPTIONS' || headers.origin === undefined || failure) return undefined
   const asked = (name: string) => [headers[name] ?? []].flat().join(',')
@@ -24,7 +23,7 @@ export function preflight({ method, headers, failure }: ApiRequest): ApiResponse
       ...shared,
       ...(methods && { 'Access-Control-Allow-Methods': methods }),
       ...(names && { 'Access-Control-Allow-Headers': names }),
-      // Seconds. Browsers have limits of their own.
+      // Seconds. Browsers have their own limits.
       'Access-Control-Max-Age': '172800',
       'Cache-Control': 'no-cache, no-store, must-revalidate, private',
       Expires: '0',
@@ -34,7 +33,7 @@ export function preflight({ method, headers, failure }: ApiRequest): ApiResponse
   }
 }
 
-/** An answer of the API as a page of another origin may read it. The probes' answers are not for pages. */
+/** Makes an answer of the API readable by pages of other origins. Answers to probes are not. */
 export function readable({ headers }: ApiRequest, response: ApiResponse): ApiResponse {
   return headers.origin === undefined ? response : { ...response, headers: { ...response.headers, ...shared } }
 }

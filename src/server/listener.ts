@@ -10,7 +10,7 @@ import { failureOfParser } from './refusals.ts'
 import type { Respond } from './router.ts'
 import { readTlsPair, renewTls, type TlsFiles } from './tls.ts'
 
-/** A listening socket over Node.js's HTTP server: deadlines, TLS, and its end. */
+/** A listener over Node.js's HTTP server: time-outs, TLS, graceful shutdown. */
 
 type Server = HttpServer<typeof ReceivedRequest>
 type TlsServer = HttpsServer<typeof ReceivedRequest>
@@ -26,11 +26,11 @@ export interface ListenerOptions extends ConnectionLimits {
 
 export interface RunningServer {
   readonly url: string
-  /** Takes up the TLS files again, whether they have changed or not. */
+  /** Reads the TLS files again, whether they have changed or not. */
   reload(): void
   /**
-   * Stops accepting, answers what has come in, and closes, within 25 seconds: the last connections are cut after 20, and then what is
-   * still under way has 5 to be put on record.
+   * Stops accepting, answers received requests, and closes, within 25 seconds: the last connections are aborted after 20, then requests in
+   * progress have 5 to be audited.
    */
   close(): Promise<void>
 }
@@ -44,7 +44,7 @@ const options = {
   requestTimeout: 30_000,
   connectionsCheckingInterval: 1000,
   keepAliveTimeout: 72_000,
-  // Checked with the rest of the request, where a refusal goes on record.
+  // Checked with the rest of the request, where a refusal is audited.
   requireHostHeader: false,
   noDelay: true,
 }
@@ -54,14 +54,14 @@ const handshakeTimeout = 10_000
 const sweepInterval = 1000
 const closing = { sweepInterval: 50, receive: 1000, connections: 20_000, drain: 5000 }
 
-/** Rejects with OperatorError when it cannot listen, or the TLS files cannot be used. */
+/** Rejects with OperatorError if it cannot listen, or the TLS files cannot be used. */
 export async function listen(listener: ListenerOptions): Promise<RunningServer> {
   const { host, port, tls, respond, metrics, log } = listener
   const connections = new Connections(listener, respond, log, metrics)
   const server = tls ? createTlsServer({ ...options, handshakeTimeout, ...readTlsPair(tls) }) : createServer(options)
   connectEvents(server, connections, tls !== undefined)
   await listening(server, host, port)
-  // Such as a connection that cannot be accepted: the others go on.
+  // For example a connection that cannot be accepted: the others continue.
   server.on('error', error => log.error({ event: 'listener_failed', err: error }, 'Listening socket failed'))
   const sweeping = setInterval(() => connections.sweep(), sweepInterval).unref()
   const renewal = tls && renewTls(server as TlsServer, tls, log)
@@ -78,16 +78,16 @@ export async function listen(listener: ListenerOptions): Promise<RunningServer> 
 }
 
 function connectEvents(server: Server, connections: Connections, isTls: boolean): void {
-  // A caller may end its side of the connection after a request, and still be answered. Node.js has it, and does not document it.
+  // A client may close its side of the connection after a request and still get the answer. Undocumented option of Node.js.
   Object.assign(server, { httpAllowHalfOpen: true })
-  // Beyond a maximum it would drop headers and say nothing.
+  // Beyond a maximum it would silently drop headers.
   server.maxHeadersCount = 0
   const request: RequestListener<typeof ReceivedRequest> = (request, response) =>
     connections.request(request, response, false)
   server
     .on('connection', (socket: Socket) => connections.accepted(socket, isTls))
     .on('request', request)
-    // An unknown expectation is refused with the other mistakes in headers.
+    // An unknown expectation is refused with other errors in headers.
     .on('checkExpectation', request)
     .on('checkContinue', (request, response) => connections.request(request, response, true))
     .on('connect', (_request, socket) => {
@@ -109,7 +109,7 @@ async function close(server: Server, connections: Connections, log: Log): Promis
   ]
   await closed
   for (const timer of timers) clearTimeout(timer)
-  // Also of callers who went away meanwhile: what was begun is put on record.
+  // Also of clients that have disconnected: requests in progress are audited.
   const isDrained = await Promise.race([drained.then(() => true), delay(closing.drain, false, { ref: false })])
   if (!isDrained) log.warn({ event: 'requests_aborted' }, 'Requests still in progress were aborted at shutdown')
 }

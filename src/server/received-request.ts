@@ -1,6 +1,6 @@
 import { IncomingMessage } from 'node:http'
 
-/** Takes the body of a request from the parser: each piece as it comes, then null. False stops the reading of the connection. */
+/** Takes the body of a request from the parser: each piece as it arrives, then null. Returning false pauses the connection. */
 export interface BodySink {
   push(piece: Buffer | null): boolean
 }
@@ -8,8 +8,8 @@ export interface BodySink {
 export type Headers = Readonly<Record<string, string | string[] | undefined>>
 
 /**
- * Node.js's request with headers as they came, and a body that goes where its owner wants it. A class: a function set on each
- * request would keep it alive, and all that it refers to, until the next full garbage collection (measured on Node 24).
+ * Node.js's request with raw headers, and a body that goes to a sink. A subclass, as a function set on each request would keep it, and
+ * everything that it refers to, alive until the next full garbage collection (measured on Node 24).
  */
 export class ReceivedRequest extends IncomingMessage {
   /** Without one, the body goes to Node.js's own queue. */
@@ -23,17 +23,14 @@ export class ReceivedRequest extends IncomingMessage {
     return piece === null ? super.push(null) : goesOn
   }
 
-  /**
-   * Names in lower case; values of several lines are an array, in their order. Node.js's own `headers` drops some repeated lines
-   * and joins others by a comma and a space.
-   */
+  /** Names in lower case; an array for several lines. Node.js's own `headers` drops some repeated lines and joins others. */
   get lines(): Headers {
     this.#headers ??= headersOf(this.rawHeaders)
     return this.#headers
   }
 }
 
-// Node.js itself looks at Expect only: it need not read all the headers in its own way first.
+// Node.js itself needs Expect only, so it need not parse all headers.
 Object.defineProperty(ReceivedRequest.prototype, 'headers', {
   get(this: ReceivedRequest) {
     return this.lines

@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts'
 
-/** What a request is refused with that cannot be read: codes of AWS's "Common Errors". */
+/** Failures of requests that cannot be read: codes of AWS's "Common Errors". */
 
 export function bodyTooLarge(): Failure {
   return new Failure('RequestEntityTooLarge', 'The request body is too large.')
@@ -18,7 +18,7 @@ export function aborted(cause?: unknown): Failure {
   return new Failure('RequestAborted', 'The connection was closed before the request was complete.', { cause })
 }
 
-/** What a request is refused with that Node.js's parser or one of its timers gave up. */
+/** The failure of a request that Node.js's parser or one of its timers aborted. */
 export function failureOfParser(error: NodeJS.ErrnoException): Failure {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':

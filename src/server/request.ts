@@ -4,7 +4,7 @@ import type { Body } from './body.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import { bodyTooLarge, headersTooLarge, malformed } from './refusals.ts'
 
-/** From Node.js's request to the one that the path is given. */
+/** Converts Node.js's request to that of the pipeline. */
 
 const nothing = new Uint8Array()
 /** Node.js counts the bytes of names and values only. */
@@ -15,7 +15,7 @@ export const maximumTarget = 8192
 /** The other end of a connection. */
 export type Peer = Pick<ApiRequest, 'sourceAddress' | 'secure'>
 
-/** @param read reads the body; called at most when the headers were found right */
+/** @param read reads the body; called only if the headers are valid */
 export function apiRequest(
   { method, url, lines: headers, rawHeaders, httpVersion }: ReceivedRequest,
   { sourceAddress, secure }: Peer,
@@ -26,12 +26,12 @@ export function apiRequest(
   const failure =
     (isTooLong ? malformed('The request target is too long.') : mistake(httpVersion, headers, rawHeaders.length / 2)) ??
     (body.announcedTooLong ? bodyTooLarge() : undefined)
-  // Nothing looks at a target that is too long: a canonical form of 64 KB takes up to 70 ms.
+  // A target that is too long is not parsed: the canonical form of 64 KB takes up to 70 ms.
   const target = isTooLong ? '' : originForm(url!)
   return { method: method!, url: target, headers, sourceAddress, secure, body: read, failure }
 }
 
-/** What stands for a request that cannot be read as HTTP. */
+/** The request that represents one that is not HTTP. */
 export function unreadableRequest(peer: Peer, failure: Failure): ApiRequest {
   return { method: '', url: '', headers: {}, ...peer, body: async () => nothing, failure }
 }
@@ -45,7 +45,7 @@ function originForm(target: string): string {
   return rest.startsWith('/') ? rest : `/${rest}`
 }
 
-/** What RFC 9110 and RFC 9112 forbid and Node.js's parser lets through. */
+/** Violations of RFC 9110 and RFC 9112 that Node.js's parser accepts. */
 function mistake(version: string, headers: ApiRequest['headers'], lines: number): Failure | undefined {
   if (lines > maximumHeaderLines) return headersTooLarge()
   if (!version.startsWith('1.')) return malformed(`HTTP/${version} is not supported.`)

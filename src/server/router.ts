@@ -6,7 +6,7 @@ import type { ReceivedRequest } from './received-request.ts'
 /** Answers a request. Never rejects. */
 export type Handler = (request: ApiRequest) => Promise<ApiResponse>
 
-/** What Node.js made of a request that could be read. */
+/** Node.js's objects of a request. */
 export interface RawExchange {
   readonly request: ReceivedRequest
   readonly response: ServerResponse
@@ -15,11 +15,11 @@ export interface RawExchange {
 /** Answers a request; without `raw`, one that could not be read as HTTP. Never rejects. */
 export type Respond = (request: ApiRequest, raw?: RawExchange) => Promise<ApiResponse>
 
-/** What a handler finds with the request that Fastify hands to it. */
+/** State of a request, attached to the object that Fastify passes to a handler. */
 class Pending {
   readonly request: ApiRequest
   answer: Promise<ApiResponse> | undefined
-  /** Waits for a handler that Fastify calls later. */
+  /** Set while waiting for a handler that Fastify calls later. */
   answered: ((answer: Promise<ApiResponse>) => void) | undefined
 
   constructor(request: ApiRequest) {
@@ -27,14 +27,13 @@ class Pending {
   }
 }
 
-/** A property, since a map of its own costs more than all else that is done here. */
+/** A property, as a map costs more than everything else here. */
 const pending = Symbol('pending')
 type Routed = ReceivedRequest & { [pending]?: Pending }
 
 /**
- * Routes of Fastify, which finds the handler and does nothing else: bodies are read by whom they concern, and answers written by the
- * connection. What Fastify would refuse in a shape of its own, such as an unknown path, a URL that cannot be decoded or a content type
- * that is none, goes to the handler of all the rest.
+ * Routes of Fastify, which only finds the handler: bodies are read on demand, and answers written by the connection. What Fastify would
+ * refuse in its own format, such as an unknown path, an undecodable URL or an invalid content type, goes to the fallback handler.
  */
 export class Router {
   readonly #app: FastifyInstance
@@ -42,7 +41,7 @@ export class Router {
   /** What Fastify would find for a route's own path, by method and path: no need to ask it for each request. */
   readonly #found = { GET: new Map<string, Handler>(), POST: new Map<string, Handler>() }
 
-  /** @param rest answers whatever no route is for */
+  /** @param rest the fallback handler */
   constructor(rest: Handler) {
     this.#rest = rest
     const handler = this.#handledBy(rest)
@@ -64,7 +63,7 @@ export class Router {
     return this.#route('POST', path, handler)
   }
 
-  /** As a hook before Fastify would look at the body, which costs a resource of its own for each request. */
+  /** A hook that runs before Fastify would handle the body, which costs an async resource per request. */
   #route(method: 'GET' | 'POST', url: string, handler: Handler): this {
     this.#found[method].set(url, handler)
     const answer = this.#handledBy(handler)
@@ -72,7 +71,7 @@ export class Router {
     return this
   }
 
-  /** The routes, which are complete now. */
+  /** Completes the routes. */
   async ready(): Promise<Respond> {
     await this.#app.ready()
     return (request, raw) => {
@@ -92,7 +91,7 @@ export class Router {
     return ({ raw }: FastifyRequest, reply: FastifyReply): void => {
       reply.hijack()
       const waiting = (raw as Routed)[pending]
-      // Once: an error after the answer changes nothing any more.
+      // Once: an error after the answer has no effect.
       if (!waiting || waiting.answer) return
       waiting.answer = handler(waiting.request)
       waiting.answered?.(waiting.answer)

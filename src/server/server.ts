@@ -10,7 +10,7 @@ import { listen, type RunningServer } from './listener.ts'
 import { Router } from './router.ts'
 import type { TlsFiles } from './tls.ts'
 
-/** The two listeners, and their routes. Nothing outside this folder knows an HTTP server. */
+/** The two listeners and their routes. Nothing outside this folder depends on an HTTP server. */
 
 export type { RunningServer } from './listener.ts'
 
@@ -45,7 +45,7 @@ export async function serveApi(
       return share(request, api.refuse(new Failure('Internal'), randomUUID(), request))
     }
   }
-  // Whatever else is asked for is a call that must be refused on record, too.
+  // Everything else is a call that must be refused and audited, too.
   const router = new Router(async request => (options.cors && preflight(request)) || call(request))
     .post('/', call)
     .get('/healthz', async () => json(200, { status: 'ok' }))
@@ -67,7 +67,7 @@ function json(status: number, body: object): ApiResponse {
   return { status, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }
 }
 
-/** Few ask for the metrics, and those send nothing. */
+/** Metrics are read by few clients, which send no body. */
 const metricsLimits = { maxBodySize: 1, maxBodyMemory: 64, maxConnections: 16 }
 
 export async function serveMetrics(address: Address, text: () => Promise<string>, log: Log): Promise<RunningServer> {
@@ -90,8 +90,8 @@ function plain(status: number, body: string, type = 'text/plain'): ApiResponse {
 let turn: Promise<void> | undefined
 
 /**
- * Resolves once this turn of the event loop has read what lies in the sockets. Its requests then walk the path in step:
- * the machine code of each step stays in the processor's cache, and a request takes about a quarter less time.
+ * Resolves once this turn of the event loop has read the sockets. Its requests then run through the pipeline step by step together, which
+ * keeps the code of each step in the CPU cache: a request takes about a quarter less time.
  */
 function endOfTurn(): Promise<void> {
   turn ??= new Promise(resolve => {

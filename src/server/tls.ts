@@ -4,7 +4,7 @@ import { OperatorError } from '../errors.ts'
 import { checkSecretFile } from '../private-files.ts'
 import type { Log } from '../services.ts'
 
-/** The certificate of a listener, and its renewal without a restart. */
+/** The TLS certificate of a listener, and its renewal without a restart. */
 
 /** Paths of PEM files. */
 export interface TlsFiles {
@@ -17,7 +17,7 @@ export interface TlsPair {
   readonly key: Buffer
 }
 
-/** Reads both files. Throws OperatorError when they cannot be read, do not fit each other, or others can read the key. */
+/** Reads both files. Throws OperatorError if they cannot be read, do not match, or others can read the key. */
 export function readTlsPair({ certificateFile, keyFile }: TlsFiles): TlsPair {
   checkSecretFile(keyFile)
   const pair = { cert: readPem(certificateFile), key: readPem(keyFile) }
@@ -46,12 +46,11 @@ export interface TlsRenewal {
   stop(): void
 }
 
-/** Milliseconds between two looks at the files. */
+/** Milliseconds between two checks of the files. */
 const interval = 10_000
 
 /**
- * New connections get the certificate that the files hold since the last look. Files that cannot be used, as one that is replaced
- * before the other, change nothing.
+ * New connections use the certificate as of the last check. Unusable files, for example while only one of them is replaced, have no effect.
  */
 export function renewTls(server: Server, files: TlsFiles, log: Log): TlsRenewal {
   let known = versionOf(files)
@@ -73,7 +72,7 @@ export function renewTls(server: Server, files: TlsFiles, log: Log): TlsRenewal 
   return { now, stop: () => clearInterval(timer) }
 }
 
-/** Changes when one of the files is replaced, written, or given to others or another mode. */
+/** Changes when one of the files is replaced, written, or gets another owner or mode. */
 function versionOf({ certificateFile, keyFile }: TlsFiles): string {
   const versions = [certificateFile, keyFile].map(file => {
     const stat = statSync(file, { bigint: true, throwIfNoEntry: false })

@@ -1,4 +1,4 @@
-import { checkKeyKind, type WhyNot, whyNotAnywhere } from '../model/keys/ability.ts'
+import { checkKeyKind, type WhyUnsupported, whyUnsupportedAnywhere } from '../model/keys/ability.ts'
 import { currentMaterial, type Destruction, type Key, type KeyMaterial } from '../model/keys/key.ts'
 import type { Hsm, HsmKey, Hsms, JobServices } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
@@ -18,7 +18,7 @@ export async function createMaterial(
   label: string,
   createdAt: number,
 ): Promise<KeyMaterial> {
-  checkKeyKind(ability => hsm.whyNot(ability), spec, usage)
+  checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
   const id = Buffer.from(await hsm.random(32)).toString('hex')
   const { custody, publicKey, checkValue } = await hsm.generateKey(id, spec, usage, label)
   return { id, hsm: hsm.name, custody, publicKey, checkValue, createdAt }
@@ -57,7 +57,7 @@ export function held(hsms: Hsms, key: Key): { readonly hsm: Hsm; readonly hsmKey
 }
 
 /** Why the HSM of a key does not support something, even if that HSM is no longer configured. */
-export function whyNotWith(hsms: Hsms, key: Key): WhyNot {
+export function whyUnsupportedOn(hsms: Hsms, key: Key): WhyUnsupported {
   const hsm = hsms.all.find(({ name }) => name === currentMaterial(key).hsm)
-  return hsm === undefined ? whyNotAnywhere : ability => hsm.whyNot(ability)
+  return hsm === undefined ? whyUnsupportedAnywhere : ability => hsm.whyUnsupported(ability)
 }

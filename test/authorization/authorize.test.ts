@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type AccessRequest, authorize, type Row, rows, type Verdicts } from '../../src/authorization/authorize.ts'
 import { globMatches } from '../../src/authorization/glob.ts'
-import { admitKeyPolicy } from '../../src/authorization/key-policy.ts'
+import { checkKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { parsePolicyDocument } from '../../src/authorization/policy-document.ts'
 import { Failure } from '../../src/errors.ts'
 import { defaultKeyPolicy } from '../../src/model/keys/key.ts'
@@ -186,7 +186,7 @@ describe('globMatches', () => {
 describe('a key policy', () => {
   const caller = aUser(alice, [all])
   const admit = (text: string, bypassLockoutSafetyCheck = false, keyArn = key) =>
-    admitKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck })
+    checkKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck })
   const statement = { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' }
   const policy = (change: object) => JSON.stringify({ Version: '2012-10-17', Statement: [{ ...statement, ...change }] })
 

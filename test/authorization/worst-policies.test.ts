@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type AccessRequest, authorize } from '../../src/authorization/authorize.ts'
 import { globMatches } from '../../src/authorization/glob.ts'
-import { admitKeyPolicy } from '../../src/authorization/key-policy.ts'
+import { checkKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { fastest, longestTime } from '../timing.ts'
 import { aUser } from './users.ts'
 
@@ -71,7 +71,7 @@ describe('the worst key policy', () => {
       // White space, so that none is remembered.
       const fresh = `${text.slice(0, limit - 5)}${' '.repeat(count++)}`
       try {
-        admitKeyPolicy({
+        checkKeyPolicy({
           text: text.length > limit - 5 ? text : fresh,
           keyArn,
           account,

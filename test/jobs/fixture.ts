@@ -75,7 +75,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
       storage,
       clock,
       elapsed,
-      metrics: { clockTrusted() {} },
+      metrics: { clockStable() {} },
       health: { clock() {} },
       log: { error: log, warn: log, info: log },
     },
@@ -90,7 +90,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
       audit: createAudit(journal, clock, 'kms.amazonaws.com'),
       outbox: await Outbox.open(storage, journal, []),
       metrics: {
-        clockTrusted() {},
+        clockStable() {},
         orphans: (name, count) => void orphans.set(name, count),
         custodyFaults(_name, counts) {
           fixture.faults = counts

@@ -36,7 +36,7 @@ function start(): void {
       storage,
       clock: () => wall,
       elapsed: () => elapsed,
-      metrics: { clockTrusted: trusted => void shown.push(trusted) },
+      metrics: { clockStable: trusted => void shown.push(trusted) },
       health: { clock: () => {} },
       log: { error: say, warn: say, info: say },
     },

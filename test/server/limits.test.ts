@@ -36,7 +36,7 @@ async function start(options: Partial<ListenerOptions> = {}): Promise<void> {
   const metrics = {
     connectionOpened() {},
     connectionClosed() {},
-    connectionCut: (reason: string) => void cut.push(reason),
+    connectionAborted: (reason: string) => void cut.push(reason),
   }
   const limits = { maxBodySize: 10_000, maxBodyMemory: 50_000, maxConnections: 100 }
   server = await listen({ host: '127.0.0.1', port: 0, ...limits, respond: measure, metrics, log, ...options })

@@ -1,4 +1,4 @@
-/** What the model demands of one value, each with AWS's own wording. */
+/** The constraints of the model on a value, with AWS's wording. */
 import type { ListShape, ScalarShape } from './model.ts'
 
 export interface Constraint {
@@ -11,8 +11,8 @@ export interface Constraint {
 export const notNull = 'Member must not be null'
 
 /**
- * In the order in which AWS reports them. Only one limit of a value can be broken, so the order matters between a limit and
- * the pattern, and where all are listed (list members and map entries).
+ * In the order in which AWS reports them. Only one limit of a value can be violated, so the order matters between a limit and the pattern,
+ * and if all are listed (list members and map entries).
  */
 export function constraintsOf(shape: ScalarShape | ListShape): readonly Constraint[] {
   const constraints = limits(shape)

@@ -1,4 +1,4 @@
-/** From parsed JSON to the typed input of an operation, checked against the constraints of the model on the way. */
+/** Decodes parsed JSON to the typed input of an operation, checking the constraints of the model. */
 import { Failure } from '../../errors.ts'
 import { wipe } from '../../wipe.ts'
 import { type Constraint, constraintsOf, notNull } from './constraints.ts'
@@ -6,8 +6,7 @@ import type { ListShape, MapShape, ScalarShape, Shapes, StructureShape } from '.
 import type { Violations } from './violations.ts'
 
 /**
- * Reads one value. A JSON type that does not fit throws Serialization at once; broken constraints are collected, so
- * that all of them can be answered together.
+ * Reads one value. A wrong JSON type throws Serialization at once; violated constraints are collected, so that all are reported together.
  * @param raw anything but null and undefined
  * @param path of this value, for messages; empty for the whole input
  */
@@ -35,7 +34,7 @@ function structureReader(shape: StructureShape, shapes: Shapes): Reader {
     read: readerOf(reference.shape, shapes),
   }))
   return (raw, path, violations) => {
-    // AWS has no words for what is no input at all.
+    // AWS has no message for a missing input.
     const source = objectFrom(raw, path === '' ? '' : 'Expected null')
     const value: Record<string, unknown> = {}
     try {
@@ -70,7 +69,7 @@ function structureListReader(shape: ListShape, shapes: Shapes): Reader {
   }
 }
 
-/** AWS names no single member of a list of plain values: it shows the whole list and all that its members must be. */
+/** AWS names no single member of a list of plain values: it shows the whole list and all constraints of its members. */
 function scalarListReader(shape: ListShape, shapes: Shapes): Reader {
   const member = scalarNamed(shape.member.shape, shapes)
   const constraints = constraintsOf(shape)
@@ -125,7 +124,7 @@ function javaMap(map: Readonly<Record<string, unknown>>): string {
 interface Scalar {
   readonly decode: (raw: unknown) => unknown
   readonly constraints: readonly Constraint[]
-  /** Whether messages leave the value out. */
+  /** Whether messages omit the value. */
   readonly hidden: boolean
 }
 
@@ -177,7 +176,7 @@ const decoders: Record<ScalarShape['type'], (raw: unknown) => unknown> = {
   },
   integer(raw) {
     if (typeof raw !== 'number') throw notConvertible(raw, 'an Integer')
-    // Measured on AWS: a number beyond the integers is the last of them, and fails the check of its range.
+    // Measured on AWS: a number beyond the integers is clamped, and fails the range check.
     const nearest = Math.min(Math.max(raw, leastInteger), greatestInteger)
     if (!Number.isInteger(nearest)) throw notConvertible(raw, 'an Integer')
     return nearest | 0
@@ -194,8 +193,8 @@ const decoders: Record<ScalarShape['type'], (raw: unknown) => unknown> = {
 }
 
 /**
- * RFC 4648 section 3.5 asks for the canonical form. Node.js decodes the alphabet for URLs too, and skips what is not base64, which
- * then shows at the end. The text is not encoded again as a whole: strings cannot be wiped.
+ * RFC 4648 section 3.5 requires the canonical form. Node.js also decodes the URL alphabet, and skips invalid characters, which the length
+ * reveals. The whole text is not encoded again, as strings cannot be wiped.
  */
 function isCanonical(text: string, bytes: Buffer): boolean {
   const groups = Math.ceil(bytes.length / 3)
@@ -203,7 +202,7 @@ function isCanonical(text: string, bytes: Buffer): boolean {
   return bytes.toString('base64', Math.max(0, 3 * (groups - 1))) === text.slice(-4)
 }
 
-/** @param otherwise what is said of a plain value */
+/** @param otherwise the message for a plain value */
 function objectFrom(raw: unknown, otherwise: string): Readonly<Record<string, unknown>> {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw wrongType(raw, otherwise)
   return raw as Record<string, unknown>
@@ -214,7 +213,7 @@ function arrayFrom(raw: unknown): readonly unknown[] {
   return raw
 }
 
-/** Measured on AWS, full stops included. @param otherwise what is said of a plain value */
+/** Measured on AWS, full stops included. @param otherwise the message for a plain value */
 function wrongType(raw: unknown, otherwise: string): Failure {
   if (Array.isArray(raw)) return new Failure('Serialization', 'Start of list found where not expected')
   if (typeof raw === 'object' && raw !== null) {

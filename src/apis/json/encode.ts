@@ -1,10 +1,10 @@
-/** From the output of an operation to what JSON.stringify can write, following the output shape of the model. */
+/** Encodes the output of an operation for JSON.stringify, by the output shape of the model. */
 import type { Shapes } from './model.ts'
 
 /** Writes one value, anything but null and undefined. */
 export type Writer = (value: never) => unknown
 
-/** Builds the writer of a shape. Done once, at start. What the shape does not name is never written. */
+/** Builds the writer of a shape. Done once, at start. Members that are not in the shape are never written. */
 export function writerOf(name: string, shapes: Shapes): Writer {
   const shape = shapes(name)
   switch (shape.type) {

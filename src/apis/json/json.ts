@@ -1,4 +1,4 @@
-/** An API of AWS that speaks AWS JSON 1.1 and 1.0 over `POST /`: Smithy 2.0, "AWS JSON 1.1 protocol". */
+/** An AWS API with AWS JSON 1.1 and 1.0 over `POST /`: Smithy 2.0, "AWS JSON 1.1 protocol". */
 import { canonicalPath, splitTarget } from '../../authentication/request-target.ts'
 import { Failure, type FailureCode } from '../../errors.ts'
 import type { AnyOperation } from '../../operations/operation.ts'
@@ -11,15 +11,15 @@ export interface JsonService extends Pick<Api, 'service' | 'actionPrefix' | 'eve
   readonly model: Model
   /** Of the shape ids of its errors. */
   readonly namespace: string
-  /** What this gateway supports. */
+  /** Supported operations. */
   readonly operations: readonly AnyOperation[]
-  /** Why an operation of the model is not supported, where there is more to say. */
+  /** Reasons for unsupported operations, if any. */
   readonly whyUnsupported?: Readonly<Record<string, string>>
-  /** What the service calls a failure, where that is not what all call it. */
+  /** Error codes that differ from the common ones. */
   readonly errorCodes?: Partial<Record<FailureCode, string>>
 }
 
-/** What all services call a failure, where that is not the code of the gateway with `Exception` after it. */
+/** Error codes of all services, where they are not the gateway's code followed by `Exception`. */
 const commonErrorCodes: Partial<Record<FailureCode, string>> = {
   InvalidRequestSignature: 'InvalidSignatureException',
   // Amazon S3's name: the other services have none.
@@ -55,9 +55,8 @@ export class JsonApi implements Api {
   }
 
   /**
-   * @throws Failure UnknownOperation without text for whatever is not a request of this protocol: method, path, content type or
-   *   target (AWS tells these apart no more than this); UnsupportedOperation for an operation that the model has and this gateway
-   *   does not.
+   * @throws Failure UnknownOperation without text for anything but a request of this protocol: method, path, content type or target (AWS
+   * does not distinguish these either); UnsupportedOperation for an unsupported operation of the model.
    */
   operation(request: ApiRequest): AnyOperation {
     const { method, url, headers } = request
@@ -99,14 +98,14 @@ export class JsonApi implements Api {
     return shapes
   }
 
-  /** With the namespaces that AWS gives in JSON 1.0; clients ignore them. */
+  /** With the namespace that AWS adds in JSON 1.0; clients ignore it. */
   #shapeId(code: string): string {
     if (this.#modelledErrors.has(code)) return `${this.#service.namespace}#${code}`
     return `com.amazon.coral.${code === 'ValidationException' ? 'validate' : 'service'}#${code}`
   }
 }
 
-/** A query is signed like the rest of the request but means nothing here. */
+/** A query is signed like the rest of the request but ignored. */
 function isRoot(url: string): boolean {
   return url === '/' || canonicalPath(splitTarget(url).path) === '/'
 }

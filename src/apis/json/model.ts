@@ -1,6 +1,6 @@
-/** A service model: operations and the shapes of what they take and answer, as botocore publishes them. */
+/** A service model: operations and the shapes of their inputs and outputs, as published by botocore. */
 
-/** Size limits: characters of a string, bytes of a blob, members of a list, the value of an integer. Both ends are allowed. */
+/** Size limits: characters of a string, bytes of a blob, members of a list, the value of an integer. Inclusive. */
 interface Limits {
   readonly min?: number
   readonly max?: number
@@ -38,9 +38,9 @@ export interface ScalarShape extends Limits {
   /** Regular expression in Java's syntax. */
   readonly pattern?: string
   readonly enum?: readonly string[]
-  /** The values as messages list them, where that is not the order of `enum`. */
+  /** The values in the order of messages, if that is not the order of `enum`. */
   readonly listed?: readonly string[]
-  /** Values that are taken and not listed. */
+  /** Values that are accepted but not listed. */
   readonly unlisted?: readonly string[]
 }
 

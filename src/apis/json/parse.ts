@@ -1,15 +1,15 @@
-/** The body of a request as JSON, within limits that are looked at before the work which they bound. */
+/** Parses the body of a request as JSON, within limits that are checked before the work they bound. */
 import { Failure } from '../../errors.ts'
 
 /**
- * Commas, colons and opening brackets of a body, those of unknown members included. The largest legal request, two encryption
- * contexts of one-letter pairs, has about half as many. What V8 takes for each is up to fifty times what it takes for a byte.
+ * Maximum number of commas, colons and opening brackets, including those of unknown members. The largest valid request, two encryption
+ * contexts of one-letter pairs, has about half as many. V8 takes up to fifty times as long for each as for a byte.
  */
 export const maximumTokens = 8192
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Throws Serialization for what is not JSON in UTF-8, and beyond the limit. */
+/** Throws Serialization for anything but JSON in UTF-8, and beyond the limit. */
 export function parseJson(body: Uint8Array): unknown {
   if (body.length > maximumTokens && tokensIn(body) > maximumTokens) {
     throw new Failure('Serialization', `The request exceeds the limit of ${maximumTokens} JSON tokens.`)
@@ -17,7 +17,7 @@ export function parseJson(body: Uint8Array): unknown {
   try {
     return JSON.parse(utf8.decode(body))
   } catch (cause) {
-    // The cause quotes the body, which may hold a plaintext: it goes no further.
+    // The cause is dropped, as it quotes the body, which may contain a plaintext.
     throw new Failure('Serialization', '', { cause: new Error(`not JSON in UTF-8: ${(cause as Error).name}`) })
   }
 }
@@ -41,7 +41,7 @@ function tokensIn(body: Uint8Array): number {
   return count
 }
 
-/** Where the quote is that ends the string. */
+/** Offset of the closing quote of the string. */
 function endOfString(body: Uint8Array, start: number): number {
   let i = start
   while (i < body.length && body[i] !== quote) i += body[i] === backslash ? 2 : 1

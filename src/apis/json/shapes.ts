@@ -8,12 +8,12 @@ import { Violations } from './violations.ts'
 
 export interface OperationShapes {
   /**
-   * Decodes and validates a request body; an empty one counts as `{}`. Blobs come out as Uint8Array, timestamps as Date, maps
-   * without a prototype. Members that the model does not know are ignored, null members are absent.
+   * Decodes and validates a request body; an empty one counts as `{}`. Blobs become Uint8Array, timestamps Date, maps have no prototype.
+   * Unknown members are ignored, null members are absent.
    * @throws Failure Serialization or Validation
    */
   input(body: Uint8Array): Readonly<Record<string, unknown>>
-  /** Encodes an output; empty for operations that answer no body. */
+  /** Encodes an output; empty for operations without an output. */
   output(value: object | undefined): string
 }
 

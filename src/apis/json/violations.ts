@@ -1,7 +1,7 @@
-/** Everything that is wrong with one request, in AWS's wording. */
+/** All violations of one request, in AWS's wording. */
 import { Failure } from '../../errors.ts'
 
-/** In UTF-16 units. AWS echoes a value whole; an answer and an audit entry must stay bounded. */
+/** In UTF-16 units. AWS repeats whole values; here answers and audit records must stay bounded. */
 const longestValue = 16_384
 /** In UTF-16 units. Violations past this are counted, not listed. */
 const longestList = 32_768
@@ -23,7 +23,7 @@ export class Violations {
     if (this.#list.length > longestList) this.#list += '; ...'
   }
 
-  /** Throws Validation when there is any. */
+  /** Throws Validation if there are any. */
   check(): void {
     if (this.#count === 0) return
     const errors = this.#count === 1 ? 'error' : 'errors'

@@ -1,11 +1,11 @@
 /**
- * The order in which AWS lists the values of an enumeration when it refuses another value. It is neither alphabetic nor the
- * order of the public model, and it changes with AWS's releases, so it is frozen here.
+ * The order in which AWS lists the values of an enumeration when it refuses an invalid one. It is neither alphabetic nor the order of the
+ * public model, and it changes with AWS's releases, so it is frozen here.
  *
- * Recorded on AWS in 2026: EncryptionAlgorithmSpec, SigningAlgorithmSpec, MacAlgorithmSpec, MessageType. Recorded with fewer
- * values, those added since follow in the order of the model: KeySpec and DataKeySpec (2026, before ML-KEM), KeyUsageType,
- * OriginType and AlgorithmSpec (before 2024). CustomerMasterKeySpec was recorded in the order of KeySpec, of which it is a part.
- * An enumeration that is missing here was never recorded and is listed in the order of the model.
+ * Recorded on AWS in 2026: EncryptionAlgorithmSpec, SigningAlgorithmSpec, MacAlgorithmSpec, MessageType. Recorded with fewer values, those
+ * added since follow in the order of the model: KeySpec and DataKeySpec (2026, before ML-KEM), KeyUsageType, OriginType and AlgorithmSpec
+ * (before 2024). CustomerMasterKeySpec was recorded in the order of KeySpec, of which it is a part. An enumeration that is missing here was
+ * never recorded and is listed in the order of the model.
  */
 const keySpecs = [
   'RSA_2048',
@@ -67,8 +67,8 @@ export const enumValues: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Values that AWS takes though it does not list them; no key goes with them. Measured in 2026: Sign and Verify with
- * SYMMETRIC_DEFAULT are refused because of the key spec.
+ * Values that AWS accepts but does not list; no key supports them. Measured in 2026: Sign and Verify with SYMMETRIC_DEFAULT are refused
+ * because of the key spec.
  */
 export const unlistedValues: Readonly<Record<string, readonly string[]>> = {
   SigningAlgorithmSpec: ['SYMMETRIC_DEFAULT'],

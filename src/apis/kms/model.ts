@@ -1,4 +1,4 @@
-/** The service model of AWS KMS (botocore, 2014-11-01) as typed data, with what the public model leaves out. */
+/** The service model of AWS KMS (botocore, 2014-11-01) as typed data, with what is missing in the public model. */
 import { checkEncryptionContext } from '../../model/keys/encryption-context.ts'
 import type { OperationName } from '../../operations/kms/operation.ts'
 import { type Model, type Shape, shapesIn } from '../json/model.ts'
@@ -19,7 +19,7 @@ add('EncryptionContextType', { checkLimit: checkEncryptionContext })
 
 export const model: Model<OperationName> = { ...published, shapes }
 
-/** Every operation of AWS KMS, whether this gateway supports it or not. */
+/** Every operation of AWS KMS, supported or not. */
 export const operationNames = Object.keys(model.operations) as readonly OperationName[]
 
 export const shapeNamed = shapesIn(model)

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import type { EncryptionAlgorithmSpec, KeyUsageType, MacAlgorithmSpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import { type Ability, type Lacks, whyNotAnywhere } from '../../model/keys/ability.ts'
+import { type Ability, type Lacks, whyUnsupportedAnywhere } from '../../model/keys/ability.ts'
 import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { oaepHash } from '../public-key-crypto.ts'
@@ -252,8 +252,9 @@ class Surveyor {
 
 /** Key specs for data key pairs that have no other use here. */
 function isForOthers({ spec, fails }: Trial): boolean {
-  const isImpossible = ([algorithm, reason]: [string, string]) => whyNotAnywhere(algorithm as Ability) === reason
-  return whyNotAnywhere(spec) === undefined && Object.entries(fails).every(isImpossible)
+  const isImpossible = ([algorithm, reason]: [string, string]) =>
+    whyUnsupportedAnywhere(algorithm as Ability) === reason
+  return whyUnsupportedAnywhere(spec) === undefined && Object.entries(fails).every(isImpossible)
 }
 
 /** Key specs of which nothing works, and algorithms that fail with every key spec. */

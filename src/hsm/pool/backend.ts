@@ -15,7 +15,7 @@ export interface Backend {
   readonly ivLength: number
   readonly health: HsmHealth
   /** See hsm.ts. */
-  whyNot(ability: Ability): string | undefined
+  whyUnsupported(ability: Ability): string | undefined
   readonly pending: number
   /** Whether every token that may hold a key is ready. */
   readonly isWhole: boolean

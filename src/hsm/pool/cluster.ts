@@ -37,8 +37,8 @@ export class Cluster implements Backend {
   }
 
   /** The cluster cannot do what one member cannot, as any member may get the call. */
-  whyNot(ability: Ability): string | undefined {
-    return this.#members.map(member => member.whyNot(ability)).find(reason => reason !== undefined)
+  whyUnsupported(ability: Ability): string | undefined {
+    return this.#members.map(member => member.whyUnsupported(ability)).find(reason => reason !== undefined)
   }
 
   get pending(): number {

@@ -41,7 +41,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
     return this.#supervisor.abilities.ivLength
   }
 
-  whyNot(ability: Ability): string | undefined {
+  whyUnsupported(ability: Ability): string | undefined {
     return this.#supervisor.abilities.lacks[ability]
   }
 
@@ -92,7 +92,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
 
   returned(call: Call, why: Undone): void {
     if (why === 'loginLost') this.#giveAgain(call, 'the login was lost')
-    else if (why === 'missing' && (this.#supervisor.isAlone || call.attempts >= maximumAttempts))
+    else if (why === 'missing' && (this.#supervisor.hasSingleProcess || call.attempts >= maximumAttempts))
       call.fail(call.lastFailure!)
     else this.#giveLater(call)
   }

@@ -87,7 +87,7 @@ export class Supervisor implements WorkerEvents, Watched {
   }
 
   /** Only one worker has the token open: a key that it does not find does not exist. */
-  get isAlone(): boolean {
+  get hasSingleProcess(): boolean {
     return this.#profile.singleProcess
   }
 
@@ -124,7 +124,7 @@ export class Supervisor implements WorkerEvents, Watched {
     return this.#processes.leastBusy(lane)
   }
 
-  hasRelief(worker: WorkerProcess): boolean {
+  hasAlternative(worker: WorkerProcess): boolean {
     return this.#processes.leastBusy('cryptography', worker) !== undefined
   }
 

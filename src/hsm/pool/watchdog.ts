@@ -17,7 +17,7 @@ export interface Watched {
   /** The workers that serve. */
   readonly workers: readonly WorkerProcess[]
   /** Whether another worker can take over its calls. */
-  hasRelief(worker: WorkerProcess): boolean
+  hasAlternative(worker: WorkerProcess): boolean
   /** The calls behind its oldest one need not wait for it. */
   suspects(worker: WorkerProcess): void
   /** It may never answer. */
@@ -50,7 +50,7 @@ export class Watchdog {
     const { workers } = this.#watched
     for (const worker of workers) {
       if (worker.silence < this.#suspicion / 2) this.#before.set(worker, processorTime(worker.pid!))
-      if (this.#isSuspect(worker) && this.#watched.hasRelief(worker)) this.#watched.suspects(worker)
+      if (this.#isSuspect(worker) && this.#watched.hasAlternative(worker)) this.#watched.suspects(worker)
     }
     for (const worker of workers.filter(worker => this.#hangs(worker))) this.#watched.hangs(worker)
   }

@@ -11,9 +11,9 @@ export async function inspectObjects(
   found: readonly Handle[],
   key: HeldKey,
 ): Promise<KeyInspection> {
-  const [object, twin] = found
+  const [object, other] = found
   if (object === undefined) return { fault: 'missing' }
-  if (twin !== undefined) return { fault: 'duplicate' }
+  if (other !== undefined) return { fault: 'duplicate' }
   if (!(await isSameKey({ ...access, key: object }, key))) return { fault: 'wrong_key' }
   const attributes = custodyFaults(await readCustody(access.cryptoki, access.session, object, access.profile))
   return attributes.length === 0 ? {} : { fault: 'wrong_attributes', attributes }

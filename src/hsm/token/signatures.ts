@@ -1,7 +1,7 @@
 /** Signing algorithms of KMS in terms of PKCS#11: mechanism, input, and form of the signature. */
 import { hash } from 'node:crypto'
 import type { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
-import { checkAbilities, signingAbilities, whyNotAnywhere } from '../../model/keys/ability.ts'
+import { checkAbilities, signingAbilities, whyUnsupportedAnywhere } from '../../model/keys/ability.ts'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/keys/signing-algorithm.ts'
 import type { Mechanism } from './cryptoki.ts'
@@ -42,7 +42,7 @@ export function signing(
   type: MessageType,
   message: Buffer,
 ): Signing {
-  checkAbilities(whyNotAnywhere, signingAbilities(algorithm, type))
+  checkAbilities(whyUnsupportedAnywhere, signingAbilities(algorithm, type))
   const row = signingAlgorithms[algorithm]
   switch (row.scheme) {
     case 'PKCS1':

@@ -44,7 +44,7 @@ export async function answerTo(
   part: (payload: Buffer) => void,
 ): Promise<Answer> {
   try {
-    return { kind: status.ok, payload: await perform(hsm, kind, payload, part) }
+    return { kind: status.ok, payload: await execute(hsm, kind, payload, part) }
   } catch (error) {
     return refusal(hsm, error)
   }
@@ -53,7 +53,7 @@ export async function answerTo(
 /** The rows of calls.ts hold the types of each call together. */
 type AnyWork = Readonly<Record<CallName, (request: unknown, context: object) => Promise<unknown>>>
 
-async function perform(hsm: Pkcs11, kind: number, payload: Buffer, part: (payload: Buffer) => void): Promise<Buffer> {
+async function execute(hsm: Pkcs11, kind: number, payload: Buffer, part: (payload: Buffer) => void): Promise<Buffer> {
   const name = callOf(kind)
   const { request, answer }: CallRow = calls[name]
   const context = { isRetry: kind >= retryFlag, part: (value: unknown) => part(answer.encode(value)) }

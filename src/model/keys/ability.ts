@@ -9,7 +9,7 @@ export type Ability = SupportedKeySpec | Algorithm | 'EXTERNAL_MU' | 'GenerateDa
 export type Lacks = Readonly<Partial<Record<Ability, string>>>
 
 /** Why an HSM does not support something; undefined if it may. */
-export type WhyNot = (ability: Ability) => string | undefined
+export type WhyUnsupported = (ability: Ability) => string | undefined
 
 const noMechanisms = 'PKCS#11 has no mechanisms for it'
 
@@ -27,23 +27,23 @@ export const lacksOfAll = {
 const everywhere: Lacks = lacksOfAll
 
 /** For an unknown HSM. */
-export const whyNotAnywhere: WhyNot = ability => everywhere[ability]
+export const whyUnsupportedAnywhere: WhyUnsupported = ability => everywhere[ability]
 
 /** Throws UnsupportedOperation if one of them is not supported. */
-export function checkAbilities(whyNot: WhyNot, abilities: readonly Ability[]): void {
+export function checkAbilities(whyUnsupported: WhyUnsupported, abilities: readonly Ability[]): void {
   for (const ability of abilities) {
-    const reason = whyNot(ability)
+    const reason = whyUnsupported(ability)
     if (reason !== undefined) throw unsupported(titleOf(ability), reason, everywhere[ability] !== undefined)
   }
 }
 
 /** Throws UnsupportedOperation if keys of a spec, or of that usage, are not supported. */
-export function checkKeyKind(whyNot: WhyNot, spec: SupportedKeySpec, usage: KeyUsageType): void {
-  for (const known of [whyNotAnywhere, whyNot]) {
+export function checkKeyKind(whyUnsupported: WhyUnsupported, spec: SupportedKeySpec, usage: KeyUsageType): void {
+  for (const known of [whyUnsupportedAnywhere, whyUnsupported]) {
     checkAbilities(known, [spec])
     const reasons = algorithmsOf(spec, usage).map(known)
     if (reasons.every(reason => reason !== undefined)) {
-      throw unsupported(`Key usage ${usage} of key spec ${spec}`, reasons[0]!, known === whyNotAnywhere)
+      throw unsupported(`Key usage ${usage} of key spec ${spec}`, reasons[0]!, known === whyUnsupportedAnywhere)
     }
   }
 }

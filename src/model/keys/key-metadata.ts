@@ -1,5 +1,5 @@
 import type { CustomerMasterKeySpec, KeyMetadata, KeyUsageType } from '@aws-sdk/client-kms'
-import type { WhyNot } from './ability.ts'
+import type { WhyUnsupported } from './ability.ts'
 import { currentMaterial, type Key } from './key.ts'
 import { algorithmsOf, keySpecs } from './key-spec.ts'
 import { keyState } from './key-state.ts'
@@ -12,9 +12,9 @@ type AlgorithmLists = Pick<
 /**
  * A key as in the output of CreateKey and DescribeKey: KMS API Reference, "KeyMetadata".
  *
- * @param whyNot of the HSM that holds it
+ * @param whyUnsupported of the HSM that holds it
  */
-export function keyMetadata(key: Key, whyNot: WhyNot): KeyMetadata {
+export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported): KeyMetadata {
   const state = keyState(key)
   return {
     AWSAccountId: key.account,
@@ -33,7 +33,7 @@ export function keyMetadata(key: Key, whyNot: WhyNot): KeyMetadata {
     KeyUsage: key.usage,
     MultiRegion: false,
     Origin: key.origin,
-    ...algorithmList(key, whyNot),
+    ...algorithmList(key, whyUnsupported),
   }
 }
 
@@ -46,6 +46,9 @@ const listNames: Readonly<Record<KeyUsageType, string>> = {
 }
 
 /** The algorithms of a key: those of its usage that its HSM supports. */
-export function algorithmList({ spec, usage }: Pick<Key, 'spec' | 'usage'>, whyNot: WhyNot): Partial<AlgorithmLists> {
-  return { [listNames[usage]]: algorithmsOf(spec, usage).filter(algorithm => whyNot(algorithm) === undefined) }
+export function algorithmList(
+  { spec, usage }: Pick<Key, 'spec' | 'usage'>,
+  whyUnsupported: WhyUnsupported,
+): Partial<AlgorithmLists> {
+  return { [listNames[usage]]: algorithmsOf(spec, usage).filter(algorithm => whyUnsupported(algorithm) === undefined) }
 }

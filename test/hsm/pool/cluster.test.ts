@@ -189,11 +189,11 @@ describe('a key that one of two tokens has generated without an answer', () => {
 })
 
 it('a cluster supports only what all of its tokens support', () => {
-  const able = (lacks: Lacks) => ({ whyNot: (ability: Ability) => lacks[ability] }) as unknown as Dispatcher
+  const able = (lacks: Lacks) => ({ whyUnsupported: (ability: Ability) => lacks[ability] }) as unknown as Dispatcher
   const cluster = new Cluster('c', [able({}), able({ ECDH: 'old firmware' }), able({ ML_DSA_44: 'no ML-DSA' })], 1000)
-  expect(cluster.whyNot('ECDH')).toBe('old firmware')
-  expect(cluster.whyNot('ML_DSA_44')).toBe('no ML-DSA')
-  expect(cluster.whyNot('RSA_2048')).toBeUndefined()
+  expect(cluster.whyUnsupported('ECDH')).toBe('old firmware')
+  expect(cluster.whyUnsupported('ML_DSA_44')).toBe('no ML-DSA')
+  expect(cluster.whyUnsupported('RSA_2048')).toBeUndefined()
 })
 
 describe('a key missing on one of two tokens', () => {

@@ -8,7 +8,7 @@ import type { Failure } from '../../../src/errors.ts'
 import type { Hsm } from '../../../src/hsm/hsm.ts'
 import { connectHsm } from '../../../src/hsm/registry.ts'
 import { keyMechanisms } from '../../../src/hsm/token/mechanisms.ts'
-import { lacksOfAll, whyNotAnywhere } from '../../../src/model/keys/ability.ts'
+import { lacksOfAll, whyUnsupportedAnywhere } from '../../../src/model/keys/ability.ts'
 import { keySpecs, type SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
 import { signingAlgorithms } from '../../../src/model/keys/signing-algorithm.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
@@ -41,7 +41,7 @@ async function refusal(call: Promise<unknown>): Promise<Failure> {
 const specs = Object.keys(keySpecs) as SupportedKeySpec[]
 /** Specs that SoftHSM has keys of, with each usage. */
 const kinds = specs
-  .filter(spec => whyNotAnywhere(spec) === undefined && !spec.startsWith('ML_'))
+  .filter(spec => whyUnsupportedAnywhere(spec) === undefined && !spec.startsWith('ML_'))
   .flatMap(spec => keySpecs[spec].usages.map(usage => [spec, usage] as const))
 
 async function attributesOnToken(): Promise<readonly { readonly id: string; readonly flags: readonly string[] }[]> {
@@ -229,5 +229,5 @@ describe('a message', () => {
 
 it('every supported key spec has a mechanism', () => {
   const without = specs.filter(spec => keyMechanisms[spec] === undefined)
-  expect(without).toEqual(specs.filter(spec => whyNotAnywhere(spec) !== undefined))
+  expect(without).toEqual(specs.filter(spec => whyUnsupportedAnywhere(spec) !== undefined))
 })

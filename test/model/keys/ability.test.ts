@@ -5,7 +5,7 @@ import {
   checkAbilities,
   checkKeyKind,
   lacksOfAll,
-  whyNotAnywhere,
+  whyUnsupportedAnywhere,
 } from '../../../src/model/keys/ability.ts'
 import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
 
@@ -27,8 +27,9 @@ describe('what no HSM can do', () => {
       // ECDH is common to many specs.
       const own = algorithms.filter(algorithm => algorithm !== 'ECDH')
       // Data key pairs of ML-KEM can be made.
-      const isLacking = !spec.startsWith('ML_KEM') && own.every(algorithm => whyNotAnywhere(algorithm) !== undefined)
-      expect(whyNotAnywhere(spec) !== undefined, spec).toBe(isLacking)
+      const isLacking =
+        !spec.startsWith('ML_KEM') && own.every(algorithm => whyUnsupportedAnywhere(algorithm) !== undefined)
+      expect(whyUnsupportedAnywhere(spec) !== undefined, spec).toBe(isLacking)
     }
   })
 })
@@ -59,7 +60,7 @@ it('a refusal names what is missing, and says "by this HSM" only of what others 
   const own = () => 'of its own'
   const text = (ability: Ability) => {
     try {
-      checkAbilities(a => whyNotAnywhere(a) ?? own(), [ability])
+      checkAbilities(a => whyUnsupportedAnywhere(a) ?? own(), [ability])
     } catch (error) {
       return (error as Error).message
     }

@@ -26,7 +26,7 @@ interface Asked {
 
 /** Notes what it is asked to do, and does nothing. */
 function hsmOf({ lacks, calls }: Asked): Hsm {
-  const own: Partial<Hsm> = { name: 'main', ivLength: 12, whyNot: ability => lacks[ability] }
+  const own: Partial<Hsm> = { name: 'main', ivLength: 12, whyUnsupported: ability => lacks[ability] }
   return new Proxy(own as Hsm, {
     get(hsm, method) {
       if (method in hsm) return Reflect.get(hsm, method)

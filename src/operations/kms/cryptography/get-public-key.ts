@@ -3,7 +3,7 @@ import { Failure } from '../../../errors.ts'
 import { currentMaterial } from '../../../model/keys/key.ts'
 import { algorithmList } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
-import { whyNotWith } from '../../../vault/materials.ts'
+import { whyUnsupportedOn } from '../../../vault/materials.ts'
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -26,7 +26,7 @@ export const getPublicKey = operation('GetPublicKey')({
       CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
       KeySpec: key.spec,
       KeyUsage: key.usage,
-      ...algorithmList(key, whyNotWith(hsms, key)),
+      ...algorithmList(key, whyUnsupportedOn(hsms, key)),
     }
   },
 })

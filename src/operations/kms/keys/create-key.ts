@@ -5,7 +5,7 @@ import { defaultKeyPolicy, type Key } from '../../../model/keys/key.ts'
 import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags } from '../../../model/keys/tags.ts'
-import { createMaterial, whyNotWith } from '../../../vault/materials.ts'
+import { createMaterial, whyUnsupportedOn } from '../../../vault/materials.ts'
 import { type Input, operation } from '../operation.ts'
 import { account } from '../targets.ts'
 
@@ -26,7 +26,7 @@ export const createKey = operation('CreateKey')({
     'XksKeyId',
   ],
   recordedOutput: ['KeyMetadata'],
-  async run({ input, caller, changes, hsms, clock, admitKeyPolicy }) {
+  async run({ input, caller, changes, hsms, clock, checkKeyPolicy }) {
     refuseWhatIsNotBuilt(input)
     const { spec, usage } = kindOf(input)
     const { account, region } = caller
@@ -34,7 +34,7 @@ export const createKey = operation('CreateKey')({
     const arn = keyArn(caller, id)
     const policy = input.Policy ?? defaultKeyPolicy(account, partitionOf(region))
     const bypassLockoutSafetyCheck = input.BypassPolicyLockoutSafetyCheck ?? false
-    admitKeyPolicy({ text: policy, keyArn: arn, account, caller, bypassLockoutSafetyCheck })
+    checkKeyPolicy({ text: policy, keyArn: arn, account, caller, bypassLockoutSafetyCheck })
     const tags = addTags([], (input.Tags ?? []) as Key['tags'])
     const material = await createMaterial(hsms.ofRegion(region), { spec, usage }, arn, clock())
     const key: Key = {
@@ -54,7 +54,7 @@ export const createKey = operation('CreateKey')({
       revision: 0,
     }
     changes.put('keys', key)
-    return { KeyMetadata: keyMetadata(key, whyNotWith(hsms, key)) }
+    return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key)) }
   },
 })
 

@@ -1,5 +1,5 @@
 import { keyMetadata } from '../../../model/keys/key-metadata.ts'
-import { whyNotWith } from '../../../vault/materials.ts'
+import { whyUnsupportedOn } from '../../../vault/materials.ts'
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -8,6 +8,6 @@ export const describeKey = operation('DescribeKey')({
   target: key({ state: 'view', byAlias: true, crossAccount: true }),
   recorded: ['KeyId'],
   async run({ target, hsms }) {
-    return { KeyMetadata: keyMetadata(target.key, whyNotWith(hsms, target.key)) }
+    return { KeyMetadata: keyMetadata(target.key, whyUnsupportedOn(hsms, target.key)) }
   },
 })

@@ -6,10 +6,10 @@ export const putKeyPolicy = operation('PutKeyPolicy')({
   readOnly: false,
   target: key({ state: 'view' }),
   recorded: ['KeyId', 'PolicyName', 'Policy', 'BypassPolicyLockoutSafetyCheck'],
-  async run({ input, target: { key }, caller, changes, admitKeyPolicy }) {
+  async run({ input, target: { key }, caller, changes, checkKeyPolicy }) {
     checkPolicyName(input.PolicyName)
     const { Policy: policy, BypassPolicyLockoutSafetyCheck: bypassLockoutSafetyCheck = false } = input
-    admitKeyPolicy({ text: policy, keyArn: key.arn, account: key.account, caller, bypassLockoutSafetyCheck })
+    checkKeyPolicy({ text: policy, keyArn: key.arn, account: key.account, caller, bypassLockoutSafetyCheck })
     changes.put('keys', { ...key, policy })
   },
 })
