@@ -156,6 +156,17 @@ async function auditFailure(entry: Entry, failure: Failure, api: Api, { audit, l
   return failure
 }
 
+/** By member: there are few, and the same ones come back with every request. */
+const lowerCamelNames = new Map<string, string>()
+
+function lowerCamel(member: string): string {
+  const known = lowerCamelNames.get(member)
+  if (known !== undefined) return known
+  const name = member[0]!.toLowerCase() + member.slice(1)
+  lowerCamelNames.set(member, name)
+  return name
+}
+
 /** Members by their names in audit records: lowerCamel. */
 function recordedMembers(
   members: readonly string[],
@@ -165,7 +176,7 @@ function recordedMembers(
   const kept: Record<string, unknown> = {}
   for (const member of members) {
     const value = values[member] ?? defaults?.[member]
-    if (value !== undefined) kept[member[0]!.toLowerCase() + member.slice(1)] = value
+    if (value !== undefined) kept[lowerCamel(member)] = value
   }
   return kept
 }
