@@ -219,19 +219,18 @@ export class WorkerProcess {
   }
 
   #settle(id: number, call: Call, kind: number, payload: Buffer): void {
+    // First: the call of a failure that cannot be decoded stays pending, and is left behind with the others.
+    if (kind !== status.ok) call.lastFailure = decodeFailure(payload)
     if (kind !== status.ending) this.#pending.remove(id)
+    const undone = returns.get(kind)
     if (kind === status.ok) {
       this.hasAnswered = true
       call.answer(Buffer.from(payload))
       this.#events.settled(this)
-      return
-    }
-    call.lastFailure = decodeFailure(payload)
-    const undone = returns.get(kind)
-    if (kind === status.ending) this.#lose(call.lastFailure.returnCode)
+    } else if (kind === status.ending) this.#lose(call.lastFailure!.returnCode)
     else if (undone !== undefined) this.#events.returned(this, call, undone)
     else {
-      call.fail({ ...call.lastFailure, pinRefused: kind === status.pinRefused })
+      call.fail({ ...call.lastFailure!, pinRefused: kind === status.pinRefused })
       this.#events.settled(this)
     }
   }

@@ -60,9 +60,14 @@ export function encodeFailure({ failure, returnCode }: CallFailure): Buffer {
   return encodeJson({ code: failure.code, message: failure.message, cause, returnCode })
 }
 
+/** Throws an Error for a payload that is no failure. */
 export function decodeFailure(payload: Buffer): CallFailure {
-  const sent = decodeJson<{ code: FailureCode; message: string; cause?: string; returnCode: string }>(payload)
-  const code = Object.hasOwn(failures, sent.code) ? sent.code : 'Internal'
-  const options = sent.cause === undefined ? {} : { cause: new Error(sent.cause) }
-  return { failure: new Failure(code, sent.message, options), returnCode: sent.returnCode }
+  const { code, message, cause, returnCode } = decodeJson<Readonly<Record<string, unknown>> | null>(payload) ?? {}
+  if (typeof message !== 'string' || typeof returnCode !== 'string') throw new TypeError('malformed failure of a call')
+  const options = cause === undefined ? {} : { cause: new Error(String(cause)) }
+  return { failure: new Failure(isFailureCode(code) ? code : 'Internal', message, options), returnCode }
+}
+
+function isFailureCode(code: unknown): code is FailureCode {
+  return typeof code === 'string' && Object.hasOwn(failures, code)
 }
