@@ -92,6 +92,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
 
   returned(call: Call, why: Undone): void {
     if (why === 'loginLost') this.#giveAgain(call, 'the login was lost')
+    else if (!mayBeRepeated(call)) call.fail(call.lastFailure!)
     else if (why === 'missing' && (this.#supervisor.hasSingleProcess || call.attempts >= maximumAttempts))
       call.fail(call.lastFailure!)
     else this.#giveLater(call)
@@ -195,7 +196,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
 
   /** Retries on another worker, a limited number of times. */
   #giveAgain(call: Call, reason: string): void {
-    if (this.#supervisor.isClosing || call.attempts >= maximumAttempts) {
+    if (this.#supervisor.isClosing || call.attempts >= maximumAttempts || !mayBeRepeated(call)) {
       call.fail(call.lastFailure ?? unavailable(new Error(`The HSM worker was lost: ${reason}`)))
     } else this.#give(call)
   }
@@ -206,4 +207,9 @@ export class Dispatcher implements Backend, SupervisorEvents {
     if (performance.now() + pause >= call.deadline || this.#supervisor.isClosing) call.fail(call.lastFailure!)
     else setTimeout(() => this.#give(call), pause)
   }
+}
+
+/** A login is of one worker: another one would only try the PIN once more, and the first would still not be logged in. */
+function mayBeRepeated({ name }: Call): boolean {
+  return name !== 'logIn'
 }

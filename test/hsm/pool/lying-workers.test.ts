@@ -7,7 +7,7 @@ import { Dispatcher } from '../../../src/hsm/pool/dispatcher.ts'
 import { WorkerProcess } from '../../../src/hsm/pool/worker-process.ts'
 import { profileOf } from '../../../src/hsm/profiles/find-profile.ts'
 import { type CallName, calls } from '../../../src/hsm/wire/calls.ts'
-import { encodeFailure, status } from '../../../src/hsm/wire/messages.ts'
+import { encodeFailure, openToken, status } from '../../../src/hsm/wire/messages.ts'
 import { workerArgument } from '../../../src/hsm/wire/worker-argument.ts'
 import { type Script, ScriptedWorker } from './scripted-workers.ts'
 
@@ -134,4 +134,34 @@ describe('whatever a worker says', () => {
       await dispatcher.close()
     }
   })
+})
+
+describe('a worker that has lost its login', () => {
+  const outcomes: Readonly<Record<string, (worker: ScriptedWorker, id: number) => void>> = {
+    dies: worker => worker.die('SIGSEGV'),
+    'ends as it can do nothing more': (worker, id) => worker.answer(id, status.ending, failed('CKR_DEVICE_ERROR')),
+    'says that the HSM has too much to do': (worker, id) => worker.answer(id, status.busy, failed('CKR_DEVICE_ERROR')),
+    'says that it is not logged in': (worker, id) => worker.answer(id, status.loginLost, failed('none')),
+    'says that a key is missing': (worker, id) => worker.answer(id, status.missing, failed('none')),
+    'says that it failed': (worker, id) => worker.answer(id, status.failed, failed('CKR_GENERAL_ERROR')),
+  }
+
+  it.each(Object.entries(outcomes))(
+    'and %s when it logs in again is replaced: no other tries for it',
+    async (_, end) => {
+      script = (worker, { id, kind }) => {
+        if (kind === calls.logIn.kind) end(worker, id)
+        else if (worker === workers[0] && kind !== openToken) worker.answer(id, status.loginLost, failed('none'))
+        else worker.answer(id, status.ok, Buffer.from('done'))
+      }
+      const dispatcher = new Dispatcher(options)
+      await dispatcher.start()
+      const asked = () => dispatcher.call('random', calls.random.request.encode(4), 'caller')
+      expect((await Promise.all([asked(), asked(), asked()])).map(String)).toEqual(['done', 'done', 'done'])
+      await vi.waitFor(() => expect(dispatcher.health).toMatchObject({ state: 'ready', workers: 2, starts: 3 }))
+      const logins = workers.map(({ received }) => received.filter(({ kind }) => kind === calls.logIn.kind).length)
+      expect(logins).toEqual([1, 0, 0])
+      await dispatcher.close()
+    },
+  )
 })
