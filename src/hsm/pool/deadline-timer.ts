@@ -3,6 +3,8 @@
 export class DeadlineTimer {
   readonly #expire: () => void
   #timer: NodeJS.Timeout | undefined
+  /** Set from when the deadline has passed until `expire` is called. */
+  #passed: NodeJS.Immediate | undefined
   #due = Number.POSITIVE_INFINITY
 
   /** @param expire called when the earliest deadline has passed; has to `watch` the remaining ones */
@@ -20,13 +22,15 @@ export class DeadlineTimer {
 
   stop(): void {
     clearTimeout(this.#timer)
+    clearImmediate(this.#passed)
     this.#due = Number.POSITIVE_INFINITY
   }
 
   // The gateway itself may have been blocked: answers that wait in the sockets are read first.
-  readonly #fire = () =>
-    setImmediate(() => {
+  readonly #fire = () => {
+    this.#passed = setImmediate(() => {
       this.#due = Number.POSITIVE_INFINITY
       this.#expire()
     })
+  }
 }
