@@ -13,6 +13,12 @@ const region = z.string().regex(/^([a-z]+-){2,3}\d+$/, 'not a region name, such 
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'not a valid name: use lower-case letters, digits and dashes')
 
+// Not a union, which says what is wrong only where one of its members is nearly right.
+const workers = z.custom<number | 'auto'>(
+  value => value === 'auto' || z.int().min(1).max(64).safeParse(value).success,
+  'use auto, or a whole number from 1 to 64',
+)
+
 const token = z
   .strictObject({ label: z.string().optional(), serial: z.string().optional() })
   .refine(({ label, serial }) => (label === undefined) !== (serial === undefined), 'set either label or serial')
@@ -36,7 +42,7 @@ const hsm = z
     pinFile: z.string().optional(),
     pinVariable: z.string().optional(),
     members: z.record(name, member).optional(),
-    workers: z.union([z.literal('auto'), z.int().min(1).max(64)]).default('auto'),
+    workers: workers.default('auto'),
     sessionsPerWorker: z.int().min(1).max(1024).optional(),
     maxQueuedCalls: z.int().min(1).default(1000),
     callTimeout: duration('1ms', '1h').prefault('2s'),

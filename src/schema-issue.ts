@@ -13,14 +13,25 @@ export function describeIssue(
     return `${path && `${path}: `}${message.charAt(0).toLowerCase()}${message.slice(1)}`
   }
   const name = issue.keys[0]!
-  const nearest = nearestName(name, known(issue.path))
-  return `unknown key ${name}${path && ` under ${path}`}${nearest ? `; did you mean ${nearest}?` : ''}`
+  return `unknown key ${name}${path && ` under ${path}`}${hint(name, known(issue.path))}`
 }
 
-/** Undefined when none is near enough to be meant. */
+/** More names than this are no help in one line. */
+const mostListed = 25
+
+function hint(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known)
+  if (nearest !== undefined) return `; did you mean ${nearest}?`
+  return known.length > 0 && known.length <= mostListed ? `: use one of ${known.join(', ')}` : ''
+}
+
+/** The one with the fewest other letters, or the only one that contains the name; undefined when none is near enough to be meant. */
 function nearestName(name: string, known: readonly string[]): string | undefined {
-  const ranked = known.map(candidate => ({ candidate, distance: leven(name.toLowerCase(), candidate.toLowerCase()) }))
+  const written = name.toLowerCase()
+  const ranked = known.map(candidate => ({ candidate, distance: leven(written, candidate.toLowerCase()) }))
   ranked.sort((a, b) => a.distance - b.distance)
   const best = ranked[0]
-  return best && best.distance <= Math.max(2, name.length / 3) ? best.candidate : undefined
+  if (best && best.distance <= Math.max(2, name.length / 3)) return best.candidate
+  const [longer, another] = known.filter(candidate => candidate.toLowerCase().includes(written))
+  return written.length > 2 && another === undefined ? longer : undefined
 }

@@ -63,7 +63,14 @@ describe('a configuration', () => {
       { hsms: { softhsm: { ...least.hsms.softhsm, members: { a: { libary: '/lib.so' } } } } },
       'unknown key libary under hsms.softhsm.members.a; did you mean library?',
     ],
-    [{ zzzzzzzz: 1 }, 'unknown key zzzzzzzz'],
+    [
+      { zzzzzzzz: 1 },
+      'unknown key zzzzzzzz: use one of listen, metrics, storage, audit, deletion, authentication, hsms, regions, log',
+    ],
+    [{ hsms: { softhsm: { ...least.hsms.softhsm, sessions: 3 } } }, /did you mean sessionsPerWorker\?$/],
+    [{ hsms: { softhsm: { ...least.hsms.softhsm, queue: 3 } } }, /did you mean maxQueuedCalls\?$/],
+    [{ hsms: { softhsm: { ...least.hsms.softhsm, deadline: '2s' } } }, /: use one of profile, .*, callTimeout, /],
+    [{ listen: { max: 3 } }, /^unknown key max under listen: use one of host, /],
     [{ listen: { port: 77000 } }, /^listen\.port: too big/],
     [{ listen: { maxBodySize: '2MiB', maxBodyMemory: '1MiB' } }, 'listen: maxBodySize exceeds maxBodyMemory'],
     [{ regions: {} }, 'no regions: add at least one under regions'],
@@ -77,6 +84,11 @@ describe('a configuration', () => {
     ],
   ])('with the mistake %j is refused in one line', (change, message) => {
     expect(mistakeIn(change)).toEqual(typeof message === 'string' ? message : expect.stringMatching(message))
+  })
+
+  it.each([0, 65, 1.5, 'Auto', '2', null])('refuses %j workers, and says how many there may be', workers => {
+    const mistake = mistakeIn({ hsms: { softhsm: { ...least.hsms.softhsm, workers } } })
+    expect(mistake).toBe('hsms.softhsm.workers: use auto, or a whole number from 1 to 64')
   })
 
   it.each([
