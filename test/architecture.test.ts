@@ -127,7 +127,7 @@ const apisByFolder = new Map(
 )
 
 describe('the architecture', () => {
-  it('names every part of src, and none that is not there', () => {
+  it('names exactly the parts of src', () => {
     expect(mayImport.size).toBeGreaterThan(30)
     for (const { name } of files) expect(partOf(name), name).toBeDefined()
     const used = new Set(files.map(({ name }) => partOf(name)))
@@ -156,7 +156,7 @@ describe('the architecture', () => {
     ['a → b → a', 'ab ba'],
     ['b → c → d → b', 'ab bc cd db'],
     ['a → a', 'ab aa bc'],
-  ])('would notice the cycle %s in %s', (cycle, arrows) => {
+  ])('would detect the cycle %s in %s', (cycle, arrows) => {
     const imports = Map.groupBy(arrows.split(' '), arrow => arrow[0]!)
     const graph = new Map([...imports].map(([from, arrows]) => [from, arrows.map(arrow => arrow[1]!)]))
     expect(cyclesIn(graph)).toEqual([cycle])
@@ -224,7 +224,7 @@ describe('the architecture', () => {
     for (const name of ['utils', 'helpers', 'common', 'shared', 'lib']) expect(folders).not.toContain(name)
   })
 
-  it('is mirrored by the folders of test/, but for those of whole programs', () => {
+  it('is mirrored by the folders of test/', () => {
     const whole = /^(contracts|end-to-end|fault-hsm|preloaded|soak|transcripts)(\/|$)/
     const folders = new Set(filesIn(join(root, 'test')).map(path => relative(join(root, 'test'), dirname(path))))
     for (const folder of folders) if (!whole.test(folder)) expect(existsSync(join(src, folder)), folder).toBe(true)

@@ -121,7 +121,7 @@ function run(
 }
 
 describe.each(pages)('$path', ({ path, text, blocks }) => {
-  it('links to what is there', () => {
+  it('has no broken links', () => {
     const links = [...text.matchAll(/\]\((?!https?:)([^)\s]*)\)/g)].map(([, link]) => link!)
     for (const link of links) {
       const [file, anchor] = link.split('#')
@@ -172,7 +172,7 @@ describe('docs/api.md', () => {
     expect(names.sort()).toEqual(operations.map(({ name }) => name as string).sort())
   })
 
-  it('lists the operations that are not', () => {
+  it('lists the operations that are not supported', () => {
     const [, list] = /`UnsupportedOperationException`: ([\s\S]*?)\./.exec(text)!
     const supported = new Set<string>(operations.map(({ name }) => name))
     expect(list!.split(/,\s+/)).toEqual(operationNames.filter(name => !supported.has(name)))
@@ -240,7 +240,7 @@ describe('docs/ciphertext.md', () => {
 describe('docs/architecture.md', () => {
   const tree = blocksOf(page('docs/architecture.md').text)[0]!.code
 
-  it('names only files and folders that are there', () => {
+  it('names only existing files and folders', () => {
     const paths = ['src', 'scripts', 'test', 'native-config'].flatMap(name => [
       `${name}/`,
       ...readdirSync(join(root, name), { recursive: true, withFileTypes: true }).map(entry =>

@@ -142,7 +142,7 @@ describe('the recipe for', () => {
     expect(evaluate(list!, 'it.apis.map(({ service }) => service)')).toBe('kms,notes')
   })
 
-  it('an HSM call names every file that the call needs, and none that it does not need', () => {
+  it('an HSM call names exactly the files that the call needs', () => {
     const user = 'src/hsm/use-of-the-call.ts'
     const edits: Edits = {
       'src/hsm/hsm.ts': {

@@ -171,7 +171,7 @@ describe('the protocol of a refusal', () => {
     expect(Buffer.from(written).toString('latin1')).toMatch(body)
   })
 
-  it('is found in time, whatever the headers hold', () => {
+  it('is determined in time, whatever the headers', () => {
     error = wireError('NotFoundException')
     const longest = longestTime()
     for (const part of ['Credential=', 'Credential=/', 'Credential=a/b/', '%2F', '?Action', 'a/../', ' '])

@@ -30,7 +30,7 @@ describe('no signature', () => {
     await refused(request, 'MissingAuthenticationToken', 'Missing Authentication Token')
   })
 
-  test('says so when the signature is in the query', async () => {
+  test('reports a signature in the query', async () => {
     const request = withHeaders(await sign(), { authorization: undefined })
     const message = 'Signatures in the query string are not supported: sign with the Authorization header.'
     for (const url of ['/?X-Amz-Signature=00', '/?a=b&X-Amz-Algorithm=AWS4-HMAC-SHA256'])
@@ -62,7 +62,7 @@ describe('incomplete signature', () => {
     )
   })
 
-  test('refuses parameters that are unknown, repeated or no pairs, without repeating them', async () => {
+  test('refuses unknown, repeated or malformed parameters, without quoting them', async () => {
     await incomplete(
       header => header.replace('Credential=', 'Credential= '),
       'Not a valid key=value pair (missing equal-sign) in Authorization header.',
@@ -71,7 +71,7 @@ describe('incomplete signature', () => {
     await incomplete(header => `${header}, Signature=1`, "Authorization header holds 'Signature' twice.")
   })
 
-  test('refuses a credential that has not five elements, without repeating it', async () => {
+  test('refuses a credential without five elements, without quoting it', async () => {
     const message = 'Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term.'
     await incomplete(header => header.replace('/kms', ''), message)
     await refused(sign({ accessKeyId: secret }), 'IncompleteSignature', message)
@@ -134,7 +134,7 @@ describe('clock', () => {
     await refused(sign({ at: now + 301_000 }), 'InvalidRequestSignature', message)
   })
 
-  test('tells the configured minutes', async () => {
+  test('states the configured minutes', async () => {
     const message =
       'Signature expired: 20260101T002300Z is now earlier than 20260101T002330Z (20260101T002500Z - 1.5 min.)'
     await refused(sign({ at: now - 120_000 }), 'InvalidRequestSignature', message, verifier({ clockSkew: 90_000 }))
@@ -168,7 +168,7 @@ describe('scope', () => {
     )
   })
 
-  test('tells all that is wrong at once', async () => {
+  test('reports all violations together', async () => {
     await scope(
       header => header.replace('20260101/eu-central-1/kms/aws4_request', 'a/b/c/d'),
       [
@@ -263,7 +263,7 @@ describe('session token', () => {
     await refused(request, 'ExpiredToken', message, expiring)
   })
 
-  test('tells nothing of expiry or token to who cannot sign', async () => {
+  test('reveals nothing about expiry or token without a valid signature', async () => {
     const expired = verifier({ accessKeys: [{ ...temporary, expiresAt: now - 1 }] })
     for (const sessionToken of [session, 'another']) {
       const request = withAuthorization(await sign({ sessionToken }), header => `${header.slice(0, -1)}x`)

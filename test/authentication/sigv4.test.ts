@@ -135,7 +135,7 @@ describe('requests signed by the AWS SDK', () => {
     )
   })
 
-  test('refuses a signed header that was taken away, an empty one too', async () => {
+  test('refuses a missing signed header, even an empty one', async () => {
     const request = await sign({ headers: { 'x-example': '' } })
     await verifier().verify(request)
     const refusal = verifier().verify(withHeaders(request, { 'x-example': undefined }))
@@ -219,7 +219,7 @@ describe('requests signed by the AWS SDK', () => {
 })
 
 describe('signing keys', () => {
-  test('unseals a secret once, also for requests that come at the same time, and wipes it', async () => {
+  test('unseals a secret once, even for concurrent requests, and wipes it', async () => {
     const unseal = vi.fn(async () => Buffer.from(secret))
     const sigv4 = verifier({ unseal })
     const request = await sign()
@@ -251,7 +251,7 @@ describe('signing keys', () => {
     await sigv4.verify(request)
   })
 
-  test('asks again after a secret could not be unsealed', async () => {
+  test('retries after a secret could not be unsealed', async () => {
     const failure = new Failure('KeyUnavailable')
     const unseal = vi.fn(async () => Buffer.from(secret)).mockRejectedValueOnce(failure)
     const sigv4 = verifier({ unseal })

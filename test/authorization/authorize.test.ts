@@ -92,7 +92,7 @@ describe('authorize', () => {
     })
   })
 
-  it('compares actions without regard to case, and resources with it', () => {
+  it('compares actions case-insensitively, and resources case-sensitively', () => {
     expect(decide(alice, [identity('Allow', 'KMS:encrypt')], standard)).toBe('allowed')
     expect(decide(alice, [identity('Allow', '*', key.toUpperCase())], standard)).toBe(noIdentity)
   })
@@ -149,7 +149,7 @@ describe('the table of decisions', () => {
     expect(decide(...policiesOf(verdicts))).toBe(outcome)
   })
 
-  it('has no row that decides nothing, and no combination without a row', () => {
+  it('has no unused row, and a row for every combination', () => {
     const deciding = combinations.map(([verdicts]) => rows.find(row => fits(row, verdicts)))
     expect(new Set(deciding)).toEqual(new Set(rows))
   })
@@ -190,7 +190,7 @@ describe('a key policy', () => {
   const statement = { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' }
   const policy = (change: object) => JSON.stringify({ Version: '2012-10-17', Statement: [{ ...statement, ...change }] })
 
-  it('is admitted when its caller can change it later', () => {
+  it('is accepted if its caller can change it later', () => {
     expect(() => admit(standard)).not.toThrow()
     expect(() => admit(policy({}))).not.toThrow()
   })
@@ -290,11 +290,11 @@ describe('a key policy', () => {
     { Sid: 'a : b "c" \\" {:}' },
     { Principal: { Service: 'logs.eu-west-1.amazonaws.com', AWS: [account, alice] } },
     { Principal: '*', Action: ['kms:Get*'], Resource: [key, '*'] },
-  ])('is admitted with %j', change => {
+  ])('is accepted with %j', change => {
     expect(() => admit(policy(change), true)).not.toThrow()
   })
 
-  it('that AWS took until 2025 and does not take any more is still enforced where it is stored', () => {
+  it('that AWS accepted until 2025 is still enforced if it is stored', () => {
     const own = { principal: { AWS: alice } }
     expect(decide(alice, [all], keyPolicy(own, { ...own, effect: 'Deny', action: [] }))).toBe('allowed')
     expect(decide(alice, [all], keyPolicy({ ...own, resource: [] }))).toBe(noKeyPolicy)

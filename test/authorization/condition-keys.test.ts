@@ -29,13 +29,13 @@ describe('condition keys', () => {
       expect(conditionValues(request, written)).toEqual([value])
   })
 
-  it('that the request does not have have no values', () => {
+  it('that the request does not have are empty', () => {
     for (const name of ['', 'aws:', 'aws:PrincipalTag/team', 'kms:ViaService', '__proto__', 'constructor'])
       expect(conditionValues(request, name)).toEqual([])
     expect(conditionValues({ ...request, context: { ...context, userAgent: undefined } }, 'aws:UserAgent')).toEqual([])
   })
 
-  it('of the caller are all that is known of a request that is not made yet', () => {
+  it('of the caller are the only ones of a hypothetical request', () => {
     const { context: _, ...later } = request
     expect(conditionValues(later, 'aws:PrincipalArn')).toEqual([alice])
     for (const name of ['aws:SourceIp', 'aws:CurrentTime', 'aws:EpochTime', 'aws:SecureTransport', 'aws:UserAgent'])

@@ -85,7 +85,7 @@ describe.each(kinds)('%s', (_name, kind) => {
       () => duplicate('create', material(key), fixture.softHsm),
       () => duplicate('destroy', material(key), fixture.softHsm),
     ],
-  ] as const)('that is %s is marked and an alarm raised, until it is not any more', async (fault, harm, mend) => {
+  ] as const)('that is %s is marked and logged, until it is fixed', async (fault, harm, mend) => {
     const run = start()
     await run()
     expect(now(key).custodyFault).toBeUndefined()
@@ -131,7 +131,7 @@ describe.each(kinds)('%s', (_name, kind) => {
 })
 
 describe('custody', () => {
-  it('is looked at again at once when the HSM has come back, and else every hour', async () => {
+  it('is checked again when the HSM has recovered, and otherwise every hour', async () => {
     const key = await fixture.key(++count)
     let epoch = 1
     const hsms = withHsm({
@@ -158,7 +158,7 @@ describe('custody', () => {
     await start()()
   })
 
-  it('leaves callers most of the time: a run ends after a tenth of a second, and the next goes on', async () => {
+  it('leaves most of the time to callers: a run ends after a tenth of a second, and the next continues', async () => {
     const looks: string[] = []
     const inspectKey: Hsm['inspectKey'] = async ({ material }) => {
       looks.push(material)
@@ -175,7 +175,7 @@ describe('custody', () => {
     expect(new Set(looks).size).toBe(all)
   })
 
-  it('is lost for all keys of an HSM that was wiped; nothing is created or destroyed there', async () => {
+  it('is lost for all keys of an HSM that was wiped; nothing is created or destroyed', async () => {
     const before = await fixture.objects()
     const run = start()
     await run()
@@ -193,7 +193,7 @@ describe('custody', () => {
     expect(await fixture.objects()).toEqual(before)
   })
 
-  it.each(['seal', 'canary'] as const)('of the %s key is told as that of the HSM', async purpose => {
+  it.each(['seal', 'canary'] as const)('of the %s key is reported as that of the HSM', async purpose => {
     const { id } = fixture.storage.systemKeys.find('test', purpose)!.material
     const run = start()
     await run()
@@ -205,7 +205,7 @@ describe('custody', () => {
     expect(fixture.records).toEqual([])
   })
 
-  it('is not lost by what only one look sees', async () => {
+  it('is not lost by a single finding', async () => {
     const key = await fixture.key(++count)
     let looks = 0
     const inspectKey: Hsm['inspectKey'] = async ({ material: id }) =>
@@ -216,7 +216,7 @@ describe('custody', () => {
     expect(alarms()).toEqual([])
   })
 
-  it('is not judged while the HSM cannot be reached, and is as soon as it can', async () => {
+  it('is not judged while the HSM is unavailable, and is when it recovers', async () => {
     const key = await fixture.key(++count)
     const down = async () => Promise.reject(new Failure('KeyUnavailable'))
     const calls: Partial<Hsm> = { objects: down }
@@ -236,7 +236,7 @@ describe('custody', () => {
     await start()()
   })
 
-  it('is lost for all keys while another token answers than the one that held them', async () => {
+  it('is lost for all keys while another token answers', async () => {
     const keys = [await fixture.key(++count), await fixture.key(++count)]
     const down = async () => Promise.reject(new Failure('KeyUnavailable'))
     const calls: Partial<Mutable<Hsm>> = {}
@@ -260,7 +260,7 @@ describe('custody', () => {
     expect(fixture.unhealthy).toEqual({ keys: 0, systemKeys: 0 })
   })
 
-  it('of a key about which the HSM does not answer is left alone for an hour after two tries', async () => {
+  it('of a key for which the HSM does not answer is deferred for an hour after two attempts', async () => {
     const key = await fixture.key(++count)
     let looks = 0
     const inspectKey: Hsm['inspectKey'] = async held => {
@@ -277,7 +277,7 @@ describe('custody', () => {
     expect(now(key).custodyFault).toBeUndefined()
   })
 
-  it('of a key that cannot be established is said once in a round, and the others are looked at', async () => {
+  it('of a key that cannot be checked is logged once in a round, and the others are checked', async () => {
     const [key, other] = [await fixture.key(++count), await fixture.key(++count)]
     const inspectKey: Hsm['inspectKey'] = async held => {
       if (held.material === material(other)) return { fault: 'wrong_attributes' }
@@ -289,7 +289,7 @@ describe('custody', () => {
     await start()()
   })
 
-  it('is marked on the key as it is then, and once more when that was just changed', async () => {
+  it('is set on the current record, and retried after a concurrent change', async () => {
     const key = await fixture.key(++count)
     faults.set(`expose ${material(key)}`)
     const { outbox } = fixture.services
@@ -314,7 +314,7 @@ describe('custody', () => {
     expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: undefined })
   })
 
-  it('does not change a key as long as that cannot be put on record', async () => {
+  it('does not change a key while that cannot be audited', async () => {
     const key = await fixture.key(++count)
     faults.set(`expose ${material(key)}`)
     fixture.journal.failing = true
@@ -331,7 +331,7 @@ describe('custody', () => {
     await start()()
   })
 
-  it('that is lost by a swap keeps a key from being deleted, as the other one would be destroyed', async () => {
+  it('with a wrong key prevents its deletion, as the other one would be destroyed', async () => {
     const due = await fixture.key(++count, { state: 'PendingDeletion', deletionDate: fixture.time })
     const other = await fixture.key(++count)
     faults.set(`swap ${material(due)} ${material(other)}`)

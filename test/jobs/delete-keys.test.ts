@@ -43,7 +43,7 @@ function withoutDestruction(): Pick<JobServices, 'hsms'> {
 }
 
 describe('a key whose date has come', () => {
-  it('is forgotten with its aliases, destroyed on the token, and both are on record', async () => {
+  it('is removed with its aliases and destroyed on the token, and both are audited', async () => {
     const key = await pending(0)
     const aliases = [await fixture.alias('one', key), await fixture.alias('two', key)]
     await run()
@@ -63,7 +63,7 @@ describe('a key whose date has come', () => {
     ])
   })
 
-  it('stays when the clock is set to its date, for as long as that may be a mistake, and goes when it is not', async () => {
+  it('is kept when the clock is set to its date, until the clock is stable', async () => {
     const key = await pending(30 * day)
     await run()
     fixture.ahead = 30 * day
@@ -99,7 +99,7 @@ describe('a key whose date has come', () => {
     expect(fixture.records).toEqual([])
   })
 
-  it('stays when its deletion is cancelled at the last moment, and the others are deleted all the same', async () => {
+  it('is kept if its deletion is cancelled at the last moment, and the others are deleted', async () => {
     const [saved, deleted] = [await pending(0), await pending(0)]
     const { outbox } = fixture.services
     const record: typeof outbox.record = async (changes, event) => {
@@ -116,7 +116,7 @@ describe('a key whose date has come', () => {
     expect(fixture.records.filter(({ resources }) => resources?.[0]?.ARN === saved.arn)).toEqual([])
   })
 
-  it('stays as long as that cannot be put on record', async () => {
+  it('is kept while its deletion cannot be audited', async () => {
     const key = await pending(0)
     fixture.journal.failing = true
     await run()
@@ -129,7 +129,7 @@ describe('a key whose date has come', () => {
 })
 
 describe('the destruction of an object', () => {
-  it('that a crash or the HSM prevented is done by a later run', async () => {
+  it('that a crash or the HSM prevented is retried by a later run', async () => {
     const key = await pending(0)
     await run(withoutDestruction())
     expect(fixture.storage.keys.find(key.arn)).toBeUndefined()
@@ -149,7 +149,7 @@ describe('the destruction of an object', () => {
     expect(fixture.storage.destructions.list()).toEqual([])
   })
 
-  it('that cannot be put on record is done again by a later run, and the others go on', async () => {
+  it('that cannot be audited is retried by a later run, and the others continue', async () => {
     const [unrecorded, other] = [await pending(0), await pending(0)]
     const { outbox } = fixture.services
     const record: typeof outbox.record = async (changes, event) => {
@@ -165,7 +165,7 @@ describe('the destruction of an object', () => {
     expect(fixture.records.filter(({ eventName }) => eventName === 'DestroyKeyMaterial')).toHaveLength(2)
   })
 
-  it('waits while its HSM is not configured, and the others go on', async () => {
+  it('waits while its HSM is not configured, and the others continue', async () => {
     const elsewhere = await pending(0)
     const changes = new Changes()
     changes.put('keys', { ...elsewhere, materials: [{ ...elsewhere.materials[0]!, hsm: 'unplugged' }] })

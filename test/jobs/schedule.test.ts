@@ -10,7 +10,7 @@ const errors: object[] = []
 const services = { log: { error: (fields: object) => void errors.push(fields) } } as unknown as JobServices
 
 describe('a job', () => {
-  it('runs at once, and again when its interval has passed since the end of the run before', async () => {
+  it('runs at once, and again after its interval since the end of the previous run', async () => {
     let runs = 0
     let end = Promise.withResolvers<void>()
     const run = async () => {
@@ -38,7 +38,7 @@ describe('a job', () => {
     expect(runs).toBe(2)
   })
 
-  it('that fails is logged and has its next turn', async () => {
+  it('that fails is logged and runs again', async () => {
     let runs = 0
     const run = async () => {
       runs++

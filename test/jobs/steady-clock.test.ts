@@ -155,7 +155,7 @@ describe('the clock is not trusted', () => {
     expect(said.at(-1)).toBe('clock_stable')
   })
 
-  it('any sooner for being restarted all the time, and no later for being restarted each hour', async () => {
+  it('sooner with constant restarts, or later with hourly ones', async () => {
     await jump(30 * day)
     for (let restarts = 0; restarts < 1000; restarts++) expect(await restart(second)).toBe(false)
     for (let hours = 0; hours < 23; hours++) {
@@ -166,14 +166,14 @@ describe('the clock is not trusted', () => {
     expect(await pass(2 * hour)).toBe(true)
   })
 
-  it('before it has been steady for a whole day since the last jump', async () => {
+  it('before it has been stable for a whole day since the last jump', async () => {
     for (let jumps = 0; jumps < 5; jumps++) {
       await jump(jumps % 2 === 0 ? 30 * day : -30 * day)
       expect(await pass(20 * hour)).toBe(false)
     }
   })
 
-  it('when what it said cannot be remembered', async () => {
+  it('if its reading cannot be stored', async () => {
     await storage.close()
     await expect(clock.now()).rejects.toThrow()
   })

@@ -30,7 +30,7 @@ function start(): (later?: number) => Promise<void> {
 const reported = () => fixture.logged.map(({ id }) => id)
 
 describe('an object on the token', () => {
-  it('that no record knows is reported once it was seen twice within seconds, and never destroyed', async () => {
+  it('without a record is reported once it was found twice within seconds, and never destroyed', async () => {
     const { id } = await createMaterial(fixture.hsm, aes, 'left over', fixture.time)
     const run = start()
     await run()
@@ -52,7 +52,7 @@ describe('an object on the token', () => {
     expect(fixture.orphans.get(fixture.hsm.name)).toBe(0)
   })
 
-  it('whose record is committed between two looks is none', async () => {
+  it('whose record is committed between two listings is not orphaned', async () => {
     const run = start()
     const material = await createMaterial(fixture.hsm, aes, 'being created', fixture.time)
     await run()

@@ -44,7 +44,7 @@ describe('a key identifier', () => {
     else expect(parsed).toEqual(outcome)
   })
 
-  it('is a full ARN or a failure, whatever is sent', () => {
+  it('is a full ARN or a failure, for any input', () => {
     fc.assert(
       fc.property(
         fc.oneof(

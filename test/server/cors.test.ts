@@ -88,7 +88,7 @@ describe('a preflight request', () => {
     })
   })
 
-  it('is told what it asks for and no more', async () => {
+  it('allows what it requests and no more', async () => {
     await start({ cors: true })
     const { headers } = await send('OPTIONS', { origin })
     expect(ofSharing(headers)).toEqual({ ...sharing, 'access-control-max-age': '172800' })
@@ -138,7 +138,7 @@ describe('an answer', () => {
     ['to whoever is no page', true, '/', {}],
     ['where pages may not call', false, '/', { origin }],
     ['of a probe', true, '/readyz', { origin }],
-  ])('says nothing of origins: one %s', async (_, cors, path, headers) => {
+  ])('has no CORS headers: one %s', async (_, cors, path, headers) => {
     await start({ cors })
     const answer = await send(path === '/' ? 'POST' : 'GET', headers, path)
     expect(ofSharing(answer.headers)).toEqual({})

@@ -84,7 +84,7 @@ describe('a body', () => {
     expect(answersIn(await everything)[0]).toMatchObject({ status: 200, body: '5' })
   })
 
-  it('that has been arriving the longest makes room for others', async () => {
+  it('that has been arriving the longest is aborted for others', async () => {
     await start()
     const slow: Socket[] = []
     const answers: Promise<Buffer>[] = []
@@ -102,7 +102,7 @@ describe('a body', () => {
       expect(answersIn(await answer)).toMatchObject([{ status: 200, body: '10000' }])
   })
 
-  it('gives its memory back, whether it is answered, refused or abandoned', async () => {
+  it('releases its memory, whether it is answered, refused or aborted', async () => {
     await start()
     for (let round = 0; round < 15; round++) {
       const abandoned = await opened()
@@ -134,7 +134,7 @@ describe('a request target', () => {
     ['/?', '%c3=%ff&'],
     ['http://example.com/', '../'],
     ['', '*'],
-  ])('that is %s and many times %s is refused before anything looks at it', async (begin, repeated) => {
+  ])('that is %s and many times %s is refused before it is parsed', async (begin, repeated) => {
     let seen: ApiRequest | undefined
     await start({
       respond(request) {
@@ -157,7 +157,7 @@ describe('a request target', () => {
   })
 })
 
-describe('when there are as many connections as there may be', () => {
+describe('at the connection limit', () => {
   it('the one that has been idle the longest is closed for a new one', async () => {
     await start({ maxConnections: 3 })
     const [first, second, third] = [await opened(), await opened(), await opened()]
@@ -192,7 +192,7 @@ describe('when there are as many connections as there may be', () => {
 describe('with time', () => {
   const fakeTime = () => vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
 
-  it('a connection goes whose caller does not read the answer', async () => {
+  it('a connection whose client does not read the answer is closed', async () => {
     fakeTime()
     const asked = Promise.withResolvers<void>()
     const respond = async () => {
@@ -211,7 +211,7 @@ describe('with time', () => {
     await everythingFrom(socket.resume())
   })
 
-  it('a connection goes whose caller does not send the rest of a body that was refused', async () => {
+  it('a connection whose client does not send the rest of a refused body is closed', async () => {
     fakeTime()
     await start({ respond: async () => ({ status: 400, headers: {}, body: '' }) })
     const socket = await opened()
@@ -232,7 +232,7 @@ describe('an answer that cannot be given', () => {
       async ({ failure }) => ({ status: failure ? 400 : 200, headers: { 'x-a': 'b\r\nc' }, body: '' }),
     ],
     ['because its status is none', async () => ({ status: 9, headers: {}, body: '' })],
-  ])('%s closes its connection, and others go on', async (_, respond) => {
+  ])('%s closes its connection only', async (_, respond) => {
     let isBroken = true
     await start({ respond: (request, raw) => (isBroken ? respond(request, raw) : measure(request)) })
     const socket = await opened()
@@ -246,7 +246,7 @@ describe('an answer that cannot be given', () => {
 })
 
 describe('the limit of open files', () => {
-  it('leaves the reserve to everything else', () => {
+  it('keeps the reserve for everything else', () => {
     expect(connectionsWithin(1000, 100, 5000)).toBe(1000)
     expect(connectionsWithin(1000, 100, 600)).toBe(500)
     expect(connectionsWithin(1000, 100, 50)).toBe(1)

@@ -98,7 +98,7 @@ async function post(body: string, path = '/'): Promise<{ status: number; body: s
 }
 
 describe('a request', () => {
-  it('reaches the path with its raw bytes, whatever they are called', async () => {
+  it('reaches the pipeline with its raw bytes, whatever their content type', async () => {
     await start()
     api.answer()
     for (const type of ['application/json', 'text/plain', 'multipart/form-data', 'application/octet-stream']) {
@@ -126,7 +126,7 @@ describe('a request', () => {
     expect([headers.get('content-length'), headers.get('transfer-encoding')]).toEqual(['10', null])
   })
 
-  it('reaches the path wherever it goes, unless its body is too long', async () => {
+  it('reaches the pipeline whatever its path, unless its body is too long', async () => {
     await start()
     api.answer()
     expect(await post('x'.repeat(2048), '/anywhere')).toEqual({ status: 400, body: 'Throttling' })
@@ -136,7 +136,7 @@ describe('a request', () => {
 })
 
 describe('a probe', () => {
-  it('says what is failing, with status 503', async () => {
+  it('reports what is failing, with status 503', async () => {
     await start(async () => ({ ready: false, parts: { storage: 'failing' } }))
     const answer = await fetch(`${server.url}/readyz`)
     expect(answer.status).toBe(503)
@@ -146,7 +146,7 @@ describe('a probe', () => {
 })
 
 describe('a server that closes', () => {
-  it('answers what is in flight, and takes nothing new', async () => {
+  it('answers requests in flight, and accepts no new ones', async () => {
     await start()
     const answers = [post('1'), post('2')]
     await api.arrivals(2)
@@ -158,7 +158,7 @@ describe('a server that closes', () => {
     await closed
   })
 
-  it('puts on record what is in flight, though the caller has hung up', async () => {
+  it('audits requests in flight, although the client has disconnected', async () => {
     await start()
     const caller = await open()
     caller.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n')
@@ -175,7 +175,7 @@ describe('a server that closes', () => {
     await closed
   })
 
-  it('does not wait for connections that never ask anything, or only half', async () => {
+  it('does not wait for connections without a complete request', async () => {
     await start()
     const silent = await open()
     const half = await open()
@@ -197,7 +197,7 @@ describe('a server that closes', () => {
 })
 
 describe('the listener of the metrics', () => {
-  it('answers their text and nothing else', async () => {
+  it('serves their text and nothing else', async () => {
     server = await serveMetrics({ host: '127.0.0.1', port: 0 }, async () => 'some_metric 1\n', services.log)
     const answer = await fetch(`${server.url}/metrics`)
     expect(await answer.text()).toBe('some_metric 1\n')

@@ -63,7 +63,7 @@ async function served(): Promise<string> {
 const ask = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'
 
 describe.skipIf(!hasOpenssl)('a renewed certificate (made by openssl)', () => {
-  it('is served to new connections within 10 seconds, and open ones go on', async () => {
+  it('is used for new connections within 10 seconds, and open ones continue', async () => {
     await start()
     const before = await open(server!.url)
     expect(await served()).toBe(fingerprint(pair('first').certificateFile))
@@ -76,7 +76,7 @@ describe.skipIf(!hasOpenssl)('a renewed certificate (made by openssl)', () => {
     expect(errors).toEqual([])
   })
 
-  it('is served at once when the server is told to look', async () => {
+  it('is used at once after a reload', async () => {
     const { reload } = await start()
     put('second')
     reload()
@@ -96,7 +96,7 @@ describe.skipIf(!hasOpenssl)('a renewed certificate (made by openssl)', () => {
         chmodSync(files.keyFile, 0o644)
       },
     ],
-  ])('that %s changes nothing, is told, and is taken up once it is whole', async (_, spoil) => {
+  ])('that %s has no effect, is logged, and is used once it is complete', async (_, spoil) => {
     await start()
     spoil()
     vi.advanceTimersByTime(30_000)

@@ -26,7 +26,7 @@ const failed = new Error('out of memory')
 it.each<readonly [string, readonly ('error' | 'message' | 'exit')[]]>([
   ['before its last answer has come', ['error', 'message', 'exit']],
   ['after its last answer has come', ['message', 'error', 'exit']],
-])('a thread that fails %s has that answer taken, and all other calls fail', async (_, events) => {
+])('a thread that fails %s delivers that answer, and all other calls fail', async (_, events) => {
   const database = await openInThread({ path: 'storage.db', create: false })
   const answered = database.heldRecords()
   const unanswered = database.heldRecords()
@@ -40,7 +40,7 @@ it.each<readonly [string, readonly ('error' | 'message' | 'exit')[]]>([
   await database.close()
 })
 
-it('a thread that ends without an error says so to whoever waits', async () => {
+it('a thread that ends without an error rejects waiting calls', async () => {
   const database = await openInThread({ path: 'storage.db', create: false })
   const waiting = database.check()
   threads.at(-1)!.emit('exit', 0)

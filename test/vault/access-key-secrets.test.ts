@@ -66,7 +66,7 @@ describe('the secret of an access key', () => {
     )
   })
 
-  it('is not unsealed once a bit has changed, or the end is missing', async () => {
+  it('is not unsealed if a bit has changed, or the end is missing', async () => {
     await fc.assert(
       fc.asyncProperty(secrets, fc.nat(), fc.nat({ max: 7 }), async (secret, at, bit) => {
         const sealed = Buffer.from(await sealSecret('AKIAEXAMPLE', secret, 'first', vault))
@@ -80,7 +80,7 @@ describe('the secret of an access key', () => {
     )
   })
 
-  it('is out of reach where the HSM that sealed it is no longer configured', async () => {
+  it('is unavailable if the HSM that sealed it is no longer configured', async () => {
     const sealed = await sealSecret('AKIAEXAMPLE', Buffer.from('secret'), 'second', vault)
     const alone = { ...vault, hsms: hsmsOf(first.hsm) }
     await expect(unsealSecret(accessKey('AKIAEXAMPLE', sealed), alone)).rejects.toMatchObject({

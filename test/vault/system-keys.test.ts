@@ -16,12 +16,12 @@ const materialOf = (purpose: (typeof systemKeyPurposes)[number]) =>
   fixture.storage.systemKeys.find(fixture.hsm.name, purpose)!.material
 
 describe('the system keys of an HSM', () => {
-  it('are missing on a new HSM, which no canary can vouch for', async () => {
+  it('are missing on a new HSM', async () => {
     expect(missingSystemKeys(fixture.hsm.name, fixture.storage)).toEqual(systemKeyPurposes)
     await expect(checkCanary(fixture.hsm.name, fixture.services)).rejects.toMatchObject({ code: 'KeyUnavailable' })
   })
 
-  it('are created on the HSM, each with its record, and once only', async () => {
+  it('are created on the HSM once, each with an audit record', async () => {
     await create()
     const ids = systemKeyPurposes.map(purpose => materialOf(purpose).id)
     expect((await fixture.objects()).sort()).toEqual([...ids].sort())
@@ -46,7 +46,7 @@ describe('the system keys of an HSM', () => {
     expect(missingSystemKeys(fixture.hsm.name, fixture.storage)).toEqual([])
   })
 
-  it('show that the HSM works, until the canary key is gone from it', async () => {
+  it('show that the HSM works, until the canary key is missing', async () => {
     await checkCanary(fixture.hsm.name, fixture.services)
     await fixture.hsm.destroyKey(materialOf('canary').id)
     await expect(checkCanary(fixture.hsm.name, fixture.services)).rejects.toThrow()

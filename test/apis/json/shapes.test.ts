@@ -114,7 +114,7 @@ describe("AWS's own words for a violation", () => {
     )
   })
 
-  it('shows a whole list whose plain members do not fit, and one that is too long', () => {
+  it('shows a whole list with invalid members, and one that is too long', () => {
     expect(refusal('UntagResource', { KeyId, TagKeys: ['a', '', null] }).message).toContain(
       "Value '[a, , ]' at 'tagKeys'",
     )
@@ -146,7 +146,7 @@ describe("AWS's own words for a violation", () => {
     )
   })
 
-  it('never shows what the model calls sensitive', () => {
+  it('never shows members that the model marks as sensitive', () => {
     const { message } = refusal('CreateCustomKeyStore', {
       CustomKeyStoreName: 'store',
       KeyStorePassword: 'hunter',
@@ -157,7 +157,7 @@ describe("AWS's own words for a violation", () => {
     expect(message).not.toMatch(/hunter|lower|tiny/)
   })
 
-  it('stays short however much is wrong', () => {
+  it('stays short, whatever the number of violations', () => {
     const Tags = Array.from({ length: 1000 }, () => ({ TagKey: long(129) }))
     const many = refusal('TagResource', { KeyId, Tags }).message
     expect(many).toMatch(/^2000 validation errors detected: .*; \.\.\.$/)
@@ -184,7 +184,7 @@ describe("AWS's own words for a violation", () => {
 })
 
 describe('lengths and patterns', () => {
-  it('counts code points, as the model means it', () => {
+  it('counts code points, as in the model', () => {
     expect(decode('TagResource', { KeyId, Tags: [{ TagKey: '😀'.repeat(128), TagValue: '' }] })).toBeTruthy()
     expect(refusal('TagResource', { KeyId, Tags: [{ TagKey: '😀'.repeat(129), TagValue: '' }] }).code).toBe(
       'Validation',
@@ -237,7 +237,7 @@ describe('decoding', () => {
     expect(Object.getPrototypeOf(EncryptionContext)).toBe(null)
   })
 
-  it('takes base64 in its canonical form and no other', () => {
+  it('accepts canonical base64 only', () => {
     const alphabet = fc.constantFrom(...'AQgwBEIMkoZ09az+/-_=! \n\u00e9')
     const nearly = fc
       .tuple(fc.uint8Array({ minLength: 1, maxLength: 8 }), fc.nat(12), alphabet)
@@ -363,28 +363,31 @@ describe('decoding', () => {
     ['EnableKeyRotation', 'RotationPeriodInDays', 'rotationPeriodInDays', 90, 2560],
     ['ScheduleKeyDeletion', 'PendingWindowInDays', 'pendingWindowInDays', 1, 365],
   ]
-  it.each(integers)('checks the range of any integer, however large: %s.%s', (operation, member, path, least, most) => {
-    const above = `Member must have value less than or equal to ${most}`
-    const below = `Member must have value greater than or equal to ${least}`
-    const key = operation.includes('Key') && operation !== 'ListKeys' ? `"KeyId":"${KeyId}",` : ''
-    for (const [raw, shown, text] of [
-      ['2147483647', '2147483647', above],
-      ['2147483648', '2147483647', above],
-      ['4294967297', '2147483647', above],
-      ['9223372036854775808', '2147483647', above],
-      ['1e30', '2147483647', above],
-      ['1e999', '2147483647', above],
-      ['99999999999.5', '2147483647', above],
-      ['-1', '-1', below],
-      ['-2147483649', '-2147483648', below],
-      ['-1e999', '-2147483648', below],
-    ] as const) {
-      expect(refusal(operation, `{${key}"${member}":${raw}}`)).toMatchObject({
-        code: 'Validation',
-        message: `1 validation error detected: Value '${shown}' at '${path}' failed to satisfy constraint: ${text}`,
-      })
-    }
-  })
+  it.each(integers)(
+    'checks the range of every integer, however large: %s.%s',
+    (operation, member, path, least, most) => {
+      const above = `Member must have value less than or equal to ${most}`
+      const below = `Member must have value greater than or equal to ${least}`
+      const key = operation.includes('Key') && operation !== 'ListKeys' ? `"KeyId":"${KeyId}",` : ''
+      for (const [raw, shown, text] of [
+        ['2147483647', '2147483647', above],
+        ['2147483648', '2147483647', above],
+        ['4294967297', '2147483647', above],
+        ['9223372036854775808', '2147483647', above],
+        ['1e30', '2147483647', above],
+        ['1e999', '2147483647', above],
+        ['99999999999.5', '2147483647', above],
+        ['-1', '-1', below],
+        ['-2147483649', '-2147483648', below],
+        ['-1e999', '-2147483648', below],
+      ] as const) {
+        expect(refusal(operation, `{${key}"${member}":${raw}}`)).toMatchObject({
+          code: 'Validation',
+          message: `1 validation error detected: Value '${shown}' at '${path}' failed to satisfy constraint: ${text}`,
+        })
+      }
+    },
+  )
 
   it('has a range for every integer of an input', () => {
     for (const { input } of Object.values(model.operations)) {
@@ -411,11 +414,11 @@ describe('decoding', () => {
     }
   })
 
-  it('prefers a wrong type to a broken constraint, wherever it stands', () => {
+  it('reports a wrong type before a violated constraint', () => {
     expect(refusal('Encrypt', { KeyId: '', DryRun: 1 }).code).toBe('Serialization')
   })
 
-  it('never quotes the body of what it cannot read', () => {
+  it('never quotes an unreadable body', () => {
     const failure = refusal('Encrypt', '{"Plaintext":"c2VjcmV0" c2VjcmV0')
     expect(`${failure.message} ${failure.cause}`).not.toContain('c2VjcmV0')
   })

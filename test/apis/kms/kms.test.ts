@@ -70,7 +70,7 @@ describe('the operation of a request', () => {
     expect(() => api.operation(unknown)).toThrow(expect.objectContaining({ code: 'UnknownOperation', message: '' }))
   })
 
-  it('is refused by name when AWS KMS has it and this gateway does not', () => {
+  it('is refused if AWS KMS has it and this gateway does not', () => {
     expect(() => api.operation(target('TrentService.ReplicateKey'))).toThrow(
       expect.objectContaining({
         code: 'UnsupportedOperation',

@@ -21,7 +21,7 @@ function decode(operation: string, body: Uint8Array): object | Failure {
   }
 }
 
-describe('the largest legal request', () => {
+describe('the largest valid request', () => {
   /** Not in the model: KMS Developer Guide, "Resource quotas"; bytes for the encryption context. */
   const tags = 50
   const context = 8192
@@ -72,7 +72,7 @@ describe('the limit of tokens', () => {
   const body = (count: number) => Buffer.from(JSON.stringify({ Unknown: Array(count - 2).fill(0) }))
   const text = `The request exceeds the limit of ${maximumTokens} JSON tokens.`
 
-  it('counts every value, also of unknown members', () => {
+  it('counts every value, including those of unknown members', () => {
     expect(decode('ListKeys', body(maximumTokens))).toEqual({})
     expect(decode('ListKeys', body(maximumTokens + 1))).toMatchObject({ code: 'Serialization', message: text })
   })
@@ -86,7 +86,7 @@ describe('the limit of tokens', () => {
     }
   })
 
-  it('leaves what is no JSON to the parser', () => {
+  it('leaves invalid JSON to the parser', () => {
     for (const raw of ['"'.padEnd(20_000, ','), `{"a":"${'x'.repeat(20_000)}\\`, '{'.padEnd(20_000, '"')]) {
       expect(decode('ListKeys', Buffer.from(raw))).toMatchObject({ code: 'Serialization' })
     }
@@ -94,7 +94,7 @@ describe('the limit of tokens', () => {
 })
 
 describe('the worst body', () => {
-  it('of every shape is refused, or read, in short time', () => {
+  it('of every shape is processed in short time', () => {
     const limit = longestTime()
     const slow: string[] = []
     for (const { operation, what, body } of worstBodies(maxBodySize)) {

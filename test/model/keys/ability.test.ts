@@ -13,7 +13,7 @@ const nothing = () => undefined
 const specs = Object.keys(keySpecs) as SupportedKeySpec[]
 const kinds = specs.flatMap(spec => keySpecs[spec].usages.map(usage => [spec, usage] as const))
 
-describe('what no HSM can do', () => {
+describe('what no HSM supports', () => {
   it('is ML-KEM as long as pkcs11js lacks the functions of PKCS#11 v3.2', () => {
     for (const name of ['C_EncapsulateKey', 'C_DecapsulateKey']) {
       expect(Reflect.has(new pkcs11js.PKCS11(), name), name).toBe(false)
@@ -21,7 +21,7 @@ describe('what no HSM can do', () => {
     }
   })
 
-  it('is a whole key spec where it is every algorithm of it', () => {
+  it('is a whole key spec if it is every algorithm of it', () => {
     for (const spec of specs) {
       const algorithms = keySpecs[spec].usages.flatMap(usage => algorithmsOf(spec, usage))
       // ECDH is common to many specs.
@@ -37,7 +37,7 @@ describe('what no HSM can do', () => {
 describe('a kind of key', () => {
   const impossible = ([spec]: (typeof kinds)[number]) => /^(SM2|ML_KEM)/.test(spec)
 
-  it.each(kinds.filter(impossible))('%s for %s is refused, whatever the HSM says', (spec, usage) => {
+  it.each(kinds.filter(impossible))('%s for %s is refused, whatever the HSM supports', (spec, usage) => {
     expect(() => checkKeyKind(nothing, spec, usage)).toThrow(/ is not supported: /)
   })
 
@@ -56,7 +56,7 @@ describe('a kind of key', () => {
   )
 })
 
-it('a refusal names what is missing, and says "by this HSM" only of what others can do', () => {
+it('a refusal names what is unsupported, with "by this HSM" only if others support it', () => {
   const own = () => 'of its own'
   const text = (ability: Ability) => {
     try {

@@ -25,7 +25,7 @@ describe('a ciphertext blob', () => {
     expect(blob.toString('hex')).toBe(`01${'ab'.repeat(32)}0cca39a6ce${iv}${'22'.repeat(20)}`)
   })
 
-  it('gives back what was put into it', () => {
+  it('returns what was put into it', () => {
     fc.assert(
       fc.property(material, iv, ciphertext, (material, iv, ciphertext) => {
         const header = encodeHeader(material, iv.length)
@@ -38,7 +38,7 @@ describe('a ciphertext blob', () => {
     )
   })
 
-  it.each([0, 11, 13, 16])('is not made of an IV of %i bytes under a header that states 12', length => {
+  it.each([0, 11, 13, 16])('is not encoded with an IV of %i bytes and a header that states 12', length => {
     const header = encodeHeader('5a'.repeat(32), 12)
     expect(() => encodeCiphertext(header, Buffer.alloc(length), Buffer.alloc(40))).toThrow(/^The IV has/)
   })

@@ -44,7 +44,7 @@ describe('the canonical form of an encryption context', () => {
     expect(hex({ ab: 'c' })).not.toBe(hex({ a: 'bc' }))
   })
 
-  it('treats names that mean something to JavaScript as ordinary keys', () => {
+  it('treats names with a meaning in JavaScript as ordinary keys', () => {
     const context = JSON.parse('{"__proto__":"x","constructor":"y"}')
     expect(hex(context)).not.toBe(hex({ constructor: 'y' } as unknown as EncryptionContext))
   })

@@ -6,7 +6,7 @@ import { keySpecs, type SupportedKeySpec } from '../../../src/model/keys/key-spe
 const valuesOf = (shape: string) => (shapeNamed(shape) as { readonly enum: readonly string[] }).enum
 
 describe('the key specs', () => {
-  it('are all that the API knows, also for data key pairs', () => {
+  it('are all of the API, including data key pairs', () => {
     expect(Object.keys(keySpecs).sort()).toEqual([...valuesOf('KeySpec')].sort())
     for (const spec of valuesOf('DataKeyPairSpec')) expect(Object.keys(keySpecs)).toContain(spec)
   })
@@ -23,7 +23,7 @@ describe('the key specs', () => {
     for (const row of rows) expect(row[list].length > 0).toBe(row.usages.includes(usage))
   })
 
-  it('show the one list of algorithms that their usage has', () => {
+  it('show the list of algorithms of their usage', () => {
     for (const [spec, { usages }] of Object.entries(keySpecs)) {
       const lists = usages.map(usage =>
         Object.keys(algorithmList({ spec: spec as SupportedKeySpec, usage }, () => undefined)),

@@ -15,7 +15,7 @@ const specs: readonly [SupportedKeySpec, Curve][] = [
   ['SM2', 'SM2'],
 ]
 
-describe.each(specs)('the key of the other side for %s', (spec, curve) => {
+describe.each(specs)('the other party’s key for %s', (spec, curve) => {
   const refused = (peer: Uint8Array) =>
     expect(() => checkPeerKey(spec, peer)).toThrow(expect.objectContaining({ code: 'Validation', message: '' }))
 
@@ -29,7 +29,7 @@ describe.each(specs)('the key of the other side for %s', (spec, curve) => {
     'brainpoolP256r1',
   ] as const)('is not on %s', other => refused(onCurve(other)))
 
-  it('is not beside the curve', () => {
+  it('is not a point off the curve', () => {
     const peer = onCurve(curve)
     peer[peer.length - 1]! ^= 1
     refused(peer)
@@ -41,11 +41,11 @@ describe.each(specs)('the key of the other side for %s', (spec, curve) => {
     refused(Buffer.concat([Buffer.from([0x30, infinity.length]), infinity]))
   })
 
-  it('does not bring a curve of its own', () => {
+  it('has no explicit curve parameters', () => {
     refused(der(generateKeyPairSync('ec', { namedCurve: curve, paramEncoding: 'explicit' }).publicKey))
   })
 
-  it('is whole, and nothing follows it', () => {
+  it('is complete, and nothing follows it', () => {
     const peer = onCurve(curve)
     refused(peer.subarray(0, -1))
     refused(Buffer.concat([peer, Buffer.alloc(1)]))
@@ -60,13 +60,13 @@ describe.each(specs)('the key of the other side for %s', (spec, curve) => {
   })
 })
 
-it('is known for every key spec that agrees on something', () => {
+it('is known for every key spec for key agreement', () => {
   const agreeing = Object.entries(keySpecs).filter(
     ([, { keyAgreementAlgorithms }]) => keyAgreementAlgorithms.length > 0,
   )
   expect(agreeing.map(([spec]) => spec)).toEqual(specs.map(([spec]) => spec))
 })
 
-it('is refused for keys that agree on nothing', () => {
+it('is refused for keys of another usage', () => {
   expect(() => checkPeerKey('ECC_SECG_P256K1', onCurve('secp256k1'))).toThrow()
 })

@@ -33,7 +33,7 @@ describe.each(pairs)('a message for %s with %s', (spec, algorithm) => {
     }
   })
 
-  it('that is RAW has any length, that is hashed already only the length of its hash', () => {
+  it('that is RAW has any length, a DIGEST only that of its hash', () => {
     for (const type of types.filter(type => messages[type] !== undefined)) {
       const right = messages[type]!
       for (const length of [1, right - 1, right, right + 1]) {
@@ -46,7 +46,7 @@ describe.each(pairs)('a message for %s with %s', (spec, algorithm) => {
   })
 })
 
-it('a digest is as long as what the hash makes', () => {
+it('a digest has the length of its hash', () => {
   const rows = Object.values(signingAlgorithms).filter(({ hash }) => hash !== undefined)
   expect(rows).toHaveLength(10)
   for (const { hash, messages } of rows) expect(createHash(hash!).digest()).toHaveLength(messages.DIGEST!)

@@ -10,7 +10,7 @@ describe('tags', () => {
     expect(tags).toEqual([tag('a', '4'), tag('b', '2'), tag('c', '3')])
   })
 
-  it('go only when they are named', () => {
+  it('are removed by name only', () => {
     expect(removeTags([tag('a'), tag('b')], ['b', 'x'])).toEqual([tag('a')])
   })
 
@@ -27,7 +27,7 @@ describe('tags', () => {
     expect(() => addTags([], added)).toThrow(expect.objectContaining({ code: 'InvalidTag', message }))
   })
 
-  it('may be fifty, counted together', () => {
+  it('may be fifty in total', () => {
     expect(addTags(many(49), [tag('x')])).toHaveLength(50)
     expect(() => addTags(many(50), [tag('x')])).toThrow('Too many tags')
   })

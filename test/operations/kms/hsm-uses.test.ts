@@ -143,19 +143,19 @@ async function promises(key: Key, lacks: Lacks): Promise<number> {
 describe.each(kinds.map(key => [key.spec, key.usage, key] as const))('a key %s for %s', (spec, _usage, key) => {
   const isImpossible = /^(SM2|ML_KEM)/.test(spec)
 
-  it('is promised in a dry run what the HSM is then asked to do, and nothing else', async () => {
+  it('succeeds in a dry run exactly if the HSM supports what it would be called with', async () => {
     const possible = await promises(key, lacksOfAll)
     // ECDH is the one thing of SM2 that has a mechanism.
     if (key.usage !== 'KEY_AGREEMENT') expect(possible > 0).toBe(!isImpossible)
   })
 
-  it('is promised nothing by an HSM that can do nothing', async () => {
+  it('is always refused by an HSM that supports nothing', async () => {
     const nothing = Object.fromEntries(abilities.map(ability => [ability, 'it can do nothing'])) as Lacks
     expect(await promises(key, nothing)).toBe(0)
   })
 })
 
-it('promises of a dry run hold whatever an HSM lacks', async () => {
+it('a dry run has the result of the call, whatever an HSM lacks', async () => {
   const lacks = fc.uniqueArray(fc.constantFrom<Ability>(...abilities), { maxLength: abilities.length })
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...kinds), lacks, async (key, lacking) => {

@@ -30,7 +30,7 @@ describe.each(operations.map(operation => [operation.name, operation] as const))
   const recorded: readonly string[] = operation.recorded
   const recordedOutput: readonly string[] = operation.recordedOutput ?? []
 
-  it('puts every member on record that is no secret, and no other', () => {
+  it('audits every member that is no secret, and no other', () => {
     const open = [...inputMembers].filter(([member, shape]) => !isSecret(shape) && !unrecorded.includes(member))
     expect([...recorded].sort()).toEqual(open.map(([member]) => member).sort())
     for (const member of recordedOutput) {

@@ -32,7 +32,7 @@ describe('the pages of a list', () => {
     )
   })
 
-  it('have the ordinary size when none is asked for', async () => {
+  it('have the default size', async () => {
     const all = Array.from({ length: 11 }, (_, i) => String.fromCharCode(97 + i))
     expect((await list(all, {})).records).toHaveLength(10)
   })
@@ -41,7 +41,7 @@ describe('the pages of a list', () => {
 describe('a marker', () => {
   const refused = { code: 'InvalidMarker', message: 'Could not deserialize marker' }
 
-  it('is refused unless this list made it', async () => {
+  it('is refused unless it is from this list', async () => {
     const { NextMarker } = await list(['a', 'b'], { Limit: 1 })
     const others = [
       scopeOf('ListOthers', { account: '111122223333', region: 'eu-central-1' } as Caller, 'of-one'),
@@ -54,7 +54,7 @@ describe('a marker', () => {
     expect(await list(['a', 'b'], { Marker: NextMarker! })).toEqual({ records: ['b'], Truncated: false })
   })
 
-  it('that was made up is refused, whatever it is', async () => {
+  it('that was forged is refused', async () => {
     const made = fc.oneof(
       fc.string(),
       fc.base64String(),

@@ -46,14 +46,14 @@ describe.each<[AnyOperation, object]>([
   [generateDataKeyWithoutPlaintext, { KeySpec: 'AES_256' }],
   [generateDataKeyPairWithoutPlaintext, { KeyPairSpec: 'RSA_2048' }],
   [reEncrypt, { CiphertextBlob }],
-])('a plaintext that is not answered', (operation, input) => {
+])('a plaintext that is not returned', (operation, input) => {
   it(`is wiped by ${operation.name}, whether it succeeds or fails`, async () => {
     expect(await afterwards(operation, input, false)).toEqual(wiped)
     expect(await afterwards(operation, input, true)).toEqual(wiped)
   })
 })
 
-it('a private key that could not be encrypted is wiped, and one that is answered is whole', async () => {
+it('a private key that could not be encrypted is wiped, and one that is returned is complete', async () => {
   const input = { KeyPairSpec: 'ECC_NIST_P256' }
   expect(await afterwards(generateDataKeyPair, input, true)).toEqual(wiped)
   expect(await afterwards(generateDataKeyPair, input, false)).not.toEqual(wiped)

@@ -97,7 +97,7 @@ describe('a SQLite file', () => {
     expect(sizes).toEqual([sizes[0], sizes[0], sizes[0]])
   })
 
-  it('keeps every commit that was reported and no half of one, whenever the process is killed', async () => {
+  it('keeps every acknowledged commit and no partial one, whenever the process is killed', async () => {
     const path = join(directory, 'killed.db')
     let last = 0
     for (let round = 0; round < 10; round++) {
@@ -121,7 +121,7 @@ describe('a SQLite file', () => {
     expect(new Set(events)).toEqual(new Set(Array.from({ length: last }, (_, i) => `event-${i + 1}`)))
   }, 60_000)
 
-  it('serves one process only, and the next as soon as that one is gone', async () => {
+  it('serves one process only, and the next one after that has ended', async () => {
     const path = join(directory, 'used.db')
     const child = startCommitting(path)
     await once(child.lines, 'line')
@@ -135,7 +135,7 @@ describe('a SQLite file', () => {
     await storage.close()
   })
 
-  it('changes nothing while it cannot grow, and goes on once it can', async () => {
+  it('changes nothing while it cannot grow, and resumes when it can', async () => {
     const path = join(directory, 'grown.db')
     const { engine, run } = controlled(sqlite(path, { create: true }))
     const storage = await openHere(engine)
@@ -150,7 +150,7 @@ describe('a SQLite file', () => {
     await again.close()
   })
 
-  it.runIf(canMount)('changes nothing while the disk is full, and goes on once it is not', async () => {
+  it.runIf(canMount)('changes nothing while the disk is full, and resumes when it is not', async () => {
     await onSmallDisk('2m', async disk => {
       const path = join(disk, 'storage.db')
       writeFileSync(join(disk, 'ballast'), Buffer.alloc(1_000_000))
@@ -192,7 +192,7 @@ describe('a SQLite file', () => {
     ],
     ['without its write-ahead log', path => rmSync(`${path}-wal`)],
     ['without the write-ahead log it has opened', path => moveAway(`${path}-wal`), path => moveBack(`${path}-wal`)],
-  ])('that is %s while it is open takes no change, until it is in its place again', async (_, harm, undo) => {
+  ])('that is %s while it is open accepts no change, until it is in place again', async (_, harm, undo) => {
     const inside = mkdtempSync(join(directory, 'harmed-'))
     const path = join(inside, 'storage.db')
     const storage = await openFile(path, { create: true })
@@ -212,7 +212,7 @@ describe('a SQLite file', () => {
     await again.close()
   })
 
-  it('is created only by who may: one that is missing is not opened, and one that is empty is not filled', async () => {
+  it('is created on request only: a missing or empty one is not opened', async () => {
     const path = join(directory, 'lost.db')
     for (const lose of [() => {}, () => writeFileSync(path, '')]) {
       lose()
@@ -236,7 +236,7 @@ describe('a SQLite file', () => {
     await again.close()
   })
 
-  it('whose thread has ended takes no change and keeps nobody waiting, and is whole when it is opened again', async () => {
+  it('whose thread has ended rejects changes at once, and is complete when it is opened again', async () => {
     const path = join(directory, 'ended.db')
     const posted = vi.spyOn(Worker.prototype, 'postMessage')
     const storage = await openFile(path, { create: true })
@@ -260,13 +260,13 @@ describe('a SQLite file', () => {
   it.each([
     ['text', () => Buffer.from('accounts: []\n'.repeat(1000)), 'is not a SQLite database'],
     ['a database whose pages are overwritten', damaged, 'is damaged: restore it from a backup'],
-  ])('is not opened when it is %s', async (name, content, message) => {
+  ])('is not opened if it is %s', async (name, content, message) => {
     const path = join(directory, `${name}.db`)
     writeFileSync(path, await content(directory))
     await expect(openFile(path, { create: true })).rejects.toThrow(new OperatorError(`storage ${path} ${message}`))
   })
 
-  it('is not opened when a part of it that is read only then is damaged', async () => {
+  it('is not opened if any part of it is damaged', async () => {
     const path = join(directory, 'whole.db')
     const storage = await openFile(path, { create: true })
     await putKeys(storage, 1, 2, 3)
@@ -296,7 +296,7 @@ describe('a SQLite file', () => {
     expect(refused).toContain('a value')
   })
 
-  it('is not opened in a directory that is not there, nor where a directory is', async () => {
+  it('is not opened in a missing directory, or if it is a directory', async () => {
     for (const path of [join(directory, 'missing', 'storage.db'), directory]) {
       const opened = openFile(path, { create: true })
       await expect(opened).rejects.toBeInstanceOf(OperatorError)
@@ -304,7 +304,7 @@ describe('a SQLite file', () => {
     }
   })
 
-  it('is not opened while this user may only read it', async () => {
+  it('is not opened while it is read-only', async () => {
     const path = join(directory, 'read-only.db')
     const storage = await openFile(path, { create: true })
     await storage.close()
@@ -321,7 +321,7 @@ describe('a SQLite file', () => {
     }
   })
 
-  it.skipIf(process.getuid!() === 0)('is not opened in a directory that this user may not read', async () => {
+  it.skipIf(process.getuid!() === 0)('is not opened in an unreadable directory', async () => {
     const path = join(directory, 'closed')
     mkdirSync(path, { mode: 0o000 })
     await expect(openFile(join(path, 'storage.db'), { create: true })).rejects.toBeInstanceOf(OperatorError)

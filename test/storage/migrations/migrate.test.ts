@@ -15,7 +15,7 @@ describe('a database', () => {
   })
   afterAll(() => rmSync(directory, { recursive: true }))
 
-  it('is not opened when a newer version has written it', async () => {
+  it('is not opened if a newer version wrote it', async () => {
     const path = join(directory, 'newer.db')
     await (await openFile(path, { create: true })).close()
     query(path, 'insert into strongroom_migrations (number) values (999)')
@@ -26,7 +26,7 @@ describe('a database', () => {
     )
   })
 
-  it('of the first version is brought up to date, and keeps what is in it', async () => {
+  it('of the first version is migrated, and keeps its records', async () => {
     const path = join(directory, 'first-version.db')
     const storage = await openFile(path, { create: true })
     await putKeys(storage, 1, 2)
@@ -50,7 +50,7 @@ describe('a database', () => {
     ])
   })
 
-  it('that logged every change is opened without that log, and keeps what is in it', async () => {
+  it('with a log of changes is opened without it, and keeps its records', async () => {
     const path = join(directory, 'sixth-version.db')
     const storage = await openFile(path, { create: true })
     await putKeys(storage, 1, 2)
@@ -125,7 +125,7 @@ describe('a database', () => {
     expect(query(path, 'select key_arn from destructions')).toEqual([{ key_arn: right(destroyed.keyArn) }])
   })
 
-  it('is not opened when it belongs to another application, and stays as it was', async () => {
+  it('is not opened if it belongs to another application, and left unchanged', async () => {
     const path = join(directory, 'foreign.db')
     query(path, 'create table customers (id integer primary key)')
     const before = readFileSync(path)
