@@ -21,7 +21,7 @@ const folders: readonly Folder[] = [
   { path: 'src/hsm/profiles', list: 'profiles' },
 ]
 
-/** Plug-ins lie in the sub-folders where there are any; the files beside the catalogue are what they share. */
+/** Plug-ins are in the sub-folders, if any; files beside the catalogue are shared by them. */
 function plugIns(folder: string): string[] {
   const entries = readdirSync(folder, { withFileTypes: true })
   const subFolders = entries.filter(entry => entry.isDirectory()).map(entry => join(folder, entry.name))

@@ -101,7 +101,7 @@ describe.each(pagesWithCommands)('$path', ({ commands }) => {
 /** For a gateway that the commands of a page start: it and the one after it are hardly in use. */
 const ownPort = 20_000 + 2 * Math.floor(Math.random() * 5000)
 
-/** In a shell that goes on where the one of the block before ended. */
+/** In a shell with the state of the previous block's shell. */
 function run(
   { language, code }: Block,
   folder: string,
@@ -146,7 +146,7 @@ describe.each(pages)('$path', ({ path, text, blocks }) => {
   })
 })
 
-/** As GitHub makes them of headings. */
+/** As GitHub derives them from headings. */
 function anchorsOf(text: string): string[] {
   const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading!.toLowerCase())
   return headings.map(heading => heading.replace(/[^\w\- ]/g, '').replaceAll(' ', '-'))

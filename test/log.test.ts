@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { createLog, type LogFields } from '../src/log.ts'
 
-/** The log by itself: it never fails who logs. With a gateway: test/end-to-end/log.test.ts. */
+/** The log alone: logging never fails. With a gateway: test/end-to-end/log.test.ts. */
 
 function logTo(write: Writable['_write'], level = 'info') {
   let dropped = 0

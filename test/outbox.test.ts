@@ -246,7 +246,7 @@ describe('storage that was restored from a copy', () => {
   const database = () => join(folder, 'storage.db')
   const copy = () => join(folder, 'copy.db')
 
-  /** Copies storage as it is after a crash. */
+  /** Copies storage in the state after a crash. */
   async function copied(): Promise<void> {
     await crash()
     copyFileSync(database(), copy())

@@ -6,7 +6,7 @@ import { announcedUrl } from './gateway.ts'
 /** Length of the answer to an Encrypt of 32 bytes. */
 const answerLength = 330
 
-/** The reference of whatever is asked over HTTP: a bare Fastify, in a process of its own. */
+/** The reference of HTTP benchmarks: a bare Fastify in a separate process. */
 export async function startEcho() {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'echo-server.ts'), String(answerLength)], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -19,7 +19,7 @@ export async function memoryAfterAMillion(): Promise<Figure[]> {
   const warm: number[] = []
   for (let done = 0; done < encrypts; ) {
     const isWarm = done >= warmUp
-    // Signed anew each time: signatures are good for five minutes.
+    // Signed each time, as signatures are valid for five minutes.
     done += (await load(gateway.url, await encryptScript(folder, gateway), 10)).requests
     const size = residentSize(gateway.pid)
     sizes.push(size)

@@ -45,7 +45,7 @@ export async function addKeys(folder: DataFolder, count: number): Promise<void> 
   await gateway.stop()
 }
 
-/** Keys that storage knows, on an HSM that is not there: on one that is they would be missed, and looked for. */
+/** Keys in storage, on an HSM that does not exist: on an existing one they would be missing. */
 async function addRecords(folder: DataFolder, count: number): Promise<void> {
   const storage = await openStorage(await openInThread({ path: join(folder.path, 'strongroom.db'), create: false }))
   for (let done = 0; done < count; done += 1000) {

@@ -29,8 +29,8 @@ export class BodyBudget {
   }
 
   /**
-   * True when the body may hold so many bytes more. Otherwise it has failed.
-   * @param isAll whether nothing more of it will come
+   * Whether the body may take that many more bytes; otherwise it has failed.
+   * @param isAll whether these are the last
    */
   take(body: Body, bytes: number, isAll: boolean): boolean {
     this.#free -= bytes
@@ -52,8 +52,8 @@ export class BodyBudget {
 }
 
 /**
- * The body of one request. Its pieces are taken from the parser as they come: as events, after a queue of Node.js's own, a body in
- * chunks of one byte would cost some hundred bytes for each. Until it is asked for, no more than one piece of the connection is read.
+ * The body of one request. Its pieces are taken directly from the parser: with Node.js's own queue and events, a body in chunks of one byte
+ * would cost some hundred bytes for each. Until it is requested, no more than one piece of the connection is read.
  */
 export class Body implements BodySink {
   /** Bytes charged to the budget. */
@@ -65,7 +65,7 @@ export class Body implements BodySink {
   readonly #request: ReceivedRequest
   readonly #limit: number
   readonly #budget: BodyBudget
-  /** What Content-Length says; undefined for chunks. */
+  /** Content-Length; undefined for chunks. */
   readonly #announced: number | undefined
   #bytes: Buffer = nothing
   #length = 0
@@ -95,7 +95,7 @@ export class Body implements BodySink {
     return !this.#complete && !this.failed
   }
 
-  /** Asked for, and not there yet. */
+  /** Requested, but not complete yet. */
   get isAwaited(): boolean {
     return this.isPending && this.wasAskedFor
   }
@@ -104,7 +104,7 @@ export class Body implements BodySink {
     return this.#announced !== undefined && this.#announced > this.#limit
   }
 
-  /** Whether the rest of it, when it is not read, may be left to the parser, so that another request can follow. */
+  /** Whether an unread rest can be skipped by the parser, so that another request can follow. */
   get canBeSkipped(): boolean {
     return !this.failed && this.#announced !== undefined && !this.announcedTooLong
   }
@@ -127,7 +127,7 @@ export class Body implements BodySink {
     return promise
   }
 
-  /** Ends the reading of a body that is not whole. */
+  /** Aborts an incomplete body. */
   fail(failure: Failure): void {
     if (!this.isPending) return
     this.#failure = failure
@@ -166,7 +166,7 @@ export class Body implements BodySink {
     }
   }
 
-  /** One buffer for many pieces; of a doubling one, half at most is unused. */
+  /** One doubling buffer for all pieces; at most half of it is unused. */
   #grow(needed: number): boolean {
     const most = Math.min(this.#announced ?? this.#limit, this.#limit)
     const size = Math.min(Math.max(needed, 2 * this.#bytes.length, firstBuffer), most)

@@ -9,7 +9,7 @@ import { aborted } from './refusals.ts'
 import { apiRequest, type Peer, unreadableRequest } from './request.ts'
 import type { RawExchange, Respond } from './router.ts'
 
-/** What a connection needs of its listener. */
+/** The listener of a connection. */
 export interface ConnectionHost {
   readonly maxBodySize: number
   readonly budget: BodyBudget
@@ -21,7 +21,7 @@ export interface ConnectionHost {
   /** Called when the connection becomes busy with a request, and when it becomes idle. */
   busy(connection: Connection): void
   idle(connection: Connection): void
-  /** False when too many requests wait behind others, on all connections together. */
+  /** False if too many pipelined requests wait on all connections. */
   mayWait(): boolean
   /** Called with an unexpected error; the connection is closed. */
   broke(error: unknown): void
@@ -30,12 +30,12 @@ export interface ConnectionHost {
 
 /** Milliseconds. */
 const deadlines = {
-  /** For the caller to take an answer, and when the server closes. */
+  /** For the client to read an answer, and when the server closes. */
   write: 20_000,
   writeWhenClosing: 2000,
-  /** For the caller to send the rest of a body that was refused, or to read why and hang up. */
+  /** For the client to send the rest of a refused body, or to read the error and close. */
   linger: 2000,
-  /** When the server closes, for a request to be sent to its end. */
+  /** For a request to be received, when the server closes. */
   receiveWhenClosing: 1000,
 }
 
@@ -47,8 +47,8 @@ interface Exchange extends RawExchange {
 type AbortReason = Parameters<ConnectionMetrics['connectionAborted']>[0]
 
 /**
- * One connection. Its requests are answered one after another, each only once the caller has taken the answer before it: what a
- * connection costs is bounded, however many requests are sent ahead.
+ * One connection. Its requests are answered one after another, each only after the client has read the previous answer: the cost of a
+ * connection is bounded, however many requests are pipelined.
  */
 export class Connection {
   readonly socket: Socket
@@ -56,13 +56,13 @@ export class Connection {
   readonly #peer: Peer
   #current: Exchange | undefined
   #waiting: Exchange[] = []
-  /** Since when the caller has not taken the answer. */
+  /** When the unread answer was sent. */
   #answeredAt: number | undefined
-  /** A request that was answered before its body came to its end, and since when that is waited for. */
+  /** A request that was answered before the end of its body, and since when it is awaited. */
   #unread: { readonly request: ReceivedRequest; readonly since: number } | undefined
-  /** Set once something came that is not HTTP: nothing after it can be read. */
+  /** Set after input that is not HTTP: nothing after it can be parsed. */
   #refusal: Failure | undefined
-  /** Since when nothing is sent any more. */
+  /** When the connection was ended. */
   #endedAt: number | undefined
 
   constructor(socket: Socket, host: ConnectionHost) {
@@ -70,11 +70,11 @@ export class Connection {
     this.#host = host
     this.#peer = { sourceAddress: socket.remoteAddress ?? '', secure: 'encrypted' in socket }
     socket.once('close', () => host.waitedFor(this.#waiting.splice(0).length))
-    // How Node.js ends a connection after its last answer. Unread bytes would make that a reset, and the answer could be lost.
+    // Called by Node.js after the last answer of a connection. With unread bytes that would be a reset, and the answer could be lost.
     socket.destroySoon = () => this.#end()
   }
 
-  /** A request whose headers have come. */
+  /** A request whose headers were received. */
   take(request: ReceivedRequest, response: ServerResponse, expectsContinue: boolean): void {
     if (this.socket.destroyed || this.#refusal || this.#endedAt !== undefined) return
     const body = new Body(request, this.#host.maxBodySize, this.#host.budget)
@@ -94,7 +94,7 @@ export class Connection {
     this.#current = exchange
     this.#host.busy(this)
     response.on('close', () => this.#ended(exchange))
-    // It is the body of this request that could not be read.
+    // The unreadable input is the body of this request.
     if (this.#refusal && !request.complete) body.fail(this.#refusal)
     const read = () => {
       if (expectsContinue && !body.wasAskedFor && !body.failed) response.writeContinue()
@@ -103,7 +103,7 @@ export class Connection {
     this.#respond(apiRequest(request, this.#peer, body, read), exchange)
   }
 
-  /** @param exchange where it could be read as HTTP */
+  /** @param exchange if it is HTTP */
   async #respond(request: ApiRequest, exchange?: Exchange): Promise<void> {
     this.#host.began()
     try {
@@ -135,13 +135,13 @@ export class Connection {
     response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body)
   }
 
-  /** The caller has taken the answer, or the connection is gone. */
+  /** The client has read the answer, or the connection is closed. */
   #ended({ request, response, body }: Exchange): void {
     if (body.isPending) body.fail(aborted())
     this.#current = undefined
     this.#answeredAt = undefined
     this.#unread = request.complete ? undefined : { request, since: performance.now() }
-    // What is sent after the last request of a connection is none (RFC 9112, section 9.6).
+    // Input after the last request of a connection is ignored (RFC 9112, section 9.6).
     if (this.socket.destroyed || !response.shouldKeepAlive) return
     const next = this.#waiting.shift()
     if (!next) {
@@ -150,7 +150,7 @@ export class Connection {
     }
     this.#host.waitedFor(1)
     this.#current = next
-    // Not at once: thousands that were sent ahead would be answered before any other connection is looked at.
+    // Deferred, as thousands of pipelined requests would otherwise be answered before those of other connections.
     setImmediate(() => {
       if (this.socket.destroyed) return
       if (this.#waiting.length === 0) this.socket.resume()

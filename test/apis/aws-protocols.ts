@@ -1,4 +1,4 @@
-/** The wire protocols of the AWS SDK, which its clients of other services speak; the client of AWS KMS can be told to speak them, too. */
+/** The wire protocols of the AWS SDK for other services; the KMS client can be configured to use them, too. */
 import { createRequire } from 'node:module'
 import type { KMSClientConfig } from '@aws-sdk/client-kms'
 

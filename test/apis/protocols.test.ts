@@ -52,7 +52,7 @@ const clientOf = (protocol: (typeof awsProtocols)[keyof typeof awsProtocols]) =>
 /** What XML cannot hold is replaced; the SDK trims nothing else of it. */
 const characters = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }).filter(text => text.trim() !== '')
 
-// REST protocols need bindings to HTTP, which the model of AWS KMS has not: end to end, their requests are made by hand.
+// REST protocols need HTTP bindings, which the model of AWS KMS lacks: end to end, their requests are built by hand.
 const spoken = ['awsJson1_0', 'awsJson1_1', 'awsQuery', 'ec2Query', 'rpcv2Cbor', 'rpcv2Json'] as const
 
 describe.each(spoken)('a refusal in %s', name => {

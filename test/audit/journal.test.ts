@@ -308,7 +308,10 @@ function linkElsewhere(path: string): void {
 type Harm = (path: string) => void
 
 type Fault = 'none' | 'write' | 'half' | 'short' | 'lost' | 'lost and truncate' | 'half and truncate'
-/** `lost` writes all and fails to make it durable; `half` writes some bytes and fails at the rest; `short` writes a few bytes at a time, and well. */
+/**
+ * `lost` writes everything and fails to make it durable; `half` writes some bytes and fails at the rest; `short` writes a few bytes at a
+ * time.
+ */
 const fault = fc.constantFrom<Fault[]>(
   'none',
   'write',
@@ -319,12 +322,12 @@ const fault = fc.constantFrom<Fault[]>(
   'half and truncate',
 )
 
-/** A file in memory that fails as it is told. */
+/** A file in memory that fails on command. */
 class Disk implements JournalFile {
   content: Buffer = Buffer.alloc(0)
   fault: Fault = 'none'
   writes = 0
-  /** Resolves when a held write has begun. */
+  /** Resolves when a held write has started. */
   writing: Promise<void> = Promise.resolve()
   #held: { begun(): void; released: Promise<void> } | undefined
 

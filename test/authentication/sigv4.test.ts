@@ -201,7 +201,7 @@ describe('requests signed by the AWS SDK', () => {
     expect((await verifier().verify(request)).region).toBe('eu-central-1')
   })
 
-  // The SDK's signer does not sign Date, so this signature is made by hand.
+  // The SDK's signer does not sign Date, so this signature is computed by hand.
   test.each(['Thu, 01 Jan 2026 00:25:00 GMT', '20260101T002500Z'])(
     'takes %j as Date when there is no X-Amz-Date',
     async date => {

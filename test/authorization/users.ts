@@ -1,6 +1,6 @@
 import type { UserCaller } from '../../src/model/identities/caller.ts'
 
-/** An IAM user who calls. @param arn `arn:aws:iam::<account>:user/<name>` */
+/** An IAM user as caller. @param arn `arn:aws:iam::<account>:user/<name>` */
 export function aUser(arn: string, policies: readonly string[]): UserCaller {
   const [, , , , account = '', resource = ''] = arn.split(':')
   return {

@@ -1,4 +1,4 @@
-/** A data folder is trusted for who owns it and who may touch it, not because it is there. */
+/** A data folder is trusted by its ownership and permissions. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,

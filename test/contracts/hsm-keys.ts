@@ -49,7 +49,7 @@ function publicKeyOf({ publicKey }: Pick<HeldKey, 'publicKey'>): KeyObject {
   return createPublicKey({ key: Buffer.from(publicKey!), format: 'der', type: 'spki' })
 }
 
-/** @param hsm whose keys are made, once it is there */
+/** @param hsm the HSM under test, once it is open */
 export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
   const known = kinds.filter(([spec]) => exceptions[spec] === undefined)
   const lacking = kinds.filter(([spec]) => exceptions[spec] !== undefined)

@@ -8,7 +8,7 @@ import { keyContract } from './hsm-keys.ts'
 
 export interface HsmUnderTest {
   readonly hsm: Hsm
-  /** Closes the HSM and removes what was made for it. */
+  /** Closes the HSM and removes its files. */
   dispose(): Promise<void>
 }
 
@@ -35,7 +35,7 @@ function withFlippedBit(bytes: Uint8Array, index: number): Uint8Array {
   return flipped
 }
 
-/** @param open makes a new, empty HSM */
+/** @param open creates a new, empty HSM */
 export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exceptions: Exceptions): void {
   describe(`${name} as an HSM`, () => {
     let hsm: Hsm

@@ -23,7 +23,7 @@ export interface StorageUnderTest {
 }
 
 /**
- * @param lasting whether what was committed is there when the database is opened again
+ * @param lasting whether commits survive when the database is opened again
  * @param numRuns of the property: each opens a database
  */
 export function storageContract(name: string, lasting: boolean, create: () => StorageUnderTest, numRuns = 25): void {

@@ -39,7 +39,7 @@ beforeAll(async () => {
   gateway = await serve(installation)
   keys = await makeKeys(gateway.client(), kinds)
   await gateway.stop()
-  // An HSM that did more when the keys were made: what it lacks now is not all of a key, or all of it.
+  // An HSM that supported more when the keys were created: it now lacks part or all of what a key needs.
   const lacks = [
     'RSASSA_PSS_SHA_384: not in this firmware',
     'ECDSA_SHA_512: not in this firmware',
@@ -96,7 +96,7 @@ function everyUse(name: Name): (readonly [OperationName, Record<string, unknown>
     ]),
     ['DeriveSharedSecret', { KeyId, PublicKey, KeyAgreementAlgorithm: 'ECDH' }],
     ['GenerateDataKey', { KeyId, KeySpec: 'AES_256' }],
-    // Those of RSA take a second each, and are made in the same way.
+    // Without RSA: its keys take a second each, and behave in the same way.
     ...valuesOf('DataKeyPairSpec')
       .filter(spec => !spec.startsWith('RSA') || name !== 'symmetric')
       .map(KeyPairSpec => ['GenerateDataKeyPair', { KeyId, KeyPairSpec }] as const),

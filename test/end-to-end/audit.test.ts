@@ -350,7 +350,7 @@ function filesIn(folder: string): { name: string; mode: number; bytes: Buffer }[
     .map(path => ({ name: relative(folder, path), mode: statSync(path).mode, bytes: readFileSync(path) }))
 }
 
-/** As bytes, and as any text that is made of them. The ends of base64 depend on what stands around, so they are left out. */
+/** As bytes, and in any text encoding. The ends of base64 depend on adjacent bytes, so they are omitted. */
 function formsOf(secret: Uint8Array): (Buffer | string)[] {
   const bytes = Buffer.from(secret)
   const inner = (offset: number) => bytes.subarray(offset).toString('base64').slice(2, -4)

@@ -7,12 +7,12 @@ import { answersIn, everythingFrom, open } from '../server/raw-requests.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { signed } from './requests.ts'
 
-/** What connections may cost a running gateway, before and after it is known who calls, and how it ends in spite of them. */
+/** The cost of connections for a running gateway, before and after authentication, and its shutdown despite them. */
 
 let installation: Installation
 let gateway: Gateway
 const sockets: Socket[] = []
-/** What a caller gets who does not end the headers: ten seconds later. */
+/** The answer to a client that does not finish the headers, after ten seconds. */
 let slow: Promise<Buffer>
 
 beforeAll(async () => {
@@ -32,7 +32,7 @@ afterAll(async () => {
   installation?.remove()
 })
 
-/** A connection that nobody reads, unless the test does. */
+/** A connection that is read by the test only. */
 async function opened(url = gateway.url): Promise<Socket> {
   const socket = await open(url)
   sockets.push(socket)

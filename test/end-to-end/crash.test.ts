@@ -8,7 +8,7 @@ import { noteCommits, unaccounted } from './audit-consistency.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { refusal, send } from './requests.ts'
 
-/** Processes that are killed, and tokens that go away: what was answered stays, and what can go on goes on. */
+/** Killed processes and lost tokens: what was answered is kept, and what can continue continues. */
 
 let installation: Installation
 let gateway: Gateway
@@ -120,7 +120,7 @@ describe('a gateway that is killed at any moment', () => {
     gateway = await serve(installation)
     const kms = gateway.client()
     for (const { KeyId } of (await kms.listKeys({ Limit: 1000 })).Keys!) {
-      // Every key that is remembered is on the token, also where nobody was told of it.
+      // Every key in storage is on the token, even if its creation was not answered.
       if ((await kms.describeKey({ KeyId })).KeyMetadata!.Enabled) {
         await kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
       }
@@ -183,7 +183,7 @@ describe('an HSM worker that is killed', () => {
     expect(body).toMatch(/^strongroom_hsm_worker_restarts_total\{hsm="softhsm"\} [1-9]/m)
   })
 
-  /** Waits until a worker is ready which was not there before. */
+  /** Waits until a new worker is ready. */
   async function replaced(before: ReadonlySet<unknown>): Promise<void> {
     await gateway.logged(({ event, worker }) => event === 'worker_ready' && !before.has(worker))
   }

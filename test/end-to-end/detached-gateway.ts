@@ -54,7 +54,7 @@ export class DetachedGateway {
     return Number(line?.slice(name.length))
   }
 
-  /** Kills an HSM worker, and calls until another one is there: that is worth a few lines of the log. */
+  /** Kills an HSM worker and waits for its replacement, which logs a few lines. */
   async loseWorker(): Promise<void> {
     const credentials = this.#installation.credentials[home]!
     const kms = new KMS({ endpoint: this.url, region: 'us-east-1', credentials, maxAttempts: 5 })

@@ -5,7 +5,7 @@ import { canMount, onSmallDisk } from '../storage/small-disk.ts'
 import { type Gateway, install, recordsIn, serve, strongroom } from './gateway.ts'
 import { refusal, send } from './requests.ts'
 
-/** Disks that are full. Needs a user who may mount a tmpfs, such as root in a container. */
+/** Full disks. Requires permission to mount a tmpfs, such as root in a container. */
 
 /** Leaves no room on the disk of that directory, until it is undone. */
 function fill(directory: string): () => void {

@@ -21,7 +21,7 @@ export interface Credentials {
   readonly secretAccessKey: string
 }
 
-/** A data folder with all that `init` makes. */
+/** A data folder created by `init`. */
 export interface Installation {
   readonly folder: string
   /** Of the administrators, by account. */
@@ -96,7 +96,7 @@ export interface Gateway {
   client(options?: Partial<KMSClientConfig> & { account?: string; region?: string }): KMS
   /** Every audit record on disk right now. */
   records(): AuditRecord[]
-  /** Fields of the first line of the log that fits, once it is there. */
+  /** Fields of the first matching log line, once it is written. */
   logged(fits: (fields: Readonly<Record<string, unknown>>) => boolean): Promise<Readonly<Record<string, unknown>>>
   /** The HSM workers that were ready at any time until now. */
   startedWorkers(): Set<unknown>
@@ -220,7 +220,7 @@ class Lines {
     })
   }
 
-  /** The first line that fits, once it is there. Rejects when the stream ends without it. */
+  /** The first matching line, once it is written. Rejects if the stream ends without it. */
   first(fits: (line: string) => boolean): Promise<string> {
     const present = this.all.find(fits)
     if (present !== undefined) return Promise.resolve(present)

@@ -79,7 +79,7 @@ async function hsmState(): Promise<string | undefined> {
   return /strongroom_hsm_state\{hsm="softhsm",state="(\w+)"\} 1\n/.exec(body)?.[1]
 }
 
-/** Runs what is under way while something befalls the HSM, until the rule has had its effect that many times. */
+/** Injects a fault under the running load, and waits until it has taken effect that many times. */
 async function befallen(rule: string, hits: number): Promise<void> {
   faults.set(rule)
   await expect.poll(() => faults.counts()[0]!.hits, patient).toBe(hits)
@@ -133,7 +133,7 @@ describe('an HSM that comes back empty', () => {
     })
     await expect.poll(readyParts, patient).toMatchObject({ 'hsm/softhsm': 'failing', 'custody/softhsm': 'failing' })
     const [, ...changes] = faults.counts()
-    // Each worker that starts makes a key in its session to find out what the token can do.
+    // Each worker that starts generates a session key to test the token.
     expect(changes.slice(1).map(({ calls }) => calls)).toEqual([0, changes[2]!.calls])
 
     faults.clear()
@@ -158,7 +158,7 @@ describe('a gateway that dies', () => {
   it('between the creation of a key and its commit leaves an orphan that is reported, and no key is lost', async () => {
     const { KeyId } = await created()
     const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext })
-    // Every worker that has made the key dies, and then the gateway, before anyone is answered.
+    // Every worker that has generated the key dies, and then the gateway, before the answer.
     faults.set('crash C_GenerateKey after')
     const unanswered = refusal(kms.createKey({}))
     await expect.poll(() => faults.counts()[0]!.hits, patient).toBeGreaterThan(0)

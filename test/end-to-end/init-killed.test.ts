@@ -1,4 +1,4 @@
-/** `init` that is killed, or runs twice at once: the next one completes what is there, and nothing that was made is lost. */
+/** `init` that is killed, or runs concurrently: the next run completes it, and nothing is lost. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -24,7 +24,7 @@ const ready = () => ({
   stdout: `Ready. The administrator's access key is in ${inFolder('credentials')}\n`,
 })
 
-/** Kills an init as soon as something is there. Resolves to whether it was killed before it ended. */
+/** Kills an init as soon as a condition holds. Resolves to whether it was killed before it ended. */
 async function killedWhen(isThere: () => boolean): Promise<boolean> {
   const child = spawn(process.execPath, [program, 'init', '--data', folder], { stdio: 'ignore' })
   const ended = once(child, 'exit')

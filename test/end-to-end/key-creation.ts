@@ -12,7 +12,7 @@ export interface Outcome {
 
 const Plaintext = Buffer.from('text')
 
-/** @param seconds after which nobody starts anything more */
+/** @param seconds after which no new calls are started */
 export async function createAndUse(kms: KMS, creators: number, users: number, seconds: number): Promise<Outcome> {
   const end = performance.now() + seconds * 1000
   const failures: string[] = []

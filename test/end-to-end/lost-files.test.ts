@@ -34,7 +34,7 @@ const serveOnce = () => strongroom(['serve', '--data', installation.folder, '--p
 const away = (path: string) => renameSync(path, `${path}.away`)
 const back = (path: string) => renameSync(`${path}.away`, path)
 
-/** Parts of readiness, asked for anew: an answer stands for two seconds. */
+/** Parts of readiness, after the cache of two seconds. */
 async function parts(expected: Readonly<Record<string, string>>, status: number): Promise<void> {
   const ready = async () => {
     const answer = await send(`${gateway.url}/readyz`, {})
@@ -44,7 +44,7 @@ async function parts(expected: Readonly<Record<string, string>>, status: number)
   expect(await send(`${gateway.url}/healthz`, {})).toMatchObject({ status: 200 })
 }
 
-/** How often an HSM was asked to make a key. */
+/** Number of key generations of an HSM. */
 async function keysMade(): Promise<number> {
   const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
   const counts = body.matchAll(/^strongroom_hsm_calls_total\{.*operation="generate_key".*\} (\d+)$/gm)

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 
 const piece = 2 ** 20
 
-/** How often each of the patterns, alike in length, occurs in the writable memory of a process. */
+/** Counts the occurrences of patterns of equal length in the writable memory of a process. */
 export function occurrences(pid: number, patterns: readonly Uint8Array[]): number[] {
   const memory = openSync(`/proc/${pid}/mem`, 'r')
   const counts = patterns.map(() => 0)

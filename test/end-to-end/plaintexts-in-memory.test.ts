@@ -31,7 +31,7 @@ async function createKey(spec: object = {}): Promise<string> {
   return (await kms.createKey(spec)).KeyMetadata!.KeyId!
 }
 
-/** Messages that begin alike, and with nothing that is anywhere else. */
+/** Messages with a common, unique prefix. */
 function messages(): { readonly mark: Buffer; next(): Buffer } {
   const mark = randomBytes(18)
   return { mark, next: () => Buffer.concat([mark, randomBytes(100)]) }

@@ -36,7 +36,7 @@ interface Refused {
   readonly message?: string
 }
 
-/** Checks the shape of a refusal and that its record is there, once. */
+/** Checks the format of a refusal and that it has exactly one record. */
 function refused({ headers, body }: RawAnswer): Refused {
   expect(headers).toMatchObject({
     'content-type': 'application/x-amz-json-1.1',

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { refusal } from './requests.ts'
 
-/** One tenant asks for more RSA keys than can be made, while another one works. */
+/** One tenant requests more RSA keys than can be generated, while another one works. */
 
 const modest = '444455556666'
-/** Beside the two that are made at a time. */
+/** In addition to the two generated at a time. */
 const maxQueuedCalls = 2
 const asked = 10
 

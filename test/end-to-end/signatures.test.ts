@@ -42,7 +42,7 @@ async function signedLines({ path = '/', query = {}, headers = {} }: Signing = {
     ...headers,
   }
   const request = { method: 'POST', protocol: 'http:', hostname, path, query, headers: all, body }
-  // Some headers, such as User-Agent, it signs only when told to.
+  // Some headers, such as User-Agent, are signed on request only.
   return (await signer.sign(request, { signableHeaders: new Set(Object.keys(headers)) })).headers
 }
 

@@ -6,7 +6,7 @@ import { Preloaded } from '../preloaded/preloaded.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { send } from './requests.ts'
 
-/** A disk that takes seconds for a commit: who waits for it, and who does not. */
+/** A disk that takes seconds for a commit: which requests wait for it. */
 
 let folder: string
 let disk: Preloaded

@@ -51,7 +51,7 @@ function peer(namedCurve: string): Buffer {
   return generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'der', type: 'spki' })
 }
 
-/** Each request and what it is answered, held against what it should be. All are sent at once. */
+/** Compares the answer of each request with the expected one. All are sent at once. */
 async function expectRefusals(rows: readonly (readonly [OperationName, object, string])[]): Promise<void> {
   const outcomes = await Promise.all(rows.map(([operation, input]) => refusal(call(kms, operation, input))))
   const line = ([operation, input]: (typeof rows)[number], outcome: string) =>
@@ -228,7 +228,7 @@ describe('an algorithm', () => {
         [
           'Decrypt',
           { KeyId, CiphertextBlob, EncryptionAlgorithm: algorithm },
-          // The blob comes first: nothing that SYMMETRIC_DEFAULT made looks like this.
+          // The blob is checked first: it is not a valid SYMMETRIC_DEFAULT blob.
           algorithm === 'SYMMETRIC_DEFAULT' ? 'InvalidCiphertextException' : incompatible(algorithm, spec),
         ] as const,
       ]),

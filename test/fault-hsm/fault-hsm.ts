@@ -9,7 +9,7 @@ const library = join(here, 'build', 'fault-hsm.so')
 /** Sizes of module/rules.h: `struct counters` is calls, hits and one value of its own, 8 bytes each. */
 const COUNTERS_SIZE = 24
 
-/** Every set orders these anew, so it gives each a tag of its own unless it has one. */
+/** Every set orders these again, so it adds a unique tag to each without one. */
 const EVENT = /^(drop-sessions|forget-login|renumber-handles)$/
 
 function modified(path: string): number {

@@ -42,7 +42,7 @@ export class Callers {
     this.#running = Array.from({ length: count }, () => this.#call())
   }
 
-  /** Rejects when callers broke off, which only an error that is no Failure makes them do. */
+  /** Rejects if a caller stopped, which only happens for an error that is not a Failure. */
   async end(): Promise<void> {
     this.#ended = true
     await Promise.all(this.#running)

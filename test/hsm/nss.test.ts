@@ -1,4 +1,4 @@
-/** A second token, of another make: what holds for SoftHSM is not what all tokens do. */
+/** A second token from another vendor: SoftHSM is not representative of all tokens. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { reportPage } from '../../src/cli/hsm-report.ts'
 import { inspectHsm } from '../../src/hsm/doctor/inspect.ts'

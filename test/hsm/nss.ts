@@ -1,4 +1,4 @@
-/** An NSS database of its own for one test file: software of another make than SoftHSM. */
+/** An NSS database for one test file: a software token other than SoftHSM. */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { emptySoftHsm, type SoftHsm } from './softhsm.ts'

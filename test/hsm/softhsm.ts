@@ -10,7 +10,7 @@ import type { Exceptions } from '../contracts/hsm.ts'
 /** Where Debian puts it. */
 export const softHsmLibrary = '/usr/lib/softhsm/libsofthsm2.so'
 
-/** A native library that is there and has nothing to do with PKCS#11: an addon of Node.js. */
+/** An existing native library without PKCS#11: an addon of Node.js. */
 export const noPkcs11Library = createRequire(import.meta.url).resolve('pkcs11js/build/Release/pkcs11.node')
 
 const noMlDsa = 'no ML-DSA'

@@ -29,11 +29,11 @@ export interface Fixture {
   readonly records: AuditRecord[]
   /** Fields of the log. */
   readonly logged: LogFields[]
-  /** Orphans last told to the metrics, by HSM. */
+  /** Orphaned objects last reported to the metrics, by HSM. */
   readonly orphans: Map<string, number>
-  /** Keys not in custody that were last told to the metrics: how many of each fault. */
+  /** Custody faults last reported to the metrics, by fault. */
   faults: Readonly<Record<string, number>>
-  /** The same, as told to readiness. */
+  /** The same, as reported to readiness. */
   unhealthy: { readonly keys: number; readonly systemKeys: number }
   /** Of the monotonic clock, */
   time: number

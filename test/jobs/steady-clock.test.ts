@@ -27,7 +27,7 @@ beforeEach(async () => {
   start()
 })
 
-/** A process: its monotonic clock begins anew. */
+/** Starts a process, with a new monotonic clock. */
 function start(): void {
   elapsed = Math.random() * 1000
   const say = ({ event }: LogFields) => void said.push(event)

@@ -9,7 +9,7 @@ import { type ListenerOptions, listen, type RunningServer } from '../../src/serv
 import { maximumTarget } from '../../src/server/request.ts'
 import { answersIn, everythingFrom, open } from './raw-requests.ts'
 
-/** The limits of a listener alone: who is refused or closed when there is too much of something. */
+/** The limits of a listener alone: what is refused or closed beyond them. */
 
 const log = { error() {}, warn() {}, info() {} }
 let server: RunningServer

@@ -8,7 +8,7 @@ import type { Readiness } from '../../src/readiness.ts'
 import { type RunningServer, serveApi, serveMetrics } from '../../src/server/server.ts'
 import type { PathServices } from '../../src/services.ts'
 
-/** The HTTP server alone: what it hands to the path, and how it ends. The API behind it answers when it is told to. */
+/** The HTTP server alone: what it passes to the pipeline, and its shutdown. The API behind it answers on command. */
 
 type WholeRequest = Omit<ApiRequest, 'body'> & { readonly body: Uint8Array }
 

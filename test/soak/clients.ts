@@ -19,7 +19,7 @@ export interface Keys {
   readonly hmac: string
 }
 
-/** What says nothing but that it was not done. Any other refusal is a wrong answer, as all that is asked is right. */
+/** Errors that only state that a call was not executed. Any other error is a wrong answer, as all requests are valid. */
 const refusals: ReadonlySet<string> = new Set([
   'KeyUnavailableException',
   'ThrottlingException',
@@ -33,7 +33,7 @@ export class Clients {
   /** What was answered wrong. */
   readonly wrong: string[] = []
   readonly kept: Blob[] = []
-  /** Keys of which a client was told, and whether they are enabled. */
+  /** Keys known to a client, and whether they are enabled. */
   readonly created = new Map<string, 'Enabled' | 'PendingDeletion' | 'either'>()
   /** Milliseconds that the slowest answer took, by operation. */
   readonly slowest: Record<string, number> = {}

@@ -129,7 +129,7 @@ it(`${minutes} minutes of random faults, seed ${seed}, mode ${mode}`, async () =
     expect(files).toBeLessThan(1.2)
   }
   expect(sessions).toBeLessThan(mostSessions)
-  // An operation asks the HSM twice at the most, and a creation has five times as much time.
+  // An operation makes at most two HSM calls, and key generation has five times the time-out.
   const { CreateKey, ...others } = slowest
   expect(Math.max(...Object.values(others))).toBeLessThan(2 * callTimeout + 1000)
   expect(CreateKey).toBeLessThan(5 * callTimeout + 1000)

@@ -18,7 +18,7 @@ export async function expectOnly(storage: Storage, numbers: readonly number[]): 
   expect(storage.keys.materialsOn('main').size).toBe(numbers.length)
 }
 
-/** Runs one statement on a database that nobody else has open; returns its rows. */
+/** Runs one statement on a database that is not open elsewhere; returns its rows. */
 export function query(path: string, statement: string): Record<string, unknown>[] {
   using database = new DatabaseSync(path)
   return database

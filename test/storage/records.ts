@@ -1,4 +1,4 @@
-/** Records to fill a storage with. Their secrets and keys are made up and open nothing. */
+/** Sample records. Their secrets and keys are fictitious. */
 
 import type { AccessKey, Principal } from '../../src/model/identities/caller.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'

@@ -1,4 +1,4 @@
-/** The real SDK with its network cut off: what it sends, and what it makes of an answer. */
+/** The real SDK without a network: the requests it sends, and how it parses answers. */
 import { Buffer } from 'node:buffer'
 import * as sdk from '@aws-sdk/client-kms'
 import { operationNames } from '../../../src/apis/kms/model.ts'

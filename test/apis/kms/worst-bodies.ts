@@ -1,10 +1,10 @@
-/** Request bodies that cost the most to read, made from the model: a new operation or shape is among them at once. */
+/** The most expensive request bodies to decode, derived from the model, including new operations and shapes. */
 import type { Shape } from '../../../src/apis/json/model.ts'
 import { model, shapeNamed } from '../../../src/apis/kms/model.ts'
 
 export interface WorstBody {
   readonly operation: string
-  /** Where in the input, what shape is there, and what was put there. */
+  /** The path in the input, its shape, and the value put there. */
   readonly what: string
   readonly body: Buffer
 }

@@ -26,12 +26,12 @@ export interface Report {
   readonly failed?: string
 }
 
-/** Debian's command, if it is there. */
+/** Debian's command, if installed. */
 export const chromium = process.env.PATH?.split(delimiter)
   .map(folder => join(folder, 'chromium'))
   .find(existsSync)
 
-/** The page with the SDK in it, as a bundler makes it for browsers. */
+/** The page with the SDK, bundled for browsers. */
 export async function bundle(): Promise<string> {
   // The bundler that Vitest runs on.
   const { build } = createRequire(createRequire(import.meta.url).resolve('vitest'))('vite') as typeof import('vite')

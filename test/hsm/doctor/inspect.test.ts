@@ -11,7 +11,7 @@ import { createSoftHsm, noPkcs11Library, type SoftHsm } from '../softhsm.ts'
 
 let softHsm: SoftHsm
 let fault: FaultHsm
-/** The same token behind the fault HSM: most tests take RSA away, whose keys take seconds to make. */
+/** The same token behind the fault HSM: most tests remove RSA, whose keys take seconds to generate. */
 let faulty: HsmOptions
 beforeAll(async () => {
   softHsm = await createSoftHsm()

@@ -1,4 +1,4 @@
-/** Two tokens that hold the same keys, as a vendor's replication leaves them: one HSM, whichever of them is there. */
+/** Two tokens with the same keys, like those of a vendor's replication: one HSM, whichever of them is available. */
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -158,7 +158,7 @@ describe('the destruction of a key of two tokens', () => {
 })
 
 describe('a key that one of two tokens has generated without an answer', () => {
-  // Of one that no worker can make in the end, and of one that every worker dies of, with those that start then.
+  // A key that no worker can generate, and one that kills every worker, including new ones.
   it.each([
     ['ECC_NIST_P256', 'SIGN_VERIFY', 'crash C_GenerateKeyPair after times 4'],
     ['RSA_2048', 'SIGN_VERIFY', 'crash C_CopyObject after times 4'],

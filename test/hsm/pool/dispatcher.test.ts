@@ -36,7 +36,7 @@ class Workers {
 
 function isAlive(pid: number): boolean {
   try {
-    // An orphan that nobody has reaped yet is a zombie.
+    // An orphan that was not reaped yet is a zombie.
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
   } catch {
     return false

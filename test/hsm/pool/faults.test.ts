@@ -16,7 +16,7 @@ import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
 
 const text = Buffer.from('text')
 const aad = Buffer.from('aad')
-/** How long a recovery may take at the most, on a machine that has other things to do. */
+/** Maximum time of a recovery on a busy machine. */
 const patient = { timeout: 10_000 }
 
 const canary = newMaterial()
@@ -27,7 +27,7 @@ let hsm: Hsm
 const logged: Readonly<Record<string, unknown>>[] = []
 const calls: HsmCall[] = []
 
-/** Path of a profile: SoftHSM as it is, or as it plays an HSM behind a network, whose keys stay as they are meanwhile. */
+/** Path of a profile: SoftHSM as is, or in the role of a network HSM. */
 function profileIn(mode: Mode): string {
   const path = join(softHsm.directory, `${mode}.yaml`)
   const lines = [`name: ${mode}`, 'basedOn: softhsm2', `mode: ${mode}`, 'sessionsPerWorker: 8']
@@ -307,7 +307,7 @@ describe('the creation of a key', () => {
   it.each([
     ['the HSM says that it failed', 'SYMMETRIC_DEFAULT', 'fail C_GenerateKey CKR_DEVICE_ERROR after'],
     ['the HSM is too busy to tell', 'SYMMETRIC_DEFAULT', 'fail C_GenerateKey CKR_HOST_MEMORY after'],
-    // The first four workers in its place crash when they start.
+    // The first four replacements crash when they start.
     ['the library crashes and the HSM is lost', 'SYMMETRIC_DEFAULT', 'crash C_GenerateKey after times 5'],
     ['the call never returns', 'RSA_2048', 'hang C_CopyObject after times 1'],
   ] as const)('that fails leaves no object, if the HSM has generated it and %s', async (_what, spec, rule) => {
@@ -317,7 +317,7 @@ describe('the creation of a key', () => {
     const usage = spec === 'RSA_2048' ? 'SIGN_VERIFY' : 'ENCRYPT_DECRYPT'
     await expect(hsm.generateKey(created, spec, usage, 'refused')).rejects.toBeInstanceOf(Failure)
     expect(faults.counts()[0]!.hits).toBeGreaterThan(0)
-    // Once the worker that makes it is gone, if need be.
+    // After the worker that generates it has ended, if necessary.
     await vi.waitUntil(() => hsm.pending === 0 && (rule.startsWith('hang') ? lost().length > 0 : true), patient)
     faults.clear()
     await expect.poll(() => count(created).catch(() => -1), patient).toBe(0)

@@ -10,7 +10,7 @@ import {
   workerStates,
 } from '../../../src/hsm/pool/worker-state.ts'
 
-/** What each event makes of each state; a dot leaves it as it is. */
+/** The next state for each state and event; a dot means no change. */
 // biome-ignore format: a table
 const expected = `
             start     admit  hear   search     suspect  hang  loseLogin  logIn  end     lose

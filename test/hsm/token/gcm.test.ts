@@ -16,7 +16,7 @@ async function createFaultHsm(): Promise<{ softHsm: SoftHsm; fault: FaultHsm; op
   return { softHsm, fault, options: { ...softHsm.options, workers: 1, library: fault.library, environment } }
 }
 
-// The profile says that the caller makes the IVs, and the mechanism of prepend12 is in no list: the probe finds out.
+// In the profile the caller generates the IVs, and the mechanism of prepend12 is not listed: the probe detects it.
 for (const form of ['writeback12', 'prepend12', 'append16']) {
   const open = async () => {
     const { softHsm, fault, options } = await createFaultHsm()
@@ -151,7 +151,7 @@ describe('The form of the IV', () => {
           )
           expect(sealed.iv.length).toBe(hsm.ivLength)
           expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
-          // What was begun when the HSM made others is not answered, but may be begun again.
+          // A call that started with another form is not answered, but may be retried.
           const late = hsm.encrypt(material, text, aad, length).then(
             ({ iv }) => iv.length,
             (error: Failure) => error.code,

@@ -15,7 +15,7 @@ import { newMaterial } from '../../contracts/hsm.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
 
 let softHsm: SoftHsm
-/** One token; public keys are used by the HSM, or by the gateway in its place. */
+/** One token, with public-key operations in the HSM or in the gateway. */
 const hsms: Partial<Record<'hsm' | 'gateway' | 'strict' | 'strictGateway', Hsm>> = {}
 
 beforeAll(async () => {
@@ -66,7 +66,7 @@ describe('a key', () => {
     for (const [material, spec, usage] of materials) await hsms.hsm!.generateKey(material, spec, usage, 'a key')
     const custody = ['TOKEN', 'PRIVATE', 'SENSITIVE', 'ALWAYS_SENSITIVE', 'NEVER_EXTRACTABLE', 'LOCAL']
     const found = new Map((await attributesOnToken()).map(({ id, flags }) => [id, flags]))
-    // The public halves are not there: storage has them.
+    // Public keys are not on the token, but in storage.
     expect(found.size).toBe(kinds.length)
     for (const [material, spec, usage] of materials) {
       const isPair = keySpecs[spec].type === 'asymmetric'

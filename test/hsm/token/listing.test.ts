@@ -1,4 +1,4 @@
-/** A token with many keys: nobody waits for its listing, nor is anybody refused while another worker takes over. */
+/** A token with many keys: calls do not wait for its listing, and do not fail while another worker takes over. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Hsm } from '../../../src/hsm/hsm.ts'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/registry.ts'

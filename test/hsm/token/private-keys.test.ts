@@ -14,7 +14,7 @@ import { keyMechanisms } from '../../../src/hsm/token/mechanisms.ts'
 import { privateKeyInfo } from '../../../src/hsm/token/private-keys.ts'
 import type { SupportedKeySpec } from '../../../src/model/keys/key-spec.ts'
 
-/** What OpenSSL reads from the DER that is made of a token's attributes. */
+/** OpenSSL's view of the DER that is built from a token's attributes. */
 
 const CKA_SEED = 0x637
 

@@ -11,7 +11,7 @@ import {
 import { wholePayload } from '../../../src/hsm/wire/fields.ts'
 import { openToken, retryFlag } from '../../../src/hsm/wire/messages.ts'
 
-/** Anything that the two ends of a worker's socket say to each other arrives as it was sent, or not at all. */
+/** Messages between the two ends of a worker's socket arrive unchanged, or not at all. */
 
 const octets = fc.uint8Array({ maxLength: 300 }).map(array => Buffer.from(array))
 const hex = octets.map(octets => octets.toString('hex'))

@@ -26,7 +26,7 @@ describe('what no HSM supports', () => {
       const algorithms = keySpecs[spec].usages.flatMap(usage => algorithmsOf(spec, usage))
       // ECDH is common to many specs.
       const own = algorithms.filter(algorithm => algorithm !== 'ECDH')
-      // Data key pairs of ML-KEM can be made.
+      // Data key pairs of ML-KEM are supported.
       const isLacking =
         !spec.startsWith('ML_KEM') && own.every(algorithm => whyUnsupportedAnywhere(algorithm) !== undefined)
       expect(whyUnsupportedAnywhere(spec) !== undefined, spec).toBe(isLacking)

@@ -16,7 +16,7 @@ import { handle } from '../../../src/pipeline.ts'
 import type { Hsm, PathServices } from '../../../src/services.ts'
 import { aKey } from '../../storage/records.ts'
 
-/** What the path answers for an HSM that lacks something, of every kind of key: also of those that no token of the tests can make. */
+/** The pipeline's answers for an HSM with missing capabilities, for every kind of key, even those that no test token supports. */
 
 interface Asked {
   readonly lacks: Lacks
@@ -24,7 +24,7 @@ interface Asked {
   readonly calls: string[]
 }
 
-/** Notes what it is asked to do, and does nothing. */
+/** Records its calls, and does nothing. */
 function hsmOf({ lacks, calls }: Asked): Hsm {
   const own: Partial<Hsm> = { name: 'main', ivLength: 12, whyUnsupported: ability => lacks[ability] }
   return new Proxy(own as Hsm, {

@@ -3,7 +3,7 @@ import type { StructureShape } from '../../../src/apis/json/model.ts'
 import { model, shapeNamed } from '../../../src/apis/kms/model.ts'
 import { operations } from '../../../src/operations/kms/catalogue.ts'
 
-/** What every operation declares about itself, held against the model. */
+/** Compares the declarations of every operation with the model. */
 
 function membersOf(shape: string | null): Map<string, string> {
   if (shape === null) return new Map()
