@@ -332,6 +332,19 @@ describe('a key policy', () => {
     expect(() => admit(text)).toThrow(expect.objectContaining({ code: 'LimitExceeded' }))
   })
 
+  it('is no identity-based policy, nor the other way round, whichever was parsed before', () => {
+    const texts = { key: keyPolicy({ principal: { AWS: alice } }), identity: identity('Allow', 'kms:Twice') }
+    for (const kind of ['key', 'identity'] as const) {
+      const another = kind === 'key' ? 'identity' : 'key'
+      for (let times = 0; times < 2; times++) {
+        expect(() => parsePolicyDocument(texts[kind], kind)).not.toThrow()
+        expect(() => parsePolicyDocument(texts[kind], another)).toThrow(
+          expect.objectContaining({ code: 'MalformedPolicyDocument' }),
+        )
+      }
+    }
+  })
+
   it('never makes the parser throw anything but a failure', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), text => {
