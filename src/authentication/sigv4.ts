@@ -77,9 +77,10 @@ export class SigV4 {
     this.#checkScope(authorization, date)
 
     // No dummy verification for an unknown ID: the error distinguishes it from a known one, as on AWS.
-    const accessKey = this.#options.accessKey(accessKeyId)
-    if (accessKey === undefined) throw new Failure('UnrecognizedClient', unrecognized)
+    this.#accessKey(accessKeyId)
     const bodyHash = sha256(await request.body())
+    // Again: a body may take half a minute to arrive.
+    const accessKey = this.#accessKey(accessKeyId)
     checkContentHash(request, bodyHash)
     const { signingKey } = this.#cachedKey(accessKey, authorization)
     const canonicalHash = sha256(Buffer.from(canonicalRequest(request, authorization, bodyHash), 'latin1'))
@@ -92,6 +93,12 @@ export class SigV4 {
     this.#checkSession(request, accessKey)
     if (!known && header.endsWith(`Signature=${authorization.signature}`)) this.#remember(start, authorization)
     return { accessKey, region }
+  }
+
+  #accessKey(id: string): AccessKey {
+    const accessKey = this.#options.accessKey(id)
+    if (accessKey === undefined) throw new Failure('UnrecognizedClient', unrecognized)
+    return accessKey
   }
 
   #remember(start: string, authorization: Authorization): void {

@@ -188,6 +188,21 @@ describe('requests signed by the AWS SDK', () => {
     )
   })
 
+  test('answers the same for anything in place of the signature of a known caller', async () => {
+    const known = await sign()
+    const warm = verifier()
+    await warm.verify(known)
+    const refusal = (sigv4: SigV4, request: SignedRequest) => sigv4.verify(request).catch(({ message }) => message)
+    const digits = 'a'.repeat(64)
+    for (const odd of [' ', ',', ', ', '=', ' Signature=', ',SignedHeaders=host', '\t', 'A', '\u00e9']) {
+      for (const at of [0, 10, 64 - odd.length]) {
+        const signature = digits.slice(0, at) + odd + digits.slice(at + odd.length)
+        const request = withAuthorization(known, header => header.slice(0, -64) + signature)
+        expect(await refusal(warm, request), signature).toBe(await refusal(verifier(), request))
+      }
+    }
+  })
+
   test('lets through unsigned headers that proxies add', async () => {
     const request = withHeaders(await sign(), { 'x-forwarded-for': '192.0.2.1', 'x-amzn-trace-id': 'Root=1' })
     expect((await verifier().verify(request)).region).toBe('eu-central-1')
@@ -240,6 +255,24 @@ describe('signing keys', () => {
     await expect(sigv4.verify(request)).rejects.toMatchObject({ code: 'UnrecognizedClient' })
   })
 
+  test('refuses an access key that was removed, or got another secret, while the body arrived', async () => {
+    const changes = [
+      { changed: [], code: 'UnrecognizedClient' },
+      { changed: [{ ...permanent, sealedSecret: Buffer.from('another secret') }], code: 'InvalidRequestSignature' },
+    ]
+    for (const { changed, code } of changes) {
+      let accessKeys = [permanent]
+      const sigv4 = verifier({ accessKey: id => accessKeys.find(accessKey => accessKey.id === id) })
+      const request = await sign()
+      await sigv4.verify(request)
+      const body = async () => {
+        accessKeys = changed
+        return request.body()
+      }
+      await expect(sigv4.verify({ ...request, body })).rejects.toMatchObject({ code })
+    }
+  })
+
   test('does not use the signing key of an earlier secret', async () => {
     const accessKeys = [permanent]
     const sigv4 = verifier({ accessKeys })
@@ -276,6 +309,30 @@ describe('many access keys', () => {
     await sigv4.verify(others[0]!).catch(() => {})
     await sigv4.verify(request)
     expect(unseal).toHaveBeenCalledTimes(10_002)
+  })
+})
+
+describe('many kinds of headers', () => {
+  test('are not kept beyond a thousand, nor any that is long', async () => {
+    const kinds = await Promise.all(
+      Array.from({ length: 1100 }, (_, index) => sign({ headers: { [`x-${index}`]: 'value' } })),
+    )
+    const long = await sign({ headers: { [`x-${'long'.repeat(300)}`]: 'value' } })
+    const sigv4 = verifier()
+    await sigv4.verify(kinds[0]!)
+    const set = vi.spyOn(Map.prototype, 'set')
+    try {
+      let largest = 0
+      for (const request of [...kinds.slice(1), long]) {
+        await sigv4.verify(request)
+        largest = Math.max(largest, (set.mock.contexts.at(-1) as Map<unknown, unknown>).size)
+      }
+      expect(largest).toBe(1000)
+      const lengths = set.mock.calls.map(([key]) => String(key).length)
+      expect(Math.max(...lengths)).toBeLessThanOrEqual(1024)
+    } finally {
+      set.mockRestore()
+    }
   })
 })
 
