@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { apis } from './apis/catalogue.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
-import { SigV4 } from './authentication/sigv4.ts'
+import { type Signer, SigV4 } from './authentication/sigv4.ts'
 import { authorize } from './authorization/authorize.ts'
 import { checkKeyPolicy } from './authorization/key-policy.ts'
 import type { Config, HsmConfig, MemberConfig } from './config.ts'
@@ -192,10 +192,7 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
   const services = new Map(apis.map(({ service }) => [service, new SigV4({ ...options, service })]))
   /** The last of each access key. Storage replaces a record that changes, so that nothing is known of it any more. */
   const known = new WeakMap<AccessKey, { readonly principal: Principal; readonly caller: Caller }>()
-  return async (request, service) => {
-    const sigv4 = services.get(service)
-    if (!sigv4) throw new Error(`no API is the service ${service}`)
-    const { accessKey, region } = await sigv4.verify(request)
+  const callerOfSigner = ({ accessKey, region }: Signer): Caller => {
     const principal = storage.principals.find(accessKey.principalArn)!
     const last = known.get(accessKey)
     if (last?.principal === principal && last.caller.region === region) return last.caller
@@ -203,6 +200,7 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
     known.set(accessKey, { principal, caller })
     return caller
   }
+  return (request, service) => services.get(service)!.verify(request).then(callerOfSigner)
 }
 
 function callerOf(

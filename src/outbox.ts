@@ -60,8 +60,14 @@ export class Outbox {
    * Commits the changes, if any. Resolves to a function that appends the record to the journal: once that has resolved, the request may be
    * answered. Rejects with Conflict; the function rejects with Undelivered.
    */
-  async commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
-    if (changes.list.length === 0) return () => this.#journal.append(record)
+  commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
+    // Most calls change nothing, and need no frame of an async function.
+    return changes.list.length === 0
+      ? Promise.resolve(() => this.#journal.append(record))
+      : this.#commit(changes, record)
+  }
+
+  async #commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
     await this.ready()
     const { position } = this.#journal
     await this.#storage.commit(changes, { eventId: record.eventID, position, record: JSON.stringify(record) })

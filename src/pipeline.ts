@@ -55,15 +55,13 @@ interface Outcome {
 }
 
 /** Retries after conflicts run one after another: concurrently, all but one would conflict again. */
-async function runWithRetry(attempt: () => Promise<Outcome>): Promise<Outcome> {
-  try {
-    return await attempt()
-  } catch (thrown) {
+function runWithRetry(attempt: () => Promise<Outcome>): Promise<Outcome> {
+  return attempt().catch((thrown: unknown) => {
     if (!(thrown instanceof Conflict)) throw thrown
-  }
-  const turn = retries.then(() => retryAfterConflict(attempt))
-  retries = turn.catch(() => undefined)
-  return turn
+    const turn = retries.then(() => retryAfterConflict(attempt))
+    retries = turn.catch(() => undefined)
+    return turn
+  })
 }
 
 async function retryAfterConflict(attempt: () => Promise<Outcome>): Promise<Outcome> {
