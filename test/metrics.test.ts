@@ -1,0 +1,72 @@
+import fc from 'fast-check'
+import { Counter, Histogram, Registry } from 'prom-client'
+import { describe, expect, it } from 'vitest'
+import { createMetrics } from '../src/metrics.ts'
+
+/** The lines of some metrics, whose labels may be in any order. */
+function series(text: string, name: RegExp): readonly string[] {
+  const lines = text.split('\n').filter(line => name.test(line) && !line.startsWith('#'))
+  return lines.map(line => line.replace(/\{(.*)\}/, (_, labels: string) => `{${labels.split(',').sort()}}`)).sort()
+}
+
+const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+
+const call = fc.record({
+  hsm: fc.constantFrom('first', 'second/member'),
+  operation: fc.constantFrom('encrypt', 'generateMac' as const),
+  returnCode: fc.constantFrom('CKR_OK', 'timeout', 'a "quoted"\\ code'),
+  // At, just above and just below each bound, too.
+  seconds: fc.oneof(
+    fc.double({ min: 0, max: 10, noNaN: true }),
+    fc.constantFrom(...buckets),
+    fc.constantFrom(...buckets).map(bound => bound + Number.EPSILON * bound),
+    fc.constantFrom(...buckets).map(bound => bound - Number.EPSILON * bound),
+  ),
+})
+
+describe('HSM calls', () => {
+  it('are counted as prom-client counts them', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(call, { maxLength: 40 }), async calls => {
+        const metrics = createMetrics(() => [])
+        const registry = new Registry()
+        const registers = [registry]
+        const labelNames = ['hsm', 'operation']
+        const [total, duration] = ['strongroom_hsm_calls_total', 'strongroom_hsm_call_duration_seconds']
+        const counter = new Counter({ name: total, help: '-', labelNames: [...labelNames, 'return_code'], registers })
+        const histogram = new Histogram({ name: duration, help: '-', labelNames, buckets, registers })
+        for (const { hsm, operation, returnCode, seconds } of calls) {
+          metrics.hsmCall({ hsm, operation, returnCode, seconds })
+          const labels = { hsm, operation: operation === 'generateMac' ? 'generate_mac' : operation }
+          counter.inc({ ...labels, return_code: returnCode })
+          histogram.observe(labels, seconds)
+        }
+        const own = await metrics.text()
+        expect(series(own, /^strongroom_hsm_call/)).toEqual(series(await registry.metrics(), /^strongroom_hsm_call/))
+        expect(own).toContain(`# TYPE ${total} counter\n`)
+        expect(own).toContain(`# TYPE ${duration} histogram\n`)
+        // Read again, they are the same: nothing is counted twice.
+        expect(series(await metrics.text(), /^strongroom_hsm_call/)).toEqual(series(own, /^strongroom_hsm_call/))
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
+
+describe('requests', () => {
+  it('are counted by operation and outcome, those of no operation as none', async () => {
+    const metrics = createMetrics(() => [])
+    metrics.started()('Encrypt', 'success')
+    metrics.started()('Encrypt', 'AccessDeniedException')
+    metrics.started()(undefined, 'IncompleteSignature')
+    expect(series(await metrics.text(), /^strongroom_requests_total/)).toEqual([
+      'strongroom_requests_total{operation="Encrypt",outcome="AccessDeniedException"} 1',
+      'strongroom_requests_total{operation="Encrypt",outcome="success"} 1',
+      'strongroom_requests_total{operation="none",outcome="IncompleteSignature"} 1',
+    ])
+    expect(series(await metrics.text(), /^strongroom_request_duration_seconds_count/)).toEqual([
+      'strongroom_request_duration_seconds_count{operation="Encrypt"} 2',
+      'strongroom_request_duration_seconds_count{operation="none"} 1',
+    ])
+  })
+})
