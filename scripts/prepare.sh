@@ -36,14 +36,14 @@ if ! cmp -s package-lock.json node_modules/.strongroom-installed; then
   place=$PWD
   [ ! -e node_modules ] || place=$PWD/node_modules
   if [ ! -w "$place" ]; then
-    echo "Cannot install npm packages: no permission to write to $place. Let its owner run ./scripts/start once." >&2
+    echo "Cannot install npm packages: no permission to write to $place. Ask its owner to run ./scripts/start once." >&2
     exit 1
   fi
   echo "Installing npm packages" >&2
   # Of all packages, only these two have a script that is needed: the Node.js that runs the project, and the native addon.
   npm ci --ignore-scripts --loglevel=error >/dev/null
   npm rebuild --ignore-scripts=false --loglevel=error node >/dev/null
-  # The addon is built against the headers of that Node.js, which lie beside it: nothing to download. Makefiles do not bear the spaces,
+  # The addon is built against the headers of that Node.js, which lie beside it: nothing to download. Makefiles cannot handle the spaces,
   # quotes and dollars that the path of the project may have, so all of it is built elsewhere.
   headers=$(find "$PWD/node_modules" -path '*/include/node/node_api.h' | head -n 1)
   build=$(mktemp -d /tmp/strongroom-build-XXXXXX)

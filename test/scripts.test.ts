@@ -136,7 +136,7 @@ describe('scripts/start', () => {
     for (const path of [project, join(project, place)]) chmodSync(path, 0o755)
     expect({ status, stderr: `${stderr}` }).toEqual({
       status: 1,
-      stderr: `Cannot install npm packages: no permission to write to ${join(project, place)}. Let its owner run ./scripts/start once.\n`,
+      stderr: `Cannot install npm packages: no permission to write to ${join(project, place)}. Ask its owner to run ./scripts/start once.\n`,
     })
   })
 
