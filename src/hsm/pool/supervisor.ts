@@ -188,7 +188,7 @@ export class Supervisor implements WorkerEvents, Watched {
 
   #logInTried(worker: WorkerProcess, failure: CallFailure | undefined): void {
     if (failure === undefined) this.#log.workerLoggedInAgain(worker)
-    else if (failure.pinRefused) this.#stop(failure.failure.cause as Error)
+    else if (failure.pinRefused) this.#stop((failure.failure.cause as Error | undefined) ?? failure.failure)
     else worker.kill()
     this.#events.changed()
   }

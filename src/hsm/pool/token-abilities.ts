@@ -2,6 +2,7 @@
 import { type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
+import { decodeJson } from '../wire/messages.ts'
 
 export class TokenAbilities {
   /** Bytes of its AES-GCM IVs. */
@@ -29,4 +30,13 @@ export class TokenAbilities {
     this.lacks = lacks
     return undefined
   }
+}
+
+/** Throws an Error for a payload that is none. */
+export function decodeCapabilities(payload: Buffer): Capabilities {
+  const sent = decodeJson<Capabilities | null>(payload)
+  const isNone = typeof sent?.lacks !== 'object' || sent.lacks === null
+  if (isNone || (sent.gcm !== undefined && !Object.hasOwn(gcmIvLengths, sent.gcm?.iv)))
+    throw new TypeError('malformed capabilities')
+  return sent
 }

@@ -7,7 +7,7 @@ import type { Capabilities } from '../wire/capabilities.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
 import {
   decodeFailure,
-  decodeJson,
+  decodeStartFailure,
   openToken,
   retryFlag,
   type StartFailure,
@@ -18,6 +18,7 @@ import { capacityOf, type WorkerArgument } from '../wire/worker-argument.ts'
 import { type Call, timedOut } from './call.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { type Pending, PendingCalls } from './pending-calls.ts'
+import { decodeCapabilities } from './token-abilities.ts'
 import { isOver, isServing, nextState, takesCalls, type WorkerEvent, type WorkerState } from './worker-state.ts'
 
 /** A worker that could not start. */
@@ -250,10 +251,10 @@ export class WorkerProcess {
 
   #started(kind: number, payload: Buffer): void {
     if (kind !== status.ok) {
-      this.#start.reject(new StartError(decodeJson<StartFailure>(payload)))
+      this.#start.reject(new StartError(decodeStartFailure(payload)))
       return
     }
-    this.#start.resolve(decodeJson<Capabilities>(payload))
+    this.#start.resolve(decodeCapabilities(payload))
   }
 
   #expire(): void {

@@ -39,6 +39,15 @@ export interface StartFailure {
   readonly reason: 'unavailable' | 'pinRefused' | 'untrusted'
 }
 
+const startReasons: readonly unknown[] = ['unavailable', 'pinRefused', 'untrusted'] satisfies StartFailure['reason'][]
+
+/** Throws an Error for a payload that is none. */
+export function decodeStartFailure(payload: Buffer): StartFailure {
+  const sent = decodeJson<StartFailure | null>(payload)
+  if (typeof sent?.message === 'string' && startReasons.includes(sent.reason)) return sent
+  throw new TypeError('malformed failure of a start')
+}
+
 export function encodeJson(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value))
 }

@@ -9,17 +9,18 @@ import { profileOf } from '../../../src/hsm/profiles/find-profile.ts'
 import { type CallName, calls } from '../../../src/hsm/wire/calls.ts'
 import { encodeFailure, openToken, status } from '../../../src/hsm/wire/messages.ts'
 import { workerArgument } from '../../../src/hsm/wire/worker-argument.ts'
-import { type Script, ScriptedWorker } from './scripted-workers.ts'
+import { type Opening, type Script, ScriptedWorker } from './scripted-workers.ts'
 
 /** A worker shares its process with the vendor's library: what it says may be anything. */
 
 let script: Script
+let opening: Opening | undefined
 let workers: ScriptedWorker[]
 
 vi.mock('../../../src/hsm/child.ts', async importOriginal => ({
   ...(await importOriginal<typeof ChildModule>()),
   startChild: () => {
-    const worker = new ScriptedWorker((...request) => script(...request))
+    const worker = new ScriptedWorker((...request) => script(...request), opening)
     workers.push(worker)
     return worker.child
   },
@@ -27,6 +28,7 @@ vi.mock('../../../src/hsm/child.ts', async importOriginal => ({
 
 beforeEach(() => {
   script = () => {}
+  opening = undefined
   workers = []
 })
 
@@ -136,6 +138,26 @@ describe('whatever a worker says', () => {
   })
 })
 
+describe('a worker that starts', () => {
+  const nonsense = ['', 'null', '7', '"text"', '[]', '{}', '{"lacks":null}', '{"lacks":{},"gcm":{"iv":"toString"}}']
+  const failures = ['{"message":"text"}', '{"message":1,"reason":"untrusted"}', '{"message":"text","reason":"other"}']
+
+  it.each([
+    ...[...nonsense, '{"lacks":{},"gcm":null}'].map(text => [status.ok, text] as const),
+    ...[...nonsense, ...failures].map(text => [status.failed, text] as const),
+  ])('and says %i %s is not used', async (kind, text) => {
+    opening = [kind, Buffer.from(text)]
+    const dispatcher = new Dispatcher(options)
+    await expect(dispatcher.start()).rejects.toThrow(
+      expect.objectContaining({
+        name: 'OperatorError',
+        message: expect.stringMatching(/^HSM test: .*broke the protocol/),
+      }),
+    )
+    await dispatcher.close()
+  })
+})
+
 describe('a worker that has lost its login', () => {
   const outcomes: Readonly<Record<string, (worker: ScriptedWorker, id: number) => void>> = {
     dies: worker => worker.die('SIGSEGV'),
@@ -164,4 +186,17 @@ describe('a worker that has lost its login', () => {
       await dispatcher.close()
     },
   )
+
+  it('and says without a reason that the PIN is refused stops the HSM, not the gateway', async () => {
+    script = (worker, { id, kind }) => {
+      const outcome = kind === calls.logIn.kind ? status.pinRefused : status.loginLost
+      worker.answer(id, outcome, failed('CKR_PIN_INCORRECT'))
+    }
+    const dispatcher = new Dispatcher(options)
+    await dispatcher.start()
+    const call = dispatcher.call('random', calls.random.request.encode(4), 'caller')
+    await expect(call).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    expect(dispatcher.health.state).toBe('pinRefused')
+    await dispatcher.close()
+  })
 })

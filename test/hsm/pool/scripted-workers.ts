@@ -11,6 +11,10 @@ export interface Received {
   readonly kind: number
 }
 
+/** What a worker answers when it is told to open the token. */
+export type Opening = readonly [kind: number, payload: Buffer]
+const opened: Opening = [status.ok, encodeJson({ lacks: {} })]
+
 /** @param request every one but that to open the token */
 export type Script = (worker: ScriptedWorker, request: Received) => void
 
@@ -21,9 +25,9 @@ export class ScriptedWorker {
   readonly #socket: Duplex
   readonly #ended = Promise.withResolvers<string>()
 
-  constructor(script: Script) {
+  constructor(script: Script, opening = opened) {
     const reader = new FrameReader((id, kind) => {
-      if (kind === openToken) return this.answer(startId, status.ok, encodeJson({ lacks: {} }))
+      if (kind === openToken) return this.answer(startId, ...opening)
       const request = { id, kind: kind & ~retryFlag }
       this.received.push(request)
       script(this, request)
