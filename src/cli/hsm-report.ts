@@ -43,10 +43,7 @@ function surveyLines(survey: Survey): [string, string | undefined][] {
     ['IV of AES-GCM', gcm && `${ivs[gcm.iv]} (mechanism 0x${gcm.mechanism.toString(16)})`],
     ['longest AAD', gcm && `${longestAad} bytes tried`],
     ['RSAES-OAEP', oaep(survey)],
-    [
-      'CKA_LOCAL',
-      reportsCkaLocal ? undefined : 'not true of a key that was made on the HSM, so it is not asked of any',
-    ],
+    ['CKA_LOCAL', reportsCkaLocal ? undefined : 'unreliable: custody checks ignore it'],
     ['sessions', sessions === mostSessions ? `${sessions} or more` : `${sessions}`],
     ...(latency ? latencyLines(latency) : []),
     ['recommended', recommendation && recommended(recommendation)],
@@ -84,7 +81,7 @@ function row({ spec, usage, works, fails, latency }: Trial): string[] {
 }
 
 function fails({ lacks }: Survey): readonly string[][] {
-  return [['does not work', 'because'], ...Object.entries(lacks)]
+  return [['does not work', 'reason'], ...Object.entries(lacks)]
 }
 
 function milliseconds(value: number): string {

@@ -231,7 +231,7 @@ function exactly(length: number, bytes: Uint8Array): Uint8Array {
 }
 
 function notEveryToken(): Failure {
-  return new Failure('KeyUnavailable', 'Not every token that may hold the key can be asked.')
+  return new Failure('KeyUnavailable', 'Not every token of the cluster is available.')
 }
 
 /** A copy, as a view would keep the whole message in memory. */

@@ -1,4 +1,4 @@
-/** Writes what doctor found out about an HSM as a profile. */
+/** Writes the findings of doctor about an HSM as a profile. */
 import { profileOf } from '../profiles/find-profile.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { profileText } from '../profiles/profile-file.ts'
@@ -35,8 +35,5 @@ export function writtenProfile(name: string, basedOn: string, survey: Survey): s
     lacks,
     mayLack: {},
   }
-  return profileText(
-    profile,
-    'What strongroom doctor found out by trying. src/hsm/profiles/profile.ts explains each key.',
-  )
+  return profileText(profile, 'Written by strongroom doctor. src/hsm/profiles/profile.ts documents each flag.')
 }

@@ -47,7 +47,7 @@ export class Availability {
   /** No worker is ready: unavailable unless one is within so many milliseconds. */
   downAfter(milliseconds: number): void {
     clearTimeout(this.#patience)
-    const tooLong = () => this.down('unavailable', new Error('No worker could be started yet.'))
+    const tooLong = () => this.down('unavailable', new Error('no worker could be started yet'))
     this.#patience = setTimeout(tooLong, milliseconds).unref()
   }
 

@@ -131,7 +131,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
   ): Promise<Buffer> {
     if (this.#supervisor.isClosing) {
       payload.fill(0)
-      return Promise.reject(unavailable(new Error('The HSM was closed.')).failure)
+      return Promise.reject(unavailable(new Error('the HSM was closed')).failure)
     }
     const timeout = this.#options.callTimeout * calls[name].timeoutFactor
     this.#pending++

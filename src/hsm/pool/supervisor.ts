@@ -283,7 +283,7 @@ export class Supervisor implements WorkerEvents, Watched {
   }
 
   #downAsClosing(): void {
-    this.#down('unavailable', new Error('The HSM is closing.'))
+    this.#down('unavailable', new Error('the HSM is closing'))
   }
 
   #stop(reason: Error): void {

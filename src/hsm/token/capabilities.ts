@@ -1,4 +1,4 @@
-/** What a token supports: as its profile and its list of mechanisms say, and as the probe found out. */
+/** What a token supports: according to its profile, its mechanism list and the probe. */
 import type { EncryptionAlgorithmSpec, KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import { checkAbilities, checkKeyKind, type Lacks, lacksOfAll } from '../../model/keys/ability.ts'

@@ -42,7 +42,7 @@ export class KeyHandles {
     const known = this.#handles.get(material)
     if (known !== undefined) return known
     const [found] = await this.search(session, material)
-    if (found === undefined) throw new Failure('InvalidState', 'The HSM does not hold the key material.')
+    if (found === undefined) throw new Failure('InvalidState', 'The HSM does not have the key material.')
     this.#handles.set(material, found)
     return found
   }

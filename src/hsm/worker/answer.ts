@@ -31,7 +31,7 @@ const statuses: Readonly<Partial<Record<Recovery, number>>> = {
 
 /** A worker that does not find the canary key either does not report a key as missing: the next worker searches again. */
 function unproven(): Answer {
-  const cause = new Error('Neither the key nor the canary key is found.')
+  const cause = new Error('neither the key nor the canary key was found')
   const failure = new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
   return { kind: status.ending, payload: encodeFailure({ failure, returnCode: 'none' }) }
 }
