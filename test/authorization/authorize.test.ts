@@ -345,6 +345,14 @@ describe('a key policy', () => {
     }
   })
 
+  it('is parsed once, and not kept for ever when there are many', () => {
+    const long = (sid: string) => keyPolicy({ principal: '*', resource: `*${sid.padEnd(30_000, '*')}` })
+    const first = parsePolicyDocument(long('first'), 'key')
+    expect(parsePolicyDocument(long('first'), 'key')).toBe(first)
+    for (let i = 0; i < 140; i++) parsePolicyDocument(long(`${i}`), 'key')
+    expect(parsePolicyDocument(long('first'), 'key')).not.toBe(first)
+  })
+
   it('never makes the parser throw anything but a failure', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), text => {

@@ -67,3 +67,13 @@ describe('an answer', () => {
     },
   )
 })
+
+describe('the client of a caller', () => {
+  it('is the same for each call, and not kept for ever when callers are many', () => {
+    const client = answering(Buffer.alloc(0))
+    const first = client.for('first')
+    expect(client.for('first')).toBe(first)
+    for (let i = 0; i < 1000; i++) client.for(`caller ${i}`)
+    expect(client.for('first')).not.toBe(first)
+  })
+})
