@@ -184,7 +184,7 @@ function addressed<T extends Pick<MemberConfig, 'token'>>({ token, ...options }:
 function authentication(config: Config, storage: Storage, hsms: Hsms): PathServices['authenticate'] {
   const options = {
     regions: new Set(Object.keys(config.regions)),
-    clockSkew: config.authentication.maxClockSkew,
+    maxClockSkew: config.authentication.maxClockSkew,
     clock,
     accessKey: (id: string) => storage.accessKeys.find(id),
     unseal: (accessKey: AccessKey) => unsealSecret(accessKey, { storage, hsms }),

@@ -12,7 +12,7 @@ export interface SigV4Options {
   /** Regions that a credential scope may name. */
   readonly regions: ReadonlySet<string>
   /** Milliseconds by which the date of a request may differ from our clock, in either direction. */
-  readonly clockSkew: number
+  readonly maxClockSkew: number
   /** Milliseconds since the epoch. */
   readonly clock: () => number
   /** Called for every request, so that a removed access key is refused at once. */
@@ -109,7 +109,7 @@ export class SigV4 {
 
   /** The date of the request, YYYYMMDDTHHMMSSZ, if it is close enough to ours. */
   #date(request: SignedRequest): string {
-    const { clock, clockSkew } = this.#options
+    const { clock, maxClockSkew } = this.#options
     const header = dateHeader(request)
     const text = canonicalValue(request.headers[header])
     if (!text) {
@@ -123,7 +123,7 @@ export class SigV4 {
       throw new Failure('IncompleteSignature', message)
     }
     const now = clock()
-    if (Math.abs(now - time) > clockSkew) throw skewed(time, now, clockSkew)
+    if (Math.abs(now - time) > maxClockSkew) throw skewed(time, now, maxClockSkew)
     return header === 'date' ? formatBasic(time) : text
   }
 
@@ -232,15 +232,15 @@ function deriveSigningKey(secret: Uint8Array, { date, region, service }: Authori
   return signingKey
 }
 
-function skewed(time: number, now: number, clockSkew: number): Failure {
-  const minutes = `${clockSkew / 60_000} min.`
+function skewed(time: number, now: number, maxClockSkew: number): Failure {
+  const minutes = `${maxClockSkew / 60_000} min.`
   const at = formatBasic(now)
   return time < now
     ? invalid(
-        `Signature expired: ${formatBasic(time)} is now earlier than ${formatBasic(now - clockSkew)} (${at} - ${minutes})`,
+        `Signature expired: ${formatBasic(time)} is now earlier than ${formatBasic(now - maxClockSkew)} (${at} - ${minutes})`,
       )
     : invalid(
-        `Signature not yet current: ${formatBasic(time)} is still later than ${formatBasic(now + clockSkew)} (${at} + ${minutes})`,
+        `Signature not yet current: ${formatBasic(time)} is still later than ${formatBasic(now + maxClockSkew)} (${at} + ${minutes})`,
       )
 }
 

@@ -85,7 +85,7 @@ export function verifier(options: Partial<SigV4Options> & { accessKeys?: AccessK
   return new SigV4({
     service: 'kms',
     regions: new Set(['eu-central-1', 'us-east-1']),
-    clockSkew: 300_000,
+    maxClockSkew: 300_000,
     clock: () => now,
     accessKey: id => accessKeys.find(accessKey => accessKey.id === id),
     unseal: async accessKey => new Uint8Array(accessKey.sealedSecret),

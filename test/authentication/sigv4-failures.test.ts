@@ -137,7 +137,7 @@ describe('clock', () => {
   test('states the configured minutes', async () => {
     const message =
       'Signature expired: 20260101T002300Z is now earlier than 20260101T002330Z (20260101T002500Z - 1.5 min.)'
-    await refused(sign({ at: now - 120_000 }), 'InvalidRequestSignature', message, verifier({ clockSkew: 90_000 }))
+    await refused(sign({ at: now - 120_000 }), 'InvalidRequestSignature', message, verifier({ maxClockSkew: 90_000 }))
   })
 })
 
