@@ -10,7 +10,9 @@ const program = new Command('strongroom')
   .description('HSM-backed custom key store gateway: the AWS KMS API in front of a PKCS#11 token')
   .version(version)
   .helpCommand(false)
-  .configureOutput({ outputError: text => process.stderr.write(text.replace(/^error: /, 'strongroom: ')) })
+  .configureOutput({
+    outputError: text => process.stderr.write(text.replace(/^error: /, 'strongroom: ').replace(/\.\n$/, '\n')),
+  })
   .exitOverride()
 for (const add of commands) add(program)
 for (const command of program.commands) command.copyInheritedSettings(program)
