@@ -73,7 +73,9 @@ async function misbehave(random: SeededRandom, resources: Resources): Promise<nu
     const [opened, closed] = faults.counts().map(({ calls }) => calls)
     if (severity === 'mild' && before === [gateway.workers(), gateway.startedWorkers().size].join())
       sessions += opened! - closed!
-    resources.take([gateway.pid, ...gateway.workers()])
+    // A spare takes up less than a worker that has opened the token.
+    const ready = gateway.startedWorkers()
+    resources.take([gateway.pid, ...gateway.workers().filter(pid => ready.has(pid))])
   }
   faults.clear()
   return sessions
