@@ -1,11 +1,11 @@
 /** A process that tests what a token supports, reports it, and ends. */
 import * as graphene from 'graphene-pk11'
 import pkcs11js from 'pkcs11js'
+import { reportOn } from '../child-report.ts'
 import { Connection, findToken, loadLibrary, login, PinRefused, tokens } from '../token/connection.ts'
 import type { Cryptoki, Handle, SlotToken } from '../token/cryptoki.ts'
 import { KeyHandles } from '../token/key-handles.ts'
 import { placeOf } from '../token/pin.ts'
-import { reportOn } from '../worker/report.ts'
 import type { Survey } from './findings.ts'
 import type { HsmReport, InspectArgument, TokenReport } from './inspect.ts'
 import { survey } from './survey.ts'

@@ -1,5 +1,6 @@
 /** A process that creates a token, sets its user PIN, and ends. */
+
+import { reportOn } from '../child-report.ts'
 import { provision } from '../token/provision.ts'
-import { reportOn } from './report.ts'
 
 await reportOn(provision)

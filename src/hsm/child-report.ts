@@ -1,7 +1,7 @@
 /** The child's side of a process that runs once and reports to the gateway. */
 import { closeSync, writeFileSync } from 'node:fs'
-import { OperatorError } from '../../errors.ts'
-import type { Report } from '../child.ts'
+import { OperatorError } from '../errors.ts'
+import type { Report } from './child.ts'
 
 const gateway = 3
 
