@@ -64,10 +64,6 @@ export class HsmClient implements Hsm {
     return this.#backend.health
   }
 
-  get epoch(): number {
-    return this.#backend.health.starts
-  }
-
   get pending(): number {
     return this.#backend.pending
   }

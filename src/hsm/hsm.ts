@@ -149,8 +149,6 @@ export interface HsmStatus {
   readonly health: HsmHealth
   /** Why it does not support something. Such calls reject with UnsupportedOperation. */
   whyUnsupported(ability: Ability): string | undefined
-  /** Number of workers started: grows when the HSM has recovered. */
-  readonly epoch: number
   /** Calls sent to a worker or waiting for one. */
   readonly pending: number
 }

@@ -42,7 +42,8 @@ export class CustodyWatch {
   #duplicatesUntil = 0
   readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
   #loggedInconclusive = false
-  #epoch = 0
+  /** Workers started, as of the last round. */
+  #starts = 0
   /** The token is not the one that holds the keys. */
   #isWrongToken = false
   #nextRound = 0
@@ -77,13 +78,13 @@ export class CustodyWatch {
 
   async #fillQueue(): Promise<void> {
     const now = this.#services.elapsed()
-    const { epoch, health } = this.#hsm
-    const isWrongToken = health.state === 'untrusted'
+    const { starts, state } = this.#hsm.health
+    const isWrongToken = state === 'untrusted'
     // A worker that has started needs no listing: it finds the keys by itself.
-    if (epoch !== this.#epoch || isWrongToken !== this.#isWrongToken || now >= this.#nextRound) {
+    if (starts !== this.#starts || isWrongToken !== this.#isWrongToken || now >= this.#nextRound) {
       if (now >= this.#duplicatesUntil && !isWrongToken) await this.#list(maxListAge)
       this.#isWrongToken = isWrongToken
-      this.#epoch = epoch
+      this.#starts = starts
       this.#nextRound = now + betweenRounds
       this.#loggedInconclusive = false
       this.#queueAll()

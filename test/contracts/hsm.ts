@@ -182,7 +182,7 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
       it('is ready, with workers that were started', () => {
         expect(hsm.health).toMatchObject({ state: 'ready' })
         expect(hsm.health.workers).toBeGreaterThan(0)
-        expect(hsm.epoch).toBeGreaterThanOrEqual(hsm.health.workers)
+        expect(hsm.health.starts).toBeGreaterThanOrEqual(hsm.health.workers)
       })
 
       it('counts calls until they are answered', async () => {

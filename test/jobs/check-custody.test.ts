@@ -133,10 +133,10 @@ describe.each(kinds)('%s', (_name, kind) => {
 describe('custody', () => {
   it('is checked again when the HSM has recovered, and otherwise every hour', async () => {
     const key = await fixture.key(++count)
-    let epoch = 1
+    let starts = 1
     const hsms = withHsm({
-      get epoch() {
-        return epoch
+      get health() {
+        return { ...fixture.hsm.health, starts }
       },
     })
     const run = start(hsms)
@@ -145,7 +145,7 @@ describe('custody', () => {
     fixture.time += hour - 1
     await run()
     expect(now(key).custodyFault).toBeUndefined()
-    epoch++
+    starts++
     await run()
     expect(now(key).custodyFault).toBe('wrong_attributes')
     faults.clear()
@@ -254,7 +254,7 @@ describe('custody', () => {
     await run()
     expect(alarms()).toHaveLength(told)
     for (const name of Object.keys(calls)) delete calls[name as keyof Hsm]
-    calls.epoch = fixture.hsm.epoch + 1
+    calls.health = { ...fixture.hsm.health, starts: fixture.hsm.health.starts + 1 }
     await run()
     expect(keys.map(key => now(key).custodyFault)).toEqual([undefined, undefined])
     expect(fixture.unhealthy).toEqual({ keys: 0, systemKeys: 0 })
