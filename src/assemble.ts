@@ -3,7 +3,7 @@ import { apis } from './apis/catalogue.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
 import { type Signer, SigV4 } from './authentication/sigv4.ts'
-import { authorize } from './authorization/authorize.ts'
+import { decide } from './authorization/decide.ts'
 import { checkKeyPolicy } from './authorization/key-policy.ts'
 import type { Config, HsmConfig, MemberConfig } from './config.ts'
 import { OperatorError } from './errors.ts'
@@ -59,7 +59,18 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
     const { audit, outbox } = await openAudit(config, storage, opened, log)
     const authenticate = authentication(config, storage, hsms)
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
-    const services = { storage, hsms, clock, checkKeyPolicy, audit, outbox, authenticate, authorize, metrics, log }
+    const services = {
+      storage,
+      hsms,
+      clock,
+      checkKeyPolicy,
+      audit,
+      outbox,
+      authenticate,
+      authorize: decide,
+      metrics,
+      log,
+    }
     const watched = { ...services, elapsed, health: readiness }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }), schedule => schedule.close())
@@ -215,6 +226,7 @@ function callerOf(
     userName,
     principalId,
     policies,
+    tags: [],
     accessKeyId: id,
     region,
   }

@@ -1,4 +1,6 @@
 import type { Api, ApiRequest, ApiResponse } from './apis/api.ts'
+import { globalConditionKeys } from './authorization/global-condition-keys.ts'
+import { policiesOf } from './authorization/request.ts'
 import { Failure } from './errors.ts'
 import type { Caller } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
@@ -119,10 +121,17 @@ const dryRunText = 'The request would have succeeded, but the DryRun option is s
 
 function checkPermissions(target: Target, { request, api, entry, caller }: Call, { authorize }: PathServices): void {
   const { sourceAddress, userAgent, startedAt } = entry
-  const context = { sourceAddress, userAgent, startedAt, secure: request.secure }
+  const global = globalConditionKeys(caller, { sourceAddress, userAgent, startedAt, secure: request.secure })
+  const own = policiesOf(caller)
   for (const permission of target.permissions) {
-    const decision = authorize({ caller, context, ...permission, action: api.actionPrefix + permission.action })
-    if (!decision.allowed) throw new Failure('AccessDenied', permission.denial ?? decision.message)
+    const { resource, account, resourcePolicy, conditionKeys, grant, named = resource } = permission
+    const action = api.actionPrefix + permission.action
+    const context = conditionKeys ? (name: string) => conditionKeys(name) ?? global(name) : global
+    const request = { principal: caller, action, resource, account, context }
+    const decision = authorize(request, { ...own, resource: resourcePolicy, grant })
+    if (decision.allowed) continue
+    const denial = `User: ${caller.arn} is not authorized to perform: ${action} on resource: ${named} ${decision.because}`
+    throw new Failure('AccessDenied', permission.denial ?? denial)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Audit } from './audit/audit.ts'
 import type { SignedRequest } from './authentication/canonical-request.ts'
-import type { AccessRequest, Decision } from './authorization/authorize.ts'
 import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
+import type { AccessRequest, Decision, Policies } from './authorization/request.ts'
 import type { Hsms } from './hsm/hsm.ts'
 import type { Log } from './log.ts'
 import type { Caller } from './model/identities/caller.ts'
@@ -10,6 +10,7 @@ import type { Storage } from './storage/storage.ts'
 
 /** The contracts through which operations, jobs and the pipeline use everything else. Types only. */
 export type { Audit, Entry } from './audit/audit.ts'
+export type { ConditionValues, FittingGrant, ResourcePolicy } from './authorization/request.ts'
 export type { Hsm, HsmKey, HsmObject, Hsms, KeyInspection } from './hsm/hsm.ts'
 export type { Log } from './log.ts'
 export type { Changes, ClockReading, Storage } from './storage/storage.ts'
@@ -30,7 +31,7 @@ export interface PathServices extends Services {
   readonly outbox: Pick<Outbox, 'ready' | 'commit'>
   /** Rejects with a Failure if the caller cannot be authenticated. @param service name in the credential scope */
   readonly authenticate: (request: SignedRequest, service: string) => Promise<Caller>
-  readonly authorize: (request: AccessRequest) => Decision
+  readonly authorize: (request: AccessRequest, policies: Policies) => Decision
   readonly metrics: RequestMetrics
   readonly log: Log
 }

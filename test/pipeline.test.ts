@@ -3,7 +3,7 @@ import type { Api, ApiRequest, ApiResponse } from '../src/apis/api.ts'
 import { apis } from '../src/apis/catalogue.ts'
 import { createAudit } from '../src/audit/audit.ts'
 import type { AuditRecord, Journal } from '../src/audit/entry.ts'
-import { authorize } from '../src/authorization/authorize.ts'
+import { decide } from '../src/authorization/decide.ts'
 import { Failure, type FailureCode } from '../src/errors.ts'
 import type { Operation, Target } from '../src/operations/operation.ts'
 import { type RunningServer, serveApi } from '../src/server/server.ts'
@@ -114,7 +114,7 @@ const services = {
     const { accessKey, region } = await verifier({ service }).verify(request)
     return { ...aUser(accessKey.principalArn, policies), region }
   },
-  authorize,
+  authorize: decide,
   metrics: {
     started: () => (operation: string | undefined, outcome: string) => void outcomes.push(`${operation} ${outcome}`),
   },

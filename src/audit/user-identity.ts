@@ -13,5 +13,23 @@ export function userIdentity(caller: Caller): Readonly<Record<string, unknown>> 
         accessKeyId: caller.accessKeyId,
         userName: caller.userName,
       }
+    case 'assumedRole':
+      return {
+        type: 'AssumedRole',
+        principalId,
+        arn,
+        accountId: account,
+        accessKeyId: caller.accessKeyId,
+        sessionContext: {
+          sessionIssuer: {
+            type: 'Role',
+            principalId: principalId.slice(0, principalId.indexOf(':')),
+            arn: caller.roleArn,
+            accountId: account,
+            userName: caller.roleName,
+          },
+          attributes: { creationDate: new Date(caller.issuedAt).toISOString(), mfaAuthenticated: 'false' },
+        },
+      }
   }
 }

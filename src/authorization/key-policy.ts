@@ -3,8 +3,9 @@ import { accountOfPrincipal, principalArn } from '../model/arn.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import { keyPolicyAction } from '../model/keys/key.ts'
 import { findPartition, type Partition } from '../model/partitions.ts'
-import { authorize } from './authorize.ts'
+import { decide } from './decide.ts'
 import { invalidPrincipals, malformed, parsePolicyDocument, type Statement } from './policy-document.ts'
+import { policiesOf } from './request.ts'
 
 /** Bytes of UTF-8: KMS Developer Guide, "Resource quotas". */
 const maximumLength = 32768
@@ -35,14 +36,8 @@ export function checkKeyPolicy({ text, keyArn, account, caller, bypassLockoutSaf
   const partition = findPartition(keyArn.split(':')[3]!)
   for (const statement of statements) checkStatement(statement, partition)
   if (bypassLockoutSafetyCheck) return
-  const later = {
-    caller,
-    action: keyPolicyAction,
-    resource: keyArn,
-    account,
-    resourcePolicy: text,
-  }
-  if (authorize(later).allowed) return
+  const later = { principal: caller, action: keyPolicyAction, resource: keyArn, account, context: () => undefined }
+  if (decide(later, { ...policiesOf(caller), resource: { text } }).allowed) return
   throw malformed('The new key policy will not allow you to update the key policy in the future.')
 }
 

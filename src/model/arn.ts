@@ -1,5 +1,4 @@
 import { Failure } from '../errors.ts'
-import type { Caller } from './identities/caller.ts'
 import { findPartition } from './partitions.ts'
 
 /**
@@ -7,7 +6,11 @@ import { findPartition } from './partitions.ts'
  * identifiers".
  */
 
-type Place = Pick<Caller, 'account' | 'region'>
+interface Place {
+  /** 12 digits. */
+  readonly account: string
+  readonly region: string
+}
 
 /** The partition of a region, as ARNs name it. */
 export function partitionOf(region: string): string {

@@ -1,7 +1,7 @@
 /** An operation of any API, as the pipeline sees it. */
 import type { Caller } from '../model/identities/caller.ts'
 import type { Ability } from '../model/keys/ability.ts'
-import type { Changes, Services, Storage } from '../services.ts'
+import type { Changes, ConditionValues, FittingGrant, ResourcePolicy, Services, Storage } from '../services.ts'
 
 /** A permission that an operation requires. */
 export interface Permission {
@@ -13,8 +13,12 @@ export interface Permission {
   readonly named?: string | undefined
   /** Account that owns the resource. */
   readonly account: string
-  /** Key policy of the resource. Absent: only identity-based policies decide. */
-  readonly resourcePolicy?: string | undefined
+  /** Absent: only identity-based policies decide. */
+  readonly resourcePolicy?: ResourcePolicy | undefined
+  /** Condition keys that its resource contributes. */
+  readonly conditionKeys?: ConditionValues
+  /** The grant that allows it, if any: asked only if no policy does. */
+  readonly grant?: () => FittingGrant | undefined
   /** The message of a denial, if AWS has a special one. */
   readonly denial?: string
 }

@@ -12,5 +12,6 @@ export function aUser(arn: string, policies: readonly string[]): UserCaller {
     accessKeyId: 'AKIAEXAMPLE000000001',
     region: 'eu-west-1',
     policies,
+    tags: [],
   }
 }

@@ -1,25 +1,44 @@
+import type { Tag } from '../keys/key.ts'
+
 /** An authenticated caller. `type` distinguishes the kinds of callers. */
-export type Caller = UserCaller
+export type Caller = UserCaller | RoleCaller
 
 /** Common to every caller. */
 interface AnyCaller {
   /** 12 digits. */
   readonly account: string
-  /** ARN of the IAM principal, for example `arn:aws:iam::111122223333:user/administrator`. */
+  /** ARN of the IAM user or of the role session, for example `arn:aws:iam::111122223333:user/administrator`. */
   readonly arn: string
-  /** IAM unique id, a prefix of four letters for the kind and 17 characters. */
+  /** IAM unique id, a prefix of four letters for the kind and 17 characters; of a role session followed by a colon and its name. */
   readonly principalId: string
   /** Region of the credential scope: the request can use only its keys and aliases. */
   readonly region: string
-  /** Texts of the identity-based policies attached to the principal. */
+  readonly accessKeyId: string
+  /** Texts of the identity-based policies attached to the user or role. */
   readonly policies: readonly string[]
+  /** Text of the policy that limits what the identity-based policies allow. */
+  readonly permissionsBoundary?: string | undefined
+  /** Of the user or role. */
+  readonly tags: readonly Tag[]
 }
 
 /** An IAM user, by one of its access keys. */
 export interface UserCaller extends AnyCaller {
   readonly type: 'user'
   readonly userName: string
-  readonly accessKeyId: string
+}
+
+/** A session of an IAM role. */
+export interface RoleCaller extends AnyCaller {
+  readonly type: 'assumedRole'
+  /** With its path, for example `arn:aws:iam::111122223333:role/service/backup`. */
+  readonly roleArn: string
+  readonly roleName: string
+  readonly sessionName: string
+  /** Texts of the policies passed when the role was assumed; absent if there were none. */
+  readonly sessionPolicies?: readonly string[] | undefined
+  /** When the role was assumed: milliseconds since the epoch. */
+  readonly issuedAt: number
 }
 
 /** An IAM principal of one account, with the identity-based policies attached to it. */

@@ -5,7 +5,7 @@ import type { Caller } from '../../model/identities/caller.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import { currentMaterial, type Key } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
-import type { Storage } from '../../services.ts'
+import type { ResourcePolicy, Storage } from '../../services.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
 
 /** Targets of key operations: how they are found, and what is checked after authorization. */
@@ -139,8 +139,8 @@ function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: S
   return { arn: found?.arn ?? arn, account, key: found }
 }
 
-function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false): string | undefined {
-  return foreign && !crossAccount ? undefined : key?.policy
+function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false): ResourcePolicy | undefined {
+  return key === undefined || (foreign && !crossAccount) ? undefined : { text: key.policy }
 }
 
 function checkUsage({ arn, usage }: Key, needed: KeyUsageType, operation: string): void {

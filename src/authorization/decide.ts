@@ -1,34 +1,6 @@
-import type { Caller } from '../model/identities/caller.ts'
 import { globMatches } from './glob.ts'
 import { parsePolicyDocument, type Statement } from './policy-document.ts'
-
-/** Sources of condition keys, besides the caller: see condition-keys.ts. Policies with conditions are refused until they are evaluated. */
-export interface RequestContext {
-  readonly sourceAddress: string
-  readonly userAgent: string | undefined
-  /** Whether the request came over TLS. */
-  readonly secure: boolean
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number
-}
-
-/** The action and resource of a request. */
-export interface AccessRequest {
-  readonly caller: Caller
-  readonly action: string
-  /** ARN, or `*` for operations that act on no resource. */
-  readonly resource: string
-  /** Shown in a denial instead of `resource`. */
-  readonly named?: string | undefined
-  /** Account that owns the resource. */
-  readonly account: string
-  /** Text of the key policy; absent if only identity-based policies decide. */
-  readonly resourcePolicy?: string | undefined
-  /** Absent for a hypothetical request. */
-  readonly context?: RequestContext
-}
-
-export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly message: string }
+import type { AccessRequest, Decision, Policies, RequestPrincipal } from './request.ts'
 
 /** The verdicts of the policies on a request. */
 export interface Verdicts {
@@ -80,15 +52,14 @@ function row(
 }
 
 /** Pure: no clock, no I/O. */
-export function authorize(request: AccessRequest): Decision {
-  const { caller, action, resource, named = resource } = request
-  const { denied } = decidingRow(verdictsOf(request))
+export function decide(request: AccessRequest, policies: Policies): Decision {
+  const { denied } = decidingRow(verdictsOf(request, policies))
   if (denied === undefined) return allowed
-  const what = `User: ${caller.arn} is not authorized to perform: ${action} on resource: ${named}`
-  return { allowed: false, message: `${what} ${denied.replace('{action}', action)}` }
+  const outcome = denied.includes('explicit deny') ? 'ExplicitDeny' : 'ImplicitDeny'
+  return { allowed: false, outcome, because: denied.replace('{action}', request.action) }
 }
 
-const allowed: Decision = { allowed: true }
+const allowed: Decision = { allowed: true, outcome: 'Allow' }
 
 function decidingRow({ account, identity, resource }: Verdicts): Row {
   for (const row of rows) {
@@ -101,21 +72,21 @@ function fits(given: string, verdict: string): boolean {
   return given === 'any' || given === verdict
 }
 
-function verdictsOf({ caller, account, action, resource, resourcePolicy }: AccessRequest): Verdicts {
-  const asked = { action: action.toLowerCase(), resource, caller }
+function verdictsOf({ principal, account, action, resource }: AccessRequest, policies: Policies): Verdicts {
+  const asked = { action: action.toLowerCase(), resource, principal }
   return {
-    account: account === caller.account ? 'own' : 'other',
-    identity: identityVerdict(asked),
-    resource: resourcePolicy === undefined ? 'no policy' : resourceVerdict(asked, resourcePolicy),
+    account: account === principal.account ? 'own' : 'other',
+    identity: identityVerdict(asked, policies.identity),
+    resource: policies.resource === undefined ? 'no policy' : resourceVerdict(asked, policies.resource.text),
   }
 }
 
 /** What statements are matched against. The action is in lower case. */
-type Asked = Pick<AccessRequest, 'action' | 'resource' | 'caller'>
+type Asked = Pick<AccessRequest, 'action' | 'resource' | 'principal'>
 
-function identityVerdict(asked: Asked): Verdicts['identity'] {
+function identityVerdict(asked: Asked, policies: readonly string[]): Verdicts['identity'] {
   let verdict: Verdicts['identity'] = 'silent'
-  for (const text of asked.caller.policies) {
+  for (const text of policies) {
     for (const statement of parsePolicyDocument(text, 'identity').statements) {
       if (!covers(statement, asked)) continue
       if (statement.effect === 'Deny') return 'denies'
@@ -129,7 +100,7 @@ function resourceVerdict(asked: Asked, policy: string): Verdicts['resource'] {
   let verdict: Verdicts['resource'] = 'silent'
   for (const statement of parsePolicyDocument(policy, 'key').statements) {
     if (!covers(statement, asked)) continue
-    const named = namedBy(statement, asked.caller)
+    const named = namedBy(statement, asked.principal)
     if (!named) continue
     if (statement.effect === 'Deny') return 'denies'
     if (verdict !== 'allows caller') verdict = named
@@ -141,9 +112,11 @@ function covers({ actions, resources }: Statement, { action, resource }: Asked):
   return actions.some(p => globMatches(p, action)) && resources.some(p => globMatches(p, resource))
 }
 
-function namedBy({ principals = [] }: Statement, caller: Caller): 'allows caller' | 'allows account' | undefined {
-  if (principals.some(name => name === '*' || name === caller.arn)) return 'allows caller'
-  const { account } = caller
+function namedBy(
+  { principals = [] }: Statement,
+  { arn, account }: RequestPrincipal,
+): 'allows caller' | 'allows account' | undefined {
+  if (principals.some(name => name === '*' || name === arn)) return 'allows caller'
   return principals.some(name => name === account || isAccountPrincipal(name, account)) ? 'allows account' : undefined
 }
 
