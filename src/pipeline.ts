@@ -92,7 +92,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
   const hsms = services.hsms.for(caller.principalId)
   const { storage, clock, checkKeyPolicy, audit, outbox } = services
-  const target: Target = operation.target.find(input, { caller, storage, operation: operation.name })
+  const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name })
+  const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
   checkPermissions(target, call, services)
   target.check()

@@ -1,7 +1,7 @@
 /** An operation of any API, as the pipeline sees it. */
 import type { Caller } from '../model/identities/caller.ts'
 import type { Ability } from '../model/keys/ability.ts'
-import type { Changes, ConditionValues, FittingGrant, ResourcePolicy, Services, Storage } from '../services.ts'
+import type { Changes, ConditionValues, FittingGrant, Hsms, ResourcePolicy, Services, Storage } from '../services.ts'
 
 /** A permission that an operation requires. */
 export interface Permission {
@@ -45,13 +45,14 @@ export interface Target {
 export interface Search {
   readonly caller: Caller
   readonly storage: Storage
+  readonly hsms: Hsms
   /** Name of the operation, and of the action to authorize. */
   readonly operation: string
 }
 
-/** How an operation finds its target. */
+/** How an operation finds its target: without a promise if it takes no call to an HSM, as on the path of most requests. */
 export interface TargetKind<I, T extends Target> {
-  find(input: I, search: Search): T
+  find(input: I, search: Search): T | Promise<T>
 }
 
 /** What an operation gets when it runs, after authentication, validation, authorization and checks. */

@@ -47,21 +47,21 @@ export function key(needs: KeyNeeds): TargetKind<KeyInput, KeyTarget> {
 
 /** Operations without a resource: only identity-based policies decide. */
 export function account<I>(impliedActions: (input: I) => readonly string[] = () => []): TargetKind<I, Target> {
+  return { find: (input, search) => accountTarget([search.operation, ...impliedActions(input)], search) }
+}
+
+function accountTarget(actions: readonly string[], { caller }: Search): Target {
   return {
-    find: (input, { caller, operation }) => ({
-      permissions: [operation, ...impliedActions(input)].map(action => {
-        return { action, resource: '*', account: caller.account }
-      }),
-      resources: [],
-      check() {},
-    }),
+    permissions: actions.map(action => ({ action, resource: '*', account: caller.account })),
+    resources: [],
+    check() {},
   }
 }
 
 /** Account operations that can be restricted to one of its keys. */
 export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> = {
   find(input, search) {
-    const target = account().find(input, search)
+    const target = accountTarget([search.operation], search)
     if (input.KeyId === undefined) return target
     const { key, arn } = resolve(input.KeyId, { state: 'view' }, search.caller, search.storage)
     if (key?.account === search.caller.account) return { ...target, key }
