@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { apis } from './apis/catalogue.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
-import { type Signer, SigV4 } from './authentication/sigv4.ts'
+import { callerFinder } from './authentication/callers.ts'
+import { SigV4 } from './authentication/sigv4.ts'
 import { decide } from './authorization/decide.ts'
 import { checkKeyPolicy } from './authorization/key-policy.ts'
 import type { Config, HsmConfig, MemberConfig } from './config.ts'
@@ -16,8 +17,7 @@ import { scheduleJobs } from './jobs/schedule.ts'
 import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
-import { principalIn } from './model/arn.ts'
-import type { AccessKey, Caller, Principal } from './model/identities/caller.ts'
+import type { AccessKey } from './model/identities/access-key.ts'
 import { Outbox } from './outbox.ts'
 import { createReadiness } from './readiness.ts'
 import { connectionsWithin } from './server/descriptors.ts'
@@ -201,35 +201,8 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
     unseal: (accessKey: AccessKey) => unsealSecret(accessKey, { storage, hsms }),
   }
   const services = new Map(apis.map(({ service }) => [service, new SigV4({ ...options, service })]))
-  /** The last of each access key. Storage replaces a record that changes, so that nothing is known of it any more. */
-  const known = new WeakMap<AccessKey, { readonly principal: Principal; readonly caller: Caller }>()
-  const callerOfSigner = ({ accessKey, region }: Signer): Caller => {
-    const principal = storage.principals.find(accessKey.principalArn)!
-    const last = known.get(accessKey)
-    if (last?.principal === principal && last.caller.region === region) return last.caller
-    const caller = callerOf(principal, accessKey, region)
-    known.set(accessKey, { principal, caller })
-    return caller
-  }
-  return (request, service) => services.get(service)!.verify(request).then(callerOfSigner)
-}
-
-function callerOf(
-  { account, arn, userName, principalId, policies }: Principal,
-  { id }: AccessKey,
-  region: string,
-): Caller {
-  return {
-    type: 'user',
-    account,
-    arn: principalIn(region, arn),
-    userName,
-    principalId,
-    policies,
-    tags: [],
-    accessKeyId: id,
-    region,
-  }
+  const callerOf = callerFinder(arn => storage.principals.find(arn))
+  return (request, service) => services.get(service)!.verify(request).then(callerOf)
 }
 
 /** 0, any free port, if there is no next one. */

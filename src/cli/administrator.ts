@@ -2,8 +2,7 @@ import { type Backends, clock, type Recording } from '../assemble.ts'
 import { OperatorError } from '../errors.ts'
 import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf, principalArn } from '../model/arn.ts'
-import type { AccessKey } from '../model/identities/caller.ts'
-import { partitions } from '../model/partitions.ts'
+import type { AccessKey } from '../model/identities/access-key.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
 import { sealSecret, unsealSecret } from '../vault/access-key-secrets.ts'
 import { createSystemKeys } from '../vault/system-keys.ts'
@@ -29,8 +28,9 @@ export function ensureSystemKeys(hsm: Hsm, installation: Installation): Promise<
 }
 
 /** In whatever partition it was created: it is the administrator in all partitions. */
-export function administratorKey(account: string, { accessKeys }: Storage): AccessKey | undefined {
-  return partitions.flatMap(({ id }) => accessKeys.ofPrincipal(arnIn(id, account)))[0]
+export function administratorKey(account: string, { principals, accessKeys }: Storage): AccessKey | undefined {
+  const administrator = principals.named(account, 'user', userName)
+  return administrator && accessKeys.ofPrincipal(administrator.arn)[0]
 }
 
 /** Generates a random access key with the HSM. */
@@ -59,15 +59,17 @@ export async function createAdministrator(
   const secret = Buffer.from(key.secretAccessKey)
   const sealedSecret = await sealSecret(key.accessKeyId, secret, hsm.name, { storage, hsms })
   secret.fill(0)
-  const arn = arnIn(partitionOf(region), account)
+  const arn = principalArn(partitionOf(region), account, `user/${userName}`)
   const event = audit.event('CreateAdministrator', arn, { accessKeyId: key.accessKeyId, ...byWhom() })
   const changes = new Changes()
   changes.put('principals', {
     arn,
     account,
-    userName,
+    type: 'user',
+    name: userName,
     principalId: `AIDA${await base32(hsm, 17)}`,
     policies: [administratorAccess],
+    tags: [],
     revision: 0,
   })
   changes.put('accessKeys', {
@@ -85,10 +87,6 @@ export async function plainAccessKey(accessKey: AccessKey, backends: Backends): 
   const secretAccessKey = Buffer.from(secret).toString()
   secret.fill(0)
   return { accessKeyId: accessKey.id, secretAccessKey }
-}
-
-function arnIn(partition: string, account: string): string {
-  return principalArn(partition, account, `user/${userName}`)
 }
 
 /** RFC 4648; the alphabet of IAM identifiers. */

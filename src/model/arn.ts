@@ -38,13 +38,43 @@ export function principalIn(region: string, arn: string): string {
   return `arn:${partitionOf(region)}${arn.slice(arn.indexOf(':', 'arn:'.length))}`
 }
 
-const principal =
-  /^arn:([^:]+):(?:iam::(\d{12}):(?:root|(?:user|role)\/[\w+=,.@/-]+)|sts::(\d{12}):(?:assumed-role|federated-user)\/[\w+=,.@/-]+)$/
+/** A principal, as its ARN names it. */
+export interface PrincipalName {
+  readonly type: 'root' | 'user' | 'role' | 'assumed-role' | 'federated-user'
+  readonly account: string
+  /** With a slash at its end; absent if there is none. Only users and roles have one. */
+  readonly path?: string | undefined
+  /** Of the user, role or federated user; empty for `root`. */
+  readonly name: string
+  /** Of an assumed role. */
+  readonly session?: string | undefined
+}
+
+const iamPrincipal = /^arn:([^:]+):iam::(\d{12}):(?:(root)|(user|role)\/((?:[\w+=,.@-]+\/)+)?([\w+=,.@-]+))$/
+const stsPrincipal =
+  /^arn:([^:]+):sts::(\d{12}):(?:(federated-user)\/([\w+=,.@-]+)|(assumed-role)\/([\w+=,.@-]+)\/([\w+=,.@-]+))$/
+
+/** A principal of the partition; undefined for anything else. */
+export function parsePrincipal(arn: string, partition: string): PrincipalName | undefined {
+  const [, ofIam, iamAccount, root, type, path, name = ''] = iamPrincipal.exec(arn) ?? []
+  if (ofIam !== undefined)
+    return ofIam === partition
+      ? { type: (root ?? type) as PrincipalName['type'], account: iamAccount!, path, name }
+      : undefined
+  const [, ofSts, account, federated, user, assumed, role, session] = stsPrincipal.exec(arn) ?? []
+  if (ofSts !== partition) return undefined
+  return { type: (federated ?? assumed) as PrincipalName['type'], account: account!, name: (user ?? role)!, session }
+}
 
 /** The account of a principal of the partition; undefined for anything else. */
 export function accountOfPrincipal(arn: string, partition: string): string | undefined {
-  const [, named, iam, sts] = principal.exec(arn) ?? []
-  return named === partition ? (iam ?? sts) : undefined
+  return parsePrincipal(arn, partition)?.account
+}
+
+/** @param session its name */
+export function sessionArn(roleArn: string, session: string): string {
+  const [, partition, , , account, resource] = roleArn.split(':')
+  return `arn:${partition}:sts::${account}:assumed-role/${resource!.slice(resource!.lastIndexOf('/') + 1)}/${session}`
 }
 
 /** What a KeyId parameter names: always a full ARN, whatever form was sent. */
@@ -86,6 +116,7 @@ const resourceTypes = [
   [':key/', 'AWS::KMS::Key'],
   [':alias/', 'AWS::KMS::Alias'],
   [':user/', 'AWS::IAM::User'],
+  [':role/', 'AWS::IAM::Role'],
 ] as const
 
 /** The resource type of AWS CloudFormation, which CloudTrail records with an ARN. */

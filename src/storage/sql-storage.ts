@@ -4,7 +4,7 @@ import { currentMaterial, type SystemKey } from '../model/keys/key.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import { type Change, type Changes, Conflict, type HeldRecord, type Storage } from './storage.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
-import { frozen, loadView, show, type View } from './view.ts'
+import { byId, frozen, loadView, nameInAccount, show, type View } from './view.ts'
 
 /** Reads all records of the database into memory. */
 export async function openStorage(database: SqlDatabase): Promise<Storage> {
@@ -48,7 +48,12 @@ class SqlStorage implements Storage {
       list: page => this.#inOrder(database.listAliases(page), arns => arns.map(arn => view.aliases.find(arn)!)),
       ofKey: keyArn => view.aliases.group(keyArn),
     }
-    this.principals = { find: arn => view.principals.find(arn) }
+    this.principals = {
+      find: arn => view.principals.find(arn),
+      withId: principalId => view.principals.findIn(byId, principalId),
+      named: (account, type, name) => view.principals.findIn(account, nameInAccount({ type, name })),
+      isKnown: account => view.principals.hasGroup(account),
+    }
     this.accessKeys = {
       find: id => view.accessKeys.find(id),
       ofPrincipal: arn => view.accessKeys.group(arn),

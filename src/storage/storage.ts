@@ -1,4 +1,6 @@
-import type { AccessKey, Principal } from '../model/identities/caller.ts'
+import type { AccessKey } from '../model/identities/access-key.ts'
+import type { Principal } from '../model/identities/principal.ts'
+import type { Principals } from '../model/identities/principals.ts'
 import type { Alias } from '../model/keys/alias.ts'
 import type { Destruction, Key, SystemKey } from '../model/keys/key.ts'
 
@@ -88,7 +90,7 @@ export interface Storage {
     list(page: PageRequest & { readonly targetKeyArn?: string | undefined }): Promise<readonly Alias[]>
     ofKey(keyArn: string): readonly Alias[]
   }
-  readonly principals: { find(arn: string): Principal | undefined }
+  readonly principals: Principals
   readonly accessKeys: {
     find(id: string): AccessKey | undefined
     ofPrincipal(arn: string): readonly AccessKey[]

@@ -33,6 +33,10 @@ export class Collection<R> {
     return [...this.#records.values()]
   }
 
+  hasGroup(group: string): boolean {
+    return this.#groups.has(group)
+  }
+
   group(group: string): readonly R[] {
     return [...(this.#groups.get(group)?.values() ?? [])]
   }
@@ -62,14 +66,25 @@ export class Collection<R> {
 
 export type View = { readonly [N in Noun]: Collection<Records[N]> }
 
-/** Keys are grouped by region and material, aliases by their key, access keys by their principal. */
+/** In which principals are found by their unique ids: no account has this name. */
+export const byId = 'id'
+
+/** @param type and name of a principal, unique in its account */
+export function nameInAccount({ type, name }: Pick<Records['principals'], 'type' | 'name'>): string {
+  return `${type}/${name}`
+}
+
+/** Keys are grouped by region and material, aliases by their key, principals by their account, access keys by their principal. */
 export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
     keys: new Collection(tables.keys.identity, key =>
       key.materials.map(material => ({ group: key.region, member: material.id })),
     ),
     aliases: new Collection(tables.aliases.identity, alias => [{ group: alias.targetKeyArn, member: alias.arn }]),
-    principals: new Collection(tables.principals.identity),
+    principals: new Collection(tables.principals.identity, principal => [
+      { group: principal.account, member: nameInAccount(principal) },
+      { group: byId, member: principal.principalId },
+    ]),
     accessKeys: new Collection(tables.accessKeys.identity, key => [{ group: key.principalArn, member: key.id }]),
     systemKeys: new Collection(tables.systemKeys.identity),
     destructions: new Collection(tables.destructions.identity),

@@ -3,7 +3,7 @@
  * context, so that no secret can be moved to another access key.
  */
 import { Failure } from '../errors.ts'
-import type { AccessKey } from '../model/identities/caller.ts'
+import type { AccessKey } from '../model/identities/access-key.ts'
 import { decodeCiphertext } from '../model/keys/ciphertext.ts'
 import type { Services } from '../services.ts'
 import { decryptBlob, encryptBlob } from './ciphertexts.ts'

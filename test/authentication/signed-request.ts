@@ -3,7 +3,7 @@ import { Sha256 } from '@aws-crypto/sha256-js'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { SignedRequest } from '../../src/authentication/canonical-request.ts'
 import { SigV4, type SigV4Options } from '../../src/authentication/sigv4.ts'
-import type { AccessKey } from '../../src/model/identities/caller.ts'
+import type { AccessKey } from '../../src/model/identities/access-key.ts'
 
 export const now = Date.UTC(2026, 0, 1, 0, 25)
 export const secret = 'EXAMPLE+secret/of/the/tests'

@@ -97,19 +97,30 @@ export function storageContract(name: string, lasting: boolean, create: () => St
           aMaterial(3, { checkValue: new Uint8Array([0, 1, 255]) }),
         ],
         custodyFault: 'wrong_key',
+        policyPrincipals: { [aPrincipal('administrator').arn]: 'AIDAADMINISTRATOR' },
       })
       const principal = aPrincipal('administrator')
-      const plain = anAccessKey('AKIAPLAIN', principal)
-      const temporary = anAccessKey('ASIATEMPORARY', principal, {
-        sessionTokenHash: 'ab'.repeat(32),
-        expiresAt: 2 ** 45,
+      const role = aPrincipal('backup', {
+        type: 'role',
+        permissionsBoundary: '{"Version":"2012-10-17"}',
+        tags: [{ TagKey: 'team', TagValue: 'Überwachung' }],
       })
+      const plain = anAccessKey('AKIAPLAIN', principal)
+      const temporary = { sessionTokenHash: 'ab'.repeat(32), expiresAt: 2 ** 45 }
+      const ofSessions = [
+        anAccessKey('ASIAFIRST', role, { ...temporary, session: { name: 'first', issuedAt: 2 ** 44 } }),
+        anAccessKey('ASIASECOND', role, {
+          ...temporary,
+          session: { name: 'second', issuedAt: 2 ** 44, policies: ['{"Version":"2012-10-17"}'] },
+        }),
+      ]
       const changes = new Changes()
       changes.put('aliases', anAlias('one', key))
       changes.put('keys', key)
       changes.put('accessKeys', plain)
-      changes.put('accessKeys', temporary)
+      for (const accessKey of ofSessions) changes.put('accessKeys', accessKey)
       changes.put('principals', principal)
+      changes.put('principals', role)
       changes.put('systemKeys', aSystemKey('seal', aMaterial(7)))
       changes.put('systemKeys', aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })))
       changes.put('destructions', aDestruction(aMaterial(9), key))
@@ -118,7 +129,9 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         key: storage.keys.find(key.arn),
         aliases: storage.aliases.ofKey(key.arn),
         principal: storage.principals.find(principal.arn),
+        role: storage.principals.find(role.arn),
         accessKeys: storage.accessKeys.ofPrincipal(principal.arn),
+        ofSessions: storage.accessKeys.ofPrincipal(role.arn),
         seal: storage.systemKeys.find('main', 'seal'),
         canary: storage.systemKeys.find('main', 'canary'),
         destructions: storage.destructions.list(),
@@ -127,10 +140,9 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         key: { ...key, revision: 1 },
         aliases: [{ ...anAlias('one', key), revision: 1 }],
         principal: { ...principal, revision: 1 },
-        accessKeys: [
-          { ...plain, revision: 1 },
-          { ...temporary, revision: 1 },
-        ],
+        role: { ...role, revision: 1 },
+        accessKeys: [{ ...plain, revision: 1 }],
+        ofSessions: ofSessions.map(accessKey => ({ ...accessKey, revision: 1 })),
         seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },
         canary: { ...aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })), revision: 1 },
         destructions: [{ ...aDestruction(aMaterial(9), key), revision: 1 }],
@@ -234,6 +246,44 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.keys.materialsOn('main')).toEqual(new Set())
       await put('keys', aKey(1))
       expect(storage.keys.find(key.arn)!.materials).toEqual([aMaterial(1)])
+    })
+
+    it('finds a principal by name in its account and by unique id, until it is gone', async () => {
+      const user = aPrincipal('backup')
+      const role = aPrincipal('backup', { type: 'role', arn: `arn:aws-cn:iam::${account}:role/night/backup` })
+      await put('principals', user, role)
+      const found = () => ({
+        user: storage.principals.named(account, 'user', 'backup')?.arn,
+        role: storage.principals.named(account, 'role', 'backup')?.arn,
+        byId: storage.principals.withId(role.principalId)?.arn,
+        isKnown: storage.principals.isKnown(account),
+      })
+      expect(found()).toEqual({ user: user.arn, role: role.arn, byId: role.arn, isKnown: true })
+      expect(storage.principals.named('444455556666', 'user', 'backup')).toBeUndefined()
+      expect(storage.principals.isKnown('444455556666')).toBe(false)
+      const changes = new Changes()
+      changes.remove('principals', storage.principals.find(role.arn)!)
+      await storage.commit(changes)
+      if (lasting) await reopen()
+      expect(found()).toEqual({ user: user.arn, role: undefined, byId: undefined, isKnown: true })
+    })
+
+    it.each([
+      ['name', { arn: `arn:aws:iam::${account}:user/path/someone`, principalId: 'AIDAOTHER' }],
+      ['unique id', { arn: `arn:aws:iam::${account}:user/other`, name: 'other' }],
+    ])('refuses two users of an account with the same %s', async (_what, rest) => {
+      await put('principals', aPrincipal('someone'))
+      await expect(put('principals', aPrincipal('someone', rest))).rejects.toBeInstanceOf(Conflict)
+      expect(storage.principals.named(account, 'user', 'someone')).toMatchObject({ arn: aPrincipal('someone').arn })
+    })
+
+    it('refuses to remove a role but not its sessions', async () => {
+      const role = aPrincipal('backup', { type: 'role' })
+      await put('principals', role)
+      await put('accessKeys', anAccessKey('ASIAFIRST', role, { session: { name: 'first', issuedAt: 0 } }))
+      const changes = new Changes()
+      changes.remove('principals', storage.principals.find(role.arn)!)
+      await expect(storage.commit(changes)).rejects.toBeInstanceOf(Conflict)
     })
 
     it('finds a key by each material it has had, in its own region only', async () => {

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
-import { accountOfPrincipal, keyArn, parseKeyIdentifier, partitionOf, principalIn } from '../../src/model/arn.ts'
+import {
+  accountOfPrincipal,
+  keyArn,
+  parseKeyIdentifier,
+  partitionOf,
+  principalIn,
+  sessionArn,
+} from '../../src/model/arn.ts'
 
 const caller = { account: '111122223333', region: 'eu-west-1' }
 const id = '1234abcd-12ab-34cd-56ef-1234567890ab'
@@ -113,8 +120,16 @@ describe('a principal', () => {
     ['arn:aws:iam:eu-west-1:111122223333:root', 'aws', undefined],
     ['arn:aws:sts::111122223333:root', 'aws', undefined],
     ['arn:aws:kms:eu-west-1:111122223333:key/x', 'aws', undefined],
+    ['arn:aws:sts::111122223333:assumed-role/path/admin/session', 'aws', undefined],
+    ['arn:aws:sts::111122223333:assumed-role/admin', 'aws', undefined],
+    ['arn:aws:sts::111122223333:federated-user/carol', 'aws', '111122223333'],
     ['*', 'aws', undefined],
   ])('%s, read in %s, belongs to the account %s', (arn, partition, account) => {
     expect(accountOfPrincipal(arn, partition)).toBe(account)
+  })
+
+  it('of a role session has the name of the role without its path', () => {
+    const role = 'arn:aws-cn:iam::111122223333:role/service/night/backup'
+    expect(sessionArn(role, 'a@b')).toBe('arn:aws-cn:sts::111122223333:assumed-role/backup/a@b')
   })
 })

@@ -1,6 +1,7 @@
 /** Sample records. Their secrets and keys are fictitious. */
 
-import type { AccessKey, Principal } from '../../src/model/identities/caller.ts'
+import type { AccessKey } from '../../src/model/identities/access-key.ts'
+import type { Principal } from '../../src/model/identities/principal.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
 import type { Destruction, Key, KeyMaterial, SystemKey } from '../../src/model/keys/key.ts'
 
@@ -38,6 +39,7 @@ export function aKey(number: number, rest: Partial<Key> = {}): Key {
     custodyFault: undefined,
     tags: [],
     policy: '{"Version":"2012-10-17","Statement":[]}',
+    policyPrincipals: undefined,
     materials: [aMaterial(number)],
     revision: 0,
     ...rest,
@@ -58,14 +60,19 @@ export function anAlias(name: string, target: Key, rest: Partial<Alias> = {}): A
   }
 }
 
-export function aPrincipal(userName: string): Principal {
+export function aPrincipal(name: string, rest: Partial<Principal> = {}): Principal {
+  const { type = 'user' } = rest
   return {
-    arn: `arn:aws:iam::${account}:user/${userName}`,
+    type,
+    arn: `arn:aws:iam::${account}:${type}/${name}`,
     account,
-    userName,
-    principalId: `AIDA${userName.toUpperCase().padEnd(17, 'X')}`,
+    name,
+    principalId: `${type === 'user' ? 'AIDA' : 'AROA'}${name.toUpperCase().padEnd(17, 'X')}`,
     policies: ['{"Version":"2012-10-17","Statement":[]}'],
+    permissionsBoundary: undefined,
+    tags: [],
     revision: 0,
+    ...rest,
   }
 }
 
@@ -76,6 +83,7 @@ export function anAccessKey(id: string, principal: Principal, rest: Partial<Acce
     sealedSecret: new Uint8Array([0, 1, 254, 255]),
     sessionTokenHash: undefined,
     expiresAt: undefined,
+    session: undefined,
     revision: 0,
     ...rest,
   }

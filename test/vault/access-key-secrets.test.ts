@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { AccessKey } from '../../src/model/identities/caller.ts'
+import type { AccessKey } from '../../src/model/identities/access-key.ts'
 import type { Hsm, Services } from '../../src/services.ts'
 import { sealSecret, unsealSecret } from '../../src/vault/access-key-secrets.ts'
 import { createSystemKeys } from '../../src/vault/system-keys.ts'

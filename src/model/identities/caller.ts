@@ -40,26 +40,3 @@ export interface RoleCaller extends AnyCaller {
   /** When the role was assumed: milliseconds since the epoch. */
   readonly issuedAt: number
 }
-
-/** An IAM principal of one account, with the identity-based policies attached to it. */
-export interface Principal {
-  readonly arn: string
-  readonly account: string
-  readonly userName: string
-  readonly principalId: string
-  readonly policies: readonly string[]
-  readonly revision: number
-}
-
-/** An access key of a principal. Its secret is stored encrypted under a key of the HSM. */
-export interface AccessKey {
-  readonly id: string
-  readonly principalArn: string
-  /** Ciphertext blob (see ciphertext.ts) of the secret access key; `id` is its encryption context. */
-  readonly sealedSecret: Uint8Array
-  /** Hex SHA-256 of the session token that must accompany a temporary access key. */
-  readonly sessionTokenHash?: string | undefined
-  /** Milliseconds since the epoch; only temporary access keys expire. */
-  readonly expiresAt?: number | undefined
-  readonly revision: number
-}

@@ -70,6 +70,11 @@ export interface Key {
   readonly tags: readonly Tag[]
   /** Text of the key policy, as it was put. */
   readonly policy: string
+  /**
+   * Unique ids of the principals that the policy named when it was put, by their ARNs. Absent if it was put by an older version: then it
+   * names whoever has the ARN.
+   */
+  readonly policyPrincipals?: Readonly<Record<string, string>> | undefined
   /** Oldest first, never empty. */
   readonly materials: readonly KeyMaterial[]
   readonly revision: number

@@ -11,6 +11,7 @@ import { clock } from './0006-clock.ts'
 import { writeCheck } from './0007-write-check.ts'
 import { outboxPosition } from './0008-outbox-position.ts'
 import { custodyFaults } from './0009-custody-faults.ts'
+import { identities } from './0010-identities.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -24,6 +25,7 @@ const migrations: readonly Migration[] = [
   writeCheck,
   outboxPosition,
   custodyFaults,
+  identities,
 ]
 
 interface MigrationTable {

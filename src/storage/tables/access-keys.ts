@@ -1,4 +1,4 @@
-import type { AccessKey } from '../../model/identities/caller.ts'
+import type { AccessKey, RoleSession } from '../../model/identities/access-key.ts'
 import type { AccessKeyRow } from './database.ts'
 import { table } from './table.ts'
 
@@ -12,6 +12,7 @@ export const accessKeys = table<AccessKey, AccessKeyRow>({
     sealed_secret: accessKey.sealedSecret,
     session_token_hash: accessKey.sessionTokenHash ?? null,
     expires_at: accessKey.expiresAt ?? null,
+    session: accessKey.session ? JSON.stringify(accessKey.session) : null,
     revision: accessKey.revision,
   }),
   fromRow: row => ({
@@ -20,6 +21,7 @@ export const accessKeys = table<AccessKey, AccessKeyRow>({
     sealedSecret: row.sealed_secret,
     sessionTokenHash: row.session_token_hash ?? undefined,
     expiresAt: row.expires_at ?? undefined,
+    session: row.session === null ? undefined : (JSON.parse(row.session) as RoleSession),
     revision: row.revision,
   }),
 })

@@ -1,4 +1,5 @@
 /** The schema: every table, as created by the migrations. Times are milliseconds since the epoch. */
+import type { Principal } from '../../model/identities/principal.ts'
 import type { CustodyFault, Key, SystemKey } from '../../model/keys/key.ts'
 
 export interface Database {
@@ -30,6 +31,8 @@ export interface KeyRow {
   /** JSON. */
   readonly tags: string
   readonly policy: string
+  /** JSON. */
+  readonly policy_principals: string | null
   readonly custody_fault: CustodyFault | null
   readonly revision: number
 }
@@ -61,10 +64,14 @@ export interface AliasRow {
 export interface PrincipalRow {
   readonly arn: string
   readonly account: string
-  readonly user_name: string
+  readonly type: Principal['type']
+  readonly name: string
   readonly principal_id: string
   /** JSON. */
   readonly policies: string
+  readonly permissions_boundary: string | null
+  /** JSON. */
+  readonly tags: string
   readonly revision: number
 }
 
@@ -74,6 +81,8 @@ export interface AccessKeyRow {
   readonly sealed_secret: Uint8Array
   readonly session_token_hash: string | null
   readonly expires_at: number | null
+  /** JSON. */
+  readonly session: string | null
   readonly revision: number
 }
 

@@ -23,6 +23,7 @@ const keyRows = table<Key, KeyRow>({
     deletion_date: key.deletionDate ?? null,
     tags: JSON.stringify(key.tags),
     policy: key.policy,
+    policy_principals: key.policyPrincipals ? JSON.stringify(key.policyPrincipals) : null,
     custody_fault: key.custodyFault ?? null,
     revision: key.revision,
   }),
@@ -40,6 +41,8 @@ const keyRows = table<Key, KeyRow>({
     deletionDate: row.deletion_date ?? undefined,
     tags: JSON.parse(row.tags) as Tag[],
     policy: row.policy,
+    policyPrincipals:
+      row.policy_principals === null ? undefined : (JSON.parse(row.policy_principals) as Key['policyPrincipals']),
     custodyFault: row.custody_fault ?? undefined,
     materials: [],
     revision: row.revision,

@@ -6,7 +6,7 @@ import { OperatorError } from '../../../src/errors.ts'
 import { Changes } from '../../../src/storage/storage.ts'
 import { expectOnly, putKeys, query } from '../database-files.ts'
 import { openFile } from '../open.ts'
-import { account, aKey, aMaterial, anAlias } from '../records.ts'
+import { account, aKey, aMaterial, anAccessKey, anAlias, aPrincipal } from '../records.ts'
 
 describe('a database', () => {
   let directory: string
@@ -22,7 +22,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 9): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 10): upgrade',
     )
   })
 
@@ -35,6 +35,7 @@ describe('a database', () => {
     for (const table of ['key_materials', 'system_keys']) query(path, `alter table ${table} drop column check_value`)
     query(path, 'alter table keys drop column custody_fault')
     for (const table of ['outbox', 'clock']) query(path, `drop table ${table}`)
+    removeIdentities(path)
     addChanges(path)
     query(path, 'delete from strongroom_migrations where number > 1')
     const again = await openFile(path, { create: true })
@@ -59,6 +60,7 @@ describe('a database', () => {
     changes.put('aliases', anAlias('one', aKey(1)))
     await storage.commit(changes, held)
     await storage.close()
+    removeIdentities(path)
     addChanges(path)
     query(path, 'delete from strongroom_migrations where number > 6')
     const again = await openFile(path)
@@ -73,6 +75,23 @@ describe('a database', () => {
     await (await openFile(path)).close()
   })
 
+  it('that knew no roles has only users, without boundary and tags', async () => {
+    const path = join(directory, 'ninth-version.db')
+    const storage = await openFile(path, { create: true })
+    const user = aPrincipal('administrator')
+    const changes = new Changes()
+    changes.put('principals', user)
+    changes.put('accessKeys', anAccessKey('AKIAPLAIN', user))
+    await storage.commit(changes)
+    await storage.close()
+    removeIdentities(path)
+    query(path, 'delete from strongroom_migrations where number > 9')
+    const again = await openFile(path)
+    expect(again.principals.find(user.arn)).toEqual({ ...user, revision: 1 })
+    expect(again.accessKeys.find('AKIAPLAIN')).toEqual({ ...anAccessKey('AKIAPLAIN', user), revision: 1 })
+    await again.close()
+  })
+
   it.each([
     ['duplicated', 'duplicate'],
     ['swapped', 'wrong_key'],
@@ -83,6 +102,7 @@ describe('a database', () => {
     const storage = await openFile(path, { create: true })
     await putKeys(storage, 1, 2)
     await storage.close()
+    removeIdentities(path)
     query(path, 'delete from strongroom_migrations where number > 8')
     query(path, `update keys set custody_fault = '${before}' where arn = '${aKey(1).arn}'`)
     const again = await openFile(path)
@@ -109,6 +129,7 @@ describe('a database', () => {
     changes.put('destructions', destroyed)
     await storage.commit(changes)
     await storage.close()
+    removeIdentities(path)
     query(path, 'delete from strongroom_migrations where number > 4')
     query(path, 'drop table clock')
     addChanges(path)
@@ -136,6 +157,21 @@ describe('a database', () => {
     expect(before.length).toBe(statSync(path).size)
   })
 })
+
+/** What the tenth version added. */
+function removeIdentities(path: string): void {
+  for (const index of ['principals_by_name', 'principals_by_id']) query(path, `drop index ${index}`)
+  query(path, 'alter table principals rename column name to user_name')
+  for (const [table, column] of [
+    ['principals', 'type'],
+    ['principals', 'permissions_boundary'],
+    ['principals', 'tags'],
+    ['access_keys', 'session'],
+    ['keys', 'policy_principals'],
+  ]) {
+    query(path, `alter table ${table} drop column ${column}`)
+  }
+}
 
 /** The tables that the first six versions had for changes, which the seventh dropped. */
 function addChanges(path: string): void {
