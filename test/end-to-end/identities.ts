@@ -1,0 +1,143 @@
+/** Users, roles and sessions of an installation, created through the gateway's own storage and HSM while no gateway runs. */
+import { createHash, randomInt } from 'node:crypto'
+import { join } from 'node:path'
+import { clock, connectHsms, openAudit, openDatabase } from '../../src/assemble.ts'
+import { readConfig } from '../../src/config.ts'
+import { principalArn, sessionArn } from '../../src/model/arn.ts'
+import type { AccessKey } from '../../src/model/identities/access-key.ts'
+import type { Principal } from '../../src/model/identities/principal.ts'
+import { Changes } from '../../src/storage/storage.ts'
+import { sealSecret } from '../../src/vault/access-key-secrets.ts'
+import type { Credentials, Installation } from './gateway.ts'
+
+/** A policy document, or its text. */
+export type Policy = object | string
+
+/** What a user or role has besides its name. */
+export interface Given {
+  /** Identity-based. */
+  readonly policies?: readonly Policy[]
+  readonly boundary?: Policy
+  readonly tags?: Readonly<Record<string, string>>
+}
+
+export interface Role {
+  readonly arn: string
+  readonly principalId: string
+}
+
+/** A user or role session, with credentials for the AWS SDK: `gateway.client({ credentials })`. */
+export interface Identity extends Role {
+  readonly credentials: Credentials & { readonly sessionToken?: string }
+}
+
+export interface SessionGiven {
+  readonly policies?: readonly Policy[]
+  /** Milliseconds since the epoch; default: an hour from now. */
+  readonly expiresAt?: number
+}
+
+export interface Identities {
+  /** @param name with its path, if any: `division/alice` */
+  user(account: string, name: string, given?: Given): Promise<Identity>
+  role(account: string, name: string, given?: Given): Promise<Role>
+  session(role: Role, name: string, given?: SessionGiven): Promise<Identity>
+  /** Removes a user or role, with its access keys or sessions. */
+  remove(principal: Role): Promise<void>
+}
+
+/** Opens the installation, once for all of its identities. The gateway must not be running. */
+export async function withIdentities<T>(
+  { folder }: Installation,
+  work: (identities: Identities) => Promise<T>,
+): Promise<T> {
+  await using opened = new AsyncDisposableStack()
+  const config = readConfig(join(folder, 'strongroom.yaml'))
+  const storage = await openDatabase(config, opened)
+  const hsms = await connectHsms(config, storage, opened)
+  const { audit, outbox } = await openAudit(config, storage, opened)
+  const [region] = Object.keys(config.regions)
+
+  const commit = (event: string, arn: string, change: (changes: Changes) => void) => {
+    const changes = new Changes()
+    change(changes)
+    return outbox.record(changes, audit.event(event, arn, {}))
+  }
+
+  const principal = async (type: Principal['type'], account: string, name: string, given: Given) => {
+    const { policies = [], boundary, tags = {} } = given
+    const arn = principalArn('aws', account, `${type}/${name}`)
+    const principalId = randomId(type === 'user' ? 'AIDA' : 'AROA', 17)
+    const record: Principal = {
+      type,
+      arn,
+      account,
+      name: name.slice(name.lastIndexOf('/') + 1),
+      principalId,
+      policies: policies.map(textOf),
+      permissionsBoundary: boundary && textOf(boundary),
+      tags: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
+      revision: 0,
+    }
+    await commit(type === 'user' ? 'CreateUser' : 'CreateRole', arn, changes => changes.put('principals', record))
+    return { arn, principalId }
+  }
+
+  const accessKey = async (prefix: string, principalArn: string, rest: Partial<AccessKey>) => {
+    const id = randomId(prefix, 16)
+    const secretAccessKey = `not-a-secret-of-${id}`
+    const sealedSecret = await sealSecret(id, Buffer.from(secretAccessKey), hsms.ofRegion(region!).name, {
+      storage,
+      hsms,
+    })
+    await commit('CreateAccessKey', principalArn, changes =>
+      changes.put('accessKeys', { id, principalArn, sealedSecret, revision: 0, ...rest }),
+    )
+    return { accessKeyId: id, secretAccessKey }
+  }
+
+  return await work({
+    async user(account, name, given = {}) {
+      const user = await principal('user', account, name, given)
+      return { ...user, credentials: await accessKey('AKIA', user.arn, {}) }
+    },
+
+    role: (account, name, given = {}) => principal('role', account, name, given),
+
+    async session({ arn, principalId }, name, { policies, expiresAt = clock() + 3_600_000 } = {}) {
+      const sessionToken = `not-a-token-of-${name}`
+      const credentials = await accessKey('ASIA', arn, {
+        sessionTokenHash: createHash('sha256').update(sessionToken).digest('hex'),
+        expiresAt,
+        session: { name, policies: policies?.map(textOf), issuedAt: Math.min(clock(), expiresAt) },
+      })
+      return {
+        arn: sessionArn(arn, name),
+        principalId: `${principalId}:${name}`,
+        credentials: { ...credentials, sessionToken },
+      }
+    },
+
+    async remove({ arn }) {
+      await commit('DeletePrincipal', arn, changes => {
+        for (const accessKey of storage.accessKeys.ofPrincipal(arn)) changes.remove('accessKeys', accessKey)
+        changes.remove('principals', storage.principals.find(arn)!)
+      })
+    },
+  })
+}
+
+/** A policy document of these statements. */
+export function policyOf(...Statement: readonly object[]): object {
+  return { Version: '2012-10-17', Statement }
+}
+
+function textOf(policy: Policy): string {
+  return typeof policy === 'string' ? policy : JSON.stringify(policy)
+}
+
+/** The form of IAM identifiers. */
+function randomId(prefix: string, length: number): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+  return prefix + Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('')
+}
