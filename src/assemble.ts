@@ -5,7 +5,7 @@ import { openJournal } from './audit/journal.ts'
 import { callerFinder } from './authentication/callers.ts'
 import { SigV4 } from './authentication/sigv4.ts'
 import { decide } from './authorization/decide.ts'
-import { checkKeyPolicy } from './authorization/key-policy.ts'
+import { checkKeyPolicy, type ProposedKeyPolicy } from './authorization/key-policy.ts'
 import type { Config, HsmConfig, MemberConfig } from './config.ts'
 import { OperatorError } from './errors.ts'
 import type { HsmCall } from './hsm/hsm.ts'
@@ -63,7 +63,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       storage,
       hsms,
       clock,
-      checkKeyPolicy,
+      checkKeyPolicy: (policy: ProposedKeyPolicy) => checkKeyPolicy(policy, storage.principals),
       audit,
       outbox,
       authenticate,

@@ -21,8 +21,11 @@ export interface Services {
   readonly hsms: Hsms
   /** Milliseconds since the epoch, from the wall clock: for dates, not for durations. */
   readonly clock: () => number
-  /** Throws when a key policy may not be put on a key: see authorization/key-policy.ts. */
-  readonly checkKeyPolicy: (policy: ProposedKeyPolicy) => void
+  /**
+   * Throws when a key policy may not be put on a key: see authorization/key-policy.ts. Returns unique ids of the principals that it names,
+   * by ARN.
+   */
+  readonly checkKeyPolicy: (policy: ProposedKeyPolicy) => Readonly<Record<string, string>>
 }
 
 /** The services of the pipeline: those of operations, and its own. */

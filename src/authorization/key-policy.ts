@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts'
-import { accountOfPrincipal, principalArn } from '../model/arn.ts'
 import type { Caller } from '../model/identities/caller.ts'
+import { namedPrincipal, type Principals } from '../model/identities/principals.ts'
 import { keyPolicyAction } from '../model/keys/key.ts'
 import { findPartition, type Partition } from '../model/partitions.ts'
 import { decide } from './decide.ts'
@@ -25,8 +25,13 @@ export interface ProposedKeyPolicy {
  *
  * Length and characters are checked in the text, not after decoding escapes: it is stored and returned unchanged, so a valid policy can be
  * put again.
+ *
+ * @returns unique ids of the users, roles and sessions that it names, by their ARNs
  */
-export function checkKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck }: ProposedKeyPolicy): void {
+export function checkKeyPolicy(
+  { text, keyArn, account, caller, bypassLockoutSafetyCheck }: ProposedKeyPolicy,
+  principals: Principals,
+): Readonly<Record<string, string>> {
   if (Buffer.byteLength(text) > maximumLength) {
     throw new Failure('LimitExceeded', `The key policy exceeds the limit of ${maximumLength} bytes.`)
   }
@@ -34,18 +39,20 @@ export function checkKeyPolicy({ text, keyArn, account, caller, bypassLockoutSaf
   const { statements } = parsePolicyDocument(text, 'key')
   refuseRepeatedMembers(text)
   const partition = findPartition(keyArn.split(':')[3]!)
-  for (const statement of statements) checkStatement(statement, partition)
-  if (bypassLockoutSafetyCheck) return
+  const principalIds: Record<string, string> = {}
+  for (const statement of statements) {
+    checkStatement(statement, partition)
+    Object.assign(principalIds, idsOf(statement.principals!, partition, principals))
+  }
+  if (bypassLockoutSafetyCheck) return principalIds
   const later = { principal: caller, action: keyPolicyAction, resource: keyArn, account, context: () => undefined }
-  if (decide(later, { ...policiesOf(caller), resource: { text } }).allowed) return
+  if (decide(later, { ...policiesOf(caller), resource: { text, principalIds } }).allowed) return principalIds
   throw malformed('The new key policy will not allow you to update the key policy in the future.')
 }
 
 /** AWS requires Action and Resource since August 2025. */
-function checkStatement({ principals, services, actions, resources }: Statement, partition: Partition): void {
-  const valid =
-    principals!.every(name => isPrincipal(name, partition)) && services!.every(name => isService(name, partition))
-  if (!valid) throw invalidPrincipals()
+function checkStatement({ services, actions, resources }: Statement, partition: Partition): void {
+  if (!services!.every(name => isService(name, partition))) throw invalidPrincipals()
   if (isEmpty(actions)) throw malformed('Missing required field Action')
   if (isEmpty(resources)) throw malformed('Missing required field Resource')
 }
@@ -54,11 +61,15 @@ function isEmpty(list: readonly string[]): boolean {
   return list.length === 0 || list.includes('')
 }
 
-/** Principals belong to a partition; policies do not cross partitions. */
-function isPrincipal(name: string, { id }: Partition): boolean {
-  return (
-    name === '*' || accountOfPrincipal(/^\d{12}$/.test(name) ? principalArn(id, name, 'root') : name, id) !== undefined
-  )
+/** By ARN. Throws MalformedPolicyDocument for a principal of another partition, and for one that does not exist. */
+function idsOf(names: readonly string[], partition: Partition, principals: Principals): Record<string, string> {
+  const ids: Record<string, string> = {}
+  for (const name of names.filter(name => name !== '*')) {
+    const found = namedPrincipal(name, partition.id, principals)
+    if (found === undefined) throw invalidPrincipals()
+    if (found.id !== undefined && found.id !== name) ids[name] = found.id
+  }
+  return ids
 }
 
 /** IAM User Guide, "AWS service principals". Most have the same domain in every partition. */

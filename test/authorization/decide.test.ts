@@ -8,6 +8,7 @@ import { checkKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { parsePolicyDocument } from '../../src/authorization/policy-document.ts'
 import { Failure } from '../../src/errors.ts'
 import { defaultKeyPolicy } from '../../src/model/keys/key.ts'
+import { principalsOf } from '../model/identities/principals.ts'
 import { aUser } from './users.ts'
 
 const account = '111122223333'
@@ -182,7 +183,7 @@ describe('globMatches', () => {
 describe('a key policy', () => {
   const caller = aUser(alice, [all])
   const admit = (text: string, bypassLockoutSafetyCheck = false, keyArn = key) =>
-    checkKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck })
+    checkKeyPolicy({ text, keyArn, account, caller, bypassLockoutSafetyCheck }, principalsOf())
   const statement = { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' }
   const policy = (change: object) => JSON.stringify({ Version: '2012-10-17', Statement: [{ ...statement, ...change }] })
 

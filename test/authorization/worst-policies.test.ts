@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { decide } from '../../src/authorization/decide.ts'
 import { globMatches } from '../../src/authorization/glob.ts'
 import { checkKeyPolicy } from '../../src/authorization/key-policy.ts'
+import { principalsOf } from '../model/identities/principals.ts'
 import { fastest, longestTime } from '../timing.ts'
 import { aUser } from './users.ts'
 
@@ -71,13 +72,8 @@ describe('the worst key policy', () => {
       // White space, so that none is remembered.
       const fresh = `${text.slice(0, limit - 5)}${' '.repeat(count++)}`
       try {
-        checkKeyPolicy({
-          text: text.length > limit - 5 ? text : fresh,
-          keyArn,
-          account,
-          caller,
-          bypassLockoutSafetyCheck: false,
-        })
+        const proposed = { text: text.length > limit - 5 ? text : fresh, keyArn, account, caller }
+        checkKeyPolicy({ ...proposed, bypassLockoutSafetyCheck: false }, principalsOf())
         return true
       } catch {
         return false

@@ -86,7 +86,7 @@ describe.each(Object.entries(partitions) as [Region, string][])('in %s, which is
     const own = { Policy: policyFor(user(partition)) }
     const { KeyId, Arn } = (await clients[region].createKey(own)).KeyMetadata!
     await clients[region].putKeyPolicy({ KeyId, ...own })
-    const nobody = { KeyId, Policy: policyFor(`arn:${partition}:iam::${home}:user/nobody`) }
+    const nobody = { KeyId, Policy: policyFor(`arn:${partition}:iam::999988887777:user/nobody`) }
     await clients[region].putKeyPolicy({ ...nobody, BypassPolicyLockoutSafetyCheck: true })
     expect(await refusal(clients[region].disableKey({ KeyId }))).toBe(
       `AccessDeniedException: User: ${user(partition)} is not authorized to perform: kms:DisableKey on resource: ${Arn} because no resource-based policy allows the kms:DisableKey action`,

@@ -98,7 +98,7 @@ const rows: Readonly<Record<string, () => readonly Row[]>> = {
     ['CreateKey', { KeySpec: 'ECC_NIST_P256', KeyUsage: 'ENCRYPT_DECRYPT' }, invalid('KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec ECC_NIST_P256')],
     ['CreateKey', { KeySpec: 'RSA_2048', CustomerMasterKeySpec: 'RSA_2048' }, invalid('You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.')],
     ['CreateKey', { Policy: '{"Statement":[{"Effect":"Allow","Principal":{"AWS":"nobody"},"Action":"kms:*","Resource":"*"}]}' }, error('MalformedPolicyDocumentException', 'Policy contains a statement with one or more invalid principals.')],
-    ['CreateKey', { Policy: `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::${home}:user/x"},"Action":"kms:*","Resource":"*"}]}` }, error('MalformedPolicyDocumentException', 'The new key policy will not allow you to update the key policy in the future.')],
+    ['CreateKey', { Policy: `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:user/x"},"Action":"kms:*","Resource":"*"}]}` }, error('MalformedPolicyDocumentException', 'The new key policy will not allow you to update the key policy in the future.')],
     ['CreateKey', { Policy: '{"Statement":[{"Effect":"Allow","Principal":{"AWS":[]},"Action":"kms:*","Resource":"*"}]}' }, error('MalformedPolicyDocumentException', 'Policy contains a statement with no principal.')],
     ['CreateKey', { Tags: [tag('a'), tag('a')] }, error('TagException', 'Duplicate tag keys')],
     ['CreateKey', { Tags: Array.from({ length: 51 }, (_, i) => tag(`${i}`)) }, error('TagException', 'Too many tags')],
@@ -164,7 +164,7 @@ it.each(Object.entries(rows))('a refusal %s', async (_, table) => {
 })
 
 it('a denial, the only error with an upper-case Message', async () => {
-  const nobody = `{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::${home}:user/x"},"Action":"*","Resource":"*"}}`
+  const nobody = `{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:user/x"},"Action":"*","Resource":"*"}}`
   const { KeyMetadata } = await gateway.client().createKey({ Policy: nobody, BypassPolicyLockoutSafetyCheck: true })
   const body = { KeyId: KeyMetadata!.KeyId }
   const credentials = installation.credentials[home]!

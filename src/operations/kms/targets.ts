@@ -140,7 +140,9 @@ function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: S
 }
 
 function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false): ResourcePolicy | undefined {
-  return key === undefined || (foreign && !crossAccount) ? undefined : { text: key.policy }
+  return key === undefined || (foreign && !crossAccount)
+    ? undefined
+    : { text: key.policy, principalIds: key.policyPrincipals }
 }
 
 function checkUsage({ arn, usage }: Key, needed: KeyUsageType, operation: string): void {

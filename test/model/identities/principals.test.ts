@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Principal } from '../../../src/model/identities/principal.ts'
-import { namedPrincipal, type Principals } from '../../../src/model/identities/principals.ts'
+import { namedPrincipal } from '../../../src/model/identities/principals.ts'
 import { account, aPrincipal } from '../../storage/records.ts'
+import { principalsOf } from './principals.ts'
 
 const elsewhere = '444455556666'
 const alice = aPrincipal('alice', { arn: `arn:aws:iam::${account}:user/division/alice` })
@@ -9,16 +9,6 @@ const bob = aPrincipal('bob')
 const backup = aPrincipal('backup', { type: 'role', arn: `arn:aws-cn:iam::${account}:role/service/backup` })
 
 const principals = principalsOf(alice, bob, backup)
-
-function principalsOf(...all: Principal[]): Principals {
-  return {
-    find: arn => all.find(principal => principal.arn === arn),
-    withId: id => all.find(({ principalId }) => principalId === id),
-    named: (account, type, name) =>
-      all.find(principal => principal.account === account && principal.type === type && principal.name === name),
-    isKnown: account => all.some(principal => principal.account === account),
-  }
-}
 
 describe('a principal that a policy or grant names', () => {
   const iam = `arn:aws:iam::${account}:`

@@ -34,7 +34,7 @@ export const createKey = operation('CreateKey')({
     const arn = keyArn(caller, id)
     const policy = input.Policy ?? defaultKeyPolicy(account, partitionOf(region))
     const bypassLockoutSafetyCheck = input.BypassPolicyLockoutSafetyCheck ?? false
-    checkKeyPolicy({ text: policy, keyArn: arn, account, caller, bypassLockoutSafetyCheck })
+    const policyPrincipals = checkKeyPolicy({ text: policy, keyArn: arn, account, caller, bypassLockoutSafetyCheck })
     const tags = addTags([], (input.Tags ?? []) as Key['tags'])
     const material = await createMaterial(hsms.ofRegion(region), { spec, usage }, arn, clock())
     const key: Key = {
@@ -50,6 +50,7 @@ export const createKey = operation('CreateKey')({
       creationDate: material.createdAt,
       tags,
       policy,
+      policyPrincipals,
       materials: [material],
       revision: 0,
     }

@@ -1,3 +1,4 @@
+import { shownKeyPolicy } from '../../../model/keys/policy-principals.ts'
 import { operation } from '../operation.ts'
 import { checkPolicyName, defaultPolicyName } from '../policy-name.ts'
 import { key } from '../targets.ts'
@@ -6,8 +7,8 @@ export const getKeyPolicy = operation('GetKeyPolicy')({
   readOnly: true,
   target: key({ state: 'view' }),
   recorded: ['KeyId', 'PolicyName'],
-  async run({ input, target: { key } }) {
+  async run({ input, target: { key }, storage }) {
     checkPolicyName(input.PolicyName)
-    return { Policy: key.policy, PolicyName: defaultPolicyName }
+    return { Policy: shownKeyPolicy(key, storage.principals), PolicyName: defaultPolicyName }
   },
 })

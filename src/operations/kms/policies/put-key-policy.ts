@@ -9,7 +9,8 @@ export const putKeyPolicy = operation('PutKeyPolicy')({
   async run({ input, target: { key }, caller, changes, checkKeyPolicy }) {
     checkPolicyName(input.PolicyName)
     const { Policy: policy, BypassPolicyLockoutSafetyCheck: bypassLockoutSafetyCheck = false } = input
-    checkKeyPolicy({ text: policy, keyArn: key.arn, account: key.account, caller, bypassLockoutSafetyCheck })
-    changes.put('keys', { ...key, policy })
+    const { arn: keyArn, account } = key
+    const policyPrincipals = checkKeyPolicy({ text: policy, keyArn, account, caller, bypassLockoutSafetyCheck })
+    changes.put('keys', { ...key, policy, policyPrincipals })
   },
 })
