@@ -15,6 +15,16 @@ export const maximumTarget = 8192
 /** The other end of a connection. */
 export type Peer = Pick<ApiRequest, 'sourceAddress' | 'secure'>
 
+/**
+ * A peer's address as audit records and policies show it. A socket for both families shows IPv4 as IPv4-mapped IPv6 addresses (RFC 4291,
+ * section 2.5.5.2), and link-local addresses with a zone of this host (RFC 4007, section 11).
+ *
+ * @param address of the socket; absent once it is closed
+ */
+export function addressOf(address = ''): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+}
+
 /** @param read reads the body; called only if the headers are valid */
 export function apiRequest(
   { method, url, lines: headers, rawHeaders, httpVersion }: ReceivedRequest,
