@@ -1,11 +1,9 @@
-import type { Api, ApiRequest, ApiResponse } from './apis/api.ts'
-import { globalConditionKeys } from './authorization/global-condition-keys.ts'
-import { policiesOf } from './authorization/request.ts'
+import { type Api, type ApiRequest, type ApiResponse, headerOf } from './apis/api.ts'
 import { Failure } from './errors.ts'
-import type { Caller } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
 import { Undelivered } from './outbox.ts'
+import { type Call, checkPermissions } from './permissions.ts'
 import type { Entry, Hsms, PathServices } from './services.ts'
 import { Changes, Conflict } from './storage/storage.ts'
 import { wipe } from './wipe.ts'
@@ -17,7 +15,7 @@ import { wipe } from './wipe.ts'
 export async function handle(request: ApiRequest, api: Api, services: PathServices): Promise<ApiResponse> {
   const { audit, authenticate, metrics } = services
   const { sourceAddress } = request
-  const entry = audit.open({ eventSource: api.eventSource, sourceAddress, userAgent: header(request, 'user-agent') })
+  const entry = audit.open({ eventSource: api.eventSource, sourceAddress, userAgent: headerOf(request, 'user-agent') })
   const finished = metrics.started()
   try {
     if (request.failure) throw request.failure
@@ -77,16 +75,6 @@ async function retryAfterConflict(attempt: () => Promise<Outcome>): Promise<Outc
   throw new Failure('Conflict', 'The resource is being changed by others.')
 }
 
-/** A request of an authenticated caller for a known operation. */
-interface Call {
-  readonly request: ApiRequest
-  readonly api: Api
-  readonly entry: Entry
-  readonly caller: Caller
-  readonly operation: AnyOperation
-  readonly input: Readonly<Record<string, unknown>>
-}
-
 /** Rejects with Conflict, having changed nothing, if another request changed what this one had read. */
 async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
@@ -119,22 +107,6 @@ function createdKeys({ list }: Changes): readonly string[] {
 }
 
 const dryRunText = 'The request would have succeeded, but the DryRun option is set.'
-
-function checkPermissions(target: Target, { request, api, entry, caller }: Call, { authorize }: PathServices): void {
-  const { sourceAddress, userAgent, startedAt } = entry
-  const global = globalConditionKeys(caller, { sourceAddress, userAgent, startedAt, secure: request.secure })
-  const own = policiesOf(caller)
-  for (const permission of target.permissions) {
-    const { resource, account, resourcePolicy, conditionKeys, grant, named = resource } = permission
-    const action = api.actionPrefix + permission.action
-    const context = conditionKeys ? (name: string) => conditionKeys(name) ?? global(name) : global
-    const request = { principal: caller, action, resource, account, context }
-    const decision = authorize(request, { ...own, resource: resourcePolicy, grant })
-    if (decision.allowed) continue
-    const denial = `User: ${caller.arn} is not authorized to perform: ${action} on resource: ${named} ${decision.because}`
-    throw new Failure('AccessDenied', permission.denial ?? denial)
-  }
-}
 
 /** Refuses what an HSM does not support without calling it, so that a dry run has the same result as the call. */
 function checkHsms({ hsmUses = [] }: Target, hsms: Hsms): void {
@@ -195,9 +167,4 @@ function responseElements(operation: AnyOperation, output: object | undefined, {
   const resource = resources?.[0]
   const named = recordedResource !== undefined && resource !== undefined && { [recordedResource]: resource }
   return { ...named, ...recordedMembers(recordedOutput, (output ?? {}) as Record<string, unknown>) }
-}
-
-function header({ headers }: ApiRequest, name: string): string | undefined {
-  const value = headers[name]
-  return Array.isArray(value) ? value.join(', ') : value
 }

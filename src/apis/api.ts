@@ -20,6 +20,12 @@ export interface ApiRequest {
   readonly failure?: Failure | undefined
 }
 
+/** All lines of a header as one. */
+export function headerOf({ headers }: ApiRequest, name: string): string | undefined {
+  const value = headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}
+
 export interface ApiResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>

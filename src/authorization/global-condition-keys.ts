@@ -1,37 +1,102 @@
+import { type ConditionKeys, type ConditionKeyType, conditionValues } from '../model/condition-keys.ts'
 import type { Caller } from '../model/identities/caller.ts'
+import { tagValues } from '../model/keys/tags.ts'
 import type { ConditionValues } from './request.ts'
 
-/** What a request contributes to condition keys, besides its caller. */
+/** The condition keys of every request: IAM User Guide, "AWS global condition context keys". */
+
+/** What a request contributes, besides its caller. */
 export interface RequestContext {
+  /** IPv4 or IPv6; empty if unknown. */
   readonly sourceAddress: string
   readonly userAgent: string | undefined
+  /** Of the header that is spelled like that. */
+  readonly referer: string | undefined
   /** Whether the request came over TLS. */
   readonly secure: boolean
   /** Milliseconds since the epoch. */
   readonly startedAt: number
 }
 
-/** The condition keys that do not depend on the operation. */
 export function globalConditionKeys(caller: Caller, context: RequestContext): ConditionValues {
-  return name => {
-    const value = globalKeys.get(name)?.(caller, context)
-    return value === undefined ? undefined : [value]
-  }
+  return name => conditionValues(keys, name, { caller, context })
 }
 
-/** IAM User Guide, "AWS global condition context keys". */
-const globalKeys = new Map<string, (caller: Caller, context: RequestContext) => string | undefined>([
-  ['aws:currenttime', (_, { startedAt }) => new Date(startedAt).toISOString()],
-  ['aws:epochtime', (_, { startedAt }) => String(Math.floor(startedAt / 1000))],
-  ['aws:principalaccount', ({ account }) => account],
-  ['aws:principalarn', caller => (caller.type === 'assumedRole' ? caller.roleArn : caller.arn)],
-  ['aws:principaltype', ({ type }) => principalTypes[type]],
-  ['aws:requestedregion', ({ region }) => region],
-  ['aws:securetransport', (_, { secure }) => String(secure)],
-  ['aws:sourceip', (_, { sourceAddress }) => sourceAddress],
-  ['aws:useragent', (_, { userAgent }) => userAgent],
-  ['aws:userid', ({ principalId }) => principalId],
-  ['aws:username', caller => (caller.type === 'user' ? caller.userName : undefined)],
-])
+interface Subject {
+  readonly caller: Caller
+  readonly context: RequestContext
+}
+
+/** Those that are known here. Callers are no AWS services and call directly; no other keys are set for them. */
+const keys: ConditionKeys<Subject> = {
+  'aws:CurrentTime': ({ context }) => new Date(context.startedAt).toISOString(),
+  'aws:EpochTime': ({ context }) => Math.floor(context.startedAt / 1000),
+  // Set for temporary credentials only. A session that is known here was not started with an MFA device.
+  'aws:MultiFactorAuthPresent': ({ caller }) => (caller.type === 'assumedRole' ? false : undefined),
+  'aws:PrincipalAccount': ({ caller }) => caller.account,
+  'aws:PrincipalArn': ({ caller }) => (caller.type === 'assumedRole' ? caller.roleArn : caller.arn),
+  'aws:PrincipalIsAWSService': () => false,
+  'aws:PrincipalTag/': ({ caller }, tagKey) => tagValues(caller.tags, tagKey),
+  'aws:PrincipalType': ({ caller }) => principalTypes[caller.type],
+  'aws:Referer': ({ context }) => context.referer,
+  'aws:RequestedRegion': ({ caller }) => caller.region,
+  'aws:SecureTransport': ({ context }) => context.secure,
+  'aws:SourceIp': ({ context }) => context.sourceAddress || undefined,
+  'aws:TokenIssueTime': ({ caller }) =>
+    caller.type === 'assumedRole' ? new Date(caller.issuedAt).toISOString() : undefined,
+  'aws:UserAgent': ({ context }) => context.userAgent,
+  'aws:userid': ({ caller }) => caller.principalId,
+  'aws:username': ({ caller }) => (caller.type === 'user' ? caller.userName : undefined),
+  'aws:ViaAWSService': () => false,
+}
 
 const principalTypes: Record<Caller['type'], string> = { user: 'User', assumedRole: 'AssumedRole' }
+
+/** The type of every global condition key, also of those that no request has here. Names that end with `/` are families. */
+export const globalConditionKeyTypes: Readonly<Record<string, ConditionKeyType>> = {
+  'aws:AssumedRoot': 'Bool',
+  'aws:CalledVia': 'ArrayOfString',
+  'aws:CalledViaFirst': 'String',
+  'aws:CalledViaLast': 'String',
+  'aws:ChatbotSourceArn': 'ARN',
+  'aws:CurrentTime': 'Date',
+  'aws:Ec2InstanceSourcePrivateIPv4': 'IPAddress',
+  'aws:Ec2InstanceSourceVpc': 'String',
+  'aws:EpochTime': 'Date',
+  'aws:FederatedProvider': 'String',
+  'aws:MultiFactorAuthAge': 'Numeric',
+  'aws:MultiFactorAuthPresent': 'Bool',
+  'aws:PrincipalAccount': 'String',
+  'aws:PrincipalArn': 'ARN',
+  'aws:PrincipalIsAWSService': 'Bool',
+  'aws:PrincipalOrgID': 'String',
+  'aws:PrincipalOrgPaths': 'ArrayOfString',
+  'aws:PrincipalServiceName': 'String',
+  'aws:PrincipalServiceNamesList': 'ArrayOfString',
+  'aws:PrincipalTag/': 'String',
+  'aws:PrincipalType': 'String',
+  'aws:Referer': 'String',
+  'aws:RequestedRegion': 'String',
+  'aws:RequestTag/': 'String',
+  'aws:ResourceAccount': 'String',
+  'aws:ResourceOrgID': 'String',
+  'aws:ResourceOrgPaths': 'ArrayOfString',
+  'aws:ResourceTag/': 'String',
+  'aws:SecureTransport': 'Bool',
+  'aws:SourceAccount': 'String',
+  'aws:SourceArn': 'ARN',
+  'aws:SourceIdentity': 'String',
+  'aws:SourceIp': 'IPAddress',
+  'aws:SourceOrgID': 'String',
+  'aws:SourceOrgPaths': 'ArrayOfString',
+  'aws:SourceOwner': 'String',
+  'aws:SourceVpc': 'String',
+  'aws:SourceVpce': 'String',
+  'aws:TagKeys': 'ArrayOfString',
+  'aws:TokenIssueTime': 'Date',
+  'aws:UserAgent': 'String',
+  'aws:userid': 'String',
+  'aws:username': 'String',
+  'aws:ViaAWSService': 'Bool',
+  'aws:VpcSourceIp': 'IPAddress',
+}

@@ -26,6 +26,11 @@ export function aliasArn({ region, account }: Place, name: string): string {
   return `arn:${partitionOf(region)}:kms:${region}:${account}:${name}`
 }
 
+/** With its `alias/` prefix. */
+export function aliasName(arn: string): string {
+  return arn.slice(arn.indexOf(':alias/') + 1)
+}
+
 /** @param resource for example `root` or `user/administrator` */
 export function principalArn(partition: string, account: string, resource: string): string {
   return `arn:${partition}:iam::${account}:${resource}`

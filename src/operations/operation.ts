@@ -1,4 +1,5 @@
 /** An operation of any API, as the pipeline sees it. */
+import type { ConditionKeys } from '../model/condition-keys.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import type { Ability } from '../model/keys/ability.ts'
 import type { Changes, ConditionValues, FittingGrant, Hsms, ResourcePolicy, Services, Storage } from '../services.ts'
@@ -63,6 +64,15 @@ export interface Context<I, T extends Target> extends Services {
   readonly changes: Changes
 }
 
+/** What the condition keys of an operation are computed from. */
+export interface Asked<I, T extends Target> {
+  readonly input: I
+  readonly target: T
+  readonly caller: Caller
+  /** Of the permission that is being decided. */
+  readonly action: string
+}
+
 /** An operation: declarations of what it needs, and its own work. It adds to `changes`; the pipeline commits them. */
 export interface Operation<I, O, T extends Target> {
   /** On the wire, and in audit records and metrics. */
@@ -70,6 +80,8 @@ export interface Operation<I, O, T extends Target> {
   /** CloudTrail's readOnly: true if it changes nothing in storage. */
   readonly readOnly: boolean
   readonly target: TargetKind<I, T>
+  /** Condition keys that the request contributes to each of its permissions, besides those of its resource. */
+  readonly conditionKeys?: ConditionKeys<Asked<I, T>>
   /** Input members in the audit record; others are omitted. */
   readonly recorded: readonly (keyof I & string)[]
   /** Values in the record for members that the caller omitted. */

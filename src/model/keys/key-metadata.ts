@@ -1,6 +1,6 @@
 import type { CustomerMasterKeySpec, KeyMetadata, KeyUsageType } from '@aws-sdk/client-kms'
 import type { WhyUnsupported } from './ability.ts'
-import { currentMaterial, type Key } from './key.ts'
+import { currentMaterial, isMultiRegion, type Key } from './key.ts'
 import { algorithmsOf, keySpecs } from './key-spec.ts'
 import { keyState } from './key-state.ts'
 
@@ -31,7 +31,7 @@ export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported): KeyMetada
     KeySpec: key.spec,
     KeyState: state,
     KeyUsage: key.usage,
-    MultiRegion: false,
+    MultiRegion: isMultiRegion(key),
     Origin: key.origin,
     ...algorithmList(key, whyUnsupported),
   }

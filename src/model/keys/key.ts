@@ -80,6 +80,11 @@ export interface Key {
   readonly revision: number
 }
 
+/** KMS Developer Guide, "Key identifiers (KeyId)": only multi-Region keys have such an id. */
+export function isMultiRegion({ id }: Pick<Key, 'id'>): boolean {
+  return id.startsWith('mrk-')
+}
+
 export function currentMaterial(key: Key): KeyMaterial {
   return key.materials.at(-1)!
 }

@@ -1,4 +1,5 @@
 import { Failure } from '../../errors.ts'
+import { memberOf } from '../condition-keys.ts'
 import type { Tag } from './key.ts'
 
 /** Tags of a KMS key: KMS Developer Guide, "Resource quotas". */
@@ -20,6 +21,15 @@ export function removeTags(present: readonly Tag[], keys: readonly string[]): re
   for (const tagKey of keys) checkTagKey(tagKey)
   const removed = new Set(keys)
   return present.filter(({ TagKey }) => !removed.has(TagKey))
+}
+
+/** Values of the tags with that key, as a member of a family of condition keys such as `aws:ResourceTag/`. */
+export function tagValues(tags: readonly Tag[] | undefined, tagKey: string): readonly string[] | undefined {
+  return memberOf(tags, pairsOf, tagKey)
+}
+
+function pairsOf(tags: readonly Tag[]) {
+  return tags.map(({ TagKey, TagValue }) => [TagKey, TagValue] as const)
 }
 
 function tooMany(): Failure {

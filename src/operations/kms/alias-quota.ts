@@ -3,7 +3,7 @@ import type { Key } from '../../model/keys/key.ts'
 import type { Storage } from '../../services.ts'
 
 /** KMS Developer Guide, "Resource quotas". */
-const maximumAliases = 50
+export const maximumAliases = 50
 
 /** Throws LimitExceeded if the key cannot have another alias. */
 export function checkAliasQuota({ arn }: Key, storage: Storage): void {

@@ -1,12 +1,13 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
-import { parseKeyIdentifier } from '../../model/arn.ts'
+import { aliasName, parseKeyIdentifier } from '../../model/arn.ts'
 import type { Caller } from '../../model/identities/caller.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import { currentMaterial, type Key } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
 import type { ResourcePolicy, Storage } from '../../services.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
+import { keyConditions } from './key-condition-keys.ts'
 
 /** Targets of key operations: how they are found, and what is checked after authorization. */
 
@@ -70,13 +71,14 @@ export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> 
 }
 
 export function keyTarget(identifier: string, needs: KeyNeeds, { caller, storage, operation }: Search): KeyTarget {
-  const { arn, account, key } = resolve(identifier, needs, caller, storage)
+  const { arn, account, key, alias } = resolve(identifier, needs, caller, storage)
   const foreign = account !== caller.account
   const permission = {
     action: operation,
     resource: arn,
     account,
     resourcePolicy: policyFor(key, foreign, needs.crossAccount),
+    conditionKeys: keyConditions({ key, account, alias, caller, storage }),
     // Do not reveal the key of another account's alias, or whether it exists.
     named: foreign ? identifier : undefined,
   }
@@ -124,6 +126,8 @@ interface Resolved {
   readonly account: string
   /** Absent only if another account's key does not exist: the error must be the same as for one that is not allowed. */
   readonly key: Key | undefined
+  /** Name of the alias that named it. */
+  readonly alias: string | undefined
 }
 
 function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: Storage): Resolved {
@@ -136,7 +140,8 @@ function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: S
   if (!found && account === caller.account) {
     throw new Failure('NotFound', form === 'alias' ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`)
   }
-  return { arn: found?.arn ?? arn, account, key: found }
+  const alias = form === 'alias' ? aliasName(arn) : undefined
+  return { arn: found?.arn ?? arn, account, key: found, alias }
 }
 
 function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false): ResourcePolicy | undefined {

@@ -5,6 +5,7 @@ import { operation } from '../operation.ts'
 export const deriveSharedSecret = operation('DeriveSharedSecret')({
   readOnly: true,
   target: keyAgreementKey,
+  conditionKeys: { 'kms:KeyAgreementAlgorithm': ({ input }) => input.KeyAgreementAlgorithm },
   recorded: ['KeyId', 'KeyAgreementAlgorithm', 'DryRun'],
   async run({ input: { KeyAgreementAlgorithm, PublicKey }, target: { key }, hsms }) {
     const { hsm, hsmKey } = held(hsms, key)

@@ -1,10 +1,15 @@
 import { createDataKeyPair } from '../../../vault/data-keys.ts'
+import { encryptionConditionKeys } from '../encryption-condition-keys.ts'
 import { dataKeyPairEncryptionKey } from '../key-use.ts'
 import { operation } from '../operation.ts'
 
 export const generateDataKeyPairWithoutPlaintext = operation('GenerateDataKeyPairWithoutPlaintext')({
   readOnly: true,
   target: dataKeyPairEncryptionKey,
+  conditionKeys: {
+    ...encryptionConditionKeys,
+    'kms:DataKeyPairSpec': ({ input }) => input.KeyPairSpec,
+  },
   recorded: ['KeyId', 'KeyPairSpec', 'EncryptionContext', 'DryRun'],
   async run({ input, target: { key }, hsms }) {
     const { publicKey, plaintext, blob, material } = await createDataKeyPair(hsms, key, input)

@@ -1,10 +1,12 @@
 import { createDataKey } from '../../../vault/data-keys.ts'
+import { encryptionConditionKeys } from '../encryption-condition-keys.ts'
 import { dataKeyEncryptionKey } from '../key-use.ts'
 import { operation } from '../operation.ts'
 
 export const generateDataKeyWithoutPlaintext = operation('GenerateDataKeyWithoutPlaintext')({
   readOnly: true,
   target: dataKeyEncryptionKey,
+  conditionKeys: encryptionConditionKeys,
   recorded: ['KeyId', 'KeySpec', 'NumberOfBytes', 'EncryptionContext', 'DryRun'],
   async run({ input, target: { key }, hsms }) {
     const { plaintext, blob, material } = await createDataKey(hsms, key, input)

@@ -5,6 +5,7 @@ import { operation } from '../operation.ts'
 export const generateMac = operation('GenerateMac')({
   readOnly: true,
   target: macKey,
+  conditionKeys: { 'kms:MacAlgorithm': ({ input }) => input.MacAlgorithm },
   recorded: ['KeyId', 'MacAlgorithm', 'DryRun'],
   async run({ input: { MacAlgorithm, Message }, target: { key }, hsms }) {
     const { hsm, hsmKey } = held(hsms, key)

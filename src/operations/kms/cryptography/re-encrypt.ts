@@ -2,11 +2,16 @@ import { currentMaterial } from '../../../model/keys/key.ts'
 import { checkPlaintextLength } from '../../../model/keys/plaintext-limit.ts'
 import { decryptWith, encryptWith } from '../../../vault/ciphertexts.ts'
 import { reEncryption } from '../ciphertext-targets.ts'
-import { operation } from '../operation.ts'
+import { encryptionConditions } from '../encryption-condition-keys.ts'
+import { type Input, operation } from '../operation.ts'
 
 export const reEncrypt = operation('ReEncrypt')({
   readOnly: true,
   target: reEncryption,
+  conditionKeys: {
+    ...encryptionConditions(encryptionOf),
+    'kms:ReEncryptOnSameKey': ({ target: { source, destination } }) => source.resources[0] === destination.resources[0],
+  },
   recorded: [
     'SourceKeyId',
     'SourceEncryptionAlgorithm',
@@ -40,3 +45,13 @@ export const reEncrypt = operation('ReEncrypt')({
     }
   },
 })
+
+/** Both permissions are decided by what is done with their key. */
+function encryptionOf({ input, action }: { readonly input: Input<'ReEncrypt'>; readonly action: string }) {
+  return action === 'ReEncryptFrom'
+    ? { EncryptionAlgorithm: input.SourceEncryptionAlgorithm, EncryptionContext: input.SourceEncryptionContext }
+    : {
+        EncryptionAlgorithm: input.DestinationEncryptionAlgorithm,
+        EncryptionContext: input.DestinationEncryptionContext,
+      }
+}

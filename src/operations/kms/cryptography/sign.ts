@@ -5,6 +5,10 @@ import { operation } from '../operation.ts'
 export const sign = operation('Sign')({
   readOnly: true,
   target: signingKey,
+  conditionKeys: {
+    'kms:MessageType': ({ input: { MessageType = 'RAW' } }) => MessageType,
+    'kms:SigningAlgorithm': ({ input }) => input.SigningAlgorithm,
+  },
   recorded: ['KeyId', 'MessageType', 'SigningAlgorithm', 'DryRun'],
   async run({ input, target: { key }, hsms }) {
     const { Message, MessageType = 'RAW', SigningAlgorithm } = input

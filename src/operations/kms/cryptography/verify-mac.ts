@@ -6,6 +6,7 @@ import { operation } from '../operation.ts'
 export const verifyMac = operation('VerifyMac')({
   readOnly: true,
   target: macKey,
+  conditionKeys: { 'kms:MacAlgorithm': ({ input }) => input.MacAlgorithm },
   recorded: ['KeyId', 'MacAlgorithm', 'DryRun'],
   async run({ input: { Mac, MacAlgorithm, Message }, target: { key }, hsms }) {
     const { hsm, hsmKey } = held(hsms, key)

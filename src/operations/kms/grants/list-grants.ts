@@ -8,6 +8,7 @@ import { key } from '../targets.ts'
 export const listGrants = operation('ListGrants')({
   readOnly: true,
   target: key({ state: 'view', crossAccount: true }),
+  conditionKeys: { 'kms:GrantIsForAWSResource': () => false },
   recorded: ['KeyId', 'GrantId', 'GranteePrincipal', 'GranteeServicePrincipal', 'Limit', 'Marker'],
   async run({ input, target: { key }, caller }) {
     const { GrantId = '', GranteePrincipal, GranteeServicePrincipal } = input

@@ -1,17 +1,35 @@
 import { randomUUID } from 'node:crypto'
 import { Failure } from '../../../errors.ts'
 import { keyArn, partitionOf } from '../../../model/arn.ts'
+import type { ConditionKeys } from '../../../model/condition-keys.ts'
 import { defaultKeyPolicy, type Key } from '../../../model/keys/key.ts'
 import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags } from '../../../model/keys/tags.ts'
 import { createMaterial, whyUnsupportedOn } from '../../../vault/materials.ts'
+import type { Asked, Target } from '../../operation.ts'
 import { type Input, operation } from '../operation.ts'
+import { tagConditionKeys } from '../tag-condition-keys.ts'
 import { account } from '../targets.ts'
+
+/** Of the key that is to be created: KMS Developer Guide, "AWS KMS condition keys". */
+const conditionKeys: ConditionKeys<Asked<Input<'CreateKey'>, Target>> = {
+  ...tagConditionKeys,
+  'kms:BypassPolicyLockoutSafetyCheck': ({ input }) => input.BypassPolicyLockoutSafetyCheck,
+  'kms:CallerAccount': ({ caller }) => caller.account,
+  'kms:CustomerMasterKeySpec': ({ input }) => requestedKind(input).spec,
+  'kms:CustomerMasterKeyUsage': ({ input }) => requestedKind(input).usage,
+  'kms:KeyOrigin': ({ input: { Origin = 'AWS_KMS' } }) => Origin,
+  'kms:KeySpec': ({ input }) => requestedKind(input).spec,
+  'kms:KeyUsage': ({ input }) => requestedKind(input).usage,
+  'kms:MultiRegion': ({ input: { MultiRegion = false } }) => MultiRegion,
+  'kms:MultiRegionKeyType': ({ input }) => (input.MultiRegion ? 'PRIMARY' : undefined),
+}
 
 export const createKey = operation('CreateKey')({
   readOnly: false,
   target: account<Input<'CreateKey'>>(({ Tags }) => (Tags?.length ? ['TagResource'] : [])),
+  conditionKeys,
   recorded: [
     'KeySpec',
     'CustomerMasterKeySpec',
@@ -59,14 +77,20 @@ export const createKey = operation('CreateKey')({
   },
 })
 
-function kindOf({ KeySpec, CustomerMasterKeySpec, KeyUsage }: Input<'CreateKey'>): Pick<Key, 'spec' | 'usage'> {
+/** With defaults; there is none for the usage of a key that is not for symmetric encryption. */
+function requestedKind({ KeySpec, CustomerMasterKeySpec, KeyUsage }: Input<'CreateKey'>) {
+  const spec = KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT'
+  return { spec, usage: KeyUsage ?? (spec === 'SYMMETRIC_DEFAULT' ? ('ENCRYPT_DECRYPT' as const) : undefined) }
+}
+
+function kindOf(input: Input<'CreateKey'>): Pick<Key, 'spec' | 'usage'> {
+  const { KeySpec, CustomerMasterKeySpec } = input
   if (KeySpec !== undefined && CustomerMasterKeySpec !== undefined) {
     const text =
       'You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.'
     throw new Failure('Validation', text)
   }
-  const spec = KeySpec ?? CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT'
-  const usage = KeyUsage ?? (spec === 'SYMMETRIC_DEFAULT' ? 'ENCRYPT_DECRYPT' : undefined)
+  const { spec, usage } = requestedKind(input)
   if (usage === undefined) {
     const text = 'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.'
     throw new Failure('Validation', text)

@@ -1,5 +1,6 @@
 import { Failure } from '../../../errors.ts'
-import { operation } from '../operation.ts'
+import { usageConditionKeys } from '../key-condition-keys.ts'
+import { type Input, operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
 const day = 24 * 60 * 60 * 1000
@@ -10,10 +11,14 @@ const window = { least: 7, most: 30 }
 export const scheduleKeyDeletion = operation('ScheduleKeyDeletion')({
   readOnly: false,
   target: key({ state: 'scheduleDeletion' }),
+  conditionKeys: {
+    ...usageConditionKeys,
+    'kms:ScheduleKeyDeletionPendingWindowInDays': ({ input }) => windowOf(input),
+  },
   recorded: ['KeyId', 'PendingWindowInDays'],
   recordedOutput: ['KeyId', 'KeyState', 'DeletionDate', 'PendingWindowInDays'],
   async run({ input, target: { key }, changes, clock }) {
-    const days = input.PendingWindowInDays ?? window.most
+    const days = windowOf(input)
     if (days < window.least || days > window.most) throw outside(days)
     const deletionDate = clock() + days * day
     changes.put('keys', { ...key, state: 'PendingDeletion', deletionDate })
@@ -25,6 +30,10 @@ export const scheduleKeyDeletion = operation('ScheduleKeyDeletion')({
     }
   },
 })
+
+function windowOf({ PendingWindowInDays }: Input<'ScheduleKeyDeletion'>): number {
+  return PendingWindowInDays ?? window.most
+}
 
 function outside(days: number): Failure {
   const bound =

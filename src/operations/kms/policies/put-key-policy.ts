@@ -5,6 +5,7 @@ import { key } from '../targets.ts'
 export const putKeyPolicy = operation('PutKeyPolicy')({
   readOnly: false,
   target: key({ state: 'view' }),
+  conditionKeys: { 'kms:BypassPolicyLockoutSafetyCheck': ({ input }) => input.BypassPolicyLockoutSafetyCheck },
   recorded: ['KeyId', 'PolicyName', 'Policy', 'BypassPolicyLockoutSafetyCheck'],
   async run({ input, target: { key }, caller, changes, checkKeyPolicy }) {
     checkPolicyName(input.PolicyName)

@@ -1,0 +1,46 @@
+import { type ConditionKeys, conditionValues } from '../../model/condition-keys.ts'
+import type { Caller } from '../../model/identities/caller.ts'
+import { isMultiRegion, type Key } from '../../model/keys/key.ts'
+import { tagValues } from '../../model/keys/tags.ts'
+import type { ConditionValues, Storage } from '../../services.ts'
+import { maximumAliases } from './alias-quota.ts'
+
+/** The condition keys of every operation on a key: KMS Developer Guide, "AWS KMS condition keys". */
+
+interface KeyAsked {
+  /** Absent if it belongs to another account, and does not exist. */
+  readonly key: Key | undefined
+  /** That owns the key. */
+  readonly account: string
+  /** By which the request names the key. */
+  readonly alias: string | undefined
+  readonly caller: Caller
+  readonly storage: Storage
+}
+
+export function keyConditions(asked: KeyAsked): ConditionValues {
+  return name => conditionValues(keyConditionKeys, name, asked)
+}
+
+export const keyConditionKeys: ConditionKeys<KeyAsked> = {
+  'aws:ResourceAccount': ({ account }) => account,
+  'aws:ResourceTag/': ({ key }, tagKey) => tagValues(key?.tags, tagKey),
+  'kms:CallerAccount': ({ caller }) => caller.account,
+  'kms:CustomerMasterKeySpec': ({ key }) => key?.spec,
+  'kms:CustomerMasterKeyUsage': ({ key }) => key?.usage,
+  'kms:KeyOrigin': ({ key }) => key?.origin,
+  'kms:KeySpec': ({ key }) => key?.spec,
+  'kms:KeyUsage': ({ key }) => key?.usage,
+  'kms:MultiRegion': ({ key }) => key && isMultiRegion(key),
+  'kms:RequestAlias': ({ alias }) => alias,
+  'kms:ResourceAliases': ({ key, storage }) => key && aliasesOf(key, storage),
+}
+
+/** Of a key beyond the quota, a name that no alias has: without any, `ForAllValues` would match. */
+function aliasesOf({ arn }: Key, storage: Storage): readonly string[] {
+  const aliases = storage.aliases.ofKey(arn)
+  return aliases.length > maximumAliases ? [''] : aliases.map(({ name }) => name)
+}
+
+/** Of operations that make a key unusable. Uses are not on record yet, so no key is known to have been unused for a day. */
+export const usageConditionKeys: ConditionKeys<unknown> = { 'kms:TrailingDaysWithoutKeyUsage': () => 0 }

@@ -1,0 +1,314 @@
+import { describe, expect, it } from 'vitest'
+import { globalConditionKeyTypes } from '../../../src/authorization/global-condition-keys.ts'
+import type { AccessRequest } from '../../../src/authorization/request.ts'
+import { conditionKeyName } from '../../../src/model/condition-keys.ts'
+import type { Alias } from '../../../src/model/keys/alias.ts'
+import type { Key } from '../../../src/model/keys/key.ts'
+import { operations } from '../../../src/operations/kms/catalogue.ts'
+import { conditionKeys, keyActions } from '../../../src/operations/kms/condition-keys.ts'
+import { keyConditionKeys } from '../../../src/operations/kms/key-condition-keys.ts'
+import type { OperationName } from '../../../src/operations/kms/operation.ts'
+import type { AnyOperation, Target } from '../../../src/operations/operation.ts'
+import { type Call, checkPermissions } from '../../../src/permissions.ts'
+import type { PathServices, Storage } from '../../../src/services.ts'
+import { aUser } from '../../authorization/users.ts'
+import { account, aKey, anAlias, region } from '../../storage/records.ts'
+
+/** Every condition key of AWS KMS, as each operation contributes it. */
+
+const Tags = [
+  { TagKey: 'Team', TagValue: 'Blue' },
+  { TagKey: 'cost-center', TagValue: '' },
+]
+const key = aKey(1, { tags: Tags })
+const rsaKey = aKey(2, { spec: 'RSA_2048', usage: 'SIGN_VERIFY', tags: [{ TagKey: 'Team', TagValue: 'Red' }] })
+const elsewhere = aKey(3, { account: '444455556666' })
+const aliases = [anAlias('first', key), anAlias('Second', key), anAlias('rsa', rsaKey)]
+const keys = [key, rsaKey, elsewhere]
+const caller = { ...aUser(`arn:aws:iam::${account}:user/alice`, []), region }
+const bytes = new Uint8Array(8)
+const EncryptionContext = { AppName: 'ExampleApp', 'aws:logs:arn': 'arn:aws:logs:eu-central-1:111122223333:*' }
+const KeyId = 'alias/first'
+
+/** Every operation with every member that conditions can ask for. */
+const inputs: Partial<Record<OperationName, object>> = {
+  CancelKeyDeletion: { KeyId: key.id },
+  CreateAlias: { AliasName: 'alias/new', TargetKeyId: key.id },
+  CreateKey: { Tags, BypassPolicyLockoutSafetyCheck: true, MultiRegion: true },
+  Decrypt: { KeyId, CiphertextBlob: bytes, EncryptionContext },
+  DeleteAlias: { AliasName: 'alias/first' },
+  DeriveSharedSecret: { KeyId, KeyAgreementAlgorithm: 'ECDH', PublicKey: bytes },
+  DescribeCustomKeyStores: {},
+  DescribeKey: { KeyId },
+  DisableKey: { KeyId: key.id },
+  EnableKey: { KeyId: key.id },
+  Encrypt: { KeyId, Plaintext: bytes, EncryptionContext },
+  GenerateDataKey: { KeyId, KeySpec: 'AES_256', EncryptionContext },
+  GenerateDataKeyPair: { KeyId, KeyPairSpec: 'RSA_2048', EncryptionContext },
+  GenerateDataKeyPairWithoutPlaintext: { KeyId, KeyPairSpec: 'RSA_2048', EncryptionContext },
+  GenerateDataKeyWithoutPlaintext: { KeyId, KeySpec: 'AES_256', EncryptionContext },
+  GenerateMac: { KeyId, MacAlgorithm: 'HMAC_SHA_256', Message: bytes },
+  GenerateRandom: { NumberOfBytes: 1 },
+  GetKeyPolicy: { KeyId: key.id },
+  GetKeyRotationStatus: { KeyId: key.id },
+  GetPublicKey: { KeyId },
+  ListAliases: { KeyId: key.id },
+  ListGrants: { KeyId: key.id },
+  ListKeyPolicies: { KeyId: key.id },
+  ListKeyRotations: { KeyId: key.id },
+  ListKeys: {},
+  ListResourceTags: { KeyId: key.id },
+  ListRetirableGrants: { RetiringPrincipal: caller.arn },
+  PutKeyPolicy: { KeyId: key.id, Policy: '{}', BypassPolicyLockoutSafetyCheck: false },
+  ReEncrypt: {
+    CiphertextBlob: bytes,
+    SourceKeyId: KeyId,
+    SourceEncryptionContext: EncryptionContext,
+    DestinationKeyId: 'alias/Second',
+    DestinationEncryptionContext: EncryptionContext,
+  },
+  ScheduleKeyDeletion: { KeyId: key.id },
+  Sign: { KeyId, Message: bytes, SigningAlgorithm: 'RSASSA_PSS_SHA_256' },
+  TagResource: { KeyId: key.id, Tags },
+  UntagResource: { KeyId: key.id, TagKeys: ['Team'] },
+  UpdateAlias: { AliasName: 'alias/first', TargetKeyId: rsaKey.id },
+  UpdateKeyDescription: { KeyId: key.id, Description: '' },
+  Verify: { KeyId, Message: bytes, SigningAlgorithm: 'RSASSA_PSS_SHA_256', Signature: bytes },
+  VerifyMac: { KeyId, MacAlgorithm: 'HMAC_SHA_256', Message: bytes, Mac: bytes },
+}
+
+function storageOf(ofKey: (arn: string) => readonly Alias[]): Storage {
+  return {
+    keys: { find: (arn: string) => keys.find(key => key.arn === arn), findByMaterial: () => key },
+    aliases: { find: (arn: string) => aliases.find(alias => alias.arn === arn), ofKey },
+  } as unknown as Storage
+}
+const storage = storageOf(arn => aliases.filter(({ targetKeyArn }) => targetKeyArn === arn))
+
+/** What is decided for a request, in the order of its permissions. */
+async function decided(name: OperationName, input: object, where = storage): Promise<AccessRequest[]> {
+  const operation = operations.find(operation => operation.name === name) as AnyOperation
+  const target: Target = await operation.target.find(input, {
+    caller,
+    storage: where,
+    operation: name,
+    hsms: undefined as never,
+  })
+  const requests: AccessRequest[] = []
+  const authorize = (request: AccessRequest) => {
+    requests.push(request)
+    return { allowed: true }
+  }
+  const entry = { sourceAddress: '192.0.2.1', userAgent: 'test', startedAt: 0 }
+  const request = { headers: {}, secure: false }
+  const call = { operation, caller, input, entry, request, api: { actionPrefix: 'kms:' } } as unknown as Call
+  checkPermissions(target, call, { authorize } as unknown as PathServices)
+  return requests
+}
+
+const valuesOf = ({ context }: AccessRequest, name: string) => context(conditionKeyName(name))
+/** A member that the inputs and records above have of a family. */
+const members: Readonly<Record<string, string>> = {
+  'aws:RequestTag/': 'Team',
+  'aws:ResourceTag/': 'Team',
+  'kms:EncryptionContext:': 'AppName',
+}
+
+describe.each(operations.map(operation => [operation.name, operation] as const))('%s', (name, operation) => {
+  it('has exactly the condition keys that are documented for its actions', async () => {
+    for (const request of await decided(name, inputs[name]!)) {
+      const action = request.action.slice('kms:'.length)
+      // No condition keys are documented for aliases; what a creation implies has those of the creation.
+      if (request.resource.includes(':alias/') || (request.resource === '*' && action !== name)) continue
+      const expected = conditionKeys.filter(({ actions, absent }) => actions.includes(action) && !absent)
+      const present = conditionKeys.filter(({ name }) => valuesOf(request, name + (members[name] ?? '')) !== undefined)
+      const names = (rows: typeof conditionKeys) => rows.map(({ name }) => name)
+      // A key of one Region has no type.
+      const withoutType = names(expected).filter(name => action === 'CreateKey' || name !== 'kms:MultiRegionKeyType')
+      expect(names(present), action).toEqual(withoutType)
+    }
+  })
+
+  it('declares only documented condition keys', () => {
+    const actions = name === 'ReEncrypt' ? ['ReEncryptFrom', 'ReEncryptTo'] : [name]
+    for (const declared of Object.keys((operation as AnyOperation).conditionKeys ?? {})) {
+      const row = conditionKeys.find(({ name }) => name === declared)
+      expect(row?.actions, declared).toEqual(expect.arrayContaining(actions))
+    }
+  })
+})
+
+describe('the table of condition keys', () => {
+  it('has each name once, whatever its case', () => {
+    const names = conditionKeys.map(({ name }) => conditionKeyName(name))
+    expect(new Set(names).size).toBe(names.length)
+  })
+
+  it('agrees with the global condition keys on types', () => {
+    for (const { name, type } of conditionKeys.filter(({ name }) => name.startsWith('aws:')))
+      expect(globalConditionKeyTypes[name], name).toBe(type)
+  })
+
+  it('has every condition key of keys, for every action on keys', () => {
+    for (const name of Object.keys(keyConditionKeys)) {
+      const row = conditionKeys.find(row => row.name === name)
+      if (row === undefined) expect(globalConditionKeyTypes).toHaveProperty([name])
+      else if (name !== 'kms:RequestAlias') expect(row.actions, name).toEqual(expect.arrayContaining([...keyActions]))
+    }
+  })
+})
+
+const expectValues = async (name: OperationName, input: object, conditionKey: string, values: unknown) => {
+  const [request] = await decided(name, { ...inputs[name], ...input })
+  expect(valuesOf(request!, conditionKey)).toEqual(values)
+}
+
+describe('the value', () => {
+  it.each<readonly [OperationName, object, string, readonly string[] | undefined]>([
+    // Of the request, with its defaults.
+    ['CreateKey', {}, 'kms:KeySpec', ['SYMMETRIC_DEFAULT']],
+    ['CreateKey', {}, 'kms:KeyUsage', ['ENCRYPT_DECRYPT']],
+    ['CreateKey', {}, 'kms:KeyOrigin', ['AWS_KMS']],
+    ['CreateKey', { KeySpec: 'RSA_4096', KeyUsage: 'SIGN_VERIFY' }, 'kms:KeySpec', ['RSA_4096']],
+    ['CreateKey', { CustomerMasterKeySpec: 'RSA_4096' }, 'kms:KeySpec', ['RSA_4096']],
+    ['CreateKey', { KeySpec: 'RSA_4096' }, 'kms:CustomerMasterKeySpec', ['RSA_4096']],
+    ['CreateKey', { KeySpec: 'HMAC_256' }, 'kms:KeyUsage', undefined],
+    ['CreateKey', { KeyUsage: 'SIGN_VERIFY' }, 'kms:CustomerMasterKeyUsage', ['SIGN_VERIFY']],
+    ['CreateKey', { Origin: 'EXTERNAL' }, 'kms:KeyOrigin', ['EXTERNAL']],
+    ['CreateKey', { MultiRegion: undefined }, 'kms:MultiRegion', ['false']],
+    ['CreateKey', { MultiRegion: undefined }, 'kms:MultiRegionKeyType', undefined],
+    ['CreateKey', { MultiRegion: true }, 'kms:MultiRegion', ['true']],
+    ['CreateKey', { MultiRegion: true }, 'kms:MultiRegionKeyType', ['PRIMARY']],
+    ['CreateKey', {}, 'kms:CallerAccount', [account]],
+    ['CreateKey', {}, 'aws:RequestTag/Team', ['Blue']],
+    ['CreateKey', {}, 'aws:RequestTag/COST-CENTER', ['']],
+    ['CreateKey', {}, 'aws:RequestTag/Other', undefined],
+    ['CreateKey', { Tags: undefined }, 'aws:RequestTag/Team', undefined],
+    ['CreateKey', {}, 'aws:TagKeys', ['Team', 'cost-center']],
+    ['CreateKey', { Tags: [] }, 'aws:TagKeys', undefined],
+    ['CreateKey', { BypassPolicyLockoutSafetyCheck: undefined }, 'kms:BypassPolicyLockoutSafetyCheck', undefined],
+    ['CreateKey', { BypassPolicyLockoutSafetyCheck: false }, 'kms:BypassPolicyLockoutSafetyCheck', ['false']],
+    ['PutKeyPolicy', { BypassPolicyLockoutSafetyCheck: undefined }, 'kms:BypassPolicyLockoutSafetyCheck', undefined],
+    ['PutKeyPolicy', { BypassPolicyLockoutSafetyCheck: true }, 'kms:BypassPolicyLockoutSafetyCheck', ['true']],
+    ['TagResource', {}, 'aws:RequestTag/team', ['Blue']],
+    ['TagResource', { Tags: [{ TagKey: 'A', TagValue: '1' }] }, 'aws:TagKeys', ['A']],
+    ['UntagResource', {}, 'aws:TagKeys', ['Team']],
+    ['ScheduleKeyDeletion', {}, 'kms:ScheduleKeyDeletionPendingWindowInDays', ['30']],
+    ['ScheduleKeyDeletion', { PendingWindowInDays: 7 }, 'kms:ScheduleKeyDeletionPendingWindowInDays', ['7']],
+    ['ScheduleKeyDeletion', {}, 'kms:TrailingDaysWithoutKeyUsage', ['0']],
+    ['Sign', {}, 'kms:MessageType', ['RAW']],
+    ['Sign', { MessageType: 'DIGEST' }, 'kms:MessageType', ['DIGEST']],
+    ['Verify', {}, 'kms:SigningAlgorithm', ['RSASSA_PSS_SHA_256']],
+    ['GenerateMac', {}, 'kms:MacAlgorithm', ['HMAC_SHA_256']],
+    ['DeriveSharedSecret', {}, 'kms:KeyAgreementAlgorithm', ['ECDH']],
+    ['GenerateDataKeyPair', {}, 'kms:DataKeyPairSpec', ['RSA_2048']],
+    ['ListGrants', {}, 'kms:GrantIsForAWSResource', ['false']],
+    // Of encryption.
+    ['Encrypt', {}, 'kms:EncryptionAlgorithm', ['SYMMETRIC_DEFAULT']],
+    ['Encrypt', { EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' }, 'kms:EncryptionAlgorithm', ['RSAES_OAEP_SHA_256']],
+    ['GenerateDataKey', {}, 'kms:EncryptionAlgorithm', ['SYMMETRIC_DEFAULT']],
+    ['Encrypt', {}, 'kms:EncryptionContext:appname', ['ExampleApp']],
+    ['Encrypt', {}, 'kms:EncryptionContext:aws:logs:arn', ['arn:aws:logs:eu-central-1:111122223333:*']],
+    ['Encrypt', {}, 'kms:EncryptionContext:aws:logs', undefined],
+    ['Encrypt', {}, 'kms:EncryptionContext:', undefined],
+    ['Encrypt', {}, 'kms:EncryptionContextKeys', ['AppName', 'aws:logs:arn']],
+    ['Encrypt', { EncryptionContext: {} }, 'kms:EncryptionContextKeys', undefined],
+    ['Encrypt', { EncryptionContext: undefined }, 'kms:EncryptionContextKeys', undefined],
+    ['Encrypt', { EncryptionContext: undefined }, 'kms:EncryptionContext:AppName', undefined],
+    [
+      'Encrypt',
+      { EncryptionContext: { Stage: 'Prod', stage: 'Test' } },
+      'kms:EncryptionContext:STAGE',
+      ['Prod', 'Test'],
+    ],
+    ['Encrypt', { EncryptionContext: { '\u212aey': 'x' } }, 'kms:EncryptionContext:key', undefined],
+    // Of the key.
+    ['Encrypt', {}, 'kms:KeySpec', ['SYMMETRIC_DEFAULT']],
+    ['Sign', { KeyId: rsaKey.id }, 'kms:KeySpec', ['RSA_2048']],
+    ['Sign', { KeyId: rsaKey.id }, 'kms:CustomerMasterKeyUsage', ['SIGN_VERIFY']],
+    ['Encrypt', {}, 'kms:KeyOrigin', ['AWS_KMS']],
+    ['Encrypt', {}, 'kms:MultiRegion', ['false']],
+    ['Encrypt', {}, 'kms:CallerAccount', [account]],
+    ['Encrypt', {}, 'aws:ResourceAccount', [account]],
+    ['Encrypt', {}, 'aws:ResourceTag/team', ['Blue']],
+    ['Encrypt', { KeyId: rsaKey.id }, 'aws:ResourceTag/Team', ['Red']],
+    ['Encrypt', { KeyId: rsaKey.id }, 'aws:ResourceTag/cost-center', undefined],
+    ['Encrypt', { KeyId: elsewhere.arn }, 'aws:ResourceAccount', ['444455556666']],
+    ['Encrypt', { KeyId: elsewhere.arn }, 'kms:CallerAccount', [account]],
+    ['Encrypt', {}, 'kms:ResourceAliases', ['alias/first', 'alias/Second']],
+    ['Encrypt', { KeyId: key.arn }, 'kms:ResourceAliases', ['alias/first', 'alias/Second']],
+    ['Encrypt', { KeyId: elsewhere.arn }, 'kms:ResourceAliases', undefined],
+    ['Encrypt', {}, 'kms:ViaService', undefined],
+    // Of how the request names the key.
+    ['Encrypt', {}, 'kms:RequestAlias', ['alias/first']],
+    ['Encrypt', { KeyId: aliases[1]!.arn }, 'kms:RequestAlias', ['alias/Second']],
+    ['Encrypt', { KeyId: key.id }, 'kms:RequestAlias', undefined],
+    ['Encrypt', { KeyId: key.arn }, 'kms:RequestAlias', undefined],
+    ['DescribeKey', {}, 'kms:RequestAlias', ['alias/first']],
+    // An alias has none.
+    ['CreateAlias', {}, 'kms:KeySpec', undefined],
+    ['CreateAlias', {}, 'kms:CallerAccount', undefined],
+  ])('in %s %j of %s is %j', async (name, input, conditionKey, values) => {
+    await expectValues(name, input, conditionKey, values)
+  })
+
+  it('is that of the key that each permission is for', async () => {
+    const input = {
+      CiphertextBlob: bytes,
+      SourceKeyId: 'alias/first',
+      SourceEncryptionContext: { from: '1' },
+      DestinationKeyId: rsaKey.id,
+      DestinationEncryptionAlgorithm: 'RSAES_OAEP_SHA_256',
+    }
+    const asked = [
+      'kms:EncryptionAlgorithm',
+      'kms:EncryptionContext:from',
+      'kms:KeySpec',
+      'kms:RequestAlias',
+      'kms:ReEncryptOnSameKey',
+    ]
+    const requests = await decided('ReEncrypt', input)
+    expect(requests.map(({ action }) => action)).toEqual(['kms:ReEncryptFrom', 'kms:ReEncryptTo'])
+    expect(requests.map(request => asked.map(name => valuesOf(request, name)?.[0]))).toEqual([
+      ['SYMMETRIC_DEFAULT', '1', 'SYMMETRIC_DEFAULT', 'alias/first', 'false'],
+      ['RSAES_OAEP_SHA_256', undefined, 'RSA_2048', undefined, 'false'],
+    ])
+    for (const request of await decided('ReEncrypt', inputs.ReEncrypt!))
+      expect(valuesOf(request, 'kms:ReEncryptOnSameKey')).toEqual(['true'])
+  })
+
+  it('is that of the old key and that of the new one for UpdateAlias', async () => {
+    const requests = await decided('UpdateAlias', inputs.UpdateAlias!)
+    expect(requests.map(request => [request.resource, valuesOf(request, 'kms:KeySpec')?.[0]])).toEqual([
+      [aliases[0]!.arn, undefined],
+      [key.arn, 'SYMMETRIC_DEFAULT'],
+      [rsaKey.arn, 'RSA_2048'],
+    ])
+  })
+
+  it('is that of the creation for the tags that it implies', async () => {
+    const requests = await decided('CreateKey', { KeySpec: 'RSA_4096', Tags })
+    expect(requests.map(({ action }) => action)).toEqual(['kms:CreateKey', 'kms:TagResource'])
+    expect(requests.map(request => valuesOf(request, 'aws:RequestTag/Team'))).toEqual([['Blue'], ['Blue']])
+    expect(requests.map(request => valuesOf(request, 'kms:KeySpec'))).toEqual([['RSA_4096'], ['RSA_4096']])
+  })
+
+  it('of kms:ResourceAliases is the name of no alias if there are more than the quota allows', async () => {
+    const many = (count: number) =>
+      storageOf(() => Array.from({ length: count }, (_, index) => anAlias(`a${index}`, key)))
+    const ofKey = async (count: number) => {
+      const [request] = await decided('DescribeKey', inputs.DescribeKey!, many(count))
+      return valuesOf(request!, 'kms:ResourceAliases')
+    }
+    expect(await ofKey(0)).toBeUndefined()
+    expect(await ofKey(50)).toHaveLength(50)
+    expect(await ofKey(51)).toEqual([''])
+  })
+
+  it('of a key of another account that does not exist is unknown', async () => {
+    const missing = aKey(9, { account: elsewhere.account }) satisfies Key
+    const [request] = await decided('Encrypt', { ...inputs.Encrypt, KeyId: missing.arn })
+    for (const name of ['kms:KeySpec', 'kms:KeyOrigin', 'kms:MultiRegion', 'kms:ResourceAliases'])
+      expect(valuesOf(request!, name), name).toBeUndefined()
+  })
+})
