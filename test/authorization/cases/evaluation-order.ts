@@ -1,0 +1,263 @@
+import {
+  alias,
+  alice,
+  allowKms,
+  bob,
+  type Case,
+  decrypt,
+  defaultKeyPolicy,
+  key,
+  otherKey,
+  policy,
+  root,
+} from './case.ts'
+
+const logic = 'IAM User Guide, Policy evaluation logic'
+const denyAllow = 'IAM User Guide, How AWS enforcement code logic evaluates requests'
+const keyPolicies = 'KMS Developer Guide, Key policies'
+const defaultPolicy = 'KMS Developer Guide, Default key policy'
+
+/** Allow, explicit deny and implicit deny, by the key policy and the identity-based policies of one account. */
+export const evaluationOrder: readonly Case[] = [
+  {
+    title: 'A request that no policy mentions is implicitly denied',
+    source: denyAllow,
+    request: decrypt(),
+    resourcePolicy: policy({ Effect: 'Allow', Principal: { AWS: bob }, Action: 'kms:*', Resource: '*' }),
+    identityPolicies: [],
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'A key policy that names a user needs no identity-based policy',
+    source: keyPolicies,
+    request: decrypt(),
+    resourcePolicy: policy({ Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:Decrypt', Resource: '*' }),
+    decision: 'Allow',
+  },
+  {
+    title: 'The default key policy lets an identity-based policy allow',
+    source: defaultPolicy,
+    request: decrypt(),
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [allowKms],
+    decision: 'Allow',
+  },
+  {
+    title: 'The default key policy by itself allows a user nothing',
+    source: defaultPolicy,
+    request: decrypt(),
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [],
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'An identity-based policy has no effect on a key whose key policy does not name the account',
+    source: defaultPolicy,
+    request: decrypt(),
+    resourcePolicy: policy({ Effect: 'Allow', Principal: { AWS: bob }, Action: 'kms:*', Resource: '*' }),
+    identityPolicies: [allowKms],
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'An identity-based policy alone is not enough for a key',
+    source: 'KMS Developer Guide, KMS key access and permissions',
+    request: decrypt(),
+    identityPolicies: [allowKms],
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'A deny in the key policy overrides an allow in the same policy',
+    source: logic,
+    request: decrypt(),
+    resourcePolicy: policy(
+      { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' },
+      { Effect: 'Deny', Principal: { AWS: alice }, Action: 'kms:Decrypt', Resource: '*' },
+    ),
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'A deny that stands before the allow overrides it as well',
+    source: logic,
+    request: decrypt(),
+    resourcePolicy: policy(
+      { Effect: 'Deny', Principal: { AWS: alice }, Action: 'kms:Decrypt', Resource: '*' },
+      { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' },
+    ),
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'A deny in an identity-based policy overrides a key policy that names the user',
+    source: 'IAM User Guide, The difference between explicit and implicit denies',
+    request: decrypt(),
+    resourcePolicy: policy({ Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' }),
+    identityPolicies: [policy({ Effect: 'Deny', Action: 'kms:Decrypt', Resource: '*' })],
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'A deny in one identity-based policy overrides the allow in another',
+    source: logic,
+    request: decrypt(),
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [allowKms, policy({ Effect: 'Deny', Action: 'kms:Decrypt', Resource: key })],
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'A deny in an identity-based policy counts if the key policy does not name the account',
+    source: defaultPolicy,
+    request: decrypt(),
+    resourcePolicy: policy({ Effect: 'Allow', Principal: { AWS: bob }, Action: 'kms:*', Resource: '*' }),
+    identityPolicies: [policy({ Effect: 'Deny', Action: 'kms:*', Resource: '*' })],
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'A deny of another action does not matter',
+    source: logic,
+    request: decrypt(),
+    resourcePolicy: policy(
+      { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' },
+      { Effect: 'Deny', Principal: { AWS: alice }, Action: 'kms:Encrypt', Resource: '*' },
+    ),
+    decision: 'Allow',
+  },
+  {
+    title: 'A deny for another principal does not matter',
+    source: logic,
+    request: decrypt(),
+    resourcePolicy: policy(
+      { Effect: 'Allow', Principal: { AWS: [alice, bob] }, Action: 'kms:*', Resource: '*' },
+      { Effect: 'Deny', Principal: { AWS: bob }, Action: 'kms:Decrypt', Resource: '*' },
+    ),
+    decision: 'Allow',
+  },
+  {
+    title: 'A deny for the account denies all its users',
+    source: 'IAM User Guide, AWS JSON policy elements: Principal, AWS account principals',
+    request: decrypt(),
+    resourcePolicy: policy(
+      { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' },
+      { Effect: 'Deny', Principal: { AWS: root }, Action: 'kms:Decrypt', Resource: '*' },
+    ),
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'One of several identity-based policies is enough to allow',
+    source: logic,
+    request: decrypt(),
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [policy({ Effect: 'Allow', Action: 'kms:Encrypt', Resource: '*' }), allowKms],
+    decision: 'Allow',
+  },
+  {
+    title: 'The account principal for one action hands only that action to IAM policies',
+    source: defaultPolicy,
+    request: decrypt(),
+    resourcePolicy: policy({ Effect: 'Allow', Principal: { AWS: root }, Action: 'kms:DescribeKey', Resource: '*' }),
+    identityPolicies: [allowKms],
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'The root user is allowed what the key policy allows the account',
+    source: defaultPolicy,
+    request: { principal: root, action: 'kms:PutKeyPolicy', resource: key },
+    resourcePolicy: defaultKeyPolicy,
+    decision: 'Allow',
+  },
+  {
+    title: 'The root user has no permission to a key whose key policy does not name the account',
+    source: defaultPolicy,
+    request: { principal: root, action: 'kms:PutKeyPolicy', resource: key },
+    resourcePolicy: policy({ Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:*', Resource: '*' }),
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'A key policy can deny the root user',
+    source: keyPolicies,
+    request: { principal: root, action: 'kms:ScheduleKeyDeletion', resource: key },
+    resourcePolicy: policy(
+      { Effect: 'Allow', Principal: { AWS: root }, Action: 'kms:*', Resource: '*' },
+      { Effect: 'Deny', Principal: '*', Action: 'kms:ScheduleKeyDeletion', Resource: '*' },
+    ),
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'Identity-based policies alone decide an operation that acts on no key',
+    source: 'KMS Developer Guide, AWS KMS permissions',
+    request: { principal: alice, action: 'kms:CreateKey', resource: '*' },
+    identityPolicies: [policy({ Effect: 'Allow', Action: 'kms:CreateKey', Resource: '*' })],
+    decision: 'Allow',
+  },
+  {
+    title: 'An operation that acts on no key is not allowed by a statement on a key',
+    source: 'KMS Developer Guide, Specifying KMS keys in IAM policy statements',
+    request: { principal: alice, action: 'kms:CreateKey', resource: '*' },
+    identityPolicies: [policy({ Effect: 'Allow', Action: 'kms:CreateKey', Resource: key })],
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'The root user needs no identity-based policy for an operation that acts on no key',
+    source: denyAllow,
+    request: { principal: root, action: 'kms:ListKeys', resource: '*' },
+    decision: 'Allow',
+  },
+  {
+    title: 'Identity-based policies alone decide on an alias',
+    source: 'KMS Developer Guide, Controlling access to aliases',
+    request: { principal: alice, action: 'kms:CreateAlias', resource: alias },
+    identityPolicies: [policy({ Effect: 'Allow', Action: 'kms:CreateAlias', Resource: [alias, key] })],
+    decision: 'Allow',
+  },
+  {
+    title: 'Permission on the key is none on its alias',
+    source: 'KMS Developer Guide, Controlling access to aliases',
+    request: { principal: alice, action: 'kms:CreateAlias', resource: alias },
+    identityPolicies: [policy({ Effect: 'Allow', Action: 'kms:CreateAlias', Resource: key })],
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'Allowed actions, implicitly denied ones and explicitly denied ones stand in one policy: allowed',
+    source: 'IAM User Guide, The difference between explicit and implicit denies',
+    request: { principal: alice, action: 'kms:GetKeyPolicy', resource: key },
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [
+      policy(
+        { Sid: 'AllowGetList', Effect: 'Allow', Action: ['kms:Get*', 'kms:List*'], Resource: '*' },
+        { Sid: 'DenyGrants', Effect: 'Deny', Action: 'kms:*Grants', Resource: '*' },
+      ),
+    ],
+    decision: 'Allow',
+  },
+  {
+    title: 'Allowed actions, implicitly denied ones and explicitly denied ones stand in one policy: explicitly denied',
+    source: 'IAM User Guide, The difference between explicit and implicit denies',
+    request: { principal: alice, action: 'kms:ListGrants', resource: key },
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [
+      policy(
+        { Sid: 'AllowGetList', Effect: 'Allow', Action: ['kms:Get*', 'kms:List*'], Resource: '*' },
+        { Sid: 'DenyGrants', Effect: 'Deny', Action: 'kms:*Grants', Resource: '*' },
+      ),
+    ],
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'Allowed actions, implicitly denied ones and explicitly denied ones stand in one policy: implicitly denied',
+    source: 'IAM User Guide, The difference between explicit and implicit denies',
+    request: { principal: alice, action: 'kms:PutKeyPolicy', resource: key },
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [
+      policy(
+        { Sid: 'AllowGetList', Effect: 'Allow', Action: ['kms:Get*', 'kms:List*'], Resource: '*' },
+        { Sid: 'DenyGrants', Effect: 'Deny', Action: 'kms:*Grants', Resource: '*' },
+      ),
+    ],
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'A statement on another key in an identity-based policy does not matter',
+    source: 'KMS Developer Guide, Specifying KMS keys in IAM policy statements',
+    request: decrypt(),
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [policy({ Effect: 'Allow', Action: 'kms:*', Resource: otherKey })],
+    decision: 'ImplicitDeny',
+  },
+]

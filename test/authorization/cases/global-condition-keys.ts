@@ -1,0 +1,261 @@
+import {
+  alice,
+  aliceIf,
+  aliceUnless,
+  type Case,
+  decrypt,
+  defaultKeyPolicy,
+  key,
+  policy,
+  role,
+  session,
+} from './case.ts'
+
+const guide = (name: string) => `IAM User Guide, AWS global condition context keys, ${name}`
+
+/** Condition keys of all services, on the values that a request has. */
+export const globalConditionKeys: readonly Case[] = [
+  {
+    title: 'aws:PrincipalArn of a session is the ARN of its role',
+    source: guide('aws:PrincipalArn'),
+    request: { principal: session, action: 'kms:Decrypt', resource: key, context: { 'aws:PrincipalArn': [role] } },
+    resourcePolicy: policy({
+      Effect: 'Allow',
+      Principal: '*',
+      Action: 'kms:*',
+      Resource: '*',
+      Condition: { ArnEquals: { 'aws:PrincipalArn': 'arn:aws:iam::*:role/app' } },
+    }),
+    decision: 'Allow',
+  },
+  {
+    title: 'aws:PrincipalArn of a session is not the ARN of the session',
+    source: guide('aws:PrincipalArn'),
+    request: { principal: session, action: 'kms:Decrypt', resource: key, context: { 'aws:PrincipalArn': [role] } },
+    resourcePolicy: policy({
+      Effect: 'Allow',
+      Principal: '*',
+      Action: 'kms:*',
+      Resource: '*',
+      Condition: { ArnEquals: { 'aws:PrincipalArn': session } },
+    }),
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'aws:PrincipalOrgID allows the organization',
+    source: guide('aws:PrincipalOrgID'),
+    request: decrypt({ 'aws:PrincipalOrgID': ['o-a1b2c3d4e5'] }),
+    resourcePolicy: policy({
+      Effect: 'Allow',
+      Principal: '*',
+      Action: 'kms:Decrypt',
+      Resource: '*',
+      Condition: { StringEquals: { 'aws:PrincipalOrgID': 'o-a1b2c3d4e5' } },
+    }),
+    decision: 'Allow',
+  },
+  {
+    title: 'aws:PrincipalOrgID refuses an account without an organization',
+    source: guide('aws:PrincipalOrgID'),
+    request: decrypt(),
+    resourcePolicy: policy({
+      Effect: 'Allow',
+      Principal: '*',
+      Action: 'kms:Decrypt',
+      Resource: '*',
+      Condition: { StringEquals: { 'aws:PrincipalOrgID': 'o-a1b2c3d4e5' } },
+    }),
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'aws:PrincipalOrgPaths takes ForAnyValue',
+    source: guide('aws:PrincipalOrgPaths'),
+    request: decrypt({ 'aws:PrincipalOrgPaths': ['o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/ou-ab12-22222222/'] }),
+    resourcePolicy: aliceIf({
+      'ForAnyValue:StringLike': { 'aws:PrincipalOrgPaths': 'o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/*' },
+    }),
+    decision: 'Allow',
+  },
+  {
+    title: 'aws:PrincipalType distinguishes users and roles',
+    source: guide('aws:PrincipalType'),
+    request: decrypt({ 'aws:PrincipalType': ['User'] }),
+    resourcePolicy: aliceUnless({ StringNotEquals: { 'aws:PrincipalType': 'AssumedRole' } }),
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'aws:userid of a session begins with the id of its role',
+    source: guide('aws:userid'),
+    request: {
+      principal: session,
+      action: 'kms:Decrypt',
+      resource: key,
+      context: { 'aws:userid': ['AROAEXAMPLEID000000AA:worker-1'] },
+    },
+    resourcePolicy: policy(
+      { Effect: 'Allow', Principal: { AWS: role }, Action: 'kms:*', Resource: '*' },
+      {
+        Effect: 'Deny',
+        Principal: '*',
+        Action: 'kms:*',
+        Resource: '*',
+        Condition: { StringNotLike: { 'aws:userid': ['AROAEXAMPLEID000000AA:*', '111122223333'] } },
+      },
+    ),
+    decision: 'Allow',
+  },
+  {
+    title: 'aws:username is absent for a session: a condition on it does not match',
+    source: guide('aws:username'),
+    request: { principal: session, action: 'kms:Decrypt', resource: key, context: { 'aws:PrincipalArn': [role] } },
+    resourcePolicy: policy({
+      Effect: 'Allow',
+      Principal: { AWS: role },
+      Action: 'kms:*',
+      Resource: '*',
+      Condition: { StringLike: { 'aws:username': '*' } },
+    }),
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'aws:RequestedRegion denies other Regions',
+    source: 'IAM User Guide, AWS: Denies access to AWS based on the requested Region',
+    request: decrypt({ 'aws:RequestedRegion': ['us-east-1'] }),
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [
+      policy(
+        { Effect: 'Allow', Action: '*', Resource: '*' },
+        {
+          Sid: 'DenyAllOutsideRequestedRegions',
+          Effect: 'Deny',
+          NotAction: ['cloudfront:*', 'iam:*', 'route53:*', 'support:*'],
+          Resource: '*',
+          Condition: { StringNotEquals: { 'aws:RequestedRegion': ['eu-central-1', 'eu-west-1'] } },
+        },
+      ),
+    ],
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'aws:SourceVpce denies a request that comes through no endpoint',
+    source: 'KMS Developer Guide, Using VPC endpoint conditions in policies with AWS KMS permissions',
+    request: decrypt(),
+    resourcePolicy: aliceUnless({ StringNotEquals: { 'aws:SourceVpce': 'vpce-1234abcdf5678c90a' } }),
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'aws:SourceVpce allows a request through the endpoint',
+    source: 'KMS Developer Guide, Using VPC endpoint conditions in policies with AWS KMS permissions',
+    request: decrypt({ 'aws:SourceVpce': ['vpce-1234abcdf5678c90a'] }),
+    resourcePolicy: aliceUnless({ StringNotEquals: { 'aws:SourceVpce': 'vpce-1234abcdf5678c90a' } }),
+    decision: 'Allow',
+  },
+  {
+    title: 'aws:ViaAWSService spares what a service asks for from the address check',
+    source: guide('aws:ViaAWSService'),
+    request: decrypt({ 'aws:SourceIp': ['192.0.2.9'], 'aws:ViaAWSService': ['true'] }),
+    resourcePolicy: aliceUnless({
+      NotIpAddress: { 'aws:SourceIp': '203.0.113.0/24' },
+      Bool: { 'aws:ViaAWSService': 'false' },
+    }),
+    decision: 'Allow',
+  },
+  {
+    title: 'aws:ViaAWSService checks the address of what the user asks for',
+    source: guide('aws:ViaAWSService'),
+    request: decrypt({ 'aws:SourceIp': ['192.0.2.9'], 'aws:ViaAWSService': ['false'] }),
+    resourcePolicy: aliceUnless({
+      NotIpAddress: { 'aws:SourceIp': '203.0.113.0/24' },
+      Bool: { 'aws:ViaAWSService': 'false' },
+    }),
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'aws:CalledVia takes ForAnyValue',
+    source: guide('aws:CalledVia'),
+    request: decrypt({ 'aws:CalledVia': ['cloudformation.amazonaws.com', 'dynamodb.amazonaws.com'] }),
+    resourcePolicy: aliceIf({ 'ForAnyValue:StringEquals': { 'aws:CalledVia': 'dynamodb.amazonaws.com' } }),
+    decision: 'Allow',
+  },
+  {
+    title: 'aws:MultiFactorAuthAge refuses an old authentication',
+    source: guide('aws:MultiFactorAuthAge'),
+    request: decrypt({ 'aws:MultiFactorAuthAge': ['3601'], 'aws:MultiFactorAuthPresent': ['true'] }),
+    resourcePolicy: aliceIf({ NumericLessThan: { 'aws:MultiFactorAuthAge': '3600' } }),
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'aws:TokenIssueTime revokes sessions that began before',
+    source: 'IAM User Guide, Revoking IAM role temporary security credentials',
+    request: {
+      principal: session,
+      action: 'kms:Decrypt',
+      resource: key,
+      context: { 'aws:TokenIssueTime': ['2026-06-01T08:00:00Z'] },
+    },
+    resourcePolicy: policy({ Effect: 'Allow', Principal: { AWS: role }, Action: 'kms:*', Resource: '*' }),
+    identityPolicies: [
+      policy({
+        Sid: 'AWSRevokeOlderSessions',
+        Effect: 'Deny',
+        Action: '*',
+        Resource: '*',
+        Condition: { DateLessThan: { 'aws:TokenIssueTime': '2026-06-01T12:00:00Z' } },
+      }),
+    ],
+    decision: 'ExplicitDeny',
+  },
+  {
+    title: 'aws:TokenIssueTime spares sessions that began later',
+    source: 'IAM User Guide, Revoking IAM role temporary security credentials',
+    request: {
+      principal: session,
+      action: 'kms:Decrypt',
+      resource: key,
+      context: { 'aws:TokenIssueTime': ['2026-06-01T12:30:00Z'] },
+    },
+    resourcePolicy: policy({ Effect: 'Allow', Principal: { AWS: role }, Action: 'kms:*', Resource: '*' }),
+    identityPolicies: [
+      policy({
+        Sid: 'AWSRevokeOlderSessions',
+        Effect: 'Deny',
+        Action: '*',
+        Resource: '*',
+        Condition: { DateLessThan: { 'aws:TokenIssueTime': '2026-06-01T12:00:00Z' } },
+      }),
+    ],
+    decision: 'Allow',
+  },
+  {
+    title: 'aws:CurrentTime between two dates',
+    source: 'IAM User Guide, AWS: Allows access based on date and time',
+    request: decrypt({ 'aws:CurrentTime': ['2026-04-15T12:00:00Z'] }),
+    resourcePolicy: aliceIf({
+      DateGreaterThan: { 'aws:CurrentTime': '2026-04-01T00:00:00Z' },
+      DateLessThan: { 'aws:CurrentTime': '2026-06-30T23:59:59Z' },
+    }),
+    decision: 'Allow',
+  },
+  {
+    title: 'aws:UserAgent takes wildcards',
+    source: guide('aws:UserAgent'),
+    request: decrypt({ 'aws:UserAgent': ['aws-cli/2.17.0 Python/3.12'] }),
+    resourcePolicy: aliceIf({ StringLike: { 'aws:UserAgent': 'aws-cli/2.*' } }),
+    decision: 'Allow',
+  },
+  {
+    title: 'aws:PrincipalAccount and aws:PrincipalIsAWSService name no user beside the account',
+    source: guide('aws:PrincipalIsAWSService'),
+    request: {
+      principal: alice,
+      action: 'kms:Decrypt',
+      resource: key,
+      context: { 'aws:PrincipalAccount': ['111122223333'] },
+    },
+    resourcePolicy: aliceUnless({
+      StringNotEquals: { 'aws:PrincipalAccount': '111122223333' },
+      BoolIfExists: { 'aws:PrincipalIsAWSService': 'false' },
+    }),
+    decision: 'Allow',
+  },
+]
