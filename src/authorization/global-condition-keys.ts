@@ -5,15 +5,15 @@ import type { ConditionValues } from './request.ts'
 
 /** The condition keys of every request: IAM User Guide, "AWS global condition context keys". */
 
-/** What a request contributes, besides its caller. */
+/** What a request contributes, besides its caller. What is absent is unknown. */
 export interface RequestContext {
-  /** IPv4 or IPv6; empty if unknown. */
-  readonly sourceAddress: string
-  readonly userAgent: string | undefined
+  /** IPv4 or IPv6; may be empty. */
+  readonly sourceAddress?: string | undefined
+  readonly userAgent?: string | undefined
   /** Of the header that is spelled like that. */
-  readonly referer: string | undefined
+  readonly referer?: string | undefined
   /** Whether the request came over TLS. */
-  readonly secure: boolean
+  readonly secure?: boolean | undefined
   /** Milliseconds since the epoch. */
   readonly startedAt: number
 }
@@ -51,6 +51,14 @@ const keys: ConditionKeys<Subject> = {
 }
 
 const principalTypes: Record<Caller['type'], string> = { user: 'User', assumedRole: 'AssumedRole' }
+
+/** Condition keys for any service, whose values come from an operation or its resource. */
+const keysOfOperations = ['aws:RequestTag/', 'aws:ResourceAccount', 'aws:ResourceTag/', 'aws:TagKeys']
+
+/** Whether any request here can have a key of globalConditionKeyTypes. */
+export function isGlobalKeyKnown(name: string): boolean {
+  return Object.hasOwn(keys, name) || keysOfOperations.includes(name)
+}
 
 /** The type of every global condition key, also of those that no request has here. Names that end with `/` are families. */
 export const globalConditionKeyTypes: Readonly<Record<string, ConditionKeyType>> = {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   globalConditionKeys,
   globalConditionKeyTypes,
+  isGlobalKeyKnown,
   type RequestContext,
 } from '../../src/authorization/global-condition-keys.ts'
 import type { Caller, RoleCaller } from '../../src/model/identities/caller.ts'
@@ -46,8 +47,6 @@ describe('global condition keys', () => {
     ['aws:PrincipalIsAWSService', 'false', 'false'],
     ['aws:PrincipalTag/Team', 'Blue', 'Blue'],
     ['aws:PrincipalTag/COST-CENTER', '', ''],
-    ['aws:PrincipalTag/Team/x', undefined, undefined],
-    ['aws:PrincipalTag/', undefined, undefined],
     ['aws:PrincipalType', 'User', 'AssumedRole'],
     ['aws:Referer', 'https://example.com/', 'https://example.com/'],
     ['aws:RequestedRegion', 'eu-west-1', 'eu-west-1'],
@@ -71,19 +70,26 @@ describe('global condition keys', () => {
   ])('%s is %s for a user and %s for a role session', (name, ofUser, ofRole) => {
     const type = globalConditionKeyTypes[name.replace(/\/.*/, '/')]
     expect(type).toBeDefined()
+    expect(isGlobalKeyKnown(name.replace(/\/.*/, '/'))).toBe(ofUser !== undefined || ofRole !== undefined)
     const values = [alice, backup].map(caller => globalConditionKeys(caller, context)(name.toLowerCase()))
     expect(values).toEqual([ofUser, ofRole].map(value => (value === undefined ? undefined : [value])))
   })
 
   it('that the request does not have are absent', () => {
-    const values = globalConditionKeys(alice, {
-      ...context,
-      userAgent: undefined,
-      referer: undefined,
-      sourceAddress: '',
-    })
-    for (const name of ['aws:useragent', 'aws:referer', 'aws:sourceip', '', 'aws:', '__proto__', 'constructor'])
-      expect(values(name)).toBeUndefined()
+    const asked = ['aws:useragent', 'aws:referer', 'aws:sourceip', 'aws:securetransport']
+    for (const sourceAddress of ['', undefined]) {
+      const values = globalConditionKeys(alice, { sourceAddress, startedAt: 0 })
+      for (const name of [
+        ...asked,
+        'aws:principaltag/',
+        'aws:principaltag/team/x',
+        '',
+        'aws:',
+        '__proto__',
+        'constructor',
+      ])
+        expect(values(name), name).toBeUndefined()
+    }
     expect(globalConditionKeys({ ...alice, tags: [] }, context)('aws:principaltag/team')).toBeUndefined()
   })
 

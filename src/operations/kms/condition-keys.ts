@@ -67,7 +67,7 @@ const notByServices = 'no AWS service calls this gateway'
 // biome-ignore format: a table
 export const conditionKeys: readonly DocumentedConditionKey[] = [
   row('aws:RequestTag/',                            'String',        ['CreateKey', 'TagResource']),
-  row('aws:ResourceTag/',                           'String',        keyActions),
+  row('aws:ResourceTag/',                           'String',        keyActions, { identityPoliciesOnly: true }),
   row('aws:TagKeys',                                'ArrayOfString', ['CreateKey', 'TagResource', 'UntagResource']),
   row('kms:BypassPolicyLockoutSafetyCheck',         'Bool',          ['CreateKey', 'PutKeyPolicy']),
   row('kms:CallerAccount',                          'String',        [...keysAndCreation, ...customKeyStores]),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { globalConditionKeyTypes } from '../../../src/authorization/global-condition-keys.ts'
+import { globalConditionKeyTypes, isGlobalKeyKnown } from '../../../src/authorization/global-condition-keys.ts'
 import type { AccessRequest } from '../../../src/authorization/request.ts'
 import { conditionKeyName } from '../../../src/model/condition-keys.ts'
 import type { Alias } from '../../../src/model/keys/alias.ts'
@@ -145,8 +145,10 @@ describe('the table of condition keys', () => {
   })
 
   it('agrees with the global condition keys on types', () => {
-    for (const { name, type } of conditionKeys.filter(({ name }) => name.startsWith('aws:')))
+    for (const { name, type } of conditionKeys.filter(({ name }) => name.startsWith('aws:'))) {
       expect(globalConditionKeyTypes[name], name).toBe(type)
+      expect(isGlobalKeyKnown(name), name).toBe(true)
+    }
   })
 
   it('has every condition key of keys, for every action on keys', () => {
