@@ -7,6 +7,7 @@ import {
   type Change,
   type ClockReading,
   Conflict,
+  type GrantPage,
   type HeldRecord,
   type Noun,
   type PageRequest,
@@ -15,6 +16,7 @@ import {
 import { listAliases } from './tables/aliases.ts'
 import { readClock, writeClock } from './tables/clock.ts'
 import type { Database } from './tables/database.ts'
+import { type GrantIdentity, listGrants } from './tables/grants.ts'
 import { listKeys } from './tables/keys.ts'
 import { heldRecords, holdRecord, readPosition, removeRecords } from './tables/outbox.ts'
 import type { LoadedPage, Table } from './tables/table.ts'
@@ -34,6 +36,7 @@ export interface SqlDatabase {
   /** ARNs. */
   listKeys(page: PageRequest): Promise<readonly string[]>
   listAliases(page: PageRequest & { readonly targetKeyArn?: string | undefined }): Promise<readonly string[]>
+  listGrants(page: GrantPage): Promise<readonly GrantIdentity[]>
   /** One durable transaction. Throws Conflict, having written nothing. */
   commit(commit: Commit): Promise<void>
   heldRecords(): Promise<readonly HeldRecord[]>
@@ -93,6 +96,10 @@ class KyselyDatabase implements SqlDatabase {
 
   listAliases(page: PageRequest): Promise<readonly string[]> {
     return this.#inTurn(() => listAliases(this.#db, page))
+  }
+
+  listGrants(page: GrantPage): Promise<readonly GrantIdentity[]> {
+    return this.#inTurn(() => listGrants(this.#db, page))
   }
 
   commit({ changes, record }: Commit): Promise<void> {

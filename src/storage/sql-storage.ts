@@ -25,6 +25,7 @@ class SqlStorage implements Storage {
 
   readonly keys: Storage['keys']
   readonly aliases: Storage['aliases']
+  readonly grants: Storage['grants']
   readonly principals: Storage['principals']
   readonly accessKeys: Storage['accessKeys']
   readonly systemKeys: Storage['systemKeys']
@@ -47,6 +48,14 @@ class SqlStorage implements Storage {
       find: arn => view.aliases.find(arn),
       list: page => this.#inOrder(database.listAliases(page), arns => arns.map(arn => view.aliases.find(arn)!)),
       ofKey: keyArn => view.aliases.group(keyArn),
+    }
+    this.grants = {
+      find: (keyArn, id) => view.grants.find(keyArn, id),
+      findByFingerprint: (keyArn, fingerprint) => view.grants.findByFingerprint(keyArn, fingerprint),
+      count: keyArn => view.grants.count(keyArn),
+      search: search => view.grants.search(search),
+      list: page =>
+        this.#inOrder(database.listGrants(page), found => found.map(({ keyArn, id }) => view.grants.find(keyArn, id)!)),
     }
     this.principals = {
       find: arn => view.principals.find(arn),

@@ -2,12 +2,14 @@ import type { AccessKey } from '../model/identities/access-key.ts'
 import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
 import type { Alias } from '../model/keys/alias.ts'
+import type { Grant, GrantConstraints, GrantOperation, GrantPrincipal } from '../model/keys/grant.ts'
 import type { Destruction, Key, SystemKey } from '../model/keys/key.ts'
 
 /** All records, by noun. Each has the revision at which it was read; 0 means new. */
 export interface Records {
   readonly keys: Key
   readonly aliases: Alias
+  readonly grants: Grant
   readonly principals: Principal
   readonly accessKeys: AccessKey
   readonly systemKeys: SystemKey
@@ -69,6 +71,23 @@ export interface PageRequest {
   readonly limit: number
 }
 
+/** A position in a listing of grants, in order of grant id. */
+export type GrantPage = Pick<PageRequest, 'after' | 'limit'> &
+  (
+    | { readonly keyArn: string; readonly granteeArn?: string | undefined }
+    /** @param retiringId of the principal: grants to a former one of the same name are left out */
+    | { readonly region: string; readonly retiringArn: string; readonly retiringId: string | undefined }
+  )
+
+/** What a grant must fit to be found. */
+export interface GrantSearch {
+  readonly keyArn: string
+  readonly grantee: GrantPrincipal
+  readonly operation: GrantOperation
+  /** Of the request: see isWithin in model/keys/grant.ts. */
+  readonly constraints: GrantConstraints
+}
+
 /** Look-ups are synchronous, from an in-memory view that commit keeps current. */
 export interface Storage {
   readonly keys: {
@@ -89,6 +108,17 @@ export interface Storage {
     /** In order of name, of one key when `targetKeyArn` is given. */
     list(page: PageRequest & { readonly targetKeyArn?: string | undefined }): Promise<readonly Alias[]>
     ofKey(keyArn: string): readonly Alias[]
+  }
+  readonly grants: {
+    find(keyArn: string, id: string): Grant | undefined
+    /** The grant that was created by the same request, with a name. */
+    findByFingerprint(keyArn: string, fingerprint: string): Grant | undefined
+    /** Of the key. */
+    count(keyArn: string): number
+    /** In time that does not depend on the number of grants. */
+    search(search: GrantSearch): Iterable<Grant>
+    /** Of a key, or to be retired by a principal in a region. */
+    list(page: GrantPage): Promise<readonly Grant[]>
   }
   readonly principals: Principals
   readonly accessKeys: {

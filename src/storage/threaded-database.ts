@@ -71,6 +71,7 @@ class DatabaseThread implements SqlDatabase {
   readonly load = this.#call('load')
   readonly listKeys = this.#call('listKeys')
   readonly listAliases = this.#call('listAliases')
+  readonly listGrants = this.#call('listGrants')
   readonly commit = this.#call('commit')
   readonly heldRecords = this.#call('heldRecords')
   readonly removeRecords = this.#call('removeRecords')

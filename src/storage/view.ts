@@ -1,7 +1,14 @@
 /** All records in memory, for look-ups. */
+import { GrantsView } from './grants-view.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import type { Change, Noun, Records } from './storage.ts'
 import { tables } from './tables/tables.ts'
+
+/** What a change is applied to. */
+interface Shown<R> {
+  put(record: R): void
+  remove(record: R): void
+}
 
 /** A group in which a record is found, and its name there. */
 interface Place {
@@ -64,7 +71,7 @@ export class Collection<R> {
   }
 }
 
-export type View = { readonly [N in Noun]: Collection<Records[N]> }
+export type View = { readonly [N in Exclude<Noun, 'grants'>]: Collection<Records[N]> } & { readonly grants: GrantsView }
 
 /** In which principals are found by their unique ids: no account has this name. */
 export const byId = 'id'
@@ -81,6 +88,7 @@ export async function loadView(database: SqlDatabase): Promise<View> {
       key.materials.map(material => ({ group: key.region, member: material.id })),
     ),
     aliases: new Collection(tables.aliases.identity, alias => [{ group: alias.targetKeyArn, member: alias.arn }]),
+    grants: new GrantsView(),
     principals: new Collection(tables.principals.identity, principal => [
       { group: principal.account, member: nameInAccount(principal) },
       { group: byId, member: principal.principalId },
@@ -98,14 +106,16 @@ const pageSize = 2000
 async function fill<N extends Noun>(view: View, noun: N, database: SqlDatabase): Promise<void> {
   for (let offset = 0; ; offset += pageSize) {
     const records = await database.load(noun, { offset, limit: pageSize })
-    for (const record of records) view[noun].put(frozen(record))
+    const shown = view[noun] as Shown<Records[N]>
+    for (const record of records) shown.put(frozen(record))
     if (records.length < pageSize) return
   }
 }
 
 export function show(view: View, { noun, action, record }: Change): void {
-  const collection = view[noun] as Collection<Records[Noun]>
-  collection[action](record)
+  const shown = view[noun] as Shown<Records[Noun]>
+  shown[action](record)
+  if (noun === 'keys' && action === 'remove') view.grants.removeKey(record.arn)
 }
 
 /** Freezes a record deeply; byte arrays cannot be frozen. */

@@ -7,6 +7,7 @@ import { Changes, Conflict, type Noun, type Records, type Storage } from '../../
 import {
   account,
   aDestruction,
+  aGrant,
   aKey,
   aMaterial,
   anAccessKey,
@@ -105,6 +106,17 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         permissionsBoundary: '{"Version":"2012-10-17"}',
         tags: [{ TagKey: 'team', TagValue: 'Überwachung' }],
       })
+      const grants = [
+        aGrant(1, key),
+        aGrant(2, key, {
+          name: 'one:/_-',
+          grantee: { arn: role.arn, uniqueId: role.principalId },
+          retiring: { arn: principal.arn, uniqueId: principal.principalId },
+          operations: ['Decrypt', 'CreateGrant', 'Decrypt'],
+          constraints: { EncryptionContextEquals: {}, EncryptionContextSubset: { 'Grüße "鍵"': '\u0000' } },
+          fingerprint: 'ab'.repeat(32),
+        }),
+      ]
       const plain = anAccessKey('AKIAPLAIN', principal)
       const temporary = { sessionTokenHash: 'ab'.repeat(32), expiresAt: 2 ** 45 }
       const ofSessions = [
@@ -116,6 +128,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       ]
       const changes = new Changes()
       changes.put('aliases', anAlias('one', key))
+      for (const grant of grants) changes.put('grants', grant)
       changes.put('keys', key)
       changes.put('accessKeys', plain)
       for (const accessKey of ofSessions) changes.put('accessKeys', accessKey)
@@ -125,9 +138,10 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       changes.put('systemKeys', aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })))
       changes.put('destructions', aDestruction(aMaterial(9), key))
       await storage.commit(changes)
-      const seen = () => ({
+      const seen = async () => ({
         key: storage.keys.find(key.arn),
         aliases: storage.aliases.ofKey(key.arn),
+        grants: await storage.grants.list({ keyArn: key.arn, limit: 10 }),
         principal: storage.principals.find(principal.arn),
         role: storage.principals.find(role.arn),
         accessKeys: storage.accessKeys.ofPrincipal(principal.arn),
@@ -139,6 +153,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       const expected = {
         key: { ...key, revision: 1 },
         aliases: [{ ...anAlias('one', key), revision: 1 }],
+        grants: grants.map(grant => ({ ...grant, revision: 1 })),
         principal: { ...principal, revision: 1 },
         role: { ...role, revision: 1 },
         accessKeys: [{ ...plain, revision: 1 }],
@@ -147,9 +162,9 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         canary: { ...aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })), revision: 1 },
         destructions: [{ ...aDestruction(aMaterial(9), key), revision: 1 }],
       }
-      expect(seen()).toEqual(expected)
+      expect(await seen()).toEqual(expected)
       await reopen()
-      expect(seen()).toEqual(expected)
+      expect(await seen()).toEqual(expected)
     })
 
     it('returns immutable records, unaffected by later changes of what was put', async () => {
@@ -284,6 +299,94 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       const changes = new Changes()
       changes.remove('principals', storage.principals.find(role.arn)!)
       await expect(storage.commit(changes)).rejects.toBeInstanceOf(Conflict)
+    })
+
+    it('removes a key with its grants, which no other key loses', async () => {
+      await put('keys', aKey(1), aKey(2))
+      const retiring = { arn: aPrincipal('retirer').arn }
+      const many = Array.from({ length: 100 }, (_, number) =>
+        aGrant(number, aKey(1), { retiring, fingerprint: `${number}` }),
+      )
+      await put('grants', ...many, aGrant(1, aKey(2), { retiring, fingerprint: '1' }))
+      expect([aKey(1), aKey(2)].map(({ arn }) => storage.grants.count(arn))).toEqual([100, 1])
+      const removal = new Changes()
+      removal.remove('keys', storage.keys.find(aKey(1).arn)!)
+      await storage.commit(removal)
+      if (lasting) await reopen()
+      expect([aKey(1), aKey(2)].map(({ arn }) => storage.grants.count(arn))).toEqual([0, 1])
+      expect(storage.grants.find(aKey(1).arn, many[1]!.id)).toBeUndefined()
+      expect(storage.grants.findByFingerprint(aKey(1).arn, '1')).toBeUndefined()
+      const toRetire = { region, retiringArn: retiring.arn, retiringId: undefined, limit: 10 }
+      expect((await storage.grants.list(toRetire)).map(({ keyArn }) => keyArn)).toEqual([aKey(2).arn])
+      await put('keys', aKey(1))
+      await put('grants', ...many)
+      expect(storage.grants.count(aKey(1).arn)).toBe(100)
+    })
+
+    it('keeps one grant of a key for each fingerprint, and none of a missing key', async () => {
+      await put('keys', aKey(1), aKey(2))
+      await put('grants', aGrant(1, aKey(1), { fingerprint: 'one' }))
+      await put('grants', aGrant(2, aKey(2), { fingerprint: 'one' }), aGrant(3, aKey(1)), aGrant(4, aKey(1)))
+      await expect(put('grants', aGrant(5, aKey(1), { fingerprint: 'one' }))).rejects.toBeInstanceOf(Conflict)
+      await expect(put('grants', aGrant(6, aKey(3)))).rejects.toBeInstanceOf(Conflict)
+      expect(storage.grants.findByFingerprint(aKey(1).arn, 'one')?.id).toBe(aGrant(1, aKey(1)).id)
+      expect(storage.grants.count(aKey(1).arn)).toBe(3)
+    })
+
+    it('finds the grants to a principal by operation and encryption context', async () => {
+      await put('keys', aKey(1), aKey(2))
+      const grantee = { arn: aPrincipal('app').arn, uniqueId: aPrincipal('app').principalId }
+      await put(
+        'grants',
+        aGrant(1, aKey(1), { grantee }),
+        aGrant(2, aKey(1), { grantee, constraints: { EncryptionContextSubset: { app: '2' } } }),
+        aGrant(3, aKey(1), { grantee: { arn: grantee.arn, uniqueId: undefined } }),
+        aGrant(4, aKey(2), { grantee }),
+      )
+      const found = (search: object, context: Record<string, string>) =>
+        [
+          ...storage.grants.search({
+            keyArn: aKey(1).arn,
+            grantee,
+            operation: 'Encrypt',
+            constraints: { EncryptionContextEquals: context },
+            ...search,
+          }),
+        ].map(({ id }) => Number(id))
+      expect(found({}, { app: '2', more: '' })).toEqual([1, 2])
+      expect(found({}, { app: '3' })).toEqual([1])
+      expect(found({ operation: 'GenerateDataKey' }, {})).toEqual([])
+      expect(found({ grantee: { arn: grantee.arn } }, {})).toEqual([3])
+      const removal = new Changes()
+      removal.remove('grants', storage.grants.find(aKey(1).arn, aGrant(1, aKey(1)).id)!)
+      await storage.commit(removal)
+      if (lasting) await reopen()
+      expect(found({}, { app: '2' })).toEqual([2])
+    })
+
+    it('pages through the grants of a key, of one grantee, and of a retiring principal in a region', async () => {
+      const [key, other, elsewhere] = [aKey(1), aKey(2, { account: '444455556666' }), aKey(3, { region: 'us-east-1' })]
+      const [arn, grantee] = [aPrincipal('retirer').arn, { arn: aPrincipal('app').arn }]
+      await put('keys', key, other, elsewhere)
+      await put(
+        'grants',
+        ...[5, 2, 9].map(number => aGrant(number, key, { retiring: { arn, uniqueId: 'AIDANOW' } })),
+        aGrant(3, key, { grantee, retiring: { arn, uniqueId: 'AIDAFORMER' } }),
+        aGrant(7, key, { grantee }),
+        aGrant(4, other, { retiring: { arn } }),
+        aGrant(6, elsewhere, { retiring: { arn, uniqueId: 'AIDANOW' } }),
+      )
+      const ids = async (page: Parameters<Storage['grants']['list']>[0]) =>
+        (await storage.grants.list(page)).map(({ id }) => Number(id))
+      expect(await ids({ keyArn: key.arn, limit: 3 })).toEqual([2, 3, 5])
+      expect(await ids({ keyArn: key.arn, limit: 3, after: aGrant(5, key).id })).toEqual([7, 9])
+      expect(await ids({ keyArn: key.arn, granteeArn: grantee.arn, limit: 1 })).toEqual([3])
+      const after = aGrant(3, key).id
+      expect(await ids({ keyArn: key.arn, granteeArn: grantee.arn, limit: 9, after })).toEqual([7])
+      const toRetire = { region, retiringArn: arn, limit: 9 }
+      expect(await ids({ ...toRetire, retiringId: 'AIDANOW' })).toEqual([2, 4, 5, 9])
+      expect(await ids({ ...toRetire, retiringId: 'AIDANOW', after })).toEqual([4, 5, 9])
+      expect(await ids({ ...toRetire, retiringId: undefined })).toEqual([4])
     })
 
     it('finds a key by each material it has had, in its own region only', async () => {

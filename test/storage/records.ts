@@ -3,6 +3,7 @@
 import type { AccessKey } from '../../src/model/identities/access-key.ts'
 import type { Principal } from '../../src/model/identities/principal.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
+import type { Grant } from '../../src/model/keys/grant.ts'
 import type { Destruction, Key, KeyMaterial, SystemKey } from '../../src/model/keys/key.ts'
 
 export const account = '111122223333'
@@ -55,6 +56,25 @@ export function anAlias(name: string, target: Key, rest: Partial<Alias> = {}): A
     targetKeyArn: target.arn,
     creationDate: 1_700_000_000_000,
     lastUpdatedDate: 1_700_000_000_001,
+    revision: 0,
+    ...rest,
+  }
+}
+
+/** Grant ids sort by their number. */
+export function aGrant(number: number, key: Key, rest: Partial<Grant> = {}): Grant {
+  return {
+    id: number.toString(16).padStart(64, '0'),
+    keyArn: key.arn,
+    region: key.region,
+    name: undefined,
+    grantee: { arn: `arn:aws:iam::${account}:user/grantee`, uniqueId: undefined },
+    retiring: undefined,
+    issuingAccount: account,
+    operations: ['Encrypt', 'Decrypt'],
+    constraints: undefined,
+    creationDate: 1_700_000_000_000,
+    fingerprint: undefined,
     revision: 0,
     ...rest,
   }

@@ -12,6 +12,7 @@ import { writeCheck } from './0007-write-check.ts'
 import { outboxPosition } from './0008-outbox-position.ts'
 import { custodyFaults } from './0009-custody-faults.ts'
 import { identities } from './0010-identities.ts'
+import { grants } from './0011-grants.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -26,6 +27,7 @@ const migrations: readonly Migration[] = [
   outboxPosition,
   custodyFaults,
   identities,
+  grants,
 ]
 
 interface MigrationTable {

@@ -6,6 +6,7 @@ export interface Database {
   readonly keys: KeyRow
   readonly key_materials: MaterialRow
   readonly aliases: AliasRow
+  readonly grants: GrantRow
   readonly principals: PrincipalRow
   readonly access_keys: AccessKeyRow
   readonly system_keys: SystemKeyRow
@@ -58,6 +59,25 @@ export interface AliasRow {
   readonly target_key_arn: string
   readonly creation_date: number
   readonly last_updated_date: number
+  readonly revision: number
+}
+
+export interface GrantRow {
+  readonly key_arn: string
+  readonly id: string
+  readonly region: string
+  readonly name: string | null
+  readonly grantee_arn: string
+  readonly grantee_id: string | null
+  readonly retiring_arn: string | null
+  readonly retiring_id: string | null
+  readonly issuing_account: string
+  /** JSON. */
+  readonly operations: string
+  /** JSON. */
+  readonly constraints: string | null
+  readonly creation_date: number
+  readonly fingerprint: string | null
   readonly revision: number
 }
 

@@ -1,8 +1,9 @@
-/** Keys, and their materials in a separate table. */
+/** Keys, and their materials in a separate table. A key is removed with its grants: there may be more than a commit should list. */
 import type { Kysely } from 'kysely'
 import type { Custody, Key, KeyMaterial, Tag } from '../../model/keys/key.ts'
 import type { PageRequest } from '../storage.ts'
 import type { Database, KeyRow } from './database.ts'
+import { removeGrants } from './grants.ts'
 import { type Table, table } from './table.ts'
 
 const keyRows = table<Key, KeyRow>({
@@ -76,6 +77,7 @@ export const keys: Table<Key> = {
   async remove(db, key) {
     if (!(await keyRows.remove(db, key))) return false
     await removeMaterials(db, key)
+    await removeGrants(db, key.arn)
     return true
   },
 }

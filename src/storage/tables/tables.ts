@@ -2,6 +2,7 @@ import type { Change, Noun, Records } from '../storage.ts'
 import { accessKeys } from './access-keys.ts'
 import { aliases } from './aliases.ts'
 import { destructions } from './destructions.ts'
+import { grants } from './grants.ts'
 import { keys } from './keys.ts'
 import { principals } from './principals.ts'
 import { systemKeys } from './system-keys.ts'
@@ -11,6 +12,7 @@ import type { Table } from './table.ts'
 export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   keys,
   aliases,
+  grants,
   principals,
   accessKeys,
   systemKeys,

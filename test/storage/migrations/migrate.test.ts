@@ -22,7 +22,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 10): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 11): upgrade',
     )
   })
 
@@ -35,7 +35,7 @@ describe('a database', () => {
     for (const table of ['key_materials', 'system_keys']) query(path, `alter table ${table} drop column check_value`)
     query(path, 'alter table keys drop column custody_fault')
     for (const table of ['outbox', 'clock']) query(path, `drop table ${table}`)
-    removeIdentities(path)
+    backToNinthVersion(path)
     addChanges(path)
     query(path, 'delete from strongroom_migrations where number > 1')
     const again = await openFile(path, { create: true })
@@ -60,7 +60,7 @@ describe('a database', () => {
     changes.put('aliases', anAlias('one', aKey(1)))
     await storage.commit(changes, held)
     await storage.close()
-    removeIdentities(path)
+    backToNinthVersion(path)
     addChanges(path)
     query(path, 'delete from strongroom_migrations where number > 6')
     const again = await openFile(path)
@@ -84,7 +84,7 @@ describe('a database', () => {
     changes.put('accessKeys', anAccessKey('AKIAPLAIN', user))
     await storage.commit(changes)
     await storage.close()
-    removeIdentities(path)
+    backToNinthVersion(path)
     query(path, 'delete from strongroom_migrations where number > 9')
     const again = await openFile(path)
     expect(again.principals.find(user.arn)).toEqual({ ...user, revision: 1 })
@@ -102,7 +102,7 @@ describe('a database', () => {
     const storage = await openFile(path, { create: true })
     await putKeys(storage, 1, 2)
     await storage.close()
-    removeIdentities(path)
+    backToNinthVersion(path)
     query(path, 'delete from strongroom_migrations where number > 8')
     query(path, `update keys set custody_fault = '${before}' where arn = '${aKey(1).arn}'`)
     const again = await openFile(path)
@@ -129,7 +129,7 @@ describe('a database', () => {
     changes.put('destructions', destroyed)
     await storage.commit(changes)
     await storage.close()
-    removeIdentities(path)
+    backToNinthVersion(path)
     query(path, 'delete from strongroom_migrations where number > 4')
     query(path, 'drop table clock')
     addChanges(path)
@@ -158,8 +158,9 @@ describe('a database', () => {
   })
 })
 
-/** What the tenth version added. */
-function removeIdentities(path: string): void {
+/** Removes what later versions added. */
+function backToNinthVersion(path: string): void {
+  query(path, 'drop table grants')
   for (const index of ['principals_by_name', 'principals_by_id']) query(path, `drop index ${index}`)
   query(path, 'alter table principals rename column name to user_name')
   for (const [table, column] of [
