@@ -99,8 +99,12 @@ const records: AuditRecord[] = []
 const outcomes: string[] = []
 const journal = { append: async (record: AuditRecord) => void records.push(record) } as unknown as Journal
 const policy = JSON.stringify({ Statement: { Effect: 'Allow', Action: ['notes:*Note'], Resource: arnOf('*') } })
-const hsms = { for: () => hsms } as unknown as PathServices['hsms']
+/** For whom the HSM has been asked. */
+const users: string[] = []
+const hsms = { for: (caller: string) => users.push(caller) && hsms } as unknown as PathServices['hsms']
 let policies = [policy]
+/** Replaces members of the caller. */
+let session: object = {}
 let server: RunningServer
 
 const services = {
@@ -112,7 +116,7 @@ const services = {
   },
   async authenticate(request: ApiRequest, service: string) {
     const { accessKey, region } = await verifier({ service }).verify(request)
-    return { ...aUser(accessKey.principalArn, policies), region }
+    return { ...aUser(accessKey.principalArn, policies), region, ...session }
   },
   authorize: decide,
   metrics: {
@@ -160,6 +164,17 @@ describe('an API beside the first', () => {
       requestParameters: { name: 'list' },
     })
     expect(record.resources).toEqual([{ ARN: arnOf('list'), accountId: account, type: undefined }])
+  })
+
+  it('uses the HSM for the user, or for the role of all sessions', async () => {
+    users.length = 0
+    await ask({})
+    for (const name of ['first', 'second']) {
+      session = { type: 'assumedRole', principalId: `AROAEXAMPLE0000000001:${name}`, issuedAt: now }
+      expect((await ask({})).record.userIdentity).toMatchObject({ principalId: `AROAEXAMPLE0000000001:${name}` })
+    }
+    session = {}
+    expect(users).toEqual(['AIDAEXAMPLE0000000001', 'AROAEXAMPLE0000000001', 'AROAEXAMPLE0000000001'])
   })
 
   it('audits changes under its own event source', async () => {

@@ -1,4 +1,4 @@
-import type { Caller, RoleCaller } from '../model/identities/caller.ts'
+import { type Caller, type RoleCaller, uniqueId } from '../model/identities/caller.ts'
 
 /** Who called, as a record says it: CloudTrail User Guide, "CloudTrail userIdentity element". */
 export function userIdentity(caller: Caller): Readonly<Record<string, unknown>> {
@@ -12,11 +12,12 @@ export function userIdentity(caller: Caller): Readonly<Record<string, unknown>> 
   }
 }
 
-function sessionContext({ account, principalId, roleArn, roleName, issuedAt }: RoleCaller) {
+function sessionContext(caller: RoleCaller) {
+  const { account, roleArn, roleName, issuedAt } = caller
   return {
     sessionIssuer: {
       type: 'Role',
-      principalId: principalId.slice(0, principalId.indexOf(':')),
+      principalId: uniqueId(caller),
       arn: roleArn,
       accountId: account,
       userName: roleName,

@@ -40,3 +40,9 @@ export interface RoleCaller extends AnyCaller {
   /** When the role was assumed: milliseconds since the epoch. */
   readonly issuedAt: number
 }
+
+/** Unique id of the user, or of the role behind a session. */
+export function uniqueId({ principalId }: Pick<Caller, 'principalId'>): string {
+  const colon = principalId.indexOf(':')
+  return colon < 0 ? principalId : principalId.slice(0, colon)
+}
