@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Principal } from '../../../src/model/identities/principal.ts'
 import { shownKeyPolicy } from '../../../src/model/keys/policy-principals.ts'
@@ -61,6 +62,28 @@ describe('a key policy', () => {
     expect(shown(others, backup)).toBe(others)
   })
 
+  it('shows ids in principals only, whatever its structure', () => {
+    const name = fc.constantFrom('Statement', 'Principal', 'NotPrincipal', 'AWS', 'Service', alice.arn, 'a"\\b')
+    const { json } = fc.letrec(tie => ({
+      json: fc.oneof(
+        { maxDepth: 6 },
+        fc.constantFrom(alice.arn, bob.arn, '*', '\\"[{', 1, true, null),
+        fc.array(tie('json'), { maxLength: 3 }),
+        fc.dictionary(name, tie('json'), { maxKeys: 3 }),
+      ),
+    }))
+    const policies = fc.tuple(json, json, json, json).map(([Id, other, AWS, Condition]) => ({
+      Id,
+      Statement: [other, { Principal: { AWS }, NotPrincipal: { AWS: [AWS] }, Condition }],
+    }))
+    fc.assert(
+      fc.property(policies, fc.constantFrom('', ' ', '\n\t'), (policy, space) => {
+        const text = JSON.stringify(policy, undefined, space)
+        expect(shown(text, bob)).toBe(JSON.stringify(withoutAlice(policy), undefined, space))
+      }),
+    )
+  })
+
   it.each([
     ['as a plain string', JSON.stringify(alice.arn)],
     ['with an escape', JSON.stringify(alice.arn).replace('alice', '\\u0061lice')],
@@ -69,3 +92,15 @@ describe('a key policy', () => {
     expect(shown(written, backup)).toBe(written.replace(name, JSON.stringify(alice.principalId)))
   })
 })
+
+/** With the id of `alice` in every place where a policy names principals. @param path members that lead to the value */
+function withoutAlice(value: unknown, path = ''): unknown {
+  if (typeof value === 'string') {
+    return value === alice.arn && /^.Statement.(Not)?Principal.AWS$/.test(path) ? alice.principalId : value
+  }
+  if (Array.isArray(value)) return value.map(item => withoutAlice(item, path))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([member, item]) => [member, withoutAlice(item, `${path}.${member}`)]),
+  )
+}
