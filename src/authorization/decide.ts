@@ -1,15 +1,22 @@
-import { globMatches } from './glob.ts'
-import { parsePolicyDocument, type Statement } from './policy-document.ts'
-import type { AccessRequest, Decision, Policies, RequestPrincipal } from './request.ts'
+import { asciiLowerCase } from '../model/ascii.ts'
+import { type CompiledPolicy, type CompiledStatement, compilePolicy, mismatch, type Question } from './compile.ts'
+import { isRoot, type NamedAs } from './principals.ts'
+import type { AccessRequest, Decision, FittingGrant, Policies } from './request.ts'
 
 /** The verdicts of the policies on a request. */
 export interface Verdicts {
   /** Whether the resource belongs to the caller's account. */
   readonly account: 'own' | 'other'
-  /** Of the identity-based policies. */
+  /**
+   * Of the resource's policy or of a grant. `allows account`: the caller's identity-based policies decide, as they do for each caller of
+   * another account that a policy names.
+   */
+  readonly resource: 'denies' | 'allows caller' | 'allows role' | 'allows account' | 'silent' | 'no policy'
   readonly identity: 'denies' | 'allows' | 'silent'
-  /** Of the resource's policy: whether it allows the caller, or the account, so that the identity-based policies decide. */
-  readonly resource: 'denies' | 'allows caller' | 'allows account' | 'silent' | 'no policy'
+  /** `allows` if there is no permissions boundary. */
+  readonly boundary: 'denies' | 'allows' | 'silent'
+  /** `allows` if there is no session policy. */
+  readonly session: 'denies' | 'allows' | 'silent'
 }
 
 type Any<V> = { readonly [K in keyof V]: V[K] | 'any' }
@@ -23,6 +30,10 @@ export interface Row extends Any<Verdicts> {
 /** The same message whether the key is missing or not shared, so that another account cannot distinguish them. */
 const notShared =
   'because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access'
+const noIdentity = 'because no identity-based policy allows the {action} action'
+const noResource = 'because no resource-based policy allows the {action} action'
+const noBoundary = 'because no permissions boundary allows the {action} action'
+const noSession = 'because no session policy allows the {action} action'
 
 /**
  * The first matching row decides, as on AWS: KMS Developer Guide, "Determining access to KMS keys"; IAM User Guide, "Policy evaluation
@@ -30,40 +41,91 @@ const notShared =
  */
 // biome-ignore format: a table
 export const rows: readonly Row[] = [
-  //   account  identity  resource
-  row('any',   'denies', 'any',           'with an explicit deny in an identity-based policy'),
-  row('other', 'any',    'denies',        notShared),
-  row('other', 'any',    'silent',        notShared),
-  row('other', 'any',    'no policy',     notShared),
-  row('any',   'any',    'denies',        'with an explicit deny in a resource-based policy'),
-  row('any',   'any',    'silent',        'because no resource-based policy allows the {action} action'),
-  row('own',   'any',    'allows caller', undefined),
-  row('any',   'silent', 'any',           'because no identity-based policy allows the {action} action'),
-  row('any',   'allows', 'any',           undefined),
+  //   account  resource          identity  boundary  session
+  row('any',   'any',            'denies', 'any',    'any',    'with an explicit deny in an identity-based policy'),
+  row('any',   'any',            'any',    'denies', 'any',    'with an explicit deny in a permissions boundary'),
+  row('any',   'any',            'any',    'any',    'denies', 'with an explicit deny in a session policy'),
+  row('other', 'denies',         'any',    'any',    'any',    notShared),
+  row('any',   'denies',         'any',    'any',    'any',    'with an explicit deny in a resource-based policy'),
+  row('other', 'silent',         'any',    'any',    'any',    notShared),
+  row('other', 'no policy',      'any',    'any',    'any',    notShared),
+  row('any',   'silent',         'any',    'any',    'any',    noResource),
+  row('any',   'allows caller',  'any',    'any',    'any',    undefined),
+  row('any',   'allows role',    'any',    'silent', 'any',    noBoundary),
+  row('any',   'allows role',    'any',    'any',    'silent', noSession),
+  row('any',   'allows role',    'any',    'any',    'any',    undefined),
+  row('any',   'any',            'silent', 'any',    'any',    noIdentity),
+  row('any',   'any',            'any',    'silent', 'any',    noBoundary),
+  row('any',   'any',            'any',    'any',    'silent', noSession),
+  row('any',   'any',            'any',    'any',    'any',    undefined),
 ]
 
 function row(
   account: Row['account'],
-  identity: Row['identity'],
   resource: Row['resource'],
+  identity: Row['identity'],
+  boundary: Row['boundary'],
+  session: Row['session'],
   denied: Row['denied'],
 ): Row {
-  return { account, identity, resource, denied }
+  return { account, resource, identity, boundary, session, denied }
 }
 
 /** Pure: no clock, no I/O. */
 export function decide(request: AccessRequest, policies: Policies): Decision {
-  const { denied } = decidingRow(verdictsOf(request, policies))
-  if (denied === undefined) return allowed
-  const outcome = denied.includes('explicit deny') ? 'ExplicitDeny' : 'ImplicitDeny'
-  return { allowed: false, outcome, because: denied.replace('{action}', request.action) }
+  const { verdicts, row } = evaluate(request, policies)
+  if (row.denied === undefined) return allowed
+  return {
+    allowed: false,
+    outcome: isExplicitDeny(verdicts) ? 'ExplicitDeny' : 'ImplicitDeny',
+    because: row.denied.replace('{action}', () => request.action),
+  }
 }
 
 const allowed: Decision = { allowed: true, outcome: 'Allow' }
 
-function decidingRow({ account, identity, resource }: Verdicts): Row {
+export function isExplicitDeny({ resource, identity, boundary, session }: Verdicts): boolean {
+  return resource === 'denies' || identity === 'denies' || boundary === 'denies' || session === 'denies'
+}
+
+/** What decides a request. */
+export interface Evaluation {
+  readonly verdicts: Verdicts
+  readonly row: Row
+  /** The grant that was asked for. */
+  readonly grant?: FittingGrant | undefined
+}
+
+/** The grant is asked for last: only a request that no policy denies and none allows needs one. */
+export function evaluate(request: AccessRequest, policies: Policies): Evaluation {
+  const verdicts = verdictsOf(request, policies)
+  const row = decidingRow(verdicts)
+  if (row.denied === undefined || !policies.grant || isExplicitDeny(verdicts)) return { verdicts, row }
+  const grant = policies.grant()
+  if (!grant) return { verdicts, row }
+  const granted = { ...verdicts, resource: stronger(verdicts.resource, `allows ${grant.grantee}`) }
+  return { verdicts: granted, row: decidingRow(granted), grant }
+}
+
+/** From the one that helps least. */
+const strengths: readonly Verdicts['resource'][] = ['silent', 'allows account', 'allows role', 'allows caller']
+
+function stronger(one: Verdicts['resource'], other: Verdicts['resource']): Verdicts['resource'] {
+  return strengths.indexOf(one) < strengths.indexOf(other) ? other : one
+}
+
+function decidingRow(verdicts: Verdicts): Row {
+  const { account, resource, identity, boundary, session } = verdicts
   for (const row of rows) {
-    if (fits(row.account, account) && fits(row.identity, identity) && fits(row.resource, resource)) return row
+    if (
+      fits(row.resource, resource) &&
+      fits(row.identity, identity) &&
+      fits(row.account, account) &&
+      fits(row.boundary, boundary) &&
+      fits(row.session, session)
+    ) {
+      return row
+    }
   }
   throw new Error('no row fits')
 }
@@ -72,54 +134,72 @@ function fits(given: string, verdict: string): boolean {
   return given === 'any' || given === verdict
 }
 
-function verdictsOf({ principal, account, action, resource }: AccessRequest, policies: Policies): Verdicts {
-  const asked = { action: action.toLowerCase(), resource, principal }
+function verdictsOf(request: AccessRequest, policies: Policies): Verdicts {
+  const { identity, boundary, session, resource } = policies
+  const question = questionOf(request, policies)
+  const account = request.account === request.principal.account ? 'own' : 'other'
   return {
-    account: account === principal.account ? 'own' : 'other',
-    identity: identityVerdict(asked, policies.identity),
-    resource: policies.resource === undefined ? 'no policy' : resourceVerdict(asked, policies.resource.text),
+    account,
+    resource: resource ? resourceVerdict(compilePolicy(resource.text, 'resource'), question, account) : 'no policy',
+    identity: identityVerdict(identity, question, isRoot(request.principal) ? 'allows' : 'silent'),
+    boundary: boundary === undefined ? 'allows' : policyVerdict(boundary, question),
+    session: session === undefined ? 'allows' : identityVerdict(session, question, 'silent'),
   }
 }
 
-/** What statements are matched against. The action is in lower case. */
-type Asked = Pick<AccessRequest, 'action' | 'resource' | 'principal'>
+/** The request as it is put to each statement. */
+export function questionOf(request: AccessRequest, { resource, boundary }: Policies): Question {
+  return {
+    request,
+    action: asciiLowerCase(request.action),
+    ids: resource?.principalIds,
+    bounded: boundary !== undefined,
+  }
+}
 
-function identityVerdict(asked: Asked, policies: readonly string[]): Verdicts['identity'] {
-  let verdict: Verdicts['identity'] = 'silent'
-  for (const text of policies) {
-    for (const statement of parsePolicyDocument(text, 'identity').statements) {
-      if (!covers(statement, asked)) continue
-      if (statement.effect === 'Deny') return 'denies'
-      verdict = 'allows'
-    }
+/** @param otherwise if no policy says anything: the root user of an account may do everything in it */
+function identityVerdict(
+  texts: readonly string[],
+  question: Question,
+  otherwise: 'allows' | 'silent',
+): Verdicts['identity'] {
+  let verdict: Verdicts['identity'] = otherwise
+  for (const text of texts) {
+    const one = policyVerdict(text, question)
+    if (one === 'denies') return one
+    if (one === 'allows') verdict = one
   }
   return verdict
 }
 
-function resourceVerdict(asked: Asked, policy: string): Verdicts['resource'] {
+function policyVerdict(text: string, question: Question): Verdicts['identity'] {
+  const policy = compilePolicy(text, 'identity')
+  if (policy.unreadable !== undefined || anyApplies(policy.denies, question)) return 'denies'
+  return anyApplies(policy.allows, question) ? 'allows' : 'silent'
+}
+
+function anyApplies(statements: readonly CompiledStatement[], question: Question): boolean {
+  for (const statement of statements) if (mismatch(statement, question) === undefined) return true
+  return false
+}
+
+function resourceVerdict(
+  policy: CompiledPolicy,
+  question: Question,
+  account: Verdicts['account'],
+): Verdicts['resource'] {
+  if (policy.unreadable !== undefined || anyApplies(policy.denies, question)) return 'denies'
   let verdict: Verdicts['resource'] = 'silent'
-  for (const statement of parsePolicyDocument(policy, 'key').statements) {
-    if (!covers(statement, asked)) continue
-    const named = namedBy(statement, asked.principal)
-    if (!named) continue
-    if (statement.effect === 'Deny') return 'denies'
-    if (verdict !== 'allows caller') verdict = named
+  for (const statement of policy.allows) {
+    if (mismatch(statement, question) !== undefined) continue
+    if (account === 'other') return 'allows account'
+    verdict = stronger(verdict, `allows ${namedBy(statement, question)!}`)
+    if (verdict === 'allows caller') return verdict
   }
   return verdict
 }
 
-function covers({ actions, resources }: Statement, { action, resource }: Asked): boolean {
-  return actions.some(p => globMatches(p, action)) && resources.some(p => globMatches(p, resource))
-}
-
-function namedBy(
-  { principals = [] }: Statement,
-  { arn, account }: RequestPrincipal,
-): 'allows caller' | 'allows account' | undefined {
-  if (principals.some(name => name === '*' || name === arn)) return 'allows caller'
-  return principals.some(name => name === account || isAccountPrincipal(name, account)) ? 'allows account' : undefined
-}
-
-function isAccountPrincipal(name: string, account: string): boolean {
-  return name.endsWith(`:iam::${account}:root`)
+/** How a statement of a resource's policy names the caller. */
+export function namedBy(statement: CompiledStatement, { request, ids, bounded }: Question): NamedAs | undefined {
+  return statement.principal?.(request.principal, ids, bounded)
 }

@@ -1,3 +1,5 @@
+import { asciiLowerCase } from './ascii.ts'
+
 /** Condition keys as data: what a policy may ask about a request, and how a value is computed when it does. */
 
 /** IAM User Guide, "Actions, resources, and condition keys for AWS services". Only an `ArrayOfString` has several values. */
@@ -16,12 +18,9 @@ export type ConditionKeys<S> = Readonly<Record<string, ConditionKey<S>>>
 /** @param rest of a member of a family: what follows the name of the family, in lower case */
 export type ConditionKey<S> = (subject: S, rest: string) => ConditionValue
 
-/**
- * The form in which names are compared, as they are case-insensitive. Only ASCII: `toLowerCase` would turn a Kelvin sign into a `k`, and one
- * key into another.
- */
+/** The form in which names are compared, as they are case-insensitive. */
 export function conditionKeyName(name: string): string {
-  return name.replace(/[A-Z]+/g, letters => letters.toLowerCase())
+  return asciiLowerCase(name)
 }
 
 /** @param name in the form of conditionKeyName */

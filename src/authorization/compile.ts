@@ -1,0 +1,134 @@
+import { Failure } from '../errors.ts'
+import { asciiLowerCase } from '../model/ascii.ts'
+import { type CompiledCondition, compileCondition } from './conditions.ts'
+import { type Names, type PolicyKind, parsePolicy, type Statement } from './grammar.ts'
+import { compilePattern, type Pattern, piecesOf } from './pattern.ts'
+import { compilePrincipals, type PrincipalIds, type PrincipalMatcher } from './principals.ts'
+import type { AccessRequest, ConditionValues } from './request.ts'
+import { isConstant, isVariable, parseTemplate, resolve, substitute, type Variable, type Version } from './variables.ts'
+
+/** A policy, made ready to be matched with requests. */
+export interface CompiledPolicy {
+  /** In the order of the document. */
+  readonly statements: readonly CompiledStatement[]
+  readonly denies: readonly CompiledStatement[]
+  readonly allows: readonly CompiledStatement[]
+  /** Why it cannot be read, in which case it denies everything; undefined if it can be. */
+  readonly unreadable: string | undefined
+}
+
+export interface CompiledStatement {
+  readonly statement: Statement
+  readonly action: Pattern
+  /** Absent in identity-based policies. */
+  readonly principal: PrincipalMatcher | undefined
+  readonly resource: (resource: string, context: ConditionValues) => boolean
+  /** Variables of Resource and Condition: the statement does not match unless each has a value. */
+  readonly variables: readonly { readonly element: 'Resource' | 'Condition'; readonly variable: Variable }[]
+  readonly conditions: readonly CompiledCondition[]
+}
+
+/** The policies that were compiled last: the same few texts are used by every request. */
+const compiled: Record<PolicyKind, Map<string, CompiledPolicy>> = { resource: new Map(), identity: new Map() }
+const rememberedCharacters = 4_000_000
+const remembered = { resource: 0, identity: 0 }
+
+/**
+ * A stored policy. Never throws: one that cannot be read denies everything, as nobody knows what it denies.
+ */
+export function compilePolicy(text: string, kind: PolicyKind): CompiledPolicy {
+  const known = compiled[kind].get(text)
+  if (known) return known
+  const policy = compile(text, kind)
+  if (remembered[kind] + text.length > rememberedCharacters) {
+    compiled[kind].clear()
+    remembered[kind] = 0
+  }
+  compiled[kind].set(text, policy)
+  remembered[kind] += text.length
+  return policy
+}
+
+function compile(text: string, kind: PolicyKind): CompiledPolicy {
+  try {
+    const { version, statements } = parsePolicy(text, kind)
+    const all = statements.map(statement => compileStatement(statement, version))
+    const having = (effect: Statement['effect']) => all.filter(({ statement }) => statement.effect === effect)
+    return { statements: all, denies: having('Deny'), allows: having('Allow'), unreadable: undefined }
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown
+    return { statements: [], denies: [], allows: [], unreadable: thrown.message }
+  }
+}
+
+function compileStatement(statement: Statement, version: Version): CompiledStatement {
+  const { effect, principals, actions, resources } = statement
+  const conditions = statement.conditions.map(condition => compileCondition(condition, effect, version))
+  const templates = resources.values.map(value => parseTemplate(value, { version, wildcards: true }))
+  const inResource = templates.flatMap(template => template.filter(isVariable))
+  const inConditions = conditions.flatMap(({ variables }) => variables)
+  return {
+    statement,
+    action: compileActions(actions),
+    principal: principals && compilePrincipals(principals, effect),
+    resource: compileResources(resources, templates),
+    variables: [
+      ...inResource.map(variable => ({ element: 'Resource', variable }) as const),
+      ...inConditions.map(variable => ({ element: 'Condition', variable }) as const),
+    ],
+    conditions,
+  }
+}
+
+/** A pattern for actions in lower case. An element that is empty, as AWS once accepted, applies to nothing. */
+function compileActions({ negated, values }: Names): Pattern {
+  const patterns = values.map(value => compilePattern(piecesOf(asciiLowerCase(value))))
+  return action => {
+    for (const pattern of patterns) if (pattern(action)) return !negated
+    return negated
+  }
+}
+
+function compileResources(
+  { negated }: Names,
+  templates: readonly ReturnType<typeof parseTemplate>[],
+): CompiledStatement['resource'] {
+  const patterns = templates.map(template => {
+    if (isConstant(template)) return compilePattern(template)
+    return (resource: string, context: ConditionValues) => {
+      const pieces = substitute(template, context)
+      return pieces !== undefined && compilePattern(pieces)(resource)
+    }
+  })
+  return (resource, context) => {
+    for (const pattern of patterns) if (pattern(resource, context)) return !negated
+    return negated
+  }
+}
+
+/** A request as the statements of one policy are matched with it. */
+export interface Question {
+  readonly request: AccessRequest
+  /** In lower case. */
+  readonly action: string
+  readonly ids: PrincipalIds
+  /** Whether the caller has a permissions boundary. */
+  readonly bounded: boolean
+}
+
+/** Why a statement does not match. */
+export type Mismatch = 'Action' | 'Principal' | 'Resource' | CompiledStatement['variables'][number] | CompiledCondition
+
+/** The first element of a statement that does not match; undefined if the statement applies to the request. */
+export function mismatch(
+  compiled: CompiledStatement,
+  { request, action, ids, bounded }: Question,
+): Mismatch | undefined {
+  const { resource, context, principal } = request
+  if (!compiled.action(action)) return 'Action'
+  if (compiled.principal && compiled.principal(principal, ids, bounded) === undefined) return 'Principal'
+  for (const use of compiled.variables) if (resolve(use.variable, context) === undefined) return use
+  if (!compiled.resource(resource, context)) return 'Resource'
+  for (const condition of compiled.conditions) if (!condition.holds(context)) return condition
+  return undefined
+}

@@ -1,0 +1,196 @@
+import { type CompiledStatement, compilePolicy, type Mismatch, mismatch, type Question } from './compile.ts'
+import { type Evaluation, evaluate, namedBy, questionOf } from './decide.ts'
+import type { PolicyKind, Statement } from './grammar.ts'
+import { isRoot } from './principals.ts'
+import type { AccessRequest, Policies } from './request.ts'
+
+/** One reason of a decision. */
+export interface Reason {
+  readonly policy: 'identity' | 'boundary' | 'session' | 'resource' | 'grant'
+  /** Of several identity-based or session policies: which one, from 0. */
+  readonly index?: number
+  readonly statement?: Pick<Statement, 'position' | 'sid' | 'effect'>
+  /** Why the statement does not apply; absent if it does. */
+  readonly failed?: Failed
+  /** One sentence. */
+  readonly text: string
+}
+
+/** The first element of a statement that does not match the request. */
+export interface Failed {
+  readonly element: 'Principal' | 'Action' | 'Resource' | 'Condition'
+  /** Of a condition. */
+  readonly operator?: string
+  /** Condition key, or the name of a variable that has no value. */
+  readonly key?: string
+  /** Values of the policy. */
+  readonly expected?: readonly string[]
+  /** Values of the request; absent if it has none. */
+  readonly actual?: readonly string[] | undefined
+}
+
+/** Statements that nearly allow are told up to this number, for each policy. */
+const nearMisses = 10
+
+/**
+ * Why `decide` decides as it does, from the same statements: those that deny; or else for each policy that counts what allows, or that none
+ * does, with the statements that would have allowed the action but for another element.
+ */
+export function explain(request: AccessRequest, policies: Policies): readonly Reason[] {
+  const question = questionOf(request, policies)
+  const sides = sidesOf(request, policies)
+  const denying = sides.flatMap(side => side.policies.flatMap(policy => deniedBy(policy, question)))
+  if (denying.length > 0) return denying
+  const evaluation = evaluate(request, policies)
+  return sides
+    .filter(({ kind }) => counts(kind, evaluation))
+    .flatMap(side => [...grantReasons(side, evaluation), ...sideReasons(side, question, evaluation)])
+}
+
+/** A policy, and where it stands. */
+interface Place {
+  readonly policy: Exclude<Reason['policy'], 'grant'>
+  readonly index?: number
+  readonly text: string
+}
+
+/** The policies of one kind, which together allow or do not. */
+interface Side {
+  readonly kind: Place['policy']
+  readonly name: string
+  readonly policies: readonly Place[]
+}
+
+const names = {
+  resource: 'resource-based policy',
+  identity: 'identity-based policy',
+  boundary: 'permissions boundary',
+  session: 'session policy',
+} as const
+
+function sidesOf(request: AccessRequest, { resource, identity, boundary, session }: Policies): readonly Side[] {
+  const side = (kind: Place['policy'], texts: readonly string[]): Side => {
+    const numbered = kind === 'identity' || kind === 'session'
+    const policies = texts.map((text, index) => ({ policy: kind, ...(numbered && { index }), text }))
+    return { kind, name: names[kind], policies }
+  }
+  const other = request.account !== request.principal.account
+  return [
+    ...(resource ? [side('resource', [resource.text])] : other ? [side('resource', [])] : []),
+    side('identity', identity),
+    ...(boundary === undefined ? [] : [side('boundary', [boundary])]),
+    ...(session === undefined ? [] : [side('session', session)]),
+  ]
+}
+
+/** Whether a decision depends on what the policies of a kind allow: see the rows of decide.ts. */
+function counts(kind: Place['policy'], { verdicts }: Evaluation): boolean {
+  if (kind === 'resource') return true
+  if (verdicts.resource === 'silent' || verdicts.resource === 'allows caller') return false
+  if (verdicts.resource === 'no policy' && verdicts.account === 'other') return false
+  return kind !== 'identity' || verdicts.resource !== 'allows role'
+}
+
+function grantReasons({ kind }: Side, { grant }: Evaluation): readonly Reason[] {
+  if (kind !== 'resource' || !grant) return []
+  const who = { caller: 'the caller', role: "the caller's role", account: "the caller's account" }[grant.grantee]
+  return [{ policy: 'grant', text: `Grant ${grant.id} allows the action to ${who}.` }]
+}
+
+function deniedBy(place: Place, question: Question): readonly Reason[] {
+  const { denies, unreadable } = compilePolicy(place.text, kindOf(place))
+  if (unreadable !== undefined) {
+    return [reason(place, `The ${title(place)} cannot be read and denies everything: ${unreadable}`)]
+  }
+  return denies
+    .filter(statement => mismatch(statement, question) === undefined)
+    .map(({ statement }) => statementReason(place, statement, 'denies the action.'))
+}
+
+function sideReasons(side: Side, question: Question, { grant, row }: Evaluation): readonly Reason[] {
+  const { request } = question
+  const allowing = side.policies.flatMap(place => allowedBy(place, question))
+  if (allowing.length > 0) return allowing
+  if (side.kind === 'identity' && isRoot(request.principal)) {
+    return [{ policy: 'identity', text: 'The root user of an account may do everything in it.' }]
+  }
+  if (side.kind === 'resource' && grant && row.denied === undefined) return []
+  const silent: Reason = { policy: side.kind, text: `No ${side.name} allows ${request.action} on ${request.resource}.` }
+  return [silent, ...side.policies.flatMap(place => nearlyAllowedBy(place, question))]
+}
+
+function allowedBy(place: Place, question: Question): readonly Reason[] {
+  const { allows } = compilePolicy(place.text, kindOf(place))
+  return allows
+    .filter(statement => mismatch(statement, question) === undefined)
+    .map(compiled => statementReason(place, compiled.statement, allowance(compiled, question)))
+}
+
+/** The account as principal delegates, and so does any principal of another account. */
+function allowance(compiled: CompiledStatement, question: Question): string {
+  const { request } = question
+  const named = namedBy(compiled, question)
+  if (named === undefined) return 'allows the action.'
+  const { account } = request.principal
+  if (named === 'account' || request.account !== account) {
+    return `allows the action to account ${account}, whose identity-based policies decide.`
+  }
+  return named === 'role' ? "allows the action to the caller's role." : 'allows the action to the caller.'
+}
+
+function nearlyAllowedBy(place: Place, question: Question): readonly Reason[] {
+  const reasons: Reason[] = []
+  for (const compiled of compilePolicy(place.text, kindOf(place)).allows) {
+    const failed = failedOf(mismatch(compiled, question)!, compiled.statement, question)
+    if (failed.element === 'Action') continue
+    if (reasons.length === nearMisses) break
+    reasons.push({ ...statementReason(place, compiled.statement, `does not apply: ${sentence(failed)}`), failed })
+  }
+  return reasons
+}
+
+function failedOf(found: Mismatch, { principals, actions, resources }: Statement, { request }: Question): Failed {
+  const { arn } = request.principal
+  if (found === 'Action') return { element: found, expected: actions.values, actual: [request.action] }
+  if (found === 'Principal') return { element: found, expected: principals?.aws ?? [], actual: [arn] }
+  if (found === 'Resource') return { element: found, expected: resources.values, actual: [request.resource] }
+  if ('variable' in found) return { element: found.element, key: found.variable.name }
+  const { operator, key, values } = found.condition
+  return { element: 'Condition', operator, key, expected: values, actual: request.context(found.key) }
+}
+
+function sentence({ element, operator, key, expected, actual }: Failed): string {
+  if (expected === undefined) return `the variable ${key} of its ${element} has no value in the request.`
+  if (element !== 'Condition') return `its ${element} does not match ${listed(actual ?? [])}.`
+  const value =
+    actual === undefined || actual.length === 0 ? 'the request has no such key' : `the request has ${listed(actual)}`
+  return `its condition ${operator} ${key} = ${listed(expected)} does not hold; ${value}.`
+}
+
+/** Values as they are shown to a reader: not more than fit on a few lines. */
+function listed(values: readonly string[]): string {
+  const shown = values
+    .slice(0, 5)
+    .map(value => JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}...` : value))
+  return `[${[...shown, ...(values.length > 5 ? [`and ${values.length - 5} more`] : [])].join(', ')}]`
+}
+
+function statementReason(place: Place, { position, sid, effect }: Statement, rest: string): Reason {
+  const name = sid === undefined ? '' : ` (${sid.slice(0, 100)})`
+  return {
+    ...reason(place, `Statement ${position}${name} of the ${title(place)} ${rest}`),
+    statement: { position, ...(sid !== undefined && { sid }), effect },
+  }
+}
+
+function reason({ policy, index }: Place, text: string): Reason {
+  return { policy, ...(index !== undefined && { index }), text }
+}
+
+function title({ policy, index }: Place): string {
+  return index === undefined ? names[policy] : `${names[policy]} ${index + 1}`
+}
+
+function kindOf({ policy }: Place): PolicyKind {
+  return policy === 'resource' ? 'resource' : 'identity'
+}

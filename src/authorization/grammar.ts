@@ -1,0 +1,184 @@
+import { Failure } from '../errors.ts'
+import { asciiLowerCase } from '../model/ascii.ts'
+import { parseStrictJson, WrittenNumber } from './strict-json.ts'
+import type { Version } from './variables.ts'
+
+/**
+ * The grammar of policies: IAM User Guide, "Grammar of the IAM JSON policy language". What only a new key policy must satisfy is in
+ * key-policy.ts, so that a stored policy outlives stricter rules.
+ */
+export interface PolicyDocument {
+  /** 2008-10-17 if the document names none. */
+  readonly version: Version
+  readonly id?: string | undefined
+  readonly statements: readonly Statement[]
+}
+
+export interface Statement {
+  /** From 1. */
+  readonly position: number
+  readonly sid?: string | undefined
+  readonly effect: 'Allow' | 'Deny'
+  /** Absent in identity-based policies. */
+  readonly principals?: Principals | undefined
+  readonly actions: Names
+  readonly resources: Names
+  /** One for each operator and key, in the order of the document. All must hold. */
+  readonly conditions: readonly Condition[]
+}
+
+/** The names of an element, or with `negated` of NotAction or NotResource. None in a statement that applies to nothing. */
+export interface Names {
+  readonly negated: boolean
+  readonly values: readonly string[]
+}
+
+/** The names of Principal, or with `negated` of NotPrincipal. */
+export interface Principals {
+  readonly negated: boolean
+  /** `*`, 12-digit accounts and ARNs. */
+  readonly aws: readonly string[]
+  /** They match nobody, as no AWS service calls this gateway. */
+  readonly services: readonly string[]
+}
+
+export interface Condition {
+  /** As written, for example `ForAnyValue:StringLikeIfExists`. */
+  readonly operator: string
+  /** As written. */
+  readonly key: string
+  readonly values: readonly string[]
+}
+
+/** A policy of a resource names principals, one of an identity does not. */
+export type PolicyKind = 'resource' | 'identity'
+
+/** Throws MalformedPolicyDocument. */
+export function parsePolicy(text: string, kind: PolicyKind): PolicyDocument {
+  let document: unknown
+  try {
+    document = parseStrictJson(text)
+  } catch {
+    throw malformed('This policy contains invalid Json')
+  }
+  const { Version, Id, Statement, ...unknown } = record(document, 'A policy')
+  refuseUnknown(unknown, 'policy')
+  if (Version !== undefined && Version !== '2012-10-17' && Version !== '2008-10-17') {
+    throw malformed('The policy must contain a valid version string')
+  }
+  if (Id !== undefined && typeof Id !== 'string') throw malformed('The Id of a policy is a string')
+  const statements = Statement === undefined ? [] : Array.isArray(Statement) ? Statement : [Statement]
+  if (statements.length === 0) throw malformed('Could not parse the policy: Statement is empty!')
+  return {
+    version: Version ?? '2008-10-17',
+    id: Id,
+    statements: statements.map((statement, index) => parseStatement(statement, index + 1, kind)),
+  }
+}
+
+function parseStatement(value: unknown, position: number, kind: PolicyKind): Statement {
+  const { Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition, ...unknown } =
+    record(value, 'A statement')
+  refuseUnknown(unknown, 'statement')
+  if (Sid !== undefined && typeof Sid !== 'string') throw malformed('The Sid of a statement is a string')
+  if (Effect === undefined) throw malformed('Missing required field Effect')
+  if (typeof Effect !== 'string') throw malformed('The Effect of a statement is a string')
+  if (Effect !== 'Allow' && Effect !== 'Deny') throw malformed(`Invalid effect: ${Effect.slice(0, 100)}`)
+  if (kind === 'identity' && (Principal !== undefined || NotPrincipal !== undefined)) {
+    throw malformed('Policy document should not specify a principal.')
+  }
+  return {
+    position,
+    sid: Sid,
+    effect: Effect,
+    principals: kind === 'identity' ? undefined : parsePrincipals(Principal, NotPrincipal),
+    actions: parseNames(Action, NotAction, 'Action'),
+    resources: parseNames(Resource, NotResource, 'Resource'),
+    conditions: parseConditions(Condition),
+  }
+}
+
+function parsePrincipals(principal: unknown, notPrincipal: unknown): Principals {
+  refuseBoth(principal, notPrincipal, 'Principal')
+  const negated = notPrincipal !== undefined
+  const value = negated ? notPrincipal : principal
+  if (value === '*') return { negated, aws: ['*'], services: [] }
+  if (value === undefined || value === null) throw noPrincipal()
+  if (typeof value !== 'object' || Array.isArray(value)) throw invalidPrincipals()
+  const { AWS, Service, ...unknown } = value as Readonly<Record<string, unknown>>
+  const [aws, services] = [AWS, Service].map(strings)
+  if (!aws || !services || Object.keys(unknown).length > 0) throw invalidPrincipals()
+  if (aws.length + services.length === 0) throw noPrincipal()
+  return { negated, aws, services }
+}
+
+/** Both are absent in a policy stored when AWS still accepted it: then the statement applies to nothing. */
+function parseNames(value: unknown, notValue: unknown, element: 'Action' | 'Resource'): Names {
+  refuseBoth(value, notValue, element)
+  const negated = notValue !== undefined
+  const values = strings(negated ? notValue : value)
+  if (!values) throw malformed(`The element ${negated ? 'Not' : ''}${element} holds strings only`)
+  if (negated && values.length === 0) throw malformed(`The element Not${element} is empty`)
+  return { negated, values }
+}
+
+function refuseBoth(value: unknown, notValue: unknown, element: string): void {
+  if (value !== undefined && notValue !== undefined) {
+    throw malformed(`A statement has either ${element} or Not${element}`)
+  }
+}
+
+function parseConditions(value: unknown): readonly Condition[] {
+  if (value === undefined) return []
+  return Object.entries(record(value, 'The Condition of a statement')).flatMap(([operator, keys]) => {
+    const named = Object.entries(record(keys, `The condition operator ${operator.slice(0, 100)}`))
+    // Names of keys are case-insensitive: two that differ in case only are the same member twice.
+    if (new Set(named.map(([key]) => asciiLowerCase(key))).size < named.length) {
+      throw malformed('This policy contains invalid Json')
+    }
+    return named.map(([key, values]) => ({ operator, key, values: parseConditionValues(values, key) }))
+  })
+}
+
+function parseConditionValues(value: unknown, key: string): readonly string[] {
+  const values = (Array.isArray(value) ? value : [value]).map(textOf)
+  if (values.every(text => text !== undefined)) return values
+  throw malformed(`The values of the condition key ${key.slice(0, 100)} are strings, numbers or booleans`)
+}
+
+/** A number or a boolean stands for its text: `true` is `"true"`. */
+export function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  if (typeof value === 'boolean') return String(value)
+  return value instanceof WrittenNumber ? value.text : undefined
+}
+
+/** One string or a list of strings; none if it is absent; undefined for anything else. */
+function strings(value: unknown): readonly string[] | undefined {
+  const list = value === undefined ? [] : Array.isArray(value) ? value : [value]
+  return list.every(item => typeof item === 'string') ? list : undefined
+}
+
+function record(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof WrittenNumber)) {
+    return value as Record<string, unknown>
+  }
+  throw malformed(`${what} is a JSON object`)
+}
+
+function refuseUnknown(members: Readonly<Record<string, unknown>>, what: string): void {
+  const name = Object.keys(members)[0]
+  if (name !== undefined) throw malformed(`A ${what} has no element ${name.slice(0, 100)}`)
+}
+
+function noPrincipal(): Failure {
+  return malformed('Policy contains a statement with no principal.')
+}
+
+export function invalidPrincipals(): Failure {
+  return malformed('Policy contains a statement with one or more invalid principals.')
+}
+
+export function malformed(message: string): Failure {
+  return new Failure('MalformedPolicyDocument', message)
+}

@@ -1,0 +1,102 @@
+import type { Principals } from './grammar.ts'
+import type { RequestPrincipal } from './request.ts'
+
+/**
+ * Which of a caller's principals a statement names: IAM User Guide, "AWS JSON policy elements: Principal" and "NotPrincipal". A caller is
+ * several principals at once: its account, and its user; or its account, its role and its session.
+ */
+
+/** Sets of a caller's principals, as bits. */
+const nobody = 0
+const theAccount = 1
+const theRole = 2
+/** The user, the role session or the federated user. */
+const theCaller = 4
+
+/** How a statement names a caller, the narrowest way of several. */
+export type NamedAs = 'caller' | 'role' | 'account'
+
+/** Returns how the statement names the caller; undefined if it does not apply to it. */
+export type PrincipalMatcher = (principal: RequestPrincipal, ids: PrincipalIds, bounded: boolean) => NamedAs | undefined
+
+/** See ResourcePolicy. */
+export type PrincipalIds = Readonly<Record<string, string>> | undefined
+
+export function compilePrincipals({ negated, aws }: Principals, effect: 'Allow' | 'Deny'): PrincipalMatcher {
+  const names = compileNames(aws)
+  if (!negated) return (principal, ids) => namedAs(named(names, principal, ids), principal)
+  if (effect === 'Allow') {
+    return (principal, ids) => (named(names, principal, ids) === nobody ? 'caller' : undefined)
+  }
+  // A Deny spares whoever is named by all principals, unless a permissions boundary is attached: IAM User Guide, "NotPrincipal".
+  return (principal, ids, bounded) => {
+    const own = ownOf(principal)
+    return !bounded && (named(names, principal, ids) & own) === own ? undefined : 'caller'
+  }
+}
+
+interface CompiledNames {
+  readonly everyone: boolean
+  readonly accounts: readonly { readonly account: string; readonly partition: string }[]
+  readonly arns: readonly string[]
+  /** Unique ids, which stand in a policy for principals that were deleted. */
+  readonly ids: readonly string[]
+}
+
+const rootArn = /^(arn:[^:]+:)iam::(\d{12}):root$/
+const uniqueId = /^A[A-Z]{3}[A-Z0-9]+(?::.+)?$/
+
+function compileNames(names: readonly string[]): CompiledNames {
+  const accounts = names.flatMap(name => {
+    const [, partition = '', account = name] = rootArn.exec(name) ?? []
+    return /^\d{12}$/.test(account) ? [{ account, partition }] : []
+  })
+  const arns = names.filter(name => name.startsWith('arn:'))
+  return { everyone: names.includes('*'), accounts, arns, ids: names.filter(name => uniqueId.test(name)) }
+}
+
+/** The caller's principals that the names contain. A wildcard within a name is none: there is no such principal. */
+function named(names: CompiledNames, principal: RequestPrincipal, known: PrincipalIds): number {
+  const { everyone, accounts, arns, ids } = names
+  if (everyone) return theAccount | theRole | theCaller
+  let found = nobody
+  for (const { account, partition } of accounts) {
+    if (account === principal.account && principal.arn.startsWith(partition)) found |= theAccount
+  }
+  for (const arn of arns) {
+    if (arn === principal.roleArn) {
+      if (isSame(known?.[arn], principal)) found |= theRole
+    } else if (arn === principal.arn && isSame(known?.[arn], principal)) {
+      found |= theCaller
+    }
+  }
+  for (const id of ids) {
+    if (id === principal.principalId) found |= theCaller
+    else if (isSame(id, principal)) found |= theRole
+  }
+  return found
+}
+
+/** Whether the caller is the principal that had this unique id when the policy was put. */
+function isSame(id: string | undefined, { principalId }: RequestPrincipal): boolean {
+  return id === undefined || id === principalId || principalId.startsWith(`${id}:`)
+}
+
+function ownOf(principal: RequestPrincipal): number {
+  if (isRoot(principal)) return theAccount
+  const { roleArn } = principal
+  if (roleArn === undefined) return theAccount | theCaller
+  return roleArn === principal.arn ? theAccount | theRole : theAccount | theRole | theCaller
+}
+
+function namedAs(found: number, principal: RequestPrincipal): NamedAs | undefined {
+  if (found & theCaller) return 'caller'
+  if (found & theRole) return 'role'
+  if (found & theAccount) return isRoot(principal) ? 'caller' : 'account'
+  return undefined
+}
+
+/** The root user has the ARN of its account. */
+export function isRoot({ arn }: RequestPrincipal): boolean {
+  return arn.endsWith(':root')
+}

@@ -1,0 +1,49 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { anyCharacters, compilePattern, oneCharacter, piecesOf } from '../../src/authorization/pattern.ts'
+
+const matches = (pattern: string, text: string) => compilePattern(piecesOf(pattern))(text)
+
+describe('a pattern', () => {
+  it('agrees with a regular expression of the same meaning', () => {
+    const letters = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?', '.'), maxLength: 12 })
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', '.'), maxLength: 12 })
+    const escaped = (c: string) => (c === '*' ? '.*' : c === '?' ? '.' : c.replace(/[.]/, '\\.'))
+    fc.assert(
+      fc.property(letters, text, (pattern, value) => {
+        const expression = new RegExp(`^${[...pattern].map(escaped).join('')}$`)
+        expect(matches(pattern, value)).toBe(expression.test(value))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  // biome-ignore format: a table
+  it.each([
+    ['kms:Encrypt', 'kms:Encrypt',  true],
+    ['kms:Encrypt', 'kms:Encrypt2', false],
+    ['kms:*',       'kms:',         true],
+    ['*',           '',             true],
+    ['?',           '',             false],
+    ['*?',          '',             false],
+    ['*?',          'a',            true],
+    ['a*a',         'a',            false],
+    ['a*a',         'aa',           true],
+    ['*ab?*ba',     'abba',         false],
+    ['*ab?*ba',     'abcba',        true],
+    ['',            '',             true],
+    ['',            'a',            false],
+    ['[a-z]',       'a',            false],
+    ['a.c',         'abc',          false],
+    ['(a+)+$',      'aaaa',         false],
+  ])('%s against %s: %s', (pattern, text, expected) => {
+    expect(matches(pattern, text)).toBe(expected)
+  })
+
+  it('takes literal pieces literally, whatever characters they have', () => {
+    const pattern = compilePattern(['a*', anyCharacters, '?', oneCharacter])
+    expect(pattern('a*xyz?!')).toBe(true)
+    expect(pattern('abcxyz?!')).toBe(false)
+    expect(pattern('a*xyz!!')).toBe(false)
+  })
+})
