@@ -23,7 +23,12 @@ export function callerFinder(principal: (arn: string) => Principal | undefined):
   }
 }
 
-function callerOf(principal: Principal, { id, session }: AccessKey, region: string): Caller {
+/** The caller that a principal is in a region, by one of its access keys. Throws UnrecognizedClient for a role without a session. */
+export function callerOf(
+  principal: Principal,
+  { id, session }: Pick<AccessKey, 'id' | 'session'>,
+  region: string,
+): Caller {
   const { account, name, principalId, policies, permissionsBoundary, tags } = principal
   const arn = principalIn(region, principal.arn)
   const common = { account, policies, permissionsBoundary, tags, accessKeyId: id, region }
