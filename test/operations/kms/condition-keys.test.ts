@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { globalConditionKeyTypes, isGlobalKeyKnown } from '../../../src/authorization/global-condition-keys.ts'
 import type { AccessRequest } from '../../../src/authorization/request.ts'
@@ -312,5 +313,44 @@ describe('the value', () => {
     const [request] = await decided('Encrypt', { ...inputs.Encrypt, KeyId: missing.arn })
     for (const name of ['kms:KeySpec', 'kms:KeyOrigin', 'kms:MultiRegion', 'kms:ResourceAliases'])
       expect(valuesOf(request!, name), name).toBeUndefined()
+  })
+})
+
+describe('docs/policies.md', () => {
+  const page = readFileSync(new URL('../../../docs/policies.md', import.meta.url), 'utf8')
+  const [, kms = '', global = ''] = page.split(/^\| Condition key \|.*$/m)
+  const rows = kms.split('\n').filter(line => line.startsWith('| `'))
+  /** Groups of actions, by what the page calls them. */
+  const groups: Readonly<Record<string, readonly string[]>> = {
+    'custom key stores': actionsOf(/CustomKeyStore/),
+    'data keys': actionsOf(/^GenerateDataKey/),
+    'cryptographic operations': conditionKeys
+      .find(({ name }) => name === 'kms:RequestAlias')!
+      .actions.filter(action => !/^(DescribeKey|GetPublicKey)$/.test(action)),
+    'key operations': keyActions,
+  }
+
+  function actionsOf(pattern: RegExp): readonly string[] {
+    return [...new Set(conditionKeys.flatMap(({ actions }) => actions))].filter(action => pattern.test(action))
+  }
+
+  it('lists every condition key with its type and its operations', () => {
+    const listed = rows.map(row => [/`(.*?)`/.exec(row)![1], row.split(' | ')[1]])
+    expect(listed).toEqual(conditionKeys.map(({ name, type }) => [name, type]))
+    for (const row of rows) {
+      const [, , operations] = row.split(' | ')
+      const actions = operations!.split(', ').flatMap(word => groups[word] ?? [word])
+      const documented = conditionKeys.find(({ name }) => row.startsWith(`| \`${name}\``))
+      expect(actions.sort(), row).toEqual([...documented!.actions].sort())
+    }
+  })
+
+  it('lists the global condition keys that requests have', () => {
+    const listed = global.match(/`aws:[A-Za-z/]+`/g)!.map(name => name.slice(1, -1))
+    const ofOperations = conditionKeys.map(({ name }) => name)
+    const known = Object.keys(globalConditionKeyTypes).filter(
+      name => isGlobalKeyKnown(name) && !ofOperations.includes(name),
+    )
+    expect(listed.sort()).toEqual(known.sort())
   })
 })
