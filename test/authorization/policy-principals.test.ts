@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { decide } from '../../src/authorization/decide.ts'
 import { checkKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { principalsOf } from '../model/identities/principals.ts'
 import { account, aKey, aPrincipal, region } from '../storage/records.ts'
@@ -41,5 +42,46 @@ describe('the principals of a key policy', () => {
     })
     expect(() => put('*', { AWS: [alice.arn, name] })).toThrow(refused)
     expect(() => put({ AWS: alice.arn }, { AWS: name })).toThrow(refused)
+  })
+})
+
+describe('a statement', () => {
+  const user = { arn: alice.arn, account, principalId: alice.principalId }
+  const session = { arn: night, roleArn: backup.arn, account, principalId: `${backup.principalId}:night` }
+  const again = { ...session, principalId: 'AROAAGAIN:night' }
+
+  /** Whether a policy allows the principal. @param ids of the principals that it named when it was put */
+  function allows(principal: typeof user, ids: Record<string, string> | undefined, ...statements: object[]): boolean {
+    const Statement = statements.map(statement => ({ Action: '*', Resource: '*', ...statement }))
+    const request = { principal, action: 'kms:Decrypt', resource: aKey(1).arn, account, context: () => undefined }
+    const resource = { text: JSON.stringify({ Statement }), principalIds: ids }
+    return decide(request, { identity: [], resource }).allowed
+  }
+
+  it.each([
+    ['a user', user, alice.arn, alice.principalId, true],
+    ['a user created again', { ...user, principalId: 'AIDAAGAIN' }, alice.arn, alice.principalId, false],
+    ['a role, by a session of it', session, backup.arn, backup.principalId, true],
+    ['a role created again', again, backup.arn, backup.principalId, false],
+    ['a session', session, night, session.principalId, true],
+    ['a session of a role created again', again, night, session.principalId, false],
+    ['a role whose id begins with that of the former one', again, backup.arn, 'AROAAGAI', false],
+    ['a role whose session is named like the former id', again, backup.arn, 'night', false],
+    ['a role, when policies were put without ids', again, backup.arn, undefined, true],
+    ['a session, when policies were put without ids', again, night, undefined, true],
+    ['a user by id', user, alice.principalId, undefined, true],
+    ['a role by id, by a session of it', session, backup.principalId, undefined, true],
+    ['a former role by id', again, backup.principalId, undefined, false],
+  ])('that names %s', (_what, principal, name, id, allowed) => {
+    const ids = id === undefined ? undefined : { [name]: id }
+    expect(allows(principal, ids, { Effect: 'Allow', Principal: { AWS: name } })).toBe(allowed)
+  })
+
+  it('that spares a role from a Deny does not spare one created again', () => {
+    const ids = { [backup.arn]: backup.principalId, [night]: session.principalId }
+    const everyone = { Effect: 'Allow', Principal: '*' }
+    const others = { Effect: 'Deny', NotPrincipal: { AWS: [account, backup.arn, night] } }
+    expect(allows(session, ids, everyone, others)).toBe(true)
+    expect(allows(again, ids, everyone, others)).toBe(false)
   })
 })
