@@ -10,10 +10,14 @@ const backup = aPrincipal('backup', { type: 'role', arn: `arn:aws:iam::${account
 const night = `arn:aws:sts::${account}:assumed-role/backup/night`
 const elsewhere = 'arn:aws:iam::444455556666:role/unknown'
 
-/** Puts a policy with a statement for each of these values of Principal. */
-function put(...principals: unknown[]) {
-  const Statement = principals.map(Principal => ({ Effect: 'Allow', Principal, Action: 'kms:*', Resource: '*' }))
-  const caller = { ...aUser(alice.arn, []), region }
+/** Puts a policy with a statement for each of these values of Principal, and what else it is given. */
+function put(principals: readonly unknown[], ...others: object[]) {
+  const Statement = [...principals.map(Principal => ({ Effect: 'Allow', Principal })), ...others].map(statement => ({
+    ...statement,
+    Action: 'kms:*',
+    Resource: '*',
+  }))
+  const caller = { ...aUser(alice.arn, []), principalId: alice.principalId, region }
   const text = JSON.stringify({ Version: '2012-10-17', Statement })
   const proposed = { text, keyArn: aKey(1).arn, account, caller, bypassLockoutSafetyCheck: false }
   return checkKeyPolicy(proposed, principalsOf(alice, backup))
@@ -22,7 +26,8 @@ function put(...principals: unknown[]) {
 describe('the principals of a key policy', () => {
   it('are returned with their unique ids, those of unknown accounts and of accounts without', () => {
     const aws = [alice.arn, night, elsewhere, account, `arn:aws:iam::${account}:root`, backup.principalId]
-    expect(put('*', { AWS: aws }, { AWS: backup.arn, Service: 'logs.amazonaws.com' })).toEqual({
+    const spare = { Effect: 'Deny', NotPrincipal: { AWS: [backup.arn, account, alice.arn] } }
+    expect(put(['*', { AWS: aws }, { AWS: alice.arn, Service: 'logs.amazonaws.com' }], spare)).toEqual({
       [alice.arn]: alice.principalId,
       [backup.arn]: backup.principalId,
       [night]: `${backup.principalId}:night`,
@@ -40,8 +45,9 @@ describe('the principals of a key policy', () => {
       code: 'MalformedPolicyDocument',
       message: 'Policy contains a statement with one or more invalid principals.',
     })
-    expect(() => put('*', { AWS: [alice.arn, name] })).toThrow(refused)
-    expect(() => put({ AWS: alice.arn }, { AWS: name })).toThrow(refused)
+    expect(() => put(['*', { AWS: [alice.arn, name] }])).toThrow(refused)
+    expect(() => put([{ AWS: alice.arn }, { AWS: name }])).toThrow(refused)
+    expect(() => put(['*'], { Effect: 'Deny', NotPrincipal: { AWS: [alice.arn, name] } })).toThrow(refused)
   })
 })
 
