@@ -14,6 +14,7 @@ import type { OperationName } from '../../../src/operations/kms/operation.ts'
 import type { AnyOperation } from '../../../src/operations/operation.ts'
 import { handle } from '../../../src/pipeline.ts'
 import type { Hsm, PathServices } from '../../../src/services.ts'
+import { aUser } from '../../authorization/users.ts'
 import { aKey } from '../../storage/records.ts'
 
 /** The pipeline's answers for an HSM with missing capabilities, for every kind of key, even those that no test token supports. */
@@ -48,7 +49,7 @@ async function answer(operation: OperationName, input: object, key: Key, asked: 
     audit: { open: () => ({ eventId: 'event', requestId: 'request' }), close: async () => {} },
     metrics: { started: () => () => {} },
     log: { error: () => {} },
-    authenticate: async () => ({ account: key.account, region: key.region }),
+    authenticate: async () => ({ ...aUser('arn:aws:iam::111122223333:user/alice', []), region: key.region }),
     authorize: () => ({ allowed: true }),
   } as unknown as PathServices
   const api = {
