@@ -18,12 +18,7 @@ export type ConditionKeys<S> = Readonly<Record<string, ConditionKey<S>>>
 /** @param rest of a member of a family: what follows the name of the family, in lower case */
 export type ConditionKey<S> = (subject: S, rest: string) => ConditionValue
 
-/** The form in which names are compared, as they are case-insensitive. */
-export function conditionKeyName(name: string): string {
-  return asciiLowerCase(name)
-}
-
-/** @param name in the form of conditionKeyName */
+/** @param name in lower case: names are case-insensitive */
 export function conditionValues<S>(keys: ConditionKeys<S>, name: string, subject: S): readonly string[] | undefined {
   const { named, families } = lookupOf(keys)
   const key = named.get(name)
@@ -52,7 +47,7 @@ export function memberOf<T extends object>(
   if (!source) return undefined
   let values = valuesBySource.get(source)
   if (!values) {
-    const entries = Map.groupBy(entriesOf(source), ([name]) => conditionKeyName(name))
+    const entries = Map.groupBy(entriesOf(source), ([name]) => asciiLowerCase(name))
     values = new Map(Array.from(entries, ([name, same]) => [name, same.map(([, value]) => value)]))
     valuesBySource.set(source, values)
   }
@@ -69,7 +64,7 @@ const lookups = new WeakMap<ConditionKeys<never>, Lookup>()
 function lookupOf<S>(keys: ConditionKeys<S>) {
   let lookup = lookups.get(keys)
   if (!lookup) {
-    const entries = Object.entries(keys).map(([name, key]) => [conditionKeyName(name), key] as const)
+    const entries = Object.entries(keys).map(([name, key]) => [asciiLowerCase(name), key] as const)
     const isFamily = (name: string) => /[:/]$/.test(name)
     lookup = {
       named: new Map(entries.filter(([name]) => !isFamily(name))),

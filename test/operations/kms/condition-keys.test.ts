@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { globalConditionKeyTypes, isGlobalKeyKnown } from '../../../src/authorization/global-condition-keys.ts'
 import type { AccessRequest } from '../../../src/authorization/request.ts'
-import { conditionKeyName } from '../../../src/model/condition-keys.ts'
+import { asciiLowerCase } from '../../../src/model/ascii.ts'
 import type { Alias } from '../../../src/model/keys/alias.ts'
 import type { Key } from '../../../src/model/keys/key.ts'
 import { operations } from '../../../src/operations/kms/catalogue.ts'
@@ -107,7 +107,7 @@ async function decided(name: OperationName, input: object, where = storage): Pro
   return requests
 }
 
-const valuesOf = ({ context }: AccessRequest, name: string) => context(conditionKeyName(name))
+const valuesOf = ({ context }: AccessRequest, name: string) => context(asciiLowerCase(name))
 /** A member that the inputs and records above have of a family. */
 const members: Readonly<Record<string, string>> = {
   'aws:RequestTag/': 'Team',
@@ -141,7 +141,7 @@ describe.each(operations.map(operation => [operation.name, operation] as const))
 
 describe('the table of condition keys', () => {
   it('has each name once, whatever its case', () => {
-    const names = conditionKeys.map(({ name }) => conditionKeyName(name))
+    const names = conditionKeys.map(({ name }) => asciiLowerCase(name))
     expect(new Set(names).size).toBe(names.length)
   })
 
