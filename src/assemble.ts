@@ -5,6 +5,7 @@ import { openJournal } from './audit/journal.ts'
 import { callerFinder } from './authentication/callers.ts'
 import { SigV4 } from './authentication/sigv4.ts'
 import { decide } from './authorization/decide.ts'
+import { explain } from './authorization/explain.ts'
 import { checkKeyPolicy, type ProposedKeyPolicy } from './authorization/key-policy.ts'
 import type { Config, HsmConfig, MemberConfig } from './config.ts'
 import { OperatorError } from './errors.ts'
@@ -68,6 +69,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       outbox,
       authenticate,
       authorize: decide,
+      explain,
       metrics,
       log,
     }

@@ -77,6 +77,25 @@ export class Failure extends Error {
   }
 }
 
+/** Why policies refuse a request: for the log and the audit record, never for the caller. */
+export interface Refusal {
+  /** With the prefix of its API. */
+  readonly action?: string
+  /** ARN, or `*`. */
+  readonly resource?: string
+  /** Sentences, few and short. */
+  readonly reasons: readonly string[]
+}
+
+export class AccessDenied extends Failure {
+  readonly refusal: Refusal
+
+  constructor(message: string, refusal: Refusal) {
+    super('AccessDenied', message)
+    this.refusal = refusal
+  }
+}
+
 /** A mistake of the operator (configuration, files, PIN): one clear line, no stack trace, exit code 1 or 2. */
 export class OperatorError extends Error {
   readonly exitCode: 1 | 2

@@ -1,13 +1,14 @@
 import { type Api, type ApiRequest, headerOf } from './apis/api.ts'
+import { shortList } from './audit/limits.ts'
 import { globalConditionKeys } from './authorization/global-condition-keys.ts'
-import { type ConditionValues, policiesOf } from './authorization/request.ts'
-import { Failure } from './errors.ts'
+import { type AccessRequest, type ConditionValues, type Policies, policiesOf } from './authorization/request.ts'
+import { AccessDenied } from './errors.ts'
 import { conditionValues } from './model/condition-keys.ts'
 import type { Caller } from './model/identities/caller.ts'
 import type { AnyOperation, Permission, Target } from './operations/operation.ts'
 import type { Entry, PathServices } from './services.ts'
 
-/** Whether a caller may do what a request asks for. */
+/** Whether a caller may do what a request asks for, and what a refusal says: to the caller, in the log and on record. */
 
 /** A request of an authenticated caller for a known operation. */
 export interface Call {
@@ -19,37 +20,62 @@ export interface Call {
   readonly input: Readonly<Record<string, unknown>>
 }
 
+type Policing = Pick<PathServices, 'authorize' | 'explain'>
+
 /** Throws AccessDenied unless the caller has every permission. */
-export function checkPermissions(target: Target, call: Call, { authorize }: PathServices): void {
+export function checkPermissions(target: Target, call: Call, policing: Policing): void {
   const { api, caller } = call
   const own = policiesOf(caller)
-  const global = globalConditionKeys(caller, requestContext(call))
+  const contextOf = contexts(target, call)
   for (const permission of target.permissions) {
-    const { resource, account, resourcePolicy, grant, named = resource } = permission
+    const { resource, account, resourcePolicy, grant } = permission
     const action = api.actionPrefix + permission.action
-    const context = contextOf(permission, target, call, global)
-    const request = { principal: caller, action, resource, account, context }
-    const decision = authorize(request, { ...own, resource: resourcePolicy, grant })
+    const request = { principal: caller, action, resource, account, context: contextOf(permission) }
+    const policies = { ...own, resource: resourcePolicy, grant }
+    const decision = policing.authorize(request, policies)
     if (decision.allowed) continue
-    const denial = `User: ${caller.arn} is not authorized to perform: ${action} on resource: ${named} ${decision.because}`
-    throw new Failure('AccessDenied', permission.denial ?? denial)
+    const because = hidden(permission, request, policies, contextOf, policing) ?? decision.because
+    const reasons = shortList(policing.explain(request, policies).map(({ text }) => text))
+    throw new AccessDenied(denial(permission, request, because), { action, resource, reasons })
   }
 }
 
-function requestContext({ request, entry: { sourceAddress, userAgent, startedAt } }: Call) {
-  return { sourceAddress, userAgent, startedAt, secure: request.secure, referer: headerOf(request, 'referer') }
+function denial(permission: Permission, { principal, action, resource }: AccessRequest, because: string): string {
+  const what = `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${permission.named ?? resource}`
+  return permission.denial ?? `${what} ${because}`
 }
 
-/** Nothing is computed until a condition asks. */
-function contextOf(
-  { action, conditionKeys: ofResource }: Permission,
-  target: Target,
-  { operation, input, caller }: Call,
-  global: ConditionValues,
-): ConditionValues {
+type Contexts = (permission: Pick<Permission, 'action' | 'conditionKeys'>) => ConditionValues
+
+/** The condition keys of each permission. Nothing is computed until a condition asks. */
+function contexts(target: Target, { request, entry, operation, input, caller }: Call): Contexts {
+  const { sourceAddress, userAgent, startedAt } = entry
+  const referer = headerOf(request, 'referer')
+  const global = globalConditionKeys(caller, { sourceAddress, userAgent, referer, secure: request.secure, startedAt })
   const ofOperation = operation.conditionKeys
-  return name =>
-    ofResource?.(name) ??
-    (ofOperation && conditionValues(ofOperation, name, { input, target, caller, action })) ??
-    global(name)
+  return ({ action, conditionKeys: ofResource }) =>
+    name =>
+      ofResource?.(name) ??
+      (ofOperation && conditionValues(ofOperation, name, { input, target, caller, action })) ??
+      global(name)
 }
+
+/**
+ * What is said instead to another account, from which a resource that is not shared with it is hidden: the same as if there were none. Else
+ * a caller could find out what it is by conditions in its own policies.
+ */
+function hidden(
+  permission: Permission,
+  request: AccessRequest,
+  { resource, grant, ...own }: Policies,
+  contextOf: Contexts,
+  { authorize }: Policing,
+): string | undefined {
+  const { action, asMissing } = permission
+  if (!asMissing || authorize(request, { identity: [everything], resource, grant }).allowed) return undefined
+  const context = contextOf({ ...asMissing, action })
+  const decision = authorize({ ...request, resource: asMissing.resource, context }, own)
+  return decision.allowed ? undefined : decision.because
+}
+
+const everything = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'

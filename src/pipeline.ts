@@ -1,11 +1,11 @@
 import { type Api, type ApiRequest, type ApiResponse, headerOf } from './apis/api.ts'
-import { Failure } from './errors.ts'
+import { AccessDenied, Failure, type Refusal } from './errors.ts'
 import { uniqueId } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
 import { Undelivered } from './outbox.ts'
 import { type Call, checkPermissions } from './permissions.ts'
-import type { Entry, Hsms, PathServices } from './services.ts'
+import type { Entry, Hsms, Log, PathServices } from './services.ts'
 import { Changes, Conflict } from './storage/storage.ts'
 import { wipe } from './wipe.ts'
 
@@ -118,10 +118,11 @@ function checkHsms({ hsmUses = [] }: Target, hsms: Hsms): void {
   }
 }
 
-/** Audits a failure; if that fails, too, the answer is an internal error. Logs failures that are not the caller's. */
+/** Audits a failure; if that fails, too, the answer is an internal error. Logs refusals, and failures that are not the caller's. */
 async function auditFailure(entry: Entry, failure: Failure, api: Api, { audit, log }: PathServices): Promise<Failure> {
   const { requestId } = entry
   const isServerFault = failure.fault === 'server'
+  if (failure.code === 'AccessDenied') logRefusal(entry, failure, log)
   if (!(failure instanceof Undelivered)) {
     entry.responseElements = undefined
     try {
@@ -136,6 +137,14 @@ async function auditFailure(entry: Entry, failure: Failure, api: Api, { audit, l
   }
   if (isServerFault) log.error({ event: 'request_failed', err: failure, requestId }, 'Request failed')
   return failure
+}
+
+function logRefusal(entry: Entry, failure: Failure, log: Log): void {
+  const { requestId, caller, operation } = entry
+  const { reasons, ...refused }: Refusal = failure instanceof AccessDenied ? failure.refusal : { reasons: [] }
+  entry.reasons = reasons
+  const fields = { requestId, principal: caller?.arn, operation: operation?.name, ...refused, reasons }
+  log.info({ event: 'access_denied', ...fields }, 'Access denied')
 }
 
 /** By member: there are few, and the same ones come back with every request. */

@@ -1,5 +1,6 @@
 import type { Audit } from './audit/audit.ts'
 import type { SignedRequest } from './authentication/canonical-request.ts'
+import type { Reason } from './authorization/explain.ts'
 import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
 import type { AccessRequest, Decision, Policies } from './authorization/request.ts'
 import type { Hsms } from './hsm/hsm.ts'
@@ -35,6 +36,8 @@ export interface PathServices extends Services {
   /** Rejects with a Failure if the caller cannot be authenticated. @param service name in the credential scope */
   readonly authenticate: (request: SignedRequest, service: string) => Promise<Caller>
   readonly authorize: (request: AccessRequest, policies: Policies) => Decision
+  /** Why a request is decided as it is. */
+  readonly explain: (request: AccessRequest, policies: Policies) => readonly Reason[]
   readonly metrics: RequestMetrics
   readonly log: Log
 }

@@ -4,7 +4,9 @@ import { apis } from '../src/apis/catalogue.ts'
 import { createAudit } from '../src/audit/audit.ts'
 import type { AuditRecord, Journal } from '../src/audit/entry.ts'
 import { decide } from '../src/authorization/decide.ts'
+import { explain } from '../src/authorization/explain.ts'
 import { Failure, type FailureCode } from '../src/errors.ts'
+import type { LogFields } from '../src/log.ts'
 import type { Operation, Target } from '../src/operations/operation.ts'
 import { type RunningServer, serveApi } from '../src/server/server.ts'
 import type { PathServices } from '../src/services.ts'
@@ -97,6 +99,7 @@ function xml(status: number, body: string): ApiResponse {
 
 const records: AuditRecord[] = []
 const outcomes: string[] = []
+const logged: LogFields[] = []
 const journal = { append: async (record: AuditRecord) => void records.push(record) } as unknown as Journal
 const policy = JSON.stringify({ Statement: { Effect: 'Allow', Action: ['notes:*Note'], Resource: arnOf('*') } })
 /** For whom the HSM has been asked. */
@@ -119,10 +122,11 @@ const services = {
     return { ...aUser(accessKey.principalArn, policies), region, ...session }
   },
   authorize: decide,
+  explain,
   metrics: {
     started: () => (operation: string | undefined, outcome: string) => void outcomes.push(`${operation} ${outcome}`),
   },
-  log: { error() {}, warn() {}, info() {} },
+  log: { error() {}, warn() {}, info: (fields: LogFields) => void logged.push(fields) },
 } as unknown as PathServices
 
 beforeAll(async () => {
@@ -135,6 +139,13 @@ beforeAll(async () => {
 })
 
 afterAll(() => server.close())
+
+const denial = (value: string) => ({
+  Effect: 'Deny',
+  Action: '*',
+  Resource: '*',
+  Condition: { StringNotEquals: { 'aws:PrincipalTag/team': value } },
+})
 
 interface Asked {
   readonly action?: string
@@ -207,6 +218,41 @@ describe('an API beside the first', () => {
     }
     policies = [policy]
     expect(notes.get('list')).toBe('milk')
+  })
+
+  it('tells the operator of each refusal why, in the log and on record, and the caller what AWS tells', async () => {
+    logged.length = 0
+    policies = [policy.replaceAll('notes:*Note', 'notes:PutNote')]
+    const { body, record } = await ask({ action: 'PutNote', input: { Name: 'list', Text: 'a secret' } })
+    const reasons = [
+      'No identity-based policy allows notes:OverwriteNote on arn:aws:notes:eu-central-1:111122223333:note/list.',
+    ]
+    expect(logged).toEqual([
+      {
+        event: 'access_denied',
+        requestId: record.requestID,
+        principal: permanent.principalArn,
+        operation: 'PutNote',
+        action: 'notes:OverwriteNote',
+        resource: arnOf('list'),
+        reasons,
+      },
+    ])
+    expect(record.additionalEventData).toEqual({ reasons })
+    expect(body).toContain(
+      `<Code>AccessDenied</Code>User: ${permanent.principalArn} is not authorized to perform: notes:OverwriteNote on resource: ${arnOf('list')} because no identity-based policy allows the notes:OverwriteNote action`,
+    )
+    policies = [policy]
+  })
+
+  it('keeps log line and record short, however long the policies are', async () => {
+    logged.length = 0
+    const many = Array.from({ length: 100 }, (_, index) => ({ ...denial(`${index}`), Sid: 'S'.repeat(200) }))
+    policies = [policy, JSON.stringify({ Statement: many })]
+    const { record } = await ask({})
+    for (const short of [logged[0], record]) expect(JSON.stringify(short).length).toBeLessThan(8192)
+    expect(logged[0]!.reasons).toHaveLength(10)
+    policies = [policy]
   })
 
   it('accepts signatures for its own service only', async () => {

@@ -22,6 +22,8 @@ export interface Entry {
   /** Only the members that the operation declares as recorded. */
   requestParameters: Readonly<Record<string, unknown>> | undefined
   responseElements: Readonly<Record<string, unknown>> | undefined
+  /** Why the policies refuse the call. */
+  reasons: readonly string[] | undefined
 }
 
 /** The error of a call, as its API reported it to the caller. */
@@ -58,6 +60,7 @@ export function createAudit(journal: Journal, clock: () => number, eventSource: 
       resources: undefined,
       requestParameters: undefined,
       responseElements: undefined,
+      reasons: undefined,
     }),
     close: (entry, error) => journal.append(recordOf(entry, error)),
     success: entry => recordOf(entry, undefined),
@@ -105,6 +108,7 @@ function recordOf(entry: Entry, error: RecordedError | undefined): AuditRecord {
     userAgent: shortened(entry.userAgent),
     requestParameters: entry.requestParameters ? limited(entry.requestParameters) : null,
     responseElements: entry.responseElements ? limited(entry.responseElements) : null,
+    additionalEventData: entry.reasons && limited({ reasons: entry.reasons }),
     resources: entry.resources && [...new Set(entry.resources)].map(resourceOf),
     errorCode: error && codeOf(error),
     errorMessage: shortened(error?.message),

@@ -18,8 +18,20 @@ interface Omitted {
 }
 
 export function shortened(text: string | undefined): string | undefined {
-  if (text === undefined || text.length <= longestText) return text
-  return `${text.slice(0, longestText - 3).toWellFormed()}...`
+  return text === undefined ? undefined : cut(text, longestText)
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 3).toWellFormed()}...`
+}
+
+/** Sentences of a list, as many as are read. */
+const longestList = 10
+/** Characters of a sentence. */
+const longestSentence = 512
+
+export function shortList(sentences: readonly string[]): readonly string[] {
+  return sentences.slice(0, longestList).map(sentence => cut(sentence, longestSentence))
 }
 
 export function limited(members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

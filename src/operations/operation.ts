@@ -20,6 +20,8 @@ export interface Permission {
   readonly conditionKeys?: ConditionValues
   /** The grant that allows it, if any: asked only if no policy does. */
   readonly grant?: () => FittingGrant | undefined
+  /** What a resource of another account is decided as, as long as it is not shared with the caller: one that does not exist. */
+  readonly asMissing?: Pick<Permission, 'resource' | 'conditionKeys'>
   /** The message of a denial, if AWS has a special one. */
   readonly denial?: string
 }

@@ -1,5 +1,5 @@
 import type { EncryptionAlgorithmSpec } from '@aws-sdk/client-kms'
-import { Failure } from '../../errors.ts'
+import { AccessDenied, Failure } from '../../errors.ts'
 import { decodeCiphertext } from '../../model/keys/ciphertext.ts'
 import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { currentMaterial, type Key, type KeyMaterial } from '../../model/keys/key.ts'
@@ -144,7 +144,10 @@ function keyOfBlob({ keyMember, ciphertext, algorithm }: Source, needs: KeyNeeds
   if (!ciphertext) throw new Failure('Validation', 'KeyId is required when the ciphertext is ignored.')
   const { material } = decodeCiphertext(ciphertext)
   const found = search.storage.keys.findByMaterial(material, search.caller.region)
-  if (!found) throw new Failure('AccessDenied', unknownCiphertextKey)
+  if (!found) {
+    const reasons = ['No key of this region has the material that the ciphertext names.']
+    throw new AccessDenied(unknownCiphertextKey, { reasons })
+  }
   const target = keyTarget(found.arn, needs, search)
   return {
     key: target.key,

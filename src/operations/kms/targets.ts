@@ -71,16 +71,20 @@ export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> 
 }
 
 export function keyTarget(identifier: string, needs: KeyNeeds, { caller, storage, operation }: Search): KeyTarget {
-  const { arn, account, key, alias } = resolve(identifier, needs, caller, storage)
+  const { arn, namedArn, account, key, alias } = resolve(identifier, needs, caller, storage)
   const foreign = account !== caller.account
+  const asked = { account, alias, caller, storage }
   const permission = {
     action: operation,
     resource: arn,
     account,
     resourcePolicy: policyFor(key, foreign, needs.crossAccount),
-    conditionKeys: keyConditions({ key, account, alias, caller, storage }),
+    conditionKeys: keyConditions({ ...asked, key }),
     // Do not reveal the key of another account's alias, or whether it exists.
-    named: foreign ? identifier : undefined,
+    ...(foreign && {
+      named: identifier,
+      asMissing: { resource: namedArn, conditionKeys: keyConditions({ ...asked, key: undefined }) },
+    }),
   }
   return new FoundKey(key, needs, operation, permission)
 }
@@ -122,7 +126,10 @@ class FoundKey implements KeyTarget {
 }
 
 interface Resolved {
+  /** Of the key, if it exists. */
   readonly arn: string
+  /** Of what names it: the key or an alias. */
+  readonly namedArn: string
   readonly account: string
   /** Absent only if another account's key does not exist: the error must be the same as for one that is not allowed. */
   readonly key: Key | undefined
@@ -141,7 +148,7 @@ function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: S
     throw new Failure('NotFound', form === 'alias' ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`)
   }
   const alias = form === 'alias' ? aliasName(arn) : undefined
-  return { arn: found?.arn ?? arn, account, key: found, alias }
+  return { arn: found?.arn ?? arn, namedArn: arn, account, key: found, alias }
 }
 
 function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false): ResourcePolicy | undefined {
