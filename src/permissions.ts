@@ -40,6 +40,17 @@ export function checkPermissions(target: Target, call: Call, policing: Policing)
   }
 }
 
+/** A check of key policies that decides whether the caller could change them later by what is known of the present request. */
+export function checkedInCall(
+  call: Call,
+  { checkKeyPolicy }: Pick<PathServices, 'checkKeyPolicy'>,
+): PathServices['checkKeyPolicy'] {
+  return policy => {
+    const global = globalContext(call)
+    return checkKeyPolicy({ ...policy, context: name => policy.context?.(name) ?? global(name) })
+  }
+}
+
 function denial(permission: Permission, { principal, action, resource }: AccessRequest, because: string): string {
   const what = `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${permission.named ?? resource}`
   return permission.denial ?? `${what} ${because}`
@@ -48,16 +59,21 @@ function denial(permission: Permission, { principal, action, resource }: AccessR
 type Contexts = (permission: Pick<Permission, 'action' | 'conditionKeys'>) => ConditionValues
 
 /** The condition keys of each permission. Nothing is computed until a condition asks. */
-function contexts(target: Target, { request, entry, operation, input, caller }: Call): Contexts {
-  const { sourceAddress, userAgent, startedAt } = entry
-  const referer = headerOf(request, 'referer')
-  const global = globalConditionKeys(caller, { sourceAddress, userAgent, referer, secure: request.secure, startedAt })
+function contexts(target: Target, call: Call): Contexts {
+  const { operation, input, caller } = call
+  const global = globalContext(call)
   const ofOperation = operation.conditionKeys
   return ({ action, conditionKeys: ofResource }) =>
     name =>
       ofResource?.(name) ??
       (ofOperation && conditionValues(ofOperation, name, { input, target, caller, action })) ??
       global(name)
+}
+
+function globalContext({ request, entry, caller }: Call): ConditionValues {
+  const { sourceAddress, userAgent, startedAt } = entry
+  const referer = headerOf(request, 'referer')
+  return globalConditionKeys(caller, { sourceAddress, userAgent, referer, secure: request.secure, startedAt })
 }
 
 /**

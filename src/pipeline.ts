@@ -4,7 +4,7 @@ import { uniqueId } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
 import { Undelivered } from './outbox.ts'
-import { type Call, checkPermissions } from './permissions.ts'
+import { type Call, checkedInCall, checkPermissions } from './permissions.ts'
 import type { Entry, Hsms, Log, PathServices } from './services.ts'
 import { Changes, Conflict } from './storage/storage.ts'
 import { wipe } from './wipe.ts'
@@ -81,7 +81,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
   // Sessions of a role share its place in the queue of an HSM, as callers choose how many there are.
   const hsms = services.hsms.for(uniqueId(caller))
-  const { storage, clock, checkKeyPolicy, audit, outbox } = services
+  const { storage, clock, audit, outbox } = services
   const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name })
   const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
@@ -91,6 +91,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   if (operation.isDryRun?.(input)) throw new Failure('DryRunOperation', dryRunText)
   if (!operation.readOnly) await outbox.ready()
   const changes = new Changes()
+  const checkKeyPolicy = checkedInCall(call, services)
   const output =
     (await operation.run({ storage, hsms, clock, checkKeyPolicy, input, target, caller, changes })) ?? undefined
   try {

@@ -25,6 +25,7 @@ beforeAll(async () => {
       callers[`${role}/${name}`] = await identities.session(roles[role]!, name, given)
     }
     await user('division/alice', { policies: [everything] })
+    await user('creator', { policies: [allow('kms:CreateKey')] })
     await user('bounded', { policies: [everything], boundary: allow('kms:ListKeys') })
     roles.backup = await identities.role(home, 'service/backup', { policies: [everything] })
     roles.idle = await identities.role(home, 'idle')
@@ -63,6 +64,17 @@ async function keyFor(principal: string): Promise<string> {
 }
 
 const encrypt = (caller: string, KeyId: string) => as(caller).encrypt({ KeyId, Plaintext: Buffer.from('text') })
+
+describe('a user who may create keys, and nothing else', () => {
+  it('needs no permission to change the default policy, but to change one of its own', async () => {
+    const { KeyMetadata } = await as('creator').createKey({})
+    const { Policy } = await gateway.client().getKeyPolicy({ KeyId: KeyMetadata!.KeyId })
+    await expect(as('creator').createKey({ Policy })).rejects.toThrow(
+      'The new key policy will not allow you to update the key policy in the future.',
+    )
+    await as('creator').createKey({ Policy, BypassPolicyLockoutSafetyCheck: true })
+  })
+})
 
 describe('a role session', () => {
   it('calls as itself, and is recorded with its role', async () => {

@@ -579,13 +579,38 @@ describe('a key policy', () => {
       'Policy contains a statement with one or more invalid principals.',
     ],
     [
-      'a condition, which is not evaluated yet',
-      ownPolicy.replace('"Action"', '"Condition":{"Bool":{"aws:SecureTransport":"true"}},"Action"'),
-      'Policies with the element Condition are not supported by this gateway',
+      'one with a condition of an unknown kind',
+      ownPolicy.replace('"Action"', '"Condition":{"BoolEquals":{"aws:SecureTransport":"true"}},"Action"'),
+      'Invalid Condition type : BoolEquals',
+    ],
+    [
+      'one with a condition that lets too much through',
+      ownPolicy.replace(
+        '"Action"',
+        '"Condition":{"ForAllValues:StringEquals":{"kms:EncryptionContext:a":"b"}},"Action"',
+      ),
+      'OverlyPermissiveCondition: Using the ForAllValues set operator with a single-valued condition key matches requests without the specified encryption context or with an unspecified encryption context. To fix, remove ForAllValues.',
     ],
   ])('may not be %s', async (_, Policy, message) => {
     const { KeyId } = await createKey()
     expect(await refusal(kms.putKeyPolicy({ KeyId, Policy }))).toBe(`MalformedPolicyDocumentException: ${message}`)
+  })
+
+  it('may depend on what the request that puts it has, and what the key is', async () => {
+    const under = (condition: object) =>
+      ownPolicy.replace('"Action"', `"Condition":${JSON.stringify(condition)},"Action"`)
+    const here = under({ IpAddress: { 'aws:SourceIp': '127.0.0.0/8' }, StringEquals: { 'kms:KeySpec': 'HMAC_256' } })
+    const kind = { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' } as const
+    const { KeyId } = await createKey({ ...kind, Policy: here })
+    await kms.putKeyPolicy({ KeyId, Policy: here })
+    for (const condition of [
+      { IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } },
+      { StringEquals: { 'kms:KeySpec': 'SYMMETRIC_DEFAULT' } },
+    ]) {
+      const lockout = /^MalformedPolicyDocumentException: The new key policy will not allow you to update/
+      expect(await refusal(kms.putKeyPolicy({ KeyId, Policy: under(condition) }))).toMatch(lockout)
+      expect(await refusal(createKey({ ...kind, Policy: under(condition) }))).toMatch(lockout)
+    }
   })
 
   it('is not too long', async () => {

@@ -8,6 +8,7 @@ import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags } from '../../../model/keys/tags.ts'
 import { createMaterial, whyUnsupportedOn } from '../../../vault/materials.ts'
 import type { Asked, Target } from '../../operation.ts'
+import { keyConditions } from '../key-condition-keys.ts'
 import { type Input, operation } from '../operation.ts'
 import { tagConditionKeys } from '../tag-condition-keys.ts'
 import { account } from '../targets.ts'
@@ -44,34 +45,37 @@ export const createKey = operation('CreateKey')({
     'XksKeyId',
   ],
   recordedOutput: ['KeyMetadata'],
-  async run({ input, caller, changes, hsms, clock, checkKeyPolicy }) {
+  async run({ input, caller, changes, storage, hsms, clock, checkKeyPolicy }) {
     refuseWhatIsNotBuilt(input)
-    const { spec, usage } = kindOf(input)
     const { account, region } = caller
     const id = randomUUID()
-    const arn = keyArn(caller, id)
-    const policy = input.Policy ?? defaultKeyPolicy(account, partitionOf(region))
-    const bypassLockoutSafetyCheck = input.BypassPolicyLockoutSafetyCheck ?? false
-    const policyPrincipals = checkKeyPolicy({ text: policy, keyArn: arn, account, caller, bypassLockoutSafetyCheck })
-    const tags = addTags([], (input.Tags ?? []) as Key['tags'])
-    const material = await createMaterial(hsms.ofRegion(region), { spec, usage }, arn, clock())
-    const key: Key = {
-      arn,
+    const kind = kindOf(input)
+    const draft: Key = {
+      ...kind,
+      arn: keyArn(caller, id),
       id,
       account,
       region,
-      spec,
-      usage,
       origin: 'AWS_KMS',
       state: 'Enabled',
       description: input.Description ?? '',
-      creationDate: material.createdAt,
-      tags,
-      policy,
-      policyPrincipals,
-      materials: [material],
+      creationDate: clock(),
+      tags: addTags([], (input.Tags ?? []) as Key['tags']),
+      policy: input.Policy ?? defaultKeyPolicy(account, partitionOf(region)),
+      materials: [],
       revision: 0,
     }
+    const policyPrincipals = checkKeyPolicy({
+      text: draft.policy,
+      keyArn: draft.arn,
+      account,
+      caller,
+      // The lockout check is for policies that callers provide: KMS API Reference, "CreateKey".
+      bypassLockoutSafetyCheck: input.Policy === undefined || (input.BypassPolicyLockoutSafetyCheck ?? false),
+      context: keyConditions({ key: draft, account, alias: undefined, caller, storage }),
+    })
+    const material = await createMaterial(hsms.ofRegion(region), kind, draft.arn, clock())
+    const key = { ...draft, creationDate: material.createdAt, policyPrincipals, materials: [material] }
     changes.put('keys', key)
     return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key)) }
   },

@@ -7,11 +7,18 @@ export const putKeyPolicy = operation('PutKeyPolicy')({
   target: key({ state: 'view' }),
   conditionKeys: { 'kms:BypassPolicyLockoutSafetyCheck': ({ input }) => input.BypassPolicyLockoutSafetyCheck },
   recorded: ['KeyId', 'PolicyName', 'Policy', 'BypassPolicyLockoutSafetyCheck'],
-  async run({ input, target: { key }, caller, changes, checkKeyPolicy }) {
+  async run({ input, target: { key, permissions }, caller, changes, checkKeyPolicy }) {
     checkPolicyName(input.PolicyName)
     const { Policy: policy, BypassPolicyLockoutSafetyCheck: bypassLockoutSafetyCheck = false } = input
     const { arn: keyArn, account } = key
-    const policyPrincipals = checkKeyPolicy({ text: policy, keyArn, account, caller, bypassLockoutSafetyCheck })
+    const policyPrincipals = checkKeyPolicy({
+      text: policy,
+      keyArn,
+      account,
+      caller,
+      bypassLockoutSafetyCheck,
+      context: permissions[0]!.conditionKeys,
+    })
     changes.put('keys', { ...key, policy, policyPrincipals })
   },
 })
