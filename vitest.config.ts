@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/soak/**'],
+    globalSetup: 'test/prepared-folders.ts',
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',

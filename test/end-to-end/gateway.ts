@@ -1,6 +1,6 @@
 /** A gateway as its operator runs it: `init`, then `serve`, processes of their own, on a SoftHSM token of their own. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -52,15 +52,8 @@ export interface WrittenConfig {
 /** @param workers per HSM; one starts more quickly than the usual two */
 export async function install({ accounts = [home], workers = 1 } = {}): Promise<Installation> {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-end-to-end-'))
-  const credentials: Record<string, Credentials> = {}
-  for (const account of accounts) {
-    credentials[account] = { accessKeyId: `AKIA${account}TEST`, secretAccessKey: `not-a-secret-of-${account}` }
-    const { code, stderr } = await strongroom(['init', '--data', folder, '--account', account], {
-      STRONGROOM_ADMIN_ACCESS_KEY_ID: credentials[account].accessKeyId,
-      STRONGROOM_ADMIN_SECRET_ACCESS_KEY: credentials[account].secretAccessKey,
-    })
-    if (code !== 0) throw new Error(`init failed: ${stderr}`)
-  }
+  copyFolder(await preparedFolder(accounts), folder)
+  const credentials = Object.fromEntries(accounts.map(account => [account, credentialsOf(account)]))
   const configure: Installation['configure'] = change => {
     const file = join(folder, 'strongroom.yaml')
     const config = parse(readFileSync(file, 'utf8')) as WrittenConfig
@@ -73,6 +66,41 @@ export async function install({ accounts = [home], workers = 1 } = {}): Promise<
     Object.assign(softhsm.environment, compiled)
   })
   return { folder, credentials, configure, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+function credentialsOf(account: string): Credentials {
+  return { accessKeyId: `AKIA${account}TEST`, secretAccessKey: `not-a-secret-of-${account}` }
+}
+
+/** A data folder with these administrators. The first test that asks creates it; test files run in parallel, so two may be the first. */
+async function preparedFolder(accounts: readonly string[]): Promise<string> {
+  const folders = process.env.STRONGROOM_PREPARED_FOLDERS
+  if (folders === undefined) throw new Error('the configuration of vitest lacks test/prepared-folders.ts')
+  const prepared = join(folders, accounts.join('-'))
+  if (existsSync(prepared)) return prepared
+  const folder = mkdtempSync(join(folders, 'init-'))
+  for (const account of accounts) {
+    const { accessKeyId, secretAccessKey } = credentialsOf(account)
+    const { code, stderr } = await strongroom(['init', '--data', folder, '--account', account], {
+      STRONGROOM_ADMIN_ACCESS_KEY_ID: accessKeyId,
+      STRONGROOM_ADMIN_SECRET_ACCESS_KEY: secretAccessKey,
+    })
+    if (code !== 0) throw new Error(`init failed: ${stderr}`)
+  }
+  try {
+    renameSync(folder, prepared)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error
+  }
+  return prepared
+}
+
+/** As an operator copies a data folder; and the configuration of SoftHSM names the copy, as it does after a start. */
+function copyFolder(from: string, to: string): void {
+  execFileSync('cp', ['-a', `${from}/.`, to])
+  const softHsm = join(to, 'softhsm2.conf')
+  const configuration = readFileSync(softHsm, 'utf8')
+  writeFileSync(softHsm, configuration.replace(/^directories\.tokendir = .*$/m, `directories.tokendir = ${to}/tokens`))
 }
 
 export interface Ended {
