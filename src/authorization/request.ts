@@ -70,14 +70,10 @@ export type Decision =
     }
 
 /** The policies that a caller brings along. */
-export function policiesOf({
-  policies,
-  permissionsBoundary,
-  ...caller
-}: Caller): Pick<Policies, 'identity' | 'boundary' | 'session'> {
+export function policiesOf(caller: Caller): Pick<Policies, 'identity' | 'boundary' | 'session'> {
   return {
-    identity: policies,
-    boundary: permissionsBoundary,
+    identity: caller.policies,
+    boundary: caller.permissionsBoundary,
     session: caller.type === 'assumedRole' ? caller.sessionPolicies : undefined,
   }
 }
