@@ -19,6 +19,7 @@ export const failures = {
   InvalidAliasName: caller,
   InvalidArn: caller,
   InvalidCiphertext: caller,
+  InvalidGrantId: caller,
   InvalidGrantToken: caller,
   InvalidKeyUsage: caller,
   InvalidMac: caller,

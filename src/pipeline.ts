@@ -85,6 +85,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name })
   const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
+  entry.additionalEventData = target.additionalEventData
   checkPermissions(target, call, services)
   target.check()
   checkHsms(target, hsms)

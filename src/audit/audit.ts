@@ -22,6 +22,7 @@ export interface Entry {
   /** Only the members that the operation declares as recorded. */
   requestParameters: Readonly<Record<string, unknown>> | undefined
   responseElements: Readonly<Record<string, unknown>> | undefined
+  additionalEventData: Readonly<Record<string, unknown>> | undefined
   /** Why the policies refuse the call. */
   reasons: readonly string[] | undefined
 }
@@ -60,6 +61,7 @@ export function createAudit(journal: Journal, clock: () => number, eventSource: 
       resources: undefined,
       requestParameters: undefined,
       responseElements: undefined,
+      additionalEventData: undefined,
       reasons: undefined,
     }),
     close: (entry, error) => journal.append(recordOf(entry, error)),
@@ -108,11 +110,16 @@ function recordOf(entry: Entry, error: RecordedError | undefined): AuditRecord {
     userAgent: shortened(entry.userAgent),
     requestParameters: entry.requestParameters ? limited(entry.requestParameters) : null,
     responseElements: entry.responseElements ? limited(entry.responseElements) : null,
-    additionalEventData: entry.reasons && limited({ reasons: entry.reasons }),
+    additionalEventData: additionalEventData(entry),
     resources: entry.resources && [...new Set(entry.resources)].map(resourceOf),
     errorCode: error && codeOf(error),
     errorMessage: shortened(error?.message),
   }
+}
+
+function additionalEventData({ additionalEventData, reasons }: Entry): Record<string, unknown> | undefined {
+  if (!additionalEventData && !reasons) return undefined
+  return limited({ ...additionalEventData, ...(reasons && { reasons }) })
 }
 
 /** CloudTrail has its own name for a denial. */

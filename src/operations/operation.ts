@@ -19,7 +19,7 @@ export interface Permission {
   /** Condition keys that its resource contributes. */
   readonly conditionKeys?: ConditionValues
   /** The grant that allows it, if any: asked only if no policy does. */
-  readonly grant?: () => FittingGrant | undefined
+  readonly grant?: (() => FittingGrant | undefined) | undefined
   /** What a resource of another account is decided as, as long as it is not shared with the caller: one that does not exist. */
   readonly asMissing?: Pick<Permission, 'resource' | 'conditionKeys'>
   /** The message of a denial, if AWS has a special one. */
@@ -38,6 +38,8 @@ export interface Target {
   readonly permissions: readonly Permission[]
   /** ARNs for the audit record: of keys first, then of aliases. */
   readonly resources: readonly string[]
+  /** CloudTrail's additionalEventData: what is neither in the request nor in the answer. */
+  readonly additionalEventData?: Readonly<Record<string, unknown>>
   /** Throws if state or usage do not fit. Runs after authorization, so that errors leak no state. */
   check(): void
   /** Available after the check. The pipeline refuses what an HSM does not support, in a dry run, too. */

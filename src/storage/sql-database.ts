@@ -1,6 +1,7 @@
 /** The records in an SQL database. Arguments and results can be cloned, so it can run in a thread of its own. */
 import { Kysely } from 'kysely'
 import { OperatorError } from '../errors.ts'
+import type { GrantIdentity } from '../model/keys/grant.ts'
 import type { Engine } from './engines/engine.ts'
 import { migrate } from './migrations/migrate.ts'
 import {
@@ -16,7 +17,7 @@ import {
 import { listAliases } from './tables/aliases.ts'
 import { readClock, writeClock } from './tables/clock.ts'
 import type { Database } from './tables/database.ts'
-import { type GrantIdentity, listGrants } from './tables/grants.ts'
+import { listGrants } from './tables/grants.ts'
 import { listKeys } from './tables/keys.ts'
 import { heldRecords, holdRecord, readPosition, removeRecords } from './tables/outbox.ts'
 import type { LoadedPage, Table } from './tables/table.ts'

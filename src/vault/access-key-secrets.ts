@@ -4,10 +4,9 @@
  */
 import { Failure } from '../errors.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
-import { decodeCiphertext } from '../model/keys/ciphertext.ts'
 import type { Services } from '../services.ts'
 import { decryptBlob, encryptBlob } from './ciphertexts.ts'
-import { systemKeyMaterial } from './system-keys.ts'
+import { sealKeyOf, systemKeyMaterial } from './system-keys.ts'
 
 type Vault = Pick<Services, 'storage' | 'hsms'>
 
@@ -30,10 +29,7 @@ export async function sealSecret(
  * with InvalidCiphertext if it is damaged or was sealed for another access key.
  */
 export async function unsealSecret({ id, sealedSecret }: AccessKey, { storage, hsms }: Vault): Promise<Uint8Array> {
-  const { material: sealedBy } = decodeCiphertext(sealedSecret)
-  const seal = hsms.all
-    .map(({ name }) => storage.systemKeys.find(name, 'seal')?.material)
-    .find(material => material?.id === sealedBy)
+  const seal = sealKeyOf(sealedSecret, { storage, hsms })
   if (!seal) throw new Failure('KeyUnavailable', '', { cause: new Error('no HSM holds the seal key') })
   return decryptBlob(hsms, seal, sealedSecret, { accessKeyId: id })
 }

@@ -1,5 +1,6 @@
 /** System keys, the gateway's own: on each HSM one that encrypts the secrets of access keys, and one that proves that the HSM works. */
 import { Failure } from '../errors.ts'
+import { decodeCiphertext } from '../model/keys/ciphertext.ts'
 import { type KeyMaterial, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
 import type { Hsm, Services } from '../services.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
@@ -19,6 +20,19 @@ export function systemKeyMaterial(hsm: string, purpose: SystemKey['purpose'], { 
   const systemKey = systemKeys.find(hsm, purpose)
   if (systemKey) return systemKey.material
   throw new Failure('KeyUnavailable', '', { cause: new Error(`no ${purpose} key on the HSM ${hsm}`) })
+}
+
+/**
+ * The seal key that made a ciphertext blob; undefined if no configured HSM has it. Throws InvalidCiphertext for anything but a blob.
+ */
+export function sealKeyOf(
+  blob: Uint8Array,
+  { storage, hsms }: Pick<Services, 'storage' | 'hsms'>,
+): KeyMaterial | undefined {
+  const { material: sealedBy } = decodeCiphertext(blob)
+  return hsms.all
+    .map(({ name }) => storage.systemKeys.find(name, 'seal')?.material)
+    .find(material => material?.id === sealedBy)
 }
 
 /**

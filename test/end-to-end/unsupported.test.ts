@@ -4,7 +4,7 @@ import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { call, refusal, signedPost } from './requests.ts'
 
-/** What infrastructure tools read at every run about rotation, grants and custom key stores, which are not supported yet. */
+/** What infrastructure tools read at every run about rotation, grants and custom key stores, most of which are not supported yet. */
 
 const other = '444455556666'
 const principal = `arn:aws:iam::${home}:role/retirer`
@@ -185,7 +185,7 @@ describe('an unsupported operation', () => {
   it.each([
     ['Encapsulate', pkcs11js],
     ['Decapsulate', pkcs11js],
-    ['CreateGrant', ''],
+    ['RotateKeyOnDemand', ''],
     ['EnableKeyRotation', ''],
   ])('refuses %s', async (target, reason) => {
     const { body } = await signedPost({ url: gateway.url, credentials: installation.credentials[home]!, target })

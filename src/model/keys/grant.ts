@@ -28,6 +28,9 @@ export interface Grant {
   readonly revision: number
 }
 
+/** What identifies a grant. */
+export type GrantIdentity = Pick<Grant, 'keyArn' | 'id'>
+
 /** A principal that a grant names. */
 export interface GrantPrincipal {
   /** As it was given: of an account (`:root`), a user, a role, a role session or a federated user. */

@@ -13,6 +13,8 @@ export function keyState({ state, custodyFault }: Pick<Key, 'state' | 'custodyFa
 export type StateClass =
   /** Use of the key in cryptography. */
   | 'use'
+  /** Creation of grants. */
+  | 'grant'
   /** Reading the public key: recorded on AWS, for disabled keys too, though the guide says otherwise. */
   | 'publicKey'
   /** Reading metadata, policies and tags; changing policies; removing aliases. */
@@ -28,6 +30,7 @@ type Verdict = 'ok' | 'disabled' | 'pendingDeletion' | 'notPendingDeletion' | 'u
 // biome-ignore format: a table
 const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
   use:              { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', Unavailable: 'unavailable' },
+  grant:            { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', Unavailable: 'ok' },
   publicKey:        { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', Unavailable: 'unavailable' },
   view:             { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'ok',              Unavailable: 'ok' },
   modify:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', Unavailable: 'ok' },

@@ -18,8 +18,11 @@ import { sign } from './cryptography/sign.ts'
 import { verifyMac } from './cryptography/verify-mac.ts'
 import { verify } from './cryptography/verify.ts'
 import { describeCustomKeyStores } from './custom-key-stores/describe-custom-key-stores.ts'
+import { createGrant } from './grants/create-grant.ts'
 import { listGrants } from './grants/list-grants.ts'
 import { listRetirableGrants } from './grants/list-retirable-grants.ts'
+import { retireGrant } from './grants/retire-grant.ts'
+import { revokeGrant } from './grants/revoke-grant.ts'
 import { cancelKeyDeletion } from './keys/cancel-key-deletion.ts'
 import { createKey } from './keys/create-key.ts'
 import { describeKey } from './keys/describe-key.ts'
@@ -57,8 +60,11 @@ export const operations = [
   verifyMac,
   verify,
   describeCustomKeyStores,
+  createGrant,
   listGrants,
   listRetirableGrants,
+  retireGrant,
+  revokeGrant,
   cancelKeyDeletion,
   createKey,
   describeKey,

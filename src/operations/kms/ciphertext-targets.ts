@@ -5,7 +5,7 @@ import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { currentMaterial, type Key, type KeyMaterial } from '../../model/keys/key.ts'
 import type { Search, Target, TargetKind } from '../operation.ts'
 import { checkEncryption, use } from './key-use.ts'
-import { type KeyInput, type KeyNeeds, type KeyTarget, keyTarget, refuseGrantTokens } from './targets.ts'
+import { afterGrantTokens, type KeyInput, type KeyNeeds, type KeyTarget, keyTarget } from './targets.ts'
 
 /** Targets that decrypt. A symmetric ciphertext blob names its key; an asymmetric ciphertext cannot. */
 
@@ -28,8 +28,7 @@ interface Decryption extends Ciphertext, KeyInput {
 
 /** The key that decrypts a ciphertext. */
 export const ciphertext: TargetKind<Decryption, CiphertextTarget> = {
-  find(input, search) {
-    refuseGrantTokens(input)
+  find: afterGrantTokens((input, search) => {
     const source = {
       keyId: input.KeyId,
       keyMember: 'KeyId',
@@ -38,7 +37,7 @@ export const ciphertext: TargetKind<Decryption, CiphertextTarget> = {
       context: input.EncryptionContext,
     }
     return ciphertextTarget(source, search)
-  },
+  }),
 }
 
 export interface ReEncryptTarget extends Target {
@@ -59,8 +58,7 @@ interface ReEncryption extends Ciphertext {
 
 /** The key that decrypts a ciphertext, and the one under which its plaintext is encrypted again. */
 export const reEncryption: TargetKind<ReEncryption, ReEncryptTarget> = {
-  find(input, search) {
-    refuseGrantTokens(input)
+  find: afterGrantTokens((input, search) => {
     const from = {
       keyId: input.SourceKeyId,
       keyMember: 'SourceKeyId',
@@ -86,7 +84,7 @@ export const reEncryption: TargetKind<ReEncryption, ReEncryptTarget> = {
         return [...(source.hsmUses ?? []), ...(destination.hsmUses ?? [])]
       },
     }
-  },
+  }),
 }
 
 interface Source {
@@ -131,6 +129,7 @@ function encryptionNeeds(algorithm: EncryptionAlgorithmSpec, context: Encryption
   return {
     ...use,
     usage: 'ENCRYPT_DECRYPT',
+    encryptionContext: context,
     abilities: [algorithm],
     fits: key => checkEncryption(key, algorithm, context),
   }

@@ -1,5 +1,7 @@
 import { Failure } from '../../errors.ts'
 import { accountOfPrincipal, partitionOf } from '../../model/arn.ts'
+import { namedPrincipal } from '../../model/identities/principals.ts'
+import type { GrantPrincipal } from '../../model/keys/grant.ts'
 import type { Permission, Target, TargetKind } from '../operation.ts'
 
 /** Principals of grants: KMS API Reference, "CreateGrant", "ListGrants" and "ListRetirableGrants". */
@@ -9,18 +11,25 @@ interface RetiringInput {
   readonly RetiringServicePrincipal?: string | undefined
 }
 
+export interface RetiringTarget extends Target {
+  readonly retiring: GrantPrincipal
+}
+
 /** The retiring principal is the resource, and must belong to the caller's account. */
-export const retiringPrincipal: TargetKind<RetiringInput, Target> = {
-  find({ RetiringPrincipal: arn, RetiringServicePrincipal: service }, { caller, operation }) {
+export const retiringPrincipal: TargetKind<RetiringInput, RetiringTarget> = {
+  find({ RetiringPrincipal: arn, RetiringServicePrincipal: service }, { caller, storage, operation }) {
     if ((arn === undefined) === (service === undefined)) {
       const text = 'You must specify either RetiringPrincipal or RetiringServicePrincipal, but not both.'
       throw new Failure('Validation', text)
     }
     refuseServicePrincipal('RetiringServicePrincipal', service)
-    const account = accountOfPrincipal(arn!, partitionOf(caller.region))
+    const partition = partitionOf(caller.region)
+    const account = accountOfPrincipal(arn!, partition)
     if (account === undefined) throw new Failure('InvalidArn', `Invalid ARN '${arn}'`)
     const permission: Permission = { action: operation, resource: arn!, account }
-    return { permissions: [permission], resources: [], check() {} }
+    // Undefined if it does not exist: then it has no grants.
+    const uniqueId = namedPrincipal(arn!, partition, storage.principals)?.id
+    return { retiring: { arn: arn!, uniqueId }, permissions: [permission], resources: [], check() {} }
   },
 }
 

@@ -17,7 +17,7 @@ import { checkPeerKey } from '../../model/keys/peer-key.ts'
 import { checkPlaintextLength } from '../../model/keys/plaintext-limit.ts'
 import { checkMessage } from '../../model/keys/signing-algorithm.ts'
 import type { TargetKind } from '../operation.ts'
-import { type KeyInput, type KeyTarget, keyTarget, refuseGrantTokens } from './targets.ts'
+import { afterGrantTokens, type KeyInput, type KeyTarget, keyTarget } from './targets.ts'
 
 /** Targets of cryptographic operations: a key by any of its four identifiers, from any account, and what must fit the key. */
 
@@ -32,19 +32,24 @@ interface Uses<I> {
   readonly fitsAny?: (input: I) => void
 }
 
-function keyForUse<I>(usage: KeyUsageType, { abilities, fits, fitsAny }: Uses<I>): TargetKind<KeyInput & I, KeyTarget> {
+interface UseInput extends KeyInput {
+  /** Only of operations with symmetric keys. */
+  readonly EncryptionContext?: EncryptionContext | undefined
+}
+
+function keyForUse<I>(usage: KeyUsageType, { abilities, fits, fitsAny }: Uses<I>): TargetKind<UseInput & I, KeyTarget> {
   return {
-    find(input, search) {
-      refuseGrantTokens(input)
+    find: afterGrantTokens((input, search) => {
       const needs = {
         ...use,
         usage,
         fits: (key: Key) => fits(key, input),
         fitsAny: () => fitsAny?.(input),
+        encryptionContext: input.EncryptionContext,
         abilities: abilities(input),
       }
       return keyTarget(input.KeyId!, needs, search)
-    },
+    }),
   }
 }
 

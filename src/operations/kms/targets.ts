@@ -1,11 +1,15 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
+import { type Delegation, fittingGrant } from '../../authorization/grants.ts'
 import { Failure } from '../../errors.ts'
 import { aliasName, parseKeyIdentifier } from '../../model/arn.ts'
 import type { Caller } from '../../model/identities/caller.ts'
 import type { Ability } from '../../model/keys/ability.ts'
+import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
+import { type GrantPrincipal, isGrantOperation } from '../../model/keys/grant.ts'
 import { currentMaterial, type Key } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
 import type { ResourcePolicy, Storage } from '../../services.ts'
+import { unsealGrantToken } from '../../vault/grant-tokens.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
 import { keyConditions } from './key-condition-keys.ts'
 
@@ -22,6 +26,10 @@ export interface KeyNeeds {
   readonly fitsAny?: () => void
   /** Throws if the rest of the request does not fit the key. Called last. */
   readonly fits?: (key: Key) => void
+  /** Of the request: the constraints of grants apply to it. */
+  readonly encryptionContext?: EncryptionContext | undefined
+  /** What a new grant is to pass on. */
+  readonly delegation?: Delegation
   /** What its HSM must support; nothing by default. */
   readonly abilities?: readonly Ability[]
 }
@@ -39,10 +47,7 @@ export interface KeyTarget extends Target {
 /** The KMS key named by KeyId. */
 export function key(needs: KeyNeeds): TargetKind<KeyInput, KeyTarget> {
   return {
-    find(input, search) {
-      refuseGrantTokens(input)
-      return keyTarget(input.KeyId!, needs, search)
-    },
+    find: afterGrantTokens((input, search) => keyTarget(input.KeyId!, needs, search)),
   }
 }
 
@@ -79,6 +84,7 @@ export function keyTarget(identifier: string, needs: KeyNeeds, { caller, storage
     resource: arn,
     account,
     resourcePolicy: policyFor(key, foreign, needs.crossAccount),
+    grant: grantFor(key, operation, needs, { caller, storage }),
     conditionKeys: keyConditions({ ...asked, key }),
     // Do not reveal the key of another account's alias, or whether it exists.
     ...(foreign && {
@@ -137,7 +143,7 @@ interface Resolved {
   readonly alias: string | undefined
 }
 
-function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: Storage): Resolved {
+export function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: Storage): Resolved {
   const { form, arn, account } = parseKeyIdentifier(identifier, caller)
   if (form === 'alias' && !needs.byAlias) {
     throw new Failure('InvalidArn', 'Key Aliases are not supported for this operation.')
@@ -162,7 +168,32 @@ function checkUsage({ arn, usage }: Key, needed: KeyUsageType, operation: string
   throw new Failure('InvalidKeyUsage', `${arn} key usage is ${usage} which is not valid for ${operation}.`)
 }
 
-/** There are no grants yet, so no token is valid. */
-export function refuseGrantTokens(input: KeyInput): void {
-  if (input.GrantTokens?.length) throw new Failure('InvalidGrantToken')
+/** Only operations of grants are open to other accounts by a grant. KMS API Reference: each of them is. */
+function grantFor(
+  key: Key | undefined,
+  operation: string,
+  { encryptionContext = {}, delegation }: KeyNeeds,
+  { caller, storage }: Pick<Search, 'caller' | 'storage'>,
+): Permission['grant'] {
+  if (!key || !isGrantOperation(operation)) return undefined
+  return () => {
+    const constraints = delegation ? (delegation.constraints ?? {}) : { EncryptionContextEquals: encryptionContext }
+    const grantsTo = (grantee: GrantPrincipal) =>
+      storage.grants.search({ keyArn: key.arn, grantee, operation, constraints })
+    return fittingGrant(caller, grantsTo, delegation)
+  }
+}
+
+/**
+ * Grant tokens must be valid, and make no other difference: a grant is in effect as soon as it exists, and only for its grantee. One of
+ * another key, of another principal or of a grant that is gone does not apply.
+ */
+export function afterGrantTokens<I extends Pick<KeyInput, 'GrantTokens'>, T extends Target>(
+  find: TargetKind<I, T>['find'],
+): TargetKind<I, T>['find'] {
+  return (input, search) => {
+    const { GrantTokens: tokens = [] } = input
+    if (tokens.length === 0) return find(input, search)
+    return Promise.all(tokens.map(token => unsealGrantToken(token, search))).then(() => find(input, search))
+  }
 }

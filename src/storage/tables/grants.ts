@@ -1,5 +1,5 @@
 import type { Kysely, SelectQueryBuilder } from 'kysely'
-import type { Grant, GrantConstraints, GrantOperation } from '../../model/keys/grant.ts'
+import type { Grant, GrantConstraints, GrantIdentity, GrantOperation } from '../../model/keys/grant.ts'
 import type { GrantPage } from '../storage.ts'
 import type { Database, GrantRow } from './database.ts'
 import { type Table, table } from './table.ts'
@@ -57,9 +57,6 @@ export const grants: Table<Grant> = {
     })
   },
 }
-
-/** What identifies a grant. */
-export type GrantIdentity = Pick<Grant, 'keyArn' | 'id'>
 
 /** One page of grants, in order of grant id. */
 export async function listGrants(db: Kysely<Database>, page: GrantPage): Promise<GrantIdentity[]> {

@@ -13,7 +13,7 @@ import type { AnyOperation, Target } from '../../../src/operations/operation.ts'
 import { type Call, checkPermissions } from '../../../src/permissions.ts'
 import type { PathServices, Storage } from '../../../src/services.ts'
 import { aUser } from '../../authorization/users.ts'
-import { account, aKey, anAlias, region } from '../../storage/records.ts'
+import { account, aGrant, aKey, anAlias, region } from '../../storage/records.ts'
 
 /** Every condition key of AWS KMS, as each operation contributes it. */
 
@@ -30,11 +30,21 @@ const caller = { ...aUser(`arn:aws:iam::${account}:user/alice`, []), region }
 const bytes = new Uint8Array(8)
 const EncryptionContext = { AppName: 'ExampleApp', 'aws:logs:arn': 'arn:aws:logs:eu-central-1:111122223333:*' }
 const KeyId = 'alias/first'
+const grant = aGrant(1, key, { constraints: { EncryptionContextEquals: EncryptionContext } })
 
 /** Every operation with every member that conditions can ask for. */
 const inputs: Partial<Record<OperationName, object>> = {
   CancelKeyDeletion: { KeyId: key.id },
   CreateAlias: { AliasName: 'alias/new', TargetKeyId: key.id },
+  CreateGrant: {
+    KeyId: key.id,
+    GranteePrincipal: caller.arn,
+    GranteeServicePrincipal: 'logs.amazonaws.com',
+    RetiringPrincipal: caller.arn,
+    RetiringServicePrincipal: 'logs.amazonaws.com',
+    Operations: ['Encrypt', 'CreateGrant'],
+    Constraints: { EncryptionContextSubset: EncryptionContext, SourceArn: `arn:aws:s3::${account}:bucket` },
+  },
   CreateKey: { Tags, BypassPolicyLockoutSafetyCheck: true, MultiRegion: true },
   Decrypt: { KeyId, CiphertextBlob: bytes, EncryptionContext },
   DeleteAlias: { AliasName: 'alias/first' },
@@ -68,6 +78,8 @@ const inputs: Partial<Record<OperationName, object>> = {
     DestinationKeyId: 'alias/Second',
     DestinationEncryptionContext: EncryptionContext,
   },
+  RetireGrant: { KeyId: key.id, GrantId: grant.id },
+  RevokeGrant: { KeyId: key.id, GrantId: grant.id },
   ScheduleKeyDeletion: { KeyId: key.id },
   Sign: { KeyId, Message: bytes, SigningAlgorithm: 'RSASSA_PSS_SHA_256' },
   TagResource: { KeyId: key.id, Tags },
@@ -82,6 +94,8 @@ function storageOf(ofKey: (arn: string) => readonly Alias[]): Storage {
   return {
     keys: { find: (arn: string) => keys.find(key => key.arn === arn), findByMaterial: () => key },
     aliases: { find: (arn: string) => aliases.find(alias => alias.arn === arn), ofKey },
+    grants: { find: () => grant },
+    principals: { withId: () => undefined, isKnown: () => false },
   } as unknown as Storage
 }
 const storage = storageOf(arn => aliases.filter(({ targetKeyArn }) => targetKeyArn === arn))
@@ -168,6 +182,13 @@ const expectValues = async (name: OperationName, input: object, conditionKey: st
 
 describe('the value', () => {
   it.each<readonly [OperationName, object, string, readonly string[] | undefined]>([
+    // Of a grant.
+    ['CreateGrant', { Operations: ['Sign', 'Verify'] }, 'kms:GrantOperations', ['Sign', 'Verify']],
+    ['CreateGrant', {}, 'kms:GrantIsForAWSResource', ['false']],
+    ['CreateGrant', { Constraints: {} }, 'kms:GrantConstraintType', undefined],
+    ['CreateGrant', { Constraints: undefined }, 'kms:EncryptionContextKeys', undefined],
+    ['CreateGrant', {}, 'kms:GrantConstraintType', ['EncryptionContextSubset', 'SourceArn']],
+    ['RetireGrant', {}, 'kms:GrantConstraintType', ['EncryptionContextEquals']],
     // Of the request, with its defaults.
     ['CreateKey', {}, 'kms:KeySpec', ['SYMMETRIC_DEFAULT']],
     ['CreateKey', {}, 'kms:KeyUsage', ['ENCRYPT_DECRYPT']],

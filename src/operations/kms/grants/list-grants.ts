@@ -1,29 +1,36 @@
 import { Failure } from '../../../errors.ts'
+import type { Grant } from '../../../model/keys/grant.ts'
+import { grantEntry } from '../grant-entry.ts'
 import { refuseServicePrincipal } from '../grant-principals.ts'
+import { checkGrantId } from '../grant-targets.ts'
 import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { key } from '../targets.ts'
 
-/** Always empty: this gateway cannot create grants yet. */
 export const listGrants = operation('ListGrants')({
   readOnly: true,
   target: key({ state: 'view', crossAccount: true }),
   conditionKeys: { 'kms:GrantIsForAWSResource': () => false },
   recorded: ['KeyId', 'GrantId', 'GranteePrincipal', 'GranteeServicePrincipal', 'Limit', 'Marker'],
-  async run({ input, target: { key }, caller }) {
-    const { GrantId = '', GranteePrincipal, GranteeServicePrincipal } = input
-    if (GranteePrincipal !== undefined && GranteeServicePrincipal !== undefined) {
+  async run({ input, target: { key }, caller, storage }) {
+    const { GrantId: id, GranteePrincipal: granteeArn, GranteeServicePrincipal } = input
+    if (granteeArn !== undefined && GranteeServicePrincipal !== undefined) {
       const text = 'You can specify either GranteePrincipal or GranteeServicePrincipal, but not both.'
       throw new Failure('Validation', text)
     }
     refuseServicePrincipal('GranteeServicePrincipal', GranteeServicePrincipal)
-    const { records, ...rest } = await page<never>(
+    if (id !== undefined) checkGrantId(id)
+    const one = () => {
+      const grant = storage.grants.find(key.arn, id!)
+      return grant && (granteeArn === undefined || grant.grantee.arn === granteeArn) ? [grant] : []
+    }
+    const { records, ...rest } = await page<Grant>(
       input,
       { ordinary: 50, maximum: 100 },
-      scopeOf('ListGrants', caller, key.arn, GrantId, GranteePrincipal ?? ''),
-      String,
-      () => [],
+      scopeOf('ListGrants', caller, key.arn, id ?? '', granteeArn ?? ''),
+      grant => grant.id,
+      (after, limit) => (id === undefined ? storage.grants.list({ keyArn: key.arn, granteeArn, after, limit }) : one()),
     )
-    return { Grants: [...records], ...rest }
+    return { Grants: records.map(grantEntry), ...rest }
   },
 })

@@ -1,0 +1,79 @@
+/** Which grant allows a request, and what a grant may delegate: KMS Developer Guide, "Grants in AWS KMS". */
+import { principalArn } from '../model/arn.ts'
+import { uniqueId } from '../model/identities/caller.ts'
+import { type Grant, type GrantPrincipal, isWithin } from '../model/keys/grant.ts'
+import type { FittingGrant, RequestPrincipal } from './request.ts'
+
+/** What a caller wants to pass on in a new grant. */
+export type Delegation = Pick<Grant, 'operations' | 'constraints'>
+
+/**
+ * The grant that allows a request of the principal. One to the caller itself comes first, then one to its role, then one to its account: they
+ * are limited by ever more policies.
+ *
+ * @param grantsTo the grants to a principal that fit the request
+ * @param delegation of a request for a new grant
+ */
+export function fittingGrant(
+  principal: RequestPrincipal,
+  grantsTo: (grantee: GrantPrincipal) => Iterable<Grant>,
+  delegation?: Delegation,
+): FittingGrant | undefined {
+  for (const { grantee, named } of namesOf(principal)) {
+    for (const grant of grantsTo(named)) {
+      if (!delegation || mayDelegate(grant, delegation)) return { id: grant.id, grantee }
+    }
+  }
+  return undefined
+}
+
+/**
+ * Whether a grantee who may create grants only by a grant may create this one: KMS Developer Guide, "Granting CreateGrant permission". Each
+ * link of a chain of grants is within the one before.
+ */
+export function mayDelegate({ operations, constraints }: Delegation, to: Delegation): boolean {
+  return (
+    operations.includes('CreateGrant') &&
+    to.operations.every(operation => operations.includes(operation)) &&
+    isWithin(to.constraints, constraints)
+  )
+}
+
+/** The grant, if it allows the principal to retire it: KMS Developer Guide, "Retiring and revoking grants". */
+export function retirementBy(
+  principal: RequestPrincipal,
+  { id, retiring, grantee, operations }: Grant,
+): FittingGrant | undefined {
+  const retirers = [retiring, operations.includes('RetireGrant') ? grantee : undefined]
+  const found = namesOf(principal).find(({ named }) => retirers.some(retirer => retirer && isSame(retirer, named)))
+  return found && { id, grantee: found.grantee }
+}
+
+function isSame(one: GrantPrincipal, other: GrantPrincipal): boolean {
+  return one.arn === other.arn && one.uniqueId === other.uniqueId
+}
+
+interface Name extends Pick<FittingGrant, 'grantee'> {
+  readonly named: GrantPrincipal
+}
+
+/**
+ * The names by which grants can name a principal. A grant to a principal whose account had none here when it was created knows no unique
+ * id.
+ */
+function namesOf({ arn, roleArn, account, principalId }: RequestPrincipal): readonly Name[] {
+  const partition = arn.slice('arn:'.length, arn.indexOf(':', 'arn:'.length))
+  return [
+    { grantee: 'caller', named: { arn, uniqueId: principalId } },
+    { grantee: 'caller', named: { arn } },
+    ...(roleArn === undefined ? [] : namesOfRole(roleArn, uniqueId({ principalId }))),
+    { grantee: 'account', named: { arn: principalArn(partition, account, 'root') } },
+  ]
+}
+
+function namesOfRole(arn: string, uniqueId: string): readonly Name[] {
+  return [
+    { grantee: 'role', named: { arn, uniqueId } },
+    { grantee: 'role', named: { arn } },
+  ]
+}

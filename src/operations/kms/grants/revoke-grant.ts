@@ -1,0 +1,12 @@
+import { grantOfKey } from '../grant-targets.ts'
+import { operation } from '../operation.ts'
+
+export const revokeGrant = operation('RevokeGrant')({
+  readOnly: false,
+  target: grantOfKey,
+  conditionKeys: { 'kms:GrantIsForAWSResource': () => false },
+  recorded: ['KeyId', 'GrantId', 'DryRun'],
+  async run({ target, changes }) {
+    changes.remove('grants', target.grant!)
+  },
+})
