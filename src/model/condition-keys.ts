@@ -91,8 +91,6 @@ export interface DocumentedConditionKey {
   readonly type: ConditionKeyType
   /** Whose requests can have it; without the prefix of the API. */
   readonly actions: readonly string[]
-  /** Whether a policy of the resource cannot ask for it. */
-  readonly identityPoliciesOnly?: boolean
   /** Why no request has it here. */
   readonly absent?: string
 }

@@ -67,7 +67,7 @@ const notByServices = 'no AWS service calls this gateway'
 // biome-ignore format: a table
 export const conditionKeys: readonly DocumentedConditionKey[] = [
   row('aws:RequestTag/',                            'String',        ['CreateKey', 'TagResource']),
-  row('aws:ResourceTag/',                           'String',        keyActions, { identityPoliciesOnly: true }),
+  row('aws:ResourceTag/',                           'String',        keyActions),
   row('aws:TagKeys',                                'ArrayOfString', ['CreateKey', 'TagResource', 'UntagResource']),
   row('kms:BypassPolicyLockoutSafetyCheck',         'Bool',          ['CreateKey', 'PutKeyPolicy']),
   row('kms:CallerAccount',                          'String',        [...keysAndCreation, ...customKeyStores]),
@@ -93,11 +93,11 @@ export const conditionKeys: readonly DocumentedConditionKey[] = [
   row('kms:MultiRegion',                            'Bool',          keysAndCreation),
   row('kms:MultiRegionKeyType',                     'String',        keysAndCreation),
   row('kms:PrimaryRegion',                          'String',        ['UpdatePrimaryRegion']),
-  row('kms:RecipientAttestation:',                  'String',        attested, { absent: notAttested }),
+  row('kms:RecipientAttestation:',                  'String',        attested, notAttested),
   row('kms:ReEncryptOnSameKey',                     'Bool',          ['ReEncryptFrom', 'ReEncryptTo']),
   row('kms:ReplicaRegion',                          'String',        ['ReplicateKey']),
   row('kms:RequestAlias',                           'String',        [...cryptography, 'DescribeKey', 'GetPublicKey']),
-  row('kms:ResourceAliases',                        'ArrayOfString', keyActions, { identityPoliciesOnly: true }),
+  row('kms:ResourceAliases',                        'ArrayOfString', keyActions),
   row('kms:RetiringPrincipal',                      'String',        ['CreateGrant']),
   row('kms:RetiringServicePrincipal',               'String',        ['CreateGrant']),
   row('kms:RotationPeriodInDays',                   'Numeric',       ['EnableKeyRotation']),
@@ -105,7 +105,7 @@ export const conditionKeys: readonly DocumentedConditionKey[] = [
   row('kms:SigningAlgorithm',                       'String',        signing),
   row('kms:TrailingDaysWithoutKeyUsage',            'Numeric',       ['DisableKey', 'ScheduleKeyDeletion']),
   row('kms:ValidTo',                                'Date',          ['ImportKeyMaterial']),
-  row('kms:ViaService',                             'String',        keysAndCreation, { absent: notByServices }),
+  row('kms:ViaService',                             'String',        keysAndCreation, notByServices),
   row('kms:WrappingAlgorithm',                      'String',        ['GetParametersForImport']),
   row('kms:WrappingKeySpec',                        'String',        ['GetParametersForImport']),
 ]
@@ -114,7 +114,7 @@ function row(
   name: string,
   type: ConditionKeyType,
   actions: readonly string[],
-  rest: Pick<DocumentedConditionKey, 'identityPoliciesOnly' | 'absent'> = {},
+  absent?: string,
 ): DocumentedConditionKey {
-  return { name, type, actions, ...rest }
+  return { name, type, actions, ...(absent !== undefined && { absent }) }
 }
