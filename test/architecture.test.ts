@@ -207,6 +207,14 @@ describe('the architecture', () => {
     for (const [path, by] of loaded) expect(isIn(path, 'hsm/token'), `${by} imports ${path}`).toBe(false)
   })
 
+  it('loads assemble.ts only in a command that runs', () => {
+    const loading = files.filter(
+      ({ name, code }) => name.startsWith('cli/') && /^import (?!type).*assemble\.ts'/m.test(code),
+    )
+    expect(loading.map(({ name }) => name)).toEqual([])
+    expect(loadedBy('main').has('assemble')).toBe(true)
+  })
+
   it.each(onlyIn)('keeps "$text" in $parts', ({ text, parts }) => {
     const literal = text.replace(/[.()\\/]/g, '\\$&').replaceAll('*', '\\w+')
     const found = files

@@ -1,8 +1,9 @@
-import { type Backends, clock, type Recording } from '../assemble.ts'
+import type { Backends, Recording } from '../assemble.ts'
 import { OperatorError } from '../errors.ts'
 import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf, principalArn } from '../model/arn.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
+import type { Services } from '../services.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
 import { sealSecret, unsealSecret } from '../vault/access-key-secrets.ts'
 import { createSystemKeys } from '../vault/system-keys.ts'
@@ -17,14 +18,14 @@ const administratorAccess = JSON.stringify({
 const userName = 'administrator'
 
 /** What `init` works on; its changes are audited like those of callers. */
-export type Installation = Backends & Recording
+export type Installation = Backends & Recording & Pick<Services, 'clock'>
 
 /** For the audit record: `init` has no caller, but was run by a user of this machine. */
 const byWhom = () => ({ command: 'init', uid: process.getuid?.() })
 
 /** Creates the gateway's own keys on an HSM, if they are missing. */
 export function ensureSystemKeys(hsm: Hsm, installation: Installation): Promise<void> {
-  return createSystemKeys(hsm, { ...installation, clock }, byWhom())
+  return createSystemKeys(hsm, installation, byWhom())
 }
 
 /** In whatever partition it was created: it is the administrator in all partitions. */

@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { connectHsms, openAudit, openDatabase } from '../assemble.ts'
 import { administratorKeyFromEnvironment, type Config, type HsmConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { profileOf } from '../hsm/profiles/find-profile.ts'
@@ -49,6 +48,7 @@ export const init = command(program => {
       if (options.config === undefined) ensureDataFolder(options.data)
       const folder = openDataFolder(options)
       const { config } = folder
+      const { clock, connectHsms, openAudit, openDatabase } = await import('../assemble.ts')
       await using opened = new AsyncDisposableStack()
       // From here on this process has the lock on the folder.
       const storage = await openDatabase(config, opened, { create: !isInUse(folder) })
@@ -58,7 +58,7 @@ export const init = command(program => {
         for (const [name, hsm] of Object.entries(config.hsms))
           if (missingSystemKeys(name, storage).length > 0) await provision(hsm)
         const hsms = await connectHsms(config, storage, opened)
-        const installation = { storage, hsms, ...(await openAudit(config, storage, opened)) }
+        const installation = { storage, hsms, clock, ...(await openAudit(config, storage, opened)) }
         for (const hsm of hsms.all) await ensureSystemKeys(hsm, installation)
         await ensureAdministrator(account, folder, installation, {
           given,

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { startGateway } from '../assemble.ts'
 import { administratorVariables } from '../config.ts'
 import { shellQuoted } from '../shell-quoted.ts'
 import { command } from './command.ts'
@@ -32,6 +31,7 @@ export const serve = command(program => {
       process.on('SIGHUP', () => reload())
       const folder = openDataFolder(options, { host: options.host, port: options.port })
       const { path, config } = folder
+      const { startGateway } = await import('../assemble.ts')
       const gateway = await startGateway(config, () => settleSoftHsm(folder, { write: true }))
       reload = () => gateway.reload()
       const end = signalled()
