@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDataFolder } from '../../src/cli/data-folder.ts'
 import { settleSoftHsm } from '../../src/cli/softhsm-configuration.ts'
+import { installFaults } from './fault-injection.ts'
 import { type Gateway, type Installation, install, serve, strongroom } from './gateway.ts'
 
 let elsewhere: string
@@ -171,6 +172,8 @@ describe('init', () => {
       code: 1,
       stderr: `strongroom: storage ${original.folder}/strongroom.db is in use by another Strongroom process: stop it first\n`,
     })
+    // RSA keys take seconds to generate.
+    installFaults(original).set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN')
     expect((await strongroom(['doctor', '--data', original.folder])).code).toBe(0)
     await gateway.client().listKeys({})
     expect(gateway.complaints()).toEqual([])

@@ -7,6 +7,8 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import { shellQuoted } from '../../src/shell-quoted.ts'
+import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import { installFaults } from './fault-injection.ts'
 import { type Installation, install } from './gateway.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -22,9 +24,11 @@ const environment = {
 const coreLimit = execFileSync('sh', ['-c', 'ulimit -H -c'], { encoding: 'utf8' }) === '0\n' ? 0 : 1
 
 let installation: Installation
+let faults: FaultHsm
 let running: ChildProcess | undefined
 beforeAll(async () => {
   installation = await install({ workers: 2 })
+  faults = installFaults(installation)
   return () => installation.remove()
 })
 afterEach(() => {
@@ -84,6 +88,8 @@ it.skipIf(process.platform !== 'linux').each([
   ['init', ['--account', '444455556666']],
   ['doctor', []],
 ])('strongroom %s', async (name, options) => {
+  // RSA keys take seconds to generate.
+  faults.set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN')
   const main = join(root, 'src/main.ts')
   const command = [process.execPath, main, name, '--data', installation.folder, ...options]
   const parent = spawn('sh', ['-c', 'ulimit -c $(ulimit -H -c); exec "$@"', 'sh', ...command], { stdio: 'ignore' })

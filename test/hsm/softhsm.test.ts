@@ -62,7 +62,8 @@ describe('SoftHSM behind two workers', () => {
 
   it('is found by the serial number of its token, too', async () => {
     const { inspectHsm } = await import('../../src/hsm/doctor/inspect.ts')
-    const { token } = await inspectHsm(softHsm.options)
+    // Without a PIN, nothing but the tokens is inspected.
+    const { token } = await inspectHsm({ ...softHsm.options, pinFile: '/nowhere/pin' })
     const bySerial = await connectHsm({
       ...softHsm.options,
       tokenLabel: undefined,
