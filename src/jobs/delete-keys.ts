@@ -5,9 +5,9 @@ import { destroyMaterial, markForDestruction } from '../vault/materials.ts'
 import { job } from './job.ts'
 
 /**
- * Deletes keys whose waiting period is over. First the key, its aliases and its policy are removed from storage and each HSM object is
- * marked for destruction, in one commit; then the objects are destroyed. A mark remains until the destruction has succeeded, so a crash in
- * between loses nothing. A key whose CKA_ID is on another key's object is skipped, as that object would be destroyed.
+ * Deletes keys whose waiting period is over. First the key, its aliases, its grants and its policy are removed from storage and each HSM
+ * object is marked for destruction, in one commit; then the objects are destroyed. A mark remains until the destruction has succeeded, so a
+ * crash in between loses nothing. A key whose CKA_ID is on another key's object is skipped, as that object would be destroyed.
  */
 export const deleteKeys = job({
   name: 'delete-keys',

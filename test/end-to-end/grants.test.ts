@@ -470,6 +470,35 @@ describe('RetireGrant', () => {
     expect(await listed(key)).toHaveLength(1)
   })
 
+  it('is for the accounts of the key and of the creator, whose policies decide', async () => {
+    const statement = (AWS: string) => ({ Effect: 'Allow', Principal: { AWS }, Action: 'kms:*', Resource: '*' })
+    const policy = policyOf(...[home, other].map(account => statement(`arn:aws:iam::${account}:root`)))
+    const key = await createKey({ Policy: JSON.stringify(policy) })
+    const made = await Promise.all([1, 2, 3].map(() => grant(key, users.alice.arn, ['Encrypt'], {}, stranger)))
+    expect((await listed(key)).map(({ IssuingAccount }) => IssuingAccount)).toEqual(
+      Array(3).fill(`arn:aws:iam::${other}:root`),
+    )
+    expect(await refusal(as(users.bob).retireGrant({ KeyId: key, GrantId: made[0]!.id }))).toEqual(denied)
+    expect(await refusal(as(users.carol).retireGrant({ KeyId: key, GrantId: made[0]!.id }))).toEqual(denied)
+    await stranger.retireGrant({ KeyId: key, GrantId: made[0]!.id })
+    await admin.retireGrant({ GrantToken: made[1]!.token })
+    expect(await listed(key)).toHaveLength(1)
+  })
+
+  it('tells other accounts nothing about keys and grants', async () => {
+    const { id } = await grant(KeyId, users.alice.arn, ['Encrypt'])
+    const missing = KeyId.replace(/.{4}$/, '0000')
+    const texts = [
+      [KeyId, id],
+      [KeyId, unknownId],
+      [missing, id],
+    ] as const
+    const refusals = texts.map(async ([key, GrantId]) => {
+      return (await refusal(stranger.retireGrant({ KeyId: key, GrantId }))).replaceAll(key, 'KEY')
+    })
+    expect(new Set(await Promise.all(refusals)).size).toBe(1)
+  })
+
   it('is denied by an identity-based policy', async () => {
     const rest = { RetiringPrincipal: users.denied.arn }
     const { token } = await grant(KeyId, users.denied.arn, ['Encrypt', 'RetireGrant'], rest)

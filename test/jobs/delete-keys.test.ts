@@ -4,6 +4,7 @@ import { deleteKeys } from '../../src/jobs/delete-keys.ts'
 import type { Key } from '../../src/model/keys/key.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
+import { aGrant } from '../storage/records.ts'
 import { type Fixture, openFixture } from './fixture.ts'
 
 let fixture: Fixture
@@ -43,13 +44,18 @@ function withoutDestruction(): Pick<JobServices, 'hsms'> {
 }
 
 describe('a key whose date has come', () => {
-  it('is removed with its aliases and destroyed on the token, and both are audited', async () => {
+  it('is removed with its aliases and grants and destroyed on the token, and both are audited', async () => {
     const key = await pending(0)
+    const grants = new Changes()
+    for (const number of [1, 2]) grants.put('grants', aGrant(number, key))
+    await fixture.storage.commit(grants)
     const aliases = [await fixture.alias('one', key), await fixture.alias('two', key)]
     await run()
     expect(fixture.storage.keys.find(key.arn)).toBeUndefined()
     expect(fixture.storage.keys.findByMaterial(material(key), key.region)).toBeUndefined()
     for (const { arn } of aliases) expect(fixture.storage.aliases.find(arn)).toBeUndefined()
+    expect(fixture.storage.grants.count(key.arn)).toBe(0)
+    expect(await fixture.storage.grants.list({ keyArn: key.arn, limit: 10 })).toEqual([])
     expect(await fixture.objects()).not.toContain(material(key))
     expect(fixture.storage.destructions.list()).toEqual([])
     expect(fixture.records).toMatchObject([

@@ -30,7 +30,10 @@ interface Retirement extends Partial<GrantOfKey> {
   readonly GrantToken?: string | undefined
 }
 
-/** A grant that its own principals and the account that created it can end. The key policy has no say in it. */
+/**
+ * A grant that its own principals can end, and by identity-based policies the accounts of the key and of the principal that created it. The key
+ * policy has no say in it. KMS Developer Guide, "Retiring and revoking grants".
+ */
 export const retiredGrant: TargetKind<Retirement, GrantTarget> = {
   find({ GrantToken: token, KeyId, GrantId: id }, search) {
     if (token !== undefined && KeyId === undefined && id === undefined) {
@@ -49,10 +52,11 @@ function retirement(keyId: string, id: string, search: Search): GrantTarget {
   const { arn: keyArn, account, key } = resolve(keyId, { state: 'view' }, caller, storage)
   const grant = storage.grants.find(keyArn, id)
   const asked = { account, alias: undefined, caller, storage }
+  const isOwn = caller.account === account || caller.account === grant?.issuingAccount
   const permission: Permission = {
     action: operation,
     resource: keyArn,
-    account: grant?.issuingAccount ?? account,
+    account: isOwn ? caller.account : account,
     conditionKeys: keyConditions({ ...asked, key }),
     grant: () => grant && retirementBy(caller, grant),
     ...(account !== caller.account && {
