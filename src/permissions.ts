@@ -56,17 +56,17 @@ function denial(permission: Permission, { principal, action, resource }: AccessR
   return permission.denial ?? `${what} ${because}`
 }
 
-type Contexts = (permission: Pick<Permission, 'action' | 'conditionKeys'>) => ConditionValues
+type Contexts = (permission: Pick<Permission, 'action' | 'conditionKeys'>, asMissing?: boolean) => ConditionValues
 
 /** The condition keys of each permission. Nothing is computed until a condition asks. */
 function contexts(target: Target, call: Call): Contexts {
   const { operation, input, caller } = call
   const global = globalContext(call)
   const ofOperation = operation.conditionKeys
-  return ({ action, conditionKeys: ofResource }) =>
+  return ({ action, conditionKeys: ofResource }, asMissing = false) =>
     name =>
       ofResource?.(name) ??
-      (ofOperation && conditionValues(ofOperation, name, { input, target, caller, action })) ??
+      (ofOperation && conditionValues(ofOperation, name, { input, target, caller, action, asMissing })) ??
       global(name)
 }
 
@@ -89,7 +89,7 @@ function hidden(
 ): string | undefined {
   const { action, asMissing } = permission
   if (!asMissing || authorize(request, { identity: [everything], resource, grant }).allowed) return undefined
-  const context = contextOf({ ...asMissing, action })
+  const context = contextOf({ ...asMissing, action }, true)
   const decision = authorize({ ...request, resource: asMissing.resource, context }, own)
   return decision.allowed ? undefined : decision.because
 }

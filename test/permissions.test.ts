@@ -31,6 +31,8 @@ async function refusal(
   identities: readonly string[],
   KeyId: string,
   keys: readonly Key[],
+  name = 'Encrypt',
+  rest: object = {},
 ): Promise<string | undefined> {
   const storage = {
     keys: { find: (arn: string) => keys.find(key => key.arn === arn) },
@@ -38,11 +40,12 @@ async function refusal(
       find: (arn: string) => [alias].find(found => keys.includes(unshared) && found.arn === arn),
       ofKey: (arn: string) => [alias].filter(({ targetKeyArn }) => targetKeyArn === arn),
     },
+    grants: { search: () => [] },
   } as unknown as Storage
   const caller = { ...aUser(`arn:aws:iam::${account}:user/alice`, identities), region }
-  const input = { KeyId, Plaintext: new Uint8Array(1), EncryptionContext: { a: 'b' } }
-  const operation = operations.find(({ name }) => name === 'Encrypt') as AnyOperation
-  const search = { caller, storage, operation: 'Encrypt', hsms: undefined as never }
+  const input = { KeyId, Plaintext: new Uint8Array(1), EncryptionContext: { a: 'b' }, ...rest }
+  const operation = operations.find(operation => operation.name === name) as AnyOperation
+  const search = { caller, storage, operation: name, hsms: undefined as never }
   const target: Target = await operation.target.find(input, search)
   const entry = { sourceAddress: '192.0.2.1', userAgent: 'test', startedAt: 0 }
   const request = { headers: {}, secure: false }
@@ -95,6 +98,23 @@ describe('a caller of another account', () => {
       expect(answers[0]).toContain(notShared)
     },
   )
+
+  it('learns nothing of the key of an alias by re-encryption', async () => {
+    const sameKey = denyIf({ Bool: { 'kms:ReEncryptOnSameKey': 'true' } })
+    const reEncrypt = (keys: readonly Key[], SourceKeyId: string) => {
+      const input = { SourceKeyId, DestinationKeyId: alias.arn, CiphertextBlob: new Uint8Array(1) }
+      return refusal(sameKey, SourceKeyId, keys, 'ReEncrypt', input)
+    }
+    const answers = [
+      await reEncrypt([unshared], unshared.arn),
+      await reEncrypt([unshared], missing.arn),
+      await reEncrypt([], unshared.arn),
+    ]
+    expect(new Set(answers).size, answers.join('\n')).toBe(1)
+    // The same identifier is the same key, whether it exists or not.
+    expect(await reEncrypt([unshared], alias.arn)).toContain('with an explicit deny in an identity-based policy')
+    expect(await reEncrypt([], alias.arn)).toBe(await reEncrypt([unshared], alias.arn))
+  })
 
   it('is told of a denial by its own policies that does not depend on the key', async () => {
     const denied = 'with an explicit deny in an identity-based policy'

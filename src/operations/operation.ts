@@ -75,6 +75,8 @@ export interface Asked<I, T extends Target> {
   readonly caller: Caller
   /** Of the permission that is being decided. */
   readonly action: string
+  /** Whether resources of other accounts are hidden from the caller: what depends on them is as if they did not exist. */
+  readonly asMissing: boolean
 }
 
 /** An operation: declarations of what it needs, and its own work. It adds to `changes`; the pipeline commits them. */

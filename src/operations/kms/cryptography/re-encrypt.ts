@@ -1,6 +1,7 @@
 import { currentMaterial } from '../../../model/keys/key.ts'
 import { checkPlaintextLength } from '../../../model/keys/plaintext-limit.ts'
 import { decryptWith, encryptWith } from '../../../vault/ciphertexts.ts'
+import type { Target } from '../../operation.ts'
 import { reEncryption } from '../ciphertext-targets.ts'
 import { encryptionConditions } from '../encryption-condition-keys.ts'
 import { type Input, operation } from '../operation.ts'
@@ -10,7 +11,8 @@ export const reEncrypt = operation('ReEncrypt')({
   target: reEncryption,
   conditionKeys: {
     ...encryptionConditions(encryptionOf),
-    'kms:ReEncryptOnSameKey': ({ target: { source, destination } }) => source.resources[0] === destination.resources[0],
+    'kms:ReEncryptOnSameKey': ({ target: { source, destination }, asMissing }) =>
+      resourceOf(source, asMissing) === resourceOf(destination, asMissing),
   },
   recorded: [
     'SourceKeyId',
@@ -45,6 +47,12 @@ export const reEncrypt = operation('ReEncrypt')({
     }
   },
 })
+
+/** The key, or what the request names it by. */
+function resourceOf({ permissions }: Target, asMissing: boolean): string {
+  const { resource, asMissing: missing } = permissions[0]!
+  return (asMissing && missing?.resource) || resource
+}
 
 /** Both permissions are decided by what is done with their key. */
 function encryptionOf({ input, action }: { readonly input: Input<'ReEncrypt'>; readonly action: string }) {

@@ -1,15 +1,26 @@
+import type { GrantConstraints } from '../../../model/keys/grant.ts'
 import { contextConditions } from '../encryption-condition-keys.ts'
 import { type GrantTarget, retiredGrant } from '../grant-targets.ts'
 import { operation } from '../operation.ts'
+
+interface Asked {
+  readonly target: GrantTarget
+  readonly asMissing: boolean
+}
+
+function constraintsOf({ target: { grant }, asMissing }: Asked): GrantConstraints | undefined {
+  return asMissing ? undefined : grant?.constraints
+}
 
 export const retireGrant = operation('RetireGrant')({
   readOnly: false,
   target: retiredGrant,
   conditionKeys: {
-    ...contextConditions(({ target: { grant } }: { readonly target: GrantTarget }) => {
-      return grant?.constraints?.EncryptionContextEquals ?? grant?.constraints?.EncryptionContextSubset
+    ...contextConditions((asked: Asked) => {
+      const constraints = constraintsOf(asked)
+      return constraints?.EncryptionContextEquals ?? constraints?.EncryptionContextSubset
     }),
-    'kms:GrantConstraintType': ({ target: { grant } }) => Object.keys(grant?.constraints ?? {}),
+    'kms:GrantConstraintType': asked => Object.keys(constraintsOf(asked) ?? {}),
   },
   recorded: ['KeyId', 'GrantId', 'DryRun'],
   async run({ target, changes }) {
