@@ -57,13 +57,17 @@ export function readAddressRange(text: string): AddressRange | undefined {
   return length <= bits ? { address, family, prefix: length } : undefined
 }
 
-/** Whether an address is in one of the ranges. An IPv4 address written as an IPv6 one (`::ffff:192.0.2.1`) is that IPv4 address. */
+/**
+ * Whether an address is in one of the ranges of its family. An IPv4 address written as an IPv6 one (`::ffff:192.0.2.1`) is that IPv4 address, but no IPv4
+ * address is in a range of IPv6: BlockList would find it in `::/0`.
+ */
 export function isWithin(ranges: readonly AddressRange[]): (address: string) => boolean {
-  const list = new BlockList()
-  for (const { address, family, prefix } of ranges) list.addSubnet(address, prefix, family)
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() }
+  for (const { address, family, prefix } of ranges) lists[family].addSubnet(address, prefix, family)
   return address => {
     const family = familyOf(address)
-    return family !== undefined && list.check(address, family)
+    if (family === undefined) return false
+    return lists[family].check(address, family) || lists.ipv4.check(address, family)
   }
 }
 

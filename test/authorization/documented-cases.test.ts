@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { documentedCases } from './cases/all.ts'
+import { simulated } from './engine.ts'
 import { evaluate } from './naive-evaluator.ts'
 
 const cases = Object.values(documentedCases).flat()
@@ -19,7 +20,8 @@ describe('the documented cases', () => {
 })
 
 describe.each(Object.entries(documentedCases))('%s', (_, cases) => {
-  it.each(cases)('$title', ({ decision, ...question }) => {
+  it.each(cases)('$title', ({ title: _title, source: _source, decision, ...question }) => {
+    expect(simulated(question)).toBe(decision)
     expect(evaluate(question)).toBe(decision)
   })
 })

@@ -54,18 +54,20 @@ function has(effect: Statement['Effect'], policy: Policy, question: Question): b
 
 function isAllowed(question: Question, grantee: Grantee | undefined): boolean {
   const { request, resourcePolicy } = question
-  const byIdentity = isRoot(request.principal) || (allowsAsIdentity(question) && isWithinLimits(question))
-  if (!resourcePolicy && !isKey(request.resource)) return byIdentity
+  const byIdentity = (isRoot(request.principal) || allowsAsIdentity(question)) && isWithinLimits(question)
+  const isOwn = ['', accountOf(request.principal)].includes(accountOf(request.resource))
+  // Nothing but a resource policy gives access across accounts. A key without one does not exist: KMS, Key policies.
+  if (!resourcePolicy && !isKey(request.resource)) return isOwn && byIdentity
   if (grantee && isAllowedByGrant(grantee, question, byIdentity)) return true
 
   const named = namedBy(question)
   // IAM, Cross-account policy evaluation logic; KMS, Allowing users in other accounts to use a KMS key: both accounts must allow.
-  if (accountOf(request.principal) !== accountOf(request.resource)) return named.size > 0 && byIdentity
+  if (!isOwn) return named.size > 0 && byIdentity
   // IAM, Policy evaluation logic, Resource-based policies: a user or a session that is named is not limited by an implicit deny, a role is.
   // IAM, Principal, IAM role principals: nor is whom the wildcard names.
   if (named.has('everyone') || named.has('caller')) return true
   if (named.has('role')) return isWithinLimits(question)
-  // KMS, Default key policy: the account principal lets IAM policies allow, and allows nothing itself but to the root user.
+  // KMS, Default key policy: the account principal lets IAM policies allow, and allows nothing itself.
   return named.has('account') && byIdentity
 }
 
@@ -126,14 +128,16 @@ function namesIn(principals: Principals, { request }: Question): string[] {
   })
 }
 
-/** The principals that a caller is: its account, its role if it is a session of one, and itself. The root user is its account. */
+/** The principals that a caller is: its account, its role if it is a session of one, and itself. The root user is named by its account. */
 function principalsOf(caller: string): { arn: string; as: string }[] {
   const [, partition, , , account, ...rest] = caller.split(':')
   const [kind, role] = rest.join(':').split('/')
+  const itself = { arn: caller, as: 'caller' }
+  if (kind === 'root') return [itself]
   return [
     { arn: `arn:${partition}:iam::${account}:root`, as: 'account' },
     ...(kind === 'assumed-role' ? [{ arn: `arn:${partition}:iam::${account}:role/${role}`, as: 'role' }] : []),
-    ...(kind === 'root' ? [] : [{ arn: caller, as: 'caller' }]),
+    itself,
   ]
 }
 

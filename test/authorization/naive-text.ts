@@ -31,7 +31,8 @@ const escaped: Readonly<Record<string, string>> = { '*': '\u{f0001}', '?': '\u{f
 /**
  * The text of a policy with its variables replaced; their `*` and `?` are escaped, they match only themselves. Undefined if one has no value.
  *
- * IAM, Variables and tags: only in version 2012-10-17; a key of several values is no variable; a default stands in single quotes.
+ * IAM, Variables and tags: only in version 2012-10-17; a key of several values is no variable; a default, in single
+ * quotes, is for an absent key.
  */
 export function substitute(text: string, { Version }: Policy, context: Context): string | undefined {
   if (Version !== '2012-10-17') return text
@@ -40,7 +41,7 @@ export function substitute(text: string, { Version }: Policy, context: Context):
     if (inside in escaped) return escaped[inside]!
     const [, name, , standby] = /^([^,]*)(, '(.*)')?$/.exec(inside)!
     const values = valuesOf(name!, context)
-    const value = values.length === 1 ? values[0] : standby
+    const value = values.length > 1 ? undefined : (values[0] ?? standby)
     isResolved &&= value !== undefined
     return (value ?? '').replace(/[*?]/g, char => escaped[char]!)
   })

@@ -3,6 +3,7 @@ import { addressConditions } from './address-conditions.ts'
 import type { Case } from './case.ts'
 import { crossAccountCases } from './cross-account.ts'
 import { evaluationOrder } from './evaluation-order.ts'
+import { foundByDifferentialTest } from './found-by-differential-test.ts'
 import { globalConditionKeys } from './global-condition-keys.ts'
 import { guidePolicies } from './guide-policies.ts'
 import { kmsConditionKeys } from './kms-condition-keys.ts'
@@ -35,4 +36,5 @@ export const documentedCases: Readonly<Record<string, readonly Case[]>> = {
   'cross-account requests': crossAccountCases,
   'policies of the guides': guidePolicies,
   'access by tags': tags,
+  'what the differential test found': foundByDifferentialTest,
 }

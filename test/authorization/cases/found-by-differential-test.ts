@@ -1,0 +1,19 @@
+import { alias, aliceUnless, allowKms, type Case, dave, decrypt } from './case.ts'
+
+/** Requests that the policy engine and the naive evaluator once decided differently. */
+export const foundByDifferentialTest: readonly Case[] = [
+  {
+    title: 'IpAddress with prefix 0 of IPv6 matches no IPv4 address',
+    source: 'IAM User Guide, Condition operators, IP address condition operators',
+    request: decrypt({ 'aws:SourceIp': ['203.0.113.7'] }),
+    resourcePolicy: aliceUnless({ IpAddress: { 'aws:SourceIp': '::/0' } }),
+    decision: 'Allow',
+  },
+  {
+    title: 'A resource without a policy is out of reach for another account',
+    source: 'IAM User Guide, Cross-account policy evaluation logic',
+    request: { principal: dave, action: 'kms:CreateAlias', resource: alias },
+    identityPolicies: [allowKms],
+    decision: 'ImplicitDeny',
+  },
+]
