@@ -1,0 +1,82 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { decided, simulated } from './engine.ts'
+import { isConditionMet } from './naive-conditions.ts'
+import { evaluate, type Question } from './naive-evaluator.ts'
+import { listOf, type Policy } from './naive-text.ts'
+import { operators, questionFrom, size } from './random-questions.ts'
+
+const questions = fc.noBias(fc.uint8Array({ minLength: size, maxLength: size })).map(questionFrom)
+
+/** How often each thing occurs in many questions. */
+class Tally {
+  readonly #counts = new Map<string, number>()
+
+  add(thing: string): void {
+    this.#counts.set(thing, (this.#counts.get(thing) ?? 0) + 1)
+  }
+
+  of(thing: string): number {
+    return this.#counts.get(thing) ?? 0
+  }
+}
+
+function policiesOf(question: Question): Policy[] {
+  const { resourcePolicy, identityPolicies = [], permissionsBoundary, sessionPolicy } = question
+  return [resourcePolicy, ...identityPolicies, permissionsBoundary, sessionPolicy].filter(
+    policy => policy !== undefined,
+  )
+}
+
+/** Counts each comparison of the conditions of a question by operator, set operator, suffix and outcome. */
+function tallyConditions(question: Question, tally: Tally): void {
+  for (const policy of policiesOf(question)) {
+    for (const { Condition = {} } of listOf(policy.Statement)) {
+      for (const [name, keys] of Object.entries(Condition)) {
+        const [, set = 'no set operator', operator, suffix = 'no suffix'] = /^(?:(For\w+):)?(.+?)(IfExists)?$/.exec(
+          name,
+        )!
+        for (const [key, values] of Object.entries(keys)) {
+          const condition = { Effect: 'Allow', Condition: { [name]: { [key]: values } } } as const
+          const isMet = isConditionMet(condition, policy, question.request.context!) ? 'met' : 'not met'
+          for (const thing of [operator, `${set}, ${suffix}`]) tally.add(`${thing}: ${isMet}`)
+        }
+      }
+    }
+  }
+}
+
+describe('the policy engine', () => {
+  it('decides 20,000 random requests as the naive evaluator does', () => {
+    const tally = new Tally()
+    fc.assert(
+      fc.property(questions, ({ question, grantee }) => {
+        const outcome = evaluate(question, grantee)
+        tally.add(outcome)
+        expect(question.resourcePolicy ? decided(question, grantee) : simulated(question)).toBe(outcome)
+      }),
+      { numRuns: 20_000 },
+    )
+    expect(tally.of('Allow')).toBeGreaterThan(2_000)
+    expect(tally.of('ExplicitDeny')).toBeGreaterThan(1_000)
+    expect(tally.of('ImplicitDeny')).toBeGreaterThan(2_000)
+  })
+})
+
+describe('the random requests', () => {
+  it('meet every operator often, and often do not', () => {
+    const tally = new Tally()
+    for (const { question } of fc.sample(questions, 4_000)) tallyConditions(question, tally)
+
+    for (const operator of operators) {
+      expect(tally.of(`${operator}: met`), operator).toBeGreaterThan(50)
+      expect(tally.of(`${operator}: not met`), operator).toBeGreaterThan(50)
+    }
+    for (const set of ['no set operator', 'ForAllValues', 'ForAnyValue']) {
+      for (const suffix of ['no suffix', 'IfExists']) {
+        expect(tally.of(`${set}, ${suffix}: met`), `${set} ${suffix}`).toBeGreaterThan(100)
+        expect(tally.of(`${set}, ${suffix}: not met`), `${set} ${suffix}`).toBeGreaterThan(100)
+      }
+    }
+  })
+})
