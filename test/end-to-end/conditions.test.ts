@@ -1,5 +1,5 @@
 /** Conditions as guides write them, through the AWS SDK. */
-import type { CreateKeyCommandInput, KMS, SignCommandInput } from '@aws-sdk/client-kms'
+import type { CreateKeyCommandInput, GrantOperation, KMS, SignCommandInput } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { type Identity, policyOf, withIdentities } from './identities.ts'
@@ -246,6 +246,37 @@ describe('a key policy', () => {
     for (const BypassPolicyLockoutSafetyCheck of [true, false])
       await isRefused(kms.putKeyPolicy({ KeyId, Policy, BypassPolicyLockoutSafetyCheck }))
     await kms.putKeyPolicy({ KeyId, Policy })
+  })
+
+  it('limits the grants that a caller creates, and keeps grants for AWS resources from direct callers', async () => {
+    const create = (Condition: object) => statement('kms:CreateGrant', Condition)
+    const forService = await keyWith([create({ Bool: { 'kms:GrantIsForAWSResource': 'true' } })])
+    const limited = await keyWith([
+      create({
+        'ForAllValues:StringEquals': { 'kms:GrantOperations': ['Encrypt', 'Decrypt'] },
+        StringEquals: {
+          'kms:GrantConstraintType': 'EncryptionContextEquals',
+          'kms:EncryptionContext:AppName': 'ExampleApp',
+          'kms:GranteePrincipal': callers.byTag!.arn,
+        },
+      }),
+    ])
+    const wanted = {
+      GranteePrincipal: callers.byTag!.arn,
+      Operations: ['Encrypt', 'Decrypt'] as GrantOperation[],
+      Constraints: { EncryptionContextEquals: { AppName: 'ExampleApp' } },
+    }
+    const grant = (KeyId: string, rest: object = {}) => as('alice').createGrant({ KeyId, ...wanted, ...rest })
+    await isRefused(grant(forService))
+    await isRefused(grant(limited, { GranteePrincipal: callers.byAlias!.arn }))
+    await isRefused(grant(limited, { Operations: ['Encrypt', 'DescribeKey'] }))
+    await isRefused(grant(limited, { Constraints: undefined }))
+    await isRefused(grant(limited, { Constraints: { EncryptionContextEquals: { AppName: 'Other' } } }))
+    await isRefused(grant(limited, { Constraints: { EncryptionContextSubset: { AppName: 'ExampleApp' } } }))
+    await grant(limited)
+    const kms = as('byTag')
+    await kms.encrypt({ KeyId: limited, Plaintext, EncryptionContext: { AppName: 'ExampleApp' } })
+    await isRefused(kms.encrypt({ KeyId: limited, Plaintext }))
   })
 
   it('allows addresses, and denies requests without TLS', async () => {
