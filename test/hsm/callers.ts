@@ -1,6 +1,7 @@
 /** Callers that use an HSM without pause and record the answers. */
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
+import { vi } from 'vitest'
 import { Failure } from '../../src/errors.ts'
 import type { Hsm, Sealed } from '../../src/hsm/hsm.ts'
 
@@ -54,6 +55,12 @@ export class Callers {
       this.kept.map(({ sealed }) => hsm.decrypt(this.#material, sealed, aad).catch(() => undefined)),
     )
     return opened.filter((text, i) => text === undefined || !this.kept[i]!.text.equals(text)).length
+  }
+
+  /** Resolves when so many further calls have succeeded. Rejects after ten seconds. */
+  async more(count = 200): Promise<void> {
+    const enough = this.done + count
+    await vi.waitUntil(() => this.done >= enough, { timeout: 10_000, interval: 5 })
   }
 
   /** Successful calls a second over so many milliseconds from now on. */
