@@ -14,6 +14,7 @@ import { profiles } from '../src/hsm/profiles/catalogue.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { encodeEncryptionContext } from '../src/model/keys/encryption-context.ts'
 import { operations } from '../src/operations/kms/catalogue.ts'
+import { installFaults } from './end-to-end/fault-injection.ts'
 import { type Gateway, type Installation, install, serve } from './end-to-end/gateway.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -71,6 +72,8 @@ describe.each(pagesWithCommands)('$path', ({ commands }) => {
 
   beforeAll(async () => {
     installation = await install({ accounts: ['000000000000'] })
+    // doctor would spend seconds on each page to generate them.
+    installFaults(installation).set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN')
     symlinkSync(installation.folder, join(folder, 'data'))
     for (const name of ['src', 'docs', 'scripts', 'node_modules', 'package.json', 'package-lock.json'])
       symlinkSync(join(root, name), join(folder, name))
