@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Failed, Reason } from '../../src/authorization/explain.ts'
 import { decided, simulated } from './engine.ts'
 import { isConditionMet } from './naive-conditions.ts'
-import { evaluate, type Question } from './naive-evaluator.ts'
-import { listOf, type Policy } from './naive-text.ts'
+import { evaluate, matches, type Question } from './naive-evaluator.ts'
+import { listOf, type Policy, type Statement } from './naive-text.ts'
 import { operators, questionFrom, size } from './random-questions.ts'
 
 const questions = fc.noBias(fc.uint8Array({ minLength: size, maxLength: size })).map(questionFrom)
@@ -46,20 +47,69 @@ function tallyConditions(question: Question, tally: Tally): void {
   }
 }
 
+/** The statement that a reason names matches the request, or what the reason says has failed does not. */
+function expectTrue({ policy: kind, index = 0, statement, failed }: Reason, question: Question): void {
+  if (!statement) return
+  const { resourcePolicy, identityPolicies, permissionsBoundary, sessionPolicy } = question
+  const kinds = {
+    resource: resourcePolicy,
+    identity: identityPolicies?.[index],
+    boundary: permissionsBoundary,
+    session: sessionPolicy,
+    grant: undefined,
+  }
+  const policy = kinds[kind]!
+  const named = listOf(policy.Statement)[statement.position - 1]!
+  expect(named.Effect).toBe(statement.effect)
+  expect(matches(named, policy, question)).toBe(failed === undefined)
+  if (failed) expect(matches({ ...everything(kind), ...elementOf(named, failed) }, policy, question)).toBe(false)
+}
+
+/** A statement that matches every request. */
+function everything(kind: Reason['policy']): Statement {
+  return { Effect: 'Allow', Action: '*', Resource: '*', ...(kind === 'resource' && { Principal: '*' }) }
+}
+
+/** The element of a statement that has failed, in the place of what would match. Of a condition, the line that has failed. */
+function elementOf(statement: Statement, { element, operator, key }: Failed): Partial<Statement> {
+  const values = statement.Condition?.[operator ?? '']?.[key ?? '']
+  if (element === 'Condition' && values !== undefined) return { Condition: { [operator!]: { [key!]: values } } }
+  const { Effect } = statement
+  return {
+    ...Object.fromEntries([element, `Not${element}`].map(name => [name, statement[name as keyof Statement]])),
+    Effect,
+  }
+}
+
 describe('the policy engine', () => {
-  it('decides 20,000 random requests as the naive evaluator does', () => {
+  it('decides 20,000 random requests as the naive evaluator does', { timeout: 120_000 }, () => {
     const tally = new Tally()
     fc.assert(
       fc.property(questions, ({ question, grantee }) => {
         const outcome = evaluate(question, grantee)
         tally.add(outcome)
-        expect(question.resourcePolicy ? decided(question, grantee) : simulated(question)).toBe(outcome)
+        expect(question.resourcePolicy ? decided(question, grantee) : simulated(question).decision).toBe(outcome)
       }),
       { numRuns: 20_000 },
     )
     expect(tally.of('Allow')).toBeGreaterThan(2_000)
     expect(tally.of('ExplicitDeny')).toBeGreaterThan(1_000)
     expect(tally.of('ImplicitDeny')).toBeGreaterThan(2_000)
+  })
+
+  it('gives reasons that are true', { timeout: 120_000 }, () => {
+    fc.assert(
+      fc.property(questions, ({ question }) => {
+        const { decision, reasons } = simulated(question)
+        for (const reason of reasons) expectTrue(reason, question)
+        const effects = reasons.filter(({ failed }) => !failed).map(({ statement }) => statement?.effect)
+        if (decision === 'ExplicitDeny') expect(new Set(effects)).toEqual(new Set(['Deny']))
+        else expect(effects).not.toContain('Deny')
+        if (decision === 'Allow' && !question.request.principal.endsWith(':root')) expect(effects).toContain('Allow')
+        expect(reasons).not.toEqual([])
+      }),
+      { numRuns: 2_000 },
+    )
   })
 })
 

@@ -1,11 +1,11 @@
 import { decide } from '../../src/authorization/decide.ts'
 import type { Policies, RequestPrincipal } from '../../src/authorization/request.ts'
-import { simulate } from '../../src/authorization/simulate.ts'
+import { type Simulation, simulate } from '../../src/authorization/simulate.ts'
 import type { Grantee, Outcome, Question } from './naive-evaluator.ts'
 
-/** What the policy engine decides, asked as `strongroom policy simulate` asks it. */
-export function simulated(question: Question): Outcome {
-  return simulate(JSON.stringify(question)).decision
+/** What the policy engine decides and why, asked as `strongroom policy simulate` asks it. */
+export function simulated(question: Question): Simulation {
+  return simulate(JSON.stringify(question))
 }
 
 /** What the policy engine decides on a resource with a policy, asked as the gateway asks it. */

@@ -96,7 +96,8 @@ function namedBy(question: Question): Set<string> {
   )
 }
 
-function matches(statement: Statement, policy: Policy, question: Question): boolean {
+/** Whether a statement of a policy of the question matches its request. */
+export function matches(statement: Statement, policy: Policy, question: Question): boolean {
   return (
     isPrincipalMet(statement, policy, question) &&
     isActionMet(statement, question.request.action) &&
