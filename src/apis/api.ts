@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.ts'
-import type { AnyOperation } from '../operations/operation.ts'
+import type { AnyOperation, PolicySubject } from '../operations/operation.ts'
 
 /** A received request, independent of the HTTP server. */
 export interface ApiRequest {
@@ -40,6 +40,8 @@ export interface Api {
   readonly actionPrefix: string
   /** CloudTrail's eventSource, the domain name of the service. */
   readonly eventSource: string
+  /** Absent if policies have nothing to say about it. */
+  readonly policySubject?: PolicySubject | undefined
   /** Whether a request is for this API. */
   claims(request: ApiRequest): boolean
   operation(request: ApiRequest): AnyOperation

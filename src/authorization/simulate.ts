@@ -1,7 +1,8 @@
 import { asciiLowerCase } from '../model/ascii.ts'
+import { compilePolicy } from './compile.ts'
 import { decide } from './decide.ts'
 import { explain, type Reason } from './explain.ts'
-import { type PolicyKind, parsePolicy, textOf } from './grammar.ts'
+import { type PolicyKind, textOf } from './grammar.ts'
 import type { AccessRequest, ConditionValues, Decision, Policies, RequestPrincipal } from './request.ts'
 import { parseStrictJson, WrittenNumber } from './strict-json.ts'
 
@@ -118,11 +119,8 @@ function contextOf(value: unknown): ConditionValues {
 /** The text of a policy. Throws if it is malformed, as a policy is refused when it is put. */
 function policyText(value: unknown, member: string, kind: PolicyKind): string {
   const text = typeof value === 'string' ? value : JSON.stringify(object(value, member))
-  try {
-    parsePolicy(text, kind)
-  } catch (thrown) {
-    throw new SimulationError(`${member}: ${(thrown as Error).message}`)
-  }
+  const { unreadable } = compilePolicy(text, kind)
+  if (unreadable !== undefined) throw new SimulationError(`${member}: ${unreadable}`)
   return text
 }
 

@@ -1,10 +1,12 @@
 // Written by scripts/catalogue.ts.
 import { doctor } from './doctor.ts'
 import { init } from './init.ts'
+import { policy } from './policy.ts'
 import { serve } from './serve.ts'
 
 export const commands = [
   doctor,
   init,
+  policy,
   serve,
 ] as const

@@ -2,6 +2,7 @@
 import type { ConditionKeys } from '../model/condition-keys.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import type { Ability } from '../model/keys/ability.ts'
+import type { PolicyVocabulary } from '../model/policy-vocabulary.ts'
 import type { Changes, ConditionValues, FittingGrant, Hsms, ResourcePolicy, Services, Storage } from '../services.ts'
 
 /** A permission that an operation requires. */
@@ -103,6 +104,24 @@ export interface Operation<I, O, T extends Target> {
    * are in neither.
    */
   run(context: Context<I, T>): Promise<O | undefined>
+}
+
+/** An API as those see it who write policies: for requests that nobody sends. */
+export interface PolicySubject {
+  readonly vocabulary: PolicyVocabulary
+  /**
+   * The permission that an action requires of a caller. Throws Failure if there is no such resource.
+   *
+   * @param action without the prefix of the API
+   * @param resource as a request names it, or `*`
+   * @param given condition keys of the request by their names, as written
+   */
+  permission(
+    action: string,
+    resource: string,
+    given: ReadonlyMap<string, readonly string[]>,
+    search: Pick<Search, 'caller' | 'storage'>,
+  ): Permission
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the path treats all operations alike; each file keeps its own types

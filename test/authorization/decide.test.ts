@@ -190,7 +190,7 @@ describe('the table of decisions', () => {
       row =>
         `| ${names.map(name => cell(row[name])).join(' | ')} | ${row.denied === undefined ? 'allowed' : `denied ${row.denied.replace('{action}', '`ACTION`')}`} |`,
     )
-    expect(readFileSync(join(import.meta.dirname, '../../docs/api.md'), 'utf8')).toContain(lines.join('\n'))
+    expect(readFileSync(join(import.meta.dirname, '../../docs/policies.md'), 'utf8')).toContain(lines.join('\n'))
   })
 })
 

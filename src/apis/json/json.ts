@@ -1,13 +1,13 @@
 /** An AWS API with AWS JSON 1.1 and 1.0 over `POST /`: Smithy 2.0, "AWS JSON 1.1 protocol". */
 import { canonicalPath, splitTarget } from '../../authentication/request-target.ts'
 import { Failure, type FailureCode } from '../../errors.ts'
-import type { AnyOperation } from '../../operations/operation.ts'
+import type { AnyOperation, PolicySubject } from '../../operations/operation.ts'
 import type { Api, ApiRequest, ApiResponse } from '../api.ts'
 import { json10, json11, mediaType, refusal, responseHeaders } from '../protocols.ts'
 import type { Model } from './model.ts'
 import { type OperationShapes, operationShapes } from './shapes.ts'
 
-export interface JsonService extends Pick<Api, 'service' | 'actionPrefix' | 'eventSource'> {
+export interface JsonService extends Pick<Api, 'service' | 'actionPrefix' | 'eventSource' | 'policySubject'> {
   readonly model: Model
   /** Of the shape ids of its errors. */
   readonly namespace: string
@@ -30,6 +30,7 @@ export class JsonApi implements Api {
   readonly service: string
   readonly actionPrefix: string
   readonly eventSource: string
+  readonly policySubject: PolicySubject | undefined
   readonly #service: JsonService
   readonly #targetPrefix: string
   readonly #operations: ReadonlyMap<string, AnyOperation>
@@ -41,6 +42,7 @@ export class JsonApi implements Api {
     this.service = service.service
     this.actionPrefix = service.actionPrefix
     this.eventSource = service.eventSource
+    this.policySubject = service.policySubject
     this.#service = service
     const { model, operations } = service
     this.#targetPrefix = `${model.metadata.targetPrefix}.`

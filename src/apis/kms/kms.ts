@@ -1,5 +1,6 @@
 import { lacksOfAll } from '../../model/keys/ability.ts'
 import { operations } from '../../operations/kms/catalogue.ts'
+import { policySubject } from '../../operations/kms/policy-subject.ts'
 import { JsonApi } from '../json/json.ts'
 import { model } from './model.ts'
 
@@ -11,6 +12,7 @@ export const kms = new JsonApi({
   namespace: 'com.amazonaws.kms',
   model,
   operations,
+  policySubject,
   whyUnsupported: { Encapsulate: lacksOfAll.ML_KEM, Decapsulate: lacksOfAll.ML_KEM },
   // KMS API Reference, "Common Errors" and the errors of each operation.
   errorCodes: {

@@ -49,7 +49,7 @@ export const keyActions: readonly string[] = [
   'UpdateKeyDescription',
   'UpdatePrimaryRegion',
 ]
-const customKeyStores = [
+export const customKeyStoreActions: readonly string[] = [
   'ConnectCustomKeyStore',
   'CreateCustomKeyStore',
   'DeleteCustomKeyStore',
@@ -70,7 +70,7 @@ export const conditionKeys: readonly DocumentedConditionKey[] = [
   row('aws:ResourceTag/',                           'String',        keyActions),
   row('aws:TagKeys',                                'ArrayOfString', ['CreateKey', 'TagResource', 'UntagResource']),
   row('kms:BypassPolicyLockoutSafetyCheck',         'Bool',          ['CreateKey', 'PutKeyPolicy']),
-  row('kms:CallerAccount',                          'String',        [...keysAndCreation, ...customKeyStores]),
+  row('kms:CallerAccount',                          'String',        [...keysAndCreation, ...customKeyStoreActions]),
   row('kms:CustomerMasterKeySpec',                  'String',        keysAndCreation),
   row('kms:CustomerMasterKeyUsage',                 'String',        keysAndCreation),
   row('kms:DataKeyPairSpec',                        'String',        ['GenerateDataKeyPair', 'GenerateDataKeyPairWithoutPlaintext']),

@@ -75,7 +75,11 @@ export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> 
   },
 }
 
-export function keyTarget(identifier: string, needs: KeyNeeds, { caller, storage, operation }: Search): KeyTarget {
+export function keyTarget(
+  identifier: string,
+  needs: KeyNeeds,
+  { caller, storage, operation }: Omit<Search, 'hsms'>,
+): KeyTarget {
   const { arn, namedArn, account, key, alias } = resolve(identifier, needs, caller, storage)
   const foreign = account !== caller.account
   const asked = { account, alias, caller, storage }

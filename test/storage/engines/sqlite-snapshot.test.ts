@@ -22,7 +22,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const writer = `
   const { DatabaseSync } = require('node:sqlite')
   const db = new DatabaseSync(process.argv[1])
-  for (const pragma of ['locking_mode = exclusive', 'journal_mode = wal', 'synchronous = off', 'wal_autocheckpoint = 200'])
+  for (const pragma of ['locking_mode = exclusive', 'journal_mode = wal', 'synchronous = off', 'wal_autocheckpoint = 100'])
     db.exec('pragma ' + pragma)
   db.exec('create table rows (id integer primary key, count integer, filler text)')
   for (let id = 0; id < 60; id++) db.exec("insert into rows values (" + id + ", 0, '" + 'f'.repeat(3000) + "')")

@@ -1,0 +1,179 @@
+import { asciiLowerCase } from '../../model/ascii.ts'
+import { findOperator, type WrittenOperator } from '../conditions.ts'
+import type { Condition } from '../grammar.ts'
+import { isVariable, parseTemplate } from '../variables.ts'
+import { contradictions } from './contradictions.ts'
+import { findKey, holdsWithoutKey, type KnownKey, type StatementRule, type Studied, type Subject } from './rule.ts'
+
+/** A condition with all that is known about it. */
+interface Asked {
+  readonly condition: Condition
+  readonly written: WrittenOperator
+  /** Undefined for a key that is not documented. */
+  readonly key: KnownKey | undefined
+  readonly statement: Studied
+  readonly subject: Subject
+}
+
+/** Rules about the conditions of one statement. */
+export const conditionRules: readonly StatementRule[] = [
+  rule('unknown-condition-key', unknownKey),
+  rule('absent-condition-key', absentKey),
+  rule('condition-key-of-other-actions', keyOfOtherActions),
+  rule('condition-type', typeMismatch),
+  rule('condition-value', impossibleValues),
+  rule('wildcard-in-equals', wildcardInEquals),
+  rule('session-in-principal-arn', sessionInPrincipalArn),
+  rule('for-all-values-without-null', forAllValuesWithoutNull),
+  rule('set-operator-on-single-value', setOperatorOnSingleValue),
+  rule('multivalued-without-set-operator', multivaluedWithoutSetOperator),
+  { name: 'variable-in-2008-10-17', find: variableInOldVersion },
+  rule('variable-without-effect', variableWithoutEffect),
+  { name: 'unknown-variable', find: unknownVariables },
+  { name: 'contradictory-conditions', find: (statement, { document }) => contradictions(statement, document.version) },
+]
+
+/** @param find what follows "statement N" for a condition */
+function rule(name: string, find: (asked: Asked) => readonly string[] | string | undefined): StatementRule {
+  return {
+    name,
+    find: (statement, subject) =>
+      statement.conditions.flatMap(condition => {
+        const written = findOperator(condition.operator)
+        if (!written) return []
+        return find({ condition, written, key: findKey(condition.key, subject.vocabulary), statement, subject }) ?? []
+      }),
+  }
+}
+
+/** The condition of a request without the key is the same for all its other keys. */
+function withoutKey({ condition, statement, subject }: Asked): string {
+  const holds = holdsWithoutKey(condition, statement.effect, subject.document.version)
+  return holds ? 'so this condition always holds' : 'so this condition never holds'
+}
+
+function unknownKey(asked: Asked): string | undefined {
+  const { condition, key, statement, subject } = asked
+  // Keys of other services belong to their actions.
+  const isForeign =
+    !/^aws:/i.test(condition.key) && !asciiLowerCase(condition.key).startsWith(subject.vocabulary.prefix)
+  if (key || (isForeign && subject.kind === 'identity' && statement.coversOthers)) return undefined
+  return `uses the condition key ${condition.key}, which is not documented: no request has it, ${withoutKey(asked)}`
+}
+
+function absentKey(asked: Asked): string | undefined {
+  const { condition, key } = asked
+  if (key?.absent === undefined) return undefined
+  return `uses the condition key ${condition.key}, which no request has here, as ${key.absent}: ${withoutKey(asked)}`
+}
+
+function keyOfOtherActions(asked: Asked): string | undefined {
+  const { condition, key, statement } = asked
+  if (key?.actions === undefined || key.absent !== undefined || statement.coversOthers) return undefined
+  if (statement.covers.size === 0 || key.actions.some(action => statement.covers.has(action))) return undefined
+  return `uses the condition key ${condition.key}, which none of its actions has: ${withoutKey(asked)}`
+}
+
+/** Operators of numbers, dates, addresses and booleans, on keys of another type. Members of families may hold anything. */
+function typeMismatch({ condition, written, key }: Asked): string | undefined {
+  if (!key || /[:/]$/.test(key.name)) return undefined
+  const [, family] = /^(?:Not)?(Numeric|Date|IpAddress|Bool|Binary)/.exec(written.operator.name) ?? []
+  const fitting: Readonly<Record<string, readonly string[]>> = {
+    Numeric: ['Numeric', 'Date'],
+    Date: ['Date', 'Numeric'],
+    IpAddress: ['IPAddress'],
+    Bool: ['Bool'],
+    Binary: [],
+  }
+  if (family === undefined || fitting[family]!.includes(key.type)) return undefined
+  return `compares ${condition.key} with ${written.operator.name}, but its type is ${key.type}`
+}
+
+function impossibleValues({ condition, written, key }: Asked): readonly string[] {
+  const { comparison, name } = written.operator
+  const wrong = condition.values.filter(value => !comparison.accepts(value))
+  const found = wrong.map(value => `compares ${condition.key} with "${value}", which ${name} cannot match`)
+  if (condition.values.length === 0) return [...found, `compares ${condition.key} with no value`]
+  const ranges = key?.type === 'IPAddress' && name.startsWith('String') ? condition.values : []
+  return [
+    ...found,
+    ...ranges
+      .filter(value => value.includes('/'))
+      .map(value => `compares ${condition.key} with the text "${value}": use IpAddress for a range`),
+  ]
+}
+
+function wildcardInEquals({ condition, written, subject }: Asked): readonly string[] {
+  if (!/^String(Not)?Equals/.test(written.operator.name)) return []
+  const { version } = subject.document
+  const literal = condition.values.filter(value => {
+    return parseTemplate(value, { version, wildcards: false }).some(
+      part => typeof part === 'string' && part.length > 1 && /[*?]/.test(part),
+    )
+  })
+  return literal.map(value => `compares ${condition.key} with "${value}": only StringLike and ArnLike have wildcards`)
+}
+
+/** IAM User Guide, "aws:PrincipalArn". */
+function sessionInPrincipalArn({ condition }: Asked): readonly string[] {
+  if (asciiLowerCase(condition.key) !== 'aws:principalarn') return []
+  const sessions = condition.values.filter(value => value.includes(':assumed-role/'))
+  return sessions.map(value => `compares aws:PrincipalArn with ${value}, but for a session it is the ARN of the role`)
+}
+
+function forAllValuesWithoutNull({ condition, written, statement }: Asked): string | undefined {
+  if (written.set !== 'ForAllValues' || statement.effect === 'Deny') return undefined
+  const key = asciiLowerCase(condition.key)
+  const isGuard = (other: Condition) => {
+    if (asciiLowerCase(other.key) !== key) return false
+    const operator = findOperator(other.operator)
+    if (operator?.set === 'ForAnyValue') return !operator.ifExists
+    return operator?.operator.name === 'Null' && !other.values.some(value => asciiLowerCase(value) === 'true')
+  }
+  if (statement.conditions.some(isGuard)) return undefined
+  return `allows requests without ${condition.key}, too: ForAllValues holds without values; add "Null": {"${condition.key}": "false"}`
+}
+
+function setOperatorOnSingleValue({ condition, written, key }: Asked): string | undefined {
+  if (written.set === undefined || !key || key.type === 'ArrayOfString') return undefined
+  return `uses ${written.set} with ${condition.key}, which has one value: leave it out`
+}
+
+function multivaluedWithoutSetOperator({ condition, written, key }: Asked): string | undefined {
+  if (written.set !== undefined || key?.type !== 'ArrayOfString' || written.operator.name === 'Null') return undefined
+  return `compares ${condition.key}, which has several values, without ForAllValues or ForAnyValue`
+}
+
+function variableInOldVersion(statement: Studied, { document }: Subject): readonly string[] {
+  if (document.version === '2012-10-17') return []
+  const variables = textsWithVariables(statement).filter(value => value.includes('${'))
+  return variables.map(value => `has "${value}", which is ordinary text before version 2012-10-17`)
+}
+
+/** Values in which a policy variable may stand. */
+function textsWithVariables({ resources, conditions }: Studied): readonly string[] {
+  const values = conditions.filter(({ operator }) => findOperator(operator)?.operator.comparison.template)
+  return [...resources.values, ...values.flatMap(condition => condition.values)]
+}
+
+function variableWithoutEffect({ condition, written, subject }: Asked): readonly string[] {
+  if (written.operator.comparison.template || subject.document.version === '2008-10-17') return []
+  const variables = condition.values.filter(value => value.includes('${'))
+  return variables.map(
+    value => `compares ${condition.key} with "${value}", but ${written.operator.name} has no variables`,
+  )
+}
+
+function unknownVariables(statement: Studied, { document, vocabulary }: Subject): readonly string[] {
+  const { version } = document
+  return textsWithVariables(statement).flatMap(value => {
+    const template = parseTemplate(value, { version, wildcards: false })
+    const unknown = template.filter(isVariable).filter(({ name, fallback }) => {
+      const key = findKey(name, vocabulary)
+      return fallback === undefined && (key === undefined || key.absent !== undefined || key.type === 'ArrayOfString')
+    })
+    const found = unknown.map(({ name }) => `never applies: \${${name}} has no value here, and no default`)
+    const open = template.some(part => typeof part === 'string' && part.includes('${'))
+    return version === '2012-10-17' && open ? [...found, `has "${value}", in which \${ begins no variable`] : found
+  })
+}

@@ -1,0 +1,59 @@
+/** What is legal in a policy, and foolish. Pure: it knows no file, no storage and no API. */
+import type { PolicyVocabulary } from '../../model/policy-vocabulary.ts'
+import { type PolicyDocument, type PolicyKind, parsePolicy } from '../grammar.ts'
+import { conditionRules } from './condition-rules.ts'
+import { policyRules } from './policy-rules.ts'
+import { accountsIn, type Subject, study } from './rule.ts'
+import { statementRules } from './statement-rules.ts'
+
+export interface Warning {
+  /** Name of the rule, in kebab case. */
+  readonly rule: string
+  /** Absent for the policy as a whole. */
+  readonly statement?: { readonly position: number; readonly sid?: string | undefined }
+  /** One sentence without a full stop. With a statement it begins behind "statement N". */
+  readonly text: string
+}
+
+export interface LintOptions {
+  readonly kind: PolicyKind
+  readonly vocabulary: PolicyVocabulary
+  /** That owns the resource: 12 digits. By default the first one that the policy allows to change it. */
+  readonly account?: string | undefined
+}
+
+/** In the order of the statements, then those about the whole. Throws MalformedPolicyDocument. */
+export function lint(text: string, { kind, vocabulary, account }: LintOptions): readonly Warning[] {
+  const document = parsePolicy(text, kind)
+  const statements = document.statements.map(statement => study(statement, vocabulary))
+  const subject: Subject = { kind, document, statements, vocabulary, account: account ?? likelyOwner(document) }
+  const found = statements.flatMap(statement =>
+    [...statementRules, ...conditionRules].flatMap(({ name, find }) =>
+      find(statement, subject).map(text => ({ rule: name, statement, text })),
+    ),
+  )
+  const whole = policyRules.flatMap(({ name, find }) => find(subject).map(finding => ({ rule: name, ...finding })))
+  const warnings = [...found, ...whole].map(({ rule, statement, text }) => ({
+    rule,
+    ...(statement && { statement: { position: statement.position, sid: statement.sid } }),
+    text,
+  }))
+  return warnings.sort((a, b) => positionOf(a) - positionOf(b))
+}
+
+/** All rules, for documentation. */
+export const ruleNames: readonly string[] = [...statementRules, ...conditionRules, ...policyRules].map(
+  ({ name }) => name,
+)
+
+function positionOf({ statement }: Warning): number {
+  return statement?.position ?? Number.POSITIVE_INFINITY
+}
+
+/** Policies begin with the statement for their own account, almost always. */
+function likelyOwner({ statements }: PolicyDocument): string | undefined {
+  const named = statements.flatMap(({ effect, principals }) =>
+    effect === 'Allow' && principals && !principals.negated ? accountsIn(principals.aws) : [],
+  )
+  return named[0]
+}

@@ -1,0 +1,97 @@
+import { createReadStream } from 'node:fs'
+import { apis } from '../apis/catalogue.ts'
+import type { PolicyKind } from '../authorization/grammar.ts'
+import { checkKeyPolicyText } from '../authorization/key-policy.ts'
+import { lint, type Warning } from '../authorization/lint/lint.ts'
+import { Failure, OperatorError } from '../errors.ts'
+import type { Principals } from '../model/identities/principals.ts'
+import { type Partition, partitions } from '../model/partitions.ts'
+
+export interface LintOptions {
+  readonly kind?: 'key' | 'identity'
+  readonly account?: string
+  readonly json?: boolean
+}
+
+/** Exit codes: of a policy with warnings, and of one that would be refused. */
+const [warned, refused] = [1, 3]
+
+/** Bytes. No policy is nearly as long. */
+const maximumLength = 1024 * 1024
+
+/** Prints what is foolish in a policy, and sets the exit code. @param file `-` for standard input */
+export async function lintFile(file: string, { kind: given, account, json }: LintOptions): Promise<void> {
+  const text = await read(file)
+  const kind = given ?? likelyKind(text)
+  const name = file === '-' ? 'standard input' : file
+  try {
+    const warnings = warningsOf(text, kind, account)
+    const lines = warnings.map(warning => `${name}: ${described(warning)} [${warning.rule}]\n`)
+    process.stdout.write(json ? asJson({ kind, warnings }) : lines.join(''))
+    process.exitCode = warnings.length > 0 ? warned : 0
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown
+    if (json) process.stdout.write(asJson({ kind, error: thrown.message }))
+    else process.stderr.write(`strongroom: ${name} is no valid ${kind} policy: ${thrown.message}\n`)
+    process.exitCode = refused
+  }
+}
+
+function warningsOf(text: string, kind: 'key' | 'identity', account: string | undefined): readonly Warning[] {
+  const { vocabulary } = apis.find(({ policySubject }) => policySubject)!.policySubject!
+  if (kind === 'key') checkKeyPolicyText(text, partitionOfPrincipals(text), anybody)
+  const policyKind: PolicyKind = kind === 'key' ? 'resource' : 'identity'
+  return lint(text, { kind: policyKind, vocabulary, account })
+}
+
+/** Key policies name principals, identity-based policies do not. */
+function likelyKind(text: string): 'key' | 'identity' {
+  return /"(?:Not)?Principal"\s*:/.test(text) ? 'key' : 'identity'
+}
+
+function partitionOfPrincipals(text: string): Partition {
+  const [, named] = /"arn:([\w-]+):(?:iam|sts):/.exec(text) ?? []
+  return partitions.find(({ id }) => id === named) ?? partitions[0]!
+}
+
+/** Which principals exist is not asked: a policy may be for another gateway. */
+const anybody: Principals = {
+  find: () => undefined,
+  withId: id => {
+    if (!/^A(?:ID|RO)A[A-Z0-9]+$/.test(id)) return undefined
+    return { type: 'user', arn: '', account: '', name: '', principalId: id, policies: [], tags: [], revision: 0 }
+  },
+  named: () => undefined,
+  isKnown: () => false,
+}
+
+function asJson(result: object): string {
+  return `${JSON.stringify(result, null, 2)}\n`
+}
+
+function described({ statement, text }: Warning): string {
+  if (!statement) return text
+  const sid = statement.sid ? ` ("${statement.sid}")` : ''
+  return `statement ${statement.position}${sid} ${text}`
+}
+
+async function read(file: string): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  try {
+    for await (const chunk of file === '-' ? process.stdin : createReadStream(file)) {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > maximumLength) break
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const reason = code === 'ENOENT' ? 'no such file' : code
+    throw new OperatorError(`cannot read ${file}: ${reason}`, { cause: error, exitCode: 2 })
+  }
+  if (length <= maximumLength) return Buffer.concat(chunks).toString()
+  throw new OperatorError(
+    `${file === '-' ? 'standard input' : file} is no policy: it has more than ${maximumLength} bytes`,
+    { exitCode: 2 },
+  )
+}

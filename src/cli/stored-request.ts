@@ -1,0 +1,105 @@
+/** A request of a stored principal, with everything in storage that has a say in it. */
+import { apis } from '../apis/catalogue.ts'
+import { callerOf } from '../authentication/callers.ts'
+import { globalConditionKeys } from '../authorization/global-condition-keys.ts'
+import { type AccessRequest, type Policies, policiesOf } from '../authorization/request.ts'
+import { Failure, OperatorError } from '../errors.ts'
+import { partitionOf } from '../model/arn.ts'
+import { asciiLowerCase } from '../model/ascii.ts'
+import type { Caller } from '../model/identities/caller.ts'
+import { namedPrincipal } from '../model/identities/principals.ts'
+import type { Permission, PolicySubject } from '../operations/operation.ts'
+import type { Storage } from '../services.ts'
+
+/** As given on the command line. */
+export interface AskedRequest {
+  /** ARN of a user, a role, or a session of a role. */
+  readonly principal: string
+  /** With the prefix of its API. */
+  readonly action: string
+  /** Key id, key ARN, alias name or alias ARN; default: `*`. */
+  readonly resource?: string
+  /** Default: that of the resource. */
+  readonly region?: string
+  /** Condition keys as written, with their values. They hide those of the key and the principal. */
+  readonly context: ReadonlyMap<string, readonly string[]>
+}
+
+export interface StoredRequest {
+  readonly request: AccessRequest
+  readonly policies: Policies
+}
+
+/**
+ * Throws OperatorError for what does not exist.
+ *
+ * @param now milliseconds since the epoch
+ * @param defaultRegion of a request that names none
+ */
+export function storedRequest(
+  asked: AskedRequest,
+  storage: Storage,
+  now: number,
+  defaultRegion: string,
+): StoredRequest {
+  const { resource: name = '*', context } = asked
+  const { subject, action } = findAction(asked.action)
+  const caller = findCaller(asked.principal, asked.region ?? regionOf(name) ?? defaultRegion, storage)
+  const permission = permissionFor(subject, action, asked, { caller, storage })
+  const { resource, account, resourcePolicy, conditionKeys, grant } = permission
+  const given = new Map([...context].map(([key, values]) => [asciiLowerCase(key), values]))
+  const global = globalConditionKeys(caller, { startedAt: now })
+  return {
+    request: {
+      principal: caller,
+      action: subject.vocabulary.prefix + action,
+      resource,
+      account,
+      context: name => given.get(name) ?? conditionKeys?.(name) ?? global(name),
+    },
+    policies: { ...policiesOf(caller), resource: resourcePolicy, grant },
+  }
+}
+
+function regionOf(resource: string): string | undefined {
+  return /^arn:[^:]*:[^:]*:([^:]+):/.exec(resource)?.[1]
+}
+
+/** The action without its prefix, and the API that has it. */
+function findAction(name: string): { readonly subject: PolicySubject; readonly action: string } {
+  for (const { policySubject: subject } of apis) {
+    const { prefix, actions } = subject?.vocabulary ?? { prefix: '', actions: [] }
+    const action = actions.find(action => asciiLowerCase(prefix + action) === asciiLowerCase(name))
+    if (subject && action !== undefined) return { subject, action }
+  }
+  throw new OperatorError(`${name} is no action of this gateway: name one with its prefix`, { exitCode: 2 })
+}
+
+function permissionFor(
+  { permission }: PolicySubject,
+  action: string,
+  { resource = '*', context }: AskedRequest,
+  search: { readonly caller: Caller; readonly storage: Storage },
+): Permission {
+  try {
+    return permission(action, resource, context, search)
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown
+    throw new OperatorError(`no such resource: ${thrown.message}`, { cause: thrown })
+  }
+}
+
+/** A role by its own ARN calls as a session of which nothing is known but its role. */
+function findCaller(arn: string, region: string, storage: Storage): Caller {
+  const partition = partitionOf(region)
+  const [id, sessionName = ''] = namedPrincipal(arn, partition, storage.principals)?.id?.split(':') ?? []
+  const principal = id === undefined ? undefined : storage.principals.withId(id)
+  if (!principal) {
+    throw new OperatorError(`no user, role or role session ${arn} in partition ${partition} and region ${region}`)
+  }
+  const sessions = storage.accessKeys.ofPrincipal(principal.arn).map(({ session }) => session)
+  const stored = sessions.find(session => session?.name === sessionName)
+  const session = principal.type === 'role' ? { issuedAt: 0, ...stored, name: sessionName } : undefined
+  const caller = callerOf(principal, { id: '', session }, region)
+  return caller.type === 'assumedRole' && sessionName === '' ? { ...caller, arn: caller.roleArn } : caller
+}

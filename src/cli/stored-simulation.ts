@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decide } from '../authorization/decide.ts'
+import { explain, type Reason } from '../authorization/explain.ts'
+import type { Decision } from '../authorization/request.ts'
+import { sqlite } from '../storage/engines/sqlite.ts'
+import { copyDatabase } from '../storage/engines/sqlite-snapshot.ts'
+import { openDatabase } from '../storage/sql-database.ts'
+import { openStorage } from '../storage/sql-storage.ts'
+import type { Storage } from '../storage/storage.ts'
+import { openDataFolder } from './data-folder.ts'
+import type { ConfigOptions } from './options.ts'
+import { type AskedRequest, storedRequest } from './stored-request.ts'
+
+/** Prints what the stored policies decide, and why. */
+export async function simulateStored(
+  options: ConfigOptions & AskedRequest & { readonly json?: boolean | undefined },
+): Promise<void> {
+  const { clock } = await import('../assemble.ts')
+  await using opened = new AsyncDisposableStack()
+  const { config } = openDataFolder(options)
+  const storage = await openCopy(config.storage.file, opened)
+  const [firstRegion] = Object.keys(config.regions)
+  const { request, policies } = storedRequest(options, storage, clock(), firstRegion!)
+  const decision = decide(request, policies)
+  const reasons = explain(request, policies)
+  const may = decision.allowed ? 'may' : 'may not'
+  const heading = `${decision.outcome}: ${request.principal.arn} ${may} ${request.action} on ${request.resource}`
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ decision: decision.outcome, reasons }, null, 2)}\n`
+      : `${heading}${why(decision)}\n${reasons.map(bullet).join('')}`,
+  )
+}
+
+function why(decision: Decision): string {
+  return decision.allowed ? '' : `, ${decision.because}`
+}
+
+function bullet({ text }: Reason): string {
+  return `- ${text}\n`
+}
+
+/** A running gateway has the database locked, and a copy cannot be written by mistake. */
+async function openCopy(file: string, opened: AsyncDisposableStack): Promise<Storage> {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-'))
+  opened.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const copy = join(folder, 'copy.db')
+  copyDatabase(file, copy)
+  const storage = await openStorage(await openDatabase(sqlite(copy)))
+  return opened.adopt(storage, storage => storage.close())
+}

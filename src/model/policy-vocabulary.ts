@@ -1,0 +1,17 @@
+import type { DocumentedConditionKey } from './condition-keys.ts'
+
+/** What policies can say about an API. Names of actions are without its prefix. */
+export interface PolicyVocabulary {
+  /** Prefix of its actions and condition keys; ends with a colon. */
+  readonly prefix: string
+  readonly actions: readonly string[]
+  /** Those on a resource with a policy of its own. */
+  readonly resourceActions: readonly string[]
+  /** The one of these that changes the policy. */
+  readonly policyAction: string
+  /** Those on aliases, which have no policy. */
+  readonly aliasActions: readonly string[]
+  readonly conditionKeys: readonly DocumentedConditionKey[]
+  /** Those of its own condition keys that say who calls. */
+  readonly callerKeys: readonly string[]
+}

@@ -1,0 +1,180 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: policy variables
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { kms } from '../../src/apis/kms/kms.ts'
+import { lint, ruleNames } from '../../src/authorization/lint/lint.ts'
+import { foreign, guidePolicies, home } from './guide-policies.ts'
+
+const { vocabulary } = kms.policySubject!
+const root = `arn:aws:iam::${home}:root`
+const alice = `arn:aws:iam::${home}:user/alice`
+const administration = { Effect: 'Allow', Principal: { AWS: root }, Action: 'kms:*', Resource: '*' }
+const decrypt = { Effect: 'Allow', Principal: { AWS: alice }, Action: 'kms:Decrypt', Resource: '*' }
+
+type Change = Readonly<Record<string, unknown>>
+
+/** A policy with the usual administration, and one more statement. */
+function withStatement(change: Change, version = '2012-10-17'): object {
+  return { Version: version, Statement: [administration, { ...decrypt, ...change }] }
+}
+
+function when(...conditions: object[]): object {
+  return withStatement({ Condition: Object.assign({}, ...conditions) })
+}
+
+function warningsOf(
+  policy: unknown,
+  { kind = 'resource', account }: { kind?: 'resource' | 'identity'; account?: string } = {},
+) {
+  return lint(JSON.stringify(policy), { kind, vocabulary, account })
+}
+
+const identity = (change: Change): object => ({
+  Version: '2012-10-17',
+  Statement: { Effect: 'Allow', Action: 'kms:Decrypt', Resource: '*', ...change },
+})
+
+/** A rule, a policy that it finds foolish, and a similar one that it does not. */
+type Case = readonly [rule: string, foolish: object, sound: object, kind?: 'identity']
+
+// biome-ignore format: a table
+const cases: readonly Case[] = [
+  ['foreign-account-full-access', withStatement({ Principal: { AWS: foreign }, Action: '*' }), withStatement({ Principal: { AWS: foreign } })],
+  ['foreign-account-full-access', withStatement({ Principal: { AWS: [root, `arn:aws:iam::${foreign}:root`] }, Action: 'kms:*' }), withStatement({ Effect: 'Deny', Principal: { AWS: foreign }, Action: 'kms:*' })],
+  ['public-principal', withStatement({ Principal: '*' }), withStatement({ Principal: '*', Condition: { StringEquals: { 'kms:CallerAccount': home } } })],
+  ['public-principal', withStatement({ Principal: { AWS: [alice, '*'] }, Condition: { Bool: { 'aws:SecureTransport': 'true' } } }), withStatement({ Principal: '*', Condition: { ArnLike: { 'AWS:PrincipalArn': alice } } })],
+  ['not-principal-allow', withStatement({ Principal: undefined, NotPrincipal: { AWS: alice } }), withStatement({ Effect: 'Deny', Principal: undefined, NotPrincipal: { AWS: [root, alice] } })],
+  ['not-action-allow', withStatement({ Action: undefined, NotAction: 'kms:Decrypt' }), withStatement({ Effect: 'Deny', Action: undefined, NotAction: 'kms:PutKeyPolicy' })],
+  ['service-principal', withStatement({ Principal: { Service: 'logs.eu-west-1.amazonaws.com' } }), withStatement({})],
+  ['unknown-action', withStatement({ Action: 'kms:Encrpyt' }), withStatement({ Action: 'KMS:eNCRYPT' })],
+  ['unknown-action', withStatement({ Action: ['kms:Decrypt', 'kms:Encode*'] }), withStatement({ Action: 'kms:ReEncrypt?o' })],
+  ['foreign-action', withStatement({ Action: 's3:GetObject' }), withStatement({ Action: '*' })],
+  ['action-not-on-key', withStatement({ Action: 'kms:CreateKey' }), withStatement({ Action: 'kms:Create*' })],
+  ['resource-in-key-policy', withStatement({ Resource: `arn:aws:kms:eu-west-1:${home}:key/*` }), withStatement({ Resource: ['*'] })],
+  ['resource-in-key-policy', withStatement({ Resource: undefined, NotResource: 'x' }), withStatement({})],
+  ['alias-as-resource', identity({ Resource: `arn:aws:kms:*:${home}:alias/documents` }), identity({ Action: 'kms:*Alias', Resource: `arn:aws:kms:*:${home}:alias/documents` }), 'identity'],
+  ['unknown-condition-key', when({ StringEquals: { 'kms:EncryptionContext': 'x' } }), when({ StringEquals: { 'kms:EncryptionContext:x': 'x' } })],
+  ['unknown-condition-key', when({ StringEquals: { 'aws:PrincipalOrg': 'x' } }), when({ StringEquals: { 'AWS:principalarn': alice } })],
+  ['unknown-condition-key', when({ StringEquals: { 's3:prefix': 'x' } }), when({ StringEquals: { 'aws:PrincipalTag/s3:prefix': 'x' } })],
+  ['unknown-condition-key', identity({ Condition: { StringEquals: { 's3:prefix': 'x' } } }), identity({ Action: ['s3:List*', 'kms:Decrypt'], Condition: { StringEquals: { 's3:prefix': 'x' } } }), 'identity'],
+  ['absent-condition-key', when({ StringEquals: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com' } }), when({ StringEquals: { 'aws:PrincipalAccount': home } })],
+  ['absent-condition-key', when({ StringEquals: { 'aws:SourceVpce': 'vpce-1' } }), when({ IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } })],
+  ['condition-key-of-other-actions', when({ StringEquals: { 'kms:SigningAlgorithm': 'ED25519_SHA_512' } }), withStatement({ Action: 'kms:*', Condition: { StringEquals: { 'kms:SigningAlgorithm': 'ED25519_SHA_512' } } })],
+  ['condition-key-of-other-actions', withStatement({ Action: 'kms:GetPublicKey', Condition: { StringEquals: { 'kms:EncryptionContext:a': 'b' } } }), when({ StringEquals: { 'kms:EncryptionContext:a': 'b' } })],
+  ['condition-type', when({ NumericEquals: { 'kms:KeySpec': '2048' } }), when({ NumericEquals: { 'kms:EncryptionContext:version': '2' } })],
+  ['condition-type', when({ Bool: { 'kms:KeyOrigin': 'true' } }), when({ Bool: { 'kms:MultiRegion': 'true' } })],
+  ['condition-type', when({ IpAddress: { 'aws:UserAgent': '192.0.2.1' } }), when({ DateLessThan: { 'aws:EpochTime': '1800000000' } })],
+  ['condition-value', when({ Bool: { 'aws:SecureTransport': 'yes' } }), when({ Bool: { 'aws:SecureTransport': true } })],
+  ['condition-value', when({ IpAddress: { 'aws:SourceIp': '192.0.2.0/33' } }), when({ IpAddress: { 'aws:SourceIp': '2001:db8::/32' } })],
+  ['condition-value', when({ NotIpAddress: { 'aws:SourceIp': ['192.0.2.0/24', '10.0.0'] } }), when({ NotIpAddress: { 'aws:SourceIp': ['192.0.2.0/24', '10.0.0.1'] } })],
+  ['condition-value', when({ DateLessThan: { 'aws:CurrentTime': 'tomorrow' } }), when({ DateLessThan: { 'aws:CurrentTime': '2026-12-31T00:00:00Z' } })],
+  ['condition-value', when({ ArnLike: { 'aws:PrincipalArn': 'role/admin' } }), when({ ArnLike: { 'aws:PrincipalArn': 'arn:aws:iam::*:role/admin' } })],
+  ['condition-value', when({ StringEquals: { 'aws:SourceIp': '192.0.2.0/24' } }), when({ StringEquals: { 'aws:SourceIp': '192.0.2.1' } })],
+  ['condition-value', when({ StringEquals: { 'kms:KeySpec': [] } }), when({ StringEquals: { 'kms:KeySpec': ['RSA_2048'] } })],
+  ['wildcard-in-equals', when({ StringEquals: { 'aws:PrincipalArn': `arn:aws:iam::${home}:role/*` } }), when({ StringLike: { 'aws:PrincipalArn': `arn:aws:iam::${home}:role/*` } })],
+  ['wildcard-in-equals', when({ StringNotEqualsIgnoreCase: { 'kms:EncryptionContext:a': 'x?y' } }), when({ StringEquals: { 'kms:EncryptionContext:a': 'x${?}y' } })],
+  ['session-in-principal-arn', when({ ArnLike: { 'aws:PrincipalArn': `arn:aws:sts::${home}:assumed-role/admin/*` } }), when({ ArnLike: { 'aws:PrincipalArn': `arn:aws:iam::${home}:role/admin` } })],
+  ['for-all-values-without-null', when({ 'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': 'a' } }), when({ 'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': 'a' } }, { Null: { 'kms:encryptioncontextkeys': false } })],
+  ['for-all-values-without-null', when({ 'ForAllValues:StringLike': { 'kms:EncryptionContextKeys': 'a*' } }, { Null: { 'kms:EncryptionContextKeys': true } }), when({ 'ForAllValues:StringLike': { 'kms:EncryptionContextKeys': 'a*' } }, { 'ForAnyValue:StringLike': { 'kms:EncryptionContextKeys': 'a*' } })],
+  ['set-operator-on-single-value', when({ 'ForAnyValue:StringEquals': { 'aws:PrincipalTag/team': 'x' } }), when({ 'ForAnyValue:StringEquals': { 'kms:EncryptionContextKeys': 'x' } })],
+  ['multivalued-without-set-operator', when({ StringEquals: { 'kms:EncryptionContextKeys': 'x' } }), when({ Null: { 'kms:EncryptionContextKeys': 'false' } })],
+  ['variable-in-2008-10-17', withStatement({ Condition: { StringEquals: { 'kms:EncryptionContext:user': '${aws:username}' } } }, '2008-10-17'), when({ StringEquals: { 'kms:EncryptionContext:user': '${aws:username}' } })],
+  ['variable-without-effect', when({ NumericEquals: { 'kms:EncryptionContext:n': '${aws:EpochTime}' } }), when({ StringEquals: { 'kms:EncryptionContext:n': '${aws:EpochTime}' } })],
+  ['unknown-variable', when({ StringEquals: { 'kms:EncryptionContext:user': '${aws:usrename}' } }), when({ StringEquals: { 'kms:EncryptionContext:user': "${aws:usrename, 'nobody'}" } })],
+  ['unknown-variable', when({ StringLike: { 'kms:EncryptionContext:user': '${aws:TagKeys}' } }), when({ StringLike: { 'kms:EncryptionContext:user': '${aws:PrincipalTag/name}' } })],
+  ['unknown-variable', when({ StringLike: { 'kms:EncryptionContext:user': '${aws:username' } }), when({ StringLike: { 'kms:EncryptionContext:user': '${$}{aws:username' } })],
+  ['unknown-variable', identity({ Resource: 'arn:aws:kms:*:*:key/${kms:ViaService}' }), identity({ Resource: 'arn:aws:kms:*:*:key/${aws:PrincipalTag/key}' }), 'identity'],
+  ['contradictory-conditions', when({ StringEquals: { 'kms:KeySpec': 'RSA_2048' } }, { StringLike: { 'KMS:KeySpec': 'RSA_3072' } }), when({ StringEquals: { 'kms:KeySpec': ['RSA_2048', 'RSA_3072'] } }, { StringLike: { 'kms:KeySpec': 'RSA_3072' } })],
+  ['contradictory-conditions', when({ StringEquals: { 'aws:PrincipalArn': alice } }, { StringNotEquals: { 'aws:PrincipalArn': [alice, root] } }), when({ StringEquals: { 'aws:PrincipalArn': alice } }, { StringNotEquals: { 'aws:PrincipalArn': root } })],
+  ['contradictory-conditions', when({ Null: { 'kms:EncryptionContext:a': 'true' } }, { StringEquals: { 'kms:EncryptionContext:a': 'b' } }), when({ Null: { 'kms:EncryptionContext:a': 'false' } }, { StringEquals: { 'kms:EncryptionContext:a': 'b' } })],
+  ['contradictory-conditions', when({ NumericLessThan: { 'kms:EncryptionContext:n': '7' } }, { NumericGreaterThan: { 'kms:EncryptionContext:n': '8' } }), when({ NumericLessThan: { 'kms:EncryptionContext:n': '8' } }, { NumericGreaterThan: { 'kms:EncryptionContext:n': '7' } })],
+  ['contradictory-conditions', when({ DateGreaterThan: { 'aws:CurrentTime': '2026-02-01T00:00:00Z' } }, { DateLessThan: { 'aws:CurrentTime': '2026-01-01T00:00:00Z' } }), when({ DateGreaterThan: { 'aws:CurrentTime': '2026-01-01T00:00:00Z' } }, { DateLessThan: { 'aws:CurrentTime': '2026-02-01T00:00:00Z' } })],
+  ['contradictory-conditions', when({ Bool: { 'kms:MultiRegion': 'true' } }, { StringEquals: { 'kms:MultiRegion': 'false' } }), when({ Bool: { 'kms:MultiRegion': 'true' } }, { StringEquals: { 'kms:MultiRegion': 'true' } })],
+  ['no-administration', { Statement: [{ ...administration, Action: 'kms:Encrypt' }] }, { Statement: [{ ...administration, Action: 'kms:Put*' }] }],
+  ['no-administration', { Statement: [{ ...administration, Effect: 'Deny' }, { ...decrypt, Action: '*', Principal: { Service: 'sns.amazonaws.com' } }] }, { Statement: [{ ...decrypt, Action: '*' }] }],
+  ['no-account-principal', { Statement: [{ ...decrypt, Action: '*' }] }, { Statement: [administration] }],
+  ['deny-locks-out', withStatement({ Effect: 'Deny', Principal: '*', Action: 'kms:*' }), withStatement({ Effect: 'Deny', Principal: '*', Action: 'kms:Decrypt' })],
+  ['deny-locks-out', withStatement({ Effect: 'Deny', Principal: { AWS: home }, Action: 'kms:Put*' }), withStatement({ Effect: 'Deny', Principal: { AWS: foreign }, Action: 'kms:Put*' })],
+  ['deny-locks-out', withStatement({ Effect: 'Deny', Principal: undefined, NotPrincipal: { AWS: alice }, Action: '*' }), withStatement({ Effect: 'Deny', Principal: undefined, NotPrincipal: { AWS: [alice, root] }, Action: '*' })],
+  ['deny-locks-out', withStatement({ Effect: 'Deny', Principal: '*', Action: 'kms:*', Condition: { StringNotEqualsIfExists: { 'aws:SourceVpce': 'vpce-1' } } }), withStatement({ Effect: 'Deny', Principal: '*', Action: 'kms:*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } })],
+  ['duplicate-sid', { Statement: [{ ...administration, Sid: 'a' }, { ...decrypt, Sid: 'a' }] }, { Statement: [{ ...administration, Sid: '' }, { ...decrypt, Sid: '' }] }],
+  ['duplicate-statement', { Statement: [administration, { ...administration, Sid: 'again', Resource: ['*'] }] }, { Statement: [administration, { ...administration, Effect: 'Deny' }] }],
+  ['duplicate-statement', withStatement({ ...administration, Action: ['kms:*'] }), withStatement({})],
+  ['statement-without-effect', withStatement({ Principal: { AWS: [root] }, Action: ['kms:Decrypt', 'kms:Encrypt'] }), withStatement({ Action: ['kms:Decrypt', 'kms:Encrypt'] })],
+  ['statement-without-effect', { Statement: [administration, decrypt, { ...decrypt, Effect: 'Deny', Principal: { AWS: home }, Action: 'kms:*crypt' }] }, { Statement: [administration, decrypt, { ...decrypt, Effect: 'Deny', Principal: { AWS: foreign } }] }],
+  ['statement-without-effect', { Statement: [administration, decrypt, { ...decrypt, Effect: 'Deny', Principal: '*' }] }, { Statement: [administration, decrypt, { ...decrypt, Effect: 'Deny', Principal: '*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }] }],
+]
+
+describe('a lint rule', () => {
+  it.each(cases.map(one => ({ one, rule: one[0], foolish: one[1] })))('$rule: $foolish', ({ one }) => {
+    const [rule, foolish, sound, kind = 'resource'] = one
+    const rulesOf = (policy: object) => warningsOf(policy, { kind }).map(warning => warning.rule)
+    expect(rulesOf(foolish)).toContain(rule)
+    expect(rulesOf(sound)).not.toContain(rule)
+  })
+
+  it('is tried here, each of them', () => {
+    expect([...new Set(cases.map(([rule]) => rule))].sort()).toEqual([...ruleNames].sort())
+  })
+})
+
+describe('docs/policies.md', () => {
+  it('lists the rules', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../docs/policies.md'), 'utf8')
+    const [, table] = /\| Rule \|.*\n((?:\|.*\n)+)/.exec(page)!
+    const listed = table!.split('\n').flatMap(row => [...(row.split('|')[1]?.matchAll(/`([\w-]+)`/g) ?? [])])
+    expect(listed.map(([, name]) => name).sort()).toEqual([...ruleNames].sort())
+  })
+})
+
+describe('lint', () => {
+  it('has nothing to say about a sound policy', () => {
+    expect(warningsOf({ Version: '2012-10-17', Statement: [administration] })).toEqual([])
+    expect(
+      warningsOf(withStatement({ Condition: { StringEquals: { 'kms:EncryptionContext:purpose': 'x' } } })),
+    ).toEqual([])
+  })
+
+  it('says where and what, in one sentence', () => {
+    const policy = withStatement({ Sid: 'Typing', Action: 'kms:Encrpyt' })
+    expect(warningsOf(policy)).toEqual([
+      {
+        rule: 'unknown-action',
+        statement: { position: 2, sid: 'Typing' },
+        text: 'names kms:Encrpyt, which no action matches: did you mean kms:Encrypt?',
+      },
+    ])
+  })
+
+  it('says of an absent key whether the condition always or never holds', () => {
+    const textOf = (condition: object) => warningsOf(when(condition)).map(({ text }) => text.split(': ')[1])
+    expect(textOf({ StringEquals: { 'aws:SourceVpc': 'vpc-1' } })).toEqual(['so this condition never holds'])
+    expect(textOf({ StringNotEquals: { 'aws:SourceVpc': 'vpc-1' } })).toEqual(['so this condition always holds'])
+    expect(textOf({ StringEqualsIfExists: { 'aws:SourceVpc': 'vpc-1' } })).toEqual(['so this condition always holds'])
+    expect(textOf({ Null: { 'aws:SourceVpc': 'true' } })).toEqual(['so this condition always holds'])
+  })
+
+  it('takes the account of the key from whoever runs it, or from the first statement', () => {
+    const shared = withStatement({ Principal: { AWS: foreign }, Action: 'kms:*' })
+    const rules = (account?: string) => warningsOf(shared, { account: account! }).map(({ text }) => text.slice(0, 31))
+    expect(rules()).toEqual([`allows the account ${foreign}`])
+    expect(rules(foreign)).toEqual([`allows the account ${home}`])
+  })
+
+  it.each(guidePolicies.map(({ name, policy }) => [name, policy] as const))(
+    'reads the policy of a guide: %s',
+    (_name, policy) => {
+      for (const { text } of warningsOf(policy)) expect(text).toMatch(/^[a-z][^\n]+[^.]$/)
+    },
+  )
+
+  it('takes a policy of 32 KB', () => {
+    const statements = Array.from({ length: 250 }, (_, index) => ({
+      ...decrypt,
+      Sid: `s${index}`,
+      Action: `kms:*${index}`,
+    }))
+    expect(warningsOf({ Statement: [administration, ...statements] })).toHaveLength(250)
+  })
+})

@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { decide } from '../../src/authorization/decide.ts'
+import { storedRequest } from '../../src/cli/stored-request.ts'
+import { sqlite } from '../../src/storage/engines/sqlite.ts'
+import { Changes, type Storage } from '../../src/storage/storage.ts'
+import { openHere } from '../storage/open.ts'
+import { account, aKey, anAccessKey, anAlias, aPrincipal, region } from '../storage/records.ts'
+
+const policy = (...Statement: object[]) => JSON.stringify({ Version: '2012-10-17', Statement })
+const allow = (Action: string | string[], rest: object = {}) => ({ Effect: 'Allow', Action, Resource: '*', ...rest })
+const all = policy(allow('kms:*'))
+
+const alice = aPrincipal('alice', { policies: [all], tags: [{ TagKey: 'team', TagValue: 'blue' }] })
+const bounded = aPrincipal('bounded', { policies: [all], permissionsBoundary: policy(allow('kms:ListKeys')) })
+const backup = aPrincipal('backup', {
+  type: 'role',
+  arn: `arn:aws:iam::${account}:role/service/backup`,
+  policies: [all],
+})
+const session = (name: string) => `arn:aws:sts::${account}:assumed-role/backup/${name}`
+
+const key = aKey(1, {
+  spec: 'RSA_2048',
+  policy: policy(
+    allow('kms:*', { Principal: { AWS: account } }),
+    allow('kms:Sign', { Principal: { AWS: backup.arn }, Condition: { StringEquals: { 'kms:MessageType': 'DIGEST' } } }),
+  ),
+})
+const alias = anAlias('documents', key)
+const foreign = aKey(2, {
+  account: '444455556666',
+  arn: key.arn.replace(account, '444455556666'),
+  policy: policy(allow(['kms:Sign', 'kms:PutKeyPolicy'], { Principal: '*' })),
+})
+
+let storage: Storage
+beforeAll(async () => {
+  storage = await openHere(sqlite(':memory:', { create: true }))
+  const changes = new Changes()
+  for (const principal of [alice, bounded, backup]) changes.put('principals', principal)
+  const night = { name: 'night', policies: [policy(allow('kms:ListKeys'))], issuedAt: 0 }
+  changes.put('accessKeys', anAccessKey('ASIAEXAMPLE000000001', backup, { session: night }))
+  for (const one of [key, foreign]) changes.put('keys', one)
+  changes.put('aliases', alias)
+  await storage.commit(changes)
+})
+afterAll(() => storage.close())
+
+interface Asked {
+  readonly principal: string
+  readonly action: string
+  readonly resource?: string
+  readonly context?: Readonly<Record<string, readonly string[]>>
+}
+
+function stored({ context = {}, ...asked }: Asked, now = 0) {
+  return storedRequest({ ...asked, context: new Map(Object.entries(context)) }, storage, now, region)
+}
+
+function outcome(asked: Asked): string {
+  const { request, policies } = stored(asked)
+  return decide(request, policies).outcome
+}
+
+describe('a request of a stored principal', () => {
+  const sign = { action: 'kms:Sign', resource: key.id }
+  const digest = { 'kms:MessageType': ['DIGEST'] }
+
+  it.each<[string, Asked, string]>([
+    ['a user', { principal: alice.arn, ...sign }, 'Allow'],
+    ['a user, of an action of the account', { principal: alice.arn, action: 'KMS:createkey' }, 'Allow'],
+    ['a user within a boundary', { principal: bounded.arn, ...sign }, 'ImplicitDeny'],
+    ['a role', { principal: backup.arn, ...sign }, 'Allow'],
+    ['a session that is not stored', { principal: session('day'), ...sign }, 'Allow'],
+    ['a stored session, which has a policy of its own', { principal: session('night'), ...sign }, 'ImplicitDeny'],
+    ['a stored session, as it allows', { principal: session('night'), action: 'kms:ListKeys' }, 'Allow'],
+    [
+      'a user, on a key of another account',
+      { principal: alice.arn, action: 'kms:Sign', resource: foreign.arn },
+      'Allow',
+    ],
+    [
+      'a user, of an action that other accounts cannot be allowed',
+      { principal: alice.arn, action: 'kms:PutKeyPolicy', resource: foreign.arn },
+      'ImplicitDeny',
+    ],
+  ])('is decided for %s', (_title, asked, expected) => {
+    expect(outcome(asked)).toBe(expected)
+  })
+
+  it('has the condition keys of the principal, of the key, of the time, and those given, which come first', () => {
+    const { request } = stored(
+      {
+        principal: alice.arn,
+        action: 'kms:Sign',
+        resource: alias.arn,
+        context: { ...digest, 'AWS:username': ['bob'] },
+      },
+      1_700_000_000_000,
+    )
+    const valuesOf = (...names: string[]) => names.map(name => request.context(name)?.[0])
+    expect(valuesOf('kms:messagetype', 'kms:keyspec', 'kms:requestalias', 'aws:principaltag/team')).toEqual([
+      'DIGEST',
+      'RSA_2048',
+      alias.name,
+      'blue',
+    ])
+    expect(valuesOf('aws:username', 'aws:epochtime', 'aws:sourceip', 'aws:securetransport')).toEqual([
+      'bob',
+      '1700000000',
+      undefined,
+      undefined,
+    ])
+  })
+
+  it('is of the region of its resource', () => {
+    const requestedRegion = (resource: string | undefined) => {
+      const asked = { principal: alice.arn, action: 'kms:ListKeys', ...(resource && { resource }) }
+      return stored(asked).request.context('aws:requestedregion')
+    }
+    expect(requestedRegion(undefined)).toEqual([region])
+    expect(requestedRegion('arn:aws:kms:us-east-1:111122223333:key/x')).toEqual(['us-east-1'])
+  })
+
+  it.each<[string, Partial<Asked>, string]>([
+    [
+      'a user that does not exist',
+      { principal: alice.arn.replace('alice', 'bob') },
+      'no user, role or role session arn:',
+    ],
+    [
+      'a role without its path',
+      { principal: backup.arn.replace('service/', '') },
+      'no user, role or role session arn:',
+    ],
+    ['the root user', { principal: `arn:aws:iam::${account}:root` }, 'no user, role or role session arn:'],
+    ['no ARN', { principal: 'alice' }, 'no user, role or role session alice'],
+    ['a principal of another partition', { principal: alice.arn.replace('aws', 'aws-cn') }, 'no user, role or role'],
+    ['an unknown action', { action: 'kms:Encrpyt' }, 'kms:Encrpyt is no action of this gateway'],
+    ['an action without its prefix', { action: 'Sign' }, 'Sign is no action of this gateway'],
+    ['a key that does not exist', { resource: key.id.replace('1', '9') }, 'no such resource: Key '],
+    ['an alias that does not exist', { resource: 'alias/none' }, 'no such resource: Alias '],
+  ])('is refused for %s', (_title, change, message) => {
+    expect(() => stored({ principal: alice.arn, ...sign, ...change })).toThrow(message)
+  })
+})
