@@ -2,10 +2,19 @@ import { Failure } from '../errors.ts'
 import { asciiLowerCase } from '../model/ascii.ts'
 import { type CompiledCondition, compileCondition } from './conditions.ts'
 import { type Names, type PolicyKind, parsePolicy, type Statement } from './grammar.ts'
-import { compilePattern, type Pattern, piecesOf } from './pattern.ts'
+import { compilePatterns, type Matcher, piecesOf } from './pattern.ts'
 import { compilePrincipals, type PrincipalIds, type PrincipalMatcher } from './principals.ts'
-import type { AccessRequest, ConditionValues } from './request.ts'
-import { isConstant, isVariable, parseTemplate, resolve, substitute, type Variable, type Version } from './variables.ts'
+import type { AccessRequest } from './request.ts'
+import {
+  compileTemplates,
+  isVariable,
+  parseTemplate,
+  resolve,
+  type Template,
+  type TemplateMatcher,
+  type Variable,
+  type Version,
+} from './variables.ts'
 
 /** A policy, made ready to be matched with requests. */
 export interface CompiledPolicy {
@@ -19,14 +28,19 @@ export interface CompiledPolicy {
 
 export interface CompiledStatement {
   readonly statement: Statement
-  readonly action: Pattern
+  readonly action: Matcher
   /** Absent in identity-based policies. */
   readonly principal: PrincipalMatcher | undefined
-  readonly resource: (resource: string, context: ConditionValues) => boolean
+  readonly resource: TemplateMatcher
   /** Variables of Resource and Condition: the statement does not match unless each has a value. */
   readonly variables: readonly { readonly element: 'Resource' | 'Condition'; readonly variable: Variable }[]
+  /** Of a variable. */
+  readonly longestValue: number
   readonly conditions: readonly CompiledCondition[]
 }
+
+/** Characters that all variables of a policy may stand for, which bounds the time that the policy takes. */
+const longestValues = 65_536
 
 /** The policies that were compiled last: the same few texts are used by every request. */
 const compiled: Record<PolicyKind, Map<string, CompiledPolicy>> = { resource: new Map(), identity: new Map() }
@@ -52,7 +66,8 @@ export function compilePolicy(text: string, kind: PolicyKind): CompiledPolicy {
 function compile(text: string, kind: PolicyKind): CompiledPolicy {
   try {
     const { version, statements } = parsePolicy(text, kind)
-    const all = statements.map(statement => compileStatement(statement, version))
+    const longestValue = Math.floor(longestValues / text.split('${').length)
+    const all = statements.map(statement => compileStatement(statement, version, longestValue))
     const having = (effect: Statement['effect']) => all.filter(({ statement }) => statement.effect === effect)
     return { statements: all, denies: having('Deny'), allows: having('Allow'), unreadable: undefined }
   } catch (thrown) {
@@ -61,7 +76,7 @@ function compile(text: string, kind: PolicyKind): CompiledPolicy {
   }
 }
 
-function compileStatement(statement: Statement, version: Version): CompiledStatement {
+function compileStatement(statement: Statement, version: Version, longestValue: number): CompiledStatement {
   const { effect, principals, actions, resources } = statement
   const conditions = statement.conditions.map(condition => compileCondition(condition, effect, version))
   const templates = resources.values.map(value => parseTemplate(value, { version, wildcards: true }))
@@ -71,38 +86,28 @@ function compileStatement(statement: Statement, version: Version): CompiledState
     statement,
     action: compileActions(actions),
     principal: principals && compilePrincipals(principals, effect),
-    resource: compileResources(resources, templates),
+    resource: compileResources(resources.negated, templates),
     variables: [
       ...inResource.map(variable => ({ element: 'Resource', variable }) as const),
       ...inConditions.map(variable => ({ element: 'Condition', variable }) as const),
     ],
+    longestValue,
     conditions,
   }
 }
 
-/** A pattern for actions in lower case. An element that is empty, as AWS once accepted, applies to nothing. */
-function compileActions({ negated, values }: Names): Pattern {
-  const patterns = values.map(value => compilePattern(piecesOf(asciiLowerCase(value))))
-  return action => {
-    for (const pattern of patterns) if (pattern(action)) return !negated
-    return negated
-  }
+/** For an action in lower case. An element that is empty, as AWS once accepted, applies to nothing. */
+function compileActions({ negated, values }: Names): Matcher {
+  const matches = compilePatterns(values.map(value => piecesOf(asciiLowerCase(value))))
+  return negated ? action => !matches(action) : matches
 }
 
-function compileResources(
-  { negated }: Names,
-  templates: readonly ReturnType<typeof parseTemplate>[],
-): CompiledStatement['resource'] {
-  const patterns = templates.map(template => {
-    if (isConstant(template)) return compilePattern(template)
-    return (resource: string, context: ConditionValues) => {
-      const pieces = substitute(template, context)
-      return pieces !== undefined && compilePattern(pieces)(resource)
-    }
-  })
-  return (resource, context) => {
-    for (const pattern of patterns) if (pattern(resource, context)) return !negated
-    return negated
+function compileResources(negated: boolean, templates: readonly Template[]): TemplateMatcher {
+  const matcher = compileTemplates(templates)
+  if (!negated) return matcher
+  return context => {
+    const matches = matcher(context)
+    return resource => !matches(resource)
   }
 }
 
@@ -120,15 +125,17 @@ export interface Question {
 export type Mismatch = 'Action' | 'Principal' | 'Resource' | CompiledStatement['variables'][number] | CompiledCondition
 
 /** The first element of a statement that does not match; undefined if the statement applies to the request. */
-export function mismatch(
-  compiled: CompiledStatement,
-  { request, action, ids, bounded }: Question,
-): Mismatch | undefined {
-  const { resource, context, principal } = request
-  if (!compiled.action(action)) return 'Action'
-  if (compiled.principal && compiled.principal(principal, ids, bounded) === undefined) return 'Principal'
-  for (const use of compiled.variables) if (resolve(use.variable, context) === undefined) return use
-  if (!compiled.resource(resource, context)) return 'Resource'
+export function mismatch(compiled: CompiledStatement, question: Question): Mismatch | undefined {
+  const { resource, context, principal } = question.request
+  if (!compiled.action(question.action)) return 'Action'
+  if (compiled.principal && !compiled.principal(principal, question.ids, question.bounded)) return 'Principal'
+  for (const use of compiled.variables) {
+    const value = resolve(use.variable, context)
+    if (value === undefined) return use
+    // Like an operator that is not known, a value that is too long makes no policy wider.
+    if (value.length > compiled.longestValue) return compiled.statement.effect === 'Deny' ? undefined : use
+  }
+  if (!compiled.resource(context)(resource)) return 'Resource'
   for (const condition of compiled.conditions) if (!condition.holds(context)) return condition
   return undefined
 }

@@ -58,8 +58,8 @@ export function readAddressRange(text: string): AddressRange | undefined {
 }
 
 /**
- * Whether an address is in one of the ranges of its family. An IPv4 address written as an IPv6 one (`::ffff:192.0.2.1`) is that IPv4 address, but no IPv4
- * address is in a range of IPv6: BlockList would find it in `::/0`.
+ * Whether an address is in one of the ranges of its family. An IPv4 address written as an IPv6 one (`::ffff:192.0.2.1`) is that IPv4
+ * address, but no IPv4 address is in a range of IPv6: BlockList would find it in `::/0`.
  */
 export function isWithin(ranges: readonly AddressRange[]): (address: string) => boolean {
   const lists = { ipv4: new BlockList(), ipv6: new BlockList() }

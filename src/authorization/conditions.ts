@@ -1,31 +1,28 @@
-import { asciiLowerCase } from '../model/ascii.ts'
+import { conditionKeyName } from '../model/condition-keys.ts'
 import { isWithin, readAddressRange, readBase64, readBoolean, readDate, readNumber } from './condition-values.ts'
 import type { Condition } from './grammar.ts'
-import { compilePattern, type Piece } from './pattern.ts'
+import type { Matcher } from './pattern.ts'
 import type { ConditionValues } from './request.ts'
 import {
-  arnTemplates,
-  isConstant,
+  arnTemplate,
+  compileTemplates,
   isVariable,
   parseTemplate,
-  partsOfArn,
-  substitute,
   type Template,
+  type TemplateMatcher,
   type Variable,
   type Version,
 } from './variables.ts'
 
 /** Condition operators: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Set operators for multivalued context keys". */
 
-/** Whether a value of a request matches one of the values of a condition. */
-type Test = (value: string, context: ConditionValues) => boolean
-
-/** How an operator compares. */
+/** How an operator compares a value of a request with the values of a policy. */
 interface Comparison {
-  /** Whether a value of a policy is one that it can compare; one that is not matches nothing. */
+  /** Whether a value of a policy is one that it can compare; another one matches nothing. */
   readonly accepts: (value: string) => boolean
-  readonly compile: (values: readonly string[], version: Version) => Test
-  /** Variables in values; absent if the operator has none. */
+  /** Whether a value of a request matches any of the policy's. */
+  readonly compile: (values: readonly string[], version: Version) => TemplateMatcher
+  /** The variables in a value; absent if a value has none. */
   readonly template?: (value: string, version: Version) => Template
 }
 
@@ -39,44 +36,46 @@ export interface Operator {
 const no = false
 const NOT = true
 
-const equal = textComparison({ wildcards: false, build: literal })
-const equalIgnoringCase = textComparison({ wildcards: false, build: literal, fold: lowerCase })
-const like = textComparison({ wildcards: true, build: compilePattern })
-const arnLike = arnComparison()
-const binaryEqual = typedComparison(readBase64, (actual, expected) => actual === expected)
-const booleanEqual = typedComparison(readBoolean, (actual, expected) => actual === expected)
+const text = textComparison({ wildcards: false })
+const textIgnoringCase = textComparison({ wildcards: false, fold: lowerCase })
+const pattern = textComparison({ wildcards: true })
+const arn = arnComparison()
+const number = (build: Build<number>) => typedComparison(readNumber, build)
+const date = (build: Build<number>) => typedComparison(readDate, build)
+const boolean = typedComparison(readBoolean, equalTo)
+const binary = typedComparison(readBase64, equalTo)
 const address = addressComparison()
 
-/** Null is apart: it asks whether there is a value. */
+/** Null is apart: it asks whether the request has the key. */
 // biome-ignore format: a table
 const operators: readonly Operator[] = [
-  operator('StringEquals',              no,  equal),
-  operator('StringNotEquals',           NOT, equal),
-  operator('StringEqualsIgnoreCase',    no,  equalIgnoringCase),
-  operator('StringNotEqualsIgnoreCase', NOT, equalIgnoringCase),
-  operator('StringLike',                no,  like),
-  operator('StringNotLike',             NOT, like),
-  operator('NumericEquals',             no,  typedComparison(readNumber, (actual, expected) => actual === expected)),
-  operator('NumericNotEquals',          NOT, typedComparison(readNumber, (actual, expected) => actual === expected)),
-  operator('NumericLessThan',           no,  typedComparison(readNumber, (actual, expected) => actual < expected)),
-  operator('NumericLessThanEquals',     no,  typedComparison(readNumber, (actual, expected) => actual <= expected)),
-  operator('NumericGreaterThan',        no,  typedComparison(readNumber, (actual, expected) => actual > expected)),
-  operator('NumericGreaterThanEquals',  no,  typedComparison(readNumber, (actual, expected) => actual >= expected)),
-  operator('DateEquals',                no,  typedComparison(readDate, (actual, expected) => actual === expected)),
-  operator('DateNotEquals',             NOT, typedComparison(readDate, (actual, expected) => actual === expected)),
-  operator('DateLessThan',              no,  typedComparison(readDate, (actual, expected) => actual < expected)),
-  operator('DateLessThanEquals',        no,  typedComparison(readDate, (actual, expected) => actual <= expected)),
-  operator('DateGreaterThan',           no,  typedComparison(readDate, (actual, expected) => actual > expected)),
-  operator('DateGreaterThanEquals',     no,  typedComparison(readDate, (actual, expected) => actual >= expected)),
-  operator('Bool',                      no,  booleanEqual),
-  operator('BinaryEquals',              no,  binaryEqual),
+  operator('StringEquals',              no,  text),
+  operator('StringNotEquals',           NOT, text),
+  operator('StringEqualsIgnoreCase',    no,  textIgnoringCase),
+  operator('StringNotEqualsIgnoreCase', NOT, textIgnoringCase),
+  operator('StringLike',                no,  pattern),
+  operator('StringNotLike',             NOT, pattern),
+  operator('NumericEquals',             no,  number(equalTo)),
+  operator('NumericNotEquals',          NOT, number(equalTo)),
+  operator('NumericLessThan',           no,  number(lessThan)),
+  operator('NumericLessThanEquals',     no,  number(lessThanOrEqualTo)),
+  operator('NumericGreaterThan',        no,  number(greaterThan)),
+  operator('NumericGreaterThanEquals',  no,  number(greaterThanOrEqualTo)),
+  operator('DateEquals',                no,  date(equalTo)),
+  operator('DateNotEquals',             NOT, date(equalTo)),
+  operator('DateLessThan',              no,  date(lessThan)),
+  operator('DateLessThanEquals',        no,  date(lessThanOrEqualTo)),
+  operator('DateGreaterThan',           no,  date(greaterThan)),
+  operator('DateGreaterThanEquals',     no,  date(greaterThanOrEqualTo)),
+  operator('Bool',                      no,  boolean),
+  operator('BinaryEquals',              no,  binary),
   operator('IpAddress',                 no,  address),
   operator('NotIpAddress',              NOT, address),
-  operator('ArnEquals',                 no,  arnLike),
-  operator('ArnNotEquals',              NOT, arnLike),
-  operator('ArnLike',                   no,  arnLike),
-  operator('ArnNotLike',                NOT, arnLike),
-  operator('Null',                      no,  booleanEqual),
+  operator('ArnEquals',                 no,  arn),
+  operator('ArnNotEquals',              NOT, arn),
+  operator('ArnLike',                   no,  arn),
+  operator('ArnNotLike',                NOT, arn),
+  operator('Null',                      no,  boolean),
 ]
 
 function operator(name: string, negated: boolean, comparison: Comparison): Operator {
@@ -102,7 +101,7 @@ export function findOperator(written: string): WrittenOperator | undefined {
 
 export interface CompiledCondition {
   readonly condition: Condition
-  /** In lower case. */
+  /** As the request is asked for it. */
   readonly key: string
   readonly variables: readonly Variable[]
   readonly holds: (context: ConditionValues) => boolean
@@ -110,82 +109,54 @@ export interface CompiledCondition {
 
 /** An operator that is not known never makes a policy wider: an Allow does not apply, a Deny does. */
 export function compileCondition(condition: Condition, effect: 'Allow' | 'Deny', version: Version): CompiledCondition {
-  const key = asciiLowerCase(condition.key)
+  const key = conditionKeyName(condition.key)
   const written = findOperator(condition.operator)
   if (!written) return { condition, key, variables: [], holds: () => effect === 'Deny' }
   const { comparison } = written.operator
   const variables = condition.values.flatMap(value => comparison.template?.(value, version).filter(isVariable) ?? [])
-  const test = comparison.compile(condition.values, version)
-  return { condition, key, variables, holds: quantify(written, key, test) }
+  const matcher = comparison.compile(condition.values, version)
+  return { condition, key, variables, holds: quantify(written, key, matcher) }
 }
 
 /** The truth of a condition by the values that the request has for its key. */
-function quantify({ operator, set, ifExists }: WrittenOperator, key: string, test: Test): CompiledCondition['holds'] {
+function quantify(
+  { operator, set, ifExists }: WrittenOperator,
+  key: string,
+  matcher: TemplateMatcher,
+): CompiledCondition['holds'] {
   const { negated } = operator
-  const isAbsent = (values: readonly string[] | undefined) => values === undefined || values.length === 0
-  if (operator.name === 'Null') return context => test(String(isAbsent(context(key))), context)
-  const withoutValues = ifExists || set === 'ForAllValues' || (negated && set === undefined)
-  // All values must match, or for a negated operator none may; otherwise one is enough.
+  if (operator.name === 'Null') return context => matcher(context)(String(isAbsent(context(key))))
+  // All values must fit, or one is enough; a negation is true if none matches.
   const all = set === 'ForAllValues' || (negated && set === undefined)
+  const withoutValues = all || ifExists
   return context => {
     const values = context(key)
-    if (values === undefined || values.length === 0) return withoutValues
-    for (const value of values) if ((test(value, context) !== negated) !== all) return !all
+    if (isAbsent(values)) return withoutValues
+    const matches = matcher(context)
+    for (const value of values) if ((matches(value) !== negated) !== all) return !all
     return all
   }
 }
 
-/** Compares values of a type that is read from text. */
-function typedComparison<T>(
-  read: (text: string) => T | undefined,
-  holds: (actual: T, expected: T) => boolean,
-): Comparison {
-  return {
-    accepts: value => read(value) !== undefined,
-    compile(values) {
-      const expected = values.map(read).filter(value => value !== undefined)
-      return text => {
-        const actual = read(text)
-        return actual !== undefined && expected.some(value => holds(actual, value))
-      }
-    },
-  }
+function isAbsent(values: readonly string[] | undefined): values is undefined {
+  return values === undefined || values.length === 0
 }
 
-function addressComparison(): Comparison {
-  return {
-    accepts: value => readAddressRange(value) !== undefined,
-    compile: values => isWithin(values.map(readAddressRange).filter(range => range !== undefined)),
-  }
-}
-
-interface TextComparison {
-  readonly wildcards: boolean
-  readonly build: (pieces: readonly Piece[]) => (text: string) => boolean
-  /** Applied to both sides. */
-  readonly fold?: (text: string) => string
-}
-
-function textComparison({ wildcards, build, fold = same }: TextComparison): Comparison {
+/** @param fold applied to both sides */
+function textComparison({ wildcards, fold }: { wildcards: boolean; fold?: (text: string) => string }): Comparison {
   const template = (value: string, version: Version) => parseTemplate(value, { version, wildcards })
-  const folded = (pieces: readonly Piece[]) =>
-    build(pieces.map(piece => (typeof piece === 'string' ? fold(piece) : piece)))
   return {
     accepts: () => true,
     template,
     compile(values, version) {
-      const tests = values.map(value => templateTest(template(value, version), folded))
-      return (text, context) => anyHolds(tests, fold(text), context)
+      const templates = values.map(value => template(value, version))
+      if (!fold) return compileTemplates(templates)
+      const matcher = compileTemplates(templates, fold)
+      return context => {
+        const matches = matcher(context)
+        return value => matches(fold(value))
+      }
     },
-  }
-}
-
-/** The test of a template: built once, or with its variables at each request. */
-function templateTest(template: Template, build: TextComparison['build']): Test {
-  if (isConstant(template)) return build(template)
-  return (text, context) => {
-    const pieces = substitute(template, context)
-    return pieces !== undefined && build(pieces)(text)
   }
 }
 
@@ -193,36 +164,71 @@ function templateTest(template: Template, build: TextComparison['build']): Test 
 function arnComparison(): Comparison {
   const template = (value: string, version: Version) => parseTemplate(value, { version, wildcards: true })
   return {
-    accepts: value => arnTemplates(template(value, '2012-10-17')) !== undefined,
+    accepts: value => arnTemplate(template(value, '2012-10-17')) !== undefined,
     template,
     compile(values, version) {
-      const arns = values
-        .map(value => arnTemplates(template(value, version)))
-        .filter(templates => templates !== undefined)
-        .map(templates => templates.map(part => templateTest(part, compilePattern)))
-      return (text, context) => {
-        const parts = partsOfArn(text)
-        return parts !== undefined && arns.some(tests => tests.every((test, index) => test(parts[index]!, context)))
-      }
+      const templates = values.map(value => arnTemplate(template(value, version)))
+      return compileTemplates(templates.filter(parts => parts !== undefined))
     },
   }
 }
 
-function anyHolds(tests: readonly Test[], text: string, context: ConditionValues): boolean {
-  for (const test of tests) if (test(text, context)) return true
-  return false
+/** The test for a value of a request, by what the values of a policy are read as. */
+type Build<T> = (expected: readonly T[]) => (actual: T) => boolean
+
+/** Compares values of a type that is read from text. */
+function typedComparison<T>(read: (text: string) => T | undefined, build: Build<T>): Comparison {
+  return {
+    accepts: value => read(value) !== undefined,
+    compile(values) {
+      const test = build(values.map(read).filter(value => value !== undefined))
+      return always(value => {
+        const actual = read(value)
+        return actual !== undefined && test(actual)
+      })
+    },
+  }
 }
 
-function literal(pieces: readonly Piece[]): (text: string) => boolean {
-  const expected = pieces.join('')
-  return text => text === expected
+function addressComparison(): Comparison {
+  return {
+    accepts: value => readAddressRange(value) !== undefined,
+    compile: values => always(isWithin(values.map(readAddressRange).filter(range => range !== undefined))),
+  }
 }
 
-function same(text: string): string {
-  return text
+/** The same in each request, as it has no variables. */
+function always(matches: Matcher): TemplateMatcher {
+  return () => matches
+}
+
+function equalTo<T>(expected: readonly T[]): (actual: T) => boolean {
+  const set = new Set(expected)
+  return actual => set.has(actual)
+}
+
+/** What is less than one of several numbers is less than the greatest. */
+function lessThan(expected: readonly number[]): (actual: number) => boolean {
+  const greatest = Math.max(...expected)
+  return actual => actual < greatest
+}
+
+function lessThanOrEqualTo(expected: readonly number[]): (actual: number) => boolean {
+  const greatest = Math.max(...expected)
+  return actual => actual <= greatest
+}
+
+function greaterThan(expected: readonly number[]): (actual: number) => boolean {
+  const least = Math.min(...expected)
+  return actual => actual > least
+}
+
+function greaterThanOrEqualTo(expected: readonly number[]): (actual: number) => boolean {
+  const least = Math.min(...expected)
+  return actual => actual >= least
 }
 
 /** But for the two letters whose lower case is an ASCII letter: a Kelvin sign is not a `k`. */
-function lowerCase(text: string): string {
-  return text.replace(/[^\u0130\u212a]+/g, letters => letters.toLowerCase())
+function lowerCase(value: string): string {
+  return value.replace(/[^\u0130\u212a]+/g, letters => letters.toLowerCase())
 }

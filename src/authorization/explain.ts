@@ -33,8 +33,9 @@ export interface Failed {
 const nearMisses = 10
 
 /**
- * Why `decide` decides as it does, from the same statements: those that deny; or else for each policy that counts what allows, or that none
- * does, with the statements that would have allowed the action but for another element.
+ * Why `decide` decides as it does, from the same matches of the same statements, the decisive reason first. For an explicit deny: the
+ * statements that deny. Otherwise for each kind of policy that counts: that none allows, with the statements that would but for an element
+ * other than Action; or the statements that allow.
  */
 export function explain(request: AccessRequest, policies: Policies): readonly Reason[] {
   const question = questionOf(request, policies)
@@ -42,9 +43,10 @@ export function explain(request: AccessRequest, policies: Policies): readonly Re
   const denying = sides.flatMap(side => side.policies.flatMap(policy => deniedBy(policy, question)))
   if (denying.length > 0) return denying
   const evaluation = evaluate(request, policies)
-  return sides
-    .filter(({ kind }) => counts(kind, evaluation))
-    .flatMap(side => [...grantReasons(side, evaluation), ...sideReasons(side, question, evaluation)])
+  const counting = sides.filter(({ kind }) => counts(kind, evaluation))
+  const allowing = counting.map(side => allowedBy(side, question, evaluation))
+  const silent = counting.filter((_, index) => allowing[index]!.length === 0)
+  return [...silent.flatMap(side => silenceOf(side, question)), ...allowing.flat()]
 }
 
 /** A policy, and where it stands. */
@@ -57,7 +59,6 @@ interface Place {
 /** The policies of one kind, which together allow or do not. */
 interface Side {
   readonly kind: Place['policy']
-  readonly name: string
   readonly policies: readonly Place[]
 }
 
@@ -72,7 +73,7 @@ function sidesOf(request: AccessRequest, { resource, identity, boundary, session
   const side = (kind: Place['policy'], texts: readonly string[]): Side => {
     const numbered = kind === 'identity' || kind === 'session'
     const policies = texts.map((text, index) => ({ policy: kind, ...(numbered && { index }), text }))
-    return { kind, name: names[kind], policies }
+    return { kind, policies }
   }
   const other = request.account !== request.principal.account
   return [
@@ -91,12 +92,6 @@ function counts(kind: Place['policy'], { verdicts }: Evaluation): boolean {
   return kind !== 'identity' || verdicts.resource !== 'allows role'
 }
 
-function grantReasons({ kind }: Side, { grant }: Evaluation): readonly Reason[] {
-  if (kind !== 'resource' || !grant) return []
-  const who = { caller: 'the caller', role: "the caller's role", account: "the caller's account" }[grant.grantee]
-  return [{ policy: 'grant', text: `Grant ${grant.id} allows the action to ${who}.` }]
-}
-
 function deniedBy(place: Place, question: Question): readonly Reason[] {
   const { denies, unreadable } = compilePolicy(place.text, kindOf(place))
   if (unreadable !== undefined) {
@@ -107,23 +102,18 @@ function deniedBy(place: Place, question: Question): readonly Reason[] {
     .map(({ statement }) => statementReason(place, statement, 'denies the action.'))
 }
 
-function sideReasons(side: Side, question: Question, { grant, row }: Evaluation): readonly Reason[] {
-  const { request } = question
-  const allowing = side.policies.flatMap(place => allowedBy(place, question))
-  if (allowing.length > 0) return allowing
-  if (side.kind === 'identity' && isRoot(request.principal)) {
-    return [{ policy: 'identity', text: 'The root user of an account may do everything in it.' }]
+function allowedBy(side: Side, question: Question, { grant }: Evaluation): readonly Reason[] {
+  if (side.kind === 'resource' && grant) {
+    const who = { caller: 'the caller', role: "the caller's role", account: "the caller's account" }[grant.grantee]
+    return [{ policy: 'grant', text: `Grant ${grant.id} allows the action to ${who}.` }]
   }
-  if (side.kind === 'resource' && grant && row.denied === undefined) return []
-  const silent: Reason = { policy: side.kind, text: `No ${side.name} allows ${request.action} on ${request.resource}.` }
-  return [silent, ...side.policies.flatMap(place => nearlyAllowedBy(place, question))]
-}
-
-function allowedBy(place: Place, question: Question): readonly Reason[] {
-  const { allows } = compilePolicy(place.text, kindOf(place))
-  return allows
-    .filter(statement => mismatch(statement, question) === undefined)
-    .map(compiled => statementReason(place, compiled.statement, allowance(compiled, question)))
+  const allowing = side.policies.flatMap(place =>
+    compilePolicy(place.text, kindOf(place))
+      .allows.filter(statement => mismatch(statement, question) === undefined)
+      .map(compiled => statementReason(place, compiled.statement, allowance(compiled, question))),
+  )
+  if (allowing.length > 0 || side.kind !== 'identity' || !isRoot(question.request.principal)) return allowing
+  return [{ policy: 'identity', text: 'The root user of an account may do everything in it.' }]
 }
 
 /** The account as principal delegates, and so does any principal of another account. */
@@ -136,6 +126,12 @@ function allowance(compiled: CompiledStatement, question: Question): string {
     return `allows the action to account ${account}, whose identity-based policies decide.`
   }
   return named === 'role' ? "allows the action to the caller's role." : 'allows the action to the caller.'
+}
+
+function silenceOf({ kind, policies }: Side, question: Question): readonly Reason[] {
+  const { action, resource } = question.request
+  const silent: Reason = { policy: kind, text: `No ${names[kind]} allows ${action} on ${resource}.` }
+  return [silent, ...policies.flatMap(place => nearlyAllowedBy(place, question))]
 }
 
 function nearlyAllowedBy(place: Place, question: Question): readonly Reason[] {
@@ -160,7 +156,8 @@ function failedOf(found: Mismatch, { principals, actions, resources }: Statement
 }
 
 function sentence({ element, operator, key, expected, actual }: Failed): string {
-  if (expected === undefined) return `the variable ${key} of its ${element} has no value in the request.`
+  if (expected === undefined)
+    return `the variable ${key} of its ${element} has no value in the request, several, or one that is too long.`
   if (element !== 'Condition') return `its ${element} does not match ${listed(actual ?? [])}.`
   const value =
     actual === undefined || actual.length === 0 ? 'the request has no such key' : `the request has ${listed(actual)}`

@@ -1,5 +1,6 @@
-import { asciiLowerCase } from '../model/ascii.ts'
-import { type Piece, piecesOf } from './pattern.ts'
+import { conditionKeyName } from '../model/condition-keys.ts'
+import { anyButColons, anyCharacters, oneButColon, type Piece } from './automaton.ts'
+import { compilePatterns, type Matcher, piecesOf } from './pattern.ts'
 import type { ConditionValues } from './request.ts'
 
 /**
@@ -11,6 +12,8 @@ export interface Variable {
   /** Condition key, in lower case. */
   readonly name: string
   readonly fallback?: string | undefined
+  /** Whether it stands within one of the first five parts of an ARN, so that a value with a colon fits nowhere. */
+  readonly withinPart?: boolean
 }
 
 /** A text of a policy, taken apart once. */
@@ -32,7 +35,7 @@ export function parseTemplate(
   let end = 0
   for (const { 0: found, 1: escaped, 2: name, 3: fallback, index } of text.matchAll(variable)) {
     template.push(...ordinary(text.slice(end, index)))
-    template.push(escaped ?? { name: asciiLowerCase(name!.trim()), fallback })
+    template.push(escaped ?? { name: conditionKeyName(name!.trim()), fallback })
     end = index + found.length
   }
   return [...template, ...ordinary(text.slice(end))]
@@ -43,7 +46,7 @@ export function isVariable(part: Piece | Variable): part is Variable {
 }
 
 /** A template without variables, which is the same for each request. */
-export function isConstant(template: Template): template is readonly Piece[] {
+function isConstant(template: Template): template is readonly Piece[] {
   return !template.some(isVariable)
 }
 
@@ -57,41 +60,47 @@ export function resolve({ name, fallback }: Variable, context: ConditionValues):
   return values.length === 1 ? values[0] : undefined
 }
 
-/** A value is literal: neither its wildcards nor its variables mean anything. Undefined if a variable has no value. */
-export function substitute(template: Template, context: ConditionValues): readonly Piece[] | undefined {
+/** A value is literal: neither its wildcards nor its variables mean anything. Undefined if a variable has no value that fits. */
+function substitute(template: Template, context: ConditionValues): readonly Piece[] | undefined {
   const pieces: Piece[] = []
   for (const part of template) {
     const piece = isVariable(part) ? resolve(part, context) : part
-    if (piece === undefined) return undefined
+    if (piece === undefined || (isVariable(part) && part.withinPart && String(piece).includes(':'))) return undefined
     pieces.push(piece)
   }
   return pieces
 }
 
-/** The parts of an ARN template, split at its first five colons; undefined if there are fewer. A colon in a value splits nothing. */
-export function arnTemplates(template: Template): readonly Template[] | undefined {
-  const parts: (Piece | Variable)[][] = [[]]
-  for (const piece of template) {
-    if (typeof piece !== 'string') {
-      parts.at(-1)!.push(piece)
-      continue
-    }
-    const [head, ...rest] = splitAtColons(piece, arnParts - parts.length)
-    parts.at(-1)!.push(head!)
-    parts.push(...rest.map(text => [text]))
+/** The values of an element, some with variables: ready to be matched once it is known in which request. */
+export type TemplateMatcher = (context: ConditionValues) => Matcher
+
+/** @param fold applied to the literal text of the templates */
+export function compileTemplates(templates: readonly Template[], fold?: (text: string) => string): TemplateMatcher {
+  const folded = (pieces: readonly Piece[]) =>
+    fold ? pieces.map(piece => (typeof piece === 'string' ? fold(piece) : piece)) : pieces
+  const [constant, variable] = [templates.filter(isConstant), templates.filter(template => !isConstant(template))]
+  const matches = compilePatterns(constant.map(folded))
+  if (variable.length === 0) return () => matches
+  return context => {
+    const substituted = variable.map(template => substitute(template, context)).filter(pieces => pieces !== undefined)
+    const matchesSubstituted = compilePatterns(substituted.map(folded))
+    return text => matches(text) || matchesSubstituted(text)
   }
-  return parts.length === arnParts ? parts : undefined
 }
 
-const arnParts = 6
+const partsOfArn = 6
 
-/** The six parts of an ARN; undefined for anything else. */
-export function partsOfArn(arn: string): readonly string[] | undefined {
-  const parts = splitAtColons(arn, arnParts - 1)
-  return parts.length === arnParts ? parts : undefined
-}
-
-function splitAtColons(text: string, count: number): string[] {
-  const parts = text.split(':')
-  return parts.length <= count ? parts : [...parts.slice(0, count), parts.slice(count).join(':')]
+/**
+ * A template whose wildcards and variables stand for nothing beyond their part of an ARN, of which the last one has all further colons;
+ * undefined for fewer than six parts.
+ */
+export function arnTemplate(template: Template): Template | undefined {
+  let part = 1
+  const parts = template.map(piece => {
+    if (typeof piece === 'string') part += piece.split(':').length - 1
+    if (part >= partsOfArn || typeof piece === 'string') return piece
+    if (isVariable(piece)) return { ...piece, withinPart: true }
+    return piece === anyCharacters ? anyButColons : oneButColon
+  })
+  return part >= partsOfArn ? parts : undefined
 }

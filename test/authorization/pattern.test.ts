@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { anyCharacters, compilePattern, oneCharacter, piecesOf } from '../../src/authorization/pattern.ts'
+import { anyCharacters, oneCharacter } from '../../src/authorization/automaton.ts'
+import { compilePattern, compilePatterns, piecesOf } from '../../src/authorization/pattern.ts'
 
 const matches = (pattern: string, text: string) => compilePattern(piecesOf(pattern))(text)
 
@@ -15,6 +16,17 @@ describe('a pattern', () => {
         expect(matches(pattern, value)).toBe(expression.test(value))
       }),
       { numRuns: 2000 },
+    )
+  })
+
+  it('is found among many others', () => {
+    const letters = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), maxLength: 12 })
+    const text = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 12 })
+    fc.assert(
+      fc.property(fc.array(letters, { maxLength: 60 }), text, (patterns, value) => {
+        const expected = patterns.some(pattern => matches(pattern, value))
+        expect(compilePatterns(patterns.map(piecesOf))(value)).toBe(expected)
+      }),
     )
   })
 
