@@ -1,4 +1,4 @@
-import { conditionKeyName } from '../model/condition-keys.ts'
+import { asciiLowerCase } from '../model/ascii.ts'
 import { isWithin, readAddressRange, readBase64, readBoolean, readDate, readNumber } from './condition-values.ts'
 import type { Condition } from './grammar.ts'
 import type { Matcher } from './pattern.ts'
@@ -109,7 +109,7 @@ export interface CompiledCondition {
 
 /** An operator that is not known never makes a policy wider: an Allow does not apply, a Deny does. */
 export function compileCondition(condition: Condition, effect: 'Allow' | 'Deny', version: Version): CompiledCondition {
-  const key = conditionKeyName(condition.key)
+  const key = asciiLowerCase(condition.key)
   const written = findOperator(condition.operator)
   if (!written) return { condition, key, variables: [], holds: () => effect === 'Deny' }
   const { comparison } = written.operator

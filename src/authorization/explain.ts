@@ -140,10 +140,21 @@ function nearlyAllowedBy(place: Place, question: Question): readonly Reason[] {
     const failed = failedOf(mismatch(compiled, question)!, compiled.statement, question)
     if (failed.element === 'Action') continue
     if (reasons.length === nearMisses) break
-    reasons.push({ ...statementReason(place, compiled.statement, `does not apply: ${sentence(failed)}`), failed })
+    const why = isOfDeleted(failed, compiled.statement, question) ? deleted : sentence(failed)
+    reasons.push({ ...statementReason(place, compiled.statement, `does not apply: ${why}`), failed })
   }
   return reasons
 }
+
+/** Whether a statement names the caller's ARN, but when it was put, this was the ARN of another principal. */
+function isOfDeleted({ element }: Failed, { principals }: Statement, { request }: Question): boolean {
+  const { arn, roleArn } = request.principal
+  return (
+    element === 'Principal' && !principals!.negated && principals!.aws.some(name => name === arn || name === roleArn)
+  )
+}
+
+const deleted = 'its Principal is a user or role that was deleted; the one of the same name was created later.'
 
 function failedOf(found: Mismatch, { principals, actions, resources }: Statement, { request }: Question): Failed {
   const { arn } = request.principal

@@ -87,6 +87,12 @@ function parseStatement(value: unknown, position: number, kind: PolicyKind): Sta
   if (kind === 'identity' && (Principal !== undefined || NotPrincipal !== undefined)) {
     throw malformed('Policy document should not specify a principal.')
   }
+  if (kind === 'identity' && Action === undefined && NotAction === undefined) {
+    throw malformed('Policy statement must contain actions.')
+  }
+  if (kind === 'identity' && Resource === undefined && NotResource === undefined) {
+    throw malformed('Policy statement must contain resources.')
+  }
   return {
     position,
     sid: Sid,
@@ -112,7 +118,7 @@ function parsePrincipals(principal: unknown, notPrincipal: unknown): Principals 
   return { negated, aws, services }
 }
 
-/** Both are absent in a policy stored when AWS still accepted it: then the statement applies to nothing. */
+/** Both are absent in a key policy stored when AWS still accepted it: then the statement applies to nothing. */
 function parseNames(value: unknown, notValue: unknown, element: 'Action' | 'Resource'): Names {
   refuseBoth(value, notValue, element)
   const negated = notValue !== undefined

@@ -20,7 +20,7 @@ export class SimulationError extends Error {}
  * `{"request": {"principal", "action", "resource", "context": {key: [values]}}, "resourcePolicy", "identityPolicies": [],
  * "permissionsBoundary", "sessionPolicy"}`
  *
- * A policy is a JSON object or its text; all are optional. The principal is the ARN of a user, a role, a role session, a federated user or
+ * A policy is a JSON object or its text; all are optional, and null is like absent. The principal is the ARN of a user, a role, a role session, a federated user or
  * the root user of an account. The account in the ARN of the resource owns it, the caller's if there is none. A KMS key without
  * `resourcePolicy` has one that allows nothing, as each key has a policy. Condition keys are those of `context` and no others.
  *
@@ -46,7 +46,8 @@ export function parseSimulation(text: string): { readonly request: AccessRequest
     'sessionPolicy',
   ])
   const request = requestOf(top.request)
-  const { resourcePolicy, identityPolicies = [], permissionsBoundary, sessionPolicy } = top
+  const { resourcePolicy, permissionsBoundary, sessionPolicy } = top
+  const identityPolicies = top.identityPolicies ?? []
   if (!Array.isArray(identityPolicies)) throw new SimulationError('identityPolicies must be a list of policies')
   const identity = identityPolicies.map((policy, index) => policyText(policy, `identityPolicies[${index}]`, 'identity'))
   return {
@@ -74,7 +75,9 @@ function requestOf(value: unknown): AccessRequest {
   const context = contextOf(given.context)
   const principal = principalOf(nonEmpty(given.principal, 'request.principal'), context)
   const action = nonEmpty(given.action, 'request.action')
-  if (!/^[^:]+:[^:]+$/.test(action)) throw new SimulationError('request.action must have the form service:Action')
+  if (!/^[^:*?]+:[^:*?]+$/.test(action)) {
+    throw new SimulationError('request.action must be one action, as service:Action without wildcards')
+  }
   const resource = nonEmpty(given.resource, 'request.resource')
   const account = resource.startsWith('arn:') ? resource.split(':')[4] : undefined
   return { principal, action, resource, account: account || principal.account, context }
@@ -102,7 +105,7 @@ function principalOf(arn: string, context: ConditionValues): RequestPrincipal {
 }
 
 function contextOf(value: unknown): ConditionValues {
-  if (value === undefined) return () => undefined
+  if (value === undefined || value === null) return () => undefined
   const context = new Map<string, readonly string[]>()
   for (const [key, given] of Object.entries(object(value, 'request.context'))) {
     const name = asciiLowerCase(key)
@@ -125,7 +128,7 @@ function policyText(value: unknown, member: string, kind: PolicyKind): string {
 }
 
 function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
-  return value === undefined ? undefined : read(value)
+  return value === undefined || value === null ? undefined : read(value)
 }
 
 function nonEmpty(value: unknown, member: string): string {

@@ -35,26 +35,47 @@ const parse = JSON.parse as (
   reviver: (name: string, value: unknown, context: { readonly source: string }) => unknown,
 ) => unknown
 
-/** A string, with the colon behind it if it is the name of a member; a bracket; or the first digit of a number. Each character is looked at a bounded number of times. */
-const token = /"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?|[{}[\]]|\d/g
-
 /** Whether there are numbers. In text that is no JSON it may find nothing wrong: that is left to JSON.parse. */
 function checkTokens(text: string): boolean {
   let hasNumbers = false
   /** Names in the objects around, outermost first; undefined for an array. */
   const around: (Set<string> | undefined)[] = []
-  for (const [found] of text.matchAll(token)) {
-    if (found === '{' || found === '[') around.push(found === '{' ? new Set() : undefined)
-    else if (found === '}' || found === ']') around.pop()
-    else if (found.endsWith(':')) checkMember(found, around.at(-1))
-    else hasNumbers ||= !found.startsWith('"')
-    if (around.length > maximumDepth) throw new SyntaxError(`nested deeper than ${maximumDepth}`)
+  for (let position = 0; position < text.length; position++) {
+    const character = text[position]!
+    if (character === '"') {
+      const end = endOfString(text, position)
+      if (isColonNext(text, end)) checkMember(text.slice(position, end), around.at(-1))
+      position = end - 1
+    } else if (character === '{' || character === '[') {
+      if (around.push(character === '{' ? new Set() : undefined) > maximumDepth) {
+        throw new SyntaxError(`nested deeper than ${maximumDepth}`)
+      }
+    } else if (character === '}' || character === ']') around.pop()
+    else if (character >= '0' && character <= '9') hasNumbers = true
   }
   return hasNumbers
 }
 
-function checkMember(found: string, names: Set<string> | undefined): void {
-  const name = JSON.parse(found.slice(0, found.lastIndexOf('"') + 1)) as string
+/** @returns the position behind the quotation mark that ends it */
+function endOfString(text: string, start: number): number {
+  for (let position = start + 1; position < text.length; position++) {
+    const character = text[position]
+    if (character === '"') return position + 1
+    if (character === '\\') position++
+  }
+  return text.length
+}
+
+function isColonNext(text: string, start: number): boolean {
+  let position = start
+  while (whiteSpace.includes(text[position]!)) position++
+  return text[position] === ':'
+}
+
+const whiteSpace = [' ', '\t', '\n', '\r']
+
+function checkMember(written: string, names: Set<string> | undefined): void {
+  const name = written.includes('\\') ? (JSON.parse(written) as string) : written.slice(1, -1)
   if (names?.has(name)) throw new SyntaxError(`repeats the member ${name}`)
   names?.add(name)
 }

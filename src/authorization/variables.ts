@@ -1,4 +1,4 @@
-import { conditionKeyName } from '../model/condition-keys.ts'
+import { asciiLowerCase } from '../model/ascii.ts'
 import { anyButColons, anyCharacters, oneButColon, type Piece } from './automaton.ts'
 import { compilePatterns, type Matcher, piecesOf } from './pattern.ts'
 import type { ConditionValues } from './request.ts'
@@ -35,7 +35,7 @@ export function parseTemplate(
   let end = 0
   for (const { 0: found, 1: escaped, 2: name, 3: fallback, index } of text.matchAll(variable)) {
     template.push(...ordinary(text.slice(end, index)))
-    template.push(escaped ?? { name: conditionKeyName(name!.trim()), fallback })
+    template.push(escaped ?? { name: asciiLowerCase(name!.trim()), fallback })
     end = index + found.length
   }
   return [...template, ...ordinary(text.slice(end))]
