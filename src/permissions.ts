@@ -26,15 +26,21 @@ type Policing = Pick<PathServices, 'authorize' | 'explain'>
 export function checkPermissions(target: Target, call: Call, policing: Policing): void {
   const { api, caller } = call
   const own = policiesOf(caller)
-  const contextOf = contexts(target, call)
   for (const permission of target.permissions) {
     const { resource, account, resourcePolicy, grant } = permission
     const action = api.actionPrefix + permission.action
-    const request = { principal: caller, action, resource, account, context: contextOf(permission) }
+    const request = {
+      principal: caller,
+      action,
+      resource,
+      account,
+      context: contextOf(permission, target, call, false),
+    }
     const policies = { ...own, resource: resourcePolicy, grant }
     const decision = policing.authorize(request, policies)
     if (decision.allowed) continue
-    const because = hidden(permission, request, policies, contextOf, policing) ?? decision.because
+    const missing = requestForMissing(permission, request, target, call)
+    const because = (missing && hidden(request, policies, missing, policing)) ?? decision.because
     const reasons = shortList(policing.explain(request, policies).map(({ text }) => text))
     throw new AccessDenied(denial(permission, request, because), { action, resource, reasons })
   }
@@ -56,18 +62,22 @@ function denial(permission: Permission, { principal, action, resource }: AccessR
   return permission.denial ?? `${what} ${because}`
 }
 
-type Contexts = (permission: Pick<Permission, 'action' | 'conditionKeys'>, asMissing?: boolean) => ConditionValues
-
-/** The condition keys of each permission. Nothing is computed until a condition asks. */
-function contexts(target: Target, call: Call): Contexts {
-  const { operation, input, caller } = call
-  const global = globalContext(call)
-  const ofOperation = operation.conditionKeys
-  return ({ action, conditionKeys: ofResource }, asMissing = false) =>
-    name =>
+/** The condition keys of a permission. Nothing is computed until a condition asks. */
+function contextOf(
+  { action, conditionKeys: ofResource }: Pick<Permission, 'action' | 'conditionKeys'>,
+  target: Target,
+  call: Call,
+  asMissing: boolean,
+): ConditionValues {
+  return name => {
+    const { operation, input, caller } = call
+    const ofOperation = operation.conditionKeys
+    return (
       ofResource?.(name) ??
       (ofOperation && conditionValues(ofOperation, name, { input, target, caller, action, asMissing })) ??
-      global(name)
+      globalContext(call)(name)
+    )
+  }
 }
 
 function globalContext({ request, entry, caller }: Call): ConditionValues {
@@ -76,21 +86,30 @@ function globalContext({ request, entry, caller }: Call): ConditionValues {
   return globalConditionKeys(caller, { sourceAddress, userAgent, referer, secure: request.secure, startedAt })
 }
 
+/** The request as it would be if a resource of another account did not exist. */
+function requestForMissing(
+  { action, asMissing }: Permission,
+  request: AccessRequest,
+  target: Target,
+  call: Call,
+): AccessRequest | undefined {
+  if (!asMissing) return undefined
+  const { resource, conditionKeys } = asMissing
+  return { ...request, resource, context: contextOf({ action, conditionKeys }, target, call, true) }
+}
+
 /**
  * What is said instead to another account, from which a resource that is not shared with it is hidden: the same as if there were none. Else
  * a caller could find out what it is by conditions in its own policies.
  */
 function hidden(
-  permission: Permission,
   request: AccessRequest,
   { resource, grant, ...own }: Policies,
-  contextOf: Contexts,
+  missing: AccessRequest,
   { authorize }: Policing,
 ): string | undefined {
-  const { action, asMissing } = permission
-  if (!asMissing || authorize(request, { identity: [everything], resource, grant }).allowed) return undefined
-  const context = contextOf({ ...asMissing, action }, true)
-  const decision = authorize({ ...request, resource: asMissing.resource, context }, own)
+  if (authorize(request, { identity: [everything], resource, grant }).allowed) return undefined
+  const decision = authorize(missing, own)
   return decision.allowed ? undefined : decision.because
 }
 

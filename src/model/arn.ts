@@ -103,12 +103,12 @@ export function parseKeyIdentifier(text: string, caller: Place): KeyIdentifier {
   return { form: 'key', arn: keyArn(caller, text), account }
 }
 
+/** What follows the account is checked later: errors have an order. */
+const kmsArn = /^arn:([^:]*):kms:([^:]+):(\d{12}):(.*)$/s
+
 function parseArn(text: string, caller: Place): KeyIdentifier {
-  const [, partition, service, region, account = '', ...rest] = text.split(':')
-  const resource = rest.join(':')
-  if (service !== 'kms' || !region || !/^\d{12}$/.test(account) || partition !== partitionOf(region)) {
-    throw new Failure('InvalidArn', `Invalid ARN '${text}'`)
-  }
+  const [, partition, region = '', account = '', resource = ''] = kmsArn.exec(text) ?? []
+  if (!region || partition !== partitionOf(region)) throw new Failure('InvalidArn', `Invalid ARN '${text}'`)
   if (region !== caller.region) throw new Failure('NotFound', `Invalid arn ${region}`)
   if (resource.startsWith('alias/')) return { form: 'alias', arn: text, account }
   if (!resource.startsWith('key/')) throw new Failure('InvalidArn', `Invalid ARN '${text}'`)

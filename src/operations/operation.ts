@@ -18,7 +18,7 @@ export interface Permission {
   /** Absent: only identity-based policies decide. */
   readonly resourcePolicy?: ResourcePolicy | undefined
   /** Condition keys that its resource contributes. */
-  readonly conditionKeys?: ConditionValues
+  readonly conditionKeys?: ConditionValues | undefined
   /** The grant that allows it, if any: asked only if no policy does. */
   readonly grant?: (() => FittingGrant | undefined) | undefined
   /** What a resource of another account is decided as, as long as it is not shared with the caller: one that does not exist. */
