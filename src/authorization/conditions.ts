@@ -128,7 +128,8 @@ function quantify(
   if (operator.name === 'Null') return context => matcher(context)(String(isAbsent(context(key))))
   // All values must fit, or one is enough; a negation is true if none matches.
   const all = set === 'ForAllValues' || (negated && set === undefined)
-  const withoutValues = all || ifExists
+  // Without a value ForAnyValue is false, with IfExists too: measured on AWS (AWS re:Post, "ForAnyValue:StringEqualsIfExists behaving unexpectedly").
+  const withoutValues = all || (ifExists && set !== 'ForAnyValue')
   return context => {
     const values = context(key)
     if (isAbsent(values)) return withoutValues

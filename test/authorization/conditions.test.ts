@@ -187,7 +187,7 @@ describe('condition operators', () => {
     ['ForAnyValue:StringEquals', 'a', several, yes],
     ['ForAnyValue:StringEquals', 'c', several, no],
     ['ForAnyValue:StringEquals', 'a', absent, no],
-    ['ForAnyValue:StringEqualsIfExists', 'a', absent, yes],
+    ['ForAnyValue:StringEqualsIfExists', 'a', absent, no],
     ['ForAnyValue:StringNotEquals', 'a', several, yes],
     ['ForAnyValue:StringNotEquals', several, several, no],
     ['ForAnyValue:StringNotEquals', 'a', absent, no],

@@ -9,7 +9,8 @@ describe('the documented cases', () => {
   it('are at least 200, each with a title of its own and a source', () => {
     expect(cases.length).toBeGreaterThanOrEqual(200)
     expect(new Set(cases.map(({ title }) => title)).size).toBe(cases.length)
-    for (const { title, source } of cases) expect(source, title).toMatch(/^(IAM|KMS|Amazon \w+).* Guide, ./)
+    for (const { title, source } of cases)
+      expect(source, title).toMatch(/^(?:(IAM|KMS|Amazon \w+).* Guide|AWS re:Post), ./)
   })
 
   it('have each decision often', () => {

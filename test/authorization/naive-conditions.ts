@@ -79,10 +79,9 @@ function isOneMet(
   const isNegated = name! in negated
   const isMet = (value: string) => isWanted(value) !== isNegated
 
-  if (actual.length === 0) {
-    if (ifExists || set === 'ForAllValues') return true
-    return set === undefined && isNegated
-  }
+  // AWS re:Post, ForAnyValue:StringEqualsIfExists behaving unexpectedly: IfExists changes nothing for ForAnyValue.
+  if (actual.length === 0)
+    return set !== 'ForAnyValue' && (set === 'ForAllValues' || isNegated || ifExists !== undefined)
   if (set === 'ForAllValues') return actual.every(isMet)
   if (set === 'ForAnyValue') return actual.some(isMet)
   return actual.some(isWanted) !== isNegated

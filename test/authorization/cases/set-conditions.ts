@@ -3,6 +3,7 @@ import { aliceIf, aliceUnless, type Case, decrypt } from './case.ts'
 const sets = 'IAM User Guide, Set operators for multivalued context keys'
 const examples = 'IAM User Guide, Multivalued context key examples'
 const ifExists = 'IAM User Guide, Condition operators, ...IfExists condition operators'
+const measured = 'AWS re:Post, ForAnyValue:StringEqualsIfExists behaving unexpectedly (measured on AWS)'
 const nullCheck = 'IAM User Guide, Condition operators, Condition operator to check existence of condition keys'
 
 const tags = (...keys: string[]) => decrypt({ 'aws:TagKeys': keys })
@@ -198,6 +199,27 @@ export const setConditions: readonly Case[] = [
     request: tags('team', 'owner'),
     resourcePolicy: aliceIf({ 'ForAllValues:StringEqualsIfExists': { 'aws:TagKeys': ['team'] } }),
     decision: 'ImplicitDeny',
+  },
+  {
+    title: 'IfExists changes nothing for ForAnyValue, which no value can meet',
+    source: measured,
+    request: decrypt(),
+    resourcePolicy: aliceIf({ 'ForAnyValue:StringEqualsIfExists': { 'aws:TagKeys': 'team' } }),
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'IfExists changes nothing for ForAnyValue with a negated operator',
+    source: measured,
+    request: decrypt(),
+    resourcePolicy: aliceUnless({ 'ForAnyValue:StringNotEqualsIfExists': { 'aws:TagKeys': 'team' } }),
+    decision: 'Allow',
+  },
+  {
+    title: 'IfExists changes nothing for ForAllValues, which holds without values',
+    source: ifExists,
+    request: decrypt(),
+    resourcePolicy: aliceIf({ 'ForAllValues:StringNotEqualsIfExists': { 'aws:TagKeys': 'team' } }),
+    decision: 'Allow',
   },
   {
     title: 'Null with true matches an absent key: no temporary credentials',
