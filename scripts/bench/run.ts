@@ -7,6 +7,7 @@ import { decodeWorstBodies } from './bodies.ts'
 import { encryptAgainstEcho } from './encrypt.ts'
 import { type Figure, isReached } from './figure.ts'
 import { encryptDuringGeneration } from './generation.ts'
+import { decideAmongGrants } from './grants.ts'
 import { callsBehindLatency } from './latency.ts'
 import { memoryAfterAMillion } from './memory.ts'
 import { encryptAtScale } from './scale.ts'
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   generation: encryptDuringGeneration,
   latency: callsBehindLatency,
   scale: encryptAtScale,
+  grants: decideAmongGrants,
   bodies: decodeWorstBodies,
   memory: memoryAfterAMillion,
 }

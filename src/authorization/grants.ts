@@ -7,22 +7,24 @@ import type { FittingGrant, RequestPrincipal } from './request.ts'
 /** What a caller wants to pass on in a new grant. */
 export type Delegation = Pick<Grant, 'operations' | 'constraints'>
 
+/** Finds a grant to a principal that fits the request, and that is accepted. */
+export type FindGrant = (grantee: GrantPrincipal, accept?: (grant: Grant) => boolean) => Grant | undefined
+
 /**
  * The grant that allows a request of the principal. One to the caller itself comes first, then one to its role, then one to its account: they
  * are limited by ever more policies.
  *
- * @param grantsTo the grants to a principal that fit the request
  * @param delegation of a request for a new grant
  */
 export function fittingGrant(
   principal: RequestPrincipal,
-  grantsTo: (grantee: GrantPrincipal) => Iterable<Grant>,
+  find: FindGrant,
   delegation?: Delegation,
 ): FittingGrant | undefined {
+  const accept = delegation && ((grant: Grant) => mayDelegate(grant, delegation))
   for (const { grantee, named } of namesOf(principal)) {
-    for (const grant of grantsTo(named)) {
-      if (!delegation || mayDelegate(grant, delegation)) return { id: grant.id, grantee }
-    }
+    const grant = find(named, accept)
+    if (grant) return { id: grant.id, grantee }
   }
   return undefined
 }
@@ -45,8 +47,10 @@ export function retirementBy(
   { id, retiring, grantee, operations }: Grant,
 ): FittingGrant | undefined {
   const retirers = [retiring, operations.includes('RetireGrant') ? grantee : undefined]
-  const found = namesOf(principal).find(({ named }) => retirers.some(retirer => retirer && isSame(retirer, named)))
-  return found && { id, grantee: found.grantee }
+  for (const { grantee, named } of namesOf(principal)) {
+    if (retirers.some(retirer => retirer && isSame(retirer, named))) return { id, grantee }
+  }
+  return undefined
 }
 
 function isSame(one: GrantPrincipal, other: GrantPrincipal): boolean {
@@ -61,19 +65,13 @@ interface Name extends Pick<FittingGrant, 'grantee'> {
  * The names by which grants can name a principal. A grant to a principal whose account had none here when it was created knows no unique
  * id.
  */
-function namesOf({ arn, roleArn, account, principalId }: RequestPrincipal): readonly Name[] {
+function* namesOf({ arn, roleArn, account, principalId }: RequestPrincipal): Iterable<Name> {
+  yield { grantee: 'caller', named: { arn, uniqueId: principalId } }
+  yield { grantee: 'caller', named: { arn } }
+  if (roleArn !== undefined) {
+    yield { grantee: 'role', named: { arn: roleArn, uniqueId: uniqueId({ principalId }) } }
+    yield { grantee: 'role', named: { arn: roleArn } }
+  }
   const partition = arn.slice('arn:'.length, arn.indexOf(':', 'arn:'.length))
-  return [
-    { grantee: 'caller', named: { arn, uniqueId: principalId } },
-    { grantee: 'caller', named: { arn } },
-    ...(roleArn === undefined ? [] : namesOfRole(roleArn, uniqueId({ principalId }))),
-    { grantee: 'account', named: { arn: principalArn(partition, account, 'root') } },
-  ]
-}
-
-function namesOfRole(arn: string, uniqueId: string): readonly Name[] {
-  return [
-    { grantee: 'role', named: { arn, uniqueId } },
-    { grantee: 'role', named: { arn } },
-  ]
+  yield { grantee: 'account', named: { arn: principalArn(partition, account, 'root') } }
 }

@@ -1,13 +1,6 @@
 /** All grants in memory. The cost of finding those that fit a request does not grow with the number of grants of the key. */
 import type { EncryptionContext } from '../model/keys/encryption-context.ts'
-import {
-  type Grant,
-  type GrantConstraints,
-  type GrantOperation,
-  type GrantPrincipal,
-  grantOperations,
-  isWithin,
-} from '../model/keys/grant.ts'
+import { type Grant, type GrantOperation, grantOperations, isWithin } from '../model/keys/grant.ts'
 import type { GrantSearch } from './storage.ts'
 
 export class GrantsView {
@@ -25,9 +18,8 @@ export class GrantsView {
     return this.#keys.get(keyArn)?.byId.size ?? 0
   }
 
-  /** Grants that fit. */
-  search(search: GrantSearch): Iterable<Grant> {
-    return this.#keys.get(search.keyArn)?.search(search) ?? []
+  search(search: GrantSearch): Grant | undefined {
+    return this.#keys.get(search.keyArn)?.search(search)
   }
 
   put(grant: Grant): void {
@@ -55,157 +47,206 @@ export class GrantsView {
 class GrantsOfKey {
   readonly byId = new Map<string, Grant>()
   readonly byFingerprint = new Map<string, Grant>()
-  readonly #byGrantee = new Map<string, GrantsToPrincipal>()
+  /** By ARN, then by unique id. */
+  readonly #byGrantee = new Map<string, Map<string | undefined, GrantsToPrincipal>>()
 
-  search({ grantee, operation, constraints }: GrantSearch): Iterable<Grant> {
-    return this.#byGrantee.get(principalKey(grantee))?.search(operation, constraints) ?? []
+  search(search: GrantSearch): Grant | undefined {
+    const { arn, uniqueId } = search.grantee
+    return this.#byGrantee.get(arn)?.get(uniqueId)?.search(search)
   }
 
   put(grant: Grant): void {
-    this.byId.set(grant.id, grant)
-    if (grant.fingerprint !== undefined) this.byFingerprint.set(grant.fingerprint, grant)
-    const grantee = principalKey(grant.grantee)
-    const known = this.#byGrantee.get(grantee)
-    const grants = known ?? new GrantsToPrincipal()
-    if (!known) this.#byGrantee.set(grantee, grants)
+    const { id, fingerprint, grantee } = grant
+    this.byId.set(id, grant)
+    if (fingerprint !== undefined) this.byFingerprint.set(fingerprint, grant)
+    const sameArn = this.#byGrantee.get(grantee.arn) ?? new Map<string | undefined, GrantsToPrincipal>()
+    this.#byGrantee.set(grantee.arn, sameArn)
+    const grants = sameArn.get(grantee.uniqueId) ?? new GrantsToPrincipal()
+    sameArn.set(grantee.uniqueId, grants)
     grants.put(grant)
   }
 
   remove(grant: Grant): void {
-    this.byId.delete(grant.id)
-    if (grant.fingerprint !== undefined) this.byFingerprint.delete(grant.fingerprint)
-    const grantee = principalKey(grant.grantee)
-    const grants = this.#byGrantee.get(grantee)!
+    const { id, fingerprint, grantee } = grant
+    this.byId.delete(id)
+    if (fingerprint !== undefined) this.byFingerprint.delete(fingerprint)
+    const sameArn = this.#byGrantee.get(grantee.arn)!
+    const grants = sameArn.get(grantee.uniqueId)!
     grants.remove(grant)
-    if (grants.isEmpty) this.#byGrantee.delete(grantee)
+    if (grants.isEmpty) sameArn.delete(grantee.uniqueId)
+    if (sameArn.size === 0) this.#byGrantee.delete(grantee.arn)
   }
 }
 
-function principalKey({ arn, uniqueId }: GrantPrincipal): string {
-  return uniqueId === undefined ? arn : `${arn} ${uniqueId}`
-}
+/** Grants by their operations. Most are the only one of an operation: those need no set. */
+type ByOperation = Map<GrantOperation, Grant | Set<Grant>>
 
-/** The grants at one place, by operation. Most are the only one: those need no set. */
-type Grants = Map<GrantOperation, Grant | Set<Grant>>
-
-/** Reached by encryption context pairs, one from each node to the next, in order. */
+/** Reached by encryption context pairs, one from each node to the next, in order of their keys. Most nodes hold one grant: those need no map. */
 interface Node {
   /** Grants that require the pairs on the way here. */
-  subset?: Grants
+  subset?: Grant | ByOperation
   /** Grants that require these pairs, and allow no others. */
-  equals?: Grants
-  children?: Map<string, Node>
-}
-
-interface Place {
-  readonly pairs: readonly string[]
-  readonly kind: 'subset' | 'equals'
-  readonly operations: readonly GrantOperation[]
+  equals?: Grant | ByOperation
+  /** By key, then by value of the next pair. */
+  children?: Map<string, Map<string, Node>>
 }
 
 /**
- * The grants of one key to one principal, in a trie of their constraints: a request with few pairs passes few nodes, however many grants
- * there are.
+ * The grants of one key to one principal. Those with constraints are in a trie: a request with few pairs passes few nodes, however many
+ * grants there are.
  */
 class GrantsToPrincipal {
-  readonly #root: Node = {}
+  /** By operations to which no constraints apply. */
+  readonly #free: ByOperation = new Map()
+  /** By the others. */
+  readonly #constrained: Node = {}
 
   get isEmpty(): boolean {
-    return isEmpty(this.#root)
+    return this.#free.size === 0 && isEmpty(this.#constrained)
   }
 
-  *search(operation: GrantOperation, constraints: GrantConstraints): Iterable<Grant> {
-    const { constrained } = grantOperations[operation]
-    const exact = constraints.EncryptionContextEquals
-    const context = constrained ? (exact ?? constraints.EncryptionContextSubset) : undefined
-    for (const grants of passed(this.#root, pairsOf(context), exact !== undefined)) {
-      const found = grants.get(operation)
-      for (const grant of found instanceof Set ? found : found ? [found] : []) {
-        if (!constrained || isWithin(constraints, grant.constraints)) yield grant
-      }
-    }
+  search({ operation, constraints, accept }: GrantSearch): Grant | undefined {
+    const found = firstOf(this.#free.get(operation), accept)
+    const root = this.#constrained
+    if (found || !grantOperations[operation].constrained || isEmpty(root)) return found
+    const { EncryptionContextEquals: exact, EncryptionContextSubset: required } = constraints
+    const context = exact ?? required ?? {}
+    const walk = { operation, context, keys: inOrder(context), exact: exact !== undefined, accept }
+    return firstFrom(root, walk, 0, 0)
   }
 
   put(grant: Grant): void {
-    for (const { pairs, kind, operations } of placesOf(grant)) {
-      let node = this.#root
-      for (const pair of pairs) node = childOf(node, pair)
-      node[kind] ??= new Map()
-      for (const operation of operations) add(node[kind], operation, grant)
-    }
+    for (const operation of freeOperations(grant)) add(this.#free, operation, grant)
+    const place = placeOf(grant)
+    if (!place) return
+    let node = this.#constrained
+    for (const key of inOrder(place.context)) node = childOf(node, key, place.context[key]!)
+    putAt(node, place.kind, grant)
   }
 
   remove(grant: Grant): void {
-    for (const place of placesOf(grant)) removeFrom(this.#root, grant, place)
+    for (const operation of freeOperations(grant)) drop(this.#free, operation, grant)
+    const place = placeOf(grant)
+    if (place) removeFrom(this.#constrained, grant, place, inOrder(place.context))
   }
 }
 
-/** Constraints do not apply to every operation. Where both are given, the equal context is the one that can fit. */
-function placesOf({ operations, constraints }: Grant): readonly Place[] {
-  const isFree = (operation: GrantOperation) => !constraints || !grantOperations[operation].constrained
-  const { EncryptionContextEquals: exact, EncryptionContextSubset: required } = constraints ?? {}
-  return [
-    { pairs: [], kind: 'subset', operations: operations.filter(isFree) },
-    {
-      pairs: pairsOf(exact ?? required),
-      kind: exact ? 'equals' : 'subset',
-      operations: operations.filter(operation => !isFree(operation)),
-    },
-  ].filter(({ operations }) => operations.length > 0) as readonly Place[]
+function freeOperations({ operations, constraints }: Grant): readonly GrantOperation[] {
+  return constraints ? operations.filter(operation => !grantOperations[operation].constrained) : operations
 }
 
-/** Each preceded by the lengths of key and value, so that no two pairs are the same. */
-function pairsOf(context: EncryptionContext = {}): readonly string[] {
-  return Object.entries(context)
-    .map(([key, value]) => `${key.length} ${value.length} ${key}${value}`)
-    .sort()
+function constrainedOperations({ operations }: Grant): readonly GrantOperation[] {
+  return operations.filter(operation => grantOperations[operation].constrained)
 }
 
-/** The grants at every place that fits the pairs. @param exact whether the pairs are the whole encryption context */
-function* passed(node: Node, pairs: readonly string[], exact: boolean, depth = 0, from = 0): Iterable<Grants> {
-  if (node.subset) yield node.subset
-  if (node.equals && exact && depth === pairs.length) yield node.equals
-  if (!node.children) return
-  for (let i = from; i < pairs.length; i++) {
-    const child = node.children.get(pairs[i]!)
-    if (child) yield* passed(child, pairs, exact, depth + 1, i + 1)
+interface Place {
+  readonly context: EncryptionContext
+  readonly kind: 'subset' | 'equals'
+}
+
+/** Where both constraints are given, only the equal context can fit, if it has what is required. */
+function placeOf(grant: Grant): Place | undefined {
+  const { constraints } = grant
+  if (!constraints || constrainedOperations(grant).length === 0) return undefined
+  const { EncryptionContextEquals: exact, EncryptionContextSubset: required } = constraints
+  if (!exact) return { context: required ?? {}, kind: 'subset' }
+  return isWithin({ EncryptionContextEquals: exact }, constraints) ? { context: exact, kind: 'equals' } : undefined
+}
+
+/** In order: a set of pairs has one way through the trie. */
+function inOrder(context: EncryptionContext): readonly string[] {
+  const keys = Object.keys(context)
+  return keys.length > 1 ? keys.sort() : keys
+}
+
+interface Walk {
+  readonly operation: GrantOperation
+  readonly context: EncryptionContext
+  readonly keys: readonly string[]
+  /** Whether there is no more of the encryption context. */
+  readonly exact: boolean
+  readonly accept: GrantSearch['accept']
+}
+
+/** The first grant that is accepted, at the node or further on. @param from the next key */
+function firstFrom(node: Node, walk: Walk, depth: number, from: number): Grant | undefined {
+  const { context, keys, exact } = walk
+  const here = firstAt(node.subset, walk) ?? (exact && depth === keys.length ? firstAt(node.equals, walk) : undefined)
+  if (here || !node.children) return here
+  for (let i = from; i < keys.length; i++) {
+    const key = keys[i]!
+    const child = node.children.get(key)?.get(context[key]!)
+    const found = child && firstFrom(child, walk, depth + 1, i + 1)
+    if (found) return found
   }
+  return undefined
 }
 
-function childOf(node: Node, pair: string): Node {
+function firstAt(held: Grant | ByOperation | undefined, { operation, accept }: Walk): Grant | undefined {
+  if (!held) return undefined
+  if (held instanceof Map) return firstOf(held.get(operation), accept)
+  return held.operations.includes(operation) ? firstOf(held, accept) : undefined
+}
+
+function firstOf(found: Grant | Set<Grant> | undefined, accept: GrantSearch['accept']): Grant | undefined {
+  if (!(found instanceof Set)) return found && (!accept || accept(found)) ? found : undefined
+  for (const grant of found) if (!accept || accept(grant)) return grant
+  return undefined
+}
+
+function childOf(node: Node, key: string, value: string): Node {
   node.children ??= new Map()
-  const known = node.children.get(pair)
-  if (known) return known
-  const child: Node = {}
-  node.children.set(pair, child)
+  const byValue = node.children.get(key) ?? new Map<string, Node>()
+  node.children.set(key, byValue)
+  const child = byValue.get(value) ?? {}
+  byValue.set(value, child)
   return child
 }
 
-function removeFrom(node: Node, grant: Grant, { pairs, kind, operations }: Place, depth = 0): void {
-  if (depth < pairs.length) {
-    const pair = pairs[depth]!
-    const child = node.children!.get(pair)!
-    removeFrom(child, grant, { pairs, kind, operations }, depth + 1)
-    if (isEmpty(child)) node.children!.delete(pair)
-    if (node.children!.size === 0) delete node.children
+function putAt(node: Node, kind: Place['kind'], grant: Grant): void {
+  const held = node[kind]
+  if (!held) {
+    node[kind] = grant
     return
   }
-  const grants = node[kind]!
-  for (const operation of operations) drop(grants, operation, grant)
-  if (grants.size === 0) delete node[kind]
+  const grants: ByOperation = held instanceof Map ? held : new Map()
+  for (const one of held instanceof Map ? [grant] : [held, grant]) {
+    for (const operation of constrainedOperations(one)) add(grants, operation, one)
+  }
+  node[kind] = grants
+}
+
+function removeFrom(node: Node, grant: Grant, place: Place, [key, ...keys]: readonly string[]): void {
+  if (key === undefined) {
+    takeFrom(node, place.kind, grant)
+    return
+  }
+  const value = place.context[key]!
+  const byValue = node.children!.get(key)!
+  const child = byValue.get(value)!
+  removeFrom(child, grant, place, keys)
+  if (isEmpty(child)) byValue.delete(value)
+  if (byValue.size === 0) node.children!.delete(key)
+  if (node.children!.size === 0) delete node.children
+}
+
+function takeFrom(node: Node, kind: Place['kind'], grant: Grant): void {
+  const held = node[kind]
+  if (held instanceof Map) for (const operation of constrainedOperations(grant)) drop(held, operation, grant)
+  if (held === grant || (held instanceof Map && held.size === 0)) delete node[kind]
 }
 
 function isEmpty({ subset, equals, children }: Node): boolean {
   return !subset && !equals && !children
 }
 
-function add(grants: Grants, operation: GrantOperation, grant: Grant): void {
+function add(grants: ByOperation, operation: GrantOperation, grant: Grant): void {
   const known = grants.get(operation)
   if (known instanceof Set) known.add(grant)
   else grants.set(operation, known ? new Set([known, grant]) : grant)
 }
 
-function drop(grants: Grants, operation: GrantOperation, grant: Grant): void {
+function drop(grants: ByOperation, operation: GrantOperation, grant: Grant): void {
   const known = grants.get(operation)
   if (known instanceof Set) known.delete(grant)
   if (known === grant || (known instanceof Set && known.size === 0)) grants.delete(operation)

@@ -86,6 +86,8 @@ export interface GrantSearch {
   readonly operation: GrantOperation
   /** Of the request: see isWithin in model/keys/grant.ts. */
   readonly constraints: GrantConstraints
+  /** What else it must fit. */
+  readonly accept?: ((grant: Grant) => boolean) | undefined
 }
 
 /** Look-ups are synchronous, from an in-memory view that commit keeps current. */
@@ -115,8 +117,8 @@ export interface Storage {
     findByFingerprint(keyArn: string, fingerprint: string): Grant | undefined
     /** Of the key. */
     count(keyArn: string): number
-    /** In time that does not depend on the number of grants. */
-    search(search: GrantSearch): Iterable<Grant>
+    /** One that fits, in time that does not depend on the number of grants. */
+    search(search: GrantSearch): Grant | undefined
     /** Of a key, or to be retired by a principal in a region. */
     list(page: GrantPage): Promise<readonly Grant[]>
   }

@@ -27,8 +27,8 @@ const accountPrincipal = { arn: `arn:aws:iam::${account}:root` }
 
 /** As storage finds them: those whose grantee is the same. */
 function among(...grants: readonly Grant[]) {
-  return ({ arn, uniqueId }: GrantPrincipal) =>
-    grants.filter(({ grantee }) => grantee.arn === arn && grantee.uniqueId === uniqueId)
+  return ({ arn, uniqueId }: GrantPrincipal, accept: (grant: Grant) => boolean = () => true) =>
+    grants.find(grant => grant.grantee.arn === arn && grant.grantee.uniqueId === uniqueId && accept(grant))
 }
 
 describe('a grant', () => {

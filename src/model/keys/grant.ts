@@ -150,5 +150,6 @@ export function isWithin(narrow: GrantConstraints = {}, wide: GrantConstraints =
 }
 
 function includes(context: EncryptionContext, part: EncryptionContext): boolean {
-  return Object.entries(part).every(([key, value]) => Object.hasOwn(context, key) && context[key] === value)
+  for (const key of Object.keys(part)) if (!Object.hasOwn(context, key) || context[key] !== part[key]) return false
+  return true
 }

@@ -1,11 +1,11 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
-import { type Delegation, fittingGrant } from '../../authorization/grants.ts'
+import { type Delegation, type FindGrant, fittingGrant } from '../../authorization/grants.ts'
 import { Failure } from '../../errors.ts'
 import { aliasName, parseKeyIdentifier } from '../../model/arn.ts'
 import type { Caller } from '../../model/identities/caller.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
-import { type GrantPrincipal, isGrantOperation } from '../../model/keys/grant.ts'
+import { isGrantOperation } from '../../model/keys/grant.ts'
 import { currentMaterial, type Key } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
 import type { ResourcePolicy, Storage } from '../../services.ts'
@@ -182,9 +182,9 @@ function grantFor(
   if (!key || !isGrantOperation(operation)) return undefined
   return () => {
     const constraints = delegation ? (delegation.constraints ?? {}) : { EncryptionContextEquals: encryptionContext }
-    const grantsTo = (grantee: GrantPrincipal) =>
-      storage.grants.search({ keyArn: key.arn, grantee, operation, constraints })
-    return fittingGrant(caller, grantsTo, delegation)
+    const find: FindGrant = (grantee, accept) =>
+      storage.grants.search({ keyArn: key.arn, grantee, operation, constraints, accept })
+    return fittingGrant(caller, find, delegation)
   }
 }
 
