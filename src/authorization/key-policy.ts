@@ -58,15 +58,15 @@ export function checkKeyPolicyText(
   const { statements } = parsePolicy(text, 'resource')
   const principalIds: Record<string, string> = {}
   for (const statement of statements) {
-    checkStatement(statement, partition)
+    if (invalidNames(statement, partition, principals).length > 0) throw invalidPrincipals()
+    checkStatement(statement)
     Object.assign(principalIds, idsOf(statement.principals!.aws, partition, principals))
   }
   return principalIds
 }
 
 /** AWS requires Action or NotAction, and Resource, since August 2025. */
-function checkStatement({ principals, actions, resources, conditions }: Statement, partition: Partition): void {
-  if (!principals!.services.every(name => isService(name, partition))) throw invalidPrincipals()
+function checkStatement({ actions, resources, conditions }: Statement): void {
   if (isEmpty(actions.values)) throw malformed('Missing required field Action')
   if (isEmpty(resources.values)) throw malformed('Missing required field Resource')
   for (const condition of conditions) checkCondition(condition)
@@ -101,13 +101,25 @@ function overlyPermissiveCondition(subject: string): string {
 /** Operators whose negation would hold for everything if their value cannot be read. */
 const hasTypedValues = /(?:Numeric|Date|IpAddress)/
 
-/** By ARN. Throws MalformedPolicyDocument for a principal of another partition, and for one that does not exist. */
+/** Principals of a statement that are malformed, of another partition, or do not exist. */
+export function invalidNames(
+  { principals: named }: Statement,
+  partition: Partition,
+  principals: Principals,
+): readonly string[] {
+  const { aws, services } = named!
+  return [
+    ...aws.filter(name => name !== '*' && namedPrincipal(name, partition.id, principals) === undefined),
+    ...services.filter(name => !isService(name, partition)),
+  ]
+}
+
+/** By ARN. */
 function idsOf(names: readonly string[], partition: Partition, principals: Principals): Record<string, string> {
   const ids: Record<string, string> = {}
-  for (const name of names.filter(name => name !== '*')) {
-    const found = namedPrincipal(name, partition.id, principals)
-    if (found === undefined) throw invalidPrincipals()
-    if (found.id !== undefined && found.id !== name) ids[name] = found.id
+  for (const name of names) {
+    const id = namedPrincipal(name, partition.id, principals)?.id
+    if (id !== undefined && id !== name) ids[name] = id
   }
   return ids
 }

@@ -1,11 +1,12 @@
 import { createReadStream } from 'node:fs'
 import { apis } from '../apis/catalogue.ts'
-import type { PolicyKind } from '../authorization/grammar.ts'
-import { checkKeyPolicyText } from '../authorization/key-policy.ts'
+import { invalidPrincipals, type PolicyKind, parsePolicy } from '../authorization/grammar.ts'
+import { checkKeyPolicyText, invalidNames } from '../authorization/key-policy.ts'
 import { lint, type Warning } from '../authorization/lint/lint.ts'
 import { Failure, OperatorError } from '../errors.ts'
 import type { Principals } from '../model/identities/principals.ts'
 import { type Partition, partitions } from '../model/partitions.ts'
+import { printable } from './printable.ts'
 
 export interface LintOptions {
   readonly kind?: 'key' | 'identity'
@@ -26,13 +27,15 @@ export async function lintFile(file: string, { kind: given, account, json }: Lin
   const name = file === '-' ? 'standard input' : file
   try {
     const warnings = warningsOf(text, kind, account)
-    const lines = warnings.map(warning => `${name}: ${described(warning)} [${warning.rule}]\n`)
+    const lines = warnings.map(warning => `${name}: ${printable(described(warning))} [${warning.rule}]\n`)
     process.stdout.write(json ? asJson({ kind, warnings }) : lines.join(''))
     process.exitCode = warnings.length > 0 ? warned : 0
   } catch (thrown) {
     if (!(thrown instanceof Failure)) throw thrown
-    if (json) process.stdout.write(asJson({ kind, error: thrown.message }))
-    else process.stderr.write(`strongroom: ${name} is no valid ${kind} policy: ${thrown.message}\n`)
+    const invalid = thrown.message === invalidPrincipals().message ? invalidIn(text) : []
+    const error = [thrown.message, ...invalid].join(' ')
+    if (json) process.stdout.write(asJson({ kind, error }))
+    else process.stderr.write(`strongroom: ${name} is no valid ${kind} policy: ${printable(error)}\n`)
     process.exitCode = refused
   }
 }
@@ -42,6 +45,16 @@ function warningsOf(text: string, kind: 'key' | 'identity', account: string | un
   if (kind === 'key') checkKeyPolicyText(text, partitionOfPrincipals(text), anybody)
   const policyKind: PolicyKind = kind === 'key' ? 'resource' : 'identity'
   return lint(text, { kind: policyKind, vocabulary, account })
+}
+
+/** The principals that AWS's message does not name; none if the element itself is malformed. */
+function invalidIn(text: string): readonly string[] {
+  try {
+    const { statements } = parsePolicy(text, 'resource')
+    return statements.flatMap(statement => invalidNames(statement, partitionOfPrincipals(text), anybody))
+  } catch {
+    return []
+  }
 }
 
 /** Key policies name principals, identity-based policies do not. */

@@ -11,6 +11,7 @@ import { openStorage } from '../storage/sql-storage.ts'
 import type { Storage } from '../storage/storage.ts'
 import { openDataFolder } from './data-folder.ts'
 import type { ConfigOptions } from './options.ts'
+import { printable } from './printable.ts'
 import { type AskedRequest, storedRequest } from './stored-request.ts'
 
 /** Prints what the stored policies decide, and why. */
@@ -39,7 +40,7 @@ function why(decision: Decision): string {
 }
 
 function bullet({ text }: Reason): string {
-  return `- ${text}\n`
+  return `- ${printable(text)}\n`
 }
 
 /** A running gateway has the database locked, and a copy cannot be written by mistake. */

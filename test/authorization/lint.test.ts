@@ -47,6 +47,7 @@ const cases: readonly Case[] = [
   ['not-principal-allow', withStatement({ Principal: undefined, NotPrincipal: { AWS: alice } }), withStatement({ Effect: 'Deny', Principal: undefined, NotPrincipal: { AWS: [root, alice] } })],
   ['not-action-allow', withStatement({ Action: undefined, NotAction: 'kms:Decrypt' }), withStatement({ Effect: 'Deny', Action: undefined, NotAction: 'kms:PutKeyPolicy' })],
   ['service-principal', withStatement({ Principal: { Service: 'logs.eu-west-1.amazonaws.com' } }), withStatement({})],
+  ['deleted-principal', withStatement({ Principal: { AWS: 'AROAQQQQQQQQQQQQQQQQQ' } }), withStatement({})],
   ['unknown-action', withStatement({ Action: 'kms:Encrpyt' }), withStatement({ Action: 'KMS:eNCRYPT' })],
   ['unknown-action', withStatement({ Action: ['kms:Decrypt', 'kms:Encode*'] }), withStatement({ Action: 'kms:ReEncrypt?o' })],
   ['foreign-action', withStatement({ Action: 's3:GetObject' }), withStatement({ Action: '*' })],
@@ -60,6 +61,8 @@ const cases: readonly Case[] = [
   ['unknown-condition-key', identity({ Condition: { StringEquals: { 's3:prefix': 'x' } } }), identity({ Action: ['s3:List*', 'kms:Decrypt'], Condition: { StringEquals: { 's3:prefix': 'x' } } }), 'identity'],
   ['absent-condition-key', when({ StringEquals: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com' } }), when({ StringEquals: { 'aws:PrincipalAccount': home } })],
   ['absent-condition-key', when({ StringEquals: { 'aws:SourceVpce': 'vpce-1' } }), when({ IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } })],
+  ['absent-condition-key', when({ StringEquals: { 'aws:SourceAccount': home } }), withStatement({ Principal: { Service: 'sns.amazonaws.com' }, Condition: { StringEquals: { 'aws:SourceAccount': home } } })],
+  ['constant-condition-key', withStatement({ Action: 'kms:CreateGrant', Condition: { Bool: { 'kms:GrantIsForAWSResource': true } } }), withStatement({ Action: 'kms:CreateGrant', Condition: { StringEquals: { 'kms:GrantConstraintType': 'EncryptionContextSubset' } } })],
   ['condition-key-of-other-actions', when({ StringEquals: { 'kms:SigningAlgorithm': 'ED25519_SHA_512' } }), withStatement({ Action: 'kms:*', Condition: { StringEquals: { 'kms:SigningAlgorithm': 'ED25519_SHA_512' } } })],
   ['condition-key-of-other-actions', withStatement({ Action: 'kms:GetPublicKey', Condition: { StringEquals: { 'kms:EncryptionContext:a': 'b' } } }), when({ StringEquals: { 'kms:EncryptionContext:a': 'b' } })],
   ['condition-type', when({ NumericEquals: { 'kms:KeySpec': '2048' } }), when({ NumericEquals: { 'kms:EncryptionContext:version': '2' } })],
@@ -77,6 +80,7 @@ const cases: readonly Case[] = [
   ['session-in-principal-arn', when({ ArnLike: { 'aws:PrincipalArn': `arn:aws:sts::${home}:assumed-role/admin/*` } }), when({ ArnLike: { 'aws:PrincipalArn': `arn:aws:iam::${home}:role/admin` } })],
   ['for-all-values-without-null', when({ 'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': 'a' } }), when({ 'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': 'a' } }, { Null: { 'kms:encryptioncontextkeys': false } })],
   ['for-all-values-without-null', when({ 'ForAllValues:StringLike': { 'kms:EncryptionContextKeys': 'a*' } }, { Null: { 'kms:EncryptionContextKeys': true } }), when({ 'ForAllValues:StringLike': { 'kms:EncryptionContextKeys': 'a*' } }, { 'ForAnyValue:StringLike': { 'kms:EncryptionContextKeys': 'a*' } })],
+  ['for-all-values-without-null', withStatement({ Action: ['kms:CreateKey', 'kms:TagResource'], Condition: { 'ForAllValues:StringEquals': { 'aws:TagKeys': 'a' } } }), withStatement({ Action: ['kms:UntagResource', 'kms:TagResource'], Condition: { 'ForAllValues:StringEquals': { 'aws:TagKeys': 'a' } } })],
   ['set-operator-on-single-value', when({ 'ForAnyValue:StringEquals': { 'aws:PrincipalTag/team': 'x' } }), when({ 'ForAnyValue:StringEquals': { 'kms:EncryptionContextKeys': 'x' } })],
   ['multivalued-without-set-operator', when({ StringEquals: { 'kms:EncryptionContextKeys': 'x' } }), when({ Null: { 'kms:EncryptionContextKeys': 'false' } })],
   ['variable-in-2008-10-17', withStatement({ Condition: { StringEquals: { 'kms:EncryptionContext:user': '${aws:username}' } } }, '2008-10-17'), when({ StringEquals: { 'kms:EncryptionContext:user': '${aws:username}' } })],
@@ -149,10 +153,10 @@ describe('lint', () => {
 
   it('says of an absent key whether the condition always or never holds', () => {
     const textOf = (condition: object) => warningsOf(when(condition)).map(({ text }) => text.split(': ')[1])
-    expect(textOf({ StringEquals: { 'aws:SourceVpc': 'vpc-1' } })).toEqual(['so this condition never holds'])
-    expect(textOf({ StringNotEquals: { 'aws:SourceVpc': 'vpc-1' } })).toEqual(['so this condition always holds'])
-    expect(textOf({ StringEqualsIfExists: { 'aws:SourceVpc': 'vpc-1' } })).toEqual(['so this condition always holds'])
-    expect(textOf({ Null: { 'aws:SourceVpc': 'true' } })).toEqual(['so this condition always holds'])
+    expect(textOf({ StringEquals: { 'aws:SourceVpc': 'vpc-1' } })).toEqual(['the condition never holds'])
+    expect(textOf({ StringNotEquals: { 'aws:SourceVpc': 'vpc-1' } })).toEqual(['the condition always holds'])
+    expect(textOf({ StringEqualsIfExists: { 'aws:SourceVpc': 'vpc-1' } })).toEqual(['the condition always holds'])
+    expect(textOf({ Null: { 'aws:SourceVpc': 'true' } })).toEqual(['the condition always holds'])
   })
 
   it('takes the account of the key from whoever runs it, or from the first statement', () => {

@@ -4,7 +4,7 @@ import { storedRequest } from '../../src/cli/stored-request.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
 import { openHere } from '../storage/open.ts'
-import { account, aKey, anAccessKey, anAlias, aPrincipal, region } from '../storage/records.ts'
+import { account, aGrant, aKey, anAccessKey, anAlias, aPrincipal, region } from '../storage/records.ts'
 
 const policy = (...Statement: object[]) => JSON.stringify({ Version: '2012-10-17', Statement })
 const allow = (Action: string | string[], rest: object = {}) => ({ Effect: 'Allow', Action, Resource: '*', ...rest })
@@ -27,6 +27,12 @@ const key = aKey(1, {
   ),
 })
 const alias = anAlias('documents', key)
+const idle = aPrincipal('idle', { policies: [] })
+const grant = aGrant(1, key, {
+  grantee: { arn: idle.arn, uniqueId: idle.principalId },
+  operations: ['Decrypt'],
+  constraints: { EncryptionContextEquals: { Purpose: 'backup' } },
+})
 const foreign = aKey(2, {
   account: '444455556666',
   arn: key.arn.replace(account, '444455556666'),
@@ -37,11 +43,12 @@ let storage: Storage
 beforeAll(async () => {
   storage = await openHere(sqlite(':memory:', { create: true }))
   const changes = new Changes()
-  for (const principal of [alice, bounded, backup]) changes.put('principals', principal)
+  for (const principal of [alice, bounded, backup, idle]) changes.put('principals', principal)
   const night = { name: 'night', policies: [policy(allow('kms:ListKeys'))], issuedAt: 0 }
   changes.put('accessKeys', anAccessKey('ASIAEXAMPLE000000001', backup, { session: night }))
   for (const one of [key, foreign]) changes.put('keys', one)
   changes.put('aliases', alias)
+  changes.put('grants', grant)
   await storage.commit(changes)
 })
 afterAll(() => storage.close())
@@ -86,6 +93,16 @@ describe('a request of a stored principal', () => {
     ],
   ])('is decided for %s', (_title, asked, expected) => {
     expect(outcome(asked)).toBe(expected)
+  })
+
+  it('may be allowed by a grant, with the encryption context that it names', () => {
+    const decrypt = { principal: idle.arn, action: 'kms:Decrypt', resource: key.arn }
+    const within = (name: string, value: string) => ({ context: { [`KMS:EncryptionContext:${name}`]: [value] } })
+    expect(outcome(decrypt)).toBe('ImplicitDeny')
+    expect(outcome({ ...decrypt, ...within('Purpose', 'backup') })).toBe('Allow')
+    expect(outcome({ ...decrypt, ...within('purpose', 'backup') })).toBe('ImplicitDeny')
+    expect(outcome({ ...decrypt, ...within('Purpose', 'other') })).toBe('ImplicitDeny')
+    expect(outcome({ ...decrypt, action: 'kms:Encrypt', ...within('Purpose', 'backup') })).toBe('ImplicitDeny')
   })
 
   it('has the condition keys of the principal, of the key, of the time, and those given, which come first', () => {

@@ -1,5 +1,5 @@
 import { asciiLowerCase } from '../../model/ascii.ts'
-import { findOperator, type WrittenOperator } from '../conditions.ts'
+import { compileCondition, findOperator, type WrittenOperator } from '../conditions.ts'
 import type { Condition } from '../grammar.ts'
 import { isVariable, parseTemplate } from '../variables.ts'
 import { contradictions } from './contradictions.ts'
@@ -19,6 +19,7 @@ interface Asked {
 export const conditionRules: readonly StatementRule[] = [
   rule('unknown-condition-key', unknownKey),
   rule('absent-condition-key', absentKey),
+  rule('constant-condition-key', constantKey),
   rule('condition-key-of-other-actions', keyOfOtherActions),
   rule('condition-type', typeMismatch),
   rule('condition-value', impossibleValues),
@@ -46,10 +47,10 @@ function rule(name: string, find: (asked: Asked) => readonly string[] | string |
   }
 }
 
-/** The condition of a request without the key is the same for all its other keys. */
+/** What a condition is for requests without its key, whatever other keys they have. */
 function withoutKey({ condition, statement, subject }: Asked): string {
   const holds = holdsWithoutKey(condition, statement.effect, subject.document.version)
-  return holds ? 'so this condition always holds' : 'so this condition never holds'
+  return holds ? 'the condition always holds' : 'the condition never holds'
 }
 
 function unknownKey(asked: Asked): string | undefined {
@@ -58,20 +59,31 @@ function unknownKey(asked: Asked): string | undefined {
   const isForeign =
     !/^aws:/i.test(condition.key) && !asciiLowerCase(condition.key).startsWith(subject.vocabulary.prefix)
   if (key || (isForeign && subject.kind === 'identity' && statement.coversOthers)) return undefined
-  return `uses the condition key ${condition.key}, which is not documented: no request has it, ${withoutKey(asked)}`
+  return `asks for ${condition.key}, which is no condition key of these actions: ${withoutKey(asked)}`
 }
 
+/** What is for services only is a finding of its own. */
 function absentKey(asked: Asked): string | undefined {
-  const { condition, key } = asked
-  if (key?.absent === undefined) return undefined
-  return `uses the condition key ${condition.key}, which no request has here, as ${key.absent}: ${withoutKey(asked)}`
+  const { condition, key, statement } = asked
+  const { aws = [], services = [] } = statement.principals ?? {}
+  if (!key?.absent || (aws.length === 0 && services.length > 0)) return undefined
+  const reason = typeof key.absent === 'string' ? `, as ${key.absent}` : ''
+  return `asks for ${condition.key}, which no request has here${reason}: ${withoutKey(asked)}`
+}
+
+function constantKey({ condition, key, statement, subject }: Asked): string | undefined {
+  const { constant } = key ?? {}
+  if (constant === undefined) return undefined
+  const { holds } = compileCondition(condition, statement.effect, subject.document.version)
+  const outcome = holds(() => [constant]) ? 'always' : 'never'
+  return `asks for ${condition.key}, which is ${constant} in every request here: the condition ${outcome} holds`
 }
 
 function keyOfOtherActions(asked: Asked): string | undefined {
   const { condition, key, statement } = asked
-  if (key?.actions === undefined || key.absent !== undefined || statement.coversOthers) return undefined
+  if (key?.actions === undefined || key.absent || statement.coversOthers) return undefined
   if (statement.covers.size === 0 || key.actions.some(action => statement.covers.has(action))) return undefined
-  return `uses the condition key ${condition.key}, which none of its actions has: ${withoutKey(asked)}`
+  return `asks for ${condition.key}, which none of its actions has: ${withoutKey(asked)}`
 }
 
 /** Operators of numbers, dates, addresses and booleans, on keys of another type. Members of families may hold anything. */
@@ -121,8 +133,10 @@ function sessionInPrincipalArn({ condition }: Asked): readonly string[] {
   return sessions.map(value => `compares aws:PrincipalArn with ${value}, but for a session it is the ARN of the role`)
 }
 
-function forAllValuesWithoutNull({ condition, written, statement }: Asked): string | undefined {
+function forAllValuesWithoutNull({ condition, written, key: known, statement }: Asked): string | undefined {
   if (written.set !== 'ForAllValues' || statement.effect === 'Deny') return undefined
+  if (!statement.coversOthers && [...statement.covers].every(action => known?.required.includes(action)))
+    return undefined
   const key = asciiLowerCase(condition.key)
   const isGuard = (other: Condition) => {
     if (asciiLowerCase(other.key) !== key) return false
@@ -170,7 +184,7 @@ function unknownVariables(statement: Studied, { document, vocabulary }: Subject)
     const template = parseTemplate(value, { version, wildcards: false })
     const unknown = template.filter(isVariable).filter(({ name, fallback }) => {
       const key = findKey(name, vocabulary)
-      return fallback === undefined && (key === undefined || key.absent !== undefined || key.type === 'ArrayOfString')
+      return fallback === undefined && (key === undefined || key.absent || key.type === 'ArrayOfString')
     })
     const found = unknown.map(({ name }) => `never applies: \${${name}} has no value here, and no default`)
     const open = template.some(part => typeof part === 'string' && part.includes('${'))

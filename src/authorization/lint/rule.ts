@@ -14,23 +14,34 @@ export interface KnownKey {
   readonly type: ConditionKeyType
   /** Whose requests can have it; absent if all can. */
   readonly actions?: readonly string[]
-  /** Why no request has it here. */
-  readonly absent?: string | undefined
+  /** Whether no request has it here, and if it is known, why. */
+  readonly absent?: string | boolean | undefined
+  /** Its value in every request that has it. */
+  readonly constant?: string | undefined
+  /** Actions whose requests cannot be without it. */
+  readonly required: readonly string[]
+}
+
+/** As no AWS service calls this gateway. */
+const constantGlobalKeys: Readonly<Record<string, string>> = {
+  'aws:PrincipalIsAWSService': 'false',
+  'aws:ViaAWSService': 'false',
 }
 
 /** Undefined for one that is not documented. @param name as written */
-export function findKey(name: string, { conditionKeys }: PolicyVocabulary): KnownKey | undefined {
+export function findKey(name: string, vocabulary: PolicyVocabulary): KnownKey | undefined {
+  const { conditionKeys, constantKeys, requiredKeys } = vocabulary
   const written = asciiLowerCase(name)
   const isNamed = (documented: string) => {
     const known = asciiLowerCase(documented)
     return /[:/]$/.test(known) ? written.startsWith(known) && written.length > known.length : written === known
   }
   const own = conditionKeys.find(key => isNamed(key.name))
-  if (own) return own
+  if (own) return { ...own, constant: constantKeys[own.name], required: requiredKeys[own.name] ?? [] }
   const global = Object.keys(globalConditionKeyTypes).find(isNamed)
   if (global === undefined) return undefined
-  const absent = isGlobalKeyKnown(global) ? undefined : 'nothing here can know it'
-  return { name: global, type: globalConditionKeyTypes[global]!, absent }
+  const type = globalConditionKeyTypes[global]!
+  return { name: global, type, absent: !isGlobalKeyKnown(global), constant: constantGlobalKeys[global], required: [] }
 }
 
 /** A policy, as rules see it. */
@@ -82,8 +93,8 @@ export function study(statement: Statement, { prefix, actions }: PolicyVocabular
 /** Whether a condition holds for every request here, as none has its key. */
 export function isVacuous(condition: Condition, { effect }: Statement, { document, vocabulary }: Subject): boolean {
   const key = findKey(condition.key, vocabulary)
-  const isAbsent = key === undefined || key.absent !== undefined
-  return isAbsent && holdsWithoutKey(condition, effect, document.version)
+  const isAbsent = key === undefined || key.absent
+  return Boolean(isAbsent) && holdsWithoutKey(condition, effect, document.version)
 }
 
 /** The truth of a condition for requests without its key, whatever other keys they have. */

@@ -11,6 +11,7 @@ export const statementRules: readonly StatementRule[] = [
   rule('not-principal-allow', notPrincipalAllow),
   rule('not-action-allow', notActionAllow),
   rule('service-principal', servicePrincipals),
+  rule('deleted-principal', deletedPrincipals),
   rule('unknown-action', unknownActions),
   rule('foreign-action', foreignActions),
   rule('action-not-on-key', actionsWithoutKey),
@@ -56,6 +57,12 @@ function notActionAllow({ effect, actions }: Studied): readonly string[] {
 function servicePrincipals({ principals }: Studied): readonly string[] {
   if (!principals || principals.services.length === 0) return []
   return [`never applies to ${listed(principals.services)}: no AWS service calls this gateway`]
+}
+
+/** GetKeyPolicy shows the unique id of a user or role that is gone, instead of its ARN. */
+function deletedPrincipals({ principals }: Studied): readonly string[] {
+  const ids = principals?.aws.filter(name => /^A(?:ID|RO)A/.test(name)) ?? []
+  return ids.map(id => `names ${id}, the unique id of a user or role that may have been deleted`)
 }
 
 /** A name of this API, with or without wildcards, to which no action fits. */

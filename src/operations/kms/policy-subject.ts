@@ -26,6 +26,9 @@ const vocabulary: PolicyVocabulary = {
   aliasActions,
   conditionKeys,
   callerKeys: ['kms:CallerAccount', 'kms:ViaService'],
+  // No AWS service calls this gateway.
+  constantKeys: { 'kms:GrantIsForAWSResource': 'false' },
+  requiredKeys: { 'aws:TagKeys': ['TagResource', 'UntagResource'], 'kms:GrantOperations': ['CreateGrant'] },
 }
 
 /** Actions that callers of other accounts can be allowed: KMS Developer Guide, "Allowing users in other accounts to use a KMS key". */
