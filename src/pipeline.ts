@@ -87,6 +87,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   entry.resources = target.resources
   entry.additionalEventData = target.additionalEventData
   checkPermissions(target, call, services)
+  const validation = operation.validate?.(input, { storage, hsms })
+  if (validation) await validation
   target.check()
   checkHsms(target, hsms)
   if (operation.isDryRun?.(input)) throw new Failure('DryRunOperation', dryRunText)

@@ -97,6 +97,11 @@ export interface Operation<I, O, T extends Target> {
   readonly recordedOutput?: readonly (keyof O & string)[]
   /** Name of the first resource among the response elements in the record of a change. */
   readonly recordedResource?: string
+  /**
+   * Rejects if the rest of the request is not valid by what only an HSM can tell. Called after authorization, so that a caller who is not
+   * allowed anything makes no work for an HSM.
+   */
+  validate?(input: I, services: Pick<Services, 'storage' | 'hsms'>): Promise<void> | undefined
   /** Whether the caller only wants to know if the request would succeed. Default: false. */
   isDryRun?(input: I): boolean
   /**

@@ -5,7 +5,7 @@ import { model } from '../../src/apis/kms/model.ts'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { type Identity, policyOf, type Role, withIdentities } from './identities.ts'
-import { call, refusal } from './requests.ts'
+import { call, refusal, send } from './requests.ts'
 
 const other = '444455556666'
 const Plaintext = Buffer.from('plaintext')
@@ -258,6 +258,31 @@ describe('a grant token', () => {
     expect(await refusal(admin.retireGrant({ GrantToken: GrantTokens[1] }))).toBe('InvalidGrantTokenException')
     expect(await encrypt(admin, tokenKey, {}, { GrantTokens: Array(10).fill(token) })).toBe(allowed)
   })
+
+  it('is not tried by the HSM for a caller who is not allowed, and no other after a forged one', async () => {
+    const KeyId = await createKey()
+    const { token } = await grant(KeyId, users.alice.arn, ['DescribeKey'])
+    const forged = Array.from({ length: 10 }, (_, i) => {
+      const blob = Buffer.from(token, 'base64url')
+      blob[blob.length - 1 - i]! ^= 1
+      return blob.toString('base64url')
+    })
+    const describe = (by: Identity, GrantTokens: string[]) => refusal(as(by).describeKey({ KeyId, GrantTokens }))
+    // The HSM decrypts the secret of an access key on its first use.
+    for (const by of [users.alice, users.bob, users.carol]) await describe(by, [])
+    const before = await decryptions()
+    expect(await describe(users.bob, forged)).toEqual(denied)
+    expect(await describe(users.carol, forged)).toEqual(denied)
+    expect(await decryptions()).toBe(before)
+    expect(await describe(users.alice, forged)).toBe('InvalidGrantTokenException')
+    expect(await decryptions()).toBe(before + 1)
+  })
+  async function decryptions(): Promise<number> {
+    const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
+    const lines = body.split('\n').filter(line => /^strongroom_hsm_calls_total\{.*operation="decrypt"/.test(line))
+    return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+  }
+
   let tokenKey: string | undefined
   let ciphertext: string
 })

@@ -5,7 +5,7 @@ import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { currentMaterial, type Key, type KeyMaterial } from '../../model/keys/key.ts'
 import type { Search, Target, TargetKind } from '../operation.ts'
 import { checkEncryption, use } from './key-use.ts'
-import { afterGrantTokens, type KeyInput, type KeyNeeds, type KeyTarget, keyTarget } from './targets.ts'
+import { type KeyInput, type KeyNeeds, type KeyTarget, keyTarget } from './targets.ts'
 
 /** Targets that decrypt. A symmetric ciphertext blob names its key; an asymmetric ciphertext cannot. */
 
@@ -28,7 +28,7 @@ interface Decryption extends Ciphertext, KeyInput {
 
 /** The key that decrypts a ciphertext. */
 export const ciphertext: TargetKind<Decryption, CiphertextTarget> = {
-  find: afterGrantTokens((input, search) => {
+  find(input, search) {
     const source = {
       keyId: input.KeyId,
       keyMember: 'KeyId',
@@ -37,7 +37,7 @@ export const ciphertext: TargetKind<Decryption, CiphertextTarget> = {
       context: input.EncryptionContext,
     }
     return ciphertextTarget(source, search)
-  }),
+  },
 }
 
 export interface ReEncryptTarget extends Target {
@@ -53,12 +53,11 @@ interface ReEncryption extends Ciphertext {
   readonly DestinationKeyId: string
   readonly DestinationEncryptionAlgorithm?: EncryptionAlgorithmSpec | undefined
   readonly DestinationEncryptionContext?: EncryptionContext | undefined
-  readonly GrantTokens?: readonly string[] | undefined
 }
 
 /** The key that decrypts a ciphertext, and the one under which its plaintext is encrypted again. */
 export const reEncryption: TargetKind<ReEncryption, ReEncryptTarget> = {
-  find: afterGrantTokens((input, search) => {
+  find(input, search) {
     const from = {
       keyId: input.SourceKeyId,
       keyMember: 'SourceKeyId',
@@ -84,7 +83,7 @@ export const reEncryption: TargetKind<ReEncryption, ReEncryptTarget> = {
         return [...(source.hsmUses ?? []), ...(destination.hsmUses ?? [])]
       },
     }
-  }),
+  },
 }
 
 interface Source {

@@ -17,7 +17,7 @@ import { checkPeerKey } from '../../model/keys/peer-key.ts'
 import { checkPlaintextLength } from '../../model/keys/plaintext-limit.ts'
 import { checkMessage } from '../../model/keys/signing-algorithm.ts'
 import type { TargetKind } from '../operation.ts'
-import { afterGrantTokens, type KeyInput, type KeyTarget, keyTarget } from './targets.ts'
+import { type KeyInput, type KeyTarget, keyTarget } from './targets.ts'
 
 /** Targets of cryptographic operations: a key by any of its four identifiers, from any account, and what must fit the key. */
 
@@ -39,7 +39,7 @@ interface UseInput extends KeyInput {
 
 function keyForUse<I>(usage: KeyUsageType, { abilities, fits, fitsAny }: Uses<I>): TargetKind<UseInput & I, KeyTarget> {
   return {
-    find: afterGrantTokens((input, search) => {
+    find(input, search) {
       const needs = {
         ...use,
         usage,
@@ -49,7 +49,7 @@ function keyForUse<I>(usage: KeyUsageType, { abilities, fits, fitsAny }: Uses<I>
         abilities: abilities(input),
       }
       return keyTarget(input.KeyId!, needs, search)
-    }),
+    },
   }
 }
 

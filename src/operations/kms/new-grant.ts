@@ -15,7 +15,7 @@ import type { Key } from '../../model/keys/key.ts'
 import type { Search, TargetKind } from '../operation.ts'
 import { refuseServicePrincipal } from './grant-principals.ts'
 import type { Input } from './operation.ts'
-import { afterGrantTokens, type KeyTarget, keyTarget } from './targets.ts'
+import { type KeyTarget, keyTarget } from './targets.ts'
 
 type NewGrantInput = Input<'CreateGrant'>
 type RequestedGrant = Omit<Grant, 'id' | 'creationDate' | 'revision'>
@@ -27,7 +27,7 @@ export interface NewGrantTarget extends KeyTarget {
 
 /** The key of a new grant. A caller who may create it only by a grant may pass on that grant or a part of it. */
 export const newGrant: TargetKind<NewGrantInput, NewGrantTarget> = {
-  find: afterGrantTokens((input, search) => {
+  find(input, search) {
     const constraints = constraintsOf(input)
     const delegation = { operations: input.Operations, constraints }
     const target = keyTarget(input.KeyId, { state: 'grant', crossAccount: true, delegation }, search)
@@ -47,7 +47,7 @@ export const newGrant: TargetKind<NewGrantInput, NewGrantTarget> = {
         grant = existing(requested, search) ?? requested
       },
     }
-  }),
+  },
 }
 
 /** Throws LimitExceeded if the key cannot have another one. */

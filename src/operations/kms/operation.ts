@@ -1,6 +1,8 @@
 /** Operations of the AWS KMS API: typed by the SDK, with what they have in common. */
 import type * as Sdk from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
+import type { Services } from '../../services.ts'
+import { unsealGrantToken } from '../../vault/grant-tokens.ts'
 import type { Operation, Target, TargetKind } from '../operation.ts'
 
 type Commands = {
@@ -40,7 +42,7 @@ export interface KmsOperation<N extends OperationName, T extends Target> extends
 /** What differs between operations; the rest is the same for all. */
 type Declaration<N extends OperationName, T extends Target> = Omit<
   KmsOperation<N, T>,
-  'name' | 'isDryRun' | 'recordedResource'
+  'name' | 'validate' | 'isDryRun' | 'recordedResource'
 >
 
 /** Declares an operation. In two steps, so that the name determines the types of input and output of the rest. */
@@ -48,11 +50,25 @@ export function operation<N extends OperationName>(name: N) {
   return <T extends Target>(declared: Declaration<N, T>): KmsOperation<N, T> => ({
     ...declared,
     name,
+    validate: ({ GrantTokens }: { readonly GrantTokens?: readonly string[] | undefined }, services) =>
+      GrantTokens && validateGrantTokens(GrantTokens, services),
     isDryRun: ({ DryRun }: { readonly DryRun?: boolean | undefined }) => DryRun === true,
     // Since 2022 every event of a change names its key, even if the API returns nothing.
     recordedResource: 'keyId',
     target: refusingRecipients(declared.target),
   })
+}
+
+/**
+ * Grant tokens must be valid, and make no other difference: a grant is in effect as soon as it exists, and only for its grantee. One of
+ * another key, of another principal or of a grant that is gone does not apply. The first that is not valid ends it, so that forged ones
+ * cost one call to an HSM.
+ */
+async function validateGrantTokens(
+  tokens: readonly string[],
+  services: Pick<Services, 'storage' | 'hsms'>,
+): Promise<void> {
+  for (const token of tokens) await unsealGrantToken(token, services)
 }
 
 /** An attested recipient must get a ciphertext: refuse rather than return the plaintext. */

@@ -9,7 +9,6 @@ import { isGrantOperation } from '../../model/keys/grant.ts'
 import { currentMaterial, type Key } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
 import type { ResourcePolicy, Storage } from '../../services.ts'
-import { unsealGrantToken } from '../../vault/grant-tokens.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
 import { keyConditions } from './key-condition-keys.ts'
 
@@ -34,10 +33,8 @@ export interface KeyNeeds {
   readonly abilities?: readonly Ability[]
 }
 
-/** Common members of key operations. */
 export interface KeyInput {
   readonly KeyId?: string | undefined
-  readonly GrantTokens?: readonly string[] | undefined
 }
 
 export interface KeyTarget extends Target {
@@ -47,7 +44,7 @@ export interface KeyTarget extends Target {
 /** The KMS key named by KeyId. */
 export function key(needs: KeyNeeds): TargetKind<KeyInput, KeyTarget> {
   return {
-    find: afterGrantTokens((input, search) => keyTarget(input.KeyId!, needs, search)),
+    find: (input, search) => keyTarget(input.KeyId!, needs, search),
   }
 }
 
@@ -185,19 +182,5 @@ function grantFor(
     const find: FindGrant = (grantee, accept) =>
       storage.grants.search({ keyArn: key.arn, grantee, operation, constraints, accept })
     return fittingGrant(caller, find, delegation)
-  }
-}
-
-/**
- * Grant tokens must be valid, and make no other difference: a grant is in effect as soon as it exists, and only for its grantee. One of
- * another key, of another principal or of a grant that is gone does not apply.
- */
-export function afterGrantTokens<I extends Pick<KeyInput, 'GrantTokens'>, T extends Target>(
-  find: TargetKind<I, T>['find'],
-): TargetKind<I, T>['find'] {
-  return (input, search) => {
-    const { GrantTokens: tokens = [] } = input
-    if (tokens.length === 0) return find(input, search)
-    return Promise.all(tokens.map(token => unsealGrantToken(token, search))).then(() => find(input, search))
   }
 }
