@@ -40,7 +40,7 @@ async function refusal(
       find: (arn: string) => [alias].find(found => keys.includes(unshared) && found.arn === arn),
       ofKey: (arn: string) => [alias].filter(({ targetKeyArn }) => targetKeyArn === arn),
     },
-    grants: { search: () => [] },
+    grants: { search: () => undefined } satisfies Partial<Storage['grants']>,
   } as unknown as Storage
   const caller = { ...aUser(`arn:aws:iam::${account}:user/alice`, identities), region }
   const input = { KeyId, Plaintext: new Uint8Array(1), EncryptionContext: { a: 'b' }, ...rest }
