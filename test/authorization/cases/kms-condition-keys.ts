@@ -1,10 +1,18 @@
 import type { Context } from '../naive-text.ts'
-import { alice, aliceIf, aliceUnless, type Case, decrypt, key } from './case.ts'
+import { alice, aliceIf, aliceUnless, type Case, decrypt, defaultKeyPolicy, key, policy } from './case.ts'
 
 const guide = (name: string) => `KMS Developer Guide, AWS KMS condition keys, ${name}`
 const asks = (action: string, context: Context) => ({ principal: alice, action, resource: key, context })
 
 const contextKeys = ['AppName', 'FilePath']
+
+/** kms:ResourceAliases is for IAM policies only. */
+const mayUseTestKeys = policy({
+  Effect: 'Allow',
+  Action: 'kms:*',
+  Resource: '*',
+  Condition: { 'ForAnyValue:StringLike': { 'kms:ResourceAliases': 'alias/test*' } },
+})
 
 /** Condition keys of KMS, on the values that a request has. */
 export const kmsConditionKeys: readonly Case[] = [
@@ -184,14 +192,16 @@ export const kmsConditionKeys: readonly Case[] = [
     title: 'kms:ResourceAliases with ForAnyValue matches one alias of the key',
     source: guide('kms:ResourceAliases'),
     request: decrypt({ 'kms:ResourceAliases': ['alias/test/orders', 'alias/legacy'] }),
-    resourcePolicy: aliceIf({ 'ForAnyValue:StringLike': { 'kms:ResourceAliases': 'alias/test*' } }),
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [mayUseTestKeys],
     decision: 'Allow',
   },
   {
     title: 'kms:ResourceAliases with ForAnyValue refuses a key without aliases',
     source: guide('kms:ResourceAliases'),
     request: decrypt({ 'kms:ResourceAliases': [] }),
-    resourcePolicy: aliceIf({ 'ForAnyValue:StringLike': { 'kms:ResourceAliases': 'alias/test*' } }),
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [mayUseTestKeys],
     decision: 'ImplicitDeny',
   },
   {
