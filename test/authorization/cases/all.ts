@@ -2,6 +2,7 @@ import { actions } from './actions.ts'
 import { addressConditions } from './address-conditions.ts'
 import type { Case } from './case.ts'
 import { crossAccountCases } from './cross-account.ts'
+import { encryptionContexts } from './encryption-context.ts'
 import { evaluationOrder } from './evaluation-order.ts'
 import { foundByDifferentialTest } from './found-by-differential-test.ts'
 import { globalConditionKeys } from './global-condition-keys.ts'
@@ -30,6 +31,7 @@ export const documentedCases: Readonly<Record<string, readonly Case[]>> = {
   'set operators, IfExists and Null': setConditions,
   'variables and versions': variablesAndVersions,
   'condition keys of KMS': kmsConditionKeys,
+  'encryption contexts': encryptionContexts,
   'global condition keys': globalConditionKeys,
   'permissions boundaries': permissionsBoundaries,
   'session policies': sessionPolicies,
