@@ -163,6 +163,10 @@ describe('a grant', () => {
     await grant(KeyId, users.carol.arn, ['Encrypt', 'DescribeKey'])
     expect(await encrypt(carol, KeyId)).toBe(allowed)
     expect((await carol.describeKey({ KeyId })).KeyMetadata?.AWSAccountId).toBe(home)
+    const { CiphertextBlob } = await carol.encrypt({ KeyId, Plaintext })
+    expect(await refusal(carol.decrypt({ CiphertextBlob }))).toMatch(/The ciphertext refers to a customer master key/)
+    await grant(KeyId, users.carol.arn, ['Decrypt'])
+    expect(Buffer.from((await carol.decrypt({ CiphertextBlob })).Plaintext!)).toEqual(Plaintext)
     expect(await encrypt(stranger, KeyId)).toEqual(denied)
     await grant(KeyId, `arn:aws:iam::${other}:root`, ['Encrypt'])
     expect(await encrypt(stranger, KeyId)).toBe(allowed)
@@ -667,6 +671,10 @@ describe('the audit record', () => {
       resources: [{ ARN: KeyId }],
     })
     await encrypt(as(users.alice), KeyId, { a: '1' }, { GrantTokens: [token] })
+    for (const GrantTokens of [Array(11).fill(token), [token, ''], [token, 'x'.repeat(8193)]]) {
+      expect(await encrypt(admin, KeyId, {}, { GrantTokens })).toMatch(/^ValidationException: .*at 'grantTokens'/)
+    }
+    expect(await refusal(admin.retireGrant({ GrantToken: token + 'x'.repeat(8192) }))).toMatch(/at 'grantToken'/)
     expect(await refusal(as(users.bob).retireGrant({ GrantToken: token }))).toEqual(denied)
     await admin.retireGrant({ GrantToken: token })
     expect(last('RetireGrant')).toMatchObject({

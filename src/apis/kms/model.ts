@@ -15,6 +15,8 @@ for (const [name, listed] of Object.entries(enumValues)) add(name, { listed })
 for (const [name, unlisted] of Object.entries(unlistedValues)) add(name, { unlisted })
 // AWS checks this pattern; its message shows it (recorded 2026).
 add('KeyIdType', { pattern: '^\\p{ASCII}+$' })
+// Not in the public model: messages are on record, and no grant token may be.
+add('GrantTokenType', { sensitive: true })
 add('EncryptionContextType', { checkLimit: checkEncryptionContext })
 
 export const model: Model<OperationName> = { ...published, shapes }
