@@ -44,7 +44,7 @@ function warningsOf(text: string, kind: 'key' | 'identity', account: string | un
   const { vocabulary } = apis.find(({ policySubject }) => policySubject)!.policySubject!
   if (kind === 'key') checkKeyPolicyText(text, partitionOfPrincipals(text), anybody)
   const policyKind: PolicyKind = kind === 'key' ? 'resource' : 'identity'
-  return lint(text, { kind: policyKind, vocabulary, account })
+  return lint(text, { kind: policyKind, vocabulary, now: performance.timeOrigin, account })
 }
 
 /** The principals that AWS's message does not name; none if the element itself is malformed. */

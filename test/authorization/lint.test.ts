@@ -7,6 +7,7 @@ import { lint, ruleNames } from '../../src/authorization/lint/lint.ts'
 import { foreign, guidePolicies, home } from './guide-policies.ts'
 
 const { vocabulary } = kms.policySubject!
+const now = Date.parse('2026-06-01T00:00:00Z')
 const root = `arn:aws:iam::${home}:root`
 const alice = `arn:aws:iam::${home}:user/alice`
 const administration = { Effect: 'Allow', Principal: { AWS: root }, Action: 'kms:*', Resource: '*' }
@@ -27,7 +28,7 @@ function warningsOf(
   policy: unknown,
   { kind = 'resource', account }: { kind?: 'resource' | 'identity'; account?: string } = {},
 ) {
-  return lint(JSON.stringify(policy), { kind, vocabulary, account })
+  return lint(JSON.stringify(policy), { kind, vocabulary, now, account })
 }
 
 const identity = (change: Change): object => ({
@@ -75,6 +76,12 @@ const cases: readonly Case[] = [
   ['condition-value', when({ ArnLike: { 'aws:PrincipalArn': 'role/admin' } }), when({ ArnLike: { 'aws:PrincipalArn': 'arn:aws:iam::*:role/admin' } })],
   ['condition-value', when({ StringEquals: { 'aws:SourceIp': '192.0.2.0/24' } }), when({ StringEquals: { 'aws:SourceIp': '192.0.2.1' } })],
   ['condition-value', when({ StringEquals: { 'kms:KeySpec': [] } }), when({ StringEquals: { 'kms:KeySpec': ['RSA_2048'] } })],
+  ['unknown-value', when({ StringEquals: { 'kms:KeySpec': ['RSA_2048', 'SYMETRIC_DEFAULT'] } }), when({ StringEquals: { 'kms:KeySpec': ['RSA_2048', 'SYMMETRIC_DEFAULT'] } })],
+  ['unknown-value', when({ StringNotLike: { 'kms:EncryptionAlgorithm': 'RSA-*' } }), when({ StringNotLike: { 'kms:EncryptionAlgorithm': 'RSA*' } })],
+  ['unknown-value', withStatement({ Action: 'kms:CreateGrant', Condition: { 'ForAllValues:StringEquals': { 'kms:GrantOperations': 'kms:Decrypt' } } }), withStatement({ Action: 'kms:CreateGrant', Condition: { 'ForAllValues:StringEqualsIgnoreCase': { 'kms:GrantOperations': 'decrypt' } } })],
+  ['past-date', when({ DateLessThan: { 'aws:CurrentTime': '2026-05-31T00:00:00Z' } }), when({ DateLessThan: { 'aws:CurrentTime': '2026-06-02T00:00:00Z' } })],
+  ['past-date', when({ DateEquals: { 'aws:EpochTime': '1700000000' } }), when({ DateEquals: { 'aws:EpochTime': '1800000000' } })],
+  ['past-date', when({ NumericLessThanEquals: { 'aws:EpochTime': 1_700_000_000 } }), when({ DateGreaterThan: { 'aws:CurrentTime': '2020-01-01' } })],
   ['wildcard-in-equals', when({ StringEquals: { 'aws:PrincipalArn': `arn:aws:iam::${home}:role/*` } }), when({ StringLike: { 'aws:PrincipalArn': `arn:aws:iam::${home}:role/*` } })],
   ['wildcard-in-equals', when({ StringNotEqualsIgnoreCase: { 'kms:EncryptionContext:a': 'x?y' } }), when({ StringEquals: { 'kms:EncryptionContext:a': 'x${?}y' } })],
   ['session-in-principal-arn', when({ ArnLike: { 'aws:PrincipalArn': `arn:aws:sts::${home}:assumed-role/admin/*` } }), when({ ArnLike: { 'aws:PrincipalArn': `arn:aws:iam::${home}:role/admin` } })],

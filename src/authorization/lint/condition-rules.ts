@@ -1,4 +1,5 @@
 import { asciiLowerCase } from '../../model/ascii.ts'
+import { readDate } from '../condition-values.ts'
 import { compileCondition, findOperator, type WrittenOperator } from '../conditions.ts'
 import type { Condition } from '../grammar.ts'
 import { isVariable, parseTemplate } from '../variables.ts'
@@ -23,6 +24,8 @@ export const conditionRules: readonly StatementRule[] = [
   rule('condition-key-of-other-actions', keyOfOtherActions),
   rule('condition-type', typeMismatch),
   rule('condition-value', impossibleValues),
+  rule('unknown-value', unknownValues),
+  rule('past-date', pastDate),
   rule('wildcard-in-equals', wildcardInEquals),
   rule('session-in-principal-arn', sessionInPrincipalArn),
   rule('for-all-values-without-null', forAllValuesWithoutNull),
@@ -113,6 +116,32 @@ function impossibleValues({ condition, written, key }: Asked): readonly string[]
       .filter(value => value.includes('/'))
       .map(value => `compares ${condition.key} with the text "${value}": use IpAddress for a range`),
   ]
+}
+
+/** Values of an enumeration, such as that of key specs, that do not exist. */
+function unknownValues({ condition, written, key, statement, subject }: Asked): readonly string[] {
+  const { document, vocabulary } = subject
+  const possible = key && vocabulary.possibleValues[key.name]
+  if (!possible || !/^String/.test(written.operator.name)) return []
+  const matches = (value: string) => {
+    const one = { operator: written.operator.name.replace('Not', ''), key: condition.key, values: [value] }
+    const { holds } = compileCondition(one, statement.effect, document.version)
+    return value.includes('${') || possible.some(known => holds(() => [known]))
+  }
+  const unknown = condition.values.filter(value => !matches(value))
+  return unknown.map(value => `compares ${condition.key} with "${value}", which is none of its values`)
+}
+
+/** A condition on the time of the request that holds neither now nor later. */
+function pastDate({ condition, written, statement, subject }: Asked): string | undefined {
+  const { document, now } = subject
+  if (!/^aws:(currenttime|epochtime)$/.test(asciiLowerCase(condition.key))) return undefined
+  if (!/^(Date|Numeric)/.test(written.operator.name) || written.set !== undefined) return undefined
+  const { holds } = compileCondition(condition, statement.effect, document.version)
+  const given = condition.values.map(readDate).filter(time => time !== undefined && time > now)
+  const times = [now, ...given.flatMap(time => [time! - 1000, time!, time! + 1000])]
+  if (times.some(time => time >= now && holds(() => [String(Math.floor(time / 1000))]))) return undefined
+  return `asks for a time that is over: ${condition.key} with ${written.operator.name}`
 }
 
 function wildcardInEquals({ condition, written, subject }: Asked): readonly string[] {

@@ -18,15 +18,17 @@ export interface Warning {
 export interface LintOptions {
   readonly kind: PolicyKind
   readonly vocabulary: PolicyVocabulary
+  /** Milliseconds since the epoch. */
+  readonly now: number
   /** That owns the resource: 12 digits. By default the first one that the policy allows to change it. */
   readonly account?: string | undefined
 }
 
 /** In the order of the statements, then those about the whole. Throws MalformedPolicyDocument. */
-export function lint(text: string, { kind, vocabulary, account }: LintOptions): readonly Warning[] {
+export function lint(text: string, { kind, vocabulary, now, account }: LintOptions): readonly Warning[] {
   const document = parsePolicy(text, kind)
   const statements = document.statements.map(statement => study(statement, vocabulary))
-  const subject: Subject = { kind, document, statements, vocabulary, account: account ?? likelyOwner(document) }
+  const subject: Subject = { kind, document, statements, vocabulary, now, account: account ?? likelyOwner(document) }
   const found = statements.flatMap(statement =>
     [...statementRules, ...conditionRules].flatMap(({ name, find }) =>
       find(statement, subject).map(text => ({ rule: name, statement, text })),

@@ -50,6 +50,8 @@ export interface Subject {
   readonly document: PolicyDocument
   readonly statements: readonly Studied[]
   readonly vocabulary: PolicyVocabulary
+  /** Milliseconds since the epoch. */
+  readonly now: number
   /** Owner of the resource: given, or guessed. */
   readonly account: string | undefined
 }

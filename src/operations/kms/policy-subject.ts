@@ -2,6 +2,7 @@ import { parseKeyIdentifier } from '../../model/arn.ts'
 import { asciiLowerCase } from '../../model/ascii.ts'
 import type { PolicyVocabulary } from '../../model/policy-vocabulary.ts'
 import type { Permission, PolicySubject } from '../operation.ts'
+import { conditionKeyValues } from './condition-key-values.ts'
 import { conditionKeys, customKeyStoreActions, keyActions } from './condition-keys.ts'
 import { keyTarget } from './targets.ts'
 
@@ -26,6 +27,7 @@ const vocabulary: PolicyVocabulary = {
   aliasActions,
   conditionKeys,
   callerKeys: ['kms:CallerAccount', 'kms:ViaService'],
+  possibleValues: conditionKeyValues,
   // No AWS service calls this gateway.
   constantKeys: { 'kms:GrantIsForAWSResource': 'false' },
   requiredKeys: { 'aws:TagKeys': ['TagResource', 'UntagResource'], 'kms:GrantOperations': ['CreateGrant'] },

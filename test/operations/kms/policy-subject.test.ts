@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { operationNames } from '../../../src/apis/kms/model.ts'
+import { operationNames, shapeNamed } from '../../../src/apis/kms/model.ts'
 import { operations } from '../../../src/operations/kms/catalogue.ts'
+import { conditionKeyValues } from '../../../src/operations/kms/condition-key-values.ts'
 import { policySubject } from '../../../src/operations/kms/policy-subject.ts'
 import type { Search, Target } from '../../../src/operations/operation.ts'
 import { aUser } from '../../authorization/users.ts'
@@ -21,6 +22,35 @@ describe('what policies say about AWS KMS', () => {
   it('has an action for each operation', () => {
     const actions = operationNames.flatMap(name => (name === 'ReEncrypt' ? ['ReEncryptFrom', 'ReEncryptTo'] : name))
     expect([...policySubject.vocabulary.actions].sort()).toEqual([...actions, 'SynchronizeMultiRegionKey'].sort())
+  })
+})
+
+describe('the values of condition keys', () => {
+  const shapes: Readonly<Record<string, string>> = {
+    'kms:CustomerMasterKeySpec': 'KeySpec',
+    'kms:CustomerMasterKeyUsage': 'KeyUsageType',
+    'kms:DataKeyPairSpec': 'DataKeyPairSpec',
+    'kms:EncryptionAlgorithm': 'EncryptionAlgorithmSpec',
+    'kms:ExpirationModel': 'ExpirationModelType',
+    'kms:GrantOperations': 'GrantOperation',
+    'kms:KeyAgreementAlgorithm': 'KeyAgreementAlgorithmSpec',
+    'kms:KeyOrigin': 'OriginType',
+    'kms:KeySpec': 'KeySpec',
+    'kms:KeyUsage': 'KeyUsageType',
+    'kms:MacAlgorithm': 'MacAlgorithmSpec',
+    'kms:MessageType': 'MessageType',
+    'kms:MultiRegionKeyType': 'MultiRegionKeyType',
+    'kms:SigningAlgorithm': 'SigningAlgorithmSpec',
+    'kms:WrappingAlgorithm': 'AlgorithmSpec',
+    'kms:WrappingKeySpec': 'WrappingKeySpec',
+  }
+
+  it.each(Object.entries(conditionKeyValues))('of %s are those of the service model', (key, values) => {
+    const listed =
+      key === 'kms:GrantConstraintType'
+        ? Object.keys((shapeNamed('GrantConstraints') as { members: object }).members)
+        : (shapeNamed(shapes[key]!) as { enum: readonly string[] }).enum
+    expect([...values].sort()).toEqual([...listed].sort())
   })
 })
 
