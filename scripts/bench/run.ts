@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { bytesPerEncrypt } from './allocations.ts'
 import { decodeWorstBodies } from './bodies.ts'
+import { decisions } from './decisions.ts'
 import { encryptAgainstEcho } from './encrypt.ts'
 import { type Figure, isReached } from './figure.ts'
 import { encryptDuringGeneration } from './generation.ts'
@@ -25,6 +26,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   latency: callsBehindLatency,
   scale: encryptAtScale,
   grants: decideAmongGrants,
+  decisions,
   bodies: decodeWorstBodies,
   memory: memoryAfterAMillion,
 }

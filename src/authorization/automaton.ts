@@ -22,12 +22,11 @@ export class Automaton {
   /** States that step whatever the character is: those with a `?` behind them. */
   readonly #step: Int32Array
   readonly #stepAtColon: Int32Array
-  /** States that step at a character, by its code: pairs of the index of a word and its bits. */
+  /** States that step at a character, by its code: pairs of the index of a word and its bits, and an end. */
   readonly #stepAt = new Map<number, number[]>()
   readonly #accept: Int32Array
-  /** Scratch. */
-  #now: Int32Array
-  #next: Int32Array
+  /** The states of the text so far. */
+  readonly #now: Int32Array
 
   constructor(patterns: readonly (readonly Piece[])[]) {
     const states = patterns.reduce(
@@ -42,7 +41,6 @@ export class Automaton {
     this.#stepAtColon = words()
     this.#accept = words()
     this.#now = words()
-    this.#next = words()
     let state = 0
     for (const pieces of patterns) {
       set(this.#start, state)
@@ -68,9 +66,9 @@ export class Automaton {
   #addCharacter(code: number, state: number): void {
     const pairs = this.#stepAt.get(code)
     const word = state >>> 5
-    if (!pairs) this.#stepAt.set(code, [word, 1 << state])
-    else if (pairs.at(-2) === word) pairs[pairs.length - 1]! |= 1 << state
-    else pairs.push(word, 1 << state)
+    if (!pairs) this.#stepAt.set(code, [word, 1 << state, end])
+    else if (pairs.at(-3) === word) pairs[pairs.length - 2]! |= 1 << state
+    else pairs.splice(-1, 1, word, 1 << state, end)
   }
 
   matches(text: string): boolean {
@@ -81,33 +79,31 @@ export class Automaton {
 
   /** @returns whether a pattern can still match */
   #advance(code: number): boolean {
-    const [now, next] = [this.#now, this.#next]
+    const now = this.#now
     const stay = code === colon ? this.#stayAtColon : this.#stay
     const step = code === colon ? this.#stepAtColon : this.#step
-    let alive = 0
+    const pairs = this.#stepAt.get(code) ?? noPairs
+    let pair = 0
     let carry = 0
+    let alive = 0
     for (let word = 0; word < now.length; word++) {
+      let stepping = step[word]!
+      if (pairs[pair] === word) {
+        stepping |= pairs[pair + 1]!
+        pair += 2
+      }
       const bits = now[word]!
-      const steps = bits & step[word]!
-      alive |= next[word] = (bits & stay[word]!) | (steps << 1) | carry
+      const steps = bits & stepping
+      alive |= now[word] = (bits & stay[word]!) | (steps << 1) | carry
       carry = steps >>> 31
     }
-    const pairs = this.#stepAt.get(code)
-    for (let i = 0; pairs && i < pairs.length; i += 2) {
-      const word = pairs[i]!
-      const steps = now[word]! & pairs[i + 1]!
-      if (steps === 0) continue
-      alive = 1
-      next[word]! |= steps << 1
-      // A state of the next word; the last state of all steps nowhere.
-      if (steps < 0) next[word + 1]! |= 1
-    }
-    this.#now = next
-    this.#next = now
     return alive !== 0
   }
 }
 
+/** The index of no word. */
+const end = -1
+const noPairs: readonly number[] = [end]
 const colon = ':'.charCodeAt(0)
 
 /** Characters that a piece takes at least. */
