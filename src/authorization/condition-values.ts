@@ -5,7 +5,12 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net'
 const decimal = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
 
 export function readNumber(text: string): number | undefined {
-  return decimal.test(text) ? Number(text) : undefined
+  return decimal.test(text) ? finite(Number(text)) : undefined
+}
+
+/** What is out of range is no number: as Infinity it would be no less than the greatest of no values. */
+function finite(number: number): number | undefined {
+  return Number.isFinite(number) ? number : undefined
 }
 
 const isoDate = /^(\d{4})-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?(?:Z|([+-])(\d\d):?(\d\d))?)?)?$/
@@ -13,7 +18,7 @@ const epoch = /^-?\d+(?:\.\d+)?$/
 
 /** Milliseconds since the epoch, of seconds since the epoch or of a date of ISO 8601 as W3C's NOTE-datetime has it; UTC without a zone. */
 export function readDate(text: string): number | undefined {
-  if (epoch.test(text)) return Number(text) * 1000
+  if (epoch.test(text)) return finite(Number(text) * 1000)
   const found = isoDate.exec(text)
   if (!found) return undefined
   const [year, month, day = 1, hour = 0, minute = 0, second = 0] = found.slice(1, 7).map(part => part && Number(part))

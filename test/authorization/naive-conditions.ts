@@ -88,13 +88,21 @@ function isOneMet(
 }
 
 function numeric(compare: (actual: number, expected: number) => boolean): Comparison {
-  const number = (text: string) => (/^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN)
+  const number = (text: string) => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN
+    return Number.isFinite(value) ? value : Number.NaN
+  }
   return (actual, expected) => compare(number(actual), number(expected))
 }
 
-/** Either side is in ISO 8601 or in seconds since 1970. */
+/** Either side is in a format of W3C NOTE-datetime, but a year alone, in UTC if it names no time zone, or in seconds since 1970. */
 function date(compare: (actual: number, expected: number) => boolean): Comparison {
-  const seconds = (text: string) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text) / 1000)
+  const format = /^\d{4}-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?$/
+  const seconds = (text: string) => {
+    if (/^-?\d+(\.\d+)?$/.test(text)) return Number(text)
+    const inZone = /T[^Z+-]+$/.test(text) ? `${text}Z` : text
+    return format.test(text) ? Date.parse(inZone) / 1000 : Number.NaN
+  }
   return (actual, expected) => compare(seconds(actual), seconds(expected))
 }
 

@@ -37,10 +37,11 @@ const escaped: Readonly<Record<string, string>> = { '*': '\u{f0001}', '?': '\u{f
 export function substitute(text: string, { Version }: Policy, context: Context): string | undefined {
   if (Version !== '2012-10-17') return text
   let isResolved = true
-  const substituted = text.replace(/\$\{([^}]*)\}/g, (_, inside: string) => {
+  const substituted = text.replace(/\$\{([^}]*)\}/g, (written, inside: string) => {
     if (inside in escaped) return escaped[inside]!
-    const [, name, , standby] = /^([^,]*)(, '(.*)')?$/.exec(inside)!
-    const values = valuesOf(name!, context)
+    const [, name, , standby] = /^([^,${]+)(, *'(.*)')?$/.exec(inside) ?? []
+    if (name === undefined) return written
+    const values = valuesOf(name, context)
     const value = values.length > 1 ? undefined : (values[0] ?? standby)
     isResolved &&= value !== undefined
     return (value ?? '').replace(/[*?]/g, char => escaped[char]!)

@@ -97,15 +97,28 @@ class Choices {
 
 /** Condition keys that a request may have, and their values. */
 const valuesByKey: Readonly<Record<string, readonly string[]>> = {
-  'aws:username': ['app', 'alice', 'app', '${aws:userid}'],
+  'aws:username': ['app', 'alice', 'app', '${aws:userid}', 'a*', ''],
   'aws:PrincipalTag/team': ['app', 'red', 'App', '*'],
   'aws:TagKeys': ['app', 'pp', 'APP', 'a?p'],
-  'kms:RotationPeriodInDays': ['90', '90.0', '365', '-1'],
-  'aws:CurrentTime': ['2026-07-01T00:00:00Z', '1782864000', '2026-07-01T00:00:01Z', '2027-01-01T00:00:00+02:00'],
-  'aws:SecureTransport': ['true', 'false'],
+  'kms:RotationPeriodInDays': ['90', '90.0', '365', '-1', '9e1', 'NaN', '1e999'],
+  'aws:CurrentTime': [
+    '2026-07-01T00:00:00Z',
+    '1782864000',
+    '2026-07-01T00:00:01Z',
+    '2027-01-01T00:00:00+02:00',
+    '2026-07-01T00:00:00',
+    'now',
+  ],
+  'aws:SecureTransport': ['true', 'false', 'TRUE', 'yes'],
   'example:Digest': ['AAE=', 'AAI='],
-  'aws:SourceIp': ['203.0.113.7', '203.0.113.200', '198.51.100.1', '2001:db8::7', '2001:db8:0:1::7'],
-  'aws:SourceArn': [alice, 'arn:aws:iam::111122223333:user/app', 'arn:aws:sns:us-east-1:111122223333:red:blue'],
+  'aws:SourceIp': ['203.0.113.7', '203.0.113.200', '198.51.100.1', '2001:db8::7', '2001:db8:0:1::7', '203.0.113'],
+  'aws:SourceArn': [
+    alice,
+    'arn:aws:iam::111122223333:user/app',
+    'arn:aws:sns:us-east-1:111122223333:red:blue',
+    ':::::',
+    'alice',
+  ],
 }
 
 function contextFrom(choices: Choices): Context {
@@ -193,10 +206,20 @@ const strings = [
   "${aws:missing, 'app'}",
   '${aws:missing}',
   '${$}{aws:userid}',
+  '${',
+  '',
 ]
 const texts = ['aws:username', 'aws:PrincipalTag/team', 'aws:TagKeys']
-const numbers = ['90', '365', '89.5', '-1', 90, '${aws:username}']
-const dates = ['2026-07-01T00:00:00Z', '1782864000', '2026-07-01', '2026-07-01T02:00:00+02:00', '2026-12-31T22:00:00Z']
+const numbers = ['90', '365', '89.5', '-1', 90, '${aws:username}', '0x5a', '9.']
+const dates = [
+  '2026-07-01T00:00:00Z',
+  '1782864000',
+  '2026-07-01',
+  '2026-07-01T02:00:00+02:00',
+  '2026-12-31T22:00:00Z',
+  '2026-07',
+  'now',
+]
 const ranges = [
   '203.0.113.0/24',
   '203.0.113.0/25',
@@ -205,6 +228,7 @@ const ranges = [
   '2001:DB8::/32',
   '2001:db8::/64',
   '::/0',
+  '203.0.113.7/33',
   '198.51.0.0/17',
 ]
 const arns = [
@@ -215,6 +239,8 @@ const arns = [
   'arn:aws:*:111122223333:red:blue',
   'arn:aws:sns:us-east-1:*:red*',
   'arn:aws:iam::111122223333:User/alice',
+  '*',
+  '*:*:*:*:*:*',
 ]
 
 /** Operators with the condition keys that they compare and values to compare with. */

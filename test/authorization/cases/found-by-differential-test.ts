@@ -1,4 +1,4 @@
-import { alias, aliceUnless, allowKms, type Case, dave, decrypt } from './case.ts'
+import { alias, aliceIf, aliceUnless, allowKms, type Case, dave, decrypt } from './case.ts'
 
 /** Requests that the policy engine and the naive evaluator once decided differently. */
 export const foundByDifferentialTest: readonly Case[] = [
@@ -14,6 +14,13 @@ export const foundByDifferentialTest: readonly Case[] = [
     source: 'IAM User Guide, Cross-account policy evaluation logic',
     request: { principal: dave, action: 'kms:CreateAlias', resource: alias },
     identityPolicies: [allowKms],
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'A number out of range matches no number, and least of all a text that is none',
+    source: 'IAM User Guide, Condition operators, Numeric condition operators',
+    request: decrypt({ 'kms:RotationPeriodInDays': ['1e999'] }),
+    resourcePolicy: aliceIf({ NumericGreaterThanEquals: { 'kms:RotationPeriodInDays': 'a year' } }),
     decision: 'ImplicitDeny',
   },
 ]
