@@ -13,6 +13,7 @@ import { callsBehindLatency } from './latency.ts'
 import { memoryAfterAMillion } from './memory.ts'
 import { encryptAtScale } from './scale.ts'
 import { signAgainstToken } from './sign.ts'
+import { simulatedLines } from './simulate.ts'
 import { startToReady } from './start.ts'
 import { encryptOnOneConnection } from './unloaded.ts'
 
@@ -27,6 +28,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   scale: encryptAtScale,
   grants: decideAmongGrants,
   decisions,
+  simulate: simulatedLines,
   bodies: decodeWorstBodies,
   memory: memoryAfterAMillion,
 }
