@@ -1,0 +1,291 @@
+/** docs/scenarios.md through the AWS SDK: its policies are put as they stand there, and each row of its tables is tried, in order. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { CreateGrantCommandInput, GrantOperation, KMS } from '@aws-sdk/client-kms'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { OperationName } from '../../src/operations/kms/operation.ts'
+import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { type Identity, withIdentities } from './identities.ts'
+import { keyOperations } from './key-operations.ts'
+import { call, refusal } from './requests.ts'
+import { policies, preparation, profiles, puts, refusals, scenarios } from './scenarios.ts'
+
+const [owner, partner, stranger] = ['111122223333', '444455556666', '777788889999'] as const
+const regions = ['us-east-1', 'eu-west-1'] as const
+
+/** The keys of the page: owner and region. */
+const keyring = {
+  SHARED_KEY: [owner, regions[0]],
+  SNAPSHOT_KEY: [owner, regions[0]],
+  VOLUME_KEY: [partner, regions[0]],
+  IMAGE_KEY: [owner, regions[0]],
+  SOURCE_KEY: [owner, regions[0]],
+  TARGET_KEY: [owner, regions[1]],
+  BACKUP_KEY: [owner, regions[0]],
+} as const
+const keys = {} as Record<keyof typeof keyring, string>
+
+let installation: Installation
+let gateway: Gateway
+const identities = new Map<string, Identity>()
+
+/** With the ARNs of the keys. */
+const filledIn = (text: string) => text.replace(/\$(\w+_KEY)\b/g, (_, name: keyof typeof keys) => keys[name])
+
+function credentialsOf(profile: string): Identity['credentials'] {
+  const { account } = profiles.find(known => known.profile === profile)!
+  return identities.get(profile)?.credentials ?? installation.credentials[account]!
+}
+
+const as = (profile: string, region: string = regions[0]): KMS =>
+  gateway.client({ credentials: credentialsOf(profile), region })
+
+beforeAll(async () => {
+  installation = await install({ accounts: [owner, partner, stranger] })
+  installation.configure(config => {
+    config.regions = Object.fromEntries(regions.map(region => [region, 'softhsm']))
+  })
+  gateway = await serve(installation)
+  for (const [name, [account, region]] of Object.entries(keyring)) {
+    const { KeyMetadata } = await gateway.client({ account, region }).createKey({})
+    keys[name as keyof typeof keys] = KeyMetadata!.Arn!
+  }
+  await gateway.stop()
+  await withIdentities(installation, async ({ user, role, session }) => {
+    for (const { profile, account, type, name, policy } of profiles) {
+      if (policy === 'everything') continue
+      const given = policy === 'none' ? {} : { policies: [filledIn(policies.get(policy)!)] }
+      identities.set(
+        profile,
+        type === 'user' ? await user(account, name, given) : await session(await role(account, name, given), 'run'),
+      )
+    }
+  })
+  gateway = await serve(installation)
+  for (const { profile, key, file } of puts)
+    await as(profile).putKeyPolicy({ KeyId: filledIn(`$${key}`), Policy: policies.get(file)! })
+})
+afterAll(async () => {
+  expect(gateway?.complaints()).toEqual([])
+  await gateway?.stop()
+  installation?.remove()
+})
+
+const Plaintext = Buffer.from('text')
+const volumes = `arn:aws:iam::${partner}:role/volumes`
+const copier = `arn:aws:iam::${partner}:role/copier`
+const auditor = `arn:aws:iam::${partner}:user/auditor`
+const context = (value: string) => ({ 'aws:ebs:id': value })
+const snapshot = context('vol-0123456789abcdef0')
+const volume = context('vol-0fedcba9876543210')
+const bucket = (name: string) => ({ 'aws:s3:arn': `arn:aws:s3:::${name}/object` })
+const tenant = (account: string) => ({ tenant: account })
+
+/** What the calls of a scenario leave for later ones. */
+const made = { grant: '', from: '', to: '', copy: Buffer.alloc(0) as Uint8Array }
+/** A ciphertext of the owner of its key. */
+async function sealed(key: keyof typeof keys, EncryptionContext: Record<string, string> = {}) {
+  const [account, region] = keyring[key]
+  return (await gateway.client({ account, region }).encrypt({ KeyId: keys[key], Plaintext, EncryptionContext }))
+    .CiphertextBlob!
+}
+
+const encrypt =
+  (key: keyof typeof keys, EncryptionContext: Record<string, string> = {}) =>
+  (kms: KMS) =>
+    kms.encrypt({ KeyId: keys[key], Plaintext, EncryptionContext })
+const decrypt =
+  (key: keyof typeof keys, EncryptionContext: Record<string, string> = {}) =>
+  async (kms: KMS) =>
+    kms.decrypt({ CiphertextBlob: await sealed(key, EncryptionContext), EncryptionContext })
+const generateDataKey =
+  (key: keyof typeof keys, EncryptionContext: Record<string, string> = {}) =>
+  (kms: KMS) =>
+    kms.generateDataKey({ KeyId: keys[key], KeySpec: 'AES_256', EncryptionContext })
+
+/** A grant on the snapshot key, as the page has it but for these members. */
+const snapshotGrant = (rest: Partial<CreateGrantCommandInput>) => async (kms: KMS) => {
+  const answer = await kms.createGrant({
+    KeyId: keys.SNAPSHOT_KEY,
+    GranteePrincipal: volumes,
+    Operations: ['ReEncryptFrom', 'RetireGrant'],
+    Constraints: { EncryptionContextSubset: snapshot },
+    ...rest,
+  })
+  made.from = answer.GrantToken!
+}
+const reEncrypt =
+  (from = snapshot, to = volume, tokens: () => string[] = () => []) =>
+  async (kms: KMS) => {
+    const { CiphertextBlob } = await kms.reEncrypt({
+      CiphertextBlob: await sealed('SNAPSHOT_KEY', from),
+      SourceEncryptionContext: from,
+      DestinationKeyId: keys.VOLUME_KEY,
+      DestinationEncryptionContext: to,
+      GrantTokens: tokens(),
+    })
+    made.copy = CiphertextBlob!
+  }
+const decryptCopy = (kms: KMS, GrantTokens: string[] = []) =>
+  kms.decrypt({ CiphertextBlob: made.copy, EncryptionContext: volume, GrantTokens })
+const grantTokens = () => [made.from, made.to]
+
+/** The calls of the tables, by scenario. Clients are those of the caller, in the first and in the second region. */
+const calls: Readonly<Record<string, Readonly<Record<string, (kms: KMS, elsewhere: KMS) => Promise<unknown>>>>> = {
+  'Share a key with another account': {
+    Encrypt: encrypt('SHARED_KEY'),
+    Decrypt: decrypt('SHARED_KEY'),
+    GenerateDataKey: generateDataKey('SHARED_KEY'),
+    DescribeKey: kms => kms.describeKey({ KeyId: keys.SHARED_KEY }),
+    PutKeyPolicy: kms => kms.putKeyPolicy({ KeyId: keys.SHARED_KEY, Policy: policies.get('shared-key-policy.json')! }),
+    Sign: kms => kms.sign({ KeyId: keys.SHARED_KEY, Message: Plaintext, SigningAlgorithm: 'ECDSA_SHA_256' }),
+    'CreateGrant to the auditor': async kms => {
+      const Operations: GrantOperation[] = ['Decrypt', 'DescribeKey']
+      made.grant = (await kms.createGrant({ KeyId: keys.SHARED_KEY, GranteePrincipal: auditor, Operations })).GrantId!
+    },
+    RevokeGrant: kms => kms.revokeGrant({ KeyId: keys.SHARED_KEY, GrantId: made.grant }),
+  },
+  'Share an encrypted snapshot': {
+    'CreateGrant on the snapshot key': snapshotGrant({}),
+    'CreateGrant on the snapshot key to itself': snapshotGrant({ GranteePrincipal: copier }),
+    'CreateGrant on the snapshot key, with Decrypt': snapshotGrant({ Operations: ['ReEncryptFrom', 'Decrypt'] }),
+    'CreateGrant on the snapshot key, for any encryption context': snapshotGrant({ Constraints: undefined }),
+    'CreateGrant on the volume key': async kms => {
+      const answer = await kms.createGrant({
+        KeyId: keys.VOLUME_KEY,
+        GranteePrincipal: volumes,
+        Operations: ['ReEncryptTo', 'Decrypt'],
+        Constraints: { EncryptionContextEquals: volume },
+      })
+      made.to = answer.GrantToken!
+    },
+    'ReEncrypt the snapshot': reEncrypt(),
+    'ReEncrypt another snapshot': reEncrypt(context('vol-of-another-snapshot')),
+    'ReEncrypt the snapshot as another volume': reEncrypt(snapshot, context('another-volume')),
+    'ReEncrypt the snapshot with the grant tokens': reEncrypt(snapshot, volume, grantTokens),
+    'ReEncrypt the snapshot with a forged grant token': reEncrypt(snapshot, volume, () => [
+      `${made.from.slice(0, -4)}AAAA`,
+    ]),
+    'Decrypt the snapshot': decrypt('SNAPSHOT_KEY', snapshot),
+    'Decrypt the copy': kms => decryptCopy(kms),
+    'Decrypt the copy with the grant tokens': kms => decryptCopy(kms, grantTokens()),
+    'RetireGrant on the snapshot key': kms => kms.retireGrant({ GrantToken: made.from }),
+  },
+  'Share a machine image': {
+    DescribeKey: kms => kms.describeKey({ KeyId: keys.IMAGE_KEY }),
+    Decrypt: decrypt('IMAGE_KEY'),
+    CreateGrant: async kms => {
+      const answer = await kms.createGrant({
+        KeyId: keys.IMAGE_KEY,
+        GranteePrincipal: volumes,
+        Operations: ['Decrypt'],
+      })
+      made.grant = answer.GrantId!
+    },
+    'ReEncrypt from the image key': async kms =>
+      kms.reEncrypt({ CiphertextBlob: await sealed('IMAGE_KEY'), DestinationKeyId: keys.VOLUME_KEY }),
+    'ReEncrypt to the image key': async kms =>
+      kms.reEncrypt({ CiphertextBlob: await sealed('VOLUME_KEY'), DestinationKeyId: keys.IMAGE_KEY }),
+    'every other operation': async kms => {
+      const AliasName = 'alias/of-the-volume'
+      await kms.createAlias({ AliasName, TargetKeyId: keys.VOLUME_KEY })
+      const granted = { KeyId: keys.IMAGE_KEY, GranteePrincipal: auditor, Operations: ['Encrypt' as const] }
+      const { GrantId } = await as('owner').createGrant(granted)
+      const inputs = keyOperations(keys.IMAGE_KEY, { GrantId: GrantId!, AliasName })
+      for (const [operation, input] of Object.entries(inputs)) {
+        if (['CreateGrant', 'Decrypt', 'DescribeKey', 'ReEncrypt'].includes(operation)) continue
+        const { outcome } = await outcomeOf(call(kms, operation as OperationName, input))
+        expect({ operation, outcome }).toEqual({ operation, outcome: 'not shared' })
+      }
+      return encrypt('IMAGE_KEY')(kms)
+    },
+  },
+  'Replicate objects between Regions': {
+    'Decrypt the source': decrypt('SOURCE_KEY', bucket('source')),
+    'Decrypt the source of another bucket': decrypt('SOURCE_KEY', bucket('secret')),
+    'Decrypt the source without encryption context': decrypt('SOURCE_KEY'),
+    'Decrypt the source in the region of the target': (_, kms) => decrypt('SOURCE_KEY', bucket('source'))(kms),
+    'Decrypt the target': (_, kms) => decrypt('TARGET_KEY', bucket('target'))(kms),
+    'Encrypt to the source': encrypt('SOURCE_KEY', bucket('source')),
+    'Encrypt to the target': (_, kms) => encrypt('TARGET_KEY', bucket('target'))(kms),
+    'Encrypt to the target as another bucket': (_, kms) => encrypt('TARGET_KEY', bucket('source'))(kms),
+    'GenerateDataKey with the target key': (_, kms) => generateDataKey('TARGET_KEY', bucket('target'))(kms),
+  },
+  'Keep a service from being a confused deputy': {
+    'Encrypt for the owner': encrypt('BACKUP_KEY', tenant(owner)),
+    'Encrypt for the partner': encrypt('BACKUP_KEY', tenant(partner)),
+    'Encrypt for nobody': encrypt('BACKUP_KEY'),
+    'Decrypt for the owner': decrypt('BACKUP_KEY', tenant(owner)),
+    'Decrypt for the partner': decrypt('BACKUP_KEY', tenant(partner)),
+    'GenerateDataKey for the owner': generateDataKey('BACKUP_KEY', tenant(owner)),
+  },
+}
+
+/** What came of a call, in the words of the page; and why, for the operator. */
+async function outcomeOf(call: Promise<unknown>): Promise<{ outcome: string; reasons: readonly string[] }> {
+  try {
+    await call
+    return { outcome: 'allowed', reasons: [''] }
+  } catch (thrown) {
+    const { $metadata } = thrown as { $metadata?: { requestId?: string } }
+    const record = gateway.records().find(({ requestID }) => requestID === $metadata?.requestId)
+    const { reasons = [''] } = (record?.additionalEventData ?? {}) as { reasons?: string[] }
+    return { outcome: refusalOf(await refusal(Promise.reject(thrown))), reasons: reasons.map(withNames) }
+  }
+}
+
+/** Its name on the page, or the text. */
+function refusalOf(text: string): string {
+  const message = text.replace(/^AccessDeniedException: /, '')
+  const [, caller, action, key] = /^User: (\S+) is .*perform: (\S+) on resource: (\S+) /.exec(message) ?? []
+  const general = action
+    ? message.replace(caller!, 'CALLER').replaceAll(action, 'ACTION').replace(key!, 'KEY')
+    : message
+  return refusals.get(general) ?? text
+}
+
+/** The names that the page has for keys instead of their ARNs. */
+function withNames(reason: string): string {
+  return Object.entries(keys).reduce((text, [name, arn]) => text.replaceAll(arn, `$${name}`), reason)
+}
+
+describe.each(scenarios)('$heading', ({ heading, rows }) => {
+  it.each(rows)('$caller: $call: $outcome', async ({ caller, call: name, outcome, reason }) => {
+    const work = calls[heading]![name]!
+    const found = await outcomeOf(work(as(caller), as(caller, regions[1])))
+    expect(found.outcome).toBe(outcome)
+    expect(found.reasons).toContain(reason)
+  })
+})
+
+const hasCli = spawnSync('sh', ['-c', 'command -v aws']).status === 0
+
+describe('the commands of the page', () => {
+  let folder: string
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'strongroom-scenarios-'))
+    for (const [name, text] of policies) writeFileSync(join(folder, name), filledIn(text))
+    const sections = profiles.map(({ profile }) => {
+      const { accessKeyId, secretAccessKey, sessionToken } = credentialsOf(profile)
+      const lines = [`aws_access_key_id = ${accessKeyId}`, `aws_secret_access_key = ${secretAccessKey}`]
+      return [`[${profile}]`, ...lines, ...(sessionToken ? [`aws_session_token = ${sessionToken}`] : []), ''].join('\n')
+    })
+    writeFileSync(join(folder, 'credentials'), sections.join('\n'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  it.skipIf(!hasCli).each(scenarios)('work: $heading', { timeout: 120_000 }, ({ commands }) => {
+    const script = [...preparation, ...commands].join('').replaceAll('http://127.0.0.1:7700', gateway.url)
+    const env = {
+      PATH: process.env.PATH,
+      HOME: folder,
+      AWS_PAGER: '',
+      AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'),
+      ...keys,
+    }
+    const { status, stdout, stderr } = spawnSync('bash', ['-eu', '-o', 'pipefail', '-c', script], { cwd: folder, env })
+    expect(status, `${stdout}${stderr}`).toBe(0)
+  })
+})
