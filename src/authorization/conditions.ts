@@ -182,7 +182,9 @@ function typedComparison<T>(read: (text: string) => T | undefined, build: Build<
   return {
     accepts: value => read(value) !== undefined,
     compile(values) {
-      const test = build(values.map(read).filter(value => value !== undefined))
+      const expected = values.map(read).filter(value => value !== undefined)
+      if (expected.length === 0) return always(() => false)
+      const test = build(expected)
       return always(value => {
         const actual = read(value)
         return actual !== undefined && test(actual)
