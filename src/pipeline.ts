@@ -26,7 +26,7 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
     entry.operation = operation
     const input = api.input(operation, await request.body())
     try {
-      entry.requestParameters = recordedMembers(operation.recorded, input, operation.recordedDefaults)
+      entry.requestParameters = recordedMembers(api, operation, 'input', input)
       const call = { request, api, entry, caller, operation, input }
       const { answer, writeRecord } = await runWithRetry(() => run(call, services))
       await writeRecord()
@@ -99,7 +99,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
     (await operation.run({ storage, hsms, clock, checkKeyPolicy, input, target, caller, changes })) ?? undefined
   try {
     entry.resources = target.resources.length > 0 ? target.resources : createdKeys(changes)
-    entry.responseElements = responseElements(operation, output, entry)
+    entry.responseElements = responseElements(api, operation, output, entry)
     const answer = api.accept(operation, output, entry.requestId, request)
     return { answer, writeRecord: await outbox.commit(changes, audit.success(entry)) }
   } finally {
@@ -164,22 +164,25 @@ function lowerCamel(member: string): string {
 
 /** Members by their names in audit records: lowerCamel. */
 function recordedMembers(
-  members: readonly string[],
+  api: Api,
+  operation: AnyOperation,
+  part: 'input' | 'output',
   values: Readonly<Record<string, unknown>>,
-  defaults?: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
+  const { recorded, recordedDefaults, recordedOutput = [] } = operation
+  const [members, defaults] = part === 'input' ? [recorded, recordedDefaults] : [recordedOutput, undefined]
   const kept: Record<string, unknown> = {}
   for (const member of members) {
     const value = values[member] ?? defaults?.[member]
-    if (value !== undefined) kept[lowerCamel(member)] = value
+    if (value !== undefined) kept[lowerCamel(member)] = api.recorded?.(operation, part, member, value) ?? value
   }
   return kept
 }
 
-function responseElements(operation: AnyOperation, output: object | undefined, { resources }: Entry) {
+function responseElements(api: Api, operation: AnyOperation, output: object | undefined, { resources }: Entry) {
   if (operation.readOnly) return undefined
-  const { recordedResource, recordedOutput = [] } = operation
+  const { recordedResource } = operation
   const resource = resources?.[0]
   const named = recordedResource !== undefined && resource !== undefined && { [recordedResource]: resource }
-  return { ...named, ...recordedMembers(recordedOutput, (output ?? {}) as Record<string, unknown>) }
+  return { ...named, ...recordedMembers(api, operation, 'output', (output ?? {}) as Record<string, unknown>) }
 }

@@ -48,6 +48,8 @@ export interface Api {
   /** Decoded and validated input of the operation. */
   input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>>
   accept(operation: AnyOperation, output: object | undefined, requestId: string, request: ApiRequest): ApiResponse
+  /** A member of an input or output as it is in audit records. Default: as it is. */
+  recorded?(operation: AnyOperation, part: 'input' | 'output', member: string, value: unknown): unknown
   /** The error code of a failure for callers, audit records and metrics. */
   errorCode(failure: Failure): string
   refuse(failure: Failure, requestId: string, request: ApiRequest): ApiResponse

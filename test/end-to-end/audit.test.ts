@@ -138,6 +138,7 @@ describe('a call', () => {
       () => kms.tagResource({ KeyId: arn, Tags: [{ TagKey: 'a', TagValue: 'b' }] }),
       () => ({
         readOnly: false,
+        requestParameters: { keyId: arn, tags: [{ tagKey: 'a', tagValue: 'b' }] },
         responseElements: { keyId: arn },
         resources: ofKey(),
       }),
@@ -229,7 +230,7 @@ describe('a call', () => {
 
   it('that creates a key names the key', async () => {
     const [record] = await recordsOf(() => kms.createKey({ Description: 'named' }))
-    const created = (record!.responseElements as { keyMetadata: { Arn: string } }).keyMetadata.Arn
+    const created = (record!.responseElements as { keyMetadata: { arn: string } }).keyMetadata.arn
     expect(record).toMatchObject({
       eventName: 'CreateKey',
       readOnly: false,

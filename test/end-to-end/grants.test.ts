@@ -662,15 +662,21 @@ describe('the audit record', () => {
   it('of each operation has the id of the grant, and no token', async () => {
     const KeyId = await createKey()
     const last = (operation: string) => gateway.records().findLast(({ eventName }) => eventName === operation)!
-    const Constraints = { EncryptionContextSubset: { a: '1' } }
+    const Constraints = { EncryptionContextSubset: { App: '1' } }
     const { id, token } = await grant(KeyId, users.alice.arn, ['Encrypt'], { Name: 'n', Constraints })
     expect(last('CreateGrant')).toMatchObject({
       readOnly: false,
-      requestParameters: { keyId: KeyId, granteePrincipal: users.alice.arn, operations: ['Encrypt'], name: 'n' },
+      requestParameters: {
+        keyId: KeyId,
+        granteePrincipal: users.alice.arn,
+        operations: ['Encrypt'],
+        constraints: { encryptionContextSubset: { App: '1' } },
+        name: 'n',
+      },
       responseElements: { grantId: id, keyId: KeyId },
       resources: [{ ARN: KeyId }],
     })
-    await encrypt(as(users.alice), KeyId, { a: '1' }, { GrantTokens: [token] })
+    expect(await encrypt(as(users.alice), KeyId, { App: '1' }, { GrantTokens: [token] })).toBe(allowed)
     for (const GrantTokens of [Array(11).fill(token), [token, ''], [token, 'x'.repeat(8193)]]) {
       expect(await encrypt(admin, KeyId, {}, { GrantTokens })).toMatch(/^ValidationException: .*at 'grantTokens'/)
     }

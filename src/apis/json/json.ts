@@ -75,6 +75,10 @@ export class JsonApi implements Api {
     throw new Failure('UnsupportedOperation', `${name} is not supported by this gateway${reason}.`)
   }
 
+  recorded(operation: AnyOperation, part: 'input' | 'output', member: string, value: unknown): unknown {
+    return this.#shapesOf(operation).recorders[part][member]?.(value) ?? value
+  }
+
   input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>> {
     return this.#shapesOf(operation).input(body)
   }

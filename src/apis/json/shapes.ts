@@ -4,6 +4,7 @@ import { readerOf } from './decode.ts'
 import { writerOf } from './encode.ts'
 import { type Model, type Shapes, shapesIn } from './model.ts'
 import { parseJson } from './parse.ts'
+import { type Recorders, recordersOf } from './record.ts'
 import { Violations } from './violations.ts'
 
 export interface OperationShapes {
@@ -15,6 +16,8 @@ export interface OperationShapes {
   input(body: Uint8Array): Readonly<Record<string, unknown>>
   /** Encodes an output; empty for operations without an output. */
   output(value: object | undefined): string
+  /** Of members of input and output, in audit records. */
+  readonly recorders: { readonly input: Recorders; readonly output: Recorders }
 }
 
 /** By the name of the operation. */
@@ -23,7 +26,11 @@ export function operationShapes(model: Model): ReadonlyMap<string, OperationShap
   return new Map(
     Object.entries(model.operations).map(([name, { input, output }]) => [
       name,
-      { input: inputDecoder(input, shapes), output: outputEncoder(output, shapes) },
+      {
+        input: inputDecoder(input, shapes),
+        output: outputEncoder(output, shapes),
+        recorders: { input: recordersOf(input, shapes), output: recordersOf(output, shapes) },
+      },
     ]),
   )
 }

@@ -1,0 +1,35 @@
+/** Values as they are in audit records: CloudTrail User Guide, "CloudTrail record contents". */
+import type { Shapes } from './model.ts'
+
+type Recorder = (value: unknown) => unknown
+
+/** By member of a structure, for those that are not recorded as they are. */
+export type Recorders = Readonly<Record<string, Recorder>>
+
+/** Names of structure members are in lowerCamel; keys of maps are values of the caller, and kept. */
+export function recordersOf(structure: string | null, shapes: Shapes): Recorders {
+  const shape = structure === null ? undefined : shapes(structure)
+  if (shape?.type !== 'structure') return {}
+  const entries = Object.entries(shape.members).map(([name, { shape }]) => [name, recorderOf(shape, shapes)] as const)
+  return Object.fromEntries(entries.filter(([, recorder]) => recorder !== undefined)) as Recorders
+}
+
+function recorderOf(name: string, shapes: Shapes): Recorder | undefined {
+  const shape = shapes(name)
+  if (shape.type === 'list') {
+    const member = recorderOf(shape.member.shape, shapes)
+    return member && (value => (value as readonly unknown[]).map(member))
+  }
+  if (shape.type !== 'structure') return undefined
+  const recorders = recordersOf(name, shapes)
+  return value => {
+    const entries = Object.entries(value as object).map(([member, part]) => {
+      return [lowerCamel(member), part === undefined ? part : (recorders[member]?.(part) ?? part)]
+    })
+    return Object.fromEntries(entries)
+  }
+}
+
+function lowerCamel(member: string): string {
+  return member[0]!.toLowerCase() + member.slice(1)
+}
