@@ -1,8 +1,9 @@
 import { Failure } from '../errors.ts'
 import { asciiLowerCase } from '../model/ascii.ts'
+import type { Matcher } from './automaton.ts'
 import { type CompiledCondition, compileCondition } from './conditions.ts'
 import { type Names, type PolicyKind, parsePolicy, type Statement } from './grammar.ts'
-import { compilePatterns, type Matcher, piecesOf } from './pattern.ts'
+import { compilePatterns, piecesOf } from './pattern.ts'
 import { compilePrincipals, type PrincipalIds, type PrincipalMatcher } from './principals.ts'
 import type { AccessRequest } from './request.ts'
 import {
@@ -42,24 +43,24 @@ export interface CompiledStatement {
 /** Characters that all variables of a policy may stand for, which bounds the time that the policy takes. */
 const longestValues = 65_536
 
-/** The policies that were compiled last: the same few texts are used by every request. */
+/** The policies that were compiled last, oldest first: the same few texts are used by every request. */
 const compiled: Record<PolicyKind, Map<string, CompiledPolicy>> = { resource: new Map(), identity: new Map() }
-const rememberedCharacters = 4_000_000
+/** Characters of each kind. A compiled policy takes up to 120 times the memory of its text: 240 MB in all at worst. */
+const rememberedCharacters = 1_000_000
 const remembered = { resource: 0, identity: 0 }
 
-/**
- * A stored policy. Never throws: one that cannot be read denies everything, as nobody knows what it denies.
- */
+/** A stored policy. Never throws: one that cannot be read denies everything, as nobody knows what it denies. */
 export function compilePolicy(text: string, kind: PolicyKind): CompiledPolicy {
   const known = compiled[kind].get(text)
   if (known) return known
   const policy = compile(text, kind)
-  if (remembered[kind] + text.length > rememberedCharacters) {
-    compiled[kind].clear()
-    remembered[kind] = 0
+  remembered[kind] += text.length
+  for (const oldest of compiled[kind].keys()) {
+    if (remembered[kind] <= rememberedCharacters) break
+    compiled[kind].delete(oldest)
+    remembered[kind] -= oldest.length
   }
   compiled[kind].set(text, policy)
-  remembered[kind] += text.length
   return policy
 }
 

@@ -1,7 +1,7 @@
 import { asciiLowerCase } from '../model/ascii.ts'
+import type { Matcher } from './automaton.ts'
 import { isWithin, readAddressRange, readBase64, readBoolean, readDate, readNumber } from './condition-values.ts'
 import type { Condition } from './grammar.ts'
-import type { Matcher } from './pattern.ts'
 import type { ConditionValues } from './request.ts'
 import {
   arnTemplate,

@@ -1,12 +1,9 @@
-import { Automaton, anyCharacters, oneCharacter, type Piece } from './automaton.ts'
+import { anyCharacters, compileAutomaton, type Matcher, oneCharacter, type Piece } from './automaton.ts'
 
 /**
  * Patterns, in which `*` stands for any characters and `?` for exactly one: IAM User Guide, "IAM JSON policy elements: Resource". No regular
  * expression is made of a policy.
  */
-
-/** Whether a text matches one of several patterns. */
-export type Matcher = (text: string) => boolean
 
 /** The pieces of a text in which `*` and `?` are wildcards. */
 export function piecesOf(text: string): Piece[] {
@@ -46,11 +43,11 @@ export function compilePatterns(patterns: readonly (readonly Piece[])[]): Matche
     } else others.push(pieces)
   }
   if (prefixes.includes('')) return () => true
-  const automaton = others.length > 0 ? new Automaton(others) : undefined
+  const matchesOthers = others.length > 0 ? compileAutomaton(others) : undefined
   return text => {
     if (literals.has(text)) return true
     for (const prefix of prefixes) if (text.startsWith(prefix)) return true
-    return automaton?.matches(text) ?? false
+    return matchesOthers?.(text) ?? false
   }
 }
 

@@ -1,6 +1,6 @@
 import { asciiLowerCase } from '../model/ascii.ts'
-import { anyButColons, anyCharacters, oneButColon, type Piece } from './automaton.ts'
-import { compilePatterns, type Matcher, piecesOf } from './pattern.ts'
+import { anyButColons, anyCharacters, type Matcher, oneButColon, type Piece } from './automaton.ts'
+import { compilePatterns, piecesOf } from './pattern.ts'
 import type { ConditionValues } from './request.ts'
 
 /**
