@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { decide } from '../authorization/decide.ts'
 import { explain, type Reason } from '../authorization/explain.ts'
 import type { Decision } from '../authorization/request.ts'
+import { OperatorError } from '../errors.ts'
 import { sqlite } from '../storage/engines/sqlite.ts'
 import { copyDatabase } from '../storage/engines/sqlite-snapshot.ts'
 import { openDatabase } from '../storage/sql-database.ts'
@@ -43,12 +44,18 @@ function bullet({ text }: Reason): string {
   return `- ${printable(text)}\n`
 }
 
-/** A running gateway has the database locked, and a copy cannot be written by mistake. */
+/** A running gateway has the database locked, and a copy cannot be written by mistake. All that is needed of it is read when it is opened. */
 async function openCopy(file: string, opened: AsyncDisposableStack): Promise<Storage> {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-'))
-  opened.defer(() => rmSync(folder, { recursive: true, force: true }))
   const copy = join(folder, 'copy.db')
-  copyDatabase(file, copy)
-  const storage = await openStorage(await openDatabase(sqlite(copy)))
-  return opened.adopt(storage, storage => storage.close())
+  try {
+    copyDatabase(file, copy)
+    const storage = await openStorage(await openDatabase(sqlite(copy)))
+    return opened.adopt(storage, storage => storage.close())
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error
+    throw new OperatorError(error.message.replaceAll(copy, file), { cause: error })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }

@@ -144,14 +144,10 @@ function pastDate({ condition, written, statement, subject }: Asked): string | u
   return `asks for a time that is over: ${condition.key} with ${written.operator.name}`
 }
 
-function wildcardInEquals({ condition, written, subject }: Asked): readonly string[] {
+/** `${*}` stands for the character itself. */
+function wildcardInEquals({ condition, written }: Asked): readonly string[] {
   if (!/^String(Not)?Equals/.test(written.operator.name)) return []
-  const { version } = subject.document
-  const literal = condition.values.filter(value => {
-    return parseTemplate(value, { version, wildcards: false }).some(
-      part => typeof part === 'string' && part.length > 1 && /[*?]/.test(part),
-    )
-  })
+  const literal = condition.values.filter(value => /[*?]/.test(value.replace(/\$\{[^}]*\}/g, '')))
   return literal.map(value => `compares ${condition.key} with "${value}": only StringLike and ArnLike have wildcards`)
 }
 

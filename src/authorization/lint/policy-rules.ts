@@ -1,5 +1,5 @@
 import type { Principals, Statement } from '../grammar.ts'
-import { accountsIn, isVacuous, type PolicyFinding, type PolicyRule, type Studied, type Subject } from './rule.ts'
+import { accountsIn, type PolicyFinding, type PolicyRule, type Studied, type Subject, settled } from './rule.ts'
 
 /** Rules about a policy as a whole. */
 export const policyRules: readonly PolicyRule[] = [
@@ -11,11 +11,15 @@ export const policyRules: readonly PolicyRule[] = [
   { name: 'statement-without-effect', find: shadowed },
 ]
 
-function noAdministration({ kind, statements, vocabulary }: Subject): readonly PolicyFinding[] {
+function noAdministration(subject: Subject): readonly PolicyFinding[] {
+  const { kind, statements, vocabulary } = subject
   if (kind === 'identity') return []
   const isPerson = ({ negated, aws }: Principals) => negated || aws.length > 0
-  const administers = (statement: Studied) =>
-    statement.effect === 'Allow' && statement.covers.has(vocabulary.policyAction) && isPerson(statement.principals!)
+  const administers = (statement: Studied) => {
+    const { effect, covers, principals, conditions } = statement
+    if (effect === 'Deny' || !covers.has(vocabulary.policyAction) || !isPerson(principals!)) return false
+    return !conditions.some(condition => settled(condition, statement, subject) === false)
+  }
   if (statements.some(administers)) return []
   const action = vocabulary.prefix + vocabulary.policyAction
   return [{ text: `no statement allows ${action}: nobody could change this policy` }]
@@ -40,7 +44,7 @@ function denialsOfEverybody(subject: Subject): readonly PolicyFinding[] {
   const { prefix, policyAction } = vocabulary
   return statements.flatMap(statement => {
     const { effect, covers, conditions, principals } = statement
-    const always = conditions.every(condition => isVacuous(condition, statement, subject))
+    const always = conditions.every(condition => settled(condition, statement, subject) === true)
     if (effect === 'Allow' || !always || !covers.has(policyAction)) return []
     const denied = deniedBy(principals!, account)
     return denied === undefined

@@ -92,11 +92,11 @@ export function study(statement: Statement, { prefix, actions }: PolicyVocabular
   return { ...statement, covers: new Set(covers), coversOthers }
 }
 
-/** Whether a condition holds for every request here, as none has its key. */
-export function isVacuous(condition: Condition, { effect }: Statement, { document, vocabulary }: Subject): boolean {
+/** Whether a condition is the same for every request here, as none has its key: true, false, or undefined if it depends on the request. */
+export function settled(condition: Condition, { effect }: Statement, { document, vocabulary }: Subject) {
   const key = findKey(condition.key, vocabulary)
-  const isAbsent = key === undefined || key.absent
-  return Boolean(isAbsent) && holdsWithoutKey(condition, effect, document.version)
+  if (key && !key.absent) return undefined
+  return holdsWithoutKey(condition, effect, document.version)
 }
 
 /** The truth of a condition for requests without its key, whatever other keys they have. */

@@ -55,7 +55,7 @@ function copyFile(from: string, to: string, database: string): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (from !== database && code === 'ENOENT') return
-    const reason = code === 'ENOENT' ? 'it is missing' : code
+    const reason = code === 'ENOENT' ? 'it is missing' : `${code}; TMPDIR names another`
     throw new OperatorError(`cannot copy storage ${database} to a temporary folder: ${reason}`, { cause: error })
   }
 }
