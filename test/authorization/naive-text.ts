@@ -26,10 +26,16 @@ export type OneOrMore<T> = T | readonly T[]
 export type Principals = '*' | Readonly<Record<string, OneOrMore<string>>>
 
 /** A character that stands for the one escaped in it, and is none of a policy. */
-const escaped: Readonly<Record<string, string>> = { '*': '\u{f0001}', '?': '\u{f0002}', $: '\u{f0003}' }
+const escaped: Readonly<Record<string, string>> = {
+  '*': '\u{f0001}',
+  '?': '\u{f0002}',
+  $: '\u{f0003}',
+  ':': '\u{f0004}',
+}
 
 /**
- * The text of a policy with its variables replaced; their `*` and `?` are escaped, they match only themselves. Undefined if one has no value.
+ * The text of a policy with its variables replaced. Their `*` and `?` are escaped: they match only themselves; so are their colons: they begin no part of
+ * an ARN. Undefined if one has no value.
  *
  * IAM, Variables and tags: only in version 2012-10-17; a key of several values is no variable; a default, in single
  * quotes, is for an absent key.
@@ -38,13 +44,13 @@ export function substitute(text: string, { Version }: Policy, context: Context):
   if (Version !== '2012-10-17') return text
   let isResolved = true
   const substituted = text.replace(/\$\{([^}]*)\}/g, (written, inside: string) => {
-    if (inside in escaped) return escaped[inside]!
+    if (/^[*?$]$/.test(inside)) return escaped[inside]!
     const [, name, , standby] = /^([^,${]+)(, *'(.*)')?$/.exec(inside) ?? []
     if (name === undefined) return written
     const values = valuesOf(name, context)
     const value = values.length > 1 ? undefined : (values[0] ?? standby)
     isResolved &&= value !== undefined
-    return (value ?? '').replace(/[*?]/g, char => escaped[char]!)
+    return (value ?? '').replace(/[*?:]/g, char => escaped[char]!)
   })
   return isResolved ? substituted : undefined
 }
@@ -60,12 +66,12 @@ export function glob(pattern: string, flags = ''): RegExp {
     .replace(/[\\^$.|+()[\]{}]/g, '\\$&')
     .replaceAll('*', '.*')
     .replaceAll('?', '.')
-  return new RegExp(`^${unescaped(source, '\\')}$`, `su${flags}`)
+  return new RegExp(`^${unescaped(source, char => (char === ':' ? char : `\\${char}`))}$`, `su${flags}`)
 }
 
-/** The text with its escaped characters as they are, each after a prefix. */
-export function unescaped(text: string, prefix = ''): string {
-  return Object.entries(escaped).reduce((done, [char, standIn]) => done.replaceAll(standIn, prefix + char), text)
+/** The text with its escaped characters as they are, or as they are to be written. */
+export function unescaped(text: string, written = (char: string) => char): string {
+  return Object.entries(escaped).reduce((done, [char, standIn]) => done.replaceAll(standIn, written(char)), text)
 }
 
 export function listOf<T>(value: OneOrMore<T>): readonly T[] {

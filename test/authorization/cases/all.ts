@@ -2,6 +2,7 @@ import { actions } from './actions.ts'
 import { addressConditions } from './address-conditions.ts'
 import type { Case } from './case.ts'
 import { crossAccountCases } from './cross-account.ts'
+import { decidedHere } from './decided-here.ts'
 import { encryptionContexts } from './encryption-context.ts'
 import { evaluationOrder } from './evaluation-order.ts'
 import { foundByDifferentialTest } from './found-by-differential-test.ts'
@@ -38,5 +39,6 @@ export const documentedCases: Readonly<Record<string, readonly Case[]>> = {
   'cross-account requests': crossAccountCases,
   'policies of the guides': guidePolicies,
   'access by tags': tags,
+  'what AWS leaves open': decidedHere,
   'what the differential test found': foundByDifferentialTest,
 }
