@@ -1,10 +1,14 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: policy variables
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { kms } from '../../src/apis/kms/kms.ts'
 import { lint, ruleNames } from '../../src/authorization/lint/lint.ts'
+import { decided } from './engine.ts'
 import { foreign, guidePolicies, home } from './guide-policies.ts'
+import { listOf, type Policy } from './naive-text.ts'
+import { questionFrom, size } from './random-questions.ts'
 
 const { vocabulary } = kms.policySubject!
 const now = Date.parse('2026-06-01T00:00:00Z')
@@ -181,6 +185,39 @@ describe('lint', () => {
       for (const { text } of warningsOf(policy)) expect(text).toMatch(/^[a-z][^\n]+[^.]$/)
     },
   )
+
+  it('is right that a statement makes no difference', () => {
+    const superfluous = new Set(['contradictory-conditions', 'duplicate-statement', 'statement-without-effect'])
+    const found = new Set<string>()
+    const questions = fc.noBias(fc.uint8Array({ minLength: size, maxLength: size })).map(questionFrom)
+    fc.assert(
+      fc.property(questions, ({ question }) => {
+        const { resourcePolicy, identityPolicies = [] } = question
+        const without = (policy: Policy, kind: 'resource' | 'identity'): Policy | undefined => {
+          const [first] = warningsOf(policy, { kind }).filter(
+            ({ rule, statement }) => statement && superfluous.has(rule),
+          )
+          if (!first) return undefined
+          found.add(first.rule)
+          return {
+            ...policy,
+            Statement: listOf(policy.Statement).filter((_, index) => index + 1 !== first.statement!.position),
+          }
+        }
+        const outcome = decided(question)
+        const shorter = resourcePolicy && without(resourcePolicy, 'resource')
+        if (shorter && listOf(shorter.Statement).length > 0)
+          expect(decided({ ...question, resourcePolicy: shorter })).toBe(outcome)
+        identityPolicies.forEach((policy, index) => {
+          const shorter = without(policy, 'identity')
+          if (!shorter || listOf(shorter.Statement).length === 0) return
+          expect(decided({ ...question, identityPolicies: identityPolicies.with(index, shorter) })).toBe(outcome)
+        })
+      }),
+      { numRuns: 2000 },
+    )
+    expect([...found].sort()).toEqual([...superfluous].sort())
+  })
 
   it('takes a policy of 32 KB', () => {
     const statements = Array.from({ length: 250 }, (_, index) => ({
