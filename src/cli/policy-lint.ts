@@ -20,7 +20,7 @@ const [warned, refused] = [1, 3]
 /** Bytes. No policy is nearly as long. */
 const maximumLength = 1024 * 1024
 
-/** Prints what is foolish in a policy, and sets the exit code. @param file `-` for standard input */
+/** Prints likely mistakes in a policy, and sets the exit code. @param file `-` for standard input */
 export async function lintFile(file: string, { kind: given, account, json }: LintOptions): Promise<void> {
   const text = await read(file)
   const kind = given ?? likelyKind(text)

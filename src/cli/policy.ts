@@ -8,7 +8,7 @@ import type { SimulateOptions } from './policy-simulate.ts'
 export const policy = command(program => {
   const group = program
     .command('policy')
-    .description('explain who may use a key (simulate), and find what is foolish in a policy (lint)')
+    .description('explain who may use a key (simulate), and find likely mistakes in a policy (lint)')
     .helpCommand(false)
   addSimulate(group)
   addLint(group)
@@ -41,7 +41,7 @@ function addSimulate(group: Command): void {
 function addLint(group: Command): void {
   group
     .command('lint')
-    .description('warn of what is legal and foolish in a policy; exit code 1 if there is any, 3 if AWS would refuse it')
+    .description('warn of likely mistakes in a policy; exit code 1 if there are any, 3 if AWS would refuse the policy')
     .addArgument(new Argument('<file>', 'policy document; - for standard input'))
     .addOption(
       new Option('--kind <kind>', 'kind of policy (default: key if it names principals)').choices(['key', 'identity']),

@@ -40,8 +40,8 @@ const identity = (change: Change): object => ({
   Statement: { Effect: 'Allow', Action: 'kms:Decrypt', Resource: '*', ...change },
 })
 
-/** A rule, a policy that it finds foolish, and a similar one that it does not. */
-type Case = readonly [rule: string, foolish: object, sound: object, kind?: 'identity']
+/** A rule, a policy that it warns of, and a similar one that it does not. */
+type Case = readonly [rule: string, warned: object, sound: object, kind?: 'identity']
 
 // biome-ignore format: a table
 const cases: readonly Case[] = [
@@ -124,10 +124,10 @@ const cases: readonly Case[] = [
 ]
 
 describe('a lint rule', () => {
-  it.each(cases.map(one => ({ one, rule: one[0], foolish: one[1] })))('$rule: $foolish', ({ one }) => {
-    const [rule, foolish, sound, kind = 'resource'] = one
+  it.each(cases.map(one => ({ one, rule: one[0], warned: one[1] })))('$rule: $warned', ({ one }) => {
+    const [rule, warned, sound, kind = 'resource'] = one
     const rulesOf = (policy: object) => warningsOf(policy, { kind }).map(warning => warning.rule)
-    expect(rulesOf(foolish)).toContain(rule)
+    expect(rulesOf(warned)).toContain(rule)
     expect(rulesOf(sound)).not.toContain(rule)
   })
 

@@ -1,4 +1,4 @@
-/** What is legal in a policy, and foolish. Pure: it knows no file, no storage and no API. */
+/** Likely mistakes in a policy that is legal. Pure: it knows no file, no storage and no API. */
 import type { PolicyVocabulary } from '../../model/policy-vocabulary.ts'
 import { type PolicyDocument, type PolicyKind, parsePolicy } from '../grammar.ts'
 import { conditionRules } from './condition-rules.ts'
