@@ -41,7 +41,7 @@ export interface CompiledStatement {
 }
 
 /** Characters that all variables of a policy may stand for, which bounds the time that the policy takes. */
-const longestValues = 65_536
+const longestValues = 32_768
 
 /** The policies that were compiled last, oldest first: the same few texts are used by every request. */
 const compiled: Record<PolicyKind, Map<string, CompiledPolicy>> = { resource: new Map(), identity: new Map() }

@@ -95,7 +95,7 @@ function counts(kind: Place['policy'], { verdicts }: Evaluation): boolean {
 function deniedBy(place: Place, question: Question): readonly Reason[] {
   const { denies, unreadable } = compilePolicy(place.text, kindOf(place))
   if (unreadable !== undefined) {
-    return [reason(place, `The ${title(place)} cannot be read and denies everything: ${unreadable}`)]
+    return [reason(place, `${capitalized(title(place))} cannot be read and denies everything: ${unreadable}`)]
   }
   return denies
     .filter(statement => mismatch(statement, question) === undefined)
@@ -186,7 +186,7 @@ function listed(values: readonly string[]): string {
 function statementReason(place: Place, { position, sid, effect }: Statement, rest: string): Reason {
   const name = sid === undefined ? '' : ` (${sid.slice(0, 100)})`
   return {
-    ...reason(place, `Statement ${position}${name} of the ${title(place)} ${rest}`),
+    ...reason(place, `Statement ${position}${name} of ${title(place)} ${rest}`),
     statement: { position, ...(sid !== undefined && { sid }), effect },
   }
 }
@@ -196,9 +196,13 @@ function reason({ policy, index }: Place, text: string): Reason {
 }
 
 function title({ policy, index }: Place): string {
-  return index === undefined ? names[policy] : `${names[policy]} ${index + 1}`
+  return index === undefined ? `the ${names[policy]}` : `${names[policy]} ${index + 1}`
 }
 
 function kindOf({ policy }: Place): PolicyKind {
   return policy === 'resource' ? 'resource' : 'identity'
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -46,7 +46,7 @@ describe('explain', () => {
         policy: 'identity',
         index: 1,
         statement: { position: 2, sid: 'NoDecrypt', effect: 'Deny' },
-        text: 'Statement 2 (NoDecrypt) of the identity-based policy 2 denies the action.',
+        text: 'Statement 2 (NoDecrypt) of identity-based policy 2 denies the action.',
       },
       {
         policy: 'boundary',
@@ -113,7 +113,7 @@ describe('explain', () => {
     ).toEqual([
       `No session policy allows kms:Decrypt on ${key}.`,
       delegates,
-      'Statement 1 of the identity-based policy 1 allows the action.',
+      'Statement 1 of identity-based policy 1 allows the action.',
     ])
     expect(texts(requestOf(bob), { identity: [], resource: { text: policy(named(bob)) } })[0]).toMatch(
       /^No identity-based/,
@@ -135,7 +135,7 @@ describe('explain', () => {
   it('tells a policy that cannot be read', () => {
     expect(
       texts(requestOf(alice), { identity: [policy(statement()), '{'], resource: { text: policy(named('*')) } }),
-    ).toEqual(['The identity-based policy 2 cannot be read and denies everything: This policy contains invalid Json'])
+    ).toEqual(['Identity-based policy 2 cannot be read and denies everything: This policy contains invalid Json'])
   })
 
   it('tells the grant', () => {

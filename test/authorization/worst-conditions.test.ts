@@ -32,7 +32,7 @@ const statements = (operator: string, value: string) =>
 const a = 'a'.repeat(longest)
 const pairs = (value: string) => Array<string>(1_600).fill(value)
 /** Values of a variable that are just not too long together. */
-const variable = (uses: number) => 'a'.repeat(Math.floor(65_536 / (uses + 1)))
+const variable = (uses: number) => 'a'.repeat(Math.floor(32_768 / (uses + 1)))
 
 // biome-ignore format: a table
 const worst: Record<string, [policy: string, values: readonly string[], variable?: string]> = {
@@ -79,8 +79,8 @@ describe('the worst condition', () => {
       }
       const policies = { identity: [], resource: { text: policy } }
       expect(decide(request, policies).allowed).toBe(false)
-      expect(fastest(2, () => decide(request, policies))).toBeLessThan(5 * unit)
-      expect(fastest(2, () => explain(request, policies))).toBeLessThan(20 * unit)
+      expect(fastest(2, () => decide(request, policies))).toBeLessThan(10 * unit)
+      expect(fastest(2, () => explain(request, policies))).toBeLessThan(40 * unit)
     },
   )
 
@@ -101,7 +101,7 @@ describe('the worst condition', () => {
     const document = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringLike":{"k":"${written}"},"ArnLike":{"k":"${written}"}}}}`
     const compile = (count: number) => compilePolicy(`${document}${' '.repeat(count)}`, 'resource')
     let count = 0
-    expect(fastest(2, () => compile(count++))).toBeLessThan(2 * unit)
+    expect(fastest(2, () => compile(count++))).toBeLessThan(4 * unit)
     // The same, without an end.
     expect(fastest(2, () => compilePolicy(document.slice(0, 32_000) + ' '.repeat(count++), 'resource'))).toBeLessThan(
       2 * unit,
