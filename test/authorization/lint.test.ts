@@ -8,7 +8,7 @@ import { lint, ruleNames } from '../../src/authorization/lint/lint.ts'
 import { decided } from './engine.ts'
 import { foreign, guidePolicies, home } from './guide-policies.ts'
 import { listOf, type Policy } from './naive-text.ts'
-import { questionFrom, size } from './random-questions.ts'
+import { questionsFrom, size } from './random-questions.ts'
 
 const { vocabulary } = kms.policySubject!
 const now = Date.parse('2026-06-01T00:00:00Z')
@@ -189,9 +189,9 @@ describe('lint', () => {
   it('is right that a statement makes no difference', () => {
     const superfluous = new Set(['contradictory-conditions', 'duplicate-statement', 'statement-without-effect'])
     const found = new Set<string>()
-    const questions = fc.noBias(fc.uint8Array({ minLength: size, maxLength: size })).map(questionFrom)
+    const questions = fc.noBias(fc.uint8Array({ minLength: size, maxLength: size })).map(questionsFrom)
     fc.assert(
-      fc.property(questions, ({ question }) => {
+      fc.property(questions, ({ questions: [question] }) => {
         const { resourcePolicy, identityPolicies = [] } = question
         const without = (policy: Policy, kind: 'resource' | 'identity'): Policy | undefined => {
           const [first] = warningsOf(policy, { kind }).filter(

@@ -18,44 +18,40 @@ import type { Grantee, Question } from './naive-evaluator.ts'
 import type { Context, OneOrMore, Policy, Principals, Statement } from './naive-text.ts'
 
 /**
- * A random question, and whom a grant that fits it names. The alphabet is small, so that policies match often. Every choice is read from a byte, 0 for the
- * first and simplest: a library has to make and shrink bytes only, which is fast, and what is left of a difference is small.
+ * Two random requests with the same policies, and whom a grant that fits them names. The alphabet is small, so that policies often match. Every choice is
+ * read from a byte, 0 for the first and simplest: a library has to make and shrink bytes only, which is fast, and what is left of a difference is small.
  */
-export function questionFrom(bytes: Uint8Array): { question: Question; grantee: Grantee | undefined } {
+export function questionsFrom(bytes: Uint8Array): { questions: [Question, Question]; grantee: Grantee | undefined } {
   const choices = new Choices(bytes)
-  const principal = choices.from([
-    alice,
-    session,
-    alice,
-    session,
-    dave,
-    foreignSession,
-    root,
-    federatedUser,
-    foreignRoot,
-  ])
   const resource = choices.from([key, key, key, key, key, key, alias, alias, '*'])
-  const request = {
-    principal,
-    action: choices.from(['kms:Decrypt', 'kms:Encrypt', 'kms:ReEncryptFrom']),
-    resource,
-    context: contextFrom(choices),
-  }
+  const principal = choices.from(callers)
+  const request = requestFrom(choices, principal, resource)
+  const other = requestFrom(choices, choices.from([principal, principal, ...callers]), resource)
   const hasPolicy = resource === key && !choices.oneIn(20)
   const hasGrant = hasPolicy && choices.oneIn(5)
   const grantee = hasGrant ? choices.from(['caller', 'role', 'account'] as const) : undefined
-  const question = {
-    request,
+  const policies = {
     ...(hasPolicy && { resourcePolicy: policyFrom(choices, part => principalsFrom(part, principal)) }),
     identityPolicies: choices.some(0, choices.from([1, 2, 2, 2]), () => policyFrom(choices)),
     ...(choices.oneIn(4) && { permissionsBoundary: policyFrom(choices) }),
     ...(choices.oneIn(4) && { sessionPolicy: policyFrom(choices) }),
   }
-  return { question, grantee }
+  const questions: [Question, Question] = [
+    { request, ...policies },
+    { request: other, ...policies },
+  ]
+  return { questions, grantee }
 }
 
-/** Bytes that any question can be read from. */
-export const size = 600
+const callers = [alice, session, alice, session, dave, foreignSession, root, federatedUser, foreignRoot]
+
+function requestFrom(choices: Choices, principal: string, resource: string): Question['request'] {
+  const action = choices.from(['kms:Decrypt', 'kms:Encrypt', 'kms:ReEncryptFrom'])
+  return { principal, action, resource, context: contextFrom(choices) }
+}
+
+/** Bytes that any questions can be read from. */
+export const size = 660
 
 class Choices {
   readonly #bytes: Uint8Array
