@@ -1,5 +1,6 @@
 /** What a new key policy must satisfy: KMS API Reference, "PutKeyPolicy"; KMS Developer Guide, "Key policies in AWS KMS". */
 import { Failure } from '../errors.ts'
+import { parsePrincipal } from '../model/arn.ts'
 import { asciiLowerCase } from '../model/ascii.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import { namedPrincipal, type Principals } from '../model/identities/principals.ts'
@@ -108,10 +109,17 @@ export function invalidNames(
   principals: Principals,
 ): readonly string[] {
   const { aws, services } = named!
-  return [
-    ...aws.filter(name => name !== '*' && namedPrincipal(name, partition.id, principals) === undefined),
-    ...services.filter(name => !isService(name, partition)),
-  ]
+  const exists = (name: string) =>
+    namedPrincipal(name, partition.id, principals) !== undefined || isServiceLinkedRole(name, partition)
+  return [...aws.filter(name => name !== '*' && !exists(name)), ...services.filter(name => !isService(name, partition))]
+}
+
+/**
+ * AWS creates these roles for its services, which do not call this gateway: policies that name them are as good as those that name the
+ * services. IAM User Guide, "Service-linked roles".
+ */
+function isServiceLinkedRole(name: string, { id }: Partition): boolean {
+  return parsePrincipal(name, id)?.path?.startsWith('aws-service-role/') ?? false
 }
 
 /** By ARN. */

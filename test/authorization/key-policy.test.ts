@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { checkKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { Failure } from '../../src/errors.ts'
+import type { Principal } from '../../src/model/identities/principal.ts'
 import { defaultKeyPolicy } from '../../src/model/keys/key.ts'
 import { principalsOf } from '../model/identities/principals.ts'
+import { aPrincipal } from '../storage/records.ts'
 import { guidePolicies } from './guide-policies.ts'
 import { aSession, aUser } from './users.ts'
 
@@ -237,10 +239,24 @@ describe('a condition of a key policy', () => {
 describe('the key policy of a guide', () => {
   const administrator = aUser(`arn:aws:iam::${account}:user/administrator`, [all])
 
+  /** The users and roles of the account that a policy names, as far as somebody creates them. */
+  function principalsIn(text: string): Principal[] {
+    const named = text.match(/arn:aws:iam::111122223333:(?:user|role)\/[^"*]+(?=")/g) ?? []
+    const ofSessions = [...text.matchAll(/:assumed-role\/(\w+)\//g)].map(
+      ([, name]) => `arn:aws:iam::${account}:role/${name}`,
+    )
+    const created = [administrator.arn, ...named, ...ofSessions].filter(arn => !arn.includes(':role/aws-service-role/'))
+    return [...new Set(created)].map(arn => {
+      const type = arn.includes(':user/') ? 'user' : 'role'
+      return aPrincipal(arn.slice(arn.lastIndexOf('/') + 1), { type, arn })
+    })
+  }
+
   it.each(guidePolicies.map(({ name, policy }) => [name, policy] as const))('is accepted: %s', (_name, policy) => {
     for (const text of [JSON.stringify(policy), JSON.stringify(policy, null, 4).replaceAll('\n', '\r\n')]) {
       const proposed = { text, keyArn: key, account, caller: administrator, bypassLockoutSafetyCheck: false }
       expect(() => checkKeyPolicy(proposed, principalsOf())).not.toThrow()
+      expect(() => checkKeyPolicy(proposed, principalsOf(...principalsIn(text)))).not.toThrow()
     }
   })
 })

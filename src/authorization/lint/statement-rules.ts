@@ -55,8 +55,9 @@ function notActionAllow({ effect, actions }: Studied): readonly string[] {
 }
 
 function servicePrincipals({ principals }: Studied): readonly string[] {
-  if (!principals || principals.services.length === 0) return []
-  return [`never applies to ${listed(principals.services)}: no AWS service calls this gateway`]
+  const { aws = [], services = [] } = principals ?? {}
+  const never = [...services, ...aws.filter(name => name.includes(':role/aws-service-role/'))]
+  return never.length === 0 ? [] : [`never applies to ${listed(never)}: no AWS service calls this gateway`]
 }
 
 /** GetKeyPolicy shows the unique id of a user or role that is gone, instead of its ARN. */
