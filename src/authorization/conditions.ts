@@ -107,7 +107,14 @@ export interface CompiledCondition {
   readonly holds: (context: ConditionValues) => boolean
 }
 
-/** An operator that is not known never makes a policy wider: an Allow does not apply, a Deny does. */
+/** The key of a tag or of a pair of an encryption context, such as `aws:ResourceTag/team`. */
+const namesPair = /^[^:]*:[^:/]*[:/]/
+
+/**
+ * An operator that is not known never makes a policy wider: an Allow does not apply, a Deny does. The same goes for a pair with several
+ * values, whose names differ in case only: the caller may have added one. IAM User Guide, "AWS global condition context keys",
+ * aws:ResourceTag: a condition matches either name, but not both.
+ */
 export function compileCondition(condition: Condition, effect: 'Allow' | 'Deny', version: Version): CompiledCondition {
   const key = asciiLowerCase(condition.key)
   const written = findOperator(condition.operator)
@@ -115,7 +122,7 @@ export function compileCondition(condition: Condition, effect: 'Allow' | 'Deny',
   const { comparison } = written.operator
   const variables = condition.values.flatMap(value => comparison.template?.(value, version).filter(isVariable) ?? [])
   const matcher = comparison.compile(condition.values, version)
-  return { condition, key, variables, holds: quantify(written, key, matcher) }
+  return { condition, key, variables, holds: quantify(written, key, matcher, effect) }
 }
 
 /** The truth of a condition by the values that the request has for its key. */
@@ -123,6 +130,7 @@ function quantify(
   { operator, set, ifExists }: WrittenOperator,
   key: string,
   matcher: TemplateMatcher,
+  effect: 'Allow' | 'Deny',
 ): CompiledCondition['holds'] {
   const { negated } = operator
   if (operator.name === 'Null') return context => matcher(context)(String(isAbsent(context(key))))
@@ -130,9 +138,11 @@ function quantify(
   const all = set === 'ForAllValues' || (negated && set === undefined)
   // Without a value ForAnyValue is false, with IfExists too: measured on AWS (AWS re:Post, "ForAnyValue:StringEqualsIfExists behaving unexpectedly").
   const withoutValues = all || (ifExists && set !== 'ForAnyValue')
+  const hasOneValue = set === undefined && namesPair.test(key)
   return context => {
     const values = context(key)
     if (isAbsent(values)) return withoutValues
+    if (hasOneValue && values.length > 1) return effect === 'Deny'
     const matches = matcher(context)
     for (const value of values) if ((matches(value) !== negated) !== all) return !all
     return all

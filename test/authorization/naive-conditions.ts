@@ -51,17 +51,16 @@ export function isConditionMet({ Condition = {}, Effect }: Statement, policy: Po
   return Object.entries(Condition).every(([operator, keys]) => {
     return Object.entries(keys).every(([key, expected]) => {
       const values = listOf(expected).map(String)
-      return isOneMet(operator, values, valuesOf(key, context), { policy, context }) ?? Effect === 'Deny'
+      return isOneMet(operator, values, { key, actual: valuesOf(key, context), policy, context }) ?? Effect === 'Deny'
     })
   })
 }
 
-/** Whether one line of a Condition element is met. Undefined if there is no such operator. */
+/** Whether one line of a Condition element is met. Undefined if nobody can tell, as there is no such operator. */
 function isOneMet(
   operator: string,
   expected: readonly string[],
-  actual: readonly string[],
-  { policy, context }: { policy: Policy; context: Context },
+  { key, actual, policy, context }: { key: string; actual: readonly string[]; policy: Policy; context: Context },
 ): boolean | undefined {
   if (operator === 'Null') return expected.some(value => value.toLowerCase() === String(actual.length === 0))
 
@@ -82,6 +81,8 @@ function isOneMet(
   // AWS re:Post, ForAnyValue:StringEqualsIfExists behaving unexpectedly: IfExists changes nothing for ForAnyValue.
   if (actual.length === 0)
     return set !== 'ForAnyValue' && (set === 'ForAllValues' || isNegated || ifExists !== undefined)
+  // IAM, Global condition keys, aws:ResourceTag: it matches a tag of either name, TagKey1 or tagkey1, but not both.
+  if (set === undefined && actual.length > 1 && /Tag\/|EncryptionContext:/i.test(key)) return undefined
   if (set === 'ForAllValues') return actual.every(isMet)
   if (set === 'ForAnyValue') return actual.some(isMet)
   return actual.some(isWanted) !== isNegated

@@ -47,6 +47,38 @@ export const tags: readonly Case[] = [
     identityPolicies: mayIf({ StringEquals: { 'aws:resourcetag/PURPOSE': 'Test' } }),
     decision: 'Allow',
   },
+  ...[
+    ['allows nothing', { StringEquals: { 'aws:ResourceTag/Purpose': 'Test' } }],
+    ['allows nothing by a negated operator', { StringNotEquals: { 'aws:ResourceTag/Purpose': 'Production' } }],
+    ['allows nothing by IfExists', { StringEqualsIfExists: { 'aws:ResourceTag/purpose': 'Test' } }],
+  ].map(
+    ([title, condition]): Case => ({
+      title: `A condition on tags whose names differ in case only ${title}`,
+      source: 'IAM User Guide, AWS global condition context keys, aws:ResourceTag',
+      request: decrypt({ 'aws:ResourceTag/Purpose': ['Test', 'Trial'] }),
+      resourcePolicy: defaultKeyPolicy,
+      identityPolicies: mayIf(condition as NonNullable<Statement['Condition']>),
+      decision: 'ImplicitDeny',
+    }),
+  ),
+  {
+    title: 'A Deny by a tag of another value applies if a second tag has a name that differs in case only',
+    source: 'IAM User Guide, AWS global condition context keys, aws:RequestTag',
+    request: tagging({ 'aws:RequestTag/team': ['red', 'blue'] }),
+    resourcePolicy: defaultKeyPolicy,
+    identityPolicies: [
+      policy(
+        { Effect: 'Allow', Action: 'kms:*', Resource: '*' },
+        {
+          Effect: 'Deny',
+          Action: '*',
+          Resource: '*',
+          Condition: { StringNotEquals: { 'aws:RequestTag/team': 'red' } },
+        },
+      ),
+    ],
+    decision: 'ExplicitDeny',
+  },
   {
     title: 'The value of a tag is case-sensitive',
     source: 'IAM User Guide, Controlling access to AWS resources using tags',
