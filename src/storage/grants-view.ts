@@ -70,8 +70,10 @@ class GrantsOfKey {
     const { id, fingerprint, grantee } = grant
     this.byId.delete(id)
     if (fingerprint !== undefined) this.byFingerprint.delete(fingerprint)
-    const sameArn = this.#byGrantee.get(grantee.arn)!
-    const grants = sameArn.get(grantee.uniqueId)!
+    const sameArn = this.#byGrantee.get(grantee.arn)
+    const grants = sameArn?.get(grantee.uniqueId)
+    // It may be the last one, and in none of the places: its constraints contradict each other.
+    if (!sameArn || !grants) return
     grants.remove(grant)
     if (grants.isEmpty) sameArn.delete(grantee.uniqueId)
     if (sameArn.size === 0) this.#byGrantee.delete(grantee.arn)
@@ -93,7 +95,7 @@ interface Node {
 
 /**
  * The grants of one key to one principal. Those with constraints are in a trie: a request with few pairs passes few nodes, however many
- * grants there are.
+ * grants there are, and one with many pairs no more than there are.
  */
 class GrantsToPrincipal {
   /** By operations to which no constraints apply. */
@@ -170,13 +172,33 @@ interface Walk {
 
 /** The first grant that is accepted, at the node or further on. @param from the next key */
 function firstFrom(node: Node, walk: Walk, depth: number, from: number): Grant | undefined {
-  const { context, keys, exact } = walk
+  const { keys, exact } = walk
   const here = firstAt(node.subset, walk) ?? (exact && depth === keys.length ? firstAt(node.equals, walk) : undefined)
   if (here || !node.children) return here
+  return node.children.size < keys.length - from
+    ? firstOfChildren(node.children, walk, depth, from)
+    : firstByKeys(node.children, walk, depth, from)
+}
+
+type Children = NonNullable<Node['children']>
+
+function firstByKeys(children: Children, walk: Walk, depth: number, from: number): Grant | undefined {
+  const { context, keys } = walk
   for (let i = from; i < keys.length; i++) {
     const key = keys[i]!
-    const child = node.children.get(key)?.get(context[key]!)
+    const child = children.get(key)?.get(context[key]!)
     const found = child && firstFrom(child, walk, depth + 1, i + 1)
+    if (found) return found
+  }
+  return undefined
+}
+
+/** Where the encryption context has more keys than there are children. Those of the children come after those on the way here. */
+function firstOfChildren(children: Children, walk: Walk, depth: number, from: number): Grant | undefined {
+  const { context } = walk
+  for (const [key, byValue] of children) {
+    const child = Object.hasOwn(context, key) ? byValue.get(context[key]!) : undefined
+    const found = child && firstFrom(child, walk, depth + 1, from)
     if (found) return found
   }
   return undefined

@@ -71,7 +71,7 @@ describe('the grants in memory', () => {
           if (grant.fingerprint) expect(view.findByFingerprint(grant.keyArn, grant.fingerprint)).toBe(grant)
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 2000 },
     )
   })
 
@@ -81,6 +81,17 @@ describe('the grants in memory', () => {
     if (!grant.operations.includes(operation)) return false
     return !grantOperations[operation].constrained || isWithin(constraints, grant.constraints)
   }
+
+  it('may have constraints that contradict each other, and so never fit', () => {
+    const view = new GrantsView()
+    const constraints = { [equals]: {}, [subset]: { a: '1' } }
+    const [never, always] = [aGrant(1, aKey(1), { constraints }), aGrant(2, aKey(1))]
+    const search: GrantSearch = { keyArn: aKey(1).arn, grantee: always.grantee, operation: 'Encrypt', constraints }
+    for (const grant of [never, always]) view.put(grant)
+    expect(allFound(view, search)).toEqual([always])
+    for (const grant of [always, never]) view.remove(grant)
+    expect(view.count(aKey(1).arn)).toBe(0)
+  })
 
   it('leave nothing behind, so that a key may have any number of them one after another', () => {
     const view = new GrantsView()
@@ -100,16 +111,18 @@ describe('the grants in memory', () => {
     expect(view.count(aKey(1).arn)).toBe(1)
   })
 
+  const long = Object.fromEntries(Array.from({ length: 400 }, (_, n) => [`pair-${n}`, '']))
   // Causality, not time: how often something of a grant is read, and something looked up in a map.
   it.each<[string, (number: number) => Partial<Grant>]>([
     ['other values', n => ({ constraints: { [subset]: { tenant: `${n}` } } })],
     ['other keys', n => ({ constraints: { [subset]: { [`tenant-${n}`]: '0' } } })],
     ['other equal contexts', n => ({ constraints: { [equals]: { tenant: '0', volume: `${n}` } } })],
     ['the same first pair', n => ({ constraints: { [subset]: { app: '0', tenant: `${n}` } } })],
+    ['a long encryption context', n => ({ constraints: { [subset]: { many: `${n}`, 'pair-1': '' } } })],
     ['other operations', n => ({ operations: n === 0 ? ['Encrypt'] : ['Decrypt', 'DescribeKey'] })],
     ['another id of the principal', n => ({ grantee: { arn: 'alice', uniqueId: `AIDA${n}` } })],
     ['other grantees', n => ({ grantee: { arn: `user-${n}`, uniqueId: 'AIDA0' } })],
-  ])('that do not fit are not looked at: %s', (_, rest) => {
+  ])('that do not fit are not looked at: %s', (what, rest) => {
     const view = new GrantsView()
     let looks = 0
     const get = (grant: Grant, member: string | symbol) => {
@@ -121,7 +134,9 @@ describe('the grants in memory', () => {
     const lookUps = vi.spyOn(Map.prototype, 'get')
     looks = 0
     for (const arn of ['user-0', 'alice']) {
-      const constraints = { [equals]: { app: '0', tenant: '0', volume: '0', 'tenant-0': '0' } }
+      const constraints = {
+        [equals]: what.includes('long') ? long : { app: '0', tenant: '0', volume: '0', 'tenant-0': '0' },
+      }
       const grantee = { arn, uniqueId: 'AIDA0' }
       view.search({ keyArn: aKey(1).arn, grantee, operation: 'Encrypt', constraints, accept: ({ id }) => id === '' })
     }
