@@ -17,8 +17,8 @@ export interface LintOptions {
 /** Exit codes: of a policy with warnings, and of one that would be refused. */
 const [warned, refused] = [1, 3]
 
-/** Bytes. No policy is nearly as long. */
-const maximumLength = 1024 * 1024
+/** Bytes: what a request to put a policy may have, accepted or not. */
+const maximumLength = 131_072
 
 /** Prints likely mistakes in a policy, and sets the exit code. @param file `-` for standard input */
 export async function lintFile(file: string, { kind: given, account, json }: LintOptions): Promise<void> {
