@@ -697,7 +697,7 @@ describe('the audit record', () => {
 })
 
 describe('a principal created again under the same name', () => {
-  it('has none of the grants of the former one, which survive the restart', async () => {
+  it('has none of the grants of the former one, which survive restarts', async () => {
     const KeyId = await createKey()
     const rest = { RetiringPrincipal: users.bob.arn, Name: 'same' }
     const { id } = await grant(KeyId, users.bob.arn, ['Encrypt', 'RetireGrant'], rest)
@@ -714,7 +714,14 @@ describe('a principal created again under the same name', () => {
     expect(await refusal(as(users.bob).retireGrant({ KeyId, GrantId: id }))).toEqual(denied)
     expect((await admin.listRetirableGrants({ RetiringPrincipal: users.bob.arn })).Grants).toEqual([])
     expect((await listed(KeyId, { GrantId: id }))[0]).toMatchObject({ GranteePrincipal: users.bob.arn })
-    expect((await grant(KeyId, users.bob.arn, ['Encrypt', 'RetireGrant'], rest)).id).not.toBe(id)
+    const again = await grant(KeyId, users.bob.arn, ['Encrypt', 'RetireGrant'], rest)
+    expect(again.id).not.toBe(id)
     expect(await encrypt(as(users.bob), KeyId)).toBe(allowed)
+    expect((await grant(KeyId, users.bob.arn, ['Encrypt', 'RetireGrant'], rest)).id).toBe(again.id)
+    await gateway.kill()
+    gateway = await serve(installation)
+    admin = gateway.client()
+    expect(gateway.complaints()).toEqual([])
+    expect((await grant(KeyId, users.bob.arn, ['Encrypt', 'RetireGrant'], rest)).id).toBe(again.id)
   })
 })

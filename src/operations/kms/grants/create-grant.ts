@@ -35,7 +35,8 @@ export const createGrant = operation('CreateGrant')({
   async run({ target: { grant: found, key }, storage, hsms, changes, clock }) {
     const isNew = !('id' in found)
     const grant = isNew ? { ...found, id: randomBytes(32).toString('hex'), creationDate: clock(), revision: 0 } : found
-    if (isNew) changes.put('grants', grant)
+    // One that is there already, too: it still is when the answer is sent, and every success on record is a change of storage.
+    changes.put('grants', grant)
     const GrantToken = await sealGrantToken(grant, hsms.ofRegion(key.region).name, { storage, hsms })
     return { GrantId: grant.id, GrantToken }
   },
