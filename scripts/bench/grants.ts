@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { decide } from '../../src/authorization/decide.ts'
-import { type FindGrant, fittingGrant } from '../../src/authorization/grants.ts'
+import { fittingGrant } from '../../src/authorization/grants.ts'
 import type { AccessRequest } from '../../src/authorization/request.ts'
-import type { Grant } from '../../src/model/keys/grant.ts'
+import type { Grant, GrantPrincipal } from '../../src/model/keys/grant.ts'
 import { defaultKeyPolicy } from '../../src/model/keys/key.ts'
 import { GrantsView } from '../../src/storage/grants-view.ts'
 import { type Figure, median } from './figure.ts'
@@ -48,8 +48,7 @@ function timeOf(view: GrantsView, allowed: boolean): number {
   const before = performance.now()
   for (let i = 0; i < decisions; i++) {
     const constraints = { EncryptionContextEquals: { volume: `vol-${i % grants}` } }
-    const find: FindGrant = (grantee, accept) =>
-      view.search({ keyArn, grantee, operation: 'Decrypt', constraints, accept })
+    const find = (grantee: GrantPrincipal) => view.search({ keyArn, grantee, operation: 'Decrypt', constraints })
     const grant = () => fittingGrant(principal, find)
     if (decide(request, { ...policies, grant }).allowed !== allowed) throw new Error(`the decision is not ${allowed}`)
   }

@@ -2,7 +2,7 @@ import { type CompiledStatement, compilePolicy, type Mismatch, mismatch, type Qu
 import { type Evaluation, evaluate, namedBy, questionOf } from './decide.ts'
 import type { PolicyKind, Statement } from './grammar.ts'
 import { isRoot } from './principals.ts'
-import type { AccessRequest, Policies } from './request.ts'
+import type { AccessRequest, FittingGrant, Policies } from './request.ts'
 
 /** One reason of a decision. */
 export interface Reason {
@@ -46,7 +46,17 @@ export function explain(request: AccessRequest, policies: Policies): readonly Re
   const counting = sides.filter(({ kind }) => counts(kind, evaluation))
   const allowing = counting.map(side => allowedBy(side, question, evaluation))
   const silent = counting.filter((_, index) => allowing[index]!.length === 0)
-  return [...silent.flatMap(side => silenceOf(side, question)), ...allowing.flat()]
+  const near = evaluation.row.denied === undefined || evaluation.grant ? undefined : policies.grant?.(true)
+  return [...silent.flatMap(side => silenceOf(side, question)), ...(near ? [nearGrant(near)] : []), ...allowing.flat()]
+}
+
+function nearGrant(grant: FittingGrant): Reason {
+  const text = `Grant ${grant.id} allows the action to ${granteeOf(grant)}, but its constraints do not fit the request.`
+  return { policy: 'grant', text }
+}
+
+function granteeOf({ grantee }: FittingGrant): string {
+  return { caller: 'the caller', role: "the caller's role", account: "the caller's account" }[grantee]
 }
 
 /** A policy, and where it stands. */
@@ -104,8 +114,7 @@ function deniedBy(place: Place, question: Question): readonly Reason[] {
 
 function allowedBy(side: Side, question: Question, { grant }: Evaluation): readonly Reason[] {
   if (side.kind === 'resource' && grant) {
-    const who = { caller: 'the caller', role: "the caller's role", account: "the caller's account" }[grant.grantee]
-    return [{ policy: 'grant', text: `Grant ${grant.id} allows the action to ${who}.` }]
+    return [{ policy: 'grant', text: `Grant ${grant.id} allows the action to ${granteeOf(grant)}.` }]
   }
   const allowing = side.policies.flatMap(place =>
     compilePolicy(place.text, kindOf(place))

@@ -7,23 +7,18 @@ import type { FittingGrant, RequestPrincipal } from './request.ts'
 /** What a caller wants to pass on in a new grant. */
 export type Delegation = Pick<Grant, 'operations' | 'constraints'>
 
-/** Finds a grant to a principal that fits the request, and that is accepted. */
-export type FindGrant = (grantee: GrantPrincipal, accept?: (grant: Grant) => boolean) => Grant | undefined
-
 /**
  * The grant that allows a request of the principal. One to the caller itself comes first, then one to its role, then one to its account: they
  * are limited by ever more policies.
  *
- * @param delegation of a request for a new grant
+ * @param find a grant to a principal that fits the request
  */
 export function fittingGrant(
   principal: RequestPrincipal,
-  find: FindGrant,
-  delegation?: Delegation,
+  find: (grantee: GrantPrincipal) => Grant | undefined,
 ): FittingGrant | undefined {
-  const accept = delegation && ((grant: Grant) => mayDelegate(grant, delegation))
   for (const { grantee, named } of namesOf(principal)) {
-    const grant = find(named, accept)
+    const grant = find(named)
     if (grant) return { id: grant.id, grantee }
   }
   return undefined

@@ -56,8 +56,12 @@ export interface Policies {
   readonly session?: readonly string[] | undefined
   /** Absent: the resource has no policy, and only the identity-based policies decide. */
   readonly resource?: ResourcePolicy | undefined
-  /** Asked only if no policy has decided. */
-  readonly grant?: (() => FittingGrant | undefined) | undefined
+  /**
+   * Asked only if no policy has decided.
+   *
+   * @param near for an explanation: a grant that would allow the request but for its constraints
+   */
+  readonly grant?: ((near?: boolean) => FittingGrant | undefined) | undefined
 }
 
 export type Decision =

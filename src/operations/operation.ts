@@ -3,7 +3,7 @@ import type { ConditionKeys } from '../model/condition-keys.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import type { Ability } from '../model/keys/ability.ts'
 import type { PolicyVocabulary } from '../model/policy-vocabulary.ts'
-import type { Changes, ConditionValues, FittingGrant, Hsms, ResourcePolicy, Services, Storage } from '../services.ts'
+import type { Changes, ConditionValues, Hsms, Policies, ResourcePolicy, Services, Storage } from '../services.ts'
 
 /** A permission that an operation requires. */
 export interface Permission {
@@ -20,7 +20,7 @@ export interface Permission {
   /** Condition keys that its resource contributes. */
   readonly conditionKeys?: ConditionValues | undefined
   /** The grant that allows it, if any: asked only if no policy does. */
-  readonly grant?: (() => FittingGrant | undefined) | undefined
+  readonly grant?: Policies['grant']
   /** What a resource of another account is decided as, as long as it is not shared with the caller: one that does not exist. */
   readonly asMissing?: Pick<Permission, 'resource' | 'conditionKeys'>
   /** The message of a denial, if AWS has a special one. */

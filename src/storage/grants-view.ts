@@ -111,6 +111,7 @@ class GrantsToPrincipal {
     const found = firstOf(this.#free.get(operation), accept)
     const root = this.#constrained
     if (found || !grantOperations[operation].constrained || isEmpty(root)) return found
+    if (!constraints) return firstOfAny(root, { operation, accept }, { nodes: 1000 })
     const { EncryptionContextEquals: exact, EncryptionContextSubset: required } = constraints
     const context = exact ?? required ?? {}
     const walk = { operation, context, keys: inOrder(context), exact: exact !== undefined, accept }
@@ -161,13 +162,13 @@ function inOrder(context: EncryptionContext): readonly string[] {
   return keys.length > 1 ? keys.sort() : keys
 }
 
-interface Walk {
-  readonly operation: GrantOperation
+type Asked = Pick<GrantSearch, 'operation' | 'accept'>
+
+interface Walk extends Asked {
   readonly context: EncryptionContext
   readonly keys: readonly string[]
   /** Whether there is no more of the encryption context. */
   readonly exact: boolean
-  readonly accept: GrantSearch['accept']
 }
 
 /** The first grant that is accepted, at the node or further on. @param from the next key */
@@ -204,7 +205,21 @@ function firstOfChildren(children: Children, walk: Walk, depth: number, from: nu
   return undefined
 }
 
-function firstAt(held: Grant | ByOperation | undefined, { operation, accept }: Walk): Grant | undefined {
+/** @param left nodes to look at */
+function firstOfAny(node: Node, asked: Asked, left: { nodes: number }): Grant | undefined {
+  const here = firstAt(node.subset, asked) ?? firstAt(node.equals, asked)
+  if (here || !node.children) return here
+  for (const byValue of node.children.values()) {
+    for (const child of byValue.values()) {
+      if (left.nodes-- === 0) return undefined
+      const found = firstOfAny(child, asked, left)
+      if (found) return found
+    }
+  }
+  return undefined
+}
+
+function firstAt(held: Grant | ByOperation | undefined, { operation, accept }: Asked): Grant | undefined {
   if (!held) return undefined
   if (held instanceof Map) return firstOf(held.get(operation), accept)
   return held.operations.includes(operation) ? firstOf(held, accept) : undefined

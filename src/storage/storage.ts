@@ -84,8 +84,8 @@ export interface GrantSearch {
   readonly keyArn: string
   readonly grantee: GrantPrincipal
   readonly operation: GrantOperation
-  /** Of the request: see isWithin in model/keys/grant.ts. */
-  readonly constraints: GrantConstraints
+  /** Of the request: see isWithin in model/keys/grant.ts. Undefined: one of the first grants is found, whatever its constraints. */
+  readonly constraints: GrantConstraints | undefined
   /** What else it must fit. */
   readonly accept?: ((grant: Grant) => boolean) | undefined
 }

@@ -154,6 +154,12 @@ describe('a grant', () => {
     expect(await move({ App: 'y' })).toEqual(denied)
     expect(await refusal(alice.decrypt({ CiphertextBlob, EncryptionContext: { App: 'x' } }))).toEqual(denied)
     for (const KeyId of [equal, subset]) expect(await refusal(alice.describeKey({ KeyId }))).toBe(allowed)
+    expect(await encrypt(alice, equal, { App: 'y' })).toEqual(denied)
+    const { reasons } = gateway.records().at(-1)!.additionalEventData as { reasons: string[] }
+    const [{ GrantId }] = (await listed(equal)) as [GrantListEntry]
+    expect(reasons).toContain(
+      `Grant ${GrantId} allows the action to the caller, but its constraints do not fit the request.`,
+    )
   })
 
   it('to a user of another account needs no policy of that account; to an account, one', async () => {
@@ -309,6 +315,13 @@ describe('a grantee who may create grants', () => {
     expect(await pass(bob, bob, ['Encrypt'], narrow)).toEqual(denied)
     const narrower = { EncryptionContextEquals: { a: '1', b: '2' } }
     expect(await pass(alice, bob, ['CreateGrant', 'Encrypt'], narrower)).toBe(allowed)
+    const reasonsOf = () => gateway.records().at(-1)!.additionalEventData?.reasons as string[]
+    expect(await pass(bob, carol, ['Encrypt'])).toEqual(denied)
+    expect(reasonsOf().join()).toMatch(
+      /Grant \w+ allows the action to the caller, but its constraints do not fit the request\./,
+    )
+    expect(await pass(bob, carol, ['Decrypt'], narrower)).toEqual(denied)
+    expect(reasonsOf().join()).not.toMatch(/\bGrant \w+ allows/)
     // Bob has less than Alice, and so does whoever has it from him.
     expect(await pass(bob, carol, ['Encrypt'], narrow)).toEqual(denied)
     expect(await pass(bob, carol, ['Encrypt'], { EncryptionContextSubset: { a: '1', b: '2' } })).toEqual(denied)

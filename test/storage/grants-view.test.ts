@@ -82,6 +82,22 @@ describe('the grants in memory', () => {
     return !grantOperations[operation].constrained || isWithin(constraints, grant.constraints)
   }
 
+  it('are found whatever their constraints, among the first ones', () => {
+    const view = new GrantsView()
+    for (let n = 0; n < 3000; n++) {
+      view.put(aGrant(n, aKey(1), { constraints: { [n % 2 ? equals : subset]: { n: `${n}`, m: '' } } }))
+    }
+    view.put(aGrant(3000, aKey(1), { operations: ['CreateGrant'], constraints: { [subset]: { o: '' } } }))
+    const { grantee } = aGrant(0, aKey(1))
+    const search = { keyArn: aKey(1).arn, grantee, constraints: undefined }
+    expect(Number(view.search({ ...search, operation: 'Encrypt' })?.id)).toBe(0)
+    const lookedAt = new Set<Grant>()
+    view.search({ ...search, operation: 'Encrypt', accept: grant => lookedAt.add(grant).size === 0 })
+    expect(lookedAt.size).toBeGreaterThan(400)
+    expect(lookedAt.size).toBeLessThan(1000)
+    expect(view.search({ ...search, operation: 'GenerateDataKey' })).toBeUndefined()
+  })
+
   it('may have constraints that contradict each other, and so never fit', () => {
     const view = new GrantsView()
     const constraints = { [equals]: {}, [subset]: { a: '1' } }

@@ -1,11 +1,11 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
-import { type Delegation, type FindGrant, fittingGrant } from '../../authorization/grants.ts'
+import { type Delegation, fittingGrant, mayDelegate } from '../../authorization/grants.ts'
 import { Failure } from '../../errors.ts'
 import { aliasName, parseKeyIdentifier } from '../../model/arn.ts'
 import type { Caller } from '../../model/identities/caller.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
-import { isGrantOperation } from '../../model/keys/grant.ts'
+import { type Grant, isGrantOperation } from '../../model/keys/grant.ts'
 import { currentMaterial, type Key } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
 import type { ResourcePolicy, Storage } from '../../services.ts'
@@ -177,10 +177,11 @@ function grantFor(
   { caller, storage }: Pick<Search, 'caller' | 'storage'>,
 ): Permission['grant'] {
   if (!key || !isGrantOperation(operation)) return undefined
-  return () => {
-    const constraints = delegation ? (delegation.constraints ?? {}) : { EncryptionContextEquals: encryptionContext }
-    const find: FindGrant = (grantee, accept) =>
-      storage.grants.search({ keyArn: key.arn, grantee, operation, constraints, accept })
-    return fittingGrant(caller, find, delegation)
+  const { arn: keyArn } = key
+  return near => {
+    const asked = delegation ? (delegation.constraints ?? {}) : { EncryptionContextEquals: encryptionContext }
+    const constraints = near ? undefined : asked
+    const accept = delegation && ((grant: Grant) => mayDelegate(near ? { ...grant, constraints } : grant, delegation))
+    return fittingGrant(caller, grantee => storage.grants.search({ keyArn, grantee, operation, constraints, accept }))
   }
 }
