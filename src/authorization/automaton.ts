@@ -35,8 +35,7 @@ interface Automaton {
 }
 
 function build(patterns: readonly (readonly Piece[])[]): Automaton {
-  let states = 0
-  for (const pieces of patterns) for (const piece of [...pieces, oneCharacter] as const) states += lengthOf(piece)
+  const states = patterns.reduce((sum, pieces) => sum + statesOf(pieces), 0)
   const none = () => new Int32Array(Math.ceil(states / 32))
   const automaton: Automaton = {
     start: none(),
@@ -55,6 +54,10 @@ function build(patterns: readonly (readonly Piece[])[]): Automaton {
     set(automaton.accept, state++)
   }
   return automaton
+}
+
+function statesOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, piece) => sum + lengthOf(piece), 1)
 }
 
 /** Characters that a piece takes at least. */

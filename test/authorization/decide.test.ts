@@ -263,3 +263,33 @@ describe('boundaries, session policies and grants', () => {
     expect(() => decideFor(alice, { key: silent, identity: [], grant })).toThrow('asked')
   })
 })
+
+describe('an identity-based policy alone is never enough for a KMS key', () => {
+  const others = keyPolicy({ principal: { AWS: alice.replace('alice', 'carol') } })
+  const named = keyPolicy({ principal: { AWS: alice } })
+  const deny = [all, identity('Deny', 'kms:Encrypt')]
+
+  // biome-ignore format: a table
+  it.each<[string, string, string, string, string]>([
+    // key policy names   identity policy   its text   without a grant  with a grant that fits
+    ['the caller',        'allows',        named,     'allowed',       'allowed'],
+    ['the caller',        'says nothing',  named,     'allowed',       'allowed'],
+    ['the caller',        'denies',        named,     denyIdentity,    denyIdentity],
+    ['the account',       'allows',        standard,  'allowed',       'allowed'],
+    ['the account',       'says nothing',  standard,  noIdentity,      'allowed'],
+    ['the account',       'denies',        standard,  denyIdentity,    denyIdentity],
+    ['another principal', 'allows',        others,    noKeyPolicy,     'allowed'],
+    ['another principal', 'says nothing',  others,    noKeyPolicy,     'allowed'],
+    ['another principal', 'denies',        others,    denyIdentity,    denyIdentity],
+  ])('key policy names %s, identity policy %s', (_names, identity, text, without, withGrant) => {
+    const policies = { allows: [all], 'says nothing': [], denies: deny }[identity]!
+    const decideWith = (grant?: () => FittingGrant) => {
+      const principal = aUser(alice, policies)
+      const request = { principal, action: 'kms:Encrypt', resource: key, account, context: () => undefined }
+      const decision = decideBy(request, { identity: policies, resource: { text }, grant })
+      return decision.allowed ? 'allowed' : decision.because
+    }
+    expect(decideWith()).toBe(without)
+    expect(decideWith(() => ({ id: 'g', grantee: 'caller' }))).toBe(withGrant)
+  })
+})
