@@ -184,7 +184,7 @@ function arnComparison(): Comparison {
   }
 }
 
-/** The test for a value of a request, by what the values of a policy are read as. */
+/** The test for a value of a request, by what the values of a policy are read as: one or more. */
 type Build<T> = (expected: readonly T[]) => (actual: T) => boolean
 
 /** Compares values of a type that is read from text. */
@@ -222,22 +222,22 @@ function equalTo<T>(expected: readonly T[]): (actual: T) => boolean {
 
 /** What is less than one of several numbers is less than the greatest. */
 function lessThan(expected: readonly number[]): (actual: number) => boolean {
-  const greatest = Math.max(...expected)
+  const greatest = expected.reduce((one, other) => Math.max(one, other))
   return actual => actual < greatest
 }
 
 function lessThanOrEqualTo(expected: readonly number[]): (actual: number) => boolean {
-  const greatest = Math.max(...expected)
+  const greatest = expected.reduce((one, other) => Math.max(one, other))
   return actual => actual <= greatest
 }
 
 function greaterThan(expected: readonly number[]): (actual: number) => boolean {
-  const least = Math.min(...expected)
+  const least = expected.reduce((one, other) => Math.min(one, other))
   return actual => actual > least
 }
 
 function greaterThanOrEqualTo(expected: readonly number[]): (actual: number) => boolean {
-  const least = Math.min(...expected)
+  const least = expected.reduce((one, other) => Math.min(one, other))
   return actual => actual >= least
 }
 

@@ -20,9 +20,10 @@ export class SimulationError extends Error {}
  * `{"request": {"principal", "action", "resource", "context": {key: [values]}}, "resourcePolicy", "identityPolicies": [],
  * "permissionsBoundary", "sessionPolicy"}`
  *
- * A policy is a JSON object or its text; all are optional, and null is like absent. The principal is the ARN of a user, a role, a role session, a federated user or
- * the root user of an account. The account in the ARN of the resource owns it, the caller's if there is none. A KMS key without
- * `resourcePolicy` has one that allows nothing, as each key has a policy. Condition keys are those of `context` and no others.
+ * A policy is a JSON object or its text; all are optional, and null is like absent. The principal is the ARN of a user, a role, a role
+ * session, a federated user or the root user of an account. The account in the ARN of the resource owns it, the caller's if there is none.
+ * A KMS key without `resourcePolicy` has one that allows nothing, as each key has a policy. Condition keys are those of `context` and no
+ * others.
  *
  * Throws SimulationError.
  */

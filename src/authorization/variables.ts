@@ -32,14 +32,14 @@ export function parseTemplate(
 ): Template {
   const ordinary = (part: string) => (part === '' ? [] : wildcards ? piecesOf(part) : [part])
   if (version === '2008-10-17') return ordinary(text)
-  const template: (Piece | Variable)[] = []
+  const parts: Template[] = []
   let end = 0
   for (const { 0: found, 1: escaped, 2: name, 3: fallback, index } of text.matchAll(variable)) {
-    template.push(...ordinary(text.slice(end, index)))
-    template.push(escaped ?? { name: asciiLowerCase(name!.trim()), fallback })
+    parts.push(ordinary(text.slice(end, index)))
+    parts.push([escaped ?? { name: asciiLowerCase(name!.trim()), fallback }])
     end = index + found.length
   }
-  return [...template, ...ordinary(text.slice(end))]
+  return [...parts, ordinary(text.slice(end))].flat()
 }
 
 export function isVariable(part: Piece | Variable): part is Variable {
@@ -65,11 +65,16 @@ export function resolve({ name, fallback }: Variable, context: ConditionValues):
 function substitute(template: Template, context: ConditionValues): readonly Piece[] | undefined {
   const pieces: Piece[] = []
   for (const part of template) {
-    const piece = isVariable(part) ? resolve(part, context) : part
-    if (piece === undefined || (isVariable(part) && part.withinPart && String(piece).includes(':'))) return undefined
+    const piece = isVariable(part) ? resolveWithin(part, context) : part
+    if (piece === undefined) return undefined
     pieces.push(piece)
   }
   return pieces
+}
+
+function resolveWithin(variable: Variable, context: ConditionValues): string | undefined {
+  const value = resolve(variable, context)
+  return variable.withinPart && value?.includes(':') ? undefined : value
 }
 
 /** The values of an element, some with variables: ready to be matched once it is known in which request. */
@@ -79,12 +84,12 @@ export type TemplateMatcher = (context: ConditionValues) => Matcher
 export function compileTemplates(templates: readonly Template[], fold?: (text: string) => string): TemplateMatcher {
   const folded = (pieces: readonly Piece[]) =>
     fold ? pieces.map(piece => (typeof piece === 'string' ? fold(piece) : piece)) : pieces
-  const [constant, variable] = [templates.filter(isConstant), templates.filter(template => !isConstant(template))]
-  const matches = compilePatterns(constant.map(folded))
-  if (variable.length === 0) return () => matches
+  const matches = compilePatterns(templates.filter(isConstant).map(folded))
+  const withVariables = templates.filter(template => !isConstant(template))
+  if (withVariables.length === 0) return () => matches
   return context => {
-    const substituted = variable.map(template => substitute(template, context)).filter(pieces => pieces !== undefined)
-    const matchesSubstituted = compilePatterns(substituted.map(folded))
+    const substituted = withVariables.map(template => substitute(template, context))
+    const matchesSubstituted = compilePatterns(substituted.filter(pieces => pieces !== undefined).map(folded))
     return text => matches(text) || matchesSubstituted(text)
   }
 }

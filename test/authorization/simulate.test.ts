@@ -96,4 +96,17 @@ describe('simulate', () => {
     expect(() => simulate(line)).toThrow(SimulationError)
     expect(() => simulate(line)).toThrow(message)
   })
+
+  it('decides by policies of a whole MiB', () => {
+    const conditions = [
+      { NumericLessThan: { a: Array(150_000).fill('1') } },
+      { 'ForAnyValue:DateGreaterThan': { a: Array(150_000).fill('3') } },
+      { StringLike: { a: '*?'.repeat(200_000) } },
+      { ArnLike: { a: '*:'.repeat(200_000) } },
+    ]
+    for (const Condition of conditions) {
+      const asked = { ...request, context: { a: ['2'] } }
+      expect(decisionOf({ request: asked, resourcePolicy: named(alice, { Condition }) })).toBe('ImplicitDeny')
+    }
+  })
 })
