@@ -61,8 +61,7 @@ export function parsePolicy(text: string, kind: PolicyKind): PolicyDocument {
   } catch {
     throw malformed('This policy contains invalid Json')
   }
-  const { Version, Id, Statement, ...unknown } = record(document, 'A policy')
-  refuseUnknown(unknown, 'policy')
+  const { Version, Id, Statement } = elements(document, 'policy', ['Version', 'Id', 'Statement'])
   if (Version !== undefined && Version !== '2012-10-17' && Version !== '2008-10-17') {
     throw malformed('The policy must contain a valid version string')
   }
@@ -76,10 +75,15 @@ export function parsePolicy(text: string, kind: PolicyKind): PolicyDocument {
   }
 }
 
+// biome-ignore format: a list
+const statementElements = ['Sid', 'Effect', 'Principal', 'NotPrincipal', 'Action', 'NotAction', 'Resource', 'NotResource', 'Condition']
+
 function parseStatement(value: unknown, position: number, kind: PolicyKind): Statement {
-  const { Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition, ...unknown } =
-    record(value, 'A statement')
-  refuseUnknown(unknown, 'statement')
+  const { Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition } = elements(
+    value,
+    'statement',
+    statementElements,
+  )
   if (Sid !== undefined && typeof Sid !== 'string') throw malformed('The Sid of a statement is a string')
   if (Effect === undefined) throw malformed('Missing required field Effect')
   if (typeof Effect !== 'string') throw malformed('The Effect of a statement is a string')
@@ -172,9 +176,11 @@ function record(value: unknown, what: string): Readonly<Record<string, unknown>>
   throw malformed(`${what} is a JSON object`)
 }
 
-function refuseUnknown(members: Readonly<Record<string, unknown>>, what: string): void {
-  const name = Object.keys(members)[0]
-  if (name !== undefined) throw malformed(`A ${what} has no element ${name.slice(0, 100)}`)
+function elements(value: unknown, what: string, known: readonly string[]): Readonly<Record<string, unknown>> {
+  const members = record(value, `A ${what}`)
+  const unknown = Object.keys(members).find(name => !known.includes(name))
+  if (unknown === undefined) return members
+  throw malformed(`A ${what} has no element ${unknown.slice(0, 100)}`)
 }
 
 function noPrincipal(): Failure {

@@ -80,12 +80,16 @@ function requestOf(value: unknown): AccessRequest {
     throw new SimulationError('request.action must be one action, as service:Action without wildcards')
   }
   const resource = nonEmpty(given.resource, 'request.resource')
-  const account = resource.startsWith('arn:') ? resource.split(':')[4] : undefined
-  return { principal, action, resource, account: account || principal.account, context }
+  const [, account = principal.account] = resourceArn.exec(resource) ?? []
+  if (resource !== '*' && !resourceArn.test(resource)) throw new SimulationError('request.resource must be an ARN or *')
+  return { principal, action, resource, account, context }
 }
 
+/** Some have no account, and policies of AWS have `aws` in its place. */
+const resourceArn = /^arn:[^:]+:[^:]+:[^:]*:(?:(\d{12})|aws)?:./
+
 const principalArn =
-  /^(arn:[^:]+:)(?:iam::(\d{12}):(?:root|user\/[^:]+|(role)\/[^:]+)|sts::(\d{12}):(?:assumed-role\/([^:/]+)\/[^:/]+|federated-user\/[^:]+))$/
+  /^(arn:[\w-]+:)(?:iam::(\d{12}):(?:root|user\/[\w+=,.@/-]+|(role)\/[\w+=,.@/-]+)|sts::(\d{12}):(?:assumed-role\/([\w+=,.@-]+)\/[\w+=,.@-]+|federated-user\/[\w+=,.@-]+))$/
 
 /** The path of a role is not part of its sessions' ARNs: `aws:PrincipalArn` tells it, which is the role's ARN in each of its sessions. */
 function principalOf(arn: string, context: ConditionValues): RequestPrincipal {
