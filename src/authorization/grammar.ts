@@ -159,7 +159,7 @@ function parseConditionValues(value: unknown, key: string): readonly string[] {
 /** A number or a boolean stands for its text: `true` is `"true"`. */
 export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value
-  if (typeof value === 'boolean') return String(value)
+  if (typeof value === 'boolean' || typeof value === 'number') return String(value)
   return value instanceof WrittenNumber ? value.text : undefined
 }
 

@@ -6,7 +6,7 @@
 /** Policies need 6, a line of `simulate` one more. */
 const maximumDepth = 16
 
-/** A number, as it is written. */
+/** A number as it is written, if JavaScript would write it in another way. */
 export class WrittenNumber {
   readonly text: string
 
@@ -20,12 +20,14 @@ export class WrittenNumber {
   }
 }
 
-/** Throws SyntaxError. Numbers are returned as WrittenNumber. */
+/** Throws SyntaxError. Numbers that JavaScript would write in another way are returned as WrittenNumber. */
 export function parseStrictJson(text: string): unknown {
-  const hasNumbers = checkTokens(text)
+  const hasOtherNumbers = checkTokens(text)
   // Most policies have none, and JSON.parse takes several times as long with a function.
-  if (!hasNumbers) return JSON.parse(text)
-  return parse(text, (_name, value, { source }) => (typeof value === 'number' ? new WrittenNumber(source) : value))
+  if (!hasOtherNumbers) return JSON.parse(text)
+  return parse(text, (_name, value, { source }) =>
+    typeof value === 'number' && String(value) !== source ? new WrittenNumber(source) : value,
+  )
 }
 
 /** TypeScript does not know these yet: ECMA-262, "JSON.parse source text access". */
@@ -35,9 +37,9 @@ const parse = JSON.parse as (
   reviver: (name: string, value: unknown, context: { readonly source: string }) => unknown,
 ) => unknown
 
-/** Whether there are numbers. In text that is no JSON it may find nothing wrong: that is left to JSON.parse. */
+/** Whether there are numbers that JavaScript would write in another way. In text that is no JSON it may find nothing wrong: that is left to JSON.parse. */
 function checkTokens(text: string): boolean {
-  let hasNumbers = false
+  let hasOtherNumbers = false
   /** Names in the objects around, outermost first; undefined for an array. */
   const around: (Set<string> | undefined)[] = []
   for (let position = 0; position < text.length; position++) {
@@ -51,9 +53,20 @@ function checkTokens(text: string): boolean {
         throw new SyntaxError(`nested deeper than ${maximumDepth}`)
       }
     } else if (character === '}' || character === ']') around.pop()
-    else if (character >= '0' && character <= '9') hasNumbers = true
+    else if (character === '-' || (character >= '0' && character <= '9')) {
+      const written = numberAt(text, position)
+      hasOtherNumbers ||= String(Number(written)) !== written
+      position += written.length - 1
+    }
   }
-  return hasNumbers
+  return hasOtherNumbers
+}
+
+const numberCharacters = /[-+.\deE]+/y
+
+function numberAt(text: string, position: number): string {
+  numberCharacters.lastIndex = position
+  return numberCharacters.exec(text)![0]
 }
 
 /** @returns the position behind the quotation mark that ends it */
