@@ -658,6 +658,8 @@ describe('a dry run', () => {
       .map(([name]) => name)
     // pkcs11js has no functions for these.
     expect(Object.keys(inputs).toSorted()).toEqual(withDryRun.filter(name => !/capsulate$/.test(name)).toSorted())
+    const unnamed = call(admin, 'ReEncrypt', { DestinationKeyId: KeyId, ...ignored, DryRun: true })
+    expect(await refusal(unnamed)).toBe('ValidationException: SourceKeyId is required when the ciphertext is ignored.')
     for (const [name, each] of Object.entries(inputs)) {
       for (const input of each) {
         expect(await refusal(call(admin, name as OperationName, { ...input, DryRun: true })), name).toBe(dryRun)

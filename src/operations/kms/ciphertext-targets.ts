@@ -139,7 +139,7 @@ const unknownCiphertextKey =
 
 function keyOfBlob({ keyMember, ciphertext, algorithm }: Source, needs: KeyNeeds, search: Search): KeyTarget {
   if (algorithm !== 'SYMMETRIC_DEFAULT') throw new Failure('Validation', `${keyMember} must not be null`)
-  if (!ciphertext) throw new Failure('Validation', 'KeyId is required when the ciphertext is ignored.')
+  if (!ciphertext) throw new Failure('Validation', `${keyMember} is required when the ciphertext is ignored.`)
   const { material } = decodeCiphertext(ciphertext)
   const found = search.storage.keys.findByMaterial(material, search.caller.region)
   if (!found) {
