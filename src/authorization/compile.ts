@@ -2,7 +2,7 @@ import { Failure } from '../errors.ts'
 import { asciiLowerCase } from '../model/ascii.ts'
 import type { Matcher } from './automaton.ts'
 import { type CompiledCondition, compileCondition } from './conditions.ts'
-import { type Names, type PolicyKind, parsePolicy, type Statement } from './grammar.ts'
+import { detailed, type Names, type PolicyKind, parsePolicy, type Statement } from './grammar.ts'
 import { compilePatterns, piecesOf } from './pattern.ts'
 import { compilePrincipals, type PrincipalIds, type PrincipalMatcher } from './principals.ts'
 import type { AccessRequest } from './request.ts'
@@ -73,7 +73,7 @@ function compile(text: string, kind: PolicyKind): CompiledPolicy {
     return { statements: all, denies: having('Deny'), allows: having('Allow'), unreadable: undefined }
   } catch (thrown) {
     if (!(thrown instanceof Failure)) throw thrown
-    return { statements: [], denies: [], allows: [], unreadable: thrown.message }
+    return { statements: [], denies: [], allows: [], unreadable: detailed(thrown) }
   }
 }
 

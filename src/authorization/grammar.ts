@@ -58,8 +58,8 @@ export function parsePolicy(text: string, kind: PolicyKind): PolicyDocument {
   let document: unknown
   try {
     document = parseStrictJson(text)
-  } catch {
-    throw malformed('This policy contains invalid Json')
+  } catch (thrown) {
+    throw invalidJson(thrown)
   }
   const { Version, Id, Statement } = elements(document, 'policy', ['Version', 'Id', 'Statement'])
   if (Version !== undefined && Version !== '2012-10-17' && Version !== '2008-10-17') {
@@ -143,9 +143,8 @@ function parseConditions(value: unknown): readonly Condition[] {
   return Object.entries(record(value, 'The Condition of a statement')).flatMap(([operator, keys]) => {
     const named = Object.entries(record(keys, `The condition operator ${operator.slice(0, 100)}`))
     // Names of keys are case-insensitive: two that differ in case only are the same member twice.
-    if (new Set(named.map(([key]) => asciiLowerCase(key))).size < named.length) {
-      throw malformed('This policy contains invalid Json')
-    }
+    const repeated = firstRepeated(named.map(([key]) => asciiLowerCase(key)))
+    if (repeated !== undefined) throw invalidJson(new SyntaxError(`repeats the member ${repeated.slice(0, 100)}`))
     return named.map(([key, values]) => ({ operator, key, values: parseConditionValues(values, key) }))
   })
 }
@@ -183,6 +182,11 @@ function elements(value: unknown, what: string, known: readonly string[]): Reado
   throw malformed(`A ${what} has no element ${unknown.slice(0, 100)}`)
 }
 
+function firstRepeated(names: readonly string[]): string | undefined {
+  const seen = new Set<string>()
+  return names.find(name => seen.has(name) || !seen.add(name))
+}
+
 function noPrincipal(): Failure {
   return malformed('Policy contains a statement with no principal.')
 }
@@ -191,6 +195,16 @@ export function invalidPrincipals(): Failure {
   return malformed('Policy contains a statement with one or more invalid principals.')
 }
 
-export function malformed(message: string): Failure {
-  return new Failure('MalformedPolicyDocument', message)
+/** @param cause what AWS's message does not say */
+function invalidJson(cause: unknown): Failure {
+  return malformed('This policy contains invalid Json', { cause })
+}
+
+export function malformed(message: string, options?: ErrorOptions): Failure {
+  return new Failure('MalformedPolicyDocument', message, options)
+}
+
+/** What is wrong with a policy, for those who are to correct it: the message to the caller, and its cause. */
+export function detailed({ message, cause }: Failure): string {
+  return cause instanceof Error ? `${message}: ${cause.message}` : message
 }

@@ -89,6 +89,6 @@ const whiteSpace = [' ', '\t', '\n', '\r']
 
 function checkMember(written: string, names: Set<string> | undefined): void {
   const name = written.includes('\\') ? (JSON.parse(written) as string) : written.slice(1, -1)
-  if (names?.has(name)) throw new SyntaxError(`repeats the member ${name}`)
+  if (names?.has(name)) throw new SyntaxError(`repeats the member ${name.slice(0, 100)}`)
   names?.add(name)
 }

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { apis } from '../apis/catalogue.ts'
-import { invalidPrincipals, type PolicyKind, parsePolicy } from '../authorization/grammar.ts'
+import { detailed, invalidPrincipals, type PolicyKind, parsePolicy } from '../authorization/grammar.ts'
 import { checkKeyPolicyText, invalidNames } from '../authorization/key-policy.ts'
 import { lint, type Warning } from '../authorization/lint/lint.ts'
 import { Failure, OperatorError } from '../errors.ts'
@@ -33,9 +33,9 @@ export async function lintFile(file: string, { kind: given, account, json }: Lin
   } catch (thrown) {
     if (!(thrown instanceof Failure)) throw thrown
     const invalid = thrown.message === invalidPrincipals().message ? invalidIn(text) : []
-    const error = [thrown.message, ...invalid].join(' ')
+    const error = [detailed(thrown), ...invalid].join(' ')
     if (json) process.stdout.write(asJson({ kind, error }))
-    else process.stderr.write(`strongroom: ${name} is no valid ${kind} policy: ${printable(error)}\n`)
+    else process.stderr.write(`strongroom: ${name} is not a valid ${kind} policy: ${printable(error)}\n`)
     process.exitCode = refused
   }
 }
@@ -88,6 +88,12 @@ function described({ statement, text }: Warning): string {
   return `statement ${statement.position}${sid} ${text}`
 }
 
+const readErrors: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+  ENOENT: 'no such file',
+}
+
 async function read(file: string): Promise<string> {
   const chunks: Uint8Array[] = []
   let length = 0
@@ -99,12 +105,11 @@ async function read(file: string): Promise<string> {
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    const reason = code === 'ENOENT' ? 'no such file' : code
-    throw new OperatorError(`cannot read ${file}: ${reason}`, { cause: error, exitCode: 2 })
+    throw new OperatorError(`cannot read ${file}: ${readErrors[code!] ?? code}`, { cause: error, exitCode: 2 })
   }
   if (length <= maximumLength) return Buffer.concat(chunks).toString()
   throw new OperatorError(
-    `${file === '-' ? 'standard input' : file} is no policy: it has more than ${maximumLength} bytes`,
+    `${file === '-' ? 'standard input' : file} is not a policy: it has more than ${maximumLength} bytes`,
     { exitCode: 2 },
   )
 }

@@ -14,7 +14,7 @@ export async function simulateCommand(options: SimulateOptions): Promise<void> {
   const { principal, action, resource } = options
   if (principal === undefined && action === undefined && resource === undefined) return simulateLines()
   if (principal === undefined || action === undefined) {
-    throw new OperatorError('a request has a --principal and an --action', { exitCode: 2 })
+    throw new OperatorError('a request needs both --principal and --action', { exitCode: 2 })
   }
   const { simulateStored } = await import('./stored-simulation.ts')
   return simulateStored({ ...options, principal, action })
@@ -24,10 +24,13 @@ async function simulateLines(): Promise<void> {
   if (process.stdin.isTTY) {
     throw new OperatorError('give a --principal and an --action, or requests on standard input', { exitCode: 2 })
   }
-  // Whoever reads the answers has had enough of them.
-  process.stdout.on('error', () => process.exit(1))
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    // Whoever reads the answers may have had enough of them.
+    if (code !== 'EPIPE') process.stderr.write(`strongroom: cannot write the answers: ${code}\n`)
+    process.exit(1)
+  })
   const { lines, failed } = await answerLines(process.stdin, process.stdout, answer)
-  if (failed > 0) throw new OperatorError(`${failed} of ${lines} lines are no valid request: see their answers`)
+  if (failed > 0) throw new OperatorError(`${failed} of ${lines} lines are not valid requests: see their answers`)
 }
 
 function answer(line: string): string {

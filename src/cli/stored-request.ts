@@ -72,20 +72,25 @@ function findAction(name: string): { readonly subject: PolicySubject; readonly a
     const action = actions.find(action => asciiLowerCase(prefix + action) === asciiLowerCase(name))
     if (subject && action !== undefined) return { subject, action }
   }
-  throw new OperatorError(`${name} is no action of this gateway: name one with its prefix`, { exitCode: 2 })
+  throw new OperatorError(`${name} is not an action: name one as policies do, with its prefix`, { exitCode: 2 })
 }
 
 function permissionFor(
-  { permission }: PolicySubject,
+  { permission, vocabulary }: PolicySubject,
   action: string,
-  { resource = '*', context }: AskedRequest,
+  { action: asked, resource = '*', context }: AskedRequest,
   search: { readonly caller: Caller; readonly storage: Storage },
 ): Permission {
+  // Else a missing resource would turn into a decision by the identity-based policies alone.
+  if (vocabulary.resourceActions.includes(action) !== (resource !== '*')) {
+    const mistake = resource === '*' ? 'needs a --resource' : 'acts on no resource: leave out --resource'
+    throw new OperatorError(`${asked} ${mistake}`, { exitCode: 2 })
+  }
   try {
     return permission(action, resource, context, search)
   } catch (thrown) {
     if (!(thrown instanceof Failure)) throw thrown
-    throw new OperatorError(`no such resource: ${thrown.message}`, { cause: thrown })
+    throw new OperatorError(`cannot decide ${asked} on ${resource}: ${thrown.message}`, { cause: thrown })
   }
 }
 

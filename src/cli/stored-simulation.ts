@@ -23,8 +23,13 @@ export async function simulateStored(
   await using opened = new AsyncDisposableStack()
   const { config } = openDataFolder(options)
   const storage = await openCopy(config.storage.file, opened)
-  const [firstRegion] = Object.keys(config.regions)
-  const { request, policies } = storedRequest(options, storage, clock(), firstRegion!)
+  const regions = Object.keys(config.regions)
+  if (options.region !== undefined && !regions.includes(options.region)) {
+    throw new OperatorError(`region ${options.region} is not configured: there are ${regions.join(', ')}`, {
+      exitCode: 2,
+    })
+  }
+  const { request, policies } = storedRequest(options, storage, clock(), regions[0]!)
   const decision = decide(request, policies)
   const reasons = explain(request, policies)
   const may = decision.allowed ? 'may' : 'may not'

@@ -131,12 +131,11 @@ describe('a request of a stored principal', () => {
   })
 
   it('is of the region of its resource', () => {
-    const requestedRegion = (resource: string | undefined) => {
-      const asked = { principal: alice.arn, action: 'kms:ListKeys', ...(resource && { resource }) }
-      return stored(asked).request.context('aws:requestedregion')
-    }
-    expect(requestedRegion(undefined)).toEqual([region])
-    expect(requestedRegion('arn:aws:kms:us-east-1:111122223333:key/x')).toEqual(['us-east-1'])
+    const requestedRegion = (asked: Omit<Asked, 'principal'>) =>
+      stored({ principal: alice.arn, ...asked }).request.context('aws:requestedregion')
+    expect(requestedRegion({ action: 'kms:ListKeys' })).toEqual([region])
+    const elsewhere = `arn:aws:kms:us-east-1:${account}:alias/x`
+    expect(requestedRegion({ action: 'kms:CreateAlias', resource: elsewhere })).toEqual(['us-east-1'])
   })
 
   it.each<[string, Partial<Asked>, string]>([
@@ -153,10 +152,15 @@ describe('a request of a stored principal', () => {
     ['the root user', { principal: `arn:aws:iam::${account}:root` }, 'no user, role or role session arn:'],
     ['no ARN', { principal: 'alice' }, 'no user, role or role session alice'],
     ['a principal of another partition', { principal: alice.arn.replace('aws', 'aws-cn') }, 'no user, role or role'],
-    ['an unknown action', { action: 'kms:Encrpyt' }, 'kms:Encrpyt is no action of this gateway'],
-    ['an action without its prefix', { action: 'Sign' }, 'Sign is no action of this gateway'],
-    ['a key that does not exist', { resource: key.id.replace('1', '9') }, 'no such resource: Key '],
-    ['an alias that does not exist', { resource: 'alias/none' }, 'no such resource: Alias '],
+    ['an unknown action', { action: 'kms:Encrpyt' }, 'kms:Encrpyt is not an action'],
+    ['an action without its prefix', { action: 'Sign' }, 'Sign is not an action'],
+    ['an operation that needs two permissions', { action: 'kms:ReEncrypt' }, 'kms:ReEncrypt is not an action'],
+    ['an action on a key, without one', { resource: '*' }, 'kms:Sign needs a --resource'],
+    ['an action on an alias, without one', { action: 'kms:CreateAlias', resource: '*' }, 'needs a --resource'],
+    ['an action on no key, with one', { action: 'kms:ListKeys' }, 'kms:ListKeys acts on no resource'],
+    ['an action that depends on a grant', { action: 'kms:RetireGrant' }, 'it depends on the grant'],
+    ['a key that does not exist', { resource: key.id.replace('1', '9') }, 'cannot decide kms:Sign on '],
+    ['an alias that does not exist', { resource: 'alias/none' }, 'cannot decide kms:Sign on alias/none: Alias '],
   ])('is refused for %s', (_title, change, message) => {
     expect(() => stored({ principal: alice.arn, ...sign, ...change })).toThrow(message)
   })

@@ -62,7 +62,7 @@ function unknownKey(asked: Asked): string | undefined {
   const isForeign =
     !/^aws:/i.test(condition.key) && !asciiLowerCase(condition.key).startsWith(subject.vocabulary.prefix)
   if (key || (isForeign && subject.kind === 'identity' && statement.coversOthers)) return undefined
-  return `asks for ${condition.key}, which is no condition key of these actions: ${withoutKey(asked)}`
+  return `asks for ${condition.key}, which is not a condition key of these actions: ${withoutKey(asked)}`
 }
 
 /** What is for services only is a finding of its own. */

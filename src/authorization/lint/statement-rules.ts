@@ -86,7 +86,7 @@ function suggestion(value: string, { prefix, actions }: PolicyVocabulary): strin
 function foreignActions({ actions }: Studied, { kind, vocabulary: { prefix } }: Subject): readonly string[] {
   if (kind === 'identity') return []
   const foreign = actions.values.filter(value => value !== '*' && !asciiLowerCase(value).startsWith(prefix))
-  return foreign.map(value => `names ${value}, which is no action on a key`)
+  return foreign.map(value => `names ${value}, which is not an action on a key`)
 }
 
 function actionsWithoutKey({ actions }: Studied, { kind, vocabulary }: Subject): readonly string[] {

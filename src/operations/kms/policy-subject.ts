@@ -1,3 +1,4 @@
+import { Failure } from '../../errors.ts'
 import { parseKeyIdentifier } from '../../model/arn.ts'
 import { asciiLowerCase } from '../../model/ascii.ts'
 import type { PolicyVocabulary } from '../../model/policy-vocabulary.ts'
@@ -44,7 +45,7 @@ const crossAccountActions = new Set([
   ],
   ...['GenerateMac', 'Sign', 'Verify', 'VerifyMac'],
   ...['DescribeKey', 'GetKeyRotationStatus', 'GetPublicKey'],
-  ...['CreateGrant', 'ListGrants', 'RetireGrant', 'RevokeGrant'],
+  ...['CreateGrant', 'ListGrants', 'RevokeGrant'],
 ])
 
 export const policySubject: PolicySubject = {
@@ -52,7 +53,8 @@ export const policySubject: PolicySubject = {
 
   /** An alias is the resource of actions on aliases; for others it names its key. */
   permission(action, resource, given, { caller, storage }): Permission {
-    if (resource === '*' || !keyActions.includes(action)) return { action, resource: '*', account: caller.account }
+    if (!keyActions.includes(action)) return { action, resource: '*', account: caller.account }
+    if (action === 'RetireGrant') throw new Failure('Validation', 'it depends on the grant that is to be retired.')
     if (aliasActions.includes(action)) {
       const { form, arn, account } = parseKeyIdentifier(resource, caller)
       if (form === 'alias') return { action, resource: arn, account }
