@@ -246,9 +246,10 @@ function refusalOf(text: string): string {
   return refusals.get(general) ?? text
 }
 
-/** The names that the page has for keys instead of their ARNs. */
+/** As the page has it, which knows no ARNs of keys and no ids of grants. */
 function withNames(reason: string): string {
-  return Object.entries(keys).reduce((text, [name, arn]) => text.replaceAll(arn, `$${name}`), reason)
+  const named = Object.entries(keys).reduce((text, [name, arn]) => text.replaceAll(arn, `$${name}`), reason)
+  return named.replace(/\b[0-9a-f]{64}\b/, 'ID')
 }
 
 describe.each(scenarios)('$heading', ({ heading, rows }) => {
