@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: policy variables
 import { describe, expect, it } from 'vitest'
 import { checkKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { Failure } from '../../src/errors.ts'
@@ -201,6 +202,10 @@ describe('a condition of a key policy', () => {
     [
       'Invalid value for Condition type NotIpAddress : 10.0',
       { NotIpAddress: { 'aws:SourceIp': ['10.0.0.1', '10.0'] } },
+    ],
+    [
+      'Invalid value for Condition type NotIpAddress : ${aws:PrincipalTag/net}',
+      { NotIpAddress: { 'aws:SourceIp': '${aws:PrincipalTag/net}' } },
     ],
     ['Invalid value for Condition type DateLessThan : soon', { DateLessThan: { 'aws:CurrentTime': 'soon' } }],
     [
