@@ -57,6 +57,13 @@ export const stringConditions: readonly Case[] = [
     decision: 'ImplicitDeny',
   },
   {
+    title: 'StringEqualsIgnoreCase takes an asterisk for an asterisk',
+    source: strings,
+    request: decrypt({ 'aws:username': ['John'] }),
+    resourcePolicy: aliceIf({ StringEqualsIgnoreCase: { 'aws:username': 'j*' } }),
+    decision: 'ImplicitDeny',
+  },
+  {
     title: 'StringNotEqualsIgnoreCase does not match the same text in other letter case',
     source: strings,
     request: decrypt({ 'aws:username': ['JOHN'] }),
