@@ -139,7 +139,12 @@ function allowance(compiled: CompiledStatement, question: Question): string {
 
 function silenceOf({ kind, policies }: Side, question: Question): readonly Reason[] {
   const { action, resource } = question.request
-  const silent: Reason = { policy: kind, text: `No ${names[kind]} allows ${action} on ${resource}.` }
+  // A resource without a policy may have one that has no say: an action that is not open to other accounts.
+  const isClosed = kind === 'resource' && policies.length === 0
+  const text = isClosed
+    ? `No policy of ${resource} allows ${action} to another account.`
+    : `No ${names[kind]} allows ${action} on ${resource}.`
+  const silent: Reason = { policy: kind, text }
   return [silent, ...policies.flatMap(place => nearlyAllowedBy(place, question))]
 }
 
