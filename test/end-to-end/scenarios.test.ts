@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CreateGrantCommandInput, GrantOperation, KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { apis } from '../../src/apis/catalogue.ts'
+import { lint } from '../../src/authorization/lint/lint.ts'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { type Identity, withIdentities } from './identities.ts'
 import { keyOperations } from './key-operations.ts'
 import { call, refusal } from './requests.ts'
-import { policies, preparation, profiles, puts, refusals, scenarios } from './scenarios.ts'
+import { credentialsFile, policies, preparation, profiles, puts, refusals, scenarios } from './scenarios.ts'
 
 const [owner, partner, stranger] = ['111122223333', '444455556666', '777788889999'] as const
 const regions = ['us-east-1', 'eu-west-1'] as const
@@ -25,14 +27,16 @@ const keyring = {
   TARGET_KEY: [owner, regions[1]],
   BACKUP_KEY: [owner, regions[0]],
 } as const
-const keys = {} as Record<keyof typeof keyring, string>
+type KeyName = keyof typeof keyring
+type Context = Record<string, string>
+const keys = {} as Record<KeyName, string>
 
 let installation: Installation
 let gateway: Gateway
 const identities = new Map<string, Identity>()
 
 /** With the ARNs of the keys. */
-const filledIn = (text: string) => text.replace(/\$(\w+_KEY)\b/g, (_, name: keyof typeof keys) => keys[name])
+const filledIn = (text: string) => text.replace(/\$(\w+_KEY)\b/g, (_, name: KeyName) => keys[name])
 
 function credentialsOf(profile: string): Identity['credentials'] {
   const { account } = profiles.find(known => known.profile === profile)!
@@ -50,7 +54,7 @@ beforeAll(async () => {
   gateway = await serve(installation)
   for (const [name, [account, region]] of Object.entries(keyring)) {
     const { KeyMetadata } = await gateway.client({ account, region }).createKey({})
-    keys[name as keyof typeof keys] = KeyMetadata!.Arn!
+    keys[name as KeyName] = KeyMetadata!.Arn!
   }
   await gateway.stop()
   await withIdentities(installation, async ({ user, role, session }) => {
@@ -86,22 +90,22 @@ const tenant = (account: string) => ({ tenant: account })
 /** What the calls of a scenario leave for later ones. */
 const made = { grant: '', from: '', to: '', copy: Buffer.alloc(0) as Uint8Array }
 /** A ciphertext of the owner of its key. */
-async function sealed(key: keyof typeof keys, EncryptionContext: Record<string, string> = {}) {
+async function sealed(key: KeyName, EncryptionContext: Context = {}) {
   const [account, region] = keyring[key]
-  return (await gateway.client({ account, region }).encrypt({ KeyId: keys[key], Plaintext, EncryptionContext }))
-    .CiphertextBlob!
+  const sealing = gateway.client({ account, region }).encrypt({ KeyId: keys[key], Plaintext, EncryptionContext })
+  return (await sealing).CiphertextBlob!
 }
 
 const encrypt =
-  (key: keyof typeof keys, EncryptionContext: Record<string, string> = {}) =>
+  (key: KeyName, EncryptionContext: Context = {}) =>
   (kms: KMS) =>
     kms.encrypt({ KeyId: keys[key], Plaintext, EncryptionContext })
 const decrypt =
-  (key: keyof typeof keys, EncryptionContext: Record<string, string> = {}) =>
+  (key: KeyName, EncryptionContext: Context = {}) =>
   async (kms: KMS) =>
     kms.decrypt({ CiphertextBlob: await sealed(key, EncryptionContext), EncryptionContext })
 const generateDataKey =
-  (key: keyof typeof keys, EncryptionContext: Record<string, string> = {}) =>
+  (key: KeyName, EncryptionContext: Context = {}) =>
   (kms: KMS) =>
     kms.generateDataKey({ KeyId: keys[key], KeySpec: 'AES_256', EncryptionContext })
 
@@ -261,6 +265,13 @@ describe.each(scenarios)('$heading', ({ heading, rows }) => {
   })
 })
 
+it.each([...policies])('%s has no warning of policy lint, but for the service that calls nobody here', (file, text) => {
+  const { vocabulary } = apis[0].policySubject!
+  const kind = file.endsWith('key-policy.json') ? 'resource' : 'identity'
+  const rules = lint(filledIn(text), { kind, vocabulary, now: Date.now(), account: owner }).map(({ rule }) => rule)
+  expect(rules).toEqual(text.includes('kms:ViaService') ? ['absent-condition-key'] : [])
+})
+
 const hasCli = spawnSync('sh', ['-c', 'command -v aws']).status === 0
 
 describe('the commands of the page', () => {
@@ -268,12 +279,7 @@ describe('the commands of the page', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'strongroom-scenarios-'))
     for (const [name, text] of policies) writeFileSync(join(folder, name), filledIn(text))
-    const sections = profiles.map(({ profile }) => {
-      const { accessKeyId, secretAccessKey, sessionToken } = credentialsOf(profile)
-      const lines = [`aws_access_key_id = ${accessKeyId}`, `aws_secret_access_key = ${secretAccessKey}`]
-      return [`[${profile}]`, ...lines, ...(sessionToken ? [`aws_session_token = ${sessionToken}`] : []), ''].join('\n')
-    })
-    writeFileSync(join(folder, 'credentials'), sections.join('\n'))
+    writeFileSync(join(folder, 'credentials'), credentialsFile(credentialsOf))
   })
   afterAll(() => rmSync(folder, { recursive: true }))
 

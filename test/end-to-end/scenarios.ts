@@ -1,6 +1,7 @@
 /** docs/scenarios.md as data: principals, policies, commands, and the tables of who may do what. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Identity } from './identities.ts'
 
 export const page = readFileSync(join(import.meta.dirname, '../../docs/scenarios.md'), 'utf8')
 
@@ -76,3 +77,13 @@ export const refusals = new Map(tableOf('Refused | Text', page).map(([name, text
 export const puts = [
   ...page.matchAll(/put-key-policy --profile (\w+) --key-id "\$(\w+)" --policy file:\/\/([\w.-]+)/g),
 ].map(([, profile, key, file]) => ({ profile: profile!, key: key!, file: file! }))
+
+/** The file of the AWS CLI with all profiles. */
+export function credentialsFile(of: (profile: string) => Identity['credentials']): string {
+  const sections = profiles.map(({ profile }) => {
+    const { accessKeyId, secretAccessKey, sessionToken } = of(profile)
+    const lines = [`aws_access_key_id = ${accessKeyId}`, `aws_secret_access_key = ${secretAccessKey}`]
+    return [`[${profile}]`, ...lines, ...(sessionToken ? [`aws_session_token = ${sessionToken}`] : [])].join('\n')
+  })
+  return `${sections.join('\n')}\n`
+}
