@@ -120,6 +120,8 @@ export interface Question {
   readonly ids: PrincipalIds
   /** Whether the caller has a permissions boundary. */
   readonly bounded: boolean
+  /** What was found already: for an explanation, which asks for each statement several times. */
+  readonly found?: Map<CompiledStatement, Mismatch | undefined>
 }
 
 /** Why a statement does not match. */
@@ -127,6 +129,14 @@ export type Mismatch = 'Action' | 'Principal' | 'Resource' | CompiledStatement['
 
 /** The first element of a statement that does not match; undefined if the statement applies to the request. */
 export function mismatch(compiled: CompiledStatement, question: Question): Mismatch | undefined {
+  const { found } = question
+  if (found?.has(compiled)) return found.get(compiled)
+  const first = firstMismatch(compiled, question)
+  found?.set(compiled, first)
+  return first
+}
+
+function firstMismatch(compiled: CompiledStatement, question: Question): Mismatch | undefined {
   const { resource, context, principal } = question.request
   if (!compiled.action(question.action)) return 'Action'
   if (compiled.principal && !compiled.principal(principal, question.ids, question.bounded)) return 'Principal'

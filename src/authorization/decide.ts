@@ -97,8 +97,12 @@ export interface Evaluation {
 }
 
 /** The grant is asked for last: only a request that no policy denies and none allows needs one. */
-export function evaluate(request: AccessRequest, policies: Policies): Evaluation {
-  const verdicts = verdictsOf(request, policies)
+export function evaluate(
+  request: AccessRequest,
+  policies: Policies,
+  question: Question = questionOf(request, policies),
+): Evaluation {
+  const verdicts = verdictsOf(question, policies)
   const row = decidingRow(verdicts)
   if (row.denied === undefined || !policies.grant || isExplicitDeny(verdicts)) return { verdicts, row }
   const grant = policies.grant()
@@ -134,9 +138,9 @@ function fits(given: string, verdict: string): boolean {
   return given === 'any' || given === verdict
 }
 
-function verdictsOf(request: AccessRequest, policies: Policies): Verdicts {
+function verdictsOf(question: Question, policies: Policies): Verdicts {
+  const { request } = question
   const { identity, boundary, session, resource } = policies
-  const question = questionOf(request, policies)
   const account = request.account === request.principal.account ? 'own' : 'other'
   return {
     account,

@@ -38,11 +38,11 @@ const nearMisses = 10
  * other than Action; or the statements that allow.
  */
 export function explain(request: AccessRequest, policies: Policies): readonly Reason[] {
-  const question = questionOf(request, policies)
+  const question = { ...questionOf(request, policies), found: new Map() }
   const sides = sidesOf(request, policies)
   const denying = sides.flatMap(side => side.policies.flatMap(policy => deniedBy(policy, question)))
   if (denying.length > 0) return denying
-  const evaluation = evaluate(request, policies)
+  const evaluation = evaluate(request, policies, question)
   const counting = sides.filter(({ kind }) => counts(kind, evaluation))
   const allowing = counting.map(side => allowedBy(side, question, evaluation))
   const silent = counting.filter((_, index) => allowing[index]!.length === 0)
