@@ -17,10 +17,17 @@ const program = new Command('strongroom')
 for (const add of commands) add(program)
 for (const command of program.commands) command.copyInheritedSettings(program)
 
+process.stdout.on('error', reportUnwritten)
 try {
   await program.parseAsync()
 } catch (error) {
   process.exitCode = exitCodeFor(error)
+}
+
+/** The command ends its work. Whoever reads the output may have had enough of it. */
+function reportUnwritten({ code }: NodeJS.ErrnoException): void {
+  if (code !== 'EPIPE') process.stderr.write(`strongroom: cannot write the output: ${code}\n`)
+  process.exitCode = 1
 }
 
 function exitCodeFor(error: unknown): number {

@@ -26,7 +26,7 @@ export const serve = command(program => {
       harden(administratorVariables)
       process.env.UV_THREADPOOL_SIZE ??= poolThreads
       // The process that started it may be gone.
-      process.stdout.on('error', () => {})
+      process.stdout.removeAllListeners('error').on('error', () => {})
       let reload = () => {}
       process.on('SIGHUP', () => reload())
       const folder = openDataFolder(options, { host: options.host, port: options.port })
