@@ -34,7 +34,7 @@ export const conditionRules: readonly StatementRule[] = [
   { name: 'variable-in-2008-10-17', find: variableInOldVersion },
   rule('variable-without-effect', variableWithoutEffect),
   { name: 'unknown-variable', find: unknownVariables },
-  { name: 'contradictory-conditions', find: (statement, { document }) => contradictions(statement, document.version) },
+  { name: 'contradictory-conditions', find: contradictions },
 ]
 
 /** @param find what follows "statement N" for a condition */
@@ -57,26 +57,32 @@ function withoutKey({ condition, statement, subject }: Asked): string {
 }
 
 function unknownKey(asked: Asked): string | undefined {
-  const { condition, key, statement, subject } = asked
+  const { condition, key, subject } = asked
   // Keys of other services belong to their actions.
   const isForeign =
     !/^aws:/i.test(condition.key) && !asciiLowerCase(condition.key).startsWith(subject.vocabulary.prefix)
-  if (key || (isForeign && subject.kind === 'identity' && statement.coversOthers)) return undefined
+  if (key || (isForeign && isForOthers(asked))) return undefined
   return `asks for ${condition.key}, which is not a condition key of these actions: ${withoutKey(asked)}`
+}
+
+/** Whether the condition may be meant for requests to other services. */
+function isForOthers({ statement, subject }: Asked): boolean {
+  return subject.kind === 'identity' && statement.coversOthers
 }
 
 /** What is for services only is a finding of its own. */
 function absentKey(asked: Asked): string | undefined {
   const { condition, key, statement } = asked
   const { aws = [], services = [] } = statement.principals ?? {}
-  if (!key?.absent || (aws.length === 0 && services.length > 0)) return undefined
+  if (!key?.absent || isForOthers(asked) || (aws.length === 0 && services.length > 0)) return undefined
   const reason = typeof key.absent === 'string' ? `, as ${key.absent}` : ''
   return `asks for ${condition.key}, which no request has here${reason}: ${withoutKey(asked)}`
 }
 
-function constantKey({ condition, key, statement, subject }: Asked): string | undefined {
+function constantKey(asked: Asked): string | undefined {
+  const { condition, key, statement, subject } = asked
   const { constant } = key ?? {}
-  if (constant === undefined) return undefined
+  if (constant === undefined || isForOthers(asked)) return undefined
   const { holds } = compileCondition(condition, statement.effect, subject.document.version)
   const outcome = holds(() => [constant]) ? 'always' : 'never'
   return `asks for ${condition.key}, which is ${constant} in every request here: the condition ${outcome} holds`

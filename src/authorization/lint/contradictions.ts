@@ -1,13 +1,20 @@
-/** Conditions on one key that no request meets together. Found by trying every request that could make a difference. */
+/** Conditions on one key that no value meets together. Found by trying every value that could make a difference. */
 import { asciiLowerCase } from '../../model/ascii.ts'
 import { type CompiledCondition, compileCondition, findOperator } from '../conditions.ts'
 import type { Condition, Statement } from '../grammar.ts'
 import type { Version } from '../variables.ts'
+import { findKey, type Subject } from './rule.ts'
 
-export function contradictions({ conditions, effect }: Statement, version: Version): readonly string[] {
+export function contradictions(
+  { conditions, effect }: Statement,
+  { document, vocabulary }: Subject,
+): readonly string[] {
+  const { version } = document
   const byKey = Map.groupBy(conditions, ({ key }) => asciiLowerCase(key))
   return [...byKey.values()].flatMap(same => {
-    if (same.length < 2 || !same.every(condition => isDecidable(condition, version))) return []
+    // Of several values one may meet one condition, and another one the other.
+    if (same.length < 2 || findKey(same[0]!.key, vocabulary)?.type === 'ArrayOfString') return []
+    if (!same.every(condition => isDecidable(condition, version))) return []
     const compiled = same.map(condition => compileCondition(condition, effect, version))
     const possible = compiled.every(isPossible)
     if (!possible || canHold(compiled)) return []

@@ -114,7 +114,9 @@ function shadowed({ statements }: Subject): readonly PolicyFinding[] {
 /** Whether `wide` applies wherever `narrow` does. */
 function includes(wide: Studied, narrow: Studied): boolean {
   if (wide.conditions.length > 0 || narrow.coversOthers || narrow.covers.size === 0) return false
-  if (wide.resources.negated || !wide.resources.values.includes('*')) return false
+  const { negated, values } = wide.resources
+  // A variable without a value makes its whole statement not apply.
+  if (negated || !values.includes('*') || values.some(value => value.includes('${'))) return false
   if (![...narrow.covers].every(action => wide.covers.has(action))) return false
   return namesAll(wide, narrow)
 }
