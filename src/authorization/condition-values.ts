@@ -51,7 +51,7 @@ interface Address {
   readonly bits: bigint
 }
 
-export interface AddressRange {
+interface AddressRange {
   readonly family: Address['family']
   /** Bits at the end of an address that may differ. */
   readonly hostBits: bigint

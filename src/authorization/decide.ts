@@ -84,7 +84,7 @@ export function decide(request: AccessRequest, policies: Policies): Decision {
 
 const allowed: Decision = { allowed: true, outcome: 'Allow' }
 
-export function isExplicitDeny({ resource, identity, boundary, session }: Verdicts): boolean {
+function isExplicitDeny({ resource, identity, boundary, session }: Verdicts): boolean {
   return resource === 'denies' || identity === 'denies' || boundary === 'denies' || session === 'denies'
 }
 

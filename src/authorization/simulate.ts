@@ -32,7 +32,7 @@ export function simulate(text: string): Simulation {
   return { decision: decide(request, policies).outcome, reasons: explain(request, policies) }
 }
 
-export function parseSimulation(text: string): { readonly request: AccessRequest; readonly policies: Policies } {
+function parseSimulation(text: string): { readonly request: AccessRequest; readonly policies: Policies } {
   let value: unknown
   try {
     value = parseStrictJson(text)
