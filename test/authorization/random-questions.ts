@@ -94,7 +94,7 @@ class Choices {
 /** Condition keys that a request may have, and their values. */
 const valuesByKey: Readonly<Record<string, readonly string[]>> = {
   'aws:username': ['app', 'alice', 'app', '${aws:userid}', 'a*', ''],
-  'aws:PrincipalTag/team': ['app', 'red', 'App', '*', 'user/app', 'iam::111122223333:user'],
+  'aws:PrincipalTag/team': ['app', 'red', 'App', '*', 'user/app', '111122223333:red'],
   'aws:TagKeys': ['app', 'pp', 'APP', 'a?p'],
   'kms:RotationPeriodInDays': ['90', '90.0', '365', '-1', '9e1', 'NaN', '1e999'],
   'aws:CurrentTime': [
@@ -237,7 +237,7 @@ const arns = [
   'arn:aws:iam::111122223333:User/alice',
   '*',
   '*:*:*:*:*:*',
-  'arn:aws:${aws:PrincipalTag/team}/app',
+  'arn:aws:sns:us-east-1:${aws:PrincipalTag/team}:blue',
   'arn:aws:iam::111122223333:${aws:PrincipalTag/team}',
 ]
 

@@ -123,8 +123,30 @@ export const decidedHere: readonly Case[] = [
   {
     title: 'A colon in the value of a variable begins no part of an ARN',
     source,
-    request: decrypt({ 'aws:PrincipalArn': [alice], 'aws:PrincipalTag/place': ['iam::111122223333:user'] }),
-    resourcePolicy: aliceIf({ ArnLike: { 'aws:PrincipalArn': 'arn:aws:${aws:PrincipalTag/place}/alice' } }),
+    request: decrypt({
+      'aws:SourceArn': ['arn:aws:sns:us-east-1:111122223333:app:dev'],
+      'aws:PrincipalTag/place': ['111122223333:app'],
+    }),
+    resourcePolicy: aliceIf({ ArnLike: { 'aws:SourceArn': 'arn:aws:sns:us-east-1:${aws:PrincipalTag/place}:dev' } }),
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'A colon in the value of a variable may stand in the last part of an ARN',
+    source,
+    request: decrypt({
+      'aws:SourceArn': ['arn:aws:sns:us-east-1:111122223333:app:dev'],
+      'aws:PrincipalTag/topic': ['app:dev'],
+    }),
+    resourcePolicy: aliceIf({ ArnLike: { 'aws:SourceArn': 'arn:aws:sns:*:*:${aws:PrincipalTag/topic}' } }),
+    decision: 'Allow',
+  },
+  {
+    title: 'A time that no clock shows is none',
+    source,
+    request: decrypt({
+      'aws:CurrentTime': ['2026-06-30T25:00:00Z', '2026-06-30T23:60:00Z', '2026-06-30T23:59:61Z'],
+    }),
+    resourcePolicy: aliceIf({ DateLessThan: { 'aws:CurrentTime': '2026-07-01T12:00:00Z' } }),
     decision: 'ImplicitDeny',
   },
   {
