@@ -18,7 +18,9 @@ import {
 
 /** How an operator compares a value of a request with the values of a policy. */
 interface Comparison {
-  /** Whether a value of a policy is one that it can compare; another one matches nothing. */
+  /** Whether it compares values of a type, such as numbers, and not texts. */
+  readonly isTyped?: true
+  /** Whether a value is one that it can compare; another one matches nothing. */
   readonly accepts: (value: string) => boolean
   /** Whether a value of a request matches any of the policy's. */
   readonly compile: (values: readonly string[], version: Version) => TemplateMatcher
@@ -111,18 +113,26 @@ export interface CompiledCondition {
 const namesPair = /^[^:]*:[^:/]*[:/]/
 
 /**
- * An operator that is not known never makes a policy wider: an Allow does not apply, a Deny does. The same goes for a pair with several
- * values, whose names differ in case only: the caller may have added one. IAM User Guide, "AWS global condition context keys",
- * aws:ResourceTag: a condition matches either name, but not both.
+ * What is not understood never makes a policy wider: an Allow does not apply, a Deny does. That is so for an operator that is not known,
+ * for the negation of a comparison with what is no number, date or address, and for a pair with several values, whose names differ in case
+ * only: the caller may have added one. IAM User Guide, "AWS global condition context keys", aws:ResourceTag: a condition matches either
+ * name, but not both.
  */
 export function compileCondition(condition: Condition, effect: 'Allow' | 'Deny', version: Version): CompiledCondition {
   const key = asciiLowerCase(condition.key)
   const written = findOperator(condition.operator)
-  if (!written) return { condition, key, variables: [], holds: () => effect === 'Deny' }
+  if (!written || !canNegate(written.operator, condition.values)) {
+    return { condition, key, variables: [], holds: () => effect === 'Deny' }
+  }
   const { comparison } = written.operator
   const variables = condition.values.flatMap(value => comparison.template?.(value, version).filter(isVariable) ?? [])
   const matcher = comparison.compile(condition.values, version)
   return { condition, key, variables, holds: quantify(written, key, matcher, effect) }
+}
+
+/** Whether the negation of a comparison with the values is meant: what is no number is not simply another number. */
+function canNegate({ negated, comparison: { isTyped, accepts } }: Operator, values: readonly string[]): boolean {
+  return !negated || !isTyped || values.every(accepts)
 }
 
 /** The truth of a condition by the values that the request has for its key. */
@@ -142,7 +152,7 @@ function quantify(
   return context => {
     const values = context(key)
     if (isAbsent(values)) return withoutValues
-    if (hasOneValue && values.length > 1) return effect === 'Deny'
+    if ((hasOneValue && values.length > 1) || !canNegate(operator, values)) return effect === 'Deny'
     const matches = matcher(context)
     for (const value of values) if ((matches(value) !== negated) !== all) return !all
     return all
@@ -190,6 +200,7 @@ type Build<T> = (expected: readonly T[]) => (actual: T) => boolean
 /** Compares values of a type that is read from text. */
 function typedComparison<T>(read: (text: string) => T | undefined, build: Build<T>): Comparison {
   return {
+    isTyped: true,
     accepts: value => read(value) !== undefined,
     compile(values) {
       const expected = values.map(read).filter(value => value !== undefined)
@@ -205,6 +216,7 @@ function typedComparison<T>(read: (text: string) => T | undefined, build: Build<
 
 function addressComparison(): Comparison {
   return {
+    isTyped: true,
     accepts: value => readAddressRange(value) !== undefined,
     compile: values => always(isWithin(values.map(readAddressRange).filter(range => range !== undefined))),
   }

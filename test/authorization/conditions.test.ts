@@ -71,7 +71,6 @@ describe('condition operators', () => {
     ['NumericEquals', '10', absent, no],
     ['NumericNotEquals', '10', '11', yes],
     ['NumericNotEquals', '10', '10', no],
-    ['NumericNotEquals', '10', 'x', yes],
     ['NumericNotEquals', '10', absent, yes],
     ['NumericLessThan', '10', '9', yes],
     ['NumericLessThan', '10', '10', no],
@@ -245,6 +244,23 @@ describe('condition operators', () => {
       expect(holds(operator, 'a', actual, 'Allow')).toBe(false)
       expect(holds(operator, 'a', actual, 'Deny')).toBe(true)
     }
+  })
+
+  // biome-ignore format: a table
+  it.each([
+    ['NumericNotEquals',              '10',                   'x'],
+    ['NumericNotEquals',              'x',                    '10'],
+    ['NumericNotEquals',              ['10', 'x'],            '11'],
+    ['NumericNotEqualsIfExists',      '10',                   '1,5'],
+    ['ForAllValues:NumericNotEquals', '10',                   ['11', 'x']],
+    ['ForAnyValue:NumericNotEquals',  '10',                   ['11', 'x']],
+    ['DateNotEquals',                 '2026-11-28T00:00:00Z', 'now'],
+    ['DateNotEquals',                 'now',                  '2026-11-28T00:00:00Z'],
+    ['NotIpAddress',                  '10.0.0.0/8',           'localhost'],
+    ['NotIpAddress',                  '10.0.0.0/64',          '192.0.2.1'],
+  ])('%s %j of a request with %j makes no policy wider: an Allow does not apply, a Deny does', (operator, expected, actual) => {
+    expect(holds(operator, expected, actual, 'Allow')).toBe(false)
+    expect(holds(operator, expected, actual, 'Deny')).toBe(true)
   })
 
   it('accept values that they can compare, and tell the others', () => {

@@ -56,7 +56,7 @@ export function isConditionMet({ Condition = {}, Effect }: Statement, policy: Po
   })
 }
 
-/** Whether one line of a Condition element is met. Undefined if nobody can tell, as there is no such operator. */
+/** Whether one line of a Condition element is met. Undefined if nobody can tell, as there is no such operator or nothing to negate. */
 function isOneMet(
   operator: string,
   expected: readonly string[],
@@ -76,11 +76,15 @@ function isOneMet(
 
   const isWanted = (value: string) => wanted.some(text => compare(value, text!))
   const isNegated = name! in negated
+  // What is no number is neither a number nor another number: a number, a date or an address compares with itself.
+  const isUnclear = (text: string) => !hasVariables && isNegated && !compare(text.split('/')[0]!, text)
+  if (expected.some(isUnclear)) return undefined
   const isMet = (value: string) => isWanted(value) !== isNegated
 
   // AWS re:Post, ForAnyValue:StringEqualsIfExists behaving unexpectedly: IfExists changes nothing for ForAnyValue.
   if (actual.length === 0)
     return set !== 'ForAnyValue' && (set === 'ForAllValues' || isNegated || ifExists !== undefined)
+  if (actual.some(isUnclear)) return undefined
   // IAM, Global condition keys, aws:ResourceTag: it matches a tag of either name, TagKey1 or tagkey1, but not both.
   if (set === undefined && actual.length > 1 && /Tag\/|EncryptionContext:/i.test(key)) return undefined
   if (set === 'ForAllValues') return actual.every(isMet)

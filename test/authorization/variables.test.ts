@@ -129,9 +129,9 @@ describe('policy variables', () => {
     ['DateEquals',             'k:number',  '${k:number}',                                false],
     ['Bool',                   'k:literal', '${aws:username}',                            false],
     ['Null',                   'k:missing', '${aws:username}',                            false],
-    // Text, and therefore no reason for the statement not to apply.
-    ['NumericNotEquals',       'k:number',  '${aws:PrincipalTag/none}',                   true],
-    ['NotIpAddress',           'k:missing', '${aws:SourceIp}',                            true],
+    // Text, and therefore no number or address that something could differ from.
+    ['NumericNotEquals',       'k:number',  '${aws:username}',                            false],
+    ['NotIpAddress',           'k:missing', '${aws:SourceIp}',                            false],
   ])('in a condition %s %s = %s: %s', (operator, key, value, expected) => {
     expect(applies({ statement: { Condition: { [operator]: { [key]: value } } } })).toBe(expected)
   })

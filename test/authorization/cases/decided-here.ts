@@ -26,6 +26,20 @@ export const decidedHere: readonly Case[] = [
     decision: 'Allow',
   },
   {
+    title: 'A value that is no number does not differ from a number, so an Allow does not apply',
+    source,
+    request: decrypt({ 'kms:RotationPeriodInDays': ['a year'] }),
+    resourcePolicy: aliceIf({ NumericNotEquals: { 'kms:RotationPeriodInDays': '365' } }),
+    decision: 'ImplicitDeny',
+  },
+  {
+    title: 'A value that is no number does not equal a number either, so a Deny applies',
+    source,
+    request: decrypt({ 'kms:RotationPeriodInDays': ['a year'] }),
+    resourcePolicy: aliceUnless({ NumericNotEquals: { 'kms:RotationPeriodInDays': '365' } }),
+    decision: 'ExplicitDeny',
+  },
+  {
     title: 'Several values without a set operator: one that matches is too many for a negated operator',
     source,
     request: decrypt({ 'kms:EncryptionContextKeys': ['AppName', 'Stage'] }),
