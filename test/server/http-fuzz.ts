@@ -20,8 +20,9 @@ export async function fuzzHttp(url: string, credentials: Credentials, runs: numb
   await fc.assert(
     fc.asyncProperty(conversation(requests), async segments => {
       const answers = await converse(url, segments)
-      const isBlank = /^[\r\n]*$/.test(Buffer.concat(segments).toString('latin1'))
-      expect(answers.length).toBeGreaterThanOrEqual(isBlank ? 0 : 1)
+      // Node.js closes a connection at once after the method of HTTP/2's preface (RFC 9113, section 3.4) in a line without a version.
+      const isNoRequest = /^[\r\n]*(?:PRI [^ ]*\r\n|$)/.test(Buffer.concat(segments).toString('latin1'))
+      expect(answers.length).toBeGreaterThanOrEqual(isNoRequest ? 0 : 1)
       for (const answer of answers) {
         const requestId = checked(answer)
         // A preflight request is no API call.
