@@ -18,8 +18,8 @@ import {
 
 /** How an operator compares a value of a request with the values of a policy. */
 interface Comparison {
-  /** Whether it compares values of a type, such as numbers, and not texts. */
-  readonly isTyped?: true
+  /** Whether a value that it cannot compare is a mistake: a negation would hold for it. */
+  readonly isStrict?: true
   /** Whether a value is one that it can compare; another one matches nothing. */
   readonly accepts: (value: string) => boolean
   /** Whether a value of a request matches any of the policy's. */
@@ -42,11 +42,11 @@ const text = textComparison({ wildcards: false })
 const textIgnoringCase = textComparison({ wildcards: false, fold: lowerCase })
 const pattern = textComparison({ wildcards: true })
 const arn = arnComparison()
-const number = (build: Build<number>) => typedComparison(readNumber, build)
-const date = (build: Build<number>) => typedComparison(readDate, build)
+const number = (build: Build<number>) => strict(typedComparison(readNumber, build))
+const date = (build: Build<number>) => strict(typedComparison(readDate, build))
 const boolean = typedComparison(readBoolean, equalTo)
 const binary = typedComparison(readBase64, equalTo)
-const address = addressComparison()
+const address = strict(addressComparison())
 
 /** Null is apart: it asks whether the request has the key. */
 // biome-ignore format: a table
@@ -131,8 +131,8 @@ export function compileCondition(condition: Condition, effect: 'Allow' | 'Deny',
 }
 
 /** Whether the negation of a comparison with the values is meant: what is no number is not simply another number. */
-function canNegate({ negated, comparison: { isTyped, accepts } }: Operator, values: readonly string[]): boolean {
-  return !negated || !isTyped || values.every(accepts)
+function canNegate({ negated, comparison: { isStrict, accepts } }: Operator, values: readonly string[]): boolean {
+  return !negated || !isStrict || values.every(accepts)
 }
 
 /** The truth of a condition by the values that the request has for its key. */
@@ -194,13 +194,16 @@ function arnComparison(): Comparison {
   }
 }
 
+function strict(comparison: Comparison): Comparison {
+  return { ...comparison, isStrict: true }
+}
+
 /** The test for a value of a request, by what the values of a policy are read as: one or more. */
 type Build<T> = (expected: readonly T[]) => (actual: T) => boolean
 
 /** Compares values of a type that is read from text. */
 function typedComparison<T>(read: (text: string) => T | undefined, build: Build<T>): Comparison {
   return {
-    isTyped: true,
     accepts: value => read(value) !== undefined,
     compile(values) {
       const expected = values.map(read).filter(value => value !== undefined)
@@ -216,7 +219,6 @@ function typedComparison<T>(read: (text: string) => T | undefined, build: Build<
 
 function addressComparison(): Comparison {
   return {
-    isTyped: true,
     accepts: value => readAddressRange(value) !== undefined,
     compile: values => always(isWithin(values.map(readAddressRange).filter(range => range !== undefined))),
   }

@@ -87,7 +87,8 @@ function checkCondition({ operator, key, values }: Condition): void {
   if (isOfIdentityPoliciesOnly(name)) throw malformed(ofIdentityPoliciesOnly)
   const [, subject] = overlyPermissive.find(([family]) => name.startsWith(family)) ?? []
   if (written.set === 'ForAllValues' && subject !== undefined) throw malformed(overlyPermissiveCondition(subject))
-  const wrong = values.find(value => hasTypedValues.test(operator) && !written.operator.comparison.accepts(value))
+  const { isStrict, accepts } = written.operator.comparison
+  const wrong = isStrict && values.find(value => !accepts(value))
   if (wrong !== undefined) {
     throw malformed(`Invalid value for Condition type ${operator.slice(0, 100)} : ${wrong.slice(0, 100)}`)
   }
@@ -96,9 +97,6 @@ function checkCondition({ operator, key, values }: Condition): void {
 function overlyPermissiveCondition(subject: string): string {
   return `OverlyPermissiveCondition: Using the ForAllValues set operator with a single-valued condition key matches requests without the specified ${subject} or with an unspecified ${subject}. To fix, remove ForAllValues.`
 }
-
-/** Operators whose negation would hold for everything if their value cannot be read, and a variable is no value of theirs. */
-const hasTypedValues = /(?:Numeric|Date|IpAddress)/
 
 /** Principals of a statement that are malformed, of another partition, or do not exist. */
 export function invalidNames(
