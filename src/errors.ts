@@ -16,6 +16,7 @@ export const failures = {
   ExpiredToken: caller,
   IncompleteSignature: caller,
   IncorrectKey: caller,
+  IncorrectKeyMaterial: caller,
   InvalidAliasName: caller,
   InvalidArn: caller,
   InvalidCiphertext: caller,

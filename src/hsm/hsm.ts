@@ -28,8 +28,10 @@ export interface HsmKey {
 /** A key, with the check value that binds its record to its object. */
 export interface HeldKey extends HsmKey {
   readonly usage: KeyUsageType
-  /** From generateKey. */
+  /** From generateKey or importKey. */
   readonly checkValue?: Uint8Array | undefined
+  /** See Custody. */
+  readonly imported?: boolean | undefined
 }
 
 /** `thorough`: searches the token for other objects with the same CKA_ID as well, in time linear in the number of objects. */
@@ -43,8 +45,8 @@ export interface KeyInspection {
   readonly attributes?: readonly (keyof Custody)[] | undefined
 }
 
-/** The result of key generation. */
-export interface GeneratedKey {
+/** The result of the generation or the import of a key. */
+export interface CreatedKey {
   readonly custody: Custody
   /** DER SubjectPublicKeyInfo; absent for secret keys. */
   readonly publicKey?: Uint8Array | undefined
@@ -126,7 +128,23 @@ export interface KeyLifecycle {
    * Creates a key object whose CKA_ID is `material`, reads its custody attributes back, and destroys and refuses an object with wrong ones.
    * If the call fails but the HSM may have generated the key, it is destroyed.
    */
-  generateKey(material: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<GeneratedKey>
+  generateKey(material: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<CreatedKey>
+  /**
+   * Brings key material onto the HSM as a key object like that of generateKey, but for its origin: see Custody. The worker wraps it under a
+   * key of this one call, and the HSM unwraps it; where the HSM cannot, the profile may let C_CreateObject take it as it is. Then the object
+   * proves that it is this key. After a failure it is destroyed, as by generateKey.
+   *
+   * Rejects with IncorrectKeyMaterial, whose message tells why, unless it is a key of that spec: see token/key-material.ts.
+   *
+   * @param bytes AES-256 and HMAC keys as they are, of the length of the spec; private keys as DER PKCS#8 PrivateKeyInfo (RFC 5208). Wiped.
+   */
+  importKey(
+    material: string,
+    spec: SupportedKeySpec,
+    usage: KeyUsageType,
+    label: string,
+    bytes: Uint8Array,
+  ): Promise<CreatedKey>
   /** A data key pair: generated as session objects, exported and discarded. */
   generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair>
   /** Destroys the key object, on every token of a cluster; rejects if one is unavailable. A missing object is a success. */

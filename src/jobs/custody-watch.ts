@@ -160,11 +160,11 @@ export class CustodyWatch {
 
   /** Only a fault found by two consecutive checks counts. */
   async #inspectMaterial({ spec, usage }: Subject, material: KeyMaterial): Promise<KeyInspection> {
-    const { id, hsm: name, publicKey, checkValue } = material
+    const { id, hsm: name, publicKey, checkValue, custody } = material
     const hsm = this.#services.hsms.named(name)
     // No worker uses a token without the canary key, so the key cannot be checked; but it is not there either.
     if (hsm.health.state === 'untrusted') return { fault: 'missing' }
-    const key = { material: id, spec, usage, publicKey, checkValue }
+    const key = { material: id, spec, usage, publicKey, checkValue, imported: custody.imported }
     const isDuplicated = name === this.#hsm.name && this.#duplicates.has(id)
     const depth = isDuplicated ? 'thorough' : 'quick'
     const first = await hsm.inspectKey(key, depth)

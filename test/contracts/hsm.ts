@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Failure } from '../../src/errors.ts'
 import type { Hsm, Sealed } from '../../src/hsm/hsm.ts'
 import type { SupportedKeySpec } from '../../src/model/keys/key-spec.ts'
+import { importContract } from './hsm-imports.ts'
 import { keyContract } from './hsm-keys.ts'
 
 export interface HsmUnderTest {
@@ -167,6 +168,8 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
     })
 
     keyContract(() => hsm, exceptions)
+
+    importContract(() => hsm, exceptions)
 
     describe('callers', () => {
       it('each get an HSM, and the same one again', async () => {

@@ -1,10 +1,13 @@
 /** A second token from another vendor: SoftHSM is not representative of all tokens. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { reportPage } from '../../src/cli/hsm-report.ts'
 import { inspectHsm } from '../../src/hsm/doctor/inspect.ts'
 import { profileOf } from '../../src/hsm/profiles/find-profile.ts'
 import { connectHsm } from '../../src/hsm/registry.ts'
-import { hsmContract } from '../contracts/hsm.ts'
+import { hsmContract, newMaterial } from '../contracts/hsm.ts'
+import { newKeyBytes } from '../contracts/hsm-imports.ts'
 import { createNss } from './nss.ts'
 import type { SoftHsm } from './softhsm.ts'
 
@@ -38,6 +41,16 @@ describe('NSS softokn', () => {
     nss = createNss()
   })
   afterAll(() => nss.remove())
+
+  it('unwraps imported keys with CBC, too', async () => {
+    const profile = join(nss.directory, 'profile.yaml')
+    writeFileSync(profile, 'name: cbc\nbasedOn: nss\nimportMethods: [ECDH]\nkeyWrapMechanisms: [0x1085]\n')
+    const hsm = await connectHsm({ ...nss.options, profile, workers: 1 })
+    const key = { material: newMaterial(), spec: 'RSA_2048', usage: 'SIGN_VERIFY' } as const
+    const created = await hsm.importKey(key.material, key.spec, key.usage, 'imported', newKeyBytes(key.spec))
+    expect(await hsm.inspectKey({ ...key, ...created, imported: true }, 'quick')).toEqual({})
+    await hsm.close()
+  })
 
   it('gets its parameters, and supports what its profile does not exclude', async () => {
     const report = await inspectHsm(nss.options)

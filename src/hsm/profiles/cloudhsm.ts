@@ -14,6 +14,9 @@ export const cloudhsm = profile({
   supportsCkaCopyable: false,
   /** User Guide, "PKCS #11 library attributes": for RSA keys only, and an alias of CKA_SIGN. */
   supportsCkaSignRecover: false,
+  /** ECDH derives no raw secret. CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD: the standard mechanisms had another meaning in Client SDK 3. */
+  importMethods: ['RSA-OAEP'],
+  keyWrapMechanisms: [0x8000_216f],
   lacks: {
     ...because('no ML-DSA in the User Guide', mlDsa),
     ECC_NIST_EDWARDS25519: 'no EdDSA in the User Guide',

@@ -13,6 +13,7 @@ export const nss = profile({
   supportsCkaCopyable: false,
   /** False for every generated key, and writable. */
   reportsCkaLocal: false,
+  importMethods: ['ECDH', 'plaintext'],
   lacks: {
     ...because('no ML-DSA', mlDsa),
     ECC_SECG_P256K1: 'no secp256k1',

@@ -54,6 +54,10 @@ export interface Profile {
    * there then follows from CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE, which are false for imported keys.
    */
   readonly reportsCkaLocal: boolean
+  /** How keys are imported, the preferred way first. */
+  readonly importMethods: readonly ImportMethod[]
+  /** CKM_* that may unwrap an imported key: AES key wrap with padding (RFC 5649), or CKM_AES_CBC_PAD. The preferred one first. */
+  readonly keyWrapMechanisms: readonly number[]
   /** C_InitToken needs no vendor tool: `strongroom init` creates the token if it is missing. */
   readonly canInitializeToken: boolean
   /**
@@ -74,8 +78,20 @@ export interface Profile {
   readonly mayLack: Lacks
 }
 
+/**
+ * How key material comes onto the token. It is wrapped under an AES key of this one call, which is agreed with the token (`ECDH`) or wrapped
+ * under an RSA key of the token (`RSA-OAEP`); or C_CreateObject takes it in plaintext (`plaintext`).
+ */
+export const importMethods = ['ECDH', 'RSA-OAEP', 'plaintext'] as const
+export type ImportMethod = (typeof importMethods)[number]
+
 /** PKCS#11 v2.40, CKM_AES_GCM. */
 const aesGcm = 0x1087
+
+/** PKCS#11 v2.40, CKM_AES_KEY_WRAP_PAD, and v3.0, CKM_AES_KEY_WRAP_KWP: RFC 5649 in most tokens, in others PKCS#7 padding. */
+const [aesKeyWrapPad, aesKeyWrapKwp] = [0x210a, 0x210b]
+/** PKCS#11 v2.40. */
+const aesCbcPad = 0x1085
 
 /** A network HSM that follows the standard. */
 const defaults = {
@@ -91,6 +107,8 @@ const defaults = {
   supportsCkaCopyable: true,
   supportsCkaSignRecover: true,
   reportsCkaLocal: true,
+  importMethods: ['ECDH', 'RSA-OAEP'],
+  keyWrapMechanisms: [aesKeyWrapPad, aesKeyWrapKwp, aesCbcPad],
   canInitializeToken: false,
   singleProcess: false,
   generatesRsaKeysInSession: false,

@@ -8,6 +8,8 @@ export const softhsm2 = profile({
   /** A wrong tag or AAD; 2.7 answers CKR_ENCRYPTED_DATA_INVALID. */
   invalidCiphertextCodes: ['CKR_GENERAL_ERROR'],
   oaepHashes: ['sha1'],
+  /** It unwraps no Ed25519 keys. */
+  importMethods: ['ECDH', 'plaintext'],
   canInitializeToken: true,
   /**
    * Each process reads the folder of the token again when the number in its file `generation` has changed (OSToken::index). A process that

@@ -9,6 +9,8 @@ export const yubihsm2 = profile({
   sessionsPerWorker: 7,
   /** Not mentioned in the User Guide; not supported by the device. */
   supportsCkaSignRecover: false,
+  /** It unwraps nothing but its own format. */
+  importMethods: ['plaintext'],
   lacks: {
     ...because('no ML-DSA', mlDsa),
     SYMMETRIC_DEFAULT: "no AES-GCM: it cannot hold the gateway's own keys",

@@ -11,7 +11,7 @@ export type Template = readonly (readonly [attribute: number, value: boolean | n
 
 export interface Mechanism {
   readonly mechanism: number
-  readonly parameter?: pkcs11js.IParams | pkcs11js.AesGCM
+  readonly parameter?: pkcs11js.IParams | pkcs11js.AesGCM | Buffer
 }
 
 export interface LibraryInfo {
@@ -187,6 +187,19 @@ export class Cryptoki {
     return this.#inPool(name, this.#native.C_DeriveKeyAsync(session, mechanism, base, checked(template)), mechanism)
   }
 
+  async unwrapKey(
+    session: Handle,
+    mechanism: Mechanism,
+    unwrappingKey: Handle,
+    wrapped: Buffer,
+    template: Template,
+  ): Promise<Handle> {
+    const name = 'C_UnwrapKey'
+    const request = [session, mechanism, unwrappingKey, wrapped, checked(template)] as const
+    if (!this.asynchronous) return call(name, () => this.#native.C_UnwrapKey(...request))
+    return this.#inPool(name, this.#native.C_UnwrapKeyAsync(...request), mechanism)
+  }
+
   createObject(session: Handle, template: Template): Handle {
     return call('C_CreateObject', () => this.#native.C_CreateObject(session, checked(template)))
   }
@@ -213,6 +226,16 @@ export class Cryptoki {
   attribute(session: Handle, object: Handle, type: number): Buffer {
     const [read] = call('C_GetAttributeValue', () => this.#native.C_GetAttributeValue(session, object, [{ type }]))
     return read!.value as Buffer
+  }
+
+  /** A CK_BBOOL; false if the object has no such attribute, as some tokens leave out what does not hold of an imported key. */
+  flag(session: Handle, object: Handle, type: number): boolean {
+    try {
+      return this.attribute(session, object, type)[0] === 1
+    } catch (error) {
+      if (error instanceof CryptokiError && error.returnCode === 'CKR_ATTRIBUTE_TYPE_INVALID') return false
+      throw error
+    }
   }
 
   /** @param outputLength exact length of the result: pkcs11js does not ask the library for it */

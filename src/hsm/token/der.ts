@@ -1,6 +1,13 @@
 /** The subset of DER (ITU-T X.690) that keys and signatures need. */
 
-const tags = { integer: 0x02, bitString: 0x03, octetString: 0x04, null: 0x05, oid: 0x06, sequence: 0x30 } as const
+export const tags = {
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  null: 0x05,
+  oid: 0x06,
+  sequence: 0x30,
+} as const
 
 /** Wipes the contents once they are copied: they may be parts of a private key. */
 export function element(tag: number, ...contents: Buffer[]): Buffer {
@@ -66,6 +73,25 @@ export function twoIntegers(der: Buffer): readonly [Buffer, Buffer] | undefined 
   return a && b && [a, b]
 }
 
+/** One element of DER; its value is a view. */
+export interface Element {
+  readonly tag: number
+  readonly value: Buffer
+}
+
+/** Undefined for anything that is not a series of elements in DER. */
+export function elementsOf(der: Buffer): readonly Element[] | undefined {
+  const found: Element[] = []
+  for (let rest = der; rest.length > 0; ) {
+    const [tag] = rest
+    const content = contentOf(rest, tag!)
+    if (content === undefined) return undefined
+    found.push({ tag: tag!, value: content.value })
+    rest = content.rest
+  }
+  return found
+}
+
 function contentOf(der: Buffer, tag: number): { readonly value: Buffer; readonly rest: Buffer } | undefined {
   const [actual, short] = der
   if (actual !== tag || short === undefined) return undefined
@@ -82,7 +108,8 @@ function contentOf(der: Buffer, tag: number): { readonly value: Buffer; readonly
   return { value: der.subarray(start, start + length), rest: der.subarray(start + length) }
 }
 
-function magnitudeOf(value: Buffer): Buffer | undefined {
+/** Of the contents of an INTEGER, as a view; undefined if it is negative or not DER. */
+export function magnitudeOf(value: Buffer): Buffer | undefined {
   const [first, second] = value
   if (first === undefined || first >= 0x80) return undefined
   if (first === 0 && second !== undefined && second < 0x80) return undefined

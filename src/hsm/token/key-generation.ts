@@ -7,7 +7,7 @@ import type { Profile } from '../profiles/profile.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
-import type { KeyMechanism } from './mechanisms.ts'
+import { isPair, type KeyMechanism } from './mechanisms.ts'
 import { privateKeyInfo } from './private-keys.ts'
 import { checkValueOf } from './proof.ts'
 import { subjectPublicKeyInfo } from './public-keys.ts'
@@ -78,7 +78,7 @@ export function readCustody(
   key: Handle,
   { reportsCkaLocal }: Pick<Profile, 'reportsCkaLocal'>,
 ): Custody {
-  const read = (type: number) => cryptoki.attribute(session, key, type)[0] === 1
+  const read = (type: number) => cryptoki.flag(session, key, type)
   return {
     sensitive: read(pkcs11js.CKA_SENSITIVE),
     extractable: read(pkcs11js.CKA_EXTRACTABLE),
@@ -117,10 +117,6 @@ export async function generateDataKeyPair(
     cryptoki.destroyObject(session, publicKey)
     cryptoki.destroyObject(session, privateKey)
   }
-}
-
-function isPair({ keyType }: KeyMechanism): boolean {
-  return keyType !== pkcs11js.CKK_AES && keyType !== pkcs11js.CKK_GENERIC_SECRET
 }
 
 async function keyPair(

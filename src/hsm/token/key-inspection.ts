@@ -15,6 +15,7 @@ export async function inspectObjects(
   if (object === undefined) return { fault: 'missing' }
   if (other !== undefined) return { fault: 'duplicate' }
   if (!(await isSameKey({ ...access, key: object }, key))) return { fault: 'wrong_key' }
-  const attributes = custodyFaults(await readCustody(access.cryptoki, access.session, object, access.profile))
+  const custody = readCustody(access.cryptoki, access.session, object, access.profile)
+  const attributes = custodyFaults({ ...custody, imported: key.imported })
   return attributes.length === 0 ? {} : { fault: 'wrong_attributes', attributes }
 }

@@ -45,17 +45,21 @@ export class Keys {
    * else has been told that CKA_ID.
    *
    * @param isRetry a worker may have done it already
+   * @param operation may destroy every object with the CKA_ID too, before it tries again
    */
   create<T>(
     material: string,
     isRetry: boolean,
-    operation: (session: Handle) => Promise<{ readonly key: Handle; readonly result: T }>,
+    operation: (
+      session: Handle,
+      destroyAll: () => Promise<void>,
+    ) => Promise<{ readonly key: Handle; readonly result: T }>,
   ): Promise<T> {
     let mayExist = isRetry
     return this.#recovering(async session => {
       if (mayExist) await this.#destroyAll(session, material)
       mayExist = true
-      const { key, result } = await operation(session)
+      const { key, result } = await operation(session, () => this.#destroyAll(session, material))
       this.#handles.add(material, key)
       return result
     })

@@ -18,6 +18,8 @@ export interface KeyMechanism {
 }
 
 export interface Curve {
+  /** In OpenSSL. */
+  readonly name: string
   /** Contents of its OID, in hex. */
   readonly oid: string
   /** Bytes of one coordinate. */
@@ -61,21 +63,21 @@ function rsa(bits: number): KeyMechanism {
   }
 }
 
-function weierstrass(oid: string, bits: number): KeyMechanism {
+function weierstrass(name: string, oid: string, bits: number): KeyMechanism {
   return {
     generation: pkcs11js.CKM_EC_KEY_PAIR_GEN,
     keyType: pkcs11js.CKK_EC,
     parameters: [[pkcs11js.CKA_EC_PARAMS, namedCurve(oid)]],
-    curve: { oid, coordinate: Math.ceil(bits / 8), form: 'uncompressed' },
+    curve: { name, oid, coordinate: Math.ceil(bits / 8), form: 'uncompressed' },
   }
 }
 
-function edwards(oid: string, bits: number): KeyMechanism {
+function edwards(name: string, oid: string, bits: number): KeyMechanism {
   return {
     generation: CKM_EC_EDWARDS_KEY_PAIR_GEN,
     keyType: CKK_EC_EDWARDS,
     parameters: [[pkcs11js.CKA_EC_PARAMS, namedCurve(oid)]],
-    curve: { oid, coordinate: Math.ceil(bits / 8), form: 'Edwards' },
+    curve: { name, oid, coordinate: Math.ceil(bits / 8), form: 'Edwards' },
   }
 }
 
@@ -111,11 +113,11 @@ export const keyMechanisms: Readonly<Partial<Record<SupportedKeySpec, KeyMechani
   RSA_2048:              rsa(2048),
   RSA_3072:              rsa(3072),
   RSA_4096:              rsa(4096),
-  ECC_NIST_P256:         weierstrass('2a8648ce3d030107', 256),
-  ECC_NIST_P384:         weierstrass('2b81040022', 384),
-  ECC_NIST_P521:         weierstrass('2b81040023', 521),
-  ECC_SECG_P256K1:       weierstrass('2b8104000a', 256),
-  ECC_NIST_EDWARDS25519: edwards('2b6570', 256),
+  ECC_NIST_P256:         weierstrass('prime256v1', '2a8648ce3d030107', 256),
+  ECC_NIST_P384:         weierstrass('secp384r1', '2b81040022', 384),
+  ECC_NIST_P521:         weierstrass('secp521r1', '2b81040023', 521),
+  ECC_SECG_P256K1:       weierstrass('secp256k1', '2b8104000a', 256),
+  ECC_NIST_EDWARDS25519: edwards('ed25519', '2b6570', 256),
   ML_DSA_44:             mlDsa(1, '608648016503040311'),
   ML_DSA_65:             mlDsa(2, '608648016503040312'),
   ML_DSA_87:             mlDsa(3, '608648016503040313'),
@@ -126,6 +128,10 @@ export const keyMechanisms: Readonly<Partial<Record<SupportedKeySpec, KeyMechani
   HMAC_256:              hmac(256),
   HMAC_384:              hmac(384),
   HMAC_512:              hmac(512),
+}
+
+export function isPair({ keyType }: KeyMechanism): boolean {
+  return keyType !== pkcs11js.CKK_AES && keyType !== pkcs11js.CKK_GENERIC_SECRET
 }
 
 /** Bytes, of an RSA key. */
@@ -158,6 +164,11 @@ export function rsaOaep(hash: OaepHash): Mechanism {
     source: CKZ_DATA_SPECIFIED,
   } satisfies pkcs11js.RsaOAEP
   return { mechanism: pkcs11js.CKM_RSA_PKCS_OAEP, parameter }
+}
+
+/** AES key wrap with padding: RFC 5649, or CBC with PKCS#7 padding. The IV is of one key that is used once. */
+export function keyWrap(mechanism: number, iv: Buffer): Mechanism {
+  return mechanism === pkcs11js.CKM_AES_CBC_PAD ? { mechanism, parameter: iv } : { mechanism }
 }
 
 export const rsaRaw: Mechanism = { mechanism: pkcs11js.CKM_RSA_X_509 }

@@ -4,7 +4,7 @@ import type { EncryptionAlgorithmSpec, KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import { checkAbilities } from '../../model/keys/ability.ts'
 import { keySpecs } from '../../model/keys/key-spec.ts'
-import type { GeneratedKey, HsmObject, KeyInspection } from '../hsm.ts'
+import type { CreatedKey, HsmObject, KeyInspection } from '../hsm.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
 import { encryptOaep as encryptOaepOutside, oaepHash } from '../public-key-crypto.ts'
 import { CryptokiError } from '../return-codes.ts'
@@ -17,7 +17,9 @@ import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { isSealed, type Sealed } from './gcm.ts'
 import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
+import { KeyImporter } from './key-import.ts'
 import { inspectObjects } from './key-inspection.ts'
+import { readKeyMaterial } from './key-material.ts'
 import { Keys } from './keys.ts'
 import { modulusLength } from './mechanisms.ts'
 import { isMisfit } from './proof.ts'
@@ -43,6 +45,7 @@ export class Pkcs11 implements Work {
   readonly #capabilities: Capabilities
   readonly #keys: Keys
   readonly #publicObjects: PublicObjects
+  readonly #importer: KeyImporter
   readonly #canary: Canary
   readonly #badInput: BadInput
   #ivs: Buffer = Buffer.alloc(0)
@@ -54,6 +57,7 @@ export class Pkcs11 implements Work {
     this.#capabilities = capabilities
     this.#keys = new Keys(connection, sessions)
     this.#publicObjects = new PublicObjects(cryptoki, slot)
+    this.#importer = new KeyImporter(cryptoki, slot, profile, capabilities)
     this.#canary = new Canary(
       {
         seal: (material, plaintext, aad) => this.encrypt({ material, plaintext, aad, ivLength: 0 }),
@@ -125,7 +129,7 @@ export class Pkcs11 implements Work {
   async generateKey(
     { material, spec, usage, label }: RequestOf<'generateKey'>,
     { isRetry }: CallContext<'generateKey'>,
-  ): Promise<GeneratedKey> {
+  ): Promise<CreatedKey> {
     const mechanism = keyMechanism(this.#capabilities, spec, usage)
     const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
     return this.#keys.create(material, isRetry, async session => {
@@ -143,8 +147,27 @@ export class Pkcs11 implements Work {
     })
   }
 
-  generateSlowKey(request: RequestOf<'generateKey'>, context: CallContext<'generateKey'>): Promise<GeneratedKey> {
+  generateSlowKey(request: RequestOf<'generateKey'>, context: CallContext<'generateKey'>): Promise<CreatedKey> {
     return this.generateKey(request, context)
+  }
+
+  /** Rejects with IncorrectKeyMaterial before it uses the token. */
+  async importKey(
+    { material: id, spec, usage, label, bytes }: RequestOf<'importKey'>,
+    { isRetry }: CallContext<'importKey'>,
+  ): Promise<CreatedKey> {
+    const mechanism = keyMechanism(this.#capabilities, spec, usage)
+    const material = readKeyMaterial(spec, mechanism, bytes)
+    const keeping = { id: Buffer.from(id, 'hex'), label, profile: this.#profile }
+    try {
+      return await this.#keys.create(id, isRetry, async (_, destroyAll) => {
+        const wanted = { spec, mechanism, usage, keeping, material }
+        const { key, ...result } = await this.#importer.import(wanted, destroyAll)
+        return { key, result }
+      })
+    } finally {
+      material.wrapped.fill(0)
+    }
   }
 
   async generateKeyPair({ spec }: RequestOf<'generateKeyPair'>): Promise<DataKeyPair> {

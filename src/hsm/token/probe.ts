@@ -94,7 +94,7 @@ async function tryGcm(key: KeyInUse, gcm: Gcm): Promise<boolean> {
 
 /** Closes the session afterwards, whatever the operation left in it. */
 export async function inSessionOfItsOwn<T>(
-  { cryptoki, slot }: Connection,
+  { cryptoki, slot }: Pick<Connection, 'cryptoki' | 'slot'>,
   use: (session: Handle) => Promise<T>,
 ): Promise<T> {
   const session = cryptoki.openSession(slot)

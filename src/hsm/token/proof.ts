@@ -1,5 +1,5 @@
 /** Proves that an object of the token is the expected key, without any key material leaving the token. */
-import { timingSafeEqual } from 'node:crypto'
+import { createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto'
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
@@ -10,6 +10,7 @@ import { CryptokiError } from '../return-codes.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 import { isBadCiphertext } from './bad-input.ts'
 import { gcmOf } from './capabilities.ts'
+import type { KeyMaterial } from './key-material.ts'
 import { keyMechanisms, namedCurve } from './mechanisms.ts'
 import { signing } from './signatures.ts'
 import { agree, decryptOaep, type KeyInUse, mac, open, seal, sign } from './steps.ts'
@@ -55,6 +56,39 @@ export async function isSameKey(object: ObjectInUse, key: HeldKey): Promise<bool
       return checkValue === undefined || same(await macOfText(object, key.spec), checkValue)
     case 'asymmetric':
       return pairProofs[key.usage]!(object, key.spec, key.publicKey!)
+  }
+}
+
+export interface KnownKey extends Pick<HeldKey, 'spec' | 'usage'> {
+  /** Made by the object. */
+  readonly checkValue: Buffer | undefined
+  readonly material: KeyMaterial
+}
+
+/** Whether the object is the key whose material is known here. */
+export async function isKeyOf(object: ObjectInUse, { material, checkValue, ...key }: KnownKey): Promise<boolean> {
+  const { wrapped: value, publicKey } = material
+  if (publicKey !== undefined) return isSameKey(object, { material: '', publicKey, ...key })
+  if (keySpecs[key.spec].type === 'HMAC') return same(hmac(key.spec, value), checkValue!)
+  const [iv, rest] = [
+    checkValue!.subarray(0, -text.length - gcmTagLength),
+    checkValue!.subarray(-text.length - gcmTagLength),
+  ]
+  return isSealedWith(value, iv, rest)
+}
+
+function hmac(spec: SupportedKeySpec, value: Buffer): Buffer {
+  const bits = keySpecs[spec].macAlgorithms[0]!.slice(-3)
+  return createHmac(`sha${bits}`, value).update(macText).digest()
+}
+
+function isSealedWith(value: Buffer, iv: Buffer, ciphertext: Buffer): boolean {
+  const decipher = createDecipheriv('aes-256-gcm', value, iv, { authTagLength: gcmTagLength }).setAAD(text)
+  decipher.setAuthTag(ciphertext.subarray(-gcmTagLength))
+  try {
+    return same(Buffer.concat([decipher.update(ciphertext.subarray(0, -gcmTagLength)), decipher.final()]), text)
+  } catch {
+    return false
   }
 }
 

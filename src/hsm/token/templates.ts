@@ -3,7 +3,7 @@ import type { KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
 import type { Profile } from '../profiles/profile.ts'
 import type { Template } from './cryptoki.ts'
-import type { KeyMechanism } from './mechanisms.ts'
+import { isPair, type KeyMechanism } from './mechanisms.ts'
 
 /** PKCS#11 v3.2, section 4.7: tokens of an older version do not know them. */
 const CKA_ENCAPSULATE = 0x633
@@ -84,14 +84,15 @@ export interface Keeping {
   readonly session?: boolean
 }
 
+/** CKA_MODIFIABLE is last: SoftHSM sets the attributes of an unwrapped key one by one, and nothing after that one. */
 function kept({ id, label, profile, session = false }: Keeping): Template {
   return [
     ...custody,
     [pkcs11js.CKA_TOKEN, !session],
     [pkcs11js.CKA_ID, id],
     [pkcs11js.CKA_LABEL, label],
-    ...(profile.supportsCkaModifiable ? [[pkcs11js.CKA_MODIFIABLE, session] as const] : []),
     ...(profile.supportsCkaCopyable ? [[pkcs11js.CKA_COPYABLE, session] as const] : []),
+    ...(profile.supportsCkaModifiable ? [[pkcs11js.CKA_MODIFIABLE, session] as const] : []),
   ]
 }
 
@@ -125,6 +126,46 @@ export function secretKeyTemplate(key: KeyMechanism, usage: KeyUsageType, keepin
 
 export function privateKeyTemplate(key: KeyMechanism, usage: KeyUsageType, keeping: Keeping): Template {
   return [...privateKey(key), ...uses('private', usage), ...withoutRecovery(keeping), ...kept(keeping)]
+}
+
+/** For an imported key, without its value. */
+export function importTemplate(key: KeyMechanism, usage: KeyUsageType, keeping: Keeping): Template {
+  if (!isPair(key)) return secretKeyTemplate({ ...key, parameters: [] }, usage, keeping)
+  return privateKeyTemplate(key, usage, keeping)
+}
+
+/** An AES-256 key of one call, that unwraps. */
+export const wrappingKeyTemplate: Template = [
+  [pkcs11js.CKA_CLASS, pkcs11js.CKO_SECRET_KEY],
+  [pkcs11js.CKA_KEY_TYPE, pkcs11js.CKK_AES],
+  [pkcs11js.CKA_TOKEN, false],
+  ...custody,
+  ...possible.secret.map(attribute => [attribute, attribute === pkcs11js.CKA_UNWRAP] as const),
+]
+
+/** An RSA key pair of one call, that unwraps. */
+export function unwrappingPairTemplates(key: KeyMechanism): {
+  readonly publicKey: Template
+  readonly privateKey: Template
+} {
+  const only = (attributes: readonly number[], own: number): Template =>
+    attributes.map(attribute => [attribute, attribute === own] as const)
+  return {
+    publicKey: [
+      [pkcs11js.CKA_CLASS, pkcs11js.CKO_PUBLIC_KEY],
+      [pkcs11js.CKA_KEY_TYPE, key.keyType],
+      [pkcs11js.CKA_TOKEN, false],
+      [pkcs11js.CKA_PRIVATE, false],
+      ...only(possible.public, pkcs11js.CKA_WRAP),
+      ...key.parameters,
+    ],
+    privateKey: [
+      ...privateKey(key),
+      ...only(possible.private, pkcs11js.CKA_UNWRAP),
+      ...custody,
+      [pkcs11js.CKA_TOKEN, false],
+    ],
+  }
 }
 
 /**

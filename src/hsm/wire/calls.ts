@@ -65,6 +65,7 @@ const custody = record({
   alwaysSensitive: flag,
   neverExtractable: flag,
   local: optional(flag),
+  imported: optional(flag),
 })
 
 /** The same call in two lanes, so that other keys do not wait for RSA keys. */
@@ -73,7 +74,7 @@ const keyGeneration = {
   answer: fields({ custody, publicKey: optional(bytes), checkValue: optional(bytes) }),
 } as const
 
-/** Every call may be retried on another worker, which first searches for the key if it is to generate one. */
+/** Every call may be retried on another worker, which first searches for the key if it is to create one. */
 export const calls = {
   encrypt: {
     kind: 1,
@@ -91,6 +92,12 @@ export const calls = {
   random: { kind: 3, ...cryptography, request: message(u32), answer: wholePayload },
   generateKey: { kind: 4, ...management, ...keyGeneration },
   generateSlowKey: { kind: 17, ...generation, ...keyGeneration },
+  importKey: {
+    kind: 18,
+    ...management,
+    request: fields({ material, spec, usage, label: text<string>(), bytes: secret }),
+    answer: keyGeneration.answer,
+  },
   generateKeyPair: {
     kind: 7,
     ...generation,
@@ -165,6 +172,7 @@ export const calls = {
       usage,
       publicKey: optional(bytes),
       checkValue: optional(bytes),
+      imported: optional(flag),
       depth: text<InspectionDepth>(),
     }),
     answer: fields({

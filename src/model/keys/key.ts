@@ -3,7 +3,7 @@ import { principalArn } from '../arn.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
 
 /**
- * Attributes read back from the HSM object right after its generation, stored as evidence that the key was generated there and cannot be
+ * Attributes read back from the HSM object right after its creation, stored as evidence of where the key comes from and that it cannot be
  * extracted: PKCS#11 v2.40 section 4.9, table 27 (secret key attributes).
  */
 export interface Custody {
@@ -13,6 +13,8 @@ export interface Custody {
   readonly neverExtractable: boolean
   /** Absent if the HSM does not report it. */
   readonly local?: boolean | undefined
+  /** The key was brought onto the HSM from outside: where else it is, the HSM cannot tell. */
+  readonly imported?: boolean | undefined
 }
 
 /** Changed only by callers. */
@@ -26,7 +28,7 @@ export type CustodyFault =
   | 'duplicate'
   /** The object with its CKA_ID is another key. */
   | 'wrong_key'
-  /** Its attributes no longer state that it was generated on the HSM and cannot be extracted. */
+  /** Its attributes no longer state that it was generated on the HSM, unless it was imported, and cannot be extracted. */
   | 'wrong_attributes'
 
 /** One HSM object that a KMS key has used. Rotation adds further ones; the last is the current one. */

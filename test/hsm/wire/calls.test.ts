@@ -35,6 +35,7 @@ const keyGeneration = {
       alwaysSensitive: fc.boolean(),
       neverExtractable: fc.boolean(),
       local: fc.option(fc.boolean(), { nil: undefined }),
+      imported: fc.option(fc.boolean(), { nil: undefined }),
     }),
     publicKey: optional,
     checkValue: optional,
@@ -51,6 +52,10 @@ const samples = {
   random: { request: fc.nat(2 ** 32 - 1), answer: octets },
   generateKey: keyGeneration,
   generateSlowKey: keyGeneration,
+  importKey: {
+    request: fc.record({ material, spec, usage, label: fc.string({ unit: 'grapheme' }), bytes: octets }),
+    answer: keyGeneration.answer,
+  },
   generateKeyPair: { request: fc.record({ spec }), answer: fc.record({ publicKey: octets, privateKey: octets }) },
   destroyKey: { request: fc.record({ material }), answer: empty },
   objects: { request: empty, answer: fc.array(fc.record({ id: hex, label: fc.string({ unit: 'grapheme' }) })) },

@@ -1,0 +1,81 @@
+/** The numbers of an RSA private key: RFC 8017, appendix A.1.2, and what they must satisfy to be a key. */
+import { elementsOf, magnitudeOf, tags } from './der.ts'
+import { decremented, product, remainder, trimmed } from './magnitudes.ts'
+
+const names = [
+  'modulus',
+  'publicExponent',
+  'privateExponent',
+  'prime1',
+  'prime2',
+  'exponent1',
+  'exponent2',
+  'coefficient',
+] as const
+
+/** Big-endian, without leading zeros. */
+export type RsaNumbers = Readonly<Record<(typeof names)[number], Buffer>>
+
+/** Views. Undefined for anything but an RSAPrivateKey of two primes in DER. */
+export function rsaNumbersOf(der: Buffer): RsaNumbers | undefined {
+  const [whole, ...behind] = elementsOf(der) ?? []
+  const parts = whole?.tag === tags.sequence && behind.length === 0 ? elementsOf(whole.value) : undefined
+  const numbers = parts?.map(({ tag, value }) => (tag === tags.integer ? magnitudeOf(value) : undefined))
+  const [version, ...rest] = numbers ?? []
+  if (rest.length !== names.length || version === undefined || trimmed(version).length > 0) return undefined
+  if (rest.some(number => number === undefined || trimmed(number).length === 0)) return undefined
+  return Object.fromEntries(names.map((name, index) => [name, rest[index]!])) as unknown as RsaNumbers
+}
+
+/** Bytes. NIST FIPS 186-5, section A.1.1: odd, more than 2^16 and less than 2^256. */
+const exponentLengths = { least: 3, most: 32 }
+
+/**
+ * What is wrong with the numbers, for the caller; undefined if nothing. A key of wrong numbers may give its primes away when it signs. That
+ * they are primes is not tested, which would take most of the time: with exponents that fit, others fail the proof that follows.
+ */
+export function checkRsaNumbers(key: RsaNumbers): string | undefined {
+  const { modulus, publicExponent, privateExponent, prime1, prime2, exponent1, exponent2, coefficient } = key
+  const { least, most } = exponentLengths
+  const isExponent =
+    publicExponent.length >= least && publicExponent.length <= most && (publicExponent.at(-1)! & 1) === 1
+  if (!isExponent) return 'its public exponent is not an odd number between 2^16 and 2^256'
+  if (prime1.length !== prime2.length || prime1.equals(prime2) || !isProduct(modulus, prime1, prime2)) {
+    return 'its modulus is not the product of two primes of half its length'
+  }
+  const [order1, order2] = [decremented(prime1), decremented(prime2)]
+  try {
+    const fits =
+      isRemainder(exponent1, privateExponent, order1) &&
+      isRemainder(exponent2, privateExponent, order2) &&
+      isInverse(publicExponent, exponent1, order1) &&
+      isInverse(publicExponent, exponent2, order2) &&
+      isInverse(prime2, coefficient, prime1)
+    return fits ? undefined : 'its exponents or its coefficient do not belong to its modulus'
+  } finally {
+    order1.fill(0)
+    order2.fill(0)
+  }
+}
+
+function isProduct(number: Buffer, one: Buffer, other: Buffer): boolean {
+  return wiped(product(one, other), result => trimmed(result).equals(number))
+}
+
+function isRemainder(number: Buffer, dividend: Buffer, divisor: Buffer): boolean {
+  return wiped(remainder(dividend, divisor), result => trimmed(result).equals(number))
+}
+
+function isInverse(one: Buffer, other: Buffer, modulus: Buffer): boolean {
+  return wiped(product(one, other), both =>
+    wiped(remainder(both, modulus), result => trimmed(result).equals(Buffer.from([1]))),
+  )
+}
+
+function wiped(result: Buffer, holds: (result: Buffer) => boolean): boolean {
+  try {
+    return holds(result)
+  } finally {
+    result.fill(0)
+  }
+}
