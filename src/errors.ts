@@ -35,6 +35,7 @@ export const failures = {
   MissingAuthenticationToken: caller,
   NotAuthorized: caller,
   NotFound: caller,
+  PackedPolicyTooLarge: caller,
   RequestAborted: caller,
   RequestEntityTooLarge: { status: 413, fault: 'caller' },
   RequestHeaderSectionTooLarge: { status: 431, fault: 'caller' },

@@ -1,0 +1,39 @@
+/** Tokens of the gateway: ciphertexts under the seal key of an HSM, so that they can neither be forged nor read. */
+import { Failure } from '../errors.ts'
+import type { EncryptionContext } from '../model/keys/encryption-context.ts'
+import type { Services } from '../services.ts'
+import { decryptBlob, encryptBlob } from './ciphertexts.ts'
+import { sealKeyOf, systemKeyMaterial } from './system-keys.ts'
+
+export type Vault = Pick<Services, 'storage' | 'hsms'>
+
+/** Its `purpose` keeps a token, or any other ciphertext, from being used in place of another kind of token. */
+export type TokenContext = EncryptionContext & { readonly purpose: string }
+
+/** Resolves to a token, in base64url. Rejects with KeyUnavailable if the HSM has no seal key. */
+export async function sealToken(
+  plaintext: Uint8Array,
+  context: TokenContext,
+  hsm: string,
+  { storage, hsms }: Vault,
+): Promise<string> {
+  const blob = await encryptBlob(hsms, systemKeyMaterial(hsm, 'seal', storage), plaintext, context)
+  return Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString('base64url')
+}
+
+/**
+ * Resolves to the plaintext of a token; undefined unless it was sealed in this context by an HSM of this installation. What no such HSM can
+ * have sealed is not sent to one.
+ */
+export async function unsealToken(token: string, context: TokenContext, vault: Vault): Promise<Uint8Array | undefined> {
+  const blob = Buffer.from(token, 'base64url')
+  // A token has one form.
+  if (blob.toString('base64url') !== token) return undefined
+  try {
+    const seal = sealKeyOf(blob, vault)
+    return seal && (await decryptBlob(vault.hsms, seal, blob, context))
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.code === 'InvalidCiphertext') return undefined
+    throw thrown
+  }
+}
