@@ -3,7 +3,7 @@ import { apis } from './apis/catalogue.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
 import { callerFinder } from './authentication/callers.ts'
-import { SigV4 } from './authentication/sigv4.ts'
+import { isSigned, SigV4 } from './authentication/sigv4.ts'
 import { decide } from './authorization/decide.ts'
 import { explain } from './authorization/explain.ts'
 import { checkKeyPolicy, type ProposedKeyPolicy } from './authorization/key-policy.ts'
@@ -196,15 +196,23 @@ function addressed<T extends Pick<MemberConfig, 'token'>>({ token, ...options }:
 
 function authentication(config: Config, storage: Storage, hsms: Hsms): PathServices['authenticate'] {
   const options = {
-    regions: new Set(Object.keys(config.regions)),
     maxClockSkew: config.authentication.maxClockSkew,
     clock,
     accessKey: (id: string) => storage.accessKeys.find(id),
     unseal: (accessKey: AccessKey) => unsealSecret(accessKey, { storage, hsms }),
   }
-  const services = new Map(apis.map(({ service }) => [service, new SigV4({ ...options, service })]))
+  const regions = Object.keys(config.regions)
+  const verifiers = new Map(
+    apis.map(({ service, globalRegion = regions[0]! }) => {
+      return [service, new SigV4({ ...options, service, regions: new Set([...regions, globalRegion]) })]
+    }),
+  )
   const callerOf = callerFinder(arn => storage.principals.find(arn))
-  return (request, service) => services.get(service)!.verify(request).then(callerOf)
+  const unsigned = Promise.resolve(undefined)
+  return (request, { service, hasUnsignedOperations = false }) => {
+    if (hasUnsignedOperations && !isSigned(request)) return unsigned
+    return verifiers.get(service)!.verify(request).then(callerOf)
+  }
 }
 
 /** 0, any free port, if there is no next one. */

@@ -80,6 +80,10 @@ export class Failure extends Error {
   }
 }
 
+export function missingAuthenticationToken(): Failure {
+  return new Failure('MissingAuthenticationToken', 'Missing Authentication Token')
+}
+
 /** Why policies refuse a request: for the log and the audit record, never for the caller. */
 export interface Refusal {
   /** With the prefix of its API. */

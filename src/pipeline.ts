@@ -1,5 +1,5 @@
 import { type Api, type ApiRequest, type ApiResponse, headerOf } from './apis/api.ts'
-import { AccessDenied, Failure, type Refusal } from './errors.ts'
+import { AccessDenied, Failure, missingAuthenticationToken, type Refusal } from './errors.ts'
 import { uniqueId } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
@@ -20,13 +20,17 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
   const finished = metrics.started()
   try {
     if (request.failure) throw request.failure
-    const caller = await authenticate(request, api.service)
-    entry.caller = caller
-    const operation = api.operation(request)
+    const signer = await authenticate(request, api)
+    entry.caller = signer
+    const found = api.operation(request)
+    const operation = found instanceof Promise ? await found : found
     entry.operation = operation
-    const input = api.input(operation, await request.body())
+    if (!signer && !operation.identify) throw missingAuthenticationToken()
+    const input = api.input(operation, await request.body(), request)
     try {
       entry.requestParameters = recordedMembers(api, operation, 'input', input)
+      const caller = operation.identify ? await operation.identify(input, { ...services, sourceAddress }) : signer!
+      entry.caller = caller
       const call = { request, api, entry, caller, operation, input }
       const { answer, writeRecord } = await runWithRetry(() => run(call, services))
       await writeRecord()
@@ -37,8 +41,13 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
       wipe(input)
     }
   } catch (thrown) {
-    const failure = await auditFailure(entry, Failure.from(thrown), api, services)
-    finished(entry.operation?.name, api.errorCode(failure))
+    const failure = await auditFailure(
+      entry,
+      Failure.from(thrown),
+      failure => api.errorCode(failure, request),
+      services,
+    )
+    finished(entry.operation?.name, api.errorCode(failure, request))
     return api.refuse(failure, entry.requestId, request)
   }
 }
@@ -123,14 +132,19 @@ function checkHsms({ hsmUses = [] }: Target, hsms: Hsms): void {
 }
 
 /** Audits a failure; if that fails, too, the answer is an internal error. Logs refusals, and failures that are not the caller's. */
-async function auditFailure(entry: Entry, failure: Failure, api: Api, { audit, log }: PathServices): Promise<Failure> {
+async function auditFailure(
+  entry: Entry,
+  failure: Failure,
+  errorCode: (failure: Failure) => string,
+  { audit, log }: PathServices,
+): Promise<Failure> {
   const { requestId } = entry
   const isServerFault = failure.fault === 'server'
   if (failure.code === 'AccessDenied') logRefusal(entry, failure, log)
   if (!(failure instanceof Undelivered)) {
     entry.responseElements = undefined
     try {
-      await audit.close(entry, { code: api.errorCode(failure), message: failure.message })
+      await audit.close(entry, { code: errorCode(failure), message: failure.message })
     } catch (thrown) {
       const err = isServerFault
         ? new AggregateError([thrown, failure], 'the request failed, and its audit record could not be written')

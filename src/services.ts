@@ -33,13 +33,22 @@ export interface Services {
 export interface PathServices extends Services {
   readonly audit: Audit
   readonly outbox: Pick<Outbox, 'ready' | 'commit'>
-  /** Rejects with a Failure if the caller cannot be authenticated. @param service name in the credential scope */
-  readonly authenticate: (request: SignedRequest, service: string) => Promise<Caller>
+  /**
+   * Rejects with a Failure if the caller cannot be authenticated. Resolves to undefined for a request without a signature to an API that has
+   * operations for it.
+   */
+  readonly authenticate: (request: SignedRequest, api: AuthenticatedApi) => Promise<Caller | undefined>
   readonly authorize: (request: AccessRequest, policies: Policies) => Decision
   /** Why a request is decided as it is. */
   readonly explain: (request: AccessRequest, policies: Policies) => readonly Reason[]
   readonly metrics: RequestMetrics
   readonly log: Log
+}
+
+/** What authentication needs to know of an API: see apis/api.ts. */
+export interface AuthenticatedApi {
+  readonly service: string
+  readonly hasUnsignedOperations?: boolean | undefined
 }
 
 /** The services of a job. */

@@ -3,6 +3,7 @@ import type { Api, ApiRequest, ApiResponse } from '../src/apis/api.ts'
 import { apis } from '../src/apis/catalogue.ts'
 import { createAudit } from '../src/audit/audit.ts'
 import type { AuditRecord, Journal } from '../src/audit/entry.ts'
+import { isSigned } from '../src/authentication/sigv4.ts'
 import { decide } from '../src/authorization/decide.ts'
 import { explain } from '../src/authorization/explain.ts'
 import { Failure, type FailureCode } from '../src/errors.ts'
@@ -65,6 +66,19 @@ const putNote: Operation<NoteInput, never, Target> = {
   },
 }
 
+/** Whoever knows the password may read the sign. */
+const readSign: Operation<{ readonly Password: string }, { readonly Text: string }, Target> = {
+  name: 'ReadSign',
+  readOnly: true,
+  recorded: [],
+  async identify({ Password }, { sourceAddress }) {
+    if (Password !== 'sesame') throw new Failure('NotAuthorized', `Not from ${sourceAddress}.`)
+    return aUser(`arn:aws:iam::${account}:user/reader`, [])
+  },
+  target: { find: () => ({ permissions: [], resources: [], check() {} }) },
+  run: async ({ caller }) => ({ Text: `Welcome ${caller.arn}` }),
+}
+
 const ownCodes: Partial<Record<FailureCode, readonly [code: string, status: number]>> = {
   AccessDenied: ['AccessDenied', 403],
   NotFound: ['NoSuchNote', 404],
@@ -77,19 +91,20 @@ const notesApi: Api = {
   service: 'notes',
   actionPrefix: 'notes:',
   eventSource: 'notes.example.com',
+  hasUnsignedOperations: true,
   claims: ({ headers }) => headers['content-type'] === 'application/x-www-form-urlencoded',
-  operation({ url }) {
+  async operation({ url }) {
     const name = new URLSearchParams(url.slice(url.indexOf('?'))).get('Action')
-    const operation = [getNote, putNote].find(operation => operation.name === name)
+    const operation = [getNote, putNote, readSign].find(operation => operation.name === name)
     if (!operation) throw new Failure('UnknownOperation')
     return operation
   },
   input: (_operation, body) => Object.fromEntries(new URLSearchParams(Buffer.from(body).toString())),
   accept: ({ name }, output) => xml(200, `<${name}>${Object.values(output ?? {})}</${name}>`),
   errorCode: ({ code }) => ownCodes[code]?.[0] ?? code,
-  refuse(failure, requestId) {
+  refuse(failure, requestId, request) {
     const status = ownCodes[failure.code]?.[1] ?? failure.status
-    return xml(status, `<Code>${notesApi.errorCode(failure)}</Code>${failure.message} ${requestId}`)
+    return xml(status, `<Code>${notesApi.errorCode(failure, request)}</Code>${failure.message} ${requestId}`)
   },
 }
 
@@ -117,7 +132,8 @@ const services = {
     ready: async () => {},
     commit: async (_changes: unknown, record: AuditRecord) => async () => void records.push(record),
   },
-  async authenticate(request: ApiRequest, service: string) {
+  async authenticate(request: ApiRequest, { service, hasUnsignedOperations }: Api) {
+    if (hasUnsignedOperations && !isSigned(request)) return undefined
     const { accessKey, region } = await verifier({ service }).verify(request)
     return { ...aUser(accessKey.principalArn, policies), region, ...session }
   },
@@ -152,14 +168,15 @@ interface Asked {
   readonly input?: Record<string, string>
   readonly service?: string
   readonly headers?: Record<string, string>
+  readonly unsigned?: boolean
 }
 
-async function ask({ action = 'GetNote', input = { Name: 'list' }, service = 'notes', headers = {} }: Asked) {
+async function ask({ action = 'GetNote', input = { Name: 'list' }, service = 'notes', headers = {}, unsigned }: Asked) {
   const body = Buffer.from(new URLSearchParams(input).toString())
   const { host } = new URL(server.url)
   const type = { 'content-type': 'application/x-www-form-urlencoded', 'x-amz-target': '' }
   const request = await sign({ query: { Action: action }, body, service, headers: { host, ...type, ...headers } })
-  const sent = { method: 'POST', headers: request.headers as Record<string, string>, body }
+  const sent = { method: 'POST', headers: unsigned ? type : (request.headers as Record<string, string>), body }
   const answer = await fetch(`${server.url}${request.url}`, sent)
   return { status: answer.status, body: await answer.text(), record: records.at(-1)!, outcome: outcomes.at(-1) }
 }
@@ -192,6 +209,29 @@ describe('an API beside the first', () => {
     const { status, record } = await ask({ action: 'PutNote', input: { Name: 'new', Text: 'bread' } })
     expect([status, record.readOnly, record.responseElements]).toEqual([200, false, { noteArn: arnOf('new') }])
     expect((await ask({ input: { Name: 'new' } })).body).toBe('<GetNote>bread</GetNote>')
+  })
+
+  it('may have operations without a signature, whose caller their input proves', async () => {
+    const asked = { action: 'ReadSign', input: { Password: 'sesame' } }
+    for (const unsigned of [true, false]) {
+      const { status, body, record } = await ask({ ...asked, unsigned })
+      expect([status, body]).toEqual([200, `<ReadSign>Welcome arn:aws:iam::${account}:user/reader</ReadSign>`])
+      expect(record.userIdentity).toMatchObject({ arn: `arn:aws:iam::${account}:user/reader` })
+    }
+    const { body, record } = await ask({ ...asked, input: { Password: 'guess' }, unsigned: true })
+    expect(body).toContain('<Code>NotAuthorized</Code>Not from 127.0.0.1.')
+    expect([record.eventName, record.userIdentity]).toEqual(['ReadSign', undefined])
+  })
+
+  it('refuses a signature that is not valid, even of an operation that needs none', async () => {
+    const asked = { action: 'ReadSign', input: { Password: 'sesame' }, service: 'kms' }
+    expect((await ask(asked)).body).toContain('<Code>SignatureDoesNotMatch</Code>')
+  })
+
+  it('needs a signature for every other operation', async () => {
+    const { body, record } = await ask({ unsigned: true })
+    expect(body).toContain('<Code>MissingAuthenticationToken</Code>Missing Authentication Token')
+    expect([record.eventName, record.userIdentity]).toEqual(['GetNote', undefined])
   })
 
   it('may have dry runs', async () => {

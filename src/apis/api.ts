@@ -36,6 +36,10 @@ export interface ApiResponse {
 export interface Api {
   /** Service name in the credential scope of a signature. */
   readonly service: string
+  /** Region that signatures may name even if it has no HSM: that of a global endpoint. */
+  readonly globalRegion?: string | undefined
+  /** Whether some operations need no signature. */
+  readonly hasUnsignedOperations?: boolean | undefined
   /** Prefix of actions in policies; ends with a colon. */
   readonly actionPrefix: string
   /** CloudTrail's eventSource, the domain name of the service. */
@@ -44,13 +48,14 @@ export interface Api {
   readonly policySubject?: PolicySubject | undefined
   /** Whether a request is for this API. */
   claims(request: ApiRequest): boolean
-  operation(request: ApiRequest): AnyOperation
+  /** Without a promise unless the body names the operation. */
+  operation(request: ApiRequest): AnyOperation | Promise<AnyOperation>
   /** Decoded and validated input of the operation. */
-  input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>>
+  input(operation: AnyOperation, body: Uint8Array, request: ApiRequest): Readonly<Record<string, unknown>>
   accept(operation: AnyOperation, output: object | undefined, requestId: string, request: ApiRequest): ApiResponse
   /** A member of an input or output as it is in audit records. Default: as it is. */
   recorded?(operation: AnyOperation, part: 'input' | 'output', member: string, value: unknown): unknown
   /** The error code of a failure for callers, audit records and metrics. */
-  errorCode(failure: Failure): string
+  errorCode(failure: Failure, request: ApiRequest): string
   refuse(failure: Failure, requestId: string, request: ApiRequest): ApiResponse
 }

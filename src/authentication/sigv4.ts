@@ -1,7 +1,7 @@
 /** Verifies AWS Signature Version 4 in the Authorization header, over the raw body. */
 // Measured on Node 24, two SHA-256 and one HMAC a request: node:crypto takes 0.3 of the time of @noble/hashes (6 us against 21).
 import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
-import { Failure } from '../errors.ts'
+import { Failure, missingAuthenticationToken } from '../errors.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
 import { type Authorization, algorithm, parseAuthorization } from './authorization-header.ts'
 import { canonicalRequest, canonicalValue, type SignedRequest } from './canonical-request.ts'
@@ -183,16 +183,22 @@ function withSignature(known: Authorization, header: string): Authorization {
   return isOnePart ? { ...known, signature } : parseAuthorization(header)
 }
 
+const querySignature = /[?&]X-Amz-(Algorithm|Signature)=/
+
+export function isSigned({ headers, url }: SignedRequest): boolean {
+  return headers.authorization !== undefined || querySignature.test(url)
+}
+
 function authorizationHeader(request: SignedRequest): string {
   const { authorization } = request.headers
   if (Array.isArray(authorization))
     throw new Failure('IncompleteSignature', 'There is more than one Authorization header.')
   if (authorization !== undefined) return canonicalValue(authorization)!
-  if (/[?&]X-Amz-(Algorithm|Signature)=/.test(request.url)) {
+  if (querySignature.test(request.url)) {
     const message = 'Signatures in the query string are not supported: sign with the Authorization header.'
     throw new Failure('IncompleteSignature', message)
   }
-  throw new Failure('MissingAuthenticationToken', 'Missing Authentication Token')
+  throw missingAuthenticationToken()
 }
 
 function dateHeader({ headers }: SignedRequest): 'x-amz-date' | 'date' {

@@ -80,12 +80,23 @@ export interface Asked<I, T extends Target> {
   readonly asMissing: boolean
 }
 
+/** What an operation that needs no signature is asked by. */
+export interface Unsigned extends Services {
+  /** Address of the sender, to whom HSM calls are charged. */
+  readonly sourceAddress: string
+}
+
 /** An operation: declarations of what it needs, and its own work. It adds to `changes`; the pipeline commits them. */
 export interface Operation<I, O, T extends Target> {
   /** On the wire, and in audit records and metrics. */
   readonly name: string
   /** CloudTrail's readOnly: true if it changes nothing in storage. */
   readonly readOnly: boolean
+  /**
+   * The caller, by the input alone: of an operation that needs no signature, and does not regard one. Rejects with a Failure if the input
+   * proves nobody.
+   */
+  identify?(input: I, services: Unsigned): Promise<Caller>
   readonly target: TargetKind<I, T>
   /** Condition keys that the request contributes to each of its permissions, besides those of its resource. */
   readonly conditionKeys?: ConditionKeys<Asked<I, T>>
