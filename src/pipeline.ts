@@ -90,7 +90,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
   // Sessions of a role share its place in the queue of an HSM, as callers choose how many there are.
   const hsms = services.hsms.for(uniqueId(caller))
-  const { storage, clock, audit, outbox } = services
+  const { storage, clock, audit, outbox, emulator } = services
   const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name })
   const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
@@ -105,7 +105,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const changes = new Changes()
   const checkKeyPolicy = checkedInCall(call, services)
   const output =
-    (await operation.run({ storage, hsms, clock, checkKeyPolicy, input, target, caller, changes })) ?? undefined
+    (await operation.run({ storage, hsms, clock, checkKeyPolicy, emulator, input, target, caller, changes })) ??
+    undefined
   try {
     entry.resources = target.resources.length > 0 ? target.resources : createdKeys(changes)
     entry.responseElements = responseElements(api, operation, output, entry)
@@ -188,7 +189,8 @@ function recordedMembers(
   const kept: Record<string, unknown> = {}
   for (const member of members) {
     const value = values[member] ?? defaults?.[member]
-    if (value !== undefined) kept[lowerCamel(member)] = api.recorded?.(operation, part, member, value) ?? value
+    if (value === undefined) continue
+    kept[lowerCamel(member)] = api.recorded === undefined ? value : api.recorded(operation, part, member, value)
   }
   return kept
 }

@@ -16,6 +16,12 @@ export type { Hsm, HsmKey, HsmObject, Hsms, KeyInspection } from './hsm/hsm.ts'
 export type { Log } from './log.ts'
 export type { Changes, ClockReading, Storage } from './storage/storage.ts'
 
+/** Emulator mode: see the configuration. */
+export interface Emulator {
+  /** RSA keys that each HSM has in advance, for each usage. */
+  readonly spareRsaKeys: number
+}
+
 /** What an operation gets besides its input. */
 export interface Services {
   readonly storage: Storage
@@ -27,6 +33,8 @@ export interface Services {
    * by ARN.
    */
   readonly checkKeyPolicy: (policy: ProposedKeyPolicy) => Readonly<Record<string, string>>
+  /** Undefined outside emulator mode. */
+  readonly emulator?: Emulator | undefined
 }
 
 /** The services of the pipeline: those of operations, and its own. */
@@ -52,7 +60,7 @@ export interface AuthenticatedApi {
 }
 
 /** The services of a job. */
-export interface JobServices extends Pick<Services, 'storage' | 'hsms'> {
+export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulator'> {
   /** Milliseconds of the monotonic clock: for durations. */
   readonly elapsed: () => number
   /** The time of day, for irreversible actions: undefined while the clock is not stable. */

@@ -19,9 +19,29 @@ export async function createMaterial(
   createdAt: number,
 ): Promise<KeyMaterial> {
   checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
-  const id = Buffer.from(await hsm.random(32)).toString('hex')
-  const { custody, publicKey, checkValue } = await hsm.generateKey(id, spec, usage, label)
-  return { id, hsm: hsm.name, custody, publicKey, checkValue, createdAt }
+  const id = await newMaterialId(hsm)
+  return { id, hsm: hsm.name, createdAt, ...(await hsm.generateKey(id, spec, usage, label)) }
+}
+
+/**
+ * The same with key material from outside: see importKey in hsm.ts. Rejects with IncorrectKeyMaterial unless it is a key of that spec.
+ *
+ * @param bytes wiped
+ */
+export async function importMaterial(
+  hsm: Hsm,
+  { spec, usage }: Pick<Key, 'spec' | 'usage'>,
+  label: string,
+  createdAt: number,
+  bytes: Uint8Array,
+): Promise<KeyMaterial> {
+  checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
+  const id = await newMaterialId(hsm)
+  return { id, hsm: hsm.name, createdAt, ...(await hsm.importKey(id, spec, usage, label, bytes)) }
+}
+
+async function newMaterialId(hsm: Hsm): Promise<string> {
+  return Buffer.from(await hsm.random(32)).toString('hex')
 }
 
 /** Marks the materials of a key for destruction, in the changes that remove the key. */

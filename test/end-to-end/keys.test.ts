@@ -516,11 +516,21 @@ describe('tags', () => {
   it.each<[string, Tag[], string]>([
     ['twice the same', [tag('a', '1'), tag('a', '2')], 'TagException: Duplicate tag keys'],
     ['one of AWS', [tag('AwS:x', '1')], 'TagException: Tags beginning with aws: are reserved'],
+    [
+      'key material',
+      [tag('_custom_key_material_', 'AAAA')],
+      'TagException: The tag _custom_key_material_ is for key material, which is accepted in emulator mode only.',
+    ],
     ['the 51st', Array.from({ length: 51 }, (_, i) => tag(`t${i}`, '')), 'TagException: Too many tags'],
     [
       'an empty key',
       [tag('', '1')],
       "ValidationException: 1 validation error detected: Value '' at 'tags.1.member.tagKey' failed to satisfy constraint: Member must have length greater than or equal to 1",
+    ],
+    [
+      'long key material, which is not shown',
+      [tag('_custom_key_material_', 'A'.repeat(4097))],
+      "ValidationException: 1 validation error detected: Value at 'tags.1.member.tagValue' failed to satisfy constraint: Member must have length less than or equal to 4096",
     ],
     [
       'a long value',

@@ -33,9 +33,11 @@ function structureReader(shape: StructureShape, shapes: Shapes): Reader {
     absent: shapes(reference.shape).sensitive ? undefined : null,
     read: readerOf(reference.shape, shapes),
   }))
+  const readVariant = shape.variant && readerOf(shape.variant.shape, shapes)
   return (raw, path, violations) => {
     // AWS has no message for a missing input.
     const source = objectFrom(raw, path === '' ? '' : 'Expected null')
+    if (readVariant && shape.variant!.is(source)) return readVariant(source, path, violations)
     const value: Record<string, unknown> = {}
     try {
       for (const member of members) {

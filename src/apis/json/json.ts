@@ -76,7 +76,8 @@ export class JsonApi implements Api {
   }
 
   recorded(operation: AnyOperation, part: 'input' | 'output', member: string, value: unknown): unknown {
-    return this.#shapesOf(operation).recorders[part][member]?.(value) ?? value
+    const record = this.#shapesOf(operation).recorders[part][member]
+    return record === undefined ? value : record(value)
   }
 
   input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>> {

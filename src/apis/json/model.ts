@@ -17,6 +17,13 @@ export interface StructureShape {
   readonly members: Readonly<Record<string, Reference>>
   readonly required?: readonly string[]
   readonly sensitive?: boolean
+  /** Another shape that a value may have, and how it is told by its members. */
+  readonly variant?: Variant
+}
+
+export interface Variant {
+  readonly shape: string
+  readonly is: (value: Readonly<Record<string, unknown>>) => boolean
 }
 
 export interface ListShape extends Limits {

@@ -3,7 +3,7 @@ import type { Shapes } from './model.ts'
 
 type Recorder = (value: unknown) => unknown
 
-/** By member of a structure, for those that are not recorded as they are. */
+/** By member of a structure, for those that are not recorded as they are. Of what is sensitive, nothing is. */
 export type Recorders = Readonly<Record<string, Recorder>>
 
 /** Names of structure members are in lowerCamel; keys of maps are values of the caller, and kept. */
@@ -16,15 +16,20 @@ export function recordersOf(structure: string | null, shapes: Shapes): Recorders
 
 function recorderOf(name: string, shapes: Shapes): Recorder | undefined {
   const shape = shapes(name)
+  if (shape.sensitive) return () => undefined
   if (shape.type === 'list') {
     const member = recorderOf(shape.member.shape, shapes)
     return member && (value => (value as readonly unknown[]).map(member))
   }
   if (shape.type !== 'structure') return undefined
   const recorders = recordersOf(name, shapes)
+  const { variant } = shape
+  const recordVariant = variant && recorderOf(variant.shape, shapes)
   return value => {
+    if (recordVariant && variant!.is(value as Record<string, unknown>)) return recordVariant(value)
     const entries = Object.entries(value as object).map(([member, part]) => {
-      return [lowerCamel(member), part === undefined ? part : (recorders[member]?.(part) ?? part)]
+      const record = recorders[member]
+      return [lowerCamel(member), part === undefined || record === undefined ? part : record(part)]
     })
     return Object.fromEntries(entries)
   }

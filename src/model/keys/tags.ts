@@ -2,6 +2,11 @@ import { Failure } from '../../errors.ts'
 import { memberOf } from '../condition-keys.ts'
 import type { Tag } from './key.ts'
 
+/**
+ * LocalStack's tag with the key material of a new key, in base64. It is never kept as a tag, nor put on record, as its value is a secret.
+ */
+export const keyMaterialTag = '_custom_key_material_'
+
 /** Tags of a KMS key: KMS Developer Guide, "Resource quotas". */
 const maximumTags = 50
 
@@ -16,9 +21,13 @@ export function addTags(present: readonly Tag[], added: readonly Tag[]): readonl
   return [...tags].map(([TagKey, TagValue]) => ({ TagKey, TagValue }))
 }
 
+export function withoutKeyMaterial(tags: readonly Tag[]): readonly Tag[] {
+  return tags.filter(({ TagKey }) => TagKey !== keyMaterialTag)
+}
+
 /** Unknown tag names are ignored. */
 export function removeTags(present: readonly Tag[], keys: readonly string[]): readonly Tag[] {
-  for (const tagKey of keys) checkTagKey(tagKey)
+  for (const tagKey of keys) checkReserved(tagKey)
   const removed = new Set(keys)
   return present.filter(({ TagKey }) => !removed.has(TagKey))
 }
@@ -37,6 +46,15 @@ function tooMany(): Failure {
 }
 
 function checkTagKey(tagKey: string): void {
-  if (!/^aws:/i.test(tagKey)) return
-  throw new Failure('InvalidTag', 'Tags beginning with aws: are reserved')
+  if (tagKey === keyMaterialTag) {
+    throw new Failure(
+      'InvalidTag',
+      `The tag ${keyMaterialTag} is for key material, which is accepted in emulator mode only.`,
+    )
+  }
+  checkReserved(tagKey)
+}
+
+function checkReserved(tagKey: string): void {
+  if (/^aws:/i.test(tagKey)) throw new Failure('InvalidTag', 'Tags beginning with aws: are reserved')
 }

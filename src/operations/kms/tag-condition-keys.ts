@@ -1,7 +1,7 @@
 import type { Tag } from '@aws-sdk/client-kms'
 import type { ConditionKeys } from '../../model/condition-keys.ts'
 import type { Tag as KeyTag } from '../../model/keys/key.ts'
-import { tagValues } from '../../model/keys/tags.ts'
+import { tagValues, withoutKeyMaterial } from '../../model/keys/tags.ts'
 
 interface Tagging {
   readonly input: { readonly Tags?: readonly Tag[] | undefined }
@@ -14,5 +14,5 @@ export const tagConditionKeys: ConditionKeys<Tagging> = {
 }
 
 function tagsOf({ Tags }: Tagging['input']): readonly KeyTag[] | undefined {
-  return Tags as readonly KeyTag[] | undefined
+  return Tags && withoutKeyMaterial(Tags as readonly KeyTag[])
 }

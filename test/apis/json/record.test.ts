@@ -27,9 +27,27 @@ describe('a value on record', () => {
     })
   })
 
+  it('has no key material, which LocalStack puts into a tag', () => {
+    const secret = 'bm90IGEgcmVhbCBrZXk='
+    const tags = [
+      { TagKey: 'Team', TagValue: 'Blue' },
+      { TagKey: '_custom_key_material_', TagValue: secret },
+    ]
+    for (const operation of ['CreateKey', 'TagResource'] as const) {
+      const recorded = inputOf(model.operations[operation]).Tags!(tags)
+      expect(JSON.stringify(recorded)).toBe('[{"tagKey":"Team","tagValue":"Blue"},{"tagKey":"_custom_key_material_"}]')
+    }
+  })
+
+  it('is nothing if it is sensitive', () => {
+    const { Plaintext, GrantTokens } = inputOf(Encrypt)
+    expect(Plaintext!('a plaintext')).toBeUndefined()
+    expect(GrantTokens!(['a token', 'another'])).toEqual([undefined, undefined])
+  })
+
   it('is what it is if it has no names', () => {
-    expect(Object.keys(inputOf(Encrypt))).toEqual([])
-    expect(Object.keys(inputOf(CreateGrant))).toEqual(['Constraints'])
+    const { KeyId, EncryptionContext } = inputOf(Encrypt)
+    expect([KeyId, EncryptionContext]).toEqual([undefined, undefined])
     expect(recordersOf(null, shapeNamed)).toEqual({})
   })
 })

@@ -22,6 +22,11 @@ describe('tags', () => {
     ['the same key twice', [tag('a'), tag('a')], 'Duplicate tag keys'],
     ['more than fifty', many(51), 'Too many tags'],
     ['a reserved key', [tag('aws:x')], 'Tags beginning with aws: are reserved'],
+    [
+      'key material',
+      [tag('_custom_key_material_', 'AAAA')],
+      'The tag _custom_key_material_ is for key material, which is accepted in emulator mode only.',
+    ],
     ['a reserved key in capitals', [tag('AWS:x')], 'Tags beginning with aws: are reserved'],
   ])('are refused with %s', (_title, added, message) => {
     expect(() => addTags([], added)).toThrow(expect.objectContaining({ code: 'InvalidTag', message }))

@@ -8,6 +8,7 @@ import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags } from '../../../model/keys/tags.ts'
 import { createMaterial, whyUnsupportedOn } from '../../../vault/materials.ts'
 import type { Asked, Target } from '../../operation.ts'
+import { customKey, importCustomMaterial } from '../custom-keys.ts'
 import { keyConditions } from '../key-condition-keys.ts'
 import { type Input, operation } from '../operation.ts'
 import { tagConditionKeys } from '../tag-condition-keys.ts'
@@ -45,10 +46,12 @@ export const createKey = operation('CreateKey')({
     'XksKeyId',
   ],
   recordedOutput: ['KeyMetadata'],
-  async run({ input, caller, changes, storage, hsms, clock, checkKeyPolicy }) {
+  async run({ input, caller, changes, storage, hsms, clock, checkKeyPolicy, emulator }) {
     refuseWhatIsNotBuilt(input)
     const { account, region } = caller
-    const id = randomUUID()
+    const tags = (input.Tags ?? []) as Key['tags']
+    const custom = emulator && customKey(tags)
+    const id = custom?.id ?? randomUUID()
     const kind = kindOf(input)
     const draft: Key = {
       ...kind,
@@ -60,11 +63,12 @@ export const createKey = operation('CreateKey')({
       state: 'Enabled',
       description: input.Description ?? '',
       creationDate: clock(),
-      tags: addTags([], (input.Tags ?? []) as Key['tags']),
+      tags: addTags([], custom?.tags ?? tags),
       policy: input.Policy ?? defaultKeyPolicy(account, partitionOf(region)),
       materials: [],
       revision: 0,
     }
+    if (storage.keys.find(draft.arn)) throw new Failure('AlreadyExists', `Key ${id} already exists`)
     const policyPrincipals = checkKeyPolicy({
       text: draft.policy,
       keyArn: draft.arn,
@@ -74,7 +78,10 @@ export const createKey = operation('CreateKey')({
       bypassLockoutSafetyCheck: input.Policy === undefined || (input.BypassPolicyLockoutSafetyCheck ?? false),
       context: keyConditions({ key: draft, account, alias: undefined, caller, storage }),
     })
-    const material = await createMaterial(hsms.ofRegion(region), kind, draft.arn, clock())
+    const hsm = hsms.ofRegion(region)
+    const material = custom?.material
+      ? await importCustomMaterial(hsm, kind, draft.arn, clock(), custom.material)
+      : await createMaterial(hsm, kind, draft.arn, clock())
     const key = { ...draft, creationDate: material.createdAt, policyPrincipals, materials: [material] }
     changes.put('keys', key)
     return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key)) }
