@@ -27,6 +27,7 @@ import type { Hsms, Log, PathServices, Storage } from './services.ts'
 import { openStorage } from './storage/sql-storage.ts'
 import { openInThread } from './storage/threaded-database.ts'
 import { unsealSecret } from './vault/access-key-secrets.ts'
+import { unsealSession } from './vault/session-tokens.ts'
 import { missingSystemKeys } from './vault/system-keys.ts'
 
 export interface Gateway {
@@ -200,6 +201,9 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
     clock,
     accessKey: (id: string) => storage.accessKeys.find(id),
     unseal: (accessKey: AccessKey) => unsealSecret(accessKey, { storage, hsms }),
+    // Whoever sends a token is not known before it is unsealed: each address has its own place in the queue of an HSM.
+    unsealSession: (token: string, accessKeyId: string, sourceAddress: string) =>
+      unsealSession(token, accessKeyId, { storage, hsms: hsms.for(`session tokens of ${sourceAddress}`) }),
   }
   const regions = Object.keys(config.regions)
   const verifiers = new Map(
@@ -207,7 +211,7 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
       return [service, new SigV4({ ...options, service, regions: new Set([...regions, globalRegion]) })]
     }),
   )
-  const callerOf = callerFinder(arn => storage.principals.find(arn))
+  const callerOf = callerFinder(storage.principals, clock)
   const unsigned = Promise.resolve(undefined)
   return (request, { service, hasUnsignedOperations = false }) => {
     if (hasUnsignedOperations && !isSigned(request)) return unsigned

@@ -134,8 +134,8 @@ const services = {
   },
   async authenticate(request: ApiRequest, { service, hasUnsignedOperations }: Api) {
     if (hasUnsignedOperations && !isSigned(request)) return undefined
-    const { accessKey, region } = await verifier({ service }).verify(request)
-    return { ...aUser(accessKey.principalArn, policies), region, ...session }
+    const { region } = await verifier({ service }).verify(request)
+    return { ...aUser(permanent.principalArn, policies), region, ...session }
   },
   authorize: decide,
   explain,

@@ -1,49 +1,91 @@
+import { Failure } from '../errors.ts'
 import { principalIn, sessionArn } from '../model/arn.ts'
-import type { AccessKey } from '../model/identities/access-key.ts'
+import { asciiLowerCase } from '../model/ascii.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import type { Principal } from '../model/identities/principal.ts'
-import { type Signer, unrecognizedClient } from './sigv4.ts'
+import type { Principals } from '../model/identities/principals.ts'
+import type { RoleSession, Session } from '../model/identities/session.ts'
+import type { Tag } from '../model/keys/key.ts'
+import { unrecognizedClient } from './signing-keys.ts'
+import type { Signer } from './sigv4.ts'
 
 /**
- * Finds the caller behind an access key. Throws UnrecognizedClient if its principal is gone.
+ * Finds the caller behind an access key or session. Throws UnrecognizedClient if its user or role is gone or its sessions were revoked since,
+ * ExpiredToken if the session has ended.
  *
- * @param principal finds one by its ARN. Records of principals and access keys are replaced when they change, never modified
+ * @param principals whose records, as those of access keys, are replaced when they change, never modified
+ * @param clock milliseconds since the epoch
  */
-export function callerFinder(principal: (arn: string) => Principal | undefined): (signer: Signer) => Caller {
-  /** The last of each access key. */
-  const known = new WeakMap<AccessKey, { readonly of: Principal; readonly caller: Caller }>()
-  return ({ accessKey, region }) => {
-    const of = principal(accessKey.principalArn)
+export function callerFinder(
+  principals: Pick<Principals, 'find' | 'withId'>,
+  clock: () => number,
+): (signer: Signer) => Caller {
+  /** The last of each access key and session. */
+  const known = new WeakMap<Signer['credentials'], { readonly of: Principal; readonly caller: Caller }>()
+  return ({ credentials, region }) => {
+    const isSession = 'expiresAt' in credentials
+    const of = isSession ? principals.withId(credentials.principalId) : principals.find(credentials.principalArn)
     if (of === undefined) throw unrecognizedClient()
-    const last = known.get(accessKey)
+    if (isSession) checkSession(credentials, of as SessionLimits, clock())
+    const last = known.get(credentials)
     if (last?.of === of && last.caller.region === region) return last.caller
-    const caller = callerOf(of, accessKey, region)
-    known.set(accessKey, { of, caller })
+    const caller = isSession
+      ? callerOf(of, credentials.accessKeyId, region, credentials)
+      : callerOf(of, credentials.id, region)
+    known.set(credentials, { of, caller })
     return caller
   }
 }
 
-/** The caller that a principal is in a region, by one of its access keys. Throws UnrecognizedClient for a role without a session. */
-export function callerOf(
-  principal: Principal,
-  { id, session }: Pick<AccessKey, 'id' | 'session'>,
-  region: string,
-): Caller {
+/** What ends sessions early. */
+interface SessionLimits {
+  /** Milliseconds since the epoch. */
+  readonly sessionsRevokedBefore?: number | undefined
+  /** Seconds; of roles only. */
+  readonly maxSessionDuration?: number | undefined
+}
+
+function checkSession({ issuedAt, expiresAt }: Session, limits: SessionLimits, now: number): void {
+  const { sessionsRevokedBefore = Number.NEGATIVE_INFINITY, maxSessionDuration = Number.POSITIVE_INFINITY } = limits
+  if (issuedAt <= sessionsRevokedBefore) throw unrecognizedClient()
+  // The maximum of a role may have been lowered since.
+  if (now >= Math.min(expiresAt, issuedAt + maxSessionDuration * 1000))
+    throw new Failure('ExpiredToken', 'The security token included in the request is expired')
+}
+
+/** What a caller needs of a session. */
+type CallingSession = Pick<Session, 'issuedAt' | 'expiresAt' | 'role'>
+
+/** The caller that a principal is in a region. Throws UnrecognizedClient for a role without a session: roles have no access keys. */
+export function callerOf(principal: Principal, accessKeyId: string, region: string, session?: CallingSession): Caller {
   const { account, name, principalId, policies, permissionsBoundary, tags } = principal
   const arn = principalIn(region, principal.arn)
-  const common = { account, policies, permissionsBoundary, tags, accessKeyId: id, region }
-  if (principal.type === 'user') return { ...common, type: 'user', arn, principalId, userName: name }
-  // Roles have no access keys, only their sessions do.
-  if (session === undefined) throw unrecognizedClient()
+  const common = { account, policies, permissionsBoundary, accessKeyId, region }
+  if (principal.type === 'user') {
+    const times = session && { issuedAt: session.issuedAt, expiresAt: session.expiresAt }
+    return { ...common, type: 'user', arn, principalId, userName: name, tags, session: times }
+  }
+  if (session?.role === undefined) throw unrecognizedClient()
+  const { role } = session
   return {
     ...common,
     type: 'assumedRole',
-    arn: sessionArn(arn, session.name),
-    principalId: `${principalId}:${session.name}`,
+    arn: sessionArn(arn, role.name),
+    principalId: `${principalId}:${role.name}`,
     roleArn: arn,
     roleName: name,
-    sessionName: session.name,
-    sessionPolicies: session.policies,
+    sessionName: role.name,
+    sessionPolicies: role.policies,
     issuedAt: session.issuedAt,
+    tags: tagsOf(principal, role),
+    transitiveTagKeys: role.transitiveTagKeys,
+    sourceIdentity: role.sourceIdentity,
+    federation: role.federation,
   }
+}
+
+/** A tag of the session hides one of the role whose key differs only in case: IAM User Guide, "Pass session tags in AWS STS". */
+function tagsOf({ tags }: Principal, { tags: own = [] }: RoleSession): readonly Tag[] {
+  const keys = new Set(own.map(({ TagKey }) => asciiLowerCase(TagKey)))
+  return keys.size === 0 ? tags : [...tags.filter(({ TagKey }) => !keys.has(asciiLowerCase(TagKey))), ...own]
 }

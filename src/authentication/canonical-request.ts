@@ -11,6 +11,8 @@ export interface SignedRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The raw bytes. */
   body(): Promise<Uint8Array>
+  /** IPv4 or IPv6; may be empty. */
+  readonly sourceAddress: string
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type ConditionKeys, type ConditionKeyType, conditionValues } from '../model/condition-keys.ts'
-import type { Caller } from '../model/identities/caller.ts'
+import { type Caller, issuedAt } from '../model/identities/caller.ts'
 import { tagValues } from '../model/keys/tags.ts'
 import type { ConditionValues } from './request.ts'
 
@@ -32,7 +32,7 @@ const keys: ConditionKeys<Subject> = {
   'aws:CurrentTime': ({ context }) => new Date(context.startedAt).toISOString(),
   'aws:EpochTime': ({ context }) => Math.floor(context.startedAt / 1000),
   // Set for temporary credentials only. A session that is known here was not started with an MFA device.
-  'aws:MultiFactorAuthPresent': ({ caller }) => (caller.type === 'assumedRole' ? false : undefined),
+  'aws:MultiFactorAuthPresent': ({ caller }) => (issuedAt(caller) === undefined ? undefined : false),
   'aws:PrincipalAccount': ({ caller }) => caller.account,
   'aws:PrincipalArn': ({ caller }) => (caller.type === 'assumedRole' ? caller.roleArn : caller.arn),
   'aws:PrincipalIsAWSService': () => false,
@@ -42,8 +42,10 @@ const keys: ConditionKeys<Subject> = {
   'aws:RequestedRegion': ({ caller }) => caller.region,
   'aws:SecureTransport': ({ context }) => context.secure,
   'aws:SourceIp': ({ context }) => context.sourceAddress || undefined,
-  'aws:TokenIssueTime': ({ caller }) =>
-    caller.type === 'assumedRole' ? new Date(caller.issuedAt).toISOString() : undefined,
+  'aws:TokenIssueTime': ({ caller }) => {
+    const time = issuedAt(caller)
+    return time === undefined ? undefined : new Date(time).toISOString()
+  },
   'aws:UserAgent': ({ context }) => context.userAgent,
   'aws:userid': ({ caller }) => caller.principalId,
   'aws:username': ({ caller }) => (caller.type === 'user' ? caller.userName : undefined),

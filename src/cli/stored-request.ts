@@ -94,7 +94,7 @@ function permissionFor(
   }
 }
 
-/** A role by its own ARN calls as a session of which nothing is known but its role. */
+/** Sessions are not stored: nothing is known of one but its role and name. A role by its own ARN calls as a session of which nothing is known but its role. */
 function findCaller(arn: string, region: string, storage: Storage): Caller {
   const partition = partitionOf(region)
   const [id, sessionName = ''] = namedPrincipal(arn, partition, storage.principals)?.id?.split(':') ?? []
@@ -102,9 +102,7 @@ function findCaller(arn: string, region: string, storage: Storage): Caller {
   if (!principal) {
     throw new OperatorError(`no user, role or role session ${arn} in partition ${partition} and region ${region}`)
   }
-  const sessions = storage.accessKeys.ofPrincipal(principal.arn).map(({ session }) => session)
-  const stored = sessions.find(session => session?.name === sessionName)
-  const session = principal.type === 'role' ? { issuedAt: 0, ...stored, name: sessionName } : undefined
-  const caller = callerOf(principal, { id: '', session }, region)
+  const session = principal.type === 'role' ? { issuedAt: 0, expiresAt: 0, role: { name: sessionName } } : undefined
+  const caller = callerOf(principal, '', region, session)
   return caller.type === 'assumedRole' && sessionName === '' ? { ...caller, arn: caller.roleArn } : caller
 }

@@ -1,23 +1,45 @@
 import { describe, expect, it } from 'vitest'
 import { callerFinder } from '../../src/authentication/callers.ts'
 import type { Principal } from '../../src/model/identities/principal.ts'
+import type { Session } from '../../src/model/identities/session.ts'
 import { account, anAccessKey, aPrincipal } from '../storage/records.ts'
 
 const region = 'eu-west-1'
 const user = aPrincipal('alice', { arn: `arn:aws:iam::${account}:user/division/alice` })
 const role = aPrincipal('backup', { type: 'role', arn: `arn:aws:iam::${account}:role/service/backup` })
-const session = { name: 'night', issuedAt: 1_700_000_000_000 }
+const now = 1_700_000_000_000
+const userSession: Session = {
+  accessKeyId: 'ASIAALICE',
+  principalId: user.principalId,
+  issuedAt: now - 600_000,
+  expiresAt: now + 1,
+}
+const roleSession: Session = {
+  ...userSession,
+  accessKeyId: 'ASIANIGHT',
+  principalId: role.principalId,
+  role: { name: 'night' },
+}
 
 /** Finds callers among principals that can be replaced. */
 function finding(...principals: Principal[]) {
   const known = new Map(principals.map(principal => [principal.arn, principal]))
-  return { known, callerOf: callerFinder(arn => known.get(arn)) }
+  const records = {
+    find: (arn: string) => known.get(arn),
+    withId: (id: string) => [...known.values()].find(({ principalId }) => principalId === id),
+  }
+  let time = now
+  const callerOf = callerFinder(records, () => time)
+  const at = (moment: number) => {
+    time = moment
+  }
+  return { known, callerOf, at }
 }
 
 describe('the caller behind an access key', () => {
   it('is the user to whom it belongs', () => {
     const { callerOf } = finding(user)
-    expect(callerOf({ accessKey: anAccessKey('AKIAALICE', user), region })).toEqual({
+    expect(callerOf({ credentials: anAccessKey('AKIAALICE', user), region })).toEqual({
       type: 'user',
       arn: user.arn,
       account,
@@ -27,6 +49,7 @@ describe('the caller behind an access key', () => {
       permissionsBoundary: undefined,
       tags: [],
       accessKeyId: 'AKIAALICE',
+      session: undefined,
       region,
     })
   })
@@ -34,17 +57,18 @@ describe('the caller behind an access key', () => {
   it('is the session of a role, whose ARN has no path', () => {
     const limited = { ...role, permissionsBoundary: '{}', tags: [{ TagKey: 'team', TagValue: 'storage' }] }
     const { callerOf } = finding(limited)
-    const accessKey = anAccessKey('ASIANIGHT', role, {
-      session: { ...session, policies: ['{"Version":"2012-10-17"}'] },
-    })
-    expect(callerOf({ accessKey, region })).toEqual({
+    const credentials = { ...roleSession, role: { name: 'night', policies: ['{"Version":"2012-10-17"}'] } }
+    expect(callerOf({ credentials, region })).toEqual({
       type: 'assumedRole',
       arn: `arn:aws:sts::${account}:assumed-role/backup/night`,
       roleArn: role.arn,
       roleName: 'backup',
       sessionName: 'night',
       sessionPolicies: ['{"Version":"2012-10-17"}'],
-      issuedAt: session.issuedAt,
+      issuedAt: roleSession.issuedAt,
+      transitiveTagKeys: undefined,
+      sourceIdentity: undefined,
+      federation: undefined,
       account,
       principalId: `${role.principalId}:night`,
       policies: role.policies,
@@ -57,7 +81,7 @@ describe('the caller behind an access key', () => {
 
   it('has the ARNs of the partition that it calls', () => {
     const { callerOf } = finding(role)
-    expect(callerOf({ accessKey: anAccessKey('ASIANIGHT', role, { session }), region: 'cn-north-1' })).toMatchObject({
+    expect(callerOf({ credentials: roleSession, region: 'cn-north-1' })).toMatchObject({
       arn: `arn:aws-cn:sts::${account}:assumed-role/backup/night`,
       roleArn: `arn:aws-cn:iam::${account}:role/service/backup`,
     })
@@ -66,7 +90,7 @@ describe('the caller behind an access key', () => {
   it('is the same object while nothing changes, so that what is known of it can be kept', () => {
     const { callerOf } = finding(user)
     const accessKey = anAccessKey('AKIAALICE', user)
-    expect(callerOf({ accessKey, region })).toBe(callerOf({ accessKey, region }))
+    expect(callerOf({ credentials: accessKey, region })).toBe(callerOf({ credentials: accessKey, region }))
   })
 
   const changes: Record<string, Partial<Principal>> = {
@@ -78,27 +102,110 @@ describe('the caller behind an access key', () => {
   it.each(Object.entries(changes))('has the new %s of its principal in the next call', (member, change) => {
     const { known, callerOf } = finding(user)
     const accessKey = anAccessKey('AKIAALICE', user)
-    callerOf({ accessKey, region })
+    callerOf({ credentials: accessKey, region })
     known.set(user.arn, { ...user, ...change })
-    expect(callerOf({ accessKey, region })).toHaveProperty(member, change[member as keyof Principal])
+    expect(callerOf({ credentials: accessKey, region })).toHaveProperty(member, change[member as keyof Principal])
   })
 
-  it('has the region of each call, and the session policies of the access key as it is now', () => {
+  it('has the region of each call', () => {
     const { callerOf } = finding(role)
-    const accessKey = anAccessKey('ASIANIGHT', role, { session })
     const regions = ['eu-west-1', 'us-east-1', 'eu-west-1']
-    expect(regions.map(region => callerOf({ accessKey, region }).region)).toEqual(regions)
-    const changed = { ...accessKey, session: { ...session, policies: [] } }
-    expect(callerOf({ accessKey: changed, region })).toMatchObject({ sessionPolicies: [] })
+    expect(regions.map(region => callerOf({ credentials: roleSession, region }).region)).toEqual(regions)
   })
 
   it('is unknown when the user is gone, or if a role has an access key without a session', () => {
     const { known, callerOf } = finding(user, role)
     const accessKey = anAccessKey('AKIAALICE', user)
-    callerOf({ accessKey, region })
+    callerOf({ credentials: accessKey, region })
     known.delete(user.arn)
     const refused = expect.objectContaining({ code: 'UnrecognizedClient' })
-    expect(() => callerOf({ accessKey, region })).toThrow(refused)
-    expect(() => callerOf({ accessKey: anAccessKey('AKIAROLE', role), region })).toThrow(refused)
+    expect(() => callerOf({ credentials: accessKey, region })).toThrow(refused)
+    expect(() => callerOf({ credentials: anAccessKey('AKIAROLE', role), region })).toThrow(refused)
+  })
+})
+
+describe('the caller behind a session', () => {
+  const expired = expect.objectContaining({
+    code: 'ExpiredToken',
+    message: 'The security token included in the request is expired',
+  })
+  const invalid = expect.objectContaining({ code: 'UnrecognizedClient' })
+
+  it('of a user is that user, who knows since when', () => {
+    const { callerOf } = finding(user)
+    expect(callerOf({ credentials: userSession, region })).toMatchObject({
+      type: 'user',
+      arn: user.arn,
+      accessKeyId: 'ASIAALICE',
+      session: { issuedAt: userSession.issuedAt, expiresAt: userSession.expiresAt },
+    })
+  })
+
+  it('has the tags of the session over those of its role, whatever their case', () => {
+    const tag = (TagKey: string, TagValue: string) => ({ TagKey, TagValue })
+    const tagged = { ...role, tags: [tag('Team', 'storage'), tag('site', 'Basel')] }
+    const { callerOf } = finding(tagged)
+    const federation = { provider: 'arn:aws:iam::111122223333:oidc-provider/ci', subject: 's', audience: 'a' }
+    const passed = { tags: [tag('team', 'audit')], transitiveTagKeys: ['team'], sourceIdentity: 'alice', federation }
+    const caller = callerOf({ credentials: { ...roleSession, role: { name: 'night', ...passed } }, region })
+    expect(caller).toMatchObject({ ...passed, tags: [tag('site', 'Basel'), tag('team', 'audit')] })
+    expect(callerOf({ credentials: roleSession, region }).tags).toBe(tagged.tags)
+  })
+
+  it.each([
+    ['user', user, userSession],
+    ['role', role, roleSession],
+  ])('of a %s ends exactly when it expires', (_whose, principal, credentials) => {
+    const { callerOf, at } = finding(principal)
+    at(credentials.expiresAt - 1)
+    callerOf({ credentials, region })
+    at(credentials.expiresAt)
+    expect(() => callerOf({ credentials, region })).toThrow(expired)
+    at(credentials.expiresAt - 1)
+    callerOf({ credentials, region })
+  })
+
+  it.each([
+    ['user', user, userSession],
+    ['role', role, roleSession],
+  ])('of a %s is unknown if it was issued when sessions were revoked, or before', (_whose, principal, credentials) => {
+    const { known, callerOf } = finding(principal)
+    const revoked = (sessionsRevokedBefore: number) =>
+      known.set(principal.arn, { ...principal, sessionsRevokedBefore } as Principal)
+    callerOf({ credentials, region })
+    revoked(credentials.issuedAt - 1)
+    callerOf({ credentials, region })
+    for (const at of [credentials.issuedAt, credentials.issuedAt + 1, now + 10 ** 9]) {
+      revoked(at)
+      expect(() => callerOf({ credentials, region })).toThrow(invalid)
+    }
+  })
+
+  it('of a role ends earlier once the maximum of the role is lowered', () => {
+    const { known, callerOf, at } = finding(role)
+    const credentials = { ...roleSession, expiresAt: roleSession.issuedAt + 7_200_000 }
+    const lower = (maxSessionDuration: number) => known.set(role.arn, { ...role, maxSessionDuration } as Principal)
+    lower(7200)
+    at(credentials.issuedAt + 3_600_000)
+    callerOf({ credentials, region })
+    lower(3600)
+    expect(() => callerOf({ credentials, region })).toThrow(expired)
+    at(credentials.issuedAt + 3_599_999)
+    callerOf({ credentials, region })
+  })
+
+  it('of a role that is gone is unknown, also when there is another one with its name and ARN', () => {
+    const { known, callerOf } = finding(role)
+    callerOf({ credentials: roleSession, region })
+    known.set(role.arn, { ...role, principalId: 'AROAANOTHER' })
+    expect(() => callerOf({ credentials: roleSession, region })).toThrow(invalid)
+    known.delete(role.arn)
+    expect(() => callerOf({ credentials: roleSession, region })).toThrow(invalid)
+  })
+
+  it('is unknown if it is one of a role without a role session', () => {
+    const { callerOf } = finding(role)
+    const { role: _, ...credentials } = roleSession
+    expect(() => callerOf({ credentials, region })).toThrow(invalid)
   })
 })

@@ -4,6 +4,7 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import type { SignedRequest } from '../../src/authentication/canonical-request.ts'
 import { SigV4, type SigV4Options } from '../../src/authentication/sigv4.ts'
 import type { AccessKey } from '../../src/model/identities/access-key.ts'
+import type { Session } from '../../src/model/identities/session.ts'
 
 export const now = Date.UTC(2026, 0, 1, 0, 25)
 export const secret = 'EXAMPLE+secret/of/the/tests'
@@ -12,6 +13,13 @@ export const permanent: AccessKey = {
   principalArn: 'arn:aws:iam::111122223333:user/example',
   sealedSecret: Buffer.from(secret),
   revision: 1,
+}
+
+export const temporary: Session = {
+  accessKeyId: 'ASIDEXAMPLE',
+  principalId: 'AIDAEXAMPLE',
+  issuedAt: now - 1000,
+  expiresAt: now + 1000,
 }
 
 export interface Signing {
@@ -49,7 +57,13 @@ export async function sign(signing: Signing = {}): Promise<SignedRequest> {
     { method, protocol: 'https:', hostname: 'kms.example.com', path, query, headers, body },
     { signingDate: new Date(signing.at ?? now), unsignableHeaders: new Set(signing.leaveUnsigned) },
   )
-  return { method, url: path + queryString(query), headers: asSent(signed.headers), body: async () => body }
+  return {
+    method,
+    url: path + queryString(query),
+    headers: asSent(signed.headers),
+    body: async () => body,
+    sourceAddress,
+  }
 }
 
 function queryString(query: Record<string, string | string[]>): string {
@@ -62,6 +76,8 @@ function asSent(headers: Record<string, string>): Record<string, string> {
   const sent = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), bytes(value)])
   return Object.fromEntries(sent)
 }
+
+export const sourceAddress = '192.0.2.1'
 
 /** Text as Node.js gives it to a server: UTF-8, one character per byte. */
 export function bytes(text: string): string {
@@ -79,9 +95,11 @@ export function withAuthorization(request: SignedRequest, change: (header: strin
   return withHeaders(request, { authorization: change(String(request.headers.authorization)) })
 }
 
-/** Knows the given access keys; what seals their secret is nothing at all. */
-export function verifier(options: Partial<SigV4Options> & { accessKeys?: AccessKey[] } = {}): SigV4 {
-  const { accessKeys = [permanent], ...others } = options
+/** Knows the given access keys, and sessions by their tokens; what seals their secret is nothing at all. */
+export function verifier(
+  options: Partial<SigV4Options> & { accessKeys?: AccessKey[]; sessions?: ReadonlyMap<string, Session> } = {},
+): SigV4 {
+  const { accessKeys = [permanent], sessions = new Map<string, Session>(), ...others } = options
   return new SigV4({
     service: 'kms',
     regions: new Set(['eu-central-1', 'us-east-1']),
@@ -89,6 +107,10 @@ export function verifier(options: Partial<SigV4Options> & { accessKeys?: AccessK
     clock: () => now,
     accessKey: id => accessKeys.find(accessKey => accessKey.id === id),
     unseal: async accessKey => new Uint8Array(accessKey.sealedSecret),
+    async unsealSession(token, accessKeyId) {
+      const session = sessions.get(token)
+      return session?.accessKeyId === accessKeyId ? { session, secret: Buffer.from(secret) } : undefined
+    },
     ...others,
   })
 }

@@ -1,18 +1,20 @@
-import { createHash } from 'node:crypto'
 import { describe, expect, test, vi } from 'vitest'
 import type { SignedRequest } from '../../src/authentication/canonical-request.ts'
-import type { FailureCode } from '../../src/errors.ts'
-import { now, permanent, secret, sign, verifier, withAuthorization, withHeaders } from './signed-request.ts'
+import { Failure, type FailureCode } from '../../src/errors.ts'
+import {
+  now,
+  secret,
+  sign,
+  sourceAddress,
+  temporary,
+  verifier,
+  withAuthorization,
+  withHeaders,
+} from './signed-request.ts'
 
 const unrecognized = 'The security token included in the request is invalid.'
 const mismatch =
   'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.'
-const session = 'session-of-the-tests'
-const temporary = {
-  ...permanent,
-  sessionTokenHash: createHash('sha256').update(session).digest('hex'),
-  expiresAt: now + 1000,
-}
 
 async function refused(
   request: SignedRequest | Promise<SignedRequest>,
@@ -192,12 +194,6 @@ describe('signed headers', () => {
     await refused(sign({ leaveUnsigned: [name] }), 'InvalidRequestSignature', message)
   })
 
-  test('refuses an unsigned session token', async () => {
-    const request = withHeaders(await sign(), { 'x-amz-security-token': session })
-    const message = "'x-amz-security-token' must be a 'SignedHeader' in the AWS Authorization."
-    await refused(request, 'InvalidRequestSignature', message, verifier({ accessKeys: [temporary] }))
-  })
-
   test('refuses an unsigned Date when it is what dates the request', async () => {
     const date = 'Thu, 01 Jan 2026 00:25:00 GMT'
     const request = withHeaders(await sign(), { 'x-amz-date': undefined, date })
@@ -242,32 +238,118 @@ describe('signature', () => {
 })
 
 describe('session token', () => {
-  const sigv4 = verifier({ accessKeys: [temporary] })
+  const { accessKeyId } = temporary
+  const sessionToken = 'token-of-the-tests'
+  const unsealSession = vi.fn(async (token: string, id: string) =>
+    token === sessionToken && id === accessKeyId ? { session: temporary, secret: Buffer.from(secret) } : undefined,
+  )
+  const fresh = () => {
+    unsealSession.mockClear()
+    return verifier({ unsealSession })
+  }
 
-  test('refuses a temporary access key without its token or with another', async () => {
-    await refused(sign(), 'UnrecognizedClient', unrecognized, sigv4)
-    await refused(sign({ sessionToken: 'another' }), 'UnrecognizedClient', unrecognized, sigv4)
-  })
-
-  test('refuses a permanent access key with a token', async () => {
-    await refused(sign({ sessionToken: session }), 'UnrecognizedClient', unrecognized)
-  })
-
-  test('refuses a temporary access key from the moment it expires, though its signing key is known', async () => {
-    const clock = vi.fn(() => now + 999)
-    const expiring = verifier({ accessKeys: [temporary], clock })
-    const request = await sign({ sessionToken: session })
-    await expiring.verify(request)
-    clock.mockReturnValue(now + 1000)
-    const message = 'The security token included in the request is expired'
-    await refused(request, 'ExpiredToken', message, expiring)
-  })
-
-  test('reveals nothing about expiry or token without a valid signature', async () => {
-    const expired = verifier({ accessKeys: [{ ...temporary, expiresAt: now - 1 }] })
-    for (const sessionToken of [session, 'another']) {
-      const request = withAuthorization(await sign({ sessionToken }), header => `${header.slice(0, -1)}x`)
-      await refused(request, 'InvalidRequestSignature', mismatch, expired)
+  test('refuses temporary credentials without their token or with another, known or not', async () => {
+    const sigv4 = fresh()
+    for (const _ of [1, 2]) {
+      await refused(sign({ accessKeyId }), 'UnrecognizedClient', unrecognized, sigv4)
+      await refused(sign({ accessKeyId, sessionToken: 'another' }), 'UnrecognizedClient', unrecognized, sigv4)
+      await refused(sign({ accessKeyId, sessionToken: '' }), 'UnrecognizedClient', unrecognized, sigv4)
+      await sigv4.verify(await sign({ accessKeyId, sessionToken }))
     }
+  })
+
+  test('refuses an access key with a token', async () => {
+    await refused(sign({ sessionToken }), 'UnrecognizedClient', unrecognized, fresh())
+  })
+
+  test('refuses a token that is not signed, or sent twice', async () => {
+    const signed = await sign({ accessKeyId, sessionToken })
+    const both = withHeaders(signed, { 'x-amz-security-token': [sessionToken, sessionToken] })
+    await refused(both, 'UnrecognizedClient', unrecognized, fresh())
+    const unsigned = withHeaders(await sign({ accessKeyId }), { 'x-amz-security-token': sessionToken })
+    const message = "'x-amz-security-token' must be a 'SignedHeader' in the AWS Authorization."
+    await refused(unsigned, 'InvalidRequestSignature', message, fresh())
+    expect(unsealSession).not.toHaveBeenCalled()
+  })
+
+  test('is not unsealed for a request that is refused without it', async () => {
+    const sigv4 = fresh()
+    const good = { accessKeyId, sessionToken }
+    const wrong = [
+      sign({ ...good, at: now - 400_000 }),
+      sign({ ...good, at: now + 400_000 }),
+      sign({ ...good, region: 'mars-north-1' }),
+      sign({ ...good, service: 's3' }),
+      sign({ ...good, leaveUnsigned: ['x-amz-target'] }),
+      sign(good).then(request => ({ ...request, body: async () => Buffer.from('another') })),
+      sign(good).then(request => withAuthorization(request, header => header.replace('aws4_request', 'aws5_request'))),
+      sign(good).then(request => withAuthorization(request, header => header.replace('Signature=', 'Sig='))),
+    ]
+    for (const request of wrong) await expect(sigv4.verify(await request)).rejects.toMatchObject({ fault: 'caller' })
+    expect(unsealSession).not.toHaveBeenCalled()
+  })
+
+  test('is unsealed once for concurrent requests, a day and a region; a forged one for each request that comes after', async () => {
+    const sigv4 = fresh()
+    const request = await sign({ accessKeyId, sessionToken })
+    await Promise.all([sigv4.verify(request), sigv4.verify(request)])
+    await sigv4.verify(request)
+    expect(unsealSession.mock.calls).toEqual([[sessionToken, accessKeyId, sourceAddress]])
+    expect((await unsealSession.mock.results[0]!.value)!.secret).toEqual(Buffer.alloc(secret.length))
+    await sigv4.verify(await sign({ accessKeyId, sessionToken, region: 'us-east-1' }))
+    expect(unsealSession).toHaveBeenCalledTimes(2)
+    const forged = await sign({ accessKeyId, sessionToken: 'forged' })
+    await Promise.all([1, 2].map(() => refused(forged, 'UnrecognizedClient', unrecognized, sigv4)))
+    await refused(forged, 'UnrecognizedClient', unrecognized, sigv4)
+    expect(unsealSession).toHaveBeenCalledTimes(4)
+    await sigv4.verify(request)
+    expect(unsealSession).toHaveBeenCalledTimes(4)
+  })
+
+  test('is unsealed again after an HSM could not be asked', async () => {
+    const sigv4 = fresh()
+    const request = await sign({ accessKeyId, sessionToken })
+    unsealSession.mockRejectedValueOnce(new Failure('KeyUnavailable'))
+    await refused(request, 'KeyUnavailable', '', sigv4)
+    await sigv4.verify(request)
+  })
+
+  test('stays known, however many forged ones come', async () => {
+    const sigv4 = fresh()
+    const request = await sign({ accessKeyId, sessionToken })
+    await sigv4.verify(request)
+    const forged = await sign({ accessKeyId, sessionToken: 'forged' })
+    for (let n = 0; n < 10_001; n++) {
+      const other = withHeaders(forged, { 'x-amz-security-token': `forged-${n}` })
+      await sigv4.verify(other).catch(error => expect(error.code).toBe('UnrecognizedClient'))
+    }
+    unsealSession.mockClear()
+    await sigv4.verify(request)
+    expect(unsealSession).not.toHaveBeenCalled()
+  })
+
+  test('is unsealed again after its session has expired and others came: the expired ones are forgotten', async () => {
+    const clock = vi.fn(() => now)
+    const other = { ...temporary, accessKeyId: 'ASIDANOTHER', expiresAt: now + 300_000 }
+    const unseal = vi.fn(async (_token: string, id: string) => ({
+      session: id === accessKeyId ? temporary : other,
+      secret: Buffer.from(secret),
+    }))
+    const sigv4 = verifier({ clock, unsealSession: unseal })
+    const requests = await Promise.all(['', '1'].map(n => sign({ accessKeyId, sessionToken: sessionToken + n })))
+    await sigv4.verify(requests[0]!)
+    await sigv4.verify(requests[0]!)
+    expect(unseal).toHaveBeenCalledTimes(1)
+    clock.mockReturnValue(now + 200_000)
+    await sigv4.verify(await sign({ accessKeyId: other.accessKeyId, sessionToken }))
+    await sigv4.verify(requests[0]!)
+    expect(unseal).toHaveBeenCalledTimes(3)
+  })
+
+  test('that is genuine says no more than one that is not, without a valid signature', async () => {
+    const expired = { ...temporary, expiresAt: now - 1 }
+    const sigv4 = verifier({ sessions: new Map([[sessionToken, expired]]) })
+    const request = withAuthorization(await sign({ accessKeyId, sessionToken }), header => `${header.slice(0, -1)}x`)
+    await refused(request, 'InvalidRequestSignature', mismatch, sigv4)
   })
 })

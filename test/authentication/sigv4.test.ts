@@ -5,7 +5,18 @@ import { canonicalRequest, type SignedRequest } from '../../src/authentication/c
 import type { SigV4 } from '../../src/authentication/sigv4.ts'
 import { Failure } from '../../src/errors.ts'
 import suite from '../vectors/sigv4/suite.json' with { type: 'json' }
-import { bytes, now, permanent, secret, sign, verifier, withAuthorization, withHeaders } from './signed-request.ts'
+import {
+  bytes,
+  now,
+  permanent,
+  secret,
+  sign,
+  sourceAddress,
+  temporary,
+  verifier,
+  withAuthorization,
+  withHeaders,
+} from './signed-request.ts'
 
 const sha256 = (text: string, encoding: 'utf8' | 'latin1' = 'utf8') =>
   createHash('sha256').update(text, encoding).digest('hex')
@@ -15,17 +26,21 @@ describe('published vectors', () => {
     const authorization = `AWS4-HMAC-SHA256 Credential=${suite.credential}, SignedHeaders=${vector.signedHeaders}, Signature=${vector.signature}`
     const body = Buffer.from(vector.body ?? '')
     const headers: SignedRequest['headers'] = { ...vector.headers, authorization }
-    const request = { method: vector.method, url: bytes(vector.url), headers, body: async () => body }
+    const request = { method: vector.method, url: bytes(vector.url), headers, body: async () => body, sourceAddress }
 
     test(`verifies ${vector.name}`, async () => {
       const sessionToken = headers['x-amz-security-token']
-      const accessKey = {
-        ...permanent,
-        sealedSecret: Buffer.from(suite.secretAccessKey),
-        ...(sessionToken === undefined ? {} : { sessionTokenHash: sha256(String(sessionToken)) }),
-      }
-      const sigv4 = verifier({ service: 'service', clock: () => Date.parse(suite.date), accessKeys: [accessKey] })
-      expect(await sigv4.verify(request)).toEqual({ accessKey, region: 'us-east-1' })
+      const accessKey = { ...permanent, sealedSecret: Buffer.from(suite.secretAccessKey) }
+      const session = { ...temporary, accessKeyId: accessKey.id }
+      const sigv4 = verifier({
+        service: 'service',
+        clock: () => Date.parse(suite.date),
+        accessKeys: [accessKey],
+        unsealSession: async token =>
+          token === sessionToken ? { session, secret: Buffer.from(suite.secretAccessKey) } : undefined,
+      })
+      const credentials = sessionToken === undefined ? accessKey : session
+      expect(await sigv4.verify(request)).toEqual({ credentials, region: 'us-east-1' })
     })
 
     if (vector.canonicalRequestHash !== undefined)
@@ -72,19 +87,19 @@ describe('requests signed by the AWS SDK', () => {
     const sigv4 = verifier()
     await fc.assert(
       fc.asyncProperty(signing, async options => {
-        const { accessKey, region } = await sigv4.verify(await sign(options))
-        expect([accessKey.id, region]).toEqual([permanent.id, options.region])
+        const { credentials, region } = await sigv4.verify(await sign(options))
+        expect([credentials, region]).toEqual([permanent, options.region])
       }),
       { numRuns: 150 },
     )
   })
 
-  test('verifies temporary access keys with their session token', async () => {
+  test('verifies temporary credentials with their session token', async () => {
     await fc.assert(
       fc.asyncProperty(fc.stringMatching(/^[!-~]{1,40}$/), async sessionToken => {
-        const accessKey = { ...permanent, sessionTokenHash: sha256(sessionToken), expiresAt: now + 1 }
-        const sigv4 = verifier({ accessKeys: [accessKey] })
-        expect((await sigv4.verify(await sign({ sessionToken }))).accessKey).toEqual(accessKey)
+        const sigv4 = verifier({ sessions: new Map([[sessionToken, temporary]]) })
+        const { accessKeyId } = temporary
+        expect((await sigv4.verify(await sign({ sessionToken, accessKeyId }))).credentials).toBe(temporary)
       }),
       { numRuns: 30 },
     )
@@ -116,8 +131,9 @@ describe('requests signed by the AWS SDK', () => {
         ]),
       ),
     }
-    const session = { ...permanent, sessionTokenHash: sha256('session') }
-    const temporary = verifier({ accessKeys: [session] })
+    const session = { ...temporary, accessKeyId: permanent.id }
+    // Whatever its token.
+    const ofSession = verifier({ unsealSession: async () => ({ session, secret: Buffer.from(secret) }) })
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...Object.keys(changes)), fc.nat({ max: 1000 }), async (what, index) => {
         const request = await sign({
@@ -126,7 +142,7 @@ describe('requests signed by the AWS SDK', () => {
           contentHash: what === 'x-amz-content-sha256',
           ...(what === 'x-amz-security-token' ? { sessionToken: 'session' } : {}),
         })
-        const verify = what === 'x-amz-security-token' ? temporary : sigv4
+        const verify = what === 'x-amz-security-token' ? ofSession : sigv4
         await verify.verify(request)
         const refusal = verify.verify(changes[what]!(request, index))
         await expect(refusal).rejects.toMatchObject({ code: 'InvalidRequestSignature' })
@@ -227,7 +243,13 @@ describe('requests signed by the AWS SDK', () => {
       const toSign = `AWS4-HMAC-SHA256\n20260101T002500Z\n${scope}\n${sha256(canonical)}`
       const authorization = `AWS4-HMAC-SHA256 Credential=${permanent.id}/${scope}, SignedHeaders=date;host, Signature=${hmac(key, toSign).toString('hex')}`
       const headers = { date, host: 'kms.example.com', authorization }
-      const signer = await verifier().verify({ method: 'GET', url: '/', headers, body: async () => Buffer.alloc(0) })
+      const signer = await verifier().verify({
+        method: 'GET',
+        url: '/',
+        headers,
+        body: async () => Buffer.alloc(0),
+        sourceAddress,
+      })
       expect(signer.region).toBe('eu-central-1')
     },
   )
@@ -380,7 +402,7 @@ describe('hostile input', () => {
     await fc.assert(
       fc.asyncProperty(headers, garbage, garbage, async (headers, method, url) => {
         const thrown = await sigv4
-          .verify({ method, url, headers, body: async () => Buffer.alloc(0) })
+          .verify({ method, url, headers, body: async () => Buffer.alloc(0), sourceAddress })
           .catch(error => error)
         expect(thrown).toBeInstanceOf(Failure)
         expect(thrown.fault).toBe('caller')

@@ -4,7 +4,7 @@ import { storedRequest } from '../../src/cli/stored-request.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
 import { openHere } from '../storage/open.ts'
-import { account, aGrant, aKey, anAccessKey, anAlias, aPrincipal, region } from '../storage/records.ts'
+import { account, aGrant, aKey, anAlias, aPrincipal, region } from '../storage/records.ts'
 
 const policy = (...Statement: object[]) => JSON.stringify({ Version: '2012-10-17', Statement })
 const allow = (Action: string | string[], rest: object = {}) => ({ Effect: 'Allow', Action, Resource: '*', ...rest })
@@ -44,8 +44,6 @@ beforeAll(async () => {
   storage = await openHere(sqlite(':memory:', { create: true }))
   const changes = new Changes()
   for (const principal of [alice, bounded, backup, idle]) changes.put('principals', principal)
-  const night = { name: 'night', policies: [policy(allow('kms:ListKeys'))], issuedAt: 0 }
-  changes.put('accessKeys', anAccessKey('ASIAEXAMPLE000000001', backup, { session: night }))
   for (const one of [key, foreign]) changes.put('keys', one)
   changes.put('aliases', alias)
   changes.put('grants', grant)
@@ -78,9 +76,7 @@ describe('a request of a stored principal', () => {
     ['a user, of an action of the account', { principal: alice.arn, action: 'KMS:createkey' }, 'Allow'],
     ['a user within a boundary', { principal: bounded.arn, ...sign }, 'ImplicitDeny'],
     ['a role', { principal: backup.arn, ...sign }, 'Allow'],
-    ['a session that is not stored', { principal: session('day'), ...sign }, 'Allow'],
-    ['a stored session, which has a policy of its own', { principal: session('night'), ...sign }, 'ImplicitDeny'],
-    ['a stored session, as it allows', { principal: session('night'), action: 'kms:ListKeys' }, 'Allow'],
+    ['a session of a role', { principal: session('day'), ...sign }, 'Allow'],
     [
       'a user, on a key of another account',
       { principal: alice.arn, action: 'kms:Sign', resource: foreign.arn },

@@ -119,20 +119,13 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         }),
       ]
       const plain = anAccessKey('AKIAPLAIN', principal)
-      const temporary = { sessionTokenHash: 'ab'.repeat(32), expiresAt: 2 ** 45 }
-      const ofSessions = [
-        anAccessKey('ASIAFIRST', role, { ...temporary, session: { name: 'first', issuedAt: 2 ** 44 } }),
-        anAccessKey('ASIASECOND', role, {
-          ...temporary,
-          session: { name: 'second', issuedAt: 2 ** 44, policies: ['{"Version":"2012-10-17"}'] },
-        }),
-      ]
+      const others = [anAccessKey('AKIAFIRST', role), anAccessKey('AKIASECOND', role)]
       const changes = new Changes()
       changes.put('aliases', anAlias('one', key))
       for (const grant of grants) changes.put('grants', grant)
       changes.put('keys', key)
       changes.put('accessKeys', plain)
-      for (const accessKey of ofSessions) changes.put('accessKeys', accessKey)
+      for (const accessKey of others) changes.put('accessKeys', accessKey)
       changes.put('principals', principal)
       changes.put('principals', role)
       changes.put('systemKeys', aSystemKey('seal', aMaterial(7)))
@@ -146,7 +139,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         principal: storage.principals.find(principal.arn),
         role: storage.principals.find(role.arn),
         accessKeys: storage.accessKeys.ofPrincipal(principal.arn),
-        ofSessions: storage.accessKeys.ofPrincipal(role.arn),
+        others: storage.accessKeys.ofPrincipal(role.arn),
         seal: storage.systemKeys.find('main', 'seal'),
         canary: storage.systemKeys.find('main', 'canary'),
         destructions: storage.destructions.list(),
@@ -158,7 +151,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         principal: { ...principal, revision: 1 },
         role: { ...role, revision: 1 },
         accessKeys: [{ ...plain, revision: 1 }],
-        ofSessions: ofSessions.map(accessKey => ({ ...accessKey, revision: 1 })),
+        others: others.map(accessKey => ({ ...accessKey, revision: 1 })),
         seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },
         canary: { ...aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })), revision: 1 },
         destructions: [{ ...aDestruction(aMaterial(9), key), revision: 1 }],
@@ -293,12 +286,12 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.principals.named(account, 'user', 'someone')).toMatchObject({ arn: aPrincipal('someone').arn })
     })
 
-    it('refuses to remove a role but not its sessions', async () => {
-      const role = aPrincipal('backup', { type: 'role' })
-      await put('principals', role)
-      await put('accessKeys', anAccessKey('ASIAFIRST', role, { session: { name: 'first', issuedAt: 0 } }))
+    it('refuses to remove a user but not its access keys', async () => {
+      const user = aPrincipal('backup')
+      await put('principals', user)
+      await put('accessKeys', anAccessKey('AKIAFIRST', user))
       const changes = new Changes()
-      changes.remove('principals', storage.principals.find(role.arn)!)
+      changes.remove('principals', storage.principals.find(user.arn)!)
       await expect(storage.commit(changes)).rejects.toBeInstanceOf(Conflict)
     })
 

@@ -109,9 +109,11 @@ describe('a role session', () => {
   })
 
   it.each([
-    ['without its token', undefined],
-    ['with the token of another one', 'not-a-token-of-late'],
-  ])('%s is refused', async (_how, sessionToken) => {
+    ['without its token', () => undefined],
+    ['with the token of another one', () => callers['backup/limited']!.credentials.sessionToken],
+    ['with any text', () => 'not-a-token'],
+  ])('%s is refused', async (_how, tokenOf) => {
+    const sessionToken = tokenOf()
     await expect(as('backup/night', { sessionToken }).listKeys()).rejects.toMatchObject({
       name: 'UnrecognizedClientException',
       message: 'The security token included in the request is invalid.',

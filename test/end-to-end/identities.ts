@@ -1,13 +1,14 @@
 /** Users, roles and sessions of an installation, created through the gateway's own storage and HSM while no gateway runs. */
-import { createHash, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { clock, connectHsms, openAudit, openDatabase } from '../../src/assemble.ts'
 import { readConfig } from '../../src/config.ts'
 import { principalArn, sessionArn } from '../../src/model/arn.ts'
-import type { AccessKey } from '../../src/model/identities/access-key.ts'
 import type { Principal } from '../../src/model/identities/principal.ts'
+import type { RoleSession } from '../../src/model/identities/session.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { sealSecret } from '../../src/vault/access-key-secrets.ts'
+import { sealSession } from '../../src/vault/session-tokens.ts'
 import type { Credentials, Installation } from './gateway.ts'
 
 /** A policy document, or its text. */
@@ -31,8 +32,10 @@ export interface Identity extends Role {
   readonly credentials: Credentials & { readonly sessionToken?: string }
 }
 
-export interface SessionGiven {
+export interface SessionGiven extends Omit<RoleSession, 'name' | 'policies'> {
   readonly policies?: readonly Policy[]
+  /** Milliseconds since the epoch; default: now, or an hour before it expires if that is earlier. */
+  readonly issuedAt?: number
   /** Milliseconds since the epoch; default: an hour from now. */
   readonly expiresAt?: number
 }
@@ -41,8 +44,9 @@ export interface Identities {
   /** @param name with its path, if any: `division/alice` */
   user(account: string, name: string, given?: Given): Promise<Identity>
   role(account: string, name: string, given?: Given): Promise<Role>
-  session(role: Role, name: string, given?: SessionGiven): Promise<Identity>
-  /** Removes a user or role, with its access keys or sessions. */
+  /** @param principal a role, or a user, whose sessions have no name */
+  session(principal: Role, name: string, given?: SessionGiven): Promise<Identity>
+  /** Removes a user or role, with its access keys. */
   remove(principal: Role): Promise<void>
 }
 
@@ -83,38 +87,43 @@ export async function withIdentities<T>(
     return { arn, principalId }
   }
 
-  const accessKey = async (prefix: string, principalArn: string, rest: Partial<AccessKey>) => {
-    const id = randomId(prefix, 16)
-    const secretAccessKey = `not-a-secret-of-${id}`
-    const sealedSecret = await sealSecret(id, Buffer.from(secretAccessKey), hsms.ofRegion(region!).name, {
-      storage,
-      hsms,
-    })
-    await commit('CreateAccessKey', principalArn, changes =>
-      changes.put('accessKeys', { id, principalArn, sealedSecret, revision: 0, ...rest }),
-    )
-    return { accessKeyId: id, secretAccessKey }
-  }
+  const secretOf = (id: string) => `not-a-secret-of-${id}`
+  const hsm = hsms.ofRegion(region!).name
+  const vault = { storage, hsms }
 
   return await work({
     async user(account, name, given = {}) {
       const user = await principal('user', account, name, given)
-      return { ...user, credentials: await accessKey('AKIA', user.arn, {}) }
+      const accessKeyId = randomId('AKIA', 16)
+      const secretAccessKey = secretOf(accessKeyId)
+      const sealedSecret = await sealSecret(accessKeyId, Buffer.from(secretAccessKey), hsm, vault)
+      const accessKey = { id: accessKeyId, principalArn: user.arn, sealedSecret, revision: 0 }
+      await commit('CreateAccessKey', user.arn, changes => changes.put('accessKeys', accessKey))
+      return { ...user, credentials: { accessKeyId, secretAccessKey } }
     },
 
     role: (account, name, given = {}) => principal('role', account, name, given),
 
-    async session({ arn, principalId }, name, { policies, expiresAt = clock() + 3_600_000 } = {}) {
-      const sessionToken = `not-a-token-of-${name}`
-      const credentials = await accessKey('ASIA', arn, {
-        sessionTokenHash: createHash('sha256').update(sessionToken).digest('hex'),
-        expiresAt,
-        session: { name, policies: policies?.map(textOf), issuedAt: Math.min(clock(), expiresAt) },
-      })
+    async session({ arn, principalId }, name, given = {}) {
+      const {
+        policies,
+        expiresAt = clock() + 3_600_000,
+        issuedAt = Math.min(clock(), expiresAt - 3_600_000),
+        ...rest
+      } = given
+      const accessKeyId = randomId('ASIA', 16)
+      const secret = secretOf(accessKeyId)
+      const isRole = arn.includes(':role/')
+      const role = isRole ? { name, policies: policies?.map(textOf), ...rest } : undefined
+      const sessionToken = await sealSession(
+        { accessKeyId, secret, principalId, issuedAt, expiresAt, role },
+        hsm,
+        vault,
+      )
       return {
-        arn: sessionArn(arn, name),
-        principalId: `${principalId}:${name}`,
-        credentials: { ...credentials, sessionToken },
+        arn: isRole ? sessionArn(arn, name) : arn,
+        principalId: isRole ? `${principalId}:${name}` : principalId,
+        credentials: { accessKeyId, secretAccessKey: secret, sessionToken },
       }
     },
 

@@ -101,9 +101,6 @@ export function anAccessKey(id: string, principal: Principal, rest: Partial<Acce
     id,
     principalArn: principal.arn,
     sealedSecret: new Uint8Array([0, 1, 254, 255]),
-    sessionTokenHash: undefined,
-    expiresAt: undefined,
-    session: undefined,
     revision: 0,
     ...rest,
   }

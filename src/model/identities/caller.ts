@@ -1,4 +1,5 @@
 import type { Tag } from '../keys/key.ts'
+import type { RoleSession, Session } from './session.ts'
 
 /** An authenticated caller. `type` distinguishes the kinds of callers. */
 export type Caller = UserCaller | RoleCaller
@@ -18,18 +19,22 @@ interface AnyCaller {
   readonly policies: readonly string[]
   /** Text of the policy that limits what the identity-based policies allow. */
   readonly permissionsBoundary?: string | undefined
-  /** Of the user or role. */
+  /** Of the user, or of the role and the session. */
   readonly tags: readonly Tag[]
 }
 
-/** An IAM user, by one of its access keys. */
+/** An IAM user, by one of its access keys or by temporary credentials. */
 export interface UserCaller extends AnyCaller {
   readonly type: 'user'
   readonly userName: string
+  /** Of temporary credentials (GetSessionToken). */
+  readonly session?: Pick<Session, 'issuedAt' | 'expiresAt'> | undefined
 }
 
 /** A session of an IAM role. */
-export interface RoleCaller extends AnyCaller {
+export interface RoleCaller
+  extends AnyCaller,
+    Pick<RoleSession, 'transitiveTagKeys' | 'sourceIdentity' | 'federation'> {
   readonly type: 'assumedRole'
   /** With its path, for example `arn:aws:iam::111122223333:role/service/backup`. */
   readonly roleArn: string
@@ -39,6 +44,11 @@ export interface RoleCaller extends AnyCaller {
   readonly sessionPolicies?: readonly string[] | undefined
   /** When the role was assumed: milliseconds since the epoch. */
   readonly issuedAt: number
+}
+
+/** When the session of temporary credentials started; undefined for an access key. */
+export function issuedAt(caller: Caller): number | undefined {
+  return caller.type === 'user' ? caller.session?.issuedAt : caller.issuedAt
 }
 
 /** Unique id of the user, or of the role behind a session. */
