@@ -1,12 +1,14 @@
 // Written by scripts/catalogue.ts.
 import { checkCustody } from './check-custody.ts'
 import { deleteKeys } from './delete-keys.ts'
+import { makeSpareKeys } from './make-spare-keys.ts'
 import { settleRecords } from './settle-records.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
 
 export const jobs = [
   checkCustody,
   deleteKeys,
+  makeSpareKeys,
   settleRecords,
   sweepOrphans,
 ] as const

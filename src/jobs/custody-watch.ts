@@ -1,8 +1,9 @@
 /** Custody checks of one HSM's keys: runs them in slices, logs faults, and makes keys unavailable and available again. */
 import { Failure } from '../errors.ts'
-import { type CustodyFault, type Key, type KeyMaterial, systemKeyPurposes } from '../model/keys/key.ts'
+import { type CustodyFault, type Key, type KeyMaterial, type SpareKey, systemKeyPurposes } from '../model/keys/key.ts'
 import type { Hsm, JobServices, KeyInspection } from '../services.ts'
 import { Changes, Conflict } from '../storage/storage.ts'
+import { dropSpare } from '../vault/spare-keys.ts'
 import { systemKeyKind } from '../vault/system-keys.ts'
 import { objectsOn } from './listing.ts'
 
@@ -20,14 +21,16 @@ const maxFailures = 2
 
 const faults: readonly CustodyFault[] = ['missing', 'duplicate', 'wrong_key', 'wrong_attributes']
 
-/** What is checked: a KMS key, named by its ARN, or a system key, named by its purpose. */
+type Material = Omit<KeyMaterial, 'createdAt'>
+
+/** What is checked: a KMS key, named by its ARN, a system key, by its purpose, or a spare key, by its material id. */
 interface Subject extends Pick<Key, 'spec' | 'usage'> {
-  readonly materials: readonly KeyMaterial[]
+  readonly materials: readonly Material[]
 }
 
 interface Finding extends KeyInspection {
   /** The material with the fault, or the last one. */
-  readonly material: KeyMaterial
+  readonly material: Material
 }
 
 export class CustodyWatch {
@@ -115,6 +118,7 @@ export class CustodyWatch {
   #queueAll(): void {
     const { storage } = this.#services
     for (const purpose of systemKeyPurposes) this.#queue.add(purpose)
+    for (const { material } of storage.spareKeys.onHsm(this.#hsm.name)) this.#queue.add(material.id)
     for (const { arn, custodyFault } of storage.keys.onHsm(this.#hsm.name)) {
       this.#queue.add(arn)
       if (custodyFault !== undefined) this.#faults.set(arn, custodyFault)
@@ -122,8 +126,10 @@ export class CustodyWatch {
   }
 
   #subject(name: string): Subject | undefined {
-    const { keys, systemKeys } = this.#services.storage
+    const { keys, spareKeys, systemKeys } = this.#services.storage
     const purpose = systemKeyPurposes.find(own => own === name)
+    const spare = spareKeys.find(name)
+    if (spare !== undefined) return { ...spare, materials: [spare.material] }
     if (purpose === undefined) return keys.find(name)
     const own = systemKeys.find(this.#hsm.name, purpose)
     return own && { ...systemKeyKind, materials: [own.material] }
@@ -159,7 +165,7 @@ export class CustodyWatch {
   }
 
   /** Only a fault found by two consecutive checks counts. */
-  async #inspectMaterial({ spec, usage }: Subject, material: KeyMaterial): Promise<KeyInspection> {
+  async #inspectMaterial({ spec, usage }: Subject, material: Material): Promise<KeyInspection> {
     const { id, hsm: name, publicKey, checkValue, custody } = material
     const hsm = this.#services.hsms.named(name)
     // No worker uses a token without the canary key, so the key cannot be checked; but it is not there either.
@@ -200,6 +206,8 @@ export class CustodyWatch {
       log.error({ event: 'custody_fault', ...fields, fault, attributes }, 'Key fails the custody check')
     if (fault === undefined && known !== undefined)
       log.info({ event: 'custody_restored', ...fields }, 'Key passes the custody check again')
+    const spare = storage.spareKeys.find(name)
+    if (spare !== undefined && fault !== undefined) return this.#drop(spare)
     const key = storage.keys.find(name)
     if (key === undefined || key.custodyFault === fault) return true
     const details = { keyMaterialId: material.id, hsm: material.hsm, ...(fault && { custodyFault: fault }) }
@@ -213,6 +221,20 @@ export class CustodyWatch {
       throw thrown
     }
     return true
+  }
+
+  /** No key gets it. Its object stays, as it may be another key. On a wrong token nothing is known of it. */
+  async #drop(spare: SpareKey): Promise<boolean> {
+    if (this.#hsm.health.state === 'untrusted') return true
+    this.#faults.delete(spare.material.id)
+    try {
+      await dropSpare(spare, false, this.#services)
+      return true
+    } catch (thrown) {
+      // A new key has got it meanwhile, and is checked in the next round.
+      if (thrown instanceof Conflict) return true
+      throw thrown
+    }
   }
 
   #report(): void {

@@ -29,6 +29,7 @@ class SqlStorage implements Storage {
   readonly principals: Storage['principals']
   readonly accessKeys: Storage['accessKeys']
   readonly systemKeys: Storage['systemKeys']
+  readonly spareKeys: Storage['spareKeys']
   readonly destructions: Storage['destructions']
   readonly outbox: Storage['outbox']
   readonly clock: Storage['clock']
@@ -70,6 +71,10 @@ class SqlStorage implements Storage {
     }
     this.systemKeys = {
       find: (hsm: string, purpose: SystemKey['purpose']) => view.systemKeys.find(systemKeyIdentity(hsm, purpose)),
+    }
+    this.spareKeys = {
+      find: material => view.spareKeys.find(material),
+      onHsm: hsm => view.spareKeys.group(hsm),
     }
     this.destructions = { list: () => view.destructions.all() }
     this.outbox = {
@@ -142,5 +147,6 @@ function materialsOn(view: View, hsm: string): ReadonlySet<string> {
   for (const key of view.keys.all())
     for (const material of key.materials) if (material.hsm === hsm) found.add(material.id)
   for (const { material } of view.systemKeys.all()) if (material.hsm === hsm) found.add(material.id)
+  for (const { material } of view.spareKeys.group(hsm)) found.add(material.id)
   return found
 }

@@ -3,7 +3,7 @@ import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
 import type { Alias } from '../model/keys/alias.ts'
 import type { Grant, GrantConstraints, GrantOperation, GrantPrincipal } from '../model/keys/grant.ts'
-import type { Destruction, Key, SystemKey } from '../model/keys/key.ts'
+import type { Destruction, Key, SpareKey, SystemKey } from '../model/keys/key.ts'
 
 /** All records, by noun. Each has the revision at which it was read; 0 means new. */
 export interface Records {
@@ -13,6 +13,7 @@ export interface Records {
   readonly principals: Principal
   readonly accessKeys: AccessKey
   readonly systemKeys: SystemKey
+  readonly spareKeys: SpareKey
   readonly destructions: Destruction
 }
 export type Noun = keyof Records
@@ -102,7 +103,7 @@ export interface Storage {
     dueForDeletion(now: number): readonly Key[]
     /** Keys whose current material is on the HSM. */
     onHsm(hsm: string): readonly Key[]
-    /** Material IDs of all keys on the HSM, including system keys. */
+    /** Material IDs of all keys on the HSM, including system keys and spare keys. */
     materialsOn(hsm: string): ReadonlySet<string>
   }
   readonly aliases: {
@@ -129,6 +130,10 @@ export interface Storage {
     count(): number
   }
   readonly systemKeys: { find(hsm: string, purpose: SystemKey['purpose']): SystemKey | undefined }
+  readonly spareKeys: {
+    find(material: string): SpareKey | undefined
+    onHsm(hsm: string): readonly SpareKey[]
+  }
   readonly destructions: { list(): readonly Destruction[] }
   readonly outbox: {
     list(): Promise<readonly HeldRecord[]>

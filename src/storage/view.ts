@@ -81,7 +81,7 @@ export function nameInAccount({ type, name }: Pick<Records['principals'], 'type'
   return `${type}/${name}`
 }
 
-/** Keys are grouped by region and material, aliases by their key, principals by their account, access keys by their principal. */
+/** Keys are grouped by region and material, aliases by their key, principals by their account, access keys by their principal, spare keys by HSM. */
 export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
     keys: new Collection(tables.keys.identity, key =>
@@ -95,6 +95,9 @@ export async function loadView(database: SqlDatabase): Promise<View> {
     ]),
     accessKeys: new Collection(tables.accessKeys.identity, key => [{ group: key.principalArn, member: key.id }]),
     systemKeys: new Collection(tables.systemKeys.identity),
+    spareKeys: new Collection(tables.spareKeys.identity, ({ material }) => [
+      { group: material.hsm, member: material.id },
+    ]),
     destructions: new Collection(tables.destructions.identity),
   }
   for (const noun of Object.keys(view) as Noun[]) await fill(view, noun, database)

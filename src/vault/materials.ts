@@ -44,8 +44,11 @@ async function newMaterialId(hsm: Hsm): Promise<string> {
   return Buffer.from(await hsm.random(32)).toString('hex')
 }
 
-/** Marks the materials of a key for destruction, in the changes that remove the key. */
-export function markForDestruction(changes: Changes, { arn, materials }: Pick<Key, 'arn' | 'materials'>): void {
+/** Marks the materials of a key, or of a spare key, for destruction, in the changes that remove it. */
+export function markForDestruction(
+  changes: Changes,
+  { arn, materials }: { readonly arn?: string; readonly materials: readonly Pick<KeyMaterial, 'id' | 'hsm'>[] },
+): void {
   for (const { id, hsm } of materials) changes.put('destructions', { material: id, hsm, keyArn: arn, revision: 0 })
 }
 

@@ -14,6 +14,7 @@ import {
   anAccessKey,
   anAlias,
   aPrincipal,
+  aSpareKey,
   aSystemKey,
   region,
 } from '../storage/records.ts'
@@ -130,7 +131,9 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       changes.put('principals', role)
       changes.put('systemKeys', aSystemKey('seal', aMaterial(7)))
       changes.put('systemKeys', aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })))
+      changes.put('spareKeys', aSpareKey(aMaterial(10)))
       changes.put('destructions', aDestruction(aMaterial(9), key))
+      changes.put('destructions', { ...aDestruction(aMaterial(11), key), keyArn: undefined })
       await storage.commit(changes)
       const seen = async () => ({
         key: storage.keys.find(key.arn),
@@ -142,6 +145,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         others: storage.accessKeys.ofPrincipal(role.arn),
         seal: storage.systemKeys.find('main', 'seal'),
         canary: storage.systemKeys.find('main', 'canary'),
+        spares: storage.spareKeys.onHsm('main'),
         destructions: storage.destructions.list(),
       })
       const expected = {
@@ -154,7 +158,11 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         others: others.map(accessKey => ({ ...accessKey, revision: 1 })),
         seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },
         canary: { ...aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })), revision: 1 },
-        destructions: [{ ...aDestruction(aMaterial(9), key), revision: 1 }],
+        spares: [{ ...aSpareKey(aMaterial(10)), revision: 1 }],
+        destructions: [
+          { ...aDestruction(aMaterial(9), key), revision: 1 },
+          { ...aDestruction(aMaterial(11), key), keyArn: undefined, revision: 1 },
+        ],
       }
       expect(await seen()).toEqual(expected)
       await reopen()
@@ -443,11 +451,12 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.keys.onHsm('main').map(({ arn }) => arn)).toEqual([aKey(1).arn, moved.arn])
     })
 
-    it('lists every material on an HSM, including system keys', async () => {
+    it('lists every material on an HSM, including system keys and spare keys', async () => {
       await put('keys', aKey(1, { materials: [aMaterial(1), aMaterial(2, { hsm: 'second' })] }), aKey(3))
       await put('systemKeys', aSystemKey('seal', aMaterial(4)), aSystemKey('seal', aMaterial(5, { hsm: 'second' })))
-      expect(storage.keys.materialsOn('main')).toEqual(new Set([1, 3, 4].map(number => aMaterial(number).id)))
-      expect(storage.keys.materialsOn('second')).toEqual(new Set([2, 5].map(number => aMaterial(number).id)))
+      await put('spareKeys', aSpareKey(aMaterial(6)), aSpareKey(aMaterial(7, { hsm: 'second' })))
+      expect(storage.keys.materialsOn('main')).toEqual(new Set([1, 3, 4, 6].map(number => aMaterial(number).id)))
+      expect(storage.keys.materialsOn('second')).toEqual(new Set([2, 5, 7].map(number => aMaterial(number).id)))
       expect(storage.systemKeys.find('second', 'canary')).toBeUndefined()
     })
 

@@ -4,7 +4,7 @@ import type { AccessKey } from '../../src/model/identities/access-key.ts'
 import type { Principal } from '../../src/model/identities/principal.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
 import type { Grant } from '../../src/model/keys/grant.ts'
-import type { Destruction, Key, KeyMaterial, SystemKey } from '../../src/model/keys/key.ts'
+import type { Destruction, Key, KeyMaterial, SpareKey, SystemKey } from '../../src/model/keys/key.ts'
 
 export const account = '111122223333'
 export const region = 'eu-central-1'
@@ -108,6 +108,15 @@ export function anAccessKey(id: string, principal: Principal, rest: Partial<Acce
 
 export function aSystemKey(purpose: SystemKey['purpose'], material: KeyMaterial): SystemKey {
   return { purpose, material, revision: 0 }
+}
+
+export function aSpareKey({ createdAt: _, checkValue: __, ...material }: KeyMaterial): SpareKey {
+  return {
+    spec: 'RSA_2048',
+    usage: 'SIGN_VERIFY',
+    material: { ...material, publicKey: Uint8Array.of(1, 2, 3) },
+    revision: 0,
+  }
 }
 
 export function aDestruction(material: KeyMaterial, key: Key): Destruction {

@@ -101,11 +101,18 @@ export interface SystemKey {
   readonly revision: number
 }
 
+/** A key pair on an HSM that is no key yet: the next key of its kind gets it, as its generation takes long. */
+export interface SpareKey extends Pick<Key, 'spec' | 'usage'> {
+  readonly material: Omit<KeyMaterial, 'createdAt'>
+  readonly revision: number
+}
+
 /** An HSM object of a deleted key, to be destroyed by a job. */
 export interface Destruction {
   readonly material: string
   readonly hsm: string
-  readonly keyArn: string
+  /** Absent for a spare key. */
+  readonly keyArn?: string | undefined
   readonly revision: number
 }
 

@@ -13,6 +13,7 @@ import { outboxPosition } from './0008-outbox-position.ts'
 import { custodyFaults } from './0009-custody-faults.ts'
 import { identities } from './0010-identities.ts'
 import { grants } from './0011-grants.ts'
+import { spareKeys } from './0012-spare-keys.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -28,6 +29,7 @@ const migrations: readonly Migration[] = [
   custodyFaults,
   identities,
   grants,
+  spareKeys,
 ]
 
 interface MigrationTable {

@@ -10,6 +10,7 @@ export interface Database {
   readonly principals: PrincipalRow
   readonly access_keys: AccessKeyRow
   readonly system_keys: SystemKeyRow
+  readonly spare_keys: SpareKeyRow
   readonly destructions: DestructionRow
   readonly outbox: OutboxRow
   readonly outbox_position: OutboxPositionRow
@@ -117,9 +118,21 @@ export interface SystemKeyRow {
   readonly revision: number
 }
 
+export interface SpareKeyRow {
+  readonly material: string
+  readonly hsm: string
+  readonly spec: Key['spec']
+  readonly usage: Key['usage']
+  /** JSON. */
+  readonly custody: string
+  readonly public_key: Uint8Array
+  readonly revision: number
+}
+
 export interface DestructionRow {
   readonly material: string
   readonly hsm: string
+  /** Empty for a spare key. */
   readonly key_arn: string
   readonly revision: number
 }

@@ -5,6 +5,7 @@ import { destructions } from './destructions.ts'
 import { grants } from './grants.ts'
 import { keys } from './keys.ts'
 import { principals } from './principals.ts'
+import { spareKeys } from './spare-keys.ts'
 import { systemKeys } from './system-keys.ts'
 import type { Table } from './table.ts'
 
@@ -16,6 +17,7 @@ export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   principals,
   accessKeys,
   systemKeys,
+  spareKeys,
   destructions,
 }
 

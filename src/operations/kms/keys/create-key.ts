@@ -7,6 +7,7 @@ import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags } from '../../../model/keys/tags.ts'
 import { createMaterial, whyUnsupportedOn } from '../../../vault/materials.ts'
+import { takeSpare } from '../../../vault/spare-keys.ts'
 import type { Asked, Target } from '../../operation.ts'
 import { customKey, importCustomMaterial } from '../custom-keys.ts'
 import { keyConditions } from '../key-condition-keys.ts'
@@ -81,7 +82,8 @@ export const createKey = operation('CreateKey')({
     const hsm = hsms.ofRegion(region)
     const material = custom?.material
       ? await importCustomMaterial(hsm, kind, draft.arn, clock(), custom.material)
-      : await createMaterial(hsm, kind, draft.arn, clock())
+      : ((emulator && takeSpare(hsm.name, kind, clock(), { storage, changes })) ??
+        (await createMaterial(hsm, kind, draft.arn, clock())))
     const key = { ...draft, creationDate: material.createdAt, policyPrincipals, materials: [material] }
     changes.put('keys', key)
     return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key)) }
