@@ -1,6 +1,8 @@
 import { canonicalPath, splitTarget } from '../authentication/request-target.ts'
 import type { Failure } from '../errors.ts'
 import type { ApiRequest, ApiResponse } from './api.ts'
+import { ec2Error, type ProtocolError, queryError, s3Error } from './protocol-errors.ts'
+import { xmlText } from './xml.ts'
 
 /**
  * The wire protocols of AWS, as needed to refuse a request in its own protocol, so that clients of other services can parse the error, too:
@@ -24,6 +26,8 @@ export interface WireError {
   readonly message: string
   readonly status: number
   readonly fault: Failure['fault']
+  /** XML namespace of the service, if its errors have one. */
+  readonly namespace?: string | undefined
 }
 
 interface Refusal {
@@ -34,6 +38,8 @@ interface Refusal {
 interface Protocol {
   readonly fits: (signs: Signs) => boolean
   readonly contentType: string
+  /** Absent: codes and statuses of AWS JSON. */
+  readonly errors?: (failure: Failure) => ProtocolError
   readonly headers?: (refusal: Refusal) => Readonly<Record<string, string>>
   readonly body: (refusal: Refusal) => string | Uint8Array
 }
@@ -67,21 +73,34 @@ const protocols: readonly Protocol[] = [
     contentType: json11,
     body: ({ error }) => jsonError(error.code, error),
   },
-  { fits: signs => signs.service === 'ec2' && isQuery(signs), contentType: 'text/xml', body: ec2Error },
-  { fits: isQuery, contentType: 'text/xml', body: xmlError },
+  {
+    fits: signs => signs.service === 'ec2' && isQuery(signs),
+    contentType: 'text/xml',
+    errors: ec2Error,
+    body: ec2Body,
+  },
+  {
+    fits: signs => isQuery(signs) && acceptsJson(signs.request),
+    contentType: 'application/json',
+    errors: queryError,
+    body: queryJsonBody,
+  },
+  { fits: isQuery, contentType: 'text/xml', errors: queryError, body: xmlBody },
   {
     fits: ({ service }) => /^s3($|-)/.test(service),
     contentType: 'application/xml',
+    errors: s3Error,
     headers: ({ requestId }) => ({ 'x-amz-request-id': requestId }),
-    body: s3Error,
+    body: s3Body,
   },
   {
     fits: ({ type, service }) => /^(application|text)\/xml$/.test(type) || /^(cloudfront|route53)$/.test(service),
     contentType: 'text/xml',
-    body: xmlError,
+    errors: queryError,
+    body: xmlBody,
   },
   {
-    fits: ({ request }) => canonicalPath(splitTarget(request.url).path) !== '/',
+    fits: ({ request }) => !isRoot(request.url),
     contentType: 'application/json',
     headers: ({ error }) => ({ 'x-amzn-ErrorType': error.code }),
     body: ({ error }) => jsonError(error.code, error),
@@ -89,9 +108,22 @@ const protocols: readonly Protocol[] = [
   { fits: () => true, contentType: json11, body: ({ error }) => jsonError(error.code, error) },
 ]
 
+function protocolOf(request: ApiRequest): Protocol {
+  const signs = signsOf(request)
+  return protocols.find(({ fits }) => fits(signs))!
+}
+
+function signsOf(request: ApiRequest): Signs {
+  return { type: mediaType(request), service: serviceOf(request), request }
+}
+
+/** What the protocol of a request makes of a failure; undefined if it has the codes of AWS JSON. */
+export function protocolError(failure: Failure, request: ApiRequest): ProtocolError | undefined {
+  return protocolOf(request).errors?.(failure)
+}
+
 export function refusal(request: ApiRequest, error: WireError, requestId: string): ApiResponse {
-  const signs = { type: mediaType(request), service: serviceOf(request), request }
-  const { contentType, headers, body } = protocols.find(({ fits }) => fits(signs))!
+  const { contentType, headers, body } = protocolOf(request)
   const refused = { error, requestId }
   return {
     status: error.status,
@@ -118,15 +150,33 @@ export function mediaType({ headers }: ApiRequest): string {
   return typeof header === 'string' ? header.split(';', 1)[0]!.trim().toLowerCase() : ''
 }
 
-function serviceOf({ url, headers }: ApiRequest): string {
+/** Whether the path is `/`: a query is signed like the rest of the request. */
+export function isRoot(url: string): boolean {
+  return url === '/' || canonicalPath(splitTarget(url).path) === '/'
+}
+
+/** The service that the signature claims to be for, in lower case; empty if there is no signature. Not verified. */
+export function serviceOf({ url, headers }: Pick<ApiRequest, 'url' | 'headers'>): string {
   const { authorization = url } = headers
   // Bounded, as a header may contain `Credential=` thousands of times.
   const scope = /Credential=(?:[^/%]{0,128}(?:\/|%2F)){3}([a-z0-9-]{1,64})/i.exec(String(authorization))
   return scope?.[1] ?? ''
 }
 
+export const formType = 'application/x-www-form-urlencoded'
+
 function isQuery({ type, request }: Signs): boolean {
-  return type === 'application/x-www-form-urlencoded' || /[?&]Action=/.test(request.url)
+  return type === formType || /[?&]Action=/.test(request.url)
+}
+
+/** Whether a request is in the AWS query protocol. */
+export function isQueryRequest(request: ApiRequest): boolean {
+  return isQuery(signsOf(request))
+}
+
+/** Whether the caller of a query service wants JSON in place of XML, as AWS STS gives it. */
+export function acceptsJson({ headers }: ApiRequest): boolean {
+  return /(^|,)\s*application\/json\s*(;|,|$)/i.test(String(headers.accept ?? ''))
 }
 
 function jsonError(type: string, { code, message }: WireError): string {
@@ -136,32 +186,32 @@ function jsonError(type: string, { code, message }: WireError): string {
   return JSON.stringify(body)
 }
 
-function xmlError(refused: Refusal): string {
-  return `<ErrorResponse>${errorElement(refused)}<RequestId>${refused.requestId}</RequestId></ErrorResponse>\n`
+function xmlBody(refused: Refusal): string {
+  const { namespace } = refused.error
+  const start = namespace === undefined ? '<ErrorResponse>' : `<ErrorResponse xmlns="${namespace}">`
+  return `${start}${errorElement(refused)}<RequestId>${refused.requestId}</RequestId></ErrorResponse>\n`
 }
 
-function ec2Error(refused: Refusal): string {
+function queryJsonBody({ error: { code, message, fault }, requestId }: Refusal): string {
+  return JSON.stringify({ Error: { Code: code, Message: message, Type: typeOf(fault) }, RequestId: requestId })
+}
+
+function ec2Body(refused: Refusal): string {
   const errors = `<Errors>${errorElement(refused)}</Errors>`
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Response>${errors}<RequestID>${refused.requestId}</RequestID></Response>\n`
 }
 
-function s3Error({ error: { code, message }, requestId }: Refusal): string {
+function s3Body({ error: { code, message }, requestId }: Refusal): string {
   const members = `<Code>${code}</Code><Message>${xmlText(message)}</Message><RequestId>${requestId}</RequestId>`
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${members}</Error>\n`
 }
 
 function errorElement({ error: { code, message, fault } }: Refusal): string {
-  const type = fault === 'caller' ? 'Sender' : 'Receiver'
-  return `<Error><Type>${type}</Type><Code>${code}</Code><Message>${xmlText(message)}</Message></Error>`
+  return `<Error><Type>${typeOf(fault)}</Type><Code>${code}</Code><Message>${xmlText(message)}</Message></Error>`
 }
 
-/** Characters that XML 1.0 does not allow (section 2.2) are replaced. */
-function xmlText(text: string): string {
-  const references: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '\r': '&#13;' }
-  return text
-    .toWellFormed()
-    .replace(/[^\t\n\r\u0020-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
-    .replace(/[&<>\r]/g, character => references[character]!)
+function typeOf(fault: WireError['fault']): string {
+  return fault === 'caller' ? 'Sender' : 'Receiver'
 }
 
 function cborError({ error: { id, message } }: Refusal): Uint8Array {

@@ -68,17 +68,19 @@ describe('a client of AWS KMS that speaks AWS JSON 1.0', () => {
 })
 
 describe('an unsupported client', () => {
-  it.each(['rpcv2Cbor', 'rpcv2Json', 'awsQuery', 'ec2Query'] as const)(
-    'gets an error it can parse: of AWS KMS, in %s',
-    async name => {
-      const thrown = await thrownBy(gateway.client({ protocol: awsProtocols[name] }).listKeys({}))
-      expect(thrown).toMatchObject({ name: 'UnknownOperationException', $metadata: { httpStatusCode: 400 } })
-      expect(recorded(thrown.$metadata.requestId)).toMatchObject({
-        errorCode: 'UnknownOperationException',
-        userIdentity: { accessKeyId: credentials().accessKeyId },
-      })
-    },
-  )
+  it.each([
+    ['rpcv2Cbor', 'UnknownOperationException'],
+    ['rpcv2Json', 'UnknownOperationException'],
+    ['awsQuery', 'InvalidAction'],
+    ['ec2Query', 'InvalidAction'],
+  ] as const)('gets an error it can parse: of AWS KMS, in %s', async (name, code) => {
+    const thrown = await thrownBy(gateway.client({ protocol: awsProtocols[name] }).listKeys({}))
+    expect(thrown).toMatchObject({ name: code, $metadata: { httpStatusCode: 400 } })
+    expect(recorded(thrown.$metadata.requestId)).toMatchObject({
+      errorCode: code,
+      userIdentity: { accessKeyId: credentials().accessKeyId },
+    })
+  })
 
   it('gets an error it can parse: of AWS STS', async () => {
     const sdk = createRequire(createRequire(import.meta.url).resolve('@aws-sdk/client-kms'))
@@ -89,10 +91,10 @@ describe('an unsupported client', () => {
     )
     sts.destroy()
     expect(thrown).toMatchObject({
-      name: 'InvalidSignatureException',
+      name: 'SignatureDoesNotMatch',
       message: "Credential should be scoped to correct service: 'kms'.",
     })
-    expect(recorded(thrown.$metadata.requestId)).toMatchObject({ errorCode: 'InvalidSignatureException' })
+    expect(recorded(thrown.$metadata.requestId)).toMatchObject({ errorCode: 'SignatureDoesNotMatch' })
   })
 
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -101,7 +103,7 @@ describe('an unsupported client', () => {
       'AWS IAM',
       { headers: form, target: null, body: 'Action=ListUsers&Version=2010-05-08' },
       'text/xml',
-      /<Code>UnknownOp/,
+      /<Code>InvalidAction</,
     ],
     [
       'Amazon SQS',
@@ -140,9 +142,9 @@ describe('an unsupported client', () => {
       headers: { 'content-type': contentType },
       body: expect.stringMatching(body),
     })
-    expect(recorded(String(answer.headers['x-amzn-requestid']))).toMatchObject({
-      errorCode: 'UnknownOperationException',
-    })
+    const requestId = String(answer.headers['x-amzn-requestid'])
+    expect(recorded(requestId)!.errorCode).toMatch(/^(UnknownOperationException|InvalidAction)$/)
+    expect(answer.body).toContain(recorded(requestId)!.errorCode)
   })
 
   it('is refused and audited without a signature, too', async () => {
@@ -153,12 +155,12 @@ describe('an unsupported client', () => {
     )
     const requestId = headers['x-amzn-requestid']
     const error =
-      '<Error><Type>Sender</Type><Code>MissingAuthenticationTokenException</Code><Message>Missing Authentication Token</Message></Error>'
+      '<Error><Type>Sender</Type><Code>MissingAuthenticationToken</Code><Message>Request is missing Authentication Token</Message></Error>'
     expect([status, body]).toEqual([
-      400,
+      403,
       `<ErrorResponse>${error}<RequestId>${requestId}</RequestId></ErrorResponse>\n`,
     ])
-    expect(recorded(String(requestId))).toMatchObject({ errorCode: 'MissingAuthenticationTokenException' })
+    expect(recorded(String(requestId))).toMatchObject({ errorCode: 'MissingAuthenticationToken' })
   })
 
   it.each(['application/json', 'text/plain', ''])('is refused as on AWS with the content type %j', async type => {

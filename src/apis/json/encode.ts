@@ -1,5 +1,5 @@
 /** Encodes the output of an operation for JSON.stringify, by the output shape of the model. */
-import type { Shapes } from './model.ts'
+import type { Shapes } from '../service-model/model.ts'
 
 /** Writes one value, anything but null and undefined. */
 export type Writer = (value: never) => unknown

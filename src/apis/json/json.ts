@@ -1,20 +1,14 @@
 /** An AWS API with AWS JSON 1.1 and 1.0 over `POST /`: Smithy 2.0, "AWS JSON 1.1 protocol". */
-import { canonicalPath, splitTarget } from '../../authentication/request-target.ts'
 import { Failure, type FailureCode } from '../../errors.ts'
-import type { AnyOperation, PolicySubject } from '../../operations/operation.ts'
-import type { Api, ApiRequest, ApiResponse } from '../api.ts'
-import { json10, json11, mediaType, refusal, responseHeaders } from '../protocols.ts'
-import type { Model } from './model.ts'
+import type { AnyOperation } from '../../operations/operation.ts'
+import type { ApiRequest, ApiResponse } from '../api.ts'
+import { isRoot, json10, json11, mediaType, protocolError, refusal, responseHeaders } from '../protocols.ts'
+import { ModelledApi, type ModelledService } from '../service-model/modelled-api.ts'
 import { type OperationShapes, operationShapes } from './shapes.ts'
 
-export interface JsonService extends Pick<Api, 'service' | 'actionPrefix' | 'eventSource' | 'policySubject'> {
-  readonly model: Model
+export interface JsonService extends ModelledService {
   /** Of the shape ids of its errors. */
   readonly namespace: string
-  /** Supported operations. */
-  readonly operations: readonly AnyOperation[]
-  /** Reasons for unsupported operations, if any. */
-  readonly whyUnsupported?: Readonly<Record<string, string>>
   /** Error codes that differ from the common ones. */
   readonly errorCodes?: Partial<Record<FailureCode, string>>
 }
@@ -26,28 +20,16 @@ const commonErrorCodes: Partial<Record<FailureCode, string>> = {
   RequestHeaderSectionTooLarge: 'RequestHeaderSectionTooLarge',
 }
 
-export class JsonApi implements Api {
-  readonly service: string
-  readonly actionPrefix: string
-  readonly eventSource: string
-  readonly policySubject: PolicySubject | undefined
+export class JsonApi extends ModelledApi<OperationShapes> {
   readonly #service: JsonService
   readonly #targetPrefix: string
-  readonly #operations: ReadonlyMap<string, AnyOperation>
-  /** Of every operation of the model, by its name. */
-  readonly #shapes: ReadonlyMap<string, OperationShapes>
   readonly #modelledErrors: ReadonlySet<string>
 
   constructor(service: JsonService) {
-    this.service = service.service
-    this.actionPrefix = service.actionPrefix
-    this.eventSource = service.eventSource
-    this.policySubject = service.policySubject
+    const { model } = service
+    super(service, operationShapes(model))
     this.#service = service
-    const { model, operations } = service
     this.#targetPrefix = `${model.metadata.targetPrefix}.`
-    this.#operations = new Map(operations.map(operation => [operation.name, operation]))
-    this.#shapes = operationShapes(model)
     this.#modelledErrors = new Set(Object.values(model.operations).flatMap(({ errors }) => errors ?? []))
   }
 
@@ -66,43 +48,33 @@ export class JsonApi implements Api {
     if (method !== 'POST' || !isRoot(url) || !isJson(mediaType(request)) || typeof target !== 'string') {
       throw new Failure('UnknownOperation')
     }
-    const name = target.startsWith(this.#targetPrefix) ? target.slice(this.#targetPrefix.length) : ''
-    const operation = this.#operations.get(name)
-    if (operation !== undefined) return operation
-    if (!this.#shapes.has(name)) throw new Failure('UnknownOperation')
-    const { whyUnsupported = {} } = this.#service
-    const reason = Object.hasOwn(whyUnsupported, name) ? `: ${whyUnsupported[name]}` : ''
-    throw new Failure('UnsupportedOperation', `${name} is not supported by this gateway${reason}.`)
-  }
-
-  recorded(operation: AnyOperation, part: 'input' | 'output', member: string, value: unknown): unknown {
-    const record = this.#shapesOf(operation).recorders[part][member]
-    return record === undefined ? value : record(value)
+    return this.named(target.startsWith(this.#targetPrefix) ? target.slice(this.#targetPrefix.length) : '')
   }
 
   input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>> {
-    return this.#shapesOf(operation).input(body)
+    return this.modelled(operation).input(body)
   }
 
   accept(operation: AnyOperation, output: object | undefined, requestId: string, request: ApiRequest): ApiResponse {
     const headers = responseHeaders(requestId, mediaType(request))
-    return { status: 200, headers, body: this.#shapesOf(operation).output(output) }
+    return { status: 200, headers, body: this.modelled(operation).output(output) }
   }
 
-  errorCode({ code }: Failure): string {
-    return this.#service.errorCodes?.[code] ?? commonErrorCodes[code] ?? `${code}Exception`
+  errorCode(failure: Failure, request: ApiRequest): string {
+    const { code } = failure
+    return (
+      protocolError(failure, request)?.code ??
+      this.#service.errorCodes?.[code] ??
+      commonErrorCodes[code] ??
+      `${code}Exception`
+    )
   }
 
   refuse(failure: Failure, requestId: string, request: ApiRequest): ApiResponse {
-    const { message, status, fault } = failure
-    const code = this.errorCode(failure)
+    const { status, message = failure.message } = protocolError(failure, request) ?? failure
+    const { fault } = failure
+    const code = this.errorCode(failure, request)
     return refusal(request, { code, id: this.#shapeId(code), message, status, fault }, requestId)
-  }
-
-  #shapesOf({ name }: AnyOperation): OperationShapes {
-    const shapes = this.#shapes.get(name)
-    if (shapes === undefined) throw new Error(`the model of ${this.service} has no operation ${name}`)
-    return shapes
   }
 
   /** With the namespace that AWS adds in JSON 1.0; clients ignore it. */
@@ -110,11 +82,6 @@ export class JsonApi implements Api {
     if (this.#modelledErrors.has(code)) return `${this.#service.namespace}#${code}`
     return `com.amazon.coral.${code === 'ValidationException' ? 'validate' : 'service'}#${code}`
   }
-}
-
-/** A query is signed like the rest of the request but ignored. */
-function isRoot(url: string): boolean {
-  return url === '/' || canonicalPath(splitTarget(url).path) === '/'
 }
 
 function isJson(type: string): boolean {

@@ -2,7 +2,7 @@
 import { checkEncryptionContext } from '../../model/keys/encryption-context.ts'
 import { keyMaterialTag } from '../../model/keys/tags.ts'
 import type { OperationName } from '../../operations/kms/operation.ts'
-import { type Model, type Shape, shapesIn } from '../json/model.ts'
+import { type Model, type Shape, shapesIn } from '../service-model/model.ts'
 import { enumValues, unlistedValues } from './enum-values.ts'
 import json from './model.json' with { type: 'json' }
 

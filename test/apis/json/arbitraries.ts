@@ -1,8 +1,8 @@
 /** Values that fit the shapes of the model, for property tests. */
 import fc from 'fast-check'
-import { constraintsOf } from '../../../src/apis/json/constraints.ts'
-import type { ScalarShape, StructureShape } from '../../../src/apis/json/model.ts'
 import { shapeNamed } from '../../../src/apis/kms/model.ts'
+import { constraintsOf } from '../../../src/apis/service-model/constraints.ts'
+import type { ScalarShape, StructureShape } from '../../../src/apis/service-model/model.ts'
 
 const wellFormed = (min = 0, max = 40) =>
   fc.string({ unit: 'binary', minLength: min, maxLength: Math.min(max, min + 40) })

@@ -147,7 +147,7 @@ describe('an answer', () => {
     ['InvalidSignature', '', 'KMSInvalidSignatureException'],
     ['InvalidTag', '', 'TagException'],
   ])('is the same error for the SDK: %s', async (code, message, name) => {
-    expect(api.errorCode(new Failure(code))).toBe(name)
+    expect(api.errorCode(new Failure(code), request())).toBe(name)
     const answer = call('Encrypt', { KeyId: 'k', Plaintext: Uint8Array.of(1) }, () =>
       api.refuse(new Failure(code, message), requestId, request()),
     )

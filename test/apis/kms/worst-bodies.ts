@@ -1,6 +1,7 @@
 /** The most expensive request bodies to decode, derived from the model, including new operations and shapes. */
-import type { Shape } from '../../../src/apis/json/model.ts'
+
 import { model, shapeNamed } from '../../../src/apis/kms/model.ts'
+import type { Shape } from '../../../src/apis/service-model/model.ts'
 
 export interface WorstBody {
   readonly operation: string

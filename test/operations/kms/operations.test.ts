@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { StructureShape } from '../../../src/apis/json/model.ts'
 import { model, shapeNamed } from '../../../src/apis/kms/model.ts'
+import type { StructureShape } from '../../../src/apis/service-model/model.ts'
 import { operations } from '../../../src/operations/kms/catalogue.ts'
 
 /** Compares the declarations of every operation with the model. */

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { recordersOf } from '../../../src/apis/json/record.ts'
 import { model, shapeNamed } from '../../../src/apis/kms/model.ts'
+import { recordersOf } from '../../../src/apis/service-model/record.ts'
 
 describe('a value on record', () => {
   const { CreateGrant, CreateKey, Encrypt } = model.operations
-  const inputOf = ({ input }: { readonly input: string }) => recordersOf(input, shapeNamed)
+  const inputOf = (operation: { readonly input: string; readonly output: string | null }) =>
+    recordersOf(operation, shapeNamed).input
 
   it('has the names of structure members in lowerCamel, as in CloudTrail, and the keys of maps as they are', () => {
     const { Constraints } = inputOf(CreateGrant)
@@ -12,7 +13,7 @@ describe('a value on record', () => {
     expect(Constraints!({ EncryptionContextSubset: context })).toEqual({ encryptionContextSubset: context })
     const { Tags } = inputOf(CreateKey)
     expect(Tags!([{ TagKey: 'Team', TagValue: 'Blue' }])).toEqual([{ tagKey: 'Team', tagValue: 'Blue' }])
-    const { KeyMetadata } = recordersOf(CreateKey.output, shapeNamed)
+    const { KeyMetadata } = recordersOf(CreateKey, shapeNamed).output
     const CreationDate = new Date(0)
     const metadata = {
       AWSAccountId: '1',
@@ -48,6 +49,6 @@ describe('a value on record', () => {
   it('is what it is if it has no names', () => {
     const { KeyId, EncryptionContext } = inputOf(Encrypt)
     expect([KeyId, EncryptionContext]).toEqual([undefined, undefined])
-    expect(recordersOf(null, shapeNamed)).toEqual({})
+    expect(recordersOf(model.operations.PutKeyPolicy, shapeNamed).output).toEqual({})
   })
 })

@@ -1,19 +1,41 @@
-/** Decodes parsed JSON to the typed input of an operation, checking the constraints of the model. */
+/**
+ * Reads the input of an operation, checking the constraints of the model. It is given as parsed JSON, whatever the protocol: timestamps in
+ * seconds since the epoch, blobs in base64.
+ */
 import { Failure } from '../../errors.ts'
 import { wipe } from '../../wipe.ts'
 import { type Constraint, constraintsOf, notNull } from './constraints.ts'
 import type { ListShape, MapShape, ScalarShape, Shapes, StructureShape } from './model.ts'
-import type { Violations } from './violations.ts'
+import { Violations } from './violations.ts'
+
+/** Throws Serialization or Validation. Absent and null members are absent, unknown ones ignored. */
+export type InputReader = (raw: unknown) => Readonly<Record<string, unknown>>
+
+/** Builds the reader of the input of an operation. Blobs become Uint8Array, timestamps Date, maps have no prototype. */
+export function inputReader(name: string, shapes: Shapes): InputReader {
+  const read = readerOf(name, shapes)
+  return raw => {
+    const violations = new Violations()
+    const input = read(raw, '', violations)
+    try {
+      violations.check()
+      return input as Record<string, unknown>
+    } catch (thrown) {
+      wipe(input)
+      throw thrown
+    }
+  }
+}
 
 /**
  * Reads one value. A wrong JSON type throws Serialization at once; violated constraints are collected, so that all are reported together.
  * @param raw anything but null and undefined
  * @param path of this value, for messages; empty for the whole input
  */
-export type Reader = (raw: unknown, path: string, violations: Violations) => unknown
+type Reader = (raw: unknown, path: string, violations: Violations) => unknown
 
 /** Builds the reader of a shape. Done once, at start. */
-export function readerOf(name: string, shapes: Shapes): Reader {
+function readerOf(name: string, shapes: Shapes): Reader {
   const shape = shapes(name)
   if (shape.type === 'structure') return structureReader(shape, shapes)
   if (shape.type === 'map') return mapReader(shape, shapes)

@@ -61,7 +61,13 @@ interface OperationShape {
 
 /** @typeParam N names of the operations */
 export interface Model<N extends string = string> {
-  readonly metadata: { readonly targetPrefix: string }
+  readonly metadata: {
+    readonly apiVersion: string
+    /** Of AWS JSON. */
+    readonly targetPrefix?: string
+    /** Of the AWS query protocol. */
+    readonly xmlNamespace?: string
+  }
   readonly operations: Readonly<Record<N, OperationShape>>
   readonly shapes: Readonly<Record<string, Shape>>
 }

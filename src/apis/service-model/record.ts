@@ -4,16 +4,30 @@ import type { Shapes } from './model.ts'
 type Recorder = (value: unknown) => unknown
 
 /** By member of a structure, for those that are not recorded as they are. Of what is sensitive, nothing is. */
-export type Recorders = Readonly<Record<string, Recorder>>
+type Recorders = Readonly<Record<string, Recorder>>
 
-/** Names of structure members are in lowerCamel; keys of maps are values of the caller, and kept. */
-export function recordersOf(structure: string | null, shapes: Shapes): Recorders {
-  const shape = structure === null ? undefined : shapes(structure)
-  if (shape?.type !== 'structure') return {}
+/** Of the members of input and output. */
+export interface OperationRecorders {
+  readonly input: Recorders
+  readonly output: Recorders
+}
+
+/** @param operation its shapes, by their names */
+export function recordersOf(
+  { input, output }: { readonly input: string; readonly output: string | null },
+  shapes: Shapes,
+): OperationRecorders {
+  return { input: membersOf(input, shapes), output: output === null ? {} : membersOf(output, shapes) }
+}
+
+function membersOf(structure: string, shapes: Shapes): Recorders {
+  const shape = shapes(structure)
+  if (shape.type !== 'structure') return {}
   const entries = Object.entries(shape.members).map(([name, { shape }]) => [name, recorderOf(shape, shapes)] as const)
   return Object.fromEntries(entries.filter(([, recorder]) => recorder !== undefined)) as Recorders
 }
 
+/** Names of structure members are in lowerCamel; keys of maps are values of the caller, and kept. */
 function recorderOf(name: string, shapes: Shapes): Recorder | undefined {
   const shape = shapes(name)
   if (shape.sensitive) return () => undefined
@@ -22,7 +36,7 @@ function recorderOf(name: string, shapes: Shapes): Recorder | undefined {
     return member && (value => (value as readonly unknown[]).map(member))
   }
   if (shape.type !== 'structure') return undefined
-  const recorders = recordersOf(name, shapes)
+  const recorders = membersOf(name, shapes)
   const { variant } = shape
   const recordVariant = variant && recorderOf(variant.shape, shapes)
   return value => {
