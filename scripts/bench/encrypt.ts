@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { CreateKeyCommand } from '@aws-sdk/client-kms'
 import { startEcho } from './echo.ts'
 import { type Figure, median } from './figure.ts'
-import { type BenchGateway, DataFolder } from './gateway.ts'
+import { type BenchGateway, type Credentials, DataFolder } from './gateway.ts'
 import { type LoadResult, load, writeSigned } from './load.ts'
 import { descendants, processorTime } from './processor-time.ts'
 
@@ -94,14 +94,19 @@ class Measured<Part extends string> {
 }
 
 /** 200 signed requests that differ, for a new key of this gateway. */
-export async function encryptScript(folder: DataFolder, gateway: BenchGateway): Promise<string> {
+export async function encryptScript(
+  folder: DataFolder,
+  gateway: BenchGateway,
+  name = 'encrypt',
+  credentials: Credentials = folder.credentials,
+): Promise<string> {
   const { KeyMetadata } = await gateway.client.send(new CreateKeyCommand({}))
   const bodies = Array.from({ length: 200 }, (_, i) => ({
     KeyId: KeyMetadata!.KeyId,
     Plaintext: Buffer.alloc(32, i).toString('base64'),
     EncryptionContext: { tenant: `tenant-${i}` },
   }))
-  const script = join(folder.path, 'encrypt.lua')
-  await writeSigned(script, gateway.url, 'Encrypt', bodies, folder.credentials)
+  const script = join(folder.path, `${name}.lua`)
+  await writeSigned(script, gateway.url, 'Encrypt', bodies, credentials)
   return script
 }

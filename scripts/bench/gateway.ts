@@ -17,6 +17,7 @@ export const region = 'us-east-1'
 export interface Credentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string
+  readonly sessionToken?: string
 }
 
 export interface BenchGateway {

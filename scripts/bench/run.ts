@@ -12,6 +12,7 @@ import { decideAmongGrants } from './grants.ts'
 import { callsBehindLatency } from './latency.ts'
 import { memoryAfterAMillion } from './memory.ts'
 import { encryptAtScale } from './scale.ts'
+import { encryptInASession } from './sessions.ts'
 import { signAgainstToken } from './sign.ts'
 import { simulatedLines } from './simulate.ts'
 import { startToReady } from './start.ts'
@@ -22,6 +23,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   encrypt: encryptAgainstEcho,
   unloaded: encryptOnOneConnection,
   allocations: bytesPerEncrypt,
+  sessions: encryptInASession,
   sign: signAgainstToken,
   generation: encryptDuringGeneration,
   latency: callsBehindLatency,

@@ -1,7 +1,21 @@
 import { type Caller, issuedAt, type RoleCaller, uniqueId } from '../model/identities/caller.ts'
 
+type UserIdentity = Readonly<Record<string, unknown>>
+
+/** A caller comes back with its next request. */
+const known = new WeakMap<Caller, UserIdentity>()
+
 /** Who called, as a record says it: CloudTrail User Guide, "CloudTrail userIdentity element". */
-export function userIdentity(caller: Caller): Readonly<Record<string, unknown>> {
+export function userIdentity(caller: Caller): UserIdentity {
+  let identity = known.get(caller)
+  if (identity === undefined) {
+    identity = identityOf(caller)
+    known.set(caller, identity)
+  }
+  return identity
+}
+
+function identityOf(caller: Caller): UserIdentity {
   const { principalId, arn, account, accessKeyId } = caller
   const common = { principalId, arn, accountId: account, accessKeyId }
   const attributes = attributesOf(caller)

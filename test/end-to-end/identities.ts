@@ -52,7 +52,7 @@ export interface Identities {
 
 /** Opens the installation, once for all of its identities. The gateway must not be running. */
 export async function withIdentities<T>(
-  { folder }: Installation,
+  { folder }: Pick<Installation, 'folder'>,
   work: (identities: Identities) => Promise<T>,
 ): Promise<T> {
   await using opened = new AsyncDisposableStack()
