@@ -199,7 +199,7 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
   const options = {
     maxClockSkew: config.authentication.maxClockSkew,
     clock,
-    accessKey: (id: string) => storage.accessKeys.find(id),
+    accessKey: (id: string) => activeAccessKey(id, storage),
     unseal: (accessKey: AccessKey) => unsealSecret(accessKey, { storage, hsms }),
     // Whoever sends a token is not known before it is unsealed: each address has its own place in the queue of an HSM.
     unsealSession: (token: string, accessKeyId: string, sourceAddress: string) =>
@@ -211,12 +211,18 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
       return [service, new SigV4({ ...options, service, regions: new Set([...regions, globalRegion]) })]
     }),
   )
-  const callerOf = callerFinder(storage.principals, clock)
+  const callerOf = callerFinder({ principals: storage.principals, version: () => storage.identitiesVersion }, clock)
   const unsigned = Promise.resolve(undefined)
   return (request, { service, hasUnsignedOperations = false }) => {
     if (hasUnsignedOperations && !isSigned(request)) return unsigned
     return verifiers.get(service)!.verify(request).then(callerOf)
   }
+}
+
+/** An inactive one is as unknown. */
+function activeAccessKey(id: string, { accessKeys }: Storage): AccessKey | undefined {
+  const accessKey = accessKeys.find(id)
+  return accessKey?.status === 'Active' ? accessKey : undefined
 }
 
 /** 0, any free port, if there is no next one. */

@@ -184,7 +184,8 @@ describe('the architecture', () => {
       const own = new RegExp(`^(apis|operations)/${folder}/`)
       const found = files.filter(({ name, code }) => !own.test(name) && names.test(code)).map(({ name }) => name)
       // Keys have ARNs and policies of AWS KMS.
-      for (const name of found) expect(name).toMatch(/^(model\/(arn\.ts|keys\/)|storage\/migrations\/)/)
+      for (const name of found)
+        expect(name).toMatch(/^(model\/(arn\.ts|identities\/aws-managed-policies\.ts|keys\/)|storage\/migrations\/)/)
     },
   )
 

@@ -2,6 +2,7 @@ import { Failure } from '../errors.ts'
 import { principalIn, sessionArn } from '../model/arn.ts'
 import { asciiLowerCase } from '../model/ascii.ts'
 import type { Caller } from '../model/identities/caller.ts'
+import type { EffectivePolicies } from '../model/identities/effective-policies.ts'
 import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
 import type { RoleSession, Session } from '../model/identities/session.ts'
@@ -9,47 +10,47 @@ import type { Tag } from '../model/keys/key.ts'
 import { unrecognizedClient } from './signing-keys.ts'
 import type { Signer } from './sigv4.ts'
 
+/** All users and roles. Records, as those of access keys, are replaced when they change, never modified. */
+export interface Identities {
+  readonly principals: Pick<Principals, 'find' | 'withId'> & { policiesOf(principal: Principal): EffectivePolicies }
+  /** Differs after each change of a principal or of a policy. */
+  readonly version: () => number
+}
+
 /**
  * Finds the caller behind an access key or session. Throws UnrecognizedClient if its user or role is gone or its sessions were revoked since,
  * ExpiredToken if the session has ended.
  *
- * @param principals whose records, as those of access keys, are replaced when they change, never modified
  * @param clock milliseconds since the epoch
  */
-export function callerFinder(
-  principals: Pick<Principals, 'find' | 'withId'>,
-  clock: () => number,
-): (signer: Signer) => Caller {
+export function callerFinder({ principals, version }: Identities, clock: () => number): (signer: Signer) => Caller {
   /** The last of each access key and session. */
-  const known = new WeakMap<Signer['credentials'], { readonly of: Principal; readonly caller: Caller }>()
+  const known = new WeakMap<
+    Signer['credentials'],
+    { readonly of: Principal; readonly version: number; readonly caller: Caller }
+  >()
   return ({ credentials, region }) => {
     const isSession = 'expiresAt' in credentials
     const of = isSession ? principals.withId(credentials.principalId) : principals.find(credentials.principalArn)
     if (of === undefined) throw unrecognizedClient()
-    if (isSession) checkSession(credentials, of as SessionLimits, clock())
+    if (isSession) checkSession(credentials, of, clock())
     const last = known.get(credentials)
-    if (last?.of === of && last.caller.region === region) return last.caller
+    if (last?.of === of && last.version === version() && last.caller.region === region) return last.caller
+    const policies = principals.policiesOf(of)
     const caller = isSession
-      ? callerOf(of, credentials.accessKeyId, region, credentials)
-      : callerOf(of, credentials.id, region)
-    known.set(credentials, { of, caller })
+      ? callerOf(of, policies, credentials.accessKeyId, region, credentials)
+      : callerOf(of, policies, credentials.id, region)
+    known.set(credentials, { of, version: version(), caller })
     return caller
   }
 }
 
-/** What ends sessions early. */
-interface SessionLimits {
-  /** Milliseconds since the epoch. */
-  readonly sessionsRevokedBefore?: number | undefined
-  /** Seconds; of roles only. */
-  readonly maxSessionDuration?: number | undefined
-}
-
-function checkSession({ issuedAt, expiresAt }: Session, limits: SessionLimits, now: number): void {
-  const { sessionsRevokedBefore = Number.NEGATIVE_INFINITY, maxSessionDuration = Number.POSITIVE_INFINITY } = limits
+function checkSession({ issuedAt, expiresAt }: Session, principal: Principal, now: number): void {
+  const { sessionsRevokedBefore = Number.NEGATIVE_INFINITY } = principal
   if (issuedAt <= sessionsRevokedBefore) throw unrecognizedClient()
   // The maximum of a role may have been lowered since.
-  if (now >= Math.min(expiresAt, issuedAt + maxSessionDuration * 1000))
+  const end = principal.type === 'role' ? issuedAt + principal.maxSessionDuration * 1000 : expiresAt
+  if (now >= Math.min(expiresAt, end))
     throw new Failure('ExpiredToken', 'The security token included in the request is expired')
 }
 
@@ -57,10 +58,16 @@ function checkSession({ issuedAt, expiresAt }: Session, limits: SessionLimits, n
 type CallingSession = Pick<Session, 'issuedAt' | 'expiresAt' | 'role'>
 
 /** The caller that a principal is in a region. Throws UnrecognizedClient for a role without a session: roles have no access keys. */
-export function callerOf(principal: Principal, accessKeyId: string, region: string, session?: CallingSession): Caller {
-  const { account, name, principalId, policies, permissionsBoundary, tags } = principal
+export function callerOf(
+  principal: Principal,
+  policies: EffectivePolicies,
+  accessKeyId: string,
+  region: string,
+  session?: CallingSession,
+): Caller {
+  const { account, name, principalId, tags } = principal
   const arn = principalIn(region, principal.arn)
-  const common = { account, policies, permissionsBoundary, accessKeyId, region }
+  const common = { account, ...policies, accessKeyId, region }
   if (principal.type === 'user') {
     const times = session && { issuedAt: session.issuedAt, expiresAt: session.expiresAt }
     return { ...common, type: 'user', arn, principalId, userName: name, tags, session: times }

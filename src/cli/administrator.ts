@@ -9,12 +9,6 @@ import { sealSecret, unsealSecret } from '../vault/access-key-secrets.ts'
 import { createSystemKeys } from '../vault/system-keys.ts'
 import type { PlainAccessKey } from './credentials.ts'
 
-/** Identity-based policy of an administrator: full access to its account. */
-const administratorAccess = JSON.stringify({
-  Version: '2012-10-17',
-  Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
-})
-
 const userName = 'administrator'
 
 /** What `init` works on; its changes are audited like those of callers. */
@@ -53,30 +47,38 @@ export function requireUnused({ accessKeyId }: PlainAccessKey, { accessKeys }: S
 export async function createAdministrator(
   account: string,
   region: string,
-  { storage, hsms, audit, outbox }: Installation,
+  { storage, hsms, audit, outbox, clock }: Installation,
   key: PlainAccessKey,
 ): Promise<void> {
   const hsm = hsms.ofRegion(region)
   const secret = Buffer.from(key.secretAccessKey)
   const sealedSecret = await sealSecret(key.accessKeyId, secret, hsm.name, { storage, hsms })
   secret.fill(0)
-  const arn = principalArn(partitionOf(region), account, `user/${userName}`)
+  const partition = partitionOf(region)
+  const arn = principalArn(partition, account, `user/${userName}`)
+  const createdAt = clock()
   const event = audit.event('CreateAdministrator', arn, { accessKeyId: key.accessKeyId, ...byWhom() })
   const changes = new Changes()
+  if (!storage.accounts.find(account)) changes.put('accounts', { id: account, createdAt, revision: 0 })
   changes.put('principals', {
     arn,
     account,
     type: 'user',
     name: userName,
     principalId: `AIDA${await base32(hsm, 17)}`,
-    policies: [administratorAccess],
+    inlinePolicies: [],
+    managedPolicies: [principalArn(partition, 'aws', 'policy/AdministratorAccess')],
+    groups: [],
     tags: [],
+    createdAt,
     revision: 0,
   })
   changes.put('accessKeys', {
     id: key.accessKeyId,
     principalArn: arn,
     sealedSecret,
+    status: 'Active',
+    createdAt,
     revision: 0,
   })
   await outbox.record(changes, event)

@@ -4,6 +4,7 @@ import { detailed, invalidPrincipals, type PolicyKind, parsePolicy } from '../au
 import { checkKeyPolicyText, invalidNames } from '../authorization/key-policy.ts'
 import { lint, type Warning } from '../authorization/lint/lint.ts'
 import { Failure, OperatorError } from '../errors.ts'
+import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
 import { type Partition, partitions } from '../model/partitions.ts'
 import { printable } from './printable.ts'
@@ -67,12 +68,25 @@ function partitionOfPrincipals(text: string): Partition {
   return partitions.find(({ id }) => id === named) ?? partitions[0]!
 }
 
+const nobody: Principal = {
+  type: 'user',
+  arn: '',
+  account: '',
+  name: '',
+  principalId: '',
+  inlinePolicies: [],
+  managedPolicies: [],
+  groups: [],
+  tags: [],
+  revision: 0,
+}
+
 /** Which principals exist is not asked: a policy may be for another gateway. */
 const anybody: Principals = {
   find: () => undefined,
   withId: id => {
     if (!/^A(?:ID|RO)A[A-Z0-9]+$/.test(id)) return undefined
-    return { type: 'user', arn: '', account: '', name: '', principalId: id, policies: [], tags: [], revision: 0 }
+    return { ...nobody, principalId: id }
   },
   named: () => undefined,
   isKnown: () => false,

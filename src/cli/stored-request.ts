@@ -103,6 +103,6 @@ function findCaller(arn: string, region: string, storage: Storage): Caller {
     throw new OperatorError(`no user, role or role session ${arn} in partition ${partition} and region ${region}`)
   }
   const session = principal.type === 'role' ? { issuedAt: 0, expiresAt: 0, role: { name: sessionName } } : undefined
-  const caller = callerOf(principal, '', region, session)
+  const caller = callerOf(principal, storage.principals.policiesOf(principal), '', region, session)
   return caller.type === 'assumedRole' && sessionName === '' ? { ...caller, arn: caller.roleArn } : caller
 }

@@ -1,6 +1,7 @@
 /** The records in an SQL database. Arguments and results can be cloned, so it can run in a thread of its own. */
 import { Kysely } from 'kysely'
 import { OperatorError } from '../errors.ts'
+import type { AccessKeyUse } from '../model/identities/access-key.ts'
 import type { GrantIdentity } from '../model/keys/grant.ts'
 import type { Engine } from './engines/engine.ts'
 import { migrate } from './migrations/migrate.ts'
@@ -14,6 +15,7 @@ import {
   type PageRequest,
   type Records,
 } from './storage.ts'
+import { readAccessKeyUse, writeAccessKeyUses } from './tables/access-key-uses.ts'
 import { listAliases } from './tables/aliases.ts'
 import { readClock, writeClock } from './tables/clock.ts'
 import type { Database } from './tables/database.ts'
@@ -44,6 +46,9 @@ export interface SqlDatabase {
   /** In one transaction with the position of the journal. */
   removeRecords(eventIds: readonly string[], position: string): Promise<void>
   readPosition(): Promise<string | undefined>
+  readAccessKeyUse(id: string): Promise<AccessKeyUse | undefined>
+  /** One transaction. */
+  writeAccessKeyUses(uses: readonly AccessKeyUse[]): Promise<void>
   readClock(): Promise<ClockReading | undefined>
   writeClock(reading: ClockReading): Promise<void>
   /** Rejects if the database cannot be read and written right now. */
@@ -123,6 +128,17 @@ class KyselyDatabase implements SqlDatabase {
 
   readPosition(): Promise<string | undefined> {
     return this.#inTurn(() => readPosition(this.#db))
+  }
+
+  readAccessKeyUse(id: string): Promise<AccessKeyUse | undefined> {
+    return this.#inTurn(() => readAccessKeyUse(this.#db, id))
+  }
+
+  writeAccessKeyUses(uses: readonly AccessKeyUse[]): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#engine.verify()
+      await this.#db.transaction().execute(transaction => writeAccessKeyUses(transaction, uses))
+    })
   }
 
   readClock(): Promise<ClockReading | undefined> {

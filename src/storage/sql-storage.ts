@@ -1,8 +1,11 @@
 /** Storage in an SQL database: reads come from a view in memory, commits go to the database first. */
 import { Failure } from '../errors.ts'
+import { asciiLowerCase } from '../model/ascii.ts'
+import { effectivePolicies } from '../model/identities/effective-policies.ts'
+import type { Principal } from '../model/identities/principal.ts'
 import { currentMaterial, type SystemKey } from '../model/keys/key.ts'
 import type { SqlDatabase } from './sql-database.ts'
-import { type Change, type Changes, Conflict, type HeldRecord, type Storage } from './storage.ts'
+import { type Change, type Changes, Conflict, type HeldRecord, type Noun, type Storage } from './storage.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
 import { byId, frozen, loadView, nameInAccount, show, type View } from './view.ts'
 
@@ -22,10 +25,14 @@ class SqlStorage implements Storage {
   /** Resolves when the result of the previous call is in the view. */
   #before: Promise<unknown> = Promise.resolve()
   #failing = false
+  #identitiesVersion = 0
 
   readonly keys: Storage['keys']
   readonly aliases: Storage['aliases']
   readonly grants: Storage['grants']
+  readonly accounts: Storage['accounts']
+  readonly managedPolicies: Storage['managedPolicies']
+  readonly groups: Storage['groups']
   readonly principals: Storage['principals']
   readonly accessKeys: Storage['accessKeys']
   readonly systemKeys: Storage['systemKeys']
@@ -58,16 +65,23 @@ class SqlStorage implements Storage {
       list: page =>
         this.#inOrder(database.listGrants(page), found => found.map(({ keyArn, id }) => view.grants.find(keyArn, id)!)),
     }
-    this.principals = {
-      find: arn => view.principals.find(arn),
-      withId: principalId => view.principals.findIn(byId, principalId),
-      named: (account, type, name) => view.principals.findIn(account, nameInAccount({ type, name })),
-      isKnown: account => view.principals.hasGroup(account),
+    this.accounts = { find: id => view.accounts.find(id), all: () => view.accounts.all() }
+    this.managedPolicies = {
+      find: arn => view.managedPolicies.find(arn),
+      named: (account, name) => view.managedPolicies.findIn(account, asciiLowerCase(name)),
+      ofAccount: account => view.managedPolicies.group(account),
     }
+    this.groups = {
+      named: (account, name) => view.groups.findIn(account, asciiLowerCase(name)),
+      ofAccount: account => view.groups.group(account),
+    }
+    this.principals = principalsIn(view)
     this.accessKeys = {
       find: id => view.accessKeys.find(id),
       ofPrincipal: arn => view.accessKeys.group(arn),
       count: () => view.accessKeys.all().length,
+      lastUse: id => this.#inOrder(database.readAccessKeyUse(id)),
+      writeUses: uses => this.#inOrder(database.writeAccessKeyUses(uses)),
     }
     this.systemKeys = {
       find: (hsm: string, purpose: SystemKey['purpose']) => view.systemKeys.find(systemKeyIdentity(hsm, purpose)),
@@ -88,6 +102,10 @@ class SqlStorage implements Storage {
     }
   }
 
+  get identitiesVersion(): number {
+    return this.#identitiesVersion
+  }
+
   get failing(): boolean {
     return this.#failing
   }
@@ -97,6 +115,7 @@ class SqlStorage implements Storage {
     const changes = list.map(settle)
     await this.#write(this.#database.commit({ changes, record }), () => {
       for (const change of changes) show(this.#view, change)
+      if (changes.some(({ noun }) => identityNouns.has(noun))) this.#identitiesVersion++
     })
   }
 
@@ -132,6 +151,30 @@ class SqlStorage implements Storage {
       if (error instanceof Conflict) throw error
       throw Failure.from(error)
     }
+  }
+}
+
+/** What the policies of a caller come from. */
+const identityNouns: ReadonlySet<Noun> = new Set(['principals', 'groups', 'managedPolicies'] as const)
+
+function principalsIn(view: View): Storage['principals'] {
+  const holding = (account: string, type: Principal['type'], name: string) =>
+    view.principals.findIn(account, nameInAccount({ type, name }))
+  const policies = {
+    managedPolicy: (arn: string) => view.managedPolicies.find(arn),
+    group: (account: string, name: string) => view.groups.findIn(account, asciiLowerCase(name)),
+  }
+  return {
+    find: arn => view.principals.find(arn),
+    withId: principalId => view.principals.findIn(byId, principalId),
+    named: (account, type, name) => {
+      const found = holding(account, type, name)
+      return found?.name === name ? found : undefined
+    },
+    holding,
+    isKnown: account => view.principals.hasGroup(account),
+    ofAccount: account => view.principals.group(account),
+    policiesOf: principal => effectivePolicies(principal, policies),
   }
 }
 

@@ -1,4 +1,8 @@
-import type { AccessKey } from '../model/identities/access-key.ts'
+import type { AccessKey, AccessKeyUse } from '../model/identities/access-key.ts'
+import type { Account } from '../model/identities/account.ts'
+import type { EffectivePolicies } from '../model/identities/effective-policies.ts'
+import type { Group } from '../model/identities/group.ts'
+import type { ManagedPolicy } from '../model/identities/policy.ts'
 import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
 import type { Alias } from '../model/keys/alias.ts'
@@ -10,6 +14,9 @@ export interface Records {
   readonly keys: Key
   readonly aliases: Alias
   readonly grants: Grant
+  readonly accounts: Account
+  readonly managedPolicies: ManagedPolicy
+  readonly groups: Group
   readonly principals: Principal
   readonly accessKeys: AccessKey
   readonly systemKeys: SystemKey
@@ -123,11 +130,37 @@ export interface Storage {
     /** Of a key, or to be retired by a principal in a region. */
     list(page: GrantPage): Promise<readonly Grant[]>
   }
-  readonly principals: Principals
+  readonly accounts: { find(id: string): Account | undefined; all(): readonly Account[] }
+  readonly managedPolicies: {
+    find(arn: string): ManagedPolicy | undefined
+    /** Without regard to case. */
+    named(account: string, name: string): ManagedPolicy | undefined
+    /** In no order. */
+    ofAccount(account: string): readonly ManagedPolicy[]
+  }
+  readonly groups: {
+    /** Without regard to case. */
+    named(account: string, name: string): Group | undefined
+    /** In no order. */
+    ofAccount(account: string): readonly Group[]
+  }
+  readonly principals: Principals & {
+    /** The user, or role, that has the name, without regard to case: no other may have it. */
+    holding(account: string, type: Principal['type'], name: string): Principal | undefined
+    /** In no order. */
+    ofAccount(account: string): readonly Principal[]
+    policiesOf(principal: Principal): EffectivePolicies
+  }
+  /** Grows with every change of principals, groups and managed policies: what was derived from them is valid as long as it does not. */
+  readonly identitiesVersion: number
   readonly accessKeys: {
     find(id: string): AccessKey | undefined
     ofPrincipal(arn: string): readonly AccessKey[]
     count(): number
+    /** The last use that was written. */
+    lastUse(id: string): Promise<AccessKeyUse | undefined>
+    /** Replaces the last uses of these access keys. Without an audit record, as the clock. */
+    writeUses(uses: readonly AccessKeyUse[]): Promise<void>
   }
   readonly systemKeys: { find(hsm: string, purpose: SystemKey['purpose']): SystemKey | undefined }
   readonly spareKeys: {

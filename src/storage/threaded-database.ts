@@ -76,6 +76,8 @@ class DatabaseThread implements SqlDatabase {
   readonly heldRecords = this.#call('heldRecords')
   readonly removeRecords = this.#call('removeRecords')
   readonly readPosition = this.#call('readPosition')
+  readonly readAccessKeyUse = this.#call('readAccessKeyUse')
+  readonly writeAccessKeyUses = this.#call('writeAccessKeyUses')
   readonly readClock = this.#call('readClock')
   readonly writeClock = this.#call('writeClock')
   readonly check = this.#call('check')

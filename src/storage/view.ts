@@ -1,4 +1,5 @@
 /** All records in memory, for look-ups. */
+import { asciiLowerCase } from '../model/ascii.ts'
 import { GrantsView } from './grants-view.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import type { Change, Noun, Records } from './storage.ts'
@@ -76,9 +77,9 @@ export type View = { readonly [N in Exclude<Noun, 'grants'>]: Collection<Records
 /** In which principals are found by their unique ids: no account has this name. */
 export const byId = 'id'
 
-/** @param type and name of a principal, unique in its account */
+/** @param type and name of a principal, unique in its account without regard to case */
 export function nameInAccount({ type, name }: Pick<Records['principals'], 'type' | 'name'>): string {
-  return `${type}/${name}`
+  return `${type}/${asciiLowerCase(name)}`
 }
 
 /** Keys are grouped by region and material, aliases by their key, principals by their account, access keys by their principal, spare keys by HSM. */
@@ -89,6 +90,13 @@ export async function loadView(database: SqlDatabase): Promise<View> {
     ),
     aliases: new Collection(tables.aliases.identity, alias => [{ group: alias.targetKeyArn, member: alias.arn }]),
     grants: new GrantsView(),
+    accounts: new Collection(tables.accounts.identity),
+    managedPolicies: new Collection(tables.managedPolicies.identity, policy => [
+      { group: policy.account, member: asciiLowerCase(policy.name) },
+    ]),
+    groups: new Collection(tables.groups.identity, group => [
+      { group: group.account, member: asciiLowerCase(group.name) },
+    ]),
     principals: new Collection(tables.principals.identity, principal => [
       { group: principal.account, member: nameInAccount(principal) },
       { group: byId, member: principal.principalId },

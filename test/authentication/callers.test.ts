@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { callerFinder } from '../../src/authentication/callers.ts'
-import type { Principal } from '../../src/model/identities/principal.ts'
+import { effectivePolicies } from '../../src/model/identities/effective-policies.ts'
+import type { Principal, User } from '../../src/model/identities/principal.ts'
 import type { Session } from '../../src/model/identities/session.ts'
-import { account, anAccessKey, aPrincipal } from '../storage/records.ts'
+import { account, anAccessKey, aPolicy, aPrincipal, aRole } from '../storage/records.ts'
 
 const region = 'eu-west-1'
 const user = aPrincipal('alice', { arn: `arn:aws:iam::${account}:user/division/alice` })
-const role = aPrincipal('backup', { type: 'role', arn: `arn:aws:iam::${account}:role/service/backup` })
+const role = aRole('backup', { arn: `arn:aws:iam::${account}:role/service/backup` })
 const now = 1_700_000_000_000
 const userSession: Session = {
   accessKeyId: 'ASIAALICE',
@@ -21,15 +22,19 @@ const roleSession: Session = {
   role: { name: 'night' },
 }
 
+const boundary = aPolicy('boundary', '{"Version":"2012-10-17"}')
+const policies = { managedPolicy: () => boundary, group: () => undefined }
+
 /** Finds callers among principals that can be replaced. */
-function finding(...principals: Principal[]) {
-  const known = new Map(principals.map(principal => [principal.arn, principal]))
+function finding(...all: Principal[]) {
+  const known = new Map(all.map(principal => [principal.arn, principal]))
   const records = {
     find: (arn: string) => known.get(arn),
     withId: (id: string) => [...known.values()].find(({ principalId }) => principalId === id),
   }
   let time = now
-  const callerOf = callerFinder(records, () => time)
+  const principals = { ...records, policiesOf: (of: Principal) => effectivePolicies(of, policies) }
+  const callerOf = callerFinder({ principals, version: () => 0 }, () => time)
   const at = (moment: number) => {
     time = moment
   }
@@ -45,7 +50,7 @@ describe('the caller behind an access key', () => {
       account,
       userName: 'alice',
       principalId: user.principalId,
-      policies: user.policies,
+      policies: [user.inlinePolicies[0]!.document],
       permissionsBoundary: undefined,
       tags: [],
       accessKeyId: 'AKIAALICE',
@@ -55,7 +60,7 @@ describe('the caller behind an access key', () => {
   })
 
   it('is the session of a role, whose ARN has no path', () => {
-    const limited = { ...role, permissionsBoundary: '{}', tags: [{ TagKey: 'team', TagValue: 'storage' }] }
+    const limited = { ...role, permissionsBoundary: boundary.arn, tags: [{ TagKey: 'team', TagValue: 'storage' }] }
     const { callerOf } = finding(limited)
     const credentials = { ...roleSession, role: { name: 'night', policies: ['{"Version":"2012-10-17"}'] } }
     expect(callerOf({ credentials, region })).toEqual({
@@ -71,8 +76,8 @@ describe('the caller behind an access key', () => {
       federation: undefined,
       account,
       principalId: `${role.principalId}:night`,
-      policies: role.policies,
-      permissionsBoundary: '{}',
+      policies: [role.inlinePolicies[0]!.document],
+      permissionsBoundary: boundary.document,
       tags: [{ TagKey: 'team', TagValue: 'storage' }],
       accessKeyId: 'ASIANIGHT',
       region,
@@ -93,9 +98,7 @@ describe('the caller behind an access key', () => {
     expect(callerOf({ credentials: accessKey, region })).toBe(callerOf({ credentials: accessKey, region }))
   })
 
-  const changes: Record<string, Partial<Principal>> = {
-    policies: { policies: [] },
-    permissionsBoundary: { permissionsBoundary: '{"Version":"2012-10-17"}' },
+  const changes: Record<string, Partial<User>> = {
     tags: { tags: [{ TagKey: 'team', TagValue: 'storage' }] },
     principalId: { principalId: 'AIDAANOTHER' },
   }

@@ -12,6 +12,7 @@ export const permanent: AccessKey = {
   id: 'AKIDEXAMPLE',
   principalArn: 'arn:aws:iam::111122223333:user/example',
   sealedSecret: Buffer.from(secret),
+  status: 'Active',
   revision: 1,
 }
 

@@ -5,7 +5,7 @@ import { Failure } from '../../src/errors.ts'
 import type { Principal } from '../../src/model/identities/principal.ts'
 import { defaultKeyPolicy } from '../../src/model/keys/key.ts'
 import { principalsOf } from '../model/identities/principals.ts'
-import { aPrincipal } from '../storage/records.ts'
+import { aPrincipal, aRole } from '../storage/records.ts'
 import { guidePolicies } from './guide-policies.ts'
 import { aSession, aUser } from './users.ts'
 
@@ -252,8 +252,8 @@ describe('the key policy of a guide', () => {
     )
     const created = [administrator.arn, ...named, ...ofSessions].filter(arn => !arn.includes(':role/aws-service-role/'))
     return [...new Set(created)].map(arn => {
-      const type = arn.includes(':user/') ? 'user' : 'role'
-      return aPrincipal(arn.slice(arn.lastIndexOf('/') + 1), { type, arn })
+      const name = arn.slice(arn.lastIndexOf('/') + 1)
+      return arn.includes(':user/') ? aPrincipal(name, { arn }) : aRole(name, { arn })
     })
   }
 

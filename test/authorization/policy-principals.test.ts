@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { decide } from '../../src/authorization/decide.ts'
 import { checkKeyPolicy } from '../../src/authorization/key-policy.ts'
 import { principalsOf } from '../model/identities/principals.ts'
-import { account, aKey, aPrincipal, region } from '../storage/records.ts'
+import { account, aKey, aPrincipal, aRole, region } from '../storage/records.ts'
 import { aUser } from './users.ts'
 
 const alice = aPrincipal('alice')
-const backup = aPrincipal('backup', { type: 'role', arn: `arn:aws:iam::${account}:role/service/backup` })
+const backup = aRole('backup', { arn: `arn:aws:iam::${account}:role/service/backup` })
 const night = `arn:aws:sts::${account}:assumed-role/backup/night`
 const elsewhere = 'arn:aws:iam::444455556666:role/unknown'
 

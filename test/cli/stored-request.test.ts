@@ -4,18 +4,18 @@ import { storedRequest } from '../../src/cli/stored-request.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
 import { openHere } from '../storage/open.ts'
-import { account, aGrant, aKey, anAlias, aPrincipal, region } from '../storage/records.ts'
+import { account, aGrant, aKey, anAlias, aPolicy, aPrincipal, aRole, region } from '../storage/records.ts'
 
 const policy = (...Statement: object[]) => JSON.stringify({ Version: '2012-10-17', Statement })
 const allow = (Action: string | string[], rest: object = {}) => ({ Effect: 'Allow', Action, Resource: '*', ...rest })
-const all = policy(allow('kms:*'))
+const all = { name: 'all', document: policy(allow('kms:*')) }
 
-const alice = aPrincipal('alice', { policies: [all], tags: [{ TagKey: 'team', TagValue: 'blue' }] })
-const bounded = aPrincipal('bounded', { policies: [all], permissionsBoundary: policy(allow('kms:ListKeys')) })
-const backup = aPrincipal('backup', {
-  type: 'role',
+const boundary = aPolicy('boundary', policy(allow('kms:ListKeys')))
+const alice = aPrincipal('alice', { inlinePolicies: [all], tags: [{ TagKey: 'team', TagValue: 'blue' }] })
+const bounded = aPrincipal('bounded', { inlinePolicies: [all], permissionsBoundary: boundary.arn })
+const backup = aRole('backup', {
   arn: `arn:aws:iam::${account}:role/service/backup`,
-  policies: [all],
+  inlinePolicies: [all],
 })
 const session = (name: string) => `arn:aws:sts::${account}:assumed-role/backup/${name}`
 
@@ -27,7 +27,7 @@ const key = aKey(1, {
   ),
 })
 const alias = anAlias('documents', key)
-const idle = aPrincipal('idle', { policies: [] })
+const idle = aPrincipal('idle', { inlinePolicies: [] })
 const grant = aGrant(1, key, {
   grantee: { arn: idle.arn, uniqueId: idle.principalId },
   operations: ['Decrypt'],
@@ -43,6 +43,7 @@ let storage: Storage
 beforeAll(async () => {
   storage = await openHere(sqlite(':memory:', { create: true }))
   const changes = new Changes()
+  changes.put('managedPolicies', boundary)
   for (const principal of [alice, bounded, backup, idle]) changes.put('principals', principal)
   for (const one of [key, foreign]) changes.put('keys', one)
   changes.put('aliases', alias)

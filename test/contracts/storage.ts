@@ -9,11 +9,15 @@ import {
   account,
   aDestruction,
   aGrant,
+  aGroup,
   aKey,
   aMaterial,
   anAccessKey,
+  anAccount,
   anAlias,
+  aPolicy,
   aPrincipal,
+  aRole,
   aSpareKey,
   aSystemKey,
   region,
@@ -102,10 +106,13 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         custodyFault: 'wrong_key',
         policyPrincipals: { [aPrincipal('administrator').arn]: 'AIDAADMINISTRATOR' },
       })
-      const principal = aPrincipal('administrator')
-      const role = aPrincipal('backup', {
-        type: 'role',
-        permissionsBoundary: '{"Version":"2012-10-17"}',
+      const boundary = aPolicy('boundary', '{"Version":"2012-10-17"}', { description: 'Grüße', owner: 'file' })
+      const group = aGroup('developers', { managedPolicies: [boundary.arn] })
+      const principal = aPrincipal('administrator', { groups: ['developers'], createdAt: undefined })
+      const role = aRole('backup', {
+        permissionsBoundary: boundary.arn,
+        trustPrincipals: { [aPrincipal('administrator').arn]: 'AIDAADMINISTRATOR' },
+        sessionsRevokedBefore: 1_700_000_000_001,
         tags: [{ TagKey: 'team', TagValue: 'Überwachung' }],
       })
       const grants = [
@@ -127,6 +134,9 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       changes.put('keys', key)
       changes.put('accessKeys', plain)
       for (const accessKey of others) changes.put('accessKeys', accessKey)
+      changes.put('accounts', anAccount(account))
+      changes.put('managedPolicies', boundary)
+      changes.put('groups', group)
       changes.put('principals', principal)
       changes.put('principals', role)
       changes.put('systemKeys', aSystemKey('seal', aMaterial(7)))
@@ -141,6 +151,9 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         grants: await storage.grants.list({ keyArn: key.arn, limit: 10 }),
         principal: storage.principals.find(principal.arn),
         role: storage.principals.find(role.arn),
+        accounts: storage.accounts.all(),
+        managedPolicies: storage.managedPolicies.ofAccount(account),
+        groups: storage.groups.ofAccount(account),
         accessKeys: storage.accessKeys.ofPrincipal(principal.arn),
         others: storage.accessKeys.ofPrincipal(role.arn),
         seal: storage.systemKeys.find('main', 'seal'),
@@ -154,6 +167,9 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         grants: grants.map(grant => ({ ...grant, revision: 1 })),
         principal: { ...principal, revision: 1 },
         role: { ...role, revision: 1 },
+        accounts: [{ ...anAccount(account), revision: 1 }],
+        managedPolicies: [{ ...boundary, revision: 1 }],
+        groups: [{ ...group, revision: 1 }],
         accessKeys: [{ ...plain, revision: 1 }],
         others: others.map(accessKey => ({ ...accessKey, revision: 1 })),
         seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },
@@ -267,7 +283,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
 
     it('finds a principal by name in its account and by unique id, until it is gone', async () => {
       const user = aPrincipal('backup')
-      const role = aPrincipal('backup', { type: 'role', arn: `arn:aws-cn:iam::${account}:role/night/backup` })
+      const role = aRole('backup', { arn: `arn:aws-cn:iam::${account}:role/night/backup` })
       await put('principals', user, role)
       const found = () => ({
         user: storage.principals.named(account, 'user', 'backup')?.arn,
@@ -292,6 +308,55 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       await put('principals', aPrincipal('someone'))
       await expect(put('principals', aPrincipal('someone', rest))).rejects.toBeInstanceOf(Conflict)
       expect(storage.principals.named(account, 'user', 'someone')).toMatchObject({ arn: aPrincipal('someone').arn })
+    })
+
+    it('keeps names of principals, groups and policies unique without regard to case', async () => {
+      await put('principals', aPrincipal('someone'), aRole('someone'))
+      await put('groups', aGroup('readers'))
+      await put('managedPolicies', aPolicy('read', '{}'))
+      const alike = { principalId: 'AIDAOTHER', groupId: 'AGPAOTHER', policyId: 'ANPAOTHER' }
+      await expect(put('principals', aPrincipal('SomeOne', alike))).rejects.toBeInstanceOf(Conflict)
+      await expect(put('groups', aGroup('Readers', alike))).rejects.toBeInstanceOf(Conflict)
+      await expect(put('managedPolicies', aPolicy('READ', '{}', alike))).rejects.toBeInstanceOf(Conflict)
+      expect(storage.principals.holding(account, 'role', 'SOMEONE')?.arn).toBe(aRole('someone').arn)
+      expect(storage.principals.named(account, 'role', 'SOMEONE')).toBeUndefined()
+      expect(storage.groups.named(account, 'READERS')?.name).toBe('readers')
+      expect(storage.managedPolicies.named(account, 'Read')?.name).toBe('read')
+    })
+
+    it('has new policies of a user as soon as one of them or of its groups changes', async () => {
+      const user = aPrincipal('someone', {
+        inlinePolicies: [],
+        groups: ['readers'],
+        managedPolicies: [aPolicy('read', '').arn],
+      })
+      const texts = () => storage.principals.policiesOf(storage.principals.find(user.arn)!).policies
+      await put('managedPolicies', aPolicy('read', 'first'))
+      await put('principals', user)
+      expect(texts()).toEqual(['first'])
+      const before = storage.identitiesVersion
+      await put('managedPolicies', aPolicy('read', 'second', { revision: 1 }))
+      await put('groups', aGroup('readers', { inlinePolicies: [{ name: 'own', document: 'of the group' }] }))
+      expect(texts()).toEqual(['second', 'of the group'])
+      expect(storage.identitiesVersion).toBe(before + 2)
+      await put('keys', aKey(1))
+      expect(storage.identitiesVersion).toBe(before + 2)
+    })
+
+    it('keeps the last use of each access key, and forgets it with the access key', async () => {
+      const user = aPrincipal('someone')
+      await put('principals', user)
+      await put('accessKeys', anAccessKey('AKIAFIRST', user))
+      const use = { accessKeyId: 'AKIAFIRST', usedAt: 1, region, service: 'kms', sourceAddress: '127.0.0.1' }
+      await storage.accessKeys.writeUses([use])
+      await storage.accessKeys.writeUses([{ ...use, usedAt: 2 }])
+      if (lasting) await reopen()
+      expect(await storage.accessKeys.lastUse('AKIAFIRST')).toEqual({ ...use, usedAt: 2 })
+      const removal = new Changes()
+      removal.remove('accessKeys', storage.accessKeys.find('AKIAFIRST')!)
+      await storage.commit(removal)
+      await storage.accessKeys.writeUses([{ ...use, accessKeyId: 'AKIAOTHER' }])
+      expect(await storage.accessKeys.lastUse('AKIAFIRST')).toBeUndefined()
     })
 
     it('refuses to remove a user but not its access keys', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { clock, connectHsms, openAudit, openDatabase } from '../../src/assemble.ts'
 import { readConfig } from '../../src/config.ts'
 import { principalArn, sessionArn } from '../../src/model/arn.ts'
+import type { ManagedPolicy } from '../../src/model/identities/policy.ts'
 import type { Principal } from '../../src/model/identities/principal.ts'
 import type { RoleSession } from '../../src/model/identities/session.ts'
 import { Changes } from '../../src/storage/storage.ts'
@@ -20,6 +21,10 @@ export interface Given {
   readonly policies?: readonly Policy[]
   readonly boundary?: Policy
   readonly tags?: Readonly<Record<string, string>>
+  /** Of a role; default: its account. */
+  readonly trust?: Policy
+  /** Of a role: seconds; default: 12 hours. */
+  readonly maxSessionDuration?: number
 }
 
 export interface Role {
@@ -69,21 +74,29 @@ export async function withIdentities<T>(
   }
 
   const principal = async (type: Principal['type'], account: string, name: string, given: Given) => {
-    const { policies = [], boundary, tags = {} } = given
+    const { policies = [], boundary, tags = {}, trust, maxSessionDuration = 43_200 } = given
     const arn = principalArn('aws', account, `${type}/${name}`)
     const principalId = randomId(type === 'user' ? 'AIDA' : 'AROA', 17)
-    const record: Principal = {
-      type,
+    const boundaryArn = principalArn('aws', account, `policy/boundary-of-${principalId}`)
+    const common = {
       arn,
       account,
       name: name.slice(name.lastIndexOf('/') + 1),
       principalId,
-      policies: policies.map(textOf),
-      permissionsBoundary: boundary && textOf(boundary),
+      inlinePolicies: policies.map((policy, index) => ({ name: `policy-${index}`, document: textOf(policy) })),
+      managedPolicies: [],
+      permissionsBoundary: boundary && boundaryArn,
       tags: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
+      createdAt: clock(),
       revision: 0,
     }
-    await commit(type === 'user' ? 'CreateUser' : 'CreateRole', arn, changes => changes.put('principals', record))
+    const ofRole = { trustPolicy: textOf(trust ?? trusting(account)), maxSessionDuration }
+    const record: Principal = type === 'user' ? { ...common, type, groups: [] } : { ...common, type, ...ofRole }
+    await commit(type === 'user' ? 'CreateUser' : 'CreateRole', arn, changes => {
+      if (!storage.accounts.find(account)) changes.put('accounts', { id: account, createdAt: clock(), revision: 0 })
+      if (boundary) changes.put('managedPolicies', boundaryPolicy(boundaryArn, account, boundary))
+      changes.put('principals', record)
+    })
     return { arn, principalId }
   }
 
@@ -97,7 +110,13 @@ export async function withIdentities<T>(
       const accessKeyId = randomId('AKIA', 16)
       const secretAccessKey = secretOf(accessKeyId)
       const sealedSecret = await sealSecret(accessKeyId, Buffer.from(secretAccessKey), hsm, vault)
-      const accessKey = { id: accessKeyId, principalArn: user.arn, sealedSecret, revision: 0 }
+      const accessKey = {
+        id: accessKeyId,
+        principalArn: user.arn,
+        sealedSecret,
+        status: 'Active' as const,
+        revision: 0,
+      }
       await commit('CreateAccessKey', user.arn, changes => changes.put('accessKeys', accessKey))
       return { ...user, credentials: { accessKeyId, secretAccessKey } }
     },
@@ -134,6 +153,16 @@ export async function withIdentities<T>(
       })
     },
   })
+}
+
+function trusting(account: string): object {
+  return policyOf({ Effect: 'Allow', Principal: { AWS: account }, Action: ['sts:AssumeRole', 'sts:TagSession'] })
+}
+
+function boundaryPolicy(arn: string, account: string, document: Policy): ManagedPolicy {
+  const name = arn.slice(arn.lastIndexOf('/') + 1)
+  const policyId = randomId('ANPA', 17)
+  return { arn, account, name, policyId, document: textOf(document), createdAt: clock(), revision: 0 }
 }
 
 /** A policy document of these statements. */

@@ -1,7 +1,10 @@
 /** Sample records. Their secrets and keys are fictitious. */
 
 import type { AccessKey } from '../../src/model/identities/access-key.ts'
-import type { Principal } from '../../src/model/identities/principal.ts'
+import type { Account } from '../../src/model/identities/account.ts'
+import type { Group } from '../../src/model/identities/group.ts'
+import type { ManagedPolicy } from '../../src/model/identities/policy.ts'
+import type { Principal, Role, User } from '../../src/model/identities/principal.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
 import type { Grant } from '../../src/model/keys/grant.ts'
 import type { Destruction, Key, KeyMaterial, SpareKey, SystemKey } from '../../src/model/keys/key.ts'
@@ -80,20 +83,71 @@ export function aGrant(number: number, key: Key, rest: Partial<Grant> = {}): Gra
   }
 }
 
-export function aPrincipal(name: string, rest: Partial<Principal> = {}): Principal {
-  const { type = 'user' } = rest
+export function aPrincipal(name: string, rest: Partial<User> = {}): User {
+  return { ...anIdentity('user', name), type: 'user', groups: [], ...rest }
+}
+
+export function aRole(name: string, rest: Partial<Role> = {}): Role {
   return {
-    type,
+    ...anIdentity('role', name),
+    type: 'role',
+    description: undefined,
+    trustPolicy: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"${account}"},"Action":"sts:AssumeRole"}}`,
+    trustPrincipals: undefined,
+    maxSessionDuration: 3600,
+    ...rest,
+  }
+}
+
+function anIdentity(type: 'user' | 'role', name: string) {
+  return {
     arn: `arn:aws:iam::${account}:${type}/${name}`,
     account,
     name,
     principalId: `${type === 'user' ? 'AIDA' : 'AROA'}${name.toUpperCase().padEnd(17, 'X')}`,
-    policies: ['{"Version":"2012-10-17","Statement":[]}'],
+    inlinePolicies: [{ name: 'nothing', document: '{"Version":"2012-10-17","Statement":[]}' }],
+    managedPolicies: [],
     permissionsBoundary: undefined,
     tags: [],
+    createdAt: 1_700_000_000_000,
+    sessionsRevokedBefore: undefined,
+    owner: undefined,
+    revision: 0,
+  }
+}
+
+export function aPolicy(name: string, document: string, rest: Partial<ManagedPolicy> = {}): ManagedPolicy {
+  return {
+    arn: `arn:aws:iam::${account}:policy/${name}`,
+    account,
+    name,
+    policyId: `ANPA${name.toUpperCase().padEnd(17, 'X')}`,
+    document,
+    description: undefined,
+    createdAt: 1_700_000_000_000,
+    owner: undefined,
     revision: 0,
     ...rest,
   }
+}
+
+export function aGroup(name: string, rest: Partial<Group> = {}): Group {
+  return {
+    arn: `arn:aws:iam::${account}:group/${name}`,
+    account,
+    name,
+    groupId: `AGPA${name.toUpperCase().padEnd(17, 'X')}`,
+    inlinePolicies: [],
+    managedPolicies: [],
+    createdAt: 1_700_000_000_000,
+    owner: undefined,
+    revision: 0,
+    ...rest,
+  }
+}
+
+export function anAccount(id: string, rest: Partial<Account> = {}): Account {
+  return { id, name: undefined, createdAt: 1_700_000_000_000, owner: undefined, revision: 0, ...rest }
 }
 
 export function anAccessKey(id: string, principal: Principal, rest: Partial<AccessKey> = {}): AccessKey {
@@ -101,6 +155,8 @@ export function anAccessKey(id: string, principal: Principal, rest: Partial<Acce
     id,
     principalArn: principal.arn,
     sealedSecret: new Uint8Array([0, 1, 254, 255]),
+    status: 'Active',
+    createdAt: 1_700_000_000_000,
     revision: 0,
     ...rest,
   }

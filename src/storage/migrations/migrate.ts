@@ -14,6 +14,7 @@ import { custodyFaults } from './0009-custody-faults.ts'
 import { identities } from './0010-identities.ts'
 import { grants } from './0011-grants.ts'
 import { spareKeys } from './0012-spare-keys.ts'
+import { policies } from './0013-policies.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -30,6 +31,7 @@ const migrations: readonly Migration[] = [
   identities,
   grants,
   spareKeys,
+  policies,
 ]
 
 interface MigrationTable {

@@ -10,16 +10,16 @@ export const accessKeys = table<AccessKey, AccessKeyRow>({
     id: accessKey.id,
     principal_arn: accessKey.principalArn,
     sealed_secret: accessKey.sealedSecret,
-    // Of sessions, which were stored once.
-    session_token_hash: null,
-    expires_at: null,
-    session: null,
+    status: accessKey.status,
+    created_at: accessKey.createdAt ?? null,
     revision: accessKey.revision,
   }),
   fromRow: row => ({
     id: row.id,
     principalArn: row.principal_arn,
     sealedSecret: row.sealed_secret,
+    status: row.status,
+    createdAt: row.created_at ?? undefined,
     revision: row.revision,
   }),
 })

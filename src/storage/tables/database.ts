@@ -1,4 +1,6 @@
 /** The schema: every table, as created by the migrations. Times are milliseconds since the epoch. */
+import type { AccessKey } from '../../model/identities/access-key.ts'
+import type { Owner } from '../../model/identities/policy.ts'
 import type { Principal } from '../../model/identities/principal.ts'
 import type { CustodyFault, Key, SystemKey } from '../../model/keys/key.ts'
 
@@ -7,8 +9,12 @@ export interface Database {
   readonly key_materials: MaterialRow
   readonly aliases: AliasRow
   readonly grants: GrantRow
+  readonly accounts: AccountRow
+  readonly managed_policies: ManagedPolicyRow
+  readonly identity_groups: GroupRow
   readonly principals: PrincipalRow
   readonly access_keys: AccessKeyRow
+  readonly access_key_uses: AccessKeyUseRow
   readonly system_keys: SystemKeyRow
   readonly spare_keys: SpareKeyRow
   readonly destructions: DestructionRow
@@ -82,6 +88,40 @@ export interface GrantRow {
   readonly revision: number
 }
 
+export interface AccountRow {
+  readonly id: string
+  readonly name: string | null
+  readonly created_at: number | null
+  readonly owner: Owner | null
+  readonly revision: number
+}
+
+export interface ManagedPolicyRow {
+  readonly arn: string
+  readonly account: string
+  readonly name: string
+  readonly policy_id: string
+  readonly document: string
+  readonly description: string | null
+  readonly created_at: number
+  readonly owner: Owner | null
+  readonly revision: number
+}
+
+export interface GroupRow {
+  readonly arn: string
+  readonly account: string
+  readonly name: string
+  readonly group_id: string
+  /** JSON. */
+  readonly inline_policies: string
+  /** JSON. */
+  readonly managed_policies: string
+  readonly created_at: number
+  readonly owner: Owner | null
+  readonly revision: number
+}
+
 export interface PrincipalRow {
   readonly arn: string
   readonly account: string
@@ -89,10 +129,22 @@ export interface PrincipalRow {
   readonly name: string
   readonly principal_id: string
   /** JSON. */
-  readonly policies: string
+  readonly inline_policies: string
+  /** JSON. */
+  readonly managed_policies: string
   readonly permissions_boundary: string | null
   /** JSON. */
   readonly tags: string
+  /** JSON. */
+  readonly groups: string
+  readonly description: string | null
+  readonly trust_policy: string | null
+  /** JSON. */
+  readonly trust_principals: string | null
+  readonly max_session_duration: number | null
+  readonly created_at: number | null
+  readonly sessions_revoked_before: number | null
+  readonly owner: Owner | null
   readonly revision: number
 }
 
@@ -100,11 +152,17 @@ export interface AccessKeyRow {
   readonly id: string
   readonly principal_arn: string
   readonly sealed_secret: Uint8Array
-  readonly session_token_hash: string | null
-  readonly expires_at: number | null
-  /** JSON. */
-  readonly session: string | null
+  readonly status: AccessKey['status']
+  readonly created_at: number | null
   readonly revision: number
+}
+
+export interface AccessKeyUseRow {
+  readonly access_key_id: string
+  readonly used_at: number
+  readonly region: string
+  readonly service: string
+  readonly source_address: string
 }
 
 export interface SystemKeyRow {

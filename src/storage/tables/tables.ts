@@ -1,9 +1,12 @@
 import type { Change, Noun, Records } from '../storage.ts'
 import { accessKeys } from './access-keys.ts'
+import { accounts } from './accounts.ts'
 import { aliases } from './aliases.ts'
 import { destructions } from './destructions.ts'
 import { grants } from './grants.ts'
+import { groups } from './groups.ts'
 import { keys } from './keys.ts'
+import { managedPolicies } from './managed-policies.ts'
 import { principals } from './principals.ts'
 import { spareKeys } from './spare-keys.ts'
 import { systemKeys } from './system-keys.ts'
@@ -14,6 +17,9 @@ export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   keys,
   aliases,
   grants,
+  accounts,
+  managedPolicies,
+  groups,
   principals,
   accessKeys,
   systemKeys,

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { namedPrincipal } from '../../../src/model/identities/principals.ts'
-import { account, aPrincipal } from '../../storage/records.ts'
+import { account, aPrincipal, aRole } from '../../storage/records.ts'
 import { principalsOf } from './principals.ts'
 
 const elsewhere = '444455556666'
 const alice = aPrincipal('alice', { arn: `arn:aws:iam::${account}:user/division/alice` })
 const bob = aPrincipal('bob')
-const backup = aPrincipal('backup', { type: 'role', arn: `arn:aws-cn:iam::${account}:role/service/backup` })
+const backup = aRole('backup', { arn: `arn:aws-cn:iam::${account}:role/service/backup` })
 
 const principals = principalsOf(alice, bob, backup)
 

@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Principal } from '../../../src/model/identities/principal.ts'
 import { shownKeyPolicy } from '../../../src/model/keys/policy-principals.ts'
-import { account, aKey, aPrincipal } from '../../storage/records.ts'
+import { account, aKey, aPrincipal, aRole } from '../../storage/records.ts'
 import { principalsOf } from '../identities/principals.ts'
 
 const alice = aPrincipal('alice')
 const bob = aPrincipal('bob')
-const backup = aPrincipal('backup', { type: 'role' })
+const backup = aRole('backup')
 const night = `arn:aws:sts::${account}:assumed-role/backup/night`
 
 const policyPrincipals = {

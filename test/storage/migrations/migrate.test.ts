@@ -6,7 +6,7 @@ import { OperatorError } from '../../../src/errors.ts'
 import { Changes } from '../../../src/storage/storage.ts'
 import { expectOnly, putKeys, query } from '../database-files.ts'
 import { openFile } from '../open.ts'
-import { account, aKey, aMaterial, anAccessKey, anAlias, aPrincipal } from '../records.ts'
+import { account, aKey, aMaterial, anAccessKey, anAlias, aPrincipal, aRole } from '../records.ts'
 
 describe('a database', () => {
   let directory: string
@@ -22,7 +22,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 12): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 13): upgrade',
     )
   })
 
@@ -78,7 +78,7 @@ describe('a database', () => {
   it('that knew no roles has only users, without boundary and tags', async () => {
     const path = join(directory, 'ninth-version.db')
     const storage = await openFile(path, { create: true })
-    const user = aPrincipal('administrator')
+    const user = { ...aPrincipal('administrator'), createdAt: undefined }
     const changes = new Changes()
     changes.put('principals', user)
     changes.put('accessKeys', anAccessKey('AKIAPLAIN', user))
@@ -86,9 +86,41 @@ describe('a database', () => {
     await storage.close()
     backToNinthVersion(path)
     query(path, 'delete from strongroom_migrations where number > 9')
+    query(path, `update principals set policies = '${JSON.stringify(['{"Version":"2012-10-17"}'])}'`)
     const again = await openFile(path)
-    expect(again.principals.find(user.arn)).toEqual({ ...user, revision: 1 })
-    expect(again.accessKeys.find('AKIAPLAIN')).toEqual({ ...anAccessKey('AKIAPLAIN', user), revision: 1 })
+    const inlinePolicies = [{ name: 'policy-1', document: '{"Version":"2012-10-17"}' }]
+    expect(again.principals.find(user.arn)).toEqual({ ...user, inlinePolicies, revision: 1 })
+    const accessKey = { ...anAccessKey('AKIAPLAIN', user), createdAt: undefined, revision: 1 }
+    expect(again.accessKeys.find('AKIAPLAIN')).toEqual(accessKey)
+    await again.close()
+  })
+
+  it('that kept policies as texts has an account, administrators by the AWS managed policy, and no stored sessions', async () => {
+    const path = join(directory, 'twelfth-version.db')
+    const storage = await openFile(path, { create: true })
+    const changes = new Changes()
+    const user = aPrincipal('administrator')
+    const role = aRole('backup')
+    changes.put('principals', user)
+    changes.put('principals', role)
+    changes.put('accessKeys', anAccessKey('AKIAPLAIN', user))
+    changes.put('accessKeys', anAccessKey('ASIASESSION', role))
+    await storage.commit(changes)
+    await storage.close()
+    backToTwelfthVersion(path)
+    query(path, 'delete from strongroom_migrations where number > 12')
+    const full = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+    query(path, `update principals set policies = '${JSON.stringify([full])}', permissions_boundary = '${full}'`)
+    query(path, "update access_keys set session_token_hash = 'ab' where id like 'ASIA%'")
+    const again = await openFile(path)
+    const [administrator, session] = [again.principals.find(user.arn)!, again.principals.find(role.arn)!]
+    expect(administrator).toMatchObject({ inlinePolicies: [], groups: [] })
+    const policies = { policies: [full], permissionsBoundary: full }
+    expect([administrator, session].map(one => again.principals.policiesOf(one))).toEqual([policies, policies])
+    expect(session).toMatchObject({ maxSessionDuration: 3600, trustPolicy: expect.stringContaining('Deny') })
+    expect(again.accounts.all()).toMatchObject([{ id: account }])
+    expect(again.accessKeys.find('ASIASESSION')).toBeUndefined()
+    expect(again.accessKeys.find('AKIAPLAIN')).toMatchObject({ status: 'Active' })
     await again.close()
   })
 
@@ -158,8 +190,38 @@ describe('a database', () => {
   })
 })
 
+/** Removes what the migration of policies added, and restores what it dropped. */
+function backToTwelfthVersion(path: string): void {
+  for (const table of ['accounts', 'managed_policies', 'identity_groups', 'access_key_uses']) {
+    query(path, `drop table ${table}`)
+  }
+  query(path, "alter table principals add column policies text not null default '[]'")
+  query(path, 'drop index principals_by_name')
+  query(path, 'create unique index principals_by_name on principals (account, type, name)')
+  for (const [table, column] of [
+    ['principals', 'inline_policies'],
+    ['principals', 'managed_policies'],
+    ['principals', 'groups'],
+    ['principals', 'description'],
+    ['principals', 'trust_policy'],
+    ['principals', 'trust_principals'],
+    ['principals', 'max_session_duration'],
+    ['principals', 'created_at'],
+    ['principals', 'sessions_revoked_before'],
+    ['principals', 'owner'],
+    ['access_keys', 'status'],
+    ['access_keys', 'created_at'],
+  ]) {
+    query(path, `alter table ${table} drop column ${column}`)
+  }
+  query(path, 'alter table access_keys add column session_token_hash text')
+  query(path, 'alter table access_keys add column expires_at bigint')
+  query(path, 'alter table access_keys add column session text')
+}
+
 /** Removes what later versions added. */
 function backToNinthVersion(path: string): void {
+  backToTwelfthVersion(path)
   for (const table of ['grants', 'spare_keys']) query(path, `drop table ${table}`)
   for (const index of ['principals_by_name', 'principals_by_id']) query(path, `drop index ${index}`)
   query(path, 'alter table principals rename column name to user_name')
