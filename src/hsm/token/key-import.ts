@@ -53,7 +53,7 @@ export class KeyImporter {
   readonly #slot: Handle
   readonly #profile: Profile
   readonly #capabilities: Capabilities
-  /** By class of the object: the way that worked comes first. */
+  /** By class of the object: the way that worked last comes first. */
   readonly #ways = new Map<'secret' | 'private', readonly Way[]>()
 
   constructor(cryptoki: Cryptoki, slot: Handle, profile: Profile, capabilities: Capabilities) {
@@ -77,7 +77,8 @@ export class KeyImporter {
     for (const way of ways) {
       const { value, refusal } = await attempt(this.#profile, () => this.#importBy(way, wanted))
       if (refusal === undefined) {
-        this.#ways.set(kind, [way, ...ways.filter(other => other !== way)])
+        // Plaintext is never preferred: one refusal by chance would decide for all later imports.
+        if (way.method !== 'plaintext') this.#ways.set(kind, [way, ...ways.filter(other => other !== way)])
         return value
       }
       refusals.push(`${way.method}: ${refusal}`)
