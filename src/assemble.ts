@@ -66,6 +66,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       hsms,
       clock,
       checkKeyPolicy: (policy: ProposedKeyPolicy) => checkKeyPolicy(policy, storage.principals),
+      emulator: config.emulator,
       audit,
       outbox,
       authenticate,

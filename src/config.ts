@@ -74,6 +74,8 @@ export const schema = z.strictObject({
   audit: z.strictObject({ file: z.string() }),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
   authentication: z.strictObject({ maxClockSkew: duration('1s', '24h').prefault('5m') }).prefault({}),
+  /** Emulator mode; off if it is absent. */
+  emulator: z.strictObject({ spareRsaKeys: z.int().min(0).max(100).default(4) }).optional(),
   hsms: z.record(name, hsm),
   regions: z.record(region, z.string()),
   log: z.strictObject({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info') }).prefault({}),

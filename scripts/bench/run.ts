@@ -15,6 +15,7 @@ import { encryptAtScale } from './scale.ts'
 import { encryptInASession } from './sessions.ts'
 import { signAgainstToken } from './sign.ts'
 import { simulatedLines } from './simulate.ts'
+import { createSpareRsaKey } from './spares.ts'
 import { startToReady } from './start.ts'
 import { encryptOnOneConnection } from './unloaded.ts'
 
@@ -26,6 +27,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   sessions: encryptInASession,
   sign: signAgainstToken,
   generation: encryptDuringGeneration,
+  spares: createSpareRsaKey,
   latency: callsBehindLatency,
   scale: encryptAtScale,
   grants: decideAmongGrants,

@@ -1,0 +1,167 @@
+import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CreateKeyCommandInput, KMS } from '@aws-sdk/client-kms'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Gateway, type Installation, install, recordsOf, serve } from './gateway.ts'
+import { refusal } from './requests.ts'
+
+/** Keys of emulator mode: of a given id and material, as LocalStack makes them, and RSA keys that are generated ahead. */
+
+const spareRsaKeys = 2
+let installation: Installation
+let gateway: Gateway
+let kms: KMS
+
+async function start(): Promise<void> {
+  gateway = await serve(installation)
+  kms = gateway.client()
+}
+
+beforeAll(async () => {
+  installation = await install()
+  installation.configure(config => {
+    config.emulator = { spareRsaKeys }
+    // On a machine with other things to do a late answer is not a false one.
+    Object.assign(config.hsms.softhsm!, { callTimeout: '20s' })
+  })
+  await start()
+})
+afterAll(async () => {
+  await gateway?.stop()
+  installation?.remove()
+})
+
+const secrets: string[] = []
+
+function tagged(material: Buffer, id?: string) {
+  const TagValue = material.toString('base64')
+  secrets.push(TagValue)
+  const ids = id === undefined ? [] : [{ TagKey: '_custom_id_', TagValue: id }]
+  return [...ids, { TagKey: '_custom_key_material_', TagValue }, { TagKey: 'team', TagValue: 'blue' }]
+}
+
+const der = (key: KeyObject, type: 'pkcs8' | 'sec1' | 'pkcs1') =>
+  key.export({ format: 'der', type } as never) as unknown as Buffer
+
+async function create(input: CreateKeyCommandInput): Promise<string> {
+  return (await kms.createKey(input)).KeyMetadata!.KeyId!
+}
+
+describe('a key of a given id and material', () => {
+  it('has them, and its material is no tag', async () => {
+    const id = randomUUID()
+    const material = Buffer.from('custom test key material')
+    const KeyId = await create({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC', Tags: tagged(material, id) })
+    expect(KeyId).toBe(id)
+    const { KeyMetadata } = await kms.describeKey({ KeyId })
+    expect(KeyMetadata).toMatchObject({ KeyId, Origin: 'AWS_KMS', KeyState: 'Enabled' })
+    const { Mac } = await kms.generateMac({ KeyId, MacAlgorithm: 'HMAC_SHA_256', Message: Buffer.from('a message') })
+    expect(Buffer.from(Mac!)).toEqual(createHmac('sha256', material).update('a message').digest())
+    await kms.tagResource({ KeyId, Tags: tagged(randomBytes(32)) })
+    const { Tags } = await kms.listResourceTags({ KeyId })
+    expect(Tags!.map(({ TagKey }) => TagKey)).toEqual(['_custom_id_', 'team'])
+  })
+
+  it.each([
+    ['RSA_4096', 'pkcs8', generateKeyPairSync('rsa', { modulusLength: 4096 })],
+    ['RSA_2048', 'pkcs1', generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['ECC_SECG_P256K1', 'sec1', generateKeyPairSync('ec', { namedCurve: 'secp256k1' })],
+    ['ECC_NIST_P521', 'pkcs8', generateKeyPairSync('ec', { namedCurve: 'P-521' })],
+  ] as const)('%s comes with its public key, in %s', async (KeySpec, form, { privateKey, publicKey }) => {
+    const KeyId = await create({ KeySpec, KeyUsage: 'SIGN_VERIFY', Tags: tagged(der(privateKey, form)) })
+    const { PublicKey } = await kms.getPublicKey({ KeyId })
+    const own = createPublicKey({ key: Buffer.from(PublicKey!), format: 'der', type: 'spki' })
+    expect(own.equals(publicKey)).toBe(true)
+  })
+
+  it('is made once, by one of those who ask at the same time', async () => {
+    const Tags = tagged(randomBytes(32), randomUUID())
+    const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => kms.createKey({ Tags })))
+    const refused = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason.name] : []))
+    expect(refused).toEqual(Array.from({ length: 4 }, () => 'AlreadyExistsException'))
+  })
+
+  it.each([
+    ['an id that is none', { Tags: [{ TagKey: '_custom_id_', TagValue: 'mine' }] }, /_custom_id_ is not a UUID/],
+    ['a key that is too short', { Tags: tagged(randomBytes(31)) }, /has 32 bytes, not 31\.$/],
+    [
+      'a key on another curve',
+      {
+        KeySpec: 'ECC_NIST_P256',
+        KeyUsage: 'SIGN_VERIFY',
+        Tags: tagged(der(generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey, 'pkcs8')),
+      },
+      /its curve is not that of key spec ECC_NIST_P256\.$/,
+    ],
+  ] as const)('is refused with %s', async (_, input, message) => {
+    const text = await refusal(kms.createKey(input as CreateKeyCommandInput))
+    expect(text).toMatch(/^ValidationException: /)
+    expect(text).toMatch(message)
+  })
+
+  it('leaves its material neither on record nor in storage', async () => {
+    const files = ['audit.jsonl', 'strongroom.db', 'strongroom.db-wal'].map(name => {
+      return readFileSync(join(installation.folder, name), 'latin1')
+    })
+    expect(secrets.length).toBeGreaterThan(5)
+    for (const file of files) for (const secret of secrets) expect(file).not.toContain(secret)
+    const [recorded] = gateway.records().filter(({ eventName }) => eventName === 'CreateKey')
+    expect(recorded!.requestParameters!.tags).toContainEqual({ tagKey: '_custom_key_material_' })
+  })
+})
+
+const signing = { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' } as const
+
+describe('spare RSA keys', () => {
+  const events = (name: string) => recordsOf(installation).filter(({ eventName }) => eventName === name).length
+  const made = (count: number) => expect.poll(() => events('CreateSpareKey'), { timeout: 60_000 }).toBe(count)
+
+  async function generations(): Promise<number> {
+    const text = await (await fetch(gateway.metricsUrl)).text()
+    const counts = [...text.matchAll(/^strongroom_hsm_calls_total\{.*operation="generateSlowKey".*\} (\d+)$/gm)]
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
+  it('are what CreateKey answers with, in both usages, and are replaced', async () => {
+    await made(2 * spareRsaKeys)
+    const before = await generations()
+    const KeyId = await create(signing)
+    expect(await generations()).toBe(before)
+    await create({ KeySpec: 'RSA_2048', KeyUsage: 'ENCRYPT_DECRYPT' })
+    const Message = Buffer.from('a message')
+    const SigningAlgorithm = 'RSASSA_PSS_SHA_256'
+    const { Signature } = await kms.sign({ KeyId, Message, SigningAlgorithm })
+    expect((await kms.verify({ KeyId, Message, SigningAlgorithm, Signature })).SignatureValid).toBe(true)
+    await made(2 * spareRsaKeys + 2)
+  })
+
+  it('are given once, to callers at the same time and through kills, and fewer than asked for are enough', async () => {
+    for (let round = 0; round < 2; round++) {
+      const calls = Array.from({ length: 6 }, () => kms.createKey(signing))
+      // The gateway dies after the first answer, with spare keys taken by the other calls.
+      await Promise.any(calls)
+      await gateway.kill()
+      await Promise.allSettled(calls)
+      await start()
+    }
+    const { Keys } = await kms.listKeys()
+    const publicKeys = await Promise.all(
+      Keys!.map(async ({ KeyId }) => {
+        const { KeyMetadata } = await kms.describeKey({ KeyId })
+        if (KeyMetadata!.KeySpec !== 'RSA_2048') return KeyId!
+        return Buffer.from((await kms.getPublicKey({ KeyId })).PublicKey!).toString('base64')
+      }),
+    )
+    expect(publicKeys.length).toBeGreaterThan(9)
+    expect(new Set(publicKeys).size).toBe(publicKeys.length)
+  })
+
+  it('are destroyed when the gateway starts in another mode', async () => {
+    await gateway.stop()
+    installation.configure(config => void delete config.emulator)
+    await start()
+    await expect.poll(() => events('DropSpareKey'), { timeout: 60_000 }).toBeGreaterThanOrEqual(spareRsaKeys)
+    await create(signing)
+  })
+})
