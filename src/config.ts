@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from './errors.ts'
+import { partitions } from './model/partitions.ts'
 import { duration, size } from './quantities.ts'
 import { describeIssue } from './schema-issue.ts'
 
@@ -77,11 +78,15 @@ export const schema = z.strictObject({
   /** Emulator mode; off if it is absent. */
   emulator: z.strictObject({ spareRsaKeys: z.int().min(0).max(100).default(4) }).optional(),
   hsms: z.record(name, hsm),
-  regions: z.record(region, z.string()),
+  regions: z.record(region, z.string()).exactOptional(),
   log: z.strictObject({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info') }).prefault({}),
 })
 
-export type Config = z.infer<typeof schema>
+type Written = z.infer<typeof schema>
+export interface Config extends Omit<Written, 'regions'> {
+  /** The name of the HSM of each region; never empty. */
+  readonly regions: Readonly<Record<string, string>>
+}
 export type HsmConfig = z.infer<typeof hsm>
 export type MemberConfig = z.infer<typeof member>
 
@@ -115,13 +120,29 @@ export function parseConfig(text: string, file: string): Config {
   }
   const { success, data, error } = schema.safeParse(written)
   if (!success) throw new OperatorError(`configuration ${file}: ${describeIssue(error.issues[0]!, knownKeys)}`)
-  for (const [name, hsm] of Object.entries(data.regions)) {
+  const regions = data.regions ?? defaultRegions(data, file)
+  for (const [name, hsm] of Object.entries(regions)) {
     if (Object.hasOwn(data.hsms, hsm)) continue
     throw new OperatorError(`configuration ${file}: region ${name}: HSM ${hsm} is not defined under hsms`)
   }
-  if (Object.keys(data.regions).length === 0)
+  if (Object.keys(regions).length === 0)
     throw new OperatorError(`configuration ${file}: no regions: add at least one under regions`)
-  return withAbsolutePaths(data, dirname(resolve(file)))
+  return withAbsolutePaths({ ...data, regions }, dirname(resolve(file)))
+}
+
+/** The first one is that of the credentials that `init` writes. */
+const firstRegion = 'us-east-1'
+
+/** Every commercial region of AWS, in emulator mode every region, for the only HSM. */
+function defaultRegions({ hsms, emulator }: Written, file: string): Config['regions'] {
+  const [hsm, ...others] = Object.keys(hsms)
+  if (hsm === undefined || others.length > 0) {
+    const what = hsm === undefined ? 'no HSM: add one under hsms' : 'several HSMs: add regions, each with its HSM'
+    throw new OperatorError(`configuration ${file}: ${what}`)
+  }
+  const served = emulator === undefined ? partitions.filter(({ id }) => id === 'aws') : partitions
+  const names = served.flatMap(({ regions }) => regions.filter(name => !name.endsWith('-global')))
+  return Object.fromEntries([firstRegion, ...names].map(name => [name, hsm]))
 }
 
 function withAbsolutePaths(config: Config, folder: string): Config {

@@ -74,6 +74,11 @@ describe('a configuration', () => {
     [{ listen: { port: 77000 } }, /^listen\.port: too big/],
     [{ listen: { maxBodySize: '2MiB', maxBodyMemory: '1MiB' } }, 'listen: maxBodySize exceeds maxBodyMemory'],
     [{ regions: {} }, 'no regions: add at least one under regions'],
+    [{ regions: undefined, hsms: {} }, 'no HSM: add one under hsms'],
+    [
+      { regions: undefined, hsms: { one: least.hsms.softhsm, two: least.hsms.softhsm } },
+      'several HSMs: add regions, each with its HSM',
+    ],
     [{ regions: { useast1: 'softhsm' } }, 'regions.useast1: not a region name, such as eu-west-1'],
     [{ regions: { 'us-east-1': 'b' } }, 'region us-east-1: HSM b is not defined under hsms'],
     [{ hsms: { 'A B': least.hsms.softhsm } }, /^hsms\.A B: not a valid name/],
@@ -130,6 +135,17 @@ describe('a configuration', () => {
   it('may serve every published AWS region, and a future one', () => {
     for (const region of [...regions.filter(region => !pseudoRegions.includes(region)), 'eusc-de-west-12']) {
       expect(mistakeIn({ regions: { [region]: 'softhsm' } })).toBe('no mistake')
+    }
+  })
+
+  it('serves every commercial region by default, in emulator mode every region', () => {
+    const served = (change: object) =>
+      Object.entries(parseConfig(stringify({ ...least, regions: undefined, ...change }), 'strongroom.yaml').regions)
+    const commercial = partitions[0]!.regions.filter(region => !pseudoRegions.includes(region))
+    const all = regions.filter(region => !pseudoRegions.includes(region))
+    expect(served({})[0]).toEqual(['us-east-1', 'softhsm'])
+    for (const [change, names] of [[{}, commercial] as const, [{ emulator: {} }, all] as const]) {
+      expect(new Map(served(change))).toEqual(new Map(names.map(name => [name, 'softhsm'])))
     }
   })
 

@@ -141,10 +141,5 @@ hsms:
     pinFile: pin
     environment:
       SOFTHSM2_CONF: ./softhsm2.conf
-regions:
-  us-east-1: softhsm
-  us-west-2: softhsm
-  eu-central-1: softhsm
-  eu-west-1: softhsm
 `
 }
