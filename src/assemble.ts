@@ -4,6 +4,7 @@ import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
 import { callerFinder } from './authentication/callers.ts'
 import { isSigned, SigV4 } from './authentication/sigv4.ts'
+import { sourceNetwork } from './authentication/source-network.ts'
 import { decide } from './authorization/decide.ts'
 import { explain } from './authorization/explain.ts'
 import { checkKeyPolicy, type ProposedKeyPolicy } from './authorization/key-policy.ts'
@@ -202,9 +203,12 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
     clock,
     accessKey: (id: string) => activeAccessKey(id, storage),
     unseal: (accessKey: AccessKey) => unsealSecret(accessKey, { storage, hsms }),
-    // Whoever sends a token is not known before it is unsealed: each address has its own place in the queue of an HSM.
+    // Whoever sends a token is not known before it is unsealed: each network has its own place in the queue of an HSM.
     unsealSession: (token: string, accessKeyId: string, sourceAddress: string) =>
-      unsealSession(token, accessKeyId, { storage, hsms: hsms.for(`session tokens of ${sourceAddress}`) }),
+      unsealSession(token, accessKeyId, {
+        storage,
+        hsms: hsms.for(`session tokens of ${sourceNetwork(sourceAddress)}`),
+      }),
   }
   const regions = Object.keys(config.regions)
   const verifiers = new Map(

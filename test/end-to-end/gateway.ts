@@ -19,6 +19,7 @@ export const home = '111122223333'
 export interface Credentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string
+  readonly sessionToken?: string
 }
 
 /** A data folder created by `init`. */

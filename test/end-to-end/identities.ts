@@ -34,7 +34,7 @@ export interface Role {
 
 /** A user or role session, with credentials for the AWS SDK: `gateway.client({ credentials })`. */
 export interface Identity extends Role {
-  readonly credentials: Credentials & { readonly sessionToken?: string }
+  readonly credentials: Credentials
 }
 
 export interface SessionGiven extends Omit<RoleSession, 'name' | 'policies'> {
@@ -51,6 +51,8 @@ export interface Identities {
   role(account: string, name: string, given?: Given): Promise<Role>
   /** @param principal a role, or a user, whose sessions have no name */
   session(principal: Role, name: string, given?: SessionGiven): Promise<Identity>
+  /** Revokes the sessions issued until now. */
+  revokeSessions(principal: Role): Promise<void>
   /** Removes a user or role, with its access keys. */
   remove(principal: Role): Promise<void>
 }
@@ -144,6 +146,13 @@ export async function withIdentities<T>(
         principalId: isRole ? `${principalId}:${name}` : principalId,
         credentials: { accessKeyId, secretAccessKey: secret, sessionToken },
       }
+    },
+
+    async revokeSessions({ arn }) {
+      const principal = storage.principals.find(arn)!
+      await commit('RevokeSessions', arn, changes =>
+        changes.put('principals', { ...principal, sessionsRevokedBefore: clock() }),
+      )
     },
 
     async remove({ arn }) {
