@@ -196,7 +196,7 @@ function recordedMembers(
 }
 
 function responseElements(api: Api, operation: AnyOperation, output: object | undefined, { resources }: Entry) {
-  if (operation.readOnly) return undefined
+  if (operation.readOnly && !operation.recordedOutput) return undefined
   const { recordedResource } = operation
   const resource = resources?.[0]
   const named = recordedResource !== undefined && resource !== undefined && { [recordedResource]: resource }

@@ -1,8 +1,9 @@
 import type { Api } from './api.ts'
 import { kms } from './kms/kms.ts'
+import { sts } from './sts/sts.ts'
 
 /**
  * Every API. The first answers the requests that none claims, and is the event source of the gateway's own actions, such as the deletion of
  * a key.
  */
-export const apis: readonly [Api, ...Api[]] = [kms]
+export const apis: readonly [Api, ...Api[]] = [kms, sts]

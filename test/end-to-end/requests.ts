@@ -17,6 +17,7 @@ export interface Post {
   readonly url: string
   readonly credentials: Credentials
   readonly region?: string
+  readonly service?: string
   /** Operation; null sends no target. */
   readonly target?: string | null
   readonly method?: string
@@ -41,19 +42,21 @@ export interface Signed {
 }
 
 export async function signed(post: Post): Promise<Signed> {
-  const { url, region = 'us-east-1', target = 'ListKeys', method = 'POST', path = '/', credentials } = post
+  const { url, region = 'us-east-1', target = 'ListKeys', method = 'POST', credentials, service = 'kms' } = post
+  const [path = '/', query = ''] = (post.path ?? '/').split('?')
   const { hostname, host } = new URL(url)
   const body = bytesOf(post.body ?? {})
-  const signer = new SignatureV4({ service: 'kms', region, credentials, sha256: Sha256, applyChecksum: false })
+  const signer = new SignatureV4({ service, region, credentials, sha256: Sha256, applyChecksum: false })
   const headers = {
     host,
     'content-type': 'application/x-amz-json-1.1',
     ...(target !== null && { 'x-amz-target': `TrentService.${target}` }),
     ...post.headers,
   }
-  const toSign = { method, protocol: 'http:', hostname, path, headers, body }
+  const parameters = Object.fromEntries(new URLSearchParams(query))
+  const toSign = { method, protocol: 'http:', hostname, path, query: parameters, headers, body }
   const { headers: all } = await signer.sign(toSign, post.signedAt && { signingDate: post.signedAt })
-  return { method, path, headers: all, body }
+  return { method, path: post.path ?? path, headers: all, body }
 }
 
 function bytesOf(body: unknown): Buffer {

@@ -4,36 +4,19 @@ import { Failure } from '../../errors.ts'
 import type { Services } from '../../services.ts'
 import { unsealGrantToken } from '../../vault/grant-tokens.ts'
 import type { Operation, Target, TargetKind } from '../operation.ts'
+import type { InputIn, OperationNameIn, OutputIn } from '../sdk-types.ts'
 
-type Commands = {
-  [C in keyof typeof Sdk as C extends `${infer Name}Command` ? Name : never]: (typeof Sdk)[C]
-}
 /** Wire name of a KMS operation. */
-export type OperationName = keyof Commands & string
-
-type Instance<N extends OperationName> = Commands[N] extends new (...args: never[]) => infer I ? I : never
-type SdkInput<N extends OperationName> = Instance<N> extends { readonly input: infer I } ? I : never
+export type OperationName = OperationNameIn<typeof Sdk>
 
 /** Members of the model that the types of the SDK lack. */
 interface NewInput {
   readonly ListKeys: { readonly ResourceOwners?: readonly ('SELF' | 'OTHER_ACCOUNTS_VIA_RAM')[] | undefined }
 }
 
-/** Input of an operation after validation: required members are present. */
-export type Input<N extends OperationName> = {
-  [M in keyof SdkInput<N>]: object extends Pick<SdkInput<N>, M> ? SdkInput<N>[M] : Exclude<SdkInput<N>[M], undefined>
-} & (N extends keyof NewInput ? NewInput[N] : unknown)
+export type Input<N extends OperationName> = InputIn<typeof Sdk, N> & (N extends keyof NewInput ? NewInput[N] : unknown)
 
-type SdkOutput<N extends OperationName> = Commands[N] extends new (
-  ...args: never[]
-) => { resolveMiddleware(...args: never[]): infer H }
-  ? H extends (...args: never[]) => Promise<{ output: infer O }>
-    ? O
-    : never
-  : never
-
-/** Output of an operation; undefined for operations without an output body. */
-export type Output<N extends OperationName> = Omit<SdkOutput<N>, '$metadata'>
+export type Output<N extends OperationName> = OutputIn<typeof Sdk, N>
 
 export interface KmsOperation<N extends OperationName, T extends Target> extends Operation<Input<N>, Output<N>, T> {
   readonly name: N

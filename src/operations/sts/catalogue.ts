@@ -1,0 +1,10 @@
+// Written by scripts/catalogue.ts.
+import { getAccessKeyInfo } from './get-access-key-info.ts'
+import { getCallerIdentity } from './get-caller-identity.ts'
+import { getSessionToken } from './get-session-token.ts'
+
+export const operations = [
+  getAccessKeyInfo,
+  getCallerIdentity,
+  getSessionToken,
+] as const

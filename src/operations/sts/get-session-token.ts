@@ -1,0 +1,20 @@
+import { uniqueId } from '../../model/identities/caller.ts'
+import { issueCredentials } from './credentials.ts'
+import { operation, refuseMfa, unconditional } from './operation.ts'
+
+/** Seconds: STS API Reference, "GetSessionToken". */
+const usualDuration = 43_200
+
+export const getSessionToken = operation('GetSessionToken')({
+  target: unconditional,
+  refusesSessions: ['user', 'assumedRole'],
+  recorded: ['DurationSeconds'],
+  recordedDefaults: { DurationSeconds: usualDuration },
+  recordedOutput: ['Credentials'],
+  async run({ input, caller, ...services }) {
+    refuseMfa(input)
+    const { DurationSeconds = usualDuration } = input
+    const session = { principalId: uniqueId(caller) }
+    return { Credentials: await issueCredentials(session, DurationSeconds, caller.region, services) }
+  },
+})

@@ -1,0 +1,70 @@
+/** Operations of the AWS STS API: typed by the SDK, with what they have in common. */
+import type * as Sdk from '@aws-sdk/client-sts'
+import { Failure } from '../../errors.ts'
+import type { Caller } from '../../model/identities/caller.ts'
+import type { Operation, Target, TargetKind } from '../operation.ts'
+import type { InputIn, OperationNameIn, OutputIn } from '../sdk-types.ts'
+
+/** Wire name of an STS operation. */
+export type OperationName = OperationNameIn<typeof Sdk>
+
+export type Input<N extends OperationName> = InputIn<typeof Sdk, N>
+
+export type Output<N extends OperationName> = OutputIn<typeof Sdk, N>
+
+export interface StsOperation<N extends OperationName, T extends Target> extends Operation<Input<N>, Output<N>, T> {
+  readonly name: N
+}
+
+interface Declaration<N extends OperationName, T extends Target>
+  extends Omit<StsOperation<N, T>, 'name' | 'readOnly' | 'isDryRun' | 'validate' | 'recordedResource'> {
+  /** Which temporary credentials may not call it: IAM User Guide, "Compare AWS STS credentials". */
+  readonly refusesSessions?: Caller['type'][]
+}
+
+/**
+ * Declares an operation. In two steps, so that the name determines the types of input and output of the rest. All are read-only, as in
+ * CloudTrail: sessions are stored nowhere.
+ */
+export function operation<N extends OperationName>(name: N) {
+  return <T extends Target>({ refusesSessions = [], ...declared }: Declaration<N, T>): StsOperation<N, T> => ({
+    ...declared,
+    name,
+    readOnly: true,
+    target: refusing(refusesSessions, declared.target),
+  })
+}
+
+function refusing<I, T extends Target>(types: readonly Caller['type'][], { find }: TargetKind<I, T>): TargetKind<I, T> {
+  return {
+    find(input, search) {
+      const { caller, operation } = search
+      const hasSession = caller.type !== 'user' || caller.session !== undefined
+      if (!hasSession || !types.includes(caller.type)) return find(input, search)
+      throw new Failure('AccessDenied', `Cannot call ${operation} with session credentials`)
+    },
+  }
+}
+
+/** Of operations that need no permission: not even a policy that denies them prevents them. */
+export const unconditional: TargetKind<unknown, Target> = {
+  find: () => ({ permissions: [], resources: [], check() {} }),
+}
+
+/** Of operations that act on no resource. */
+export const account: TargetKind<unknown, Target> = {
+  find: (_, { caller, operation }) => ({
+    permissions: [{ action: operation, resource: '*', account: caller.account }],
+    resources: [],
+    check() {},
+  }),
+}
+
+/** There are no MFA devices. Throws Validation. */
+export function refuseMfa({
+  SerialNumber,
+  TokenCode,
+}: Pick<Input<'GetSessionToken'>, 'SerialNumber' | 'TokenCode'>): void {
+  if (SerialNumber === undefined && TokenCode === undefined) return
+  throw new Failure('Validation', 'MFA devices are not supported by this gateway: omit SerialNumber and TokenCode.')
+}
