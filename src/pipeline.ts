@@ -17,7 +17,7 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
   const { audit, authenticate, metrics } = services
   const { sourceAddress } = request
   const entry = audit.open({ eventSource: api.eventSource, sourceAddress, userAgent: headerOf(request, 'user-agent') })
-  const finished = metrics.started()
+  const finished = metrics.started(api.service)
   try {
     if (request.failure) throw request.failure
     const signer = await authenticate(request, api)

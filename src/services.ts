@@ -96,7 +96,8 @@ export interface Health {
 
 /** Called when a request starts; the returned function is called when it ends. */
 export interface RequestMetrics {
-  started(): (operation: string | undefined, outcome: string) => void
+  /** @param api its service name */
+  started(api: string): (operation: string | undefined, outcome: string) => void
 }
 
 /** Metrics of the API's listener. */

@@ -54,19 +54,22 @@ describe('HSM calls', () => {
 })
 
 describe('requests', () => {
-  it('are counted by operation and outcome, those of no operation as none', async () => {
+  it('are counted by API, operation and outcome, those of no operation as none', async () => {
     const metrics = createMetrics(() => [])
-    metrics.started()('Encrypt', 'success')
-    metrics.started()('Encrypt', 'AccessDeniedException')
-    metrics.started()(undefined, 'IncompleteSignature')
+    metrics.started('kms')('Encrypt', 'success')
+    metrics.started('kms')('Encrypt', 'AccessDeniedException')
+    metrics.started('sts')('Encrypt', 'success')
+    metrics.started('sts')(undefined, 'IncompleteSignature')
     expect(series(await metrics.text(), /^strongroom_requests_total/)).toEqual([
-      'strongroom_requests_total{operation="Encrypt",outcome="AccessDeniedException"} 1',
-      'strongroom_requests_total{operation="Encrypt",outcome="success"} 1',
-      'strongroom_requests_total{operation="none",outcome="IncompleteSignature"} 1',
+      'strongroom_requests_total{api="kms",operation="Encrypt",outcome="AccessDeniedException"} 1',
+      'strongroom_requests_total{api="kms",operation="Encrypt",outcome="success"} 1',
+      'strongroom_requests_total{api="sts",operation="Encrypt",outcome="success"} 1',
+      'strongroom_requests_total{api="sts",operation="none",outcome="IncompleteSignature"} 1',
     ])
     expect(series(await metrics.text(), /^strongroom_request_duration_seconds_count/)).toEqual([
-      'strongroom_request_duration_seconds_count{operation="Encrypt"} 2',
-      'strongroom_request_duration_seconds_count{operation="none"} 1',
+      'strongroom_request_duration_seconds_count{api="kms",operation="Encrypt"} 2',
+      'strongroom_request_duration_seconds_count{api="sts",operation="Encrypt"} 1',
+      'strongroom_request_duration_seconds_count{api="sts",operation="none"} 1',
     ])
   })
 })

@@ -339,7 +339,7 @@ describe('the metrics', () => {
     const requests = async (operation: string, outcome: string) => {
       const { status, headers, body } = await send(`${gateway.metricsUrl}/metrics`, {})
       expect({ status, type: headers['content-type'] }).toMatchObject({ status: 200, type: /^text\/plain; version=0/ })
-      const line = `strongroom_requests_total{operation="${operation}",outcome="${outcome}"} `
+      const line = `strongroom_requests_total{api="kms",operation="${operation}",outcome="${outcome}"} `
       const found = body.split('\n').find(text => text.startsWith(line))
       return { body, count: Number(found?.slice(line.length) ?? 0) }
     }
@@ -348,8 +348,8 @@ describe('the metrics', () => {
     const { body, count } = await requests('Encrypt', 'success')
     expect(count).toBe(before.count + 1)
     for (const name of [
-      'strongroom_request_duration_seconds_bucket{le="0.01",operation="Encrypt"}',
-      'strongroom_request_duration_seconds_count{operation="Encrypt"}',
+      'strongroom_request_duration_seconds_bucket{le="0.01",api="kms",operation="Encrypt"}',
+      'strongroom_request_duration_seconds_count{api="kms",operation="Encrypt"}',
       'strongroom_hsm_calls_total{hsm="softhsm",operation="encrypt",return_code="CKR_OK"}',
       'strongroom_hsm_call_duration_seconds_count{hsm="softhsm",operation="encrypt"}',
       'strongroom_hsm_pending_calls{hsm="softhsm"} 0',
