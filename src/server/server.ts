@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Api, ApiRequest, ApiResponse } from '../apis/api.ts'
+import { unclaimed } from '../apis/other-services.ts'
 import { Failure } from '../errors.ts'
 import { handle } from '../pipeline.ts'
 import type { Readiness } from '../readiness.ts'
@@ -36,8 +37,10 @@ export async function serveApi(
   const { log } = services
   const share = options.cors ? readable : (_: ApiRequest, response: ApiResponse) => response
   let underWay = 0
-  const call = async (request: ApiRequest) => {
-    const api = apis.find(api => api.claims(request)) ?? apis[0]
+  const call = async (received: ApiRequest) => {
+    const claiming = apis.find(api => api.claims(received))
+    const api = claiming ?? apis[0]
+    const request = claiming ? received : unclaimed(received, apis)
     underWay++
     try {
       // A request alone would wait for nothing.

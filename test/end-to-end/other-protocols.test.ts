@@ -82,33 +82,58 @@ describe('an unsupported client', () => {
   })
 
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
-  it.each<[string, Partial<Post>, string, RegExp]>([
+  it.each<[string, string, Partial<Post>, string, string, RegExp]>([
     [
       'AWS IAM',
+      'iam',
       { headers: form, target: null, body: 'Action=ListUsers&Version=2010-05-08' },
+      'InvalidAction',
       'text/xml',
-      /<Code>InvalidAction</,
+      /^<ErrorResponse><Error><Type>Sender</,
+    ],
+    [
+      'Amazon EC2',
+      'ec2',
+      { headers: form, target: null, body: 'Action=DescribeInstances&Version=2016-11-15' },
+      'InvalidAction',
+      'text/xml',
+      /^<\?xml [^>]*>\n<Response><Errors><Error>/,
+    ],
+    [
+      'Amazon S3',
+      's3',
+      { method: 'GET', path: '/bucket/key', headers: { 'content-type': '' }, target: null, body: '' },
+      'NotImplemented',
+      'application/xml',
+      /^<\?xml [^>]*>\n<Error><Code>/,
     ],
     [
       'Amazon SQS',
+      'sqs',
       { headers: { 'x-amz-target': 'AmazonSQS.ListQueues', 'content-type': 'application/x-amz-json-1.0' } },
+      'UnknownOperationException',
       'application/x-amz-json-1.0',
       /coral.service#UnknownOp/,
     ],
     [
       'Amazon DynamoDB',
+      'dynamodb',
       { headers: { 'x-amz-target': 'DynamoDB_20120810.Query' } },
+      'UnknownOperationException',
       'application/x-amz-json-1.1',
       /^\{"__type":"UnknownOp/,
     ],
     [
-      'AWS Secrets Manager',
-      { headers: { 'x-amz-target': 'secretsmanager.Get' } },
+      'AWS Systems Manager',
+      'ssm',
+      { headers: { 'x-amz-target': 'AmazonSSM.GetParameter' } },
+      'UnknownOperationException',
       'application/x-amz-json-1.1',
       /^\{"__type":"UnknownOp/,
     ],
     [
       'AWS Lambda',
+      'lambda',
       {
         method: 'GET',
         path: '/2015-03-31/functions',
@@ -116,19 +141,20 @@ describe('an unsupported client', () => {
         target: null,
         body: '',
       },
+      'UnknownOperationException',
       'application/json',
       /"UnknownOp/,
     ],
-  ])('is refused in its own protocol and audited: of %s', async (_, post, contentType, body) => {
-    const answer = await signedPost({ url: gateway.url, credentials: credentials(), ...post })
+  ])('is refused in its own protocol and audited: of %s', async (_, service, post, code, contentType, body) => {
+    const answer = await signedPost({ url: gateway.url, credentials: credentials(), service, ...post })
     expect(answer).toMatchObject({
-      status: 400,
+      status: code === 'NotImplemented' ? 501 : 400,
       headers: { 'content-type': contentType },
       body: expect.stringMatching(body),
     })
-    const requestId = String(answer.headers['x-amzn-requestid'])
-    expect(recorded(requestId)!.errorCode).toMatch(/^(UnknownOperationException|InvalidAction)$/)
-    expect(answer.body).toContain(recorded(requestId)!.errorCode)
+    expect(answer.body).toContain(`The service ${service} is not available at this endpoint.`)
+    expect(answer.body).toContain(code)
+    expect(recorded(String(answer.headers['x-amzn-requestid']))).toMatchObject({ errorCode: code })
   })
 
   it('is refused and audited without a signature, too', async () => {
