@@ -33,6 +33,7 @@ class SqlStorage implements Storage {
   readonly accounts: Storage['accounts']
   readonly managedPolicies: Storage['managedPolicies']
   readonly groups: Storage['groups']
+  readonly oidcProviders: Storage['oidcProviders']
   readonly principals: Storage['principals']
   readonly accessKeys: Storage['accessKeys']
   readonly systemKeys: Storage['systemKeys']
@@ -70,6 +71,10 @@ class SqlStorage implements Storage {
       find: arn => view.managedPolicies.find(arn),
       named: (account, name) => view.managedPolicies.findIn(account, asciiLowerCase(name)),
       ofAccount: account => view.managedPolicies.group(account),
+    }
+    this.oidcProviders = {
+      find: arn => view.oidcProviders.find(arn),
+      ofAccount: account => view.oidcProviders.group(account),
     }
     this.groups = {
       named: (account, name) => view.groups.findIn(account, asciiLowerCase(name)),

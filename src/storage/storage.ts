@@ -2,6 +2,7 @@ import type { AccessKey, AccessKeyUse } from '../model/identities/access-key.ts'
 import type { Account } from '../model/identities/account.ts'
 import type { EffectivePolicies } from '../model/identities/effective-policies.ts'
 import type { Group } from '../model/identities/group.ts'
+import type { OidcProvider } from '../model/identities/oidc-provider.ts'
 import type { ManagedPolicy } from '../model/identities/policy.ts'
 import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
@@ -17,6 +18,7 @@ export interface Records {
   readonly accounts: Account
   readonly managedPolicies: ManagedPolicy
   readonly groups: Group
+  readonly oidcProviders: OidcProvider
   readonly principals: Principal
   readonly accessKeys: AccessKey
   readonly systemKeys: SystemKey
@@ -143,6 +145,11 @@ export interface Storage {
     named(account: string, name: string): Group | undefined
     /** In no order. */
     ofAccount(account: string): readonly Group[]
+  }
+  readonly oidcProviders: {
+    find(arn: string): OidcProvider | undefined
+    /** In no order. */
+    ofAccount(account: string): readonly OidcProvider[]
   }
   readonly principals: Principals & {
     /** The user, or role, that has the name, without regard to case: no other may have it. */

@@ -97,6 +97,9 @@ export async function loadView(database: SqlDatabase): Promise<View> {
     groups: new Collection(tables.groups.identity, group => [
       { group: group.account, member: asciiLowerCase(group.name) },
     ]),
+    oidcProviders: new Collection(tables.oidcProviders.identity, ({ account, arn }) => [
+      { group: account, member: arn },
+    ]),
     principals: new Collection(tables.principals.identity, principal => [
       { group: principal.account, member: nameInAccount(principal) },
       { group: byId, member: principal.principalId },

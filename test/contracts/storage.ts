@@ -15,6 +15,7 @@ import {
   anAccessKey,
   anAccount,
   anAlias,
+  anOidcProvider,
   aPolicy,
   aPrincipal,
   aRole,
@@ -126,6 +127,11 @@ export function storageContract(name: string, lasting: boolean, create: () => St
           fingerprint: 'ab'.repeat(32),
         }),
       ]
+      const providers = [
+        anOidcProvider('ci.example.com/a', { audiences: ['Grüße', 'sts.amazonaws.com'], owner: 'file' }),
+        anOidcProvider('ci.example.com', { jwksUrl: 'https://keys.example.com', caFile: '/etc/ca.pem' }),
+        anOidcProvider('cluster.local:6443', { jwksFile: '/etc/jwks.json' }),
+      ]
       const plain = anAccessKey('AKIAPLAIN', principal)
       const others = [anAccessKey('AKIAFIRST', role), anAccessKey('AKIASECOND', role)]
       const changes = new Changes()
@@ -136,6 +142,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       for (const accessKey of others) changes.put('accessKeys', accessKey)
       changes.put('accounts', anAccount(account))
       changes.put('managedPolicies', boundary)
+      for (const provider of providers) changes.put('oidcProviders', provider)
       changes.put('groups', group)
       changes.put('principals', principal)
       changes.put('principals', role)
@@ -154,6 +161,8 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         accounts: storage.accounts.all(),
         managedPolicies: storage.managedPolicies.ofAccount(account),
         groups: storage.groups.ofAccount(account),
+        providers: providers.map(({ arn }) => storage.oidcProviders.find(arn)),
+        providersOfAccount: storage.oidcProviders.ofAccount(account).length,
         accessKeys: storage.accessKeys.ofPrincipal(principal.arn),
         others: storage.accessKeys.ofPrincipal(role.arn),
         seal: storage.systemKeys.find('main', 'seal'),
@@ -170,6 +179,8 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         accounts: [{ ...anAccount(account), revision: 1 }],
         managedPolicies: [{ ...boundary, revision: 1 }],
         groups: [{ ...group, revision: 1 }],
+        providers: providers.map(provider => ({ ...provider, revision: 1 })),
+        providersOfAccount: 3,
         accessKeys: [{ ...plain, revision: 1 }],
         others: others.map(accessKey => ({ ...accessKey, revision: 1 })),
         seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },

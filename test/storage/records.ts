@@ -3,6 +3,7 @@
 import type { AccessKey } from '../../src/model/identities/access-key.ts'
 import type { Account } from '../../src/model/identities/account.ts'
 import type { Group } from '../../src/model/identities/group.ts'
+import { type OidcProvider, oidcProviderArn } from '../../src/model/identities/oidc-provider.ts'
 import type { ManagedPolicy } from '../../src/model/identities/policy.ts'
 import type { Principal, Role, User } from '../../src/model/identities/principal.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
@@ -139,6 +140,23 @@ export function aGroup(name: string, rest: Partial<Group> = {}): Group {
     groupId: `AGPA${name.toUpperCase().padEnd(17, 'X')}`,
     inlinePolicies: [],
     managedPolicies: [],
+    createdAt: 1_700_000_000_000,
+    owner: undefined,
+    revision: 0,
+    ...rest,
+  }
+}
+
+export function anOidcProvider(host: string, rest: Partial<OidcProvider> = {}): OidcProvider {
+  const url = `https://${host}`
+  return {
+    arn: oidcProviderArn('aws', account, url),
+    account,
+    url,
+    audiences: ['sts.amazonaws.com'],
+    jwksUrl: undefined,
+    jwksFile: undefined,
+    caFile: undefined,
     createdAt: 1_700_000_000_000,
     owner: undefined,
     revision: 0,

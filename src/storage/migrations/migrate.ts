@@ -15,6 +15,7 @@ import { identities } from './0010-identities.ts'
 import { grants } from './0011-grants.ts'
 import { spareKeys } from './0012-spare-keys.ts'
 import { policies } from './0013-policies.ts'
+import { oidcProviders } from './0014-oidc-providers.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -32,6 +33,7 @@ const migrations: readonly Migration[] = [
   grants,
   spareKeys,
   policies,
+  oidcProviders,
 ]
 
 interface MigrationTable {

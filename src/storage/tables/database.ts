@@ -12,6 +12,7 @@ export interface Database {
   readonly accounts: AccountRow
   readonly managed_policies: ManagedPolicyRow
   readonly identity_groups: GroupRow
+  readonly oidc_providers: OidcProviderRow
   readonly principals: PrincipalRow
   readonly access_keys: AccessKeyRow
   readonly access_key_uses: AccessKeyUseRow
@@ -117,6 +118,20 @@ export interface GroupRow {
   readonly inline_policies: string
   /** JSON. */
   readonly managed_policies: string
+  readonly created_at: number
+  readonly owner: Owner | null
+  readonly revision: number
+}
+
+export interface OidcProviderRow {
+  readonly arn: string
+  readonly account: string
+  readonly url: string
+  /** JSON. */
+  readonly audiences: string
+  readonly jwks_url: string | null
+  readonly jwks_file: string | null
+  readonly ca_file: string | null
   readonly created_at: number
   readonly owner: Owner | null
   readonly revision: number

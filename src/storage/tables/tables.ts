@@ -7,6 +7,7 @@ import { grants } from './grants.ts'
 import { groups } from './groups.ts'
 import { keys } from './keys.ts'
 import { managedPolicies } from './managed-policies.ts'
+import { oidcProviders } from './oidc-providers.ts'
 import { principals } from './principals.ts'
 import { spareKeys } from './spare-keys.ts'
 import { systemKeys } from './system-keys.ts'
@@ -20,6 +21,7 @@ export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   accounts,
   managedPolicies,
   groups,
+  oidcProviders,
   principals,
   accessKeys,
   systemKeys,
