@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { apis } from './apis/catalogue.ts'
+import type { ApiRequest, ApiResponse } from './apis/api.ts'
+import { administration, apis, uidHeader } from './apis/catalogue.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
 import { callerFinder } from './authentication/callers.ts'
@@ -20,10 +21,12 @@ import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import type { AccessKey } from './model/identities/access-key.ts'
+import { operator } from './model/identities/caller.ts'
 import { Outbox } from './outbox.ts'
+import { handle } from './pipeline.ts'
 import { createReadiness } from './readiness.ts'
 import { connectionsWithin } from './server/descriptors.ts'
-import { serveApi, serveMetrics } from './server/server.ts'
+import { serveApi, serveMetrics, serveOnSocket } from './server/server.ts'
 import type { Hsms, Log, PathServices, Storage } from './services.ts'
 import { openStorage } from './storage/sql-storage.ts'
 import { openInThread } from './storage/threaded-database.ts'
@@ -66,13 +69,11 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       storage,
       hsms,
       clock,
-      checkKeyPolicy: (policy: ProposedKeyPolicy) => checkKeyPolicy(policy, storage.principals),
+      ...policing(storage),
       emulator: config.emulator,
       audit,
       outbox,
       authenticate,
-      authorize: decide,
-      explain,
       metrics,
       log,
     }
@@ -82,6 +83,10 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
     const server = opened.adopt(await serveApi(limits, apis, services, () => readiness.probe(), metrics), server =>
       server.close(),
+    )
+    opened.adopt(
+      await serveOnSocket(config.administration.socket, administration, administrationOf(services)),
+      socket => socket.close(),
     )
     const metricsListen = { host: config.metrics.host, port: config.metrics.port ?? nextPort(config.listen.port) }
     const metricsServer = opened.adopt(await serveMetrics(metricsListen, () => metrics.text(), log), server =>
@@ -99,6 +104,51 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
     await opened.disposeAsync()
     throw error
   }
+}
+
+/** What decides by policies. */
+function policing(storage: Storage): Pick<PathServices, 'checkKeyPolicy' | 'authorize' | 'explain'> {
+  return {
+    checkKeyPolicy: (policy: ProposedKeyPolicy) => checkKeyPolicy(policy, storage.principals),
+    authorize: decide,
+    explain,
+  }
+}
+
+/** The same services for a listener whose callers are all operators. */
+function administrationOf(services: PathServices): PathServices {
+  return { ...services, authenticate: async ({ headers }) => operator(uidOf(headers)) }
+}
+
+/**
+ * Answers requests of the administration API in this process, while no gateway runs. Throws OperatorError if one does, or the HSMs cannot be
+ * reached.
+ */
+export async function openAdministration(
+  config: Config,
+  opened: AsyncDisposableStack,
+): Promise<(request: ApiRequest) => Promise<ApiResponse>> {
+  const log = createLog('error', () => {})
+  const storage = await openDatabase(config, opened)
+  requireSystemKeys(config, storage)
+  const hsms = await connectHsms(config, storage, opened)
+  const services = administrationOf({
+    storage,
+    hsms,
+    clock,
+    ...policing(storage),
+    emulator: config.emulator,
+    ...(await openAudit(config, storage, opened, log)),
+    authenticate: async () => undefined,
+    metrics: { started: () => () => {} },
+    log,
+  })
+  return request => handle(request, administration, services)
+}
+
+/** As the client says. */
+function uidOf({ [uidHeader]: uid }: ApiRequest['headers']): number | undefined {
+  return typeof uid === 'string' && /^\d{1,10}$/.test(uid) ? Number(uid) : undefined
 }
 
 /** File descriptors of the process, storage, journal and metrics; and per worker, including while it is replaced. */

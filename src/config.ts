@@ -73,6 +73,7 @@ export const schema = z.strictObject({
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
   storage: z.strictObject({ file: z.string() }),
   audit: z.strictObject({ file: z.string() }),
+  administration: z.strictObject({ socket: z.string().default('strongroom.sock') }).prefault({}),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
   authentication: z.strictObject({ maxClockSkew: duration('1s', '24h').prefault('5m') }).prefault({}),
   /** Emulator mode; off if it is absent. */
@@ -156,6 +157,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     },
     storage: { file: absolute(config.storage.file) },
     audit: { file: absolute(config.audit.file) },
+    administration: { socket: absolute(config.administration.socket) },
     hsms: Object.fromEntries(
       Object.entries(config.hsms).map(([name, hsm]) => {
         // A profile is a name, or a file.

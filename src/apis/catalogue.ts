@@ -2,8 +2,11 @@ import type { Api } from './api.ts'
 import { kms } from './kms/kms.ts'
 import { sts } from './sts/sts.ts'
 
+/** The API of the operator, which is not on the network. */
+export { administration, uidHeader } from './administration/administration.ts'
+
 /**
- * Every API. The first answers the requests that none claims, and is the event source of the gateway's own actions, such as the deletion of
+ * Every API of the network. The first answers the requests that none claims, and is the event source of the gateway's own actions, such as the deletion of
  * a key.
  */
 export const apis: readonly [Api, ...Api[]] = [kms, sts]

@@ -20,6 +20,8 @@ function identityOf(caller: Caller): UserIdentity {
   const common = { principalId, arn, accountId: account, accessKeyId }
   const attributes = attributesOf(caller)
   switch (caller.type) {
+    case 'operator':
+      return { type: 'Operator', uid: caller.uid }
     case 'user':
       return {
         type: 'IAMUser',

@@ -52,7 +52,11 @@ const keys: ConditionKeys<Subject> = {
   'aws:ViaAWSService': () => false,
 }
 
-const principalTypes: Record<Caller['type'], string> = { user: 'User', assumedRole: 'AssumedRole' }
+const principalTypes: Record<Caller['type'], string> = {
+  user: 'User',
+  assumedRole: 'AssumedRole',
+  operator: 'Operator',
+}
 
 /** Condition keys for any service, whose values come from an operation or its resource. */
 const keysOfOperations = ['aws:RequestTag/', 'aws:ResourceAccount', 'aws:ResourceTag/', 'aws:TagKeys']

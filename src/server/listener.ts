@@ -9,15 +9,19 @@ import { ReceivedRequest } from './received-request.ts'
 import { failureOfParser } from './refusals.ts'
 import type { Respond } from './router.ts'
 import { readTlsPair, renewTls, type TlsFiles } from './tls.ts'
+import { listenOnSocket } from './unix-socket.ts'
 
 /** A listener over Node.js's HTTP server: time-outs, TLS, graceful shutdown. */
 
 type Server = HttpServer<typeof ReceivedRequest>
 type TlsServer = HttpsServer<typeof ReceivedRequest>
 
-export interface ListenerOptions extends ConnectionLimits {
-  readonly host: string
-  readonly port: number
+/** Where to listen. */
+export type Address = { readonly host: string; readonly port: number } | { readonly socketPath: string }
+
+export type ListenerOptions = Address & ListenerSettings
+
+interface ListenerSettings extends ConnectionLimits {
   readonly tls?: TlsFiles | undefined
   readonly respond: Respond
   readonly metrics?: ConnectionMetrics | undefined
@@ -56,18 +60,17 @@ const closing = { sweepInterval: 50, receive: 1000, connections: 20_000, drain: 
 
 /** Rejects with OperatorError if it cannot listen, or the TLS files cannot be used. */
 export async function listen(listener: ListenerOptions): Promise<RunningServer> {
-  const { host, port, tls, respond, metrics, log } = listener
+  const { tls, respond, metrics, log } = listener
   const connections = new Connections(listener, respond, log, metrics)
   const server = tls ? createTlsServer({ ...options, handshakeTimeout, ...readTlsPair(tls) }) : createServer(options)
   connectEvents(server, connections, tls !== undefined)
-  await listening(server, host, port)
+  await listening(server, listener)
   // For example a connection that cannot be accepted: the others continue.
   server.on('error', error => log.error({ event: 'listener_failed', err: error }, 'Listening socket failed'))
   const sweeping = setInterval(() => connections.sweep(), sweepInterval).unref()
   const renewal = tls && renewTls(server as TlsServer, tls, log)
-  const bound = (server.address() as AddressInfo).port
   return {
-    url: `${tls ? 'https' : 'http'}://${isIPv6(host) ? `[${host}]` : host}:${bound}`,
+    url: 'socketPath' in listener ? listener.socketPath : urlOf(server, listener.host, tls !== undefined),
     reload: () => renewal?.now(),
     async close() {
       clearInterval(sweeping)
@@ -114,21 +117,32 @@ async function close(server: Server, connections: Connections, log: Log): Promis
   if (!isDrained) log.warn({ event: 'requests_aborted' }, 'Requests still in progress were aborted at shutdown')
 }
 
-async function listening(server: Server, host: string, port: number): Promise<void> {
+function urlOf(server: Server, host: string, isTls: boolean): string {
+  const { port } = server.address() as AddressInfo
+  return `${isTls ? 'https' : 'http'}://${isIPv6(host) ? `[${host}]` : host}:${port}`
+}
+
+async function listening(server: Server, address: Address): Promise<void> {
+  if ('socketPath' in address) {
+    return listenOnSocket(server, address.socketPath).catch(error => {
+      throw listenError(error as NodeJS.ErrnoException, address.socketPath)
+    })
+  }
+  const { host, port } = address
   try {
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen({ host, port }, resolve))
   } catch (error) {
-    throw listenError(error as NodeJS.ErrnoException, host, port)
+    throw listenError(error as NodeJS.ErrnoException, `${host}:${port}`)
   }
 }
 
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+function listenError(error: NodeJS.ErrnoException, where: string): Error {
   const reasons: Record<string, string> = {
-    EADDRINUSE: 'the port is in use',
+    EADDRINUSE: where.startsWith('/') ? 'another gateway listens there' : 'the port is in use',
     EACCES: 'permission denied',
     EADDRNOTAVAIL: 'no such address on this machine',
     ENOTFOUND: 'unknown host',
   }
   const reason = reasons[error.code ?? ''] ?? error.message
-  return new OperatorError(`cannot listen on ${host}:${port}: ${reason}`, { cause: error })
+  return new OperatorError(`cannot listen on ${where}: ${reason}`, { cause: error })
 }

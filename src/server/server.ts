@@ -15,12 +15,12 @@ import type { TlsFiles } from './tls.ts'
 
 export type { RunningServer } from './listener.ts'
 
-interface Address {
+interface NetworkAddress {
   readonly host: string
   readonly port: number
 }
 
-export interface Listen extends Address, ConnectionLimits {
+export interface Listen extends NetworkAddress, ConnectionLimits {
   readonly tls?: TlsFiles | undefined
   /** Whether pages of other origins may call. */
   readonly cors: boolean
@@ -75,10 +75,23 @@ function json(status: number, body: object): ApiResponse {
   return { status, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }
 }
 
+/** Operators are few, but what they apply may be large. */
+const administrationLimits = { maxBodySize: 16 * 1024 * 1024, maxBodyMemory: 64 * 1024 * 1024, maxConnections: 16 }
+
+/** Serves an API on a Unix socket that only the owner of its folder can connect to. Everyone who can is its caller. */
+export async function serveOnSocket(socketPath: string, api: Api, services: PathServices): Promise<RunningServer> {
+  const router = new Router(request => handle(request, api, services))
+  return listen({ socketPath, ...administrationLimits, respond: await router.ready(), log: services.log })
+}
+
 /** Metrics are read by few clients, which send no body. */
 const metricsLimits = { maxBodySize: 1, maxBodyMemory: 64, maxConnections: 16 }
 
-export async function serveMetrics(address: Address, text: () => Promise<string>, log: Log): Promise<RunningServer> {
+export async function serveMetrics(
+  address: NetworkAddress,
+  text: () => Promise<string>,
+  log: Log,
+): Promise<RunningServer> {
   const router = new Router(async ({ failure }) => plain(failure?.status ?? 404, failure?.message ?? 'Not found'))
   router.get('/metrics', async () => {
     try {

@@ -2,7 +2,7 @@ import type { Tag } from '../keys/key.ts'
 import type { RoleSession, Session } from './session.ts'
 
 /** An authenticated caller. `type` distinguishes the kinds of callers. */
-export type Caller = UserCaller | RoleCaller
+export type Caller = UserCaller | RoleCaller | OperatorCaller
 
 /** Common to every caller. */
 interface AnyCaller {
@@ -46,9 +46,37 @@ export interface RoleCaller
   readonly issuedAt: number
 }
 
+/** Whoever may use the administration API: a user of this machine. It belongs to no account, and no policy applies. */
+export interface OperatorCaller extends AnyCaller {
+  readonly type: 'operator'
+  /** User ID of its process, as it says itself: only the owner of the data folder can connect. */
+  readonly uid: number | undefined
+}
+
+export function operator(uid: number | undefined): OperatorCaller {
+  return {
+    type: 'operator',
+    uid,
+    account: '',
+    arn: '',
+    principalId: 'operator',
+    region: '',
+    accessKeyId: '',
+    policies: [],
+    tags: [],
+  }
+}
+
 /** When the session of temporary credentials started; undefined for an access key. */
 export function issuedAt(caller: Caller): number | undefined {
-  return caller.type === 'user' ? caller.session?.issuedAt : caller.issuedAt
+  switch (caller.type) {
+    case 'user':
+      return caller.session?.issuedAt
+    case 'assumedRole':
+      return caller.issuedAt
+    default:
+      return undefined
+  }
 }
 
 /** Unique id of the user, or of the role behind a session. */
