@@ -3,6 +3,7 @@ import type { ApiRequest, ApiResponse } from './apis/api.ts'
 import { administration, apis, uidHeader } from './apis/catalogue.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
+import { AccessKeyUses } from './authentication/access-key-uses.ts'
 import { callerFinder } from './authentication/callers.ts'
 import { isSigned, SigV4 } from './authentication/sigv4.ts'
 import { sourceNetwork } from './authentication/source-network.ts'
@@ -63,7 +64,8 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
     locked()
     const hsms = await connectHsms(config, storage, opened, { observe: call => metrics.hsmCall(call), log })
     const { audit, outbox } = await openAudit(config, storage, opened, log)
-    const authenticate = authentication(config, storage, hsms)
+    const accessKeyUses = new AccessKeyUses(uses => storage.accessKeys.writeUses(uses))
+    const authenticate = authentication(config, { storage, hsms, accessKeyUses })
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
     const services = {
       storage,
@@ -77,7 +79,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       metrics,
       log,
     }
-    const watched = { ...services, elapsed, health: readiness }
+    const watched = { ...services, accessKeyUses, elapsed, health: readiness }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
@@ -247,7 +249,10 @@ function addressed<T extends Pick<MemberConfig, 'token'>>({ token, ...options }:
   return { ...options, ...(token && { tokenLabel: token.label, tokenSerial: token.serial }) }
 }
 
-function authentication(config: Config, storage: Storage, hsms: Hsms): PathServices['authenticate'] {
+function authentication(
+  config: Config,
+  { storage, hsms, accessKeyUses }: Backends & { readonly accessKeyUses: AccessKeyUses },
+): PathServices['authenticate'] {
   const options = {
     maxClockSkew: config.authentication.maxClockSkew,
     clock,
@@ -270,7 +275,17 @@ function authentication(config: Config, storage: Storage, hsms: Hsms): PathServi
   const unsigned = Promise.resolve(undefined)
   return (request, { service, hasUnsignedOperations = false }) => {
     if (hasUnsignedOperations && !isSigned(request)) return unsigned
-    return verifiers.get(service)!.verify(request).then(callerOf)
+    return verifiers
+      .get(service)!
+      .verify(request)
+      .then(signer => {
+        accessKeyUses.record(signer.credentials, clock(), {
+          region: signer.region,
+          service,
+          sourceAddress: request.sourceAddress,
+        })
+        return callerOf(signer)
+      })
   }
 }
 

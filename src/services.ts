@@ -1,4 +1,5 @@
 import type { Audit } from './audit/audit.ts'
+import type { AccessKeyUses } from './authentication/access-key-uses.ts'
 import type { SignedRequest } from './authentication/canonical-request.ts'
 import type { Reason } from './authorization/explain.ts'
 import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
@@ -67,6 +68,7 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulat
   readonly steadyClock: { now(): Promise<number | undefined> }
   readonly audit: Audit
   readonly outbox: Pick<Outbox, 'record' | 'settle'>
+  readonly accessKeyUses: Pick<AccessKeyUses, 'flush'>
   readonly metrics: JobMetrics
   readonly health: Health
   readonly log: Log

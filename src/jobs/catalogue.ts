@@ -4,6 +4,7 @@ import { deleteKeys } from './delete-keys.ts'
 import { makeSpareKeys } from './make-spare-keys.ts'
 import { settleRecords } from './settle-records.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
+import { writeAccessKeyUses } from './write-access-key-uses.ts'
 
 export const jobs = [
   checkCustody,
@@ -11,4 +12,5 @@ export const jobs = [
   makeSpareKeys,
   settleRecords,
   sweepOrphans,
+  writeAccessKeyUses,
 ] as const

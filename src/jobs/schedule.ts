@@ -11,24 +11,27 @@ export function scheduleJobs(jobs: readonly Job[], services: JobServices): { clo
   }
 }
 
-function schedule({ name, interval, start }: Job, services: JobServices): { close(): Promise<void> } {
+function schedule(
+  { name, interval, runsAtEnd = false, start }: Job,
+  services: JobServices,
+): { close(): Promise<void> } {
   const run = start(services)
   let timer: NodeJS.Timeout | undefined
   let running = Promise.resolve()
   let closed = false
+  const runOnce = () =>
+    run().catch((error: unknown) => services.log.error({ event: 'job_failed', err: error, job: name }, 'Job failed'))
   const turn = () => {
-    running = run()
-      .catch((error: unknown) => services.log.error({ event: 'job_failed', err: error, job: name }, 'Job failed'))
-      .then(() => {
-        if (!closed) timer = setTimeout(turn, interval).unref()
-      })
+    running = runOnce().then(() => {
+      if (!closed) timer = setTimeout(turn, interval).unref()
+    })
   }
   turn()
   return {
     close() {
       closed = true
       clearTimeout(timer)
-      return running
+      return runsAtEnd ? running.then(runOnce) : running
     },
   }
 }

@@ -38,6 +38,21 @@ describe('a job', () => {
     expect(runs).toBe(2)
   })
 
+  it('runs once more at the end if it is to, after a run in progress', async () => {
+    const runs: string[] = []
+    const end = Promise.withResolvers<void>()
+    const start = () => async () => {
+      runs.push('begins')
+      await end.promise
+      runs.push('ends')
+    }
+    const schedule = scheduleJobs([job({ name: 'last', interval: 10, runsAtEnd: true, start })], services)
+    const closing = schedule.close()
+    end.resolve()
+    await closing
+    expect(runs).toEqual(['begins', 'ends', 'begins', 'ends'])
+  })
+
   it('that fails is logged and runs again', async () => {
     let runs = 0
     const run = async () => {
