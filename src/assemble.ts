@@ -32,6 +32,8 @@ import type { Hsms, Log, PathServices, Storage } from './services.ts'
 import { openStorage } from './storage/sql-storage.ts'
 import { openInThread } from './storage/threaded-database.ts'
 import { unsealSecret } from './vault/access-key-secrets.ts'
+import { sealAuthorizationMessage } from './vault/authorization-messages.ts'
+import type { Vault } from './vault/sealed-tokens.ts'
 import { unsealSession } from './vault/session-tokens.ts'
 import { missingSystemKeys } from './vault/system-keys.ts'
 
@@ -76,6 +78,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       audit,
       outbox,
       authenticate,
+      encodeRefusal: config.authorization.encodedMessages ? refusalEncoder({ storage, hsms }, log) : undefined,
       metrics,
       log,
     }
@@ -151,6 +154,19 @@ export async function openAdministration(
 /** As the client says. */
 function uidOf({ [uidHeader]: uid }: ApiRequest['headers']): number | undefined {
   return typeof uid === 'string' && /^\d{1,10}$/.test(uid) ? Number(uid) : undefined
+}
+
+/** A refusal is answered, encoded or not. */
+function refusalEncoder(vault: Vault, log: Log): PathServices['encodeRefusal'] {
+  return async (refusal, caller) => {
+    try {
+      const encoded = await sealAuthorizationMessage(refusal, caller, vault)
+      return encoded === undefined ? refusal : refusal.withEncodedMessage(encoded)
+    } catch (err) {
+      log.warn({ event: 'encode_refusal_failed', err }, 'Cannot encode authorization failure message')
+      return refusal
+    }
+  }
 }
 
 /** File descriptors of the process, storage, journal and metrics; and per worker, including while it is replaced. */

@@ -76,6 +76,7 @@ export const schema = z.strictObject({
   administration: z.strictObject({ socket: z.string().default('strongroom.sock') }).prefault({}),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
   authentication: z.strictObject({ maxClockSkew: duration('1s', '24h').prefault('5m') }).prefault({}),
+  authorization: z.strictObject({ encodedMessages: z.boolean().default(false) }).prefault({}),
   /** Emulator mode; off if it is absent. */
   emulator: z.strictObject({ spareRsaKeys: z.int().min(0).max(100).default(4) }).optional(),
   hsms: z.record(name, hsm),

@@ -19,6 +19,7 @@ export const failures = {
   IncorrectKeyMaterial: caller,
   InvalidAliasName: caller,
   InvalidArn: caller,
+  InvalidAuthorizationMessage: caller,
   InvalidCiphertext: caller,
   InvalidGrantId: caller,
   InvalidGrantToken: caller,
@@ -92,6 +93,8 @@ export interface Refusal {
   readonly resource?: string
   /** Sentences, few and short. */
   readonly reasons: readonly string[]
+  /** Whether a policy denies it, rather than none allowing it. */
+  readonly explicitDeny?: boolean
 }
 
 export class AccessDenied extends Failure {
@@ -100,6 +103,11 @@ export class AccessDenied extends Failure {
   constructor(message: string, refusal: Refusal) {
     super('AccessDenied', message)
     this.refusal = refusal
+  }
+
+  /** The same for the caller, with a message that it can have decoded. */
+  withEncodedMessage(encoded: string): AccessDenied {
+    return new AccessDenied(`${this.message} Encoded authorization failure message: ${encoded}`, this.refusal)
   }
 }
 

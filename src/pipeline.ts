@@ -48,7 +48,7 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
       services,
     )
     finished(entry.operation?.name, api.errorCode(failure, request))
-    return api.refuse(failure, entry.requestId, request)
+    return api.refuse(await toldToCaller(failure, entry, services), entry.requestId, request)
   }
 }
 
@@ -156,6 +156,12 @@ async function auditFailure(
   }
   if (isServerFault) log.error({ event: 'request_failed', err: failure, requestId }, 'Request failed')
   return failure
+}
+
+/** Not on record: the reasons are. */
+async function toldToCaller(failure: Failure, { caller }: Entry, { encodeRefusal }: PathServices): Promise<Failure> {
+  const isEncoded = encodeRefusal && caller && failure instanceof AccessDenied
+  return isEncoded ? encodeRefusal(failure, caller) : failure
 }
 
 function logRefusal(entry: Entry, failure: Failure, log: Log): void {

@@ -4,6 +4,7 @@ import type { SignedRequest } from './authentication/canonical-request.ts'
 import type { Reason } from './authorization/explain.ts'
 import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
 import type { AccessRequest, Decision, Policies } from './authorization/request.ts'
+import type { AccessDenied } from './errors.ts'
 import type { Hsms } from './hsm/hsm.ts'
 import type { Log } from './log.ts'
 import type { Caller } from './model/identities/caller.ts'
@@ -50,6 +51,8 @@ export interface PathServices extends Services {
   readonly authorize: (request: AccessRequest, policies: Policies) => Decision
   /** Why a request is decided as it is. */
   readonly explain: (request: AccessRequest, policies: Policies) => readonly Reason[]
+  /** Adds an encoded message to a refusal, if callers shall have one. Never rejects. */
+  readonly encodeRefusal?: ((refusal: AccessDenied, caller: Caller) => Promise<AccessDenied>) | undefined
   readonly metrics: RequestMetrics
   readonly log: Log
 }

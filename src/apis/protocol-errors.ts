@@ -19,6 +19,7 @@ const query: Table = {
   // Recorded on AWS STS, as are the next two.
   ExpiredToken: ['ExpiredToken', 403],
   InvalidRequestSignature: ['SignatureDoesNotMatch', 403],
+  InvalidAuthorizationMessage: ['InvalidAuthorizationMessageException', 400],
   MissingAuthenticationToken: ['MissingAuthenticationToken', 403, 'Request is missing Authentication Token'],
   Internal: ['InternalFailure', 500],
   KeyUnavailable: ['ServiceUnavailable', 503],

@@ -1,7 +1,7 @@
 /** Tokens of the gateway: ciphertexts under the seal key of an HSM, so that they can neither be forged nor read. */
 import { Failure } from '../errors.ts'
 import type { EncryptionContext } from '../model/keys/encryption-context.ts'
-import type { Services } from '../services.ts'
+import type { Hsm, Hsms, Services } from '../services.ts'
 import { decryptBlob, encryptBlob } from './ciphertexts.ts'
 import { sealKeyOf, systemKeyMaterial } from './system-keys.ts'
 
@@ -9,6 +9,17 @@ export type Vault = Pick<Services, 'storage' | 'hsms'>
 
 /** Its `purpose` keeps a token, or any other ciphertext, from being used in place of another kind of token. */
 export type TokenContext = EncryptionContext & { readonly purpose: string }
+
+/** The HSM of a region; the first for a region that has none, as that of a global endpoint may. */
+export function sealingHsm(region: string, hsms: Hsms): Hsm {
+  try {
+    return hsms.ofRegion(region)
+  } catch (thrown) {
+    const [first] = hsms.all
+    if (first && thrown instanceof Failure) return hsms.named(first.name)
+    throw thrown
+  }
+}
 
 /** Resolves to a token, in base64url. Rejects with KeyUnavailable if the HSM has no seal key. */
 export async function sealToken(

@@ -10,13 +10,20 @@ let installation: Installation
 let gateway: Gateway
 let denied: Identity
 let session: Identity
+let stranger: Identity
 const clients: STS[] = []
 
 beforeAll(async () => {
   installation = await install()
+  installation.configure(config => {
+    config.authorization = { encodedMessages: true }
+  })
   await withIdentities(installation, async ({ user, role, session: start }) => {
     denied = await user(home, 'division/denied', {
       policies: [policyOf({ Effect: 'Deny', Action: '*', Resource: '*' })],
+    })
+    stranger = await user('444455556666', 'stranger', {
+      policies: [policyOf({ Effect: 'Allow', Action: '*', Resource: '*' })],
     })
     session = await start(await role(home, 'service/backup'), 'nightly')
   })
@@ -144,6 +151,54 @@ describe('GetAccessKeyInfo', () => {
     expect(await refusal(sts({ credentials: denied.credentials }).getAccessKeyInfo({ AccessKeyId }))).toMatch(
       /^AccessDenied: User: \S+ is not authorized to perform: sts:GetAccessKeyInfo on resource: \* with an explicit deny/,
     )
+  })
+})
+
+describe('DecodeAuthorizationMessage', () => {
+  const encodedIn = (message: string) => / Encoded authorization failure message: (\S+)$/.exec(message)![1]!
+
+  it('tells those who may know why another was refused', async () => {
+    const refused = await refusal(gateway.client({ credentials: denied.credentials }).listKeys({}))
+    const EncodedMessage = encodedIn(refused)
+    const { DecodedMessage, $metadata } = await sts().decodeAuthorizationMessage({ EncodedMessage })
+    expect(JSON.parse(DecodedMessage!)).toEqual({
+      allowed: false,
+      explicitDeny: true,
+      reasons: [expect.stringContaining('denies')],
+      context: {
+        principal: { id: denied.principalId, arn: denied.arn },
+        action: 'kms:ListKeys',
+        resource: '*',
+      },
+    })
+    for (const record of [
+      recorded($metadata.requestId),
+      gateway.records().find(({ eventName }) => eventName === 'ListKeys'),
+    ])
+      expect(JSON.stringify(record)).not.toContain(EncodedMessage)
+  })
+
+  it('needs a permission, and a message of this gateway for the account', async () => {
+    const refused = await refusal(gateway.client({ credentials: denied.credentials }).listKeys({}))
+    const EncodedMessage = encodedIn(refused)
+    const asDenied = sts({ credentials: denied.credentials })
+    expect(await refusal(asDenied.decodeAuthorizationMessage({ EncodedMessage }))).toMatch(
+      /^AccessDenied: User: \S+ is not authorized to perform: sts:DecodeAuthorizationMessage on resource: \*/,
+    )
+    const { sessionToken } = session.credentials
+    const foreign = sts({ credentials: stranger.credentials })
+    const invalid = 'InvalidAuthorizationMessageException: Message is not valid'
+    expect(await refusal(foreign.decodeAuthorizationMessage({ EncodedMessage }))).toBe(invalid)
+    for (const forged of ['x', EncodedMessage.slice(0, -4), `${EncodedMessage}AAAA`, sessionToken!.slice(0, 10_240)])
+      expect(await refusal(sts().decodeAuthorizationMessage({ EncodedMessage: forged }))).toBe(invalid)
+  })
+
+  it('is not offered for resources of other accounts, whose policies it would explain', async () => {
+    const { KeyMetadata } = await gateway.client().createKey({})
+    const refused = await refusal(
+      gateway.client({ credentials: stranger.credentials }).describeKey({ KeyId: KeyMetadata!.Arn! }),
+    )
+    expect(refused).toMatch(/^AccessDeniedException: .* explicitly denies access$/)
   })
 })
 

@@ -1,9 +1,11 @@
 // Written by scripts/catalogue.ts.
+import { decodeAuthorizationMessage } from './decode-authorization-message.ts'
 import { getAccessKeyInfo } from './get-access-key-info.ts'
 import { getCallerIdentity } from './get-caller-identity.ts'
 import { getSessionToken } from './get-session-token.ts'
 
 export const operations = [
+  decodeAuthorizationMessage,
   getAccessKeyInfo,
   getCallerIdentity,
   getSessionToken,

@@ -1,8 +1,8 @@
 import type { Credentials } from '@aws-sdk/client-sts'
-import { Failure } from '../../errors.ts'
 import type { Session } from '../../model/identities/session.ts'
-import type { Hsm, Hsms, Services } from '../../services.ts'
+import type { Services } from '../../services.ts'
 import { randomIdentifier, randomSecret } from '../../vault/identifiers.ts'
+import { sealingHsm } from '../../vault/sealed-tokens.ts'
 import { sealSession } from '../../vault/session-tokens.ts'
 
 /**
@@ -29,16 +29,5 @@ export async function issueCredentials(
     SecretAccessKey: secret,
     SessionToken: token,
     Expiration: new Date(expiresAt),
-  }
-}
-
-/** Any HSM serves a region that has none: that of the global endpoint. */
-function sealingHsm(region: string, hsms: Hsms): Hsm {
-  try {
-    return hsms.ofRegion(region)
-  } catch (thrown) {
-    const [any] = hsms.all
-    if (any && thrown instanceof Failure) return hsms.named(any.name)
-    throw thrown
   }
 }

@@ -1,0 +1,15 @@
+import { Failure } from '../../errors.ts'
+import { unsealAuthorizationMessage } from '../../vault/authorization-messages.ts'
+import { account, operation } from './operation.ts'
+
+/** Of messages of this gateway for principals of the caller's account. */
+export const decodeAuthorizationMessage = operation('DecodeAuthorizationMessage')({
+  target: account,
+  refusesSessions: ['user'],
+  recorded: [],
+  async run({ input: { EncodedMessage }, caller, ...vault }) {
+    const DecodedMessage = await unsealAuthorizationMessage(EncodedMessage, caller.account, vault)
+    if (DecodedMessage === undefined) throw new Failure('InvalidAuthorizationMessage', 'Message is not valid')
+    return { DecodedMessage }
+  },
+})
