@@ -35,6 +35,7 @@ class SqlStorage implements Storage {
   readonly groups: Storage['groups']
   readonly oidcProviders: Storage['oidcProviders']
   readonly principals: Storage['principals']
+  readonly services: Storage['services']
   readonly accessKeys: Storage['accessKeys']
   readonly systemKeys: Storage['systemKeys']
   readonly spareKeys: Storage['spareKeys']
@@ -75,6 +76,11 @@ class SqlStorage implements Storage {
     this.oidcProviders = {
       find: arn => view.oidcProviders.find(arn),
       ofAccount: account => view.oidcProviders.group(account),
+    }
+    this.services = {
+      find: name => view.services.find(name),
+      ofUser: arn => view.services.findIn(arn, ''),
+      all: () => view.services.all(),
     }
     this.groups = {
       named: (account, name) => view.groups.findIn(account, asciiLowerCase(name)),
@@ -159,8 +165,8 @@ class SqlStorage implements Storage {
   }
 }
 
-/** What the policies of a caller come from. */
-const identityNouns: ReadonlySet<Noun> = new Set(['principals', 'groups', 'managedPolicies'] as const)
+/** What a caller comes from, besides its access key. */
+const identityNouns: ReadonlySet<Noun> = new Set(['principals', 'groups', 'managedPolicies', 'services'] as const)
 
 function principalsIn(view: View): Storage['principals'] {
   const holding = (account: string, type: Principal['type'], name: string) =>

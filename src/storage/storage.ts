@@ -6,6 +6,7 @@ import type { OidcProvider } from '../model/identities/oidc-provider.ts'
 import type { ManagedPolicy } from '../model/identities/policy.ts'
 import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
+import type { Service } from '../model/identities/service.ts'
 import type { Alias } from '../model/keys/alias.ts'
 import type { Grant, GrantConstraints, GrantOperation, GrantPrincipal } from '../model/keys/grant.ts'
 import type { Destruction, Key, SpareKey, SystemKey } from '../model/keys/key.ts'
@@ -20,6 +21,7 @@ export interface Records {
   readonly groups: Group
   readonly oidcProviders: OidcProvider
   readonly principals: Principal
+  readonly services: Service
   readonly accessKeys: AccessKey
   readonly systemKeys: SystemKey
   readonly spareKeys: SpareKey
@@ -158,8 +160,14 @@ export interface Storage {
     ofAccount(account: string): readonly Principal[]
     policiesOf(principal: Principal): EffectivePolicies
   }
-  /** Grows with every change of principals, groups and managed policies: what was derived from them is valid as long as it does not. */
+  /** Grows with every change of principals, groups, managed policies and services: what was derived from them is valid as long as it does not. */
   readonly identitiesVersion: number
+  readonly services: {
+    find(name: string): Service | undefined
+    /** The service that a user calls as. */
+    ofUser(arn: string): Service | undefined
+    all(): readonly Service[]
+  }
   readonly accessKeys: {
     find(id: string): AccessKey | undefined
     ofPrincipal(arn: string): readonly AccessKey[]

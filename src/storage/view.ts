@@ -82,7 +82,7 @@ export function nameInAccount({ type, name }: Pick<Records['principals'], 'type'
   return `${type}/${asciiLowerCase(name)}`
 }
 
-/** Keys are grouped by region and material, aliases by their key, principals by their account, access keys by their principal, spare keys by HSM. */
+/** Keys are grouped by region and material, aliases by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM. */
 export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
     keys: new Collection(tables.keys.identity, key =>
@@ -104,6 +104,7 @@ export async function loadView(database: SqlDatabase): Promise<View> {
       { group: principal.account, member: nameInAccount(principal) },
       { group: byId, member: principal.principalId },
     ]),
+    services: new Collection(tables.services.identity, service => [{ group: service.userArn, member: '' }]),
     accessKeys: new Collection(tables.accessKeys.identity, key => [{ group: key.principalArn, member: key.id }]),
     systemKeys: new Collection(tables.systemKeys.identity),
     spareKeys: new Collection(tables.spareKeys.identity, ({ material }) => [

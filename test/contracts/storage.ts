@@ -19,6 +19,7 @@ import {
   aPolicy,
   aPrincipal,
   aRole,
+  aService,
   aSpareKey,
   aSystemKey,
   region,
@@ -132,6 +133,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         anOidcProvider('ci.example.com', { jwksUrl: 'https://keys.example.com', caFile: '/etc/ca.pem' }),
         anOidcProvider('cluster.local:6443', { jwksFile: '/etc/jwks.json' }),
       ]
+      const service = aService('s3.amazonaws.com', principal, { accounts: [account, '444455556666'] })
       const plain = anAccessKey('AKIAPLAIN', principal)
       const others = [anAccessKey('AKIAFIRST', role), anAccessKey('AKIASECOND', role)]
       const changes = new Changes()
@@ -146,6 +148,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       changes.put('groups', group)
       changes.put('principals', principal)
       changes.put('principals', role)
+      changes.put('services', service)
       changes.put('systemKeys', aSystemKey('seal', aMaterial(7)))
       changes.put('systemKeys', aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })))
       changes.put('spareKeys', aSpareKey(aMaterial(10)))
@@ -165,6 +168,11 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         providersOfAccount: storage.oidcProviders.ofAccount(account).length,
         accessKeys: storage.accessKeys.ofPrincipal(principal.arn),
         others: storage.accessKeys.ofPrincipal(role.arn),
+        services: [
+          storage.services.find(service.name),
+          storage.services.ofUser(principal.arn),
+          ...storage.services.all(),
+        ],
         seal: storage.systemKeys.find('main', 'seal'),
         canary: storage.systemKeys.find('main', 'canary'),
         spares: storage.spareKeys.onHsm('main'),
@@ -183,6 +191,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         providersOfAccount: 3,
         accessKeys: [{ ...plain, revision: 1 }],
         others: others.map(accessKey => ({ ...accessKey, revision: 1 })),
+        services: [1, 2, 3].map(() => ({ ...service, revision: 1 })),
         seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },
         canary: { ...aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })), revision: 1 },
         spares: [{ ...aSpareKey(aMaterial(10)), revision: 1 }],
@@ -377,6 +386,19 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       const changes = new Changes()
       changes.remove('principals', storage.principals.find(user.arn)!)
       await expect(storage.commit(changes)).rejects.toBeInstanceOf(Conflict)
+    })
+
+    it('has one service for a user, which is not removed without it', async () => {
+      const user = aPrincipal('backup')
+      await put('principals', user)
+      await put('services', aService('s3.amazonaws.com', user))
+      await expect(put('services', aService('ebs.amazonaws.com', user))).rejects.toBeInstanceOf(Conflict)
+      const changes = new Changes()
+      changes.remove('principals', storage.principals.find(user.arn)!)
+      await expect(storage.commit(changes)).rejects.toBeInstanceOf(Conflict)
+      changes.remove('services', storage.services.find('s3.amazonaws.com')!)
+      await storage.commit(changes)
+      expect(storage.services.ofUser(user.arn)).toBeUndefined()
     })
 
     it('removes a key with its grants, which no other key loses', async () => {

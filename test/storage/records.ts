@@ -6,6 +6,7 @@ import type { Group } from '../../src/model/identities/group.ts'
 import { type OidcProvider, oidcProviderArn } from '../../src/model/identities/oidc-provider.ts'
 import type { ManagedPolicy } from '../../src/model/identities/policy.ts'
 import type { Principal, Role, User } from '../../src/model/identities/principal.ts'
+import type { Service } from '../../src/model/identities/service.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
 import type { Grant } from '../../src/model/keys/grant.ts'
 import type { Destruction, Key, KeyMaterial, SpareKey, SystemKey } from '../../src/model/keys/key.ts'
@@ -157,6 +158,18 @@ export function anOidcProvider(host: string, rest: Partial<OidcProvider> = {}): 
     jwksUrl: undefined,
     jwksFile: undefined,
     caFile: undefined,
+    createdAt: 1_700_000_000_000,
+    owner: undefined,
+    revision: 0,
+    ...rest,
+  }
+}
+
+export function aService(name: string, user: Principal, rest: Partial<Service> = {}): Service {
+  return {
+    name,
+    userArn: user.arn,
+    accounts: [account],
     createdAt: 1_700_000_000_000,
     owner: undefined,
     revision: 0,

@@ -16,6 +16,7 @@ import { grants } from './0011-grants.ts'
 import { spareKeys } from './0012-spare-keys.ts'
 import { policies } from './0013-policies.ts'
 import { oidcProviders } from './0014-oidc-providers.ts'
+import { services } from './0015-services.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -34,6 +35,7 @@ const migrations: readonly Migration[] = [
   spareKeys,
   policies,
   oidcProviders,
+  services,
 ]
 
 interface MigrationTable {

@@ -14,6 +14,7 @@ export interface Database {
   readonly identity_groups: GroupRow
   readonly oidc_providers: OidcProviderRow
   readonly principals: PrincipalRow
+  readonly services: ServiceRow
   readonly access_keys: AccessKeyRow
   readonly access_key_uses: AccessKeyUseRow
   readonly system_keys: SystemKeyRow
@@ -159,6 +160,16 @@ export interface PrincipalRow {
   readonly max_session_duration: number | null
   readonly created_at: number | null
   readonly sessions_revoked_before: number | null
+  readonly owner: Owner | null
+  readonly revision: number
+}
+
+export interface ServiceRow {
+  readonly name: string
+  readonly user_arn: string
+  /** JSON. */
+  readonly accounts: string
+  readonly created_at: number
   readonly owner: Owner | null
   readonly revision: number
 }

@@ -9,6 +9,7 @@ import { keys } from './keys.ts'
 import { managedPolicies } from './managed-policies.ts'
 import { oidcProviders } from './oidc-providers.ts'
 import { principals } from './principals.ts'
+import { services } from './services.ts'
 import { spareKeys } from './spare-keys.ts'
 import { systemKeys } from './system-keys.ts'
 import type { Table } from './table.ts'
@@ -23,6 +24,7 @@ export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   groups,
   oidcProviders,
   principals,
+  services,
   accessKeys,
   systemKeys,
   spareKeys,

@@ -22,7 +22,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 14): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 15): upgrade',
     )
   })
 
@@ -192,7 +192,14 @@ describe('a database', () => {
 
 /** Removes what the migration of policies added, and restores what it dropped. */
 function backToTwelfthVersion(path: string): void {
-  for (const table of ['accounts', 'managed_policies', 'identity_groups', 'access_key_uses', 'oidc_providers']) {
+  for (const table of [
+    'services',
+    'accounts',
+    'managed_policies',
+    'identity_groups',
+    'access_key_uses',
+    'oidc_providers',
+  ]) {
     query(path, `drop table ${table}`)
   }
   query(path, "alter table principals add column policies text not null default '[]'")
