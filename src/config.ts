@@ -10,6 +10,8 @@ import { describeIssue } from './schema-issue.ts'
 /** The configuration: read once, validated, frozen. docs/configuration.yaml explains every key. */
 
 const port = z.int().min(0).max(65535)
+/** That of the credentials that `init` writes. */
+const firstRegion = 'us-east-1'
 const region = z.string().regex(/^([a-z]+-){2,3}\d+$/, 'not a region name, such as eu-west-1')
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'not a valid name: use lower-case letters, digits and dashes')
@@ -56,6 +58,22 @@ const hsm = z
     'set either pinFile or pinVariable',
   )
 
+/** Emulator mode. */
+const emulator = z.strictObject({
+  account: z
+    .string()
+    .regex(/^\d{12}$/, 'not an account ID of 12 digits')
+    .default('000000000000'),
+  verify: z.boolean().default(false),
+  accessKeys: z.record(z.string(), z.string()).default({ test: 'test' }),
+  enforce: z.boolean().default(true),
+  hostNames: z.array(z.string()).default(['localhost.localstack.cloud', 'host.docker.internal']),
+  allowWebPages: z.boolean().default(false),
+  allowRemoteClients: z.boolean().default(false),
+  seed: z.strictObject({ file: z.string(), region: region.prefault(firstRegion) }).exactOptional(),
+  spareRsaKeys: z.int().min(0).max(100).default(4),
+})
+
 /** Exported for the test that docs/configuration.yaml leaves nothing out. */
 export const schema = z.strictObject({
   listen: z
@@ -77,8 +95,8 @@ export const schema = z.strictObject({
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
   authentication: z.strictObject({ maxClockSkew: duration('1s', '24h').prefault('5m') }).prefault({}),
   authorization: z.strictObject({ encodedMessages: z.boolean().default(false) }).prefault({}),
-  /** Emulator mode; off if it is absent. */
-  emulator: z.strictObject({ spareRsaKeys: z.int().min(0).max(100).default(4) }).optional(),
+  /** Absent: off. */
+  emulator: emulator.optional(),
   hsms: z.record(name, hsm),
   regions: z.record(region, z.string()).exactOptional(),
   log: z.strictObject({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info') }).prefault({}),
@@ -93,13 +111,16 @@ export type HsmConfig = z.infer<typeof hsm>
 export type MemberConfig = z.infer<typeof member>
 
 /** Command-line options that override the file. */
-export interface ListenOverrides {
+export interface Overrides {
   readonly host?: string | undefined
   readonly port?: number | undefined
+  /** Switches emulator mode on, with the settings of the file or their defaults. */
+  readonly emulator?: boolean | undefined
+  readonly allowRemoteClients?: boolean | undefined
 }
 
 /** Reads a configuration file; paths in it are relative to its folder. Throws OperatorError of one line. */
-export function readConfig(file: string, listen: ListenOverrides = {}): Config {
+export function readConfig(file: string, overrides: Overrides = {}): Config {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -108,11 +129,13 @@ export function readConfig(file: string, listen: ListenOverrides = {}): Config {
     if (code !== 'ENOENT') throw new OperatorError(`configuration ${file} cannot be read: ${code}`, { cause: error })
     throw new OperatorError(`no configuration ${file}: run strongroom init, or name another with --data or --config`)
   }
-  return freeze(withPins(withListen(parseConfig(text, file), listen)))
+  const config = withListen(parseConfig(text, file, overrides), overrides)
+  checkExposure(config)
+  return freeze(withPins(config))
 }
 
 /** Validates the text of a configuration. `file` is its name in messages, and the base of relative paths. */
-export function parseConfig(text: string, file: string): Config {
+export function parseConfig(text: string, file: string, overrides: Overrides = {}): Config {
   let written: unknown
   try {
     written = parse(text)
@@ -122,18 +145,43 @@ export function parseConfig(text: string, file: string): Config {
   }
   const { success, data, error } = schema.safeParse(written)
   if (!success) throw new OperatorError(`configuration ${file}: ${describeIssue(error.issues[0]!, knownKeys)}`)
-  const regions = data.regions ?? defaultRegions(data, file)
+  const settings = withEmulator(data, overrides)
+  const regions = settings.regions ?? defaultRegions(settings, file)
   for (const [name, hsm] of Object.entries(regions)) {
-    if (Object.hasOwn(data.hsms, hsm)) continue
+    if (Object.hasOwn(settings.hsms, hsm)) continue
     throw new OperatorError(`configuration ${file}: region ${name}: HSM ${hsm} is not defined under hsms`)
   }
+  const seedRegion = settings.emulator?.seed?.region
+  if (seedRegion !== undefined && !Object.hasOwn(regions, seedRegion))
+    throw new OperatorError(`configuration ${file}: emulator.seed.region: ${seedRegion} is not under regions`)
   if (Object.keys(regions).length === 0)
     throw new OperatorError(`configuration ${file}: no regions: add at least one under regions`)
-  return withAbsolutePaths({ ...data, regions }, dirname(resolve(file)))
+  return withAbsolutePaths({ ...settings, regions }, dirname(resolve(file)))
 }
 
-/** The first one is that of the credentials that `init` writes. */
-const firstRegion = 'us-east-1'
+function withEmulator(written: Written, { emulator: isOn = false, allowRemoteClients }: Overrides): Written {
+  const settings = written.emulator ?? (isOn ? emulator.parse({}) : undefined)
+  if (settings === undefined) {
+    if (allowRemoteClients) throw new OperatorError('--allow-remote-clients is for emulator mode: use --emulator, too')
+    return written
+  }
+  return {
+    ...written,
+    emulator: { ...settings, allowRemoteClients: allowRemoteClients ?? settings.allowRemoteClients },
+  }
+}
+
+/** Throws OperatorError: emulator mode takes everybody for an administrator. */
+function checkExposure({ emulator, listen: { host } }: Config): void {
+  if (emulator === undefined || emulator.allowRemoteClients || isLoopback(host)) return
+  throw new OperatorError(
+    `emulator mode lets everybody in who can reach ${host}: listen on 127.0.0.1, or set emulator.allowRemoteClients too`,
+  )
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
 
 /** Every commercial region of AWS, in emulator mode every region, for the only HSM. */
 function defaultRegions({ hsms, emulator }: Written, file: string): Config['regions'] {
@@ -150,8 +198,10 @@ function defaultRegions({ hsms, emulator }: Written, file: string): Config['regi
 function withAbsolutePaths(config: Config, folder: string): Config {
   const absolute = (path: string) => resolve(folder, path)
   const { tls } = config.listen
+  const seed = config.emulator?.seed
   return {
     ...config,
+    ...(seed && { emulator: { ...config.emulator!, seed: { ...seed, file: absolute(seed.file) } } }),
     listen: {
       ...config.listen,
       ...(tls && { tls: { certificateFile: absolute(tls.certificateFile), keyFile: absolute(tls.keyFile) } }),
@@ -206,7 +256,7 @@ function mapValues<T>(record: Readonly<Record<string, T>>, change: (value: T) =>
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))
 }
 
-function withListen(config: Config, { host, port }: ListenOverrides): Config {
+function withListen(config: Config, { host, port }: Overrides): Config {
   const { listen } = config
   return { ...config, listen: { ...listen, host: host ?? listen.host, port: port ?? listen.port } }
 }

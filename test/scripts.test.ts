@@ -80,7 +80,7 @@ describe('scripts/start', () => {
     expect(`${stdout}`).toBe(readFileSync(join(folder, data, 'credentials'), 'utf8'))
     expect((await fetch(`${url}/readyz`)).status).toBe(200)
 
-    const second = start('--data', join(folder, data), '--port', '0')
+    const second = start('--emulator', '--data', join(folder, data), '--port', '0')
     expect(second.status).toBe(1)
     expect(second.output).toBe(
       `strongroom: storage ${folder}/${data}strongroom.db is in use by another Strongroom process: stop it first\n`,

@@ -82,6 +82,14 @@ export class SigV4 {
     return { credentials, region: authorization.region }
   }
 
+  /** What the headers of a request claim, for a region and service that it may be for. Nothing of it is verified. */
+  claim(request: SignedRequest): Authorization {
+    const authorization = parseAuthorization(authorizationHeader(request))
+    const wrong = this.#wrongPlace(authorization)
+    if (wrong.length > 0) throw invalid(wrong.join(' '))
+    return authorization
+  }
+
   #open(
     authorization: Authorization,
     sessionToken: string | undefined,
@@ -124,13 +132,19 @@ export class SigV4 {
     return header === 'date' ? formatBasic(time) : text
   }
 
-  #checkScope({ date, region, service, terminator: last }: Authorization, requestDate: string): void {
-    const day = requestDate.slice(0, 8)
+  #wrongPlace({ region, service }: Authorization): string[] {
     const wrong: string[] = []
     if (!this.#options.regions.has(region))
       wrong.push(`Credential should be scoped to a valid region, not '${region}'.`)
     if (service !== this.#options.service)
       wrong.push(`Credential should be scoped to correct service: '${this.#options.service}'.`)
+    return wrong
+  }
+
+  #checkScope(authorization: Authorization, requestDate: string): void {
+    const { date, terminator: last } = authorization
+    const day = requestDate.slice(0, 8)
+    const wrong = this.#wrongPlace(authorization)
     if (last !== terminator) wrong.push(`Credential should be scoped with a valid terminator: '${terminator}'.`)
     if (date !== day) {
       const rule = 'Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP'
@@ -151,6 +165,15 @@ const querySignature = /[?&]X-Amz-(Algorithm|Signature)=/
 
 export function isSigned({ headers, url }: SignedRequest): boolean {
   return headers.authorization !== undefined || querySignature.test(url)
+}
+
+/** What a request says of who signed it. Nothing of it is verified. */
+export function claimedCredentials(request: SignedRequest): {
+  readonly accessKeyId: string
+  readonly sessionToken: string | undefined
+} {
+  const { accessKeyId } = parseAuthorization(authorizationHeader(request))
+  return { accessKeyId, sessionToken: canonicalValue(request.headers['x-amz-security-token']) }
 }
 
 function authorizationHeader(request: SignedRequest): string {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
-import { type Config, type ListenOverrides, readConfig } from '../config.ts'
+import { type Config, type Overrides, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { checkSecretFile, checkTrustedFile, checkTrustedFolder, createSecretFile } from '../private-files.ts'
 import { type ConfigOptions, configFile } from './options.ts'
@@ -33,14 +33,14 @@ export interface DataFolder {
  * Reads the configuration, and checks that no other user can have written the files of its folder, or read secret files, wherever they are.
  * Throws OperatorError.
  */
-export function openDataFolder(options: ConfigOptions, listen?: ListenOverrides): DataFolder {
+export function openDataFolder(options: ConfigOptions, overrides?: Overrides): DataFolder {
   const file = configFile(options)
   const path = dirname(resolve(file))
   const inFolder = (name: string) => join(path, name)
   checkTrustedFolder(path)
   for (const trusted of [file, inFolder('softhsm2.conf')]) checkTrustedFile(trusted)
   checkTokens(inFolder('tokens'))
-  const config = readConfig(file, listen)
+  const config = readConfig(file, overrides)
   for (const { profile } of Object.values(config.hsms)) if (isAbsolute(profile)) checkTrustedFile(profile)
   for (const secret of [inFolder('credentials'), ...secretFiles(config)]) checkSecretFile(secret)
   return { path, config }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { administratorVariables } from '../config.ts'
+import { administratorVariables, type Overrides } from '../config.ts'
 import { shellQuoted } from '../shell-quoted.ts'
 import { command } from './command.ts'
 import { credentialsFile } from './credentials.ts'
@@ -14,6 +14,8 @@ import { settleSoftHsm } from './softhsm-configuration.ts'
  */
 const poolThreads = '1'
 
+interface ServeOptions extends ConfigOptions, Overrides {}
+
 export const serve = command(program => {
   program
     .command('serve')
@@ -22,20 +24,22 @@ export const serve = command(program => {
     .addOption(configOption())
     .option('--host <address>', 'address to listen on; overrides the configuration')
     .option('--port <n>', 'port of the AWS KMS API; overrides the configuration', parsePort)
-    .action(async (options: ConfigOptions & { host?: string; port?: number }) => {
+    .option('--emulator', 'emulator mode, for tests: everybody is an administrator; see docs/emulators.md')
+    .option('--allow-remote-clients', 'in emulator mode, listen on other addresses than those of loopback, too')
+    .action(async (options: ServeOptions) => {
       harden(administratorVariables)
       process.env.UV_THREADPOOL_SIZE ??= poolThreads
       // The process that started it may be gone.
       process.stdout.removeAllListeners('error').on('error', () => {})
       let reload = () => {}
       process.on('SIGHUP', () => reload())
-      const folder = openDataFolder(options, { host: options.host, port: options.port })
+      const folder = openDataFolder(options, options)
       const { path, config } = folder
       const { startGateway } = await import('../assemble.ts')
       const gateway = await startGateway(config, () => settleSoftHsm(folder, { write: true }))
       reload = () => gateway.reload()
       const end = signalled()
-      process.stdout.write(welcome(gateway.url, path))
+      process.stdout.write(config.emulator ? emulatorWelcome(gateway.url) : welcome(gateway.url, path))
       await end
       exitAfter(closeDeadline, 1)
       await gateway.close()
@@ -54,6 +58,16 @@ function exitAfter(milliseconds: number, code: number): void {
     if (code !== 0) process.stderr.write(`strongroom: not stopped within ${closeDeadline / 1000} seconds: exiting\n`)
     process.exit(code)
   }, milliseconds).unref()
+}
+
+/** Two lines to paste. */
+function emulatorWelcome(url: string): string {
+  return `Strongroom emulates the AWS KMS API at ${url}
+Everybody who can reach it is an administrator: see docs/emulators.md
+
+  export AWS_ENDPOINT_URL_KMS=${shellQuoted(url)} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  aws kms create-key --endpoint-url "$AWS_ENDPOINT_URL_KMS"
+`
 }
 
 /** Two lines to paste, if there is a credentials file. */

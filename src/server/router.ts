@@ -63,9 +63,14 @@ export class Router {
     return this.#route('POST', path, handler)
   }
 
+  /** @param path may have parameters */
+  delete(path: string, handler: Handler): this {
+    return this.#route('DELETE', path, handler)
+  }
+
   /** A hook that runs before Fastify would handle the body, which costs an async resource per request. */
-  #route(method: 'GET' | 'POST', url: string, handler: Handler): this {
-    this.#found[method].set(url, handler)
+  #route(method: 'GET' | 'POST' | 'DELETE', url: string, handler: Handler): this {
+    if (method !== 'DELETE') this.#found[method].set(url, handler)
     const answer = this.#handledBy(handler)
     this.#app.route({ method, url, onRequest: answer, handler: answer })
     return this

@@ -7,6 +7,7 @@ import type { Readiness } from '../readiness.ts'
 import type { ConnectionMetrics, Log, PathServices } from '../services.ts'
 import type { ConnectionLimits } from './connections.ts'
 import { preflight, readable } from './cors.ts'
+import { accountPath, deleteAccount, type EmulatorOptions, refusalOfWebPages } from './emulator.ts'
 import { listen, type RunningServer } from './listener.ts'
 import { Router } from './router.ts'
 import type { TlsFiles } from './tls.ts'
@@ -24,6 +25,7 @@ export interface Listen extends NetworkAddress, ConnectionLimits {
   readonly tls?: TlsFiles | undefined
   /** Whether pages of other origins may call. */
   readonly cors: boolean
+  readonly emulator?: EmulatorOptions | undefined
 }
 
 /** @param apis the first answers the requests that none claims */
@@ -35,12 +37,15 @@ export async function serveApi(
   metrics?: ConnectionMetrics,
 ): Promise<RunningServer> {
   const { log } = services
-  const share = options.cors ? readable : (_: ApiRequest, response: ApiResponse) => response
+  const { emulator } = options
+  const cors = options.cors && (emulator === undefined || emulator.allowWebPages)
+  const share = cors ? readable : (_: ApiRequest, response: ApiResponse) => response
   let underWay = 0
   const call = async (received: ApiRequest) => {
-    const claiming = apis.find(api => api.claims(received))
+    const guarded = emulator ? withoutWebPages(received, emulator) : received
+    const claiming = apis.find(api => api.claims(guarded))
     const api = claiming ?? apis[0]
-    const request = claiming ? received : unclaimed(received, apis)
+    const request = claiming ? guarded : unclaimed(guarded, apis)
     underWay++
     try {
       // A request alone would wait for nothing.
@@ -54,11 +59,33 @@ export async function serveApi(
     }
   }
   // Everything else is a call that must be refused and audited, too.
-  const router = new Router(async request => (options.cors && preflight(request)) || call(request))
+  const router = new Router(async request => (cors && preflight(request)) || call(request))
     .post('/', call)
     .get('/healthz', async () => json(200, { status: 'ok' }))
     .get('/readyz', () => probe(readiness, log))
+  if (emulator) router.delete(accountPath, request => deletion(request, emulator, call, log))
   return listen({ ...options, respond: await router.ready(), metrics, log })
+}
+
+function withoutWebPages(request: ApiRequest, emulator: EmulatorOptions): ApiRequest {
+  const failure = request.failure ?? refusalOfWebPages(request, emulator)
+  return failure ? { ...request, failure } : request
+}
+
+async function deletion(
+  request: ApiRequest,
+  emulator: EmulatorOptions,
+  refuse: (request: ApiRequest) => Promise<ApiResponse>,
+  log: Log,
+): Promise<ApiResponse> {
+  // A refusal is audited like that of a call.
+  if (refusalOfWebPages(request, emulator)) return refuse(request)
+  try {
+    return await deleteAccount(request, emulator)
+  } catch (error) {
+    log.error({ event: 'request_failed', err: error }, 'Account could not be emptied')
+    return json(500, { message: 'The account could not be emptied, and has all its keys.' })
+  }
 }
 
 async function probe(readiness: () => Promise<Readiness>, log: Log): Promise<ApiResponse> {

@@ -9,10 +9,14 @@ import { type Change, type Changes, Conflict, type HeldRecord, type Noun, type S
 import { systemKeyIdentity } from './tables/system-keys.ts'
 import { byId, frozen, loadView, nameInAccount, show, type View } from './view.ts'
 
-/** Reads all records of the database into memory. */
-export async function openStorage(database: SqlDatabase): Promise<Storage> {
+/**
+ * Reads all records of the database into memory.
+ *
+ * @param acceptsUnknown see Principals
+ */
+export async function openStorage(database: SqlDatabase, { acceptsUnknown = false } = {}): Promise<Storage> {
   try {
-    return new SqlStorage(database, await loadView(database))
+    return new SqlStorage(database, await loadView(database), acceptsUnknown)
   } catch (error) {
     await database.close()
     throw error
@@ -43,7 +47,7 @@ class SqlStorage implements Storage {
   readonly outbox: Storage['outbox']
   readonly clock: Storage['clock']
 
-  constructor(database: SqlDatabase, view: View) {
+  constructor(database: SqlDatabase, view: View, acceptsUnknown: boolean) {
     this.#database = database
     this.#view = view
     this.keys = {
@@ -51,6 +55,7 @@ class SqlStorage implements Storage {
       findByMaterial: (material, region) => view.keys.findIn(region, material),
       list: page => this.#inOrder(database.listKeys(page), arns => arns.map(arn => view.keys.find(arn)!)),
       dueForDeletion: now => view.keys.all().filter(key => key.state === 'PendingDeletion' && key.deletionDate! <= now),
+      ofAccount: account => view.keys.all().filter(key => key.account === account),
       onHsm: hsm => view.keys.all().filter(key => currentMaterial(key).hsm === hsm),
       materialsOn: hsm => materialsOn(view, hsm),
     }
@@ -86,7 +91,7 @@ class SqlStorage implements Storage {
       named: (account, name) => view.groups.findIn(account, asciiLowerCase(name)),
       ofAccount: account => view.groups.group(account),
     }
-    this.principals = principalsIn(view)
+    this.principals = { ...principalsIn(view), acceptsUnknown }
     this.accessKeys = {
       find: id => view.accessKeys.find(id),
       ofPrincipal: arn => view.accessKeys.group(arn),

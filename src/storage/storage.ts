@@ -112,6 +112,8 @@ export interface Storage {
     list(page: PageRequest): Promise<readonly Key[]>
     /** Keys pending deletion whose date is not after `now` (milliseconds). */
     dueForDeletion(now: number): readonly Key[]
+    /** In whatever region. */
+    ofAccount(account: string): readonly Key[]
     /** Keys whose current material is on the HSM. */
     onHsm(hsm: string): readonly Key[]
     /** Material IDs of all keys on the HSM, including system keys and spare keys. */

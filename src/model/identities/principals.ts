@@ -7,6 +7,8 @@ export interface Principals {
   withId(principalId: string): Principal | undefined
   /** Whatever its path and the partition in which it was created. */
   named(account: string, type: Principal['type'], name: string): Principal | undefined
+  /** Policies and grants may name users and roles that do not exist: in emulator mode. */
+  readonly acceptsUnknown?: boolean
   /** Whether the account has any users or roles. */
   isKnown(account: string): boolean
 }
@@ -36,7 +38,7 @@ export function namedPrincipal(name: string, partition: string, principals: Prin
   const { type, account, path = '', session } = parsed
   if (type === 'root' || type === 'federated-user' || !principals.isKnown(account)) return { account }
   const found = principals.named(account, type === 'user' ? 'user' : 'role', parsed.name)
-  if (found === undefined) return undefined
+  if (found === undefined) return principals.acceptsUnknown ? { account } : undefined
   if (session !== undefined) return { account, id: `${found.principalId}:${session}` }
   return found.arn.endsWith(`:${type}/${path}${found.name}`) ? { account, id: found.principalId } : undefined
 }

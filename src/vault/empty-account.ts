@@ -1,0 +1,25 @@
+import type { JobServices } from '../services.ts'
+import { Changes } from '../storage/storage.ts'
+import { markForDestruction, type Recorder } from './materials.ts'
+
+/**
+ * Removes the keys of an account, with their aliases, grants and policies, in one commit: a job destroys their HSM objects. In emulator mode
+ * only: elsewhere keys have a waiting period. Rejects with Conflict, having removed nothing, if one is changed meanwhile.
+ *
+ * @returns how many keys it had
+ */
+export async function emptyAccount(
+  account: string,
+  { storage, audit, outbox }: Pick<JobServices, 'storage'> & Recorder,
+): Promise<number> {
+  const keys = storage.keys.ofAccount(account)
+  if (keys.length === 0) return 0
+  const changes = new Changes()
+  for (const key of keys) {
+    for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
+    markForDestruction(changes, key)
+    changes.remove('keys', key)
+  }
+  await outbox.record(changes, audit.event('EmptyAccount', undefined, { account, keys: keys.length }))
+  return keys.length
+}

@@ -1,0 +1,79 @@
+/** Creates the keys and aliases of a seed file: in emulator mode only. */
+import { Failure, OperatorError } from '../errors.ts'
+import { aliasArn, keyArn, partitionOf } from '../model/arn.ts'
+import { checkAliasName } from '../model/keys/alias.ts'
+import { defaultKeyPolicy, type Key } from '../model/keys/key.ts'
+import type { SeedAlias, SeedKey } from '../seed-file.ts'
+import type { Services } from '../services.ts'
+import { Changes } from '../storage/storage.ts'
+import { importMaterial, type Recorder } from './materials.ts'
+
+interface Place {
+  readonly account: string
+  readonly region: string
+}
+
+type Means = Pick<Services, 'storage' | 'hsms' | 'clock'> & Recorder
+
+/** What exists is left as it is. Throws an OperatorError of one line for what cannot be created; what comes before it stays. */
+export async function createSeedKeys(
+  { keys, aliases }: { readonly keys: readonly SeedKey[]; readonly aliases: readonly SeedAlias[] },
+  place: Place,
+  means: Means,
+): Promise<void> {
+  for (const key of keys) await explained(`key ${key.id}`, () => createKey(key, place, means))
+  for (const alias of aliases) await explained(`alias ${alias.name}`, () => createAlias(alias, place, means))
+}
+
+async function explained(what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    throw new OperatorError(`seed file: ${what}: ${error.message || error.code}`, { cause: error })
+  }
+}
+
+async function createKey({ materials, ...seed }: SeedKey, { account, region }: Place, means: Means): Promise<void> {
+  const { storage, hsms, clock, audit, outbox } = means
+  const arn = keyArn({ account, region }, seed.id)
+  if (storage.keys.find(arn) !== undefined) return
+  const imported = []
+  for (const bytes of materials) imported.push(await importMaterial(hsms.ofRegion(region), seed, arn, clock(), bytes))
+  const key: Key = {
+    ...seed,
+    arn,
+    account,
+    region,
+    state: 'Enabled',
+    creationDate: clock(),
+    tags: [],
+    policy: defaultKeyPolicy(account, partitionOf(region)),
+    materials: imported,
+    revision: 0,
+  }
+  const changes = new Changes()
+  changes.put('keys', key)
+  await outbox.record(changes, audit.event('CreateSeedKey', arn, { keyMaterialIds: imported.map(({ id }) => id) }))
+}
+
+async function createAlias({ name, keyId }: SeedAlias, place: Place, means: Means): Promise<void> {
+  const { storage, clock, audit, outbox } = means
+  const arn = aliasArn(place, name)
+  if (storage.aliases.find(arn) !== undefined) return
+  checkAliasName(name)
+  const key = storage.keys.find(keyArn(place, keyId))
+  if (key === undefined) throw new Failure('NotFound', `there is no key ${keyId}`)
+  const now = clock()
+  const changes = new Changes()
+  changes.put('aliases', {
+    arn,
+    name,
+    ...place,
+    targetKeyArn: key.arn,
+    creationDate: now,
+    lastUpdatedDate: now,
+    revision: 0,
+  })
+  await outbox.record(changes, audit.event('CreateSeedAlias', key.arn, { aliasName: name }))
+}
