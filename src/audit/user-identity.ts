@@ -31,6 +31,10 @@ function identityOf(caller: Caller): UserIdentity {
       }
     case 'assumedRole':
       return { type: 'AssumedRole', ...common, sessionContext: { ...roleContext(caller), attributes } }
+    case 'webIdentity':
+      return { type: 'WebIdentityUser', principalId, userName: caller.subject, identityProvider: caller.provider }
+    case 'service':
+      return { type: 'AWSService', invokedBy: caller.service }
   }
 }
 

@@ -44,10 +44,14 @@ export interface CompiledStatement {
 const longestValues = 32_768
 
 /** The policies that were compiled last, oldest first: the same few texts are used by every request. */
-const compiled: Record<PolicyKind, Map<string, CompiledPolicy>> = { resource: new Map(), identity: new Map() }
-/** Characters of each kind. A compiled policy takes up to 120 times the memory of its text: 240 MB in all at worst. */
+const compiled: Record<PolicyKind, Map<string, CompiledPolicy>> = {
+  resource: new Map(),
+  trust: new Map(),
+  identity: new Map(),
+}
+/** Characters of each kind. A compiled policy takes up to 120 times the memory of its text: 360 MB in all at worst. */
 const rememberedCharacters = 1_000_000
-const remembered = { resource: 0, identity: 0 }
+const remembered = { resource: 0, trust: 0, identity: 0 }
 
 /** A stored policy. Never throws: one that cannot be read denies everything, as nobody knows what it denies. */
 export function compilePolicy(text: string, kind: PolicyKind): CompiledPolicy {

@@ -5,8 +5,8 @@ import type { AccessRequest, Decision, FittingGrant, Policies } from './request.
 
 /** The verdicts of the policies on a request. */
 export interface Verdicts {
-  /** Whether the resource belongs to the caller's account. */
-  readonly account: 'own' | 'other'
+  /** Whether the resource belongs to the caller's account; `none` if the caller is a service, which has none. */
+  readonly account: 'own' | 'other' | 'none'
   /**
    * Of the resource's policy or of a grant. `allows account`: the caller's identity-based policies decide, as they do for each caller of
    * another account that a policy names.
@@ -46,9 +46,12 @@ export const rows: readonly Row[] = [
   row('any',   'any',            'any',    'denies', 'any',    'with an explicit deny in a permissions boundary'),
   row('any',   'any',            'any',    'any',    'denies', 'with an explicit deny in a session policy'),
   row('other', 'denies',         'any',    'any',    'any',    notShared),
+  row('none',  'denies',         'any',    'any',    'any',    notShared),
   row('any',   'denies',         'any',    'any',    'any',    'with an explicit deny in a resource-based policy'),
   row('other', 'silent',         'any',    'any',    'any',    notShared),
   row('other', 'no policy',      'any',    'any',    'any',    notShared),
+  row('none',  'silent',         'any',    'any',    'any',    notShared),
+  row('none',  'no policy',      'any',    'any',    'any',    notShared),
   row('any',   'silent',         'any',    'any',    'any',    noResource),
   row('any',   'allows caller',  'any',    'any',    'any',    undefined),
   row('any',   'allows role',    'any',    'silent', 'any',    noBoundary),
@@ -141,14 +144,22 @@ function fits(given: string, verdict: string): boolean {
 function verdictsOf(question: Question, policies: Policies): Verdicts {
   const { request } = question
   const { identity, boundary, session, resource } = policies
-  const account = request.account === request.principal.account ? 'own' : 'other'
+  const account = relationOf(request)
   return {
     account,
-    resource: resource ? resourceVerdict(compilePolicy(resource.text, 'resource'), question, account) : 'no policy',
+    resource: resource
+      ? resourceVerdict(compilePolicy(resource.text, resource.kind ?? 'resource'), question, account)
+      : 'no policy',
     identity: identityVerdict(identity, question, isRoot(request.principal) ? 'allows' : 'silent'),
     boundary: boundary === undefined ? 'allows' : policyVerdict(boundary, question),
     session: session === undefined ? 'allows' : identityVerdict(session, question, 'silent'),
   }
+}
+
+/** Whether the resource belongs to the caller's account. */
+export function relationOf({ principal, account }: Pick<AccessRequest, 'principal' | 'account'>): Verdicts['account'] {
+  if (principal.service !== undefined) return 'none'
+  return account === principal.account ? 'own' : 'other'
 }
 
 /** The request as it is put to each statement. */

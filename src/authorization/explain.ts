@@ -1,6 +1,6 @@
 import { type CompiledStatement, compilePolicy, type Mismatch, mismatch, type Question } from './compile.ts'
-import { type Evaluation, evaluate, namedBy, questionOf } from './decide.ts'
-import type { PolicyKind, Statement } from './grammar.ts'
+import { type Evaluation, evaluate, namedBy, questionOf, relationOf } from './decide.ts'
+import type { PolicyKind, Principals, Statement } from './grammar.ts'
 import { isRoot } from './principals.ts'
 import type { AccessRequest, FittingGrant, Policies } from './request.ts'
 
@@ -64,6 +64,7 @@ interface Place {
   readonly policy: Exclude<Reason['policy'], 'grant'>
   readonly index?: number
   readonly text: string
+  readonly kind: PolicyKind
 }
 
 /** The policies of one kind, which together allow or do not. */
@@ -80,14 +81,17 @@ const names = {
 } as const
 
 function sidesOf(request: AccessRequest, { resource, identity, boundary, session }: Policies): readonly Side[] {
-  const side = (kind: Place['policy'], texts: readonly string[]): Side => {
-    const numbered = kind === 'identity' || kind === 'session'
-    const policies = texts.map((text, index) => ({ policy: kind, ...(numbered && { index }), text }))
-    return { kind, policies }
+  const side = (policy: Place['policy'], texts: readonly string[], kind: PolicyKind = 'identity'): Side => {
+    const numbered = policy === 'identity' || policy === 'session'
+    return { kind: policy, policies: texts.map((text, index) => ({ policy, ...(numbered && { index }), text, kind })) }
   }
-  const other = request.account !== request.principal.account
+  const other = relationOf(request) !== 'own'
   return [
-    ...(resource ? [side('resource', [resource.text])] : other ? [side('resource', [])] : []),
+    ...(resource
+      ? [side('resource', [resource.text], resource.kind ?? 'resource')]
+      : other
+        ? [side('resource', [])]
+        : []),
     side('identity', identity),
     ...(boundary === undefined ? [] : [side('boundary', [boundary])]),
     ...(session === undefined ? [] : [side('session', session)]),
@@ -98,12 +102,12 @@ function sidesOf(request: AccessRequest, { resource, identity, boundary, session
 function counts(kind: Place['policy'], { verdicts }: Evaluation): boolean {
   if (kind === 'resource') return true
   if (verdicts.resource === 'silent' || verdicts.resource === 'allows caller') return false
-  if (verdicts.resource === 'no policy' && verdicts.account === 'other') return false
+  if (verdicts.resource === 'no policy' && verdicts.account !== 'own') return false
   return kind !== 'identity' || verdicts.resource !== 'allows role'
 }
 
 function deniedBy(place: Place, question: Question): readonly Reason[] {
-  const { denies, unreadable } = compilePolicy(place.text, kindOf(place))
+  const { denies, unreadable } = compilePolicy(place.text, place.kind)
   if (unreadable !== undefined) {
     return [reason(place, `${capitalized(title(place))} cannot be read and denies everything: ${unreadable}`)]
   }
@@ -117,7 +121,7 @@ function allowedBy(side: Side, question: Question, { grant }: Evaluation): reado
     return [{ policy: 'grant', text: `Grant ${grant.id} allows the action to ${granteeOf(grant)}.` }]
   }
   const allowing = side.policies.flatMap(place =>
-    compilePolicy(place.text, kindOf(place))
+    compilePolicy(place.text, place.kind)
       .allows.filter(statement => mismatch(statement, question) === undefined)
       .map(compiled => statementReason(place, compiled.statement, allowance(compiled, question))),
   )
@@ -131,7 +135,7 @@ function allowance(compiled: CompiledStatement, question: Question): string {
   const named = namedBy(compiled, question)
   if (named === undefined) return 'allows the action.'
   const { account } = request.principal
-  if (named === 'account' || request.account !== account) {
+  if (named === 'account' || relationOf(request) === 'other') {
     return `allows the action to account ${account}, whose identity-based policies decide.`
   }
   return named === 'role' ? "allows the action to the caller's role." : 'allows the action to the caller.'
@@ -150,7 +154,7 @@ function silenceOf({ kind, policies }: Side, question: Question): readonly Reaso
 
 function nearlyAllowedBy(place: Place, question: Question): readonly Reason[] {
   const reasons: Reason[] = []
-  for (const compiled of compilePolicy(place.text, kindOf(place)).allows) {
+  for (const compiled of compilePolicy(place.text, place.kind).allows) {
     const failed = failedOf(mismatch(compiled, question)!, compiled.statement, question)
     if (failed.element === 'Action') continue
     if (reasons.length === nearMisses) break
@@ -173,11 +177,15 @@ const deleted = 'its Principal is a user or role that was deleted; the one of th
 function failedOf(found: Mismatch, { principals, actions, resources }: Statement, { request }: Question): Failed {
   const { arn } = request.principal
   if (found === 'Action') return { element: found, expected: actions.values, actual: [request.action] }
-  if (found === 'Principal') return { element: found, expected: principals?.aws ?? [], actual: [arn] }
+  if (found === 'Principal') return { element: found, expected: namesIn(principals!), actual: [arn] }
   if (found === 'Resource') return { element: found, expected: resources.values, actual: [request.resource] }
   if ('variable' in found) return { element: found.element, key: found.variable.name }
   const { operator, key, values } = found.condition
   return { element: 'Condition', operator, key, expected: values, actual: request.context(found.key) }
+}
+
+function namesIn({ aws, services, federated }: Principals): readonly string[] {
+  return [...aws, ...services, ...federated]
 }
 
 function sentence({ element, operator, key, expected, actual }: Failed): string {
@@ -211,10 +219,6 @@ function reason({ policy, index }: Place, text: string): Reason {
 
 function title({ policy, index }: Place): string {
   return index === undefined ? `the ${names[policy]}` : `${names[policy]} ${index + 1}`
-}
-
-function kindOf({ policy }: Place): PolicyKind {
-  return policy === 'resource' ? 'resource' : 'identity'
 }
 
 function capitalized(text: string): string {

@@ -1,5 +1,6 @@
 import { type ConditionKeys, type ConditionKeyType, conditionValues } from '../model/condition-keys.ts'
 import { type Caller, issuedAt } from '../model/identities/caller.ts'
+import { serviceNames } from '../model/identities/service-names.ts'
 import { tagValues } from '../model/keys/tags.ts'
 import type { ConditionValues } from './request.ts'
 
@@ -27,34 +28,57 @@ interface Subject {
   readonly context: RequestContext
 }
 
-/** Those that are known here. Callers are no AWS services and call directly; no other keys are set for them. */
+/** Those that are known here; no other keys are set. */
 const keys: ConditionKeys<Subject> = {
+  'aws:CalledVia': ({ caller }) => caller.via?.service,
+  'aws:CalledViaFirst': ({ caller }) => caller.via?.service,
+  'aws:CalledViaLast': ({ caller }) => caller.via?.service,
   'aws:CurrentTime': ({ context }) => new Date(context.startedAt).toISOString(),
   'aws:EpochTime': ({ context }) => Math.floor(context.startedAt / 1000),
+  'aws:FederatedProvider': ({ caller }) => {
+    if (caller.type === 'webIdentity') return caller.provider
+    return caller.type === 'assumedRole' ? caller.federation?.provider : undefined
+  },
   // Set for temporary credentials only. A session that is known here was not started with an MFA device.
   'aws:MultiFactorAuthPresent': ({ caller }) => (issuedAt(caller) === undefined ? undefined : false),
-  'aws:PrincipalAccount': ({ caller }) => caller.account,
-  'aws:PrincipalArn': ({ caller }) => (caller.type === 'assumedRole' ? caller.roleArn : caller.arn),
-  'aws:PrincipalIsAWSService': () => false,
+  'aws:PrincipalAccount': ({ caller }) => (isOfAccount(caller) ? caller.account : undefined),
+  'aws:PrincipalArn': ({ caller }) => {
+    if (!isOfAccount(caller)) return undefined
+    return caller.type === 'assumedRole' ? caller.roleArn : caller.arn
+  },
+  'aws:PrincipalIsAWSService': ({ caller }) => caller.type === 'service',
+  'aws:PrincipalServiceName': ({ caller }) => (caller.type === 'service' ? caller.service : undefined),
+  'aws:PrincipalServiceNamesList': ({ caller }) =>
+    caller.type === 'service' ? serviceNames(caller.service, caller.region) : undefined,
   'aws:PrincipalTag/': ({ caller }, tagKey) => tagValues(caller.tags, tagKey),
   'aws:PrincipalType': ({ caller }) => principalTypes[caller.type],
   'aws:Referer': ({ context }) => context.referer,
   'aws:RequestedRegion': ({ caller }) => caller.region,
   'aws:SecureTransport': ({ context }) => context.secure,
+  'aws:SourceAccount': ({ caller }) => (caller.type === 'service' ? caller.sourceAccount : undefined),
+  'aws:SourceArn': ({ caller }) => (caller.type === 'service' ? caller.sourceArn : undefined),
+  'aws:SourceIdentity': ({ caller }) => (caller.type === 'assumedRole' ? caller.sourceIdentity : undefined),
   'aws:SourceIp': ({ context }) => context.sourceAddress || undefined,
   'aws:TokenIssueTime': ({ caller }) => {
     const time = issuedAt(caller)
     return time === undefined ? undefined : new Date(time).toISOString()
   },
   'aws:UserAgent': ({ context }) => context.userAgent,
-  'aws:userid': ({ caller }) => caller.principalId,
+  'aws:userid': ({ caller }) => (isOfAccount(caller) ? caller.principalId : undefined),
   'aws:username': ({ caller }) => (caller.type === 'user' ? caller.userName : undefined),
-  'aws:ViaAWSService': () => false,
+  'aws:ViaAWSService': ({ caller }) => caller.via !== undefined,
 }
 
-const principalTypes: Record<Caller['type'], string> = {
+/** Services and web identities are principals of no account. */
+function isOfAccount({ type }: Caller): boolean {
+  return principalTypes[type] !== undefined
+}
+
+const principalTypes: Record<Caller['type'], string | undefined> = {
   user: 'User',
   assumedRole: 'AssumedRole',
+  webIdentity: undefined,
+  service: undefined,
   operator: 'Operator',
 }
 

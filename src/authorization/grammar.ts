@@ -1,11 +1,12 @@
 import { Failure } from '../errors.ts'
 import { asciiLowerCase } from '../model/ascii.ts'
+import type { ResourcePolicyKind } from './request.ts'
 import { parseStrictJson, WrittenNumber } from './strict-json.ts'
 import type { Version } from './variables.ts'
 
 /**
- * The grammar of policies: IAM User Guide, "Grammar of the IAM JSON policy language". What only a new key policy must satisfy is in
- * key-policy.ts, so that a stored policy outlives stricter rules.
+ * The grammar of policies: IAM User Guide, "Grammar of the IAM JSON policy language". What only a new policy must satisfy is in
+ * key-policy.ts and trust-policy.ts, so that a stored policy outlives stricter rules.
  */
 export interface PolicyDocument {
   /** 2008-10-17 if the document names none. */
@@ -38,8 +39,10 @@ export interface Principals {
   readonly negated: boolean
   /** `*`, 12-digit accounts and ARNs. */
   readonly aws: readonly string[]
-  /** They match nobody, as no AWS service calls this gateway. */
+  /** Names of services. */
   readonly services: readonly string[]
+  /** Identity providers: ARNs, or names of those that need no configuration. */
+  readonly federated: readonly string[]
 }
 
 export interface Condition {
@@ -51,7 +54,7 @@ export interface Condition {
 }
 
 /** A policy of a resource names principals, one of an identity does not. */
-export type PolicyKind = 'resource' | 'identity'
+export type PolicyKind = ResourcePolicyKind | 'identity'
 
 /** Throws MalformedPolicyDocument. */
 export function parsePolicy(text: string, kind: PolicyKind): PolicyDocument {
@@ -97,29 +100,36 @@ function parseStatement(value: unknown, position: number, kind: PolicyKind): Sta
   if (kind === 'identity' && Resource === undefined && NotResource === undefined) {
     throw malformed('Policy statement must contain resources.')
   }
+  if (kind === 'trust' && Resource !== undefined) throw malformed('Has prohibited field Resource')
+  if (kind === 'trust' && NotResource !== undefined) throw malformed('AssumeRole policy must not contain resources.')
+  if (kind === 'trust' && Principal === undefined && NotPrincipal === undefined) {
+    throw malformed('Missing required field Principal')
+  }
   return {
     position,
     sid: Sid,
     effect: Effect,
     principals: kind === 'identity' ? undefined : parsePrincipals(Principal, NotPrincipal),
     actions: parseNames(Action, NotAction, 'Action'),
-    resources: parseNames(Resource, NotResource, 'Resource'),
+    resources: kind === 'trust' ? everyResource : parseNames(Resource, NotResource, 'Resource'),
     conditions: parseConditions(Condition),
   }
 }
+
+const everyResource: Names = { negated: false, values: ['*'] }
 
 function parsePrincipals(principal: unknown, notPrincipal: unknown): Principals {
   refuseBoth(principal, notPrincipal, 'Principal')
   const negated = notPrincipal !== undefined
   const value = negated ? notPrincipal : principal
-  if (value === '*') return { negated, aws: ['*'], services: [] }
+  if (value === '*') return { negated, aws: ['*'], services: [], federated: [] }
   if (value === undefined || value === null) throw noPrincipal()
   if (typeof value !== 'object' || Array.isArray(value)) throw invalidPrincipals()
-  const { AWS, Service, ...unknown } = value as Readonly<Record<string, unknown>>
-  const [aws, services] = [AWS, Service].map(strings)
-  if (!aws || !services || Object.keys(unknown).length > 0) throw invalidPrincipals()
-  if (aws.length + services.length === 0) throw noPrincipal()
-  return { negated, aws, services }
+  const { AWS, Service, Federated, ...unknown } = value as Readonly<Record<string, unknown>>
+  const [aws, services, federated] = [AWS, Service, Federated].map(strings)
+  if (!aws || !services || !federated || Object.keys(unknown).length > 0) throw invalidPrincipals()
+  if (aws.length + services.length + federated.length === 0) throw noPrincipal()
+  return { negated, aws, services, federated }
 }
 
 /** Both are absent in a key policy stored when AWS still accepted it: then the statement applies to nothing. */

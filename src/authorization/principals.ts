@@ -1,17 +1,21 @@
+import { isNameOf } from '../model/identities/service-names.ts'
 import type { Principals } from './grammar.ts'
 import type { RequestPrincipal } from './request.ts'
 
 /**
  * Which of a caller's principals a statement names: IAM User Guide, "AWS JSON policy elements: Principal" and "NotPrincipal". A caller is
- * several principals at once: its account, and its user; or its account, its role and its session.
+ * several principals at once: its account, and its user; or its account, its role, its session and the identity provider behind it. A service or a
+ * web identity is one only, and belongs to no account that a statement could name.
  */
 
 /** Sets of a caller's principals, as bits. */
 const nobody = 0
 const theAccount = 1
 const theRole = 2
-/** The user, the role session or the federated user. */
+/** The user, the role session, the federated user, the service or the web identity. */
 const theCaller = 4
+/** The identity provider of a role session: like its role, it does not escape the limits of the session. */
+const theProvider = 8
 
 /** How a statement names a caller, the narrowest way of several. */
 export type NamedAs = 'caller' | 'role' | 'account'
@@ -22,8 +26,8 @@ export type PrincipalMatcher = (principal: RequestPrincipal, ids: PrincipalIds, 
 /** See ResourcePolicy. */
 export type PrincipalIds = Readonly<Record<string, string>> | undefined
 
-export function compilePrincipals({ negated, aws }: Principals, effect: 'Allow' | 'Deny'): PrincipalMatcher {
-  const names = compileNames(aws)
+export function compilePrincipals({ negated, ...listed }: Principals, effect: 'Allow' | 'Deny'): PrincipalMatcher {
+  const names = compileNames(listed)
   if (!negated) return (principal, ids) => namedAs(named(names, principal, ids), principal)
   if (effect === 'Allow') {
     return (principal, ids) => (named(names, principal, ids) === nobody ? 'caller' : undefined)
@@ -35,7 +39,7 @@ export function compilePrincipals({ negated, aws }: Principals, effect: 'Allow' 
   }
 }
 
-interface CompiledNames {
+interface CompiledNames extends Pick<Principals, 'services' | 'federated'> {
   readonly everyone: boolean
   readonly accounts: readonly { readonly account: string; readonly partition: string }[]
   readonly arns: readonly string[]
@@ -46,19 +50,20 @@ interface CompiledNames {
 const rootArn = /^(arn:[^:]+:)iam::(\d{12}):root$/
 const uniqueId = /^A[A-Z]{3}[A-Z0-9]+(?::.+)?$/
 
-function compileNames(names: readonly string[]): CompiledNames {
+function compileNames({ aws: names, ...others }: Omit<Principals, 'negated'>): CompiledNames {
   const accounts = names.flatMap(name => {
     const [, partition = '', account = name] = rootArn.exec(name) ?? []
     return /^\d{12}$/.test(account) ? [{ account, partition }] : []
   })
   const arns = names.filter(name => name.startsWith('arn:'))
-  return { everyone: names.includes('*'), accounts, arns, ids: names.filter(name => uniqueId.test(name)) }
+  return { ...others, everyone: names.includes('*'), accounts, arns, ids: names.filter(name => uniqueId.test(name)) }
 }
 
 /** The caller's principals that the names contain. A wildcard within a name is none: there is no such principal. */
 function named(names: CompiledNames, principal: RequestPrincipal, known: PrincipalIds): number {
-  const { everyone, accounts, arns, ids } = names
+  const { everyone, accounts, arns, ids, federated } = names
   if (everyone) return theAccount | theRole | theCaller
+  if (isOutsider(principal)) return namesOutsider(names, principal) ? theCaller : nobody
   let found = nobody
   for (const { account, partition } of accounts) {
     if (account === principal.account && principal.arn.startsWith(partition)) found |= theAccount
@@ -74,7 +79,19 @@ function named(names: CompiledNames, principal: RequestPrincipal, known: Princip
     if (id === principal.principalId) found |= theCaller
     else if (isSame(id, principal)) found |= theRole
   }
+  if (principal.federation && federated.includes(principal.federation.provider)) found |= theProvider
   return found
+}
+
+/** Of no account. */
+function isOutsider({ service, provider }: RequestPrincipal): boolean {
+  return service !== undefined || provider !== undefined
+}
+
+function namesOutsider({ services, federated }: CompiledNames, principal: RequestPrincipal): boolean {
+  const { service, provider, region = '' } = principal
+  if (service !== undefined) return services.some(name => isNameOf(name, service, region))
+  return federated.includes(provider!)
 }
 
 /** Whether the caller is the principal that had this unique id when the policy was put. */
@@ -83,6 +100,7 @@ function isSame(id: string | undefined, { principalId }: RequestPrincipal): bool
 }
 
 function ownOf(principal: RequestPrincipal): number {
+  if (isOutsider(principal)) return theCaller
   if (isRoot(principal)) return theAccount
   const { roleArn } = principal
   if (roleArn === undefined) return theAccount | theCaller
@@ -91,7 +109,7 @@ function ownOf(principal: RequestPrincipal): number {
 
 function namedAs(found: number, principal: RequestPrincipal): NamedAs | undefined {
   if (found & theCaller) return 'caller'
-  if (found & theRole) return 'role'
+  if (found & (theRole | theProvider)) return 'role'
   if (found & theAccount) return isRoot(principal) ? 'caller' : 'account'
   return undefined
 }

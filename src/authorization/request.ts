@@ -11,14 +11,25 @@ export type ConditionValues = (name: string) => readonly string[] | undefined
 
 /** Who asks, as policies name it. */
 export interface RequestPrincipal {
-  /** ARN of a user, a role session (`assumed-role/ROLE/SESSION`), a federated user or the root user of an account. */
+  /**
+   * ARN of a user, a role session (`assumed-role/ROLE/SESSION`), a federated user or the root user of an account. Of a web identity, that of
+   * its provider; of a service, its name.
+   */
   readonly arn: string
   /** Of a role session: the role, with its path. */
   readonly roleArn?: string
-  /** 12 digits. */
+  /** 12 digits; empty for a service. */
   readonly account: string
   /** IAM unique id: `AIDA...`, or `AROA...:SESSION`. Empty if unknown. */
   readonly principalId: string
+  /** Of a service: its name, for example `s3.amazonaws.com`. */
+  readonly service?: string
+  /** Of a web identity: ARN of its provider. */
+  readonly provider?: string
+  /** Of a role session that began with a web identity. */
+  readonly federation?: { readonly provider: string } | undefined
+  /** Of the request: some names of services contain it. */
+  readonly region?: string
 }
 
 export interface AccessRequest {
@@ -32,9 +43,14 @@ export interface AccessRequest {
   readonly context: ConditionValues
 }
 
+/** The trust policy of a role names principals as other policies of resources do, but no resource: it stands for the role. */
+export type ResourcePolicyKind = 'resource' | 'trust'
+
 /** The policy of a resource. */
 export interface ResourcePolicy {
   readonly text: string
+  /** `trust` for the trust policy of a role. Default: `resource`. */
+  readonly kind?: ResourcePolicyKind
   /**
    * Unique ids of the principals that the policy named when it was put, by ARN: one created again under the same name is another principal.
    * IAM User Guide, "AWS JSON policy elements: Principal".

@@ -21,9 +21,9 @@ export class SimulationError extends Error {}
  * "permissionsBoundary", "sessionPolicy"}`
  *
  * A policy is a JSON object or its text; all are optional, and null is like absent. The principal is the ARN of a user, a role, a role
- * session, a federated user or the root user of an account. The account in the ARN of the resource owns it, the caller's if there is none.
- * A KMS key without `resourcePolicy` has one that allows nothing, as each key has a policy. Condition keys are those of `context` and no
- * others.
+ * session, a federated user, the root user of an account, or an identity provider (for a web identity), or the name of a service. The account
+ * in the ARN of the resource owns it, the caller's if there is none. The policy of a role is its trust policy. A KMS key or role without
+ * `resourcePolicy` has one that allows nothing, as each has a policy. Condition keys are those of `context` and no others.
  *
  * Throws SimulationError.
  */
@@ -50,6 +50,7 @@ function parseSimulation(text: string): { readonly request: AccessRequest; reado
   const { resourcePolicy, permissionsBoundary, sessionPolicy } = top
   const identityPolicies = top.identityPolicies ?? []
   if (!Array.isArray(identityPolicies)) throw new SimulationError('identityPolicies must be a list of policies')
+  const kind = role.test(request.resource) ? 'trust' : 'resource'
   const identity = identityPolicies.map((policy, index) => policyText(policy, `identityPolicies[${index}]`, 'identity'))
   return {
     request,
@@ -58,13 +59,19 @@ function parseSimulation(text: string): { readonly request: AccessRequest; reado
       boundary: optional(permissionsBoundary, policy => policyText(policy, 'permissionsBoundary', 'identity')),
       session: optional(sessionPolicy, policy => [policyText(policy, 'sessionPolicy', 'identity')]),
       resource:
-        optional(resourcePolicy, policy => ({ text: policyText(policy, 'resourcePolicy', 'resource') })) ??
-        (kmsKey.test(request.resource) ? allowsNothing : undefined),
+        optional(resourcePolicy, policy => ({ text: policyText(policy, 'resourcePolicy', kind), kind })) ??
+        (kmsKey.test(request.resource) || isAssuming(request) ? allowsNothing : undefined),
     },
   }
 }
 
 const kmsKey = /^arn:[^:]*:kms:[^:]*:[^:]*:key\//
+const role = /^arn:[^:]*:iam::[^:]*:role\//
+
+/** Actions of IAM on a role do not ask its trust policy. */
+function isAssuming({ action, resource }: AccessRequest): boolean {
+  return role.test(resource) && /^sts:/i.test(action)
+}
 
 /** A statement without actions applies to nothing. */
 const allowsNothing = {
@@ -74,14 +81,15 @@ const allowsNothing = {
 function requestOf(value: unknown): AccessRequest {
   const given = members(value, 'request', ['principal', 'action', 'resource', 'context'])
   const context = contextOf(given.context)
-  const principal = principalOf(nonEmpty(given.principal, 'request.principal'), context)
   const action = nonEmpty(given.action, 'request.action')
   if (!/^[^:*?]+:[^:*?]+$/.test(action)) {
     throw new SimulationError('request.action must be one action, as service:Action without wildcards')
   }
   const resource = nonEmpty(given.resource, 'request.resource')
-  const [, account = principal.account] = resourceArn.exec(resource) ?? []
   if (resource !== '*' && !resourceArn.test(resource)) throw new SimulationError('request.resource must be an ARN or *')
+  const [, region = ''] = /^arn:[^:]+:[^:]+:([^:]+)/.exec(resource) ?? []
+  const principal = principalOf(nonEmpty(given.principal, 'request.principal'), region, context)
+  const [, account = principal.account] = resourceArn.exec(resource) ?? []
   return { principal, action, resource, account, context }
 }
 
@@ -91,12 +99,17 @@ const resourceArn = /^arn:[^:]+:[^:]+:[^:]*:(?:(\d{12})|aws)?:./
 const principalArn =
   /^(arn:[\w-]+:)(?:iam::(\d{12}):(?:root|user\/[\w+=,.@/-]+|(role)\/[\w+=,.@/-]+)|sts::(\d{12}):(?:assumed-role\/([\w+=,.@-]+)\/[\w+=,.@-]+|federated-user\/[\w+=,.@-]+))$/
 
+const identityProvider = /^arn:[\w-]+:iam::(\d{12}):(?:oidc|saml)-provider\/./
+
 /** The path of a role is not part of its sessions' ARNs: `aws:PrincipalArn` tells it, which is the role's ARN in each of its sessions. */
-function principalOf(arn: string, context: ConditionValues): RequestPrincipal {
+function principalOf(arn: string, region: string, context: ConditionValues): RequestPrincipal {
+  if (/^[a-z0-9.-]+\.[a-z0-9.-]+$/.test(arn)) return { arn, account: '', principalId: '', service: arn, region }
+  const [, ofProvider] = identityProvider.exec(arn) ?? []
+  if (ofProvider !== undefined) return { arn, account: ofProvider, principalId: '', provider: arn }
   const [found, partition, iam, role, sts, sessionRole] = principalArn.exec(arn) ?? []
   if (found === undefined) {
     throw new SimulationError(
-      'request.principal must be the ARN of a user, role, role session, federated user or root user',
+      'request.principal must be the ARN of a user, role, role session, federated user, root user or identity provider, or the name of a service',
     )
   }
   const account = (iam ?? sts)!
@@ -106,7 +119,12 @@ function principalOf(arn: string, context: ConditionValues): RequestPrincipal {
   const told = context('aws:principalarn')?.[0]
   const inAccount = `${partition}iam::${account}:role/`
   const isTold = told?.startsWith(inAccount) && told.endsWith(`/${sessionRole}`)
-  return { ...principal, roleArn: isTold ? told! : `${inAccount}${sessionRole}` }
+  const provider = context('aws:federatedprovider')?.[0]
+  return {
+    ...principal,
+    roleArn: isTold ? told! : `${inAccount}${sessionRole}`,
+    ...(provider !== undefined && { federation: { provider } }),
+  }
 }
 
 function contextOf(value: unknown): ConditionValues {

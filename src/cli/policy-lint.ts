@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { apis } from '../apis/catalogue.ts'
 import { detailed, invalidPrincipals, type PolicyKind, parsePolicy } from '../authorization/grammar.ts'
-import { checkKeyPolicyText, invalidNames } from '../authorization/key-policy.ts'
+import { checkKeyPolicyText } from '../authorization/key-policy.ts'
 import { lint, type Warning } from '../authorization/lint/lint.ts'
+import { invalidNames } from '../authorization/new-resource-policy.ts'
 import { Failure, OperatorError } from '../errors.ts'
 import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
@@ -52,7 +53,9 @@ function warningsOf(text: string, kind: 'key' | 'identity', account: string | un
 function invalidIn(text: string): readonly string[] {
   try {
     const { statements } = parsePolicy(text, 'resource')
-    return statements.flatMap(statement => invalidNames(statement, partitionOfPrincipals(text), anybody))
+    return statements
+      .flatMap(statement => invalidNames(statement, partitionOfPrincipals(text), anybody))
+      .map(({ name }) => name)
   } catch {
     return []
   }

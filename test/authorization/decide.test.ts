@@ -106,7 +106,7 @@ describe('decide', () => {
 
 describe('the table of decisions', () => {
   const verdictsOf = {
-    account: ['own', 'other'],
+    account: ['own', 'other', 'none'],
     resource: ['denies', 'allows caller', 'allows role', 'allows account', 'silent', 'no policy'],
     identity: ['denies', 'allows', 'silent'],
     boundary: ['denies', 'allows', 'silent'],
@@ -134,7 +134,7 @@ describe('the table of decisions', () => {
       JSON.stringify({ Version: '2012-10-17', Statement: texts.map(text => JSON.parse(text).Statement) })
     const byAccount = { principal: { AWS: owner } }
     const byRole = { principal: { AWS: roleArn } }
-    const byName = { principal: { AWS: arn } }
+    const byName = { principal: whose === 'none' ? { Service: 's3.amazonaws.com' } : { AWS: arn } }
     const silent = keyPolicy({ principal: { AWS: `${arn}2` } }, { ...byName, action: 'kms:Decrypt' })
     const policies = {
       'no policy': undefined,
@@ -145,14 +145,17 @@ describe('the table of decisions', () => {
       denies: keyPolicy(byName, { ...byName, effect: 'Deny' }, byName),
     }
     const request: AccessRequest = {
-      principal: { arn, roleArn, account: owner, principalId: 'AROAEXAMPLE0000000001:nightly' },
+      principal:
+        whose === 'none'
+          ? { arn: 's3.amazonaws.com', service: 's3.amazonaws.com', account: '', principalId: '' }
+          : { arn, roleArn, account: owner, principalId: 'AROAEXAMPLE0000000001:nightly' },
       action: 'kms:Encrypt',
       resource: key,
       account,
       context: () => undefined,
     }
-    // For another account, only a grant allows more than its identity-based policies do.
-    const grantee = whose === 'other' && resource.startsWith('allows ') && (resource.slice('allows '.length) as 'role')
+    // For another account, only a grant allows more than its identity-based policies do; a service has no role or account to be named.
+    const grantee = whose !== 'own' && resource.startsWith('allows ') && (resource.slice('allows '.length) as 'role')
     const given: Policies = {
       identity: says[own],
       boundary: both(says[boundary]),

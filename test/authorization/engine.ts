@@ -2,6 +2,7 @@ import { decide } from '../../src/authorization/decide.ts'
 import type { Policies, RequestPrincipal } from '../../src/authorization/request.ts'
 import { type Simulation, simulate } from '../../src/authorization/simulate.ts'
 import type { Grantee, Outcome, Question } from './naive-evaluator.ts'
+import type { Policy } from './naive-text.ts'
 
 /** What the policy engine decides and why, asked as `strongroom policy simulate` asks it. */
 export function simulated(question: Question): Simulation {
@@ -13,15 +14,24 @@ export function decided(question: Question, grantee?: Grantee): Outcome {
   const { principal, action, resource, context = {} } = question.request
   const values = new Map(Object.entries(context).map(([name, values]) => [name.toLowerCase(), values]))
   const request = { action, resource, account: accountOf(resource), context: (name: string) => values.get(name) }
-  return decide({ ...request, principal: principalOf(principal) }, policiesOf(question, grantee)).outcome
+  return decide(
+    {
+      ...request,
+      principal: principalOf(principal, resource.split(':')[3] ?? '', values.get('aws:federatedprovider')?.[0]),
+    },
+    policiesOf(question, grantee),
+  ).outcome
 }
 
-function principalOf(arn: string): RequestPrincipal {
+function principalOf(arn: string, region: string, provider: string | undefined): RequestPrincipal {
   const role = /^(arn:[^:]+):sts::(\d+):assumed-role\/(.+)\//.exec(arn)
   return {
     arn,
     account: accountOf(arn),
     principalId: '',
+    ...(!arn.startsWith('arn:') && { service: arn, region }),
+    ...(arn.includes(':oidc-provider/') && { provider: arn }),
+    ...(role && provider !== undefined && { federation: { provider } }),
     ...(role && { roleArn: `${role[1]}:iam::${role[2]}:role/${role[3]}` }),
   }
 }
@@ -32,9 +42,13 @@ function policiesOf(question: Question, grantee: Grantee | undefined): Policies 
     identity: identityPolicies.map(policy => JSON.stringify(policy)),
     ...(permissionsBoundary && { boundary: JSON.stringify(permissionsBoundary) }),
     ...(sessionPolicy && { session: [JSON.stringify(sessionPolicy)] }),
-    ...(resourcePolicy && { resource: { text: JSON.stringify(resourcePolicy) } }),
+    ...(resourcePolicy && { resource: resourceOf(question, resourcePolicy) }),
     ...(grantee && { grant: () => ({ id: 'a1b2', grantee }) }),
   }
+}
+
+function resourceOf({ request }: Question, policy: Policy): NonNullable<Policies['resource']> {
+  return { text: JSON.stringify(policy), kind: request.resource.includes(':role/') ? 'trust' : 'resource' }
 }
 
 function accountOf(arn: string): string {

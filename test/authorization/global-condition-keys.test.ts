@@ -28,6 +28,20 @@ const backup: RoleCaller = {
   tags,
   issuedAt: 1_700_000_000_000,
 }
+const provider = `arn:aws:iam::${account}:oidc-provider/oidc.example.com`
+const nobody = { account: '', arn: '', principalId: '', region: 'eu-west-1', accessKeyId: '', policies: [], tags: [] }
+const via = { service: 'dynamodb.amazonaws.com', accessKeyId: 'AKIAEXAMPLE000000002' }
+const service: Caller = {
+  ...nobody,
+  type: 'service',
+  service: 's3.amazonaws.com',
+  sourceArn: 'arn:aws:s3:::bucket',
+  sourceAccount: account,
+}
+const federation = { provider, subject: 'system:serviceaccount:a:b', audience: 'sts.amazonaws.com' }
+const webIdentity: Caller = { ...nobody, ...federation, type: 'webIdentity', issuer: 'oidc.example.com', claims: {} }
+const federatedSession: Caller = { ...backup, federation, sourceIdentity: 'DiegoRamirez' }
+const throughService: Caller = { ...alice, via }
 const context: RequestContext = {
   sourceAddress: '192.0.2.1',
   userAgent: 'aws-cli/2',
@@ -35,6 +49,8 @@ const context: RequestContext = {
   secure: true,
   startedAt: 1_700_000_000_123,
 }
+
+type Value = string[] | undefined
 
 describe('global condition keys', () => {
   it.each<readonly [name: string, ofUser: string | undefined, ofRole: string | undefined]>([
@@ -58,12 +74,8 @@ describe('global condition keys', () => {
     ['aws:username', 'alice', undefined],
     ['aws:ViaAWSService', 'false', 'false'],
     // What nothing here can know.
-    ['aws:CalledVia', undefined, undefined],
-    ['aws:FederatedProvider', undefined, undefined],
     ['aws:PrincipalOrgID', undefined, undefined],
     ['aws:PrincipalOrgPaths', undefined, undefined],
-    ['aws:SourceAccount', undefined, undefined],
-    ['aws:SourceArn', undefined, undefined],
     ['aws:SourceVpc', undefined, undefined],
     ['aws:SourceVpce', undefined, undefined],
     ['aws:VpcSourceIp', undefined, undefined],
@@ -73,6 +85,32 @@ describe('global condition keys', () => {
     expect(isGlobalKeyKnown(name.replace(/\/.*/, '/'))).toBe(ofUser !== undefined || ofRole !== undefined)
     const values = [alice, backup].map(caller => globalConditionKeys(caller, context)(name.toLowerCase()))
     expect(values).toEqual([ofUser, ofRole].map(value => (value === undefined ? undefined : [value])))
+  })
+
+  // biome-ignore format: a table
+  it.each<readonly [name: string, ...ofCallers: [Value, Value, Value, Value]]>([
+    //                                a service for a bucket                     a web identity           a federated session   a user through a service
+    ['aws:CalledVia',                 undefined,                                 undefined,               undefined,            ['dynamodb.amazonaws.com']],
+    ['aws:CalledViaFirst',            undefined,                                 undefined,               undefined,            ['dynamodb.amazonaws.com']],
+    ['aws:CalledViaLast',             undefined,                                 undefined,               undefined,            ['dynamodb.amazonaws.com']],
+    ['aws:FederatedProvider',         undefined,                                 [provider],              [provider],           undefined],
+    ['aws:MultiFactorAuthPresent',    undefined,                                 undefined,               ['false'],            undefined],
+    ['aws:PrincipalAccount',          undefined,                                 undefined,               [account],            [account]],
+    ['aws:PrincipalArn',              undefined,                                 undefined,               [backup.roleArn],     [alice.arn]],
+    ['aws:PrincipalIsAWSService',     ['true'],                                  ['false'],               ['false'],            ['false']],
+    ['aws:PrincipalServiceName',      ['s3.amazonaws.com'],                      undefined,               undefined,            undefined],
+    ['aws:PrincipalServiceNamesList', ['s3.amazonaws.com', 's3.eu-west-1.amazonaws.com'], undefined,      undefined,            undefined],
+    ['aws:PrincipalType',             undefined,                                 undefined,               ['AssumedRole'],      ['User']],
+    ['aws:SourceAccount',             [account],                                 undefined,               undefined,            undefined],
+    ['aws:SourceArn',                 ['arn:aws:s3:::bucket'],                   undefined,               undefined,            undefined],
+    ['aws:SourceIdentity',            undefined,                                 undefined,               ['DiegoRamirez'],     undefined],
+    ['aws:TokenIssueTime',            undefined,                                 undefined,               ['2023-11-14T22:13:20.000Z'], undefined],
+    ['aws:userid',                    undefined,                                 undefined,               [backup.principalId], [alice.principalId]],
+    ['aws:ViaAWSService',             ['false'],                                 ['false'],               ['false'],            ['true']],
+  ])('%s is %j for a service, %j for a web identity, %j for a federated session and %j through a service', (name, ...expected) => {
+    const callers = [service, webIdentity, federatedSession, throughService]
+    expect(isGlobalKeyKnown(name)).toBe(true)
+    expect(callers.map(caller => globalConditionKeys(caller, context)(name.toLowerCase()))).toEqual(expected)
   })
 
   it('that the request does not have are absent', () => {

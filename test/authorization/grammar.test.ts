@@ -33,7 +33,7 @@ describe('the grammar of policies', () => {
         position: 1,
         sid: 'One',
         effect: 'Allow',
-        principals: { negated: false, aws: ['*'], services: [] },
+        principals: { negated: false, aws: ['*'], services: [], federated: [] },
         actions: { negated: false, values: ['kms:*'] },
         resources: { negated: false, values: ['*'] },
         conditions: [],
@@ -42,7 +42,7 @@ describe('the grammar of policies', () => {
         position: 2,
         sid: undefined,
         effect: 'Deny',
-        principals: { negated: true, aws: ['111122223333'], services: ['ec2.amazonaws.com'] },
+        principals: { negated: true, aws: ['111122223333'], services: ['ec2.amazonaws.com'], federated: [] },
         actions: { negated: true, values: ['kms:Encrypt', 'kms:Decrypt'] },
         resources: { negated: true, values: ['a'] },
         conditions: [

@@ -69,7 +69,6 @@ const cases: readonly Case[] = [
   ['absent-condition-key', when({ StringEquals: { 'aws:SourceVpce': 'vpce-1' } }), when({ IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } })],
   ['absent-condition-key', when({ StringEquals: { 'aws:SourceAccount': home } }), withStatement({ Principal: { Service: 'sns.amazonaws.com' }, Condition: { StringEquals: { 'aws:SourceAccount': home } } })],
   ['absent-condition-key', identity({ Condition: { StringEquals: { 'aws:SourceVpc': 'vpc-1' } } }), identity({ Action: ['s3:*', 'kms:Decrypt'], Condition: { StringEquals: { 'aws:SourceVpc': 'vpc-1' } } }), 'identity'],
-  ['constant-condition-key', identity({ Condition: { Bool: { 'aws:ViaAWSService': 'true' } } }), identity({ Action: '*', Condition: { Bool: { 'aws:ViaAWSService': 'true' } } }), 'identity'],
   ['constant-condition-key', withStatement({ Action: 'kms:CreateGrant', Condition: { Bool: { 'kms:GrantIsForAWSResource': true } } }), withStatement({ Action: 'kms:CreateGrant', Condition: { StringEquals: { 'kms:GrantConstraintType': 'EncryptionContextSubset' } } })],
   ['condition-key-of-other-actions', when({ StringEquals: { 'kms:SigningAlgorithm': 'ED25519_SHA_512' } }), withStatement({ Action: 'kms:*', Condition: { StringEquals: { 'kms:SigningAlgorithm': 'ED25519_SHA_512' } } })],
   ['condition-key-of-other-actions', withStatement({ Action: 'kms:GetPublicKey', Condition: { StringEquals: { 'kms:EncryptionContext:a': 'b' } } }), when({ StringEquals: { 'kms:EncryptionContext:a': 'b' } })],

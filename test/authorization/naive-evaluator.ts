@@ -8,6 +8,7 @@ import {
   type Principals,
   type Statement,
   substitute,
+  valuesOf,
 } from './naive-text.ts'
 
 /**
@@ -20,7 +21,7 @@ export type Outcome = 'Allow' | 'ExplicitDeny' | 'ImplicitDeny'
 /** What `strongroom policy simulate` reads in a line. */
 export interface Question {
   readonly request: {
-    /** ARN of the root user, a user, an assumed-role session or a federated user. */
+    /** ARN of the root user, a user, an assumed-role session, a federated user or, for a web identity, its provider; name of a service. */
     readonly principal: string
     readonly action: string
     /** An ARN, or `*`. */
@@ -57,16 +58,18 @@ function isAllowed(question: Question, grantee: Grantee | undefined): boolean {
   const byIdentity = (isRoot(request.principal) || allowsAsIdentity(question)) && isWithinLimits(question)
   const isOwn = ['', accountOf(request.principal)].includes(accountOf(request.resource))
   // Nothing but a resource policy gives access across accounts. A key without one does not exist: KMS, Key policies.
-  if (!resourcePolicy && !isKey(request.resource)) return isOwn && byIdentity
+  if (!resourcePolicy && !alwaysHasPolicy(request)) return isOwn && byIdentity && !isService(request.principal)
   if (grantee && isAllowedByGrant(grantee, question, byIdentity)) return true
 
   const named = namedBy(question)
+  // IAM, AWS service principals: a service belongs to no account, so nothing but the resource's own policy has to allow it.
+  if (isService(request.principal)) return named.size > 0
   // IAM, Cross-account policy evaluation logic; KMS, Allowing users in other accounts to use a KMS key: both accounts must allow.
   if (!isOwn) return named.size > 0 && byIdentity
   // IAM, Policy evaluation logic, Resource-based policies: a user or a session that is named is not limited by an implicit deny, a role is.
   // IAM, Principal, IAM role principals: nor is whom the wildcard names.
   if (named.has('everyone') || named.has('caller')) return true
-  if (named.has('role')) return isWithinLimits(question)
+  if (named.has('role') || named.has('role of provider')) return isWithinLimits(question)
   // KMS, Default key policy: the account principal lets IAM policies allow, and allows nothing itself.
   return named.has('account') && byIdentity
 }
@@ -120,10 +123,24 @@ function isPrincipalMet(statement: Statement, policy: Policy, question: Question
 
 /** As whom a Principal element names the caller: `everyone`, `account`, `role`, `caller`; none if it does not. */
 function namesIn(principals: Principals, { request }: Question): string[] {
-  const listed = principals === '*' ? ['*'] : listOf(principals.AWS ?? [])
+  const { AWS = [], Service = [], Federated = [] } = principals === '*' ? { AWS: '*' } : principals
+  // IAM, Principal: services and web identities are named by elements of their own, and by the wildcard.
+  const outsiders = isService(request.principal) ? Service : isProvider(request.principal) ? Federated : undefined
+  if (outsiders !== undefined) {
+    if (listOf(AWS).includes('*')) return ['everyone']
+    return listOf(outsiders).some(name => isNamed(request.principal, name, request.resource)) ? ['caller'] : []
+  }
+  // IAM, Web identity session principals: the provider stands for the sessions that began with it. It names no session, so its limits hold.
+  const provider = valuesOf('aws:FederatedProvider', request.context ?? {})[0]
+  const isOfProvider = request.principal.includes(':assumed-role/') && provider && listOf(Federated).includes(provider)
+  const listed = listOf(AWS)
+  return [...(isOfProvider ? ['role of provider'] : []), ...namesOf(listed, request.principal)]
+}
+
+function namesOf(listed: readonly string[], caller: string): string[] {
   return listed.flatMap(principal => {
     if (principal === '*') return ['everyone']
-    return principalsOf(request.principal)
+    return principalsOf(caller)
       .filter(({ arn }) => arn === principal || (isRoot(arn) && accountOf(arn) === principal))
       .map(({ as }) => as)
   })
@@ -134,7 +151,7 @@ function principalsOf(caller: string): { arn: string; as: string }[] {
   const [, partition, , , account, ...rest] = caller.split(':')
   const [kind, role] = rest.join(':').split('/')
   const itself = { arn: caller, as: 'caller' }
-  if (kind === 'root') return [itself]
+  if (kind === 'root' || isService(caller) || isProvider(caller)) return [itself]
   return [
     { arn: `arn:${partition}:iam::${account}:root`, as: 'account' },
     ...(kind === 'assumed-role' ? [{ arn: `arn:${partition}:iam::${account}:role/${role}`, as: 'role' }] : []),
@@ -150,8 +167,11 @@ function isActionMet({ Action, NotAction }: Statement, action: string): boolean 
 }
 
 /** IAM, Resource: letter case matters. A statement without Resource has no effect (KMS, Key policies, Elements). */
-function isResourceMet({ Resource, NotResource }: Statement, policy: Policy, { request }: Question): boolean {
+function isResourceMet({ Resource, NotResource }: Statement, policy: Policy, question: Question): boolean {
+  const { request } = question
   const listed = Resource ?? NotResource
+  // IAM, Creating a role: the resource of a trust policy is the role to which it belongs.
+  if (policy === question.resourcePolicy && isRole(request.resource)) return true
   if (listed === undefined) return false
   const patterns = listOf(listed).map(text => substitute(text, policy, request.context ?? {}))
   if (patterns.includes(undefined)) return false
@@ -159,12 +179,31 @@ function isResourceMet({ Resource, NotResource }: Statement, policy: Policy, { r
   return Resource !== undefined ? among : !among
 }
 
+function isService(caller: string): boolean {
+  return !caller.startsWith('arn:')
+}
+
+function isProvider(arn: string): boolean {
+  return /:oidc-provider\//.test(arn)
+}
+
+/** IAM, aws:PrincipalServiceNamesList: a service has a name for each region, too. */
+function isNamed(caller: string, name: string, resource: string): boolean {
+  const region = resource.split(':')[3]
+  return name === caller || (isService(caller) && name === caller.replace('.amazonaws.com', `.${region}.amazonaws.com`))
+}
+
 function isRoot(arn: string): boolean {
   return arn.endsWith(':root')
 }
 
-function isKey(resource: string): boolean {
-  return glob('arn:*:kms:*:*:key/*').test(resource)
+/** A KMS key, and a role when it is to be assumed. */
+function alwaysHasPolicy({ action, resource }: Question['request']): boolean {
+  return glob('arn:*:kms:*:*:key/*').test(resource) || (isRole(resource) && action.startsWith('sts:'))
+}
+
+function isRole(resource: string): boolean {
+  return glob('arn:*:iam::*:role/*').test(resource)
 }
 
 function accountOf(arn: string): string {

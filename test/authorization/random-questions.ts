@@ -15,7 +15,7 @@ import {
   session,
 } from './cases/case.ts'
 import type { Grantee, Question } from './naive-evaluator.ts'
-import type { Context, OneOrMore, Policy, Principals, Statement } from './naive-text.ts'
+import { type Context, listOf, type OneOrMore, type Policy, type Principals, type Statement } from './naive-text.ts'
 
 /**
  * Two random requests with the same policies, and whom a grant that fits them names. The alphabet is small, so that policies often match. Every choice is
@@ -23,15 +23,15 @@ import type { Context, OneOrMore, Policy, Principals, Statement } from './naive-
  */
 export function questionsFrom(bytes: Uint8Array): { questions: [Question, Question]; grantee: Grantee | undefined } {
   const choices = new Choices(bytes)
-  const resource = choices.from([key, key, key, key, key, key, alias, alias, '*'])
+  const resource = choices.from([key, key, key, key, key, key, alias, alias, '*', role, role])
   const principal = choices.from(callers)
   const request = requestFrom(choices, principal, resource)
   const other = requestFrom(choices, choices.from([principal, principal, ...callers]), resource)
-  const hasPolicy = resource === key && !choices.oneIn(20)
+  const hasPolicy = (resource === key || resource === role) && !choices.oneIn(20)
   const hasGrant = hasPolicy && choices.oneIn(5)
   const grantee = hasGrant ? choices.from(['caller', 'role', 'account'] as const) : undefined
   const policies = {
-    ...(hasPolicy && { resourcePolicy: policyFrom(choices, part => principalsFrom(part, principal)) }),
+    ...(hasPolicy && { resourcePolicy: resourcePolicyFrom(choices, principal, resource) }),
     identityPolicies: choices.some(0, choices.from([1, 2, 2, 2]), () => policyFrom(choices)),
     ...(choices.oneIn(4) && { permissionsBoundary: policyFrom(choices) }),
     ...(choices.oneIn(4) && { sessionPolicy: policyFrom(choices) }),
@@ -43,7 +43,11 @@ export function questionsFrom(bytes: Uint8Array): { questions: [Question, Questi
   return { questions, grantee }
 }
 
-const callers = [alice, session, alice, session, dave, foreignSession, root, federatedUser, foreignRoot]
+const service = 's3.amazonaws.com'
+const provider = 'arn:aws:iam::111122223333:oidc-provider/oidc.example.com'
+
+// biome-ignore format: a list
+const callers = [alice, session, alice, session, dave, foreignSession, root, federatedUser, foreignRoot, service, provider]
 
 function requestFrom(choices: Choices, principal: string, resource: string): Question['request'] {
   const action = choices.from(['kms:Decrypt', 'kms:Encrypt', 'kms:ReEncryptFrom'])
@@ -51,7 +55,7 @@ function requestFrom(choices: Choices, principal: string, resource: string): Que
 }
 
 /** Bytes that any questions can be read from. */
-export const size = 660
+export const size = 680
 
 class Choices {
   readonly #bytes: Uint8Array
@@ -105,6 +109,7 @@ const valuesByKey: Readonly<Record<string, readonly string[]>> = {
     '2026-07-01T00:00:00',
     'now',
   ],
+  'aws:FederatedProvider': [provider, provider, 'cognito-identity.amazonaws.com', ''],
   'aws:SecureTransport': ['true', 'false', 'TRUE', 'yes'],
   'example:Digest': ['AAE=', 'AAI='],
   'aws:SourceIp': ['203.0.113.7', '203.0.113.200', '198.51.100.1', '2001:db8::7', '2001:db8:0:1::7', '203.0.113'],
@@ -140,6 +145,14 @@ function policyFrom(choices: Choices, principals?: (choices: Choices) => Partial
   return { ...(version && { Version: version }), Statement: isOne ? statements[0]! : statements }
 }
 
+/** A trust policy, if the resource is a role: it names no resource. */
+function resourcePolicyFrom(choices: Choices, caller: string, resource: string): Policy {
+  const policy = policyFrom(choices, part => principalsFrom(part, caller))
+  if (resource !== role) return policy
+  const statements = listOf(policy.Statement).map(({ Resource: _one, NotResource: _other, ...rest }) => rest)
+  return { ...policy, Statement: statements }
+}
+
 function statementFrom(choices: Choices, principals?: (choices: Choices) => Partial<Statement>): Statement {
   const action = choices.oneIn(9) ? 'NotAction' : 'Action'
   const resource = choices.oneIn(9) ? 'NotResource' : 'Resource'
@@ -171,7 +184,7 @@ function many<T>(item: T): T[] {
 
 /** More often than not, they name the caller. */
 function principalsFrom(choices: Choices, caller: string): Partial<Statement> {
-  const account = caller.split(':')[4]!
+  const account = caller.split(':')[4] ?? '111122223333'
   const [callerRole, callerRoot] = account === '111122223333' ? [role, root] : [foreignRole, foreignRoot]
   const listed = [caller, callerRole, callerRoot, account, '*', alice, otherSession, dave, foreignRoot, bob]
   const principals = choices.from<Principals>([
@@ -180,8 +193,10 @@ function principalsFrom(choices: Choices, caller: string): Partial<Statement> {
     { AWS: choices.oneOrMore(listed) },
     { AWS: [caller, callerRole, callerRoot] },
     '*',
-    { AWS: choices.oneOrMore(listed), Service: 's3.amazonaws.com' },
-    { Service: 's3.amazonaws.com' },
+    { AWS: choices.oneOrMore(listed), Service: service },
+    { Service: choices.from([service, 's3.us-east-1.amazonaws.com', 's3.eu-west-1.amazonaws.com']) },
+    { AWS: choices.oneOrMore(listed), Federated: provider },
+    { Federated: choices.from([provider, 'cognito-identity.amazonaws.com']), Service: service },
   ])
   return choices.oneIn(9) ? { NotPrincipal: principals } : { Principal: principals }
 }

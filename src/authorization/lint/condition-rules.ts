@@ -70,10 +70,16 @@ function isForOthers({ statement, subject }: Asked): boolean {
   return subject.kind === 'identity' && statement.coversOthers
 }
 
+/** Condition keys of a service that calls for itself. */
+const ofServicesOnly = /^aws:(?:SourceAccount|SourceArn|PrincipalServiceName|PrincipalServiceNamesList)$/
+
 /** What is for services only is a finding of its own. */
 function absentKey(asked: Asked): string | undefined {
   const { condition, key, statement } = asked
   const { aws = [], services = [] } = statement.principals ?? {}
+  if (key && ofServicesOnly.test(key.name) && services.length === 0 && !aws.includes('*') && !isForOthers(asked)) {
+    return `asks for ${condition.key}, which only requests of services have: ${withoutKey(asked)}`
+  }
   if (!key?.absent || isForOthers(asked) || (aws.length === 0 && services.length > 0)) return undefined
   const reason = typeof key.absent === 'string' ? `, as ${key.absent}` : ''
   return `asks for ${condition.key}, which no request has here${reason}: ${withoutKey(asked)}`

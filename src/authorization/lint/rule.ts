@@ -22,12 +22,6 @@ export interface KnownKey {
   readonly required: readonly string[]
 }
 
-/** As no AWS service calls this gateway. */
-const constantGlobalKeys: Readonly<Record<string, string>> = {
-  'aws:PrincipalIsAWSService': 'false',
-  'aws:ViaAWSService': 'false',
-}
-
 /** Undefined for one that is not documented. @param name as written */
 export function findKey(name: string, vocabulary: PolicyVocabulary): KnownKey | undefined {
   const { conditionKeys, constantKeys, requiredKeys } = vocabulary
@@ -41,7 +35,7 @@ export function findKey(name: string, vocabulary: PolicyVocabulary): KnownKey | 
   const global = Object.keys(globalConditionKeyTypes).find(isNamed)
   if (global === undefined) return undefined
   const type = globalConditionKeyTypes[global]!
-  return { name: global, type, absent: !isGlobalKeyKnown(global), constant: constantGlobalKeys[global], required: [] }
+  return { name: global, type, absent: !isGlobalKeyKnown(global), required: [] }
 }
 
 /** A policy, as rules see it. */

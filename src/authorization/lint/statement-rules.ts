@@ -56,8 +56,9 @@ function notActionAllow({ effect, actions }: Studied): readonly string[] {
 
 function servicePrincipals({ principals }: Studied): readonly string[] {
   const { aws = [], services = [] } = principals ?? {}
-  const never = [...services, ...aws.filter(name => name.includes(':role/aws-service-role/'))]
-  return never.length === 0 ? [] : [`never applies to ${listed(never)}: no AWS service calls this gateway`]
+  const named = [...services, ...aws.filter(name => name.includes(':role/aws-service-role/'))]
+  const text = 'applies to a service only if it was created here and the setting authentication.services is on'
+  return named.length === 0 ? [] : [`names ${listed(named)}: it ${text}`]
 }
 
 /** GetKeyPolicy shows the unique id of a user or role that is gone, instead of its ARN. */

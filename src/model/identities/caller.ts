@@ -1,16 +1,19 @@
 import type { Tag } from '../keys/key.ts'
-import type { RoleSession, Session } from './session.ts'
+import type { Federation, RoleSession, Session } from './session.ts'
 
 /** An authenticated caller. `type` distinguishes the kinds of callers. */
-export type Caller = UserCaller | RoleCaller | OperatorCaller
+export type Caller = UserCaller | RoleCaller | WebIdentityCaller | ServiceCaller | OperatorCaller
 
 /** Common to every caller. */
 interface AnyCaller {
-  /** 12 digits. */
+  /** 12 digits; empty for a service, which belongs to none. */
   readonly account: string
-  /** ARN of the IAM user or of the role session, for example `arn:aws:iam::111122223333:user/administrator`. */
+  /** ARN of the IAM user or of the role session, for example `arn:aws:iam::111122223333:user/administrator`; name of a service. */
   readonly arn: string
-  /** IAM unique id, a prefix of four letters for the kind and 17 characters; of a role session followed by a colon and its name. */
+  /**
+   * IAM unique id, a prefix of four letters for the kind and 17 characters; of a role session followed by a colon and its name; of a web
+   * identity `PROVIDER-ARN:AUDIENCE:SUBJECT`.
+   */
   readonly principalId: string
   /** Region of the credential scope: the request can use only its keys and aliases. */
   readonly region: string
@@ -21,6 +24,8 @@ interface AnyCaller {
   readonly permissionsBoundary?: string | undefined
   /** Of the user, or of the role and the session. */
   readonly tags: readonly Tag[]
+  /** The service that calls on behalf of the user or role session. */
+  readonly via?: CallingService | undefined
 }
 
 /** An IAM user, by one of its access keys or by temporary credentials. */
@@ -44,6 +49,31 @@ export interface RoleCaller
   readonly sessionPolicies?: readonly string[] | undefined
   /** When the role was assumed: milliseconds since the epoch. */
   readonly issuedAt: number
+}
+
+/** Somebody with a token of an identity provider, who assumes a role: calls nothing else. */
+export interface WebIdentityCaller extends AnyCaller, Federation {
+  readonly type: 'webIdentity'
+  /** Without `https://`: the prefix of the condition keys of its claims. */
+  readonly issuer: string
+  /** Of the token, whose signature was verified. */
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/** A service that acts for itself, perhaps for a resource: IAM User Guide, "AWS service principals". */
+export interface ServiceCaller extends AnyCaller, CallingService {
+  readonly type: 'service'
+}
+
+/** A service, as it called. */
+export interface CallingService {
+  /** Service principal, for example `s3.amazonaws.com`. */
+  readonly service: string
+  readonly accessKeyId: string
+  /** The resource for which the service acts. */
+  readonly sourceArn?: string | undefined
+  /** The account of that resource. */
+  readonly sourceAccount?: string | undefined
 }
 
 /** Whoever may use the administration API: a user of this machine. It belongs to no account, and no policy applies. */

@@ -13,9 +13,11 @@ import { permissionsBoundaries, sessionPolicies } from './limits.ts'
 import { notPrincipals } from './not-principal.ts'
 import { principals } from './principals.ts'
 import { resources } from './resources.ts'
+import { services } from './services.ts'
 import { setConditions } from './set-conditions.ts'
 import { stringConditions } from './string-conditions.ts'
 import { tags } from './tags.ts'
+import { trustPolicies } from './trust-policies.ts'
 import { typedConditions } from './typed-conditions.ts'
 import { variablesAndVersions } from './variables-and-versions.ts'
 
@@ -37,6 +39,8 @@ export const documentedCases: Readonly<Record<string, readonly Case[]>> = {
   'permissions boundaries': permissionsBoundaries,
   'session policies': sessionPolicies,
   'cross-account requests': crossAccountCases,
+  services,
+  ...trustPolicies,
   'policies of the guides': guidePolicies,
   'access by tags': tags,
   'what AWS leaves open': decidedHere,

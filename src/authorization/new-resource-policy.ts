@@ -1,0 +1,90 @@
+/** What a new policy of any resource must satisfy: principals that exist, and conditions that can be decided. */
+import { parsePrincipal } from '../model/arn.ts'
+import { namedPrincipal, type Principals } from '../model/identities/principals.ts'
+import { isServiceName } from '../model/identities/service-names.ts'
+import type { Partition } from '../model/partitions.ts'
+import { findOperator } from './conditions.ts'
+import { type Condition, malformed, type Statement } from './grammar.ts'
+
+/** A principal that a statement names. */
+export interface Named {
+  readonly kind: 'AWS' | 'Service' | 'Federated'
+  readonly name: string
+}
+
+/** Principals of a statement that are malformed, of another partition, or do not exist. */
+export function invalidNames(
+  { principals: named }: Statement,
+  partition: Partition,
+  principals: Principals,
+): readonly Named[] {
+  const { aws, services, federated } = named!
+  const invalid = (kind: Named['kind'], names: readonly string[], isValid: (name: string) => boolean) =>
+    names.filter(name => !isValid(name)).map(name => ({ kind, name }))
+  return [
+    ...invalid('AWS', aws, name => name === '*' || exists(name, partition, principals)),
+    ...invalid('Service', services, name => isServiceName(name, partition)),
+    ...invalid('Federated', federated, name => isIdentityProvider(name, partition)),
+  ]
+}
+
+function exists(name: string, partition: Partition, principals: Principals): boolean {
+  return namedPrincipal(name, partition.id, principals) !== undefined || isServiceLinkedRole(name, partition)
+}
+
+/**
+ * AWS creates these roles for its services, which act here by their own names: policies that name the roles are as good as those that name
+ * the services. IAM User Guide, "Service-linked roles".
+ */
+function isServiceLinkedRole(name: string, { id }: Partition): boolean {
+  return parsePrincipal(name, id)?.path?.startsWith('aws-service-role/') ?? false
+}
+
+/** IAM User Guide, "AWS JSON policy elements: Principal", "Web identity session principals". They need no configuration. */
+const builtInProviders = [
+  'accounts.google.com',
+  'cognito-identity.amazonaws.com',
+  'graph.facebook.com',
+  'www.amazon.com',
+]
+
+/** Whether a provider is configured is not asked, as on AWS for those of OIDC. */
+function isIdentityProvider(name: string, { id }: Partition): boolean {
+  const [, partition] = /^arn:([^:]+):iam::\d{12}:(?:oidc-provider\/[^\s*?]+|saml-provider\/[\w.-]+)$/.exec(name) ?? []
+  return partition === id || builtInProviders.includes(name)
+}
+
+/** Unique ids of the users, roles and sessions that statements name, by their ARNs. */
+export function principalIdsOf(
+  statements: readonly Statement[],
+  partition: Partition,
+  principals: Principals,
+): Readonly<Record<string, string>> {
+  const ids: Record<string, string> = {}
+  for (const name of statements.flatMap(statement => statement.principals!.aws)) {
+    const id = namedPrincipal(name, partition.id, principals)?.id
+    if (id !== undefined && id !== name) ids[name] = id
+  }
+  return ids
+}
+
+export function isEmpty(list: readonly string[]): boolean {
+  return list.length === 0 || list.includes('')
+}
+
+/**
+ * Names of keys are not checked, as AWS adds keys and policies use them at once: a key that no request has is as if it were absent. Throws
+ * MalformedPolicyDocument.
+ *
+ * @returns the set operator, if there is one
+ */
+export function checkCondition({ operator, values }: Condition): 'ForAllValues' | 'ForAnyValue' | undefined {
+  const written = findOperator(operator)
+  if (!written) throw malformed(`Invalid Condition type : ${operator.slice(0, 100)}`)
+  const { isStrict, accepts } = written.operator.comparison
+  const wrong = isStrict && values.find(value => !accepts(value))
+  if (wrong !== undefined) {
+    throw malformed(`Invalid value for Condition type ${operator.slice(0, 100)} : ${wrong.slice(0, 100)}`)
+  }
+  return written.set
+}
