@@ -64,7 +64,7 @@ export class QueryApi extends ModelledApi<OperationShapes> {
     const name = members.get('Action')?.value
     if (!name) throw new Failure('UnknownOperation', 'The request names no Action.')
     const version = members.get('Version')?.value ?? 'NO_VERSION_SPECIFIED'
-    const unknown = `Could not find operation ${name} for version ${version}`
+    const unknown = `Could not find operation ${name.slice(0, 100)} for version ${version.slice(0, 100)}`
     if (version !== this.#version) throw new Failure('UnknownOperation', unknown)
     return this.named(name, unknown)
   }

@@ -1,10 +1,12 @@
 // Written by scripts/catalogue.ts.
+import { assumeRole } from './assume-role.ts'
 import { decodeAuthorizationMessage } from './decode-authorization-message.ts'
 import { getAccessKeyInfo } from './get-access-key-info.ts'
 import { getCallerIdentity } from './get-caller-identity.ts'
 import { getSessionToken } from './get-session-token.ts'
 
 export const operations = [
+  assumeRole,
   decodeAuthorizationMessage,
   getAccessKeyInfo,
   getCallerIdentity,

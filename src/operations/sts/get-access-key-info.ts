@@ -1,10 +1,10 @@
 import { Failure } from '../../errors.ts'
-import { account, operation } from './operation.ts'
+import { account, isUserSession, operation } from './operation.ts'
 
 /** Of access keys of users only: temporary ones are stored nowhere. */
 export const getAccessKeyInfo = operation('GetAccessKeyInfo')({
   target: account,
-  refusesSessions: ['user'],
+  refuses: isUserSession,
   recorded: ['AccessKeyId'],
   async run({ input: { AccessKeyId }, storage: { accessKeys, principals } }) {
     const accessKey = accessKeys.find(AccessKeyId)

@@ -1,13 +1,13 @@
 import { uniqueId } from '../../model/identities/caller.ts'
 import { issueCredentials } from './credentials.ts'
-import { operation, refuseMfa, unconditional } from './operation.ts'
+import { isUserSession, operation, refuseMfa, unconditional } from './operation.ts'
 
 /** Seconds: STS API Reference, "GetSessionToken". */
 const usualDuration = 43_200
 
 export const getSessionToken = operation('GetSessionToken')({
   target: unconditional,
-  refusesSessions: ['user', 'assumedRole'],
+  refuses: caller => caller.type !== 'user' || isUserSession(caller),
   recorded: ['DurationSeconds'],
   recordedDefaults: { DurationSeconds: usualDuration },
   recordedOutput: ['Credentials'],

@@ -18,8 +18,8 @@ export interface StsOperation<N extends OperationName, T extends Target> extends
 
 interface Declaration<N extends OperationName, T extends Target>
   extends Omit<StsOperation<N, T>, 'name' | 'readOnly' | 'isDryRun' | 'validate' | 'recordedResource'> {
-  /** Which temporary credentials may not call it: IAM User Guide, "Compare AWS STS credentials". */
-  readonly refusesSessions?: Caller['type'][]
+  /** Whose credentials are not for it: IAM User Guide, "Compare AWS STS credentials". Default: nobody's. */
+  readonly refuses?: (caller: Caller) => boolean
 }
 
 /**
@@ -27,23 +27,22 @@ interface Declaration<N extends OperationName, T extends Target>
  * CloudTrail: sessions are stored nowhere.
  */
 export function operation<N extends OperationName>(name: N) {
-  return <T extends Target>({ refusesSessions = [], ...declared }: Declaration<N, T>): StsOperation<N, T> => ({
+  return <T extends Target>({ refuses = () => false, ...declared }: Declaration<N, T>): StsOperation<N, T> => ({
     ...declared,
     name,
     readOnly: true,
-    target: refusing(refusesSessions, declared.target),
+    target: {
+      find(input, search) {
+        if (!refuses(search.caller)) return declared.target.find(input, search)
+        throw new Failure('AccessDenied', `Cannot call ${name} with session credentials`)
+      },
+    },
   })
 }
 
-function refusing<I, T extends Target>(types: readonly Caller['type'][], { find }: TargetKind<I, T>): TargetKind<I, T> {
-  return {
-    find(input, search) {
-      const { caller, operation } = search
-      const hasSession = caller.type !== 'user' || caller.session !== undefined
-      if (!hasSession || !types.includes(caller.type)) return find(input, search)
-      throw new Failure('AccessDenied', `Cannot call ${operation} with session credentials`)
-    },
-  }
+/** Whether a user calls with credentials of GetSessionToken. */
+export function isUserSession(caller: Caller): boolean {
+  return caller.type === 'user' && caller.session !== undefined
 }
 
 /** Of operations that need no permission: not even a policy that denies them prevents them. */
