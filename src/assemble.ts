@@ -87,6 +87,8 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       metrics,
       log,
     }
+    if (config.emulator)
+      log.warn({ event: 'emulator_mode' }, 'Emulator mode: everybody who can reach the gateway is an administrator')
     if (config.emulator?.seed) {
       const { account, seed } = config.emulator
       await createSeedKeys(readSeed(seed.file), { account, region: seed.region }, services)

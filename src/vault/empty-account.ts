@@ -17,7 +17,8 @@ export async function emptyAccount(
   const changes = new Changes()
   for (const key of keys) {
     for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
-    markForDestruction(changes, key)
+    // The object with its CKA_ID is another key.
+    if (key.custodyFault !== 'wrong_key') markForDestruction(changes, key)
     changes.remove('keys', key)
   }
   await outbox.record(changes, audit.event('EmptyAccount', undefined, { account, keys: keys.length }))
