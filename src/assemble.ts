@@ -6,7 +6,7 @@ import { openJournal } from './audit/journal.ts'
 import { AccessKeyUses } from './authentication/access-key-uses.ts'
 import { callerFinder } from './authentication/callers.ts'
 import type { SignedRequest } from './authentication/canonical-request.ts'
-import { emulating } from './authentication/emulator.ts'
+import { emulating, withEmulatedUsers } from './authentication/emulator.ts'
 import { isSigned, SigV4 } from './authentication/sigv4.ts'
 import { sourceNetwork } from './authentication/source-network.ts'
 import { decide } from './authorization/decide.ts'
@@ -306,7 +306,8 @@ function authentication(
       }),
   }
   const regions = Object.keys(config.regions)
-  const callerOf = callerFinder({ principals: storage.principals, version: () => storage.identitiesVersion }, clock)
+  const principals = config.emulator ? withEmulatedUsers(storage.principals) : storage.principals
+  const callerOf = callerFinder({ principals, version: () => storage.identitiesVersion }, clock)
   const finders = new Map(
     apis.map(({ service, globalRegion = regions[0]! }) => {
       const ofService = { ...options, service, regions: new Set([...regions, globalRegion]) }
@@ -318,7 +319,11 @@ function authentication(
           return callerOf(signer)
         })
       const isStored = (id: string) => storage.accessKeys.find(id) !== undefined
-      return [service, config.emulator ? emulating({ stored, isStored }, config.emulator, ofService) : stored]
+      const { policiesOf } = principals
+      return [
+        service,
+        config.emulator ? emulating({ stored, isStored, policiesOf }, config.emulator, ofService) : stored,
+      ]
     }),
   )
   const unsigned = Promise.resolve(undefined)

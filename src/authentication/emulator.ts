@@ -1,8 +1,9 @@
 /** Callers of emulator mode: whoever signs a request, with whatever credentials, is an administrator. */
-import { partitionOf, principalArn } from '../model/arn.ts'
+import { principalArn } from '../model/arn.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
-import { awsManagedPolicy } from '../model/identities/aws-managed-policies.ts'
-import type { Caller, UserCaller } from '../model/identities/caller.ts'
+import type { Caller } from '../model/identities/caller.ts'
+import type { User } from '../model/identities/principal.ts'
+import { callerOf, type Identities } from './callers.ts'
 import type { SignedRequest } from './canonical-request.ts'
 import { unrecognizedClient } from './signing-keys.ts'
 import { claimedCredentials, SigV4, type SigV4Options } from './sigv4.ts'
@@ -27,11 +28,16 @@ export interface Stored {
   readonly stored: Finder
   /** By access key id. */
   readonly isStored: (id: string) => boolean
+  readonly policiesOf: Identities['principals']['policiesOf']
 }
 
 /** @param options of one service */
-export function emulating({ stored, isStored }: Stored, emulation: Emulation, options: SigV4Options): Finder {
-  const emulated = emulatedCallers(emulation, options)
+export function emulating(
+  { stored, isStored, policiesOf }: Stored,
+  emulation: Emulation,
+  options: SigV4Options,
+): Finder {
+  const emulated = emulatedCallers(emulation, policiesOf, options)
   return async request => {
     const { accessKeyId, sessionToken } = claimedCredentials(request)
     if (sessionToken === undefined) return (isStored(accessKeyId) ? stored : emulated)(request)
@@ -41,7 +47,11 @@ export function emulating({ stored, isStored }: Stored, emulation: Emulation, op
   }
 }
 
-function emulatedCallers({ account, verify, accessKeys }: Emulation, options: SigV4Options): Finder {
+function emulatedCallers(
+  { account, verify, accessKeys }: Emulation,
+  policiesOf: Stored['policiesOf'],
+  options: SigV4Options,
+): Finder {
   const listed = new Map(Object.entries(accessKeys).map(([id, secret]) => [id, accessKeyOf(id, secret)]))
   const sigV4 = new SigV4({
     ...options,
@@ -49,6 +59,10 @@ function emulatedCallers({ account, verify, accessKeys }: Emulation, options: Si
     unseal: async ({ sealedSecret }) => Uint8Array.from(sealedSecret),
     unsealSession: async () => undefined,
   })
+  const emulatedCaller = (account: string, id: string, region: string) => {
+    const user = emulatedUser(account)
+    return callerOf(user, policiesOf(user), id, region)
+  }
   /** A caller comes back with its next request. */
   const known = new Map<string, Caller>()
   return async request => {
@@ -56,7 +70,7 @@ function emulatedCallers({ account, verify, accessKeys }: Emulation, options: Si
     if (verify) await sigV4.verify(request)
     if (!accessKeyId.test(id)) throw unrecognizedClient()
     const name = `${id}/${region}`
-    const caller = known.get(name) ?? administratorOf(/^\d{12}$/.test(id) ? id : account, region, id)
+    const caller = known.get(name) ?? emulatedCaller(/^\d{12}$/.test(id) ? id : account, id, region)
     if (known.size >= mostCallers) known.clear()
     known.set(name, caller)
     return caller
@@ -68,26 +82,42 @@ function accessKeyOf(id: string, secret: string): AccessKey {
   return { id, principalArn: '', sealedSecret: Buffer.from(secret), status: 'Active', revision: 0 }
 }
 
-const userName = 'emulator'
+const idPrefix = 'AIDAEMULA'
 
 /** A user that is not stored. Policies that name it do so by its ARN. */
-function administratorOf(account: string, region: string, accessKeyId: string): UserCaller {
-  const partition = partitionOf(region)
+function emulatedUser(account: string): User {
+  const name = 'emulator'
   return {
     type: 'user',
+    arn: principalArn('aws', account, `user/${name}`),
     account,
-    arn: principalArn(partition, account, `user/${userName}`),
+    name,
     principalId: uniqueIdOf(account),
-    userName,
-    region,
-    accessKeyId,
-    policies: [awsManagedPolicy(principalArn(partition, 'aws', 'policy/AdministratorAccess'))!],
+    inlinePolicies: [],
+    managedPolicies: [principalArn('aws', 'aws', 'policy/AdministratorAccess')],
+    groups: [],
     tags: [],
+    createdAt: 0,
+    revision: 0,
   }
 }
 
-/** Letters, as unique ids have no zeros and ones: IAM User Guide, "Unique identifiers". */
+/** The same principals, and those that are emulated: they may have temporary credentials. */
+export function withEmulatedUsers(principals: Identities['principals']): Identities['principals'] {
+  return {
+    find: arn => principals.find(arn),
+    withId: id => principals.withId(id) ?? emulatedUserWithId(id),
+    policiesOf: principal => principals.policiesOf(principal),
+  }
+}
+
+/** Letters for digits, as unique ids have no zeros and ones: IAM User Guide, "Unique identifiers". */
 function uniqueIdOf(account: string): string {
-  const letters = [...account].map(digit => String.fromCharCode('A'.charCodeAt(0) + Number(digit)))
-  return `AIDAEMULA${letters.join('')}`
+  return idPrefix + [...account].map(digit => String.fromCharCode('A'.charCodeAt(0) + Number(digit))).join('')
+}
+
+function emulatedUserWithId(id: string): User | undefined {
+  const letters = id.startsWith(idPrefix) ? id.slice(idPrefix.length) : ''
+  if (!/^[A-J]{12}$/.test(letters)) return undefined
+  return emulatedUser([...letters].map(letter => letter.charCodeAt(0) - 'A'.charCodeAt(0)).join(''))
 }

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import type { KMS } from '@aws-sdk/client-kms'
+import { STS } from '@aws-sdk/client-sts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
@@ -81,6 +82,20 @@ describe('a caller of emulator mode', () => {
     }
     const far = gateway.client({ credentials, systemClockOffset: 86_400_000 })
     expect((await far.createKey({})).KeyMetadata!.AWSAccountId).toBe('000000000000')
+  })
+
+  it('may get temporary credentials, which are of its account, and whose signature is verified', async () => {
+    const credentials = { accessKeyId: '444455556666', secretAccessKey: 'x' }
+    const sts = new STS({ endpoint: gateway.url, region, credentials })
+    const { Credentials } = await sts.getSessionToken()
+    sts.destroy()
+    const { AccessKeyId, SecretAccessKey, SessionToken } = Credentials!
+    const session = (secretAccessKey: string) =>
+      client(AccessKeyId, secretAccessKey, {
+        credentials: { accessKeyId: AccessKeyId!, secretAccessKey, sessionToken: SessionToken },
+      })
+    expect((await session(SecretAccessKey!).createKey({})).KeyMetadata!.AWSAccountId).toBe('444455556666')
+    expect(await refusal(session('wrong').createKey({}))).toMatch(/^InvalidSignatureException: /)
   })
 
   it.each(['af-south-1', 'cn-north-1', 'us-gov-west-1', 'eusc-de-east-1'])('is served in %s', async region => {
