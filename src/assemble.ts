@@ -1,14 +1,10 @@
 import { existsSync } from 'node:fs'
 import type { ApiRequest, ApiResponse } from './apis/api.ts'
 import { administration, apis, uidHeader } from './apis/catalogue.ts'
+import { authentication } from './assemble/authentication.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
 import { AccessKeyUses } from './authentication/access-key-uses.ts'
-import { callerFinder } from './authentication/callers.ts'
-import type { SignedRequest } from './authentication/canonical-request.ts'
-import { emulating, withEmulatedUsers } from './authentication/emulator.ts'
-import { isSigned, SigV4 } from './authentication/sigv4.ts'
-import { sourceNetwork } from './authentication/source-network.ts'
 import { decide } from './authorization/decide.ts'
 import { explain } from './authorization/explain.ts'
 import { checkKeyPolicy } from './authorization/key-policy.ts'
@@ -23,7 +19,6 @@ import { scheduleJobs } from './jobs/schedule.ts'
 import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
-import type { AccessKey } from './model/identities/access-key.ts'
 import { operator } from './model/identities/caller.ts'
 import { Outbox } from './outbox.ts'
 import { handle } from './pipeline.ts'
@@ -34,12 +29,10 @@ import { serveApi, serveMetrics, serveOnSocket } from './server/server.ts'
 import type { Hsms, Log, PathServices, Storage } from './services.ts'
 import { openStorage } from './storage/sql-storage.ts'
 import { openInThread } from './storage/threaded-database.ts'
-import { unsealSecret } from './vault/access-key-secrets.ts'
 import { sealAuthorizationMessage } from './vault/authorization-messages.ts'
 import { emptyAccount } from './vault/empty-account.ts'
 import type { Vault } from './vault/sealed-tokens.ts'
 import { createSeedKeys } from './vault/seed-keys.ts'
-import { unsealSession } from './vault/session-tokens.ts'
 import { missingSystemKeys } from './vault/system-keys.ts'
 
 export interface Gateway {
@@ -72,7 +65,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
     const hsms = await connectHsms(config, storage, opened, { observe: call => metrics.hsmCall(call), log })
     const { audit, outbox } = await openAudit(config, storage, opened, log)
     const accessKeyUses = new AccessKeyUses(uses => storage.accessKeys.writeUses(uses))
-    const authenticate = authentication(config, { storage, hsms, accessKeyUses })
+    const authenticate = authentication(config, { storage, hsms, clock, accessKeyUses })
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
     const services = {
       storage,
@@ -287,56 +280,6 @@ export function hsmOptions(name: string, { members, ...hsm }: HsmConfig): HsmOpt
 
 function addressed<T extends Pick<MemberConfig, 'token'>>({ token, ...options }: T) {
   return { ...options, ...(token && { tokenLabel: token.label, tokenSerial: token.serial }) }
-}
-
-function authentication(
-  config: Config,
-  { storage, hsms, accessKeyUses }: Backends & { readonly accessKeyUses: AccessKeyUses },
-): PathServices['authenticate'] {
-  const options = {
-    maxClockSkew: config.authentication.maxClockSkew,
-    clock,
-    accessKey: (id: string) => activeAccessKey(id, storage),
-    unseal: (accessKey: AccessKey) => unsealSecret(accessKey, { storage, hsms }),
-    // Whoever sends a token is not known before it is unsealed: each network has its own place in the queue of an HSM.
-    unsealSession: (token: string, accessKeyId: string, sourceAddress: string) =>
-      unsealSession(token, accessKeyId, {
-        storage,
-        hsms: hsms.for(`session tokens of ${sourceNetwork(sourceAddress)}`),
-      }),
-  }
-  const regions = Object.keys(config.regions)
-  const principals = config.emulator ? withEmulatedUsers(storage.principals) : storage.principals
-  const callerOf = callerFinder({ principals, version: () => storage.identitiesVersion }, clock)
-  const finders = new Map(
-    apis.map(({ service, globalRegion = regions[0]! }) => {
-      const ofService = { ...options, service, regions: new Set([...regions, globalRegion]) }
-      const sigV4 = new SigV4(ofService)
-      const stored = (request: SignedRequest) =>
-        sigV4.verify(request).then(signer => {
-          const { sourceAddress } = request
-          accessKeyUses.record(signer.credentials, clock(), { region: signer.region, service, sourceAddress })
-          return callerOf(signer)
-        })
-      const isStored = (id: string) => storage.accessKeys.find(id) !== undefined
-      const { policiesOf } = principals
-      return [
-        service,
-        config.emulator ? emulating({ stored, isStored, policiesOf }, config.emulator, ofService) : stored,
-      ]
-    }),
-  )
-  const unsigned = Promise.resolve(undefined)
-  return (request, { service, hasUnsignedOperations = false }) => {
-    if (hasUnsignedOperations && !isSigned(request)) return unsigned
-    return finders.get(service)!(request)
-  }
-}
-
-/** An inactive one is as unknown. */
-function activeAccessKey(id: string, { accessKeys }: Storage): AccessKey | undefined {
-  const accessKey = accessKeys.find(id)
-  return accessKey?.status === 'Active' ? accessKey : undefined
 }
 
 /** 0, any free port, if there is no next one. */

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
+import { firstRegion, region } from './config/region.ts'
 import { OperatorError } from './errors.ts'
 import { partitions } from './model/partitions.ts'
 import { duration, size } from './quantities.ts'
@@ -10,9 +12,6 @@ import { describeIssue } from './schema-issue.ts'
 /** The configuration: read once, validated, frozen. docs/configuration.yaml explains every key. */
 
 const port = z.int().min(0).max(65535)
-/** That of the credentials that `init` writes. */
-const firstRegion = 'us-east-1'
-const region = z.string().regex(/^([a-z]+-){2,3}\d+$/, 'not a region name, such as eu-west-1')
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'not a valid name: use lower-case letters, digits and dashes')
 
@@ -58,22 +57,6 @@ const hsm = z
     'set either pinFile or pinVariable',
   )
 
-/** Emulator mode. */
-const emulator = z.strictObject({
-  account: z
-    .string()
-    .regex(/^\d{12}$/, 'not an account ID of 12 digits')
-    .default('000000000000'),
-  verify: z.boolean().default(false),
-  accessKeys: z.record(z.string(), z.string()).default({ test: 'test' }),
-  enforce: z.boolean().default(true),
-  hostNames: z.array(z.string()).default(['localhost.localstack.cloud', 'host.docker.internal']),
-  allowWebPages: z.boolean().default(false),
-  allowRemoteClients: z.boolean().default(false),
-  seed: z.strictObject({ file: z.string(), region: region.prefault(firstRegion) }).exactOptional(),
-  spareRsaKeys: z.int().min(0).max(100).default(4),
-})
-
 /** Exported for the test that docs/configuration.yaml leaves nothing out. */
 export const schema = z.strictObject({
   listen: z
@@ -111,12 +94,9 @@ export type HsmConfig = z.infer<typeof hsm>
 export type MemberConfig = z.infer<typeof member>
 
 /** Command-line options that override the file. */
-export interface Overrides {
+export interface Overrides extends EmulatorOverrides {
   readonly host?: string | undefined
   readonly port?: number | undefined
-  /** Switches emulator mode on, with the settings of the file or their defaults. */
-  readonly emulator?: boolean | undefined
-  readonly allowRemoteClients?: boolean | undefined
 }
 
 /** Reads a configuration file; paths in it are relative to its folder. Throws OperatorError of one line. */
@@ -130,7 +110,7 @@ export function readConfig(file: string, overrides: Overrides = {}): Config {
     throw new OperatorError(`no configuration ${file}: run strongroom init, or name another with --data or --config`)
   }
   const config = withListen(parseConfig(text, file, overrides), overrides)
-  checkExposure(config)
+  checkExposure(config.emulator, config.listen.host)
   return freeze(withPins(config))
 }
 
@@ -145,7 +125,7 @@ export function parseConfig(text: string, file: string, overrides: Overrides = {
   }
   const { success, data, error } = schema.safeParse(written)
   if (!success) throw new OperatorError(`configuration ${file}: ${describeIssue(error.issues[0]!, knownKeys)}`)
-  const settings = withEmulator(data, overrides)
+  const settings = { ...data, emulator: withEmulator(data.emulator, overrides) }
   const regions = settings.regions ?? defaultRegions(settings, file)
   for (const [name, hsm] of Object.entries(regions)) {
     if (Object.hasOwn(settings.hsms, hsm)) continue
@@ -157,30 +137,6 @@ export function parseConfig(text: string, file: string, overrides: Overrides = {
   if (Object.keys(regions).length === 0)
     throw new OperatorError(`configuration ${file}: no regions: add at least one under regions`)
   return withAbsolutePaths({ ...settings, regions }, dirname(resolve(file)))
-}
-
-function withEmulator(written: Written, { emulator: isOn = false, allowRemoteClients }: Overrides): Written {
-  const settings = written.emulator ?? (isOn ? emulator.parse({}) : undefined)
-  if (settings === undefined) {
-    if (allowRemoteClients) throw new OperatorError('--allow-remote-clients is for emulator mode: use --emulator, too')
-    return written
-  }
-  return {
-    ...written,
-    emulator: { ...settings, allowRemoteClients: allowRemoteClients ?? settings.allowRemoteClients },
-  }
-}
-
-/** Throws OperatorError: emulator mode takes everybody for an administrator. */
-function checkExposure({ emulator, listen: { host } }: Config): void {
-  if (emulator === undefined || emulator.allowRemoteClients || isLoopback(host)) return
-  throw new OperatorError(
-    `emulator mode lets everybody in who can reach ${host}: listen on 127.0.0.1, or set emulator.allowRemoteClients too`,
-  )
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 /** Every commercial region of AWS, in emulator mode every region, for the only HSM. */

@@ -1,0 +1,71 @@
+/** Authentication over storage and HSMs, in the mode of the configuration. */
+import { apis } from '../apis/catalogue.ts'
+import type { AccessKeyUses } from '../authentication/access-key-uses.ts'
+import { callerFinder } from '../authentication/callers.ts'
+import type { SignedRequest } from '../authentication/canonical-request.ts'
+import { emulating, withEmulatedUsers } from '../authentication/emulator.ts'
+import { isSigned, SigV4 } from '../authentication/sigv4.ts'
+import { sourceNetwork } from '../authentication/source-network.ts'
+import type { Config } from '../config.ts'
+import type { AccessKey } from '../model/identities/access-key.ts'
+import type { Hsms, PathServices, Storage } from '../services.ts'
+import { unsealSecret } from '../vault/access-key-secrets.ts'
+import { unsealSession } from '../vault/session-tokens.ts'
+
+interface Means {
+  readonly storage: Storage
+  readonly hsms: Hsms
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+  readonly accessKeyUses: AccessKeyUses
+}
+
+export function authentication(
+  config: Config,
+  { storage, hsms, clock, accessKeyUses }: Means,
+): PathServices['authenticate'] {
+  const options = {
+    maxClockSkew: config.authentication.maxClockSkew,
+    clock,
+    accessKey: (id: string) => activeAccessKey(id, storage),
+    unseal: (accessKey: AccessKey) => unsealSecret(accessKey, { storage, hsms }),
+    // Whoever sends a token is not known before it is unsealed: each network has its own place in the queue of an HSM.
+    unsealSession: (token: string, accessKeyId: string, sourceAddress: string) =>
+      unsealSession(token, accessKeyId, {
+        storage,
+        hsms: hsms.for(`session tokens of ${sourceNetwork(sourceAddress)}`),
+      }),
+  }
+  const regions = Object.keys(config.regions)
+  const principals = config.emulator ? withEmulatedUsers(storage.principals) : storage.principals
+  const callerOf = callerFinder({ principals, version: () => storage.identitiesVersion }, clock)
+  const finders = new Map(
+    apis.map(({ service, globalRegion = regions[0]! }) => {
+      const ofService = { ...options, service, regions: new Set([...regions, globalRegion]) }
+      const sigV4 = new SigV4(ofService)
+      const stored = (request: SignedRequest) =>
+        sigV4.verify(request).then(signer => {
+          const { sourceAddress } = request
+          accessKeyUses.record(signer.credentials, clock(), { region: signer.region, service, sourceAddress })
+          return callerOf(signer)
+        })
+      const isStored = (id: string) => storage.accessKeys.find(id) !== undefined
+      const { policiesOf } = principals
+      return [
+        service,
+        config.emulator ? emulating({ stored, isStored, policiesOf }, config.emulator, ofService) : stored,
+      ]
+    }),
+  )
+  const unsigned = Promise.resolve(undefined)
+  return (request, { service, hasUnsignedOperations = false }) => {
+    if (hasUnsignedOperations && !isSigned(request)) return unsigned
+    return finders.get(service)!(request)
+  }
+}
+
+/** An inactive one is as unknown. */
+function activeAccessKey(id: string, { accessKeys }: Storage): AccessKey | undefined {
+  const accessKey = accessKeys.find(id)
+  return accessKey?.status === 'Active' ? accessKey : undefined
+}
