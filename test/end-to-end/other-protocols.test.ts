@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { awsProtocols } from '../apis/aws-protocols.ts'
@@ -65,6 +67,24 @@ describe('a client of AWS KMS that speaks AWS JSON 1.0', () => {
     })
   })
 })
+
+const run = promisify(execFile)
+const hasBoto3 = await run('python3', ['-c', 'import boto3']).then(Boolean, () => false)
+
+/** Calls an operation of each service, and prints code and message of its error. */
+const everyService = `
+import boto3, botocore, json
+calls = {'iam': 'list_users', 'ec2': 'describe_instances', 'sns': 'list_topics', 'route53': 'list_hosted_zones', 's3': 'list_buckets',
+  'dynamodb': 'list_tables', 'ssm': 'describe_parameters', 'sqs': 'list_queues', 'kinesis': 'list_streams', 'cloudwatch': 'list_metrics',
+  'lambda': 'list_functions'}
+errors = {}
+for service, call in calls.items():
+    try:
+        getattr(boto3.client(service, region_name='us-east-1'), call)()
+    except botocore.exceptions.ClientError as error:
+        errors[service] = [error.response['Error']['Code'], error.response['Error']['Message']]
+print(json.dumps(errors))
+`
 
 describe('an unsupported client', () => {
   it.each([
@@ -156,6 +176,30 @@ describe('an unsupported client', () => {
     expect(answer.body).toContain(code)
     expect(recorded(String(answer.headers['x-amzn-requestid']))).toMatchObject({ errorCode: code })
   })
+
+  it.skipIf(!hasBoto3)(
+    'of boto3 reads the code and message of its protocol, whatever the service',
+    async () => {
+      const { accessKeyId, secretAccessKey } = credentials()
+      const env = { PATH: process.env.PATH, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
+      const { stdout } = await run('python3', ['-c', everyService], { env: { ...env, AWS_ENDPOINT_URL: gateway.url } })
+      const said = (service: string) => `The service ${service} is not available at this endpoint.`
+      expect(JSON.parse(stdout)).toEqual({
+        iam: ['InvalidAction', said('iam')],
+        ec2: ['InvalidAction', said('ec2')],
+        sns: ['InvalidAction', said('sns')],
+        route53: ['InvalidAction', said('route53')],
+        s3: ['NotImplemented', said('s3')],
+        dynamodb: ['UnknownOperationException', said('dynamodb')],
+        ssm: ['UnknownOperationException', said('ssm')],
+        sqs: ['UnknownOperationException', said('sqs')],
+        kinesis: ['UnknownOperationException', said('kinesis')],
+        cloudwatch: ['UnknownOperationException', said('monitoring')],
+        lambda: ['UnknownOperationException', said('lambda')],
+      })
+    },
+    30_000,
+  )
 
   it('is refused and audited without a signature, too', async () => {
     const { status, headers, body } = await send(
