@@ -6,6 +6,7 @@ import type { AccessKey } from '../model/identities/access-key.ts'
 import type { Services } from '../services.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
 import { sealSecret, unsealSecret } from '../vault/access-key-secrets.ts'
+import { randomIdentifier, randomSecret } from '../vault/identifiers.ts'
 import { createSystemKeys } from '../vault/system-keys.ts'
 import type { PlainAccessKey } from './credentials.ts'
 
@@ -31,8 +32,8 @@ export function administratorKey(account: string, { principals, accessKeys }: St
 /** Generates a random access key with the HSM. */
 export async function newAccessKey(hsm: Hsm): Promise<PlainAccessKey> {
   return {
-    accessKeyId: `AKIA${await base32(hsm, 16)}`,
-    secretAccessKey: Buffer.from(await hsm.random(30)).toString('base64'),
+    accessKeyId: await randomIdentifier('AKIA', hsm),
+    secretAccessKey: await randomSecret(hsm),
   }
 }
 
@@ -65,7 +66,7 @@ export async function createAdministrator(
     account,
     type: 'user',
     name: userName,
-    principalId: `AIDA${await base32(hsm, 17)}`,
+    principalId: await randomIdentifier('AIDA', hsm),
     inlinePolicies: [],
     managedPolicies: [principalArn(partition, 'aws', 'policy/AdministratorAccess')],
     groups: [],
@@ -90,10 +91,4 @@ export async function plainAccessKey(accessKey: AccessKey, backends: Backends): 
   const secretAccessKey = Buffer.from(secret).toString()
   secret.fill(0)
   return { accessKeyId: accessKey.id, secretAccessKey }
-}
-
-/** RFC 4648; the alphabet of IAM identifiers. */
-async function base32(hsm: Hsm, length: number): Promise<string> {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
-  return Array.from(await hsm.random(length), byte => alphabet[byte % 32]).join('')
 }
