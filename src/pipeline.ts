@@ -107,11 +107,16 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const output =
     (await operation.run({ storage, hsms, clock, checkKeyPolicy, emulator, input, target, caller, changes })) ??
     undefined
+  const undone = async (thrown: unknown): Promise<never> => {
+    if (thrown instanceof Conflict) await operation.undo!(changes, { hsms })
+    throw thrown
+  }
   try {
     entry.resources = target.resources.length > 0 ? target.resources : createdKeys(changes)
     entry.responseElements = responseElements(api, operation, output, entry)
     const answer = api.accept(operation, output, entry.requestId, request)
-    return { answer, writeRecord: await outbox.commit(changes, audit.success(entry)) }
+    const committed = outbox.commit(changes, audit.success(entry))
+    return { answer, writeRecord: operation.undo ? await committed.catch(undone) : await committed }
   } finally {
     wipe(output)
   }

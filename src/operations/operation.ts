@@ -120,6 +120,8 @@ export interface Operation<I, O, T extends Target> {
    * are in neither.
    */
   run(context: Context<I, T>): Promise<O | undefined>
+  /** Called if the changes of a run conflicted with those of others, so that nothing was committed: takes back what else it did. */
+  undo?(changes: Changes, services: Pick<Services, 'hsms'>): Promise<void>
 }
 
 /** An API as those see it who write policies: for requests that nobody sends. */

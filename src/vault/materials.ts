@@ -44,6 +44,17 @@ async function newMaterialId(hsm: Hsm): Promise<string> {
   return Buffer.from(await hsm.random(32)).toString('hex')
 }
 
+/**
+ * Destroys the materials of new keys in changes that were certainly not committed, but for those of spare keys, which stay. Never rejects: what
+ * it cannot destroy is reported as orphaned.
+ */
+export async function destroyUncommitted({ list }: Changes, { hsms }: Pick<JobServices, 'hsms'>): Promise<void> {
+  const spares = new Set(list.flatMap(({ noun, record }) => (noun === 'spareKeys' ? [record.material.id] : [])))
+  const created = list.flatMap(({ noun, record }) => (noun === 'keys' && record.revision === 0 ? record.materials : []))
+  const own = created.filter(({ id }) => !spares.has(id))
+  await Promise.allSettled(own.map(({ id, hsm }) => hsms.named(hsm).destroyKey(id)))
+}
+
 /** Marks the materials of a key, or of a spare key, for destruction, in the changes that remove it. */
 export function markForDestruction(
   changes: Changes,

@@ -5,6 +5,7 @@ import type { CreateKeyCommandInput, KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, type Installation, install, recordsOf, serve } from './gateway.ts'
 import { refusal } from './requests.ts'
+import { objectsOn } from './token-objects.ts'
 
 /** Keys of emulator mode: of a given id and material, as LocalStack makes them, and RSA keys that are generated ahead. */
 
@@ -80,6 +81,10 @@ describe('a key of a given id and material', () => {
     const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => kms.createKey({ Tags })))
     const refused = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason.name] : []))
     expect(refused).toEqual(Array.from({ length: 4 }, () => 'AlreadyExistsException'))
+    // No object of the others is left on the token.
+    const { Keys } = await kms.listKeys()
+    const imported = (await objectsOn(installation)).filter(({ label }) => label.includes(':key/'))
+    expect(imported.map(({ label }) => label).sort()).toEqual(Keys!.map(({ KeyArn }) => KeyArn).sort())
   })
 
   it.each([

@@ -6,7 +6,7 @@ import { defaultKeyPolicy, type Key } from '../../../model/keys/key.ts'
 import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags } from '../../../model/keys/tags.ts'
-import { createMaterial, whyUnsupportedOn } from '../../../vault/materials.ts'
+import { createMaterial, destroyUncommitted, whyUnsupportedOn } from '../../../vault/materials.ts'
 import { takeSpare } from '../../../vault/spare-keys.ts'
 import type { Asked, Target } from '../../operation.ts'
 import { customKey, importCustomMaterial } from '../custom-keys.ts'
@@ -88,6 +88,7 @@ export const createKey = operation('CreateKey')({
     changes.put('keys', key)
     return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key)) }
   },
+  undo: destroyUncommitted,
 })
 
 /** With defaults; there is none for the usage of a key that is not for symmetric encryption. */
