@@ -171,9 +171,9 @@ async function toldToCaller(failure: Failure, { caller }: Entry, { encodeRefusal
 
 function logRefusal(entry: Entry, failure: Failure, log: Log): void {
   const { requestId, caller, operation } = entry
-  const { reasons, ...refused }: Refusal = failure instanceof AccessDenied ? failure.refusal : { reasons: [] }
+  const { action, resource, reasons }: Refusal = failure instanceof AccessDenied ? failure.refusal : { reasons: [] }
   entry.reasons = reasons
-  const fields = { requestId, principal: caller?.arn, operation: operation?.name, ...refused, reasons }
+  const fields = { requestId, principal: caller?.arn, operation: operation?.name, action, resource, reasons }
   log.info({ event: 'access_denied', ...fields }, 'Access denied')
 }
 

@@ -145,6 +145,16 @@ describe('AssumeRole', () => {
     }
   })
 
+  it('tells the operator that there is no such role', async () => {
+    const RoleArn = `arn:aws:iam::${home}:role/absent`
+    const asked = sts(alice.credentials).assumeRole({ RoleArn, RoleSessionName: 'x1' })
+    const { $metadata } = await asked.catch(thrown => thrown)
+    expect(recorded($metadata.requestId)).toMatchObject({
+      errorCode: 'AccessDenied',
+      additionalEventData: { reasons: [`There is no role ${RoleArn}.`] },
+    })
+  })
+
   it('needs the trust policy and, where that names the account, the permission of the caller', async () => {
     await assume(bob.credentials, 'named')
     await assume(alice.credentials, 'abroad')

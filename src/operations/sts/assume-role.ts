@@ -3,7 +3,14 @@ import type { Caller } from '../../model/identities/caller.ts'
 import { tagValues } from '../../model/keys/tags.ts'
 import type { TargetKind } from '../operation.ts'
 import { type Input, isUserSession, operation, refuseMfa } from './operation.ts'
-import { type RoleTarget, roleNamed, rolePermissions, sessionDuration, startSession } from './role-sessions.ts'
+import {
+  type RoleTarget,
+  requireRole,
+  roleNamed,
+  rolePermissions,
+  sessionDuration,
+  startSession,
+} from './role-sessions.ts'
 import { type SessionTags, sessionTags, sourceIdentity, tagsPassed } from './session-tags.ts'
 
 interface Assumption extends RoleTarget {
@@ -36,9 +43,7 @@ const target: TargetKind<Input<'AssumeRole'>, Assumption> = {
       resources: [arn],
       ...(tags.inherited.length > 0 && { additionalEventData: { incomingTransitiveTags: pairsOf(tags.inherited) } }),
       check() {
-        // Not by policies, but an emulator may enforce none.
-        if (!role) throw new Failure('AccessDenied', denial('AssumeRole'))
-        sessionDuration(input.DurationSeconds, role, isTemporary(caller))
+        sessionDuration(input.DurationSeconds, requireRole(named, 'AssumeRole', denial), isTemporary(caller))
       },
     }
   },

@@ -1,6 +1,6 @@
 /** Sessions of roles, however they start. */
 import { checkIdentityPolicy } from '../../authorization/identity-policy.ts'
-import { Failure } from '../../errors.ts'
+import { AccessDenied, Failure } from '../../errors.ts'
 import { parsePrincipal, partitionOf, principalIn, sessionArn } from '../../model/arn.ts'
 import { conditionValues } from '../../model/condition-keys.ts'
 import { awsManagedPolicy } from '../../model/identities/aws-managed-policies.ts'
@@ -14,7 +14,7 @@ import { issueCredentials } from './credentials.ts'
 import type { Input, Output } from './operation.ts'
 
 export interface RoleTarget extends Target {
-  /** Undefined if there is none: then nobody is authorized. */
+  /** Undefined if there is none: then the check fails. */
   readonly role: Role | undefined
 }
 
@@ -37,11 +37,9 @@ export function roleNamed(arn: string, region: string, { principals }: Storage):
   return { arn, account: named.account, role: isThat ? found : undefined }
 }
 
-/** Trusts nobody. */
-const nobody = '{"Version":"2012-10-17","Statement":[]}'
-
 /**
- * Permissions on a role, by its trust policy and the caller's policies.
+ * Permissions on a role, by its trust policy and the caller's policies. On one that does not exist, callers of its account are refused by
+ * `requireRole`.
  *
  * @param denial its message, by action: the same whether the role exists or not
  */
@@ -50,8 +48,8 @@ export function rolePermissions(
   { arn, account, role }: NamedRole,
   denial: (action: string) => string,
 ): readonly Permission[] {
-  const { trustPolicy: text = nobody, trustPrincipals: principalIds } = role ?? {}
-  const resourcePolicy = { text, principalIds, kind: 'trust' } as const
+  const resourcePolicy =
+    role && ({ text: role.trustPolicy, principalIds: role.trustPrincipals, kind: 'trust' } as const)
   const conditionKeys = roleConditionKeys(account, role)
   return actions.map(action => ({
     action,
@@ -61,6 +59,16 @@ export function rolePermissions(
     conditionKeys,
     denial: denial(action),
   }))
+}
+
+/** Throws AccessDenied, the same as without a permission, if there is no such role: only the operator is told. */
+export function requireRole({ arn, role }: NamedRole, action: string, denial: (action: string) => string): Role {
+  if (role) return role
+  throw new AccessDenied(denial(action), {
+    action: `sts:${action}`,
+    resource: arn,
+    reasons: [`There is no role ${arn}.`],
+  })
 }
 
 function roleConditionKeys(account: string, role: Role | undefined): ConditionValues {
