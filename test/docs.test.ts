@@ -258,7 +258,8 @@ describe('docs/architecture.md', () => {
 
   it('names every part of src', () => {
     const parts = [...tree.matchAll(/^ {2}([\w-]+)(?:\/|\.ts) /gm)].map(([, name]) => name)
-    const there = readdirSync(join(root, 'src')).map(name => name.replace(/\.ts$/, ''))
-    expect(parts.sort()).toEqual(there.sort())
+    // A file and a folder of the same name are one part.
+    const there = new Set(readdirSync(join(root, 'src')).map(name => name.replace(/\.ts$/, '')))
+    expect(parts.sort()).toEqual([...there].sort())
   })
 })
