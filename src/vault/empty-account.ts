@@ -1,14 +1,26 @@
 import type { JobServices } from '../services.ts'
-import { Changes } from '../storage/storage.ts'
+import { Changes, Conflict } from '../storage/storage.ts'
 import { markForDestruction, type Recorder } from './materials.ts'
+
+const attempts = 10
 
 /**
  * Removes the keys of an account, with their aliases, grants and policies, in one commit: a job destroys their HSM objects. In emulator mode
- * only: elsewhere keys have a waiting period. Rejects with Conflict, having removed nothing, if one is changed meanwhile.
+ * only: elsewhere keys have a waiting period. Rejects with Conflict, having removed nothing, if they are changed by others without pause.
  *
  * @returns how many keys it had
  */
-export async function emptyAccount(
+export async function emptyAccount(account: string, means: Pick<JobServices, 'storage'> & Recorder): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await removeAll(account, means)
+    } catch (thrown) {
+      if (!(thrown instanceof Conflict) || attempt === attempts) throw thrown
+    }
+  }
+}
+
+async function removeAll(
   account: string,
   { storage, audit, outbox }: Pick<JobServices, 'storage'> & Recorder,
 ): Promise<number> {

@@ -246,30 +246,21 @@ describe('settings of emulator mode', () => {
   })
 
   it('let it listen on loopback only, unless that is said twice', async () => {
-    await gateway.stop()
     const args = ['serve', '--data', installation.folder, '--emulator', '--host', '0.0.0.0']
     const { code, stderr } = await strongroom(args)
     expect([code, stderr]).toEqual([
       1,
       'strongroom: emulator mode lets everybody in who can reach 0.0.0.0: listen on 127.0.0.1, or set emulator.allowRemoteClients too\n',
     ])
-    await restart({ allowRemoteClients: true })
   })
 
-  it.each([
-    ['seed file seed.yaml: Keys.Symmetric.Aes.0.BackingKeys.0: not 64 hex digits', { BackingKeys: ['00'] }],
-    [
-      'seed file seed.yaml: Keys.Symmetric.Aes.0.BackingKeys: a key without key material is not supported',
-      { BackingKeys: [] },
-    ],
-    ['seed file seed.yaml: Keys.Symmetric.Aes.0.Metadata.KeyId: not a UUID', { Metadata: { KeyId: 'x' } }],
-  ])('refuse what is wrong in a seed file: %s', async (message, wrong) => {
+  it('refuse what is wrong in a seed file, without showing it', async () => {
     await gateway.stop()
     const [key] = seed.Keys.Symmetric.Aes
     const file = join(installation.folder, 'seed.yaml')
-    writeFileSync(file, stringify({ Keys: { Symmetric: { Aes: [{ ...key, ...wrong }] } } }))
+    writeFileSync(file, stringify({ Keys: { Symmetric: { Aes: [{ ...key, BackingKeys: ['00'] }] } } }))
     const { code, stderr } = await strongroom(['serve', '--data', installation.folder])
-    expect([code, stderr.split('\n').at(-2)]).toEqual([1, `strongroom: ${message.replace('seed.yaml', file)}`])
-    writeFileSync(file, stringify(seed))
+    const message = `strongroom: seed file ${file}: Keys.Symmetric.Aes.0.BackingKeys.0: not 64 hex digits`
+    expect([code, stderr.split('\n').at(-2)]).toEqual([1, message])
   })
 })

@@ -1,0 +1,78 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { stringify } from 'yaml'
+import { OperatorError } from '../src/errors.ts'
+import { readSeed } from '../src/seed-file.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'strongroom-seed-'))
+const file = join(folder, 'seed.yaml')
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function read(text: string) {
+  writeFileSync(file, text)
+  return readSeed(file)
+}
+
+function mistakeIn(text: string): string {
+  try {
+    read(text)
+  } catch (error) {
+    expect(error).toBeInstanceOf(OperatorError)
+    return (error as Error).message.replace(file, 'FILE')
+  }
+  return 'no mistake'
+}
+
+const KeyId = 'bc436485-5092-42b8-92a3-0aa8b93536dc'
+const pem = (namedCurve: string, type: 'sec1' | 'pkcs8') =>
+  generateKeyPairSync('ec', { namedCurve }).privateKey.export({ format: 'pem', type })
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+const aes = (rest: object) =>
+  stringify({ Keys: { Symmetric: { Aes: [{ Metadata: { KeyId }, BackingKeys: ['ab'.repeat(32)], ...rest }] } } })
+const asymmetric = (kind: 'Rsa' | 'Ecc', Metadata: object, PrivateKeyPem: unknown) =>
+  stringify({ Keys: { Asymmetric: { [kind]: [{ Metadata: { KeyId, ...Metadata }, PrivateKeyPem }] } } })
+
+describe('a seed file', () => {
+  it('may have nothing, and keys of every kind', () => {
+    expect(read('')).toEqual({ keys: [], aliases: [] })
+    expect(read('Keys: {}\nAliases: []\n')).toEqual({ keys: [], aliases: [] })
+    const [key] = read(aes({ BackingKeys: ['00'.repeat(32), 'AB'.repeat(32)], NextKeyRotation: '2027-01-01' })).keys
+    expect(key).toMatchObject({ id: KeyId, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', origin: 'AWS_KMS' })
+    expect(key!.materials).toEqual([Buffer.alloc(32), Buffer.alloc(32, 0xab)])
+    for (const [curve, spec] of Object.entries({ 'P-384': 'ECC_NIST_P384', secp256k1: 'ECC_SECG_P256K1' })) {
+      expect(read(asymmetric('Ecc', {}, pem(curve, 'sec1'))).keys[0]).toMatchObject({ spec, usage: 'SIGN_VERIFY' })
+    }
+    for (const type of ['pkcs1', 'pkcs8'] as const) {
+      const text = rsa.export({ format: 'pem', type })
+      const { keys } = read(asymmetric('Rsa', { KeyUsage: 'ENCRYPT_DECRYPT', Origin: 'EXTERNAL' }, text))
+      const materials = [rsa.export({ format: 'der', type: 'pkcs8' })]
+      expect(keys[0]).toMatchObject({ spec: 'RSA_2048', usage: 'ENCRYPT_DECRYPT', origin: 'EXTERNAL', materials })
+    }
+  })
+
+  const secret = 'c0ffee'.repeat(10)
+  const notSupported = `seed file FILE: key ${KeyId}: not the private key of a supported key spec in PEM`
+  // biome-ignore format: a table
+  const wrong: readonly (readonly [message: string, text: string])[] = [
+    ['seed file FILE: Keys.Symmetric.Aes.0.BackingKeys.0: not 64 hex digits', aes({ BackingKeys: [secret] })],
+    ['seed file FILE: Keys.Symmetric.Aes.0.BackingKeys: a key without key material is not supported', aes({ BackingKeys: [] })],
+    ['seed file FILE: Keys.Symmetric.Aes.0.Metadata.KeyId: not a UUID', aes({ Metadata: { KeyId: 'mine' } })],
+    ['seed file FILE: unknown key Keyring', `Keyring: ${secret}`],
+    ['seed file FILE: unknown key Hmac under Keys.Symmetric', 'Keys: { Symmetric: { Hmac: [] } }'],
+    [notSupported, asymmetric('Ecc', {}, pem('P-224', 'pkcs8'))],
+    [notSupported, asymmetric('Ecc', {}, secret)],
+    ['cannot read the seed file FILE: not valid YAML', `Keys: { "${secret}`],
+    ['cannot read the seed file FILE: not valid YAML', `- &a [*b, ${secret}]`],
+  ]
+  it.each(wrong)('is refused, and not shown: %s', (message, text) => {
+    expect(mistakeIn(text)).toBe(message)
+    expect(mistakeIn(text)).not.toContain(secret)
+  })
+
+  it('is refused if it is not there', () => {
+    expect(() => readSeed(join(folder, 'nowhere'))).toThrow(/^cannot read the seed file .*nowhere: ENOENT$/)
+  })
+})
