@@ -28,13 +28,14 @@ function namedStatements(text: string): Map<string, string> {
   const { Statement = [] } = JSON.parse(text) as { readonly Statement?: unknown }
   return new Map(
     list(Statement).map((statement, index) => {
-      const { Sid } = statement as { readonly Sid?: string }
+      const { Sid } = (statement ?? {}) as { readonly Sid?: string }
       return [Sid ? `"${Sid}"` : `${index + 1}`, statementMeaning(statement)]
     }),
   )
 }
 
 function statementMeaning(statement: unknown): string {
+  if (typeof statement !== 'object' || statement === null) return JSON.stringify(statement)
   const { Action, NotAction, Resource, NotResource, Principal, NotPrincipal, Condition, ...rest } =
     statement as Readonly<Record<string, unknown>>
   const lowerCase = (value: unknown) => String(value).toLowerCase()

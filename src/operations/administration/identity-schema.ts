@@ -61,6 +61,12 @@ export const entrySchemas = {
     trustPolicy: document,
     maxSessionDuration: duration('1h', '12h').prefault('1h'),
   }),
+  oidcProvider: z.strictObject({
+    audiences: z.array(z.string()),
+    jwksUrl: z.string().optional(),
+    jwksFile: z.string().optional(),
+    caFile: z.string().optional(),
+  }),
 }
 
 export type IdentityKind = keyof typeof entrySchemas
@@ -72,6 +78,8 @@ export const nameSchemas: { readonly [K in IdentityKind]: z.ZodType<string> } = 
   group: nameOf(128),
   user: nameOf(64),
   role: nameOf(64),
+  // A URL: see checkOidcProvider.
+  oidcProvider: z.string(),
 }
 
 const accountSchema = z.strictObject({
@@ -80,13 +88,17 @@ const accountSchema = z.strictObject({
   groups: z.record(nameSchemas.group, entrySchemas.group).optional(),
   users: z.record(nameSchemas.user, entrySchemas.user).optional(),
   roles: z.record(nameSchemas.role, entrySchemas.role).optional(),
+  oidcProviders: z.record(nameSchemas.oidcProvider, entrySchemas.oidcProvider).optional(),
 })
 
 /** Member of an account that holds the entries of a kind. */
-export const members = { policy: 'policies', group: 'groups', user: 'users', role: 'roles' } as const satisfies Record<
-  IdentityKind,
-  string
->
+export const members = {
+  policy: 'policies',
+  group: 'groups',
+  user: 'users',
+  role: 'roles',
+  oidcProvider: 'oidcProviders',
+} as const satisfies Record<IdentityKind, string>
 
 export const fileSchema = z.strictObject({ accounts: z.record(accountId, accountSchema) })
 export type IdentityFile = z.infer<typeof fileSchema>

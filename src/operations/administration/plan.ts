@@ -1,0 +1,219 @@
+import { checkIdentityPolicy, checkPolicySize } from '../../authorization/identity-policy.ts'
+import { checkTrustPolicy } from '../../authorization/trust-policy.ts'
+import { Failure } from '../../errors.ts'
+import { principalArn } from '../../model/arn.ts'
+import type { Account } from '../../model/identities/account.ts'
+import { awsManagedPolicy } from '../../model/identities/aws-managed-policies.ts'
+import type { Owner } from '../../model/identities/policy.ts'
+import { findPartition } from '../../model/partitions.ts'
+import type { Changes, Storage } from '../../services.ts'
+import { differencesOf } from './differences.ts'
+import { FutureIdentities } from './future-identities.ts'
+import type { Entry, IdentityKind } from './identity-schema.ts'
+import { type IdentityRecords, type Kind, kinds, nameOf } from './kinds.ts'
+
+/** One identity that is going to change. */
+export interface Step {
+  /** `adopt`: nothing but its owner changes. */
+  readonly action: 'add' | 'change' | 'adopt' | 'remove'
+  readonly kind: IdentityKind | 'account'
+  readonly account: string
+  readonly name: string
+  readonly arn: string
+  /** Lines. */
+  readonly differences: readonly string[]
+}
+
+type Identity = Exclude<IdentityRecords[IdentityKind], { readonly url: string }>
+
+interface Put<K extends IdentityKind> {
+  readonly kind: K
+  readonly record: IdentityRecords[K]
+  readonly existing: IdentityRecords[K] | undefined
+}
+
+/**
+ * Changes of identities, which are checked together: in whichever order they are made, what they refer to must exist in the end. Every
+ * method throws a Failure that names the identity.
+ */
+export class IdentityPlan {
+  readonly steps: Step[] = []
+  readonly #storage: Storage
+  readonly #now: number
+  readonly #future: FutureIdentities
+  readonly #accounts: Account[] = []
+  readonly #puts: Put<IdentityKind>[] = []
+  readonly #removals: { readonly kind: IdentityKind; readonly record: IdentityRecords[IdentityKind] }[] = []
+
+  /** @param now milliseconds since the epoch */
+  constructor(storage: Storage, now: number) {
+    this.#storage = storage
+    this.#now = now
+    this.#future = new FutureIdentities(storage)
+  }
+
+  /** Creates an identity, or makes it what is given. Nothing changes if it is that already. */
+  put<K extends IdentityKind>(kind: K, account: string, name: string, entry: Entry<K>, owner?: Owner): void {
+    const { find, record: recordOf, entry: entryOf }: Kind<K> = kinds[kind]
+    const existing = find(account, name, this.#storage)
+    const label = `${kind} ${name} of account ${account}`
+    if (existing && nameOf(existing) !== name) {
+      throw new Failure(
+        'AlreadyExists',
+        `${label}: ${nameOf(existing)} exists, and names must differ in more than case`,
+      )
+    }
+    const made = within(label, () => recordOf({ account, name, entry, existing, owner, now: this.#now }))
+    if (existing && kind !== 'oidcProvider' && pathOf(made.arn, name) !== pathIn(entry)) {
+      throw new Failure('Validation', `${label}: its path cannot be changed: remove it and create it again`)
+    }
+    const differences = existing ? within(label, () => differencesOf(entryOf(existing), entryOf(made))) : []
+    if (existing && differences.length === 0 && existing.owner === owner) return
+    const record = existing && differences.length === 0 ? { ...existing, owner } : made
+    const action = !existing ? 'add' : differences.length === 0 ? 'adopt' : 'change'
+    this.#puts.push({ kind, record, existing })
+    if (!('url' in record)) this.#future.put(kind, record)
+    this.steps.push({ action, kind, account, name, arn: record.arn, differences })
+  }
+
+  /** @param withAccessKeys whether a user may still have access keys, which are removed with it */
+  remove(kind: IdentityKind, account: string, name: string, { withAccessKeys = false } = {}): void {
+    const record = kinds[kind].find(account, name, this.#storage)
+    if (!record || nameOf(record) !== name) throw new Failure('NotFound', `no ${kind} ${name} in account ${account}`)
+    const keys = this.#storage.accessKeys.ofPrincipal(record.arn).length
+    if (keys > 0 && !withAccessKeys) {
+      throw new Failure(
+        'Validation',
+        `${kind} ${name} of account ${account} has ${keys} access keys: delete them first`,
+      )
+    }
+    this.#removals.push({ kind, record })
+    if (!('url' in record)) this.#future.remove(record)
+    const differences = keys > 0 ? [`with ${keys} access ${keys === 1 ? 'key' : 'keys'}`] : []
+    this.steps.push({ action: 'remove', kind, account, name, arn: record.arn, differences })
+  }
+
+  /** Creates an account, or gives it a name. */
+  putAccount(id: string, name: string | undefined, owner?: Owner): void {
+    const existing = this.#storage.accounts.find(id)
+    const isSame = existing && existing.name === name && existing.owner === owner
+    if (isSame) return
+    const { createdAt, revision } = existing ?? { createdAt: this.#now, revision: 0 }
+    this.#accounts.push({ id, name, createdAt, owner, revision })
+    const action = !existing ? 'add' : existing.name === name ? 'adopt' : 'change'
+    const differences = action === 'change' ? differencesOf({ name: existing!.name }, { name }) : []
+    this.steps.push({
+      action,
+      kind: 'account',
+      account: id,
+      name: id,
+      arn: principalArn('aws', id, 'root'),
+      differences,
+    })
+  }
+
+  /** Throws a Failure for what must not be. */
+  check(): void {
+    this.#checkedRecords()
+  }
+
+  /** Checks everything, and adds it to the changes of a request. */
+  commitTo(changes: Changes): void {
+    const records = this.#checkedRecords()
+    for (const account of this.#accounts) changes.put('accounts', account)
+    for (const { kind, record } of records) changes.put(kinds[kind].noun, record)
+    for (const { kind, record } of this.#removals) {
+      for (const accessKey of this.#storage.accessKeys.ofPrincipal(record.arn)) changes.remove('accessKeys', accessKey)
+      changes.remove(kinds[kind].noun, record)
+    }
+  }
+
+  #checkedRecords() {
+    this.#checkAccounts()
+    const records = this.#puts.map(put => ({
+      kind: put.kind,
+      record: within(labelOf(put), () => this.#checked(put)),
+    }))
+    this.#checkRemovals()
+    return records
+  }
+
+  #checkAccounts(): void {
+    const known = new Set([...this.#storage.accounts.all(), ...this.#accounts].map(({ id }) => id))
+    const put = this.#puts.find(({ record }) => !known.has(record.account))
+    if (put) throw new Failure('Validation', `there is no account ${put.record.account}: create it first`)
+  }
+
+  /** The record that is stored. */
+  #checked({ kind, record, existing }: Put<IdentityKind>): IdentityRecords[IdentityKind] {
+    if ('url' in record || kind === 'oidcProvider') return record
+    const known = new Set(existing ? textsOf(existing) : [])
+    // What is stored already outlives stricter rules.
+    for (const text of textsOf(record)) if (!known.has(text)) checkIdentityPolicy(text)
+    checkPolicySize(kind === 'policy' ? 'managed' : kind, textsOf(record))
+    this.#checkReferences(record)
+    if (!('trustPolicy' in record)) return record
+    if (existing && 'trustPolicy' in existing && existing.trustPolicy === record.trustPolicy) return record
+    return { ...record, trustPrincipals: checkTrustPolicy(record.trustPolicy, findPartition(''), this.#future) }
+  }
+
+  #checkReferences(record: Identity): void {
+    for (const arn of policiesOf(record)) {
+      if (awsManagedPolicy(arn) === undefined && !this.#future.managedPolicy(arn)) {
+        throw new Failure('Validation', `there is no managed policy ${arn}`)
+      }
+    }
+    for (const name of groupsOf(record)) {
+      if (!this.#future.group(record.account, name)) throw new Failure('Validation', `there is no group ${name}`)
+    }
+  }
+
+  #checkRemovals(): void {
+    for (const { kind, record } of this.#removals) {
+      if (kind !== 'policy' && kind !== 'group') continue
+      const user = this.#future.unchanged(record.account).find(other => {
+        return kind === 'policy' ? policiesOf(other).includes(record.arn) : groupsOf(other).includes(nameOf(record))
+      })
+      if (!user) continue
+      throw new Failure('Validation', `${labelOf({ kind, record })} cannot be removed: ${user.arn} has it`)
+    }
+  }
+}
+
+function labelOf({ kind, record }: Pick<Put<IdentityKind>, 'kind' | 'record'>): string {
+  return `${kind} ${nameOf(record)} of account ${record.account}`
+}
+
+/** Adds what a failure is about. */
+function within<T>(label: string, work: () => T): T {
+  try {
+    return work()
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown
+    throw new Failure(thrown.code, `${label}: ${thrown.message}`, { cause: thrown })
+  }
+}
+
+/** Identity-based policies that it holds itself. */
+function textsOf(record: IdentityRecords[IdentityKind]): readonly string[] {
+  if ('url' in record) return []
+  return 'document' in record ? [record.document] : record.inlinePolicies.map(({ document }) => document)
+}
+
+function policiesOf(record: IdentityRecords[IdentityKind]): readonly string[] {
+  if ('document' in record || 'url' in record) return []
+  const boundary = 'permissionsBoundary' in record ? record.permissionsBoundary : undefined
+  return boundary === undefined ? record.managedPolicies : [...record.managedPolicies, boundary]
+}
+
+function groupsOf(record: IdentityRecords[IdentityKind]): readonly string[] {
+  return 'groups' in record ? record.groups : []
+}
+
+function pathIn(entry: object): string {
+  return (entry as { readonly path?: string }).path ?? '/'
+}
+
+function pathOf(arn: string, name: string): string {
+  return arn.slice(arn.indexOf('/'), arn.length - name.length)
+}
