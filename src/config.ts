@@ -76,7 +76,9 @@ export const schema = z.strictObject({
   audit: z.strictObject({ file: z.string() }),
   administration: z.strictObject({ socket: z.string().default('strongroom.sock') }).prefault({}),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
-  authentication: z.strictObject({ maxClockSkew: duration('1s', '24h').prefault('5m') }).prefault({}),
+  authentication: z
+    .strictObject({ maxClockSkew: duration('1s', '24h').prefault('5m'), services: z.boolean().default(false) })
+    .prefault({}),
   authorization: z.strictObject({ encodedMessages: z.boolean().default(false) }).prefault({}),
   /** Absent: off. */
   emulator: emulator.optional(),

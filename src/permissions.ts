@@ -27,7 +27,8 @@ export function checkPermissions(target: Target, call: Call, policing: Policing)
   const { api, caller } = call
   const own = policiesOf(caller)
   for (const permission of target.permissions) {
-    const { resource, account, resourcePolicy, grant } = permission
+    const { resource, account } = permission
+    const { resourcePolicy, grant } = mayActIn(caller, account) ? permission : {}
     const action = api.actionPrefix + permission.action
     const request = {
       principal: caller,
@@ -45,6 +46,11 @@ export function checkPermissions(target: Target, call: Call, policing: Policing)
     const explicitDeny = decision.outcome === 'ExplicitDeny'
     throw new AccessDenied(denial(permission, request, because), { action, resource, reasons, explicitDeny })
   }
+}
+
+/** A service acts in some accounts only: whatever the policies of the others say. */
+function mayActIn(caller: Caller, account: string): boolean {
+  return caller.type !== 'service' || caller.accounts.includes(account)
 }
 
 /** A check of key policies that decides whether the caller could change them later by what is known of the present request. */

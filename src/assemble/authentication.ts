@@ -38,7 +38,8 @@ export function authentication(
   }
   const regions = Object.keys(config.regions)
   const principals = config.emulator ? withEmulatedUsers(storage.principals) : storage.principals
-  const callerOf = callerFinder({ principals, version: () => storage.identitiesVersion }, clock)
+  const identities = { principals, services: storage.services, version: () => storage.identitiesVersion }
+  const callerOf = callerFinder(identities, { clock, services: config.authentication.services })
   const finders = new Map(
     apis.map(({ service, globalRegion = regions[0]! }) => {
       const ofService = { ...options, service, regions: new Set([...regions, globalRegion]) }
@@ -47,7 +48,7 @@ export function authentication(
         sigV4.verify(request).then(signer => {
           const { sourceAddress } = request
           accessKeyUses.record(signer.credentials, clock(), { region: signer.region, service, sourceAddress })
-          return callerOf(signer)
+          return callerOf(signer, request.headers)
         })
       const isStored = (id: string) => storage.accessKeys.find(id) !== undefined
       const { policiesOf } = principals

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { resourceType } from '../model/arn.ts'
-import type { Caller } from '../model/identities/caller.ts'
+import type { Caller, ServiceCaller } from '../model/identities/caller.ts'
 import type { AuditRecord, Journal } from './entry.ts'
 import { limited, shortened } from './limits.ts'
 import { userIdentity } from './user-identity.ts'
@@ -117,9 +117,15 @@ function recordOf(entry: Entry, error: RecordedError | undefined): AuditRecord {
   }
 }
 
-function additionalEventData({ additionalEventData, reasons }: Entry): Record<string, unknown> | undefined {
-  if (!additionalEventData && !reasons) return undefined
-  return limited({ ...additionalEventData, ...(reasons && { reasons }) })
+function additionalEventData({ additionalEventData, reasons, caller }: Entry): Record<string, unknown> | undefined {
+  const source = caller?.type === 'service' ? sourceOf(caller) : undefined
+  if (!additionalEventData && !reasons && !source) return undefined
+  return limited({ ...additionalEventData, ...source, ...(reasons && { reasons }) })
+}
+
+/** For which resource a service called. */
+function sourceOf({ sourceArn, sourceAccount }: ServiceCaller) {
+  return sourceAccount === undefined && sourceArn === undefined ? undefined : { sourceArn, sourceAccount }
 }
 
 /** CloudTrail has its own name for a denial. */

@@ -16,8 +16,8 @@ export function userIdentity(caller: Caller): UserIdentity {
 }
 
 function identityOf(caller: Caller): UserIdentity {
-  const { principalId, arn, account, accessKeyId } = caller
-  const common = { principalId, arn, accountId: account, accessKeyId }
+  const { principalId, arn, account, accessKeyId, via } = caller
+  const common = { principalId, arn, accountId: account, accessKeyId, ...(via && { invokedBy: via.service }) }
   const attributes = attributesOf(caller)
   switch (caller.type) {
     case 'operator':
@@ -34,7 +34,7 @@ function identityOf(caller: Caller): UserIdentity {
     case 'webIdentity':
       return { type: 'WebIdentityUser', principalId, userName: caller.subject, identityProvider: caller.provider }
     case 'service':
-      return { type: 'AWSService', invokedBy: caller.service }
+      return { type: 'AWSService', invokedBy: caller.service, accessKeyId }
   }
 }
 

@@ -5,44 +5,87 @@ import type { Caller } from '../model/identities/caller.ts'
 import type { EffectivePolicies } from '../model/identities/effective-policies.ts'
 import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
+import type { Service } from '../model/identities/service.ts'
 import type { RoleSession, Session } from '../model/identities/session.ts'
 import type { Tag } from '../model/keys/key.ts'
+import type { SignedRequest } from './canonical-request.ts'
+import { isForCaller, refuseServiceHeaders, representedBy, type ServiceCall, serviceCaller } from './service-calls.ts'
 import { unrecognizedClient } from './signing-keys.ts'
 import type { Signer } from './sigv4.ts'
 
-/** All users and roles. Records, as those of access keys, are replaced when they change, never modified. */
+/** All users, roles and services. Records, as those of access keys, are replaced when they change, never modified. */
 export interface Identities {
-  readonly principals: Pick<Principals, 'find' | 'withId'> & { policiesOf(principal: Principal): EffectivePolicies }
-  /** Differs after each change of a principal or of a policy. */
+  readonly principals: Principals & { policiesOf(principal: Principal): EffectivePolicies }
+  readonly services: { ofUser(arn: string): Service | undefined }
+  /** Differs after each change of a principal, a policy or a service. */
   readonly version: () => number
+}
+
+export interface CallerOptions {
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+  /** Whether services may call. */
+  readonly services: boolean
+}
+
+interface Known {
+  readonly of: Principal
+  readonly version: number
+  readonly caller: Caller
+  /** What the user calls as. */
+  readonly service: Service | undefined
 }
 
 /**
  * Finds the caller behind an access key or session. Throws UnrecognizedClient if its user or role is gone or its sessions were revoked since,
- * ExpiredToken if the session has ended.
- *
- * @param clock milliseconds since the epoch
+ * ExpiredToken if the session has ended, AccessDenied or Validation for headers of services (service-calls.ts).
  */
-export function callerFinder({ principals, version }: Identities, clock: () => number): (signer: Signer) => Caller {
+export function callerFinder(
+  identities: Identities,
+  { clock, services }: CallerOptions,
+): (signer: Signer, headers: SignedRequest['headers']) => Caller {
+  const { principals, version } = identities
   /** The last of each access key and session. */
-  const known = new WeakMap<
-    Signer['credentials'],
-    { readonly of: Principal; readonly version: number; readonly caller: Caller }
-  >()
-  return ({ credentials, region }) => {
+  const known = new WeakMap<Signer['credentials'], Known>()
+  return ({ credentials, region }, headers) => {
     const isSession = 'expiresAt' in credentials
     const of = isSession ? principals.withId(credentials.principalId) : principals.find(credentials.principalArn)
     if (of === undefined) throw unrecognizedClient()
     if (isSession) checkSession(credentials, of, clock())
-    const last = known.get(credentials)
-    if (last?.of === of && last.version === version() && last.caller.region === region) return last.caller
-    const policies = principals.policiesOf(of)
-    const caller = isSession
+    let last = known.get(credentials)
+    if (last?.of !== of || last.version !== version() || last.caller.region !== region) {
+      last = callerWith(credentials, of, region, identities)
+      known.set(credentials, last)
+    }
+    const { caller, service } = last
+    if (service === undefined) {
+      refuseServiceHeaders(headers)
+      return caller
+    }
+    if (isSession) throw unrecognizedClient()
+    if (!services) throw new Failure('AccessDenied', 'Service principals are turned off: see authentication.services.')
+    return calledBy({ service, accessKeyId: credentials.id, region, headers }, identities, clock())
+  }
+}
+
+function callerWith(credentials: Signer['credentials'], of: Principal, region: string, identities: Identities): Known {
+  const { principals, services, version } = identities
+  const policies = principals.policiesOf(of)
+  const caller =
+    'expiresAt' in credentials
       ? callerOf(of, policies, credentials.accessKeyId, region, credentials)
       : callerOf(of, policies, credentials.id, region)
-    known.set(credentials, { of, version: version(), caller })
-    return caller
-  }
+  return { of, version: version(), caller, service: services.ofUser(of.arn) }
+}
+
+/** The service, or the user or role session on whose behalf it calls. */
+function calledBy(call: ServiceCall, { principals, services }: Identities, now: number): Caller {
+  if (!isForCaller(call)) return serviceCaller(call)
+  const isService = (arn: string) => services.ofUser(arn) !== undefined
+  const { principal, session, via } = representedBy(call, principals, isService)
+  // The service has authenticated it just now. Of a session, it knows the name only.
+  const role = session === undefined ? undefined : { issuedAt: now, expiresAt: now, role: { name: session } }
+  return { ...callerOf(principal, principals.policiesOf(principal), call.accessKeyId, call.region, role), via }
 }
 
 function checkSession({ issuedAt, expiresAt }: Session, principal: Principal, now: number): void {

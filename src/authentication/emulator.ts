@@ -104,11 +104,7 @@ function emulatedUser(account: string): User {
 
 /** The same principals, and those that are emulated: they may have temporary credentials. */
 export function withEmulatedUsers(principals: Identities['principals']): Identities['principals'] {
-  return {
-    find: arn => principals.find(arn),
-    withId: id => principals.withId(id) ?? emulatedUserWithId(id),
-    policiesOf: principal => principals.policiesOf(principal),
-  }
+  return { ...principals, withId: id => principals.withId(id) ?? emulatedUserWithId(id) }
 }
 
 /** Letters for digits, as unique ids have no zeros and ones: IAM User Guide, "Unique identifiers". */

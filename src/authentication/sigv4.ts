@@ -192,7 +192,7 @@ function dateHeader({ headers }: SignedRequest): 'x-amz-date' | 'date' {
   return headers['x-amz-date'] === undefined ? 'date' : 'x-amz-date'
 }
 
-/** Host, date and every x-amz-* header: otherwise a man in the middle could change them, such as the operation in x-amz-target. */
+/** Host, date and every x-amz-* and x-strongroom-* header: otherwise a man in the middle could change them, such as the operation in x-amz-target. */
 function checkSigned(request: SignedRequest, signedHeaders: ReadonlySet<string>): void {
   const { headers } = request
   const rule = "must be a 'SignedHeader' in the AWS Authorization."
@@ -200,7 +200,11 @@ function checkSigned(request: SignedRequest, signedHeaders: ReadonlySet<string>)
   const date = dateHeader(request)
   if (!signedHeaders.has(date)) throw invalid(`'${date}' ${rule}`)
   for (const name in headers)
-    if (name.startsWith('x-amz-') && headers[name] !== undefined && !signedHeaders.has(name))
+    if (
+      (name.startsWith('x-amz-') || name.startsWith('x-strongroom-')) &&
+      headers[name] !== undefined &&
+      !signedHeaders.has(name)
+    )
       throw invalid(`'${name}' ${rule}`)
 }
 

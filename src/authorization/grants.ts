@@ -1,7 +1,8 @@
 /** Which grant allows a request, and what a grant may delegate: KMS Developer Guide, "Grants in AWS KMS". */
 import { principalArn } from '../model/arn.ts'
 import { uniqueId } from '../model/identities/caller.ts'
-import { type Grant, type GrantPrincipal, isWithin } from '../model/keys/grant.ts'
+import { serviceNames } from '../model/identities/service-names.ts'
+import { type Grant, type GrantConstraints, type GrantPrincipal, isWithin } from '../model/keys/grant.ts'
 import type { FittingGrant, RequestPrincipal } from './request.ts'
 
 /** What a caller wants to pass on in a new grant. */
@@ -39,13 +40,21 @@ export function mayDelegate({ operations, constraints }: Delegation, to: Delegat
 /** The grant, if it allows the principal to retire it: KMS Developer Guide, "Retiring and revoking grants". */
 export function retirementBy(
   principal: RequestPrincipal,
-  { id, retiring, grantee, operations }: Grant,
+  { id, retiring, grantee, operations, constraints }: Grant,
 ): FittingGrant | undefined {
-  const retirers = [retiring, operations.includes('RetireGrant') ? grantee : undefined]
+  const retirers = [
+    retiring,
+    operations.includes('RetireGrant') && isForSource(constraints, principal) ? grantee : undefined,
+  ]
   for (const { grantee, named } of namesOf(principal)) {
     if (retirers.some(retirer => retirer && isSame(retirer, named))) return { id, grantee }
   }
   return undefined
+}
+
+/** Whether the grant is for the resource for which the principal calls, if it is for one only. */
+export function isForSource({ SourceArn }: GrantConstraints = {}, { sourceArn }: RequestPrincipal): boolean {
+  return SourceArn === undefined || SourceArn === sourceArn
 }
 
 function isSame(one: GrantPrincipal, other: GrantPrincipal): boolean {
@@ -60,7 +69,12 @@ interface Name extends Pick<FittingGrant, 'grantee'> {
  * The names by which grants can name a principal. A grant to a principal whose account had none here when it was created knows no unique
  * id.
  */
-function* namesOf({ arn, roleArn, account, principalId }: RequestPrincipal): Iterable<Name> {
+function* namesOf(principal: RequestPrincipal): Iterable<Name> {
+  const { arn, roleArn, account, principalId, service, region = '' } = principal
+  if (service !== undefined) {
+    for (const name of serviceNames(service, region)) yield { grantee: 'caller', named: { arn: name } }
+    return
+  }
   yield { grantee: 'caller', named: { arn, uniqueId: principalId } }
   yield { grantee: 'caller', named: { arn } }
   if (roleArn !== undefined) {

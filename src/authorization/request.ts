@@ -24,6 +24,8 @@ export interface RequestPrincipal {
   readonly principalId: string
   /** Of a service: its name, for example `s3.amazonaws.com`. */
   readonly service?: string
+  /** Of a service: the resource for which it calls. */
+  readonly sourceArn?: string | undefined
   /** Of a web identity: ARN of its provider. */
   readonly provider?: string
   /** Of a role session that began with a web identity. */

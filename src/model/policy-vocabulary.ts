@@ -16,8 +16,6 @@ export interface PolicyVocabulary {
   readonly callerKeys: readonly string[]
   /** By condition key: all values that a request can have for it. */
   readonly possibleValues: Readonly<Record<string, readonly string[]>>
-  /** Condition keys that have the same value in all requests that have them. */
-  readonly constantKeys: Readonly<Record<string, string>>
   /** By condition key: the actions whose requests cannot be without it. */
   readonly requiredKeys: Readonly<Record<string, readonly string[]>>
 }

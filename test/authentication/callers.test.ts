@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { callerFinder } from '../../src/authentication/callers.ts'
+import type { Signer } from '../../src/authentication/sigv4.ts'
 import { effectivePolicies } from '../../src/model/identities/effective-policies.ts'
 import type { Principal, User } from '../../src/model/identities/principal.ts'
+import type { Service } from '../../src/model/identities/service.ts'
 import type { Session } from '../../src/model/identities/session.ts'
-import { account, anAccessKey, aPolicy, aPrincipal, aRole } from '../storage/records.ts'
+import { account, anAccessKey, aPolicy, aPrincipal, aRole, aService } from '../storage/records.ts'
 
 const region = 'eu-west-1'
 const user = aPrincipal('alice', { arn: `arn:aws:iam::${account}:user/division/alice` })
@@ -31,14 +33,21 @@ function finding(...all: Principal[]) {
   const records = {
     find: (arn: string) => known.get(arn),
     withId: (id: string) => [...known.values()].find(({ principalId }) => principalId === id),
+    named: (_account: string, type: string, name: string) =>
+      [...known.values()].find(principal => principal.type === type && principal.name === name),
+    isKnown: (of: string) => of === account,
   }
+  const services: Service[] = []
   let time = now
   const principals = { ...records, policiesOf: (of: Principal) => effectivePolicies(of, policies) }
-  const callerOf = callerFinder({ principals, version: () => 0 }, () => time)
+  const ofUser = (arn: string) => services.find(({ userArn }) => userArn === arn)
+  const identities = { principals, services: { ofUser }, version: () => services.length }
+  const find = callerFinder(identities, { clock: () => time, services: true })
+  const callerOf = (signer: Signer, headers: Readonly<Record<string, string | string[]>> = {}) => find(signer, headers)
   const at = (moment: number) => {
     time = moment
   }
-  return { known, callerOf, at }
+  return { known, services, principals, callerOf, at }
 }
 
 describe('the caller behind an access key', () => {
@@ -210,5 +219,143 @@ describe('the caller behind a session', () => {
     const { callerOf } = finding(role)
     const { role: _, ...credentials } = roleSession
     expect(() => callerOf({ credentials, region })).toThrow(invalid)
+  })
+})
+
+describe('a service', () => {
+  const service: Service = aService('s3.amazonaws.com', user)
+  const key = anAccessKey('AKIASERVICE', user)
+  const bob = aPrincipal('bob', { arn: `arn:aws:iam::${account}:user/division/bob` })
+  const bucket = 'arn:aws:s3:::bucket'
+  const queue = `arn:aws:sqs:${region}:${account}:queue`
+  const [sourceArn, sourceAccount, onBehalfOf] = [
+    'x-strongroom-source-arn',
+    'x-strongroom-source-account',
+    'x-strongroom-on-behalf-of',
+  ]
+  const calling = (rest: Partial<Service> = {}) => {
+    const found = finding(user, bob, role)
+    found.services.push({ ...service, ...rest })
+    return (headers: Readonly<Record<string, string | string[]>> = {}) =>
+      found.callerOf({ credentials: key, region }, headers)
+  }
+
+  it('calls as itself, not as its user', () => {
+    expect(calling()()).toEqual({
+      type: 'service',
+      arn: 's3.amazonaws.com',
+      service: 's3.amazonaws.com',
+      account: '',
+      accounts: [account],
+      principalId: 's3.amazonaws.com',
+      accessKeyId: 'AKIASERVICE',
+      policies: [],
+      tags: [],
+      region,
+      sourceArn: undefined,
+      sourceAccount: undefined,
+    })
+  })
+
+  it.each([
+    ['a bucket', { [sourceArn]: bucket, [sourceAccount]: account }, { sourceArn: bucket, sourceAccount: account }],
+    ['a queue, whose ARN says its account', { [sourceArn]: queue }, { sourceArn: queue, sourceAccount: account }],
+    ['an account', { [sourceAccount]: account }, { sourceArn: undefined, sourceAccount: account }],
+  ])('calls for %s', (_what, headers, expected) => {
+    expect(calling()(headers)).toMatchObject(expected)
+  })
+
+  it.each([
+    ['a user', bob.arn, { type: 'user', arn: bob.arn, principalId: bob.principalId }],
+    [
+      'a role session',
+      `arn:aws:sts::${account}:assumed-role/backup/night`,
+      { type: 'assumedRole', roleArn: role.arn, sessionName: 'night', issuedAt: now },
+    ],
+  ])('calls on behalf of %s, with its policies', (_what, arn, expected) => {
+    const caller = calling()({ [onBehalfOf]: arn })
+    expect(caller).toMatchObject({
+      ...expected,
+      policies: [bob.inlinePolicies[0]!.document],
+      accessKeyId: 'AKIASERVICE',
+      via: { service: 's3.amazonaws.com', accessKeyId: 'AKIASERVICE' },
+    })
+  })
+
+  it.each<[string, Readonly<Record<string, string | string[]>>, string, string]>([
+    ['no ARN', { [sourceArn]: 'bucket' }, 'Validation', `${sourceArn} is not an ARN`],
+    ['an ARN in two lines', { [sourceArn]: [bucket, bucket] }, 'Validation', `${sourceArn} is sent twice`],
+    ['no account', { [sourceAccount]: '1234' }, 'Validation', `${sourceAccount} is not the number of an account`],
+    [
+      'an ARN of another account',
+      { [sourceArn]: queue, [sourceAccount]: '444455556666' },
+      'Validation',
+      `${sourceArn} is of another account than ${sourceAccount}`,
+    ],
+    [
+      'an account that is not its own',
+      { [sourceAccount]: '444455556666' },
+      'AccessDenied',
+      's3.amazonaws.com may not act in the account 444455556666.',
+    ],
+    [
+      'an ARN in such an account',
+      { [sourceArn]: queue.replace(account, '444455556666') },
+      'AccessDenied',
+      's3.amazonaws.com may not act in the account 444455556666.',
+    ],
+    [
+      'both a source and a caller',
+      { [sourceArn]: bucket, [onBehalfOf]: bob.arn },
+      'Validation',
+      `${onBehalfOf} is not sent with ${sourceArn} or ${sourceAccount}`,
+    ],
+  ])('is refused for %s', (_what, headers, code, message) => {
+    expect(() => calling()(headers)).toThrow(expect.objectContaining({ code, message }))
+  })
+
+  it.each([
+    ['nobody', `arn:aws:iam::${account}:user/nobody`],
+    ['a user without its path', `arn:aws:iam::${account}:user/bob`],
+    ['a role without a session', role.arn],
+    ['an account', `arn:aws:iam::${account}:root`],
+    ['a user of an account in which it may not act', `arn:aws:iam::444455556666:user/bob`],
+    ['a session of such a role', `arn:aws:sts::444455556666:assumed-role/backup/night`],
+    ['a unique id', bob.principalId],
+    ['another partition', bob.arn.replace('arn:aws:', 'arn:aws-cn:')],
+    ['itself, or another service', user.arn],
+    ['no ARN', ''],
+  ])('may not call on behalf of %s', (_whom, arn) => {
+    const message = `s3.amazonaws.com may not call on behalf of ${arn}.`
+    expect(() => calling()({ [onBehalfOf]: arn })).toThrow(expect.objectContaining({ code: 'AccessDenied', message }))
+  })
+
+  it('may not call on behalf of anybody in an account that it lost', () => {
+    expect(() => calling({ accounts: [] })({ [onBehalfOf]: bob.arn })).toThrow('may not call on behalf of')
+  })
+
+  it.each([sourceArn, sourceAccount, onBehalfOf])('is the only one that may send %s', header => {
+    const { callerOf } = finding(user, role)
+    const message = `Only a service may send the header ${header}.`
+    for (const credentials of [key, userSession, roleSession])
+      for (const value of ['', bucket, [bucket]])
+        expect(() => callerOf({ credentials, region }, { [header]: value })).toThrow(
+          expect.objectContaining({ code: 'AccessDenied', message }),
+        )
+  })
+
+  it('has no sessions, and none from before it became one', () => {
+    const { services, callerOf } = finding(user)
+    callerOf({ credentials: userSession, region })
+    services.push(service)
+    const invalid = expect.objectContaining({ code: 'UnrecognizedClient' })
+    expect(() => callerOf({ credentials: userSession, region })).toThrow(invalid)
+  })
+
+  it('is refused while services are turned off', () => {
+    const principals = { ...finding(user).principals }
+    const identities = { principals, services: { ofUser: () => service }, version: () => 0 }
+    const callerOf = callerFinder(identities, { clock: () => now, services: false })
+    expect(() => callerOf({ credentials: key, region }, {})).toThrow('Service principals are turned off')
   })
 })

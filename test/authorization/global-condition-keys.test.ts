@@ -35,6 +35,7 @@ const service: Caller = {
   ...nobody,
   type: 'service',
   service: 's3.amazonaws.com',
+  accounts: [],
   sourceArn: 'arn:aws:s3:::bucket',
   sourceAccount: account,
 }

@@ -44,7 +44,7 @@ export interface WrittenConfig {
   listen: { host: string; port: number; maxBodySize?: string; tls?: { certificateFile: string; keyFile: string } }
   storage: { file: string }
   audit: { file: string }
-  authentication?: { maxClockSkew: string }
+  authentication?: { maxClockSkew?: string; services?: boolean }
   hsms: Record<string, WrittenHsm>
   regions: Record<string, string>
   [section: string]: unknown

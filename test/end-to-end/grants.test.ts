@@ -391,7 +391,7 @@ describe('CreateGrant', () => {
     [noService('GranteeServicePrincipal'), { GranteeServicePrincipal: 'ec2.amazonaws.com' }],
     [noService('RetiringServicePrincipal'), { RetiringServicePrincipal: 'ec2.amazonaws.com' }],
     [
-      'ValidationException: Constraints.SourceArn is not supported: no AWS service calls this gateway.',
+      'ValidationException: Constraints.SourceArn can be used with GranteeServicePrincipal only.',
       { Constraints: { SourceArn: `arn:aws:s3:us-east-1:${home}:bucket` } },
     ],
     ...[

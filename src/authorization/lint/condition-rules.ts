@@ -20,7 +20,6 @@ interface Asked {
 export const conditionRules: readonly StatementRule[] = [
   rule('unknown-condition-key', unknownKey),
   rule('absent-condition-key', absentKey),
-  rule('constant-condition-key', constantKey),
   rule('condition-key-of-other-actions', keyOfOtherActions),
   rule('condition-type', typeMismatch),
   rule('condition-value', impossibleValues),
@@ -83,15 +82,6 @@ function absentKey(asked: Asked): string | undefined {
   if (!key?.absent || isForOthers(asked) || (aws.length === 0 && services.length > 0)) return undefined
   const reason = typeof key.absent === 'string' ? `, as ${key.absent}` : ''
   return `asks for ${condition.key}, which no request has here${reason}: ${withoutKey(asked)}`
-}
-
-function constantKey(asked: Asked): string | undefined {
-  const { condition, key, statement, subject } = asked
-  const { constant } = key ?? {}
-  if (constant === undefined || isForOthers(asked)) return undefined
-  const { holds } = compileCondition(condition, statement.effect, subject.document.version)
-  const outcome = holds(() => [constant]) ? 'always' : 'never'
-  return `asks for ${condition.key}, which is ${constant} in every request here: the condition ${outcome} holds`
 }
 
 function keyOfOtherActions(asked: Asked): string | undefined {

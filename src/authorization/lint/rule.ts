@@ -16,22 +16,20 @@ export interface KnownKey {
   readonly actions?: readonly string[]
   /** Whether no request has it here, and if it is known, why. */
   readonly absent?: string | boolean | undefined
-  /** Its value in every request that has it. */
-  readonly constant?: string | undefined
   /** Actions whose requests cannot be without it. */
   readonly required: readonly string[]
 }
 
 /** Undefined for one that is not documented. @param name as written */
 export function findKey(name: string, vocabulary: PolicyVocabulary): KnownKey | undefined {
-  const { conditionKeys, constantKeys, requiredKeys } = vocabulary
+  const { conditionKeys, requiredKeys } = vocabulary
   const written = asciiLowerCase(name)
   const isNamed = (documented: string) => {
     const known = asciiLowerCase(documented)
     return /[:/]$/.test(known) ? written.startsWith(known) && written.length > known.length : written === known
   }
   const own = conditionKeys.find(key => isNamed(key.name))
-  if (own) return { ...own, constant: constantKeys[own.name], required: requiredKeys[own.name] ?? [] }
+  if (own) return { ...own, required: requiredKeys[own.name] ?? [] }
   const global = Object.keys(globalConditionKeyTypes).find(isNamed)
   if (global === undefined) return undefined
   const type = globalConditionKeyTypes[global]!

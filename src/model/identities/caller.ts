@@ -63,6 +63,8 @@ export interface WebIdentityCaller extends AnyCaller, Federation {
 /** A service that acts for itself, perhaps for a resource: IAM User Guide, "AWS service principals". */
 export interface ServiceCaller extends AnyCaller, CallingService {
   readonly type: 'service'
+  /** Those in which it may act; 12 digits each. */
+  readonly accounts: readonly string[]
 }
 
 /** A service, as it called. */

@@ -33,7 +33,7 @@ export type GrantIdentity = Pick<Grant, 'keyArn' | 'id'>
 
 /** A principal that a grant names. */
 export interface GrantPrincipal {
-  /** As it was given: of an account (`:root`), a user, a role, a role session or a federated user. */
+  /** As it was given: of an account (`:root`), a user, a role, a role session or a federated user; of a service, its name. */
   readonly arn: string
   /**
    * IAM unique id, at the time, of the user, of the role, or of the role of the session: one created again under the same name is another
@@ -48,6 +48,13 @@ export interface GrantConstraints {
   readonly EncryptionContextEquals?: EncryptionContext | undefined
   /** The encryption context has these pairs. */
   readonly EncryptionContextSubset?: EncryptionContext | undefined
+  /** The resource for which a service calls: `aws:SourceArn`. Unlike the others it applies to every operation. */
+  readonly SourceArn?: string | undefined
+}
+
+/** Whether a grant names a service. */
+export function isService({ arn }: GrantPrincipal): boolean {
+  return !arn.startsWith('arn:')
 }
 
 /** KMS Developer Guide, "Resource quotas". */
@@ -137,11 +144,12 @@ export function checkGrantConstraints({ spec }: Pick<Key, 'spec'>, constraints: 
 const constrainsNothing = 'EncryptionContextSubset must have at least one encryption context pair.'
 
 /**
- * Whether `wide` allows every encryption context that `narrow` allows. A request has the constraint that its encryption context equals what
+ * Whether `wide` allows every encryption context and source that `narrow` allows. A request has the constraint that its encryption context equals what
  * it is. Keys and values are case-sensitive.
  */
 export function isWithin(narrow: GrantConstraints = {}, wide: GrantConstraints = {}): boolean {
-  const { EncryptionContextEquals: exact, EncryptionContextSubset: required } = wide
+  const { EncryptionContextEquals: exact, EncryptionContextSubset: required, SourceArn } = wide
+  if (SourceArn !== undefined && narrow.SourceArn !== SourceArn) return false
   const pairs = narrow.EncryptionContextEquals ?? narrow.EncryptionContextSubset ?? {}
   if (required && !includes(pairs, required)) return false
   if (!exact) return true

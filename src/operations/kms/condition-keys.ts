@@ -62,7 +62,6 @@ const keysAndCreation = ['CreateKey', ...keyActions]
 const contexts = ['CreateGrant', 'RetireGrant', ...encryption]
 
 const notAttested = 'the Recipient parameter is not supported'
-const notByServices = 'no AWS service calls this gateway'
 
 // biome-ignore format: a table
 export const conditionKeys: readonly DocumentedConditionKey[] = [
@@ -105,7 +104,7 @@ export const conditionKeys: readonly DocumentedConditionKey[] = [
   row('kms:SigningAlgorithm',                       'String',        signing),
   row('kms:TrailingDaysWithoutKeyUsage',            'Numeric',       ['DisableKey', 'ScheduleKeyDeletion']),
   row('kms:ValidTo',                                'Date',          ['ImportKeyMaterial']),
-  row('kms:ViaService',                             'String',        keysAndCreation, notByServices),
+  row('kms:ViaService',                             'String',        keysAndCreation),
   row('kms:WrappingAlgorithm',                      'String',        ['GetParametersForImport']),
   row('kms:WrappingKeySpec',                        'String',        ['GetParametersForImport']),
 ]

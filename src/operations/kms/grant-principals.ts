@@ -1,5 +1,6 @@
 import { Failure } from '../../errors.ts'
 import { accountOfPrincipal, partitionOf } from '../../model/arn.ts'
+import type { Caller } from '../../model/identities/caller.ts'
 import { namedPrincipal } from '../../model/identities/principals.ts'
 import type { GrantPrincipal } from '../../model/keys/grant.ts'
 import type { Permission, Target, TargetKind } from '../operation.ts'
@@ -22,8 +23,9 @@ export const retiringPrincipal: TargetKind<RetiringInput, RetiringTarget> = {
       const text = 'You must specify either RetiringPrincipal or RetiringServicePrincipal, but not both.'
       throw new Failure('Validation', text)
     }
-    refuseServicePrincipal('RetiringServicePrincipal', service)
     const partition = partitionOf(caller.region)
+    if (service !== undefined)
+      throw new Failure('Validation', 'RetiringServicePrincipal is not supported by this gateway.')
     const account = accountOfPrincipal(arn!, partition)
     if (account === undefined) throw new Failure('InvalidArn', `Invalid ARN '${arn}'`)
     const permission: Permission = { action: operation, resource: arn!, account }
@@ -33,8 +35,8 @@ export const retiringPrincipal: TargetKind<RetiringInput, RetiringTarget> = {
   },
 }
 
-/** Only AWS services may list grants to services, and none of them calls this gateway. */
-export function refuseServicePrincipal(member: string, value: string | undefined): void {
-  if (value === undefined) return
+/** Throws Validation unless a service calls, for itself or on behalf of a caller. */
+export function checkServicePrincipal(member: string, value: string | undefined, caller: Caller): void {
+  if (value === undefined || caller.type === 'service' || caller.via) return
   throw new Failure('Validation', `${member} can be used by AWS service principals only.`)
 }

@@ -1,5 +1,6 @@
 import { type ConditionKeys, conditionValues } from '../../model/condition-keys.ts'
 import type { Caller } from '../../model/identities/caller.ts'
+import { serviceNames } from '../../model/identities/service-names.ts'
 import { isMultiRegion, type Key } from '../../model/keys/key.ts'
 import { tagValues } from '../../model/keys/tags.ts'
 import type { ConditionValues, Storage } from '../../services.ts'
@@ -22,10 +23,22 @@ export function keyConditions(asked: KeyAsked): ConditionValues {
   return name => conditionValues(keyConditionKeys, name, asked)
 }
 
+/** Of every caller. */
+export const callerConditionKeys: ConditionKeys<{ readonly caller: Caller }> = {
+  'kms:CallerAccount': ({ caller }) => caller.account || undefined,
+  // With the region in its name: KMS Developer Guide, "kms:ViaService".
+  'kms:ViaService': ({ caller: { via, region } }) => via && serviceNames(via.service, region).at(-1),
+}
+
+/** Whether a service calls, also on behalf of a caller. */
+export const serviceConditionKeys: ConditionKeys<{ readonly caller: Caller }> = {
+  'kms:GrantIsForAWSResource': ({ caller }) => caller.type === 'service' || caller.via !== undefined,
+}
+
 export const keyConditionKeys: ConditionKeys<KeyAsked> = {
+  ...callerConditionKeys,
   'aws:ResourceAccount': ({ account }) => account,
   'aws:ResourceTag/': ({ key }, tagKey) => tagValues(key?.tags, tagKey),
-  'kms:CallerAccount': ({ caller }) => caller.account,
   'kms:CustomerMasterKeySpec': ({ key }) => key?.spec,
   'kms:CustomerMasterKeyUsage': ({ key }) => key?.usage,
   'kms:KeyOrigin': ({ key }) => key?.origin,

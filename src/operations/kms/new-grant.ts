@@ -3,17 +3,20 @@ import { hash } from 'node:crypto'
 import { Failure } from '../../errors.ts'
 import { partitionOf } from '../../model/arn.ts'
 import { namedPrincipal } from '../../model/identities/principals.ts'
+import { isNameOf } from '../../model/identities/service-names.ts'
 import {
   checkGrantConstraints,
   checkGrantOperations,
   type Grant,
   type GrantConstraints,
   type GrantPrincipal,
+  isService,
   maximumGrants,
 } from '../../model/keys/grant.ts'
 import type { Key } from '../../model/keys/key.ts'
+import type { Storage } from '../../services.ts'
 import type { Search, TargetKind } from '../operation.ts'
-import { refuseServicePrincipal } from './grant-principals.ts'
+import { checkServicePrincipal } from './grant-principals.ts'
 import type { Input } from './operation.ts'
 import { type KeyTarget, keyTarget } from './targets.ts'
 
@@ -59,52 +62,65 @@ function existing({ keyArn, fingerprint }: RequestedGrant, { storage: { grants }
 
 /** Throws if the key cannot have such a grant. */
 function requestedGrant(input: NewGrantInput, key: Key, { caller, storage }: Search): RequestedGrant {
-  refuseServices(input)
-  const { Name: name, Operations: operations, GranteePrincipal, RetiringPrincipal } = input
+  const { Name: name, Operations: operations } = input
   const constraints = constraintsOf(input)
   checkGrantOperations(key, operations)
   checkGrantConstraints(key, constraints ?? {})
-  const principal = (arn: string): GrantPrincipal => {
-    const named = arn.startsWith('arn:') ? namedPrincipal(arn, partitionOf(key.region), storage.principals) : undefined
-    if (!named) throw new Failure('InvalidArn', `ARN does not refer to a valid principal: ${arn}`)
-    return { arn, uniqueId: named.id }
+  const principal = (role: 'Grantee' | 'Retiring'): GrantPrincipal | undefined => {
+    const [arn, service] = [input[`${role}Principal`], input[`${role}ServicePrincipal`]]
+    checkServicePrincipal(`${role}ServicePrincipal`, service, caller)
+    if (arn !== undefined && service !== undefined) throw oneOf(role)
+    if (service !== undefined) return serviceIn(key.region, service, storage)
+    return arn === undefined ? undefined : principalIn(key.region, arn, storage)
   }
+  const grantee = principal('Grantee')
+  if (grantee === undefined) throw oneOf('Grantee')
+  if (constraints?.SourceArn !== undefined && !isService(grantee)) throw new Failure('Validation', onlyServices)
   const grant = {
     keyArn: key.arn,
     region: key.region,
     name,
-    grantee: principal(GranteePrincipal!),
-    retiring: RetiringPrincipal === undefined ? undefined : principal(RetiringPrincipal),
-    issuingAccount: caller.account,
+    grantee,
+    retiring: principal('Retiring'),
+    issuingAccount: caller.account || key.account,
     operations,
     constraints,
   }
   return { ...grant, fingerprint: name === undefined ? undefined : fingerprintOf(grant) }
 }
 
-/** No service calls this gateway, on behalf of a resource or otherwise: such a grant would be of no use to anybody. */
-function refuseServices({ GranteePrincipal, Constraints, ...input }: NewGrantInput): void {
-  refuseServicePrincipal('GranteeServicePrincipal', input.GranteeServicePrincipal)
-  refuseServicePrincipal('RetiringServicePrincipal', input.RetiringServicePrincipal)
-  if (Constraints?.SourceArn !== undefined) {
-    throw new Failure('Validation', 'Constraints.SourceArn is not supported: no AWS service calls this gateway.')
-  }
-  if (GranteePrincipal !== undefined) return
-  throw new Failure('Validation', 'You must specify either GranteePrincipal or GranteeServicePrincipal, but not both.')
+function principalIn(region: string, arn: string, { principals }: Storage): GrantPrincipal {
+  const named = arn.startsWith('arn:') ? namedPrincipal(arn, partitionOf(region), principals) : undefined
+  if (!named) throw new Failure('InvalidArn', `ARN does not refer to a valid principal: ${arn}`)
+  return { arn, uniqueId: named.id }
+}
+
+/** With or without the region in its name. */
+function serviceIn(region: string, name: string, { services }: Storage): GrantPrincipal {
+  if (services.all().some(service => isNameOf(name, service.name, region))) return { arn: name }
+  throw new Failure('Validation', `There is no service ${name}.`)
+}
+
+const onlyServices = 'Constraints.SourceArn can be used with GranteeServicePrincipal only.'
+
+function oneOf(role: 'Grantee' | 'Retiring'): Failure {
+  const text = `You must specify either ${role}Principal or ${role}ServicePrincipal, but not both.`
+  return new Failure('Validation', text)
 }
 
 function constraintsOf({ Constraints: constraints }: NewGrantInput): GrantConstraints | undefined {
   if (!constraints) return undefined
-  const { EncryptionContextEquals: exact, EncryptionContextSubset: required } = constraints
+  const { EncryptionContextEquals: exact, EncryptionContextSubset: required, SourceArn } = constraints
   return {
     ...(exact && { EncryptionContextEquals: exact }),
     ...(required && { EncryptionContextSubset: required }),
+    ...(SourceArn !== undefined && { SourceArn }),
   }
 }
 
 /** The order of operations and pairs makes no difference. */
 function fingerprintOf({ operations, constraints = {}, ...grant }: Omit<RequestedGrant, 'fingerprint'>): string {
-  const { EncryptionContextEquals: exact, EncryptionContextSubset: required } = constraints
+  const { EncryptionContextEquals: exact, EncryptionContextSubset: required, SourceArn } = constraints
   const sorted = (context?: object) => context && Object.entries(context).sort()
   const { name, grantee, retiring, issuingAccount } = grant
   const parts = [
@@ -115,6 +131,7 @@ function fingerprintOf({ operations, constraints = {}, ...grant }: Omit<Requeste
     [...new Set(operations)].sort(),
     sorted(exact),
     sorted(required),
+    ...(SourceArn === undefined ? [] : [SourceArn]),
   ]
   return hash('sha256', JSON.stringify(parts))
 }

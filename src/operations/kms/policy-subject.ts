@@ -29,8 +29,6 @@ const vocabulary: PolicyVocabulary = {
   conditionKeys,
   callerKeys: ['kms:CallerAccount', 'kms:ViaService'],
   possibleValues: conditionKeyValues,
-  // No AWS service calls this gateway.
-  constantKeys: { 'kms:GrantIsForAWSResource': 'false' },
   requiredKeys: { 'aws:TagKeys': ['TagResource', 'UntagResource'], 'kms:GrantOperations': ['CreateGrant'] },
 }
 

@@ -1,5 +1,5 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
-import { type Delegation, fittingGrant, mayDelegate } from '../../authorization/grants.ts'
+import { type Delegation, fittingGrant, isForSource, mayDelegate } from '../../authorization/grants.ts'
 import { Failure } from '../../errors.ts'
 import { aliasName, parseKeyIdentifier } from '../../model/arn.ts'
 import type { Caller } from '../../model/identities/caller.ts'
@@ -181,7 +181,10 @@ function grantFor(
   return near => {
     const asked = delegation ? (delegation.constraints ?? {}) : { EncryptionContextEquals: encryptionContext }
     const constraints = near ? undefined : asked
-    const accept = delegation && ((grant: Grant) => mayDelegate(near ? { ...grant, constraints } : grant, delegation))
+    const accept = (grant: Grant) => {
+      if (!near && !isForSource(grant.constraints, caller)) return false
+      return !delegation || mayDelegate(near ? { ...grant, constraints } : grant, delegation)
+    }
     return fittingGrant(caller, grantee => storage.grants.search({ keyArn, grantee, operation, constraints, accept }))
   }
 }

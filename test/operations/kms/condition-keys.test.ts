@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { globalConditionKeyTypes, isGlobalKeyKnown } from '../../../src/authorization/global-condition-keys.ts'
 import type { AccessRequest } from '../../../src/authorization/request.ts'
 import { asciiLowerCase } from '../../../src/model/ascii.ts'
+import type { Caller } from '../../../src/model/identities/caller.ts'
 import type { Alias } from '../../../src/model/keys/alias.ts'
 import type { Key } from '../../../src/model/keys/key.ts'
 import { operations } from '../../../src/operations/kms/catalogue.ts'
@@ -101,10 +102,15 @@ function storageOf(ofKey: (arn: string) => readonly Alias[]): Storage {
 const storage = storageOf(arn => aliases.filter(({ targetKeyArn }) => targetKeyArn === arn))
 
 /** What is decided for a request, in the order of its permissions. */
-async function decided(name: OperationName, input: object, where = storage): Promise<AccessRequest[]> {
+async function decided(
+  name: OperationName,
+  input: object,
+  where = storage,
+  by: Caller = caller,
+): Promise<AccessRequest[]> {
   const operation = operations.find(operation => operation.name === name) as AnyOperation
   const target: Target = await operation.target.find(input, {
-    caller,
+    caller: by,
     storage: where,
     operation: name,
     hsms: undefined as never,
@@ -116,7 +122,7 @@ async function decided(name: OperationName, input: object, where = storage): Pro
   }
   const entry = { sourceAddress: '192.0.2.1', userAgent: 'test', startedAt: 0 }
   const request = { headers: {}, secure: false }
-  const call = { operation, caller, input, entry, request, api: { actionPrefix: 'kms:' } } as unknown as Call
+  const call = { operation, caller: by, input, entry, request, api: { actionPrefix: 'kms:' } } as unknown as Call
   checkPermissions(target, call, { authorize } as unknown as PathServices)
   return requests
 }
@@ -138,9 +144,9 @@ describe.each(operations.map(operation => [operation.name, operation] as const))
       const expected = conditionKeys.filter(({ actions, absent }) => actions.includes(action) && !absent)
       const present = conditionKeys.filter(({ name }) => valuesOf(request, name + (members[name] ?? '')) !== undefined)
       const names = (rows: typeof conditionKeys) => rows.map(({ name }) => name)
-      // A key of one Region has no type.
-      const withoutType = names(expected).filter(name => action === 'CreateKey' || name !== 'kms:MultiRegionKeyType')
-      expect(names(present), action).toEqual(withoutType)
+      // A key of one Region has no type, and no service is between.
+      const others = action === 'CreateKey' ? ['kms:ViaService'] : ['kms:MultiRegionKeyType', 'kms:ViaService']
+      expect(names(present), action).toEqual(names(expected).filter(name => !others.includes(name)))
     }
   })
 
@@ -274,6 +280,19 @@ describe('the value', () => {
     ['CreateAlias', {}, 'kms:CallerAccount', undefined],
   ])('in %s %j of %s is %j', async (name, input, conditionKey, values) => {
     await expectValues(name, input, conditionKey, values)
+  })
+
+  it.each<[OperationName, string, readonly string[] | undefined]>([
+    ['Encrypt', 'kms:ViaService', ['s3.eu-central-1.amazonaws.com']],
+    ['CreateKey', 'kms:ViaService', ['s3.eu-central-1.amazonaws.com']],
+    ['CreateAlias', 'kms:ViaService', undefined],
+    ['Encrypt', 'kms:CallerAccount', [account]],
+    ['CreateGrant', 'kms:GrantIsForAWSResource', ['true']],
+  ])('in %s of %s is %j, if a service calls on behalf of the caller', async (name, conditionKey, values) => {
+    const via = { service: 's3.amazonaws.com', accessKeyId: 'AKIAEXAMPLE000000002' }
+    const by: Caller = { ...caller, region: 'eu-central-1', via }
+    const [request] = await decided(name, inputs[name]!, storage, by)
+    expect(valuesOf(request!, conditionKey)).toEqual(values)
   })
 
   it('is that of the key that each permission is for', async () => {

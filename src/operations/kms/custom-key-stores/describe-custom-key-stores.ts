@@ -7,7 +7,7 @@ import { account } from '../targets.ts'
 export const describeCustomKeyStores = operation('DescribeCustomKeyStores')({
   readOnly: true,
   target: account(),
-  conditionKeys: { 'kms:CallerAccount': ({ caller }) => caller.account },
+  conditionKeys: { 'kms:CallerAccount': ({ caller }) => caller.account || undefined },
   recorded: ['CustomKeyStoreId', 'CustomKeyStoreName', 'Limit', 'Marker'],
   async run({ input, caller }) {
     const { CustomKeyStoreId, CustomKeyStoreName } = input

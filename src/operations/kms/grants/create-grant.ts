@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { sealGrantToken } from '../../../vault/grant-tokens.ts'
 import { contextConditions } from '../encryption-condition-keys.ts'
+import { serviceConditionKeys } from '../key-condition-keys.ts'
 import { newGrant } from '../new-grant.ts'
 import { type Input, operation } from '../operation.ts'
 
@@ -15,7 +16,7 @@ export const createGrant = operation('CreateGrant')({
     'kms:GrantConstraintType': ({ input }) => Object.keys(input.Constraints ?? {}),
     'kms:GranteePrincipal': ({ input }) => input.GranteePrincipal,
     'kms:GranteeServicePrincipal': ({ input }) => input.GranteeServicePrincipal,
-    'kms:GrantIsForAWSResource': () => false,
+    ...serviceConditionKeys,
     'kms:GrantOperations': ({ input }) => input.Operations,
     'kms:RetiringPrincipal': ({ input }) => input.RetiringPrincipal,
     'kms:RetiringServicePrincipal': ({ input }) => input.RetiringServicePrincipal,

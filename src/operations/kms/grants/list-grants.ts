@@ -1,8 +1,9 @@
 import { Failure } from '../../../errors.ts'
 import type { Grant } from '../../../model/keys/grant.ts'
 import { grantEntry } from '../grant-entry.ts'
-import { refuseServicePrincipal } from '../grant-principals.ts'
+import { checkServicePrincipal } from '../grant-principals.ts'
 import { checkGrantId } from '../grant-targets.ts'
+import { serviceConditionKeys } from '../key-condition-keys.ts'
 import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { key } from '../targets.ts'
@@ -10,15 +11,16 @@ import { key } from '../targets.ts'
 export const listGrants = operation('ListGrants')({
   readOnly: true,
   target: key({ state: 'view', crossAccount: true }),
-  conditionKeys: { 'kms:GrantIsForAWSResource': () => false },
+  conditionKeys: serviceConditionKeys,
   recorded: ['KeyId', 'GrantId', 'GranteePrincipal', 'GranteeServicePrincipal', 'Limit', 'Marker'],
   async run({ input, target: { key }, caller, storage }) {
-    const { GrantId: id, GranteePrincipal: granteeArn, GranteeServicePrincipal } = input
-    if (granteeArn !== undefined && GranteeServicePrincipal !== undefined) {
+    const { GrantId: id, GranteePrincipal, GranteeServicePrincipal } = input
+    if (GranteePrincipal !== undefined && GranteeServicePrincipal !== undefined) {
       const text = 'You can specify either GranteePrincipal or GranteeServicePrincipal, but not both.'
       throw new Failure('Validation', text)
     }
-    refuseServicePrincipal('GranteeServicePrincipal', GranteeServicePrincipal)
+    checkServicePrincipal('GranteeServicePrincipal', GranteeServicePrincipal, caller)
+    const granteeArn = GranteePrincipal ?? GranteeServicePrincipal
     if (id !== undefined) checkGrantId(id)
     const one = () => {
       const grant = storage.grants.find(key.arn, id!)

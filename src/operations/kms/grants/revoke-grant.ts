@@ -1,10 +1,11 @@
 import { grantOfKey } from '../grant-targets.ts'
+import { serviceConditionKeys } from '../key-condition-keys.ts'
 import { operation } from '../operation.ts'
 
 export const revokeGrant = operation('RevokeGrant')({
   readOnly: false,
   target: grantOfKey,
-  conditionKeys: { 'kms:GrantIsForAWSResource': () => false },
+  conditionKeys: serviceConditionKeys,
   recorded: ['KeyId', 'GrantId', 'DryRun'],
   async run({ target, changes }) {
     changes.remove('grants', target.grant!)

@@ -10,7 +10,7 @@ import { createMaterial, destroyUncommitted, whyUnsupportedOn } from '../../../v
 import { takeSpare } from '../../../vault/spare-keys.ts'
 import type { Asked, Target } from '../../operation.ts'
 import { customKey, importCustomMaterial } from '../custom-keys.ts'
-import { keyConditions } from '../key-condition-keys.ts'
+import { callerConditionKeys, keyConditions } from '../key-condition-keys.ts'
 import { type Input, operation } from '../operation.ts'
 import { tagConditionKeys } from '../tag-condition-keys.ts'
 import { account } from '../targets.ts'
@@ -19,7 +19,7 @@ import { account } from '../targets.ts'
 const conditionKeys: ConditionKeys<Asked<Input<'CreateKey'>, Target>> = {
   ...tagConditionKeys,
   'kms:BypassPolicyLockoutSafetyCheck': ({ input }) => input.BypassPolicyLockoutSafetyCheck,
-  'kms:CallerAccount': ({ caller }) => caller.account,
+  ...callerConditionKeys,
   'kms:CustomerMasterKeySpec': ({ input }) => requestedKind(input).spec,
   'kms:CustomerMasterKeyUsage': ({ input }) => requestedKind(input).usage,
   'kms:KeyOrigin': ({ input: { Origin = 'AWS_KMS' } }) => Origin,

@@ -1,0 +1,221 @@
+/** Services that call as a service principal, or on behalf of a caller; and what a confused or malicious one cannot do. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Credentials, type Gateway, home, type Installation, install, serve } from './gateway.ts'
+import { type Identity, policyOf, type Role, withIdentities } from './identities.ts'
+import { refusal, send, signed, signedPost } from './requests.ts'
+
+const other = '444455556666'
+const s3 = 's3.amazonaws.com'
+const bucket = 'arn:aws:s3:::bucket'
+const queue = `arn:aws:sqs:us-east-1:${home}:queue`
+const source = (arn: string, account = home) => ({
+  'x-strongroom-source-arn': arn,
+  'x-strongroom-source-account': account,
+})
+const onBehalfOf = (arn: string) => ({ 'x-strongroom-on-behalf-of': arn })
+const Plaintext = Buffer.from('text').toString('base64')
+
+let installation: Installation
+let gateway: Gateway
+let service: Identity
+let alice: Identity
+let backup: Role
+/** ARNs: for a bucket of the service, for its requests on behalf of callers, of no use to it, and in an account in which it may not act. */
+let keys: { ofBucket: string; viaService: string; closed: string; foreign: string }
+
+beforeAll(async () => {
+  installation = await install({ accounts: [home, other] })
+  installation.configure(config => {
+    config.authentication = { ...config.authentication, services: true }
+  })
+  await withIdentities(installation, async identities => {
+    const Condition = { StringEquals: { 'kms:ViaService': 's3.us-east-1.amazonaws.com' } }
+    const viaService = policyOf({ Effect: 'Allow', Action: 'kms:*', Resource: '*', Condition })
+    service = await identities.user(home, 'integrator', {
+      policies: [policyOf({ Effect: 'Allow', Action: '*', Resource: '*' })],
+    })
+    await identities.service(s3, service, [home])
+    alice = await identities.user(home, 'alice', { policies: [viaService] })
+    backup = await identities.role(home, 'backup')
+  })
+  gateway = await serve(installation)
+  const forBucket = {
+    Effect: 'Allow',
+    Principal: { Service: s3 },
+    Action: ['kms:Encrypt', 'kms:Decrypt'],
+    Resource: '*',
+    Condition: { ArnEquals: { 'aws:SourceArn': bucket }, StringEquals: { 'aws:SourceAccount': home } },
+  }
+  const everything = { Effect: 'Allow', Principal: { Service: s3 }, Action: 'kms:*', Resource: '*' }
+  keys = {
+    ofBucket: await keyWith(home, forBucket),
+    viaService: await keyWith(home),
+    closed: await keyWith(home),
+    foreign: await keyWith(other, everything),
+  }
+})
+afterAll(async () => {
+  await gateway?.stop()
+  installation?.remove()
+})
+
+/** A key for its account, and whom else the statements name. */
+async function keyWith(account: string, ...statements: object[]): Promise<string> {
+  const principal = { AWS: `arn:aws:iam::${account}:root` }
+  const owner = { Effect: 'Allow', Principal: principal, Action: 'kms:*', Resource: '*' }
+  const Policy = JSON.stringify(policyOf(owner, ...statements))
+  return (await gateway.client({ account }).createKey({ Policy })).KeyMetadata!.Arn!
+}
+
+async function call(target: string, body: object, headers = {}, credentials: Credentials = service.credentials) {
+  const { status, body: text } = await signedPost({ url: gateway.url, credentials, target, body, headers })
+  const { Message, ...rest } = JSON.parse(text || '{}') as Record<string, unknown>
+  return { status, ...(Message !== undefined && { message: Message }), ...rest }
+}
+
+const encrypt = (KeyId: string, headers: object, by?: Credentials) => call('Encrypt', { KeyId, Plaintext }, headers, by)
+const refused = { status: 400, __type: 'AccessDeniedException' }
+const lastRecord = () => gateway.records().at(-1)!
+
+describe('a service principal', () => {
+  it('uses a key whose policy names it, for the resource that the policy names, and is on record with it', async () => {
+    expect(await encrypt(keys.ofBucket, source(bucket))).toMatchObject({ status: 200 })
+    expect(lastRecord()).toMatchObject({
+      userIdentity: { type: 'AWSService', invokedBy: s3, accessKeyId: service.credentials.accessKeyId },
+      additionalEventData: { sourceArn: bucket, sourceAccount: home },
+    })
+  })
+
+  it.each([
+    ['another resource', source('arn:aws:s3:::bucket-of-somebody')],
+    ['no resource', {}],
+    ['another resource and its account', source(queue)],
+  ])('uses it for %s not', async (_what, headers) => {
+    expect(await encrypt(keys.ofBucket, headers)).toMatchObject(refused)
+  })
+
+  it('has no permissions of its user, nor those of an account whose policy names it while it may not act there', async () => {
+    for (const key of [keys.closed, keys.foreign])
+      expect(await encrypt(key, source(bucket))).toMatchObject({
+        ...refused,
+        message: expect.stringContaining(
+          'because the resource does not exist in this Region, no resource-based policies',
+        ),
+      })
+    for (const target of ['ListKeys', 'CreateKey']) expect(await call(target, {})).toMatchObject(refused)
+  })
+
+  it('cannot claim a resource of an account in which it may not act', async () => {
+    expect(await encrypt(keys.foreign, source(bucket, other))).toMatchObject({
+      ...refused,
+      message: `${s3} may not act in the account ${other}.`,
+    })
+  })
+})
+
+describe('a service on behalf of a caller', () => {
+  it('has the permissions of the caller for requests through it, and is on record with the caller', async () => {
+    expect(await encrypt(keys.viaService, onBehalfOf(alice.arn))).toMatchObject({ status: 200 })
+    expect(lastRecord().userIdentity).toEqual({
+      type: 'IAMUser',
+      principalId: alice.principalId,
+      arn: alice.arn,
+      accountId: home,
+      accessKeyId: service.credentials.accessKeyId,
+      userName: 'alice',
+      invokedBy: s3,
+    })
+    expect(await encrypt(keys.viaService, {}, alice.credentials)).toMatchObject(refused)
+  })
+
+  it('has no more than that', async () => {
+    const session = `arn:aws:sts::${home}:assumed-role/backup/night`
+    expect(await encrypt(keys.viaService, onBehalfOf(session))).toMatchObject({
+      ...refused,
+      message: expect.stringContaining(`User: ${session} is not authorized to perform: kms:Encrypt`),
+    })
+    expect(lastRecord().userIdentity).toMatchObject({ type: 'AssumedRole', invokedBy: s3 })
+    expect(await encrypt(keys.ofBucket, { ...onBehalfOf(session), ...source(bucket) })).toMatchObject({
+      __type: 'ValidationException',
+    })
+  })
+
+  it.each([
+    ['the administrator of another account', `arn:aws:iam::${other}:user/administrator`],
+    ['a role without a session', () => backup.arn],
+    ['its own user', () => service.arn],
+    ['nobody', `arn:aws:iam::${home}:user/nobody`],
+  ])('may not be %s', async (_who, arn) => {
+    const headers = onBehalfOf(typeof arn === 'string' ? arn : arn())
+    expect(await encrypt(keys.viaService, headers)).toMatchObject({
+      ...refused,
+      message: expect.stringContaining(`${s3} may not call on behalf of arn:`),
+    })
+  })
+})
+
+describe('the headers of services', () => {
+  it('are refused from anybody else', async () => {
+    const administrator = installation.credentials[home]!
+    for (const headers of [source(bucket), onBehalfOf(alice.arn)])
+      expect(await encrypt(keys.viaService, headers, administrator)).toMatchObject({
+        ...refused,
+        message: expect.stringMatching(/^Only a service may send the header x-strongroom-/),
+      })
+  })
+
+  it('are refused if they are not signed', async () => {
+    const { credentials } = service
+    const body = { KeyId: keys.ofBucket, Plaintext }
+    const {
+      method,
+      path,
+      headers,
+      body: bytes,
+    } = await signed({ url: gateway.url, credentials, target: 'Encrypt', body })
+    const answer = await send(gateway.url, { method, path, headers: { ...headers, ...source(bucket) } }, bytes)
+    expect(JSON.parse(answer.body)).toEqual({
+      __type: 'InvalidSignatureException',
+      message: "'x-strongroom-source-arn' must be a 'SignedHeader' in the AWS Authorization.",
+    })
+  })
+})
+
+describe('a grant to a service', () => {
+  const grant = (KeyId: string) => ({ KeyId, GranteeServicePrincipal: s3, Operations: ['Encrypt'] })
+
+  it('is created through the service only', async () => {
+    const kms = gateway.client()
+    expect(await refusal(kms.createGrant({ ...grant(keys.closed), Operations: ['Encrypt'] }))).toBe(
+      'ValidationException: GranteeServicePrincipal can be used by AWS service principals only.',
+    )
+  })
+
+  it('lets it use the key for the resource that it names', async () => {
+    const Constraints = { SourceArn: queue }
+    const created = await call('CreateGrant', { ...grant(keys.closed), Constraints }, onBehalfOf(alice.arn))
+    expect(created).toMatchObject({ status: 200 })
+    const { Grants } = await gateway.client().listGrants({ KeyId: keys.closed })
+    expect(Grants).toMatchObject([{ GranteeServicePrincipal: s3, Constraints }])
+    expect(Grants![0]).not.toHaveProperty('GranteePrincipal')
+    expect(await encrypt(keys.closed, { 'x-strongroom-source-arn': queue })).toMatchObject({ status: 200 })
+    for (const headers of [{}, source(bucket), { 'x-strongroom-source-arn': `${queue}2` }])
+      expect(await encrypt(keys.closed, headers)).toMatchObject(refused)
+    expect(await encrypt(keys.closed, onBehalfOf(`arn:aws:sts::${home}:assumed-role/backup/night`))).toMatchObject(
+      refused,
+    )
+  })
+})
+
+it('services are off by default: their access keys are refused', async () => {
+  await gateway.stop()
+  installation.configure(config => {
+    delete config.authentication
+  })
+  gateway = await serve(installation)
+  for (const headers of [{}, source(bucket), onBehalfOf(alice.arn)])
+    expect(await encrypt(keys.ofBucket, headers)).toMatchObject({
+      ...refused,
+      message: 'Service principals are turned off: see authentication.services.',
+    })
+})
