@@ -1,7 +1,7 @@
 /** What a new identity-based policy must satisfy: IAM User Guide, "IAM and AWS STS quotas" and "IAM JSON policy element reference". */
 import { Failure } from '../errors.ts'
 import { malformed, parsePolicy } from './grammar.ts'
-import { checkCondition, isEmpty } from './new-resource-policy.ts'
+import { checkNewStatement } from './new-statement.ts'
 
 /** Characters without white space: of one managed policy, and of all inline policies of a user, role or group. */
 export const policyQuotas = { managed: 6144, user: 2048, role: 10_240, group: 5120 } as const
@@ -11,10 +11,8 @@ export function checkIdentityPolicy(text: string): void {
   if (/[^\t\n\r\u0020-\u00ff]/.test(text)) throw malformed('The policy contains characters that are not allowed.')
   const sids = new Set<string>()
   for (const statement of parsePolicy(text, 'identity').statements) {
-    const { sid, position, actions, resources, conditions } = statement
-    if (isEmpty(actions.values)) throw malformed('Policy statement must contain actions.')
-    if (isEmpty(resources.values)) throw malformed('Policy statement must contain resources.')
-    for (const condition of conditions) checkCondition(condition)
+    checkNewStatement(statement, 'identity')
+    const { sid, position } = statement
     if (sid === undefined || sid === '') continue
     if (!/^[A-Za-z0-9]*$/.test(sid)) {
       throw malformed(

@@ -6,9 +6,11 @@ import type { Principals } from '../model/identities/principals.ts'
 import { keyPolicyAction } from '../model/keys/key.ts'
 import { isOfIdentityPoliciesOnly, ofIdentityPoliciesOnly, overlyPermissive } from '../model/keys/policy-conditions.ts'
 import { findPartition, type Partition } from '../model/partitions.ts'
+import { findOperator } from './conditions.ts'
 import { decide } from './decide.ts'
-import { type Condition, invalidPrincipals, malformed, parsePolicy, type Statement } from './grammar.ts'
-import { checkCondition, invalidNames, isEmpty, principalIdsOf } from './new-resource-policy.ts'
+import { type Condition, invalidPrincipals, malformed, parsePolicy } from './grammar.ts'
+import { invalidNames, principalIdsOf } from './named-principals.ts'
+import { checkNewStatement } from './new-statement.ts'
 import { type ConditionValues, policiesOf } from './request.ts'
 
 /** Bytes of UTF-8: KMS Developer Guide, "Resource quotas". */
@@ -58,24 +60,19 @@ export function checkKeyPolicyText(
   const { statements } = parsePolicy(text, 'resource')
   for (const statement of statements) {
     if (invalidNames(statement, partition, principals).length > 0) throw invalidPrincipals()
-    checkStatement(statement)
+    checkNewStatement(statement, 'resource')
+    for (const condition of statement.conditions) checkCondition(condition)
   }
   return principalIdsOf(statements, partition, principals)
 }
 
-/** AWS requires Action or NotAction, and Resource, since August 2025. */
-function checkStatement({ actions, resources, conditions }: Statement): void {
-  if (isEmpty(actions.values)) throw malformed('Missing required field Action')
-  if (isEmpty(resources.values)) throw malformed('Missing required field Resource')
-  for (const condition of conditions) checkKeyCondition(condition)
-}
-
-function checkKeyCondition(condition: Condition): void {
-  const set = checkCondition(condition)
-  const name = asciiLowerCase(condition.key)
+function checkCondition({ operator, key }: Condition): void {
+  const name = asciiLowerCase(key)
   if (isOfIdentityPoliciesOnly(name)) throw malformed(ofIdentityPoliciesOnly)
   const [, subject] = overlyPermissive.find(([family]) => name.startsWith(family)) ?? []
-  if (set === 'ForAllValues' && subject !== undefined) throw malformed(overlyPermissiveCondition(subject))
+  if (subject !== undefined && findOperator(operator)?.set === 'ForAllValues') {
+    throw malformed(overlyPermissiveCondition(subject))
+  }
 }
 
 function overlyPermissiveCondition(subject: string): string {

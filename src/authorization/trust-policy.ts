@@ -4,7 +4,8 @@ import { asciiLowerCase } from '../model/ascii.ts'
 import type { Principals } from '../model/identities/principals.ts'
 import type { Partition } from '../model/partitions.ts'
 import { malformed, parsePolicy, type Statement } from './grammar.ts'
-import { checkCondition, invalidNames, isEmpty, principalIdsOf } from './new-resource-policy.ts'
+import { invalidNames, principalIdsOf } from './named-principals.ts'
+import { checkNewStatement } from './new-statement.ts'
 
 /** Characters without white space. */
 const maximumLength = 2048
@@ -31,9 +32,9 @@ export function checkTrustPolicy(
 }
 
 function checkStatement(statement: Statement, partition: Partition, principals: Principals): void {
-  const { principals: named, actions, conditions } = statement
+  const { principals: named, actions } = statement
   if (named!.negated) throw malformed('AssumeRole policy must not contain NotPrincipal field.')
-  if (isEmpty(actions.values)) throw malformed('Missing required field Action')
+  checkNewStatement(statement, 'trust')
   if (!actions.values.every(action => asciiLowerCase(action).startsWith('sts:'))) {
     throw malformed('AssumeRole policy may only specify STS AssumeRole actions.')
   }
@@ -45,5 +46,4 @@ function checkStatement(statement: Statement, partition: Partition, principals: 
     const kind = invalid.kind === 'AWS' ? 'AWS' : 'SERVICE'
     throw malformed(`Invalid principal in policy: "${kind}":"${invalid.name.slice(0, 200)}"`)
   }
-  for (const condition of conditions) checkCondition(condition)
 }

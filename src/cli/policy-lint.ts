@@ -3,15 +3,18 @@ import { apis } from '../apis/catalogue.ts'
 import { detailed, invalidPrincipals, type PolicyKind, parsePolicy } from '../authorization/grammar.ts'
 import { checkKeyPolicyText } from '../authorization/key-policy.ts'
 import { lint, type Warning } from '../authorization/lint/lint.ts'
-import { invalidNames } from '../authorization/new-resource-policy.ts'
+import { invalidNames } from '../authorization/named-principals.ts'
+import { checkTrustPolicy } from '../authorization/trust-policy.ts'
 import { Failure, OperatorError } from '../errors.ts'
 import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
 import { type Partition, partitions } from '../model/partitions.ts'
 import { printable } from './printable.ts'
 
+type LintedKind = 'key' | 'trust' | 'identity'
+
 export interface LintOptions {
-  readonly kind?: 'key' | 'identity'
+  readonly kind?: LintedKind
   readonly account?: string
   readonly json?: boolean
 }
@@ -42,11 +45,25 @@ export async function lintFile(file: string, { kind: given, account, json }: Lin
   }
 }
 
-function warningsOf(text: string, kind: 'key' | 'identity', account: string | undefined): readonly Warning[] {
-  const { vocabulary } = apis.find(({ policySubject }) => policySubject)!.policySubject!
-  if (kind === 'key') checkKeyPolicyText(text, partitionOfPrincipals(text), anybody)
-  const policyKind: PolicyKind = kind === 'key' ? 'resource' : 'identity'
-  return lint(text, { kind: policyKind, vocabulary, now: performance.timeOrigin, account })
+const policyKinds: Readonly<Record<LintedKind, PolicyKind>> = { key: 'resource', trust: 'trust', identity: 'identity' }
+
+/** An identity-based policy is about every API. */
+function warningsOf(text: string, given: LintedKind, account: string | undefined): readonly Warning[] {
+  const kind = policyKinds[given]
+  if (kind === 'resource') checkKeyPolicyText(text, partitionOfPrincipals(text), anybody)
+  if (kind === 'trust') checkTrustPolicy(text, partitionOfPrincipals(text), anybody)
+  const vocabularies = apis
+    .flatMap(({ policySubject }) => policySubject?.vocabulary ?? [])
+    .filter(({ policyKind }) => kind === 'identity' || policyKind === kind)
+  const warnings = vocabularies.flatMap(vocabulary =>
+    lint(text, { kind, vocabulary, now: performance.timeOrigin, account }),
+  )
+  const unique = new Map(warnings.map(warning => [JSON.stringify(warning), warning]))
+  return [...unique.values()].sort((a, b) => positionOf(a) - positionOf(b))
+}
+
+function positionOf({ statement }: Warning): number {
+  return statement?.position ?? Number.POSITIVE_INFINITY
 }
 
 /** The principals that AWS's message does not name; none if the element itself is malformed. */
@@ -61,9 +78,10 @@ function invalidIn(text: string): readonly string[] {
   }
 }
 
-/** Key policies name principals, identity-based policies do not. */
-function likelyKind(text: string): 'key' | 'identity' {
-  return /"(?:Not)?Principal"\s*:/.test(text) ? 'key' : 'identity'
+/** Key policies and trust policies name principals, identity-based policies do not. */
+function likelyKind(text: string): LintedKind {
+  if (!/"(?:Not)?Principal"\s*:/.test(text)) return 'identity'
+  return /"sts:/i.test(text) && !/"kms:/i.test(text) ? 'trust' : 'key'
 }
 
 function partitionOfPrincipals(text: string): Partition {

@@ -24,7 +24,7 @@ function addSimulate(group: Command): void {
     .addOption(configOption())
     .option('--principal <arn>', 'user, role, or session of a role')
     .option('--action <name>', 'as policies name it, with the prefix of its service')
-    .option('--resource <id>', 'key id, key ARN, alias name or alias ARN (default: "*", for actions on no key)')
+    .option('--resource <id>', 'key id, key ARN, alias name, alias ARN or role ARN (default: "*", for actions on none)')
     .option('--region <name>', 'region of the request (default: that of the resource, or the first one configured)')
     .addOption(
       new Option('--context <key=value>', 'condition key of the request; may be repeated')
@@ -44,9 +44,17 @@ function addLint(group: Command): void {
     .description('warn of likely mistakes in a policy; exit code 1 if there are any, 3 if AWS would refuse the policy')
     .addArgument(new Argument('<file>', 'policy document; - for standard input'))
     .addOption(
-      new Option('--kind <kind>', 'kind of policy (default: key if it names principals)').choices(['key', 'identity']),
+      new Option('--kind <kind>', 'kind of policy (default: key or trust if it names principals)').choices([
+        'key',
+        'trust',
+        'identity',
+      ]),
     )
-    .option('--account <id>', 'account of the key (default: the first one that the policy allows)', parseAccount)
+    .option(
+      '--account <id>',
+      'account of the key or role (default: the first one that a key policy allows)',
+      parseAccount,
+    )
     .option('--json', 'print the warnings as JSON')
     .action(async (file: string, options: LintOptions) => {
       const { lintFile } = await import('./policy-lint.ts')

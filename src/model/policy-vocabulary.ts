@@ -4,11 +4,13 @@ import type { DocumentedConditionKey } from './condition-keys.ts'
 export interface PolicyVocabulary {
   /** Prefix of its actions and condition keys; ends with a colon. */
   readonly prefix: string
+  /** What the policies of its resources are: of `resource` those of KMS keys, `trust` those of roles. */
+  readonly policyKind: 'resource' | 'trust'
   readonly actions: readonly string[]
   /** Those on a resource with a policy of its own. */
   readonly resourceActions: readonly string[]
-  /** The one of these that changes the policy. */
-  readonly policyAction: string
+  /** The one of these that changes the policy; absent if another API does. */
+  readonly policyAction?: string
   /** Those on aliases, which have no policy. */
   readonly aliasActions: readonly string[]
   readonly conditionKeys: readonly DocumentedConditionKey[]

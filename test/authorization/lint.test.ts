@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { kms } from '../../src/apis/kms/kms.ts'
+import { sts } from '../../src/apis/sts/sts.ts'
+import type { PolicyKind } from '../../src/authorization/grammar.ts'
 import { lint, ruleNames } from '../../src/authorization/lint/lint.ts'
 import { decided } from './engine.ts'
 import { foreign, guidePolicies, home } from './guide-policies.ts'
 import { listOf, type Policy } from './naive-text.ts'
 import { questionsFrom, size } from './random-questions.ts'
 
-const { vocabulary } = kms.policySubject!
+const vocabularies = { kms: kms.policySubject!.vocabulary, sts: sts.policySubject!.vocabulary }
 const now = Date.parse('2026-06-01T00:00:00Z')
 const root = `arn:aws:iam::${home}:root`
 const alice = `arn:aws:iam::${home}:user/alice`
@@ -28,10 +30,8 @@ function when(...conditions: object[]): object {
   return withStatement({ Condition: Object.assign({}, ...conditions) })
 }
 
-function warningsOf(
-  policy: unknown,
-  { kind = 'resource', account }: { kind?: 'resource' | 'identity'; account?: string } = {},
-) {
+function warningsOf(policy: unknown, { kind = 'resource', account }: { kind?: PolicyKind; account?: string } = {}) {
+  const vocabulary = vocabularies[kind === 'trust' ? 'sts' : 'kms']
   return lint(JSON.stringify(policy), { kind, vocabulary, now, account })
 }
 
@@ -40,8 +40,23 @@ const identity = (change: Change): object => ({
   Statement: { Effect: 'Allow', Action: 'kms:Decrypt', Resource: '*', ...change },
 })
 
+/** A trust policy. */
+function trust(Principal: unknown, Condition?: object, Action: unknown = 'sts:AssumeRole'): object {
+  return { Version: '2012-10-17', Statement: { Effect: 'Allow', Principal, Action, ...(Condition && { Condition }) } }
+}
+
+const github = 'token.actions.githubusercontent.com'
+const federated = (condition?: object, issuer = github) =>
+  trust(
+    { Federated: `arn:aws:iam::${home}:oidc-provider/${issuer}` },
+    { StringEquals: { [`${issuer}:aud`]: 'sts.amazonaws.com' }, ...condition },
+    'sts:AssumeRoleWithWebIdentity',
+  )
+const bySubject = (value: string) => federated({ StringLike: { [`${github}:sub`]: value } })
+const repository = bySubject('repo:octo-org/octo-repo:*')
+
 /** A rule, a policy that it warns of, and a similar one that it does not. */
-type Case = readonly [rule: string, warned: object, sound: object, kind?: 'identity']
+type Case = readonly [rule: string, warned: object, sound: object, kind?: 'identity' | 'trust']
 
 // biome-ignore format: a table
 const cases: readonly Case[] = [
@@ -121,6 +136,28 @@ const cases: readonly Case[] = [
   ['duplicate-sid', { Statement: [{ ...administration, Sid: 'a' }, { ...decrypt, Sid: 'a' }] }, { Statement: [{ ...administration, Sid: '' }, { ...decrypt, Sid: '' }] }],
   ['duplicate-statement', { Statement: [administration, { ...administration, Sid: 'again', Resource: ['*'] }] }, { Statement: [administration, { ...administration, Effect: 'Deny' }] }],
   ['duplicate-statement', withStatement({ ...administration, Action: ['kms:*'] }), withStatement({})],
+  ['constant-condition-key', trust({ AWS: alice }, { Bool: { 'aws:MultiFactorAuthPresent': 'true' } }), trust({ AWS: alice }, { StringEquals: { 'sts:RoleSessionName': 'x' } }), 'trust'],
+  ['constant-condition-key', trust({ AWS: alice }, { BoolIfExists: { 'aws:MultiFactorAuthPresent': 'false' } }), trust({ AWS: alice }, { BoolIfExists: { 'aws:MultiFactorAuthPresent': 'true' } }), 'trust'],
+  ['absent-condition-key', trust({ AWS: alice }, { NumericLessThan: { 'aws:MultiFactorAuthAge': '3600' } }), trust({ AWS: alice }, { StringEquals: { 'aws:SourceIdentity': 'x' } }), 'trust'],
+  ['absent-condition-key', trust({ AWS: alice }, { StringEquals: { 'aws:SourceArn': 'arn:aws:s3:::b' } }), trust({ Service: 'ec2.amazonaws.com' }, { StringEquals: { 'aws:SourceArn': 'arn:aws:s3:::b' } }), 'trust'],
+  ['public-principal', trust('*'), trust('*', { StringEquals: { 'aws:PrincipalAccount': home } }), 'trust'],
+  ['public-principal', trust({ AWS: '*' }, { StringEquals: { 'sts:ExternalId': 'x' } }), trust({ AWS: alice }), 'trust'],
+  ['unknown-action', trust({ AWS: alice }, undefined, 'sts:AsumeRole'), trust({ AWS: alice }, undefined, 'sts:Assume*'), 'trust'],
+  ['action-not-on-key', trust({ AWS: alice }, undefined, ['sts:AssumeRole', 'sts:GetCallerIdentity']), trust({ AWS: alice }, undefined, ['sts:AssumeRole', 'sts:TagSession']), 'trust'],
+  ['unknown-condition-key', federated({ StringEquals: { 'oidc.example.com:sub': 'x' } }), federated({ StringEquals: { 'Token.Actions.githubusercontent.com:repository_owner': 'x' } }), 'trust'],
+  ['condition-key-of-other-actions', trust({ Federated: `arn:aws:iam::${home}:oidc-provider/${github}` }, { StringEquals: { 'sts:ExternalId': 'x' } }, 'sts:AssumeRoleWithWebIdentity'), trust({ AWS: alice }, { StringEquals: { 'sts:ExternalId': 'x' } }), 'trust'],
+  ['for-all-values-without-null', trust({ AWS: alice }, { 'ForAllValues:StringEquals': { 'aws:TagKeys': 'x' } }, ['sts:AssumeRole', 'sts:TagSession']), trust({ AWS: alice }, { 'ForAnyValue:StringEquals': { 'aws:TagKeys': 'x' } }, ['sts:AssumeRole', 'sts:TagSession']), 'trust'],
+  ['missing-external-id', trust({ AWS: foreign }), trust({ AWS: foreign }, { StringEquals: { 'sts:ExternalId': 'x' } }), 'trust'],
+  ['missing-external-id', trust({ AWS: `arn:aws:iam::${foreign}:root` }, { StringEqualsIfExists: { 'sts:ExternalId': 'x' } }), trust({ AWS: `arn:aws:iam::${foreign}:root` }, { Null: { 'STS:externalid': 'false' } }), 'trust'],
+  ['missing-external-id', trust({ AWS: foreign }, { StringNotEquals: { 'sts:ExternalId': 'x' } }, 'sts:*'), trust({ AWS: `arn:aws:iam::${foreign}:role/deploy` }), 'trust'],
+  ['token-of-anybody', federated(), repository, 'trust'],
+  ['token-of-anybody', federated({ StringLikeIfExists: { [`${github}:sub`]: 'repo:octo-org/*' } }), federated({ StringEquals: { [`${github}:repository_id`]: '1' } }), 'trust'],
+  ['token-of-anybody', federated(undefined, 'oidc.example.com:8443/id/a'), federated({ StringEquals: { 'oidc.example.com:8443/id/a:sub': 'x' } }, 'oidc.example.com:8443/id/a'), 'trust'],
+  ['subject-of-anybody', bySubject('*'), repository, 'trust'],
+  ['subject-of-anybody', bySubject('repo:*'), bySubject('repo:octo-org/*'), 'trust'],
+  ['subject-of-anybody', bySubject('repo:*/octo-repo:*'), bySubject('repo:octo-org/?'), 'trust'],
+  ['action-of-other-principals', trust({ Federated: `arn:aws:iam::${home}:oidc-provider/${github}` }), repository, 'trust'],
+  ['action-of-other-principals', trust({ AWS: alice }, undefined, 'sts:AssumeRoleWithWebIdentity'), trust({ AWS: alice }, undefined, ['sts:AssumeRole', 'sts:AssumeRoleWithWebIdentity']), 'trust'],
   ['statement-without-effect', withStatement({ Principal: { AWS: [root] }, Action: ['kms:Decrypt', 'kms:Encrypt'] }), withStatement({ Action: ['kms:Decrypt', 'kms:Encrypt'] })],
   ['statement-without-effect', { Statement: [administration, decrypt, { ...decrypt, Effect: 'Deny', Principal: { AWS: home }, Action: 'kms:*crypt' }] }, { Statement: [administration, decrypt, { ...decrypt, Effect: 'Deny', Principal: { AWS: foreign } }] }],
   ['statement-without-effect', { Statement: [administration, decrypt, { ...decrypt, Effect: 'Deny', Principal: '*' }] }, { Statement: [administration, decrypt, { ...decrypt, Effect: 'Deny', Principal: '*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }] }],
@@ -129,7 +166,8 @@ const cases: readonly Case[] = [
 describe('a lint rule', () => {
   it.each(cases.map(one => ({ one, rule: one[0], warned: one[1] })))('$rule: $warned', ({ one }) => {
     const [rule, warned, sound, kind = 'resource'] = one
-    const rulesOf = (policy: object) => warningsOf(policy, { kind }).map(warning => warning.rule)
+    const account = kind === 'trust' ? home : undefined
+    const rulesOf = (policy: object) => warningsOf(policy, { kind, account: account! }).map(warning => warning.rule)
     expect(rulesOf(warned)).toContain(rule)
     expect(rulesOf(sound)).not.toContain(rule)
   })
@@ -154,6 +192,27 @@ describe('lint', () => {
     expect(
       warningsOf(withStatement({ Condition: { StringEquals: { 'kms:EncryptionContext:purpose': 'x' } } })),
     ).toEqual([])
+  })
+
+  it('has nothing to say about a sound trust policy', () => {
+    const sound = [
+      trust({ AWS: alice }),
+      trust({ AWS: root }, { StringEquals: { 'aws:PrincipalTag/team': 'red' } }),
+      trust({ AWS: foreign }, { StringEquals: { 'sts:ExternalId': 'x' } }, ['sts:AssumeRole', 'sts:TagSession']),
+      repository,
+    ]
+    for (const policy of sound) expect(warningsOf(policy, { kind: 'trust', account: home })).toEqual([])
+  })
+
+  it('does not know whose account a trust policy names, unless it is told or an identity provider tells', () => {
+    const textsOf = (policy: object, account?: string) =>
+      warningsOf(policy, { kind: 'trust', account: account! }).map(({ text }) => text)
+    expect(textsOf(trust({ AWS: root }))).toEqual([
+      `allows the account ${home} (unless it is the own account: see --account) without requiring sts:ExternalId`,
+    ])
+    expect(textsOf(trust({ AWS: root }), home)).toEqual([])
+    const both = trust({ AWS: root, Federated: `arn:aws:iam::${home}:oidc-provider/${github}` })
+    expect(textsOf(both)).toEqual([])
   })
 
   it('says where and what, in one sentence', () => {

@@ -17,6 +17,17 @@ const backup = aRole('backup', {
   arn: `arn:aws:iam::${account}:role/service/backup`,
   inlinePolicies: [all],
 })
+const deploy = aRole('deploy', {
+  trustPolicy: policy(
+    { Effect: 'Allow', Principal: { AWS: alice.arn }, Action: 'sts:AssumeRole' },
+    {
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 'sts:AssumeRole',
+      Condition: { StringNotEqualsIfExists: { 'sts:ExternalId': 'ticket-1' } },
+    },
+  ),
+})
 const session = (name: string) => `arn:aws:sts::${account}:assumed-role/backup/${name}`
 
 const key = aKey(1, {
@@ -44,7 +55,7 @@ beforeAll(async () => {
   storage = await openHere(sqlite(':memory:', { create: true }))
   const changes = new Changes()
   changes.put('managedPolicies', boundary)
-  for (const principal of [alice, bounded, backup, idle]) changes.put('principals', principal)
+  for (const principal of [alice, bounded, backup, deploy, idle]) changes.put('principals', principal)
   for (const one of [key, foreign]) changes.put('keys', one)
   changes.put('aliases', alias)
   changes.put('grants', grant)
@@ -69,6 +80,7 @@ function outcome(asked: Asked): string {
 }
 
 describe('a request of a stored principal', () => {
+  const assume = { action: 'sts:AssumeRole', resource: deploy.arn, context: { 'sts:ExternalId': ['ticket-1'] } }
   const sign = { action: 'kms:Sign', resource: key.id }
   const digest = { 'kms:MessageType': ['DIGEST'] }
 
@@ -77,6 +89,14 @@ describe('a request of a stored principal', () => {
     ['a user, of an action of the account', { principal: alice.arn, action: 'KMS:createkey' }, 'Allow'],
     ['a user within a boundary', { principal: bounded.arn, ...sign }, 'ImplicitDeny'],
     ['a role', { principal: backup.arn, ...sign }, 'Allow'],
+    ['a user that a trust policy names', { principal: alice.arn, ...assume }, 'Allow'],
+    ['a user that a trust policy does not name', { principal: idle.arn, ...assume }, 'ImplicitDeny'],
+    [
+      'a user with the wrong external id',
+      { principal: alice.arn, ...assume, context: { 'sts:ExternalId': ['x'] } },
+      'ExplicitDeny',
+    ],
+    ['a session of a role, of another role', { principal: session('day'), ...assume }, 'ImplicitDeny'],
     ['a session of a role', { principal: session('day'), ...sign }, 'Allow'],
     [
       'a user, on a key of another account',
@@ -156,6 +176,18 @@ describe('a request of a stored principal', () => {
     ['an action on an alias, without one', { action: 'kms:CreateAlias', resource: '*' }, 'needs a --resource'],
     ['an action on no key, with one', { action: 'kms:ListKeys' }, 'kms:ListKeys acts on no resource'],
     ['an action that depends on a grant', { action: 'kms:RetireGrant' }, 'it depends on the grant'],
+    [
+      'an action on a role, without one',
+      { action: 'sts:AssumeRole', resource: '*' },
+      'sts:AssumeRole needs a --resource',
+    ],
+    ['a role that does not exist', { action: 'sts:AssumeRole', resource: `${deploy.arn}2` }, 'there is no such role'],
+    ['a key as a role', { action: 'sts:AssumeRole', resource: key.arn }, 'Request ARN is invalid'],
+    [
+      'an action that needs no permission',
+      { action: 'sts:GetCallerIdentity', resource: '*' },
+      'it needs no permission',
+    ],
     ['a key that does not exist', { resource: key.id.replace('1', '9') }, 'cannot decide kms:Sign on '],
     ['an alias that does not exist', { resource: 'alias/none' }, 'cannot decide kms:Sign on alias/none: Alias '],
   ])('is refused for %s', (_title, change, message) => {

@@ -1,4 +1,5 @@
 import { operations } from '../../operations/sts/catalogue.ts'
+import { policySubject } from '../../operations/sts/policy-subject.ts'
 import { QueryApi } from '../query/query.ts'
 import { model } from './model.ts'
 
@@ -11,6 +12,7 @@ export const sts = new QueryApi({
   eventSource: 'sts.amazonaws.com',
   // Of sts.amazonaws.com.
   globalRegion: 'us-east-1',
+  policySubject,
   model,
   operations,
   whyUnsupported: {

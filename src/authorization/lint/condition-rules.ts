@@ -5,6 +5,7 @@ import type { Condition } from '../grammar.ts'
 import { isVariable, parseTemplate } from '../variables.ts'
 import { contradictions } from './contradictions.ts'
 import { findKey, holdsWithoutKey, type KnownKey, type StatementRule, type Studied, type Subject } from './rule.ts'
+import { issuersOf } from './trust-rules.ts'
 
 /** A condition with all that is known about it. */
 interface Asked {
@@ -20,6 +21,7 @@ interface Asked {
 export const conditionRules: readonly StatementRule[] = [
   rule('unknown-condition-key', unknownKey),
   rule('absent-condition-key', absentKey),
+  rule('constant-condition-key', constantKey),
   rule('condition-key-of-other-actions', keyOfOtherActions),
   rule('condition-type', typeMismatch),
   rule('condition-value', impossibleValues),
@@ -60,8 +62,14 @@ function unknownKey(asked: Asked): string | undefined {
   // Keys of other services belong to their actions.
   const isForeign =
     !/^aws:/i.test(condition.key) && !asciiLowerCase(condition.key).startsWith(subject.vocabulary.prefix)
-  if (key || (isForeign && isForOthers(asked))) return undefined
+  if (key || (isForeign && isForOthers(asked)) || isClaim(asked)) return undefined
   return `asks for ${condition.key}, which is not a condition key of these actions: ${withoutKey(asked)}`
+}
+
+/** Whether the key is a claim of a token, of a provider that the statement names. */
+function isClaim({ condition, statement }: Asked): boolean {
+  const key = asciiLowerCase(condition.key)
+  return issuersOf(statement).some(issuer => key.startsWith(`${issuer}:`) && key.length > issuer.length + 1)
 }
 
 /** Whether the condition may be meant for requests to other services. */
@@ -82,6 +90,16 @@ function absentKey(asked: Asked): string | undefined {
   if (!key?.absent || isForOthers(asked) || (aws.length === 0 && services.length > 0)) return undefined
   const reason = typeof key.absent === 'string' ? `, as ${key.absent}` : ''
   return `asks for ${condition.key}, which no request has here${reason}: ${withoutKey(asked)}`
+}
+
+function constantKey(asked: Asked): string | undefined {
+  const { condition, key, statement, subject } = asked
+  const { constant } = key ?? {}
+  if (constant === undefined || isForOthers(asked)) return undefined
+  const { holds } = compileCondition(condition, statement.effect, subject.document.version)
+  const outcomes = [[constant], undefined].map(values => holds(() => values))
+  if (outcomes[0] !== outcomes[1]) return undefined
+  return `asks for ${condition.key}, which is ${constant} or absent in every request here: the condition ${outcomes[0] ? 'always' : 'never'} holds`
 }
 
 function keyOfOtherActions(asked: Asked): string | undefined {

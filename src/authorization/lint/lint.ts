@@ -5,6 +5,7 @@ import { conditionRules } from './condition-rules.ts'
 import { policyRules } from './policy-rules.ts'
 import { accountsIn, type Subject, study } from './rule.ts'
 import { statementRules } from './statement-rules.ts'
+import { trustRules } from './trust-rules.ts'
 
 export interface Warning {
   /** Name of the rule, in kebab case. */
@@ -20,7 +21,7 @@ export interface LintOptions {
   readonly vocabulary: PolicyVocabulary
   /** Milliseconds since the epoch. */
   readonly now: number
-  /** That owns the resource: 12 digits. By default the first one that the policy allows to change it. */
+  /** That owns the resource: 12 digits. By default the first one that the policy allows, or of a trust policy that of an identity provider. */
   readonly account?: string | undefined
 }
 
@@ -28,9 +29,16 @@ export interface LintOptions {
 export function lint(text: string, { kind, vocabulary, now, account }: LintOptions): readonly Warning[] {
   const document = parsePolicy(text, kind)
   const statements = document.statements.map(statement => study(statement, vocabulary))
-  const subject: Subject = { kind, document, statements, vocabulary, now, account: account ?? likelyOwner(document) }
+  const subject: Subject = {
+    kind,
+    document,
+    statements,
+    vocabulary,
+    now,
+    account: account ?? likelyOwner(document, kind),
+  }
   const found = statements.flatMap(statement =>
-    [...statementRules, ...conditionRules].flatMap(({ name, find }) =>
+    [...statementRules, ...trustRules, ...conditionRules].flatMap(({ name, find }) =>
       find(statement, subject).map(text => ({ rule: name, statement, text })),
     ),
   )
@@ -44,7 +52,7 @@ export function lint(text: string, { kind, vocabulary, now, account }: LintOptio
 }
 
 /** All rules, for documentation. */
-export const ruleNames: readonly string[] = [...statementRules, ...conditionRules, ...policyRules].map(
+export const ruleNames: readonly string[] = [...statementRules, ...trustRules, ...conditionRules, ...policyRules].map(
   ({ name }) => name,
 )
 
@@ -52,8 +60,11 @@ function positionOf({ statement }: Warning): number {
   return statement?.position ?? Number.POSITIVE_INFINITY
 }
 
-/** Policies begin with the statement for their own account, almost always. */
-function likelyOwner({ statements }: PolicyDocument): string | undefined {
+/** Key policies begin with the statement for their own account, almost always. Identity providers belong to the account of the role. */
+function likelyOwner({ statements }: PolicyDocument, kind: PolicyKind): string | undefined {
+  if (kind === 'trust') {
+    return statements.flatMap(({ principals }) => principals!.federated.flatMap(name => name.split(':')[4] ?? []))[0]
+  }
   const named = statements.flatMap(({ effect, principals }) =>
     effect === 'Allow' && principals && !principals.negated ? accountsIn(principals.aws) : [],
   )

@@ -12,22 +12,23 @@ export const policyRules: readonly PolicyRule[] = [
 ]
 
 function noAdministration(subject: Subject): readonly PolicyFinding[] {
-  const { kind, statements, vocabulary } = subject
-  if (kind === 'identity') return []
+  const { statements, vocabulary } = subject
+  const { policyAction } = vocabulary
+  if (subject.kind !== 'resource' || policyAction === undefined) return []
   const isPerson = ({ negated, aws }: Principals) => negated || aws.length > 0
   const administers = (statement: Studied) => {
     const { effect, covers, principals, conditions } = statement
-    if (effect === 'Deny' || !covers.has(vocabulary.policyAction) || !isPerson(principals!)) return false
+    if (effect === 'Deny' || !covers.has(policyAction) || !isPerson(principals!)) return false
     return !conditions.some(condition => settled(condition, statement, subject) === false)
   }
   if (statements.some(administers)) return []
-  const action = vocabulary.prefix + vocabulary.policyAction
+  const action = vocabulary.prefix + policyAction
   return [{ text: `no statement allows ${action}: nobody could change this policy` }]
 }
 
 /** KMS Developer Guide, "Allows access to the AWS account and enables IAM policies". */
 function noAccountPrincipal({ kind, statements, account }: Subject): readonly PolicyFinding[] {
-  if (kind === 'identity') return []
+  if (kind !== 'resource') return []
   const delegates = ({ effect, principals }: Studied) => {
     if (effect === 'Deny') return false
     return principals!.negated || principals!.aws.includes('*') || accountsIn(principals!.aws).includes(account ?? '')
@@ -40,8 +41,8 @@ function noAccountPrincipal({ kind, statements, account }: Subject): readonly Po
 
 function denialsOfEverybody(subject: Subject): readonly PolicyFinding[] {
   const { kind, statements, account, vocabulary } = subject
-  if (kind === 'identity') return []
   const { prefix, policyAction } = vocabulary
+  if (kind !== 'resource' || policyAction === undefined) return []
   return statements.flatMap(statement => {
     const { effect, covers, conditions, principals } = statement
     const always = conditions.every(condition => settled(condition, statement, subject) === true)
@@ -124,9 +125,13 @@ function includes(wide: Studied, narrow: Studied): boolean {
 function namesAll({ principals: wide, effect }: Statement, { principals: narrow }: Statement): boolean {
   if (wide === undefined || narrow === undefined) return wide === narrow
   if (wide.negated || narrow.negated) return false
-  if (wide.aws.includes('*')) return narrow.services.length === 0
+  if (wide.aws.includes('*')) return true
   // An account is all its users and roles for a Deny; an Allow hands the decision to their identity-based policies.
   const accounts = effect === 'Deny' ? accountsIn(wide.aws) : []
   const isNamed = (name: string) => wide.aws.includes(name) || accounts.includes(name.split(':')[4] ?? name)
-  return narrow.aws.every(isNamed) && narrow.services.every(name => wide.services.includes(name))
+  return (
+    narrow.aws.every(isNamed) &&
+    narrow.services.every(name => wide.services.includes(name)) &&
+    narrow.federated.every(name => wide.federated.includes(name))
+  )
 }

@@ -16,9 +16,14 @@ export interface KnownKey {
   readonly actions?: readonly string[]
   /** Whether no request has it here, and if it is known, why. */
   readonly absent?: string | boolean | undefined
+  /** Its value in every request that has it. */
+  readonly constant?: string | undefined
   /** Actions whose requests cannot be without it. */
   readonly required: readonly string[]
 }
+
+/** There are no MFA devices here. */
+const constantGlobalKeys: Readonly<Record<string, string>> = { 'aws:MultiFactorAuthPresent': 'false' }
 
 /** Undefined for one that is not documented. @param name as written */
 export function findKey(name: string, vocabulary: PolicyVocabulary): KnownKey | undefined {
@@ -33,7 +38,7 @@ export function findKey(name: string, vocabulary: PolicyVocabulary): KnownKey | 
   const global = Object.keys(globalConditionKeyTypes).find(isNamed)
   if (global === undefined) return undefined
   const type = globalConditionKeyTypes[global]!
-  return { name: global, type, absent: !isGlobalKeyKnown(global), required: [] }
+  return { name: global, type, absent: !isGlobalKeyKnown(global), constant: constantGlobalKeys[global], required: [] }
 }
 
 /** A policy, as rules see it. */

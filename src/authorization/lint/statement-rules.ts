@@ -24,8 +24,8 @@ function rule(name: string, find: StatementRule['find']): StatementRule {
 }
 
 function otherAccountsWithEverything({ effect, principals, covers }: Studied, subject: Subject): readonly string[] {
-  const { account, vocabulary } = subject
-  if (effect === 'Deny' || !principals || principals.negated) return []
+  const { kind, account, vocabulary } = subject
+  if (kind === 'trust' || effect === 'Deny' || !principals || principals.negated) return []
   if (!vocabulary.resourceActions.every(action => covers.has(action))) return []
   const others = accountsIn(principals.aws).filter(name => name !== account)
   return others.map(
@@ -87,7 +87,7 @@ function suggestion(value: string, { prefix, actions }: PolicyVocabulary): strin
 function foreignActions({ actions }: Studied, { kind, vocabulary: { prefix } }: Subject): readonly string[] {
   if (kind === 'identity') return []
   const foreign = actions.values.filter(value => value !== '*' && !asciiLowerCase(value).startsWith(prefix))
-  return foreign.map(value => `names ${value}, which is not an action on a key`)
+  return foreign.map(value => `names ${value}, which is not an action on a ${ownerOf(kind)}`)
 }
 
 function actionsWithoutKey({ actions }: Studied, { kind, vocabulary }: Subject): readonly string[] {
@@ -97,7 +97,14 @@ function actionsWithoutKey({ actions }: Studied, { kind, vocabulary }: Subject):
     const found = matching(value, vocabulary)
     return found.length > 0 && !found.some(action => resourceActions.includes(action))
   })
-  return without.map(value => `names ${value}, which acts on no key: only identity-based policies decide it`)
+  return without.map(
+    value => `names ${value}, which acts on no ${ownerOf(kind)}: only identity-based policies decide it`,
+  )
+}
+
+/** What has a policy of the kind. */
+function ownerOf(kind: Subject['kind']): 'role' | 'key' {
+  return kind === 'trust' ? 'role' : 'key'
 }
 
 function matching(value: string, { prefix, actions }: PolicyVocabulary): readonly string[] {

@@ -12,6 +12,7 @@ const aliasActions = ['CreateAlias', 'DeleteAlias', 'UpdateAlias']
 /** Service Authorization Reference, "Actions, resources, and condition keys for AWS Key Management Service". */
 const vocabulary: PolicyVocabulary = {
   prefix: 'kms:',
+  policyKind: 'resource',
   actions: [
     ...keyActions,
     ...customKeyStoreActions,

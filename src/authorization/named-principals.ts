@@ -1,10 +1,9 @@
-/** What a new policy of any resource must satisfy: principals that exist, and conditions that can be decided. */
+/** The principals that a new policy of a resource names: which of them are none, and the unique ids of the others. */
 import { parsePrincipal } from '../model/arn.ts'
 import { namedPrincipal, type Principals } from '../model/identities/principals.ts'
 import { isServiceName } from '../model/identities/service-names.ts'
 import type { Partition } from '../model/partitions.ts'
-import { findOperator } from './conditions.ts'
-import { type Condition, malformed, type Statement } from './grammar.ts'
+import type { Statement } from './grammar.ts'
 
 /** A principal that a statement names. */
 export interface Named {
@@ -66,25 +65,4 @@ export function principalIdsOf(
     if (id !== undefined && id !== name) ids[name] = id
   }
   return ids
-}
-
-export function isEmpty(list: readonly string[]): boolean {
-  return list.length === 0 || list.includes('')
-}
-
-/**
- * Names of keys are not checked, as AWS adds keys and policies use them at once: a key that no request has is as if it were absent. Throws
- * MalformedPolicyDocument.
- *
- * @returns the set operator, if there is one
- */
-export function checkCondition({ operator, values }: Condition): 'ForAllValues' | 'ForAnyValue' | undefined {
-  const written = findOperator(operator)
-  if (!written) throw malformed(`Invalid Condition type : ${operator.slice(0, 100)}`)
-  const { isStrict, accepts } = written.operator.comparison
-  const wrong = isStrict && values.find(value => !accepts(value))
-  if (wrong !== undefined) {
-    throw malformed(`Invalid value for Condition type ${operator.slice(0, 100)} : ${wrong.slice(0, 100)}`)
-  }
-  return written.set
 }
