@@ -1,11 +1,13 @@
 // Written by scripts/catalogue.ts.
 import { doctor } from './doctor.ts'
+import { identity } from './identity.ts'
 import { init } from './init.ts'
 import { policy } from './policy.ts'
 import { serve } from './serve.ts'
 
 export const commands = [
   doctor,
+  identity,
   init,
   policy,
   serve,

@@ -49,8 +49,6 @@ export interface Identities {
   /** @param name with its path, if any: `division/alice` */
   user(account: string, name: string, given?: Given): Promise<Identity>
   role(account: string, name: string, given?: Given): Promise<Role>
-  /** Makes a user call as a service. @param accounts those in which it may act */
-  service(name: string, user: Role, accounts: readonly string[]): Promise<void>
   /** @param principal a role, or a user, whose sessions have no name */
   session(principal: Role, name: string, given?: SessionGiven): Promise<Identity>
   /** Revokes the sessions issued until now. */
@@ -126,11 +124,6 @@ export async function withIdentities<T>(
     },
 
     role: (account, name, given = {}) => principal('role', account, name, given),
-
-    service: (name, { arn: userArn }, accounts) =>
-      commit('CreateService', userArn, changes =>
-        changes.put('services', { name, userArn, accounts, createdAt: clock(), revision: 0 }),
-      ),
 
     async session({ arn, principalId }, name, given = {}) {
       const {

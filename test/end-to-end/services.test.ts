@@ -1,6 +1,8 @@
 /** Services that call as a service principal, or on behalf of a caller; and what a confused or malicious one cannot do. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Credentials, type Gateway, home, type Installation, install, serve } from './gateway.ts'
+import { type Credentials, type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
 import { type Identity, policyOf, type Role, withIdentities } from './identities.ts'
 import { refusal, send, signed, signedPost } from './requests.ts'
 
@@ -34,10 +36,10 @@ beforeAll(async () => {
     service = await identities.user(home, 'integrator', {
       policies: [policyOf({ Effect: 'Allow', Action: '*', Resource: '*' })],
     })
-    await identities.service(s3, service, [home])
     alice = await identities.user(home, 'alice', { policies: [viaService] })
     backup = await identities.role(home, 'backup')
   })
+  expect(await administer(commands[0]!)).toMatchObject({ code: 0, stderr: '' })
   gateway = await serve(installation)
   const forBucket = {
     Effect: 'Allow',
@@ -58,6 +60,12 @@ afterAll(async () => {
   await gateway?.stop()
   installation?.remove()
 })
+
+/** Those of docs/services.md: put, list, delete. */
+const page = readFileSync(join(import.meta.dirname, '../../docs/services.md'), 'utf8')
+const commands = [...page.matchAll(/^strongroom (.*)$/gm)].map(([, command]) => command!)
+
+const administer = (command: string) => strongroom([...command.split(' '), '--data', installation.folder])
 
 /** A key for its account, and whom else the statements name. */
 async function keyWith(account: string, ...statements: object[]): Promise<string> {
@@ -204,6 +212,53 @@ describe('a grant to a service', () => {
     expect(await encrypt(keys.closed, onBehalfOf(`arn:aws:sts::${home}:assumed-role/backup/night`))).toMatchObject(
       refused,
     )
+  })
+})
+
+describe('the operator', () => {
+  const put = (name: string, rest: string) => administer(`identity service put ${name} ${rest}`)
+  const ofUser = (name: string) => `--user ${name} --account ${home} --acts-in ${home}`
+
+  it('lists services, and changes in which accounts one acts, while the gateway runs', async () => {
+    const line = (accounts: string) => `${s3}  ${service.arn}  acts in ${accounts}\n`
+    expect(await administer(commands[1]!)).toMatchObject({ stdout: line(home) })
+    expect(await put(s3, `${ofUser('integrator')} --acts-in ${other}`)).toMatchObject({
+      stdout: line(`${home}, ${other}`),
+    })
+    expect(await encrypt(keys.foreign, source(bucket, other))).toMatchObject({ status: 200 })
+    expect(await put(s3, ofUser('integrator'))).toMatchObject({ stdout: line(home) })
+    expect(await encrypt(keys.foreign, source(bucket, other))).toMatchObject(refused)
+    const { eventName, requestParameters, userIdentity } = gateway
+      .records()
+      .findLast(({ readOnly }) => readOnly === false)!
+    expect({ eventName, requestParameters, userIdentity }).toEqual({
+      eventName: 'PutService',
+      requestParameters: { name: s3, user: { account: home, name: 'integrator' }, accounts: [home] },
+      userIdentity: { type: 'Operator', uid: process.getuid!() },
+    })
+  })
+
+  it.each([
+    ['the user of another service', 'sqs.amazonaws.com', ofUser('integrator'), `are those of ${s3} already`],
+    ['no user', s3, ofUser('nobody'), `account ${home} has no user nobody`],
+    ['a name of no service', 's3', ofUser('alice'), 'not a service principal, such as s3.amazonaws.com'],
+    ['no account', s3, `--user alice --account ${home}`, "required option '--acts-in <id>' not specified"],
+    ['no number of an account', s3, `--user alice --account ${home} --acts-in 12`, 'An account ID has 12 digits'],
+  ])('cannot name %s', async (_what, name, rest, message) => {
+    const { code, stderr } = await put(name, rest)
+    expect(code).not.toBe(0)
+    expect(stderr).toContain(message)
+  })
+
+  it('deletes a service, whose user then calls as itself', async () => {
+    expect(await administer(commands[2]!)).toEqual({ code: 0, stdout: '', stderr: '' })
+    expect(await encrypt(keys.closed, {})).toMatchObject({ status: 200 })
+    expect(lastRecord().userIdentity).toMatchObject({ type: 'IAMUser', userName: 'integrator' })
+    expect(await administer(commands[2]!)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`there is no service ${s3}`),
+    })
+    expect(await administer(commands[0]!)).toMatchObject({ code: 0 })
   })
 })
 

@@ -87,6 +87,12 @@ export class IdentityPlan {
         `${kind} ${name} of account ${account} has ${keys} access keys: delete them first`,
       )
     }
+    const service = this.#storage.services.ofUser(record.arn)
+    if (service)
+      throw new Failure(
+        'Validation',
+        `${kind} ${name} of account ${account} is ${service.name}: delete the service first`,
+      )
     this.#removals.push({ kind, record })
     if (!('url' in record)) this.#future.remove(record)
     const differences = keys > 0 ? [`with ${keys} access ${keys === 1 ? 'key' : 'keys'}`] : []
