@@ -2,7 +2,7 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import type { Ability, Lacks } from '../../model/keys/ability.ts'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
-import type { Profile } from '../profiles/profile.ts'
+import type { ImportMethod, Profile } from '../profiles/profile.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 
 /** Sessions that a survey opens at most. */
@@ -43,8 +43,16 @@ export interface Recommendation extends Pick<Profile, 'mode' | 'initIsRoundTrip'
   readonly workers: number
 }
 
+/** The import of a key. */
+export interface ImportTrial {
+  readonly spec: SupportedKeySpec
+  /** The first that works, with the CKM_* that unwraps; absent if none does. */
+  readonly way?: { readonly method: ImportMethod; readonly unwrapping?: number }
+}
+
 export interface Survey extends Capabilities {
   readonly trials: readonly Trial[]
+  readonly imports: readonly ImportTrial[]
   /** Hashes of RSAES-OAEP that the token supports. For others the worker removes the padding. */
   readonly oaepHashes: Profile['oaepHashes']
   readonly supportsCkaModifiable: boolean

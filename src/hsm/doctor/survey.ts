@@ -25,6 +25,7 @@ import {
   type TrialKey,
 } from './exercises.ts'
 import { mostSessions, type Percentiles, type Survey, type Trial } from './findings.ts'
+import { importTrials } from './imports.ts'
 import { latencyOf, recommendationFor } from './latency.ts'
 import { tamperedBlocks, tamperedMessage, tamperedSealing } from './tampering.ts'
 
@@ -79,10 +80,12 @@ class Surveyor {
     }
     const pair = await this.#tried(dataKeyPair(this.#connection.cryptoki, keyMechanisms.ECC_NIST_P256!))
     const pairs: Lacks = pair.refusal === undefined ? {} : { GenerateDataKeyPair: pair.refusal }
+    const lacks = { ...lacksIn(trials), ...pairs }
+    const capabilities = { ...(this.#gcm && { gcm: this.#gcm }), lacks }
     return {
-      ...(this.#gcm && { gcm: this.#gcm }),
-      lacks: { ...lacksIn(trials), ...pairs },
+      ...capabilities,
       trials,
+      imports: await importTrials(this.#connection, this.#profile, capabilities),
       oaepHashes: [...this.#oaepHashes],
       supportsCkaModifiable: await this.#understands(pkcs11js.CKA_MODIFIABLE),
       supportsCkaCopyable: await this.#understands(pkcs11js.CKA_COPYABLE),

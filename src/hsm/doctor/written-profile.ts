@@ -1,6 +1,6 @@
 /** Writes the findings of doctor about an HSM as a profile. */
 import { profileOf } from '../profiles/find-profile.ts'
-import type { Profile } from '../profiles/profile.ts'
+import type { ImportMethod, Profile } from '../profiles/profile.ts'
 import { profileText } from '../profiles/profile-file.ts'
 import type { Survey } from './findings.ts'
 
@@ -15,8 +15,12 @@ export function writtenProfile(name: string, basedOn: string, survey: Survey): s
     supportsCkaSignRecover,
     reportsCkaLocal,
     lacks,
+    imports,
     recommendation,
   } = survey
+  const ways = imports.flatMap(({ way }) => (way === undefined ? [] : [way]))
+  const methods = [...new Set([...ways.map(({ method }) => method), ...plaintextOf(base)])]
+  const unwrapping = [...new Set(ways.flatMap(({ unwrapping }) => unwrapping ?? []))]
   const profile: Profile = {
     ...base,
     name,
@@ -32,8 +36,16 @@ export function writtenProfile(name: string, basedOn: string, survey: Survey): s
     supportsCkaCopyable,
     supportsCkaSignRecover,
     reportsCkaLocal,
+    // Where nothing could be tried, what the profile says.
+    importMethods: methods.length > 0 ? methods : base.importMethods,
+    keyWrapMechanisms: unwrapping.length > 0 ? unwrapping : base.keyWrapMechanisms,
     lacks,
     mayLack: {},
   }
   return profileText(profile, 'Written by strongroom doctor. src/hsm/profiles/profile.ts documents each flag.')
+}
+
+/** Allowed by a human, never found out. */
+function plaintextOf({ importMethods }: Profile): readonly ImportMethod[] {
+  return importMethods.filter(method => method === 'plaintext')
 }

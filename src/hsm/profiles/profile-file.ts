@@ -1,6 +1,6 @@
 /** Profiles in YAML files, for HSMs without a built-in one: the flags of profiles/profile.ts that differ from those of `basedOn`. */
 import { readFileSync } from 'node:fs'
-import { Document, parse, type Scalar } from 'yaml'
+import { Document, parse, type Scalar, type YAMLSeq } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from '../../errors.ts'
 import type { Ability } from '../../model/keys/ability.ts'
@@ -81,5 +81,6 @@ export function profileText(profile: Profile, comment: string): string {
   document.commentBefore = ` ${comment}`
   const mechanism = document.get('gcmMechanism', true) as Scalar
   mechanism.format = 'HEX'
+  for (const item of (document.get('keyWrapMechanisms') as YAMLSeq<Scalar>).items) item.format = 'HEX'
   return document.toString()
 }

@@ -32,8 +32,12 @@ export interface Import {
   readonly material: KeyMaterial
 }
 
+export interface ImportedObject extends GeneratedObject {
+  readonly way: Way
+}
+
 /** One way onto the token. */
-interface Way {
+export interface Way {
   readonly method: ImportMethod
   /** CKM_* to unwrap with; absent for plaintext. */
   readonly unwrapping?: number
@@ -70,7 +74,7 @@ export class KeyImporter {
    *
    * Rejects with UnsupportedOperation if the token refuses all of them, with its own error if it is lost or busy.
    */
-  async import(wanted: Import, destroyAll: () => Promise<void>): Promise<GeneratedObject> {
+  async import(wanted: Import, destroyAll: () => Promise<void>): Promise<ImportedObject> {
     const kind = wanted.material.publicKey === undefined ? 'secret' : 'private'
     const ways = this.#ways.get(kind) ?? this.#possible()
     const refusals: string[] = []
@@ -79,7 +83,7 @@ export class KeyImporter {
       if (refusal === undefined) {
         // Plaintext is never preferred: one refusal by chance would decide for all later imports.
         if (way.method !== 'plaintext') this.#ways.set(kind, [way, ...ways.filter(other => other !== way)])
-        return value
+        return { ...value, way }
       }
       refusals.push(`${way.method}: ${refusal}`)
       await destroyAll()

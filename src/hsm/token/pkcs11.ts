@@ -160,9 +160,9 @@ export class Pkcs11 implements Work {
     const material = readKeyMaterial(spec, mechanism, bytes)
     const keeping = { id: Buffer.from(id, 'hex'), label, profile: this.#profile }
     try {
-      return await this.#keys.create(id, isRetry, async (_, destroyAll) => {
+      return await this.#keys.create(id, isRetry, async (_session, destroyAll) => {
         const wanted = { spec, mechanism, usage, keeping, material }
-        const { key, ...result } = await this.#importer.import(wanted, destroyAll)
+        const { key, way: _way, ...result } = await this.#importer.import(wanted, destroyAll)
         return { key, result }
       })
     } finally {

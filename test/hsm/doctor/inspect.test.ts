@@ -35,6 +35,9 @@ describe('inspectHsm', () => {
         supportsCkaModifiable: true,
         supportsCkaCopyable: true,
         supportsCkaSignRecover: true,
+        imports: ['SYMMETRIC_DEFAULT', 'HMAC_256', 'RSA_2048', 'ECC_NIST_P256'].map(spec => {
+          return { spec, way: { method: 'ECDH', unwrapping: 0x210a } }
+        }),
         reportsCkaLocal: true,
         invalidCiphertextCodes: ['CKR_GENERAL_ERROR'],
         invalidSignatureCodes: [],
@@ -87,6 +90,8 @@ describe('inspectHsm', () => {
       gcmMechanism: 0x1087,
       throttlingCodes: ['CKR_FUNCTION_FAILED'],
       lacks: survey!.lacks,
+      // As without ECDH and RSA no key could be imported.
+      keyWrapMechanisms: [0x8000_216f],
     })
   })
 
