@@ -5,6 +5,7 @@ import type { Caller } from '../model/identities/caller.ts'
 import type { User } from '../model/identities/principal.ts'
 import { callerOf, type Identities } from './callers.ts'
 import type { SignedRequest } from './canonical-request.ts'
+import { refuseServiceHeaders } from './service-calls.ts'
 import { unrecognizedClient } from './signing-keys.ts'
 import { claimedCredentials, SigV4, type SigV4Options } from './sigv4.ts'
 
@@ -69,6 +70,7 @@ function emulatedCallers(
     const { accessKeyId: id, region } = sigV4.claim(request)
     if (verify) await sigV4.verify(request)
     if (!accessKeyId.test(id)) throw unrecognizedClient()
+    refuseServiceHeaders(request.headers)
     const name = `${id}/${region}`
     const caller = known.get(name) ?? emulatedCaller(/^\d{12}$/.test(id) ? id : account, id, region)
     if (known.size >= mostCallers) known.clear()

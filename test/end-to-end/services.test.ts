@@ -162,6 +162,36 @@ describe('a service on behalf of a caller', () => {
   })
 })
 
+describe('credentials from AWS STS', () => {
+  const sts = (query: string, headers: object) => {
+    const form = { 'content-type': 'application/x-www-form-urlencoded', ...headers }
+    const body = `Version=2011-06-15&Action=${query}`
+    return signedPost({
+      url: gateway.url,
+      credentials: service.credentials,
+      service: 'sts',
+      target: null,
+      headers: form,
+      body,
+    })
+  }
+  const role = () => `AssumeRole&RoleSessionName=session&RoleArn=${encodeURIComponent(backup.arn)}`
+
+  it('are not issued on behalf of a caller: they would outlast that', async () => {
+    for (const query of ['GetSessionToken', role(), 'GetAccessKeyInfo&AccessKeyId=AKIA1234567890123456']) {
+      const { status, body } = await sts(query, onBehalfOf(alice.arn))
+      expect([status, body]).toEqual([403, expect.stringContaining('on behalf of a caller</Message>')])
+    }
+    const { status, body } = await sts('GetCallerIdentity', onBehalfOf(alice.arn))
+    expect([status, body]).toEqual([200, expect.stringContaining(`<Arn>${alice.arn}</Arn>`)])
+  })
+
+  it('are not issued to a service for itself', async () => {
+    expect((await sts('GetSessionToken', {})).status).toBe(403)
+    expect((await sts(role(), source(bucket))).status).toBe(403)
+  })
+})
+
 describe('the headers of services', () => {
   it('are refused from anybody else', async () => {
     const administrator = installation.credentials[home]!

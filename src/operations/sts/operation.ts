@@ -33,8 +33,12 @@ export function operation<N extends OperationName>(name: N) {
     readOnly: true,
     target: {
       find(input, search) {
-        if (!refuses(search.caller)) return declared.target.find(input, search)
-        throw new Failure('AccessDenied', `Cannot call ${name} with session credentials`)
+        const { caller } = search
+        if (refuses(caller)) throw new Failure('AccessDenied', `Cannot call ${name} with session credentials`)
+        // A service that has credentials of somebody would no longer call on behalf of them only.
+        if (caller.via && name !== 'GetCallerIdentity')
+          throw new Failure('AccessDenied', `Cannot call ${name} on behalf of a caller`)
+        return declared.target.find(input, search)
       },
     },
   })
