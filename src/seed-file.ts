@@ -1,11 +1,11 @@
-/** The seed file of emulator mode, in the form of local-kms: keys of given ids and key material, and aliases. */
+/** The seed file of emulator mode, in the forms of local-kms: keys of given ids and key material, and aliases. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from './errors.ts'
 import type { Key } from './model/keys/key.ts'
-import type { SupportedKeySpec } from './model/keys/key-spec.ts'
+import { keySpecs, type SupportedKeySpec } from './model/keys/key-spec.ts'
 import { describeIssue } from './schema-issue.ts'
 
 export interface SeedKey extends Pick<Key, 'id' | 'spec' | 'usage' | 'origin' | 'description'> {
@@ -24,19 +24,23 @@ export interface Seed {
   readonly aliases: readonly SeedAlias[]
 }
 
+const aliasPrefix = 'alias/'
+type KeyUsage = Key['usage']
+const usages = [...new Set(Object.values(keySpecs).flatMap(({ usages }) => usages))] as [KeyUsage, ...KeyUsage[]]
 const keyId = z.string().regex(/^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i, 'not a UUID')
 const metadata = {
   KeyId: keyId,
   Description: z.string().default(''),
   Origin: z.enum(['AWS_KMS', 'EXTERNAL']).default('AWS_KMS'),
 }
+const hex = z.string().regex(/^(?:[0-9a-f]{2})+$/i, 'not hex digits')
+const withoutMaterial = 'a key without key material is not supported'
+/** Keys are not rotated yet: accepted, as files have it. YAML reads some dates as such. */
+const nextKeyRotation = z.union([z.string(), z.date()]).optional()
 const aes = z.strictObject({
   Metadata: z.strictObject(metadata),
-  BackingKeys: z
-    .array(z.string().regex(/^[0-9a-f]{64}$/i, 'not 64 hex digits'))
-    .min(1, 'a key without key material is not supported'),
-  /** Keys are not rotated: accepted, as files have it. */
-  NextKeyRotation: z.string().optional(),
+  BackingKeys: z.array(hex.length(64, 'not 64 hex digits')).min(1, withoutMaterial),
+  NextKeyRotation: nextKeyRotation,
 })
 const rsa = z.strictObject({
   Metadata: z.strictObject({ ...metadata, KeyUsage: z.enum(['SIGN_VERIFY', 'ENCRYPT_DECRYPT']) }),
@@ -46,55 +50,114 @@ const ecc = z.strictObject({
   Metadata: z.strictObject({ ...metadata, KeyUsage: z.enum(['SIGN_VERIFY', 'KEY_AGREEMENT']).default('SIGN_VERIFY') }),
   PrivateKeyPem: z.string(),
 })
-const schema = z.strictObject({
-  Keys: z
-    .strictObject({
-      Symmetric: z.strictObject({ Aes: z.array(aes).default([]) }).prefault({}),
-      Asymmetric: z.strictObject({ Rsa: z.array(rsa).default([]), Ecc: z.array(ecc).default([]) }).prefault({}),
-    })
-    .prefault({}),
+/** The older form: keys by kind. */
+const kinds = z
+  .strictObject({
+    Symmetric: z.strictObject({ Aes: z.array(aes).default([]) }).prefault({}),
+    Asymmetric: z.strictObject({ Rsa: z.array(rsa).default([]), Ecc: z.array(ecc).default([]) }).prefault({}),
+  })
+  .prefault({})
+/** The form of version 2: a list of keys. */
+const list = z.array(
+  z.strictObject({
+    KeyId: keyId,
+    Metadata: z.strictObject({
+      Description: z.string().default(''),
+      KeySpec: z.enum(Object.keys(keySpecs) as SupportedKeySpec[]),
+      KeyUsage: z.enum(usages).exactOptional(),
+    }),
+    NextKeyRotation: nextKeyRotation,
+    Material: z.strictObject({ BackingKeys: z.array(hex).default([]), PrivateKeyPem: z.string().exactOptional() }),
+  }),
+)
+const common = {
+  Version: z.literal(2).exactOptional(),
   Aliases: z.array(z.strictObject({ AliasName: z.string(), TargetKeyId: z.string() })).default([]),
-})
+}
+const schemas = { kinds: z.strictObject({ ...common, Keys: kinds }), list: z.strictObject({ ...common, Keys: list }) }
 
 /** Throws an OperatorError of one line, which never shows key material. */
 export function readSeed(file: string): Seed {
-  const { Keys, Aliases } = validated(file)
-  const { Symmetric, Asymmetric } = Keys
-  const symmetric = Symmetric.Aes.map(({ Metadata, BackingKeys }): SeedKey => {
-    const kind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
-    return { ...common(Metadata), ...kind, materials: BackingKeys.map(digits => Buffer.from(digits, 'hex')) }
-  })
-  const asymmetric = [...Asymmetric.Rsa, ...Asymmetric.Ecc].map(({ Metadata, PrivateKeyPem }): SeedKey => {
-    const key = privateKey(PrivateKeyPem)
-    const spec = key && specOf(key)
-    if (key === undefined || spec === undefined) {
-      throw new OperatorError(
-        `seed file ${file}: key ${Metadata.KeyId}: not the private key of a supported key spec in PEM`,
-      )
-    }
-    const materials = [key.export({ format: 'der', type: 'pkcs8' })]
-    return { ...common(Metadata), spec, usage: Metadata.KeyUsage, materials }
-  })
-  const aliases = Aliases.map(({ AliasName, TargetKeyId }) => ({ name: AliasName, keyId: TargetKeyId }))
-  return { keys: [...symmetric, ...asymmetric], aliases }
+  const written = parsed(file)
+  const isList = Array.isArray((written as { readonly Keys?: unknown }).Keys)
+  const { keys, aliases } = isList ? fromList(file, written) : fromKinds(file, written)
+  const nameOf = (name: string) => (name.startsWith(aliasPrefix) ? name : aliasPrefix + name)
+  return { keys, aliases: aliases.map(alias => ({ name: nameOf(alias.AliasName), keyId: alias.TargetKeyId })) }
 }
 
-function validated(file: string): z.infer<typeof schema> {
-  let written: unknown
+function fromKinds(file: string, written: unknown) {
+  const { Keys, Aliases } = validated(schemas.kinds, file, written)
+  const symmetric = Keys.Symmetric.Aes.map(({ Metadata, BackingKeys }): SeedKey => {
+    const kind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
+    return { ...identityOf(Metadata), ...kind, materials: BackingKeys.map(bytesOf) }
+  })
+  const asymmetric = [...Keys.Asymmetric.Rsa, ...Keys.Asymmetric.Ecc].map(({ Metadata, PrivateKeyPem }): SeedKey => {
+    const key = privateKey(PrivateKeyPem)
+    const spec = key && specOf(key)
+    if (key === undefined || spec === undefined) throw unsupported(file, Metadata.KeyId)
+    return { ...identityOf(Metadata), spec, usage: Metadata.KeyUsage, materials: [pkcs8Of(key)] }
+  })
+  return { keys: [...symmetric, ...asymmetric], aliases: Aliases }
+}
+
+function fromList(file: string, written: unknown) {
+  const { Keys, Aliases } = validated(schemas.list, file, written)
+  const keys = Keys.map(({ KeyId, Metadata, Material }): SeedKey => {
+    const { Description, KeySpec: spec, KeyUsage } = Metadata
+    const identity = identityOf({ KeyId, Description, Origin: 'AWS_KMS' })
+    const usage = KeyUsage ?? usageOf(spec)
+    if (usage === undefined || !keySpecs[spec].usages.includes(usage)) {
+      throw new OperatorError(`seed file ${file}: key ${KeyId}: KeyUsage is missing or does not fit KeySpec ${spec}`)
+    }
+    if (keySpecs[spec].type !== 'asymmetric') {
+      if (Material.BackingKeys.length > 0)
+        return { ...identity, spec, usage, materials: Material.BackingKeys.map(bytesOf) }
+      throw new OperatorError(`seed file ${file}: key ${KeyId}: ${withoutMaterial}`)
+    }
+    const key = privateKey(Material.PrivateKeyPem ?? '')
+    if (key === undefined) throw unsupported(file, KeyId)
+    return { ...identity, spec, usage, materials: [pkcs8Of(key)] }
+  })
+  return { keys, aliases: Aliases }
+}
+
+/** The only one, or that of signatures: RSA keys need it. */
+function usageOf(spec: SupportedKeySpec): KeyUsage | undefined {
+  const { usages } = keySpecs[spec]
+  if (spec.startsWith('RSA')) return undefined
+  return usages.length === 1 ? usages[0] : 'SIGN_VERIFY'
+}
+
+function unsupported(file: string, id: string): OperatorError {
+  return new OperatorError(`seed file ${file}: key ${id}: not the private key of a supported key spec in PEM`)
+}
+
+function bytesOf(digits: string): Buffer {
+  return Buffer.from(digits, 'hex')
+}
+
+function pkcs8Of(key: KeyObject): Buffer {
+  return key.export({ format: 'der', type: 'pkcs8' })
+}
+
+function parsed(file: string): unknown {
   try {
-    written = parse(readFileSync(file, 'utf8'))
+    return parse(readFileSync(file, 'utf8')) ?? {}
   } catch (error) {
     const { code, name } = error as NodeJS.ErrnoException
     // The message of the parser quotes the file.
     const reason = code !== undefined && name !== 'YAMLParseError' ? code : 'not valid YAML'
     throw new OperatorError(`cannot read the seed file ${file}: ${reason}`)
   }
-  const { success, data, error } = schema.safeParse(written ?? {})
+}
+
+function validated<T extends z.ZodType>(schema: T, file: string, written: unknown): z.infer<T> {
+  const { success, data, error } = schema.safeParse(written)
   if (!success) throw new OperatorError(`seed file ${file}: ${describeIssue(error.issues[0]!, () => [])}`)
   return data
 }
 
-function common({ KeyId, Description, Origin }: { KeyId: string; Description: string; Origin: Key['origin'] }) {
+function identityOf({ KeyId, Description, Origin }: { KeyId: string; Description: string; Origin: Key['origin'] }) {
   return { id: KeyId, description: Description, origin: Origin }
 }
 

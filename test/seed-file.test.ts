@@ -53,8 +53,43 @@ describe('a seed file', () => {
     }
   })
 
+  it('may have the form of version 2, with keys of every key spec', () => {
+    const key = (KeySpec: string, Material: object, rest: object = {}) => ({
+      KeyId,
+      Metadata: { KeySpec, ...rest },
+      Material,
+    })
+    const text = stringify({
+      Version: 2,
+      Keys: [
+        key('SYMMETRIC_DEFAULT', { BackingKeys: ['00'.repeat(32), '01'.repeat(32)] }, { Description: 'one' }),
+        key('HMAC_224', { BackingKeys: ['02'.repeat(28)] }),
+        key('ECC_NIST_P256', { PrivateKeyPem: pem('P-256', 'sec1') }),
+        key(
+          'RSA_2048',
+          { PrivateKeyPem: rsa.export({ format: 'pem', type: 'pkcs1' }) },
+          { KeyUsage: 'ENCRYPT_DECRYPT' },
+        ),
+      ],
+      Aliases: [
+        { AliasName: 'alias/one', TargetKeyId: KeyId },
+        { AliasName: 'two', TargetKeyId: KeyId },
+      ],
+    })
+    const { keys, aliases } = read(text)
+    expect(keys.map(({ spec, usage, materials }) => [spec, usage, materials.length])).toEqual([
+      ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 2],
+      ['HMAC_224', 'GENERATE_VERIFY_MAC', 1],
+      ['ECC_NIST_P256', 'SIGN_VERIFY', 1],
+      ['RSA_2048', 'ENCRYPT_DECRYPT', 1],
+    ])
+    expect(keys[0]!.description).toBe('one')
+    expect(aliases.map(({ name }) => name)).toEqual(['alias/one', 'alias/two'])
+  })
+
   const secret = 'c0ffee'.repeat(10)
   const notSupported = `seed file FILE: key ${KeyId}: not the private key of a supported key spec in PEM`
+  const two = (KeySpec: string, Material: object) => stringify({ Keys: [{ KeyId, Metadata: { KeySpec }, Material }] })
   // biome-ignore format: a table
   const wrong: readonly (readonly [message: string, text: string])[] = [
     ['seed file FILE: Keys.Symmetric.Aes.0.BackingKeys.0: not 64 hex digits', aes({ BackingKeys: [secret] })],
@@ -64,6 +99,11 @@ describe('a seed file', () => {
     ['seed file FILE: unknown key Hmac under Keys.Symmetric', 'Keys: { Symmetric: { Hmac: [] } }'],
     [notSupported, asymmetric('Ecc', {}, pem('P-224', 'pkcs8'))],
     [notSupported, asymmetric('Ecc', {}, secret)],
+    ['seed file FILE: invalid input: expected object, received string', secret],
+    [`seed file FILE: key ${KeyId}: KeyUsage is missing or does not fit KeySpec RSA_2048`, two('RSA_2048', { PrivateKeyPem: secret })],
+    [`seed file FILE: key ${KeyId}: a key without key material is not supported`, two('HMAC_256', { PrivateKeyPem: secret })],
+    [`seed file FILE: key ${KeyId}: not the private key of a supported key spec in PEM`, two('ECC_NIST_P256', { BackingKeys: [secret] })],
+    ['seed file FILE: Keys.0.Material.BackingKeys.0: not hex digits', two('HMAC_256', { BackingKeys: [`${secret}x`] })],
     ['cannot read the seed file FILE: not valid YAML', `Keys: { "${secret}`],
     ['cannot read the seed file FILE: not valid YAML', `- &a [*b, ${secret}]`],
   ]
