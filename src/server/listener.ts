@@ -140,6 +140,7 @@ function listenError(error: NodeJS.ErrnoException, where: string): Error {
   const reasons: Record<string, string> = {
     EADDRINUSE: where.startsWith('/') ? 'another gateway listens there' : 'the port is in use',
     EACCES: 'permission denied',
+    ENOTSOCK: 'it is a file of another kind',
     EADDRNOTAVAIL: 'no such address on this machine',
     ENOTFOUND: 'unknown host',
   }

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync, unlinkSync } from 'node:fs'
+import { chmodSync, closeSync, lstatSync, openSync, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { basename, dirname } from 'node:path'
 
@@ -7,11 +7,11 @@ const longestPath = 107
 
 /**
  * Listens on a Unix socket that only its owner can connect to. Replaces the socket of a process that is gone; rejects with EADDRINUSE if one
- * still accepts connections.
+ * still accepts connections, and with ENOTSOCK for a file of another kind.
  */
 export async function listenOnSocket(server: Server, path: string): Promise<void> {
   if (await isAccepting(path)) throw Object.assign(new Error(`${path} is in use`), { code: 'EADDRINUSE' })
-  unlinkIfThere(path)
+  unlinkSocket(path)
   // The file is created with the mode that the umask leaves: nobody else may connect before it is changed.
   const former = process.umask(0o177)
   try {
@@ -46,10 +46,10 @@ export async function withShortPath<T>(path: string, call: (path: string) => Pro
   }
 }
 
-function unlinkIfThere(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
+/** Leaves anything else alone: the configuration may name a file by mistake. */
+function unlinkSocket(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket()) throw Object.assign(new Error(`${path} is not a socket`), { code: 'ENOTSOCK' })
+  unlinkSync(path)
 }
