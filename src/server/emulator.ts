@@ -7,6 +7,8 @@ export interface EmulatorOptions {
   /** Host names beside localhost and addresses under which callers may reach the gateway. */
   readonly hostNames: readonly string[]
   readonly allowWebPages: boolean
+  /** Whether callers need a valid signature. */
+  readonly verify: boolean
   /** Resolves to how many keys it had. */
   readonly emptyAccount: (account: string) => Promise<number>
 }
@@ -43,6 +45,7 @@ function hostNameOf(host: string): string {
 export const accountPath = '/_emulator/accounts/:account'
 
 export async function deleteAccount({ url }: Pick<ApiRequest, 'url'>, options: EmulatorOptions): Promise<ApiResponse> {
+  if (options.verify) return json(403, { message: 'With emulator.verify nobody may empty an account.' })
   const account = /^\/_emulator\/accounts\/(\d{12})$/.exec(url)?.[1]
   if (account === undefined) return json(400, { message: 'An account ID has 12 digits.' })
   return json(200, { account, keys: await options.emptyAccount(account) })

@@ -243,6 +243,8 @@ describe('settings of emulator mode', () => {
     expect(await refusal(client('test', 'wrong').listKeys())).toMatch(/^InvalidSignatureException: /)
     expect(await refusal(client('AKIAIOSFODNN7EXAMPLE', 'test').listKeys())).toMatch(/^UnrecognizedClientException: /)
     await client('test', 'test').encrypt({ KeyId: foreign, Plaintext })
+    expect((await send('DELETE', '/_emulator/accounts/444455556666', {})).status).toBe(403)
+    await client('test', 'test').encrypt({ KeyId: foreign, Plaintext })
   })
 
   it('let it listen on loopback only, unless that is said twice', async () => {
