@@ -11,17 +11,14 @@ import type { Service } from '../model/identities/service.ts'
 import type { SignedRequest } from './canonical-request.ts'
 
 /** Headers of services; signed like all of `x-strongroom-*`. */
-const [sourceArnHeader, sourceAccountHeader, onBehalfOfHeader] = [
-  'x-strongroom-source-arn',
-  'x-strongroom-source-account',
-  'x-strongroom-on-behalf-of',
-] as const
+const serviceHeaders = ['x-strongroom-source-arn', 'x-strongroom-source-account', 'x-strongroom-on-behalf-of'] as const
+const [sourceArnHeader, sourceAccountHeader, onBehalfOfHeader] = serviceHeaders
 
 type Headers = SignedRequest['headers']
 
 /** Throws AccessDenied if somebody else than a service sends a header of services. */
 export function refuseServiceHeaders(headers: Headers): void {
-  for (const name of [sourceArnHeader, sourceAccountHeader, onBehalfOfHeader])
+  for (const name of serviceHeaders)
     if (headers[name] !== undefined) throw denied(`Only a service may send the header ${name}.`)
 }
 

@@ -8,7 +8,7 @@ import { installFaults } from './fault-injection.ts'
 import { type Credentials, type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { type Identity, policyOf, type Role, withIdentities } from './identities.ts'
 import { occurrences } from './memory-scan.ts'
-import { refusal, send, signed } from './requests.ts'
+import { refusal, send, signed, signedPost } from './requests.ts'
 
 const invalid = 'UnrecognizedClientException: The security token included in the request is invalid.'
 const policies = [policyOf({ Effect: 'Allow', Action: 'kms:*', Resource: '*' })]
@@ -134,6 +134,15 @@ describe('a session token', () => {
       expect(await refusal(kms.decrypt({ CiphertextBlob: blobOf(token), ...of }))).toMatch(
         /^(AccessDeniedException: The ciphertext refers to|IncorrectKeyException)/,
       )
+    const { body } = await signedPost({
+      url: gateway.url,
+      credentials: installation.credentials[home]!,
+      service: 'sts',
+      target: null,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: `Action=DecodeAuthorizationMessage&Version=2011-06-15&EncodedMessage=${token}`,
+    })
+    expect(body).toContain('<Code>InvalidAuthorizationMessageException</Code>')
   })
 })
 
