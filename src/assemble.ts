@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { ApiRequest, ApiResponse } from './apis/api.ts'
 import { administration, apis, uidHeader } from './apis/catalogue.ts'
-import { authentication } from './assemble/authentication.ts'
+import { authentication, webIdentities } from './assemble/authentication.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
 import { AccessKeyUses } from './authentication/access-key-uses.ts'
@@ -76,6 +76,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       audit,
       outbox,
       authenticate,
+      webIdentity: webIdentities(config, { storage, clock, log }),
       encodeRefusal: config.authorization.encodedMessages ? refusalEncoder({ storage, hsms }, log) : undefined,
       metrics,
       log,
@@ -161,6 +162,7 @@ export async function openAdministration(
     emulator: config.emulator,
     ...(await openAudit(config, storage, opened, log)),
     authenticate: async () => undefined,
+    webIdentity: webIdentities(config, { storage, clock, log }),
     metrics: { started: () => () => {} },
     log,
   })

@@ -1,13 +1,14 @@
 import type { Audit } from './audit/audit.ts'
 import type { AccessKeyUses } from './authentication/access-key-uses.ts'
 import type { SignedRequest } from './authentication/canonical-request.ts'
+import type { Place } from './authentication/web-identity/web-identities.ts'
 import type { Reason } from './authorization/explain.ts'
 import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
 import type { AccessRequest, Decision, Policies } from './authorization/request.ts'
 import type { AccessDenied } from './errors.ts'
 import type { Hsms } from './hsm/hsm.ts'
 import type { Log } from './log.ts'
-import type { Caller } from './model/identities/caller.ts'
+import type { Caller, WebIdentityCaller } from './model/identities/caller.ts'
 import type { Outbox } from './outbox.ts'
 import type { Storage } from './storage/storage.ts'
 
@@ -48,6 +49,8 @@ export interface PathServices extends Services {
    * operations for it.
    */
   readonly authenticate: (request: SignedRequest, api: AuthenticatedApi) => Promise<Caller | undefined>
+  /** Verifies a token of an identity provider of the account: see authentication/web-identity/. */
+  readonly webIdentity: (token: string, place: Place) => Promise<WebIdentityCaller>
   readonly authorize: (request: AccessRequest, policies: Policies) => Decision
   /** Why a request is decided as it is. */
   readonly explain: (request: AccessRequest, policies: Policies) => readonly Reason[]

@@ -18,6 +18,7 @@ const query: Table = {
   DependencyTimeout: ['ServiceUnavailable', 503],
   // Recorded on AWS STS, as are the next two.
   ExpiredToken: ['ExpiredToken', 403],
+  ExpiredIdentityToken: ['ExpiredTokenException', 400],
   InvalidRequestSignature: ['SignatureDoesNotMatch', 403],
   InvalidAuthorizationMessage: ['InvalidAuthorizationMessageException', 400],
   MissingAuthenticationToken: ['MissingAuthenticationToken', 403, 'Request is missing Authentication Token'],

@@ -6,9 +6,13 @@ import type { SignedRequest } from '../authentication/canonical-request.ts'
 import { emulating, withEmulatedUsers } from '../authentication/emulator.ts'
 import { isSigned, SigV4 } from '../authentication/sigv4.ts'
 import { sourceNetwork } from '../authentication/source-network.ts'
+import { KeySets } from '../authentication/web-identity/key-sets.ts'
+import { webIdentity } from '../authentication/web-identity/web-identities.ts'
 import type { Config } from '../config.ts'
+import { partitionOf } from '../model/arn.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
-import type { Hsms, PathServices, Storage } from '../services.ts'
+import type { OidcProvider } from '../model/identities/oidc-provider.ts'
+import type { Hsms, Log, PathServices, Storage } from '../services.ts'
 import { unsealSecret } from '../vault/access-key-secrets.ts'
 import { unsealSession } from '../vault/session-tokens.ts'
 
@@ -63,6 +67,30 @@ export function authentication(
     if (hasUnsignedOperations && !isSigned(request)) return unsigned
     return finders.get(service)!(request)
   }
+}
+
+/** Milliseconds: a caller waits for its token to be verified. */
+const keySetTimeout = 5000
+
+/** Calls without a signature are for the global endpoint, or in other partitions for the first region that is served. */
+function regionOfPartition(regions: readonly string[]): (partition: string) => string {
+  return partition =>
+    (partition === 'aws' ? undefined : regions.find(name => partitionOf(name) === partition)) ?? 'us-east-1'
+}
+
+export function webIdentities(
+  config: Config,
+  { storage, clock, log }: Pick<Means, 'storage' | 'clock'> & { readonly log: Log },
+): PathServices['webIdentity'] {
+  const failed = ({ arn }: OidcProvider, err: unknown) =>
+    log.warn({ event: 'identity_provider_failed', provider: arn, err }, 'Cannot read keys of identity provider')
+  const options = {
+    providersOf: (account: string) => storage.oidcProviders.ofAccount(account),
+    keySets: new KeySets({ clock, timeout: keySetTimeout, failed }),
+    clock,
+    regionOf: regionOfPartition(Object.keys(config.regions)),
+  }
+  return (token, place) => webIdentity(token, place, options)
 }
 
 /** An inactive one is as unknown. */

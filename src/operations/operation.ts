@@ -3,7 +3,16 @@ import type { ConditionKeys } from '../model/condition-keys.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import type { Ability } from '../model/keys/ability.ts'
 import type { PolicyVocabulary } from '../model/policy-vocabulary.ts'
-import type { Changes, ConditionValues, Hsms, Policies, ResourcePolicy, Services, Storage } from '../services.ts'
+import type {
+  Changes,
+  ConditionValues,
+  Hsms,
+  PathServices,
+  Policies,
+  ResourcePolicy,
+  Services,
+  Storage,
+} from '../services.ts'
 
 /** A permission that an operation requires. */
 export interface Permission {
@@ -82,8 +91,8 @@ export interface Asked<I, T extends Target> {
 
 /** What an operation that needs no signature is asked by. */
 export interface Unsigned extends Services {
-  /** Address of the sender, to whom HSM calls are charged. */
   readonly sourceAddress: string
+  readonly webIdentity: PathServices['webIdentity']
 }
 
 /** An operation: declarations of what it needs, and its own work. It adds to `changes`; the pipeline commits them. */

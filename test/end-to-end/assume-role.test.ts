@@ -4,8 +4,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { STS } from '@aws-sdk/client-sts'
-import { fromTemporaryCredentials } from '@aws-sdk/credential-providers'
+import { fromTemporaryCredentials, fromTokenFile } from '@aws-sdk/credential-providers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Claims, jwksOf, type SigningKey, signingKey, tokenOf } from '../authentication/web-identity/issuer.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { type Identity, policyOf, type Role, withIdentities } from './identities.ts'
 import { refusal } from './requests.ts'
@@ -24,6 +25,8 @@ const trust = (AWS: string, Action: string | readonly string[] = 'sts:AssumeRole
   Statement: [{ Effect: 'Allow', Principal: { AWS }, Action, Condition }],
 })
 const root = (account: string) => `arn:aws:iam::${account}:root`
+const issuer = 'https://issuer.example.com'
+const everyWebIdentity = ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession', 'sts:SetSourceIdentity']
 const everySts = ['sts:AssumeRole', 'sts:TagSession', 'sts:SetSourceIdentity']
 
 let installation: Installation
@@ -32,12 +35,14 @@ let alice: Identity
 let bob: Identity
 let stranger: Identity
 const roles: Record<string, Role> = {}
+/** Of the identity provider. */
+let key: SigningKey
 /** By access key: making one takes longer than a call. */
 const clients = new Map<string, STS>()
 
 beforeAll(async () => {
   installation = await install()
-  await withIdentities(installation, async ({ user, role }) => {
+  await withIdentities(installation, async ({ user, role, oidcProvider }) => {
     alice = await user(home, 'alice', { policies: [policyOf(allow('sts:*'))] })
     bob = await user(home, 'bob')
     stranger = await user(other, 'stranger', { policies: [policyOf(allow('sts:*'))] })
@@ -57,6 +62,17 @@ beforeAll(async () => {
     })
     await add(home, 'distrusting', { ...mayEverything, trust: trust(root('999999999999')) })
     await add(other, 'abroad', { trust: trust(root(home)) })
+
+    key = await signingKey('first')
+    const jwksFile = join(installation.folder, 'jwks.json')
+    writeFileSync(jwksFile, jwksOf(key))
+    const { arn } = await oidcProvider(home, { url: issuer, audiences: ['sts.amazonaws.com'], jwksFile })
+    const federated = (Condition: object, Action: string | readonly string[] = 'sts:AssumeRoleWithWebIdentity') => ({
+      trust: policyOf({ Effect: 'Allow', Principal: { Federated: arn }, Action, Condition }),
+    })
+    const ofMain = { StringEquals: { 'issuer.example.com:sub': 'repo:octo/app:ref:refs/heads/main' } }
+    await add(home, 'ci', { ...mayEverything, ...federated(ofMain), maxSessionDuration: 7200 })
+    await add(home, 'teams', federated({ StringLike: { 'issuer.example.com:repository': 'octo/*' } }, everyWebIdentity))
   })
   gateway = await serve(installation)
 })
@@ -372,6 +388,100 @@ describe('a source identity', () => {
   })
 })
 
+const main = 'repo:octo/app:ref:refs/heads/main'
+const token = (claims: Claims = {}) => tokenOf(key, issuer, Date.now(), { sub: main, ...claims })
+
+/** Without credentials: the client signs nothing. */
+async function assumeByToken(role: string, claims: Claims = {}, passed: object = {}) {
+  const client = new STS({ endpoint: gateway.url, region: 'us-east-1', maxAttempts: 1 })
+  const WebIdentityToken = await token(claims)
+  const arn = roles[role]?.arn ?? role
+  try {
+    return await client.assumeRoleWithWebIdentity({ RoleArn: arn, RoleSessionName: 'job', WebIdentityToken, ...passed })
+  } finally {
+    client.destroy()
+  }
+}
+
+describe('AssumeRoleWithWebIdentity', () => {
+  it('gives credentials to whom the trust policy names, without a signature', async () => {
+    const { Credentials, $metadata, ...answer } = await assumeByToken('ci', {}, { DurationSeconds: 7200 })
+    const arn = `arn:aws:sts::${home}:assumed-role/ci/job`
+    const provider = `arn:aws:iam::${home}:oidc-provider/issuer.example.com`
+    expect(answer).toEqual({
+      AssumedRoleUser: { Arn: arn, AssumedRoleId: `${roles.ci!.principalId}:job` },
+      Audience: 'sts.amazonaws.com',
+      Provider: provider,
+      SubjectFromWebIdentityToken: main,
+    })
+    const { AccessKeyId, SecretAccessKey, SessionToken } = Credentials!
+    const credentials = { accessKeyId: AccessKeyId!, secretAccessKey: SecretAccessKey!, sessionToken: SessionToken! }
+    const { $metadata: listed } = await gateway.client({ credentials }).listKeys({})
+    expect(recorded(listed.requestId).userIdentity).toMatchObject({ arn })
+    const record = recorded($metadata.requestId)
+    expect(record).toMatchObject({
+      eventName: 'AssumeRoleWithWebIdentity',
+      userIdentity: { type: 'WebIdentityUser', userName: main, identityProvider: provider },
+      requestParameters: { roleArn: roles.ci!.arn, roleSessionName: 'job', durationSeconds: 7200 },
+      responseElements: { subjectFromWebIdentityToken: main, credentials: { accessKeyId: AccessKeyId } },
+    })
+    for (const secret of [SecretAccessKey!, SessionToken!]) expect(JSON.stringify(record)).not.toContain(secret)
+  })
+
+  it('is refused in the same words whether the role exists, trusts the provider or not', async () => {
+    const denied = 'AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity'
+    expect(await refusal(assumeByToken('ci', { sub: 'repo:octo/app:ref:refs/heads/other' }))).toBe(denied)
+    expect(await refusal(assumeByToken('keys'))).toBe(denied)
+    expect(await refusal(assumeByToken(`arn:aws:iam::${home}:role/absent`))).toBe(denied)
+  })
+
+  it('decides by the claims of the token', async () => {
+    await assumeByToken('teams', { repository: 'octo/app' })
+    for (const claims of [{}, { repository: 'evil/app' }, { repository: { a: 'octo/app' } }])
+      expect(await refusal(assumeByToken('teams', claims))).toMatch(/^AccessDenied: /)
+  })
+
+  it('starts the session with tags and source identity of the token', async () => {
+    const tags = { principal_tags: { team: ['blue'] }, transitive_tag_keys: ['team'] }
+    const claims = { 'https://aws.amazon.com/tags': tags, 'https://aws.amazon.com/source_identity': 'Octo' }
+    const { SourceIdentity, PackedPolicySize } = await assumeByToken('teams', { repository: 'octo/app', ...claims })
+    expect([SourceIdentity, PackedPolicySize! > 0]).toEqual(['Octo', true])
+    // Its trust policy allows neither.
+    expect(await refusal(assumeByToken('ci', claims))).toBe('AccessDenied: Not authorized to perform sts:TagSession')
+    for (const [claim, value] of [
+      ['https://aws.amazon.com/tags', 'x'],
+      ['https://aws.amazon.com/tags', { principal_tags: { team: ['a', 'b'] } }],
+      ['https://aws.amazon.com/tags', { principal_tags: { team: [7] } }],
+      ['https://aws.amazon.com/source_identity', 'a b'],
+    ] as const)
+      expect(await refusal(assumeByToken('teams', { repository: 'octo/app', [claim]: value }))).toBe(
+        `IDPRejectedClaimException: The claim ${claim} of the token has not the form that it must have.`,
+      )
+  })
+
+  it.each<[string, Claims, object, RegExp]>([
+    [
+      'a wrong audience',
+      { aud: 'x' },
+      {},
+      /^InvalidIdentityTokenException: .*for 'x'; the provider accepts 'sts\.amazonaws\.com'\.$/,
+    ],
+    ['an expired token', { exp: 1 }, {}, /^ExpiredTokenException: Token expired: /],
+    ['another issuer', { iss: 'https://x' }, {}, /^InvalidIdentityTokenException: No OpenIDConnect provider found/],
+    ['a long session', {}, { DurationSeconds: 7201 }, /^ValidationError: The requested DurationSeconds exceeds/],
+    ['an OAuth provider', {}, { ProviderId: 'www.amazon.com' }, /^ValidationError: ProviderId is for OAuth/],
+    ['no role', {}, { RoleArn: 'arn:aws:iam::111122223333:user/alice' }, /^ValidationError: Request ARN is invalid$/],
+    ['no token', {}, { WebIdentityToken: 'abcd' }, /^InvalidIdentityTokenException: The ID Token provided is not/],
+  ])('is refused with the codes of STS: %s', async (_, claims, passed, message) => {
+    const asked = assumeByToken('ci', claims, passed)
+    expect(await refusal(asked)).toMatch(message)
+    const { $metadata } = await asked.catch(thrown => thrown)
+    expect(recorded($metadata.requestId).userIdentity?.type).toBe(
+      /DurationSeconds|OAuth/.test(String(message)) ? 'WebIdentityUser' : undefined,
+    )
+  })
+})
+
 const run = promisify(execFile)
 const found = async (command: string, ...args: string[]) => run(command, args).then(Boolean, () => false)
 const [hasCli, hasBoto3] = await Promise.all([found('aws', '--version'), found('python3', '-c', 'import boto3')])
@@ -388,6 +498,37 @@ describe('an unmodified client assumes a role', () => {
     expect((await gateway.client({ credentials }).listKeys({})).Keys).toEqual([])
     expect((await sts(await credentials()).getCallerIdentity({})).Arn).toBe(sessionNamed('sdk'))
   })
+
+  const tokenFile = async () => {
+    const file = join(installation.folder, 'token')
+    writeFileSync(file, await token())
+    return file
+  }
+
+  it('of the SDK, by fromTokenFile', async () => {
+    const credentials = fromTokenFile({
+      webIdentityTokenFile: await tokenFile(),
+      roleArn: roles.ci!.arn,
+      roleSessionName: 'file',
+      clientConfig: { endpoint: gateway.url, region: 'us-east-1' },
+    })
+    expect((await gateway.client({ credentials }).listKeys({})).Keys).toEqual([])
+  })
+
+  it.skipIf(!hasBoto3)(
+    'of boto3, by web_identity_token_file',
+    async () => {
+      const config = join(installation.folder, 'aws-config')
+      const text = `[profile keys]\nrole_arn = ${roles.ci!.arn}\nweb_identity_token_file = ${await tokenFile()}\nrole_session_name = boto3\n`
+      const env = environment()
+      writeFileSync(config, text)
+      const { stdout } = await run('python3', ['-c', 'import boto3; print(boto3.client("kms").list_keys()["Keys"])'], {
+        env,
+      })
+      expect(stdout.trim()).toBe('[]')
+    },
+    30_000,
+  )
 
   /** A configuration with the profiles `alice` and `keys`, as environment variables. */
   function environment(): NodeJS.ProcessEnv {

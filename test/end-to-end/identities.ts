@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { clock, connectHsms, openAudit, openDatabase } from '../../src/assemble.ts'
 import { readConfig } from '../../src/config.ts'
 import { principalArn, sessionArn } from '../../src/model/arn.ts'
+import { type OidcProvider, oidcProviderArn } from '../../src/model/identities/oidc-provider.ts'
 import type { ManagedPolicy } from '../../src/model/identities/policy.ts'
 import type { Principal } from '../../src/model/identities/principal.ts'
 import type { RoleSession } from '../../src/model/identities/session.ts'
@@ -49,6 +50,9 @@ export interface Identities {
   /** @param name with its path, if any: `division/alice` */
   user(account: string, name: string, given?: Given): Promise<Identity>
   role(account: string, name: string, given?: Given): Promise<Role>
+  /** Makes a user call as a service. @param accounts those in which it may act */
+  service(name: string, user: Role, accounts: readonly string[]): Promise<void>
+  oidcProvider(account: string, given: Pick<OidcProvider, 'url' | 'audiences' | 'jwksFile'>): Promise<OidcProvider>
   /** @param principal a role, or a user, whose sessions have no name */
   session(principal: Role, name: string, given?: SessionGiven): Promise<Identity>
   /** Revokes the sessions issued until now. */
@@ -124,6 +128,18 @@ export async function withIdentities<T>(
     },
 
     role: (account, name, given = {}) => principal('role', account, name, given),
+
+    async oidcProvider(account, given) {
+      const arn = oidcProviderArn('aws', account, given.url)
+      const record = { arn, account, createdAt: clock(), revision: 0, ...given }
+      await commit('CreateOpenIDConnectProvider', arn, changes => changes.put('oidcProviders', record))
+      return record
+    },
+
+    service: (name, { arn: userArn }, accounts) =>
+      commit('CreateService', userArn, changes =>
+        changes.put('services', { name, userArn, accounts, createdAt: clock(), revision: 0 }),
+      ),
 
     async session({ arn, principalId }, name, given = {}) {
       const {

@@ -5,7 +5,8 @@ import type { Caller } from '../../model/identities/caller.ts'
 import type { Tag } from '../../model/keys/key.ts'
 import type { Input } from './operation.ts'
 
-type Tagging = Pick<Input<'AssumeRole'>, 'Tags' | 'TransitiveTagKeys'>
+/** Parameters of AssumeRole. */
+export type Tagging = Pick<Input<'AssumeRole'>, 'Tags' | 'TransitiveTagKeys'>
 
 export interface SessionTags {
   /** Those of the calling session that are transitive. */
