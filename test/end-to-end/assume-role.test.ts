@@ -254,8 +254,9 @@ describe('the length of a session', () => {
   })
 })
 
+const listing = JSON.stringify(policyOf(allow('kms:ListKeys')))
+
 describe('session policies', () => {
-  const listing = JSON.stringify(policyOf(allow('kms:ListKeys')))
   const mayOnly = async (credentials: Keys, allowed: string) => {
     const kms = gateway.client({ credentials })
     const outcomes = await Promise.all([
@@ -571,4 +572,31 @@ describe('an unmodified client assumes a role', () => {
     },
     30_000,
   )
+})
+
+// At the end, as the tests above expect no keys.
+describe('a key policy', () => {
+  it('escapes the limits of a session policy for the session that it names, not for its role or account', async () => {
+    const sessionArn = (name: string) => `arn:aws:sts::${home}:assumed-role/keys/${name}`
+    const administrator = gateway.client()
+    const keyFor = async (AWS: string) => {
+      const Statement = [
+        { Effect: 'Allow', Principal: { AWS: root(home) }, Action: 'kms:*', Resource: '*' },
+        { Effect: 'Allow', Principal: { AWS }, Action: 'kms:Encrypt', Resource: '*' },
+      ]
+      const { KeyMetadata } = await administrator.createKey({ Policy: JSON.stringify({ Statement }) })
+      return KeyMetadata!.KeyId!
+    }
+    const named = [sessionArn('nightly'), sessionArn('weekly'), roles.keys!.arn, root(home)]
+    const keys = await Promise.all(named.map(keyFor))
+    const outcomes = async (Policy: string) => {
+      const kms = gateway.client({ credentials: await session(alice.credentials, 'keys', { Policy }) })
+      return Promise.all(keys.map(KeyId => refusal(kms.encrypt({ KeyId, Plaintext: Buffer.from('x') }))))
+    }
+    const silent = expect.stringMatching(/ because no session policy allows the kms:Encrypt action$/)
+    expect(await outcomes(listing)).toEqual(['no refusal', silent, silent, silent])
+    const denying = JSON.stringify(policyOf(allow('kms:*'), { ...allow('kms:Encrypt'), Effect: 'Deny' }))
+    const denied = expect.stringMatching(/ with an explicit deny in a session policy$/)
+    expect(await outcomes(denying)).toEqual([denied, denied, denied, denied])
+  })
 })
