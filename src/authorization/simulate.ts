@@ -81,6 +81,7 @@ const allowsNothing = {
 function requestOf(value: unknown): AccessRequest {
   const given = members(value, 'request', ['principal', 'action', 'resource', 'context'])
   const context = contextOf(given.context)
+  const arn = nonEmpty(given.principal, 'request.principal')
   const action = nonEmpty(given.action, 'request.action')
   if (!/^[^:*?]+:[^:*?]+$/.test(action)) {
     throw new SimulationError('request.action must be one action, as service:Action without wildcards')
@@ -88,7 +89,7 @@ function requestOf(value: unknown): AccessRequest {
   const resource = nonEmpty(given.resource, 'request.resource')
   if (resource !== '*' && !resourceArn.test(resource)) throw new SimulationError('request.resource must be an ARN or *')
   const [, region = ''] = /^arn:[^:]+:[^:]+:([^:]+)/.exec(resource) ?? []
-  const principal = principalOf(nonEmpty(given.principal, 'request.principal'), region, context)
+  const principal = principalOf(arn, region, context)
   const [, account = principal.account] = resourceArn.exec(resource) ?? []
   return { principal, action, resource, account, context }
 }
