@@ -63,6 +63,7 @@ describe('a caller of emulator mode', () => {
     for (const [accessKeyId, account] of [
       ['test', '000000000000'],
       ['AKIAIOSFODNN7EXAMPLE', '000000000000'],
+      ['dummy-access.key', '000000000000'],
       ['444455556666', '444455556666'],
     ] as const) {
       const { KeyMetadata } = await client(accessKeyId).createKey({})
