@@ -30,6 +30,8 @@ export function rsaNumbersOf(der: Buffer): RsaNumbers | undefined {
 /** Bytes. NIST FIPS 186-5, section A.1.1: odd, more than 2^16 and less than 2^256. */
 const exponentLengths = { least: 3, most: 32 }
 
+const wrongExponents = 'its exponents or its coefficient do not belong to its modulus'
+
 /**
  * What is wrong with the numbers, for the caller; undefined if nothing. A key of wrong numbers may give its primes away when it signs. That
  * they are primes is not tested, which would take most of the time: with exponents that fit, others fail the proof that follows.
@@ -40,9 +42,14 @@ export function checkRsaNumbers(key: RsaNumbers): string | undefined {
   const isExponent =
     publicExponent.length >= least && publicExponent.length <= most && (publicExponent.at(-1)! & 1) === 1
   if (!isExponent) return 'its public exponent is not an odd number between 2^16 and 2^256'
-  if (prime1.length !== prime2.length || prime1.equals(prime2) || !isProduct(modulus, prime1, prime2)) {
+  // First, as what follows takes time by the product of the lengths.
+  const half = modulus.length / 2
+  const isHalf = prime1.length === half && prime2.length === half
+  if (!isHalf || prime1.equals(prime2) || !isProduct(modulus, prime1, prime2)) {
     return 'its modulus is not the product of two primes of half its length'
   }
+  const isLong = privateExponent.length > modulus.length
+  if (isLong || [exponent1, exponent2, coefficient].some(number => number.length > half)) return wrongExponents
   const [order1, order2] = [decremented(prime1), decremented(prime2)]
   try {
     const fits =
@@ -51,7 +58,7 @@ export function checkRsaNumbers(key: RsaNumbers): string | undefined {
       isInverse(publicExponent, exponent1, order1) &&
       isInverse(publicExponent, exponent2, order2) &&
       isInverse(prime2, coefficient, prime1)
-    return fits ? undefined : 'its exponents or its coefficient do not belong to its modulus'
+    return fits ? undefined : wrongExponents
   } finally {
     order1.fill(0)
     order2.fill(0)
