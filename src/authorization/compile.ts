@@ -72,7 +72,7 @@ function compile(text: string, kind: PolicyKind): CompiledPolicy {
   try {
     const { version, statements } = parsePolicy(text, kind)
     const longestValue = Math.floor(longestValues / text.split('${').length)
-    const all = statements.map(statement => compileStatement(statement, version, longestValue))
+    const all = statements.map(statement => compileStatement(statement, version, longestValue, kind))
     const having = (effect: Statement['effect']) => all.filter(({ statement }) => statement.effect === effect)
     return { statements: all, denies: having('Deny'), allows: having('Allow'), unreadable: undefined }
   } catch (thrown) {
@@ -81,7 +81,12 @@ function compile(text: string, kind: PolicyKind): CompiledPolicy {
   }
 }
 
-function compileStatement(statement: Statement, version: Version, longestValue: number): CompiledStatement {
+function compileStatement(
+  statement: Statement,
+  version: Version,
+  longestValue: number,
+  kind: PolicyKind,
+): CompiledStatement {
   const { effect, principals, actions, resources } = statement
   const conditions = statement.conditions.map(condition => compileCondition(condition, effect, version))
   const templates = resources.values.map(value => parseTemplate(value, { version, wildcards: true }))
@@ -90,7 +95,7 @@ function compileStatement(statement: Statement, version: Version, longestValue: 
   return {
     statement,
     action: compileActions(actions),
-    principal: principals && compilePrincipals(principals, effect),
+    principal: principals && compilePrincipals(principals, effect, kind),
     resource: compileResources(resources.negated, templates),
     variables: [
       ...inResource.map(variable => ({ element: 'Resource', variable }) as const),

@@ -1,5 +1,5 @@
 import { isNameOf } from '../model/identities/service-names.ts'
-import type { Principals } from './grammar.ts'
+import type { PolicyKind, Principals } from './grammar.ts'
 import type { RequestPrincipal } from './request.ts'
 
 /**
@@ -26,8 +26,13 @@ export type PrincipalMatcher = (principal: RequestPrincipal, ids: PrincipalIds, 
 /** See ResourcePolicy. */
 export type PrincipalIds = Readonly<Record<string, string>> | undefined
 
-export function compilePrincipals({ negated, ...listed }: Principals, effect: 'Allow' | 'Deny'): PrincipalMatcher {
-  const names = compileNames(listed)
+/** @param kind of the policy */
+export function compilePrincipals(
+  { negated, ...listed }: Principals,
+  effect: 'Allow' | 'Deny',
+  kind: PolicyKind,
+): PrincipalMatcher {
+  const names = compileNames(listed, kind)
   if (!negated) return (principal, ids) => namedAs(named(names, principal, ids), principal)
   if (effect === 'Allow') {
     return (principal, ids) => (named(names, principal, ids) === nobody ? 'caller' : undefined)
@@ -42,7 +47,9 @@ export function compilePrincipals({ negated, ...listed }: Principals, effect: 'A
 interface CompiledNames extends Pick<Principals, 'services' | 'federated'> {
   readonly everyone: boolean
   readonly accounts: readonly { readonly account: string; readonly partition: string }[]
-  readonly arns: readonly string[]
+  readonly arns: readonly { readonly written: string; readonly compared: string }[]
+  /** Whether partitions make no difference, as for a role, which like all principals is in each partition. A key is in one. */
+  readonly anyPartition: boolean
   /** Unique ids, which stand in a policy for principals that were deleted. */
   readonly ids: readonly string[]
 }
@@ -50,28 +57,34 @@ interface CompiledNames extends Pick<Principals, 'services' | 'federated'> {
 const rootArn = /^(arn:[^:]+:)iam::(\d{12}):root$/
 const uniqueId = /^A[A-Z]{3}[A-Z0-9]+(?::.+)?$/
 
-function compileNames({ aws: names, ...others }: Omit<Principals, 'negated'>): CompiledNames {
+function compileNames({ aws: names, ...others }: Omit<Principals, 'negated'>, kind: PolicyKind): CompiledNames {
+  const anyPartition = kind === 'trust'
   const accounts = names.flatMap(name => {
     const [, partition = '', account = name] = rootArn.exec(name) ?? []
-    return /^\d{12}$/.test(account) ? [{ account, partition }] : []
+    return /^\d{12}$/.test(account) ? [{ account, partition: anyPartition ? '' : partition }] : []
   })
-  const arns = names.filter(name => name.startsWith('arn:'))
-  return { ...others, everyone: names.includes('*'), accounts, arns, ids: names.filter(name => uniqueId.test(name)) }
+  const arns = names
+    .filter(name => name.startsWith('arn:'))
+    .map(written => ({ written, compared: anyPartition ? withoutPartition(written) : written }))
+  const ids = names.filter(name => uniqueId.test(name))
+  return { ...others, everyone: names.includes('*'), accounts, arns, anyPartition, ids }
 }
 
 /** The caller's principals that the names contain. A wildcard within a name is none: there is no such principal. */
 function named(names: CompiledNames, principal: RequestPrincipal, known: PrincipalIds): number {
-  const { everyone, accounts, arns, ids, federated } = names
+  const { everyone, accounts, arns, ids, federated, anyPartition } = names
   if (everyone) return theAccount | theRole | theCaller
   if (isOutsider(principal)) return namesOutsider(names, principal) ? theCaller : nobody
   let found = nobody
   for (const { account, partition } of accounts) {
     if (account === principal.account && principal.arn.startsWith(partition)) found |= theAccount
   }
-  for (const arn of arns) {
-    if (arn === principal.roleArn) {
-      if (isSame(known?.[arn], principal)) found |= theRole
-    } else if (arn === principal.arn && isSame(known?.[arn], principal)) {
+  const own = anyPartition ? withoutPartition(principal.arn) : principal.arn
+  const role = anyPartition && principal.roleArn ? withoutPartition(principal.roleArn) : principal.roleArn
+  for (const { written, compared } of arns) {
+    if (compared === role) {
+      if (isSame(known?.[written], principal)) found |= theRole
+    } else if (compared === own && isSame(known?.[written], principal)) {
       found |= theCaller
     }
   }
@@ -81,6 +94,10 @@ function named(names: CompiledNames, principal: RequestPrincipal, known: Princip
   }
   if (principal.federation && federated.includes(principal.federation.provider)) found |= theProvider
   return found
+}
+
+function withoutPartition(arn: string): string {
+  return arn.slice(arn.indexOf(':', 'arn:'.length))
 }
 
 /** Of no account. */

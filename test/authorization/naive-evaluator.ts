@@ -134,14 +134,16 @@ function namesIn(principals: Principals, { request }: Question): string[] {
   const provider = valuesOf('aws:FederatedProvider', request.context ?? {})[0]
   const isOfProvider = request.principal.includes(':assumed-role/') && provider && listOf(Federated).includes(provider)
   const listed = listOf(AWS)
-  return [...(isOfProvider ? ['role of provider'] : []), ...namesOf(listed, request.principal)]
+  return [...(isOfProvider ? ['role of provider'] : []), ...namesOf(listed, request)]
 }
 
-function namesOf(listed: readonly string[], caller: string): string[] {
+function namesOf(listed: readonly string[], { principal: caller, resource }: Question['request']): string[] {
+  // docs/policies.md, Differences from AWS: roles are in every partition, as their principals are.
+  const compared = (arn: string) => (isRole(resource) ? arn.replace(/^arn:[^:]+:/, '') : arn)
   return listed.flatMap(principal => {
     if (principal === '*') return ['everyone']
     return principalsOf(caller)
-      .filter(({ arn }) => arn === principal || (isRoot(arn) && accountOf(arn) === principal))
+      .filter(({ arn }) => compared(arn) === compared(principal) || (isRoot(arn) && accountOf(arn) === principal))
       .map(({ as }) => as)
   })
 }

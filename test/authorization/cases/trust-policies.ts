@@ -36,6 +36,8 @@ function trust(
 const mayAssume = policy({ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: backup })
 const mayTag = policy({ Effect: 'Allow', Action: ['sts:AssumeRole', 'sts:TagSession'], Resource: backup })
 
+const elsewhere = (arn: string) => arn.replace('arn:aws:', 'arn:aws-cn:')
+
 interface Row {
   readonly of: string
   readonly principal: string
@@ -680,6 +682,20 @@ const mfa = table('Secure API access with MFA; AWS global condition context keys
 ])
 
 const silentSession = { sessionPolicy: policy({ Effect: 'Allow', Action: 'kms:*', Resource: '*' }) }
+const inEachPartition: readonly Case[] = [
+  ['a user', alice, { AWS: alice }, 'Allow'],
+  ['a role, by its session', session, { AWS: role }, 'Allow'],
+  ['a session', session, { AWS: session }, 'Allow'],
+  ['another user', alice, { AWS: bob }, 'ImplicitDeny'],
+  ['the account, without a policy of the caller', alice, { AWS: root }, 'ImplicitDeny'],
+].map(([who, principal, Principal, decision]) => ({
+  title: `Role: a request in another partition, where the trust policy names ${who as string}`,
+  source: 'docs/policies.md, Differences from AWS',
+  request: { principal: elsewhere(principal as string), action: 'sts:AssumeRole', resource: elsewhere(backup) },
+  resourcePolicy: trust(Principal as { AWS: string }),
+  decision: decision as Outcome,
+}))
+
 const chaining = table('Roles terms and concepts, Role chaining; Policy evaluation logic', [
   { of: 'a session of the role that is named', principal: session, trust: trust({ AWS: role }), decision: 'Allow' },
   {
@@ -924,6 +940,7 @@ export const trustPolicies: Readonly<Record<string, readonly Case[]>> = {
   'trust policies: source identities': sourceIdentities,
   'trust policies: session names': sessionNames,
   'trust policies: MFA': mfa,
+  'trust policies: partitions': inEachPartition,
   'trust policies: role chaining': chaining,
   'trust policies: web identities and services': webIdentities,
 }
