@@ -1,6 +1,6 @@
 import { type Api, type ApiRequest, type ApiResponse, headerOf } from './apis/api.ts'
 import { AccessDenied, Failure, missingAuthenticationToken, type Refusal } from './errors.ts'
-import { uniqueId } from './model/identities/caller.ts'
+import { queueOf } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
 import { Undelivered } from './outbox.ts'
@@ -88,8 +88,7 @@ async function retryAfterConflict(attempt: () => Promise<Outcome>): Promise<Outc
 /** Rejects with Conflict, having changed nothing, if another request changed what this one had read. */
 async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
-  // Sessions of a role share its place in the queue of an HSM, as callers choose how many there are.
-  const hsms = services.hsms.for(uniqueId(caller))
+  const hsms = services.hsms.for(queueOf(caller))
   const { storage, clock, audit, outbox, emulator } = services
   const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name })
   const target: Target = found instanceof Promise ? await found : found

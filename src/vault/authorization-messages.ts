@@ -1,6 +1,6 @@
 /** Why a caller was refused, for those who may know it: sealed, as the caller is told more than it may read. STS API Reference, "DecodeAuthorizationMessage". */
 import type { AccessDenied } from '../errors.ts'
-import { type Caller, uniqueId } from '../model/identities/caller.ts'
+import { type Caller, queueOf } from '../model/identities/caller.ts'
 import { sealingHsm, sealToken, unsealToken, type Vault } from './sealed-tokens.ts'
 
 /** Bytes. Sealed and in base64, a message fits EncodedMessage of DecodeAuthorizationMessage. */
@@ -36,7 +36,7 @@ export async function sealAuthorizationMessage(
     )
   let count = reasons.length
   while (count > 0 && messageWith(count).length > longest) count--
-  const ofCaller = hsms.for(uniqueId(caller))
+  const ofCaller = hsms.for(queueOf(caller))
   const hsm = sealingHsm(caller.region, ofCaller).name
   return sealToken(messageWith(count), contextOf(caller.account), hsm, { storage, hsms: ofCaller })
 }

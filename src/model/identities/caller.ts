@@ -111,6 +111,11 @@ export function issuedAt(caller: Caller): number | undefined {
   }
 }
 
+/** Whose HSM calls wait in one queue. All sessions of a role do, and all bearers of tokens of a provider: others choose how many there are. */
+export function queueOf(caller: Caller): string {
+  return caller.type === 'webIdentity' ? caller.provider : uniqueId(caller)
+}
+
 /** Unique id of the user, or of the role behind a session. */
 export function uniqueId({ principalId }: Pick<Caller, 'principalId'>): string {
   const colon = principalId.indexOf(':')
