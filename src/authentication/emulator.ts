@@ -7,7 +7,7 @@ import { callerOf, type Identities } from './callers.ts'
 import type { SignedRequest } from './canonical-request.ts'
 import { refuseServiceHeaders } from './service-calls.ts'
 import { unrecognizedClient } from './signing-keys.ts'
-import { claimedCredentials, SigV4, type SigV4Options } from './sigv4.ts'
+import { claimedCredentials, isSigned, SigV4, type SigV4Options } from './sigv4.ts'
 
 export interface Emulation {
   /** Of callers whose access key id is not itself an account ID of 12 digits. */
@@ -40,6 +40,7 @@ export function emulating(
 ): Finder {
   const emulated = emulatedCallers(emulation, policiesOf, options)
   return async request => {
+    if (!emulation.verify && !isSigned(request)) return emulated(request)
     const { accessKeyId, sessionToken } = claimedCredentials(request)
     if (sessionToken === undefined) return (isStored(accessKeyId) ? stored : emulated)(request)
     const own = await options.unsealSession(sessionToken, accessKeyId, request.sourceAddress)
@@ -64,10 +65,12 @@ function emulatedCallers(
     const user = emulatedUser(account)
     return callerOf(user, policiesOf(user), id, region)
   }
+  /** Health checks and old tools sign nothing. */
+  const nobody = { accessKeyId: account, region: [...options.regions][0]! }
   /** A caller comes back with its next request. */
   const known = new Map<string, Caller>()
   return async request => {
-    const { accessKeyId: id, region } = sigV4.claim(request)
+    const { accessKeyId: id, region } = isSigned(request) ? sigV4.claim(request) : nobody
     if (verify) await sigV4.verify(request)
     if (!accessKeyId.test(id)) throw unrecognizedClient()
     refuseServiceHeaders(request.headers)

@@ -85,6 +85,15 @@ describe('a caller of emulator mode', () => {
     expect((await far.createKey({})).KeyMetadata!.AWSAccountId).toBe('000000000000')
   })
 
+  it('may sign nothing at all', async () => {
+    const { authorization, ...unsigned } = listKeys
+    expect((await send('POST', '/', unsigned)).status).toBe(200)
+    const [last] = gateway.records().slice(-1)
+    expect(last!.userIdentity).toMatchObject({ arn: 'arn:aws:iam::000000000000:user/emulator' })
+    expect(last!.awsRegion).toBe(region)
+    expect((await send('POST', '/', { ...unsigned, origin: 'https://attacker.example' })).status).toBe(400)
+  })
+
   it('may get temporary credentials, which are of its account, and whose signature is verified', async () => {
     const credentials = { accessKeyId: '444455556666', secretAccessKey: 'x' }
     const sts = new STS({ endpoint: gateway.url, region, credentials })
