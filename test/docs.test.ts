@@ -120,7 +120,7 @@ function run(
   const command = language === 'js' ? `node --input-type=module <<'END'\n${own}\nEND` : own
   // As the AWS CLI of Debian 12, which does not know AWS_ENDPOINT_URL_KMS and would call AWS.
   const old = `export AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=${language === 'sh'}`
-  const script = `set -eu -o pipefail\n[ ! -e .env ] || . ./.env\n${old}\n${command}\nexport -p > .env`
+  const script = `set -eu -o pipefail\n[ ! -e .env ] || . ./.env\n${old}\n${command}\n{ export -p; declare -f; } > .env`
   const environment = { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, HOME: folder, AWS_PAGER: '' }
   const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { cwd: folder, env: environment })
   return { status, output: `${stdout}${stderr}` }

@@ -1,6 +1,6 @@
 /** `strongroom identity service`: services, which call as service principals or on behalf of callers. */
 import { Argument, type Command, Option } from 'commander'
-import { withAdministration } from './administration.ts'
+import { administer as withAdministration } from './identity-options.ts'
 import { type ConfigOptions, configOption, dataOption, parseAccount } from './options.ts'
 
 interface PutOptions extends ConfigOptions {

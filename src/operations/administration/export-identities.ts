@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Storage } from '../../services.ts'
+import { written } from './identities.ts'
 import { type IdentityKind, members } from './identity-schema.ts'
 import { type Kind, kindNames, kinds, nameOf } from './kinds.ts'
 import { operation } from './operation.ts'
@@ -29,12 +30,6 @@ function writtenAccount(id: string, name: string | undefined, storage: Storage):
 function writtenEntries<K extends IdentityKind>(kind: K, account: string, storage: Storage) {
   const { all, entry }: Kind<K> = kinds[kind]
   return all(account, storage)
-    .map(record => [nameOf(record), withDuration(entry(record))] as const)
+    .map(record => [nameOf(record), written(entry(record))] as const)
     .sort(([one], [other]) => (one < other ? -1 : 1))
-}
-
-/** Durations are written as text. */
-function withDuration(entry: object): object {
-  if (!('maxSessionDuration' in entry)) return entry
-  return { ...entry, maxSessionDuration: `${(entry.maxSessionDuration as number) / 1000}s` }
 }

@@ -84,7 +84,7 @@ export class IdentityPlan {
     if (keys > 0 && !withAccessKeys) {
       throw new Failure(
         'Validation',
-        `${kind} ${name} of account ${account} has ${keys} access keys: delete them first`,
+        `${kind} ${name} of account ${account} has ${keys === 1 ? '1 access key: delete it' : `${keys} access keys: delete them`} first`,
       )
     }
     const service = this.#storage.services.ofUser(record.arn)
@@ -128,6 +128,7 @@ export class IdentityPlan {
     const records = this.#checkedRecords()
     for (const account of this.#accounts) changes.put('accounts', account)
     for (const { kind, record } of records) changes.put(kinds[kind].noun, record)
+    this.#holdReferences(changes)
     for (const { kind, record } of this.#removals) {
       for (const accessKey of this.#storage.accessKeys.ofPrincipal(record.arn)) changes.remove('accessKeys', accessKey)
       changes.remove(kinds[kind].noun, record)
@@ -172,6 +173,25 @@ export class IdentityPlan {
     for (const name of groupsOf(record)) {
       if (!this.#future.group(record.account, name)) throw new Failure('Validation', `there is no group ${name}`)
     }
+  }
+
+  /** Puts again what is newly referred to, so that its removal at the same time is a conflict. */
+  #holdReferences(changes: Changes): void {
+    const { managedPolicies, groups } = this.#storage
+    const held = new Set(changes.list.map(({ record }) => record as object))
+    for (const { record } of this.#puts) {
+      const policies = policiesOf(record).map(arn => ['managedPolicies', managedPolicies.find(arn)] as const)
+      const ofUser = groupsOf(record).map(name => ['groups', groups.named(record.account, name)] as const)
+      for (const [noun, referred] of [...policies, ...ofUser]) {
+        if (!referred || held.has(referred) || this.#isChanged(referred.arn)) continue
+        held.add(referred)
+        changes.put(noun, referred)
+      }
+    }
+  }
+
+  #isChanged(arn: string): boolean {
+    return this.#puts.some(({ record }) => record.arn === arn)
   }
 
   #checkRemovals(): void {

@@ -1,0 +1,82 @@
+import { dirname, resolve } from 'node:path'
+import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import { z } from 'zod'
+import { OperatorError } from '../errors.ts'
+import { fileSchema, type WrittenIdentityFile } from '../operations/administration/identity-schema.ts'
+import { describeIssue } from '../schema-issue.ts'
+
+/** Bytes: as much as a request of the administration API holds. */
+const maximumSize = 16 * 1024 * 1024
+
+/**
+ * The identities of a YAML file; paths in it are relative to its folder. Throws OperatorError with the line of a mistake.
+ *
+ * @param name of the file, for messages; `-` is standard input
+ */
+export function readIdentityFile(text: string, name: string): WrittenIdentityFile {
+  const label = name === '-' ? 'standard input' : name
+  if (Buffer.byteLength(text) > maximumSize) throw mistake(label, 'is longer than 16 MiB')
+  const lineCounter = new LineCounter()
+  const document = parseDocument(text, { lineCounter, uniqueKeys: true })
+  const [error] = document.errors
+  if (error)
+    throw mistake(`${label}:${error.linePos?.[0].line ?? 1}`, error.message.split('\n')[0]!.replace(/ at line.*$/, ''))
+  // Aliases could stand for more than memory holds: those of this many nodes are refused.
+  const written: unknown = document.toJS({ maxAliasCount: 100 })
+  const { success, error: invalid } = fileSchema.safeParse(written)
+  if (!success) {
+    const issue = invalid.issues[0]!
+    const line = lineOf(document.contents, issue.path, lineCounter)
+    throw mistake(`${label}:${line}`, describeIssue(issue, knownKeys))
+  }
+  return withAbsolutePaths(written as WrittenIdentityFile, name === '-' ? process.cwd() : dirname(resolve(name)))
+}
+
+function mistake(where: string, what: string): OperatorError {
+  return new OperatorError(`${where}: ${what}`, { exitCode: 2 })
+}
+
+/** Line of the deepest node on a path that exists. */
+function lineOf(contents: Node | null, path: readonly PropertyKey[], lineCounter: LineCounter): number {
+  let node: unknown = contents
+  let offset = 0
+  for (const step of path) {
+    const pair = isMap(node)
+      ? node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))
+      : undefined
+    if (!pair) break
+    offset = (pair.key as Node).range?.[0] ?? offset
+    node = pair.value
+  }
+  return lineCounter.linePos(offset).line
+}
+
+function knownKeys(path: readonly PropertyKey[]): readonly string[] {
+  let at: unknown = fileSchema
+  for (const step of path) {
+    const inner = unwrapped(at)
+    at =
+      inner instanceof z.ZodObject
+        ? inner.shape[step as string]
+        : inner instanceof z.ZodRecord
+          ? inner.valueType
+          : undefined
+  }
+  const inner = unwrapped(at)
+  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : []
+}
+
+function unwrapped(type: unknown): unknown {
+  return type instanceof z.ZodOptional ? unwrapped(type.unwrap()) : type
+}
+
+function withAbsolutePaths(file: WrittenIdentityFile, folder: string): WrittenIdentityFile {
+  for (const { oidcProviders = {} } of Object.values(file.accounts)) {
+    for (const provider of Object.values(oidcProviders)) {
+      for (const member of ['jwksFile', 'caFile'] as const) {
+        if (provider[member] !== undefined) provider[member] = resolve(folder, provider[member])
+      }
+    }
+  }
+  return file
+}

@@ -1,0 +1,22 @@
+import { z } from 'zod'
+import { Failure } from '../../errors.ts'
+import { kindNames, kinds } from './kinds.ts'
+import { accountId, operation } from './operation.ts'
+
+/** Of an account that has nothing any more. */
+export const deleteAccount = operation({
+  name: 'DeleteAccount',
+  schema: z.strictObject({ account: accountId }),
+  recorded: ['account'],
+  async run({ input: { account }, storage, changes }) {
+    const record = storage.accounts.find(account)
+    if (!record) throw new Failure('NotFound', `there is no account ${account}`)
+    const keys = storage.keys.ofAccount(account).length
+    if (keys > 0)
+      throw new Failure('Validation', `account ${account} has ${keys} KMS keys: schedule their deletion first`)
+    const kind = kindNames.find(kind => kinds[kind].all(account, storage).length > 0)
+    if (kind) throw new Failure('Validation', `account ${account} has a ${kind}: delete everything in it first`)
+    changes.remove('accounts', record)
+    return {}
+  },
+})
