@@ -41,6 +41,8 @@ interface OfSession {
 export const terminator = 'aws4_request'
 /** Access keys, and sessions, each in a day and region. */
 const maximumKept = 10_000
+/** Of tokens and session policies, most of which are short: the longest ones have 70,000. */
+const maximumCharacters = 32 * 1024 * 1024
 /** Milliseconds between searches for expired sessions. */
 const sweepInterval = 60_000
 
@@ -52,6 +54,7 @@ export class SigningKeys {
   readonly #ofSessions = new Map<string, OfSession>()
   /** Session tokens that are being unsealed, by credential and token. They may be forged, so they are not kept. */
   readonly #unsealing = new Map<string, Promise<SigningKey>>()
+  #sessionCharacters = 0
   #lastSweep = 0
 
   /** @param clock milliseconds since the epoch */
@@ -108,8 +111,19 @@ export class SigningKeys {
     if (unsealed === undefined) throw unrecognizedClient()
     const signingKey = { key: deriveSigningKey(unsealed.secret, authorization), credentials: unsealed.session }
     this.#forgetExpired()
-    keep(this.#ofSessions, credential, { token, signingKey })
+    this.#forget(credential)
+    this.#ofSessions.set(credential, { token, signingKey })
+    this.#sessionCharacters += charactersOf({ token, signingKey })
+    while (this.#ofSessions.size > maximumKept || this.#sessionCharacters > maximumCharacters)
+      this.#forget(this.#ofSessions.keys().next().value!)
     return signingKey
+  }
+
+  #forget(credential: string): void {
+    const known = this.#ofSessions.get(credential)
+    if (known === undefined) return
+    this.#ofSessions.delete(credential)
+    this.#sessionCharacters -= charactersOf(known)
   }
 
   #forgetExpired(): void {
@@ -117,8 +131,12 @@ export class SigningKeys {
     if (Math.abs(now - this.#lastSweep) < sweepInterval) return
     this.#lastSweep = now
     for (const [credential, { signingKey }] of this.#ofSessions)
-      if (signingKey.credentials.expiresAt <= now) this.#ofSessions.delete(credential)
+      if (signingKey.credentials.expiresAt <= now) this.#forget(credential)
   }
+}
+
+function charactersOf({ token, signingKey: { credentials } }: OfSession): number {
+  return (credentials.role?.policies ?? []).reduce((sum, text) => sum + text.length, token.length)
 }
 
 function keep<T>(known: Map<string, T>, credential: string, entry: T): void {

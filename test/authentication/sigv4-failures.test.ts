@@ -346,6 +346,20 @@ describe('session token', () => {
     expect(unseal).toHaveBeenCalledTimes(3)
   })
 
+  test('takes a limited amount of memory: those with long session policies displace the oldest ones', async () => {
+    const policies = Array.from({ length: 11 }, () => 'x'.repeat(6144))
+    const unseal = vi.fn(async (_token: string, id: string) => ({
+      session: { ...temporary, accessKeyId: id, role: { name: 'long', policies } },
+      secret: Buffer.from(secret),
+    }))
+    const sigv4 = verifier({ unsealSession: unseal })
+    const nth = (n: number) => sign({ accessKeyId: `ASID${n}`, sessionToken })
+    for (let n = 0; n < 500; n++) await sigv4.verify(await nth(n))
+    await sigv4.verify(await nth(499))
+    await sigv4.verify(await nth(1))
+    expect(unseal).toHaveBeenCalledTimes(501)
+  })
+
   test('that is genuine says no more than one that is not, without a valid signature', async () => {
     const expired = { ...temporary, expiresAt: now - 1 }
     const sigv4 = verifier({ sessions: new Map([[sessionToken, expired]]) })
