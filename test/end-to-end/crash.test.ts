@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { noteCommits, unaccounted } from './audit-consistency.ts'
-import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { refusal, send } from './requests.ts'
 
 /** Killed processes and lost tokens: what was answered is kept, and what can continue continues. */
@@ -125,6 +125,100 @@ describe('a gateway that is killed at any moment', () => {
         await kms.encrypt({ KeyId, Plaintext: Buffer.from('text') })
       }
     }
+  }, 60_000)
+})
+
+describe('a gateway that is killed while access keys are rotated', () => {
+  interface AccessKey {
+    readonly accessKeyId: string
+    readonly secretAccessKey: string
+  }
+  interface Rotation {
+    readonly user: string
+    /** Of the step that was not answered: nothing of it is done, or all. */
+    readonly begun: 'create' | 'deactivate' | 'delete'
+    /** What the user works with. */
+    readonly current: AccessKey
+    /** On its way out. */
+    readonly former?: AccessKey | undefined
+    readonly rounds: number
+  }
+
+  async function administer<O = unknown>(operation: string, input: object): Promise<O> {
+    const socketPath = join(installation.folder, 'strongroom.sock')
+    const body = Buffer.from(JSON.stringify(input))
+    const answer = await send('http://gateway', { socketPath, method: 'POST', path: `/${operation}` }, body)
+    if (answer.status !== 200) throw new Error(answer.body)
+    return JSON.parse(answer.body) as O
+  }
+
+  const listKeys = (credentials: AccessKey) => gateway.client({ credentials }).listKeys({ Limit: 1 })
+  const create = (user: string) => administer<AccessKey>('CreateAccessKey', { user, account: home })
+
+  /** Rotates the access keys of a user until the gateway is gone. */
+  async function rotate(user: string, first: AccessKey, answered: () => void): Promise<Rotation> {
+    let current = first
+    let former: AccessKey | undefined
+    let begun: Rotation['begun'] = 'create'
+    for (let rounds = 0; ; rounds++) {
+      try {
+        begun = 'create'
+        former = current
+        current = await create(user)
+        answered()
+        begun = 'deactivate'
+        await administer('UpdateAccessKey', { accessKeyId: former.accessKeyId, status: 'Inactive' })
+        answered()
+        begun = 'delete'
+        await administer('DeleteAccessKey', { accessKeyId: former.accessKeyId })
+        answered()
+      } catch {
+        return { user, begun, current, former: begun === 'create' ? undefined : former, rounds }
+      }
+    }
+  }
+
+  it('keeps the one in use valid, and does each step or none of it', async () => {
+    const policies = ['arn:aws:iam::aws:policy/AdministratorAccess']
+    const users = Array.from({ length: 6 }, (_, n) => `rotating-${n}`)
+    for (const name of users)
+      await administer('CreateIdentity', { kind: 'user', account: home, name, entry: { policies } })
+    for (let round = 0; round < 2; round++) {
+      const firsts = await Promise.all(users.map(create))
+      const enough = Promise.withResolvers<void>()
+      const killAfter = randomInt(1, 40)
+      let answers = 0
+      const rotations = users.map((user, n) =>
+        rotate(user, firsts[n]!, () => {
+          if (++answers === killAfter) enough.resolve()
+        }),
+      )
+      await enough.promise
+      await gateway.kill()
+      const ended = await Promise.all(rotations)
+      gateway = await serve(installation)
+      for (const { user, begun, current, former } of ended) {
+        await listKeys(current)
+        const { accessKeys } = await administer<{ accessKeys: { accessKeyId: string; status: string }[] }>(
+          'ListAccessKeys',
+          { user, account: home },
+        )
+        const others = accessKeys.filter(({ accessKeyId }) => accessKeyId !== current.accessKeyId)
+        expect(accessKeys.length - others.length).toBe(1)
+        if (begun === 'create') expect(others.length).toBeLessThanOrEqual(1)
+        else
+          expect(others.map(({ accessKeyId }) => accessKeyId)).toEqual(
+            begun === 'delete' && others.length === 0 ? [] : [former!.accessKeyId],
+          )
+        const works = former && (await refusal(listKeys(former))) === 'no refusal'
+        if (begun === 'deactivate') expect(works).toBe(others[0]!.status === 'Active')
+        if (begun === 'delete') expect(works).toBe(false)
+        for (const { accessKeyId } of accessKeys) await administer('DeleteAccessKey', { accessKeyId })
+      }
+    }
+    await gateway.stop()
+    expect(unaccounted(installation)).toEqual({ changesWithoutRecord: [], recordsWithoutChange: [] })
+    gateway = await serve(installation)
   }, 60_000)
 })
 
