@@ -49,7 +49,7 @@ export function checkPermissions(target: Target, call: Call, policing: Policing)
 }
 
 /** A service acts in some accounts only: whatever the policies of the others say. */
-function mayActIn(caller: Caller, account: string): boolean {
+export function mayActIn(caller: Caller, account: string): boolean {
   return caller.type !== 'service' || caller.accounts.includes(account)
 }
 

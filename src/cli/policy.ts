@@ -22,7 +22,7 @@ function addSimulate(group: Command): void {
     )
     .addOption(dataOption())
     .addOption(configOption())
-    .option('--principal <arn>', 'user, role, or session of a role')
+    .option('--principal <arn>', 'user, role, session of a role, or OIDC provider; name of a service')
     .option('--action <name>', 'as policies name it, with the prefix of its service')
     .option('--resource <id>', 'key id, key ARN, alias name, alias ARN or role ARN (default: "*", for actions on none)')
     .option('--region <name>', 'region of the request (default: that of the resource, or the first one configured)')

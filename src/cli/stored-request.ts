@@ -1,19 +1,22 @@
 /** A request of a stored principal, with everything in storage that has a say in it. */
 import { apis } from '../apis/catalogue.ts'
 import { callerOf } from '../authentication/callers.ts'
+import { serviceCaller } from '../authentication/service-calls.ts'
 import { globalConditionKeys } from '../authorization/global-condition-keys.ts'
 import { type AccessRequest, type Policies, policiesOf } from '../authorization/request.ts'
 import { Failure, OperatorError } from '../errors.ts'
 import { partitionOf } from '../model/arn.ts'
 import { asciiLowerCase } from '../model/ascii.ts'
-import type { Caller } from '../model/identities/caller.ts'
+import type { Caller, WebIdentityCaller } from '../model/identities/caller.ts'
+import { issuerName, type OidcProvider } from '../model/identities/oidc-provider.ts'
 import { namedPrincipal } from '../model/identities/principals.ts'
 import type { Permission, PolicySubject } from '../operations/operation.ts'
+import { mayActIn } from '../permissions.ts'
 import type { Storage } from '../services.ts'
 
 /** As given on the command line. */
 export interface AskedRequest {
-  /** ARN of a user, a role, or a session of a role. */
+  /** ARN of a user, a role, or a session of a role; of an OIDC provider, for a web identity; name of a service. */
   readonly principal: string
   /** With the prefix of its API. */
   readonly action: string
@@ -46,7 +49,8 @@ export function storedRequest(
   const { subject, action } = findAction(asked.action)
   const caller = findCaller(asked.principal, asked.region ?? regionOf(name) ?? defaultRegion, storage)
   const permission = permissionFor(subject, action, asked, { caller, storage })
-  const { resource, account, resourcePolicy, conditionKeys, grant } = permission
+  const { resource, account, conditionKeys } = permission
+  const { resourcePolicy, grant } = mayActIn(caller, account) ? permission : {}
   const given = new Map([...context].map(([key, values]) => [asciiLowerCase(key), values]))
   const global = globalConditionKeys(caller, { startedAt: now })
   return {
@@ -94,14 +98,32 @@ function permissionFor(
   }
 }
 
+function findCaller(name: string, region: string, storage: Storage): Caller {
+  const provider = storage.oidcProviders.find(name)
+  if (provider) return webIdentityOf(provider, region)
+  const service = storage.services.find(name)
+  return service
+    ? serviceCaller({ service, accessKeyId: '', region, headers: {} })
+    : findPrincipal(name, region, storage)
+}
+
+/** Of its token nothing is known but its provider: claims are given as condition keys. */
+function webIdentityOf({ arn, account, url }: OidcProvider, region: string): WebIdentityCaller {
+  const token = { provider: arn, issuer: issuerName(url), subject: '', audience: '', claims: {} }
+  const nothing = { principalId: '', accessKeyId: '', policies: [], tags: [] }
+  return { ...nothing, ...token, type: 'webIdentity', arn, account, region }
+}
+
 /** Sessions are not stored: nothing is known of one but its role and name. A role by its own ARN calls as a session of which nothing is known but its role. */
-function findCaller(arn: string, region: string, storage: Storage): Caller {
+function findPrincipal(arn: string, region: string, storage: Storage): Caller {
   const partition = partitionOf(region)
   const [id, sessionName = ''] = namedPrincipal(arn, partition, storage.principals)?.id?.split(':') ?? []
   const principal = id === undefined ? undefined : storage.principals.withId(id)
   if (!principal) {
     throw new OperatorError(`no user, role or role session ${arn} in partition ${partition} and region ${region}`)
   }
+  const service = storage.services.ofUser(principal.arn)
+  if (service) throw new OperatorError(`${arn} calls as the service ${service.name}: name that as principal`)
   const session = principal.type === 'role' ? { issuedAt: 0, expiresAt: 0, role: { name: sessionName } } : undefined
   const caller = callerOf(principal, storage.principals.policiesOf(principal), '', region, session)
   return caller.type === 'assumedRole' && sessionName === '' ? { ...caller, arn: caller.roleArn } : caller

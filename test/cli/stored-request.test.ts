@@ -4,7 +4,18 @@ import { storedRequest } from '../../src/cli/stored-request.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
 import { openHere } from '../storage/open.ts'
-import { account, aGrant, aKey, anAlias, aPolicy, aPrincipal, aRole, region } from '../storage/records.ts'
+import {
+  account,
+  aGrant,
+  aKey,
+  anAlias,
+  anOidcProvider,
+  aPolicy,
+  aPrincipal,
+  aRole,
+  aService,
+  region,
+} from '../storage/records.ts'
 
 const policy = (...Statement: object[]) => JSON.stringify({ Version: '2012-10-17', Statement })
 const allow = (Action: string | string[], rest: object = {}) => ({ Effect: 'Allow', Action, Resource: '*', ...rest })
@@ -28,6 +39,19 @@ const deploy = aRole('deploy', {
     },
   ),
 })
+const provider = anOidcProvider('oidc.example.com')
+const otherProvider = anOidcProvider('oidc.example.org')
+const federated = aRole('federated', {
+  trustPolicy: policy({
+    Effect: 'Allow',
+    Principal: { Federated: provider.arn },
+    Action: 'sts:AssumeRoleWithWebIdentity',
+    Condition: { StringEquals: { 'oidc.example.com:sub': 'x' } },
+  }),
+})
+const integrator = aPrincipal('integrator')
+const s3 = aService('s3.amazonaws.com', integrator)
+const served = aKey(3, { spec: 'RSA_2048', policy: policy(allow('kms:*', { Principal: { Service: s3.name } })) })
 const session = (name: string) => `arn:aws:sts::${account}:assumed-role/backup/${name}`
 
 const key = aKey(1, {
@@ -55,8 +79,11 @@ beforeAll(async () => {
   storage = await openHere(sqlite(':memory:', { create: true }))
   const changes = new Changes()
   changes.put('managedPolicies', boundary)
-  for (const principal of [alice, bounded, backup, deploy, idle]) changes.put('principals', principal)
-  for (const one of [key, foreign]) changes.put('keys', one)
+  for (const principal of [alice, bounded, backup, deploy, federated, idle, integrator])
+    changes.put('principals', principal)
+  for (const one of [provider, otherProvider]) changes.put('oidcProviders', one)
+  changes.put('services', s3)
+  for (const one of [key, foreign, served]) changes.put('keys', one)
   changes.put('aliases', alias)
   changes.put('grants', grant)
   await storage.commit(changes)
@@ -80,6 +107,11 @@ function outcome(asked: Asked): string {
 }
 
 describe('a request of a stored principal', () => {
+  const byToken = {
+    action: 'sts:AssumeRoleWithWebIdentity',
+    resource: federated.arn,
+    context: { 'oidc.example.com:sub': ['x'] },
+  }
   const assume = { action: 'sts:AssumeRole', resource: deploy.arn, context: { 'sts:ExternalId': ['ticket-1'] } }
   const sign = { action: 'kms:Sign', resource: key.id }
   const digest = { 'kms:MessageType': ['DIGEST'] }
@@ -96,6 +128,26 @@ describe('a request of a stored principal', () => {
       { principal: alice.arn, ...assume, context: { 'sts:ExternalId': ['x'] } },
       'ExplicitDeny',
     ],
+    ['a web identity', { principal: provider.arn, ...byToken }, 'Allow'],
+    [
+      'a web identity without the subject',
+      { principal: provider.arn, ...byToken, context: { 'oidc.example.com:sub': ['y'] } },
+      'ImplicitDeny',
+    ],
+    ['a web identity of another provider', { principal: otherProvider.arn, ...byToken }, 'ImplicitDeny'],
+    ['a web identity, on a key', { principal: provider.arn, action: 'kms:Sign', resource: key.arn }, 'ImplicitDeny'],
+    ['a service', { principal: s3.name, action: 'kms:Sign', resource: served.arn }, 'Allow'],
+    [
+      'a service that the key policy does not name',
+      { principal: s3.name, action: 'kms:Sign', resource: key.arn },
+      'ImplicitDeny',
+    ],
+    [
+      'a service in an account in which it may not act',
+      { principal: s3.name, action: 'kms:Sign', resource: foreign.arn },
+      'ImplicitDeny',
+    ],
+    ['a service, of an action on no key', { principal: s3.name, action: 'kms:CreateKey' }, 'ImplicitDeny'],
     ['a session of a role, of another role', { principal: session('day'), ...assume }, 'ImplicitDeny'],
     ['a session of a role', { principal: session('day'), ...sign }, 'Allow'],
     [
@@ -169,6 +221,7 @@ describe('a request of a stored principal', () => {
     ['the root user', { principal: `arn:aws:iam::${account}:root` }, 'no user, role or role session arn:'],
     ['no ARN', { principal: 'alice' }, 'no user, role or role session alice'],
     ['a principal of another partition', { principal: alice.arn.replace('aws', 'aws-cn') }, 'no user, role or role'],
+    ['the user of a service', { principal: integrator.arn }, 'calls as the service s3.amazonaws.com: name that'],
     ['an unknown action', { action: 'kms:Encrpyt' }, 'kms:Encrpyt is not an action'],
     ['an action without its prefix', { action: 'Sign' }, 'Sign is not an action'],
     ['an operation that needs two permissions', { action: 'kms:ReEncrypt' }, 'kms:ReEncrypt is not an action'],
