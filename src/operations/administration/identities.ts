@@ -40,8 +40,12 @@ function check<T>(schema: z.ZodType<T>, value: unknown, label: string): T {
   throw new Failure('Validation', `${label}: ${describeIssue(error.issues[0]!, () => [])}`)
 }
 
-/** Durations as text. */
+/** Durations as text, the default left out. */
 export function written(entry: Entry): Record<string, unknown> {
   if (!('maxSessionDuration' in entry)) return { ...entry }
-  return { ...entry, maxSessionDuration: `${entry.maxSessionDuration / 1000}s` }
+  const { maxSessionDuration, ...rest } = entry
+  const minutes = maxSessionDuration / 60_000
+  if (minutes === 60) return rest
+  const text = minutes % 60 === 0 ? `${minutes / 60}h` : Number.isInteger(minutes) ? `${minutes}m` : `${minutes * 60}s`
+  return { ...rest, maxSessionDuration: text }
 }
