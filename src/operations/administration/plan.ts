@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { checkIdentityPolicy, checkPolicySize } from '../../authorization/identity-policy.ts'
 import { checkTrustPolicy } from '../../authorization/trust-policy.ts'
 import { Failure } from '../../errors.ts'
@@ -5,6 +6,7 @@ import { principalArn } from '../../model/arn.ts'
 import type { Account } from '../../model/identities/account.ts'
 import { awsManagedPolicy } from '../../model/identities/aws-managed-policies.ts'
 import type { Owner } from '../../model/identities/policy.ts'
+import type { Role } from '../../model/identities/principal.ts'
 import { findPartition } from '../../model/partitions.ts'
 import type { Changes, Storage } from '../../services.ts'
 import { differencesOf } from './differences.ts'
@@ -42,6 +44,9 @@ export class IdentityPlan {
   readonly #now: number
   readonly #future: FutureIdentities
   readonly #accounts: Account[] = []
+  /** Roles that are put as they are. */
+  readonly #kept: Role[] = []
+  #records: readonly Pick<Put<IdentityKind>, 'kind' | 'record'>[] | undefined
   readonly #puts: Put<IdentityKind>[] = []
   readonly #removals: { readonly kind: IdentityKind; readonly record: IdentityRecords[IdentityKind] }[] = []
 
@@ -68,7 +73,10 @@ export class IdentityPlan {
       throw new Failure('Validation', `${label}: its path cannot be changed: remove it and create it again`)
     }
     const differences = existing ? within(label, () => differencesOf(entryOf(existing), entryOf(made))) : []
-    if (existing && differences.length === 0 && existing.owner === owner) return
+    if (existing && differences.length === 0 && existing.owner === owner) {
+      if ('trustPolicy' in existing) this.#kept.push(existing)
+      return
+    }
     const record = existing && differences.length === 0 ? { ...existing, owner } : made
     const action = !existing ? 'add' : differences.length === 0 ? 'adopt' : 'change'
     this.#puts.push({ kind, record, existing })
@@ -135,14 +143,43 @@ export class IdentityPlan {
     }
   }
 
-  #checkedRecords() {
+  /** Once, as it may add steps. */
+  #checkedRecords(): readonly Pick<Put<IdentityKind>, 'kind' | 'record'>[] {
+    this.#records ??= this.#check()
+    return this.#records
+  }
+
+  #check() {
     this.#checkAccounts()
+    this.#renewTrust()
     const records = this.#puts.map(put => ({
       kind: put.kind,
       record: within(labelOf(put), () => this.#checked(put)),
     }))
     this.#checkRemovals()
     return records
+  }
+
+  /** A trust policy that is put again names the principals of now: those of its names may have been created again since. */
+  #renewTrust(): void {
+    for (const role of this.#kept) {
+      const trustPrincipals = this.#trustPrincipals(role)
+      if (trustPrincipals === undefined || isDeepStrictEqual(trustPrincipals, role.trustPrincipals ?? {})) continue
+      this.#puts.push({ kind: 'role', record: { ...role, trustPrincipals }, existing: role })
+      const { account, name, arn } = role
+      const differences = ['trustPolicy: names principals that were created again']
+      this.steps.push({ action: 'change', kind: 'role', account, name, arn, differences })
+    }
+  }
+
+  /** Undefined if they are gone: what is stored outlives them. */
+  #trustPrincipals({ trustPolicy }: Role): Readonly<Record<string, string>> | undefined {
+    try {
+      return checkTrustPolicy(trustPolicy, findPartition(''), this.#future)
+    } catch (thrown) {
+      if (thrown instanceof Failure) return undefined
+      throw thrown
+    }
   }
 
   #checkAccounts(): void {

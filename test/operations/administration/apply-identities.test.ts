@@ -218,6 +218,24 @@ describe('applying a file of identities', () => {
     expect(await exported()).toEqual(before)
   })
 
+  it('lets a role trust a user that was created again', async () => {
+    await apply(file)
+    const former = storage.principals.named(account, 'user', 'alice')!
+    const removal = new Changes()
+    removal.remove('principals', former)
+    await storage.commit(removal)
+    expect(await apply(file)).toEqual([
+      'add user alice',
+      'change role backup; trustPolicy: names principals that were created again',
+    ])
+    const { principalId } = storage.principals.named(account, 'user', 'alice')!
+    expect(principalId).not.toBe(former.principalId)
+    expect(storage.principals.named(account, 'role', 'backup')).toMatchObject({
+      trustPrincipals: { [former.arn]: principalId },
+    })
+    expect(await apply(file)).toEqual([])
+  })
+
   it('refuses to remove a policy that an identity made by hand has', async () => {
     await apply({ accounts: { [account]: { policies: { reading: { document: reading } } } } })
     await put(['principals', aPrincipal('by-hand', { managedPolicies: [`arn:aws:iam::${account}:policy/reading`] })])
