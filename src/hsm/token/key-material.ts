@@ -28,10 +28,11 @@ export function readKeyMaterial(spec: SupportedKeySpec, mechanism: KeyMechanism,
   if (mechanism.algorithmOid !== undefined) {
     throw new Failure('UnsupportedOperation', `Key material of key spec ${spec} cannot be imported.`)
   }
-  const { algorithm, privateKey, publicKey } = privateKeyParts(bytes)
-  return mechanism.curve === undefined
-    ? rsaKey(spec, mechanism, algorithm, privateKey)
-    : curveKey(spec, mechanism.curve, { algorithm, privateKey, publicKey })
+  const parts = privateKeyParts(bytes)
+  const material =
+    mechanism.curve === undefined ? rsaKey(spec, mechanism, parts) : curveKey(spec, mechanism.curve, parts)
+  checkStated(parts.publicKey, material.publicKey!)
+  return material
 }
 
 export function incorrect(reason: string): Failure {
@@ -82,8 +83,7 @@ function isOid({ tag, value }: Element, oid: string): boolean {
 function rsaKey(
   spec: SupportedKeySpec,
   mechanism: KeyMechanism,
-  [algorithm, parameters]: readonly Element[],
-  privateKey: Buffer,
+  { algorithm: [algorithm, parameters], privateKey }: PrivateKeyParts,
 ): KeyMaterial {
   if (algorithm === undefined || !isOid(algorithm, rsaEncryption)) throw incorrect('it is not an RSA key')
   if (parameters !== undefined && parameters.tag !== tags.null) throw incorrect(notPkcs8)
@@ -142,7 +142,7 @@ const [parametersTag, pointTag] = [0xa0, 0xa1]
 const ecPrivateKeyVersion = 1
 
 /** ECPrivateKey: RFC 5915, section 3. */
-function weierstrassKey(curve: Curve, { privateKey, publicKey }: PrivateKeyParts): CurveKey {
+function weierstrassKey(curve: Curve, { privateKey }: PrivateKeyParts): CurveKey {
   const [whole, ...behind] = elementsOf(privateKey) ?? []
   const parts = whole?.tag === tags.sequence && behind.length === 0 ? elementsOf(whole.value) : undefined
   const [version, number, ...optional] = parts ?? []
@@ -161,7 +161,6 @@ function weierstrassKey(curve: Curve, { privateKey, publicKey }: PrivateKeyParts
   const stated = optional.find(({ tag }) => tag === pointTag)?.value
   const point = pointOf(curve, number.value)
   if (stated !== undefined) checkPoint(curve, stated, point)
-  checkStated(publicKey, point)
   return { value: number.value, point }
 }
 
@@ -190,13 +189,15 @@ function checkPoint({ name }: Curve, stated: Buffer, point: Buffer): void {
   if (!point.equals(whole as Buffer)) throw incorrect(mismatch)
 }
 
-/** @param stated contents of a BIT STRING */
-function checkStated(stated: Buffer | undefined, point: Buffer): void {
-  if (stated !== undefined && !stated.equals(Buffer.concat([Buffer.alloc(1), point]))) throw incorrect(mismatch)
+/** @param stated contents of a BIT STRING, if any. @param publicKey DER SubjectPublicKeyInfo */
+function checkStated(stated: Buffer | undefined, publicKey: Buffer): void {
+  const [whole] = elementsOf(publicKey)!
+  const [, bits] = elementsOf(whole!.value)!
+  if (stated !== undefined && !stated.equals(bits!.value)) throw incorrect(mismatch)
 }
 
 /** CurvePrivateKey: RFC 8410, section 7. */
-function edwardsKey(curve: Curve, { privateKey, publicKey }: PrivateKeyParts): CurveKey {
+function edwardsKey(curve: Curve, { privateKey }: PrivateKeyParts): CurveKey {
   const [seed, ...behind] = elementsOf(privateKey) ?? []
   if (seed?.tag !== tags.octetString || behind.length > 0) throw incorrect(notPkcs8)
   if (seed.value.length !== curve.coordinate) {
@@ -206,7 +207,6 @@ function edwardsKey(curve: Curve, { privateKey, publicKey }: PrivateKeyParts): C
   const own = createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' }))
   key.fill(0)
   const point = own.export({ format: 'der', type: 'spki' }).subarray(-curve.coordinate)
-  checkStated(publicKey, point)
   return { value: seed.value, point }
 }
 

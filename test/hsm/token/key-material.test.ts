@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Failure } from '../../../src/errors.ts'
-import { element, integer, octetString, oid, sequence } from '../../../src/hsm/token/der.ts'
+import { element, elementsOf, integer, octetString, oid, sequence } from '../../../src/hsm/token/der.ts'
 import { readKeyMaterial } from '../../../src/hsm/token/key-material.ts'
 import { decremented, product, remainder, trimmed } from '../../../src/hsm/token/magnitudes.ts'
 import { keyMechanisms } from '../../../src/hsm/token/mechanisms.ts'
@@ -74,6 +74,16 @@ function inverse(number: bigint, modulus: bigint): bigint {
   return ((x % modulus) + modulus) % modulus
 }
 
+const mismatch = 'its public key is that of another private key'
+/** Version 2: RFC 5958. */
+function withPublicKey(der: Buffer, { n, e }: JsonWebKey): Buffer {
+  const publicKey = sequence(integer(bytesOf(n)), integer(bytesOf(e)))
+  const [version, algorithm, key] = elementsOf(elementsOf(der)![0]!.value)!.map(({ tag, value }) =>
+    element(tag, Buffer.from(value)),
+  )
+  return sequence(version!, algorithm!, key!, element(0x81, Buffer.alloc(1), publicKey))
+}
+
 const exponent = 'its public exponent is not an odd number between 2^16 and 2^256'
 const numbers = 'its exponents or its coefficient do not belong to its modulus'
 const modulus = 'its modulus is not the product of two primes of half its length'
@@ -84,7 +94,12 @@ describe('RSA key material', () => {
     const attributes = element(0xa0)
     const wider = Buffer.concat([rsaDer(), attributes])
     const whole = sequence(...Array.from([wider.subarray(4)], part => Buffer.from(part)))
-    for (const der of [pkcs8(createPrivateKey({ key: rsa, format: 'jwk' })), rsaDer(), whole]) {
+    for (const der of [
+      pkcs8(createPrivateKey({ key: rsa, format: 'jwk' })),
+      rsaDer(),
+      whole,
+      withPublicKey(rsaDer(), rsa),
+    ]) {
       const { publicKey } = read('RSA_2048', der)
       const expected = createPublicKey({ key: { kty: 'RSA', n: rsa.n!, e: rsa.e! }, format: 'jwk' })
       expect(publicKey).toEqual(expected.export({ format: 'der', type: 'spki' }))
@@ -113,6 +128,7 @@ describe('RSA key material', () => {
     'a huge private exponent':       [numbers,  () => rsaDer({ d: text(2n ** 200_000n) })],
     'a huge coefficient':            [numbers,  () => rsaDer({ qi: text(2n ** 200_000n) })],
     'huge primes':                   [modulus,  () => rsaDer({ p: text(2n ** 120_000n), q: text(2n ** 120_000n + 1n) })],
+    'the public key of another':     [mismatch, () => withPublicKey(rsaDer(), otherRsa)],
     'swapped exponents':             [numbers,  () => rsaDer({ dp: rsa.dq!, dq: rsa.dp! })],
     'swapped primes':                [numbers,  () => rsaDer({ p: rsa.q!, q: rsa.p! })],
     'another modulus':               [modulus,  () => rsaDer({ n: otherRsa.n! })],
@@ -205,7 +221,6 @@ describe.each(curves)('EC key material for %s', (spec, name, curveOid) => {
     }
   })
 
-  const mismatch = 'its public key is that of another private key'
   const order = Buffer.from(orders[name], 'hex')
   // biome-ignore format: a table
   const wrong: Readonly<Record<string, readonly [string, () => Buffer]>> = {
@@ -248,7 +263,6 @@ describe('Ed25519 key material', () => {
   })
 
   it('is refused with the public key of another, another length, or another algorithm', () => {
-    const mismatch = 'its public key is that of another private key'
     expect(reasonOf(spec, der(octetString(Buffer.from(seed)), stated(randomBytes(32))))).toBe(mismatch)
     expect(reasonOf(spec, der(octetString(randomBytes(33))))).toBe('its private key has 33 bytes, not 32')
     expect(reasonOf(spec, der(randomBytes(32)))).toBe(notPkcs8)
