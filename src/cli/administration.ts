@@ -1,5 +1,6 @@
 /** Calls operations of the administration API: through the socket of the running gateway, or in this process if none runs. */
 import { request as httpRequest } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ApiRequest } from '../apis/api.ts'
 import { uidHeader } from '../apis/catalogue.ts'
 import type { Config } from '../config.ts'
@@ -30,11 +31,27 @@ export async function withAdministration<T>(
   let call: ((operation: string, body: string) => Promise<Reply>) | undefined
   return await work(async (operation, input) => {
     const body = JSON.stringify(input)
-    const answered = call ? undefined : await throughSocket(config.administration.socket, operation, body)
-    if (answered) return outputOf(answered)
-    call ??= await openInProcess(config, opened)
-    return outputOf(await call(operation, body))
+    for (let attempt = 1; ; attempt++) {
+      const answered = call ? undefined : await throughSocket(config.administration.socket, operation, body)
+      if (answered) return outputOf(answered)
+      try {
+        call ??= await openInProcess(config, opened)
+      } catch (error) {
+        if (attempt === attempts || !(await isInUse(error))) throw error
+        await delay(pause)
+        continue
+      }
+      return outputOf(await call(operation, body))
+    }
   })
+}
+
+/** A gateway that starts or stops has storage, but no socket: it is waited for, 10 seconds in all. */
+const [attempts, pause] = [50, 200]
+
+async function isInUse(error: unknown): Promise<boolean> {
+  const { inUse } = await import('../storage/engines/sqlite.ts')
+  return error instanceof OperatorError && error.message.endsWith(inUse)
 }
 
 /** Undefined if nobody listens: nothing was sent. */

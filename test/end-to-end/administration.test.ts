@@ -1,8 +1,10 @@
 import { cpSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { withAdministration } from '../../src/cli/administration.ts'
 import { type Gateway, home, type Installation, install, recordsOf, serve, strongroom } from './gateway.ts'
+import { withIdentities } from './identities.ts'
 
 describe('the administration API', () => {
   let installation: Installation
@@ -39,6 +41,16 @@ describe('the administration API', () => {
     expect(await accounts(deep)).toEqual(expected)
     expect(gateway.warnings()).toEqual([])
     await gateway.stop()
+  })
+
+  it('waits for a process that has storage but no socket, as a gateway that starts', async () => {
+    const command = ['identity', 'account', 'list', '--data', installation.folder]
+    let listing: ReturnType<typeof strongroom>
+    await withIdentities(installation, async () => {
+      listing = strongroom(command)
+      await Promise.race([listing, delay(2000)])
+    })
+    expect(await listing!).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(home) })
   })
 
   it.each([

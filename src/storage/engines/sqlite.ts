@@ -22,9 +22,12 @@ const missing =
 
 const memory = ':memory:'
 
+/** The end of the message when another process has the database. */
+export const inUse = 'is in use by another Strongroom process: stop it first'
+
 /** By result code, extended or primary (sqlite.org/rescode.html). */
 const explanations: Readonly<Record<number, string>> = {
-  5: 'is in use by another Strongroom process: stop it first',
+  5: inUse,
   8: 'cannot be written: it is read-only',
   10: 'cannot be opened: the disk reports an error',
   11: 'is damaged: restore it from a backup',
