@@ -61,8 +61,7 @@ export class KeySets {
 
   async #remote(provider: OidcProvider): Promise<JWTVerifyGetKey> {
     const get = this.#downloads(provider)
-    const discovery = `${provider.url}/.well-known/openid-configuration`
-    const url = provider.jwksUrl ?? (await get(discovery, document => jwksUri(document, provider)))
+    const url = provider.jwksUrl ?? (await get(discoveryUrl(provider), document => jwksUri(document, provider)))
     return createRemoteJWKSet(new URL(url), {
       cooldownDuration: cooldown,
       cacheMaxAge: longestAge,
@@ -101,6 +100,11 @@ export class KeySets {
     const last = this.#failures.get(provider)
     return last && Math.abs(this.#options.clock() - last.at) < cooldown ? last.failure : undefined
   }
+}
+
+/** OpenID Connect Discovery 1.0, section 4: without a slash at the end of the issuer. */
+function discoveryUrl({ url }: OidcProvider): string {
+  return `${url.replace(/\/$/, '')}/.well-known/openid-configuration`
 }
 
 /** Of a discovery document: OpenID Connect Discovery 1.0, section 4. */

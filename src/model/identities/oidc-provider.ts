@@ -45,9 +45,7 @@ export function checkOidcProvider(
 ) {
   const { url, audiences, jwksUrl, jwksFile, caFile } = provider
   if (url.length > longest || !isIssuer(url))
-    throw invalid(
-      `${url} is not the URL of an issuer: https, without a query, a fragment, credentials or a final slash`,
-    )
+    throw invalid(`${url} is not the URL of an issuer: https, without a query, a fragment or credentials`)
   if (audiences.length === 0 || audiences.length > mostAudiences)
     throw invalid(`a provider has 1 to ${mostAudiences} audiences`)
   if (audiences.some(audience => audience.length === 0 || audience.length > longest))
@@ -59,9 +57,9 @@ export function checkOidcProvider(
     if (file !== undefined && !file.startsWith('/')) throw invalid(`${file} is not an absolute path`)
 }
 
-/** As the URL standard writes it, so that an issuer has one spelling. */
+/** As the URL standard writes it, so that an issuer has one spelling. A final slash belongs to it: Auth0's issuers have one. */
 function isIssuer(url: string): boolean {
-  if (!isHttps(url) || url.endsWith('/')) return false
+  if (!isHttps(url)) return false
   const { href, search, hash, username, password } = new URL(url)
   return search + hash + username + password === '' && (href === url || href === `${url}/`)
 }

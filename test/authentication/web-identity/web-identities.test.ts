@@ -320,6 +320,18 @@ describe.runIf(hasOpenssl)('a key set on a server', () => {
     expect(server.asked).toEqual(['/.well-known/openid-configuration', '/keys'])
   })
 
+  it('is found for an issuer with a slash at its end, which is another one than that without', async () => {
+    remote({ url: `${server.url}/` })
+    server.answer = ({ url }, response) => {
+      const discovery = JSON.stringify({ issuer: `${server.url}/`, jwks_uri: `${server.url}/keys` })
+      response.end(url === '/.well-known/openid-configuration' ? discovery : jwksOf(key))
+    }
+    expect((await identify(await token({}, key, `${server.url}/`))).arn).toBe(
+      `arn:aws:iam::${account}:oidc-provider/${server.url.slice('https://'.length)}/`,
+    )
+    expect(await refusalOf(remoteToken())).toMatch(/No OpenIDConnect provider found/)
+  })
+
   it('is at a URL that is configured', async () => {
     remote({ jwksUrl: `${server.url}/elsewhere` })
     server.answer = serving(server, () => jwksOf(key))
