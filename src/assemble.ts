@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import type { ApiRequest, ApiResponse } from './apis/api.ts'
 import { administration, apis, uidHeader } from './apis/catalogue.ts'
 import { authentication, webIdentities } from './assemble/authentication.ts'
+import { startEmulator } from './assemble/emulator.ts'
 import { type Audit, createAudit } from './audit/audit.ts'
 import { openJournal } from './audit/journal.ts'
 import { AccessKeyUses } from './authentication/access-key-uses.ts'
@@ -23,7 +24,6 @@ import { operator } from './model/identities/caller.ts'
 import { Outbox } from './outbox.ts'
 import { handle } from './pipeline.ts'
 import { createReadiness } from './readiness.ts'
-import { readSeed } from './seed-file.ts'
 import { connectionsWithin } from './server/descriptors.ts'
 import { serveApi, serveMetrics, serveOnSocket } from './server/server.ts'
 import type { Hsms, Log, PathServices, Storage } from './services.ts'
@@ -32,7 +32,6 @@ import { openInThread } from './storage/threaded-database.ts'
 import { sealAuthorizationMessage } from './vault/authorization-messages.ts'
 import { emptyAccount } from './vault/empty-account.ts'
 import type { Vault } from './vault/sealed-tokens.ts'
-import { createSeedKeys } from './vault/seed-keys.ts'
 import { missingSystemKeys } from './vault/system-keys.ts'
 
 export interface Gateway {
@@ -81,12 +80,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
       metrics,
       log,
     }
-    if (config.emulator)
-      log.warn({ event: 'emulator_mode' }, 'Emulator mode: everybody who can reach the gateway is an administrator')
-    if (config.emulator?.seed) {
-      const { account, seed } = config.emulator
-      await createSeedKeys(readSeed(seed.file), { account, region: seed.region }, services)
-    }
+    if (config.emulator) await startEmulator(config.emulator, services)
     const watched = { ...services, accessKeyUses, elapsed, health: readiness }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }), schedule => schedule.close())

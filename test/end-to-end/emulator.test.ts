@@ -206,6 +206,17 @@ describe('a web page', () => {
   )
 })
 
+describe('the start of emulator mode', () => {
+  it('is on record, before anything that it does', () => {
+    const names = gateway.records().map(({ eventName }) => eventName)
+    expect(names.indexOf('StartEmulator')).toBeGreaterThan(names.indexOf('CreateAdministrator'))
+    expect(names.indexOf('StartEmulator')).toBeLessThan(names.indexOf('CreateSeedKey'))
+    const [record] = gateway.records().filter(({ eventName }) => eventName === 'StartEmulator')
+    const additionalEventData = { verify: false, enforce: true, allowRemoteClients: false }
+    expect(record).toMatchObject({ eventType: 'AwsServiceEvent', additionalEventData })
+  })
+})
+
 describe('the keys of a seed file', () => {
   it('are there, with their aliases, and left as they are by the next start', async () => {
     const kms = client()
