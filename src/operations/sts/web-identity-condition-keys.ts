@@ -7,7 +7,8 @@ const computed = new WeakMap<WebIdentityCaller, ReadonlyMap<string, readonly str
 
 /**
  * A key for each claim, such as `token.actions.githubusercontent.com:repository`. `aud` is the audience that counts: `azp` if there is one, and
- * `oaud` then the original one.
+ * `oaud` then the original one. Names of condition keys are case-insensitive, those of claims are not: no other claim stands for these, and the
+ * values of others that differ in case only are those of one key, which then makes no policy wider.
  */
 export function webIdentityConditions(caller: Caller): ConditionValues {
   if (caller.type !== 'webIdentity') return () => undefined
@@ -16,14 +17,15 @@ export function webIdentityConditions(caller: Caller): ConditionValues {
   return name => known.get(name)
 }
 
-function valuesOf({ issuer, claims, audience }: WebIdentityCaller): ReadonlyMap<string, readonly string[]> {
+function valuesOf({ issuer, claims, subject, audience }: WebIdentityCaller): ReadonlyMap<string, readonly string[]> {
   const { aud, azp } = claims
-  const all = { ...claims, aud: audience, ...(azp !== undefined && { oaud: aud }) }
-  const entries = Object.entries(all).flatMap(([claim, value]) => {
-    const values = textsOf(value)
-    return values.length === 0 ? [] : [[asciiLowerCase(`${issuer}:${claim}`), values] as const]
+  const verified = { sub: subject, aud: audience, oaud: typeof azp === 'string' ? aud : undefined }
+  const others = Object.entries(claims).filter(([claim]) => !Object.hasOwn(verified, asciiLowerCase(claim)))
+  const all = [...Object.entries(verified), ...others].flatMap(([claim, value]) => {
+    return textsOf(value).map(text => ({ key: asciiLowerCase(`${issuer}:${claim}`), text }))
   })
-  return new Map(entries)
+  const byKey = Map.groupBy(all, ({ key }) => key)
+  return new Map(Array.from(byKey, ([key, same]) => [key, same.map(({ text }) => text)]))
 }
 
 /** None of anything but texts, numbers, booleans and lists of them. */
