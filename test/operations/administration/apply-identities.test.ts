@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/errors.ts'
 import { applyIdentities } from '../../../src/operations/administration/apply-identities.ts'
-import { exportIdentities } from '../../../src/operations/administration/export-identities.ts'
 import { sqlite } from '../../../src/storage/engines/sqlite.ts'
 import { Changes, type Storage } from '../../../src/storage/storage.ts'
 import { openHere } from '../../storage/open.ts'
 import { account, anAccessKey, anAccount, aPrincipal } from '../../storage/records.ts'
+import { type ApplyOptions, applied, exportOf } from './identity-files.ts'
 
 const other = '444455556666'
 const allow = (Action: string | string[], rest: object = {}) => ({ Effect: 'Allow', Action, ...rest })
@@ -41,23 +41,8 @@ describe('applying a file of identities', () => {
   })
   afterEach(() => storage.close())
 
-  /** Resolves to the steps, as `action kind name` with their differences. */
-  async function apply(written: object, options: { prune?: boolean; dryRun?: boolean } = {}): Promise<string[]> {
-    const { data, error } = applyIdentities.schema.safeParse({ file: written, ...options })
-    if (!data) throw error
-    const changes = new Changes()
-    const context = { input: data, storage, clock: () => 1, changes } as unknown as Parameters<
-      typeof applyIdentities.run
-    >[0]
-    const { steps } = (await applyIdentities.run(context))!
-    await storage.commit(changes)
-    return steps.map(({ action, kind, name, differences }) => [`${action} ${kind} ${name}`, ...differences].join('; '))
-  }
-
-  async function exported(): Promise<object> {
-    const context = { storage } as unknown as Parameters<typeof exportIdentities.run>[0]
-    return (await exportIdentities.run(context))!.file
-  }
+  const apply = (written: object, options: ApplyOptions = {}) => applied(written, storage, options)
+  const exported = () => exportOf(storage)
 
   const changed = (change: (accounts: Record<string, Record<string, unknown>>) => void) => {
     const copy = structuredClone(file)
