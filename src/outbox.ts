@@ -16,6 +16,14 @@ export class Undelivered extends Failure {
   }
 }
 
+/**
+ * Of an operation that may change something and did not, such as a dry run. The journal would seem to have a change that storage does not
+ * have.
+ */
+function readOnly(record: AuditRecord): AuditRecord {
+  return record.readOnly === false ? { ...record, readOnly: true } : record
+}
+
 export class Outbox {
   readonly #storage: Storage
   readonly #journal: Journal
@@ -57,13 +65,13 @@ export class Outbox {
   }
 
   /**
-   * Commits the changes, if any. Resolves to a function that appends the record to the journal: once that has resolved, the request may be
-   * answered. Rejects with Conflict; the function rejects with Undelivered.
+   * Commits the changes, if any: without, the record says `readOnly`. Resolves to a function that appends the record to the journal: once
+   * that has resolved, the request may be answered. Rejects with Conflict; the function rejects with Undelivered.
    */
   commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
     // Most calls change nothing, and need no frame of an async function.
     return changes.list.length === 0
-      ? Promise.resolve(() => this.#journal.append(record))
+      ? Promise.resolve(() => this.#journal.append(readOnly(record)))
       : this.#commit(changes, record)
   }
 

@@ -121,6 +121,11 @@ describe('a change and its record', () => {
     expect(await storage.outbox.list()).toEqual([])
     expect(recordsIn(journalFile)).toEqual([aRecord(1)])
   })
+
+  it('are no change when nothing is changed by an operation that might', async () => {
+    await outbox.record(new Changes(), aRecord(1, { readOnly: false }))
+    expect(recordsIn(journalFile)).toEqual([aRecord(1, { readOnly: true })])
+  })
 })
 
 describe('a crash', () => {
@@ -265,6 +270,7 @@ describe('storage that was restored from a copy', () => {
     await copied()
     for (const number of [2, 3]) await outbox.record(...putting(number))
     await journal.append(aRecord(4, { readOnly: true }))
+    await outbox.record(new Changes(), aRecord(6, { readOnly: false }))
     await journal.append(aRecord(5, { readOnly: false, errorCode: 'KMSInternalException' }))
     await restored()
     const { eventTime } = aRecord(2)
