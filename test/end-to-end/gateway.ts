@@ -111,10 +111,15 @@ export interface Ended {
 }
 
 /** Runs a command of the command line to its end. */
-export async function strongroom(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
+export function strongroom(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return startCommand(args, environment).ended
+}
+
+/** Starts a command of the command line. */
+export function startCommand(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
   const child = start(args, environment)
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout!), text(child.stderr!), exitOf(child)])
-  return { code, stdout, stderr }
+  const ended = Promise.all([text(child.stdout!), text(child.stderr!), exitOf(child)])
+  return { child, ended: ended.then(([stdout, stderr, code]): Ended => ({ code, stdout, stderr })) }
 }
 
 export interface Gateway {
