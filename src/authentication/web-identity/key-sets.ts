@@ -52,20 +52,27 @@ export class KeySets {
     const version = jwksFile === undefined ? '' : await this.#available(provider, () => versionOf(jwksFile))
     const known = this.#known.get(provider)
     if (known?.version === version) return known.keys
-    const keys = jwksFile === undefined ? this.#remote(provider) : this.#available(provider, () => keysInFile(jwksFile))
+    const keys =
+      jwksFile === undefined
+        ? Promise.resolve(this.#remote(provider))
+        : this.#available(provider, () => keysInFile(jwksFile))
     const keySet = { keys, version }
     this.#known.set(provider, keySet)
     keys.catch(() => this.#known.get(provider) === keySet && this.#known.delete(provider))
     return keys
   }
 
-  async #remote(provider: OidcProvider): Promise<JWTVerifyGetKey> {
+  /** What the discovery document says is asked for with each download: a key set may move. */
+  #remote(provider: OidcProvider): JWTVerifyGetKey {
     const get = this.#downloads(provider)
-    const url = provider.jwksUrl ?? (await get(discoveryUrl(provider), document => jwksUri(document, provider)))
-    return createRemoteJWKSet(new URL(url), {
+    const { jwksUrl } = provider
+    return createRemoteJWKSet(new URL(jwksUrl ?? discoveryUrl(provider)), {
       cooldownDuration: cooldown,
       cacheMaxAge: longestAge,
-      [customFetch]: url => get(url, document => Response.json(keySetIn(document))),
+      async [customFetch]() {
+        const url = jwksUrl ?? (await get(discoveryUrl(provider), document => jwksUri(document, provider)))
+        return get(url, document => Response.json(keySetIn(document)))
+      },
     })
   }
 

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { exportSPKI, generateKeyPair, importJWK, SignJWT } from 'jose'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { KeySets } from '../../../src/authentication/web-identity/key-sets.ts'
 import { webIdentity } from '../../../src/authentication/web-identity/web-identities.ts'
 import { Failure } from '../../../src/errors.ts'
@@ -330,6 +330,24 @@ describe.runIf(hasOpenssl)('a key set on a server', () => {
       `arn:aws:iam::${account}:oidc-provider/${server.url.slice('https://'.length)}/`,
     )
     expect(await refusalOf(remoteToken())).toMatch(/No OpenIDConnect provider found/)
+  })
+
+  it('may move, as the discovery document says', async () => {
+    remote()
+    server.answer = serving(server, () => jwksOf(key))
+    await identify(await remoteToken())
+    const moved = await signingKey('moved')
+    const discovery = JSON.stringify({ issuer: server.url, jwks_uri: `${server.url}/moved` })
+    server.answer = ({ url }, response) =>
+      response.writeHead(url === '/keys' ? 404 : 200).end(url === '/moved' ? jwksOf(moved) : discovery)
+    // jose has a clock of its own.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 })
+    try {
+      expect((await identify(await remoteToken(moved))).subject).toBe('repo:octo/app')
+    } finally {
+      vi.useRealTimers()
+    }
+    expect(server.asked.slice(2)).toEqual(['/.well-known/openid-configuration', '/moved'])
   })
 
   it('is at a URL that is configured', async () => {
