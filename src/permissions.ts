@@ -42,7 +42,8 @@ export function checkPermissions(target: Target, call: Call, policing: Policing)
     if (decision.allowed) continue
     const missing = requestForMissing(permission, request, target, call)
     const because = (missing && hidden(request, policies, missing, policing)) ?? decision.because
-    const reasons = shortList(policing.explain(request, policies).map(({ text }) => text))
+    const explained = policing.explain(request, policies).map(({ text }) => text)
+    const reasons = shortList(permission.reason === undefined ? explained : [permission.reason, ...explained])
     const explicitDeny = decision.outcome === 'ExplicitDeny'
     throw new AccessDenied(denial(permission, request, because), { action, resource, reasons, explicitDeny })
   }

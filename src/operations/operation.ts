@@ -34,6 +34,8 @@ export interface Permission {
   readonly asMissing?: Pick<Permission, 'resource' | 'conditionKeys'>
   /** The message of a denial, if AWS has a special one. */
   readonly denial?: string
+  /** For the operator, the first of the reasons of a denial. */
+  readonly reason?: string
 }
 
 /** What an HSM must support for a request. */

@@ -14,7 +14,7 @@ import { issueCredentials } from './credentials.ts'
 import type { Input, Output } from './operation.ts'
 
 export interface RoleTarget extends Target {
-  /** Undefined if there is none: then the check fails. */
+  /** Undefined if there is none: then nobody may assume it. */
   readonly role: Role | undefined
 }
 
@@ -37,9 +37,14 @@ export function roleNamed(arn: string, region: string, { principals }: Storage):
   return { arn, account: named.account, role: isThat ? found : undefined }
 }
 
+/** No generated unique id has zeros. Not empty, so that to refuse a role that does not exist takes as long as to refuse one that does. */
+const trustingNobody = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: { Effect: 'Allow', Principal: { AWS: 'AROA00000000000000000' }, Action: 'sts:AssumeRole' },
+})
+
 /**
- * Permissions on a role, by its trust policy and the caller's policies. On one that does not exist, callers of its account are refused by
- * `requireRole`.
+ * Permissions on a role, by its trust policy and the caller's policies. One that does not exist trusts nobody.
  *
  * @param denial its message, by action: the same whether the role exists or not
  */
@@ -48,8 +53,8 @@ export function rolePermissions(
   { arn, account, role }: NamedRole,
   denial: (action: string) => string,
 ): readonly Permission[] {
-  const resourcePolicy =
-    role && ({ text: role.trustPolicy, principalIds: role.trustPrincipals, kind: 'trust' } as const)
+  const { trustPolicy: text = trustingNobody, trustPrincipals: principalIds } = role ?? {}
+  const resourcePolicy = { text, principalIds, kind: 'trust' } as const
   const conditionKeys = roleConditionKeys(account, role)
   return actions.map(action => ({
     action,
@@ -58,16 +63,21 @@ export function rolePermissions(
     resourcePolicy,
     conditionKeys,
     denial: denial(action),
+    ...(!role && { reason: noRole(arn) }),
   }))
 }
 
-/** Throws AccessDenied, the same as without a permission, if there is no such role: only the operator is told. */
+function noRole(arn: string): string {
+  return `There is no role ${arn}.`
+}
+
+/** Throws AccessDenied, the same as without a permission, if there is no such role: an emulator may enforce no policies. */
 export function requireRole({ arn, role }: NamedRole, action: string, denial: (action: string) => string): Role {
   if (role) return role
   throw new AccessDenied(denial(action), {
     action: `sts:${action}`,
     resource: arn,
-    reasons: [`There is no role ${arn}.`],
+    reasons: [noRole(arn)],
   })
 }
 
