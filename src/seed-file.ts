@@ -1,7 +1,7 @@
 /** The seed file of emulator mode, in the forms of local-kms: keys of given ids and key material, and aliases. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { parse } from 'yaml'
+import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from './errors.ts'
 import type { Key } from './model/keys/key.ts'
@@ -144,11 +144,16 @@ function parsed(file: string): unknown {
   try {
     return parse(readFileSync(file, 'utf8')) ?? {}
   } catch (error) {
-    const { code, name } = error as NodeJS.ErrnoException
-    // The message of the parser quotes the file.
-    const reason = code !== undefined && name !== 'YAMLParseError' ? code : 'not valid YAML'
-    throw new OperatorError(`cannot read the seed file ${file}: ${reason}`)
+    throw new OperatorError(`cannot read the seed file ${file}: ${reasonOf(error)}`)
   }
+}
+
+/** Without the message of the parser, which quotes the file. */
+function reasonOf(error: unknown): string {
+  if (error instanceof YAMLParseError && error.linePos) return `not valid YAML at line ${error.linePos[0].line}`
+  return error instanceof YAMLParseError
+    ? 'not valid YAML'
+    : ((error as NodeJS.ErrnoException).code ?? 'not valid YAML')
 }
 
 function validated<T extends z.ZodType>(schema: T, file: string, written: unknown): z.infer<T> {

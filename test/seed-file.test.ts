@@ -104,7 +104,8 @@ describe('a seed file', () => {
     [`seed file FILE: key ${KeyId}: a key without key material is not supported`, two('HMAC_256', { PrivateKeyPem: secret })],
     [`seed file FILE: key ${KeyId}: not the private key of a supported key spec in PEM`, two('ECC_NIST_P256', { BackingKeys: [secret] })],
     ['seed file FILE: Keys.0.Material.BackingKeys.0: not hex digits', two('HMAC_256', { BackingKeys: [`${secret}x`] })],
-    ['cannot read the seed file FILE: not valid YAML', `Keys: { "${secret}`],
+    ['cannot read the seed file FILE: not valid YAML at line 3', `Keys:\n  {\n  "${secret}`],
+    ['cannot read the seed file FILE: not valid YAML at line 2', `Keys: {}\nKeys: ${secret}\n`],
     ['cannot read the seed file FILE: not valid YAML', `- &a [*b, ${secret}]`],
   ]
   it.each(wrong)('is refused, and not shown: %s', (message, text) => {
