@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
+import { checkExposure, emulator } from '../src/config/emulator.ts'
 import { parseConfig } from '../src/config.ts'
 import { OperatorError } from '../src/errors.ts'
 import { partitions } from '../src/model/partitions.ts'
@@ -196,3 +197,25 @@ function withoutDefaults(hsms: (typeof least)['hsms']): (typeof least)['hsms'] {
   const { profile, library, token, pinFile } = hsms.softhsm
   return { softhsm: { profile, library, token, pinFile } }
 }
+
+describe('the listener of emulator mode', () => {
+  const refused = [
+    '0.0.0.0',
+    '::',
+    '192.0.2.1',
+    '127.999.0.1',
+    '127.0.0.1.example',
+    'localhost.example',
+    'kms.example',
+    '',
+  ]
+  it.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('may be on %s', host => {
+    expect(() => checkExposure(emulator.parse({}), host)).not.toThrow()
+  })
+
+  it.each(refused)('may not be on "%s", unless that is said twice', host => {
+    expect(() => checkExposure(emulator.parse({}), host)).toThrow(/emulator mode lets everybody in/)
+    expect(() => checkExposure(emulator.parse({ allowRemoteClients: true }), host)).not.toThrow()
+    expect(() => checkExposure(undefined, host)).not.toThrow()
+  })
+})

@@ -1,4 +1,5 @@
 /** Emulator mode: its settings, and where it may be switched on. */
+import { isIPv4 } from 'node:net'
 import { z } from 'zod'
 import { OperatorError } from '../errors.ts'
 import { firstRegion, region } from './region.ts'
@@ -48,5 +49,5 @@ export function checkExposure(emulator: EmulatorConfig | undefined, host: string
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }
