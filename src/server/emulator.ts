@@ -4,7 +4,7 @@ import type { ApiRequest, ApiResponse } from '../apis/api.ts'
 import { Failure } from '../errors.ts'
 
 export interface EmulatorOptions {
-  /** Host names beside localhost and addresses under which callers may reach the gateway. */
+  /** Host names beside localhost and addresses under which callers may reach the gateway, or under subdomains of which. */
   readonly hostNames: readonly string[]
   readonly allowWebPages: boolean
   /** Whether callers need a valid signature. */
@@ -30,7 +30,7 @@ export function refusalOfWebPages(
   const name = hostNameOf(String(host ?? ''))
   // Nobody else's DNS has names without a dot, such as those of containers.
   const isLocal = !name.includes('.') || name.endsWith('.localhost') || isIP(name) !== 0
-  if (isLocal || hostNames.includes(name)) return undefined
+  if (isLocal || hostNames.some(accepted => name === accepted || name.endsWith(`.${accepted}`))) return undefined
   return new Failure('NotAuthorized', 'This host name is not accepted in emulator mode: see emulator.hostNames.')
 }
 
