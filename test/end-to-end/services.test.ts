@@ -22,6 +22,9 @@ let gateway: Gateway
 let service: Identity
 let alice: Identity
 let backup: Role
+/** Roles that trust the service, the second one in an account in which it may not act. */
+let replicator: Role
+let roleElsewhere: string
 /** ARNs: for a bucket of the service, for its requests on behalf of callers, of no use to it, and in an account in which it may not act. */
 let keys: { ofBucket: string; viaService: string; closed: string; foreign: string }
 
@@ -38,6 +41,15 @@ beforeAll(async () => {
     })
     alice = await identities.user(home, 'alice', { policies: [viaService] })
     backup = await identities.role(home, 'backup')
+    const trust = { Effect: 'Allow', Principal: { Service: s3 }, Action: 'sts:AssumeRole' }
+    const forBucket = { ArnEquals: { 'aws:SourceArn': bucket } }
+    const policies = [policyOf({ Effect: 'Allow', Action: 'kms:Encrypt', Resource: '*' })]
+    replicator = await identities.role(home, 'replicator', {
+      policies,
+      trust: policyOf({ ...trust, Condition: forBucket }),
+    })
+    const foreign = await identities.role(other, 'replicator', { policies, trust: policyOf(trust) })
+    roleElsewhere = foreign.arn
   })
   expect(await administer(commands[0]!)).toMatchObject({ code: 0, stderr: '' })
   gateway = await serve(installation)
@@ -175,7 +187,7 @@ describe('credentials from AWS STS', () => {
       body,
     })
   }
-  const role = () => `AssumeRole&RoleSessionName=session&RoleArn=${encodeURIComponent(backup.arn)}`
+  const role = (arn = backup.arn) => `AssumeRole&RoleSessionName=session&RoleArn=${encodeURIComponent(arn)}`
 
   it('are not issued on behalf of a caller: they would outlast that', async () => {
     for (const query of ['GetSessionToken', role(), 'GetAccessKeyInfo&AccessKeyId=AKIA1234567890123456']) {
@@ -186,9 +198,21 @@ describe('credentials from AWS STS', () => {
     expect([status, body]).toEqual([200, expect.stringContaining(`<Arn>${alice.arn}</Arn>`)])
   })
 
-  it('are not issued to a service for itself', async () => {
+  it('are issued to a service for itself only for a role that trusts it, for the resource that the role names', async () => {
     expect((await sts('GetSessionToken', {})).status).toBe(403)
     expect((await sts(role(), source(bucket))).status).toBe(403)
+    expect((await sts(role(roleElsewhere), source(bucket))).status).toBe(403)
+    expect((await sts(role(replicator.arn), source(queue))).status).toBe(403)
+    const { status, body } = await sts(role(replicator.arn), source(bucket))
+    expect(status).toBe(200)
+    const read = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(body)![1]!
+    const credentials = {
+      accessKeyId: read('AccessKeyId'),
+      secretAccessKey: read('SecretAccessKey'),
+      sessionToken: read('SessionToken'),
+    }
+    expect(await encrypt(keys.closed, {}, credentials)).toMatchObject({ status: 200 })
+    expect(await encrypt(keys.closed, source(bucket), credentials)).toMatchObject(refused)
   })
 })
 
