@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, type Scalar, visit } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from '../errors.ts'
 import { fileSchema, type WrittenIdentityFile } from '../operations/administration/identity-schema.ts'
@@ -17,12 +17,12 @@ export function readIdentityFile(text: string, name: string): WrittenIdentityFil
   const label = name === '-' ? 'standard input' : name
   if (Buffer.byteLength(text) > maximumSize) throw mistake(label, 'is longer than 16 MiB')
   const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter, uniqueKeys: true })
+  // A name is what stands there: else 007 would be 7. Only plain YAML: no tag makes bytes or a set of a value.
+  const document = parseDocument(text, { lineCounter, uniqueKeys: true, stringKeys: true, resolveKnownTags: false })
   const [error] = document.errors
-  if (error)
-    throw mistake(`${label}:${error.linePos?.[0].line ?? 1}`, error.message.split('\n')[0]!.replace(/ at line.*$/, ''))
-  // Aliases could stand for more than memory holds: those of this many nodes are refused.
-  const written: unknown = document.toJS({ maxAliasCount: 100 })
+  if (error) throw mistake(`${label}:${error.linePos?.[0].line ?? 1}`, textOf(error))
+  checkNumbers(document, scalar => `${label}:${lineCounter.linePos(scalar.range?.[0] ?? 0).line}`)
+  const written = plainValue(document, label)
   const { success, error: invalid } = fileSchema.safeParse(written)
   if (!success) {
     const issue = invalid.issues[0]!
@@ -30,6 +30,38 @@ export function readIdentityFile(text: string, name: string): WrittenIdentityFil
     throw mistake(`${label}:${line}`, describeIssue(issue, knownKeys))
   }
   return withAbsolutePaths(written as WrittenIdentityFile, name === '-' ? process.cwd() : dirname(resolve(name)))
+}
+
+function textOf({ message }: Error): string {
+  if (/call stack/.test(message)) return 'nested too deeply'
+  if (/multiple documents/.test(message)) return 'there is more than one document'
+  return message.split('\n')[0]!.replace(/ at line.*$/, '')
+}
+
+/** A number that would be written in another way afterwards, such as an external id 0012, was meant as text. */
+function checkNumbers(document: Document, where: (scalar: Scalar) => string): void {
+  visit(document, {
+    Scalar(_, scalar) {
+      const { value, source } = scalar
+      if (typeof value !== 'number' || String(value) === source) return
+      throw mistake(where(scalar), `${source} would be read as the number ${value}: put it in quotes`)
+    },
+  })
+}
+
+/** Without aliases that stand for themselves, or for more than memory holds. */
+function plainValue(document: Document, label: string): unknown {
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: 100 })
+    JSON.stringify(value)
+    return value
+  } catch (thrown) {
+    const { name, message } = thrown as Error
+    throw mistake(
+      label,
+      name === 'TypeError' ? 'an alias stands for something that contains it' : textOf({ name, message }),
+    )
+  }
 }
 
 function mistake(where: string, what: string): OperatorError {
