@@ -75,7 +75,9 @@ afterAll(async () => {
 
 /** Those of docs/services.md: put, list, delete. */
 const page = readFileSync(join(import.meta.dirname, '../../docs/services.md'), 'utf8')
-const commands = [...page.matchAll(/^strongroom (.*)$/gm)].map(([, command]) => command!)
+const commands = [...page.matchAll(/^strongroom (identity service .*)$/gm)].map(([, command]) =>
+  command!.replaceAll('000000000000', home),
+)
 
 const administer = (command: string) => strongroom([...command.split(' '), '--data', installation.folder])
 
