@@ -82,7 +82,7 @@ function interrupted(cause: Error): OperatorError {
 }
 
 async function openInProcess(config: Config, opened: AsyncDisposableStack) {
-  const { openAdministration } = await import('../assemble.ts')
+  const { openAdministration } = await import('../assemble/administration.ts')
   const call = await openAdministration(config, opened)
   return async (operation: string, body: string): Promise<Reply> => {
     const request: ApiRequest = {

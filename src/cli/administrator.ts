@@ -1,4 +1,4 @@
-import type { Backends, Recording } from '../assemble.ts'
+import type { Backends, Recording } from '../assemble/backends.ts'
 import { OperatorError } from '../errors.ts'
 import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf, principalArn } from '../model/arn.ts'

@@ -48,7 +48,7 @@ export const init = command(program => {
       if (options.config === undefined) ensureDataFolder(options.data)
       const folder = openDataFolder(options)
       const { config } = folder
-      const { clock, connectHsms, openAudit, openDatabase } = await import('../assemble.ts')
+      const { clock, connectHsms, openAudit, openDatabase } = await import('../assemble/backends.ts')
       await using opened = new AsyncDisposableStack()
       // From here on this process has the lock on the folder.
       const storage = await openDatabase(config, opened, { create: !isInUse(folder) })

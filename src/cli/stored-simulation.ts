@@ -19,7 +19,7 @@ import { type AskedRequest, storedRequest } from './stored-request.ts'
 export async function simulateStored(
   options: ConfigOptions & AskedRequest & { readonly json?: boolean | undefined },
 ): Promise<void> {
-  const { clock } = await import('../assemble.ts')
+  const { clock } = await import('../assemble/backends.ts')
   await using opened = new AsyncDisposableStack()
   const { config } = openDataFolder(options)
   const storage = await openCopy(config.storage.file, opened)

@@ -1,0 +1,56 @@
+/** The administration API, in a gateway or without one. */
+import type { ApiRequest, ApiResponse } from '../apis/api.ts'
+import { administration, uidHeader } from '../apis/catalogue.ts'
+import type { AccessKeyUses } from '../authentication/access-key-uses.ts'
+import type { Config } from '../config.ts'
+import { createLog } from '../log.ts'
+import { operator } from '../model/identities/caller.ts'
+import { handle } from '../pipeline.ts'
+import type { PathServices } from '../services.ts'
+import { webIdentities } from './authentication.ts'
+import { clock, connectHsms, openAudit, openDatabase, requireSystemKeys } from './backends.ts'
+import { policing } from './policing.ts'
+
+/** The same services for a listener whose callers are all operators. */
+export function administrationOf(services: PathServices, accessKeyUses?: AccessKeyUses): PathServices {
+  return {
+    ...services,
+    async authenticate({ headers }) {
+      // So that the operator sees them. The job logs failures.
+      await accessKeyUses?.flush().catch(() => {})
+      return operator(uidOf(headers))
+    },
+  }
+}
+
+/**
+ * Answers requests of the administration API in this process, while no gateway runs. Throws OperatorError if one does, or the HSMs cannot be
+ * reached.
+ */
+export async function openAdministration(
+  config: Config,
+  opened: AsyncDisposableStack,
+): Promise<(request: ApiRequest) => Promise<ApiResponse>> {
+  const log = createLog('error', () => {})
+  const storage = await openDatabase(config, opened)
+  requireSystemKeys(config, storage)
+  const hsms = await connectHsms(config, storage, opened)
+  const services = administrationOf({
+    storage,
+    hsms,
+    clock,
+    ...policing(config, storage),
+    emulator: config.emulator,
+    ...(await openAudit(config, storage, opened, log)),
+    authenticate: async () => undefined,
+    webIdentity: webIdentities(config, { storage, clock, log }),
+    metrics: { started: () => () => {} },
+    log,
+  })
+  return request => handle(request, administration, services)
+}
+
+/** As the client says. */
+function uidOf({ [uidHeader]: uid }: ApiRequest['headers']): number | undefined {
+  return typeof uid === 'string' && /^\d{1,10}$/.test(uid) ? Number(uid) : undefined
+}

@@ -1,0 +1,95 @@
+/** Storage, HSMs and audit journal, as a gateway and the commands open them. */
+import { existsSync } from 'node:fs'
+import { apis } from '../apis/catalogue.ts'
+import { type Audit, createAudit } from '../audit/audit.ts'
+import { openJournal } from '../audit/journal.ts'
+import type { Config, HsmConfig, MemberConfig } from '../config.ts'
+import { OperatorError } from '../errors.ts'
+import type { HsmCall } from '../hsm/hsm.ts'
+import { type HsmOptions, HsmRegistry } from '../hsm/registry.ts'
+import { Outbox } from '../outbox.ts'
+import type { Hsms, Log, Storage } from '../services.ts'
+import { openStorage } from '../storage/sql-storage.ts'
+import { openInThread } from '../storage/threaded-database.ts'
+import { missingSystemKeys } from '../vault/system-keys.ts'
+
+export const clock = () => Date.now()
+export interface Backends {
+  readonly hsms: Hsms
+  readonly storage: Storage
+}
+
+/** @param create whether storage may be missing yet */
+export async function openDatabase(
+  config: Config,
+  opened: AsyncDisposableStack,
+  { create = false } = {},
+): Promise<Storage> {
+  const database = await openInThread({ path: config.storage.file, create })
+  const acceptsUnknown = config.emulator !== undefined
+  return opened.adopt(await openStorage(database, { acceptsUnknown }), storage => storage.close())
+}
+
+/** Connects to every HSM. */
+export async function connectHsms(
+  config: Config,
+  storage: Storage,
+  opened: AsyncDisposableStack,
+  { observe, log }: { observe?: (call: HsmCall) => void; log?: Log | undefined } = {},
+): Promise<Hsms> {
+  const registry = opened.adopt(new HsmRegistry(config.regions), registry => registry.close())
+  const connecting = Object.entries(config.hsms).map(([name, hsm]) => {
+    const canary = () => {
+      const { id, checkValue } = storage.systemKeys.find(name, 'canary')?.material ?? {}
+      return id === undefined ? undefined : { material: id, checkValue }
+    }
+    return registry.connect({ ...hsmOptions(name, hsm), canary, observe, log })
+  })
+  const connected = await Promise.allSettled(connecting)
+  const failed = connected.find(({ status }) => status === 'rejected')
+  if (failed) throw (failed as PromiseRejectedResult).reason
+  return registry
+}
+
+export interface Recording {
+  readonly audit: Audit
+  readonly outbox: Outbox
+}
+
+/** Opens the audit journal, and writes records that storage still keeps for it. */
+export async function openAudit(
+  { audit: { file } }: Config,
+  storage: Storage,
+  opened: AsyncDisposableStack,
+  log?: Log,
+): Promise<Recording> {
+  const held = await storage.outbox.list()
+  if (!existsSync(file)) log?.warn({ event: 'audit_file_created', file }, 'No audit file found: created a new one')
+  const journal = opened.adopt(await openJournal(file, { awaited: held.length > 0 }), journal => journal.close())
+  const outbox = opened.adopt(await Outbox.open(storage, journal, held, log), outbox =>
+    outbox
+      .settle()
+      .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records')),
+  )
+  return { audit: createAudit(journal, clock, apis[0].eventSource), outbox }
+}
+
+/** Throws OperatorError if storage lacks a key that `init` creates: it is not the storage of these HSMs. */
+export function requireSystemKeys({ storage: { file }, hsms }: Config, storage: Storage): void {
+  for (const hsm of Object.keys(hsms)) {
+    const [missing] = missingSystemKeys(hsm, storage)
+    if (missing === undefined) continue
+    throw new OperatorError(
+      `storage ${file} has no ${missing} key for the HSM ${hsm}: if that HSM is new, run strongroom init`,
+    )
+  }
+}
+
+export function hsmOptions(name: string, { members, ...hsm }: HsmConfig): HsmOptions {
+  const own = members && Object.entries(members).map(([member, options]) => [member, addressed(options)] as const)
+  return { name, ...addressed(hsm), members: own && Object.fromEntries(own) }
+}
+
+function addressed<T extends Pick<MemberConfig, 'token'>>({ token, ...options }: T) {
+  return { ...options, ...(token && { tokenLabel: token.label, tokenSerial: token.serial }) }
+}
