@@ -92,6 +92,8 @@ describe('a caller of emulator mode', () => {
     expect(last!.userIdentity).toMatchObject({ arn: 'arn:aws:iam::000000000000:user/emulator' })
     expect(last!.awsRegion).toBe(region)
     expect((await send('POST', '/', { ...unsigned, origin: 'https://attacker.example' })).status).toBe(400)
+    const { status, text } = await send('GET', '/?Action=GetCallerIdentity&Version=2011-06-15', {})
+    expect([status, text]).toEqual([200, expect.stringContaining('<Arn>arn:aws:iam::000000000000:user/emulator</Arn>')])
   })
 
   it('may get temporary credentials, which are of its account, and whose signature is verified', async () => {
