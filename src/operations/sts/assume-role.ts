@@ -13,7 +13,7 @@ import {
 } from './role-sessions.ts'
 import { type SessionTags, sessionTags, sourceIdentity, tagsPassed } from './session-tags.ts'
 
-interface Assumption extends RoleTarget {
+export interface Assumption extends RoleTarget {
   readonly tags: SessionTags
   readonly sourceIdentity: string | undefined
 }
