@@ -58,6 +58,8 @@ if ! cmp -s package-lock.json node_modules/.strongroom-installed; then
   rm -rf node_modules/pkcs11js/build
   cp -R "$build/node_modules/pkcs11js/build" node_modules/pkcs11js
   rm -rf "$build"
-  cp package-lock.json node_modules/.strongroom-installed
+  # Replaced, not written into: a copy of the folder may consist of hard links.
+  cp package-lock.json node_modules/.strongroom-installing
+  mv node_modules/.strongroom-installing node_modules/.strongroom-installed
 fi
 PATH=$PWD/node_modules/.bin:$PATH
