@@ -209,12 +209,12 @@ describe('an unsupported client', () => {
     )
     const requestId = headers['x-amzn-requestid']
     const error =
-      '<Error><Type>Sender</Type><Code>MissingAuthenticationToken</Code><Message>Request is missing Authentication Token</Message></Error>'
+      '<Error><Type>Sender</Type><Code>InvalidAction</Code><Message>Could not find operation X for version NO_VERSION_SPECIFIED</Message></Error>'
     expect([status, body]).toEqual([
-      403,
+      400,
       `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">${error}<RequestId>${requestId}</RequestId></ErrorResponse>\n`,
     ])
-    expect(recorded(String(requestId))).toMatchObject({ errorCode: 'MissingAuthenticationToken' })
+    expect(recorded(String(requestId))).toMatchObject({ errorCode: 'InvalidAction' })
   })
 
   it.each(['application/json', 'text/plain', ''])('is refused as on AWS with the content type %j', async type => {

@@ -94,7 +94,7 @@ describe('grants', () => {
     [
       'ListRetirableGrants',
       { RetiringServicePrincipal: 's3.amazonaws.com' },
-      'RetiringServicePrincipal can be used by AWS service principals only.',
+      'RetiringServicePrincipal is not supported by this gateway.',
     ],
     [
       'ListGrants',
