@@ -3,9 +3,20 @@
  * value stands in a list, make no difference. IAM User Guide, "Grammar of the IAM JSON policy language".
  */
 
+/** A policy document, in which a number that would be written in another way afterwards is its text: conditions compare it as that. @param text JSON */
+export function policyDocument(text: string): Record<string, unknown> {
+  const asWritten: Reviver = (_name, value, { source }) => {
+    return typeof value === 'number' && String(value) !== source ? source : value
+  }
+  return JSON.parse(text, asWritten as Parameters<JSON['parse']>[1]) as Record<string, unknown>
+}
+
+/** With the source text of what is no object or array (ECMAScript proposal "JSON.parse source text access", in Node.js since 21). */
+type Reviver = (name: string, value: unknown, context: { readonly source?: string }) => unknown
+
 /** Equal for policies of the same meaning. @param text JSON */
 export function policyMeaning(text: string): string {
-  const { Statement = [], ...rest } = JSON.parse(text) as Readonly<Record<string, unknown>>
+  const { Statement = [], ...rest } = policyDocument(text)
   const statements = list(Statement).map(statementMeaning)
   return JSON.stringify({ ...sorted(rest, String), Statement: [...new Set(statements)].sort() })
 }
@@ -25,7 +36,7 @@ export function changedStatements(before: string, after: string): readonly strin
 
 /** Meanings by Sid, or by position from 1. */
 function namedStatements(text: string): Map<string, string> {
-  const { Statement = [] } = JSON.parse(text) as { readonly Statement?: unknown }
+  const { Statement = [] } = policyDocument(text)
   return new Map(
     list(Statement).map((statement, index) => {
       const { Sid } = (statement ?? {}) as { readonly Sid?: string }

@@ -4,6 +4,7 @@ import { principalArn } from '../../model/arn.ts'
 import type { Group } from '../../model/identities/group.ts'
 import { checkOidcProvider, type OidcProvider, oidcProviderArn } from '../../model/identities/oidc-provider.ts'
 import type { AttachedPolicies, ManagedPolicy, Owner } from '../../model/identities/policy.ts'
+import { policyDocument } from '../../model/identities/policy-meaning.ts'
 import type { Principal, Role, User } from '../../model/identities/principal.ts'
 import type { Storage } from '../../services.ts'
 import type { Entry, IdentityKind } from './identity-schema.ts'
@@ -61,7 +62,7 @@ export const kinds: { readonly [K in IdentityKind]: Kind<K> } = {
     entry: policy => ({
       ...pathOf(policy),
       ...given({ description: policy.description }),
-      document: documentOf(policy.document),
+      document: policyDocument(policy.document),
     }),
   },
   group: {
@@ -103,7 +104,7 @@ export const kinds: { readonly [K in IdentityKind]: Kind<K> } = {
     entry: role => ({
       ...principalEntry(role),
       ...given({ description: role.description }),
-      trustPolicy: documentOf(role.trustPolicy),
+      trustPolicy: policyDocument(role.trustPolicy),
       maxSessionDuration: role.maxSessionDuration * 1000,
     }),
   },
@@ -175,7 +176,7 @@ function principalEntry(principal: Principal) {
 }
 
 function attachedEntry({ account, inlinePolicies, managedPolicies }: AttachedPolicies & { readonly account: string }) {
-  const inline = inlinePolicies.map(({ name, document }) => [name, documentOf(document)] as const)
+  const inline = inlinePolicies.map(({ name, document }) => [name, policyDocument(document)] as const)
   return {
     ...listed(
       'policies',
@@ -211,10 +212,6 @@ function documentText(document: string | object): string {
     throw new Failure('MalformedPolicyDocument', 'the policy is not JSON', { cause: thrown })
   }
   throw new Failure('MalformedPolicyDocument', 'the policy is not a JSON object')
-}
-
-function documentOf(text: string): Record<string, unknown> {
-  return JSON.parse(text) as Record<string, unknown>
 }
 
 function listed<K extends string>(name: K, values: readonly string[]): { [N in K]?: string[] } {
