@@ -2,9 +2,9 @@
 import { Failure, OperatorError } from '../errors.ts'
 import { aliasArn, keyArn, partitionOf } from '../model/arn.ts'
 import { checkAliasName } from '../model/keys/alias.ts'
-import { defaultKeyPolicy, type Key } from '../model/keys/key.ts'
+import { defaultKeyPolicy, type Key, type KeyMaterial } from '../model/keys/key.ts'
 import type { SeedAlias, SeedKey } from '../seed-file.ts'
-import type { Services } from '../services.ts'
+import type { Hsm, Services } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
 import { importMaterial, type Recorder } from './materials.ts'
 
@@ -34,12 +34,12 @@ async function explained(what: string, work: () => Promise<void>): Promise<void>
   }
 }
 
-async function createKey({ materials, ...seed }: SeedKey, { account, region }: Place, means: Means): Promise<void> {
+async function createKey(seedKey: SeedKey, { account, region }: Place, means: Means): Promise<void> {
   const { storage, hsms, clock, audit, outbox } = means
+  const { materials: _, ...seed } = seedKey
   const arn = keyArn({ account, region }, seed.id)
   if (storage.keys.find(arn) !== undefined) return
-  const imported = []
-  for (const bytes of materials) imported.push(await importMaterial(hsms.ofRegion(region), seed, arn, clock(), bytes))
+  const imported = await importMaterials(hsms.ofRegion(region), seedKey, arn, clock())
   const key: Key = {
     ...seed,
     arn,
@@ -55,6 +55,23 @@ async function createKey({ materials, ...seed }: SeedKey, { account, region }: P
   const changes = new Changes()
   changes.put('keys', key)
   await outbox.record(changes, audit.event('CreateSeedKey', arn, { keyMaterialIds: imported.map(({ id }) => id) }))
+}
+
+/** Leaves none of them if one fails. */
+async function importMaterials(
+  hsm: Hsm,
+  { materials, ...seed }: SeedKey,
+  arn: string,
+  now: number,
+): Promise<readonly KeyMaterial[]> {
+  const imported: KeyMaterial[] = []
+  try {
+    for (const bytes of materials) imported.push(await importMaterial(hsm, seed, arn, now, bytes))
+    return imported
+  } catch (error) {
+    await Promise.allSettled(imported.map(({ id }) => hsm.destroyKey(id)))
+    throw error
+  }
 }
 
 async function createAlias({ name, keyId }: SeedAlias, place: Place, means: Means): Promise<void> {
