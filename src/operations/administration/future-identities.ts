@@ -56,6 +56,11 @@ export class FutureIdentities implements Principals {
     return this.#named(account, 'group', name, this.#storage.groups.named(account, name))
   }
 
+  /** How the name of a new or changed identity is written, if it differs at most in case. */
+  nameHeld(kind: string, account: string, name: string): string | undefined {
+    return this.#byName.get(nameIn(account, kind, name))?.name
+  }
+
   /** Users, roles and groups that are not changed. */
   unchanged(account: string): readonly (Principal | Group)[] {
     const { principals, groups } = this.#storage

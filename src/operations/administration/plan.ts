@@ -62,11 +62,9 @@ export class IdentityPlan {
     const { find, record: recordOf, entry: entryOf }: Kind<K> = kinds[kind]
     const existing = find(account, name, this.#storage)
     const label = `${kind} ${name} of account ${account}`
-    if (existing && nameOf(existing) !== name) {
-      throw new Failure(
-        'AlreadyExists',
-        `${label}: ${nameOf(existing)} exists, and names must differ in more than case`,
-      )
+    const holder = existing ? nameOf(existing) : this.#future.nameHeld(kind, account, name)
+    if (holder !== undefined && holder !== name) {
+      throw new Failure('AlreadyExists', `${label}: there is ${holder}, and names must differ in more than case`)
     }
     const made = within(label, () => recordOf({ account, name, entry, existing, owner, now: this.#now }))
     if (existing && kind !== 'oidcProvider' && pathOf(made.arn, name) !== pathIn(entry)) {

@@ -157,7 +157,14 @@ describe('applying a file of identities', () => {
       { roles: { r: { trustPolicy: trusting(`arn:aws:iam::${account}:user/nobody`) } } },
       'role r of account 111122223333: Invalid principal in policy',
     ],
-    ['names that differ in case only', { users: { Alice: {} } }, 'names must differ in more than case'],
+    ['a name that differs in case only', { users: { Alice: {} } }, 'there is alice, and names must differ in more'],
+    ['new users whose names differ in case only', { users: { Bob: {}, bob: {} } }, 'user bob of account 111122223333'],
+    ['new groups whose names differ in case only', { groups: { a: {}, A: {} } }, 'there is a, and names must differ'],
+    [
+      'new policies whose names differ in case only',
+      { policies: { reading: { document: reading }, p: { document: reading }, P: { document: reading } } },
+      'there is p, and names must differ',
+    ],
     [
       'a policy that is none',
       { policies: { reading: { document: { Statement: [] } } } },
