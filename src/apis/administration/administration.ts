@@ -1,6 +1,6 @@
 import { Failure } from '../../errors.ts'
 import { operations } from '../../operations/administration/catalogue.ts'
-import type { AdministrationOperation } from '../../operations/administration/operation.ts'
+import { type AdministrationOperation, checkShape } from '../../operations/administration/operation.ts'
 import type { AnyOperation } from '../../operations/operation.ts'
 import { describeIssue } from '../../schema-issue.ts'
 import type { Api, ApiRequest, ApiResponse } from '../api.ts'
@@ -40,6 +40,7 @@ function read({ schema }: AdministrationOperation<object, object>, body: Uint8Ar
   } catch (thrown) {
     throw new Failure('Serialization', 'the body is not JSON', { cause: thrown })
   }
+  checkShape(value)
   const { success, data, error } = schema.safeParse(value)
   if (success) return data as Record<string, unknown>
   throw new Failure(

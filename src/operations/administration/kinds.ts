@@ -8,6 +8,7 @@ import { policyDocument } from '../../model/identities/policy-meaning.ts'
 import type { Principal, Role, User } from '../../model/identities/principal.ts'
 import type { Storage } from '../../services.ts'
 import type { Entry, IdentityKind } from './identity-schema.ts'
+import { checkShape } from './operation.ts'
 import { uniqueId } from './unique-id.ts'
 
 /** The record of each kind. */
@@ -202,15 +203,17 @@ function pathOf({ arn, name }: { readonly arn: string; readonly name: string }):
   return path === '/' ? {} : { path }
 }
 
-/** Throws MalformedPolicyDocument for text that is no JSON object. */
+/** Throws MalformedPolicyDocument for text that is no JSON object, Validation for one that is nested deeply. */
 function documentText(document: string | object): string {
   if (typeof document !== 'string') return JSON.stringify(document)
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(document)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return document
+    value = JSON.parse(document)
   } catch (thrown) {
     throw new Failure('MalformedPolicyDocument', 'the policy is not JSON', { cause: thrown })
   }
+  checkShape(value)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return document
   throw new Failure('MalformedPolicyDocument', 'the policy is not a JSON object')
 }
 

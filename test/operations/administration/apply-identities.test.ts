@@ -180,6 +180,16 @@ describe('applying a file of identities', () => {
       { roles: { backup: { trustPolicy: { Statement: ['x', null] } } } },
       'role backup',
     ],
+    [
+      'text that is nested deeply',
+      { policies: { reading: { document: `{"Statement":${'['.repeat(100_000)}${']'.repeat(100_000)}}` } } },
+      'policy reading of account 111122223333: nested deeper than 32 levels',
+    ],
+    [
+      'text with __proto__',
+      { policies: { reading: { document: '{"__proto__":{}}' } } },
+      'nothing can be named __proto__',
+    ],
     ['a policy in a list', { policies: { reading: { document: '[]' } } }, 'is not a JSON object'],
     [
       'text that is no JSON',
