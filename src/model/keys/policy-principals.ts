@@ -2,14 +2,25 @@ import { partitionOf } from '../arn.ts'
 import { namedPrincipal, type Principals } from '../identities/principals.ts'
 import type { Key } from './key.ts'
 
+/** The key policy as callers see it. */
+export function shownKeyPolicy({ policy, policyPrincipals, region }: Key, principals: Principals): string {
+  return shownPolicy(policy, policyPrincipals, partitionOf(region), principals)
+}
+
 /**
- * The key policy as callers see it: its text, with a unique id in the place of each ARN whose principal is gone. One created again under the
- * same name is another principal. IAM User Guide, "AWS JSON policy elements: Principal".
+ * The policy of a resource: its text, with a unique id in the place of each ARN whose principal is gone. One created again under the same
+ * name is another principal. IAM User Guide, "AWS JSON policy elements: Principal".
+ *
+ * @param principalIds of those that it named when it was put, by ARN
  */
-export function shownKeyPolicy({ policy, policyPrincipals = {}, region }: Key, principals: Principals): string {
-  const partition = partitionOf(region)
+export function shownPolicy(
+  policy: string,
+  principalIds: Readonly<Record<string, string>> = {},
+  partition: string,
+  principals: Principals,
+): string {
   const gone = new Map(
-    Object.entries(policyPrincipals).filter(([arn, id]) => namedPrincipal(arn, partition, principals)?.id !== id),
+    Object.entries(principalIds).filter(([arn, id]) => namedPrincipal(arn, partition, principals)?.id !== id),
   )
   return gone.size === 0 ? policy : withPrincipals(policy, arn => gone.get(arn))
 }

@@ -30,6 +30,6 @@ function writtenAccount(id: string, name: string | undefined, storage: Storage):
 function writtenEntries<K extends IdentityKind>(kind: K, account: string, storage: Storage) {
   const { all, entry }: Kind<K> = kinds[kind]
   return all(account, storage)
-    .map(record => [nameOf(record), written(entry(record))] as const)
+    .map(record => [nameOf(record), written(entry(record, storage))] as const)
     .sort(([one], [other]) => (one < other ? -1 : 1))
 }

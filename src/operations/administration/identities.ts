@@ -24,8 +24,8 @@ export function foundIdentity(named: IdentityName, storage: Storage): IdentityRe
 }
 
 /** As it is written. */
-export function entryOf(kind: IdentityKind, record: IdentityRecords[IdentityKind]): Entry {
-  return (kinds[kind] as Kind<IdentityKind>).entry(record)
+export function entryOf(kind: IdentityKind, record: IdentityRecords[IdentityKind], storage: Storage): Entry {
+  return (kinds[kind] as Kind<IdentityKind>).entry(record, storage)
 }
 
 /** Throws Validation for a name or an entry that its kind does not have. */

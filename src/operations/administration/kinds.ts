@@ -6,6 +6,7 @@ import { checkOidcProvider, type OidcProvider, oidcProviderArn } from '../../mod
 import type { AttachedPolicies, ManagedPolicy, Owner } from '../../model/identities/policy.ts'
 import { policyDocument } from '../../model/identities/policy-meaning.ts'
 import type { Principal, Role, User } from '../../model/identities/principal.ts'
+import { shownPolicy } from '../../model/keys/policy-principals.ts'
 import type { Storage } from '../../services.ts'
 import type { Entry, IdentityKind } from './identity-schema.ts'
 import { checkShape } from './operation.ts'
@@ -46,7 +47,7 @@ export interface Kind<K extends IdentityKind> {
   all(account: string, storage: Storage): readonly IdentityRecords[K][]
   record(draft: Draft<K>): IdentityRecords[K]
   /** The inverse, with every member that is not empty. */
-  entry(record: IdentityRecords[K]): Entry<K>
+  entry(record: IdentityRecords[K], storage: Storage): Entry<K>
 }
 
 export const kinds: { readonly [K in IdentityKind]: Kind<K> } = {
@@ -99,13 +100,12 @@ export const kinds: { readonly [K in IdentityKind]: Kind<K> } = {
       type: 'role',
       description: draft.entry.description,
       trustPolicy: documentText(draft.entry.trustPolicy),
-      trustPrincipals: draft.existing?.trustPrincipals,
       maxSessionDuration: draft.entry.maxSessionDuration / 1000,
     }),
-    entry: role => ({
+    entry: (role, { principals }) => ({
       ...principalEntry(role),
       ...given({ description: role.description }),
-      trustPolicy: policyDocument(role.trustPolicy),
+      trustPolicy: policyDocument(shownPolicy(role.trustPolicy, role.trustPrincipals, 'aws', principals)),
       maxSessionDuration: role.maxSessionDuration * 1000,
     }),
   },

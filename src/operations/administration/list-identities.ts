@@ -20,7 +20,7 @@ export const listIdentities = operation({
       name: nameOf(record),
       arn: record.arn,
       owner: record.owner,
-      entry: written(entryOf(kind, record)),
+      entry: written(entryOf(kind, record, storage)),
     }))
     return { identities: identities.sort((a, b) => (a.name < b.name ? -1 : 1)) }
   },

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { checkIdentityPolicy, checkPolicySize } from '../../authorization/identity-policy.ts'
 import { checkTrustPolicy } from '../../authorization/trust-policy.ts'
 import { Failure } from '../../errors.ts'
@@ -6,7 +5,9 @@ import { principalArn } from '../../model/arn.ts'
 import type { Account } from '../../model/identities/account.ts'
 import { awsManagedPolicy } from '../../model/identities/aws-managed-policies.ts'
 import type { Owner } from '../../model/identities/policy.ts'
+import { policyMeaning } from '../../model/identities/policy-meaning.ts'
 import type { Role } from '../../model/identities/principal.ts'
+import { shownPolicy } from '../../model/keys/policy-principals.ts'
 import { findPartition } from '../../model/partitions.ts'
 import type { Changes, Storage } from '../../services.ts'
 import { differencesOf } from './differences.ts'
@@ -45,7 +46,7 @@ export class IdentityPlan {
   readonly #future: FutureIdentities
   readonly #accounts: Account[] = []
   /** Roles that are put as they are. */
-  readonly #kept: Role[] = []
+  readonly #kept: Put<'role'>[] = []
   #records: readonly Pick<Put<IdentityKind>, 'kind' | 'record'>[] | undefined
   readonly #puts: Put<IdentityKind>[] = []
   readonly #removals: { readonly kind: IdentityKind; readonly record: IdentityRecords[IdentityKind] }[] = []
@@ -70,9 +71,11 @@ export class IdentityPlan {
     if (existing && kind !== 'oidcProvider' && pathOf(made.arn, name) !== pathIn(entry)) {
       throw new Failure('Validation', `${label}: its path cannot be changed: remove it and create it again`)
     }
-    const differences = existing ? within(label, () => differencesOf(entryOf(existing), entryOf(made))) : []
+    const differences = existing
+      ? within(label, () => differencesOf(entryOf(existing, this.#storage), entryOf(made, this.#storage)))
+      : []
     if (existing && differences.length === 0 && existing.owner === owner) {
-      if ('trustPolicy' in existing) this.#kept.push(existing)
+      if (kind === 'role') this.#kept.push({ kind, record: made, existing } as Put<'role'>)
       return
     }
     const record = existing && differences.length === 0 ? { ...existing, owner } : made
@@ -149,35 +152,13 @@ export class IdentityPlan {
 
   #check() {
     this.#checkAccounts()
-    this.#renewTrust()
     const records = this.#puts.map(put => ({
       kind: put.kind,
       record: within(labelOf(put), () => this.#checked(put)),
     }))
+    for (const kept of this.#kept) within(labelOf(kept), () => this.#trustOf(kept.record, kept.existing))
     this.#checkRemovals()
     return records
-  }
-
-  /** A trust policy that is put again names the principals of now: those of its names may have been created again since. */
-  #renewTrust(): void {
-    for (const role of this.#kept) {
-      const trustPrincipals = this.#trustPrincipals(role)
-      if (trustPrincipals === undefined || isDeepStrictEqual(trustPrincipals, role.trustPrincipals ?? {})) continue
-      this.#puts.push({ kind: 'role', record: { ...role, trustPrincipals }, existing: role })
-      const { account, name, arn } = role
-      const differences = ['trustPolicy: names principals that were created again']
-      this.steps.push({ action: 'change', kind: 'role', account, name, arn, differences })
-    }
-  }
-
-  /** Undefined if they are gone: what is stored outlives them. */
-  #trustPrincipals({ trustPolicy }: Role): Readonly<Record<string, string>> | undefined {
-    try {
-      return checkTrustPolicy(trustPolicy, findPartition(''), this.#future)
-    } catch (thrown) {
-      if (thrown instanceof Failure) return undefined
-      throw thrown
-    }
   }
 
   #checkAccounts(): void {
@@ -194,9 +175,17 @@ export class IdentityPlan {
     for (const text of textsOf(record)) if (!known.has(text)) checkIdentityPolicy(text)
     checkPolicySize(kind === 'policy' ? 'managed' : kind, textsOf(record))
     this.#checkReferences(record)
-    if (!('trustPolicy' in record)) return record
-    if (existing && 'trustPolicy' in existing && existing.trustPolicy === record.trustPolicy) return record
-    return { ...record, trustPrincipals: checkTrustPolicy(record.trustPolicy, findPartition(''), this.#future) }
+    return 'trustPolicy' in record ? { ...record, ...this.#trustOf(record, existing as Role | undefined) } : record
+  }
+
+  /** What is stored stays as long as it means the same: by their unique ids, it may name principals that are gone. */
+  #trustOf({ trustPolicy }: Role, existing: Role | undefined): Pick<Role, 'trustPolicy' | 'trustPrincipals'> {
+    if (existing) {
+      const { trustPolicy: stored, trustPrincipals } = existing
+      const shown = shownPolicy(stored, trustPrincipals, 'aws', this.#future)
+      if (policyMeaning(shown) === policyMeaning(trustPolicy)) return { trustPolicy: stored, trustPrincipals }
+    }
+    return { trustPolicy, trustPrincipals: checkTrustPolicy(trustPolicy, findPartition(''), this.#future) }
   }
 
   #checkReferences(record: Identity): void {

@@ -25,7 +25,7 @@ export const updateIdentity = operation({
   async run({ input, storage, clock, changes }) {
     const { kind, name, edits } = input
     const record = foundIdentity(input, storage)
-    const entry = checkedEntry(kind, name, edited(written(entryOf(kind, record)), edits))
+    const entry = checkedEntry(kind, name, edited(written(entryOf(kind, record, storage)), edits))
     const plan = new IdentityPlan(storage, clock())
     plan.put(kind, record.account, name, entry, record.owner)
     plan.commitTo(changes)

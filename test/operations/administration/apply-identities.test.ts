@@ -128,6 +128,33 @@ describe('applying a file of identities', () => {
     expect(storage.principals.isKnown(other)).toBe(true)
   })
 
+  it('trusts a user that was deleted and created again only once the file is applied again', async () => {
+    await apply(file)
+    const alice = storage.principals.named(account, 'user', 'alice')!
+    const again = { ...alice, principalId: 'AIDAAGAIN' }
+    const changes = new Changes()
+    changes.remove('principals', alice)
+    await storage.commit(changes)
+    const trustOf = (written: object) => JSON.stringify(Object.values((written as typeof file).accounts)[0]!.roles)
+    expect(trustOf(await exported())).toContain(alice.principalId)
+    const retagged = changed(one => {
+      one.roles = { backup: { ...file.accounts[account].roles.backup, trustPolicy: trusting(alice.principalId) } }
+      one.users = {}
+      ;(one.roles as (typeof file.accounts)[typeof account]['roles']).backup.description = 'other'
+    })
+    expect(await apply(retagged)).toEqual(['change role backup; description: "copies what alice reads" -> "other"'])
+    await put(['principals', { ...again, revision: 0 }])
+    expect(trustOf(await exported())).toContain(alice.principalId)
+    expect(await apply(file)).toEqual([
+      'change role backup; description: "other" -> "copies what alice reads"; trustPolicy: statement 1 changed',
+    ])
+    expect(storage.principals.named(account, 'role', 'backup')).toMatchObject({
+      trustPrincipals: { [alice.arn]: 'AIDAAGAIN' },
+    })
+    expect(trustOf(await exported())).toContain(alice.arn)
+    expect(await apply(file)).toEqual([])
+  })
+
   it('adopts what was made by hand', async () => {
     const byHand = aPrincipal('by-hand', { inlinePolicies: [] })
     await put(['accounts', anAccount(account)], ['principals', byHand])
@@ -206,6 +233,11 @@ describe('applying a file of identities', () => {
       { users: { bob: { inlinePolicies: { p: policy(allow('kms:*', { Resource: 'r'.repeat(2100) })) } } } },
       'the quota is 2048',
     ],
+    [
+      'the removal of a user whom a role trusts that stays',
+      { users: {} },
+      'role backup of account 111122223333: Invalid principal in policy: "AWS":"arn:aws:iam::111122223333:user/alice"',
+    ],
     ['another path', { policies: { reading: { document: reading, path: '/other/' } } }, 'its path cannot be changed'],
     [
       'the removal of a policy in use',
@@ -226,10 +258,7 @@ describe('applying a file of identities', () => {
     const removal = new Changes()
     removal.remove('principals', former)
     await storage.commit(removal)
-    expect(await apply(file)).toEqual([
-      'add user alice',
-      'change role backup; trustPolicy: names principals that were created again',
-    ])
+    expect(await apply(file)).toEqual(['add user alice', 'change role backup; trustPolicy: statement 1 changed'])
     const { principalId } = storage.principals.named(account, 'user', 'alice')!
     expect(principalId).not.toBe(former.principalId)
     expect(storage.principals.named(account, 'role', 'backup')).toMatchObject({
