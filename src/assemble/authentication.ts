@@ -43,7 +43,12 @@ export function authentication(
   const regions = Object.keys(config.regions)
   const principals = config.emulator ? withEmulatedUsers(storage.principals) : storage.principals
   const identities = { principals, services: storage.services, version: () => storage.identitiesVersion }
-  const callerOf = callerFinder(identities, { clock, services: config.authentication.services })
+  const sessionOf = async (token: string, accessKeyId: string, service: string) => {
+    const unsealed = await unsealSession(token, accessKeyId, { storage, hsms: hsms.for(service) })
+    unsealed?.secret.fill(0)
+    return unsealed?.session
+  }
+  const callerOf = callerFinder(identities, { clock, services: config.authentication.services, sessionOf })
   const finders = new Map(
     apis.map(({ service, globalRegion = regions[0]! }) => {
       const ofService = { ...options, service, regions: new Set([...regions, globalRegion]) }

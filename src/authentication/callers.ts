@@ -9,7 +9,15 @@ import type { Service } from '../model/identities/service.ts'
 import type { RoleSession, Session } from '../model/identities/session.ts'
 import type { Tag } from '../model/keys/key.ts'
 import type { SignedRequest } from './canonical-request.ts'
-import { isForCaller, refuseServiceHeaders, representedBy, type ServiceCall, serviceCaller } from './service-calls.ts'
+import {
+  isForCaller,
+  isThatSession,
+  notRepresented,
+  refuseServiceHeaders,
+  representedBy,
+  type ServiceCall,
+  serviceCaller,
+} from './service-calls.ts'
 import { unrecognizedClient } from './signing-keys.ts'
 import type { Signer } from './sigv4.ts'
 
@@ -26,6 +34,12 @@ export interface CallerOptions {
   readonly clock: () => number
   /** Whether services may call. */
   readonly services: boolean
+  /**
+   * Resolves to the session of temporary credentials that a service passes on; undefined unless they were made here.
+   *
+   * @param service to which the work is charged
+   */
+  readonly sessionOf: (token: string, accessKeyId: string, service: string) => Promise<Session | undefined>
 }
 
 interface Known {
@@ -42,8 +56,9 @@ interface Known {
  */
 export function callerFinder(
   identities: Identities,
-  { clock, services }: CallerOptions,
-): (signer: Signer, headers: SignedRequest['headers']) => Caller {
+  options: CallerOptions,
+): (signer: Signer, headers: SignedRequest['headers']) => Caller | Promise<Caller> {
+  const { clock, services } = options
   const { principals, version } = identities
   /** The last of each access key and session. */
   const known = new WeakMap<Signer['credentials'], Known>()
@@ -64,7 +79,7 @@ export function callerFinder(
     }
     if (isSession) throw unrecognizedClient()
     if (!services) throw new Failure('AccessDenied', 'Service principals are turned off: see authentication.services.')
-    return calledBy({ service, accessKeyId: credentials.id, region, headers }, identities, clock())
+    return calledBy({ service, accessKeyId: credentials.id, region, headers }, identities, options)
   }
 }
 
@@ -79,13 +94,26 @@ function callerWith(credentials: Signer['credentials'], of: Principal, region: s
 }
 
 /** The service, or the user or role session on whose behalf it calls. */
-function calledBy(call: ServiceCall, { principals, services }: Identities, now: number): Caller {
+function calledBy(
+  call: ServiceCall,
+  { principals, services }: Identities,
+  { clock, sessionOf }: CallerOptions,
+): Caller | Promise<Caller> {
   if (!isForCaller(call)) return serviceCaller(call)
   const isService = (arn: string) => services.ofUser(arn) !== undefined
-  const { principal, session, via } = representedBy(call, principals, isService)
-  // The service has authenticated it just now. Of a session, it knows the name only.
-  const role = session === undefined ? undefined : { issuedAt: now, expiresAt: now, role: { name: session } }
-  return { ...callerOf(principal, principals.policiesOf(principal), call.accessKeyId, call.region, role), via }
+  const represented = representedBy(call, principals, isService)
+  const { principal, session: claimed, via } = represented
+  const callerIn = (session?: Session): Caller => ({
+    ...callerOf(principal, principals.policiesOf(principal), call.accessKeyId, call.region, session),
+    via,
+  })
+  // The service has authenticated the user.
+  if (claimed === undefined) return callerIn()
+  return sessionOf(claimed.token, claimed.accessKeyId, call.service.name).then(session => {
+    if (session === undefined || !isThatSession(represented, session)) throw notRepresented(call)
+    checkSession(session, principal, clock())
+    return callerIn(session)
+  })
 }
 
 function checkSession({ issuedAt, expiresAt }: Session, principal: Principal, now: number): void {

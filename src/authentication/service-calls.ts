@@ -8,11 +8,18 @@ import type { CallingService, ServiceCaller } from '../model/identities/caller.t
 import type { Principal } from '../model/identities/principal.ts'
 import { namedPrincipal, type Principals } from '../model/identities/principals.ts'
 import type { Service } from '../model/identities/service.ts'
+import type { Session } from '../model/identities/session.ts'
 import type { SignedRequest } from './canonical-request.ts'
 
 /** Headers of services; signed like all of `x-strongroom-*`. */
-const serviceHeaders = ['x-strongroom-source-arn', 'x-strongroom-source-account', 'x-strongroom-on-behalf-of'] as const
-const [sourceArnHeader, sourceAccountHeader, onBehalfOfHeader] = serviceHeaders
+const serviceHeaders = [
+  'x-strongroom-source-arn',
+  'x-strongroom-source-account',
+  'x-strongroom-on-behalf-of',
+  'x-strongroom-session-access-key-id',
+  'x-strongroom-session-token',
+] as const
+const [sourceArnHeader, sourceAccountHeader, onBehalfOfHeader, sessionKeyHeader, sessionTokenHeader] = serviceHeaders
 
 type Headers = SignedRequest['headers']
 
@@ -43,11 +50,19 @@ export function isForCaller({ headers }: Pick<ServiceCall, 'headers'>): boolean 
   return headers[onBehalfOfHeader] !== undefined
 }
 
-/** A user, or a role session, for which only the service can vouch. */
+/** A user, for whom only the service can vouch, or a session, which its token proves. */
 export interface Represented {
   readonly principal: Principal
-  readonly session: string | undefined
+  readonly session: ClaimedSession | undefined
   readonly via: CallingService
+}
+
+/** The temporary credentials with which a caller has called the service, without their secret. */
+export interface ClaimedSession {
+  readonly accessKeyId: string
+  readonly token: string
+  /** Of a role session. */
+  readonly name: string | undefined
 }
 
 /** The user or role session on whose behalf a service calls. Throws Validation or AccessDenied, whether it does not exist or may not be. */
@@ -61,12 +76,29 @@ export function representedBy(
   if (headers[sourceArnHeader] !== undefined || headers[sourceAccountHeader] !== undefined)
     throw invalid(`${onBehalfOfHeader} is not sent with ${sourceArnHeader} or ${sourceAccountHeader}`)
   const { account, id = '' } = (arn.startsWith('arn:') && namedPrincipal(arn, partitionOf(region), principals)) || {}
-  const [uniqueId = '', session] = id.split(':')
+  const [uniqueId = '', name] = id.split(':')
   const principal = principals.withId(uniqueId)
-  const isCaller = principal && (principal.type === 'user' ? !isService(principal.arn) : session !== undefined)
-  if (!isCaller || !service.accounts.includes(account!))
-    throw denied(`${service.name} may not call on behalf of ${arn}.`)
-  return { principal, session, via: callingService(call) }
+  const isCaller = principal && (principal.type === 'user' ? !isService(principal.arn) : name !== undefined)
+  if (!isCaller || !service.accounts.includes(account!)) throw notRepresented(call)
+  return { principal, session: claimedSession(headers, name), via: callingService(call) }
+}
+
+/** Without its token, the limits of a role session would not be known. */
+function claimedSession(headers: Headers, name: string | undefined): ClaimedSession | undefined {
+  const accessKeyId = headerOf(headers, sessionKeyHeader)
+  const token = headerOf(headers, sessionTokenHeader)
+  if (accessKeyId !== undefined && token !== undefined) return { accessKeyId, token, name }
+  if (name === undefined && accessKeyId === undefined && token === undefined) return undefined
+  throw invalid(`a session is named with ${sessionKeyHeader} and ${sessionTokenHeader}`)
+}
+
+/** Whether the session is that of the principal and name that the service claims. */
+export function isThatSession({ principal, session: claimed }: Represented, session: Session | undefined): boolean {
+  return session?.principalId === principal.principalId && session.role?.name === claimed!.name
+}
+
+export function notRepresented({ service, headers }: ServiceCall): Failure {
+  return denied(`${service.name} may not call on behalf of ${headerOf(headers, onBehalfOfHeader)}.`)
 }
 
 function callingService({ service: { name, accounts }, accessKeyId, headers }: ServiceCall): CallingService {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { callerFinder } from '../../src/authentication/callers.ts'
 import type { Signer } from '../../src/authentication/sigv4.ts'
+import type { Caller } from '../../src/model/identities/caller.ts'
 import { effectivePolicies } from '../../src/model/identities/effective-policies.ts'
 import type { Principal, User } from '../../src/model/identities/principal.ts'
 import type { Service } from '../../src/model/identities/service.ts'
@@ -27,6 +28,12 @@ const roleSession: Session = {
 const boundary = aPolicy('boundary', '{"Version":"2012-10-17"}')
 const policies = { managedPolicy: () => boundary, group: () => undefined }
 
+/** One that a service passes on. */
+const passedOn: Session = {
+  ...roleSession,
+  role: { name: 'night', policies: ['{}'], tags: [{ TagKey: 'team', TagValue: 'red' }] },
+}
+
 /** Finds callers among principals that can be replaced. */
 function finding(...all: Principal[]) {
   const known = new Map(all.map(principal => [principal.arn, principal]))
@@ -42,8 +49,12 @@ function finding(...all: Principal[]) {
   const principals = { ...records, policiesOf: (of: Principal) => effectivePolicies(of, policies) }
   const ofUser = (arn: string) => services.find(({ userArn }) => userArn === arn)
   const identities = { principals, services: { ofUser }, version: () => services.length }
-  const find = callerFinder(identities, { clock: () => time, services: true })
-  const callerOf = (signer: Signer, headers: Readonly<Record<string, string | string[]>> = {}) => find(signer, headers)
+  const sessionOf = async (token: string, id: string) =>
+    token === 'TOKEN' && id === 'ASIANIGHT' ? passedOn : undefined
+  const find = callerFinder(identities, { clock: () => time, services: true, sessionOf })
+  // Only of a session that a service passes on there is a promise.
+  const callerOf = (signer: Signer, headers: Readonly<Record<string, string | string[]>> = {}) =>
+    find(signer, headers) as Caller
   const at = (moment: number) => {
     time = moment
   }
@@ -265,21 +276,61 @@ describe('a service', () => {
     expect(calling()(headers)).toMatchObject(expected)
   })
 
-  it.each([
-    ['a user', bob.arn, { type: 'user', arn: bob.arn, principalId: bob.principalId }],
-    [
-      'a role session',
-      `arn:aws:sts::${account}:assumed-role/backup/night`,
-      { type: 'assumedRole', roleArn: role.arn, sessionName: 'night', issuedAt: now },
-    ],
-  ])('calls on behalf of %s, with its policies', (_what, arn, expected) => {
-    const caller = calling()({ [onBehalfOf]: arn })
+  it.each([['a user', bob.arn, { type: 'user', arn: bob.arn, principalId: bob.principalId }]])(
+    'calls on behalf of %s, with its policies',
+    (_what, arn, expected) => {
+      const caller = calling()({ [onBehalfOf]: arn })
+      expect(caller).toMatchObject({
+        ...expected,
+        policies: [bob.inlinePolicies[0]!.document],
+        accessKeyId: 'AKIASERVICE',
+        via: { service: 's3.amazonaws.com', accessKeyId: 'AKIASERVICE' },
+      })
+    },
+  )
+
+  const night = `arn:aws:sts::${account}:assumed-role/backup/night`
+  const passed = { 'x-strongroom-session-access-key-id': 'ASIANIGHT', 'x-strongroom-session-token': 'TOKEN' }
+
+  it('calls on behalf of a role session by its session token, within its limits', async () => {
+    const caller = await calling()({ [onBehalfOf]: night, ...passed })
     expect(caller).toMatchObject({
-      ...expected,
-      policies: [bob.inlinePolicies[0]!.document],
+      type: 'assumedRole',
+      arn: night,
+      sessionPolicies: passedOn.role!.policies,
+      tags: passedOn.role!.tags,
+      issuedAt: passedOn.issuedAt,
       accessKeyId: 'AKIASERVICE',
-      via: { service: 's3.amazonaws.com', accessKeyId: 'AKIASERVICE' },
+      via: { service: 's3.amazonaws.com' },
     })
+  })
+
+  it.each<[string, Readonly<Record<string, string>>]>([
+    ['of another session', { [onBehalfOf]: night.replace('night', 'day'), ...passed }],
+    ['of a user', { [onBehalfOf]: bob.arn, ...passed }],
+    ['for another access key', { [onBehalfOf]: night, ...passed, 'x-strongroom-session-access-key-id': 'ASIAOTHER' }],
+    ['that was not made here', { [onBehalfOf]: night, ...passed, 'x-strongroom-session-token': 'FORGED' }],
+  ])('is refused with a session token %s', async (_what, headers) => {
+    await expect(async () => calling()(headers)).rejects.toMatchObject({ code: 'AccessDenied' })
+  })
+
+  it.each([
+    ['without the token of a role session', { [onBehalfOf]: night }],
+    ['with a token without its access key', { [onBehalfOf]: night, 'x-strongroom-session-token': 'TOKEN' }],
+    ['with an access key without its token', { [onBehalfOf]: bob.arn, 'x-strongroom-session-access-key-id': 'A' }],
+  ])('is refused %s', (_what, headers) => {
+    expect(() => calling()(headers)).toThrow(expect.objectContaining({ code: 'Validation' }))
+  })
+
+  it('may not use a session that has ended, or whose role has revoked it', async () => {
+    const found = finding(user, role)
+    found.services.push(service)
+    const call = async () => found.callerOf({ credentials: key, region }, { [onBehalfOf]: night, ...passed })
+    found.at(passedOn.expiresAt)
+    await expect(call()).rejects.toMatchObject({ code: 'ExpiredToken' })
+    found.at(now)
+    found.known.set(role.arn, { ...role, sessionsRevokedBefore: passedOn.issuedAt })
+    await expect(call()).rejects.toMatchObject({ code: 'UnrecognizedClient' })
   })
 
   it.each<[string, Readonly<Record<string, string | string[]>>, string, string]>([
@@ -334,15 +385,18 @@ describe('a service', () => {
     expect(() => calling({ accounts: [] })({ [onBehalfOf]: bob.arn })).toThrow('may not call on behalf of')
   })
 
-  it.each([sourceArn, sourceAccount, onBehalfOf])('is the only one that may send %s', header => {
-    const { callerOf } = finding(user, role)
-    const message = `Only a service may send the header ${header}.`
-    for (const credentials of [key, userSession, roleSession])
-      for (const value of ['', bucket, [bucket]])
-        expect(() => callerOf({ credentials, region }, { [header]: value })).toThrow(
-          expect.objectContaining({ code: 'AccessDenied', message }),
-        )
-  })
+  it.each([sourceArn, sourceAccount, onBehalfOf, ...Object.keys(passed)])(
+    'is the only one that may send %s',
+    header => {
+      const { callerOf } = finding(user, role)
+      const message = `Only a service may send the header ${header}.`
+      for (const credentials of [key, userSession, roleSession])
+        for (const value of ['', bucket, [bucket]])
+          expect(() => callerOf({ credentials, region }, { [header]: value })).toThrow(
+            expect.objectContaining({ code: 'AccessDenied', message }),
+          )
+    },
+  )
 
   it('has no sessions, and none from before it became one', () => {
     const { services, callerOf } = finding(user)
@@ -355,7 +409,11 @@ describe('a service', () => {
   it('is refused while services are turned off', () => {
     const principals = { ...finding(user).principals }
     const identities = { principals, services: { ofUser: () => service }, version: () => 0 }
-    const callerOf = callerFinder(identities, { clock: () => now, services: false })
+    const callerOf = callerFinder(identities, {
+      clock: () => now,
+      services: false,
+      sessionOf: async () => undefined,
+    })
     expect(() => callerOf({ credentials: key, region }, {})).toThrow('Service principals are turned off')
   })
 })

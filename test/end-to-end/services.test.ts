@@ -15,6 +15,11 @@ const source = (arn: string, account = home) => ({
   'x-strongroom-source-account': account,
 })
 const onBehalfOf = (arn: string) => ({ 'x-strongroom-on-behalf-of': arn })
+const onBehalfOfSession = ({ arn, credentials }: Identity) => ({
+  ...onBehalfOf(arn),
+  'x-strongroom-session-access-key-id': credentials.accessKeyId,
+  'x-strongroom-session-token': credentials.sessionToken!,
+})
 const Plaintext = Buffer.from('text').toString('base64')
 
 let installation: Installation
@@ -22,6 +27,8 @@ let gateway: Gateway
 let service: Identity
 let alice: Identity
 let backup: Role
+/** A session of it that may describe keys only. */
+let night: Identity
 /** Roles that trust the service, the second one in an account in which it may not act. */
 let replicator: Role
 let roleElsewhere: string
@@ -40,7 +47,9 @@ beforeAll(async () => {
       policies: [policyOf({ Effect: 'Allow', Action: '*', Resource: '*' })],
     })
     alice = await identities.user(home, 'alice', { policies: [viaService] })
-    backup = await identities.role(home, 'backup')
+    backup = await identities.role(home, 'backup', { policies: [viaService] })
+    const describing = policyOf({ Effect: 'Allow', Action: 'kms:DescribeKey', Resource: '*' })
+    night = await identities.session(backup, 'night', { policies: [describing] })
     const trust = { Effect: 'Allow', Principal: { Service: s3 }, Action: 'sts:AssumeRole' }
     const forBucket = { ArnEquals: { 'aws:SourceArn': bucket } }
     const policies = [policyOf({ Effect: 'Allow', Action: 'kms:Encrypt', Resource: '*' })]
@@ -151,13 +160,17 @@ describe('a service on behalf of a caller', () => {
   })
 
   it('has no more than that', async () => {
-    const session = `arn:aws:sts::${home}:assumed-role/backup/night`
-    expect(await encrypt(keys.viaService, onBehalfOf(session))).toMatchObject({
+    const { arn: session } = night
+    const headers = onBehalfOfSession(night)
+    expect(await encrypt(keys.viaService, headers)).toMatchObject({
       ...refused,
-      message: expect.stringContaining(`User: ${session} is not authorized to perform: kms:Encrypt`),
+      message: expect.stringContaining(
+        `User: ${session} is not authorized to perform: kms:Encrypt on resource: ${keys.viaService} because no session policy allows`,
+      ),
     })
     expect(lastRecord().userIdentity).toMatchObject({ type: 'AssumedRole', invokedBy: s3 })
-    expect(await encrypt(keys.ofBucket, { ...onBehalfOf(session), ...source(bucket) })).toMatchObject({
+    expect(await encrypt(keys.viaService, onBehalfOf(session))).toMatchObject({ __type: 'ValidationException' })
+    expect(await encrypt(keys.ofBucket, { ...headers, ...source(bucket) })).toMatchObject({
       __type: 'ValidationException',
     })
   })
@@ -265,9 +278,7 @@ describe('a grant to a service', () => {
     expect(await encrypt(keys.closed, { 'x-strongroom-source-arn': queue })).toMatchObject({ status: 200 })
     for (const headers of [{}, source(bucket), { 'x-strongroom-source-arn': `${queue}2` }])
       expect(await encrypt(keys.closed, headers)).toMatchObject(refused)
-    expect(await encrypt(keys.closed, onBehalfOf(`arn:aws:sts::${home}:assumed-role/backup/night`))).toMatchObject(
-      refused,
-    )
+    expect(await encrypt(keys.closed, onBehalfOfSession(night))).toMatchObject(refused)
   })
 })
 
