@@ -9,6 +9,7 @@ import { encryptAgainstEcho } from './encrypt.ts'
 import { type Figure, isReached } from './figure.ts'
 import { encryptDuringGeneration } from './generation.ts'
 import { decideAmongGrants } from './grants.ts'
+import { applyIdentities } from './identities.ts'
 import { callsBehindLatency } from './latency.ts'
 import { memoryAfterAMillion } from './memory.ts'
 import { encryptAtScale } from './scale.ts'
@@ -25,6 +26,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   unloaded: encryptOnOneConnection,
   allocations: bytesPerEncrypt,
   sessions: encryptInASession,
+  identities: applyIdentities,
   sign: signAgainstToken,
   generation: encryptDuringGeneration,
   spares: createSpareRsaKey,
