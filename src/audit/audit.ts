@@ -94,6 +94,7 @@ const common = {
 /** Undefined members are omitted in JSON. */
 function recordOf(entry: Entry, error: RecordedError | undefined): AuditRecord {
   const { caller, operation } = entry
+  const limits = { isOperator: caller?.type === 'operator' }
   return {
     ...common,
     eventSource: entry.eventSource,
@@ -108,8 +109,8 @@ function recordOf(entry: Entry, error: RecordedError | undefined): AuditRecord {
     userIdentity: caller && userIdentity(caller),
     sourceIPAddress: entry.sourceAddress,
     userAgent: shortened(entry.userAgent),
-    requestParameters: entry.requestParameters ? limited(entry.requestParameters) : null,
-    responseElements: entry.responseElements ? limited(entry.responseElements) : null,
+    requestParameters: entry.requestParameters ? limited(entry.requestParameters, limits) : null,
+    responseElements: entry.responseElements ? limited(entry.responseElements, limits) : null,
     additionalEventData: additionalEventData(entry),
     resources: entry.resources && [...new Set(entry.resources)].map(resourceOf),
     errorCode: error && codeOf(error),

@@ -8,6 +8,8 @@ import { hash } from 'node:crypto'
 const longestText = 1024
 /** Characters of one member of requestParameters or responseElements, as JSON. */
 const longestMember = 10_240
+/** The same for the operator, who owns the disk: an apply of a thousand identities is recorded in full. */
+const longestOfOperator = 1024 * 1024
 
 /** Replaces a member that is too long. */
 interface Omitted {
@@ -34,10 +36,14 @@ export function shortList(sentences: readonly string[]): readonly string[] {
   return sentences.slice(0, longestList).map(sentence => cut(sentence, longestSentence))
 }
 
-export function limited(members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+export function limited(
+  members: Readonly<Record<string, unknown>>,
+  { isOperator = false } = {},
+): Readonly<Record<string, unknown>> {
+  const longest = isOperator ? longestOfOperator : longestMember
   let kept = members
   for (const name in members) {
-    if (charactersOf(members[name]) > longestMember) kept = { ...kept, [name]: omitted(members[name]) }
+    if (charactersOf(members[name]) > longest) kept = { ...kept, [name]: omitted(members[name]) }
   }
   return kept
 }

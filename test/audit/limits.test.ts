@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { createAudit } from '../../src/audit/audit.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
 import { Failure } from '../../src/errors.ts'
+import type { Caller } from '../../src/model/identities/caller.ts'
 
 async function recordOf(
-  parts: { requestParameters?: object; responseElements?: object; userAgent?: string },
+  parts: { caller?: Caller; requestParameters?: object; responseElements?: object; userAgent?: string },
   failure?: Failure,
 ): Promise<AuditRecord> {
   const records: AuditRecord[] = []
@@ -31,6 +32,16 @@ describe('the content of a record', () => {
   it('is complete for an ordinary call', async () => {
     const requestParameters = { keyId: 'k', encryptionContext: { a: 'b' }, policy: 'p'.repeat(10_000), limit: 5 }
     expect((await recordOf({ requestParameters })).requestParameters).toEqual(requestParameters)
+  })
+
+  it('is complete for an apply of a thousand identities by the operator, and a digest for one of many more', async () => {
+    const caller = { type: 'operator', uid: 0 } as unknown as Caller
+    const stepsOf = (count: number) => ({
+      steps: Array(count).fill({ arn: 'arn:aws:iam::111122223333:role/r'.repeat(8) }),
+    })
+    expect((await recordOf({ caller, responseElements: stepsOf(1000) })).responseElements).toEqual(stepsOf(1000))
+    const { responseElements } = await recordOf({ caller, responseElements: stepsOf(5000) })
+    expect(responseElements).toMatchObject({ steps: { omitted: true } })
   })
 
   it.each<[string, unknown]>([

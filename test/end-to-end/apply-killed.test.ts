@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { withAdministration } from '../../src/cli/administration.ts'
 import { noteCommits, unaccounted } from './audit-consistency.ts'
-import { home, type Installation, install, serve, startCommand } from './gateway.ts'
+import { home, type Installation, install, recordsOf, serve, startCommand } from './gateway.ts'
 
 let installation: Installation
 beforeAll(async () => {
@@ -93,6 +93,10 @@ it.each(moments)('is done or not done when it is killed %s in its own process', 
   await killAt(begin)
 })
 
-it('is on record exactly if it was done', () => {
+it('is on record exactly if it was done, with each of its steps', () => {
+  const done = recordsOf(installation).filter(({ eventName, readOnly }) => eventName === 'ApplyIdentities' && !readOnly)
+  const counts = done.map(({ responseElements }) => (responseElements as { readonly steps: object[] }).steps.length)
+  // The users, a policy that comes, and one that goes: at first, instead of that, the account.
+  expect(new Set(counts)).toEqual(new Set([152]))
   expect(unaccounted(installation)).toEqual({ changesWithoutRecord: [], recordsWithoutChange: [] })
 })
