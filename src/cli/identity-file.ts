@@ -13,6 +13,11 @@ interface ApplyOptions extends IdentityOptions {
   readonly yes?: boolean
 }
 
+interface Plan {
+  readonly steps: readonly Step[]
+  readonly digest: string
+}
+
 export function addFileCommands(identity: Command): void {
   withDataOptions(identity.command('apply'))
     .description('make the identities what a YAML file says, in one transaction; shows what changes first')
@@ -38,9 +43,8 @@ async function apply(file: string, options: ApplyOptions): Promise<void> {
   const written = readIdentityFile(readText(file), file)
   const { prune = false, json = false } = options
   await administer(options, async call => {
-    const plan = (dryRun: boolean) =>
-      call<{ readonly steps: readonly Step[] }>('ApplyIdentities', { file: written, prune, dryRun })
-    const { steps } = await plan(true)
+    const plan = (rest: object) => call<Plan>('ApplyIdentities', { file: written, prune, ...rest })
+    const { steps, digest } = await plan({ dryRun: true })
     if (!json) for (const line of steps.flatMap(linesOf)) print(line)
     if (options.dryRun || steps.length === 0) {
       if (json) printJson(steps)
@@ -48,7 +52,8 @@ async function apply(file: string, options: ApplyOptions): Promise<void> {
       return
     }
     if (!options.yes && process.stdin.isTTY && !json) await confirm(summaryOf(steps))
-    const applied = await plan(false)
+    // Nothing but what was shown.
+    const applied = await plan({ digest })
     if (json) printJson(applied.steps)
     else print(`${summaryOf(applied.steps)}: done`)
   })

@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto'
 import { z } from 'zod'
+import { Failure } from '../../errors.ts'
 import type { Storage } from '../../services.ts'
 import { fileSchema, type IdentityFile, members } from './identity-schema.ts'
 import { kindNames, kinds, nameOf } from './kinds.ts'
@@ -8,10 +10,16 @@ import { IdentityPlan } from './plan.ts'
 /** Makes the identities what a file says, in one transaction. */
 export const applyIdentities = operation({
   name: 'ApplyIdentities',
-  schema: z.strictObject({ file: fileSchema, prune: z.boolean().default(false), dryRun: z.boolean().default(false) }),
+  schema: z.strictObject({
+    file: fileSchema,
+    prune: z.boolean().default(false),
+    dryRun: z.boolean().default(false),
+    /** Of a dry run: refused unless the steps are still the same. */
+    digest: z.string().optional(),
+  }),
   recorded: ['prune', 'dryRun'],
   recordedOutput: ['steps'],
-  async run({ input: { file, prune, dryRun }, storage, clock, changes }) {
+  async run({ input: { file, prune, dryRun, digest }, storage, clock, changes }) {
     const plan = new IdentityPlan(storage, clock())
     for (const [account, { name }] of Object.entries(file.accounts)) plan.putAccount(account, name, 'file')
     for (const kind of kindNames) {
@@ -22,8 +30,15 @@ export const applyIdentities = operation({
     }
     removeOthers(plan, file, prune, storage)
     plan.check()
+    const now = hash('sha256', JSON.stringify(plan.steps), 'hex')
+    if (digest !== undefined && digest !== now) {
+      throw new Failure(
+        'Conflict',
+        'identities have changed since the changes were shown: nothing was applied, try again',
+      )
+    }
     if (!dryRun) plan.commitTo(changes)
-    return { steps: plan.steps }
+    return { steps: plan.steps, digest: now }
   },
 })
 

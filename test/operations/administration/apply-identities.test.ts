@@ -5,7 +5,7 @@ import { sqlite } from '../../../src/storage/engines/sqlite.ts'
 import { Changes, type Storage } from '../../../src/storage/storage.ts'
 import { openHere } from '../../storage/open.ts'
 import { account, anAccessKey, anAccount, aPrincipal } from '../../storage/records.ts'
-import { type ApplyOptions, applied, exportOf } from './identity-files.ts'
+import { type ApplyOptions, applied, exportOf, planned } from './identity-files.ts'
 
 const other = '444455556666'
 const allow = (Action: string | string[], rest: object = {}) => ({ Effect: 'Allow', Action, ...rest })
@@ -77,6 +77,15 @@ describe('applying a file of identities', () => {
     const steps = await apply(file, { dryRun: true })
     expect(storage.accounts.all()).toEqual([])
     expect(await apply(file)).toEqual(steps)
+  })
+
+  it('does what a dry run has shown, or nothing when that would be something else meanwhile', async () => {
+    const { digest } = await planned(file, storage, { dryRun: true })
+    await put(['accounts', anAccount(account)], ['principals', aPrincipal('alice')])
+    await expect(planned(file, storage, { digest })).rejects.toMatchObject({ code: 'Conflict' })
+    expect(storage.groups.ofAccount(account)).toEqual([])
+    const again = await planned(file, storage, { dryRun: true })
+    expect((await planned(file, storage, { digest: again.digest })).steps).toEqual(again.steps)
   })
 
   it('exports what it applied: applying that changes nothing', async () => {

@@ -6,19 +6,25 @@ import { Changes, type Storage } from '../../../src/storage/storage.ts'
 export interface ApplyOptions {
   readonly prune?: boolean
   readonly dryRun?: boolean
+  readonly digest?: string
 }
 
 /** Resolves to the steps, as `action kind name` with their differences. */
 export async function applied(written: object, storage: Storage, options: ApplyOptions = {}): Promise<string[]> {
+  const { steps } = await planned(written, storage, options)
+  return steps.map(({ action, kind, name, differences }) => [`${action} ${kind} ${name}`, ...differences].join('; '))
+}
+
+export async function planned(written: object, storage: Storage, options: ApplyOptions = {}) {
   const { data, error } = applyIdentities.schema.safeParse({ file: written, ...options })
   if (!data) throw error
   const changes = new Changes()
   const context = { input: data, storage, clock: () => 1, changes } as unknown as Parameters<
     typeof applyIdentities.run
   >[0]
-  const { steps } = (await applyIdentities.run(context))!
+  const output = (await applyIdentities.run(context))!
   await storage.commit(changes)
-  return steps.map(({ action, kind, name, differences }) => [`${action} ${kind} ${name}`, ...differences].join('; '))
+  return output
 }
 
 export async function exportOf(storage: Storage): Promise<object> {
