@@ -29,7 +29,7 @@ function addKind(identity: Command, kind: Kind): void {
   addCreate(group, kind)
   addUpdate(group, kind)
   withAccountOption(group.command('delete'))
-    .description(`delete a ${command}`)
+    .description(`delete ${article(command)}`)
     .argument('<name>')
     .action((name: string, options: IdentityOptions) =>
       administer(options, call => call('DeleteIdentity', { account: options.account, kind, name })),
@@ -44,7 +44,9 @@ function addKind(identity: Command, kind: Kind): void {
 
 function addCreate(group: Command, kind: Kind): void {
   const { command, members } = kinds[kind]
-  const create = withAccountOption(group.command('create')).description(`create a ${command}`).argument('<name>')
+  const create = withAccountOption(group.command('create'))
+    .description(`create ${article(command)}`)
+    .argument('<name>')
   for (const member of members) addMember(create, member, member.mandatory ?? false)
   create.action((name: string, options: Given) =>
     administer(options, async call => {
@@ -58,7 +60,7 @@ function addCreate(group: Command, kind: Kind): void {
 function addUpdate(group: Command, kind: Kind): void {
   const { command } = kinds[kind]
   const update = withAccountOption(group.command('update'))
-    .description(`change a ${command}: what is given is set, or added to a list`)
+    .description(`change ${article(command)}: what is given is set, or added to a list`)
     .argument('<name>')
   // The path stands in the ARN, by which policies name it.
   const members = kinds[kind].members.filter(({ member }) => member !== 'path')
@@ -171,4 +173,9 @@ function removalsOf(options: Given, members: readonly Member[]): Record<string, 
     if (Array.isArray(value)) removals[member.member] = value as readonly string[]
   }
   return removals
+}
+
+/** A noun with its article. */
+function article(noun: string): string {
+  return `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`
 }
