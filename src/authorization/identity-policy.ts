@@ -12,7 +12,9 @@ export function checkIdentityPolicy(text: string): void {
   const sids = new Set<string>()
   for (const statement of parsePolicy(text, 'identity').statements) {
     checkNewStatement(statement, 'identity')
-    const { sid, position } = statement
+    const { sid, position, actions, resources } = statement
+    actions.values.forEach(checkAction)
+    resources.values.forEach(checkResource)
     if (sid === undefined || sid === '') continue
     if (!/^[A-Za-z0-9]*$/.test(sid)) {
       throw malformed(
@@ -22,6 +24,20 @@ export function checkIdentityPolicy(text: string): void {
     if (sids.has(sid)) throw malformed(`Statement IDs (SID) in a single policy must be unique: statement ${position}`)
     sids.add(sid)
   }
+}
+
+/** One that matches no action would leave a Deny without effect. */
+function checkAction(action: string): void {
+  if (action === '*') return
+  const [vendor, name, ...rest] = action.split(':')
+  if (name === undefined) throw malformed('Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.')
+  if (rest.length > 0) throw malformed('Actions/Condition can contain only one colon.')
+  if (!/^[\w.-]+$/.test(vendor!)) throw malformed(`Vendor ${vendor!.slice(0, 100)} is not valid`)
+}
+
+function checkResource(resource: string): void {
+  if (resource !== '*' && !resource.startsWith('arn:'))
+    throw malformed(`Resource ${resource.slice(0, 100)} must be in ARN format or "*".`)
 }
 
 /** Throws LimitExceeded. */

@@ -88,6 +88,27 @@ describe('a new identity-based policy', () => {
     expect(refusal(() => check(policy)).code).toBe('MalformedPolicyDocument')
   })
 
+  it.each([
+    ['Decrypt', 'Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.'],
+    ['*Decrypt', 'Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.'],
+    ['kms:Decrypt:all', 'Actions/Condition can contain only one colon.'],
+    ['k*:Decrypt', 'Vendor k* is not valid'],
+    [':Decrypt', 'Vendor  is not valid'],
+    ['kms :Decrypt', 'Vendor kms  is not valid'],
+  ])('may not name the action %j, in Action or NotAction', (action, message) => {
+    expect(refusal(() => check(withStatement({ Effect: 'Deny', Action: ['kms:*', action] }))).message).toBe(message)
+    expect(refusal(() => check(without('Action', { NotAction: action }))).message).toBe(message)
+  })
+
+  it.each(['key/1', 'alias/x', '1234abcd', 'a*', '**', ' arn:aws:kms:*:*:key/*'])(
+    'may not name the resource %j, in Resource or NotResource',
+    resource => {
+      const message = `Resource ${resource} must be in ARN format or "*".`
+      expect(refusal(() => check(withStatement({ Resource: ['*', resource] }))).message).toBe(message)
+      expect(refusal(() => check(without('Resource', { NotResource: resource }))).message).toBe(message)
+    },
+  )
+
   it('is refused clearly, never with another error, whatever JSON it is', () => {
     fc.assert(
       fc.property(fc.jsonValue(), value => {

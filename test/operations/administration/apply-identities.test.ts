@@ -239,7 +239,11 @@ describe('applying a file of identities', () => {
     ],
     [
       'too long inline policies',
-      { users: { bob: { inlinePolicies: { p: policy(allow('kms:*', { Resource: 'r'.repeat(2100) })) } } } },
+      {
+        users: {
+          bob: { inlinePolicies: { p: policy(allow('kms:*', { Resource: `arn:aws:kms:*:*:${'r'.repeat(2100)}` })) } },
+        },
+      },
       'the quota is 2048',
     ],
     [
