@@ -3,7 +3,8 @@ import { kms } from './kms/kms.ts'
 import { sts } from './sts/sts.ts'
 
 /** The API of the operator, which is not on the network. */
-export { administration, uidHeader } from './administration/administration.ts'
+export { administration } from './administration/administration.ts'
+export { uidHeader } from './administration/uid-header.ts'
 
 /**
  * Every API of the network. The first answers the requests that none claims, and is the event source of the gateway's own actions, such as the deletion of

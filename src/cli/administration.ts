@@ -1,8 +1,8 @@
 /** Calls operations of the administration API: through the socket of the running gateway, or in this process if none runs. */
 import { request as httpRequest } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { uidHeader } from '../apis/administration/uid-header.ts'
 import type { ApiRequest } from '../apis/api.ts'
-import { uidHeader } from '../apis/catalogue.ts'
 import type { Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { withShortPath } from '../server/unix-socket.ts'

@@ -22,9 +22,6 @@ export const administration: Api = {
   refuse: ({ code, message, status }) => json(status, { code, message }),
 }
 
-/** Names the user ID of a client. */
-export const uidHeader = 'x-strongroom-uid'
-
 const known: ReadonlyMap<string, AnyOperation> = new Map(operations.map(operation => [`/${operation.name}`, operation]))
 
 function find({ method, url }: ApiRequest): AnyOperation {
