@@ -76,7 +76,7 @@ export class KeySets {
     })
   }
 
-  /** Keys that are known are used while downloads fail. What is downloaded is read at once: what cannot be read has failed, too. */
+  /** What is downloaded is read at once: what cannot be read has failed, too. */
   #downloads(provider: OidcProvider): <T>(url: string, read: (document: unknown) => T) => Promise<T> {
     const { caFile } = provider
     return async (url, read) => {
@@ -123,8 +123,10 @@ function jwksUri(document: unknown, { url: issuer }: OidcProvider): string {
 
 function keySetIn(document: unknown): JSONWebKeySet {
   const { keys } = Object(document) as Readonly<Record<string, unknown>>
-  if (Array.isArray(keys)) return document as JSONWebKeySet
-  throw new Error('it is no JSON Web Key Set')
+  if (!Array.isArray(keys)) throw new Error('it is no JSON Web Key Set')
+  // Throws for keys that are none.
+  createLocalJWKSet(document as JSONWebKeySet)
+  return document as JSONWebKeySet
 }
 
 async function versionOf(file: string): Promise<string> {

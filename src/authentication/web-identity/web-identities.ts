@@ -129,7 +129,7 @@ function failureOf(thrown: unknown, now: number): Failure {
 
 /** `azp`, the party to which the token was issued, if there is one; else the first audience that the provider has. */
 function audienceOf({ azp, aud = [] }: JWTPayload, { audiences }: OidcProvider): string {
-  const given = typeof azp === 'string' ? [azp] : [aud].flat()
+  const given = (typeof azp === 'string' ? [azp] : [aud].flat()).filter(audience => typeof audience === 'string')
   const fitting = given.find(audience => audiences.includes(audience))
   if (fitting !== undefined) return fitting
   throw invalid(
@@ -137,8 +137,8 @@ function audienceOf({ azp, aud = [] }: JWTPayload, { audiences }: OidcProvider):
   )
 }
 
-function listed(audiences: readonly unknown[]): string {
-  const shown = audiences.slice(0, 10).map(audience => `'${String(audience).slice(0, 255)}'`)
+function listed(audiences: readonly string[]): string {
+  const shown = audiences.slice(0, 100).map(audience => `'${audience.slice(0, 255)}'`)
   return shown.length === 0 ? 'nobody' : shown.join(', ')
 }
 

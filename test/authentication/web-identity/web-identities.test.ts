@@ -103,6 +103,13 @@ describe('the bearer of a token', () => {
     keysFile.write(jwksOf(key, rsa))
   })
 
+  it.each<[unknown]>([[{ toString: 1, valueOf: 1 }], [[{ toString: 1 }]], [[null, 7]], [7]])(
+    'is for nobody with the audience %j',
+    async aud => {
+      expect(await refusalOf(token({ aud } as Claims))).toContain('the token is for nobody; the provider accepts')
+    },
+  )
+
   it('is for the party that is authorized, if there is one', async () => {
     expect((await identify(await token({ azp: 'other', aud: 'somebody' }))).audience).toBe('other')
     expect(await refusalOf(token({ azp: 'somebody', aud: 'other' }))).toBe(
@@ -401,6 +408,16 @@ describe.runIf(hasOpenssl)('a key set on a server', () => {
     server.answer = serving(server, () => jwksOf(key))
     expect((await identify(await remoteToken())).subject).toBe('repo:octo/app')
   })
+
+  it.each(['[null]', '[1]', '["x"]', '[[]]', 'null', '{}'])(
+    'that has the keys %s is not asked again either',
+    async keys => {
+      remote()
+      server.answer = serving(server, () => `{"keys":${keys}}`)
+      for (let i = 0; i < 3; i++) expect(await refusalOf(remoteToken())).toBe(unavailable)
+      expect([server.asked.filter(path => path === '/keys').length, failed.length]).toEqual([1, 1])
+    },
+  )
 
   it('that is not trusted is not used', async () => {
     remote({ caFile: undefined })
