@@ -94,3 +94,13 @@ export interface DocumentedConditionKey {
   /** Why no request has it here. */
   readonly absent?: string
 }
+
+/** A row of a table of them. */
+export function documentedConditionKey(
+  name: string,
+  type: ConditionKeyType,
+  actions: readonly string[],
+  absent?: string,
+): DocumentedConditionKey {
+  return { name, type, actions, ...(absent !== undefined && { absent }) }
+}

@@ -1,4 +1,4 @@
-import type { ConditionKeyType, DocumentedConditionKey } from '../../model/condition-keys.ts'
+import { type DocumentedConditionKey, documentedConditionKey as row } from '../../model/condition-keys.ts'
 
 /**
  * Every condition key of AWS KMS: KMS Developer Guide, "AWS KMS condition keys", "Condition keys for attested platforms" and "AWS KMS
@@ -108,12 +108,3 @@ export const conditionKeys: readonly DocumentedConditionKey[] = [
   row('kms:WrappingAlgorithm',                      'String',        ['GetParametersForImport']),
   row('kms:WrappingKeySpec',                        'String',        ['GetParametersForImport']),
 ]
-
-function row(
-  name: string,
-  type: ConditionKeyType,
-  actions: readonly string[],
-  absent?: string,
-): DocumentedConditionKey {
-  return { name, type, actions, ...(absent !== undefined && { absent }) }
-}

@@ -1,4 +1,4 @@
-import type { ConditionKeyType, DocumentedConditionKey } from '../../model/condition-keys.ts'
+import { type DocumentedConditionKey, documentedConditionKey as row } from '../../model/condition-keys.ts'
 
 /**
  * Every condition key of AWS STS: IAM User Guide, "Available keys for AWS STS"; Service Authorization Reference, "Actions, resources, and
@@ -41,12 +41,3 @@ export const conditionKeys: readonly DocumentedConditionKey[] = [
   row('sts:TaskPolicyArn',          'ARN',           ['AssumeRoot'], noRootSessions),
   row('sts:TransitiveTagKeys',      'ArrayOfString', assuming),
 ]
-
-function row(
-  name: string,
-  type: ConditionKeyType,
-  actions: readonly string[],
-  absent?: string,
-): DocumentedConditionKey {
-  return { name, type, actions, ...(absent !== undefined && { absent }) }
-}
