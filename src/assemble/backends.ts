@@ -14,6 +14,7 @@ import { openInThread } from '../storage/threaded-database.ts'
 import { missingSystemKeys } from '../vault/system-keys.ts'
 
 export const clock = () => Date.now()
+
 export interface Backends {
   readonly hsms: Hsms
   readonly storage: Storage

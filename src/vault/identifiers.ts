@@ -1,15 +1,26 @@
-/** Identifiers and secrets of IAM, from the random number generator of an HSM: IAM User Guide, "IAM identifiers", "Unique identifiers". */
+/** Identifiers and secrets of IAM: IAM User Guide, "IAM identifiers", "Unique identifiers". */
+import { randomBytes } from 'node:crypto'
 import type { Hsm } from '../services.ts'
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
 /** Characters after the prefix. */
-const lengths = { AIDA: 17, AROA: 17, AKIA: 16, ASIA: 16 } as const
+const lengths = { AIDA: 17, AROA: 17, AGPA: 17, ANPA: 17, AKIA: 16, ASIA: 16 } as const
 
-/** An identifier that nothing else has. */
-export async function randomIdentifier(prefix: keyof typeof lengths, hsm: Pick<Hsm, 'random'>): Promise<string> {
-  const bytes = await hsm.random(lengths[prefix])
-  return prefix + Array.from(bytes, byte => alphabet[byte % alphabet.length]).join('')
+type Prefix = keyof typeof lengths
+
+/** An identifier that nothing else has, by the random number generator of an HSM. */
+export async function randomIdentifier(prefix: Prefix, hsm: Pick<Hsm, 'random'>): Promise<string> {
+  return identifier(prefix, await hsm.random(lengths[prefix]))
+}
+
+/** One without an HSM, as it is no secret: a file may make thousands of identities. */
+export function newUniqueId(prefix: Prefix): string {
+  return identifier(prefix, randomBytes(lengths[prefix]))
+}
+
+function identifier(prefix: Prefix, random: Uint8Array): string {
+  return prefix + Array.from(random, byte => alphabet[byte % alphabet.length]).join('')
 }
 
 /** A secret access key. */

@@ -8,9 +8,9 @@ import { policyDocument } from '../../model/identities/policy-meaning.ts'
 import type { Principal, Role, User } from '../../model/identities/principal.ts'
 import { shownPolicy } from '../../model/keys/policy-principals.ts'
 import type { Storage } from '../../services.ts'
+import { newUniqueId } from '../../vault/identifiers.ts'
 import type { Entry, IdentityKind } from './identity-schema.ts'
 import { checkShape } from './operation.ts'
-import { uniqueId } from './unique-id.ts'
 
 /** The record of each kind. */
 export interface IdentityRecords {
@@ -57,12 +57,12 @@ export const kinds: { readonly [K in IdentityKind]: Kind<K> } = {
     all: (account, { managedPolicies }) => managedPolicies.ofAccount(account),
     record: draft => ({
       ...common(draft, 'policy'),
-      policyId: draft.existing?.policyId ?? uniqueId('ANPA'),
+      policyId: draft.existing?.policyId ?? newUniqueId('ANPA'),
       description: draft.entry.description,
       document: documentText(draft.entry.document),
     }),
     entry: policy => ({
-      ...pathOf(policy),
+      ...pathEntry(policy),
       ...given({ description: policy.description }),
       document: policyDocument(policy.document),
     }),
@@ -74,9 +74,9 @@ export const kinds: { readonly [K in IdentityKind]: Kind<K> } = {
     record: draft => ({
       ...common(draft, 'group'),
       ...attachedRecord(draft),
-      groupId: draft.existing?.groupId ?? uniqueId('AGPA'),
+      groupId: draft.existing?.groupId ?? newUniqueId('AGPA'),
     }),
-    entry: group => ({ ...pathOf(group), ...attachedEntry(group) }),
+    entry: group => ({ ...pathEntry(group), ...attachedEntry(group) }),
   },
   user: {
     noun: nouns.user,
@@ -147,11 +147,11 @@ function common(draft: Draft<Exclude<IdentityKind, 'oidcProvider'>>, type: strin
   }
 }
 
-function principalRecord(draft: Draft<'user'> | Draft<'role'>, prefix: string) {
+function principalRecord(draft: Draft<'user'> | Draft<'role'>, prefix: 'AIDA' | 'AROA') {
   const { entry, existing } = draft
   return {
     ...attachedRecord(draft),
-    principalId: existing?.principalId ?? uniqueId(prefix),
+    principalId: existing?.principalId ?? newUniqueId(prefix),
     permissionsBoundary: policyArn(draft.account, entry.permissionsBoundary),
     tags: Object.entries(entry.tags ?? {}).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
     sessionsRevokedBefore: existing?.sessionsRevokedBefore,
@@ -169,7 +169,7 @@ function attachedRecord({ account, entry }: Draft<'user'> | Draft<'role'> | Draf
 function principalEntry(principal: Principal) {
   const { permissionsBoundary, tags, account } = principal
   return {
-    ...pathOf(principal),
+    ...pathEntry(principal),
     ...attachedEntry(principal),
     ...given({ permissionsBoundary: permissionsBoundary && shortName(account, permissionsBoundary) }),
     ...(tags.length > 0 && { tags: Object.fromEntries(tags.map(({ TagKey, TagValue }) => [TagKey, TagValue])) }),
@@ -198,8 +198,13 @@ function shortName(account: string, arn: string): string {
   return name.includes('/') ? arn : name
 }
 
-function pathOf({ arn, name }: { readonly arn: string; readonly name: string }): { readonly path?: string } {
-  const path = arn.slice(arn.indexOf('/'), arn.length - name.length)
+/** With its slashes; `/` if it has none. */
+export function pathOf({ arn, name }: { readonly arn: string; readonly name: string }): string {
+  return arn.slice(arn.indexOf('/'), arn.length - name.length)
+}
+
+function pathEntry(record: { readonly arn: string; readonly name: string }): { readonly path?: string } {
+  const path = pathOf(record)
   return path === '/' ? {} : { path }
 }
 

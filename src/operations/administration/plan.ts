@@ -13,7 +13,7 @@ import type { Changes, Storage } from '../../services.ts'
 import { differencesOf } from './differences.ts'
 import { FutureIdentities } from './future-identities.ts'
 import type { Entry, IdentityKind } from './identity-schema.ts'
-import { type IdentityRecords, type Kind, kinds, nameOf } from './kinds.ts'
+import { type IdentityRecords, type Kind, kinds, nameOf, pathOf } from './kinds.ts'
 
 /** One identity that is going to change. */
 export interface Step {
@@ -68,7 +68,7 @@ export class IdentityPlan {
       throw new Failure('AlreadyExists', `${label}: there is ${holder}, and names must differ in more than case`)
     }
     const made = within(label, () => recordOf({ account, name, entry, existing, owner, now: this.#now }))
-    if (existing && kind !== 'oidcProvider' && pathOf(made.arn, name) !== pathIn(entry)) {
+    if (existing && kind !== 'oidcProvider' && pathOf({ arn: made.arn, name }) !== pathIn(entry)) {
       throw new Failure('Validation', `${label}: its path cannot be changed: remove it and create it again`)
     }
     const differences = existing
@@ -262,8 +262,4 @@ function groupsOf(record: IdentityRecords[IdentityKind]): readonly string[] {
 
 function pathIn(entry: object): string {
   return (entry as { readonly path?: string }).path ?? '/'
-}
-
-function pathOf(arn: string, name: string): string {
-  return arn.slice(arn.indexOf('/'), arn.length - name.length)
 }
