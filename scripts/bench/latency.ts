@@ -122,7 +122,7 @@ async function run(hsm: Hsm, count: number, milliseconds: number) {
   const start = performance.now()
   const end = start + milliseconds
   const [text, aad] = [Buffer.alloc(32), Buffer.alloc(40)]
-  const key = { material: macKey, spec: 'HMAC_256' } as const
+  const key = { object: macKey, spec: 'HMAC_256' } as const
   const caller = async () => {
     while (performance.now() < end) {
       for (const call of [

@@ -42,7 +42,7 @@ export async function connectHsms(
   const connecting = Object.entries(config.hsms).map(([name, hsm]) => {
     const canary = () => {
       const { id, checkValue } = storage.systemKeys.find(name, 'canary')?.material ?? {}
-      return id === undefined ? undefined : { material: id, checkValue }
+      return id === undefined ? undefined : { object: id, checkValue }
     }
     return registry.connect({ ...hsmOptions(name, hsm), canary, observe, log })
   })

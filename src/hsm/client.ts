@@ -81,14 +81,14 @@ export class HsmClient implements Hsm {
     return client
   }
 
-  async encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength = 0): Promise<Sealed> {
-    const sealed = await this.#call('encrypt', { material, ivLength, aad, plaintext })
+  async encrypt(object: string, plaintext: Uint8Array, aad: Uint8Array, ivLength = 0): Promise<Sealed> {
+    const sealed = await this.#call('encrypt', { object, ivLength, aad, plaintext })
     exactly(plaintext.length + gcmTagLength, sealed.ciphertext)
     return sealed
   }
 
-  async decrypt(material: string, { iv, ciphertext }: Sealed, aad: Uint8Array): Promise<Uint8Array> {
-    const plaintext = await this.#call('decrypt', { material, iv, aad, ciphertext })
+  async decrypt(object: string, { iv, ciphertext }: Sealed, aad: Uint8Array): Promise<Uint8Array> {
+    const plaintext = await this.#call('decrypt', { object, iv, aad, ciphertext })
     return exactly(ciphertext.length - gcmTagLength, plaintext)
   }
 
@@ -96,19 +96,19 @@ export class HsmClient implements Hsm {
     return exactly(length, await this.#call('random', length))
   }
 
-  generateKey(material: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<CreatedKey> {
+  generateKey(object: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<CreatedKey> {
     const name = keySpecs[spec].isSlowToGenerate ? 'generateSlowKey' : 'generateKey'
-    return this.#create(name, { material, spec, usage, label })
+    return this.#create(name, { object, spec, usage, label })
   }
 
   importKey(
-    material: string,
+    object: string,
     spec: SupportedKeySpec,
     usage: KeyUsageType,
     label: string,
     bytes: Uint8Array,
   ): Promise<CreatedKey> {
-    return this.#create('importKey', { material, spec, usage, label, bytes })
+    return this.#create('importKey', { object, spec, usage, label, bytes })
   }
 
   /** If the call fails but the key may exist, it is destroyed. */
@@ -116,10 +116,10 @@ export class HsmClient implements Hsm {
     name: N,
     request: RequestTo<N>,
   ): Promise<CreatedKey> {
-    const { material } = request
+    const { object } = request
     let [isRefused, mayExist] = [false, false]
     const destroyUnused = () => {
-      if (isRefused && mayExist) void this.#destroyUnused(material)
+      if (isRefused && mayExist) void this.#destroyUnused(object)
     }
     const undo = () => {
       mayExist = true
@@ -170,26 +170,26 @@ export class HsmClient implements Hsm {
     return this.#call('verify', { ...key, publicKey, algorithm, type, message, signature })
   }
 
-  async generateMac({ material }: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array): Promise<Uint8Array> {
-    return this.#call('generateMac', { material, algorithm, message })
+  async generateMac({ object }: HsmKey, algorithm: MacAlgorithmSpec, message: Uint8Array): Promise<Uint8Array> {
+    return this.#call('generateMac', { object, algorithm, message })
   }
 
   async verifyMac(
-    { material }: HsmKey,
+    { object }: HsmKey,
     algorithm: MacAlgorithmSpec,
     message: Uint8Array,
     mac: Uint8Array,
   ): Promise<boolean> {
-    return this.#call('verifyMac', { material, algorithm, message, mac })
+    return this.#call('verifyMac', { object, algorithm, message, mac })
   }
 
   async deriveSharedSecret(key: HsmKey, peer: Uint8Array): Promise<Uint8Array> {
     return this.#call('deriveSharedSecret', { ...key, peer })
   }
 
-  async destroyKey(material: string): Promise<void> {
+  async destroyKey(object: string): Promise<void> {
     const { isWhole } = this.#backend
-    await this.#callEach('destroyKey', { material })
+    await this.#callEach('destroyKey', { object })
     if (!isWhole) throw notEveryToken()
   }
 
@@ -209,10 +209,10 @@ export class HsmClient implements Hsm {
   }
 
   /** Destroys a key that was created by a call that failed. Retries while the HSM is unavailable; in the end the object is orphaned. */
-  async #destroyUnused(material: string): Promise<void> {
+  async #destroyUnused(object: string): Promise<void> {
     for (let pause = firstPause; pause <= longestPause; pause *= 2) {
       try {
-        await this.destroyKey(material)
+        await this.destroyKey(object)
         return
       } catch {
         await delay(pause, undefined, { ref: false })

@@ -16,10 +16,10 @@ export interface Sealed {
   readonly ciphertext: Uint8Array
 }
 
-/** A key on the HSM: its ID, and what determines its mechanisms. */
+/** A key on the HSM: its object, and what determines its mechanisms. */
 export interface HsmKey {
-  /** Material id: 64 hex digits, the bytes of CKA_ID. */
-  readonly material: string
+  /** Its object: 64 hex digits, the bytes of CKA_ID. */
+  readonly object: string
   readonly spec: SupportedKeySpec
   /** DER SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7); absent for secret keys. */
   readonly publicKey?: Uint8Array | undefined
@@ -79,8 +79,8 @@ export interface SymmetricEncryption {
    *
    * @param ivLength stated in the AAD, if any: rejects with KeyUnavailable if the HSM uses another length by now
    */
-  encrypt(material: string, plaintext: Uint8Array, aad: Uint8Array, ivLength?: number): Promise<Sealed>
-  decrypt(material: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array>
+  encrypt(object: string, plaintext: Uint8Array, aad: Uint8Array, ivLength?: number): Promise<Sealed>
+  decrypt(object: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array>
 }
 
 /** RSA OAEP: RFC 8017, section 7.1. */
@@ -125,10 +125,10 @@ export interface RandomGeneration {
 /** Creation, inspection and destruction of key objects. */
 export interface KeyLifecycle {
   /**
-   * Creates a key object whose CKA_ID is `material`, reads its custody attributes back, and destroys and refuses an object with wrong ones.
+   * Creates a key object whose CKA_ID is `object`, reads its custody attributes back, and destroys and refuses an object with wrong ones.
    * If the call fails but the HSM may have generated the key, it is destroyed.
    */
-  generateKey(material: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<CreatedKey>
+  generateKey(object: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<CreatedKey>
   /**
    * Brings key material onto the HSM as a key object like that of generateKey, but for its origin: see Custody. The worker wraps it under a
    * key of this one call, and the HSM unwraps it; where the HSM cannot, the profile may let C_CreateObject take it as it is. Then the object
@@ -139,7 +139,7 @@ export interface KeyLifecycle {
    * @param bytes AES-256 and HMAC keys as they are, of the length of the spec; private keys as DER PKCS#8 PrivateKeyInfo (RFC 5208). Wiped.
    */
   importKey(
-    material: string,
+    object: string,
     spec: SupportedKeySpec,
     usage: KeyUsageType,
     label: string,
@@ -148,7 +148,7 @@ export interface KeyLifecycle {
   /** A data key pair: generated as session objects, exported and discarded. */
   generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair>
   /** Destroys the key object, on every token of a cluster; rejects if one is unavailable. A missing object is a success. */
-  destroyKey(material: string): Promise<void>
+  destroyKey(object: string): Promise<void>
   /**
    * Inspects the object of a key: that it exists, does what only this key can do, and has its custody attributes. Every worker inspects the
    * object that it uses itself. Rejects if there is no certain answer.
@@ -172,7 +172,7 @@ export interface HsmStatus {
 }
 
 /**
- * An HSM as the rest of the gateway sees it. Keys are named by their material id: 64 hex digits, the bytes of CKA_ID.
+ * An HSM as the rest of the gateway sees it. Keys are named by their objects: 64 hex digits, the bytes of CKA_ID.
  *
  * Every call rejects with a Failure: `InvalidCiphertext` (no text) if a ciphertext does not decrypt for whatever reason; `InvalidState` if
  * a working HSM does not have the key; `KeyUnavailable` if the HSM cannot be reached or does not answer in time; `Internal` for everything

@@ -170,7 +170,7 @@ export class CustodyWatch {
     const hsm = this.#services.hsms.named(name)
     // No worker uses a token without the canary key, so the key cannot be checked; but it is not there either.
     if (hsm.health.state === 'untrusted') return { fault: 'missing' }
-    const key = { material: id, spec, usage, publicKey, checkValue, imported: custody.imported }
+    const key = { object: id, spec, usage, publicKey, checkValue, imported: custody.imported }
     const isDuplicated = name === this.#hsm.name && this.#duplicates.has(id)
     const depth = isDuplicated ? 'thorough' : 'quick'
     const first = await hsm.inspectKey(key, depth)

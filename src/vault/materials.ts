@@ -81,7 +81,7 @@ export async function destroyMaterial(
 
 /** A material of a key, for its HSM. */
 export function hsmKey({ spec }: Pick<Key, 'spec'>, { id, publicKey }: KeyMaterial): HsmKey {
-  return { material: id, spec, publicKey }
+  return { object: id, spec, publicKey }
 }
 
 /** The current material of a key, and its HSM. */

@@ -58,13 +58,13 @@ export function importContract(hsm: () => Hsm, exceptions: Exceptions): void {
   const supports = (spec: SupportedKeySpec) => exceptions[spec] === undefined
 
   async function imported(spec: SupportedKeySpec, usage: KeyUsageType, keyBytes: Buffer): Promise<HeldKey> {
-    const material = newMaterial()
+    const object = newMaterial()
     const given = Buffer.from(keyBytes)
-    const { custody, publicKey, checkValue } = await hsm().importKey(material, spec, usage, `imported ${spec}`, given)
+    const { custody, publicKey, checkValue } = await hsm().importKey(object, spec, usage, `imported ${spec}`, given)
     expect(given).toEqual(Buffer.alloc(given.length))
     expect(custody).toMatchObject({ sensitive: true, extractable: false, imported: true })
     if (exceptions.local === undefined) expect(custody.local).toBe(false)
-    return { material, spec, usage, publicKey, checkValue, imported: true }
+    return { object, spec, usage, publicKey, checkValue, imported: true }
   }
 
   describe.each(
@@ -94,8 +94,8 @@ export function importContract(hsm: () => Hsm, exceptions: Exceptions): void {
       const { fault } = await hsm().inspectKey({ ...key, imported: false }, 'quick')
       expect(fault).toBe('wrong_attributes')
       const other = await imported(spec, usage, newKeyBytes(spec))
-      expect(await hsm().inspectKey({ ...key, material: other.material }, 'quick')).toEqual({ fault: 'wrong_key' })
-      await hsm().destroyKey(key.material)
+      expect(await hsm().inspectKey({ ...key, object: other.object }, 'quick')).toEqual({ fault: 'wrong_key' })
+      await hsm().destroyKey(key.object)
       expect(await hsm().inspectKey(key, 'thorough')).toEqual({ fault: 'missing' })
     })
   })
@@ -104,8 +104,8 @@ export function importContract(hsm: () => Hsm, exceptions: Exceptions): void {
     it('opens what was published for an AES key', async () => {
       const cases = vectors<'key' | 'iv' | 'aad' | 'msg' | 'ct' | 'tag'>('aes-gcm/wycheproof')
       for (const { key, iv, aad, msg, ct, tag } of cases.filter(({ result }) => result === 'valid').slice(-2)) {
-        const { material } = await imported('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', bytes(key))
-        const opened = await hsm().decrypt(material, { iv: bytes(iv), ciphertext: bytes(ct + tag) }, bytes(aad))
+        const { object } = await imported('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', bytes(key))
+        const opened = await hsm().decrypt(object, { iv: bytes(iv), ciphertext: bytes(ct + tag) }, bytes(aad))
         expect(Buffer.from(opened).toString('hex')).toBe(msg)
       }
     })

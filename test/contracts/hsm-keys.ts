@@ -56,8 +56,8 @@ export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
   const keys: HeldKey[] = []
 
   async function generate([spec, usage]: Kind): Promise<HeldKey> {
-    const material = newMaterial()
-    const { custody, publicKey, checkValue } = await hsm().generateKey(material, spec, usage, `${spec} ${usage}`)
+    const object = newMaterial()
+    const { custody, publicKey, checkValue } = await hsm().generateKey(object, spec, usage, `${spec} ${usage}`)
     expect(custody).toEqual({
       sensitive: true,
       extractable: false,
@@ -65,7 +65,7 @@ export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
       neverExtractable: true,
       ...(exceptions.local === undefined && { local: true }),
     })
-    return { material, spec, usage, publicKey, checkValue }
+    return { object, spec, usage, publicKey, checkValue }
   }
 
   describe.each(known)('a key %s for %s', (...kind) => {
@@ -90,8 +90,8 @@ export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
   it('no key passes for another one, of whatever kind', async () => {
     for (const key of keys) {
       const twin = await generate([key.spec, key.usage])
-      for (const other of [...keys.filter(({ material }) => material !== key.material), twin]) {
-        const swapped = { ...key, material: other.material }
+      for (const other of [...keys.filter(({ object }) => object !== key.object), twin]) {
+        const swapped = { ...key, object: other.object }
         expect(await hsm().inspectKey(swapped, 'quick'), `${other.spec} ${other.usage} for ${key.spec}`).toEqual({
           fault: 'wrong_key',
         })
@@ -121,7 +121,7 @@ export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
   )
 
   it('a call for a missing key answers InvalidState', async () => {
-    const missing = { material: newMaterial(), publicKey: Buffer.alloc(0) }
+    const missing = { object: newMaterial(), publicKey: Buffer.alloc(0) }
     const peer = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).publicKey
     const calls = [
       hsm().sign({ ...missing, spec: 'ECC_NIST_P256' }, 'ECDSA_SHA_256', 'RAW', message),

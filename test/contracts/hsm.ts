@@ -41,7 +41,7 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
   describe(`${name} as an HSM`, () => {
     let hsm: Hsm
     let dispose: () => Promise<void>
-    const material = newMaterial()
+    const object = newMaterial()
     const otherMaterial = newMaterial()
     const plaintext = Buffer.from('a plaintext')
     const aad = Buffer.from('an encryption context')
@@ -51,59 +51,59 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
       const underTest = await open()
       hsm = underTest.hsm
       dispose = () => underTest.dispose()
-      await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'the key of the contract')
+      await hsm.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'the key of the contract')
       await hsm.generateKey(otherMaterial, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'another key')
-      sealed = await hsm.encrypt(material, plaintext, aad)
+      sealed = await hsm.encrypt(object, plaintext, aad)
     })
     afterAll(() => dispose())
 
     describe('encrypt and decrypt', () => {
       it.each([1, 15, 16, 17, 4096])('returns a plaintext of %i bytes', async length => {
         const bytes = randomBytes(length)
-        const { iv, ciphertext } = await hsm.encrypt(material, bytes, aad)
+        const { iv, ciphertext } = await hsm.encrypt(object, bytes, aad)
         expect(ciphertext.length).toBe(length + 16)
-        expect(Buffer.from(await hsm.decrypt(material, { iv, ciphertext }, aad))).toEqual(bytes)
+        expect(Buffer.from(await hsm.decrypt(object, { iv, ciphertext }, aad))).toEqual(bytes)
       })
 
       it.each([0, 1, 8192])('binds an AAD of %i bytes', async length => {
         const bytes = randomBytes(length)
-        const bound = await hsm.encrypt(material, plaintext, bytes)
-        expect(Buffer.from(await hsm.decrypt(material, bound, bytes))).toEqual(plaintext)
+        const bound = await hsm.encrypt(object, plaintext, bytes)
+        expect(Buffer.from(await hsm.decrypt(object, bound, bytes))).toEqual(plaintext)
         const other = Buffer.concat([bytes, Buffer.of(0)])
-        expect((await refusal(hsm.decrypt(material, bound, other))).code).toBe('InvalidCiphertext')
+        expect((await refusal(hsm.decrypt(object, bound, other))).code).toBe('InvalidCiphertext')
       })
 
       it('does not mix up 200 concurrent calls', async () => {
         const texts = Array.from({ length: 200 }, (_, index) => Buffer.from(`text ${index}`))
-        const all = await Promise.all(texts.map(text => hsm.encrypt(material, text, text)))
-        const opened = await Promise.all(all.map((one, index) => hsm.decrypt(material, one, texts[index]!)))
+        const all = await Promise.all(texts.map(text => hsm.encrypt(object, text, text)))
+        const opened = await Promise.all(all.map((one, index) => hsm.decrypt(object, one, texts[index]!)))
         expect(opened.map(bytes => Buffer.from(bytes).toString())).toEqual(texts.map(String))
       })
 
       it('never uses an IV twice, and all have the stated length', async () => {
-        const all = await Promise.all(Array.from({ length: 1000 }, () => hsm.encrypt(material, plaintext, aad)))
+        const all = await Promise.all(Array.from({ length: 1000 }, () => hsm.encrypt(object, plaintext, aad)))
         expect(new Set(all.map(({ iv }) => Buffer.from(iv).toString('hex'))).size).toBe(1000)
         expect(all.every(({ iv }) => iv.length === hsm.ivLength)).toBe(true)
       })
 
       const wrong: Record<string, () => Promise<unknown>> = {
-        'another AAD': () => hsm.decrypt(material, sealed, Buffer.from('another')),
-        'no AAD': () => hsm.decrypt(material, sealed, Buffer.alloc(0)),
-        'another IV': () => hsm.decrypt(material, { ...sealed, iv: withFlippedBit(sealed.iv, 0) }, aad),
-        'a shorter IV': () => hsm.decrypt(material, { ...sealed, iv: sealed.iv.subarray(1) }, aad),
-        'an IV of 16 bytes': () => hsm.decrypt(material, { ...sealed, iv: Buffer.alloc(16) }, aad),
-        'no IV': () => hsm.decrypt(material, { ...sealed, iv: Buffer.alloc(0) }, aad),
+        'another AAD': () => hsm.decrypt(object, sealed, Buffer.from('another')),
+        'no AAD': () => hsm.decrypt(object, sealed, Buffer.alloc(0)),
+        'another IV': () => hsm.decrypt(object, { ...sealed, iv: withFlippedBit(sealed.iv, 0) }, aad),
+        'a shorter IV': () => hsm.decrypt(object, { ...sealed, iv: sealed.iv.subarray(1) }, aad),
+        'an IV of 16 bytes': () => hsm.decrypt(object, { ...sealed, iv: Buffer.alloc(16) }, aad),
+        'no IV': () => hsm.decrypt(object, { ...sealed, iv: Buffer.alloc(0) }, aad),
         'another ciphertext': () =>
-          hsm.decrypt(material, { ...sealed, ciphertext: withFlippedBit(sealed.ciphertext, 0) }, aad),
+          hsm.decrypt(object, { ...sealed, ciphertext: withFlippedBit(sealed.ciphertext, 0) }, aad),
         'another tag': () =>
           hsm.decrypt(
-            material,
+            object,
             { ...sealed, ciphertext: withFlippedBit(sealed.ciphertext, sealed.ciphertext.length - 1) },
             aad,
           ),
-        'a cut tag': () => hsm.decrypt(material, { ...sealed, ciphertext: sealed.ciphertext.subarray(0, -4) }, aad),
-        'less than a tag': () => hsm.decrypt(material, { ...sealed, ciphertext: Buffer.alloc(15) }, aad),
-        'nothing but a wrong tag': () => hsm.decrypt(material, { ...sealed, ciphertext: Buffer.alloc(16) }, aad),
+        'a cut tag': () => hsm.decrypt(object, { ...sealed, ciphertext: sealed.ciphertext.subarray(0, -4) }, aad),
+        'less than a tag': () => hsm.decrypt(object, { ...sealed, ciphertext: Buffer.alloc(15) }, aad),
+        'nothing but a wrong tag': () => hsm.decrypt(object, { ...sealed, ciphertext: Buffer.alloc(16) }, aad),
         'another key': () => hsm.decrypt(otherMaterial, sealed, aad),
       }
       it.each(Object.keys(wrong))('refuses %s without a reason', async what => {
@@ -112,7 +112,7 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
       })
 
       it('works as before after a refusal', async () => {
-        expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(plaintext)
+        expect(Buffer.from(await hsm.decrypt(object, sealed, aad))).toEqual(plaintext)
       })
 
       it('answers InvalidState for a missing key', async () => {
@@ -121,8 +121,8 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
         expect((await refusal(hsm.decrypt(missing, sealed, aad))).code).toBe('InvalidState')
       })
 
-      it('answers Internal for an invalid material ID', async () => {
-        for (const wrongId of ['', 'ab', `${material}00`, 'x'.repeat(64)]) {
+      it('answers Internal for an invalid object ID', async () => {
+        for (const wrongId of ['', 'ab', `${object}00`, 'x'.repeat(64)]) {
           expect((await refusal(hsm.encrypt(wrongId, plaintext, aad))).code).toBe('Internal')
         }
       })
@@ -137,7 +137,7 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
     })
 
     describe('keys', () => {
-      it('are listed with their material id and label', async () => {
+      it('are listed with their object id and label', async () => {
         const listed = newMaterial()
         await hsm.generateKey(listed, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'a läbel')
         expect(await hsm.objects()).toContainEqual({ id: listed, label: 'a läbel' })
@@ -156,14 +156,14 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
       })
 
       it.each(['quick', 'thorough'] as const)('are missing once destroyed, by a %s inspection', async depth => {
-        const key = { material: newMaterial(), spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
-        const { checkValue } = await hsm.generateKey(key.material, key.spec, key.usage, 'inspected')
-        await hsm.destroyKey(key.material)
+        const key = { object: newMaterial(), spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
+        const { checkValue } = await hsm.generateKey(key.object, key.spec, key.usage, 'inspected')
+        await hsm.destroyKey(key.object)
         expect(await hsm.inspectKey({ ...key, checkValue }, depth)).toEqual({ fault: 'missing' })
       })
 
       it('do not affect others when they are destroyed', async () => {
-        expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(plaintext)
+        expect(Buffer.from(await hsm.decrypt(object, sealed, aad))).toEqual(plaintext)
       })
     })
 
@@ -176,8 +176,8 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
         const [one, other] = [hsm.for('one'), hsm.for('other')]
         expect(hsm.for('one')).toBe(one)
         expect([one.name, one.ivLength]).toEqual([hsm.name, hsm.ivLength])
-        const own = await one.encrypt(material, plaintext, aad)
-        expect(Buffer.from(await other.decrypt(material, own, aad))).toEqual(plaintext)
+        const own = await one.encrypt(object, plaintext, aad)
+        expect(Buffer.from(await other.decrypt(object, own, aad))).toEqual(plaintext)
       })
     })
 

@@ -32,14 +32,14 @@ export class Callers {
   /** The latest ciphertexts. */
   readonly kept: Kept[] = []
   readonly #hsm: Hsm
-  readonly #material: string
+  readonly #object: string
   readonly #running: Promise<void>[]
   #ended = false
 
   /** @param count of callers, each of which encrypts, decrypts, and starts again */
-  constructor(hsm: Hsm, material: string, count = 32) {
+  constructor(hsm: Hsm, object: string, count = 32) {
     this.#hsm = hsm
-    this.#material = material
+    this.#object = object
     this.#running = Array.from({ length: count }, () => this.#call())
   }
 
@@ -52,7 +52,7 @@ export class Callers {
   /** Every ciphertext that is kept still opens to what was sealed. Returns how many do not. */
   async unopened(hsm = this.#hsm): Promise<number> {
     const opened = await Promise.all(
-      this.kept.map(({ sealed }) => hsm.decrypt(this.#material, sealed, aad).catch(() => undefined)),
+      this.kept.map(({ sealed }) => hsm.decrypt(this.#object, sealed, aad).catch(() => undefined)),
     )
     return opened.filter((text, i) => text === undefined || !this.kept[i]!.text.equals(text)).length
   }
@@ -73,11 +73,11 @@ export class Callers {
   async #call(): Promise<void> {
     while (!this.#ended) {
       const text = randomBytes(24)
-      const sealed = await this.#attempt(() => this.#hsm.encrypt(this.#material, text, aad))
+      const sealed = await this.#attempt(() => this.#hsm.encrypt(this.#object, text, aad))
       if (sealed === undefined) continue
       if (this.kept.length < 500) this.kept.push({ text, sealed })
       else this.kept[this.done % 500] = { text, sealed }
-      const opened = await this.#attempt(() => this.#hsm.decrypt(this.#material, sealed, aad))
+      const opened = await this.#attempt(() => this.#hsm.decrypt(this.#object, sealed, aad))
       if (opened !== undefined && !text.equals(opened)) this.wrong.push(Buffer.from(opened).toString('hex'))
     }
   }

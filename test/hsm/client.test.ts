@@ -46,9 +46,9 @@ describe('32 bytes', () => {
 })
 
 describe('an answer', () => {
-  const key = { material: '00'.repeat(32), spec: 'RSA_2048', publicKey: Buffer.of(1) } as const
+  const key = { object: '00'.repeat(32), spec: 'RSA_2048', publicKey: Buffer.of(1) } as const
   const attempts = {
-    'of encrypt': (client: HsmClient) => client.encrypt(key.material, plaintext, plaintext),
+    'of encrypt': (client: HsmClient) => client.encrypt(key.object, plaintext, plaintext),
     'of generateKeyPair': (client: HsmClient) => client.generateKeyPair('RSA_2048'),
     'of verify': (client: HsmClient) => client.verify(key, 'RSASSA_PSS_SHA_256', 'RAW', plaintext, plaintext),
     'of objects': (client: HsmClient) => client.objects(),

@@ -46,8 +46,8 @@ describe('NSS softokn', () => {
     const profile = join(nss.directory, 'profile.yaml')
     writeFileSync(profile, 'name: cbc\nbasedOn: nss\nimportMethods: [ECDH]\nkeyWrapMechanisms: [0x1085]\n')
     const hsm = await connectHsm({ ...nss.options, profile, workers: 1 })
-    const key = { material: newMaterial(), spec: 'RSA_2048', usage: 'SIGN_VERIFY' } as const
-    const created = await hsm.importKey(key.material, key.spec, key.usage, 'imported', newKeyBytes(key.spec))
+    const key = { object: newMaterial(), spec: 'RSA_2048', usage: 'SIGN_VERIFY' } as const
+    const created = await hsm.importKey(key.object, key.spec, key.usage, 'imported', newKeyBytes(key.spec))
     expect(await hsm.inspectKey({ ...key, ...created, imported: true }, 'quick')).toEqual({})
     await hsm.close()
   })

@@ -58,26 +58,26 @@ describe('a second HSM', () => {
     expect(fixture.hsms.named('second')).toBe(hsm)
 
     const caller = fixture.hsms.for('caller').named('second')
-    const material = newMaterial()
-    await caller.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'of the second HSM')
-    const sealed = await caller.encrypt(material, text, text)
-    await expect(fixture.hsm.encrypt(material, text, text)).rejects.toMatchObject({ code: 'InvalidState' })
+    const object = newMaterial()
+    await caller.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'of the second HSM')
+    const sealed = await caller.encrypt(object, text, text)
+    await expect(fixture.hsm.encrypt(object, text, text)).rejects.toMatchObject({ code: 'InvalidState' })
 
-    const underWay = Array.from({ length: 50 }, () => caller.decrypt(material, sealed, text))
+    const underWay = Array.from({ length: 50 }, () => caller.decrypt(object, sealed, text))
     const disconnected = fixture.hsms.disconnect('second')
     expect(names()).toEqual(['test'])
     for (const hsms of [fixture.hsms, fixture.hsms.for('caller')])
       expect(() => hsms.named('second')).toThrow(expect.objectContaining(unavailable))
     expect((await Promise.all(underWay)).map(String)).toEqual(Array(50).fill('text'))
     await disconnected
-    await expect(caller.decrypt(material, sealed, text)).rejects.toMatchObject(unavailable)
+    await expect(caller.decrypt(object, sealed, text)).rejects.toMatchObject(unavailable)
     expect(workers).not.toEqual([])
     expect(workers.filter(isAlive)).toEqual([])
     expect(fixture.hsm.health.state).toBe('ready')
     await fixture.hsm.random(1)
 
     const again = await connectSecond()
-    expect(Buffer.from(await again.decrypt(material, sealed, text))).toEqual(text)
+    expect(Buffer.from(await again.decrypt(object, sealed, text))).toEqual(text)
     await fixture.hsms.disconnect('second')
   })
 

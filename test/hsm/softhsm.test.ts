@@ -40,8 +40,8 @@ describe('SoftHSM behind two workers', () => {
   })
 
   it('holds keys whose attributes, read by another program, allow encryption and nothing else', async () => {
-    const material = newMaterial()
-    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'read by another program')
+    const object = newMaterial()
+    await hsm.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'read by another program')
     const { library, tokenLabel, pinFile, environment } = softHsm.options
     const script = join(import.meta.dirname, 'token/key-attributes.ts')
     const { stdout } = await promisify(execFile)(process.execPath, [script, library, tokenLabel!, pinFile!], {
@@ -57,7 +57,7 @@ describe('SoftHSM behind two workers', () => {
       'ENCRYPT',
       'DECRYPT',
     ]
-    expect(JSON.parse(stdout)).toEqual([{ id: material, keyType: 0x1f, bytes: 32, flags }])
+    expect(JSON.parse(stdout)).toEqual([{ id: object, keyType: 0x1f, bytes: 32, flags }])
   })
 
   it('is found by the serial number of its token, too', async () => {
@@ -75,22 +75,22 @@ describe('SoftHSM behind two workers', () => {
   })
 
   it('finds a key whose object was replaced by another gateway', async () => {
-    const material = newMaterial()
-    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'first')
+    const object = newMaterial()
+    await hsm.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'first')
     const other = await connectHsm({ ...softHsm.options, workers: 1 })
-    await other.destroyKey(material)
-    await other.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'second')
-    const sealed = await Promise.all(Array.from({ length: 10 }, () => hsm.encrypt(material, text, aad)))
-    for (const one of sealed) expect(Buffer.from(await other.decrypt(material, one, aad))).toEqual(text)
+    await other.destroyKey(object)
+    await other.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'second')
+    const sealed = await Promise.all(Array.from({ length: 10 }, () => hsm.encrypt(object, text, aad)))
+    for (const one of sealed) expect(Buffer.from(await other.decrypt(object, one, aad))).toEqual(text)
     await other.close()
   })
 
   it('reports the return code of each call to its observer, not its content', async () => {
-    const material = newMaterial()
-    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'observed')
+    const object = newMaterial()
+    await hsm.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'observed')
     calls.length = 0
-    const { iv, ciphertext } = await hsm.encrypt(material, text, aad)
-    await expect(hsm.decrypt(material, { iv, ciphertext }, text)).rejects.toThrow()
+    const { iv, ciphertext } = await hsm.encrypt(object, text, aad)
+    await expect(hsm.decrypt(object, { iv, ciphertext }, text)).rejects.toThrow()
     await expect(hsm.encrypt(newMaterial(), text, aad)).rejects.toThrow()
     expect(calls.map(({ seconds, ...call }) => call)).toEqual([
       { hsm: 'test', operation: 'encrypt', returnCode: 'CKR_OK' },

@@ -160,8 +160,8 @@ describe('custody', () => {
 
   it('leaves most of the time to callers: a run ends after a tenth of a second, and the next continues', async () => {
     const looks: string[] = []
-    const inspectKey: Hsm['inspectKey'] = async ({ material }) => {
-      looks.push(material)
+    const inspectKey: Hsm['inspectKey'] = async ({ object }) => {
+      looks.push(object)
       fixture.time += 25
       return {}
     }
@@ -208,7 +208,7 @@ describe('custody', () => {
   it('is not lost by a single finding', async () => {
     const key = await fixture.key(++count)
     let looks = 0
-    const inspectKey: Hsm['inspectKey'] = async ({ material: id }) =>
+    const inspectKey: Hsm['inspectKey'] = async ({ object: id }) =>
       id === material(key) && ++looks === 1 ? { fault: 'wrong_key' } : {}
     await start(withHsm({ inspectKey }))()
     expect(looks).toBe(2)
@@ -264,7 +264,7 @@ describe('custody', () => {
     const key = await fixture.key(++count)
     let looks = 0
     const inspectKey: Hsm['inspectKey'] = async held => {
-      if (held.material !== material(key)) return {}
+      if (held.object !== material(key)) return {}
       looks++
       throw new Failure('KeyUnavailable')
     }
@@ -280,7 +280,7 @@ describe('custody', () => {
   it('of a key that cannot be checked is logged once in a round, and the others are checked', async () => {
     const [key, other] = [await fixture.key(++count), await fixture.key(++count)]
     const inspectKey: Hsm['inspectKey'] = async held => {
-      if (held.material === material(other)) return { fault: 'wrong_attributes' }
+      if (held.object === material(other)) return { fault: 'wrong_attributes' }
       throw new Failure('Internal')
     }
     await start(withHsm({ inspectKey }))()

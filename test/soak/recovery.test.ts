@@ -32,7 +32,7 @@ let hsm: Hsm
 let lostAt: number[]
 let readyAt: number[]
 
-async function connect(mode: Mode, isSingle: boolean, canaryKey: { material: string } | undefined): Promise<void> {
+async function connect(mode: Mode, isSingle: boolean, canaryKey: { object: string } | undefined): Promise<void> {
   const profile = join(softHsm.directory, `${mode}.yaml`)
   const lines = [
     `name: ${mode}`,
@@ -75,7 +75,7 @@ afterAll(() => softHsm.remove())
 describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode %s,', (mode, slowness) => {
   const start = async () => {
     faults.set(...slowness)
-    await connect(mode, false, { material: canary })
+    await connect(mode, false, { object: canary })
     const callers = new Callers(hsm, material)
     // New processes are slow at first.
     await callers.rate(3 * second)
@@ -146,7 +146,7 @@ describe('32 callers of an HSM of which only one process may have the token open
     ['does not return', 'hang C_Encrypt times 1', ['KeyUnavailableException']],
     ['crashes the library', 'crash C_Encrypt times 1', []],
   ])('are served again within a second when a call %s', async (_what, rule, refused) => {
-    await connect('synchronous', true, { material: canary })
+    await connect('synchronous', true, { object: canary })
     const callers = new Callers(hsm, material)
     await callers.rate(3 * second)
     faults.set(rule)

@@ -1,4 +1,4 @@
-/** Handles of the key objects on the token, by material id: looked up once, so that operations need no search. */
+/** Handles of the key objects on the token, by CKA_ID: looked up once, so that operations need no search. */
 import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
 import type { HsmObject, InspectionDepth } from '../hsm.ts'
@@ -37,44 +37,44 @@ export class KeyHandles {
   /**
    * Searches for a key without a known handle, as another worker may have created it. Rejects with InvalidState if there is none.
    */
-  async find(session: Handle, material: string): Promise<Handle> {
-    if (!this.#handles.has(material)) await this.#indexing
-    const known = this.#handles.get(material)
+  async find(session: Handle, object: string): Promise<Handle> {
+    if (!this.#handles.has(object)) await this.#indexing
+    const known = this.#handles.get(object)
     if (known !== undefined) return known
-    const [found] = await this.search(session, material)
+    const [found] = await this.search(session, object)
     if (found === undefined) throw new Failure('InvalidState', 'The HSM does not have the key material.')
-    this.#handles.set(material, found)
+    this.#handles.set(object, found)
     return found
   }
 
   /** Every key object with that CKA_ID: a linear search on the token. */
-  search(session: Handle, material: string): Promise<readonly Handle[]> {
-    return this.#search(session, [[pkcs11js.CKA_ID, Buffer.from(material, 'hex')]])
+  search(session: Handle, object: string): Promise<readonly Handle[]> {
+    return this.#search(session, [[pkcs11js.CKA_ID, Buffer.from(object, 'hex')]])
   }
 
   /**
    * Every object with that CKA_ID. A quick inspection reads the CKA_ID of the object in use, and searches only if it is another one.
    * Afterwards the known handle is right.
    */
-  async findAll(session: Handle, material: string, depth: InspectionDepth): Promise<readonly Handle[]> {
-    if (depth === 'quick' && !this.#handles.has(material)) await this.#indexing
-    const known = this.#handles.get(material)
+  async findAll(session: Handle, object: string, depth: InspectionDepth): Promise<readonly Handle[]> {
+    if (depth === 'quick' && !this.#handles.has(object)) await this.#indexing
+    const known = this.#handles.get(object)
     if (depth === 'quick' && known !== undefined) {
       const id = this.#unlessGone(() => this.#id(session, known))
-      if (id === material) return [known]
+      if (id === object) return [known]
     }
-    const found = await this.search(session, material)
-    if (found.length === 1) this.add(material, found[0]!)
-    else if (known !== undefined && !found.some(handle => handle.equals(known))) this.forget(material)
+    const found = await this.search(session, object)
+    if (found.length === 1) this.add(object, found[0]!)
+    else if (known !== undefined && !found.some(handle => handle.equals(known))) this.forget(object)
     return found
   }
 
-  add(material: string, handle: Handle): void {
-    this.#handles.set(material, handle)
+  add(object: string, handle: Handle): void {
+    this.#handles.set(object, handle)
   }
 
-  forget(material: string): void {
-    this.#handles.delete(material)
+  forget(object: string): void {
+    this.#handles.delete(object)
   }
 
   clear(): void {

@@ -27,11 +27,11 @@ export class Keys {
   }
 
   /** Runs an operation with a key; it must be safe to repeat. Rejects with InvalidState if the token does not hold the key. */
-  use<T>(material: string, operation: (key: KeyInUse) => Promise<T>): Promise<T> {
+  use<T>(object: string, operation: (key: KeyInUse) => Promise<T>): Promise<T> {
     const cryptoki = this.#cryptoki
     return this.#recovering(
-      async session => operation({ cryptoki, session, key: await this.#handles.find(session, material) }),
-      () => this.#handles.forget(material),
+      async session => operation({ cryptoki, session, key: await this.#handles.find(session, object) }),
+      () => this.#handles.forget(object),
     )
   }
 
@@ -48,7 +48,7 @@ export class Keys {
    * @param operation may destroy every object with the CKA_ID too, before it tries again
    */
   create<T>(
-    material: string,
+    object: string,
     isRetry: boolean,
     operation: (
       session: Handle,
@@ -57,40 +57,40 @@ export class Keys {
   ): Promise<T> {
     let mayExist = isRetry
     return this.#recovering(async session => {
-      if (mayExist) await this.#destroyAll(session, material)
+      if (mayExist) await this.#destroyAll(session, object)
       mayExist = true
-      const { key, result } = await operation(session, () => this.#destroyAll(session, material))
-      this.#handles.add(material, key)
+      const { key, result } = await operation(session, () => this.#destroyAll(session, object))
+      this.#handles.add(object, key)
       return result
     })
   }
 
   /** Inspects the objects of a key: see KeyHandles.findAll. */
   inspect<T>(
-    material: string,
+    object: string,
     depth: InspectionDepth,
     inspection: (session: Handle, found: readonly Handle[]) => Promise<T>,
   ): Promise<T> {
     return this.#recovering(
-      async session => inspection(session, await this.#handles.findAll(session, material, depth)),
-      () => this.#handles.forget(material),
+      async session => inspection(session, await this.#handles.findAll(session, object, depth)),
+      () => this.#handles.forget(object),
     )
   }
 
   /** Destroys every key object with that CKA_ID. */
-  destroy(material: string): Promise<void> {
-    return this.#recovering(session => this.#destroyAll(session, material))
+  destroy(object: string): Promise<void> {
+    return this.#recovering(session => this.#destroyAll(session, object))
   }
 
-  async #destroyAll(session: Handle, material: string): Promise<void> {
-    this.#handles.forget(material)
-    for (const key of await this.#handles.search(session, material)) this.#cryptoki.destroyObject(session, key)
-    this.#handles.forget(material)
+  async #destroyAll(session: Handle, object: string): Promise<void> {
+    this.#handles.forget(object)
+    for (const key of await this.#handles.search(session, object)) this.#cryptoki.destroyObject(session, key)
+    this.#handles.forget(object)
   }
 
   /** Whether a search of the token finds a key with that CKA_ID. */
-  async holds(material: string): Promise<boolean> {
-    const found = await this.#recovering(session => this.#handles.search(session, material))
+  async holds(object: string): Promise<boolean> {
+    const found = await this.#recovering(session => this.#handles.search(session, object))
     return found.length > 0
   }
 

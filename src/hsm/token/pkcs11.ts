@@ -35,7 +35,7 @@ export interface Pkcs11Options {
   readonly capabilities: Capabilities
   /** In use at the same time. */
   readonly sessions: number
-  /** Material id of the canary key; absent until there is one. */
+  /** CKA_ID of the canary key, in hex; absent until there is one. */
   readonly canary?: string | undefined
 }
 
@@ -60,10 +60,10 @@ export class Pkcs11 implements Work {
     this.#importer = new KeyImporter(cryptoki, slot, profile, capabilities)
     this.#canary = new Canary(
       {
-        seal: (material, plaintext, aad) => this.encrypt({ material, plaintext, aad, ivLength: 0 }),
+        seal: (object, plaintext, aad) => this.encrypt({ object, plaintext, aad, ivLength: 0 }),
         open: (...opening) => this.#open(...opening),
         random: length => this.random(length),
-        holds: material => this.#keys.holds(material),
+        holds: object => this.#keys.holds(object),
       },
       canary,
     )
@@ -104,21 +104,21 @@ export class Pkcs11 implements Work {
   }
 
   /** `ivLength`: that the AAD states; 0 for any. Rejects with KeyUnavailable if the HSM makes IVs of another length by now. */
-  async encrypt({ material, plaintext, aad, ivLength }: RequestOf<'encrypt'>): Promise<Sealed> {
+  async encrypt({ object, plaintext, aad, ivLength }: RequestOf<'encrypt'>): Promise<Sealed> {
     const gcm = gcmOf(this.#capabilities)
     if (ivLength !== 0 && ivLength !== gcmIvLengths[gcm.iv]) {
       const cause = new Error(`an IV of ${ivLength} bytes was asked for, and the HSM makes those of the form ${gcm.iv}`)
       throw new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
     }
-    return this.#keys.use(material, key => {
+    return this.#keys.use(object, key => {
       return seal(key, gcm, plaintext, aad, { drawIv: () => this.#nextIv(key.session) })
     })
   }
 
   /** Rejects with InvalidCiphertext, without a message, if the ciphertext is invalid in any way. */
-  async decrypt({ material, iv, ciphertext, aad }: RequestOf<'decrypt'>): Promise<Buffer> {
+  async decrypt({ object, iv, ciphertext, aad }: RequestOf<'decrypt'>): Promise<Buffer> {
     if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertext')
-    return this.#badInput.decrypted(() => this.#open(material, { iv, ciphertext }, aad))
+    return this.#badInput.decrypted(() => this.#open(object, { iv, ciphertext }, aad))
   }
 
   random(length: number): Promise<Buffer> {
@@ -127,12 +127,12 @@ export class Pkcs11 implements Work {
 
   /** Rejects with UnsupportedOperation if the token does not support keys of the spec. */
   async generateKey(
-    { material, spec, usage, label }: RequestOf<'generateKey'>,
+    { object, spec, usage, label }: RequestOf<'generateKey'>,
     { isRetry }: CallContext<'generateKey'>,
   ): Promise<CreatedKey> {
     const mechanism = keyMechanism(this.#capabilities, spec, usage)
-    const keeping = { id: Buffer.from(material, 'hex'), label, profile: this.#profile }
-    return this.#keys.create(material, isRetry, async session => {
+    const keeping = { id: Buffer.from(object, 'hex'), label, profile: this.#profile }
+    return this.#keys.create(object, isRetry, async session => {
       const generation = {
         cryptoki: this.#cryptoki,
         session,
@@ -153,14 +153,14 @@ export class Pkcs11 implements Work {
 
   /** Rejects with IncorrectKeyMaterial before it uses the token. */
   async importKey(
-    { material: id, spec, usage, label, bytes }: RequestOf<'importKey'>,
+    { object, spec, usage, label, bytes }: RequestOf<'importKey'>,
     { isRetry }: CallContext<'importKey'>,
   ): Promise<CreatedKey> {
     const mechanism = keyMechanism(this.#capabilities, spec, usage)
     const material = readKeyMaterial(spec, mechanism, bytes)
-    const keeping = { id: Buffer.from(id, 'hex'), label, profile: this.#profile }
+    const keeping = { id: Buffer.from(object, 'hex'), label, profile: this.#profile }
     try {
-      return await this.#keys.create(id, isRetry, async (_session, destroyAll) => {
+      return await this.#keys.create(object, isRetry, async (_session, destroyAll) => {
         const wanted = { spec, mechanism, usage, keeping, material }
         const { key, way: _way, ...result } = await this.#importer.import(wanted, destroyAll)
         return { key, result }
@@ -183,12 +183,12 @@ export class Pkcs11 implements Work {
   }
 
   /** Rejects with InvalidCiphertext, without a message, if the ciphertext is invalid in any way. */
-  async decryptRaw({ material, spec, algorithm, ciphertext }: RequestOf<'decryptRaw'>): Promise<Buffer> {
+  async decryptRaw({ object, spec, algorithm, ciphertext }: RequestOf<'decryptRaw'>): Promise<Buffer> {
     if (ciphertext.length !== modulusLength(spec)) throw new Failure('InvalidCiphertext')
     const onToken = this.#padsOnToken(algorithm)
     const hash = oaepHash(algorithm)
     const decrypted = await this.#badInput.decrypted(() =>
-      this.#keys.use(material, key => decryptOaep(key, hash, onToken, ciphertext)),
+      this.#keys.use(object, key => decryptOaep(key, hash, onToken, ciphertext)),
     )
     if (decrypted === undefined) throw new Failure('InvalidCiphertext')
     return decrypted
@@ -201,9 +201,9 @@ export class Pkcs11 implements Work {
     return false
   }
 
-  async sign({ material, spec, algorithm, type, message }: RequestOf<'sign'>): Promise<Buffer> {
+  async sign({ object, spec, algorithm, type, message }: RequestOf<'sign'>): Promise<Buffer> {
     const asked = signing(spec, algorithm, type, message)
-    return this.#keys.use(material, key => sign(key, asked))
+    return this.#keys.use(object, key => sign(key, asked))
   }
 
   async verify({ algorithm, type, message, signature, ...key }: RequestOf<'verify'>): Promise<boolean> {
@@ -214,8 +214,8 @@ export class Pkcs11 implements Work {
     )
   }
 
-  generateMac({ material, algorithm, message }: RequestOf<'generateMac'>): Promise<Buffer> {
-    return this.#keys.use(material, key => mac(key, algorithm, message))
+  generateMac({ object, algorithm, message }: RequestOf<'generateMac'>): Promise<Buffer> {
+    return this.#keys.use(object, key => mac(key, algorithm, message))
   }
 
   /** Compared here, as tokens do not state whether they compare in constant time. */
@@ -227,18 +227,18 @@ export class Pkcs11 implements Work {
   }
 
   /** `peer`: DER SubjectPublicKeyInfo of a point on the key's curve. */
-  deriveSharedSecret({ material, spec, peer }: RequestOf<'deriveSharedSecret'>): Promise<Buffer> {
-    return this.#keys.use(material, key => agree(key, spec, peer))
+  deriveSharedSecret({ object, spec, peer }: RequestOf<'deriveSharedSecret'>): Promise<Buffer> {
+    return this.#keys.use(object, key => agree(key, spec, peer))
   }
 
-  destroyKey({ material }: RequestOf<'destroyKey'>): Promise<void> {
-    return this.#keys.destroy(material)
+  destroyKey({ object }: RequestOf<'destroyKey'>): Promise<void> {
+    return this.#keys.destroy(object)
   }
 
   async inspectKey({ depth, ...key }: RequestOf<'inspectKey'>): Promise<KeyInspection> {
     const [cryptoki, profile, capabilities] = [this.#cryptoki, this.#profile, this.#capabilities]
     try {
-      return await this.#keys.inspect(key.material, depth, (session, found) =>
+      return await this.#keys.inspect(key.object, depth, (session, found) =>
         inspectObjects({ cryptoki, session, profile, capabilities }, found, key),
       )
     } catch (error) {
@@ -254,9 +254,9 @@ export class Pkcs11 implements Work {
     return []
   }
 
-  #open(material: string, sealed: Sealed, aad: Buffer): Promise<Buffer> {
+  #open(object: string, sealed: Sealed, aad: Buffer): Promise<Buffer> {
     const gcm = gcmOf(this.#capabilities)
-    return this.#keys.use(material, key => open(key, gcm, sealed, aad))
+    return this.#keys.use(object, key => open(key, gcm, sealed, aad))
   }
 
   /** Creates the object again if it is gone. */

@@ -68,7 +68,7 @@ export interface KnownKey extends Pick<HeldKey, 'spec' | 'usage'> {
 /** Whether the object is the key whose material is known here. */
 export async function isKeyOf(object: ObjectInUse, { material, checkValue, ...key }: KnownKey): Promise<boolean> {
   const { wrapped: value, publicKey } = material
-  if (publicKey !== undefined) return isSameKey(object, { material: '', publicKey, ...key })
+  if (publicKey !== undefined) return isSameKey(object, { object: '', publicKey, ...key })
   if (keySpecs[key.spec].type === 'HMAC') return same(hmac(key.spec, value), checkValue!)
   const [iv, rest] = [
     checkValue!.subarray(0, -text.length - gcmTagLength),

@@ -14,7 +14,7 @@ export class PublicObjects {
   readonly #slot: Handle
   /** The session of the objects. */
   #session: Handle | undefined
-  /** By material id, the oldest first. */
+  /** By object id, the oldest first. */
   readonly #handles = new Map<string, Handle>()
 
   constructor(cryptoki: Cryptoki, slot: Handle) {
@@ -22,13 +22,13 @@ export class PublicObjects {
     this.#slot = slot
   }
 
-  find({ material, spec, publicKey }: PublicKeyUse, usage: KeyUsageType): Handle {
-    const known = this.#handles.get(material)
+  find({ object, spec, publicKey }: PublicKeyUse, usage: KeyUsageType): Handle {
+    const known = this.#handles.get(object)
     if (known !== undefined) return known
     this.#session ??= this.#cryptoki.openSession(this.#slot)
     if (this.#handles.size === most) this.#destroyOldest(this.#session)
     const handle = this.#cryptoki.createObject(this.#session, template(keyMechanisms[spec]!, publicKey, usage))
-    this.#handles.set(material, handle)
+    this.#handles.set(object, handle)
     return handle
   }
 
@@ -41,8 +41,8 @@ export class PublicObjects {
   }
 
   #destroyOldest(session: Handle): void {
-    const [material, handle] = this.#handles.entries().next().value!
-    this.#handles.delete(material)
+    const [object, handle] = this.#handles.entries().next().value!
+    this.#handles.delete(object)
     this.#cryptoki.destroyObject(session, handle)
   }
 }

@@ -52,7 +52,7 @@ const generation = { lane: 'generation', timeoutFactor: 5 } as const
 const management = { lane: 'management', timeoutFactor: 5 } as const
 
 /** CKA_ID. */
-const material = hex(32)
+const object = hex(32)
 const spec = text<SupportedKeySpec>()
 const usage = text<KeyUsageType>()
 const encryptionAlgorithm = text<EncryptionAlgorithmSpec>()
@@ -70,7 +70,7 @@ const custody = record({
 
 /** The same call in two lanes, so that other keys do not wait for RSA keys. */
 const keyGeneration = {
-  request: fields({ material, spec, usage, label: text<string>() }),
+  request: fields({ object, spec, usage, label: text<string>() }),
   answer: fields({ custody, publicKey: optional(bytes), checkValue: optional(bytes) }),
 } as const
 
@@ -80,13 +80,13 @@ export const calls = {
     kind: 1,
     ...cryptography,
     /** `ivLength`: bytes of the requested IV; 0 for any. */
-    request: fields({ material, ivLength: u8, aad: bytes, plaintext: bytes }),
+    request: fields({ object, ivLength: u8, aad: bytes, plaintext: bytes }),
     answer: fields({ iv: bytes, ciphertext: bytes }),
   },
   decrypt: {
     kind: 2,
     ...cryptography,
-    request: fields({ material, iv: bytes, aad: bytes, ciphertext: bytes }),
+    request: fields({ object, iv: bytes, aad: bytes, ciphertext: bytes }),
     answer: wholePayload,
   },
   random: { kind: 3, ...cryptography, request: message(u32), answer: wholePayload },
@@ -95,7 +95,7 @@ export const calls = {
   importKey: {
     kind: 18,
     ...management,
-    request: fields({ material, spec, usage, label: text<string>(), bytes: secret }),
+    request: fields({ object, spec, usage, label: text<string>(), bytes: secret }),
     answer: keyGeneration.answer,
   },
   generateKeyPair: {
@@ -104,7 +104,7 @@ export const calls = {
     request: fields({ spec }),
     answer: fields({ publicKey: bytes, privateKey: secret }),
   },
-  destroyKey: { kind: 5, ...management, request: fields({ material }), answer: nothing },
+  destroyKey: { kind: 5, ...management, request: fields({ object }), answer: nothing },
   /** Answered in parts. */
   objects: {
     kind: 6,
@@ -115,26 +115,26 @@ export const calls = {
   encryptRaw: {
     kind: 8,
     ...cryptography,
-    request: fields({ material, spec, publicKey: bytes, algorithm: encryptionAlgorithm, plaintext: bytes }),
+    request: fields({ object, spec, publicKey: bytes, algorithm: encryptionAlgorithm, plaintext: bytes }),
     answer: wholePayload,
   },
   decryptRaw: {
     kind: 9,
     ...cryptography,
-    request: fields({ material, spec, algorithm: encryptionAlgorithm, ciphertext: bytes }),
+    request: fields({ object, spec, algorithm: encryptionAlgorithm, ciphertext: bytes }),
     answer: wholePayload,
   },
   sign: {
     kind: 10,
     ...cryptography,
-    request: fields({ material, spec, algorithm: signingAlgorithm, type: messageType, message: bytes }),
+    request: fields({ object, spec, algorithm: signingAlgorithm, type: messageType, message: bytes }),
     answer: wholePayload,
   },
   verify: {
     kind: 11,
     ...cryptography,
     request: fields({
-      material,
+      object,
       spec,
       publicKey: bytes,
       algorithm: signingAlgorithm,
@@ -147,19 +147,19 @@ export const calls = {
   generateMac: {
     kind: 12,
     ...cryptography,
-    request: fields({ material, algorithm: macAlgorithm, message: bytes }),
+    request: fields({ object, algorithm: macAlgorithm, message: bytes }),
     answer: wholePayload,
   },
   verifyMac: {
     kind: 13,
     ...cryptography,
-    request: fields({ material, algorithm: macAlgorithm, message: bytes, mac: bytes }),
+    request: fields({ object, algorithm: macAlgorithm, message: bytes, mac: bytes }),
     answer: message(flag),
   },
   deriveSharedSecret: {
     kind: 14,
     ...cryptography,
-    request: fields({ material, spec, peer: bytes }),
+    request: fields({ object, spec, peer: bytes }),
     answer: wholePayload,
   },
   /** Sent to every worker, as each has its own view of the token. */
@@ -167,7 +167,7 @@ export const calls = {
     kind: 16,
     ...cryptography,
     request: fields({
-      material,
+      object,
       spec,
       usage,
       publicKey: optional(bytes),
@@ -210,7 +210,7 @@ export type Work = {
 }
 
 /** A key whose public key is used. */
-export type PublicKeyUse = Pick<RequestOf<'verify'>, 'material' | 'spec' | 'publicKey'>
+export type PublicKeyUse = Pick<RequestOf<'verify'>, 'object' | 'spec' | 'publicKey'>
 
 /** By kind of the request frame. */
 export const callNames: ReadonlyMap<number, CallName> = new Map(

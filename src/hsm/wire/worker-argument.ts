@@ -9,7 +9,7 @@ export interface WorkerArgument extends TokenAddress, PinSource {
   /** See Profile. */
   readonly sessionsPerWorker: number
   /** Absent until there is one. */
-  readonly canary?: { readonly material: string /** Base64. */; readonly checkValue?: string | undefined } | undefined
+  readonly canary?: { readonly object: string /** Base64. */; readonly checkValue?: string | undefined } | undefined
 }
 
 /** Options of all workers of an HSM. */
@@ -26,7 +26,7 @@ export interface WorkerOptions extends TokenAddress, PinSource {
 
 /** An AES key that proves that the token is the right one and works. */
 export interface CanaryKey {
-  readonly material: string
+  readonly object: string
   /** From generateKey: only a token with this very key can compute it. */
   readonly checkValue?: Uint8Array | undefined
 }
@@ -67,6 +67,6 @@ export function workerEnvironment({ environment }: WorkerOptions, { profile, ses
 
 function encodeCanary(canary: CanaryKey | undefined): WorkerArgument['canary'] {
   if (canary === undefined) return undefined
-  const { material, checkValue } = canary
-  return { material, checkValue: checkValue && Buffer.from(checkValue).toString('base64') }
+  const { object, checkValue } = canary
+  return { object, checkValue: checkValue && Buffer.from(checkValue).toString('base64') }
 }

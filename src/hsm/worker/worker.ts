@@ -53,7 +53,7 @@ async function start(connection: Connection): Promise<Capabilities> {
     profile,
     capabilities,
     sessions: sessionsPerWorker,
-    canary: canary?.material,
+    canary: canary?.object,
   })
   await checkTrust()
   connection.cryptoki.asynchronous = profile.mode === 'asynchronous'
@@ -65,7 +65,7 @@ async function checkTrust(): Promise<void> {
   const { canary } = argument
   if (canary === undefined) return
   const checkValue = canary.checkValue === undefined ? undefined : Buffer.from(canary.checkValue, 'base64')
-  const key = { material: canary.material, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', checkValue } as const
+  const key = { object: canary.object, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', checkValue } as const
   const { fault } = await hsm.inspectKey({ ...key, depth: 'thorough' })
   // A canary key with wrong attributes or a duplicate proves the token all the same: the custody job raises an alert.
   if (fault === 'missing' || fault === 'wrong_key') throw new Untrusted(fault)

@@ -44,7 +44,7 @@ function isAlive(pid: number): boolean {
 }
 
 describe('workers', () => {
-  const material = newMaterial()
+  const object = newMaterial()
   let softHsm: SoftHsm
   let workers: Workers
   let hsm: Hsm
@@ -57,7 +57,7 @@ describe('workers', () => {
   beforeAll(async () => {
     softHsm = await createSoftHsm()
     await connect({ workers: 1 })
-    await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by all tests')
+    await hsm.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by all tests')
     await hsm.close()
   })
   afterEach(async () => {
@@ -92,22 +92,22 @@ describe('workers', () => {
         const victim = victims.get(++calls)
         if (victim !== undefined) process.kill(workers.started[victim]!, 'SIGKILL')
         const own = Buffer.from(`text ${calls}`)
-        const sealed = await hsm.encrypt(material, own, aad)
-        expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(own)
+        const sealed = await hsm.encrypt(object, own, aad)
+        expect(Buffer.from(await hsm.decrypt(object, sealed, aad))).toEqual(own)
       }
     }
     await Promise.all(Array.from({ length: 32 }, caller))
     await workers.ready(3)
     expect(workers.lost).toEqual(workers.started.slice(0, 2))
     expect(hsm.pending).toBe(0)
-    await hsm.encrypt(material, text, aad)
+    await hsm.encrypt(object, text, aad)
   })
 
   it('leave their repeatable calls to others', async () => {
     await connect({ callTimeout: 20_000 })
     const [first] = workers.started as [number]
     process.kill(first, 'SIGSTOP')
-    const calls = Array.from({ length: 10 }, () => hsm.encrypt(material, text, aad))
+    const calls = Array.from({ length: 10 }, () => hsm.encrypt(object, text, aad))
     process.kill(first, 'SIGKILL')
     expect(await Promise.all(calls)).toHaveLength(10)
     expect(workers.lost).toEqual([first])
@@ -139,10 +139,10 @@ describe('workers', () => {
     await connect({ workers: 1, callTimeout: 1000, observe: ({ returnCode }) => observed.push(returnCode) })
     const [only] = workers.started as [number]
     process.kill(only, 'SIGSTOP')
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
     expect(observed).toEqual(['timeout'])
     await workers.ready(2)
-    await hsm.encrypt(material, text, aad)
+    await hsm.encrypt(object, text, aad)
     expect(workers.lost).toEqual([only])
   })
 
@@ -150,15 +150,15 @@ describe('workers', () => {
     await connect({ workers: 1, callTimeout: 20_000 })
     process.kill(workers.started[0]!, 'SIGKILL')
     await vi.waitUntil(() => workers.lost.length === 1)
-    await hsm.encrypt(material, text, aad)
+    await hsm.encrypt(object, text, aad)
     expect(workers.started).toHaveLength(2)
   })
 
   it('finish calls in flight when the HSM is closed, and accept no more', async () => {
     await connect()
-    const calls = Array.from({ length: 100 }, () => hsm.encrypt(material, text, aad))
+    const calls = Array.from({ length: 100 }, () => hsm.encrypt(object, text, aad))
     const closed = hsm.close()
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
     expect(await Promise.all(calls)).toHaveLength(100)
     await closed
     expect(workers.started.filter(isAlive)).toEqual([])
@@ -168,7 +168,7 @@ describe('workers', () => {
     await connect({ workers: 1 })
     process.kill(workers.started[0]!, 'SIGKILL')
     await vi.waitUntil(() => workers.lost.length === 1)
-    const waiting = hsm.encrypt(material, text, aad)
+    const waiting = hsm.encrypt(object, text, aad)
     const refused = expect(waiting).rejects.toMatchObject({ code: 'KeyUnavailable' })
     await hsm.close()
     await refused
@@ -177,7 +177,7 @@ describe('workers', () => {
   it('survive a signal to the whole process group', async () => {
     await connect({ workers: 1 })
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.kill(workers.started[0]!, signal)
-    await hsm.encrypt(material, text, aad)
+    await hsm.encrypt(object, text, aad)
     expect(workers.lost).toEqual([])
   })
 

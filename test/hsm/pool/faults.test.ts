@@ -20,7 +20,7 @@ const aad = Buffer.from('aad')
 const patient = { timeout: 10_000 }
 
 const canary = newMaterial()
-const material = newMaterial()
+const object = newMaterial()
 let softHsm: SoftHsm
 let faults: FaultHsm
 let hsm: Hsm
@@ -42,7 +42,7 @@ async function connect(options: Partial<HsmOptions> = {}): Promise<Hsm> {
     ...softHsm.options,
     library: faults.library,
     environment: { ...softHsm.options.environment, ...faults.environment() },
-    canary: () => ({ material: canary }),
+    canary: () => ({ object: canary }),
     observe: call => calls.push(call),
     log: logTo(fields => logged.push(fields)),
     ...options,
@@ -61,7 +61,7 @@ beforeAll(async () => {
   faults = new FaultHsm(folder)
   await connect({ canary: () => undefined, workers: 1 })
   await hsm.generateKey(canary, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'canary')
-  await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by all')
+  await hsm.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by all')
   await hsm.close()
 })
 afterEach(async () => {
@@ -78,7 +78,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
 
   it('see no error when sessions, the login or all handles are lost', async () => {
     await connect({ profile: profileIn(mode) })
-    const callers = new Callers(hsm, material)
+    const callers = new Callers(hsm, object)
     for (const event of ['drop-sessions', 'forget-login', 'renumber-handles', 'drop-sessions']) {
       await callers.more()
       faults.set(event)
@@ -94,7 +94,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
 
   it('see no error when the library of a worker crashes or breaks, and another worker takes its place', async () => {
     await connect({ profile: profileIn(mode), callTimeout: 20_000 })
-    const callers = new Callers(hsm, material)
+    const callers = new Callers(hsm, object)
     const rules = [
       'crash C_Encrypt',
       'fail C_Decrypt CKR_CRYPTOKI_NOT_INITIALIZED',
@@ -114,7 +114,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
   it('are answered in time when a call hangs, and continue on the other worker', async () => {
     const callTimeout = 3000
     await connect({ profile: profileIn(mode), callTimeout })
-    const callers = new Callers(hsm, material)
+    const callers = new Callers(hsm, object)
     await callers.more()
     const before = callers.done
     faults.set('hang C_Encrypt times 1')
@@ -128,7 +128,7 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
 
   it('are refused at once while the device is lost, and served again when it is back', async () => {
     await connect({ profile: profileIn(mode) })
-    const callers = new Callers(hsm, material)
+    const callers = new Callers(hsm, object)
     await callers.more()
     faults.set('gone')
     await vi.waitUntil(() => hsm.health.state === 'unavailable', patient)
@@ -147,13 +147,13 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
 
   it('get no key from a token that comes back empty, which is neither used nor changed', async () => {
     await connect({ profile: profileIn(mode) })
-    const callers = new Callers(hsm, material)
+    const callers = new Callers(hsm, object)
     await callers.more()
     faults.set('wipe', 'gone')
     await vi.waitUntil(() => hsm.health.state === 'unavailable', patient)
     faults.set('wipe', 'count C_GenerateKey', 'count C_DestroyObject')
     await vi.waitUntil(() => hsm.health.state === 'untrusted', patient)
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
     await expect(
       hsm.generateKey(newMaterial(), 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'never made'),
     ).rejects.toMatchObject({ code: 'KeyUnavailable' })
@@ -169,38 +169,38 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
 describe('an ambiguous return code', () => {
   it('is blamed on the ciphertext while the canary key works, however often garbage is sent', async () => {
     await connect()
-    const sealed = await hsm.encrypt(material, text, aad)
+    const sealed = await hsm.encrypt(object, text, aad)
     const garbage = { ...sealed, ciphertext: Buffer.alloc(40, 1) }
-    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => hsm.decrypt(material, garbage, aad)))
+    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => hsm.decrypt(object, garbage, aad)))
     const codes = outcomes.map(outcome => outcome.status === 'rejected' && outcome.reason.code)
     expect(new Set(codes)).toEqual(new Set(['InvalidCiphertext']))
-    expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+    expect(Buffer.from(await hsm.decrypt(object, sealed, aad))).toEqual(text)
     expect(lost()).toEqual([])
   })
 
   it('that was transient is retried: the ciphertext is decrypted', async () => {
     await connect()
-    const sealed = await hsm.encrypt(material, text, aad)
+    const sealed = await hsm.encrypt(object, text, aad)
     faults.set('fail C_Decrypt CKR_GENERAL_ERROR times 1')
-    expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+    expect(Buffer.from(await hsm.decrypt(object, sealed, aad))).toEqual(text)
     expect(faults.counts()[0]!.hits).toBe(1)
     expect(lost()).toEqual([])
   })
 
   it('is blamed on the HSM when the canary key fails: the ciphertext is not reported invalid', async () => {
     await connect({ workers: 1 })
-    const sealed = await hsm.encrypt(material, text, aad)
+    const sealed = await hsm.encrypt(object, text, aad)
     faults.set('fail C_Decrypt CKR_GENERAL_ERROR')
-    await expect(hsm.decrypt(material, sealed, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    await expect(hsm.decrypt(object, sealed, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
     faults.clear()
     await vi.waitUntil(() => hsm.health.workers === 1, patient)
-    expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+    expect(Buffer.from(await hsm.decrypt(object, sealed, aad))).toEqual(text)
   })
 
   it('is throttling while the canary key works: the call is repeated after a pause', async () => {
     await connect()
     faults.set('fail C_EncryptInit CKR_DEVICE_ERROR times 1')
-    await hsm.encrypt(material, text, aad)
+    await hsm.encrypt(object, text, aad)
     expect(lost()).toEqual([])
     expect(faults.counts()[0]!.hits).toBe(1)
   })
@@ -209,34 +209,34 @@ describe('an ambiguous return code', () => {
 describe('an unusable handle of an existing object', () => {
   it('does not make the key missing: it is searched again, and finally the HSM is unavailable', async () => {
     await connect()
-    await hsm.encrypt(material, text, aad)
+    await hsm.encrypt(object, text, aad)
     faults.set('fail C_EncryptInit CKR_KEY_HANDLE_INVALID times 2')
-    await hsm.encrypt(material, text, aad)
+    await hsm.encrypt(object, text, aad)
     faults.set('fail C_EncryptInit CKR_KEY_HANDLE_INVALID')
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
   })
 })
 
 describe('a key that is not found', () => {
   it('is missing if the canary key is found', async () => {
     await connect()
-    faults.set(`hide ${material}`)
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'InvalidState' })
+    faults.set(`hide ${object}`)
+    await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'InvalidState' })
     expect(lost()).toEqual([])
   })
 
   it.each([
     ['the canary key is not found either', () => ['wipe']],
-    ['the canary key does not work', () => [`hide ${material}`, 'fail C_Decrypt CKR_GENERAL_ERROR']],
-    ['searches find nothing', () => [`hide ${material}`, `hide ${canary}`]],
+    ['the canary key does not work', () => [`hide ${object}`, 'fail C_Decrypt CKR_GENERAL_ERROR']],
+    ['searches find nothing', () => [`hide ${object}`, `hide ${canary}`]],
   ])('is not reported missing if %s', async (_what, rules) => {
     await connect()
-    await hsm.encrypt(material, text, aad)
+    await hsm.encrypt(object, text, aad)
     faults.set(...rules())
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
     faults.clear()
     await vi.waitUntil(() => hsm.health.state === 'ready' && hsm.health.workers > 0, patient)
-    await hsm.encrypt(material, text, aad)
+    await hsm.encrypt(object, text, aad)
   })
 })
 
@@ -244,7 +244,7 @@ describe('an HSM that throttles', () => {
   it('answers Throttling if its pauses exceed the time-out', async () => {
     await connect({ callTimeout: 300 })
     faults.set('fail C_Encrypt CKR_SESSION_COUNT')
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'Throttling' })
+    await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'Throttling' })
     expect(lost()).toEqual([])
   })
 })
@@ -252,9 +252,9 @@ describe('an HSM that throttles', () => {
 describe('a PIN that was changed while the gateway ran', () => {
   it('is tried once, by one worker, when the login is lost; then the HSM is stopped', async () => {
     await connect()
-    await hsm.encrypt(material, text, aad)
+    await hsm.encrypt(object, text, aad)
     faults.set('count C_Login', 'fail C_Login CKR_PIN_INCORRECT', 'forget-login')
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
     expect(hsm.health.state).toBe('pinRefused')
     await delay(500)
     await expect(hsm.random(1)).rejects.toMatchObject({ code: 'KeyUnavailable' })
@@ -272,7 +272,7 @@ describe('a PIN that is refused to one worker while another one starts', () => {
     faults.set('count C_Login', ...slowly, 'fail C_Login CKR_PIN_INCORRECT', 'forget-login')
     process.kill(events('worker_ready')[0]!.worker as number, 'SIGKILL')
     await vi.waitUntil(() => faults.counts()[1]!.hits >= initialised, patient)
-    await expect(hsm.encrypt(material, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
     await vi.waitUntil(() => events('worker_start_failed').length === 1, patient)
     expect(faults.counts()[0]!.calls).toBe(1)
     expect(hsm.health.state).toBe('pinRefused')
@@ -328,7 +328,7 @@ describe('the creation of a key', () => {
     faults.set('hang C_GenerateKeyPair')
     const created = hsm.generateKey(newMaterial(), 'RSA_2048', 'SIGN_VERIFY', 'never made')
     const refused = expect(created).rejects.toMatchObject({ code: 'KeyUnavailable' })
-    for (let i = 0; i < 20; i++) await hsm.encrypt(material, text, aad)
+    for (let i = 0; i < 20; i++) await hsm.encrypt(object, text, aad)
     await refused
   })
 })
@@ -373,7 +373,7 @@ describe('callers of an overloaded HSM', () => {
     const [greedy, modest] = [hsm.for('greedy'), hsm.for('modest')]
     const many = Array.from({ length: 40 }, () => outcome(greedy.generateKeyPair('ECC_NIST_P256')))
     const one = outcome(modest.generateKeyPair('ECC_NIST_P256'))
-    const others = new Callers(hsm, material)
+    const others = new Callers(hsm, object)
     expect(await one).toBe('ok')
     const outcomes = await Promise.all(many)
     await others.end()

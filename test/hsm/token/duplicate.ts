@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { SoftHsm } from '../softhsm.ts'
 
-export function duplicate(action: 'create' | 'destroy', material: string, { options }: SoftHsm): void {
+export function duplicate(action: 'create' | 'destroy', object: string, { options }: SoftHsm): void {
   const { library, tokenLabel, pinFile, environment } = options
   const script = join(import.meta.dirname, 'duplicate-process.ts')
-  execFileSync(process.execPath, [script, action, material, library, tokenLabel!, pinFile!], { env: environment })
+  execFileSync(process.execPath, [script, action, object, library, tokenLabel!, pinFile!], { env: environment })
 }

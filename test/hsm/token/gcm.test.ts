@@ -38,7 +38,7 @@ const patient = { timeout: 15_000 }
 describe('The form of the IV', () => {
   const text = Buffer.from('text')
   const aad = Buffer.from('aad')
-  const [material, canary] = [newMaterial(), newMaterial()]
+  const [object, canary] = [newMaterial(), newMaterial()]
   let softHsm: SoftHsm
   let fault: FaultHsm
   let options: HsmOptions
@@ -49,7 +49,7 @@ describe('The form of the IV', () => {
     fault = created.fault
     options = created.options
     await using(async hsm => {
-      for (const id of [material, canary]) {
+      for (const id of [object, canary]) {
         await hsm.generateKey(id, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'used by all tests')
       }
     })
@@ -90,9 +90,9 @@ describe('The form of the IV', () => {
       await using(
         async hsm => {
           expect(hsm.ivLength).toBe(12)
-          const sealed = await hsm.encrypt(material, text, aad)
+          const sealed = await hsm.encrypt(object, text, aad)
           expect(Buffer.from(sealed.iv)).not.toEqual(Buffer.alloc(12))
-          expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+          expect(Buffer.from(await hsm.decrypt(object, sealed, aad))).toEqual(text)
         },
         withProfile(`gcmIv: ${form}`),
       )
@@ -101,11 +101,11 @@ describe('The form of the IV', () => {
 
   it('may change without a ciphertext becoming undecryptable', async () => {
     fault.clear()
-    const before = await using(hsm => hsm.encrypt(material, text, aad))
+    const before = await using(hsm => hsm.encrypt(object, text, aad))
     fault.set('gcm-iv append16')
     await using(async hsm => {
-      expect(Buffer.from(await hsm.decrypt(material, before, aad))).toEqual(text)
-      expect((await hsm.encrypt(material, text, aad)).iv.length).toBe(16)
+      expect(Buffer.from(await hsm.decrypt(object, before, aad))).toEqual(text)
+      expect((await hsm.encrypt(object, text, aad)).iv.length).toBe(16)
     })
   })
 
@@ -118,7 +118,7 @@ describe('The form of the IV', () => {
           (error: Failure) => `${error.code}: ${error.message}`,
         )
       const calls = [
-        hsm.encrypt(material, text, aad),
+        hsm.encrypt(object, text, aad),
         hsm.generateKey(newMaterial(), 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'of no use'),
       ]
       for (const call of calls) {
@@ -143,22 +143,22 @@ describe('The form of the IV', () => {
       await using(
         async hsm => {
           const length = hsm.ivLength
-          await hsm.encrypt(material, text, aad, length)
+          await hsm.encrypt(object, text, aad, length)
           become(after)
           const sealed = await vi.waitUntil(
-            () => hsm.encrypt(material, text, aad, hsm.ivLength).catch(() => undefined),
+            () => hsm.encrypt(object, text, aad, hsm.ivLength).catch(() => undefined),
             patient,
           )
           expect(sealed.iv.length).toBe(hsm.ivLength)
-          expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+          expect(Buffer.from(await hsm.decrypt(object, sealed, aad))).toEqual(text)
           // A call that started with another form is not answered, but may be retried.
-          const late = hsm.encrypt(material, text, aad, length).then(
+          const late = hsm.encrypt(object, text, aad, length).then(
             ({ iv }) => iv.length,
             (error: Failure) => error.code,
           )
           expect(await late).toBe(hsm.ivLength === length ? length : 'KeyUnavailable')
         },
-        { workers, canary: () => ({ material: canary }) },
+        { workers, canary: () => ({ object: canary }) },
       )
     })
   })
@@ -166,9 +166,9 @@ describe('The form of the IV', () => {
   it('is that of the profile if the token generates no session keys', async () => {
     fault.set('gcm-iv append16', 'fail C_GenerateKey CKR_TEMPLATE_INCONSISTENT')
     await using(async hsm => {
-      const sealed = await hsm.encrypt(material, text, aad)
+      const sealed = await hsm.encrypt(object, text, aad)
       expect(sealed.iv.length).toBe(16)
-      expect(Buffer.from(await hsm.decrypt(material, sealed, aad))).toEqual(text)
+      expect(Buffer.from(await hsm.decrypt(object, sealed, aad))).toEqual(text)
     }, withProfile('gcmIv: append16'))
   })
 

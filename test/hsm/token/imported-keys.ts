@@ -13,7 +13,7 @@ export type WrittenAttributes = readonly (readonly [type: number, value: boolean
 
 export interface ImportedKey {
   /** CKA_ID. */
-  readonly material: string
+  readonly object: string
   readonly attributes: WrittenAttributes
 }
 
@@ -25,13 +25,13 @@ function key(
   usages: readonly number[],
   attributes: WrittenAttributes,
 ): ImportedKey {
-  const material = newMaterial()
+  const object = newMaterial()
   return {
-    material,
+    object,
     attributes: [
       [pkcs11js.CKA_CLASS, objectClass],
       [pkcs11js.CKA_KEY_TYPE, keyType],
-      [pkcs11js.CKA_ID, material],
+      [pkcs11js.CKA_ID, object],
       [pkcs11js.CKA_TOKEN, true],
       [pkcs11js.CKA_PRIVATE, true],
       [pkcs11js.CKA_SENSITIVE, true],

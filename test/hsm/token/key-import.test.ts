@@ -48,8 +48,8 @@ async function connect(flags: readonly string[] = [], options: Partial<HsmOption
 
 const [spec, usage] = ['HMAC_512', 'GENERATE_VERIFY_MAC'] as const
 
-function importKey(material: string, bytes: Buffer = newKeyBytes(spec)) {
-  return hsm.importKey(material, spec, usage, 'imported', bytes)
+function importKey(object: string, bytes: Buffer = newKeyBytes(spec)) {
+  return hsm.importKey(object, spec, usage, 'imported', bytes)
 }
 
 const count = async (id: string) => (await hsm.objects()).filter(object => object.id === id).length
@@ -77,31 +77,31 @@ describe('key material', () => {
   it('is refused where the profile does not allow that, with the reasons for the log', async () => {
     await connect(['importMethods: [ECDH]'])
     faults.set('fail C_UnwrapKey CKR_MECHANISM_INVALID')
-    const material = newMaterial()
-    const failure = await refusal(importKey(material))
+    const object = newMaterial()
+    const failure = await refusal(importKey(object))
     expect(failure).toMatchObject({
       code: 'UnsupportedOperation',
       message: 'This HSM does not import such key material.',
     })
     expect((failure.cause as Error).message).toContain('ECDH: C_UnwrapKey: CKR_MECHANISM_INVALID')
-    expect(await count(material)).toBe(0)
+    expect(await count(object)).toBe(0)
   })
 
   it('is refused if the token says that it could be read out', async () => {
     await connect()
-    const material = newMaterial()
-    faults.set(`expose ${material}`)
-    expect((await refusal(importKey(material))).code).toBe('UnsupportedOperation')
-    expect(await count(material)).toBe(0)
+    const object = newMaterial()
+    faults.set(`expose ${object}`)
+    expect((await refusal(importKey(object))).code).toBe('UnsupportedOperation')
+    expect(await count(object)).toBe(0)
   })
 
   it('stays in the memory of the worker no longer than in the buffer of the last reads', async () => {
     await connect()
     const mark = randomBytes(32)
     for (let i = 0; i < 30; i++) {
-      const material = newMaterial()
-      await importKey(material, Buffer.concat([mark, randomBytes(32)]))
-      await hsm.destroyKey(material)
+      const object = newMaterial()
+      await importKey(object, Buffer.concat([mark, randomBytes(32)]))
+      await hsm.destroyKey(object)
     }
     const [worker] = children()
     expect(occurrences(worker!, [mark])[0]).toBeLessThanOrEqual(3)
@@ -110,9 +110,9 @@ describe('key material', () => {
   it('comes in a template if the token refuses to unwrap it and the profile allows that, but not for long', async () => {
     await connect()
     faults.set('fail C_UnwrapKey CKR_MECHANISM_INVALID')
-    const material = newMaterial()
-    await importKey(material)
-    expect(await count(material)).toBe(1)
+    const object = newMaterial()
+    await importKey(object)
+    expect(await count(object)).toBe(1)
     faults.set('count C_UnwrapKey', 'count C_CreateObject')
     await importKey(newMaterial())
     expect(called()).toEqual({ C_UnwrapKey: 1, C_CreateObject: 0 })
@@ -135,11 +135,11 @@ describe('the import of a key', () => {
   ])('leaves one object after %s', async (_what, rule) => {
     await connect([], { callTimeout: 20_000, workers: 2 })
     faults.set(rule)
-    const material = newMaterial()
-    const { custody, checkValue } = await importKey(material)
+    const object = newMaterial()
+    const { custody, checkValue } = await importKey(object)
     expect(faults.counts()[0]!.hits).toBe(1)
-    expect(await count(material)).toBe(1)
-    const key = { material, spec, usage, checkValue, imported: custody.imported }
+    expect(await count(object)).toBe(1)
+    const key = { object, spec, usage, checkValue, imported: custody.imported }
     expect(await hsm.inspectKey(key, 'thorough')).toEqual({})
   })
 
@@ -149,11 +149,11 @@ describe('the import of a key', () => {
   ])('that fails leaves no object, if the HSM has made it and %s', async (_what, rule) => {
     await connect([], { callTimeout: 200 })
     faults.set(rule)
-    const material = newMaterial()
-    await expect(importKey(material)).rejects.toBeInstanceOf(Failure)
+    const object = newMaterial()
+    await expect(importKey(object)).rejects.toBeInstanceOf(Failure)
     expect(faults.counts()[0]!.hits).toBeGreaterThan(0)
     await vi.waitUntil(() => hsm.pending === 0, patient)
     faults.clear()
-    await expect.poll(() => count(material).catch(() => -1), patient).toBe(0)
+    await expect.poll(() => count(object).catch(() => -1), patient).toBe(0)
   })
 })

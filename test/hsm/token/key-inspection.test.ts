@@ -46,9 +46,9 @@ afterAll(async () => {
 })
 
 async function generate(spec: SupportedKeySpec, usage: KeyUsageType): Promise<HeldKey> {
-  const material = newMaterial()
-  const { publicKey, checkValue } = await hsm.generateKey(material, spec, usage, 'inspected')
-  return { material, spec, usage, publicKey, checkValue }
+  const object = newMaterial()
+  const { publicKey, checkValue } = await hsm.generateKey(object, spec, usage, 'inspected')
+  return { object, spec, usage, publicKey, checkValue }
 }
 
 /** Both looks, which must find the same. */
@@ -72,7 +72,7 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
   })
 
   it('is missing while its object is hidden, and passes again when it is back', async () => {
-    faults.set(`hide ${key.material}`)
+    faults.set(`hide ${key.object}`)
     expect(await inspect(key)).toEqual({ fault: 'missing' })
     expect(await inspect(other)).toEqual({})
     faults.clear()
@@ -80,7 +80,7 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
   })
 
   it('is a wrong key while another key of its type has its CKA_ID', async () => {
-    faults.set(`swap ${key.material} ${other.material}`)
+    faults.set(`swap ${key.object} ${other.object}`)
     expect(await inspect(key)).toEqual({ fault: 'wrong_key' })
     expect(await inspect(other)).toEqual({ fault: 'wrong_key' })
     faults.clear()
@@ -88,7 +88,7 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
   })
 
   it('has wrong attributes while the object does, and reports which', async () => {
-    faults.set(`expose ${key.material}`)
+    faults.set(`expose ${key.object}`)
     const attributes = ['sensitive', 'extractable', 'alwaysSensitive', 'neverExtractable']
     expect(await inspect(key)).toEqual({ fault: 'wrong_attributes', attributes })
     faults.clear()
@@ -96,15 +96,15 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
   })
 
   it('is a duplicate while another process has an object with its CKA_ID on the token', async () => {
-    duplicate('create', key.material, softHsm)
+    duplicate('create', key.object, softHsm)
     expect(await hsm.inspectKey(key, 'thorough')).toEqual({ fault: 'duplicate' })
-    duplicate('destroy', key.material, softHsm)
+    duplicate('destroy', key.object, softHsm)
     expect(await inspect(key)).toEqual({})
   })
 
   it('does not pass for any other key on the token', async () => {
     for (const stranger of strangers) {
-      faults.set(`swap ${key.material} ${stranger.material}`)
+      faults.set(`swap ${key.object} ${stranger.object}`)
       expect(await inspect(key), `${stranger.spec} ${stranger.usage}`).toEqual({ fault: 'wrong_key' })
       faults.clear()
     }
@@ -121,16 +121,16 @@ describe('an inspection of a key', () => {
 
   it('makes every worker forget its handle of the key', async () => {
     const other = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
-    const sealed = await hsm.encrypt(key.material, text, text)
-    faults.set(`swap ${key.material} ${other.material}`)
+    const sealed = await hsm.encrypt(key.object, text, text)
+    faults.set(`swap ${key.object} ${other.object}`)
     // Its workers learn the keys while they are swapped.
     const environment = { ...softHsm.options.environment, ...faults.environment() }
     const late = await connectHsm({ ...softHsm.options, library: faults.library, environment })
-    await expect(late.decrypt(key.material, sealed, text)).rejects.toThrow()
+    await expect(late.decrypt(key.object, sealed, text)).rejects.toThrow()
     faults.clear()
-    await expect(late.decrypt(key.material, sealed, text)).rejects.toThrow()
+    await expect(late.decrypt(key.object, sealed, text)).rejects.toThrow()
     expect(await late.inspectKey(key, 'quick')).toEqual({})
-    const opened = await Promise.all(Array.from({ length: 20 }, () => late.decrypt(key.material, sealed, text)))
+    const opened = await Promise.all(Array.from({ length: 20 }, () => late.decrypt(key.object, sealed, text)))
     expect(new Set(opened.map(bytes => Buffer.from(bytes).toString()))).toEqual(new Set(['text']))
     await late.close()
   })
@@ -138,9 +138,9 @@ describe('an inspection of a key', () => {
   it('finds wrong attributes only, without a check value', async () => {
     const { checkValue: _, ...old } = key
     const other = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
-    faults.set(`swap ${key.material} ${other.material}`)
+    faults.set(`swap ${key.object} ${other.object}`)
     expect(await inspect(old)).toEqual({})
-    faults.set(`expose ${key.material}`)
+    faults.set(`expose ${key.object}`)
     expect(await inspect(old)).toMatchObject({ fault: 'wrong_attributes' })
   })
 
@@ -194,8 +194,8 @@ describe('a check value', () => {
     const aes = await generate('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT')
     const [iv, ciphertext] = [aes.checkValue!.subarray(0, 12), aes.checkValue!.subarray(12)]
     const aad = Buffer.from('strongroom: proof of a key')
-    expect(Buffer.from(await hsm.decrypt(aes.material, { iv, ciphertext }, aad))).toEqual(aad)
-    expect(aad[0]).not.toBe(encodeHeader(aes.material, 12)[0])
+    expect(Buffer.from(await hsm.decrypt(aes.object, { iv, ciphertext }, aad))).toEqual(aad)
+    expect(aad[0]).not.toBe(encodeHeader(aes.object, 12)[0])
   })
 
   it('exists for secret keys and not for pairs', () => {
@@ -206,9 +206,9 @@ describe('a check value', () => {
   })
 
   it('that cannot be computed leaves no key behind', async () => {
-    const material = newMaterial()
+    const object = newMaterial()
     faults.set('fail C_Encrypt CKR_FUNCTION_FAILED')
-    await expect(hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'unproven')).rejects.toThrow()
-    expect((await hsm.objects()).map(({ id }) => id)).not.toContain(material)
+    await expect(hsm.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'unproven')).rejects.toThrow()
+    expect((await hsm.objects()).map(({ id }) => id)).not.toContain(object)
   })
 })

@@ -213,10 +213,10 @@ describe.each(curves)('EC key material for %s', (spec, name, curveOid) => {
       der({ innerCurve: curveOid, point }),
     ]) {
       const before = Buffer.from(bytes)
-      const material = read(spec, bytes)
-      expect(material.publicKey).toEqual(publicKey)
+      const object = read(spec, bytes)
+      expect(object.publicKey).toEqual(publicKey)
       expect(bytes).toEqual(before)
-      const again = createPrivateKey({ key: material.wrapped, format: 'der', type: 'pkcs8' })
+      const again = createPrivateKey({ key: object.wrapped, format: 'der', type: 'pkcs8' })
       expect(again.equals(privateKey)).toBe(true)
     }
   })
@@ -300,6 +300,6 @@ describe('key material', () => {
           expect(reasonOf(spec, Buffer.from(bytes))).not.toBe('none')
       }),
     )
-    expect(() => read('ML_DSA_44', Buffer.alloc(32))).toThrow('Key material of key spec ML_DSA_44 cannot be imported.')
+    expect(() => read('ML_DSA_44', Buffer.alloc(32))).toThrow('Key object of key spec ML_DSA_44 cannot be imported.')
   })
 })

@@ -63,19 +63,19 @@ describe('a key', () => {
 
   it('of every spec and usage is not extractable and limited to its usage, as read by another program', async () => {
     const materials = kinds.map(kind => [newMaterial(), ...kind] as const)
-    for (const [material, spec, usage] of materials) await hsms.hsm!.generateKey(material, spec, usage, 'a key')
+    for (const [object, spec, usage] of materials) await hsms.hsm!.generateKey(object, spec, usage, 'a key')
     const custody = ['TOKEN', 'PRIVATE', 'SENSITIVE', 'ALWAYS_SENSITIVE', 'NEVER_EXTRACTABLE', 'LOCAL']
     const found = new Map((await attributesOnToken()).map(({ id, flags }) => [id, flags]))
     // Public keys are not on the token, but in storage.
     expect(found.size).toBe(kinds.length)
-    for (const [material, spec, usage] of materials) {
+    for (const [object, spec, usage] of materials) {
       const isPair = keySpecs[spec].type === 'asymmetric'
       // SoftHSM's RSA keys are copies, which may be copied again.
       const copyable = spec.startsWith('RSA') ? ['COPYABLE'] : []
       const flags = [...custody, ...ownUsage[usage]!(isPair), ...copyable]
-      expect([spec, usage, found.get(material)]).toEqual([spec, usage, flags])
+      expect([spec, usage, found.get(object)]).toEqual([spec, usage, flags])
     }
-    await Promise.all(materials.map(([material]) => hsms.hsm!.destroyKey(material)))
+    await Promise.all(materials.map(([object]) => hsms.hsm!.destroyKey(object)))
   }, 60_000)
 
   it.each<[SupportedKeySpec, KeyUsageType, string]>([
@@ -134,7 +134,7 @@ describe('a signature that OpenSSL makes', () => {
   describe.each(['hsm', 'gateway'] as const)('and the %s verifies', place => {
     it.each(rows)('by %s with %s is valid for its message, and for the digest of it', async (spec, algorithm, pair) => {
       const publicKey = pair.publicKey.export({ format: 'der', type: 'spki' })
-      const key = { material: newMaterial(), spec, publicKey }
+      const key = { object: newMaterial(), spec, publicKey }
       const message = Buffer.from('a message')
       const signature = signed(algorithm, pair.privateKey, message)
       const verify = (given: Buffer, type: 'RAW' | 'DIGEST' = 'RAW') =>
@@ -155,9 +155,9 @@ describe('RSA encryption', () => {
   const text = Buffer.from('text')
 
   it.each(algorithms)('with %s in the gateway is decrypted by the token, and the other way round', async algorithm => {
-    const material = newMaterial()
-    const { publicKey } = await hsms.hsm!.generateKey(material, 'RSA_2048', 'ENCRYPT_DECRYPT', 'a key')
-    const key = { material, spec: 'RSA_2048', publicKey } as const
+    const object = newMaterial()
+    const { publicKey } = await hsms.hsm!.generateKey(object, 'RSA_2048', 'ENCRYPT_DECRYPT', 'a key')
+    const key = { object, spec: 'RSA_2048', publicKey } as const
     for (const place of ['hsm', 'gateway'] as const) {
       const block = await hsms[place]!.encryptRaw(key, algorithm, text)
       expect(Buffer.from(await hsms.hsm!.decryptRaw(key, algorithm, block))).toEqual(text)
@@ -165,9 +165,9 @@ describe('RSA encryption', () => {
   })
 
   it('that SoftHSM does not support is refused without the software fallback', async () => {
-    const material = newMaterial()
-    const { publicKey } = await hsms.strict!.generateKey(material, 'RSA_2048', 'ENCRYPT_DECRYPT', 'a key')
-    const key = { material, spec: 'RSA_2048', publicKey } as const
+    const object = newMaterial()
+    const { publicKey } = await hsms.strict!.generateKey(object, 'RSA_2048', 'ENCRYPT_DECRYPT', 'a key')
+    const key = { object, spec: 'RSA_2048', publicKey } as const
     const block = await hsms.hsm!.encryptRaw(key, 'RSAES_OAEP_SHA_256', text)
     for (const hsm of [hsms.strict!, hsms.strictGateway!]) {
       const sha1Block = await hsm.encryptRaw(key, 'RSAES_OAEP_SHA_1', text)
@@ -190,7 +190,7 @@ describe('a message', () => {
   it('that is a representative of ML-DSA is signed and verified nowhere: PKCS#11 v3.2 has no mechanism for it', async () => {
     const { publicKey } = generateKeyPairSync('ml-dsa-44')
     const key = {
-      material: newMaterial(),
+      object: newMaterial(),
       spec: 'ML_DSA_44',
       publicKey: publicKey.export({ format: 'der', type: 'spki' }),
     } as const
@@ -211,7 +211,7 @@ describe('a message', () => {
   it('of Ed25519ph is refused in its own name', async () => {
     const { publicKey } = generateKeyPairSync('ed25519')
     const der = publicKey.export({ format: 'der', type: 'spki' })
-    const key = { material: newMaterial(), spec: 'ECC_NIST_EDWARDS25519', publicKey: der } as const
+    const key = { object: newMaterial(), spec: 'ECC_NIST_EDWARDS25519', publicKey: der } as const
     for (const place of ['hsm', 'gateway'] as const) {
       for (const call of [
         hsms[place]!.sign(key, 'ED25519_PH_SHA_512', 'DIGEST', Buffer.alloc(64)),

@@ -33,7 +33,7 @@ async function connect(options: Partial<HsmOptions> = {}): Promise<void> {
   hsm = await connectHsm({
     ...softHsm.options,
     ...options,
-    canary: () => ({ material: materials[0]! }),
+    canary: () => ({ object: materials[0]! }),
     log: logTo(({ event, worker }) => {
       if (event === 'worker_lost') lost.push(worker)
       if (event === 'worker_ready') ready.push(worker as number)
@@ -74,7 +74,7 @@ describe('a token with thousands of keys', () => {
   it('causes no error when its worker dies, whichever key is used first', async () => {
     await hsm.close()
     await connect({ callTimeout: 20_000 })
-    const callers = materials.slice(1, 9).map(material => new Callers(hsm, material, 1))
+    const callers = materials.slice(1, 9).map(object => new Callers(hsm, object, 1))
     await callers[0]!.rate(200)
     const before = callers.map(({ done }) => done)
     process.kill(ready.at(-1)!, 'SIGKILL')

@@ -6,7 +6,7 @@ import { connectHsm } from '../../../src/hsm/registry.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
 import type { SoftHsm } from '../softhsm.ts'
 
-/** Requires that no process has the token open. @returns material of usable keys */
+/** Requires that no process has the token open. @returns CKA_IDs of usable keys */
 export async function fill(softHsm: SoftHsm, objects: number): Promise<readonly string[]> {
   const materials = Array.from({ length: 20 }, newMaterial)
   const hsm = await connectHsm({ ...softHsm.options, workers: 1 })

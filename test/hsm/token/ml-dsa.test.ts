@@ -46,8 +46,8 @@ describe.skipIf(kryopticLibrary === undefined).each(specs)(
     afterAll(() => dispose())
 
     it('signs what OpenSSL and the token verify, with a key that is not extractable', async () => {
-      const material = newMaterial()
-      const { custody, publicKey } = await hsm.generateKey(material, spec, 'SIGN_VERIFY', 'a key')
+      const object = newMaterial()
+      const { custody, publicKey } = await hsm.generateKey(object, spec, 'SIGN_VERIFY', 'a key')
       expect(custody).toEqual({
         sensitive: true,
         extractable: false,
@@ -56,7 +56,7 @@ describe.skipIf(kryopticLibrary === undefined).each(specs)(
         local: true,
       })
       expect(publicKey).toHaveLength(publicKeyLength)
-      const key = { material, spec, publicKey }
+      const key = { object, spec, publicKey }
       const signature = await hsm.sign(key, algorithm, 'RAW', message)
       expect(signature).toHaveLength(signatureLength)
       const external = createPublicKey({ key: Buffer.from(publicKey!), format: 'der', type: 'spki' })
@@ -71,7 +71,7 @@ describe.skipIf(kryopticLibrary === undefined).each(specs)(
     it('verifies what OpenSSL signs', async () => {
       const pair = generateKeyPairSync(spec.toLowerCase().replaceAll('_', '-') as 'ml-dsa-44')
       const publicKey = pair.publicKey.export({ format: 'der', type: 'spki' })
-      const key = { material: newMaterial(), spec, publicKey }
+      const key = { object: newMaterial(), spec, publicKey }
       const signature = sign(null, message, pair.privateKey)
       expect(await hsm.verify(key, algorithm, 'RAW', message, signature)).toBe(true)
       expect(await hsm.verify(key, algorithm, 'RAW', Buffer.from('another'), signature)).toBe(false)
@@ -82,7 +82,7 @@ describe.skipIf(kryopticLibrary === undefined).each(specs)(
         vectors<'publicKeyDer' | 'msg' | 'sig'>(`ml-dsa/${spec.slice(-2)}`),
         ({ result }) => String(result === 'valid'),
         async ({ publicKeyDer, msg, sig }) => {
-          const key = { material: hash('sha256', publicKeyDer), spec, publicKey: bytes(publicKeyDer) }
+          const key = { object: hash('sha256', publicKeyDer), spec, publicKey: bytes(publicKeyDer) }
           return String(await hsm.verify(key, algorithm, 'RAW', bytes(msg), bytes(sig)))
         },
       )

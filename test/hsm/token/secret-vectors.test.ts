@@ -37,7 +37,7 @@ let softHsm: SoftHsm
 let hsm: Hsm
 /** By the file of a vector and the value it gives: the same bytes are a key of several algorithms. */
 const keys = new Map<string, ImportedKey>()
-const materialOf = (file: string, value: string) => keys.get(`${file} ${value}`)!.material
+const materialOf = (file: string, value: string) => keys.get(`${file} ${value}`)!.object
 
 beforeAll(async () => {
   const add = (file: string, value: string, key: ImportedKey) => keys.set(`${file} ${value}`, key)
@@ -101,7 +101,7 @@ describe.each(oaepFiles)('RSAES-OAEP of %s', (file, algorithm, hashName) => {
 
   it('is decrypted when it is right and has no label', async () => {
     await expectOutcomes(cases, expected, ({ privateKeyPkcs8, ct }) => {
-      const key = { material: materialOf(file, privateKeyPkcs8), spec: 'RSA_2048' } as const
+      const key = { object: materialOf(file, privateKeyPkcs8), spec: 'RSA_2048' } as const
       return hexOf(hsm.decryptRaw(key, algorithm, bytes(ct)))
     })
   })
@@ -113,7 +113,7 @@ describe.each(oaepFiles)('RSAES-OAEP of %s', (file, algorithm, hashName) => {
       async ({ privateKeyPkcs8, msg }) => {
         const privateKey = rsaPrivateKey(privateKeyPkcs8)
         const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
-        const key = { material: materialOf(file, privateKeyPkcs8), spec: 'RSA_2048', publicKey } as const
+        const key = { object: materialOf(file, privateKeyPkcs8), spec: 'RSA_2048', publicKey } as const
         const block = await hsm.encryptRaw(key, algorithm, bytes(msg))
         return privateDecrypt({ key: privateKey, oaepHash: hashName }, block).toString('hex')
       },
@@ -125,7 +125,7 @@ describe.each(agreementFiles)('ECDH of %s', (file, spec) => {
   async function derive(vector: Vector<'public' | 'private'>): Promise<Uint8Array> {
     const peer = bytes(vector.public)
     checkPeerKey(spec, peer)
-    return hsm.deriveSharedSecret({ material: materialOf(file, vector.private), spec }, peer)
+    return hsm.deriveSharedSecret({ object: materialOf(file, vector.private), spec }, peer)
   }
 
   /**
@@ -145,7 +145,7 @@ describe.each(macFiles)('HMAC of %s', (file, algorithm, bits) => {
   const spec = `HMAC_${bits}` as SupportedKeySpec
   const isWhole = ({ tag }: Vector<'tag'>) => tag.length === bits / 4
   const mac = (from: string) => (vector: Vector<'key' | 'msg'>) =>
-    hexOf(hsm.generateMac({ material: materialOf(from, vector.key), spec }, algorithm, bytes(vector.msg)))
+    hexOf(hsm.generateMac({ object: materialOf(from, vector.key), spec }, algorithm, bytes(vector.msg)))
   const macOfOpenSsl = ({ key, msg }: Vector<'key' | 'msg'>) =>
     createHmac(`sha${bits}`, bytes(key)).update(bytes(msg)).digest('hex')
 
@@ -154,7 +154,7 @@ describe.each(macFiles)('HMAC of %s', (file, algorithm, bits) => {
       macs(file),
       vector => String(vector.result === 'valid' && isWhole(vector)),
       async ({ key, msg, tag }) => {
-        const hmac = { material: materialOf(file, key), spec }
+        const hmac = { object: materialOf(file, key), spec }
         return String(await hsm.verifyMac(hmac, algorithm, bytes(msg), bytes(tag)))
       },
     )

@@ -26,10 +26,10 @@ it.each(['synchronous', 'asynchronous'])('sessionsPerWorker bounds the sessions 
     workers: 1,
     callTimeout: 20_000,
   })
-  const material = newMaterial()
-  await hsm.generateKey(material, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'a key')
+  const object = newMaterial()
+  await hsm.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'a key')
   fault.set('count C_OpenSession', 'count C_Encrypt')
-  const calls = Array.from({ length: 300 }, () => hsm.encrypt(material, Buffer.from('text'), Buffer.from('aad')))
+  const calls = Array.from({ length: 300 }, () => hsm.encrypt(object, Buffer.from('text'), Buffer.from('aad')))
   expect(new Set((await Promise.all(calls)).map(({ iv }) => Buffer.from(iv).toString('hex'))).size).toBe(300)
   const [opened, encrypted] = fault.counts()
   expect(encrypted!.calls).toBe(300)

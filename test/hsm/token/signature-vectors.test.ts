@@ -70,7 +70,7 @@ async function expectVerdicts(
 ): Promise<void> {
   const { hash: name } = signingAlgorithms[algorithm]
   await expectOutcomes(cases, expected, async ({ publicKeyDer, msg, sig }) => {
-    const key = { material: hash('sha256', publicKeyDer), spec, publicKey: bytes(publicKeyDer) }
+    const key = { object: hash('sha256', publicKeyDer), spec, publicKey: bytes(publicKeyDer) }
     const message = type === 'RAW' ? bytes(msg) : createHash(name!).update(bytes(msg)).digest()
     return String(await hsm.verify(key, algorithm, type, message, bytes(sig)))
   })

@@ -15,7 +15,7 @@ import { openToken, retryFlag } from '../../../src/hsm/wire/messages.ts'
 
 const octets = fc.uint8Array({ maxLength: 300 }).map(array => Buffer.from(array))
 const hex = octets.map(octets => octets.toString('hex'))
-const material = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(octets => Buffer.from(octets).toString('hex'))
+const object = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(octets => Buffer.from(octets).toString('hex'))
 const optional = fc.option(octets, { nil: undefined })
 const spec = fc.constantFrom('SYMMETRIC_DEFAULT', 'RSA_2048', 'ML_DSA_87')
 const usage = fc.constantFrom('ENCRYPT_DECRYPT', 'SIGN_VERIFY')
@@ -27,7 +27,7 @@ const attribute = fc.constantFrom('sensitive', 'extractable', 'local')
 const empty = fc.constant(undefined)
 
 const keyGeneration = {
-  request: fc.record({ material, spec, usage, label: fc.string({ unit: 'grapheme' }) }),
+  request: fc.record({ object, spec, usage, label: fc.string({ unit: 'grapheme' }) }),
   answer: fc.record({
     custody: fc.record({
       sensitive: fc.boolean(),
@@ -45,39 +45,39 @@ const keyGeneration = {
 /** What each call may be asked, and answer. */
 const samples = {
   encrypt: {
-    request: fc.record({ material, ivLength: fc.nat(255), aad: octets, plaintext: octets }),
+    request: fc.record({ object, ivLength: fc.nat(255), aad: octets, plaintext: octets }),
     answer: fc.record({ iv: octets, ciphertext: octets }),
   },
-  decrypt: { request: fc.record({ material, iv: octets, aad: octets, ciphertext: octets }), answer: octets },
+  decrypt: { request: fc.record({ object, iv: octets, aad: octets, ciphertext: octets }), answer: octets },
   random: { request: fc.nat(2 ** 32 - 1), answer: octets },
   generateKey: keyGeneration,
   generateSlowKey: keyGeneration,
   importKey: {
-    request: fc.record({ material, spec, usage, label: fc.string({ unit: 'grapheme' }), bytes: octets }),
+    request: fc.record({ object, spec, usage, label: fc.string({ unit: 'grapheme' }), bytes: octets }),
     answer: keyGeneration.answer,
   },
   generateKeyPair: { request: fc.record({ spec }), answer: fc.record({ publicKey: octets, privateKey: octets }) },
-  destroyKey: { request: fc.record({ material }), answer: empty },
+  destroyKey: { request: fc.record({ object }), answer: empty },
   objects: { request: empty, answer: fc.array(fc.record({ id: hex, label: fc.string({ unit: 'grapheme' }) })) },
   encryptRaw: {
-    request: fc.record({ material, spec, publicKey: octets, algorithm: oaep, plaintext: octets }),
+    request: fc.record({ object, spec, publicKey: octets, algorithm: oaep, plaintext: octets }),
     answer: octets,
   },
-  decryptRaw: { request: fc.record({ material, spec, algorithm: oaep, ciphertext: octets }), answer: octets },
-  sign: { request: fc.record({ material, spec, algorithm, type, message: octets }), answer: octets },
+  decryptRaw: { request: fc.record({ object, spec, algorithm: oaep, ciphertext: octets }), answer: octets },
+  sign: { request: fc.record({ object, spec, algorithm, type, message: octets }), answer: octets },
   verify: {
-    request: fc.record({ material, spec, publicKey: octets, algorithm, type, message: octets, signature: octets }),
+    request: fc.record({ object, spec, publicKey: octets, algorithm, type, message: octets, signature: octets }),
     answer: fc.boolean(),
   },
-  generateMac: { request: fc.record({ material, algorithm: macAlgorithm, message: octets }), answer: octets },
+  generateMac: { request: fc.record({ object, algorithm: macAlgorithm, message: octets }), answer: octets },
   verifyMac: {
-    request: fc.record({ material, algorithm: macAlgorithm, message: octets, mac: octets }),
+    request: fc.record({ object, algorithm: macAlgorithm, message: octets, mac: octets }),
     answer: fc.boolean(),
   },
-  deriveSharedSecret: { request: fc.record({ material, spec, peer: octets }), answer: octets },
+  deriveSharedSecret: { request: fc.record({ object, spec, peer: octets }), answer: octets },
   inspectKey: {
     request: fc.record({
-      material,
+      object,
       spec,
       usage,
       publicKey: optional,
@@ -165,8 +165,8 @@ describe('a call', () => {
   })
 
   it.each([
-    ['a material id that is no 64 hex digits', () => calls.destroyKey.request.encode({ material: 'ab' })],
-    ['one of 64 digits that are not hex', () => calls.destroyKey.request.encode({ material: 'xy'.repeat(32) })],
+    ['an object that is no 64 hex digits', () => calls.destroyKey.request.encode({ object: 'ab' })],
+    ['one of 64 digits that are not hex', () => calls.destroyKey.request.encode({ object: 'xy'.repeat(32) })],
   ])('does not carry %s', (_, encode) => {
     expect(thrownBy(encode)).toMatchObject(malformed)
   })
@@ -176,11 +176,11 @@ describe('a call', () => {
     const spec = 'RSA_2048'
     const message = Buffer.from('message')
     const { request } = calls.sign
-    request.encode({ material: id, spec, algorithm: 'RSASSA_PSS_SHA_256', type: 'RAW', message })
+    request.encode({ object: id, spec, algorithm: 'RSASSA_PSS_SHA_256', type: 'RAW', message })
     // @ts-expect-error a type of message is no algorithm
-    request.encode({ material: id, spec, algorithm: 'RAW', type: 'RSASSA_PSS_SHA_256', message })
+    request.encode({ object: id, spec, algorithm: 'RAW', type: 'RSASSA_PSS_SHA_256', message })
     // @ts-expect-error an algorithm of encryption signs nothing
-    request.encode({ material: id, spec, algorithm: 'RSAES_OAEP_SHA_1', type: 'RAW', message })
+    request.encode({ object: id, spec, algorithm: 'RSAES_OAEP_SHA_1', type: 'RAW', message })
     // @ts-expect-error a call whose answer has no such part
     expect(calls.encrypt.answer.decode(calls.encrypt.answer.encode({ iv: message, ciphertext: message })).tag).toBe(
       undefined,

@@ -9,7 +9,7 @@ import { answerTo } from '../../../src/hsm/worker/answer.ts'
 const noHsm = {} as Pkcs11
 const { encrypt, random } = calls
 const request = encrypt.request.encode({
-  material: 'ab'.repeat(32),
+  object: 'ab'.repeat(32),
   ivLength: 0,
   aad: Buffer.from('aad'),
   plaintext: Buffer.from('plaintext'),
