@@ -59,6 +59,7 @@ async function addRecords(folder: DataFolder, count: number): Promise<void> {
 function aRecord(): Key {
   const id = randomUUID()
   const account = '000000000000'
+  const object = randomBytes(32).toString('hex')
   const custody = { sensitive: true, extractable: false, alwaysSensitive: true, neverExtractable: true, local: true }
   return {
     arn: `arn:aws:kms:${region}:${account}:key/${id}`,
@@ -73,7 +74,7 @@ function aRecord(): Key {
     creationDate: 0,
     tags: [],
     policy: defaultKeyPolicy(account, 'aws'),
-    materials: [{ id: randomBytes(32).toString('hex'), hsm: 'elsewhere', custody, createdAt: 0 }],
+    materials: [{ id: object, createdAt: 0, object: { id: object, hsm: 'elsewhere', custody } }],
     revision: 0,
   }
 }

@@ -41,8 +41,8 @@ export async function connectHsms(
   const registry = opened.adopt(new HsmRegistry(config.regions), registry => registry.close())
   const connecting = Object.entries(config.hsms).map(([name, hsm]) => {
     const canary = () => {
-      const { id, checkValue } = storage.systemKeys.find(name, 'canary')?.material ?? {}
-      return id === undefined ? undefined : { object: id, checkValue }
+      const canary = storage.systemKeys.find(name, 'canary')?.material.object
+      return canary && { object: canary.id, checkValue: canary.checkValue }
     }
     return registry.connect({ ...hsmOptions(name, hsm), canary, observe, log })
   })

@@ -1,6 +1,14 @@
 /** Custody checks of one HSM's keys: runs them in slices, logs faults, and makes keys unavailable and available again. */
 import { Failure } from '../errors.ts'
-import { type CustodyFault, type Key, type KeyMaterial, type SpareKey, systemKeyPurposes } from '../model/keys/key.ts'
+import {
+  type CustodyFault,
+  type Key,
+  type KeyObject,
+  objectOf,
+  objectsOf,
+  type SpareKey,
+  systemKeyPurposes,
+} from '../model/keys/key.ts'
 import type { Hsm, JobServices, KeyInspection } from '../services.ts'
 import { Changes, Conflict } from '../storage/storage.ts'
 import { dropSpare } from '../vault/spare-keys.ts'
@@ -21,16 +29,14 @@ const maxFailures = 2
 
 const faults: readonly CustodyFault[] = ['missing', 'duplicate', 'wrong_key', 'wrong_attributes']
 
-type Material = Omit<KeyMaterial, 'createdAt'>
-
-/** What is checked: a KMS key, named by its ARN, a system key, by its purpose, or a spare key, by its material id. */
+/** What is checked: a KMS key, named by its ARN, a system key, by its purpose, or a spare key, by the id of its object. */
 interface Subject extends Pick<Key, 'spec' | 'usage'> {
-  readonly materials: readonly Material[]
+  readonly objects: readonly KeyObject[]
 }
 
 interface Finding extends KeyInspection {
-  /** The material with the fault, or the last one. */
-  readonly material: Material
+  /** The one with the fault, or the last one. */
+  readonly object: KeyObject
 }
 
 export class CustodyWatch {
@@ -110,7 +116,7 @@ export class CustodyWatch {
     for (const name of this.#faults.keys()) {
       const subject = this.#subject(name)
       if (subject === undefined) this.#faults.delete(name)
-      else if (subject.materials.every(({ id }) => counts.get(id) === 1)) this.#queue.add(name)
+      else if (subject.objects.every(({ id }) => counts.get(id) === 1)) this.#queue.add(name)
     }
   }
 
@@ -118,7 +124,7 @@ export class CustodyWatch {
   #queueAll(): void {
     const { storage } = this.#services
     for (const purpose of systemKeyPurposes) this.#queue.add(purpose)
-    for (const { material } of storage.spareKeys.onHsm(this.#hsm.name)) this.#queue.add(material.id)
+    for (const { object } of storage.spareKeys.onHsm(this.#hsm.name)) this.#queue.add(object.id)
     for (const { arn, custodyFault } of storage.keys.onHsm(this.#hsm.name)) {
       this.#queue.add(arn)
       if (custodyFault !== undefined) this.#faults.set(arn, custodyFault)
@@ -129,10 +135,10 @@ export class CustodyWatch {
     const { keys, spareKeys, systemKeys } = this.#services.storage
     const purpose = systemKeyPurposes.find(own => own === name)
     const spare = spareKeys.find(name)
-    if (spare !== undefined) return { ...spare, materials: [spare.material] }
-    if (purpose === undefined) return keys.find(name)
+    if (spare !== undefined) return { ...spare, objects: [spare.object] }
+    if (purpose === undefined) return withObjects(keys.find(name))
     const own = systemKeys.find(this.#hsm.name, purpose)
-    return own && { ...systemKeyKind, materials: [own.material] }
+    return own && { ...systemKeyKind, objects: [objectOf(own.material)] }
   }
 
   /** Resolves to whether the subject is done for now. */
@@ -157,16 +163,16 @@ export class CustodyWatch {
 
   async #inspect(subject: Subject): Promise<Finding> {
     let finding: Finding | undefined
-    for (const material of subject.materials) {
-      finding = { material, ...(await this.#inspectMaterial(subject, material)) }
+    for (const object of subject.objects) {
+      finding = { object, ...(await this.#inspectObject(subject, object)) }
       if (finding.fault !== undefined) break
     }
     return finding!
   }
 
   /** Only a fault found by two consecutive checks counts. */
-  async #inspectMaterial({ spec, usage }: Subject, material: Material): Promise<KeyInspection> {
-    const { id, hsm: name, publicKey, checkValue, custody } = material
+  async #inspectObject({ spec, usage }: Subject, object: KeyObject): Promise<KeyInspection> {
+    const { id, hsm: name, publicKey, checkValue, custody } = object
     const hsm = this.#services.hsms.named(name)
     // No worker uses a token without the canary key, so the key cannot be checked; but it is not there either.
     if (hsm.health.state === 'untrusted') return { fault: 'missing' }
@@ -196,10 +202,10 @@ export class CustodyWatch {
   }
 
   /** False if the key was changed meanwhile: it is checked again soon. */
-  async #record(name: string, { material, fault, attributes }: Finding): Promise<boolean> {
+  async #record(name: string, { object, fault, attributes }: Finding): Promise<boolean> {
     const { storage, audit, outbox, log } = this.#services
     const known = this.#faults.get(name)
-    const fields = { hsm: material.hsm, key: name, material: material.id }
+    const fields = { hsm: object.hsm, key: name, object: object.id }
     if (fault === undefined) this.#faults.delete(name)
     else this.#faults.set(name, fault)
     if (fault !== undefined && fault !== known)
@@ -210,7 +216,7 @@ export class CustodyWatch {
     if (spare !== undefined && fault !== undefined) return this.#drop(spare)
     const key = storage.keys.find(name)
     if (key === undefined || key.custodyFault === fault) return true
-    const details = { keyMaterialId: material.id, hsm: material.hsm, ...(fault && { custodyFault: fault }) }
+    const details = { objectId: object.id, hsm: object.hsm, ...(fault && { custodyFault: fault }) }
     const event = audit.event(fault === undefined ? 'MarkKeyAvailable' : 'MarkKeyUnavailable', name, details)
     const changes = new Changes()
     changes.put('keys', { ...key, custodyFault: fault })
@@ -226,7 +232,7 @@ export class CustodyWatch {
   /** No key gets it. Its object stays, as it may be another key. On a wrong token nothing is known of it. */
   async #drop(spare: SpareKey): Promise<boolean> {
     if (this.#hsm.health.state === 'untrusted') return true
-    this.#faults.delete(spare.material.id)
+    this.#faults.delete(spare.object.id)
     try {
       await dropSpare(spare, false, this.#services)
       return true
@@ -245,6 +251,12 @@ export class CustodyWatch {
     const own = systemKeyPurposes.filter(purpose => this.#faults.has(purpose)).length
     health.custody(this.#hsm.name, { keys: found.length - own, systemKeys: own })
   }
+}
+
+/** Undefined for a key that has none, as its material has expired. */
+function withObjects(key: Key | undefined): Subject | undefined {
+  const objects = key ? objectsOf(key) : []
+  return key && objects.length > 0 ? { ...key, objects } : undefined
 }
 
 function isUnavailable(thrown: unknown): boolean {

@@ -1,4 +1,4 @@
-import type { Key } from '../model/keys/key.ts'
+import { type Key, objectsOf } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
 import { destroyMaterial, markForDestruction } from '../vault/materials.ts'
@@ -35,7 +35,7 @@ async function forget(key: Key, { storage, audit, outbox, log }: JobServices): P
   const event = audit.event('DeleteKey', key.arn, { keyMaterialIds: key.materials.map(({ id }) => id) })
   const changes = new Changes()
   for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
-  markForDestruction(changes, key)
+  markForDestruction(changes, objectsOf(key), key.arn)
   changes.remove('keys', key)
   await outbox.record(changes, event)
   log.info({ event: 'key_deleted', key: key.arn }, 'Key deleted')
@@ -46,9 +46,9 @@ async function destroyObjects(services: JobServices): Promise<void> {
     try {
       await destroyMaterial(destruction, services)
     } catch (thrown) {
-      const { material, hsm, keyArn } = destruction
+      const { object, hsm, keyArn } = destruction
       services.log.error(
-        { event: 'key_destruction_failed', err: thrown, hsm, material, key: keyArn },
+        { event: 'key_destruction_failed', err: thrown, hsm, object, key: keyArn },
         'Destruction of key material failed, will be retried',
       )
     }

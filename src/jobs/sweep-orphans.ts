@@ -47,8 +47,8 @@ async function check(sweep: Sweep, services: JobServices): Promise<void> {
 async function unrecordedObjects(hsm: Hsm, services: JobServices): Promise<ReadonlyMap<string, string>> {
   const { storage } = services
   const objects = await objectsOn(hsm, services, maxAge)
-  const known = storage.keys.materialsOn(hsm.name)
-  const marked = new Set(storage.destructions.list().map(({ material }) => material))
+  const known = storage.keys.objectsOn(hsm.name)
+  const marked = new Set(storage.destructions.list().map(({ object }) => object))
   return new Map(objects.filter(({ id }) => !known.has(id) && !marked.has(id)).map(({ id, label }) => [id, label]))
 }
 

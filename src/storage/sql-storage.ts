@@ -3,7 +3,7 @@ import { Failure } from '../errors.ts'
 import { asciiLowerCase } from '../model/ascii.ts'
 import { effectivePolicies } from '../model/identities/effective-policies.ts'
 import type { Principal } from '../model/identities/principal.ts'
-import { currentMaterial, type SystemKey } from '../model/keys/key.ts'
+import { type KeyObject, objectOf, objectsOf, type SystemKey } from '../model/keys/key.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import { type Change, type Changes, Conflict, type HeldRecord, type Noun, type Storage } from './storage.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
@@ -56,8 +56,8 @@ class SqlStorage implements Storage {
       list: page => this.#inOrder(database.listKeys(page), arns => arns.map(arn => view.keys.find(arn)!)),
       dueForDeletion: now => view.keys.all().filter(key => key.state === 'PendingDeletion' && key.deletionDate! <= now),
       ofAccount: account => view.keys.all().filter(key => key.account === account),
-      onHsm: hsm => view.keys.all().filter(key => currentMaterial(key).hsm === hsm),
-      materialsOn: hsm => materialsOn(view, hsm),
+      onHsm: hsm => view.keys.all().filter(key => objectsOf(key).some(object => object.hsm === hsm)),
+      objectsOn: hsm => objectsOn(view, hsm),
     }
     this.aliases = {
       find: arn => view.aliases.find(arn),
@@ -103,7 +103,7 @@ class SqlStorage implements Storage {
       find: (hsm: string, purpose: SystemKey['purpose']) => view.systemKeys.find(systemKeyIdentity(hsm, purpose)),
     }
     this.spareKeys = {
-      find: material => view.spareKeys.find(material),
+      find: id => view.spareKeys.find(id),
       onHsm: hsm => view.spareKeys.group(hsm),
     }
     this.destructions = { list: () => view.destructions.all() }
@@ -201,11 +201,11 @@ function settle(change: Change): Change {
   return { ...change, record: frozen({ ...record, revision: record.revision + 1 }) } as Change
 }
 
-function materialsOn(view: View, hsm: string): ReadonlySet<string> {
+function objectsOn(view: View, hsm: string): ReadonlySet<string> {
   const found = new Set<string>()
-  for (const key of view.keys.all())
-    for (const material of key.materials) if (material.hsm === hsm) found.add(material.id)
-  for (const { material } of view.systemKeys.all()) if (material.hsm === hsm) found.add(material.id)
-  for (const { material } of view.spareKeys.group(hsm)) found.add(material.id)
+  const add = (object: KeyObject) => object.hsm === hsm && found.add(object.id)
+  for (const key of view.keys.all()) objectsOf(key).forEach(add)
+  for (const { material } of view.systemKeys.all()) add(objectOf(material))
+  for (const { object } of view.spareKeys.group(hsm)) add(object)
   return found
 }

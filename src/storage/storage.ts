@@ -106,7 +106,7 @@ export interface GrantSearch {
 export interface Storage {
   readonly keys: {
     find(arn: string): Key | undefined
-    /** The key of that region that has, or had, the material. */
+    /** The key of that region that has the material. */
     findByMaterial(material: string, region: string): Key | undefined
     /** In order of key id. */
     list(page: PageRequest): Promise<readonly Key[]>
@@ -114,10 +114,10 @@ export interface Storage {
     dueForDeletion(now: number): readonly Key[]
     /** In whatever region. */
     ofAccount(account: string): readonly Key[]
-    /** Keys whose current material is on the HSM. */
+    /** Keys with an object on the HSM. */
     onHsm(hsm: string): readonly Key[]
-    /** Material IDs of all keys on the HSM, including system keys and spare keys. */
-    materialsOn(hsm: string): ReadonlySet<string>
+    /** CKA_IDs of the objects on the HSM to which a record refers, including those of system keys and spare keys. */
+    objectsOn(hsm: string): ReadonlySet<string>
   }
   readonly aliases: {
     find(arn: string): Alias | undefined
@@ -181,7 +181,8 @@ export interface Storage {
   }
   readonly systemKeys: { find(hsm: string, purpose: SystemKey['purpose']): SystemKey | undefined }
   readonly spareKeys: {
-    find(material: string): SpareKey | undefined
+    /** By the id of its object. */
+    find(id: string): SpareKey | undefined
     onHsm(hsm: string): readonly SpareKey[]
   }
   readonly destructions: { list(): readonly Destruction[] }

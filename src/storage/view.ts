@@ -1,5 +1,6 @@
 /** All records in memory, for look-ups. */
 import { asciiLowerCase } from '../model/ascii.ts'
+import { materialsOf } from '../model/keys/key.ts'
 import { GrantsView } from './grants-view.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import type { Change, Noun, Records } from './storage.ts'
@@ -86,7 +87,7 @@ export function nameInAccount({ type, name }: Pick<Records['principals'], 'type'
 export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
     keys: new Collection(tables.keys.identity, key =>
-      key.materials.map(material => ({ group: key.region, member: material.id })),
+      materialsOf(key).map(({ id }) => ({ group: key.region, member: id })),
     ),
     aliases: new Collection(tables.aliases.identity, alias => [{ group: alias.targetKeyArn, member: alias.arn }]),
     grants: new GrantsView(),
@@ -107,9 +108,7 @@ export async function loadView(database: SqlDatabase): Promise<View> {
     services: new Collection(tables.services.identity, service => [{ group: service.userArn, member: '' }]),
     accessKeys: new Collection(tables.accessKeys.identity, key => [{ group: key.principalArn, member: key.id }]),
     systemKeys: new Collection(tables.systemKeys.identity),
-    spareKeys: new Collection(tables.spareKeys.identity, ({ material }) => [
-      { group: material.hsm, member: material.id },
-    ]),
+    spareKeys: new Collection(tables.spareKeys.identity, ({ object }) => [{ group: object.hsm, member: object.id }]),
     destructions: new Collection(tables.destructions.identity),
   }
   for (const noun of Object.keys(view) as Noun[]) await fill(view, noun, database)

@@ -1,7 +1,7 @@
 import type { EncryptionAlgorithmSpec } from '@aws-sdk/client-kms'
 import { decodeCiphertext, encodeCiphertext, encodeHeader } from '../model/keys/ciphertext.ts'
 import { type EncryptionContext, encodeEncryptionContext } from '../model/keys/encryption-context.ts'
-import { currentMaterial, type Key, type KeyMaterial } from '../model/keys/key.ts'
+import { currentMaterial, type Key, type KeyMaterial, objectOf } from '../model/keys/key.ts'
 import type { Hsms } from '../services.ts'
 import { held, hsmKey } from './materials.ts'
 
@@ -37,7 +37,8 @@ export function decryptWith(
   context?: EncryptionContext,
 ): Promise<Uint8Array> {
   if (algorithm === 'SYMMETRIC_DEFAULT') return decryptBlob(hsms, material, ciphertext, context)
-  return hsms.named(material.hsm).decryptRaw(hsmKey(key, material), algorithm, ciphertext)
+  const object = objectOf(material)
+  return hsms.named(object.hsm).decryptRaw(hsmKey(key, object), algorithm, ciphertext)
 }
 
 export async function encryptBlob(
@@ -46,10 +47,11 @@ export async function encryptBlob(
   plaintext: Uint8Array,
   context?: EncryptionContext,
 ): Promise<Uint8Array> {
-  const hsm = hsms.named(material.hsm)
+  const object = objectOf(material)
+  const hsm = hsms.named(object.hsm)
   const { ivLength } = hsm
   const header = encodeHeader(material.id, ivLength)
-  const { iv, ciphertext } = await hsm.encrypt(material.id, plaintext, additionalData(header, context), ivLength)
+  const { iv, ciphertext } = await hsm.encrypt(object.id, plaintext, additionalData(header, context), ivLength)
   return encodeCiphertext(header, iv, ciphertext)
 }
 
@@ -61,7 +63,8 @@ export async function decryptBlob(
   context?: EncryptionContext,
 ): Promise<Uint8Array> {
   const { header, ...sealed } = decodeCiphertext(blob)
-  return hsms.named(material.hsm).decrypt(material.id, sealed, additionalData(header, context))
+  const object = objectOf(material)
+  return hsms.named(object.hsm).decrypt(object.id, sealed, additionalData(header, context))
 }
 
 function additionalData(header: Uint8Array, context: EncryptionContext | undefined): Uint8Array {

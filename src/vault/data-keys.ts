@@ -1,6 +1,6 @@
 import type { DataKeyPairSpec, DataKeySpec } from '@aws-sdk/client-kms'
 import type { EncryptionContext } from '../model/keys/encryption-context.ts'
-import { currentMaterial, type Key, type KeyMaterial } from '../model/keys/key.ts'
+import { currentMaterial, type Key, type KeyMaterial, objectOf } from '../model/keys/key.ts'
 import type { Hsms } from '../services.ts'
 import { encryptBlob } from './ciphertexts.ts'
 
@@ -24,7 +24,7 @@ const bytesOf: Record<DataKeySpec, number> = { AES_128: 16, AES_256: 32 }
 export async function createDataKey(hsms: Hsms, key: Key, input: DataKeyInput): Promise<DataKey> {
   const length = input.KeySpec === undefined ? input.NumberOfBytes! : bytesOf[input.KeySpec]
   const material = currentMaterial(key)
-  const plaintext = await hsms.named(material.hsm).random(length)
+  const plaintext = await hsms.named(objectOf(material).hsm).random(length)
   return { plaintext, blob: await sealed(hsms, material, plaintext, input.EncryptionContext), material }
 }
 
@@ -40,7 +40,7 @@ export async function createDataKeyPair(
   input: DataKeyPairInput,
 ): Promise<DataKey & { readonly publicKey: Uint8Array }> {
   const material = currentMaterial(key)
-  const { publicKey, privateKey } = await hsms.named(material.hsm).generateKeyPair(input.KeyPairSpec)
+  const { publicKey, privateKey } = await hsms.named(objectOf(material).hsm).generateKeyPair(input.KeyPairSpec)
   const blob = await sealed(hsms, material, privateKey, input.EncryptionContext)
   return { plaintext: privateKey, blob, material, publicKey }
 }

@@ -1,3 +1,4 @@
+import { objectsOf } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { Changes, Conflict } from '../storage/storage.ts'
 import { markForDestruction, type Recorder } from './materials.ts'
@@ -30,7 +31,7 @@ async function removeAll(
   for (const key of keys) {
     for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
     // The object with its CKA_ID is another key.
-    if (key.custodyFault !== 'wrong_key') markForDestruction(changes, key)
+    if (key.custodyFault !== 'wrong_key') markForDestruction(changes, objectsOf(key), key.arn)
     changes.remove('keys', key)
   }
   await outbox.record(changes, audit.event('EmptyAccount', undefined, { account, keys: keys.length }))

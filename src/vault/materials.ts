@@ -1,5 +1,13 @@
 import { checkKeyKind, type WhyUnsupported, whyUnsupportedAnywhere } from '../model/keys/ability.ts'
-import { currentMaterial, type Destruction, type Key, type KeyMaterial } from '../model/keys/key.ts'
+import {
+  currentMaterial,
+  type Destruction,
+  type Key,
+  type KeyMaterial,
+  type KeyObject,
+  objectOf,
+  objectsOf,
+} from '../model/keys/key.ts'
 import type { Hsm, HsmKey, Hsms, JobServices } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
 
@@ -19,8 +27,8 @@ export async function createMaterial(
   createdAt: number,
 ): Promise<KeyMaterial> {
   checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
-  const id = await newMaterialId(hsm)
-  return { id, hsm: hsm.name, createdAt, ...(await hsm.generateKey(id, spec, usage, label)) }
+  const id = await newObjectId(hsm)
+  return { id, createdAt, object: { id, hsm: hsm.name, ...(await hsm.generateKey(id, spec, usage, label)) } }
 }
 
 /**
@@ -36,11 +44,11 @@ export async function importMaterial(
   bytes: Uint8Array,
 ): Promise<KeyMaterial> {
   checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
-  const id = await newMaterialId(hsm)
-  return { id, hsm: hsm.name, createdAt, ...(await hsm.importKey(id, spec, usage, label, bytes)) }
+  const id = await newObjectId(hsm)
+  return { id, createdAt, object: { id, hsm: hsm.name, ...(await hsm.importKey(id, spec, usage, label, bytes)) } }
 }
 
-async function newMaterialId(hsm: Hsm): Promise<string> {
+async function newObjectId(hsm: Hsm): Promise<string> {
   return Buffer.from(await hsm.random(32)).toString('hex')
 }
 
@@ -49,18 +57,17 @@ async function newMaterialId(hsm: Hsm): Promise<string> {
  * it cannot destroy is reported as orphaned.
  */
 export async function destroyUncommitted({ list }: Changes, { hsms }: Pick<JobServices, 'hsms'>): Promise<void> {
-  const spares = new Set(list.flatMap(({ noun, record }) => (noun === 'spareKeys' ? [record.material.id] : [])))
-  const created = list.flatMap(({ noun, record }) => (noun === 'keys' && record.revision === 0 ? record.materials : []))
+  const spares = new Set(list.flatMap(({ noun, record }) => (noun === 'spareKeys' ? [record.object.id] : [])))
+  const created = list.flatMap(({ noun, record }) =>
+    noun === 'keys' && record.revision === 0 ? objectsOf(record) : [],
+  )
   const own = created.filter(({ id }) => !spares.has(id))
   await Promise.allSettled(own.map(({ id, hsm }) => hsms.named(hsm).destroyKey(id)))
 }
 
-/** Marks the materials of a key, or of a spare key, for destruction, in the changes that remove it. */
-export function markForDestruction(
-  changes: Changes,
-  { arn, materials }: { readonly arn?: string; readonly materials: readonly Pick<KeyMaterial, 'id' | 'hsm'>[] },
-): void {
-  for (const { id, hsm } of materials) changes.put('destructions', { material: id, hsm, keyArn: arn, revision: 0 })
+/** Marks objects for destruction, in the changes that take them from their key. @param keyArn absent for objects of no key */
+export function markForDestruction(changes: Changes, objects: readonly KeyObject[], keyArn?: string): void {
+  for (const { id, hsm } of objects) changes.put('destructions', { object: id, hsm, keyArn, revision: 0 })
 }
 
 /**
@@ -71,27 +78,28 @@ export async function destroyMaterial(
   destruction: Destruction,
   { hsms, audit, outbox }: Pick<JobServices, 'hsms'> & Recorder,
 ): Promise<void> {
-  const { material, hsm, keyArn } = destruction
-  await hsms.named(hsm).destroyKey(material)
-  const event = audit.event('DestroyKeyMaterial', keyArn, { keyMaterialId: material, hsm })
+  const { object, hsm, keyArn } = destruction
+  await hsms.named(hsm).destroyKey(object)
+  const event = audit.event('DestroyKeyMaterial', keyArn, { objectId: object, hsm })
   const changes = new Changes()
   changes.remove('destructions', destruction)
   await outbox.record(changes, event)
 }
 
-/** A material of a key, for its HSM. */
-export function hsmKey({ spec }: Pick<Key, 'spec'>, { id, publicKey }: KeyMaterial): HsmKey {
+/** An object of a key, for its HSM. */
+export function hsmKey({ spec }: Pick<Key, 'spec'>, { id, publicKey }: KeyObject): HsmKey {
   return { object: id, spec, publicKey }
 }
 
 /** The current material of a key, and its HSM. */
 export function held(hsms: Hsms, key: Key): { readonly hsm: Hsm; readonly hsmKey: HsmKey } {
-  const material = currentMaterial(key)
-  return { hsm: hsms.named(material.hsm), hsmKey: hsmKey(key, material) }
+  const object = objectOf(currentMaterial(key))
+  return { hsm: hsms.named(object.hsm), hsmKey: hsmKey(key, object) }
 }
 
-/** Why the HSM of a key does not support something, even if that HSM is no longer configured. */
+/** Why the HSM of a key does not support something, even if that HSM is no longer configured. Before the first import it is that of its region. */
 export function whyUnsupportedOn(hsms: Hsms, key: Key): WhyUnsupported {
-  const hsm = hsms.all.find(({ name }) => name === currentMaterial(key).hsm)
+  const name = objectsOf(key).at(-1)?.hsm
+  const hsm = name === undefined ? hsms.ofRegion(key.region) : hsms.all.find(other => other.name === name)
   return hsm === undefined ? whyUnsupportedAnywhere : ability => hsm.whyUnsupported(ability)
 }

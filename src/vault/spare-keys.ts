@@ -1,6 +1,6 @@
 /** Spare keys: RSA keys generated ahead, so that CreateKey does not wait for the search for two primes. In emulator mode only. */
 import { randomInt } from 'node:crypto'
-import type { Key, KeyMaterial, SpareKey } from '../model/keys/key.ts'
+import { type Key, type KeyMaterial, objectOf, type SpareKey } from '../model/keys/key.ts'
 import type { Hsm } from '../services.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
 import { createMaterial, markForDestruction, type Recorder } from './materials.ts'
@@ -31,14 +31,14 @@ export function takeSpare(
   if (spares.length === 0) return undefined
   const spare = spares[randomInt(spares.length)]!
   changes.remove('spareKeys', spare)
-  return { ...spare.material, createdAt }
+  return { id: spare.object.id, createdAt, object: spare.object }
 }
 
 export async function makeSpare(hsm: Hsm, kind: Kind, { audit, outbox }: Recorder): Promise<void> {
-  const { createdAt: _, ...material } = await createMaterial(hsm, kind, 'strongroom spare', 0)
+  const object = objectOf(await createMaterial(hsm, kind, 'strongroom spare', 0))
   const changes = new Changes()
-  changes.put('spareKeys', { ...kind, material, revision: 0 })
-  await outbox.record(changes, audit.event('CreateSpareKey', undefined, detailsOf({ ...kind, material })))
+  changes.put('spareKeys', { ...kind, object, revision: 0 })
+  await outbox.record(changes, audit.event('CreateSpareKey', undefined, detailsOf({ ...kind, object })))
 }
 
 /**
@@ -49,10 +49,10 @@ export async function makeSpare(hsm: Hsm, kind: Kind, { audit, outbox }: Recorde
 export async function dropSpare(spare: SpareKey, destroy: boolean, { audit, outbox }: Recorder): Promise<void> {
   const changes = new Changes()
   changes.remove('spareKeys', spare)
-  if (destroy) markForDestruction(changes, { materials: [spare.material] })
+  if (destroy) markForDestruction(changes, [spare.object])
   await outbox.record(changes, audit.event('DropSpareKey', undefined, detailsOf(spare)))
 }
 
-function detailsOf({ spec, usage, material }: Omit<SpareKey, 'revision'>): Readonly<Record<string, unknown>> {
-  return { hsm: material.hsm, keyMaterialId: material.id, spec, usage }
+function detailsOf({ spec, usage, object }: Omit<SpareKey, 'revision'>): Readonly<Record<string, unknown>> {
+  return { hsm: object.hsm, objectId: object.id, spec, usage }
 }

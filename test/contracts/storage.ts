@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
 import type { Grant } from '../../src/model/keys/grant.ts'
-import type { Key } from '../../src/model/keys/key.ts'
+import { type Key, objectsOf } from '../../src/model/keys/key.ts'
 import { Changes, Conflict, type Noun, type Records, type Storage } from '../../src/storage/storage.ts'
 import {
   account,
@@ -15,6 +15,7 @@ import {
   anAccessKey,
   anAccount,
   anAlias,
+  anObject,
   anOidcProvider,
   aPolicy,
   aPrincipal,
@@ -103,8 +104,11 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         materials: [
           aMaterial(1),
           aMaterial(2, { hsm: 'second', publicKey: new Uint8Array([0x30, 0, 255]) }),
-          aMaterial(3, { checkValue: new Uint8Array([0, 1, 255]) }),
+          { ...aMaterial(3, { checkValue: new Uint8Array([0, 1, 255]) }), rotation: { type: 'AUTOMATIC', date: 3 } },
+          { ...aMaterial(4), object: undefined, rotation: { type: 'ON_DEMAND', date: 4 }, imported: {} },
         ],
+        pendingMaterial: { ...aMaterial(5), imported: { validTo: 1_700_000_604_800, description: 'five' } },
+        automaticRotation: { periodInDays: 90, nextDate: 1_800_000_000_000 },
         custodyFault: 'wrong_key',
         policyPrincipals: { [aPrincipal('administrator').arn]: 'AIDAADMINISTRATOR' },
       })
@@ -151,9 +155,9 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       changes.put('services', service)
       changes.put('systemKeys', aSystemKey('seal', aMaterial(7)))
       changes.put('systemKeys', aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })))
-      changes.put('spareKeys', aSpareKey(aMaterial(10)))
-      changes.put('destructions', aDestruction(aMaterial(9), key))
-      changes.put('destructions', { ...aDestruction(aMaterial(11), key), keyArn: undefined })
+      changes.put('spareKeys', aSpareKey(anObject(10)))
+      changes.put('destructions', aDestruction(anObject(9), key))
+      changes.put('destructions', { ...aDestruction(anObject(11), key), keyArn: undefined })
       await storage.commit(changes)
       const seen = async () => ({
         key: storage.keys.find(key.arn),
@@ -194,10 +198,10 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         services: [1, 2, 3].map(() => ({ ...service, revision: 1 })),
         seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },
         canary: { ...aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })), revision: 1 },
-        spares: [{ ...aSpareKey(aMaterial(10)), revision: 1 }],
+        spares: [{ ...aSpareKey(anObject(10)), revision: 1 }],
         destructions: [
-          { ...aDestruction(aMaterial(9), key), revision: 1 },
-          { ...aDestruction(aMaterial(11), key), keyArn: undefined, revision: 1 },
+          { ...aDestruction(anObject(9), key), revision: 1 },
+          { ...aDestruction(anObject(11), key), keyArn: undefined, revision: 1 },
         ],
       }
       expect(await seen()).toEqual(expected)
@@ -215,7 +219,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(found.tags).toEqual([{ TagKey: 'k', TagValue: 'v' }])
       expect(() => Object.assign(found, { state: 'Disabled' })).toThrow(TypeError)
       expect(() => Object.assign(found.tags[0]!, { TagValue: 'altered' })).toThrow(TypeError)
-      expect(() => Object.assign(found.materials[0]!.custody, { extractable: true })).toThrow(TypeError)
+      expect(() => Object.assign(found.materials[0]!.object!.custody, { extractable: true })).toThrow(TypeError)
     })
 
     it('refuses a record that was changed in between', async () => {
@@ -290,13 +294,13 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       const changes = new Changes()
       changes.remove('keys', key)
       for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
-      for (const material of key.materials) changes.put('destructions', aDestruction(material, key))
+      for (const object of objectsOf(key)) changes.put('destructions', aDestruction(object, key))
       await storage.commit(changes)
       expect(storage.destructions.list()).toHaveLength(2)
       expect(storage.keys.find(key.arn)).toBeUndefined()
       expect(storage.aliases.ofKey(key.arn)).toEqual([])
       expect(storage.keys.findByMaterial(aMaterial(2).id, region)).toBeUndefined()
-      expect(storage.keys.materialsOn('main')).toEqual(new Set())
+      expect(storage.keys.objectsOn('main')).toEqual(new Set())
       await put('keys', aKey(1))
       expect(storage.keys.find(key.arn)!.materials).toEqual([aMaterial(1)])
     })
@@ -543,18 +547,25 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.keys.dueForDeletion(1000).map(key => key.arn)).toEqual([aKey(1).arn, aKey(2).arn])
     })
 
-    it('finds the keys on an HSM by their current material', async () => {
+    it('finds the keys that have an object on an HSM', async () => {
       const moved = aKey(2, { materials: [aMaterial(2, { hsm: 'second' }), aMaterial(3)] })
-      await put('keys', aKey(1), moved, aKey(4, { materials: [aMaterial(4), aMaterial(5, { hsm: 'second' })] }))
+      const expired = { ...aMaterial(6), object: undefined }
+      const pending = aKey(5, {
+        origin: 'EXTERNAL',
+        materials: [expired],
+        pendingMaterial: aMaterial(5, { hsm: 'second' }),
+      })
+      await put('keys', aKey(1), moved, aKey(4, { materials: [aMaterial(4, { hsm: 'third' })] }), pending)
       expect(storage.keys.onHsm('main').map(({ arn }) => arn)).toEqual([aKey(1).arn, moved.arn])
+      expect(storage.keys.onHsm('second').map(({ arn }) => arn)).toEqual([moved.arn, pending.arn])
     })
 
-    it('lists every material on an HSM, including system keys and spare keys', async () => {
+    it('lists every object on an HSM, including system keys and spare keys', async () => {
       await put('keys', aKey(1, { materials: [aMaterial(1), aMaterial(2, { hsm: 'second' })] }), aKey(3))
       await put('systemKeys', aSystemKey('seal', aMaterial(4)), aSystemKey('seal', aMaterial(5, { hsm: 'second' })))
-      await put('spareKeys', aSpareKey(aMaterial(6)), aSpareKey(aMaterial(7, { hsm: 'second' })))
-      expect(storage.keys.materialsOn('main')).toEqual(new Set([1, 3, 4, 6].map(number => aMaterial(number).id)))
-      expect(storage.keys.materialsOn('second')).toEqual(new Set([2, 5, 7].map(number => aMaterial(number).id)))
+      await put('spareKeys', aSpareKey(anObject(6)), aSpareKey(anObject(7, { hsm: 'second' })))
+      expect(storage.keys.objectsOn('main')).toEqual(new Set([1, 3, 4, 6].map(number => aMaterial(number).id)))
+      expect(storage.keys.objectsOn('second')).toEqual(new Set([2, 5, 7].map(number => aMaterial(number).id)))
       expect(storage.systemKeys.find('second', 'canary')).toBeUndefined()
     })
 

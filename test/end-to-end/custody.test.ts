@@ -20,7 +20,7 @@ beforeAll(async () => {
   installation = await install()
   faults = installFaults(installation)
   const database = new DatabaseSync(join(installation.folder, 'strongroom.db'))
-  sealKey = database.prepare("select material from system_keys where purpose = 'seal'").get()!.material
+  sealKey = database.prepare("select object from system_keys where purpose = 'seal'").get()!.object
   database.close()
   gateway = await serve(installation)
   kms = gateway.client()
@@ -100,7 +100,7 @@ describe('a key whose object is missing on the HSM', () => {
     const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
     expect(body).toContain('strongroom_hsm_custody_faults{hsm="softhsm",fault="wrong_attributes"} 1\n')
     const alarm = await gateway.logged(({ event, key }) => event === 'custody_fault' && key === KeyId)
-    expect(alarm).toMatchObject({ level: 50, hsm: 'softhsm', material, fault: 'wrong_attributes' })
+    expect(alarm).toMatchObject({ level: 50, hsm: 'softhsm', object: material, fault: 'wrong_attributes' })
     await change()
     await expect.poll(() => state(KeyId), patient).toEqual({ KeyState: 'Enabled', Enabled: true })
   })

@@ -94,7 +94,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     await run()
     expect(now(key)).toMatchObject({ state: 'Enabled', custodyFault: fault })
     const marked = fault === 'wrong_key' ? [key, other] : [key]
-    const told = marked.map(one => ({ hsm: 'test', key: one.arn, material: material(one), fault }))
+    const told = marked.map(one => ({ hsm: 'test', key: one.arn, object: material(one), fault }))
     expect(
       alarms()
         .map(({ attributes, event, ...fields }) => fields)
@@ -118,7 +118,7 @@ describe.each(kinds)('%s', (_name, kind) => {
     expect(fixture.faults).toEqual({ missing: 0, duplicate: 0, wrong_key: 0, wrong_attributes: 0 })
     expect(fixture.unhealthy).toEqual({ keys: 0, systemKeys: 0 })
     const about = fixture.records.filter(({ resources }) => resources![0]!.ARN === key.arn)
-    const details = { keyMaterialId: material(key), hsm: 'test' }
+    const details = { objectId: material(key), hsm: 'test' }
     expect(about).toMatchObject([
       {
         eventType: 'AwsServiceEvent',
@@ -200,7 +200,7 @@ describe('custody', () => {
     faults.set(`expose ${id}`)
     fixture.time += hour
     await run()
-    expect(alarms()).toMatchObject([{ hsm: 'test', key: purpose, material: id, fault: 'wrong_attributes' }])
+    expect(alarms()).toMatchObject([{ hsm: 'test', key: purpose, object: id, fault: 'wrong_attributes' }])
     expect(fixture.unhealthy).toEqual({ keys: 0, systemKeys: 1 })
     expect(fixture.records).toEqual([])
   })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
 import { deleteKeys } from '../../src/jobs/delete-keys.ts'
-import type { Key } from '../../src/model/keys/key.ts'
+import { type Key, type KeyMaterial, objectOf } from '../../src/model/keys/key.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { aGrant } from '../storage/records.ts'
@@ -21,6 +21,7 @@ beforeEach(() => {
 })
 
 const material = ({ materials }: Key) => materials[0]!.id
+const unplugged = (one: KeyMaterial) => ({ ...one, object: { ...objectOf(one), hsm: 'unplugged' } })
 const run = (services: Partial<JobServices> = {}) => deleteKeys.start({ ...fixture.services, ...services })()
 
 /** A key whose date is so many milliseconds from now. */
@@ -140,7 +141,7 @@ describe('the destruction of an object', () => {
     await run(withoutDestruction())
     expect(fixture.storage.keys.find(key.arn)).toBeUndefined()
     expect(await fixture.objects()).toContain(material(key))
-    expect(fixture.storage.destructions.list()).toMatchObject([{ material: material(key), keyArn: key.arn }])
+    expect(fixture.storage.destructions.list()).toMatchObject([{ object: material(key), keyArn: key.arn }])
     expect(fixture.logged).toContainEqual(expect.objectContaining({ event: 'key_destruction_failed' }))
     await run()
     expect(await fixture.objects()).not.toContain(material(key))
@@ -164,7 +165,7 @@ describe('the destruction of an object', () => {
       return outbox.record(changes, event)
     }
     await run({ outbox: { record, settle: () => outbox.settle() } })
-    expect(fixture.storage.destructions.list()).toMatchObject([{ material: material(unrecorded) }])
+    expect(fixture.storage.destructions.list()).toMatchObject([{ object: material(unrecorded) }])
     expect(await fixture.objects()).not.toContain(material(other))
     await run()
     expect(fixture.storage.destructions.list()).toEqual([])
@@ -174,7 +175,7 @@ describe('the destruction of an object', () => {
   it('waits while its HSM is not configured, and the others continue', async () => {
     const elsewhere = await pending(0)
     const changes = new Changes()
-    changes.put('keys', { ...elsewhere, materials: [{ ...elsewhere.materials[0]!, hsm: 'unplugged' }] })
+    changes.put('keys', { ...elsewhere, materials: [unplugged(elsewhere.materials[0]!)] })
     await fixture.storage.commit(changes)
     const here = await pending(0)
     await run()

@@ -53,8 +53,8 @@ describe('spare keys', () => {
     await runs(3, run)
     expect(spares().map(({ usage }) => usage)).toEqual(['SIGN_VERIFY', 'ENCRYPT_DECRYPT'])
     expect(names()).toEqual(['CreateSpareKey', 'CreateSpareKey'])
-    expect(spares().map(({ material }) => material.id)).toEqual(await fixture.objects())
-    const { custody } = spares()[0]!.material
+    expect(spares().map(({ object }) => object.id)).toEqual(await fixture.objects())
+    const { custody } = spares()[0]!.object
     expect(custody).toMatchObject({ local: true, neverExtractable: true, extractable: false })
   })
 
@@ -114,21 +114,21 @@ describe('spare keys', () => {
 
   it('are dropped, and given to no key, when their object is gone', async () => {
     const [gone] = spares().filter(({ usage }) => usage === 'SIGN_VERIFY')
-    await fixture.hsm.destroyKey(gone!.material.id)
+    await fixture.hsm.destroyKey(gone!.object.id)
     fixture.logged.length = 0
     fixture.records.length = 0
     fixture.time += 61 * minute
     await checkCustody.start(fixture.services)()
     expect(spares().map(({ usage }) => usage)).toEqual(['ENCRYPT_DECRYPT'])
     const seen = fixture.logged.filter(({ event }) => event === 'custody_fault')
-    expect(seen).toMatchObject([{ key: gone!.material.id, fault: 'missing' }])
+    expect(seen).toMatchObject([{ key: gone!.object.id, fault: 'missing' }])
     expect(names()).toContain('DropSpareKey')
   })
 
   it('are dropped and destroyed when there are too many, and all of them outside emulator mode', async () => {
     await start(1)()
     expect(spares()).toHaveLength(2)
-    const ids = spares().map(({ material }) => material.id)
+    const ids = spares().map(({ object }) => object.id)
     fixture.records.length = 0
     await runs(3, start(undefined))
     expect(spares()).toEqual([])

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { sweepOrphans } from '../../src/jobs/sweep-orphans.ts'
+import { objectOf } from '../../src/model/keys/key.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
 import { type Fixture, openFixture } from './fixture.ts'
@@ -70,8 +71,8 @@ describe('an object on the token', () => {
       changes.put('systemKeys', { purpose, material, revision: 0 })
     }
     const waiting = await createMaterial(fixture.hsm, aes, 'waiting', fixture.time)
-    const { id: material, hsm } = waiting
-    changes.put('destructions', { material, hsm, keyArn: 'arn:aws:kms:us-east-1:111122223333:key/gone', revision: 0 })
+    const { id: object, hsm } = objectOf(waiting)
+    changes.put('destructions', { object, hsm, keyArn: 'arn:aws:kms:us-east-1:111122223333:key/gone', revision: 0 })
     await fixture.storage.commit(changes)
     const run = start()
     await run()

@@ -9,20 +9,30 @@ import type { Principal, Role, User } from '../../src/model/identities/principal
 import type { Service } from '../../src/model/identities/service.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
 import type { Grant } from '../../src/model/keys/grant.ts'
-import type { Destruction, Key, KeyMaterial, SpareKey, SystemKey } from '../../src/model/keys/key.ts'
+import type { Destruction, Key, KeyMaterial, KeyObject, SpareKey, SystemKey } from '../../src/model/keys/key.ts'
 
 export const account = '111122223333'
 export const region = 'eu-central-1'
 
-export function aMaterial(number: number, rest: Partial<KeyMaterial> = {}): KeyMaterial {
+export function anObject(number: number, rest: Partial<KeyObject> = {}): KeyObject {
   return {
     id: number.toString(16).padStart(64, '0'),
     hsm: 'main',
     custody: { sensitive: true, extractable: false, alwaysSensitive: true, neverExtractable: true, local: true },
     publicKey: undefined,
     checkValue: undefined,
-    createdAt: 1_700_000_000_000 + number,
     ...rest,
+  }
+}
+
+/** Generated; its object has the same id. */
+export function aMaterial(number: number, object: Partial<KeyObject> = {}): KeyMaterial {
+  return {
+    id: anObject(number).id,
+    createdAt: 1_700_000_000_000 + number,
+    object: anObject(number, object),
+    rotation: undefined,
+    imported: undefined,
   }
 }
 
@@ -47,6 +57,8 @@ export function aKey(number: number, rest: Partial<Key> = {}): Key {
     policy: '{"Version":"2012-10-17","Statement":[]}',
     policyPrincipals: undefined,
     materials: [aMaterial(number)],
+    pendingMaterial: undefined,
+    automaticRotation: undefined,
     revision: 0,
     ...rest,
   }
@@ -197,15 +209,15 @@ export function aSystemKey(purpose: SystemKey['purpose'], material: KeyMaterial)
   return { purpose, material, revision: 0 }
 }
 
-export function aSpareKey({ createdAt: _, checkValue: __, ...material }: KeyMaterial): SpareKey {
+export function aSpareKey({ checkValue: _, ...object }: KeyObject): SpareKey {
   return {
     spec: 'RSA_2048',
     usage: 'SIGN_VERIFY',
-    material: { ...material, publicKey: Uint8Array.of(1, 2, 3) },
+    object: { ...object, publicKey: Uint8Array.of(1, 2, 3) },
     revision: 0,
   }
 }
 
-export function aDestruction(material: KeyMaterial, key: Key): Destruction {
-  return { material: material.id, hsm: material.hsm, keyArn: key.arn, revision: 0 }
+export function aDestruction({ id, hsm }: KeyObject, key: Key): Destruction {
+  return { object: id, hsm, keyArn: key.arn, revision: 0 }
 }

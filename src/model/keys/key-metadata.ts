@@ -1,6 +1,6 @@
 import type { CustomerMasterKeySpec, KeyMetadata, KeyUsageType } from '@aws-sdk/client-kms'
 import type { WhyUnsupported } from './ability.ts'
-import { currentMaterial, isMultiRegion, type Key } from './key.ts'
+import { isMultiRegion, type Key } from './key.ts'
 import { algorithmsOf, keySpecs } from './key-spec.ts'
 import { keyState } from './key-state.ts'
 
@@ -21,7 +21,7 @@ export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported): KeyMetada
     Arn: key.arn,
     CreationDate: new Date(key.creationDate),
     // Recorded on AWS: only keys that can be rotated have it.
-    CurrentKeyMaterialId: keySpecs[key.spec].type === 'symmetric' ? currentMaterial(key).id : undefined,
+    CurrentKeyMaterialId: keySpecs[key.spec].type === 'symmetric' ? key.materials.at(-1)?.id : undefined,
     CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
     DeletionDate: key.deletionDate === undefined ? undefined : new Date(key.deletionDate),
     Description: key.description,

@@ -2,11 +2,21 @@ import { Failure } from '../../errors.ts'
 import type { Key, RememberedState } from './key.ts'
 
 /** KMS Developer Guide, "Key states of AWS KMS keys". */
-export type KeyState = RememberedState | 'Unavailable'
+export type KeyState = RememberedState | 'PendingImport' | 'Unavailable'
 
-/** As in a disconnected custom key store: the stored state is kept, and applies again when the fault is fixed. */
-export function keyState({ state, custodyFault }: Pick<Key, 'state' | 'custodyFault'>): KeyState {
-  return custodyFault === undefined || state === 'PendingDeletion' ? state : 'Unavailable'
+/** What determines the state of a key. */
+export type Stateful = Pick<Key, 'state' | 'custodyFault' | 'origin' | 'materials'>
+
+/** The remembered state applies again when its material is imported again, or a fault is fixed, as in a disconnected custom key store. */
+export function keyState(key: Stateful): KeyState {
+  if (key.state === 'PendingDeletion') return key.state
+  if (isPendingImport(key)) return 'PendingImport'
+  return key.custodyFault === undefined ? key.state : 'Unavailable'
+}
+
+/** KMS Developer Guide, "Importing key material": all materials must be there, but for one that is pending rotation. */
+function isPendingImport({ origin, materials }: Stateful): boolean {
+  return origin === 'EXTERNAL' && (materials.length === 0 || materials.some(({ object }) => object === undefined))
 }
 
 /** Operations that are allowed in the same key states. */
@@ -25,22 +35,22 @@ export type StateClass =
   | 'scheduleDeletion'
   | 'cancelDeletion'
 
-type Verdict = 'ok' | 'disabled' | 'pendingDeletion' | 'notPendingDeletion' | 'unavailable'
+type Verdict = 'ok' | 'disabled' | 'pendingDeletion' | 'notPendingDeletion' | 'pendingImport' | 'unavailable'
 
 // biome-ignore format: a table
 const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
-  use:              { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', Unavailable: 'unavailable' },
-  grant:            { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', Unavailable: 'ok' },
-  publicKey:        { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', Unavailable: 'unavailable' },
-  view:             { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'ok',              Unavailable: 'ok' },
-  modify:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', Unavailable: 'ok' },
-  enable:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', Unavailable: 'ok' },
-  scheduleDeletion: { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', Unavailable: 'ok' },
-  cancelDeletion:   { Enabled: 'notPendingDeletion', Disabled: 'notPendingDeletion', PendingDeletion: 'ok',              Unavailable: 'notPendingDeletion' },
+  use:              { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'unavailable' },
+  grant:            { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'ok' },
+  publicKey:        { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'unavailable' },
+  view:             { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'ok',              PendingImport: 'ok',                 Unavailable: 'ok' },
+  modify:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'ok',                 Unavailable: 'ok' },
+  enable:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'ok' },
+  scheduleDeletion: { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'ok',                 Unavailable: 'ok' },
+  cancelDeletion:   { Enabled: 'notPendingDeletion', Disabled: 'notPendingDeletion', PendingDeletion: 'ok',              PendingImport: 'notPendingDeletion', Unavailable: 'notPendingDeletion' },
 }
 
 /** Throws AWS's error if a key in this state does not allow operations of this class. */
-export function checkState(key: Pick<Key, 'arn' | 'state' | 'custodyFault'>, stateClass: StateClass): void {
+export function checkState(key: Stateful & Pick<Key, 'arn'>, stateClass: StateClass): void {
   switch (verdicts[stateClass][keyState(key)]) {
     case 'ok':
       return
@@ -50,6 +60,8 @@ export function checkState(key: Pick<Key, 'arn' | 'state' | 'custodyFault'>, sta
       throw new Failure('InvalidState', `${key.arn} is pending deletion.`)
     case 'notPendingDeletion':
       throw new Failure('InvalidState', `${key.arn} is not pending deletion.`)
+    case 'pendingImport':
+      throw new Failure('InvalidState', `${key.arn} is pending import.`)
     case 'unavailable':
       throw new Failure('InvalidState', `${key.arn} is unavailable.`)
   }

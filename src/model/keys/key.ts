@@ -1,4 +1,5 @@
-import type { KeyUsageType, OriginType } from '@aws-sdk/client-kms'
+import type { KeyUsageType, OriginType, RotationType } from '@aws-sdk/client-kms'
+import { Failure } from '../../errors.ts'
 import { principalArn } from '../arn.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
 
@@ -31,9 +32,9 @@ export type CustodyFault =
   /** Its attributes no longer state that it was generated on the HSM, unless it was imported, and cannot be extracted. */
   | 'wrong_attributes'
 
-/** One HSM object that a KMS key has used. Rotation adds further ones; the last is the current one. */
-export interface KeyMaterial {
-  /** 64 lower-case hex digits: KMS's KeyMaterialId, and the 32 bytes of CKA_ID on the HSM. Chosen before creation. */
+/** An object on an HSM that holds a secret or private key. */
+export interface KeyObject {
+  /** CKA_ID: 32 random bytes as 64 lower-case hex digits, chosen before creation. */
   readonly id: string
   /** Name of the HSM (in the configuration) that holds it. */
   readonly hsm: string
@@ -42,8 +43,37 @@ export interface KeyMaterial {
   readonly publicKey?: Uint8Array | undefined
   /** Binds the record to its object: see hsm.ts. Absent if the public key does so, and in records of older versions. */
   readonly checkValue?: Uint8Array | undefined
+}
+
+/** How key material became the current one, as ListKeyRotations tells it. */
+export interface Rotation {
+  readonly type: RotationType
   /** Milliseconds since the epoch. */
+  readonly date: number
+}
+
+/** Key material that a KMS key has, or had. */
+export interface KeyMaterial {
+  /**
+   * KMS's KeyMaterialId: 64 lower-case hex digits. That of generated material is the CKA_ID of its object; that of imported material is
+   * derived from the key id and from the material, so that the same material has it again when it is imported again.
+   */
+  readonly id: string
+  /** Milliseconds since the epoch: when it was generated, or imported for the first time. */
   readonly createdAt: number
+  /** Absent while imported material is not on the HSM, as it has expired or was deleted. */
+  readonly object?: KeyObject | undefined
+  /** Absent for the first material of a key, and for one that is pending rotation. */
+  readonly rotation?: Rotation | undefined
+  /** Of imported material. */
+  readonly imported?: ImportedMaterial | undefined
+}
+
+export interface ImportedMaterial {
+  /** Milliseconds since the epoch; absent if it does not expire. */
+  readonly validTo?: number | undefined
+  /** KMS's KeyMaterialDescription. */
+  readonly description?: string | undefined
 }
 
 export interface Tag {
@@ -77,9 +107,20 @@ export interface Key {
    * names whoever has the ARN.
    */
   readonly policyPrincipals?: Readonly<Record<string, string>> | undefined
-  /** Oldest first, never empty. */
+  /** Those that are or were current, oldest first; the last is the current one. Empty only before the first import. */
   readonly materials: readonly KeyMaterial[]
+  /** Imported, and current after the next rotation on demand. */
+  readonly pendingMaterial?: KeyMaterial | undefined
+  /** Automatic rotation; absent while it is not enabled. */
+  readonly automaticRotation?: AutomaticRotation | undefined
   readonly revision: number
+}
+
+export interface AutomaticRotation {
+  /** 90 to 2560. */
+  readonly periodInDays: number
+  /** Milliseconds since the epoch. */
+  readonly nextDate: number
 }
 
 /** KMS Developer Guide, "Key identifiers (KeyId)": only multi-Region keys have such an id. */
@@ -87,8 +128,29 @@ export function isMultiRegion({ id }: Pick<Key, 'id'>): boolean {
   return id.startsWith('mrk-')
 }
 
-export function currentMaterial(key: Key): KeyMaterial {
-  return key.materials.at(-1)!
+/** Throws InvalidState for a key without any, whose state allows no use. */
+export function currentMaterial({ arn, materials }: Pick<Key, 'arn' | 'materials'>): KeyMaterial {
+  const current = materials.at(-1)
+  if (current) return current
+  throw new Failure('InvalidState', `${arn} is pending import.`)
+}
+
+/** Throws InvalidState for material that is not on the HSM, of a key whose state allows no use. */
+export function objectOf({ id, object }: KeyMaterial): KeyObject {
+  if (object) return object
+  throw new Failure('InvalidState', `The key material ${id} is pending import.`)
+}
+
+type Materials = Pick<Key, 'materials' | 'pendingMaterial'>
+
+/** Oldest first, a pending one last. */
+export function materialsOf({ materials, pendingMaterial }: Materials): readonly KeyMaterial[] {
+  return pendingMaterial ? [...materials, pendingMaterial] : materials
+}
+
+/** Everything on HSMs that belongs to a key, the latest last. */
+export function objectsOf(key: Materials): readonly KeyObject[] {
+  return materialsOf(key).flatMap(({ object }) => object ?? [])
 }
 
 /** `seal` encrypts the secrets of access keys; `canary` proves that the HSM is the right one and works. */
@@ -97,19 +159,21 @@ export const systemKeyPurposes = ['seal', 'canary'] as const
 /** A key of the gateway itself, one per HSM and purpose. */
 export interface SystemKey {
   readonly purpose: (typeof systemKeyPurposes)[number]
+  /** Always on the HSM. */
   readonly material: KeyMaterial
   readonly revision: number
 }
 
 /** A key pair on an HSM that is no key yet: the next key of its kind gets it, as its generation takes long. */
 export interface SpareKey extends Pick<Key, 'spec' | 'usage'> {
-  readonly material: Omit<KeyMaterial, 'createdAt'>
+  readonly object: KeyObject
   readonly revision: number
 }
 
-/** An HSM object of a deleted key, to be destroyed by a job. */
+/** An HSM object that no key needs any more, to be destroyed by a job. */
 export interface Destruction {
-  readonly material: string
+  /** CKA_ID. */
+  readonly object: string
   readonly hsm: string
   /** Absent for a spare key. */
   readonly keyArn?: string | undefined

@@ -2,7 +2,7 @@ import type { EncryptionAlgorithmSpec } from '@aws-sdk/client-kms'
 import { AccessDenied, Failure } from '../../errors.ts'
 import { decodeCiphertext } from '../../model/keys/ciphertext.ts'
 import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
-import { currentMaterial, type Key, type KeyMaterial } from '../../model/keys/key.ts'
+import { currentMaterial, type Key, type KeyMaterial, objectOf } from '../../model/keys/key.ts'
 import type { Search, Target, TargetKind } from '../operation.ts'
 import { checkEncryption, use } from './key-use.ts'
 import { type KeyInput, type KeyNeeds, type KeyTarget, keyTarget } from './targets.ts'
@@ -118,7 +118,7 @@ function ciphertextTarget(source: Source, search: Search): CiphertextTarget {
       target.check()
     },
     get hsmUses() {
-      const { hsm } = material ?? currentMaterial(target.key)
+      const { hsm } = objectOf(material ?? currentMaterial(target.key))
       return [{ hsm, abilities: [algorithm] }]
     },
   }

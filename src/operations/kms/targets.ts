@@ -6,7 +6,7 @@ import type { Caller } from '../../model/identities/caller.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { type Grant, isGrantOperation } from '../../model/keys/grant.ts'
-import { currentMaterial, type Key } from '../../model/keys/key.ts'
+import { currentMaterial, type Key, objectOf } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
 import type { ResourcePolicy, Storage } from '../../services.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
@@ -119,7 +119,7 @@ class FoundKey implements KeyTarget {
 
   get hsmUses(): readonly HsmUse[] {
     const { abilities = [] } = this.#needs
-    return abilities.length === 0 ? [] : [{ hsm: currentMaterial(this.key).hsm, abilities }]
+    return abilities.length === 0 ? [] : [{ hsm: objectOf(currentMaterial(this.key)).hsm, abilities }]
   }
 
   /** Measured on AWS: cryptographic operations check the key usage, then the key state, then the rest. */

@@ -17,6 +17,7 @@ import { spareKeys } from './0012-spare-keys.ts'
 import { policies } from './0013-policies.ts'
 import { oidcProviders } from './0014-oidc-providers.ts'
 import { services } from './0015-services.ts'
+import { materials } from './0016-materials.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -36,6 +37,7 @@ const migrations: readonly Migration[] = [
   policies,
   oidcProviders,
   services,
+  materials,
 ]
 
 interface MigrationTable {

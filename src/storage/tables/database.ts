@@ -2,7 +2,7 @@
 import type { AccessKey } from '../../model/identities/access-key.ts'
 import type { Owner } from '../../model/identities/policy.ts'
 import type { Principal } from '../../model/identities/principal.ts'
-import type { CustodyFault, Key, SystemKey } from '../../model/keys/key.ts'
+import type { CustodyFault, Key, Rotation, SystemKey } from '../../model/keys/key.ts'
 
 export interface Database {
   readonly keys: KeyRow
@@ -44,20 +44,31 @@ export interface KeyRow {
   /** JSON. */
   readonly policy_principals: string | null
   readonly custody_fault: CustodyFault | null
+  /** Both null while automatic rotation is not enabled. */
+  readonly rotation_period: number | null
+  readonly next_rotation_date: number | null
   readonly revision: number
 }
 
 export interface MaterialRow {
   readonly key_arn: string
-  /** From 0, the oldest. */
+  /** From 0, the oldest; -1 for one that is pending rotation. */
   readonly position: number
   readonly id: string
-  readonly hsm: string
+  readonly created_at: number
+  readonly rotation_type: Rotation['type'] | null
+  readonly rotation_date: number | null
+  /** 1 for imported material, else 0. */
+  readonly imported: number
+  readonly valid_to: number | null
+  readonly description: string | null
+  /** CKA_ID; null if it is not on an HSM, as are the following. */
+  readonly object: string | null
+  readonly hsm: string | null
   /** JSON. */
-  readonly custody: string
+  readonly custody: string | null
   readonly public_key: Uint8Array | null
   readonly check_value: Uint8Array | null
-  readonly created_at: number
 }
 
 export interface AliasRow {
@@ -194,7 +205,8 @@ export interface AccessKeyUseRow {
 export interface SystemKeyRow {
   readonly hsm: string
   readonly purpose: SystemKey['purpose']
-  readonly material: string
+  /** CKA_ID. */
+  readonly object: string
   /** JSON. */
   readonly custody: string
   readonly check_value: Uint8Array | null
@@ -203,7 +215,8 @@ export interface SystemKeyRow {
 }
 
 export interface SpareKeyRow {
-  readonly material: string
+  /** CKA_ID. */
+  readonly object: string
   readonly hsm: string
   readonly spec: Key['spec']
   readonly usage: Key['usage']
@@ -214,7 +227,8 @@ export interface SpareKeyRow {
 }
 
 export interface DestructionRow {
-  readonly material: string
+  /** CKA_ID. */
+  readonly object: string
   readonly hsm: string
   /** Empty for a spare key. */
   readonly key_arn: string

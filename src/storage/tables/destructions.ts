@@ -4,8 +4,8 @@ import { table } from './table.ts'
 
 export const destructions = table<Destruction, DestructionRow>({
   name: 'destructions',
-  primaryKey: ['material', 'hsm'],
-  identity: ({ material, hsm }) => `${material}/${hsm}`,
-  toRow: ({ material, hsm, keyArn = '', revision }) => ({ material, hsm, key_arn: keyArn, revision }),
-  fromRow: ({ material, hsm, key_arn, revision }) => ({ material, hsm, keyArn: key_arn || undefined, revision }),
+  primaryKey: ['object', 'hsm'],
+  identity: ({ object, hsm }) => `${object}/${hsm}`,
+  toRow: ({ object, hsm, keyArn = '', revision }) => ({ object, hsm, key_arn: keyArn, revision }),
+  fromRow: ({ object, hsm, key_arn, revision }) => ({ object, hsm, keyArn: key_arn || undefined, revision }),
 })

@@ -1,8 +1,8 @@
 /** Keys, and their materials in a separate table. A key is removed with its grants: there may be more than a commit should list. */
 import type { Kysely } from 'kysely'
-import type { Custody, Key, KeyMaterial, Tag } from '../../model/keys/key.ts'
+import type { Custody, Key, KeyMaterial, KeyObject, Tag } from '../../model/keys/key.ts'
 import type { PageRequest } from '../storage.ts'
-import type { Database, KeyRow } from './database.ts'
+import type { Database, KeyRow, MaterialRow } from './database.ts'
 import { removeGrants } from './grants.ts'
 import { type Table, table } from './table.ts'
 
@@ -26,6 +26,8 @@ const keyRows = table<Key, KeyRow>({
     policy: key.policy,
     policy_principals: key.policyPrincipals ? JSON.stringify(key.policyPrincipals) : null,
     custody_fault: key.custodyFault ?? null,
+    rotation_period: key.automaticRotation?.periodInDays ?? null,
+    next_rotation_date: key.automaticRotation?.nextDate ?? null,
     revision: key.revision,
   }),
   fromRow: row => ({
@@ -46,6 +48,11 @@ const keyRows = table<Key, KeyRow>({
       row.policy_principals === null ? undefined : (JSON.parse(row.policy_principals) as Key['policyPrincipals']),
     custodyFault: row.custody_fault ?? undefined,
     materials: [],
+    pendingMaterial: undefined,
+    automaticRotation:
+      row.rotation_period === null
+        ? undefined
+        : { periodInDays: row.rotation_period, nextDate: row.next_rotation_date! },
     revision: row.revision,
   }),
 })
@@ -54,11 +61,10 @@ export const keys: Table<Key> = {
   identity: keyRows.identity,
 
   async load(db, page) {
-    const loaded: { arn: string; materials: Key['materials'] }[] = await keyRows.load(db, page)
+    const loaded = await keyRows.load(db, page)
     if (loaded.length === 0) return []
     const materials = await loadMaterials(db, loaded[0]!.arn, loaded.at(-1)!.arn)
-    for (const key of loaded) key.materials = materials.get(key.arn)!
-    return loaded as Key[]
+    return loaded.map(key => ({ ...key, ...materials.get(key.arn) }))
   },
 
   async insert(db, key) {
@@ -96,46 +102,82 @@ export async function listKeys(db: Kysely<Database>, page: PageRequest): Promise
   return rows.map(row => row.arn)
 }
 
+interface Materials {
+  readonly materials: KeyMaterial[]
+  pendingMaterial?: KeyMaterial
+}
+
 /** Of the keys whose ARNs are between two ARNs, inclusive. */
-async function loadMaterials(db: Kysely<Database>, first: string, last: string): Promise<Map<string, KeyMaterial[]>> {
+async function loadMaterials(db: Kysely<Database>, first: string, last: string): Promise<Map<string, Materials>> {
   const rows = await db
     .selectFrom('key_materials')
     .selectAll()
     .where('key_arn', '>=', first)
     .where('key_arn', '<=', last)
     .execute()
-  const byKey = new Map<string, KeyMaterial[]>()
+  const byKey = new Map<string, Materials>()
   // Nearly all keys of a page have the same value: they share one object, which is cloned once.
   const custodies = new Map<string, Custody>()
-  for (const { key_arn, position, id, hsm, custody: text, ...row } of rows) {
-    const custody = custodies.get(text) ?? (JSON.parse(text) as Custody)
-    custodies.set(text, custody)
-    const materials = byKey.get(key_arn) ?? []
-    byKey.set(key_arn, materials)
-    materials[position] = {
-      id,
-      hsm,
-      custody,
-      publicKey: row.public_key ?? undefined,
-      checkValue: row.check_value ?? undefined,
-      createdAt: row.created_at,
-    }
+  for (const row of rows) {
+    const ofKey = byKey.get(row.key_arn) ?? { materials: [] }
+    byKey.set(row.key_arn, ofKey)
+    const material = materialOf(row, custodies)
+    if (row.position === pendingPosition) ofKey.pendingMaterial = material
+    else ofKey.materials[row.position] = material
   }
   return byKey
 }
 
-async function insertMaterials(db: Kysely<Database>, key: Key): Promise<void> {
-  const rows = key.materials.map((material, position) => ({
-    key_arn: key.arn,
+const pendingPosition = -1
+
+function materialOf(row: MaterialRow, custodies: Map<string, Custody>): KeyMaterial {
+  const { id, created_at, rotation_type, rotation_date, imported, valid_to, description } = row
+  return {
+    id,
+    createdAt: created_at,
+    object: objectOf(row, custodies),
+    rotation: rotation_type === null ? undefined : { type: rotation_type, date: rotation_date! },
+    imported: imported === 1 ? { validTo: valid_to ?? undefined, description: description ?? undefined } : undefined,
+  }
+}
+
+function objectOf(row: MaterialRow, custodies: Map<string, Custody>): KeyObject | undefined {
+  if (row.object === null) return undefined
+  const custody = custodies.get(row.custody!) ?? (JSON.parse(row.custody!) as Custody)
+  custodies.set(row.custody!, custody)
+  return {
+    id: row.object,
+    hsm: row.hsm!,
+    custody,
+    publicKey: row.public_key ?? undefined,
+    checkValue: row.check_value ?? undefined,
+  }
+}
+
+async function insertMaterials(db: Kysely<Database>, { arn, materials, pendingMaterial }: Key): Promise<void> {
+  const rows = materials.map((material, position) => materialRow(arn, position, material))
+  if (pendingMaterial) rows.push(materialRow(arn, pendingPosition, pendingMaterial))
+  if (rows.length > 0) await db.insertInto('key_materials').values(rows).execute()
+}
+
+function materialRow(key_arn: string, position: number, material: KeyMaterial): MaterialRow {
+  const { id, createdAt, object, rotation, imported } = material
+  return {
+    key_arn,
     position,
-    id: material.id,
-    hsm: material.hsm,
-    custody: JSON.stringify(material.custody),
-    public_key: material.publicKey ?? null,
-    check_value: material.checkValue ?? null,
-    created_at: material.createdAt,
-  }))
-  await db.insertInto('key_materials').values(rows).execute()
+    id,
+    created_at: createdAt,
+    rotation_type: rotation?.type ?? null,
+    rotation_date: rotation?.date ?? null,
+    imported: imported ? 1 : 0,
+    valid_to: imported?.validTo ?? null,
+    description: imported?.description ?? null,
+    object: object?.id ?? null,
+    hsm: object?.hsm ?? null,
+    custody: object ? JSON.stringify(object.custody) : null,
+    public_key: object?.publicKey ?? null,
+    check_value: object?.checkValue ?? null,
+  }
 }
 
 async function removeMaterials(db: Kysely<Database>, key: Key): Promise<void> {

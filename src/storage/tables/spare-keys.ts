@@ -4,22 +4,22 @@ import { table } from './table.ts'
 
 export const spareKeys = table<SpareKey, SpareKeyRow>({
   name: 'spare_keys',
-  primaryKey: ['material'],
-  identity: ({ material }) => material.id,
-  toRow: ({ spec, usage, material, revision }) => ({
-    material: material.id,
-    hsm: material.hsm,
+  primaryKey: ['object'],
+  identity: ({ object }) => object.id,
+  toRow: ({ spec, usage, object, revision }) => ({
+    object: object.id,
+    hsm: object.hsm,
     spec,
     usage,
-    custody: JSON.stringify(material.custody),
-    public_key: material.publicKey!,
+    custody: JSON.stringify(object.custody),
+    public_key: object.publicKey!,
     revision,
   }),
   fromRow: row => ({
     spec: row.spec,
     usage: row.usage,
-    material: {
-      id: row.material,
+    object: {
+      id: row.object,
       hsm: row.hsm,
       custody: JSON.parse(row.custody) as Custody,
       publicKey: row.public_key,

@@ -1,28 +1,34 @@
-import type { Custody, SystemKey } from '../../model/keys/key.ts'
+import { type Custody, objectOf, type SystemKey } from '../../model/keys/key.ts'
 import type { SystemKeyRow } from './database.ts'
 import { table } from './table.ts'
 
 export const systemKeys = table<SystemKey, SystemKeyRow>({
   name: 'system_keys',
   primaryKey: ['hsm', 'purpose'],
-  identity: ({ material, purpose }) => systemKeyIdentity(material.hsm, purpose),
-  toRow: ({ purpose, material, revision }) => ({
-    hsm: material.hsm,
-    purpose,
-    material: material.id,
-    custody: JSON.stringify(material.custody),
-    check_value: material.checkValue ?? null,
-    created_at: material.createdAt,
-    revision,
-  }),
+  identity: ({ material, purpose }) => systemKeyIdentity(objectOf(material).hsm, purpose),
+  toRow({ purpose, material, revision }) {
+    const { id, hsm, custody, checkValue = null } = objectOf(material)
+    return {
+      hsm,
+      purpose,
+      object: id,
+      custody: JSON.stringify(custody),
+      check_value: checkValue,
+      created_at: material.createdAt,
+      revision,
+    }
+  },
   fromRow: row => ({
     purpose: row.purpose,
     material: {
-      id: row.material,
-      hsm: row.hsm,
-      custody: JSON.parse(row.custody) as Custody,
-      checkValue: row.check_value ?? undefined,
+      id: row.object,
       createdAt: row.created_at,
+      object: {
+        id: row.object,
+        hsm: row.hsm,
+        custody: JSON.parse(row.custody) as Custody,
+        checkValue: row.check_value ?? undefined,
+      },
     },
     revision: row.revision,
   }),

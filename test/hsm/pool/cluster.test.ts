@@ -9,7 +9,7 @@ import { Cluster } from '../../../src/hsm/pool/cluster.ts'
 import type { Dispatcher } from '../../../src/hsm/pool/dispatcher.ts'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/registry.ts'
 import type { Ability, Lacks } from '../../../src/model/keys/ability.ts'
-import type { KeyMaterial } from '../../../src/model/keys/key.ts'
+import type { KeyObject } from '../../../src/model/keys/key.ts'
 import type { Hsms } from '../../../src/services.ts'
 import { decryptBlob, encryptBlob } from '../../../src/vault/ciphertexts.ts'
 import { hsmContract, newMaterial } from '../../contracts/hsm.ts'
@@ -260,7 +260,7 @@ describe('a token with IVs of another length', () => {
     const blobs: Uint8Array[] = []
     const refusals = new Set<string>()
     const hsms = { named: () => hsm } as unknown as Hsms
-    const key = { id: object, hsm: 'test' } as KeyMaterial
+    const key = { id: object, createdAt: 0, object: { id: object, hsm: 'test' } as KeyObject }
     let ended = false
     const call = async () => {
       while (!ended) {

@@ -1,14 +1,27 @@
 import { describe, expect, it } from 'vitest'
-import { checkState, type KeyState, keyState, type StateClass } from '../../../src/model/keys/key-state.ts'
+import {
+  checkState,
+  type KeyState,
+  keyState,
+  type StateClass,
+  type Stateful,
+} from '../../../src/model/keys/key-state.ts'
+
+import { aMaterial } from '../../storage/records.ts'
 
 const arn = 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
 
+const generated = { origin: 'AWS_KMS', materials: [aMaterial(1)] } as const
+
+function keyIn(state: KeyState): Stateful {
+  if (state === 'Unavailable') return { ...generated, state: 'Enabled', custodyFault: 'missing' }
+  if (state === 'PendingImport') return { origin: 'EXTERNAL', materials: [], state: 'Enabled' }
+  return { ...generated, state }
+}
+
 function outcome(stateClass: StateClass, state: KeyState): string {
   try {
-    checkState(
-      state === 'Unavailable' ? { arn, state: 'Enabled', custodyFault: 'missing' } : { arn, state },
-      stateClass,
-    )
+    checkState({ arn, ...keyIn(state) }, stateClass)
     return 'ok'
   } catch (error) {
     const { code, message } = error as { code: string; message: string }
@@ -18,6 +31,7 @@ function outcome(stateClass: StateClass, state: KeyState): string {
 
 const D = 'Disabled: is disabled.'
 const P = 'InvalidState: is pending deletion.'
+const I = 'InvalidState: is pending import.'
 const U = 'InvalidState: is unavailable.'
 const notP = 'InvalidState: is not pending deletion.'
 
@@ -25,17 +39,19 @@ describe('key states', () => {
   // KMS Developer Guide, "Key states of AWS KMS keys".
   // biome-ignore format: a table
   it.each([
-    ['use',               'ok', D,    P,    U],
-    ['publicKey',         'ok', 'ok', P,    U],
-    ['view',              'ok', 'ok', 'ok', 'ok'],
-    ['modify',            'ok', 'ok', P,    'ok'],
-    ['enable',            'ok', 'ok', P,    'ok'],
-    ['scheduleDeletion',  'ok', 'ok', P,    'ok'],
-    ['cancelDeletion',    notP, notP, 'ok', notP],
-  ] as const)('%s', (stateClass, enabled, disabled, pendingDeletion, unavailable) => {
+    ['use',               'ok', D,    P,    I,    U],
+    ['grant',             'ok', D,    P,    I,    'ok'],
+    ['publicKey',         'ok', 'ok', P,    I,    U],
+    ['view',              'ok', 'ok', 'ok', 'ok', 'ok'],
+    ['modify',            'ok', 'ok', P,    'ok', 'ok'],
+    ['enable',            'ok', 'ok', P,    I,    'ok'],
+    ['scheduleDeletion',  'ok', 'ok', P,    'ok', 'ok'],
+    ['cancelDeletion',    notP, notP, 'ok', notP, notP],
+  ] as const)('%s', (stateClass, enabled, disabled, pendingDeletion, pendingImport, unavailable) => {
     expect(outcome(stateClass, 'Enabled')).toBe(enabled)
     expect(outcome(stateClass, 'Disabled')).toBe(disabled)
     expect(outcome(stateClass, 'PendingDeletion')).toBe(pendingDeletion)
+    expect(outcome(stateClass, 'PendingImport')).toBe(pendingImport)
     expect(outcome(stateClass, 'Unavailable')).toBe(unavailable)
   })
 
@@ -44,7 +60,21 @@ describe('key states', () => {
     ['Disabled', 'Unavailable'],
     ['PendingDeletion', 'PendingDeletion'],
   ] as const)('show %s as %s while there is a custody fault, and as it is without', (state, shown) => {
-    expect(keyState({ state, custodyFault: 'wrong_key' })).toBe(shown)
-    expect(keyState({ state })).toBe(state)
+    expect(keyState({ ...generated, state, custodyFault: 'wrong_key' })).toBe(shown)
+    expect(keyState({ ...generated, state })).toBe(state)
+  })
+
+  const [here, gone] = [aMaterial(1), { ...aMaterial(2), object: undefined }]
+  it.each([
+    [[], 'PendingImport'],
+    [[gone], 'PendingImport'],
+    [[gone, here], 'PendingImport'],
+    [[here, gone], 'PendingImport'],
+    [[here, here], 'Enabled'],
+  ] as const)('depend on all materials of a key of imported material', (materials, shown) => {
+    const key = { origin: 'EXTERNAL', state: 'Enabled', materials } as const
+    expect(keyState(key)).toBe(shown)
+    expect(keyState({ ...key, custodyFault: 'missing' })).toBe(shown === 'Enabled' ? 'Unavailable' : shown)
+    expect(keyState({ ...key, state: 'PendingDeletion' })).toBe('PendingDeletion')
   })
 })

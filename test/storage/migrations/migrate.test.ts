@@ -6,7 +6,19 @@ import { OperatorError } from '../../../src/errors.ts'
 import { Changes } from '../../../src/storage/storage.ts'
 import { expectOnly, putKeys, query } from '../database-files.ts'
 import { openFile } from '../open.ts'
-import { account, aKey, aMaterial, anAccessKey, anAlias, aPrincipal, aRole } from '../records.ts'
+import {
+  account,
+  aDestruction,
+  aKey,
+  aMaterial,
+  anAccessKey,
+  anAlias,
+  anObject,
+  aPrincipal,
+  aRole,
+  aSpareKey,
+  aSystemKey,
+} from '../records.ts'
 
 describe('a database', () => {
   let directory: string
@@ -22,7 +34,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 15): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 16): upgrade',
     )
   })
 
@@ -31,18 +43,18 @@ describe('a database', () => {
     const storage = await openFile(path, { create: true })
     await putKeys(storage, 1, 2)
     await storage.close()
+    backToNinthVersion(path)
     query(path, 'alter table key_materials drop column public_key')
     for (const table of ['key_materials', 'system_keys']) query(path, `alter table ${table} drop column check_value`)
     query(path, 'alter table keys drop column custody_fault')
     for (const table of ['outbox', 'clock']) query(path, `drop table ${table}`)
-    backToNinthVersion(path)
     addChanges(path)
     query(path, 'delete from strongroom_migrations where number > 1')
     const again = await openFile(path, { create: true })
     await expectOnly(again, [1, 2])
     const key = again.keys.find(aKey(1).arn)!
     const changes = new Changes()
-    changes.put('keys', { ...key, materials: [{ ...key.materials[0]!, publicKey: new Uint8Array([1, 2]) }] })
+    changes.put('keys', { ...key, materials: [aMaterial(1, { publicKey: new Uint8Array([1, 2]) })] })
     await again.commit(changes)
     await again.close()
     expect(query(path, 'select public_key from key_materials order by key_arn')).toEqual([
@@ -92,6 +104,28 @@ describe('a database', () => {
     expect(again.principals.find(user.arn)).toEqual({ ...user, inlinePolicies, revision: 1 })
     const accessKey = { ...anAccessKey('AKIAPLAIN', user), createdAt: undefined, revision: 1 }
     expect(again.accessKeys.find('AKIAPLAIN')).toEqual(accessKey)
+    await again.close()
+  })
+
+  it('whose materials all had an HSM object keeps them', async () => {
+    const path = join(directory, 'fifteenth-version.db')
+    const storage = await openFile(path, { create: true })
+    const key = aKey(1, { materials: [aMaterial(1), aMaterial(2, { checkValue: new Uint8Array([1]), hsm: 'second' })] })
+    const spare = aSpareKey(anObject(3))
+    const changes = new Changes()
+    changes.put('keys', key)
+    changes.put('systemKeys', aSystemKey('seal', aMaterial(4)))
+    changes.put('spareKeys', spare)
+    changes.put('destructions', aDestruction(anObject(5), key))
+    await storage.commit(changes)
+    await storage.close()
+    backToFifteenthVersion(path)
+    query(path, 'delete from strongroom_migrations where number > 15')
+    const again = await openFile(path)
+    expect(again.keys.find(key.arn)).toEqual({ ...key, revision: 1 })
+    expect(again.systemKeys.find('main', 'seal')).toEqual({ ...aSystemKey('seal', aMaterial(4)), revision: 1 })
+    expect(again.spareKeys.find(spare.object.id)).toEqual({ ...spare, revision: 1 })
+    expect(again.destructions.list()).toEqual([{ ...aDestruction(anObject(5), key), revision: 1 }])
     await again.close()
   })
 
@@ -154,7 +188,7 @@ describe('a database', () => {
     const storage = await openFile(path, { create: true })
     const policy = `{"Statement":[{"Principal":{"AWS":["arn:aws:iam::${account}:root","${account}"]}}]}`
     const key = aKey(1, { region, policy })
-    const destroyed = { material: aMaterial(2).id, hsm: 'main', keyArn: aKey(2, { region }).arn, revision: 0 }
+    const destroyed = { object: aMaterial(2).id, hsm: 'main', keyArn: aKey(2, { region }).arn, revision: 0 }
     const changes = new Changes()
     changes.put('keys', key)
     changes.put('aliases', anAlias('one', key))
@@ -190,8 +224,30 @@ describe('a database', () => {
   })
 })
 
+/** Restores the table of materials as it was when each had an HSM object. */
+function backToFifteenthVersion(path: string): void {
+  for (const table of ['system_keys', 'spare_keys', 'destructions']) {
+    query(path, `alter table ${table} rename column object to material`)
+  }
+  for (const column of ['rotation_period', 'next_rotation_date']) query(path, `alter table keys drop column ${column}`)
+  query(path, 'alter table key_materials rename to later')
+  query(
+    path,
+    `create table key_materials (key_arn text not null, position integer not null, id text not null, hsm text not null,
+     custody text not null, created_at bigint not null, public_key blob, check_value blob,
+     primary key (key_arn, position),
+     constraint key_materials_key foreign key (key_arn) references keys (arn) deferrable initially deferred)`,
+  )
+  query(
+    path,
+    `insert into key_materials select key_arn, position, id, hsm, custody, created_at, public_key, check_value from later`,
+  )
+  query(path, 'drop table later')
+}
+
 /** Removes what the migration of policies added, and restores what it dropped. */
 function backToTwelfthVersion(path: string): void {
+  backToFifteenthVersion(path)
   for (const table of [
     'services',
     'accounts',

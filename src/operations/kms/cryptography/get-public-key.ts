@@ -1,6 +1,6 @@
 import type { CustomerMasterKeySpec } from '@aws-sdk/client-kms'
 import { Failure } from '../../../errors.ts'
-import { currentMaterial } from '../../../model/keys/key.ts'
+import { currentMaterial, objectOf } from '../../../model/keys/key.ts'
 import { algorithmList } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { whyUnsupportedOn } from '../../../vault/materials.ts'
@@ -22,7 +22,7 @@ export const getPublicKey = operation('GetPublicKey')({
     return {
       KeyId: key.arn,
       // A copy: the output is wiped, and this array belongs to storage.
-      PublicKey: Uint8Array.from(currentMaterial(key).publicKey!),
+      PublicKey: Uint8Array.from(objectOf(currentMaterial(key)).publicKey!),
       CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
       KeySpec: key.spec,
       KeyUsage: key.usage,
