@@ -491,6 +491,24 @@ describe('an alias', () => {
     expect(Aliases).toHaveLength(50)
     await kms.updateAlias({ AliasName: Aliases![0]!.AliasName!, TargetKeyId })
   })
+
+  it.each(['CreateAlias', 'UpdateAlias'] as const)(
+    'is one of at most 50 of a key when more are asked for at once by %s',
+    async operation => {
+      const [{ KeyId: TargetKeyId }, other] = [await createKey(), await createKey()]
+      const asked = Array.from({ length: 60 }, newName)
+      const [here, elsewhere] = [asked.slice(0, 45), asked.slice(45)]
+      await Promise.all(here.map(AliasName => kms.createAlias({ AliasName, TargetKeyId })))
+      if (operation === 'UpdateAlias')
+        await Promise.all(elsewhere.map(AliasName => kms.createAlias({ AliasName, TargetKeyId: other.KeyId })))
+      const outcomes = await Promise.all(
+        elsewhere.map(AliasName => refusal(call(kms, operation, { AliasName, TargetKeyId }))),
+      )
+      expect(outcomes.filter(outcome => outcome === 'no refusal')).toHaveLength(5)
+      expect(outcomes.filter(outcome => outcome.startsWith('LimitExceededException'))).toHaveLength(10)
+      expect((await kms.listAliases({ KeyId: TargetKeyId, Limit: 100 })).Aliases).toHaveLength(50)
+    },
+  )
 })
 
 describe('tags', () => {

@@ -7,7 +7,7 @@ export const createAlias = operation('CreateAlias')({
   target: newAlias,
   recorded: ['AliasName', 'TargetKeyId'],
   async run({ input, target: { key, aliasArn }, caller, storage, changes, clock }) {
-    checkAliasQuota(key, storage)
+    checkAliasQuota(key, { storage, changes })
     const now = clock()
     changes.put('aliases', {
       arn: aliasArn,

@@ -11,7 +11,7 @@ export const updateAlias = operation('UpdateAlias')({
   recorded: ['AliasName', 'TargetKeyId'],
   async run({ target: { alias, key, newKey }, storage, changes, clock }) {
     checkSameKind(alias.name, key, newKey)
-    if (newKey.arn !== key.arn) checkAliasQuota(newKey, storage)
+    if (newKey.arn !== key.arn) checkAliasQuota(newKey, { storage, changes })
     changes.put('aliases', { ...alias, targetKeyArn: newKey.arn, lastUpdatedDate: clock() })
   },
 })
