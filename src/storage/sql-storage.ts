@@ -63,6 +63,7 @@ class SqlStorage implements Storage {
       find: arn => view.aliases.find(arn),
       list: page => this.#inOrder(database.listAliases(page), arns => arns.map(arn => view.aliases.find(arn)!)),
       ofKey: keyArn => view.aliases.group(keyArn),
+      named: (account, name) => view.aliases.all().filter(alias => alias.account === account && alias.name === name),
     }
     this.grants = {
       find: (keyArn, id) => view.grants.find(keyArn, id),

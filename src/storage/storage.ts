@@ -124,6 +124,8 @@ export interface Storage {
     /** In order of name, of one key when `targetKeyArn` is given. */
     list(page: PageRequest & { readonly targetKeyArn?: string | undefined }): Promise<readonly Alias[]>
     ofKey(keyArn: string): readonly Alias[]
+    /** In whatever region. @param name with its `alias/` prefix */
+    named(account: string, name: string): readonly Alias[]
   }
   readonly grants: {
     find(keyArn: string, id: string): Grant | undefined

@@ -141,7 +141,11 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       const plain = anAccessKey('AKIAPLAIN', principal)
       const others = [anAccessKey('AKIAFIRST', role), anAccessKey('AKIASECOND', role)]
       const changes = new Changes()
-      changes.put('aliases', anAlias('one', key))
+      const alias = anAlias('one', key, {
+        formerKeys: [{ keyArn: aKey(2).arn, until: 1_700_000_000_001 }],
+        successorKeyArn: aKey(3).arn,
+      })
+      changes.put('aliases', alias)
       for (const grant of grants) changes.put('grants', grant)
       changes.put('keys', key)
       changes.put('accessKeys', plain)
@@ -184,7 +188,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       })
       const expected = {
         key: { ...key, revision: 1 },
-        aliases: [{ ...anAlias('one', key), revision: 1 }],
+        aliases: [{ ...alias, revision: 1 }],
         grants: grants.map(grant => ({ ...grant, revision: 1 })),
         principal: { ...principal, revision: 1 },
         role: { ...role, revision: 1 },
@@ -524,6 +528,16 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(await names({ after: 'alias/a/' })).toEqual(['a_', 'aa', 'b'])
       expect(await names({ targetKeyArn: aKey(1).arn, after: 'alias/a/', limit: 1 })).toEqual(['a_'])
       expect(await names({ region: 'us-east-1' })).toEqual([])
+    })
+
+    it('finds aliases of an account by their name, in all regions', async () => {
+      const key = aKey(1)
+      const elsewhere = aKey(2, { region: 'eu-west-1', arn: key.arn.replace(region, 'eu-west-1') })
+      const foreign = aKey(3, { account: '444455556666' })
+      await put('keys', key, elsewhere, foreign)
+      await put('aliases', ...[key, elsewhere, foreign].map(target => anAlias('one', target)), anAlias('two', key))
+      const found = storage.aliases.named(account, 'alias/one').map(alias => alias.targetKeyArn)
+      expect(found.sort()).toEqual([key.arn, elsewhere.arn].sort())
     })
 
     it('moves an alias from one key to the other', async () => {

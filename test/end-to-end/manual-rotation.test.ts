@@ -1,7 +1,7 @@
 /** Manual rotation: an alias moves to another key, for every caller at once, and what the former key encrypted, signed or authenticated is still good. */
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
+import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { refusal } from './requests.ts'
 
 let installation: Installation
@@ -19,7 +19,6 @@ afterAll(async () => {
 })
 
 const text = Buffer.from('text')
-const arnOf = (keyId: string) => `arn:aws:kms:us-east-1:${home}:key/${keyId}`
 
 async function createKeys(count: number, given: Parameters<KMS['createKey']>[0] = {}): Promise<string[]> {
   const created = Array.from({ length: count }, () => kms.createKey(given))

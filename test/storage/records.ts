@@ -71,6 +71,8 @@ export function anAlias(name: string, target: Key, rest: Partial<Alias> = {}): A
     account: target.account,
     region: target.region,
     targetKeyArn: target.arn,
+    formerKeys: undefined,
+    successorKeyArn: undefined,
     creationDate: 1_700_000_000_000,
     lastUpdatedDate: 1_700_000_000_001,
     revision: 0,

@@ -8,9 +8,36 @@ export interface Alias {
   readonly account: string
   readonly region: string
   readonly targetKeyArn: string
+  /** The keys that it named before, the latest last; without its present one. Absent if it never named another. */
+  readonly formerKeys?: readonly FormerKey[] | undefined
+  /** The key that is to take the place of its present one, and waits for its key material to be imported. */
+  readonly successorKeyArn?: string | undefined
   readonly creationDate: number
   readonly lastUpdatedDate: number
   readonly revision: number
+}
+
+export interface FormerKey {
+  readonly keyArn: string
+  /** When the alias was moved to another key. */
+  readonly until: number
+}
+
+/** Older ones are forgotten: a caller may move an alias as often as it likes. */
+export const maximumFormerKeys = 100
+
+/** The alias after it was pointed at a key, perhaps the same one. */
+export function pointedAt(alias: Alias, keyArn: string, now: number): Alias {
+  const { targetKeyArn, formerKeys = [] } = alias
+  if (keyArn === targetKeyArn) return { ...alias, lastUpdatedDate: now }
+  const others = formerKeys.filter(former => former.keyArn !== keyArn && former.keyArn !== targetKeyArn)
+  return {
+    ...alias,
+    targetKeyArn: keyArn,
+    formerKeys: [...others, { keyArn: targetKeyArn, until: now }].slice(-maximumFormerKeys),
+    successorKeyArn: undefined,
+    lastUpdatedDate: now,
+  }
 }
 
 /**

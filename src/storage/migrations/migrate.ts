@@ -18,6 +18,7 @@ import { policies } from './0013-policies.ts'
 import { oidcProviders } from './0014-oidc-providers.ts'
 import { services } from './0015-services.ts'
 import { materials } from './0016-materials.ts'
+import { formerKeys } from './0017-former-keys.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -38,6 +39,7 @@ const migrations: readonly Migration[] = [
   oidcProviders,
   services,
   materials,
+  formerKeys,
 ]
 
 interface MigrationTable {

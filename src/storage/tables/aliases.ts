@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Alias } from '../../model/keys/alias.ts'
+import type { Alias, FormerKey } from '../../model/keys/alias.ts'
 import type { PageRequest } from '../storage.ts'
 import type { AliasRow, Database } from './database.ts'
 import { table } from './table.ts'
@@ -14,6 +14,8 @@ export const aliases = table<Alias, AliasRow>({
     account: alias.account,
     region: alias.region,
     target_key_arn: alias.targetKeyArn,
+    former_keys: alias.formerKeys ? JSON.stringify(alias.formerKeys) : null,
+    successor_key_arn: alias.successorKeyArn ?? null,
     creation_date: alias.creationDate,
     last_updated_date: alias.lastUpdatedDate,
     revision: alias.revision,
@@ -24,6 +26,8 @@ export const aliases = table<Alias, AliasRow>({
     account: row.account,
     region: row.region,
     targetKeyArn: row.target_key_arn,
+    formerKeys: row.former_keys === null ? undefined : (JSON.parse(row.former_keys) as FormerKey[]),
+    successorKeyArn: row.successor_key_arn ?? undefined,
     creationDate: row.creation_date,
     lastUpdatedDate: row.last_updated_date,
     revision: row.revision,

@@ -77,6 +77,9 @@ export interface AliasRow {
   readonly account: string
   readonly region: string
   readonly target_key_arn: string
+  /** JSON. */
+  readonly former_keys: string | null
+  readonly successor_key_arn: string | null
   readonly creation_date: number
   readonly last_updated_date: number
   readonly revision: number

@@ -34,7 +34,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 16): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 17): upgrade',
     )
   })
 
@@ -224,8 +224,14 @@ describe('a database', () => {
   })
 })
 
+/** Removes what the migration of former keys added. */
+function backToSixteenthVersion(path: string): void {
+  for (const column of ['former_keys', 'successor_key_arn']) query(path, `alter table aliases drop column ${column}`)
+}
+
 /** Restores the table of materials as it was when each had an HSM object. */
 function backToFifteenthVersion(path: string): void {
+  backToSixteenthVersion(path)
   for (const table of ['system_keys', 'spare_keys', 'destructions']) {
     query(path, `alter table ${table} rename column object to material`)
   }

@@ -1,4 +1,5 @@
 import { Failure } from '../../../errors.ts'
+import { pointedAt } from '../../../model/keys/alias.ts'
 import type { Key } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { checkAliasQuota } from '../alias-quota.ts'
@@ -12,7 +13,7 @@ export const updateAlias = operation('UpdateAlias')({
   async run({ target: { alias, key, newKey }, storage, changes, clock }) {
     checkSameKind(alias.name, key, newKey)
     if (newKey.arn !== key.arn) checkAliasQuota(newKey, { storage, changes })
-    changes.put('aliases', { ...alias, targetKeyArn: newKey.arn, lastUpdatedDate: clock() })
+    changes.put('aliases', pointedAt(alias, newKey.arn, clock()))
   },
 })
 
