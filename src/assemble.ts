@@ -9,7 +9,7 @@ import type { Config } from './config.ts'
 import { profileOf } from './hsm/profiles/find-profile.ts'
 import { workerCount } from './hsm/profiles/worker-count.ts'
 import { jobs } from './jobs/catalogue.ts'
-import { scheduleJobs } from './jobs/schedule.ts'
+import { type Repeat, repeat, scheduleJobs } from './jobs/schedule.ts'
 import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -31,15 +31,28 @@ export interface Gateway {
   close(): Promise<void>
 }
 
-/** Monotonic, of this process. Stops while the machine is suspended. */
-const elapsed = () => performance.now()
+/** The time, and what is done as it passes. Deadlines of connections and HSM calls do not depend on it. */
+export interface Time {
+  /** Milliseconds since the epoch, from the wall clock. */
+  readonly clock: () => number
+  /** Milliseconds, monotonic. */
+  readonly elapsed: () => number
+  readonly repeat: Repeat
+}
+
+/** The monotonic clock is of this process, and stops while the machine is suspended. */
+const machineTime: Time = { clock, elapsed: () => performance.now(), repeat }
 
 /**
  * Starts a gateway. If a part cannot start, closes what was opened and rejects with OperatorError.
  *
  * @param locked called before the HSMs are connected, once no other process can have opened storage
  */
-export async function startGateway(config: Config, locked = () => {}): Promise<Gateway> {
+export async function startGateway(
+  config: Config,
+  locked = () => {},
+  { clock, elapsed, repeat }: Time = machineTime,
+): Promise<Gateway> {
   const opened = new AsyncDisposableStack()
   try {
     const log = createLog(config.log.level, () => metrics.logLineDropped())
@@ -48,7 +61,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
     requireSystemKeys(config, storage)
     locked()
     const hsms = await connectHsms(config, storage, opened, { observe: call => metrics.hsmCall(call), log })
-    const { audit, outbox } = await openAudit(config, storage, opened, log)
+    const { audit, outbox } = await openAudit(config, storage, opened, { clock, log })
     const accessKeyUses = new AccessKeyUses(uses => storage.accessKeys.writeUses(uses))
     const authenticate = authentication(config, { storage, hsms, clock, accessKeyUses })
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
@@ -69,7 +82,7 @@ export async function startGateway(config: Config, locked = () => {}): Promise<G
     if (config.emulator) await startEmulator(config.emulator, services)
     const watched = { ...services, accessKeyUses, elapsed, health: readiness }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
-    opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }), schedule => schedule.close())
+    opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }, repeat), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
     const emulator = config.emulator && {
       ...config.emulator,

@@ -41,7 +41,7 @@ export async function openAdministration(
     clock,
     ...policing(config, storage),
     emulator: config.emulator,
-    ...(await openAudit(config, storage, opened, log)),
+    ...(await openAudit(config, storage, opened, { clock, log })),
     authenticate: async () => undefined,
     webIdentity: webIdentities(config, { storage, clock, log }),
     metrics: { started: () => () => {} },

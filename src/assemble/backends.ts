@@ -13,6 +13,7 @@ import { openStorage } from '../storage/sql-storage.ts'
 import { openInThread } from '../storage/threaded-database.ts'
 import { missingSystemKeys } from '../vault/system-keys.ts'
 
+/** The wall clock of the machine, in milliseconds since the epoch. */
 export const clock = () => Date.now()
 
 export interface Backends {
@@ -62,7 +63,7 @@ export async function openAudit(
   { audit: { file } }: Config,
   storage: Storage,
   opened: AsyncDisposableStack,
-  log?: Log,
+  { clock, log }: { readonly clock: () => number; readonly log?: Log },
 ): Promise<Recording> {
   const held = await storage.outbox.list()
   if (!existsSync(file)) log?.warn({ event: 'audit_file_created', file }, 'No audit file found: created a new one')

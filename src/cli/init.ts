@@ -58,7 +58,7 @@ export const init = command(program => {
         for (const [name, hsm] of Object.entries(config.hsms))
           if (missingSystemKeys(name, storage).length > 0) await provision(hsm)
         const hsms = await connectHsms(config, storage, opened)
-        const installation = { storage, hsms, clock, ...(await openAudit(config, storage, opened)) }
+        const installation = { storage, hsms, clock, ...(await openAudit(config, storage, opened, { clock })) }
         for (const hsm of hsms.all) await ensureSystemKeys(hsm, installation)
         await ensureAdministrator(account, folder, installation, {
           given,
