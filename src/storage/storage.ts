@@ -9,7 +9,7 @@ import type { Principals } from '../model/identities/principals.ts'
 import type { Service } from '../model/identities/service.ts'
 import type { Alias } from '../model/keys/alias.ts'
 import type { Grant, GrantConstraints, GrantOperation, GrantPrincipal } from '../model/keys/grant.ts'
-import type { Destruction, Key, SpareKey, SystemKey } from '../model/keys/key.ts'
+import type { Destruction, Key, KeyObject, SpareKey, SystemKey } from '../model/keys/key.ts'
 
 /** All records, by noun. Each has the revision at which it was read; 0 means new. */
 export interface Records {
@@ -36,6 +36,8 @@ export type Change = {
 /** The changes of one request. Operations collect them; the pipeline commits all of them or none. */
 export class Changes {
   readonly list: Change[] = []
+  /** Created on HSMs for these changes: if those are certainly not committed, no record refers to them. */
+  readonly created: KeyObject[] = []
 
   /** Creates the record (revision 0) or replaces it. */
   put<N extends Noun>(noun: N, record: Records[N]): void {

@@ -52,17 +52,9 @@ async function newObjectId(hsm: Hsm): Promise<string> {
   return Buffer.from(await hsm.random(32)).toString('hex')
 }
 
-/**
- * Destroys the materials of new keys in changes that were certainly not committed, but for those of spare keys, which stay. Never rejects: what
- * it cannot destroy is reported as orphaned.
- */
-export async function destroyUncommitted({ list }: Changes, { hsms }: Pick<JobServices, 'hsms'>): Promise<void> {
-  const spares = new Set(list.flatMap(({ noun, record }) => (noun === 'spareKeys' ? [record.object.id] : [])))
-  const created = list.flatMap(({ noun, record }) =>
-    noun === 'keys' && record.revision === 0 ? objectsOf(record) : [],
-  )
-  const own = created.filter(({ id }) => !spares.has(id))
-  await Promise.allSettled(own.map(({ id, hsm }) => hsms.named(hsm).destroyKey(id)))
+/** Destroys what was created for changes that were certainly not committed. Never rejects: what it cannot destroy is reported as orphaned. */
+export async function destroyUncommitted({ created }: Changes, { hsms }: Pick<JobServices, 'hsms'>): Promise<void> {
+  await Promise.allSettled(created.map(({ id, hsm }) => hsms.named(hsm).destroyKey(id)))
 }
 
 /** Marks objects for destruction, in the changes that take them from their key. @param keyArn absent for objects of no key */

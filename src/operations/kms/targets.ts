@@ -1,4 +1,4 @@
-import type { KeyUsageType } from '@aws-sdk/client-kms'
+import type { KeyUsageType, OriginType } from '@aws-sdk/client-kms'
 import { type Delegation, fittingGrant, isForSource, mayDelegate } from '../../authorization/grants.ts'
 import { Failure } from '../../errors.ts'
 import { aliasName, parseKeyIdentifier } from '../../model/arn.ts'
@@ -16,12 +16,14 @@ import { keyConditions } from './key-condition-keys.ts'
 
 export interface KeyNeeds {
   readonly state: StateClass
+  /** Checked before usage and state: KMS Developer Guide, "Key states of AWS KMS keys", has it as the error in every state. */
+  readonly origin?: OriginType
   readonly usage?: KeyUsageType
   /** Whether the key may be named by an alias. */
   readonly byAlias?: boolean
   /** Whether callers of other accounts can be allowed: KMS Developer Guide, "Allowing users in other accounts to use a KMS key". */
   readonly crossAccount?: boolean
-  /** Throws if the request fits no key. Called first. */
+  /** Throws if the request fits no key. Called before all others. */
   readonly fitsAny?: () => void
   /** Throws if the rest of the request does not fit the key. Called last. */
   readonly fits?: (key: Key) => void
@@ -124,8 +126,9 @@ class FoundKey implements KeyTarget {
 
   /** Measured on AWS: cryptographic operations check the key usage, then the key state, then the rest. */
   check(): void {
-    const { fitsAny, usage, state, fits } = this.#needs
+    const { fitsAny, origin, usage, state, fits } = this.#needs
     fitsAny?.()
+    if (origin) checkOrigin(this.key, origin)
     if (usage) checkUsage(this.key, usage, this.#operation)
     checkState(this.key, state)
     fits?.(this.key)
@@ -162,6 +165,11 @@ function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false)
   return key === undefined || (foreign && !crossAccount)
     ? undefined
     : { text: key.policy, principalIds: key.policyPrincipals }
+}
+
+function checkOrigin({ arn, origin }: Key, needed: OriginType): void {
+  if (origin === needed) return
+  throw new Failure('UnsupportedOperation', `${arn} origin is ${origin} which is not valid for this operation.`)
 }
 
 function checkUsage({ arn, usage }: Key, needed: KeyUsageType, operation: string): void {

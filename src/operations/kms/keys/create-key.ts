@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Failure } from '../../../errors.ts'
 import { keyArn, partitionOf } from '../../../model/arn.ts'
 import type { ConditionKeys } from '../../../model/condition-keys.ts'
-import { defaultKeyPolicy, type Key } from '../../../model/keys/key.ts'
+import { defaultKeyPolicy, type Key, objectOf } from '../../../model/keys/key.ts'
 import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags } from '../../../model/keys/tags.ts'
@@ -80,10 +80,13 @@ export const createKey = operation('CreateKey')({
       context: keyConditions({ key: draft, account, alias: undefined, caller, storage }),
     })
     const hsm = hsms.ofRegion(region)
-    const material = custom?.material
-      ? await importCustomMaterial(hsm, kind, draft.arn, clock(), custom.material)
-      : ((emulator && takeSpare(hsm.name, kind, clock(), { storage, changes })) ??
-        (await createMaterial(hsm, kind, draft.arn, clock())))
+    const spare = emulator && !custom?.material && takeSpare(hsm.name, kind, clock(), { storage, changes })
+    const material =
+      spare ||
+      (custom?.material
+        ? await importCustomMaterial(hsm, kind, draft.arn, clock(), custom.material)
+        : await createMaterial(hsm, kind, draft.arn, clock()))
+    if (!spare) changes.created.push(objectOf(material))
     const key = { ...draft, creationDate: material.createdAt, policyPrincipals, materials: [material] }
     changes.put('keys', key)
     return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key)) }
