@@ -109,6 +109,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         ],
         pendingMaterial: { ...aMaterial(5), imported: { validTo: 1_700_000_604_800, description: 'five' } },
         automaticRotation: { periodInDays: 90, nextDate: 1_800_000_000_000 },
+        manager: { service: 's3.amazonaws.com', owned: true },
         custodyFault: 'wrong_key',
         policyPrincipals: { [aPrincipal('administrator').arn]: 'AIDAADMINISTRATOR' },
       })
@@ -517,6 +518,14 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       const third = await storage.keys.list({ account, region, limit: 2, after: second[1]!.id })
       expect([first, second, third].map(page => page.map(key => key.creationDate % 100))).toEqual([[1, 2], [5, 7], [9]])
       expect(await storage.keys.list({ account, region, limit: 2, after: third[0]!.id })).toEqual([])
+    })
+
+    it('lists AWS managed keys, and no AWS owned ones', async () => {
+      const [managed, owned] = [false, true].map((owned, number) =>
+        aKey(number, { manager: { service: 's3.amazonaws.com', owned } }),
+      )
+      await put('keys', managed!, owned!)
+      expect(await storage.keys.list({ account, region, limit: 2 })).toEqual([storage.keys.find(managed!.arn)])
     })
 
     it('pages through aliases in the byte order of their names, of all keys or of one', async () => {

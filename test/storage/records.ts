@@ -59,6 +59,7 @@ export function aKey(number: number, rest: Partial<Key> = {}): Key {
     materials: [aMaterial(number)],
     pendingMaterial: undefined,
     automaticRotation: undefined,
+    manager: undefined,
     revision: 0,
     ...rest,
   }

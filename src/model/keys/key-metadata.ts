@@ -27,7 +27,7 @@ export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported): KeyMetada
     Description: key.description,
     Enabled: state === 'Enabled',
     KeyId: key.id,
-    KeyManager: 'CUSTOMER',
+    KeyManager: key.manager ? 'AWS' : 'CUSTOMER',
     KeySpec: key.spec,
     KeyState: state,
     KeyUsage: key.usage,

@@ -113,7 +113,17 @@ export interface Key {
   readonly pendingMaterial?: KeyMaterial | undefined
   /** Automatic rotation; absent while it is not enabled. */
   readonly automaticRotation?: AutomaticRotation | undefined
+  /** Absent for a customer managed key. */
+  readonly manager?: KeyManager | undefined
   readonly revision: number
+}
+
+/** The service whose key it is: KMS Developer Guide, "AWS managed keys" and "AWS owned keys". */
+export interface KeyManager {
+  /** Its service principal, for example `s3.amazonaws.com`. */
+  readonly service: string
+  /** An AWS owned key: only the service may know of it. Otherwise an AWS managed key, for its account. */
+  readonly owned: boolean
 }
 
 export interface AutomaticRotation {

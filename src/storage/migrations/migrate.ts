@@ -19,6 +19,7 @@ import { oidcProviders } from './0014-oidc-providers.ts'
 import { services } from './0015-services.ts'
 import { materials } from './0016-materials.ts'
 import { formerKeys } from './0017-former-keys.ts'
+import { serviceKeys } from './0018-service-keys.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -40,6 +41,7 @@ const migrations: readonly Migration[] = [
   services,
   materials,
   formerKeys,
+  serviceKeys,
 ]
 
 interface MigrationTable {

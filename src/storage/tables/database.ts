@@ -47,6 +47,10 @@ export interface KeyRow {
   /** Both null while automatic rotation is not enabled. */
   readonly rotation_period: number | null
   readonly next_rotation_date: number | null
+  /** Null for a customer managed key. */
+  readonly service: string | null
+  /** 1 for an AWS owned key, else 0. */
+  readonly owned: number
   readonly revision: number
 }
 

@@ -28,6 +28,8 @@ const keyRows = table<Key, KeyRow>({
     custody_fault: key.custodyFault ?? null,
     rotation_period: key.automaticRotation?.periodInDays ?? null,
     next_rotation_date: key.automaticRotation?.nextDate ?? null,
+    service: key.manager?.service ?? null,
+    owned: key.manager?.owned ? 1 : 0,
     revision: key.revision,
   }),
   fromRow: row => ({
@@ -53,6 +55,7 @@ const keyRows = table<Key, KeyRow>({
       row.rotation_period === null
         ? undefined
         : { periodInDays: row.rotation_period, nextDate: row.next_rotation_date! },
+    manager: row.service === null ? undefined : { service: row.service, owned: row.owned === 1 },
     revision: row.revision,
   }),
 })
@@ -88,7 +91,7 @@ export const keys: Table<Key> = {
   },
 }
 
-/** ARNs of one page of keys, in order of key id. */
+/** ARNs of one page of keys, in order of key id. AWS owned keys are in no listing. */
 export async function listKeys(db: Kysely<Database>, page: PageRequest): Promise<string[]> {
   const rows = await db
     .selectFrom('keys')
@@ -96,6 +99,7 @@ export async function listKeys(db: Kysely<Database>, page: PageRequest): Promise
     .where('account', '=', page.account)
     .where('region', '=', page.region)
     .where('id', '>', page.after ?? '')
+    .where('owned', '=', 0)
     .orderBy('id')
     .limit(page.limit)
     .execute()
