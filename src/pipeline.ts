@@ -111,7 +111,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
     throw thrown
   }
   try {
-    entry.resources = target.resources.length > 0 ? target.resources : createdKeys(changes)
+    if (changes.list.length > 0) entry.resources = [...createdKeys(changes), ...target.resources]
     entry.responseElements = responseElements(api, operation, output, entry)
     const answer = api.accept(operation, output, entry.requestId, request)
     const committed = outbox.commit(changes, audit.success(entry))
@@ -121,9 +121,9 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   }
 }
 
-/** A request that creates a key has no resource before. */
+/** They are no resources of the request before it runs. */
 function createdKeys({ list }: Changes): readonly string[] {
-  return list.flatMap(({ noun, record }) => (noun === 'keys' ? [record.arn] : []))
+  return list.flatMap(({ noun, record }) => (noun === 'keys' && record.revision === 0 ? [record.arn] : []))
 }
 
 const dryRunText = 'The request would have succeeded, but the DryRun option is set.'

@@ -45,6 +45,15 @@ function attributesOf(caller: Caller) {
   return { creationDate: `${new Date(time).toISOString().slice(0, 19)}Z`, mfaAuthenticated: 'false' }
 }
 
+/**
+ * Who called, by a record: the ARN of the user, or of the role behind a session, as each session may have a name of its own; the service
+ * principal of a service.
+ */
+export function callerIn({ arn, invokedBy, type, sessionContext }: UserIdentity = {}): string {
+  const { sessionIssuer } = (sessionContext ?? {}) as { readonly sessionIssuer?: { readonly arn: string } }
+  return String(sessionIssuer?.arn ?? arn ?? invokedBy ?? type ?? 'unknown')
+}
+
 function roleContext(caller: RoleCaller) {
   const { account, roleArn, roleName, sourceIdentity, federation } = caller
   const { provider, audience, subject } = federation ?? {}

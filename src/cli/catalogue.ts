@@ -3,6 +3,7 @@ import { doctor } from './doctor.ts'
 import { identity } from './identity.ts'
 import { init } from './init.ts'
 import { policy } from './policy.ts'
+import { rotate } from './rotate.ts'
 import { serve } from './serve.ts'
 
 export const commands = [
@@ -10,5 +11,6 @@ export const commands = [
   identity,
   init,
   policy,
+  rotate,
   serve,
 ] as const

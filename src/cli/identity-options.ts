@@ -1,4 +1,4 @@
-/** Options and output that commands of `strongroom identity` share. */
+/** Options and output that the commands of the administration API share. */
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { OperatorError } from '../errors.ts'

@@ -10,7 +10,6 @@ import type {
 import { Failure } from '../errors.ts'
 import type { Ability } from '../model/keys/ability.ts'
 import { keySpecs, type SupportedKeySpec } from '../model/keys/key-spec.ts'
-import type { WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
 import type {
   CreatedKey,
   HeldKey,
@@ -22,7 +21,6 @@ import type {
   KeyInspection,
   KeyPair,
   Sealed,
-  WrappedMaterial,
 } from './hsm.ts'
 import type { Backend, CallOptions } from './pool/backend.ts'
 import { gcmTagLength } from './profiles/profile.ts'
@@ -39,8 +37,6 @@ export interface OutsideUse {
   readonly encrypts: boolean
   readonly verifies: boolean
 }
-
-type CreatingCall = 'generateKey' | 'generateSlowKey' | 'importKey' | 'createWrappingKey' | 'unwrapKey'
 
 export class HsmClient implements Hsm {
   readonly #backend: Backend
@@ -115,27 +111,11 @@ export class HsmClient implements Hsm {
     return this.#create('importKey', { object, spec, usage, label, bytes })
   }
 
-  createWrappingKey(
-    object: string,
-    spec: WrappingKeySpec,
-    label: string,
-    wraps: SupportedKeySpec,
-  ): Promise<CreatedKey> {
-    return this.#create('createWrappingKey', { object, spec, label, wraps })
-  }
-
-  unwrapKey(
-    object: string,
-    spec: SupportedKeySpec,
-    usage: KeyUsageType,
-    label: string,
-    wrapped: WrappedMaterial,
-  ): Promise<CreatedKey> {
-    return this.#create('unwrapKey', { object, spec, usage, label, ...wrapped })
-  }
-
   /** If the call fails but the key may exist, it is destroyed. */
-  async #create<N extends CreatingCall>(name: N, request: RequestTo<N>): Promise<CreatedKey> {
+  async #create<N extends 'generateKey' | 'generateSlowKey' | 'importKey'>(
+    name: N,
+    request: RequestTo<N>,
+  ): Promise<CreatedKey> {
     const { object } = request
     let [isRefused, mayExist] = [false, false]
     const destroyUnused = () => {
@@ -146,9 +126,8 @@ export class HsmClient implements Hsm {
       destroyUnused()
     }
     try {
-      const answer: AnswerOf<'generateKey'> = await this.#call(name, request, { undo })
-      const [publicKey, checkValue] = [copyOf(answer.publicKey), copyOf(answer.checkValue)]
-      return { custody: answer.custody, publicKey, checkValue, fingerprint: copyOf(answer.fingerprint) }
+      const { custody, publicKey, checkValue }: AnswerOf<'generateKey'> = await this.#call(name, request, { undo })
+      return { custody, publicKey: copyOf(publicKey), checkValue: copyOf(checkValue) }
     } catch (error) {
       isRefused = true
       destroyUnused()

@@ -1,7 +1,13 @@
 /** Manual rotation: an alias moves to another key, for every caller at once, and what the former key encrypted, signed or authenticated is still good. */
-import type { KMS } from '@aws-sdk/client-kms'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { CreateKeyCommandInput, KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { withAdministration } from '../../src/cli/administration.ts'
+import type { RotatedAlias } from '../../src/operations/administration/rotate-alias.ts'
+import { noteCommits, unaccounted } from './audit-consistency.ts'
+import { type Gateway, home, type Installation, install, serve, startCommand, strongroom } from './gateway.ts'
 import { refusal } from './requests.ts'
 
 let installation: Installation
@@ -10,6 +16,7 @@ let kms: KMS
 
 beforeAll(async () => {
   installation = await install()
+  noteCommits(installation)
   gateway = await serve(installation)
   kms = gateway.client()
 })
@@ -19,8 +26,10 @@ afterAll(async () => {
 })
 
 const text = Buffer.from('text')
+const administrator = `arn:aws:iam::${home}:user/administrator`
+const aliasArn = (name: string) => `arn:aws:kms:us-east-1:${home}:alias/${name}`
 
-async function createKeys(count: number, given: Parameters<KMS['createKey']>[0] = {}): Promise<string[]> {
+async function createKeys(count: number, given: CreateKeyCommandInput = {}): Promise<string[]> {
   const created = Array.from({ length: count }, () => kms.createKey(given))
   return (await Promise.all(created)).map(({ KeyMetadata }) => KeyMetadata!.Arn!)
 }
@@ -88,5 +97,152 @@ describe('an alias that is updated', () => {
     await kms.updateAlias({ AliasName: mac.KeyId, TargetKeyId: nextMac })
     expect(await kms.verifyMac({ ...mac, KeyId: formerMac, Mac })).toMatchObject({ MacValid: true })
     expect(await refusal(kms.verifyMac({ ...mac, Mac }))).toMatch(/^KMSInvalidMacException/)
+  })
+})
+
+const inFolder = () => ['--data', installation.folder]
+const rotate = (alias: string) =>
+  withAdministration({ data: installation.folder }, call => call<RotatedAlias>('RotateAlias', { alias }))
+
+async function aliasOf(AliasName: string, given: CreateKeyCommandInput = {}): Promise<string> {
+  const [TargetKeyId] = await createKeys(1, given)
+  await kms.createAlias({ AliasName, TargetKeyId })
+  return TargetKeyId!
+}
+
+describe('strongroom rotate', () => {
+  it.each<[string, CreateKeyCommandInput, (KeyId: string) => Promise<(KeyId: string) => Promise<unknown>>]>([
+    [
+      'symmetric',
+      { KeySpec: 'SYMMETRIC_DEFAULT' },
+      async KeyId => {
+        const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: text })
+        return KeyId => kms.decrypt({ KeyId, CiphertextBlob })
+      },
+    ],
+    [
+      'RSA',
+      { KeySpec: 'RSA_2048', KeyUsage: 'ENCRYPT_DECRYPT' },
+      async KeyId => {
+        const algorithm = { EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' } as const
+        const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: text, ...algorithm })
+        return KeyId => kms.decrypt({ KeyId, CiphertextBlob, ...algorithm })
+      },
+    ],
+    [
+      'elliptic-curve',
+      { KeySpec: 'ECC_NIST_P384', KeyUsage: 'SIGN_VERIFY' },
+      async KeyId => {
+        const message = { Message: text, SigningAlgorithm: 'ECDSA_SHA_384' } as const
+        const { Signature } = await kms.sign({ KeyId, ...message })
+        return KeyId => kms.verify({ KeyId, ...message, Signature })
+      },
+    ],
+    [
+      'HMAC',
+      { KeySpec: 'HMAC_512', KeyUsage: 'GENERATE_VERIFY_MAC' },
+      async KeyId => {
+        const message = { Message: text, MacAlgorithm: 'HMAC_SHA_512' } as const
+        const { Mac } = await kms.generateMac({ KeyId, ...message })
+        return KeyId => kms.verifyMac({ KeyId, ...message, Mac })
+      },
+    ],
+  ])('replaces a key that is %s', async (kind, given, use) => {
+    const [alias, Tags] = [`alias/${kind}-key`, [{ TagKey: 'team', TagValue: kind }]]
+    const former = await aliasOf(alias, { ...given, Description: kind, Tags })
+    const undo = await use(alias)
+    const { newKeyArn } = await rotate(alias)
+    const [before, after] = await Promise.all([former, alias].map(KeyId => kms.describeKey({ KeyId })))
+    const { KeyId, CreationDate, CurrentKeyMaterialId } = after!.KeyMetadata!
+    expect(after!.KeyMetadata).toEqual({
+      ...before!.KeyMetadata,
+      ...{ Arn: newKeyArn, KeyId, CreationDate },
+      ...(CurrentKeyMaterialId && { CurrentKeyMaterialId }),
+    })
+    expect(newKeyArn).not.toBe(former)
+    expect((await kms.listResourceTags({ KeyId })).Tags).toEqual(Tags)
+    await undo(former)
+    expect(await refusal(undo(alias))).not.toBe('no refusal')
+    await (await use(alias))(newKeyArn!)
+  })
+
+  it('says what it did, and who still uses the former keys', async () => {
+    const command = async (...args: readonly string[]) => {
+      const { code, stdout, stderr } = await strongroom(['rotate', 'alias/told', ...args, ...inFolder()])
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      return stdout.replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME')
+    }
+    const kind = 'HMAC_256, GENERATE_VERIFY_MAC, Enabled'
+    const moved = await aliasOf('alias/told', { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' })
+    const [former] = await createKeys(1, { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' })
+    await kms.updateAlias({ AliasName: 'alias/told', TargetKeyId: former! })
+    await kms.createGrant({ KeyId: former!, GranteePrincipal: administrator, Operations: ['GenerateMac'] })
+    const heading = `alias    ${aliasArn('told')}\nold key  ${former}  ${kind}\n`
+    expect(await command('--dry-run')).toBe(
+      `${heading}Dry run: nothing was changed. A new key like the old one would be created, and the alias would name it.\n`,
+    )
+    const told = await command()
+    const { KeyMetadata } = await kms.describeKey({ KeyId: 'alias/told' })
+    expect(told).toBe(`${heading}new key  ${KeyMetadata!.Arn}  ${kind}
+The alias now names the new key. Keep the old one for what was encrypted, signed or authenticated with it.
+The new key has no grants; the old one has 1.
+To see who still uses the old key:
+  strongroom rotate ${aliasArn('told')} --data ${installation.folder} --report
+`)
+    const mac = { Message: text, MacAlgorithm: 'HMAC_SHA_256' } as const
+    await kms.generateMac({ ...mac, KeyId: former })
+    await kms.disableKey({ KeyId: former })
+    expect(await refusal(kms.generateMac({ ...mac, KeyId: former }))).toMatch(/^DisabledException/)
+    expect((await command('--report')).replaceAll(/ +/g, ' ')).toBe(`current ${KeyMetadata!.Arn} Enabled
+former ${former} Disabled, replaced TIME
+ ${administrator} GenerateMac: 1 ok, 1 refused, last TIME
+former ${moved} Enabled, replaced TIME
+ no calls since TIME
+The calls are those on record in ${join(installation.folder, 'audit.jsonl')}.
+`)
+  })
+
+  it('is on record with the operator, the keys and the alias', async () => {
+    const former = await aliasOf('alias/recorded')
+    const { newKeyArn } = await rotate('alias/recorded')
+    expect(gateway.records().at(-1)).toMatchObject({
+      eventSource: 'administration.strongroom',
+      eventName: 'RotateAlias',
+      readOnly: false,
+      userIdentity: { type: 'Operator', uid: process.getuid!() },
+      requestParameters: { alias: 'alias/recorded' },
+      responseElements: { aliasArn: aliasArn('recorded'), formerKeyArn: former, newKeyArn, moved: true },
+      resources: [newKeyArn, former, aliasArn('recorded')].map(ARN => ({ ARN, accountId: home })),
+    })
+  })
+
+  it('that is asked for twice at once happens twice, one after the other', async () => {
+    const former = await aliasOf('alias/twice')
+    const both = await Promise.all([rotate('alias/twice'), rotate('alias/twice')])
+    const [first, second] = both.sort((a, b) => Number(b.formerKeyArn === former) - Number(a.formerKeyArn === former))
+    expect(first).toMatchObject({ formerKeyArn: former, newKeyArn: second!.formerKeyArn })
+    expect((await kms.describeKey({ KeyId: 'alias/twice' })).KeyMetadata!.Arn).toBe(second!.newKeyArn)
+  })
+
+  it('is done or not done when the gateway is killed meanwhile, and needs none', async () => {
+    const former = await aliasOf('alias/killed')
+    const keys = async () => (await kms.listKeys({ Limit: 1000 })).Keys!.length
+    const before = await keys()
+    const log = () => statSync(join(installation.folder, 'strongroom.db-wal')).size
+    const size = log()
+    const { child, ended } = startCommand(['rotate', 'alias/killed', ...inFolder()])
+    while (child.exitCode === null && log() === size) await delay(1)
+    await gateway.kill()
+    const { code, stderr } = await ended
+    expect(stderr).toMatch(code === 1 ? /the gateway stopped before it answered/ : /^$/)
+    const { formerKeyArn, newKeyArn } = await rotate('alias/killed')
+    gateway = await serve(installation)
+    kms = gateway.client()
+    const wasDone = formerKeyArn !== former
+    expect(wasDone || code === 1).toBe(true)
+    expect(await keys()).toBe(before + (wasDone ? 2 : 1))
+    expect(await kms.encrypt({ KeyId: 'alias/killed', Plaintext: text })).toMatchObject({ KeyId: newKeyArn })
+    await gateway.stop()
+    expect(unaccounted(installation)).toEqual({ changesWithoutRecord: [], recordsWithoutChange: [] })
   })
 })

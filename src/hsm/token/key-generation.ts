@@ -15,7 +15,6 @@ import {
   dataKeyTemplate,
   type Keeping,
   keptCopyTemplate,
-  type ObjectUsage,
   privateKeyTemplate,
   publicKeyTemplate,
   secretKeyTemplate,
@@ -36,7 +35,7 @@ export interface Generation {
   readonly capabilities: Capabilities
   readonly spec: SupportedKeySpec
   readonly mechanism: KeyMechanism
-  readonly usage: ObjectUsage
+  readonly usage: KeyUsageType
   readonly keeping: Keeping
 }
 

@@ -9,10 +9,8 @@ import { agreeOnce, encryptOaep } from '../public-key-crypto.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 import type { Cryptoki, Handle, Template } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
-import { fingerprintOf } from './fingerprint.ts'
 import { type GeneratedObject, readCustody } from './key-generation.ts'
 import type { KeyMaterial } from './key-material.ts'
-import { wrapWithPadding } from './key-wrap.ts'
 import { ecdh, type KeyMechanism, keyMechanisms, keyWrap, rsaOaep } from './mechanisms.ts'
 import { attempt, inSessionOfItsOwn } from './probe.ts'
 import { checkValueOf, isKeyOf } from './proof.ts'
@@ -20,9 +18,10 @@ import { peerPoint, subjectPublicKeyInfo } from './public-keys.ts'
 import {
   importTemplate,
   type Keeping,
-  keyEncryptionTemplate,
   publicKeyTemplate,
   trialPrivateTemplate,
+  unwrappingPairTemplates,
+  wrappingKeyTemplate,
 } from './templates.ts'
 
 export interface Import {
@@ -34,7 +33,6 @@ export interface Import {
 }
 
 export interface ImportedObject extends GeneratedObject {
-  readonly fingerprint: Buffer
   readonly way: Way
 }
 
@@ -46,13 +44,13 @@ export interface Way {
 }
 
 /** An AES-256 key that is on both sides for one call. */
-interface KeyEncryptionKey {
+interface WrappingKey {
   readonly handle: Handle
   readonly value: Buffer
 }
 
 /** C_DeriveKey wants the length; to C_UnwrapKey the key tells it, and SoftHSM refuses to be told. */
-const derivedTemplate: Template = [...keyEncryptionTemplate, [pkcs11js.CKA_VALUE_LEN, 32]]
+const derivedTemplate: Template = [...wrappingKeyTemplate, [pkcs11js.CKA_VALUE_LEN, 32]]
 
 export class KeyImporter {
   readonly #cryptoki: Cryptoki
@@ -104,7 +102,7 @@ export class KeyImporter {
   }
 
   /** In a session of its own, which takes its session objects with it. */
-  #importBy(way: Way, wanted: Import): Promise<Omit<ImportedObject, 'way'>> {
+  #importBy(way: Way, wanted: Import): Promise<GeneratedObject> {
     return inSessionOfItsOwn({ cryptoki: this.#cryptoki, slot: this.#slot }, async session => {
       const key = await this.#create(way, session, wanted)
       try {
@@ -119,19 +117,19 @@ export class KeyImporter {
   async #create({ method, unwrapping }: Way, session: Handle, { mechanism, usage, keeping, material }: Import) {
     const template = importTemplate(mechanism, usage, keeping)
     if (unwrapping === undefined) return this.#cryptoki.createObject(session, [...template, ...material.attributes])
-    const { handle, value } = await this.#keyEncryptionKey(method, session)
+    const { handle, value } = await this.#wrappingKey(method, session)
     const iv = randomBytes(16)
     const wrapped = wrap(unwrapping, value, iv, material.wrapped)
     value.fill(0)
     return this.#cryptoki.unwrapKey(session, keyWrap(unwrapping, iv), handle, wrapped, template)
   }
 
-  #keyEncryptionKey(method: ImportMethod, session: Handle): Promise<KeyEncryptionKey> {
+  #wrappingKey(method: ImportMethod, session: Handle): Promise<WrappingKey> {
     return method === 'ECDH' ? this.#agreedKey(session) : this.#transportedKey(session)
   }
 
   /** ECDH of two key pairs that exist for this call: NIST SP 800-56A, section 6.1.2.2; the x-coordinate is the key. */
-  async #agreedKey(session: Handle): Promise<KeyEncryptionKey> {
+  async #agreedKey(session: Handle): Promise<WrappingKey> {
     const cryptoki = this.#cryptoki
     const pair = keyMechanisms.ECC_NIST_P256!
     const { publicKey, privateKey } = await cryptoki.generateKeyPair(
@@ -147,15 +145,16 @@ export class KeyImporter {
   }
 
   /** RSAES-OAEP under a key pair that exists for this call. */
-  async #transportedKey(session: Handle): Promise<KeyEncryptionKey> {
+  async #transportedKey(session: Handle): Promise<WrappingKey> {
     const cryptoki = this.#cryptoki
     const pair = keyMechanisms.RSA_2048!
     const [hash = 'sha1'] = this.#profile.oaepHashes
+    const templates = unwrappingPairTemplates(pair)
     const { publicKey, privateKey } = await cryptoki.generateKeyPair(
       session,
       { mechanism: pair.generation },
-      publicKeyTemplate(pair, 'UNWRAP'),
-      trialPrivateTemplate(pair, 'UNWRAP'),
+      templates.publicKey,
+      templates.privateKey,
       true,
     )
     const value = randomBytes(32)
@@ -164,7 +163,7 @@ export class KeyImporter {
       hash,
       value,
     )
-    const handle = await cryptoki.unwrapKey(session, rsaOaep(hash), privateKey, wrapped, keyEncryptionTemplate)
+    const handle = await cryptoki.unwrapKey(session, rsaOaep(hash), privateKey, wrapped, wrappingKeyTemplate)
     return { handle, value }
   }
 
@@ -177,13 +176,17 @@ export class KeyImporter {
     const object = { cryptoki: this.#cryptoki, session, key, profile, capabilities: this.#capabilities }
     const checkValue = await checkValueOf(object, spec)
     if (!(await isKeyOf(object, { spec, usage, checkValue, material }))) throw new Error('the HSM imported another key')
-    const proofs = { checkValue, ...(material.publicKey && { publicKey: material.publicKey }) }
-    return { custody, ...proofs, fingerprint: await fingerprintOf(object, spec, proofs) }
+    return { custody, checkValue, ...(material.publicKey && { publicKey: material.publicKey }) }
   }
 }
 
+/** RFC 5649, section 4.1: the alternative initial value, without its length. */
+const alternativeIv = Buffer.from('A65959A6', 'hex')
+
 function wrap(mechanism: number, key: Buffer, iv: Buffer, material: Buffer): Buffer {
-  if (mechanism !== pkcs11js.CKM_AES_CBC_PAD) return wrapWithPadding(key, material)
-  const cipher = createCipheriv('aes-256-cbc', key, iv)
+  const cipher =
+    mechanism === pkcs11js.CKM_AES_CBC_PAD
+      ? createCipheriv('aes-256-cbc', key, iv)
+      : createCipheriv('id-aes256-wrap-pad', key, alternativeIv)
   return Buffer.concat([cipher.update(material), cipher.final()])
 }

@@ -17,6 +17,16 @@ export interface Alias {
   readonly revision: number
 }
 
+/** KMS Developer Guide, "Resource quotas". */
+export const maximumAliases = 50
+
+/** Throws LimitExceeded if a key with so many aliases cannot have another one. */
+export function checkAliasCount(usage: number): void {
+  if (usage < maximumAliases) return
+  const text = `Aliases per key quota for this account in this region is ${maximumAliases}, current usage is ${usage}.`
+  throw new Failure('LimitExceeded', text)
+}
+
 export interface FormerKey {
   readonly keyArn: string
   /** When the alias was moved to another key. */

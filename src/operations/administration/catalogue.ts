@@ -10,10 +10,12 @@ import { deleteService } from './delete-service.ts'
 import { exportIdentities } from './export-identities.ts'
 import { listAccessKeys } from './list-access-keys.ts'
 import { listAccounts } from './list-accounts.ts'
+import { listAliasKeys } from './list-alias-keys.ts'
 import { listIdentities } from './list-identities.ts'
 import { listServices } from './list-services.ts'
 import { putService } from './put-service.ts'
 import { revokeSessions } from './revoke-sessions.ts'
+import { rotateAlias } from './rotate-alias.ts'
 import { updateAccessKey } from './update-access-key.ts'
 import { updateIdentity } from './update-identity.ts'
 
@@ -29,10 +31,12 @@ export const operations = [
   exportIdentities,
   listAccessKeys,
   listAccounts,
+  listAliasKeys,
   listIdentities,
   listServices,
   putService,
   revokeSessions,
+  rotateAlias,
   updateAccessKey,
   updateIdentity,
 ] as const

@@ -1,10 +1,10 @@
 import { type ConditionKeys, conditionValues } from '../../model/condition-keys.ts'
 import type { Caller } from '../../model/identities/caller.ts'
 import { serviceNames } from '../../model/identities/service-names.ts'
+import { maximumAliases } from '../../model/keys/alias.ts'
 import { isMultiRegion, type Key } from '../../model/keys/key.ts'
 import { tagValues } from '../../model/keys/tags.ts'
 import type { ConditionValues, Storage } from '../../services.ts'
-import { maximumAliases } from './alias-quota.ts'
 
 /** The condition keys of every operation on a key: KMS Developer Guide, "AWS KMS condition keys". */
 

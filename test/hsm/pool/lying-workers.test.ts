@@ -42,7 +42,6 @@ const options = {
   maxQueuedCalls: 100,
   callTimeout: 5000,
   allowSoftwareFallback: true,
-  strictCustody: false,
   environment: {},
 }
 

@@ -1,0 +1,102 @@
+import { createReadStream } from 'node:fs'
+import type { AuditRecord } from './entry.ts'
+import { callerIn } from './user-identity.ts'
+
+/** Cryptographic calls of one caller with one key. */
+export interface KeyUses {
+  readonly keyArn: string
+  /** ARN of the user or role, or the service principal. */
+  readonly caller: string
+  readonly operation: string
+  readonly succeeded: number
+  readonly refused: number
+  /** Milliseconds since the epoch. */
+  readonly lastAt: number
+}
+
+/** What an audit file says. */
+export interface KeyUseReport {
+  /** When its first record begins: milliseconds since the epoch. Undefined for an empty file. */
+  readonly begin: number | undefined
+  /** The latest first. */
+  readonly uses: readonly KeyUses[]
+}
+
+/**
+ * Who used keys, by an audit file: calls of cryptographic operations that began after a time, successful and refused. Reads the whole file,
+ * but parses only the records that name one of the keys. Rejects if the file cannot be read.
+ *
+ * @param since by ARN of the key: milliseconds since the epoch
+ */
+export async function keyUses(file: string, since: ReadonlyMap<string, number>): Promise<KeyUseReport> {
+  let begin: number | undefined
+  const found = new Map<string, KeyUses>()
+  const arns = [...since.keys()]
+  for await (const block of blocks(file)) {
+    begin ??= timeOf(parsed(block.toString().split('\n', 1)[0]!))
+    if (!arns.some(arn => block.includes(arn))) continue
+    for (const line of block.toString().split('\n')) {
+      const named = arns.filter(arn => line.includes(arn))
+      const use = named.length > 0 ? useIn(line) : undefined
+      if (!use) continue
+      for (const keyArn of named)
+        if (use.keyArns.includes(keyArn) && use.lastAt > since.get(keyArn)!) add(found, keyArn, use)
+    }
+  }
+  return { begin, uses: [...found.values()].sort((one, other) => other.lastAt - one.lastAt) }
+}
+
+function timeOf(record: AuditRecord | undefined): number | undefined {
+  return record && Date.parse(record.eventTime)
+}
+
+/** Whole lines, some at a time. */
+async function* blocks(file: string): AsyncGenerator<Buffer> {
+  let rest: Uint8Array = new Uint8Array()
+  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Buffer>) {
+    const end = chunk.lastIndexOf(0x0a) + 1
+    if (end > 0) yield Buffer.concat([rest, chunk.subarray(0, end)])
+    rest = end > 0 ? chunk.subarray(end) : Buffer.concat([rest, chunk])
+  }
+}
+
+interface Use extends Omit<KeyUses, 'keyArn'> {
+  readonly keyArns: readonly string[]
+}
+
+/** Undefined for anything but a cryptographic call. A dry run uses no key. */
+function useIn(line: string): Use | undefined {
+  const record = parsed(line)
+  const { eventName: operation = '', eventType, readOnly, errorCode, resources = [] } = record ?? {}
+  if (!record || eventType !== 'AwsApiCall' || !readOnly || /^(?:Describe|Get|List)/.test(operation)) return undefined
+  if (errorCode === 'DryRunOperationException') return undefined
+  return {
+    keyArns: resources.map(({ ARN }) => ARN),
+    caller: callerIn(record.userIdentity),
+    operation,
+    succeeded: Number(errorCode === undefined),
+    refused: Number(errorCode !== undefined),
+    lastAt: Date.parse(record.eventTime),
+  }
+}
+
+/** Undefined for a damaged line. */
+function parsed(line: string): AuditRecord | undefined {
+  try {
+    return JSON.parse(line) as AuditRecord
+  } catch {
+    return undefined
+  }
+}
+
+function add(found: Map<string, KeyUses>, keyArn: string, { keyArns: _, ...use }: Use): void {
+  const id = JSON.stringify([keyArn, use.caller, use.operation])
+  const { succeeded = 0, refused = 0, lastAt = 0 } = found.get(id) ?? {}
+  found.set(id, {
+    ...use,
+    keyArn,
+    succeeded: succeeded + use.succeeded,
+    refused: refused + use.refused,
+    lastAt: Math.max(lastAt, use.lastAt),
+  })
+}

@@ -1,0 +1,57 @@
+/** `strongroom rotate --report`: the keys of an alias, and who still uses the former ones. */
+import { type KeyUseReport, type KeyUses, keyUses } from '../audit/key-uses.ts'
+import { OperatorError } from '../errors.ts'
+import type { AliasKey } from '../operations/administration/list-alias-keys.ts'
+import { openDataFolder } from './data-folder.ts'
+import { print, printColumns, printJson, shownTime } from './identity-options.ts'
+import type { ConfigOptions } from './options.ts'
+import { printable } from './printable.ts'
+
+export interface AliasKeys {
+  readonly aliasArn: string
+  readonly keys: readonly AliasKey[]
+}
+
+/** A key with the calls that used it since it was replaced. */
+interface ReportedKey extends AliasKey {
+  readonly uses?: readonly KeyUses[]
+}
+
+export async function reportAlias(
+  { aliasArn, keys }: AliasKeys,
+  options: ConfigOptions & { readonly json?: boolean },
+): Promise<void> {
+  const { file } = openDataFolder(options).config.audit
+  const former = keys.flatMap(({ arn, until }) => (until === undefined ? [] : ([[arn, until]] as const)))
+  const { begin, uses } = await readUses(file, new Map(former))
+  const reported = keys.map((key): ReportedKey => {
+    return { ...key, ...(key.role === 'former' && { uses: uses.filter(({ keyArn }) => keyArn === key.arn) }) }
+  })
+  if (options.json) return printJson({ aliasArn, auditFile: file, auditBegin: begin, keys: reported })
+  printColumns(reported.flatMap(key => linesOf(key, begin)))
+  if (former.length > 0) print(`The calls are those on record in ${file}.`)
+}
+
+async function readUses(file: string, since: ReadonlyMap<string, number>): Promise<KeyUseReport> {
+  try {
+    return await keyUses(file, since)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new OperatorError(`cannot read the audit file ${file}: ${code}`, { cause: error })
+  }
+}
+
+function linesOf(key: ReportedKey, begin = 0): readonly (readonly string[])[] {
+  const { arn, role, state, until, deletionDate, uses = [] } = key
+  const deletion = deletionDate === undefined ? '' : ` (to be deleted on ${shownTime(deletionDate)})`
+  const replaced = until === undefined ? '' : `, replaced ${shownTime(until)}`
+  const line = [role, arn, `${state ?? 'deleted'}${deletion}${replaced}`]
+  if (until === undefined || state === undefined) return [line]
+  if (uses.length === 0) return [line, ['', `  no calls since ${shownTime(Math.max(until, begin))}`, '']]
+  return [line, ...uses.map(lineOf)]
+}
+
+function lineOf({ caller, operation, succeeded, refused, lastAt }: KeyUses): readonly string[] {
+  const counts = [...(succeeded > 0 ? [`${succeeded} ok`] : []), ...(refused > 0 ? [`${refused} refused`] : [])]
+  return ['', `  ${printable(caller)}`, `${operation}: ${counts.join(', ')}, last ${shownTime(lastAt)}`]
+}

@@ -1,0 +1,79 @@
+/** What `strongroom rotate` has done, and what is left to do. */
+import { keySpecs } from '../model/keys/key-spec.ts'
+import type { ShownKey } from '../operations/administration/aliases.ts'
+import type { RotatedAlias } from '../operations/administration/rotate-alias.ts'
+import { shellQuoted } from '../shell-quoted.ts'
+import { print, printColumns, shownTime } from './identity-options.ts'
+import type { ConfigOptions } from './options.ts'
+
+export function printRotation(
+  rotated: RotatedAlias,
+  { dryRun, ...options }: ConfigOptions & { dryRun?: boolean },
+): void {
+  const { aliasArn, formerKey, newKey } = rotated
+  printColumns([
+    ['alias', aliasArn, ''],
+    ['old key', formerKey.arn, described(formerKey)],
+    ...(newKey ? [['new key', newKey.arn, described(newKey)]] : []),
+  ])
+  if (dryRun) print(`Dry run: nothing was changed. ${intended(rotated)}`)
+  else for (const line of rotated.moved ? movedLines(rotated, options) : importLines(rotated, options)) print(line)
+}
+
+function described({ spec, usage, origin, state }: ShownKey): string {
+  return [spec, usage, ...(origin === 'EXTERNAL' ? ['imported'] : []), state].join(', ')
+}
+
+function intended({ created, moved }: RotatedAlias): string {
+  if (created) {
+    const then = moved ? 'and the alias would name it' : 'and its key material would have to be imported next'
+    return `A new key like the old one would be created, ${then}.`
+  }
+  return moved ? 'The alias would name the new key.' : 'The key material of the new key is still to be imported.'
+}
+
+function movedLines({ aliasArn, formerKey }: RotatedAlias, options: ConfigOptions): readonly string[] {
+  const { grants } = formerKey
+  return [
+    `The alias now names the new key. ${outlook(formerKey)}`,
+    ...(grants > 0 ? [`The new key has no grants; the old one has ${grants}.`] : []),
+    'To see who still uses the old key:',
+    `  ${rotateCommand(aliasArn, options)} --report`,
+  ]
+}
+
+/** What becomes of that which the old key has encrypted, signed or authenticated. */
+function outlook({ state, deletionDate }: ShownKey): string {
+  switch (state) {
+    case 'PendingDeletion':
+      return `The old key will be deleted on ${shownTime(deletionDate!)}, and what it encrypted is then lost.`
+    case 'Enabled':
+      return 'Keep the old one for what was encrypted, signed or authenticated with it.'
+    default:
+      return `The old key is not enabled (${state}): until it is, what it encrypted cannot be decrypted.`
+  }
+}
+
+function importLines({ aliasArn, newKey }: RotatedAlias, options: ConfigOptions): readonly string[] {
+  const { arn, spec } = newKey!
+  const [, , , region, , resource] = arn.split(':')
+  const { type, macAlgorithms } = keySpecs[spec]
+  const key = `--region ${region} --key-id ${resource!.slice('key/'.length)}`
+  // OAEP has no room for an RSA private key.
+  const wrapping = spec.startsWith('RSA_') ? 'RSA_AES_KEY_WRAP_SHA_256' : 'RSAES_OAEP_SHA_256'
+  const bits = type === 'HMAC' ? Number(macAlgorithms[0]!.slice(-3)) : 256
+  const what = type === 'asymmetric' ? `a private key (${spec}) in PKCS #8 DER` : `${bits / 8} random bytes`
+  return [
+    `The alias still names the old key, as the new one has no key material yet. Import ${what}:`,
+    `  aws kms get-parameters-for-import ${key} --wrapping-key-spec RSA_4096 --wrapping-algorithm ${wrapping}`,
+    `  aws kms import-key-material ${key} --import-token fileb://token.bin --encrypted-key-material fileb://wrapped.bin --expiration-model KEY_MATERIAL_DOES_NOT_EXPIRE`,
+    'docs/import.md shows the steps between these two. Then point the alias at the new key:',
+    `  ${rotateCommand(aliasArn, options)}`,
+  ]
+}
+
+function rotateCommand(aliasArn: string, { data, config }: ConfigOptions): string {
+  const folder = data === './data' ? '' : ` --data ${shellQuoted(data)}`
+  const file = config === undefined ? '' : ` --config ${shellQuoted(config)}`
+  return `strongroom rotate ${aliasArn}${folder}${file}`
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import { Failure } from '../../errors.ts'
+import { type Alias, checkAliasCount, pointedAt } from '../../model/keys/alias.ts'
+import type { Key } from '../../model/keys/key.ts'
+import { checkState, keyState } from '../../model/keys/key-state.ts'
+import type { Storage } from '../../services.ts'
+import { destroyUncommitted } from '../../vault/materials.ts'
+import { checkSuccessor, createSuccessor } from '../../vault/successor-keys.ts'
+import { aliasSchema, aliasTarget, type ShownKey, shownKey } from './aliases.ts'
+import { operation } from './operation.ts'
+
+export interface RotatedAlias {
+  readonly aliasArn: string
+  /** The key that the alias had until now. */
+  readonly formerKeyArn: string
+  readonly formerKey: ShownKey
+  /** Absent in a dry run that would create it. */
+  readonly newKeyArn?: string
+  readonly newKey?: ShownKey
+  /** By this call, not by an earlier one. */
+  readonly created: boolean
+  /** Whether the alias names the new key, or would after a dry run. */
+  readonly moved: boolean
+}
+
+/**
+ * Manual rotation: points an alias at a new key that is like its present one, in the commit that creates the key. A key with imported key
+ * material is created first, and takes the place once its material is there, when this is asked for again.
+ */
+export const rotateAlias = operation({
+  name: 'RotateAlias',
+  schema: aliasSchema.extend({ dryRun: z.boolean().default(false) }),
+  target: aliasTarget,
+  recorded: ['alias', 'account', 'region', 'dryRun'],
+  recordedOutput: ['aliasArn', 'formerKeyArn', 'newKeyArn', 'moved'],
+  async run({ input: { dryRun }, target: { alias, key }, storage, hsms, clock, changes }): Promise<RotatedAlias> {
+    if (key.manager)
+      throw new Failure(
+        'NotAuthorized',
+        `the key of ${alias.name} is managed by ${key.manager.service}: only automatic rotation changes it`,
+      )
+    const shown = { aliasArn: alias.arn, formerKeyArn: key.arn, formerKey: shownKey(key, storage) }
+    const waiting = successorOf(alias, storage)
+    if (waiting) {
+      const moved = isReady(waiting, storage)
+      if (moved && !dryRun) {
+        changes.put('keys', waiting)
+        changes.put('aliases', pointedAt(alias, waiting.arn, clock()))
+      }
+      return { ...shown, newKeyArn: waiting.arn, newKey: shownKey(waiting, storage), created: false, moved }
+    }
+    checkSuccessor(key, hsms)
+    const moved = key.origin !== 'EXTERNAL'
+    if (dryRun) return { ...shown, created: true, moved }
+    const next = await createSuccessor(key, { hsms, clock, changes })
+    changes.put('keys', next)
+    // A change of the old key meanwhile would be missing in the new one: of the two, one is decided again.
+    changes.put('keys', key)
+    changes.put('aliases', moved ? pointedAt(alias, next.arn, clock()) : { ...alias, successorKeyArn: next.arn })
+    return { ...shown, newKeyArn: next.arn, newKey: shownKey(next, storage), created: true, moved }
+  },
+  undo: destroyUncommitted,
+})
+
+/** The key that an earlier call created, unless it is to be deleted. */
+function successorOf({ successorKeyArn }: Alias, { keys }: Storage): Key | undefined {
+  const successor = successorKeyArn === undefined ? undefined : keys.find(successorKeyArn)
+  return successor?.state === 'PendingDeletion' ? undefined : successor
+}
+
+/** False while its key material is missing. Throws if callers could not use it for another reason, or it can have no other alias. */
+function isReady(successor: Key, { aliases }: Storage): boolean {
+  if (keyState(successor) === 'PendingImport') return false
+  checkState(successor, 'use')
+  checkAliasCount(aliases.ofKey(successor.arn).length)
+  return true
+}

@@ -1,0 +1,112 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { keyUses } from '../../src/audit/key-uses.ts'
+
+const one = 'arn:aws:kms:us-east-1:111122223333:key/00000000-0000-4000-8000-000000000001'
+const other = 'arn:aws:kms:us-east-1:111122223333:key/00000000-0000-4000-8000-000000000002'
+const user = (name: string) => ({ type: 'IAMUser', arn: `arn:aws:iam::111122223333:user/${name}` })
+const role = 'arn:aws:iam::111122223333:role/backup'
+const session = (name: string) => ({
+  type: 'AssumedRole',
+  arn: `arn:aws:sts::111122223333:assumed-role/backup/${name}`,
+  sessionContext: { sessionIssuer: { arn: role } },
+})
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'key-uses-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+interface Given {
+  readonly by?: object
+  readonly on?: readonly string[]
+  readonly error?: string
+  readonly rest?: object
+}
+
+/** A record, at this many seconds since the epoch. */
+function record(at: number, eventName: string, { by = user('alice'), on = [one], error, rest }: Given = {}): string {
+  const resources = on.map(ARN => ({ ARN }))
+  const eventTime = new Date(at * 1000).toISOString()
+  const eventType = 'AwsApiCall'
+  return JSON.stringify({
+    ...{ eventTime, eventType, eventName, readOnly: true, userIdentity: by, resources, errorCode: error },
+    ...rest,
+  })
+}
+
+function uses(lines: readonly string[], since: readonly [string, number][] = [[one, 0]], end = '\n') {
+  const file = join(folder, 'audit.jsonl')
+  writeFileSync(file, lines.join('\n') + end)
+  return keyUses(file, new Map(since.map(([arn, seconds]) => [arn, seconds * 1000])))
+}
+
+describe('the uses of keys in an audit file', () => {
+  it('are counted by caller and operation, the latest first; all sessions of a role are one caller', async () => {
+    const lines = [
+      record(1, 'Decrypt'),
+      record(2, 'Decrypt', { by: session('monday') }),
+      record(3, 'Decrypt', { by: session('tuesday') }),
+      record(4, 'Sign'),
+      record(5, 'Decrypt', { error: 'DisabledException' }),
+      record(6, 'ReEncrypt', { by: { type: 'AWSService', invokedBy: 's3.amazonaws.com' }, on: [one, other] }),
+    ]
+    const alice = user('alice').arn
+    expect(await uses(lines)).toEqual({
+      begin: 1000,
+      uses: [
+        ...[{ caller: 's3.amazonaws.com', operation: 'ReEncrypt', succeeded: 1, refused: 0, lastAt: 6000 }],
+        ...[{ caller: alice, operation: 'Decrypt', succeeded: 1, refused: 1, lastAt: 5000 }],
+        ...[{ caller: alice, operation: 'Sign', succeeded: 1, refused: 0, lastAt: 4000 }],
+        ...[{ caller: role, operation: 'Decrypt', succeeded: 2, refused: 0, lastAt: 3000 }],
+      ].map(use => ({ keyArn: one, ...use })),
+    })
+  })
+
+  it.each<[string, string]>([
+    ['a call before the time that is asked about', record(9, 'Decrypt')],
+    ['a call with another key', record(11, 'Decrypt', { on: [other] })],
+    [
+      'a call that only mentions it',
+      record(11, 'Decrypt', { on: [other], rest: { requestParameters: { keyId: one } } }),
+    ],
+    ['reading its metadata', record(11, 'DescribeKey')],
+    ['reading its public key', record(11, 'GetPublicKey')],
+    ['listing its grants', record(11, 'ListGrants')],
+    ['a change of it', record(11, 'TagResource', { rest: { readOnly: false } })],
+    ['a dry run', record(11, 'Decrypt', { error: 'DryRunOperationException' })],
+    ['an action of the gateway itself', record(11, 'RotateKey', { rest: { eventType: 'AwsServiceEvent' } })],
+    ['a damaged record', `${record(11, 'Decrypt').slice(0, -1)}`],
+  ])('do not include %s', async (_, line) => {
+    expect((await uses([record(9, 'ListKeys'), line], [[one, 10]])).uses).toEqual([])
+  })
+
+  it('are asked of several keys, each since a time of its own', async () => {
+    const lines = [record(1, 'Decrypt', { on: [one, other] }), record(3, 'Decrypt', { on: [one, other] })]
+    const since: [string, number][] = [
+      [one, 0],
+      [other, 2],
+    ]
+    const found = (await uses(lines, since)).uses.map(({ keyArn, succeeded }) => [keyArn, succeeded])
+    expect(new Map(found as [string, number][])).toEqual(
+      new Map([
+        [one, 2],
+        [other, 1],
+      ]),
+    )
+  })
+
+  it('are found in a file of many chunks, but for the last line while it is being written', async () => {
+    const filler = record(1, 'ListKeys', { on: [], rest: { padding: 'x'.repeat(1000) } })
+    const lines = Array.from({ length: 3000 }, (_, number) => (number % 100 === 99 ? record(2, 'Decrypt') : filler))
+    expect((await uses(lines)).uses).toMatchObject([{ succeeded: 30 }])
+    expect((await uses(lines, undefined, '')).uses).toMatchObject([{ succeeded: 29 }])
+  })
+
+  it('of an empty file are none', async () => {
+    expect(await uses([], undefined, '')).toEqual({ begin: undefined, uses: [] })
+  })
+})
