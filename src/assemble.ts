@@ -4,7 +4,6 @@ import { authentication, webIdentities } from './assemble/authentication.ts'
 import { clock, connectHsms, openAudit, openDatabase, requireSystemKeys } from './assemble/backends.ts'
 import { startEmulator } from './assemble/emulator.ts'
 import { policing } from './assemble/policing.ts'
-import { AccessKeyUses } from './authentication/access-key-uses.ts'
 import type { Config } from './config.ts'
 import { profileOf } from './hsm/profiles/find-profile.ts'
 import { workerCount } from './hsm/profiles/worker-count.ts'
@@ -57,13 +56,12 @@ export async function startGateway(
   try {
     const log = createLog(config.log.level, () => metrics.logLineDropped())
     const metrics = createMetrics(() => hsms.all)
-    const storage = await openDatabase(config, opened)
+    const storage = await openDatabase(config, opened, { now: clock() })
     requireSystemKeys(config, storage)
     locked()
     const hsms = await connectHsms(config, storage, opened, { observe: call => metrics.hsmCall(call), log })
     const { audit, outbox } = await openAudit(config, storage, opened, { clock, log })
-    const accessKeyUses = new AccessKeyUses(uses => storage.accessKeys.writeUses(uses))
-    const authenticate = authentication(config, { storage, hsms, clock, accessKeyUses })
+    const authenticate = authentication(config, { storage, hsms, clock })
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
     const services = {
       storage,
@@ -80,7 +78,7 @@ export async function startGateway(
       log,
     }
     if (config.emulator) await startEmulator(config.emulator, services)
-    const watched = { ...services, accessKeyUses, elapsed, health: readiness }
+    const watched = { ...services, elapsed, health: readiness }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }, repeat), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
@@ -93,7 +91,7 @@ export async function startGateway(
       server.close(),
     )
     opened.adopt(
-      await serveOnSocket(config.administration.socket, administration, administrationOf(services, accessKeyUses)),
+      await serveOnSocket(config.administration.socket, administration, administrationOf(services)),
       socket => socket.close(),
     )
     const metricsListen = { host: config.metrics.host, port: config.metrics.port ?? nextPort(config.listen.port) }

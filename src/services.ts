@@ -1,5 +1,4 @@
 import type { Audit } from './audit/audit.ts'
-import type { AccessKeyUses } from './authentication/access-key-uses.ts'
 import type { SignedRequest } from './authentication/canonical-request.ts'
 import type { Place } from './authentication/web-identity/web-identities.ts'
 import type { Reason } from './authorization/explain.ts'
@@ -74,7 +73,6 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulat
   readonly steadyClock: { now(): Promise<number | undefined> }
   readonly audit: Audit
   readonly outbox: Pick<Outbox, 'record' | 'settle'>
-  readonly accessKeyUses: Pick<AccessKeyUses, 'flush'>
   readonly metrics: JobMetrics
   readonly health: Health
   readonly log: Log

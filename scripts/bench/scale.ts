@@ -47,7 +47,9 @@ export async function addKeys(folder: DataFolder, count: number): Promise<void> 
 
 /** Keys in storage, on an HSM that does not exist: on an existing one they would be missing. */
 async function addRecords(folder: DataFolder, count: number): Promise<void> {
-  const storage = await openStorage(await openInThread({ path: join(folder.path, 'strongroom.db'), create: false }))
+  const storage = await openStorage(await openInThread({ path: join(folder.path, 'strongroom.db'), create: false }), {
+    now: Date.now(),
+  })
   for (let done = 0; done < count; done += 1000) {
     const changes = new Changes()
     for (let i = 0; i < Math.min(1000, count - done); i++) changes.put('keys', aRecord())

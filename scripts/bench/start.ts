@@ -50,7 +50,9 @@ async function start(folder: DataFolder): Promise<number> {
 
 /** As many users as roles, of 100 accounts, each with a policy of its own. */
 async function addIdentities(folder: DataFolder, count: number): Promise<void> {
-  const storage = await openStorage(await openInThread({ path: join(folder.path, 'strongroom.db'), create: false }))
+  const storage = await openStorage(await openInThread({ path: join(folder.path, 'strongroom.db'), create: false }), {
+    now: Date.now(),
+  })
   const changes = new Changes()
   for (let i = 0; i < 100; i++) changes.put('accounts', { id: accountOf(i), createdAt: 0, revision: 0 })
   for (let i = 0; i < count; i++) changes.put('principals', principal(i))

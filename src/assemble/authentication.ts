@@ -1,6 +1,5 @@
 /** Authentication over storage and HSMs, in the mode of the configuration. */
 import { apis } from '../apis/catalogue.ts'
-import type { AccessKeyUses } from '../authentication/access-key-uses.ts'
 import { callerFinder } from '../authentication/callers.ts'
 import type { SignedRequest } from '../authentication/canonical-request.ts'
 import { emulating, withEmulatedUsers } from '../authentication/emulator.ts'
@@ -21,13 +20,9 @@ interface Means {
   readonly hsms: Hsms
   /** Milliseconds since the epoch. */
   readonly clock: () => number
-  readonly accessKeyUses: AccessKeyUses
 }
 
-export function authentication(
-  config: Config,
-  { storage, hsms, clock, accessKeyUses }: Means,
-): PathServices['authenticate'] {
+export function authentication(config: Config, { storage, hsms, clock }: Means): PathServices['authenticate'] {
   const options = {
     maxClockSkew: config.authentication.maxClockSkew,
     clock,
@@ -55,8 +50,17 @@ export function authentication(
       const sigV4 = new SigV4(ofService)
       const stored = (request: SignedRequest) =>
         sigV4.verify(request).then(signer => {
+          const { credentials, region } = signer
           const { sourceAddress } = request
-          accessKeyUses.record(signer.credentials, clock(), { region: signer.region, service, sourceAddress })
+          // Whether the request is allowed or not: IAM User Guide, "Get last used information". Sessions have none.
+          if (!('expiresAt' in credentials))
+            storage.accessKeys.recordUse({
+              accessKeyId: credentials.id,
+              usedAt: clock(),
+              region,
+              service,
+              sourceAddress,
+            })
           return callerOf(signer, request.headers)
         })
       const isStored = (id: string) => storage.accessKeys.find(id) !== undefined

@@ -21,15 +21,18 @@ export interface Backends {
   readonly storage: Storage
 }
 
-/** @param create whether storage may be missing yet */
+/**
+ * @param create whether storage may be missing yet
+ * @param now milliseconds since the epoch
+ */
 export async function openDatabase(
   config: Config,
   opened: AsyncDisposableStack,
-  { create = false } = {},
+  { create = false, now = clock() } = {},
 ): Promise<Storage> {
   const database = await openInThread({ path: config.storage.file, create })
   const acceptsUnknown = config.emulator !== undefined
-  return opened.adopt(await openStorage(database, { acceptsUnknown }), storage => storage.close())
+  return opened.adopt(await openStorage(database, { now, acceptsUnknown }), storage => storage.close())
 }
 
 /** Connects to every HSM. */

@@ -22,7 +22,7 @@ export async function simulateStored(
   const { clock } = await import('../assemble/backends.ts')
   await using opened = new AsyncDisposableStack()
   const { config } = openDataFolder(options)
-  const storage = await openCopy(config.storage.file, opened)
+  const storage = await openCopy(config.storage.file, clock(), opened)
   const regions = Object.keys(config.regions)
   if (options.region !== undefined && !regions.includes(options.region)) {
     throw new OperatorError(`region ${options.region} is not configured: there are ${regions.join(', ')}`, {
@@ -50,12 +50,12 @@ function bullet({ text }: Reason): string {
 }
 
 /** A running gateway has the database locked, and a copy cannot be written by mistake. All that is needed of it is read when it is opened. */
-async function openCopy(file: string, opened: AsyncDisposableStack): Promise<Storage> {
+async function openCopy(file: string, now: number, opened: AsyncDisposableStack): Promise<Storage> {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-'))
   const copy = join(folder, 'copy.db')
   try {
     copyDatabase(file, copy)
-    const storage = await openStorage(await openDatabase(sqlite(copy)))
+    const storage = await openStorage(await openDatabase(sqlite(copy)), { now })
     return opened.adopt(storage, storage => storage.close())
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error

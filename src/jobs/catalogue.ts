@@ -4,7 +4,7 @@ import { deleteKeys } from './delete-keys.ts'
 import { makeSpareKeys } from './make-spare-keys.ts'
 import { settleRecords } from './settle-records.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
-import { writeAccessKeyUses } from './write-access-key-uses.ts'
+import { writeUses } from './write-uses.ts'
 
 export const jobs = [
   checkCustody,
@@ -12,5 +12,5 @@ export const jobs = [
   makeSpareKeys,
   settleRecords,
   sweepOrphans,
-  writeAccessKeyUses,
+  writeUses,
 ] as const

@@ -3,6 +3,8 @@ import { Kysely } from 'kysely'
 import { OperatorError } from '../errors.ts'
 import type { AccessKeyUse } from '../model/identities/access-key.ts'
 import type { GrantIdentity } from '../model/keys/grant.ts'
+import type { KeyUse } from '../model/keys/key-use.ts'
+import type { EncryptionCount } from './encryption-counts.ts'
 import type { Engine } from './engines/engine.ts'
 import { migrate } from './migrations/migrate.ts'
 import {
@@ -19,7 +21,15 @@ import { readAccessKeyUse, writeAccessKeyUses } from './tables/access-key-uses.t
 import { listAliases } from './tables/aliases.ts'
 import { readClock, writeClock } from './tables/clock.ts'
 import type { Database } from './tables/database.ts'
+import {
+  beginTracking,
+  endTracking,
+  loadEncryptionCounts,
+  type Tracking,
+  writeEncryptionCounts,
+} from './tables/encryption-counts.ts'
 import { listGrants } from './tables/grants.ts'
+import { readKeyUse, writeKeyUses } from './tables/key-uses.ts'
 import { listKeys } from './tables/keys.ts'
 import { heldRecords, holdRecord, readPosition, removeRecords } from './tables/outbox.ts'
 import type { LoadedPage, Table } from './tables/table.ts'
@@ -49,6 +59,16 @@ export interface SqlDatabase {
   readAccessKeyUse(id: string): Promise<AccessKeyUse | undefined>
   /** One transaction. */
   writeAccessKeyUses(uses: readonly AccessKeyUse[]): Promise<void>
+  readKeyUse(keyArn: string): Promise<KeyUse | undefined>
+  /** One transaction. */
+  writeKeyUses(uses: readonly KeyUse[]): Promise<void>
+  /** One transaction. Throws OperatorError, as it is at the start. */
+  beginTracking(tracking: Tracking): Promise<number>
+  /** Ordered by material. */
+  loadEncryptionCounts(page: LoadedPage): Promise<readonly EncryptionCount[]>
+  /** One durable transaction. */
+  writeEncryptionCounts(counts: readonly EncryptionCount[]): Promise<void>
+  endTracking(): Promise<void>
   readClock(): Promise<ClockReading | undefined>
   writeClock(reading: ClockReading): Promise<void>
   /** Rejects if the database cannot be read and written right now. */
@@ -87,13 +107,7 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   load<N extends Noun>(noun: N, page: LoadedPage): Promise<readonly Records[N][]> {
-    return this.#inTurn(async () => {
-      try {
-        return await (tables[noun] as Table<Records[N]>).load(this.#db, page)
-      } catch (error) {
-        throw explained(this.#engine, error)
-      }
-    })
+    return this.#atStart(() => (tables[noun] as Table<Records[N]>).load(this.#db, page))
   }
 
   listKeys(page: PageRequest): Promise<readonly string[]> {
@@ -109,12 +123,9 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   commit({ changes, record }: Commit): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#engine.verify()
-      await this.#db.transaction().execute(async tx => {
-        for (const change of changes) await write(tx, change)
-        if (record !== undefined) await holdRecord(tx, record)
-      })
+    return this.#write(async tx => {
+      for (const change of changes) await write(tx, change)
+      if (record !== undefined) await holdRecord(tx, record)
     })
   }
 
@@ -135,10 +146,31 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   writeAccessKeyUses(uses: readonly AccessKeyUse[]): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#engine.verify()
-      await this.#db.transaction().execute(transaction => writeAccessKeyUses(transaction, uses))
-    })
+    return this.#write(tx => writeAccessKeyUses(tx, uses))
+  }
+
+  readKeyUse(keyArn: string): Promise<KeyUse | undefined> {
+    return this.#inTurn(() => readKeyUse(this.#db, keyArn))
+  }
+
+  writeKeyUses(uses: readonly KeyUse[]): Promise<void> {
+    return this.#write(tx => writeKeyUses(tx, uses))
+  }
+
+  beginTracking(tracking: Tracking): Promise<number> {
+    return this.#atStart(() => this.#db.transaction().execute(tx => beginTracking(tx, tracking)))
+  }
+
+  loadEncryptionCounts(page: LoadedPage): Promise<readonly EncryptionCount[]> {
+    return this.#atStart(() => loadEncryptionCounts(this.#db, page))
+  }
+
+  writeEncryptionCounts(counts: readonly EncryptionCount[]): Promise<void> {
+    return this.#write(tx => writeEncryptionCounts(tx, counts))
+  }
+
+  endTracking(): Promise<void> {
+    return this.#write(tx => endTracking(tx))
   }
 
   readClock(): Promise<ClockReading | undefined> {
@@ -146,10 +178,7 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   writeClock(reading: ClockReading): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#engine.verify()
-      await writeClock(this.#db, reading)
-    })
+    return this.#write(tx => writeClock(tx, reading))
   }
 
   check(): Promise<void> {
@@ -162,6 +191,24 @@ class KyselyDatabase implements SqlDatabase {
   /** Finishes calls in progress. SQLite then moves the write-ahead log into the file. */
   close(): Promise<void> {
     return this.#inTurn(() => this.#db.destroy())
+  }
+
+  /** One transaction. */
+  #write(work: (tx: Kysely<Database>) => Promise<void>): Promise<void> {
+    return this.#inTurn(() => {
+      this.#engine.verify()
+      return this.#db.transaction().execute(work)
+    })
+  }
+
+  #atStart<T>(work: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      try {
+        return await work()
+      } catch (error) {
+        throw explained(this.#engine, error)
+      }
+    })
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {

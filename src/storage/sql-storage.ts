@@ -1,26 +1,58 @@
 /** Storage in an SQL database: reads come from a view in memory, commits go to the database first. */
 import { Failure } from '../errors.ts'
 import { asciiLowerCase } from '../model/ascii.ts'
+import type { AccessKeyUse } from '../model/identities/access-key.ts'
 import { effectivePolicies } from '../model/identities/effective-policies.ts'
 import type { Principal } from '../model/identities/principal.ts'
-import { type KeyObject, objectOf, objectsOf, type SystemKey } from '../model/keys/key.ts'
+import {
+  isMultiRegion,
+  type Key,
+  type KeyObject,
+  materialsOf,
+  objectOf,
+  objectsOf,
+  type SystemKey,
+} from '../model/keys/key.ts'
+import type { KeyUse } from '../model/keys/key-use.ts'
+import { EncryptionCounts } from './encryption-counts.ts'
+import { LastUses } from './last-uses.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import { type Change, type Changes, Conflict, type HeldRecord, type Noun, type Storage } from './storage.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
 import { byId, frozen, loadView, nameInAccount, show, type View } from './view.ts'
 
-/**
- * Reads all records of the database into memory.
- *
- * @param acceptsUnknown see Principals
- */
-export async function openStorage(database: SqlDatabase, { acceptsUnknown = false } = {}): Promise<Storage> {
+/** Encryptions by which a stored count may be behind: with half as many, a key used 10,000 times a second is written every three seconds. */
+const slack = 65_536
+
+export interface OpenOptions {
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  /** See Principals. */
+  readonly acceptsUnknown?: boolean
+  /** See EncryptionCounts. */
+  readonly encryptionSlack?: number
+}
+
+/** Reads all records of the database into memory. */
+export async function openStorage(
+  database: SqlDatabase,
+  { now, acceptsUnknown = false, encryptionSlack = slack }: OpenOptions,
+): Promise<Storage> {
   try {
-    return new SqlStorage(database, await loadView(database), acceptsUnknown)
+    const view = await loadView(database)
+    const trackingStart = await database.beginTracking({ unwritten: encryptionSlack, now })
+    const written = await loadEncryptionCounts(database)
+    return new SqlStorage(database, view, { acceptsUnknown, trackingStart, encryptionSlack, written })
   } catch (error) {
     await database.close()
     throw error
   }
+}
+
+interface Opened extends Required<Pick<OpenOptions, 'acceptsUnknown' | 'encryptionSlack'>> {
+  readonly trackingStart: number
+  /** Encryptions by material. */
+  readonly written: Map<string, number>
 }
 
 class SqlStorage implements Storage {
@@ -30,6 +62,8 @@ class SqlStorage implements Storage {
   #before: Promise<unknown> = Promise.resolve()
   #failing = false
   #identitiesVersion = 0
+  readonly #keyUses: LastUses<KeyUse>
+  readonly #accessKeyUses: LastUses<AccessKeyUse>
 
   readonly keys: Storage['keys']
   readonly aliases: Storage['aliases']
@@ -46,10 +80,26 @@ class SqlStorage implements Storage {
   readonly destructions: Storage['destructions']
   readonly outbox: Storage['outbox']
   readonly clock: Storage['clock']
+  readonly encryptions: EncryptionCounts
+  readonly trackingStart: number
 
-  constructor(database: SqlDatabase, view: View, acceptsUnknown: boolean) {
+  constructor(database: SqlDatabase, view: View, { acceptsUnknown, trackingStart, encryptionSlack, written }: Opened) {
     this.#database = database
     this.#view = view
+    this.trackingStart = trackingStart
+    this.encryptions = new EncryptionCounts({
+      written,
+      slack: encryptionSlack,
+      store: counts => this.#inOrder(database.writeEncryptionCounts(counts)),
+    })
+    this.#keyUses = new LastUses(
+      use => use.keyArn,
+      uses => this.#inOrder(database.writeKeyUses(uses)),
+    )
+    this.#accessKeyUses = new LastUses(
+      use => use.accessKeyId,
+      uses => this.#inOrder(database.writeAccessKeyUses(uses)),
+    )
     this.keys = {
       find: arn => view.keys.find(arn),
       findByMaterial: (material, region) => view.keys.findIn(region, material),
@@ -58,6 +108,8 @@ class SqlStorage implements Storage {
       ofAccount: account => view.keys.all().filter(key => key.account === account),
       onHsm: hsm => view.keys.all().filter(key => objectsOf(key).some(object => object.hsm === hsm)),
       objectsOn: hsm => objectsOn(view, hsm),
+      recordUse: use => this.#keyUses.record(use),
+      lastUse: async arn => this.#keyUses.find(arn) ?? (await this.#inOrder(database.readKeyUse(arn))),
     }
     this.aliases = {
       find: arn => view.aliases.find(arn),
@@ -97,8 +149,8 @@ class SqlStorage implements Storage {
       find: id => view.accessKeys.find(id),
       ofPrincipal: arn => view.accessKeys.group(arn),
       count: () => view.accessKeys.all().length,
-      lastUse: id => this.#inOrder(database.readAccessKeyUse(id)),
-      writeUses: uses => this.#inOrder(database.writeAccessKeyUses(uses)),
+      recordUse: use => this.#accessKeyUses.record(use),
+      lastUse: async id => this.#accessKeyUses.find(id) ?? (await this.#inOrder(database.readAccessKeyUse(id))),
     }
     this.systemKeys = {
       find: (hsm: string, purpose: SystemKey['purpose']) => view.systemKeys.find(systemKeyIdentity(hsm, purpose)),
@@ -131,16 +183,34 @@ class SqlStorage implements Storage {
     if (list.length === 0) return
     const changes = list.map(settle)
     await this.#write(this.#database.commit({ changes, record }), () => {
-      for (const change of changes) show(this.#view, change)
+      for (const change of changes) {
+        show(this.#view, change)
+        if (change.noun === 'keys' && change.action === 'remove') this.#forgetEncryptions(change.record)
+      }
       if (changes.some(({ noun }) => identityNouns.has(noun))) this.#identitiesVersion++
     })
+  }
+
+  /** Other keys may have the materials of a multi-Region key, of which there are few. */
+  #forgetEncryptions(key: Key): void {
+    if (!isMultiRegion(key)) this.encryptions.forget(materialsOf(key).map(({ id }) => id))
   }
 
   async check(): Promise<void> {
     await this.#write(this.#database.check())
   }
 
+  async writeUses(): Promise<void> {
+    const writes = [this.encryptions.write(), this.#keyUses.write(), this.#accessKeyUses.write()]
+    const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected')
+    if (failed) throw (failed as PromiseRejectedResult).reason
+  }
+
   async close(): Promise<void> {
+    // If this fails, it is as after a crash.
+    await this.writeUses()
+      .then(() => this.#inOrder(this.#database.endTracking()))
+      .catch(() => {})
     await this.#inOrder(this.#database.close())
   }
 
@@ -168,6 +238,17 @@ class SqlStorage implements Storage {
       if (error instanceof Conflict) throw error
       throw Failure.from(error)
     }
+  }
+}
+
+const pageSize = 10_000
+
+async function loadEncryptionCounts(database: SqlDatabase): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for (let offset = 0; ; offset += pageSize) {
+    const page = await database.loadEncryptionCounts({ offset, limit: pageSize })
+    for (const { material, count } of page) counts.set(material, count)
+    if (page.length < pageSize) return counts
   }
 }
 

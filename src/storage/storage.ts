@@ -10,6 +10,8 @@ import type { Service } from '../model/identities/service.ts'
 import type { Alias } from '../model/keys/alias.ts'
 import type { Grant, GrantConstraints, GrantOperation, GrantPrincipal } from '../model/keys/grant.ts'
 import type { Destruction, Key, KeyObject, SpareKey, SystemKey } from '../model/keys/key.ts'
+import type { KeyUse } from '../model/keys/key-use.ts'
+import type { EncryptionCounts } from './encryption-counts.ts'
 
 /** All records, by noun. Each has the revision at which it was read; 0 means new. */
 export interface Records {
@@ -120,6 +122,9 @@ export interface Storage {
     onHsm(hsm: string): readonly Key[]
     /** CKA_IDs of the objects on the HSM to which a record refers, including those of system keys and spare keys. */
     objectsOn(hsm: string): ReadonlySet<string>
+    /** Written by writeUses. */
+    recordUse(use: KeyUse): void
+    lastUse(arn: string): Promise<KeyUse | undefined>
   }
   readonly aliases: {
     find(arn: string): Alias | undefined
@@ -178,10 +183,9 @@ export interface Storage {
     find(id: string): AccessKey | undefined
     ofPrincipal(arn: string): readonly AccessKey[]
     count(): number
-    /** The last use that was written. */
+    /** Written by writeUses. */
+    recordUse(use: AccessKeyUse): void
     lastUse(id: string): Promise<AccessKeyUse | undefined>
-    /** Replaces the last uses of these access keys. Without an audit record, as the clock. */
-    writeUses(uses: readonly AccessKeyUse[]): Promise<void>
   }
   readonly systemKeys: { find(hsm: string, purpose: SystemKey['purpose']): SystemKey | undefined }
   readonly spareKeys: {
@@ -201,6 +205,15 @@ export interface Storage {
     position(): Promise<string | undefined>
   }
   readonly clock: { read(): Promise<ClockReading | undefined>; write(reading: ClockReading): Promise<void> }
+  /** Encryptions under each key material. */
+  readonly encryptions: Pick<EncryptionCounts, 'made' | 'count'>
+  /** When uses of keys began to be recorded: milliseconds since the epoch. */
+  readonly trackingStart: number
+  /**
+   * Writes uses and encryption counts that have changed; close does so, too. Without an audit record, as the clock. If a write fails,
+   * rejects and keeps them for the next time.
+   */
+  writeUses(): Promise<void>
   /**
    * Writes all changes, and the audit record of their event, in one durable transaction, then shows them in the view. Throws Conflict,
    * having written nothing. Called by the outbox only, as every change has a record.

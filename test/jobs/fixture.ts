@@ -89,7 +89,6 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
       steadyClock,
       audit: createAudit(journal, clock, 'kms.amazonaws.com'),
       outbox: await Outbox.open(storage, journal, []),
-      accessKeyUses: { async flush() {} },
       metrics: {
         clockStable() {},
         orphans: (name, count) => void orphans.set(name, count),

@@ -6,9 +6,9 @@ import type { Storage } from '../../src/storage/storage.ts'
 import { openInThread } from '../../src/storage/threaded-database.ts'
 
 export async function openFile(path: string, { create = false } = {}): Promise<Storage> {
-  return openStorage(await openInThread({ path, create }))
+  return openStorage(await openInThread({ path, create }), { now: Date.now() })
 }
 
 export async function openHere(engine: Engine): Promise<Storage> {
-  return openStorage(await openDatabase(engine))
+  return openStorage(await openDatabase(engine), { now: Date.now() })
 }

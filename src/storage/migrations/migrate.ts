@@ -20,6 +20,7 @@ import { services } from './0015-services.ts'
 import { materials } from './0016-materials.ts'
 import { formerKeys } from './0017-former-keys.ts'
 import { serviceKeys } from './0018-service-keys.ts'
+import { usage } from './0019-usage.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -42,6 +43,7 @@ const migrations: readonly Migration[] = [
   materials,
   formerKeys,
   serviceKeys,
+  usage,
 ]
 
 interface MigrationTable {

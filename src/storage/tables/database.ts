@@ -17,6 +17,9 @@ export interface Database {
   readonly services: ServiceRow
   readonly access_keys: AccessKeyRow
   readonly access_key_uses: AccessKeyUseRow
+  readonly key_uses: KeyUseRow
+  readonly encryption_counts: EncryptionCountRow
+  readonly usage_tracking: UsageTrackingRow
   readonly system_keys: SystemKeyRow
   readonly spare_keys: SpareKeyRow
   readonly destructions: DestructionRow
@@ -207,6 +210,26 @@ export interface AccessKeyUseRow {
   readonly region: string
   readonly service: string
   readonly source_address: string
+}
+
+export interface KeyUseRow {
+  readonly key_arn: string
+  readonly operation: string
+  readonly used_at: number
+  readonly event_id: string
+  readonly request_id: string
+}
+
+export interface EncryptionCountRow {
+  readonly material: string
+  readonly count: number
+}
+
+/** One row. */
+export interface UsageTrackingRow {
+  readonly started_at: number | null
+  /** By which each count may be behind; 0 after a clean end. */
+  readonly unwritten_encryptions: number
 }
 
 export interface SystemKeyRow {

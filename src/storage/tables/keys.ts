@@ -1,9 +1,18 @@
 /** Keys, and their materials in a separate table. A key is removed with its grants: there may be more than a commit should list. */
 import type { Kysely } from 'kysely'
-import type { Custody, Key, KeyMaterial, KeyObject, Tag } from '../../model/keys/key.ts'
+import {
+  type Custody,
+  type Key,
+  type KeyMaterial,
+  type KeyObject,
+  materialsOf,
+  type Tag,
+} from '../../model/keys/key.ts'
 import type { PageRequest } from '../storage.ts'
 import type { Database, KeyRow, MaterialRow } from './database.ts'
+import { removeEncryptionCounts } from './encryption-counts.ts'
 import { removeGrants } from './grants.ts'
+import { removeKeyUse } from './key-uses.ts'
 import { type Table, table } from './table.ts'
 
 const keyRows = table<Key, KeyRow>({
@@ -86,6 +95,11 @@ export const keys: Table<Key> = {
   async remove(db, key) {
     if (!(await keyRows.remove(db, key))) return false
     await removeMaterials(db, key)
+    await removeEncryptionCounts(
+      db,
+      materialsOf(key).map(({ id }) => id),
+    )
+    await removeKeyUse(db, key.arn)
     await removeGrants(db, key.arn)
     return true
   },

@@ -34,7 +34,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 18): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 19): upgrade',
     )
   })
 
@@ -224,8 +224,15 @@ describe('a database', () => {
   })
 })
 
+/** Removes what the migration of usage added. */
+function backToEighteenthVersion(path: string): void {
+  for (const table of ['encryption_counts', 'key_uses', 'usage_tracking']) query(path, `drop table ${table}`)
+  query(path, 'drop index key_materials_by_id')
+}
+
 /** Removes what the migration of former keys added. */
 function backToSixteenthVersion(path: string): void {
+  backToEighteenthVersion(path)
   for (const column of ['service', 'owned']) query(path, `alter table keys drop column ${column}`)
   for (const column of ['former_keys', 'successor_key_arn']) query(path, `alter table aliases drop column ${column}`)
 }

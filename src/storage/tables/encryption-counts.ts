@@ -1,0 +1,91 @@
+/** How many encryptions were made under each key material, at most; and since when uses of keys are tracked, in the one row of usage_tracking. */
+import { type Kysely, sql } from 'kysely'
+import type { EncryptionCount } from '../encryption-counts.ts'
+import type { Database } from './database.ts'
+import { batches, type LoadedPage } from './table.ts'
+
+/** From here on, each count may be behind by as many. */
+export interface Tracking {
+  readonly unwritten: number
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+/**
+ * Adds to each count what the last run may not have written. Returns when tracking began: milliseconds since the epoch. Runs in a
+ * transaction of the caller.
+ */
+export async function beginTracking(db: Kysely<Database>, { unwritten, now }: Tracking): Promise<number> {
+  const { started_at, unwritten_encryptions } = await db
+    .selectFrom('usage_tracking')
+    .selectAll()
+    .executeTakeFirstOrThrow()
+  if (unwritten_encryptions > 0) await addToAll(db, unwritten_encryptions)
+  const startedAt = started_at ?? now
+  await db.updateTable('usage_tracking').set({ started_at: startedAt, unwritten_encryptions: unwritten }).execute()
+  return startedAt
+}
+
+/** Every count is written. */
+export async function endTracking(db: Kysely<Database>): Promise<void> {
+  await db.updateTable('usage_tracking').set({ unwritten_encryptions: 0 }).execute()
+}
+
+async function addToAll(db: Kysely<Database>, count: number): Promise<void> {
+  const ofKeys = db
+    .selectFrom('keys')
+    .innerJoin('key_materials', 'key_materials.key_arn', 'keys.arn')
+    .where('keys.spec', '=', 'SYMMETRIC_DEFAULT')
+    .select('key_materials.id as material')
+  const all = ofKeys.union(db.selectFrom('system_keys').select('object as material'))
+  await db
+    .insertInto('encryption_counts')
+    .columns(['material', 'count'])
+    .expression(
+      db
+        .selectFrom(all.as('materials'))
+        .select(['material', sql.val(count).as('count')])
+        .where(sql.lit(true)),
+    )
+    .onConflict(conflict =>
+      conflict.column('material').doUpdateSet({
+        count: ({ ref }) => sql`${ref('encryption_counts.count')} + ${ref('excluded.count')}`,
+      }),
+    )
+    .execute()
+}
+
+export async function loadEncryptionCounts(
+  db: Kysely<Database>,
+  { offset, limit }: LoadedPage,
+): Promise<EncryptionCount[]> {
+  const all = db.selectFrom('encryption_counts').selectAll()
+  return all.orderBy('material').limit(limit).offset(offset).execute()
+}
+
+/** Those of materials that no key has are left out. Runs in a transaction of the caller. */
+export async function writeEncryptionCounts(db: Kysely<Database>, counts: readonly EncryptionCount[]): Promise<void> {
+  for (const batch of batches(counts)) {
+    await db
+      .insertInto('encryption_counts')
+      .values(batch)
+      .onConflict(conflict => conflict.column('material').doUpdateSet(row => ({ count: row.ref('excluded.count') })))
+      .execute()
+    const materials = batch.map(({ material }) => material)
+    await removeEncryptionCounts(db, materials)
+  }
+}
+
+/** But for those of materials that a key has. Runs in a transaction of the caller. */
+export async function removeEncryptionCounts(db: Kysely<Database>, materials: readonly string[]): Promise<void> {
+  await db
+    .deleteFrom('encryption_counts')
+    .where('material', 'in', materials)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('key_materials').select('id').whereRef('id', '=', 'encryption_counts.material'))),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('system_keys').select('object').whereRef('object', '=', 'encryption_counts.material'))),
+    )
+    .execute()
+}
