@@ -50,6 +50,7 @@ const hsm = z
     callTimeout: duration('1ms', '1h').prefault('2s'),
     publicKeyOperations: z.enum(['hsm', 'gateway']).default('hsm'),
     allowSoftwareFallback: z.boolean().default(true),
+    strictCustody: z.boolean().default(false),
     environment: z.record(z.string(), z.string()).default({}),
   })
   .refine(

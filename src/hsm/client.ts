@@ -10,6 +10,7 @@ import type {
 import { Failure } from '../errors.ts'
 import type { Ability } from '../model/keys/ability.ts'
 import { keySpecs, type SupportedKeySpec } from '../model/keys/key-spec.ts'
+import type { WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
 import type {
   CreatedKey,
   HeldKey,
@@ -21,6 +22,7 @@ import type {
   KeyInspection,
   KeyPair,
   Sealed,
+  WrappedMaterial,
 } from './hsm.ts'
 import type { Backend, CallOptions } from './pool/backend.ts'
 import { gcmTagLength } from './profiles/profile.ts'
@@ -37,6 +39,8 @@ export interface OutsideUse {
   readonly encrypts: boolean
   readonly verifies: boolean
 }
+
+type CreatingCall = 'generateKey' | 'generateSlowKey' | 'importKey' | 'createWrappingKey' | 'unwrapKey'
 
 export class HsmClient implements Hsm {
   readonly #backend: Backend
@@ -111,11 +115,27 @@ export class HsmClient implements Hsm {
     return this.#create('importKey', { object, spec, usage, label, bytes })
   }
 
-  /** If the call fails but the key may exist, it is destroyed. */
-  async #create<N extends 'generateKey' | 'generateSlowKey' | 'importKey'>(
-    name: N,
-    request: RequestTo<N>,
+  createWrappingKey(
+    object: string,
+    spec: WrappingKeySpec,
+    label: string,
+    wraps: SupportedKeySpec,
   ): Promise<CreatedKey> {
+    return this.#create('createWrappingKey', { object, spec, label, wraps })
+  }
+
+  unwrapKey(
+    object: string,
+    spec: SupportedKeySpec,
+    usage: KeyUsageType,
+    label: string,
+    wrapped: WrappedMaterial,
+  ): Promise<CreatedKey> {
+    return this.#create('unwrapKey', { object, spec, usage, label, ...wrapped })
+  }
+
+  /** If the call fails but the key may exist, it is destroyed. */
+  async #create<N extends CreatingCall>(name: N, request: RequestTo<N>): Promise<CreatedKey> {
     const { object } = request
     let [isRefused, mayExist] = [false, false]
     const destroyUnused = () => {
@@ -126,8 +146,9 @@ export class HsmClient implements Hsm {
       destroyUnused()
     }
     try {
-      const { custody, publicKey, checkValue }: AnswerOf<'generateKey'> = await this.#call(name, request, { undo })
-      return { custody, publicKey: copyOf(publicKey), checkValue: copyOf(checkValue) }
+      const answer: AnswerOf<'generateKey'> = await this.#call(name, request, { undo })
+      const [publicKey, checkValue] = [copyOf(answer.publicKey), copyOf(answer.checkValue)]
+      return { custody: answer.custody, publicKey, checkValue, fingerprint: copyOf(answer.fingerprint) }
     } catch (error) {
       isRefused = true
       destroyUnused()

@@ -8,6 +8,7 @@ import type {
 import type { Ability } from '../model/keys/ability.ts'
 import type { Custody, CustodyFault } from '../model/keys/key.ts'
 import type { SupportedKeySpec } from '../model/keys/key-spec.ts'
+import type { WrappingAlgorithm, WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
 
 /** The result of an encryption: AES-256-GCM with a 128-bit tag, NIST SP 800-38D. */
 export interface Sealed {
@@ -52,6 +53,17 @@ export interface CreatedKey {
   readonly publicKey?: Uint8Array | undefined
   /** A value that only this key can produce, as proof: see inspectKey. Absent if the public key proves it. */
   readonly checkValue?: Uint8Array | undefined
+  /** Of imported keys: 32 bytes that only this key has, the same on every HSM and at every import. See token/fingerprint.ts. */
+  readonly fingerprint?: Uint8Array | undefined
+}
+
+/** Key material as a caller sends it: wrapped under a key of this HSM. */
+export interface WrappedMaterial {
+  /** The object of the wrapping key, from createWrappingKey. */
+  readonly wrappingKey: string
+  readonly wrappingSpec: WrappingKeySpec
+  readonly algorithm: WrappingAlgorithm
+  readonly bytes: Uint8Array
 }
 
 /** A key pair for use outside, not stored on the HSM. */
@@ -144,6 +156,29 @@ export interface KeyLifecycle {
     usage: KeyUsageType,
     label: string,
     bytes: Uint8Array,
+  ): Promise<CreatedKey>
+  /**
+   * Creates an RSA key pair that unwraps key material, like generateKey. Its object can do nothing else; only where a worker has to bridge
+   * what this HSM cannot unwrap (see Custody), it can decrypt, too.
+   *
+   * @param wraps spec of the keys that come under it
+   */
+  createWrappingKey(object: string, spec: WrappingKeySpec, label: string, wraps: SupportedKeySpec): Promise<CreatedKey>
+  /**
+   * Imports wrapped key material as a key object like that of importKey. C_UnwrapKey unwraps it on the HSM, straight into that object, which
+   * is then checked: type, length or curve, attributes, and that it works. Where the HSM cannot do so, a worker unwraps and imports it, and
+   * `custody.bridged` is true. After a failure nothing is left on the HSM.
+   *
+   * Rejects with InvalidCiphertext, without text, if it does not unwrap for whatever reason; with IncorrectKeyMaterial, whose message tells
+   * why, if it does but is no key of that spec; with InvalidState if the HSM does not have the wrapping key; with UnsupportedOperation if the
+   * HSM cannot do it and the configuration does not let a worker do it.
+   */
+  unwrapKey(
+    object: string,
+    spec: SupportedKeySpec,
+    usage: KeyUsageType,
+    label: string,
+    wrapped: WrappedMaterial,
   ): Promise<CreatedKey>
   /** A data key pair: generated as session objects, exported and discarded. */
   generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair>

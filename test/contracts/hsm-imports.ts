@@ -178,7 +178,7 @@ export function importContract(hsm: () => Hsm, exceptions: Exceptions): void {
     const wrong: Readonly<Record<string, readonly [SupportedKeySpec, KeyUsageType, () => Buffer]>> = {
       'an AES key of 31 bytes': ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', () => randomBytes(31)],
       'no bytes at all': ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', () => Buffer.alloc(0)],
-      'an HMAC key of another spec': ['HMAC_256', 'GENERATE_VERIFY_MAC', () => newKeyBytes('HMAC_512')],
+      'an HMAC key of another spec': ['HMAC_512', 'GENERATE_VERIFY_MAC', () => newKeyBytes('HMAC_256')],
       'a key on another curve': ['ECC_NIST_P256', 'SIGN_VERIFY', () => newKeyBytes('ECC_NIST_P384')],
       'an RSA key of another size': ['RSA_3072', 'SIGN_VERIFY', () => newKeyBytes('RSA_2048')],
       'a key that is cut': ['RSA_2048', 'SIGN_VERIFY', () => newKeyBytes('RSA_2048').subarray(0, -1)],

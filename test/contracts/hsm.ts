@@ -6,6 +6,7 @@ import type { Hsm, Sealed } from '../../src/hsm/hsm.ts'
 import type { SupportedKeySpec } from '../../src/model/keys/key-spec.ts'
 import { importContract } from './hsm-imports.ts'
 import { keyContract } from './hsm-keys.ts'
+import { unwrappingContract } from './hsm-unwrapping.ts'
 
 export interface HsmUnderTest {
   readonly hsm: Hsm
@@ -170,6 +171,8 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
     keyContract(() => hsm, exceptions)
 
     importContract(() => hsm, exceptions)
+
+    unwrappingContract(() => hsm, exceptions)
 
     describe('callers', () => {
       it('each get an HSM, and the same one again', async () => {

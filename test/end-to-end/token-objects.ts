@@ -18,6 +18,7 @@ export async function objectsOn({ folder }: Installation): Promise<readonly HsmO
     callTimeout: 5000,
     publicKeyOperations: 'hsm',
     allowSoftwareFallback: true,
+    strictCustody: false,
   })
   const objects = await hsm.objects()
   await hsm.close()

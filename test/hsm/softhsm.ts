@@ -44,6 +44,7 @@ export function emptySoftHsm(): SoftHsm {
     callTimeout: 2000,
     publicKeyOperations: 'hsm',
     allowSoftwareFallback: true,
+    strictCustody: false,
     environment: { SOFTHSM2_CONF: configuration },
   }
   const remove = () => rmSync(directory, { recursive: true, force: true })

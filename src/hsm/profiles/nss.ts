@@ -14,6 +14,8 @@ export const nss = profile({
   /** False for every generated key, and writable. */
   reportsCkaLocal: false,
   importMethods: ['ECDH', 'plaintext'],
+  /** It unwraps no keys of elliptic curves. */
+  keyWrapUnwraps: ['secret', 'RSA'],
   lacks: {
     ...because('no ML-DSA', mlDsa),
     ECC_SECG_P256K1: 'no secp256k1',

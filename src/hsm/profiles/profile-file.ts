@@ -7,7 +7,7 @@ import type { Ability } from '../../model/keys/ability.ts'
 import { algorithmsOf, keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import { describeIssue } from '../../schema-issue.ts'
 import { returnCodes } from '../return-codes.ts'
-import { importMethods, type Profile } from './profile.ts'
+import { importMethods, keyTypes, type Profile } from './profile.ts'
 
 const specs = Object.keys(keySpecs) as SupportedKeySpec[]
 
@@ -43,6 +43,8 @@ const flags = {
   reportsCkaLocal: z.boolean(),
   importMethods: z.array(z.enum(importMethods)).min(1),
   keyWrapMechanisms: z.array(z.int().min(0).max(0xffff_ffff)),
+  oaepUnwraps: z.array(z.enum(keyTypes)),
+  keyWrapUnwraps: z.array(z.enum(keyTypes)),
   canInitializeToken: z.boolean(),
   singleProcess: z.boolean(),
   generatesRsaKeysInSession: z.boolean(),

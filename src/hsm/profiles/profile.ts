@@ -58,6 +58,13 @@ export interface Profile {
   readonly importMethods: readonly ImportMethod[]
   /** CKM_* that may unwrap an imported key: AES key wrap with padding (RFC 5649), or CKM_AES_CBC_PAD. The preferred one first. */
   readonly keyWrapMechanisms: readonly number[]
+  /**
+   * Types of keys that C_UnwrapKey makes of what RSAES-OAEP encrypts, with a hash of `oaepHashes`. Of other types a worker bridges it: see
+   * Custody. PKCS#11 v2.40, section 2.1.8, promises secret keys only.
+   */
+  readonly oaepUnwraps: readonly KeyType[]
+  /** The same of AES key wrap with padding (RFC 5649), with a mechanism of `keyWrapMechanisms`. */
+  readonly keyWrapUnwraps: readonly KeyType[]
   /** C_InitToken needs no vendor tool: `strongroom init` creates the token if it is missing. */
   readonly canInitializeToken: boolean
   /**
@@ -85,6 +92,10 @@ export interface Profile {
 export const importMethods = ['ECDH', 'RSA-OAEP', 'plaintext'] as const
 export type ImportMethod = (typeof importMethods)[number]
 
+/** `secret`: AES and HMAC keys. */
+export const keyTypes = ['secret', 'RSA', 'EC', 'Ed25519'] as const
+export type KeyType = (typeof keyTypes)[number]
+
 /** PKCS#11 v2.40, CKM_AES_GCM. */
 const aesGcm = 0x1087
 
@@ -109,6 +120,8 @@ const defaults = {
   reportsCkaLocal: true,
   importMethods: ['ECDH', 'RSA-OAEP'],
   keyWrapMechanisms: [aesKeyWrapPad, aesKeyWrapKwp, aesCbcPad],
+  oaepUnwraps: ['secret'],
+  keyWrapUnwraps: ['secret', 'RSA', 'EC'],
   canInitializeToken: false,
   singleProcess: false,
   generatesRsaKeysInSession: false,

@@ -10,6 +10,7 @@ export const softhsm2 = profile({
   oaepHashes: ['sha1'],
   /** It unwraps no Ed25519 keys. */
   importMethods: ['ECDH', 'plaintext'],
+  oaepUnwraps: ['secret', 'EC'],
   canInitializeToken: true,
   /**
    * Each process reads the folder of the token again when the number in its file `generation` has changed (OSToken::index). A process that

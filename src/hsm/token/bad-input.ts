@@ -1,7 +1,17 @@
 /** Tells invalid ciphertexts and signatures from a faulty HSM, where return codes are ambiguous. */
 import { Failure } from '../../errors.ts'
 import type { Profile } from '../profiles/profile.ts'
-import { CryptokiError, failureFrom } from '../return-codes.ts'
+import { CryptokiError, classOf, failureFrom } from '../return-codes.ts'
+import { incorrect } from './key-material.ts'
+
+/** The token says that it does not do this, rather than that it is lost or busy. */
+export function isRefusal(
+  error: unknown,
+  { throttlingCodes }: Pick<Profile, 'throttlingCodes'>,
+): error is CryptokiError {
+  if (!(error instanceof CryptokiError) || throttlingCodes.includes(error.returnCode)) return false
+  return ['caller', 'unknown'].includes(classOf(error.code))
+}
 
 export function isBadCiphertext(
   error: unknown,
@@ -9,6 +19,23 @@ export function isBadCiphertext(
 ): boolean {
   if (!(error instanceof CryptokiError) || error.function !== 'C_Decrypt') return false
   return saysSo(error) || invalidCiphertextCodes.includes(error.returnCode)
+}
+
+/** Of C_UnwrapKey: the wrapped key is invalid in any way, or no key of that type. */
+export function isBadWrappedKey(
+  error: unknown,
+  profile: Pick<Profile, 'invalidCiphertextCodes' | 'throttlingCodes'>,
+): boolean {
+  if (!(error instanceof CryptokiError) || error.function !== 'C_UnwrapKey') return false
+  if (profile.invalidCiphertextCodes.includes(error.returnCode)) return true
+  return isRefusal(error, profile) && failureFrom(error).code !== 'UnsupportedOperation'
+}
+
+/** A token has unwrapped a key, and cannot use it. */
+export class UnusableKey extends CryptokiError {
+  constructor({ function: name, code }: CryptokiError) {
+    super(name, code)
+  }
 }
 
 /** Beyond the standard codes, which Cryptoki.verify answers with false. */
@@ -48,6 +75,20 @@ export class BadInput {
       }
       if (isBad(error) && saysSo(error)) refuse(error)
       return this.#judged(error, decrypt, isBad, refuse)
+    }
+  }
+
+  /** Rejects with InvalidCiphertext, without a message, if it does not unwrap, and with IncorrectKeyMaterial if it is no key that works. */
+  async unwrapped<T>(unwrap: () => Promise<T>): Promise<T> {
+    try {
+      return await unwrap()
+    } catch (error) {
+      const isBad = (error: unknown) =>
+        error instanceof UnusableKey || isBadWrappedKey(error, this.#profile) || isBadCiphertext(error, this.#profile)
+      return this.#judged(error, unwrap, isBad, cause => {
+        if (cause instanceof UnusableKey) throw incorrect('the HSM cannot use it', cause)
+        throw new Failure('InvalidCiphertext', '', { cause })
+      })
     }
   }
 

@@ -36,6 +36,8 @@ export const userType = { securityOfficer: pkcs11js.CKU_SO, user: pkcs11js.CKU_U
 
 /** Of C_Verify. */
 const misfits: ReadonlySet<string> = new Set(['CKR_SIGNATURE_INVALID', 'CKR_SIGNATURE_LEN_RANGE'])
+/** Of C_GetAttributeValue. */
+const hidden: ReadonlySet<string> = new Set(['CKR_ATTRIBUTE_TYPE_INVALID', 'CKR_ATTRIBUTE_SENSITIVE'])
 const handlesPerCall = 1000
 const labelBytes = 32
 /** pkcs11js passes an empty Buffer as NULL, which tokens refuse, but an empty view of a Buffer as a pointer. */
@@ -200,6 +202,13 @@ export class Cryptoki {
     return this.#inPool(name, this.#native.C_UnwrapKeyAsync(...request), mechanism)
   }
 
+  /** @param longest bytes of the result, at most */
+  wrapKey(session: Handle, mechanism: Mechanism, wrappingKey: Handle, key: Handle, longest: number): Buffer {
+    return call('C_WrapKey', () =>
+      this.#native.C_WrapKey(session, mechanism, wrappingKey, key, Buffer.allocUnsafe(longest)),
+    )
+  }
+
   createObject(session: Handle, template: Template): Handle {
     return call('C_CreateObject', () => this.#native.C_CreateObject(session, checked(template)))
   }
@@ -226,6 +235,17 @@ export class Cryptoki {
   attribute(session: Handle, object: Handle, type: number): Buffer {
     const [read] = call('C_GetAttributeValue', () => this.#native.C_GetAttributeValue(session, object, [{ type }]))
     return read!.value as Buffer
+  }
+
+  /** Undefined if the object does not have it, or does not show it. */
+  attributeIfAny(session: Handle, object: Handle, type: number): Buffer | undefined {
+    try {
+      const value = this.attribute(session, object, type)
+      return value.length === 0 ? undefined : value
+    } catch (error) {
+      if (error instanceof CryptokiError && hidden.has(error.returnCode)) return undefined
+      throw error
+    }
   }
 
   /** A CK_BBOOL; false if the object has no such attribute, as some tokens leave out what does not hold of an imported key. */

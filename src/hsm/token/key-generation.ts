@@ -15,6 +15,7 @@ import {
   dataKeyTemplate,
   type Keeping,
   keptCopyTemplate,
+  type ObjectUsage,
   privateKeyTemplate,
   publicKeyTemplate,
   secretKeyTemplate,
@@ -35,7 +36,7 @@ export interface Generation {
   readonly capabilities: Capabilities
   readonly spec: SupportedKeySpec
   readonly mechanism: KeyMechanism
-  readonly usage: KeyUsageType
+  readonly usage: ObjectUsage
   readonly keeping: Keeping
 }
 

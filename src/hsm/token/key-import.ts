@@ -9,8 +9,10 @@ import { agreeOnce, encryptOaep } from '../public-key-crypto.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 import type { Cryptoki, Handle, Template } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { type GeneratedObject, readCustody } from './key-generation.ts'
 import type { KeyMaterial } from './key-material.ts'
+import { wrapWithPadding } from './key-wrap.ts'
 import { ecdh, type KeyMechanism, keyMechanisms, keyWrap, rsaOaep } from './mechanisms.ts'
 import { attempt, inSessionOfItsOwn } from './probe.ts'
 import { checkValueOf, isKeyOf } from './proof.ts'
@@ -18,10 +20,9 @@ import { peerPoint, subjectPublicKeyInfo } from './public-keys.ts'
 import {
   importTemplate,
   type Keeping,
+  keyEncryptionTemplate,
   publicKeyTemplate,
   trialPrivateTemplate,
-  unwrappingPairTemplates,
-  wrappingKeyTemplate,
 } from './templates.ts'
 
 export interface Import {
@@ -33,6 +34,7 @@ export interface Import {
 }
 
 export interface ImportedObject extends GeneratedObject {
+  readonly fingerprint: Buffer
   readonly way: Way
 }
 
@@ -44,13 +46,13 @@ export interface Way {
 }
 
 /** An AES-256 key that is on both sides for one call. */
-interface WrappingKey {
+interface KeyEncryptionKey {
   readonly handle: Handle
   readonly value: Buffer
 }
 
 /** C_DeriveKey wants the length; to C_UnwrapKey the key tells it, and SoftHSM refuses to be told. */
-const derivedTemplate: Template = [...wrappingKeyTemplate, [pkcs11js.CKA_VALUE_LEN, 32]]
+const derivedTemplate: Template = [...keyEncryptionTemplate, [pkcs11js.CKA_VALUE_LEN, 32]]
 
 export class KeyImporter {
   readonly #cryptoki: Cryptoki
@@ -102,7 +104,7 @@ export class KeyImporter {
   }
 
   /** In a session of its own, which takes its session objects with it. */
-  #importBy(way: Way, wanted: Import): Promise<GeneratedObject> {
+  #importBy(way: Way, wanted: Import): Promise<Omit<ImportedObject, 'way'>> {
     return inSessionOfItsOwn({ cryptoki: this.#cryptoki, slot: this.#slot }, async session => {
       const key = await this.#create(way, session, wanted)
       try {
@@ -117,19 +119,19 @@ export class KeyImporter {
   async #create({ method, unwrapping }: Way, session: Handle, { mechanism, usage, keeping, material }: Import) {
     const template = importTemplate(mechanism, usage, keeping)
     if (unwrapping === undefined) return this.#cryptoki.createObject(session, [...template, ...material.attributes])
-    const { handle, value } = await this.#wrappingKey(method, session)
+    const { handle, value } = await this.#keyEncryptionKey(method, session)
     const iv = randomBytes(16)
     const wrapped = wrap(unwrapping, value, iv, material.wrapped)
     value.fill(0)
     return this.#cryptoki.unwrapKey(session, keyWrap(unwrapping, iv), handle, wrapped, template)
   }
 
-  #wrappingKey(method: ImportMethod, session: Handle): Promise<WrappingKey> {
+  #keyEncryptionKey(method: ImportMethod, session: Handle): Promise<KeyEncryptionKey> {
     return method === 'ECDH' ? this.#agreedKey(session) : this.#transportedKey(session)
   }
 
   /** ECDH of two key pairs that exist for this call: NIST SP 800-56A, section 6.1.2.2; the x-coordinate is the key. */
-  async #agreedKey(session: Handle): Promise<WrappingKey> {
+  async #agreedKey(session: Handle): Promise<KeyEncryptionKey> {
     const cryptoki = this.#cryptoki
     const pair = keyMechanisms.ECC_NIST_P256!
     const { publicKey, privateKey } = await cryptoki.generateKeyPair(
@@ -145,16 +147,15 @@ export class KeyImporter {
   }
 
   /** RSAES-OAEP under a key pair that exists for this call. */
-  async #transportedKey(session: Handle): Promise<WrappingKey> {
+  async #transportedKey(session: Handle): Promise<KeyEncryptionKey> {
     const cryptoki = this.#cryptoki
     const pair = keyMechanisms.RSA_2048!
     const [hash = 'sha1'] = this.#profile.oaepHashes
-    const templates = unwrappingPairTemplates(pair)
     const { publicKey, privateKey } = await cryptoki.generateKeyPair(
       session,
       { mechanism: pair.generation },
-      templates.publicKey,
-      templates.privateKey,
+      publicKeyTemplate(pair, 'UNWRAP'),
+      trialPrivateTemplate(pair, 'UNWRAP'),
       true,
     )
     const value = randomBytes(32)
@@ -163,7 +164,7 @@ export class KeyImporter {
       hash,
       value,
     )
-    const handle = await cryptoki.unwrapKey(session, rsaOaep(hash), privateKey, wrapped, wrappingKeyTemplate)
+    const handle = await cryptoki.unwrapKey(session, rsaOaep(hash), privateKey, wrapped, keyEncryptionTemplate)
     return { handle, value }
   }
 
@@ -176,17 +177,13 @@ export class KeyImporter {
     const object = { cryptoki: this.#cryptoki, session, key, profile, capabilities: this.#capabilities }
     const checkValue = await checkValueOf(object, spec)
     if (!(await isKeyOf(object, { spec, usage, checkValue, material }))) throw new Error('the HSM imported another key')
-    return { custody, checkValue, ...(material.publicKey && { publicKey: material.publicKey }) }
+    const proofs = { checkValue, ...(material.publicKey && { publicKey: material.publicKey }) }
+    return { custody, ...proofs, fingerprint: await fingerprintOf(object, spec, proofs) }
   }
 }
 
-/** RFC 5649, section 4.1: the alternative initial value, without its length. */
-const alternativeIv = Buffer.from('A65959A6', 'hex')
-
 function wrap(mechanism: number, key: Buffer, iv: Buffer, material: Buffer): Buffer {
-  const cipher =
-    mechanism === pkcs11js.CKM_AES_CBC_PAD
-      ? createCipheriv('aes-256-cbc', key, iv)
-      : createCipheriv('id-aes256-wrap-pad', key, alternativeIv)
+  if (mechanism !== pkcs11js.CKM_AES_CBC_PAD) return wrapWithPadding(key, material)
+  const cipher = createCipheriv('aes-256-cbc', key, iv)
   return Buffer.concat([cipher.update(material), cipher.final()])
 }

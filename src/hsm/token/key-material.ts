@@ -25,9 +25,7 @@ export interface KeyMaterial {
 /** Throws IncorrectKeyMaterial unless it is a key of that spec. Its result holds copies and views, to be wiped like the bytes. */
 export function readKeyMaterial(spec: SupportedKeySpec, mechanism: KeyMechanism, bytes: Buffer): KeyMaterial {
   if (keySpecs[spec].type !== 'asymmetric') return secretKey(spec, mechanism, bytes)
-  if (mechanism.algorithmOid !== undefined) {
-    throw new Failure('UnsupportedOperation', `Key material of key spec ${spec} cannot be imported.`)
-  }
+  checkImportable(spec, mechanism)
   const parts = privateKeyParts(bytes)
   const material =
     mechanism.curve === undefined ? rsaKey(spec, mechanism, parts) : curveKey(spec, mechanism.curve, parts)
@@ -35,14 +33,37 @@ export function readKeyMaterial(spec: SupportedKeySpec, mechanism: KeyMechanism,
   return material
 }
 
-export function incorrect(reason: string): Failure {
-  return new Failure('IncorrectKeyMaterial', `The key material is invalid: ${reason}.`)
+/** Throws UnsupportedOperation. */
+export function checkImportable(spec: SupportedKeySpec, { algorithmOid }: KeyMechanism): void {
+  if (algorithmOid === undefined) return
+  throw new Failure('UnsupportedOperation', `Key material of key spec ${spec} cannot be imported.`)
 }
 
-function secretKey(spec: SupportedKeySpec, { parameters }: KeyMechanism, bytes: Buffer): KeyMaterial {
-  const [, length] = parameters.find(([type]) => type === pkcs11js.CKA_VALUE_LEN)!
-  if (bytes.length !== length) throw incorrect(`a key of key spec ${spec} has ${length} bytes, not ${bytes.length}`)
+export function incorrect(reason: string, cause?: unknown): Failure {
+  return new Failure('IncorrectKeyMaterial', `The key material is invalid: ${reason}.`, { cause })
+}
+
+function secretKey(spec: SupportedKeySpec, mechanism: KeyMechanism, bytes: Buffer): KeyMaterial {
+  checkLength(spec, mechanism, bytes.length)
   return { wrapped: bytes, attributes: [[pkcs11js.CKA_VALUE, bytes]] }
+}
+
+/** Bytes: KMS Developer Guide, "Requirements for imported key material". */
+const longestHmacKey = 128
+
+/** Throws IncorrectKeyMaterial. An HMAC key may be longer than a generated one. @param length of a secret key, in bytes */
+export function checkLength(spec: SupportedKeySpec, { parameters }: KeyMechanism, length: number): void {
+  const least = Number(parameters.find(([type]) => type === pkcs11js.CKA_VALUE_LEN)![1])
+  const most = keySpecs[spec].type === 'HMAC' ? longestHmacKey : least
+  if (length >= least && length <= most) return
+  const lengths = least === most ? String(least) : `${least} to ${most}`
+  throw incorrect(`a key of key spec ${spec} has ${lengths} bytes, not ${length}`)
+}
+
+/** Throws IncorrectKeyMaterial. @param modulus without leading zeros */
+export function checkModulus(spec: SupportedKeySpec, modulus: Buffer): void {
+  const bits = modulus.length * 8 - Math.clz32(modulus[0]!) + 24
+  if (bits !== modulusLength(spec) * 8) throw incorrect(`a key of key spec ${spec} has no modulus of ${bits} bits`)
 }
 
 const notPkcs8 = 'it is not a private key in DER, PKCS #8'
@@ -89,8 +110,7 @@ function rsaKey(
   if (parameters !== undefined && parameters.tag !== tags.null) throw incorrect(notPkcs8)
   const numbers = rsaNumbersOf(privateKey)
   if (numbers === undefined) throw incorrect(notPkcs8)
-  const bits = numbers.modulus.length * 8 - Math.clz32(numbers.modulus[0]!) + 24
-  if (bits !== modulusLength(spec) * 8) throw incorrect(`a key of key spec ${spec} has no modulus of ${bits} bits`)
+  checkModulus(spec, numbers.modulus)
   const fault = checkRsaNumbers(numbers)
   if (fault !== undefined) throw incorrect(fault)
   const attributes = rsaAttributes(numbers)

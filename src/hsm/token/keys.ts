@@ -54,6 +54,7 @@ export class Keys {
       session: Handle,
       destroyAll: () => Promise<void>,
     ) => Promise<{ readonly key: Handle; readonly result: T }>,
+    forget?: () => void,
   ): Promise<T> {
     let mayExist = isRetry
     return this.#recovering(async session => {
@@ -62,7 +63,25 @@ export class Keys {
       const { key, result } = await operation(session, () => this.#destroyAll(session, object))
       this.#handles.add(object, key)
       return result
-    })
+    }, forget)
+  }
+
+  /** The same with the handle of another key, of which it is made. Rejects with InvalidState if the token does not hold that one. */
+  createFrom<T>(
+    source: string,
+    object: string,
+    isRetry: boolean,
+    operation: (
+      source: Handle,
+      destroyAll: () => Promise<void>,
+    ) => Promise<{ readonly key: Handle; readonly result: T }>,
+  ): Promise<T> {
+    return this.create(
+      object,
+      isRetry,
+      async (session, destroyAll) => operation(await this.#handles.find(session, source), destroyAll),
+      () => this.#handles.forget(source),
+    )
   }
 
   /** Inspects the objects of a key: see KeyHandles.findAll. */

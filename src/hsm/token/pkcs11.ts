@@ -12,16 +12,15 @@ import type { CallContext, PublicKeyUse, RequestOf, Work } from '../wire/calls.t
 import type { Capabilities } from '../wire/capabilities.ts'
 import { BadInput } from './bad-input.ts'
 import { Canary } from './canary.ts'
-import { dataKeyPairMechanism, gcmOf, keyMechanism } from './capabilities.ts'
+import { dataKeyPairMechanism, gcmOf } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { isSealed, type Sealed } from './gcm.ts'
-import { type DataKeyPair, generateDataKeyPair, generateObject } from './key-generation.ts'
-import { KeyImporter } from './key-import.ts'
+import { type DataKeyPair, generateDataKeyPair } from './key-generation.ts'
 import { inspectObjects } from './key-inspection.ts'
-import { readKeyMaterial } from './key-material.ts'
 import { Keys } from './keys.ts'
 import { modulusLength } from './mechanisms.ts'
+import { NewKeys } from './new-keys.ts'
 import { isMisfit } from './proof.ts'
 import { PublicObjects } from './public-objects.ts'
 import { signing } from './signatures.ts'
@@ -35,6 +34,8 @@ export interface Pkcs11Options {
   readonly capabilities: Capabilities
   /** In use at the same time. */
   readonly sessions: number
+  /** Whether the worker may see key material that the token cannot unwrap: see the configuration. */
+  readonly bridges: boolean
   /** CKA_ID of the canary key, in hex; absent until there is one. */
   readonly canary?: string | undefined
 }
@@ -45,19 +46,18 @@ export class Pkcs11 implements Work {
   readonly #capabilities: Capabilities
   readonly #keys: Keys
   readonly #publicObjects: PublicObjects
-  readonly #importer: KeyImporter
+  readonly #newKeys: NewKeys
   readonly #canary: Canary
   readonly #badInput: BadInput
   #ivs: Buffer = Buffer.alloc(0)
 
-  constructor(connection: Connection, { profile, capabilities, sessions, canary }: Pkcs11Options) {
+  constructor(connection: Connection, { profile, capabilities, sessions, bridges, canary }: Pkcs11Options) {
     const { cryptoki, slot } = connection
     this.#cryptoki = cryptoki
     this.#profile = profile
     this.#capabilities = capabilities
     this.#keys = new Keys(connection, sessions)
     this.#publicObjects = new PublicObjects(cryptoki, slot)
-    this.#importer = new KeyImporter(cryptoki, slot, profile, capabilities)
     this.#canary = new Canary(
       {
         seal: (object, plaintext, aad) => this.encrypt({ object, plaintext, aad, ivLength: 0 }),
@@ -68,6 +68,8 @@ export class Pkcs11 implements Work {
       canary,
     )
     this.#badInput = new BadInput(profile, () => this.works())
+    const [keys, badInput] = [this.#keys, this.#badInput]
+    this.#newKeys = new NewKeys({ cryptoki, slot, profile, capabilities, keys, badInput, bridges })
   }
 
   /** Looks up every key on the token, while calls are served. */
@@ -125,49 +127,27 @@ export class Pkcs11 implements Work {
     return this.#keys.run(async session => this.#cryptoki.random(session, length))
   }
 
-  /** Rejects with UnsupportedOperation if the token does not support keys of the spec. */
-  async generateKey(
-    { object, spec, usage, label }: RequestOf<'generateKey'>,
-    { isRetry }: CallContext<'generateKey'>,
-  ): Promise<CreatedKey> {
-    const mechanism = keyMechanism(this.#capabilities, spec, usage)
-    const keeping = { id: Buffer.from(object, 'hex'), label, profile: this.#profile }
-    return this.#keys.create(object, isRetry, async session => {
-      const generation = {
-        cryptoki: this.#cryptoki,
-        session,
-        capabilities: this.#capabilities,
-        spec,
-        mechanism,
-        usage,
-        keeping,
-      }
-      const { key, ...result } = await generateObject(generation)
-      return { key, result }
-    })
+  generateKey(request: RequestOf<'generateKey'>, context: CallContext<'generateKey'>): Promise<CreatedKey> {
+    return this.#newKeys.generate(request, context)
   }
 
   generateSlowKey(request: RequestOf<'generateKey'>, context: CallContext<'generateKey'>): Promise<CreatedKey> {
-    return this.generateKey(request, context)
+    return this.#newKeys.generate(request, context)
   }
 
-  /** Rejects with IncorrectKeyMaterial before it uses the token. */
-  async importKey(
-    { object, spec, usage, label, bytes }: RequestOf<'importKey'>,
-    { isRetry }: CallContext<'importKey'>,
+  importKey(request: RequestOf<'importKey'>, context: CallContext<'importKey'>): Promise<CreatedKey> {
+    return this.#newKeys.import(request, context)
+  }
+
+  createWrappingKey(
+    request: RequestOf<'createWrappingKey'>,
+    context: CallContext<'createWrappingKey'>,
   ): Promise<CreatedKey> {
-    const mechanism = keyMechanism(this.#capabilities, spec, usage)
-    const material = readKeyMaterial(spec, mechanism, bytes)
-    const keeping = { id: Buffer.from(object, 'hex'), label, profile: this.#profile }
-    try {
-      return await this.#keys.create(object, isRetry, async (_session, destroyAll) => {
-        const wanted = { spec, mechanism, usage, keeping, material }
-        const { key, way: _way, ...result } = await this.#importer.import(wanted, destroyAll)
-        return { key, result }
-      })
-    } finally {
-      material.wrapped.fill(0)
-    }
+    return this.#newKeys.generateWrapping(request, context)
+  }
+
+  unwrapKey(request: RequestOf<'unwrapKey'>, context: CallContext<'unwrapKey'>): Promise<CreatedKey> {
+    return this.#newKeys.unwrap(request, context)
   }
 
   async generateKeyPair({ spec }: RequestOf<'generateKeyPair'>): Promise<DataKeyPair> {

@@ -1,8 +1,9 @@
 /** Tests what a token supports, with session keys: quick enough for each start of a worker. */
 import pkcs11js from 'pkcs11js'
 import { type GcmIv, gcmIvLengths, gcmTagLength, type Profile } from '../profiles/profile.ts'
-import { CryptokiError, classOf } from '../return-codes.ts'
+import { CryptokiError } from '../return-codes.ts'
 import type { Capabilities, Gcm } from '../wire/capabilities.ts'
+import { isRefusal } from './bad-input.ts'
 import { lacksOf } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Handle } from './cryptoki.ts'
@@ -110,14 +111,11 @@ export type Attempt<T> =
   | { readonly value?: never; readonly refusal: string }
 
 /** A refusal or a wrong result is an outcome; rejects if the token is lost or busy. */
-export async function attempt<T>({ throttlingCodes }: Profile, trial: () => Promise<T>): Promise<Attempt<T>> {
+export async function attempt<T>(profile: Profile, trial: () => Promise<T>): Promise<Attempt<T>> {
   try {
     return { value: await trial() }
   } catch (error) {
-    if (error instanceof CryptokiError) {
-      const says = ['caller', 'unknown'].includes(classOf(error.code)) && !throttlingCodes.includes(error.returnCode)
-      if (!says) throw error
-    }
+    if (error instanceof CryptokiError && !isRefusal(error, profile)) throw error
     return { refusal: (error as Error).message }
   }
 }

@@ -30,6 +30,33 @@ export function rsaNumbersOf(der: Buffer): RsaNumbers | undefined {
 /** Bytes. NIST FIPS 186-5, section A.1.1: odd, more than 2^16 and less than 2^256. */
 const exponentLengths = { least: 3, most: 32 }
 
+/**
+ * What is wrong with the numbers that everybody knows. All else about a key in an HSM only the HSM can tell: that its modulus is the product
+ * of two primes of half its length, for example.
+ */
+export function checkRsaPublicNumbers({
+  modulus,
+  publicExponent,
+}: Pick<RsaNumbers, 'modulus' | 'publicExponent'>): string | undefined {
+  const { least, most } = exponentLengths
+  const isExponent =
+    publicExponent.length >= least && publicExponent.length <= most && (publicExponent.at(-1)! & 1) === 1
+  if (!isExponent) return 'its public exponent is not an odd number between 2^16 and 2^256'
+  if (hasSmallFactor(modulus)) return 'its modulus has a small factor'
+  return undefined
+}
+
+/** Primes that a modulus is divided by: few enough to take a millisecond. */
+const smallPrimes = 2 ** 10
+
+function hasSmallFactor(modulus: Buffer): boolean {
+  const number = BigInt(`0x${modulus.toString('hex')}`)
+  for (let divisor = 2n; divisor < smallPrimes; divisor += divisor === 2n ? 1n : 2n) {
+    if (number % divisor === 0n) return true
+  }
+  return false
+}
+
 const wrongExponents = 'its exponents or its coefficient do not belong to its modulus'
 
 /**
@@ -38,10 +65,8 @@ const wrongExponents = 'its exponents or its coefficient do not belong to its mo
  */
 export function checkRsaNumbers(key: RsaNumbers): string | undefined {
   const { modulus, publicExponent, privateExponent, prime1, prime2, exponent1, exponent2, coefficient } = key
-  const { least, most } = exponentLengths
-  const isExponent =
-    publicExponent.length >= least && publicExponent.length <= most && (publicExponent.at(-1)! & 1) === 1
-  if (!isExponent) return 'its public exponent is not an odd number between 2^16 and 2^256'
+  const fault = checkRsaPublicNumbers(key)
+  if (fault !== undefined) return fault
   // First, as what follows takes time by the product of the lengths.
   const half = modulus.length / 2
   const isHalf = prime1.length === half && prime2.length === half

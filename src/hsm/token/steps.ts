@@ -8,7 +8,7 @@ import type { Gcm } from '../wire/capabilities.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { opening, type Sealed, sealing } from './gcm.ts'
 import { ecdh, keyMechanisms, macs, rsaOaep, rsaRaw } from './mechanisms.ts'
-import { unpadOaepSha256 } from './oaep.ts'
+import { unpadOaep } from './oaep.ts'
 import { peerPoint } from './public-keys.ts'
 import type { Signing } from './signatures.ts'
 import { sharedSecretTemplate } from './templates.ts'
@@ -59,7 +59,7 @@ export function encryptOaep({ cryptoki, session, key }: KeyInUse, hash: OaepHash
 /**
  * RSAES-OAEP. Undefined if the padding is removed here and is invalid.
  *
- * @param onToken the token removes the padding; otherwise it is removed here, with SHA-256
+ * @param onToken the token removes the padding; otherwise it is removed here
  */
 export async function decryptOaep(
   { cryptoki, session, key }: KeyInUse,
@@ -68,7 +68,7 @@ export async function decryptOaep(
   ciphertext: Buffer,
 ): Promise<Buffer | undefined> {
   if (onToken) return cryptoki.decrypt(session, rsaOaep(hash), key, ciphertext)
-  return unpadOaepSha256(await cryptoki.decrypt(session, rsaRaw, key, ciphertext))
+  return unpadOaep(hash, await cryptoki.decrypt(session, rsaRaw, key, ciphertext))
 }
 
 /** In the form of KMS. */

@@ -9,8 +9,11 @@ import { isPair, type KeyMechanism } from './mechanisms.ts'
 const CKA_ENCAPSULATE = 0x633
 const CKA_DECAPSULATE = 0x634
 
+/** What an object may do: the usage of a KMS key, or unwrap key material. `UNWRAP_DECRYPT`: and decrypt it for a worker. */
+export type ObjectUsage = KeyUsageType | 'WRAP' | 'UNWRAP' | 'UNWRAP_DECRYPT'
+
 /** The attributes of a usage, for a key that is secret as a whole and for the two of a pair. */
-const usages: Readonly<Record<KeyUsageType, Readonly<Record<'secret' | 'private' | 'public', readonly number[]>>>> = {
+const usages: Readonly<Record<ObjectUsage, Readonly<Record<'secret' | 'private' | 'public', readonly number[]>>>> = {
   ENCRYPT_DECRYPT: {
     secret: [pkcs11js.CKA_ENCRYPT, pkcs11js.CKA_DECRYPT],
     private: [pkcs11js.CKA_DECRYPT],
@@ -36,6 +39,21 @@ const usages: Readonly<Record<KeyUsageType, Readonly<Record<'secret' | 'private'
     private: [CKA_DECAPSULATE],
     public: [CKA_ENCAPSULATE],
   },
+  WRAP: {
+    secret: [pkcs11js.CKA_WRAP],
+    private: [],
+    public: [pkcs11js.CKA_WRAP],
+  },
+  UNWRAP: {
+    secret: [pkcs11js.CKA_UNWRAP],
+    private: [pkcs11js.CKA_UNWRAP],
+    public: [pkcs11js.CKA_WRAP],
+  },
+  UNWRAP_DECRYPT: {
+    secret: [],
+    private: [pkcs11js.CKA_UNWRAP, pkcs11js.CKA_DECRYPT],
+    public: [pkcs11js.CKA_WRAP, pkcs11js.CKA_ENCRYPT],
+  },
 }
 
 const possible = {
@@ -53,7 +71,7 @@ const possible = {
 } as const
 
 /** Denies every usage but the key's own: defaults of tokens differ. */
-function uses(kind: keyof typeof possible, usage: KeyUsageType): Template {
+function uses(kind: keyof typeof possible, usage: ObjectUsage): Template {
   const own = usages[usage][kind]
   const all = new Set<number>([...possible[kind], ...own])
   return [...all].map(attribute => [attribute, own.includes(attribute)] as const)
@@ -120,11 +138,11 @@ function privateKey({ keyType }: KeyMechanism): Template {
   ]
 }
 
-export function secretKeyTemplate(key: KeyMechanism, usage: KeyUsageType, keeping: Keeping): Template {
+export function secretKeyTemplate(key: KeyMechanism, usage: ObjectUsage, keeping: Keeping): Template {
   return [...secretKey(key), ...uses('secret', usage), ...kept(keeping)]
 }
 
-export function privateKeyTemplate(key: KeyMechanism, usage: KeyUsageType, keeping: Keeping): Template {
+export function privateKeyTemplate(key: KeyMechanism, usage: ObjectUsage, keeping: Keeping): Template {
   return [...privateKey(key), ...uses('private', usage), ...withoutRecovery(keeping), ...kept(keeping)]
 }
 
@@ -134,45 +152,35 @@ export function importTemplate(key: KeyMechanism, usage: KeyUsageType, keeping: 
   return privateKeyTemplate(key, usage, keeping)
 }
 
-/** An AES-256 key of one call, that unwraps. */
-export const wrappingKeyTemplate: Template = [
+/** A session object, of whatever length, that can do nothing: it shows that something unwraps. */
+export const uselessTemplate: Template = [
+  [pkcs11js.CKA_CLASS, pkcs11js.CKO_SECRET_KEY],
+  [pkcs11js.CKA_KEY_TYPE, pkcs11js.CKK_GENERIC_SECRET],
+  [pkcs11js.CKA_TOKEN, false],
+  ...custody,
+  ...possible.secret.map(attribute => [attribute, false] as const),
+]
+
+/** The same, but that it may be wrapped. */
+export const measuredTemplate: Template = [
+  ...uselessTemplate.filter(([type]) => type !== pkcs11js.CKA_EXTRACTABLE),
+  [pkcs11js.CKA_EXTRACTABLE, true],
+]
+
+/** An AES key of one call, that unwraps. */
+export const keyEncryptionTemplate: Template = [
   [pkcs11js.CKA_CLASS, pkcs11js.CKO_SECRET_KEY],
   [pkcs11js.CKA_KEY_TYPE, pkcs11js.CKK_AES],
   [pkcs11js.CKA_TOKEN, false],
   ...custody,
-  ...possible.secret.map(attribute => [attribute, attribute === pkcs11js.CKA_UNWRAP] as const),
+  ...uses('secret', 'UNWRAP'),
 ]
-
-/** An RSA key pair of one call, that unwraps. */
-export function unwrappingPairTemplates(key: KeyMechanism): {
-  readonly publicKey: Template
-  readonly privateKey: Template
-} {
-  const only = (attributes: readonly number[], own: number): Template =>
-    attributes.map(attribute => [attribute, attribute === own] as const)
-  return {
-    publicKey: [
-      [pkcs11js.CKA_CLASS, pkcs11js.CKO_PUBLIC_KEY],
-      [pkcs11js.CKA_KEY_TYPE, key.keyType],
-      [pkcs11js.CKA_TOKEN, false],
-      [pkcs11js.CKA_PRIVATE, false],
-      ...only(possible.public, pkcs11js.CKA_WRAP),
-      ...key.parameters,
-    ],
-    privateKey: [
-      ...privateKey(key),
-      ...only(possible.private, pkcs11js.CKA_UNWRAP),
-      ...custody,
-      [pkcs11js.CKA_TOKEN, false],
-    ],
-  }
-}
 
 /**
  * A session object: the public key is read when the pair is generated, and kept in storage. On the token it would be another object that
  * could be replaced.
  */
-export function publicKeyTemplate({ keyType, parameters }: KeyMechanism, usage: KeyUsageType): Template {
+export function publicKeyTemplate({ keyType, parameters }: KeyMechanism, usage: ObjectUsage): Template {
   return [
     [pkcs11js.CKA_CLASS, pkcs11js.CKO_PUBLIC_KEY],
     [pkcs11js.CKA_KEY_TYPE, keyType],
@@ -199,10 +207,10 @@ export function sharedSecretTemplate(bytes: number): Template {
 }
 
 /** Session objects for trials, otherwise like the keys that are kept. */
-export function trialTemplate(key: KeyMechanism, usage: KeyUsageType): Template {
+export function trialTemplate(key: KeyMechanism, usage: ObjectUsage): Template {
   return [...secretKey(key), ...uses('secret', usage), ...custody, [pkcs11js.CKA_TOKEN, false]]
 }
 
-export function trialPrivateTemplate(key: KeyMechanism, usage: KeyUsageType): Template {
+export function trialPrivateTemplate(key: KeyMechanism, usage: ObjectUsage): Template {
   return [...privateKey(key), ...uses('private', usage), ...custody, [pkcs11js.CKA_TOKEN, false]]
 }

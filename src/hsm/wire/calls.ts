@@ -8,6 +8,7 @@ import type {
 } from '@aws-sdk/client-kms'
 import type { Custody, CustodyFault } from '../../model/keys/key.ts'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
+import type { WrappingAlgorithm, WrappingKeySpec } from '../../model/keys/wrapping-algorithm.ts'
 import type { InspectionDepth } from '../hsm.ts'
 import {
   bytes,
@@ -66,12 +67,19 @@ const custody = record({
   neverExtractable: flag,
   local: optional(flag),
   imported: optional(flag),
+  bridged: optional(flag),
 })
+const wrappingSpec = text<WrappingKeySpec>()
 
 /** The same call in two lanes, so that other keys do not wait for RSA keys. */
 const keyGeneration = {
   request: fields({ object, spec, usage, label: text<string>() }),
-  answer: fields({ custody, publicKey: optional(bytes), checkValue: optional(bytes) }),
+  answer: fields({
+    custody,
+    publicKey: optional(bytes),
+    checkValue: optional(bytes),
+    fingerprint: optional(bytes),
+  }),
 } as const
 
 /** Every call may be retried on another worker, which first searches for the key if it is to create one. */
@@ -96,6 +104,27 @@ export const calls = {
     kind: 18,
     ...management,
     request: fields({ object, spec, usage, label: text<string>(), bytes: secret }),
+    answer: keyGeneration.answer,
+  },
+  createWrappingKey: {
+    kind: 19,
+    ...generation,
+    request: fields({ object, spec: wrappingSpec, label: text<string>(), wraps: spec }),
+    answer: keyGeneration.answer,
+  },
+  unwrapKey: {
+    kind: 20,
+    ...management,
+    request: fields({
+      object,
+      spec,
+      usage,
+      label: text<string>(),
+      wrappingKey: object,
+      wrappingSpec,
+      algorithm: text<WrappingAlgorithm>(),
+      bytes,
+    }),
     answer: keyGeneration.answer,
   },
   generateKeyPair: {

@@ -6,6 +6,7 @@ import type { PinSource, TokenAddress } from './token-address.ts'
 export interface WorkerArgument extends TokenAddress, PinSource {
   readonly profile: Profile
   readonly allowSoftwareFallback: boolean
+  readonly strictCustody: boolean
   /** See Profile. */
   readonly sessionsPerWorker: number
   /** Absent until there is one. */
@@ -18,6 +19,8 @@ export interface WorkerOptions extends TokenAddress, PinSource {
   readonly sessionsPerWorker?: number | undefined
   /** Whether the worker may remove OAEP padding that the HSM does not support: it then sees what only the HSM should see. */
   readonly allowSoftwareFallback: boolean
+  /** Key material that the HSM cannot unwrap itself is refused: no worker may see it. */
+  readonly strictCustody: boolean
   /** The whole environment of the workers, such as SOFTHSM2_CONF; they inherit nothing else. */
   readonly environment: Readonly<Record<string, string>>
   /** Undefined until there is one. */
@@ -43,8 +46,7 @@ export function capacityOf({ profile, sessionsPerWorker }: WorkerArgument): numb
 const sparePoolThreads = 4
 
 export function workerArgument(options: WorkerOptions, profile: Profile): WorkerArgument {
-  const { library, libraryParameters, tokenLabel, tokenSerial, pinFile, pinVariable, allowSoftwareFallback, canary } =
-    options
+  const { library, libraryParameters, tokenLabel, tokenSerial, pinFile, pinVariable, canary } = options
   return {
     library,
     libraryParameters,
@@ -52,7 +54,8 @@ export function workerArgument(options: WorkerOptions, profile: Profile): Worker
     tokenSerial,
     pinFile,
     pinVariable,
-    allowSoftwareFallback,
+    allowSoftwareFallback: options.allowSoftwareFallback,
+    strictCustody: options.strictCustody,
     profile,
     sessionsPerWorker: options.sessionsPerWorker ?? profile.sessionsPerWorker,
     canary: encodeCanary(canary?.()),

@@ -16,6 +16,8 @@ export interface Custody {
   readonly local?: boolean | undefined
   /** The key was brought onto the HSM from outside: where else it is, the HSM cannot tell. */
   readonly imported?: boolean | undefined
+  /** The HSM could not unwrap the imported key, so a worker did, and has seen it in plaintext. */
+  readonly bridged?: boolean | undefined
 }
 
 /** Changed only by callers. */

@@ -42,6 +42,7 @@ const options = {
   maxQueuedCalls: 100,
   callTimeout: 5000,
   allowSoftwareFallback: true,
+  strictCustody: false,
   environment: {},
 }
 

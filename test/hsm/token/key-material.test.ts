@@ -300,6 +300,6 @@ describe('key material', () => {
           expect(reasonOf(spec, Buffer.from(bytes))).not.toBe('none')
       }),
     )
-    expect(() => read('ML_DSA_44', Buffer.alloc(32))).toThrow('Key object of key spec ML_DSA_44 cannot be imported.')
+    expect(() => read('ML_DSA_44', Buffer.alloc(32))).toThrow('Key material of key spec ML_DSA_44 cannot be imported.')
   })
 })

@@ -8,7 +8,7 @@ import {
 } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { unpadOaepSha256 } from '../../../src/hsm/token/oaep.ts'
+import { unpadOaep } from '../../../src/hsm/token/oaep.ts'
 import { bytes, expectOutcomes, vectors } from '../vectors.ts'
 
 const hashLength = 32
@@ -38,7 +38,7 @@ function block(...parts: Buffer[]): Buffer {
   return Buffer.concat([start, Buffer.alloc(blockLength - start.length, 'm')])
 }
 
-describe('the padding of OAEP with SHA-256', () => {
+describe('the padding of OAEP', () => {
   it('is removed from valid published blocks only', async () => {
     const cases = vectors<'privateKeyPkcs8' | 'msg' | 'ct' | 'label'>('rsa-oaep/sha256')
     await expectOutcomes(
@@ -48,7 +48,7 @@ describe('the padding of OAEP with SHA-256', () => {
       ({ privateKeyPkcs8, ct }) => {
         const key = createPrivateKey({ key: bytes(privateKeyPkcs8), format: 'der', type: 'pkcs8' })
         const encoded = privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, bytes(ct))
-        return unpadOaepSha256(encoded)?.toString('hex') ?? 'none'
+        return unpadOaep('sha256', encoded)?.toString('hex') ?? 'none'
       },
     )
   })
@@ -57,22 +57,28 @@ describe('the padding of OAEP with SHA-256', () => {
     const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength })
     const maxLength = modulusLength / 8 - 2 * hashLength - 2
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength }), message => {
-        const ciphertext = publicEncrypt({ key: publicKey, oaepHash: 'sha256' }, message)
+      fc.property(fc.uint8Array({ maxLength }), fc.constantFrom('sha1', 'sha256'), (message, oaepHash) => {
+        const ciphertext = publicEncrypt({ key: publicKey, oaepHash }, message)
         const encoded = privateDecrypt({ key: privateKey, padding: constants.RSA_NO_PADDING }, ciphertext)
-        expect(unpadOaepSha256(encoded)).toEqual(Buffer.from(message))
+        expect(unpadOaep(oaepHash, encoded)).toEqual(Buffer.from(message))
       }),
-      { numRuns: 20, examples: [[new Uint8Array()], [new Uint8Array(maxLength).fill(1)]] },
+      {
+        numRuns: 20,
+        examples: [
+          [new Uint8Array(), 'sha1'],
+          [new Uint8Array(maxLength).fill(1), 'sha256'],
+        ],
+      },
     )
   })
 
   const one = Buffer.from([1])
   it('ends at the first 1, even if the message begins with more of them', () => {
-    expect(unpadOaepSha256(encode(block(labelHash, Buffer.alloc(7), one, one, one)))?.subarray(0, 3)).toEqual(
+    expect(unpadOaep('sha256', encode(block(labelHash, Buffer.alloc(7), one, one, one)))?.subarray(0, 3)).toEqual(
       Buffer.from([1, 1, 'm'.charCodeAt(0)]),
     )
-    expect(unpadOaepSha256(encode(block(labelHash, one)))).toEqual(Buffer.alloc(blockLength - hashLength - 1, 'm'))
-    expect(unpadOaepSha256(encode(block(labelHash, Buffer.alloc(blockLength - hashLength - 1), one)))).toEqual(
+    expect(unpadOaep('sha256', encode(block(labelHash, one)))).toEqual(Buffer.alloc(blockLength - hashLength - 1, 'm'))
+    expect(unpadOaep('sha256', encode(block(labelHash, Buffer.alloc(blockLength - hashLength - 1), one)))).toEqual(
       Buffer.alloc(0),
     )
   })
@@ -91,12 +97,12 @@ describe('the padding of OAEP with SHA-256', () => {
     'no bytes': Buffer.alloc(0),
   }
   it.each(Object.entries(wrong))('is invalid with %s', (_, encoded) => {
-    expect(unpadOaepSha256(encoded)).toBe(undefined)
+    expect(unpadOaep('sha256', encoded)).toBe(undefined)
   })
 
   it('leaves nothing of its input in memory, whether valid or not', () => {
     for (const encoded of [encode(block(labelHash, one)), encode(block(labelHash, one), 1)]) {
-      unpadOaepSha256(encoded)
+      unpadOaep('sha256', encoded)
       expect(encoded.equals(Buffer.alloc(256))).toBe(true)
     }
   })

@@ -36,9 +36,11 @@ const keyGeneration = {
       neverExtractable: fc.boolean(),
       local: fc.option(fc.boolean(), { nil: undefined }),
       imported: fc.option(fc.boolean(), { nil: undefined }),
+      bridged: fc.option(fc.boolean(), { nil: undefined }),
     }),
     publicKey: optional,
     checkValue: optional,
+    fingerprint: optional,
   }),
 }
 
@@ -54,6 +56,28 @@ const samples = {
   generateSlowKey: keyGeneration,
   importKey: {
     request: fc.record({ object, spec, usage, label: fc.string({ unit: 'grapheme' }), bytes: octets }),
+    answer: keyGeneration.answer,
+  },
+  createWrappingKey: {
+    request: fc.record({
+      object,
+      spec: fc.constantFrom('RSA_2048', 'RSA_4096'),
+      label: fc.string({ unit: 'grapheme' }),
+      wraps: spec,
+    }),
+    answer: keyGeneration.answer,
+  },
+  unwrapKey: {
+    request: fc.record({
+      object,
+      spec,
+      usage,
+      label: fc.string({ unit: 'grapheme' }),
+      wrappingKey: object,
+      wrappingSpec: fc.constantFrom('RSA_2048', 'RSA_4096'),
+      algorithm: fc.constantFrom('RSAES_OAEP_SHA_1', 'RSA_AES_KEY_WRAP_SHA_256'),
+      bytes: octets,
+    }),
     answer: keyGeneration.answer,
   },
   generateKeyPair: { request: fc.record({ spec }), answer: fc.record({ publicKey: octets, privateKey: octets }) },

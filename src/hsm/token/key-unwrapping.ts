@@ -1,0 +1,243 @@
+/**
+ * Unwraps key material on the token, with a key of the token, and checks there what came out: nobody else sees it. What the token cannot
+ * unwrap, a worker decrypts and imports, if it may.
+ */
+import pkcs11js from 'pkcs11js'
+import { Failure } from '../../errors.ts'
+import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
+import {
+  type WrappingAlgorithm,
+  wrappingAlgorithms,
+  wrappingAlgorithmsOf,
+} from '../../model/keys/wrapping-algorithm.ts'
+import type { WrappedMaterial } from '../hsm.ts'
+import type { KeyType, Profile } from '../profiles/profile.ts'
+import { CryptokiError } from '../return-codes.ts'
+import type { Capabilities } from '../wire/capabilities.ts'
+import { isBadWrappedKey, isRefusal, UnusableKey } from './bad-input.ts'
+import type { Cryptoki, Handle, Template } from './cryptoki.ts'
+import { custodyFaults } from './custody.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { readCustody } from './key-generation.ts'
+import type { Import, ImportedObject, KeyImporter } from './key-import.ts'
+import { checkLength, incorrect, readKeyMaterial } from './key-material.ts'
+import { keyEncryptionKeyLength, unwrapWithPadding } from './key-wrap.ts'
+import { isPair, keyMechanisms, modulusLength, rsaOaep } from './mechanisms.ts'
+import { inSessionOfItsOwn } from './probe.ts'
+import { checkValueOf, isMisfit, isSameKey } from './proof.ts'
+import { lengthOf } from './secret-length.ts'
+import { decryptOaep } from './steps.ts'
+import { importTemplate, keyEncryptionTemplate, trialPrivateTemplate, uselessTemplate } from './templates.ts'
+import { checkUnwrapped } from './unwrapped-attributes.ts'
+import { unwrappedPublicKey } from './unwrapped-public-key.ts'
+
+/** The wrapped bytes, in their parts. */
+interface Wrapped {
+  readonly algorithm: WrappingAlgorithm
+  /** An RSAES-OAEP block. */
+  readonly block: Buffer
+  /** What is wrapped under the AES key in the block; empty if the block holds the key material itself. */
+  readonly rest: Buffer
+}
+
+export interface Unwrapping extends Omit<Import, 'material'> {
+  readonly wrapped: Omit<WrappedMaterial, 'bytes' | 'wrappingKey'> & { readonly bytes: Buffer }
+}
+
+export type UnwrappedObject = Omit<ImportedObject, 'way'>
+
+/** Makes another object of the same key material. */
+type Unwrap = (template: Template) => Promise<Handle>
+
+export interface UnwrapperOptions {
+  readonly cryptoki: Cryptoki
+  readonly slot: Handle
+  readonly profile: Profile
+  readonly capabilities: Capabilities
+  /** For what a worker bridges. */
+  readonly importer: KeyImporter
+  /** Whether it may. */
+  readonly bridges: boolean
+}
+
+export class KeyUnwrapper {
+  readonly #options: UnwrapperOptions
+
+  constructor(options: UnwrapperOptions) {
+    this.#options = options
+  }
+
+  /** Whether wrapping keys for keys of a spec have to decrypt. */
+  needsDecryption(spec: SupportedKeySpec): boolean {
+    const isBridged = (algorithm: WrappingAlgorithm) => !this.#isUnwrappedOnToken(spec, algorithm)
+    return this.#options.bridges && wrappingAlgorithmsOf(spec).some(isBridged)
+  }
+
+  /**
+   * Rejects with the error of the token, or with one that bad-input.ts explains; with IncorrectKeyMaterial if it is no key of that spec.
+   *
+   * @param destroyAll objects with the CKA_ID of the key: what a refused call may have left on the token
+   */
+  async unwrap(wrappingKey: Handle, wanted: Unwrapping, destroyAll: () => Promise<void>): Promise<UnwrappedObject> {
+    const wrapped = partsOf(wanted.wrapped)
+    if (!this.#isUnwrappedOnToken(wanted.spec, wrapped.algorithm)) {
+      return this.#bridge(wrappingKey, wanted, wrapped, destroyAll)
+    }
+    try {
+      return await this.#unwrapOnToken(wrappingKey, wanted, wrapped)
+    } catch (error) {
+      if (error instanceof CryptokiError && !isRefusal(error, this.#options.profile)) throw error
+      await destroyAll()
+      throw error
+    }
+  }
+
+  #isUnwrappedOnToken(spec: SupportedKeySpec, algorithm: WrappingAlgorithm): boolean {
+    const { oaepHashes, oaepUnwraps, keyWrapUnwraps } = this.#options.profile
+    const { hash, usesKeyWrap } = wrappingAlgorithms[algorithm]
+    if (!oaepHashes.includes(hash)) return false
+    if (!usesKeyWrap) return oaepUnwraps.includes(keyTypeOf(spec))
+    return keyWrapUnwraps.includes(keyTypeOf(spec)) && this.#keyWrapMechanisms().length > 0
+  }
+
+  #keyWrapMechanisms(): readonly number[] {
+    const { cryptoki, slot, profile } = this.#options
+    const known = new Set(cryptoki.mechanisms(slot))
+    return profile.keyWrapMechanisms.filter(mechanism => known.has(mechanism) && mechanism !== pkcs11js.CKM_AES_CBC_PAD)
+  }
+
+  /** In a session of its own, which takes its session objects with it. */
+  #unwrapOnToken(wrappingKey: Handle, wanted: Unwrapping, wrapped: Wrapped): Promise<UnwrappedObject> {
+    const { cryptoki, slot } = this.#options
+    return inSessionOfItsOwn({ cryptoki, slot }, async session => {
+      const unwrap = await this.#opened(session, wrappingKey, wrapped)
+      const key = await this.#created(session, unwrap, wanted)
+      try {
+        return { key, ...(await this.#proven(session, key, unwrap, wanted)) }
+      } catch (error) {
+        cryptoki.destroyObject(session, key)
+        throw error
+      }
+    })
+  }
+
+  async #opened(session: Handle, wrappingKey: Handle, { algorithm, block, rest }: Wrapped): Promise<Unwrap> {
+    const { cryptoki } = this.#options
+    const { hash, usesKeyWrap } = wrappingAlgorithms[algorithm]
+    const open: Unwrap = template => cryptoki.unwrapKey(session, rsaOaep(hash), wrappingKey, block, template)
+    if (!usesKeyWrap) return open
+    const encryptionKey = await open(keyEncryptionTemplate)
+    const bytes = lengthOf({ cryptoki, session, key: encryptionKey }, open, this.#keyWrapMechanisms())
+    if ((await bytes) !== keyEncryptionKeyLength) throw new Failure('InvalidCiphertext')
+    return template => this.#unwrapWithPadding(session, encryptionKey, rest, template)
+  }
+
+  /** Mechanisms of one number are not the same on all tokens: the wrong one finds that the wrapped key is invalid. */
+  async #unwrapWithPadding(session: Handle, key: Handle, wrapped: Buffer, template: Template): Promise<Handle> {
+    const { cryptoki, profile } = this.#options
+    let refusal: unknown
+    for (const mechanism of this.#keyWrapMechanisms()) {
+      try {
+        return await cryptoki.unwrapKey(session, { mechanism }, key, wrapped, template)
+      } catch (error) {
+        if (!isRefusal(error, profile)) throw error
+        if (refusal === undefined || isBadWrappedKey(error, profile)) refusal = error
+      }
+    }
+    throw refusal
+  }
+
+  /** Where the token refuses, it is asked whether that is for the wrapping or for what was wrapped. */
+  async #created(session: Handle, unwrap: Unwrap, { spec, mechanism, usage, keeping }: Unwrapping): Promise<Handle> {
+    const { cryptoki, profile } = this.#options
+    try {
+      return await unwrap(importTemplate(mechanism, usage, keeping))
+    } catch (error) {
+      if (!isBadWrappedKey(error, profile)) throw error
+      const useless = await unwrap(uselessTemplate).catch(() => undefined)
+      if (useless === undefined) throw error
+      cryptoki.destroyObject(session, useless)
+      throw incorrect(`the HSM refuses it as a key of key spec ${spec}`, error)
+    }
+  }
+
+  /** That the object is a key of that spec, protected, and works. */
+  async #proven(session: Handle, key: Handle, unwrap: Unwrap, { spec, mechanism, usage }: Unwrapping) {
+    const { cryptoki, profile, capabilities } = this.#options
+    const object = { cryptoki, session, key, profile, capabilities }
+    checkUnwrapped(object, spec, mechanism)
+    if (!isPair(mechanism)) checkLength(spec, mechanism, await lengthOf(object, unwrap, this.#keyWrapMechanisms()))
+    const custody = { ...readCustody(cryptoki, session, key, profile), imported: true }
+    const faults = custodyFaults(custody)
+    if (faults.length > 0) throw unsupported(`the HSM unwrapped a key with unexpected attributes: ${faults.join(', ')}`)
+    try {
+      const signer = () => unwrap(trialPrivateTemplate(mechanism, 'SIGN_VERIFY'))
+      const publicKey = isPair(mechanism) ? await unwrappedPublicKey(object, spec, mechanism, signer) : undefined
+      const checkValue = await checkValueOf(object, spec)
+      const works = await isSameKey(object, { object: '', spec, usage, publicKey, checkValue })
+      if (!works) throw incorrect('it does not work')
+      const proofs = { checkValue, ...(publicKey && { publicKey }) }
+      return { custody, ...proofs, fingerprint: await fingerprintOf(object, spec, proofs) }
+    } catch (error) {
+      const isUnusable = error instanceof CryptokiError && (isMisfit(error, profile) || isRefusal(error, profile))
+      throw isUnusable ? new UnusableKey(error) : error
+    }
+  }
+
+  /** The worker sees the key material: what it decrypts is read strictly, and imported as importKey does. */
+  async #bridge(
+    wrappingKey: Handle,
+    { wrapped: _, ...wanted }: Unwrapping,
+    { algorithm, block, rest }: Wrapped,
+    destroyAll: () => Promise<void>,
+  ): Promise<UnwrappedObject> {
+    const { cryptoki, slot, profile, importer, bridges } = this.#options
+    const { spec, mechanism } = wanted
+    const { hash, usesKeyWrap } = wrappingAlgorithms[algorithm]
+    if (!bridges) throw unsupported(`it cannot unwrap keys of key spec ${spec} under ${algorithm}`)
+    const opened = await inSessionOfItsOwn({ cryptoki, slot }, session =>
+      decryptOaep({ cryptoki, session, key: wrappingKey }, hash, profile.oaepHashes.includes(hash), block),
+    )
+    const bytes = opened && usesKeyWrap ? unwrapWithPadding(opened, rest) : opened
+    try {
+      if (bytes === undefined) throw new Failure('InvalidCiphertext')
+      const material = readKeyMaterial(spec, mechanism, bytes)
+      try {
+        const { way: _way, custody, ...result } = await importer.import({ ...wanted, material }, destroyAll)
+        return { ...result, custody: { ...custody, bridged: true } }
+      } finally {
+        material.wrapped.fill(0)
+      }
+    } finally {
+      opened?.fill(0)
+      bytes?.fill(0)
+    }
+  }
+}
+
+/** KMS API Reference, ImportKeyMaterial: bytes of EncryptedKeyMaterial. */
+const longest = 6144
+/** RFC 5649, section 3: bytes of a block, and of the shortest output. */
+const [wrapBlock, shortestWrapped] = [8, 16]
+
+/** Throws InvalidCiphertext if the lengths do not fit. */
+function partsOf({ wrappingSpec, algorithm, bytes }: Unwrapping['wrapped']): Wrapped {
+  const length = modulusLength(wrappingSpec)
+  const [block, rest] = [bytes.subarray(0, length), bytes.subarray(length)]
+  const isRest = wrappingAlgorithms[algorithm].usesKeyWrap
+    ? rest.length % wrapBlock === 0 && rest.length >= shortestWrapped
+    : rest.length === 0
+  if (bytes.length > longest || block.length < length || !isRest) throw new Failure('InvalidCiphertext')
+  return { algorithm, block, rest }
+}
+
+function keyTypeOf(spec: SupportedKeySpec): KeyType {
+  const mechanism = keyMechanisms[spec]!
+  if (!isPair(mechanism)) return 'secret'
+  if (mechanism.curve === undefined) return 'RSA'
+  return mechanism.curve.form === 'Edwards' ? 'Ed25519' : 'EC'
+}
+
+function unsupported(reason: string): Failure {
+  return new Failure('UnsupportedOperation', `This HSM does not import such key material: ${reason}.`)
+}

@@ -1,0 +1,33 @@
+/** How long a secret key is that the token has unwrapped. */
+import pkcs11js from 'pkcs11js'
+import type { Handle, Template } from './cryptoki.ts'
+import { keyMechanisms } from './mechanisms.ts'
+import type { KeyInUse } from './steps.ts'
+import { measuredTemplate, trialTemplate } from './templates.ts'
+
+/** RFC 5649, section 4.1: 8 bytes of header; the key is padded to blocks of 8 bytes. */
+const wrapBlock = 8
+/** Of RSAES-OAEP in RSA_4096. */
+const longestSecret = 512
+
+/**
+ * Bytes. SoftHSM does not tell: there a copy is unwrapped that may be wrapped, under a key of the same session, and the length of that is the
+ * length of the key, rounded up to a multiple of 8. The copy is a session object that nobody can read, and whoever may unwrap the key can
+ * make one.
+ *
+ * @param unwrap makes another object of the same key material
+ * @param mechanisms CKM_* of AES key wrap with padding
+ */
+export async function lengthOf(
+  { cryptoki, session, key }: KeyInUse,
+  unwrap: (template: Template) => Promise<Handle>,
+  mechanisms: readonly number[],
+): Promise<number> {
+  const told = cryptoki.attributeIfAny(session, key, pkcs11js.CKA_VALUE_LEN)?.readUInt32LE() ?? 0
+  if (told > 0) return told
+  const copy = await unwrap(measuredTemplate)
+  const aes = keyMechanisms.SYMMETRIC_DEFAULT!
+  const wrapping = cryptoki.generateKey(session, { mechanism: aes.generation }, trialTemplate(aes, 'WRAP'))
+  const mechanism = { mechanism: mechanisms[0]! }
+  return cryptoki.wrapKey(session, mechanism, wrapping, copy, longestSecret + 2 * wrapBlock).length - wrapBlock
+}

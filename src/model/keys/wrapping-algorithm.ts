@@ -1,0 +1,34 @@
+import type { AlgorithmSpec } from '@aws-sdk/client-kms'
+import { keySpecs, type SupportedKeySpec } from './key-spec.ts'
+
+/** RSA key pairs under which callers wrap key material. */
+export type WrappingKeySpec = Extract<SupportedKeySpec, `RSA_${number}`>
+/** RSAES_PKCS1_V1_5 is no longer supported by KMS, SM2PKE by no HSM. */
+export type WrappingAlgorithm = Exclude<AlgorithmSpec, 'RSAES_PKCS1_V1_5' | 'SM2PKE'>
+
+export interface WrappingAlgorithmRow {
+  /** Of RSAES-OAEP and MGF1 (RFC 8017, section 7.1), with the empty label. */
+  readonly hash: 'sha1' | 'sha256'
+  /**
+   * An AES-256 key is what RSAES-OAEP encrypts, and wraps the key material (AES key wrap with padding, RFC 5649), which follows. Otherwise
+   * RSAES-OAEP encrypts the key material itself.
+   */
+  readonly usesKeyWrap: boolean
+}
+
+/** KMS Developer Guide, "Select a wrapping algorithm". */
+export const wrappingAlgorithms: Readonly<Record<WrappingAlgorithm, WrappingAlgorithmRow>> = {
+  RSAES_OAEP_SHA_1: { hash: 'sha1', usesKeyWrap: false },
+  RSAES_OAEP_SHA_256: { hash: 'sha256', usesKeyWrap: false },
+  RSA_AES_KEY_WRAP_SHA_1: { hash: 'sha1', usesKeyWrap: true },
+  RSA_AES_KEY_WRAP_SHA_256: { hash: 'sha256', usesKeyWrap: true },
+}
+
+/** By the same page: which algorithms wrap key material of a spec. */
+export function wrappingAlgorithmsOf(spec: SupportedKeySpec): readonly WrappingAlgorithm[] {
+  const isPair = keySpecs[spec].type === 'asymmetric'
+  const isRsa = spec.startsWith('RSA_')
+  return (Object.keys(wrappingAlgorithms) as WrappingAlgorithm[]).filter(name =>
+    wrappingAlgorithms[name].usesKeyWrap ? isPair : !isRsa,
+  )
+}
