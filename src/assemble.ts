@@ -68,6 +68,7 @@ export async function startGateway(
       hsms,
       clock,
       ...policing(config, storage),
+      maxOnDemandRotations: config.rotation.maxOnDemandRotations,
       emulator: config.emulator,
       audit,
       outbox,

@@ -79,10 +79,15 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
   })
   const clockStable = new Gauge({
     name: 'strongroom_clock_stable',
-    help: '0 while scheduled deletions wait until the wall clock has been stable',
+    help: '0 while scheduled deletions and rotations wait until the wall clock has been stable',
     registers,
   })
   clockStable.set(1)
+  const dueForRotation = new Gauge({
+    name: 'strongroom_keys_due_for_rotation',
+    help: 'Keys whose automatic rotation is due',
+    registers,
+  })
   const droppedLogLines = new Counter({
     name: 'strongroom_dropped_log_lines_total',
     help: 'Log lines that could not be written to standard error',
@@ -149,6 +154,7 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     connectionAborted: harmless(reason => abortedConnections.inc({ reason })),
     logLineDropped: harmless(() => droppedLogLines.inc()),
     clockStable: harmless(trusted => clockStable.set(trusted ? 1 : 0)),
+    dueForRotation: harmless(count => dueForRotation.set(count)),
     orphans: (hsm, count) => void orphans.set(hsm, count),
     custodyFaults: (hsm, counts) => void custodyFaults.set(hsm, counts),
     text: () => registry.metrics(),

@@ -89,7 +89,7 @@ async function retryAfterConflict(attempt: () => Promise<Outcome>): Promise<Outc
 async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
   const hsms = services.hsms.for(queueOf(caller))
-  const { storage, clock, audit, outbox, emulator } = services
+  const { storage, clock, audit, outbox, maxOnDemandRotations, emulator } = services
   const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name })
   const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
@@ -103,9 +103,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   if (!operation.readOnly) await outbox.ready()
   const changes = new Changes()
   const checkKeyPolicy = checkedInCall(call, services)
-  const output =
-    (await operation.run({ storage, hsms, clock, checkKeyPolicy, emulator, input, target, caller, changes })) ??
-    undefined
+  const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, emulator }
+  const output = (await operation.run({ ...means, input, target, caller, changes })) ?? undefined
   const undone = async (thrown: unknown): Promise<never> => {
     if (thrown instanceof Conflict) await operation.undo!(changes, { hsms })
     throw thrown
@@ -113,6 +112,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   try {
     if (changes.list.length > 0) entry.resources = [...createdKeys(changes), ...target.resources]
     entry.responseElements = responseElements(api, operation, output, entry)
+    if (operation.recordedChange)
+      entry.additionalEventData = { ...target.additionalEventData, ...operation.recordedChange(changes) }
     const answer = api.accept(operation, output, entry.requestId, request)
     const committed = outbox.commit(changes, audit.success(entry))
     return { answer, writeRecord: operation.undo ? await committed.catch(undone) : await committed }

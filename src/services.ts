@@ -35,6 +35,8 @@ export interface Services {
    * by ARN.
    */
   readonly checkKeyPolicy: (policy: ProposedKeyPolicy) => Readonly<Record<string, string>>
+  /** Rotations on demand that a key may have in total. */
+  readonly maxOnDemandRotations: number
   /** Undefined outside emulator mode. */
   readonly emulator?: Emulator | undefined
 }
@@ -72,7 +74,7 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulat
   /** The time of day, for irreversible actions: undefined while the clock is not stable. */
   readonly steadyClock: { now(): Promise<number | undefined> }
   readonly audit: Audit
-  readonly outbox: Pick<Outbox, 'record' | 'settle'>
+  readonly outbox: Pick<Outbox, 'ready' | 'record' | 'settle'>
   readonly metrics: JobMetrics
   readonly health: Health
   readonly log: Log
@@ -91,6 +93,8 @@ export interface JobMetrics {
   orphans(hsm: string, count: number): void
   /** @param counts keys by custody fault */
   custodyFaults(hsm: string, counts: Readonly<Record<string, number>>): void
+  /** How many keys are due for automatic rotation. */
+  dueForRotation(count: number): void
 }
 
 /** What is reported to readiness. */

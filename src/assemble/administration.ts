@@ -32,6 +32,7 @@ export async function openAdministration(
     hsms,
     clock,
     ...policing(config, storage),
+    maxOnDemandRotations: config.rotation.maxOnDemandRotations,
     emulator: config.emulator,
     ...(await openAudit(config, storage, opened, { clock, log })),
     authenticate: async () => undefined,

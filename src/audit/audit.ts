@@ -41,8 +41,18 @@ export interface Audit {
   close(entry: Entry, error?: RecordedError): Promise<void>
   /** The record of a successful call. */
   success(entry: Entry): AuditRecord
-  /** The record of an action of the gateway itself, such as the deletion of a key. @param resource ARN, if any */
-  event(name: string, resource: string | undefined, details: Readonly<Record<string, unknown>>): AuditRecord
+  /**
+   * The record of an action of the gateway itself, such as the deletion of a key.
+   *
+   * @param resource ARN, if any
+   * @param member where CloudTrail has the details of that event
+   */
+  event(
+    name: string,
+    resource: string | undefined,
+    details: Readonly<Record<string, unknown>>,
+    member?: 'additionalEventData' | 'serviceEventDetails',
+  ): AuditRecord
 }
 
 /** @param eventSource of the gateway's own actions */
@@ -66,7 +76,9 @@ export function createAudit(journal: Journal, clock: () => number, eventSource: 
     }),
     close: (entry, error) => journal.append(recordOf(entry, error)),
     success: entry => recordOf(entry, undefined),
-    event: (name, resource, details) => serviceEvent(eventSource, name, resource, details, clock()),
+    event: (name, resource, details, member = 'additionalEventData') => {
+      return { ...serviceEvent(eventSource, name, resource, clock()), [member]: details }
+    },
   }
 }
 
@@ -134,13 +146,7 @@ function codeOf({ code }: RecordedError): string {
   return code === 'AccessDeniedException' ? 'AccessDenied' : code
 }
 
-function serviceEvent(
-  eventSource: string,
-  name: string,
-  resource: string | undefined,
-  details: Readonly<Record<string, unknown>>,
-  now: number,
-): AuditRecord {
+function serviceEvent(eventSource: string, name: string, resource: string | undefined, now: number): AuditRecord {
   const described = resource === undefined ? undefined : resourceOf(resource)
   return {
     ...common,
@@ -155,7 +161,6 @@ function serviceEvent(
     requestParameters: null,
     responseElements: null,
     resources: described && [described],
-    additionalEventData: details,
     recipientAccountId: described?.accountId,
   }
 }

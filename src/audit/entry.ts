@@ -26,6 +26,8 @@ export interface AuditRecord {
   readonly requestParameters?: Readonly<Record<string, unknown>> | null
   readonly responseElements?: Readonly<Record<string, unknown>> | null
   readonly additionalEventData?: Readonly<Record<string, unknown>> | undefined
+  /** Of some events that no call caused. */
+  readonly serviceEventDetails?: Readonly<Record<string, unknown>> | undefined
   /** Only on a record that was delivered late (same guide, "addendum"). */
   readonly addendum?: { readonly reason: 'DELIVERY_DELAY' }
   /** Absent on success. */

@@ -2,6 +2,7 @@
 import { checkCustody } from './check-custody.ts'
 import { deleteKeys } from './delete-keys.ts'
 import { makeSpareKeys } from './make-spare-keys.ts'
+import { rotateKeys } from './rotate-keys.ts'
 import { settleRecords } from './settle-records.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
 import { writeUses } from './write-uses.ts'
@@ -10,6 +11,7 @@ export const jobs = [
   checkCustody,
   deleteKeys,
   makeSpareKeys,
+  rotateKeys,
   settleRecords,
   sweepOrphans,
   writeUses,

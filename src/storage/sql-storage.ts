@@ -14,6 +14,7 @@ import {
   type SystemKey,
 } from '../model/keys/key.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
+import { isDueForRotation } from '../model/keys/rotation.ts'
 import { EncryptionCounts } from './encryption-counts.ts'
 import { LastUses } from './last-uses.ts'
 import type { SqlDatabase } from './sql-database.ts'
@@ -105,6 +106,7 @@ class SqlStorage implements Storage {
       findByMaterial: (material, region) => view.keys.findIn(region, material),
       list: page => this.#inOrder(database.listKeys(page), arns => arns.map(arn => view.keys.find(arn)!)),
       dueForDeletion: now => view.keys.all().filter(key => key.state === 'PendingDeletion' && key.deletionDate! <= now),
+      dueForRotation: now => dueForRotation(view, now),
       ofAccount: account => view.keys.all().filter(key => key.account === account),
       onHsm: hsm => view.keys.all().filter(key => objectsOf(key).some(object => object.hsm === hsm)),
       objectsOn: hsm => objectsOn(view, hsm),
@@ -281,6 +283,11 @@ function settle(change: Change): Change {
   const record = structuredClone(change.record)
   if (change.action === 'remove') return { ...change, record } as Change
   return { ...change, record: frozen({ ...record, revision: record.revision + 1 }) } as Change
+}
+
+function dueForRotation(view: View, now: number): readonly Key[] {
+  const due = view.keys.all().filter(key => isDueForRotation(key, now))
+  return due.sort((one, other) => one.automaticRotation!.nextDate - other.automaticRotation!.nextDate)
 }
 
 function objectsOn(view: View, hsm: string): ReadonlySet<string> {

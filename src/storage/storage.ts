@@ -116,6 +116,8 @@ export interface Storage {
     list(page: PageRequest): Promise<readonly Key[]>
     /** Keys pending deletion whose date is not after `now` (milliseconds). */
     dueForDeletion(now: number): readonly Key[]
+    /** Keys to be rotated automatically, the longest overdue first: see model/keys/rotation.ts. */
+    dueForRotation(now: number): readonly Key[]
     /** In whatever region. */
     ofAccount(account: string): readonly Key[]
     /** Keys with an object on the HSM. */

@@ -613,6 +613,21 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.aliases.ofKey(aKey(2).arn)).toEqual([{ ...alias, targetKeyArn: aKey(2).arn, revision: 2 }])
     })
 
+    it('lists exactly the keys that are due for rotation, the longest overdue first', async () => {
+      const next = (nextDate: number) => ({ automaticRotation: { periodInDays: 365, nextDate } })
+      await put(
+        'keys',
+        aKey(1, next(1000)),
+        aKey(2, next(999)),
+        aKey(3, next(1001)),
+        aKey(4, { ...next(1), state: 'Disabled' }),
+        aKey(5, { ...next(1), state: 'PendingDeletion', deletionDate: 2000 }),
+        aKey(6, { ...next(1), custodyFault: 'missing' }),
+        aKey(7),
+      )
+      expect(storage.keys.dueForRotation(1000).map(({ arn }) => arn)).toEqual([aKey(2).arn, aKey(1).arn])
+    })
+
     it('lists exactly the keys whose deletion is due', async () => {
       const pending = { state: 'PendingDeletion' } as const
       await put(

@@ -184,6 +184,9 @@ const onKeys: readonly [operation: OperationName, rest: object, byAlias: boolean
   ['ListKeyPolicies', {}, false],
   ['PutKeyPolicy', { Policy: ownPolicy }, false, true],
   ['ListAliases', {}, false],
+  ['EnableKeyRotation', { RotationPeriodInDays: 90 }, false, true],
+  ['DisableKeyRotation', {}, false, true],
+  ['RotateKeyOnDemand', {}, false],
   ['GetKeyRotationStatus', {}, false],
   ['ListKeyRotations', {}, false],
   ['ListGrants', {}, false],
@@ -260,6 +263,11 @@ describe('the state of a key', () => {
       ({ KeyId }) => kms.generateDataKeyWithoutPlaintext({ KeyId, KeySpec: 'AES_128' }),
     ],
   ]
+  const rotate: readonly [string, Ask][] = [
+    ['EnableKeyRotation', ({ KeyId }) => kms.enableKeyRotation({ KeyId })],
+    ['DisableKeyRotation', ({ KeyId }) => kms.disableKeyRotation({ KeyId })],
+    ['RotateKeyOnDemand', ({ KeyId }) => kms.rotateKeyOnDemand({ KeyId })],
+  ]
   const modify: readonly [string, Ask][] = [
     ['TagResource', ({ KeyId }) => kms.tagResource({ KeyId, Tags: [{ TagKey: 'a', TagValue: 'b' }] })],
     ['UntagResource', ({ KeyId }) => kms.untagResource({ KeyId, TagKeys: ['a'] })],
@@ -287,6 +295,7 @@ describe('the state of a key', () => {
   ]
   const rows: readonly (readonly [string, Ask, readonly ((arn: string) => string)[]])[] = [
     ...crypto.map(([name, ask]) => [name, ask, [ok, disabled, pending]] as const),
+    ...rotate.map(([name, ask]) => [name, ask, [ok, disabled, pending]] as const),
     ...modify.map(([name, ask]) => [name, ask, [ok, ok, pending]] as const),
     ...view.map(([name, ask]) => [name, ask, [ok, ok, ok]] as const),
     ['CancelKeyDeletion', ({ KeyId }) => kms.cancelKeyDeletion({ KeyId }), [notPending, notPending, ok]],

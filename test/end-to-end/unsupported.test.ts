@@ -4,7 +4,7 @@ import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { call, refusal, signedPost } from './requests.ts'
 
-/** What infrastructure tools read at every run about rotation, grants and custom key stores, most of which are not supported yet. */
+/** What infrastructure tools read at every run about grants and custom key stores. */
 
 const other = '444455556666'
 const principal = `arn:aws:iam::${home}:role/retirer`
@@ -38,41 +38,6 @@ async function createKey(accounts: readonly string[] = [home], spec: object = {}
 const empty = (member: string) => ({ [member]: [], Truncated: false })
 const notShared = (action: string, resource: string) =>
   `AccessDeniedException: User: arn:aws:iam::${other}:user/administrator is not authorized to perform: ${action} on resource: ${resource} because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access`
-
-describe('rotation', () => {
-  it.each([
-    {},
-    { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' },
-    { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' },
-  ])('is disabled for %o', async spec => {
-    const { KeyId, Arn } = await createKey([home], spec)
-    expect(await call(kms, 'GetKeyRotationStatus', { KeyId })).toEqual({ KeyId: Arn, KeyRotationEnabled: false })
-  })
-
-  it('is shown to other accounts, if the key policy allows it', async () => {
-    const [shared, own] = [await createKey([home, other]), await createKey()]
-    expect(await call(stranger, 'GetKeyRotationStatus', { KeyId: shared.Arn })).toMatchObject({ KeyId: shared.Arn })
-    expect(await refusal(stranger.getKeyRotationStatus({ KeyId: own.Arn }))).toBe(
-      notShared('kms:GetKeyRotationStatus', own.Arn),
-    )
-  })
-
-  it('lists the initial material of a key on request', async () => {
-    const { KeyId, Arn, CurrentKeyMaterialId } = await createKey()
-    expect(await call(kms, 'ListKeyRotations', { KeyId })).toEqual(empty('Rotations'))
-    expect(await call(kms, 'ListKeyRotations', { KeyId, IncludeKeyMaterial: 'ALL_KEY_MATERIAL' })).toEqual({
-      Rotations: [{ KeyId: Arn, KeyMaterialId: CurrentKeyMaterialId, KeyMaterialState: 'CURRENT' }],
-      Truncated: false,
-    })
-  })
-
-  it('cannot be listed for keys that never rotate, nor by other accounts', async () => {
-    const hmac = await createKey([home], { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' })
-    expect(await refusal(kms.listKeyRotations({ KeyId: hmac.KeyId }))).toBe('UnsupportedOperationException')
-    const { Arn } = await createKey([home, other])
-    expect(await refusal(stranger.listKeyRotations({ KeyId: Arn }))).toBe(notShared('kms:ListKeyRotations', Arn))
-  })
-})
 
 describe('grants', () => {
   it('do not exist, whatever the filter', async () => {
@@ -185,8 +150,8 @@ describe('an unsupported operation', () => {
   it.each([
     ['Encapsulate', pkcs11js],
     ['Decapsulate', pkcs11js],
-    ['RotateKeyOnDemand', ''],
-    ['EnableKeyRotation', ''],
+    ['ConnectCustomKeyStore', ''],
+    ['UpdatePrimaryRegion', ''],
   ])('refuses %s', async (target, reason) => {
     const { body } = await signedPost({ url: gateway.url, credentials: installation.credentials[home]!, target })
     expect(JSON.parse(body)).toEqual({

@@ -303,7 +303,7 @@ describe('custody', () => {
       }
       return outbox.record(committed, event)
     }
-    const run = start({ outbox: { record, settle: () => outbox.settle() } })
+    const run = start({ outbox: { record, ready: () => outbox.ready(), settle: () => outbox.settle() } })
     await run()
     expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: undefined })
     await run()

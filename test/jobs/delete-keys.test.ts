@@ -113,7 +113,7 @@ describe('a key whose date has come', () => {
       if (event.resources?.[0]?.ARN === saved.arn) await cancel(saved)
       return outbox.record(changes, event)
     }
-    await run({ outbox: { record, settle: () => outbox.settle() } })
+    await run({ outbox: { record, ready: () => outbox.ready(), settle: () => outbox.settle() } })
     expect(fixture.storage.keys.find(saved.arn)).toMatchObject({ state: 'Disabled' })
     expect(fixture.storage.keys.find(deleted.arn)).toBeUndefined()
     const objects = await fixture.objects()
@@ -164,7 +164,7 @@ describe('the destruction of an object', () => {
       if (isRefused) throw new Failure('Internal')
       return outbox.record(changes, event)
     }
-    await run({ outbox: { record, settle: () => outbox.settle() } })
+    await run({ outbox: { record, ready: () => outbox.ready(), settle: () => outbox.settle() } })
     expect(fixture.storage.destructions.list()).toMatchObject([{ object: material(unrecorded) }])
     expect(await fixture.objects()).not.toContain(material(other))
     await run()

@@ -31,6 +31,8 @@ export interface Fixture {
   readonly logged: LogFields[]
   /** Orphaned objects last reported to the metrics, by HSM. */
   readonly orphans: Map<string, number>
+  /** Keys due for rotation, last reported to the metrics. */
+  dueForRotation: number
   /** Custody faults last reported to the metrics, by fault. */
   faults: Readonly<Record<string, number>>
   /** The same, as reported to readiness. */
@@ -95,6 +97,9 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
         custodyFaults(_name, counts) {
           fixture.faults = counts
         },
+        dueForRotation(count) {
+          fixture.dueForRotation = count
+        },
       },
       health: {
         clock() {},
@@ -112,6 +117,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
     records,
     logged,
     orphans,
+    dueForRotation: 0,
     faults: {},
     unhealthy: { keys: 0, systemKeys: 0 },
     time: 1_700_000_000_000,

@@ -21,7 +21,7 @@ function isPendingImport({ origin, materials }: Stateful): boolean {
 
 /** Operations that are allowed in the same key states. */
 export type StateClass =
-  /** Use of the key in cryptography. */
+  /** Use of the key in cryptography, and rotation on demand. */
   | 'use'
   /** Creation of grants. */
   | 'grant'
@@ -32,6 +32,8 @@ export type StateClass =
   /** Changing tags or the description; pointing an alias at the key. */
   | 'modify'
   | 'enable'
+  /** Enabling and disabling automatic rotation, which goes on once the key is available again. */
+  | 'rotation'
   | 'scheduleDeletion'
   | 'cancelDeletion'
 
@@ -45,6 +47,7 @@ const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
   view:             { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'ok',              PendingImport: 'ok',                 Unavailable: 'ok' },
   modify:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'ok',                 Unavailable: 'ok' },
   enable:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'ok' },
+  rotation:         { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'ok' },
   scheduleDeletion: { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'ok',                 Unavailable: 'ok' },
   cancelDeletion:   { Enabled: 'notPendingDeletion', Disabled: 'notPendingDeletion', PendingDeletion: 'ok',              PendingImport: 'notPendingDeletion', Unavailable: 'notPendingDeletion' },
 }

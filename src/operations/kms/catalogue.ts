@@ -34,8 +34,11 @@ import { updateKeyDescription } from './keys/update-key-description.ts'
 import { getKeyPolicy } from './policies/get-key-policy.ts'
 import { listKeyPolicies } from './policies/list-key-policies.ts'
 import { putKeyPolicy } from './policies/put-key-policy.ts'
+import { disableKeyRotation } from './rotation/disable-key-rotation.ts'
+import { enableKeyRotation } from './rotation/enable-key-rotation.ts'
 import { getKeyRotationStatus } from './rotation/get-key-rotation-status.ts'
 import { listKeyRotations } from './rotation/list-key-rotations.ts'
+import { rotateKeyOnDemand } from './rotation/rotate-key-on-demand.ts'
 import { listResourceTags } from './tags/list-resource-tags.ts'
 import { tagResource } from './tags/tag-resource.ts'
 import { untagResource } from './tags/untag-resource.ts'
@@ -76,8 +79,11 @@ export const operations = [
   getKeyPolicy,
   listKeyPolicies,
   putKeyPolicy,
+  disableKeyRotation,
+  enableKeyRotation,
   getKeyRotationStatus,
   listKeyRotations,
+  rotateKeyOnDemand,
   listResourceTags,
   tagResource,
   untagResource,

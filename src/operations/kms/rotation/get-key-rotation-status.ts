@@ -1,14 +1,20 @@
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
-/**
- * Always disabled: this gateway cannot rotate keys yet. Recorded on AWS: the same for asymmetric and HMAC keys, which can never be rotated.
- */
+/** Recorded on AWS: disabled for asymmetric and HMAC keys, which can never be rotated, and refused for imported keys of every kind. */
 export const getKeyRotationStatus = operation('GetKeyRotationStatus')({
   readOnly: true,
-  target: key({ state: 'view', crossAccount: true }),
+  target: key({ state: 'view', origin: 'AWS_KMS', crossAccount: true }),
   recorded: ['KeyId'],
   async run({ target: { key } }) {
-    return { KeyId: key.arn, KeyRotationEnabled: false }
+    const schedule = key.state === 'PendingDeletion' ? undefined : key.automaticRotation
+    return {
+      KeyId: key.arn,
+      KeyRotationEnabled: schedule !== undefined,
+      ...(schedule && {
+        RotationPeriodInDays: schedule.periodInDays,
+        NextRotationDate: new Date(schedule.nextDate),
+      }),
+    }
   },
 })

@@ -1,11 +1,12 @@
+import type { RotationsListEntry } from '@aws-sdk/client-kms'
 import { Failure } from '../../../errors.ts'
-import type { KeyMaterial } from '../../../model/keys/key.ts'
+import { type Key, type KeyMaterial, materialsOf } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { operation } from '../operation.ts'
 import { page, scopeOf } from '../pages.ts'
 import { key } from '../targets.ts'
 
-/** This gateway cannot rotate keys yet: each key has its initial material only. */
+/** Oldest first. */
 export const listKeyRotations = operation('ListKeyRotations')({
   readOnly: true,
   target: key({
@@ -17,7 +18,8 @@ export const listKeyRotations = operation('ListKeyRotations')({
   recorded: ['KeyId', 'IncludeKeyMaterial', 'Limit', 'Marker'],
   async run({ input, target: { key }, caller }) {
     const { IncludeKeyMaterial = 'ROTATIONS_ONLY' } = input
-    const listed = IncludeKeyMaterial === 'ALL_KEY_MATERIAL' ? key.materials : []
+    const all = materialsOf(key)
+    const listed = IncludeKeyMaterial === 'ALL_KEY_MATERIAL' ? all : all.filter(({ rotation }) => rotation)
     const { records, ...rest } = await page<KeyMaterial>(
       input,
       { ordinary: 100, maximum: 1000 },
@@ -25,9 +27,37 @@ export const listKeyRotations = operation('ListKeyRotations')({
       material => material.id,
       after => listed.slice(listed.findIndex(({ id }) => id === after) + 1),
     )
-    const Rotations = records.map(({ id }) => {
-      return { KeyId: key.arn, KeyMaterialId: id, KeyMaterialState: 'CURRENT' as const }
-    })
-    return { Rotations, ...rest }
+    return { Rotations: records.map(material => entryOf(key, material)), ...rest }
   },
 })
+
+/** KMS API Reference, "RotationsListEntry". */
+function entryOf(key: Key, material: KeyMaterial): RotationsListEntry {
+  const { id, rotation } = material
+  return {
+    KeyId: key.arn,
+    KeyMaterialId: id,
+    KeyMaterialState: stateOf(key, material),
+    ...(key.origin === 'EXTERNAL' && importOf(material)),
+    ...(rotation && { RotationDate: new Date(rotation.date), RotationType: rotation.type }),
+  }
+}
+
+function stateOf({ materials, pendingMaterial }: Key, { id }: KeyMaterial): RotationsListEntry['KeyMaterialState'] {
+  if (id === pendingMaterial?.id) return 'PENDING_ROTATION'
+  return id === materials.at(-1)?.id ? 'CURRENT' : 'NON_CURRENT'
+}
+
+/** Material that is not there has no expiry. */
+function importOf({ object, imported }: KeyMaterial): Partial<RotationsListEntry> {
+  const { description, validTo } = imported ?? {}
+  const expiry: Partial<RotationsListEntry> =
+    validTo === undefined
+      ? { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' }
+      : { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: new Date(validTo) }
+  return {
+    ...(description !== undefined && { KeyMaterialDescription: description }),
+    ImportState: object ? 'IMPORTED' : 'PENDING_IMPORT',
+    ...(object && expiry),
+  }
+}

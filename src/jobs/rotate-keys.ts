@@ -1,0 +1,113 @@
+import { Failure } from '../errors.ts'
+import { currentMaterial, objectOf } from '../model/keys/key.ts'
+import { isDueForRotation } from '../model/keys/rotation.ts'
+import type { JobServices } from '../services.ts'
+import { Conflict } from '../storage/storage.ts'
+import { rotateAutomatically } from '../vault/rotation.ts'
+import { job } from './job.ts'
+
+const minute = 60_000
+/** Milliseconds of a run, after which the gateway may stop. */
+const slice = 1000
+/** To rotate a key that others change meanwhile. */
+const attempts = 10
+/** Milliseconds between two attempts at a key: the first, doubled each time, and the longest. */
+const pause = { first: minute, longest: 60 * minute }
+
+/**
+ * Rotates keys whose automatic rotation is due, one after another and in a queue of its own, so that callers hardly notice thousands of them.
+ * One that fails does not hold up the others.
+ */
+export const rotateKeys = job({
+  name: 'rotate-keys',
+  interval: 100,
+  start(services) {
+    const rotations = new Rotations(services)
+    return () => rotations.run()
+  },
+})
+
+class Rotations {
+  readonly #services: JobServices
+  /** ARNs of keys that are due, the longest overdue first. */
+  #queue = new Set<string>()
+  /** By which the time of day was ahead of `elapsed` at the last scan. */
+  #ahead = 0
+  #nextScan = 0
+  /** HSMs that were unavailable since the last scan. */
+  readonly #unavailable = new Set<string>()
+  readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
+
+  constructor(services: JobServices) {
+    this.#services = { ...services, hsms: services.hsms.for('rotation') }
+  }
+
+  async run(): Promise<void> {
+    const { elapsed } = this.#services
+    if (elapsed() >= this.#nextScan) await this.#scan()
+    const end = elapsed() + slice
+    for (const arn of this.#queue) {
+      this.#queue.delete(arn)
+      await this.#rotate(arn)
+      if (elapsed() >= end) break
+    }
+  }
+
+  async #scan(): Promise<void> {
+    const { elapsed, steadyClock, storage, metrics } = this.#services
+    this.#nextScan = elapsed() + minute
+    this.#queue.clear()
+    // A clock set forward would rotate every key, and each rotation leaves an object on the HSM.
+    const now = await steadyClock.now()
+    if (now === undefined) return
+    this.#ahead = now - elapsed()
+    const due = new Set(storage.keys.dueForRotation(now).map(({ arn }) => arn))
+    metrics.dueForRotation(due.size)
+    for (const arn of this.#failures.keys()) if (!due.has(arn)) this.#failures.delete(arn)
+    this.#unavailable.clear()
+    this.#queue = due
+  }
+
+  async #rotate(arn: string): Promise<void> {
+    const { elapsed, outbox, log } = this.#services
+    if (elapsed() < (this.#failures.get(arn)?.until ?? 0)) return
+    try {
+      await this.#retried(arn)
+      this.#failures.delete(arn)
+    } catch (thrown) {
+      this.#postpone(arn, thrown)
+      log.error({ event: 'key_rotation_failed', err: thrown, key: arn }, 'Key rotation failed, will be retried')
+      // If nothing can be recorded, that would be logged for each of the others.
+      await outbox.ready().catch((error: unknown) => {
+        this.#queue.clear()
+        throw error
+      })
+    }
+  }
+
+  /** A key that was changed since it was read is read again. */
+  async #retried(arn: string): Promise<void> {
+    const { elapsed, storage } = this.#services
+    for (let attempt = 1; ; attempt++) {
+      const key = storage.keys.find(arn)
+      const now = elapsed() + this.#ahead
+      if (key === undefined || !isDueForRotation(key, now)) return
+      if (this.#unavailable.has(objectOf(currentMaterial(key)).hsm)) return
+      try {
+        return await rotateAutomatically(key, now, this.#services)
+      } catch (thrown) {
+        if (!(thrown instanceof Conflict) || attempt === attempts) throw thrown
+      }
+    }
+  }
+
+  #postpone(arn: string, thrown: unknown): void {
+    const { elapsed, storage } = this.#services
+    const times = (this.#failures.get(arn)?.times ?? 0) + 1
+    const wait = Math.min(pause.first * 2 ** (times - 1), pause.longest)
+    this.#failures.set(arn, { times, until: elapsed() + wait })
+    const key = storage.keys.find(arn)
+    const isUnavailable = thrown instanceof Failure && thrown.code === 'KeyUnavailable'
+    if (key && isUnavailable) this.#unavailable.add(objectOf(currentMaterial(key)).hsm)
+  }
+}

@@ -1,0 +1,41 @@
+/** Rotation of key material: KMS Developer Guide, "Rotate AWS KMS keys". Dates are milliseconds since the epoch. */
+import type { AutomaticRotation, Key, KeyMaterial, Rotation } from './key.ts'
+import { keyState } from './key-state.ts'
+
+const day = 24 * 60 * 60 * 1000
+/** KMS API Reference, "EnableKeyRotation". */
+export const defaultPeriodInDays = 365
+
+/** Automatic rotation from a date on. */
+export function rotationFrom(date: number, periodInDays = defaultPeriodInDays): AutomaticRotation {
+  return { periodInDays, nextDate: date + periodInDays * day }
+}
+
+export function isDueForRotation(key: Key, now: number): boolean {
+  return key.automaticRotation !== undefined && key.automaticRotation.nextDate <= now && keyState(key) === 'Enabled'
+}
+
+/** The key with its next material, which was pending or is new. All others stay, so that their ciphertexts decrypt. */
+export function rotated(key: Key, next: KeyMaterial, rotation: Rotation): Key {
+  const { automaticRotation } = key
+  return {
+    ...key,
+    materials: [...key.materials, { ...next, rotation }],
+    pendingMaterial: undefined,
+    automaticRotation: automaticRotation && following(automaticRotation, rotation.date),
+  }
+}
+
+/**
+ * The schedule after a rotation. A day late, as the key was disabled meanwhile, or no gateway was running: the next one is a whole period
+ * later, not soon. KMS API Reference, "GetKeyRotationStatus".
+ */
+function following({ periodInDays, nextDate }: AutomaticRotation, rotatedAt: number): AutomaticRotation {
+  if (nextDate > rotatedAt) return { periodInDays, nextDate }
+  return rotationFrom(rotatedAt - nextDate < day ? nextDate : rotatedAt, periodInDays)
+}
+
+/** Of a key that was just rotated: the materials before and after, as CloudTrail names them. */
+export function rotationDetails({ materials }: Pick<Key, 'materials'>) {
+  return { previousKeyMaterialId: materials.at(-2)!.id, currentKeyMaterialId: materials.at(-1)!.id }
+}

@@ -1,0 +1,12 @@
+import { operation } from '../operation.ts'
+import { key } from '../targets.ts'
+
+/** Recorded on AWS: succeeds for asymmetric and HMAC keys, which can never be rotated. */
+export const disableKeyRotation = operation('DisableKeyRotation')({
+  readOnly: false,
+  target: key({ state: 'rotation', origin: 'AWS_KMS' }),
+  recorded: ['KeyId'],
+  async run({ target: { key }, changes }) {
+    changes.put('keys', { ...key, automaticRotation: undefined })
+  },
+})
