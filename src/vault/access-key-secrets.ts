@@ -4,11 +4,8 @@
  */
 import { Failure } from '../errors.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
-import type { Services } from '../services.ts'
-import { decryptBlob, encryptBlob } from './ciphertexts.ts'
+import { decryptBlob, encryptBlob, type Vault } from './ciphertexts.ts'
 import { sealKeyOf, systemKeyMaterial } from './system-keys.ts'
-
-type Vault = Pick<Services, 'storage' | 'hsms'>
 
 /**
  * Resolves to a ciphertext blob (model/keys/ciphertext.ts). Rejects with KeyUnavailable if the HSM has no seal key.
@@ -19,9 +16,9 @@ export async function sealSecret(
   accessKeyId: string,
   secret: Uint8Array,
   hsm: string,
-  { storage, hsms }: Vault,
+  vault: Vault,
 ): Promise<Uint8Array> {
-  return encryptBlob(hsms, systemKeyMaterial(hsm, 'seal', storage), secret, { accessKeyId })
+  return encryptBlob(vault, systemKeyMaterial(hsm, 'seal', vault.storage), secret, { accessKeyId })
 }
 
 /**

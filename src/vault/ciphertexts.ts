@@ -1,8 +1,10 @@
 import type { EncryptionAlgorithmSpec } from '@aws-sdk/client-kms'
+import { Failure } from '../errors.ts'
 import { decodeCiphertext, encodeCiphertext, encodeHeader } from '../model/keys/ciphertext.ts'
 import { type EncryptionContext, encodeEncryptionContext } from '../model/keys/encryption-context.ts'
+import { encryptionLimit } from '../model/keys/encryption-limit.ts'
 import { currentMaterial, type Key, type KeyMaterial, objectOf } from '../model/keys/key.ts'
-import type { Hsms } from '../services.ts'
+import type { Hsms, Services } from '../services.ts'
 import { held, hsmKey } from './materials.ts'
 
 /**
@@ -10,15 +12,18 @@ import { held, hsmKey } from './materials.ts'
  * of the algorithm, so that anyone with the public key can encrypt, too.
  */
 
+/** What encrypts: HSMs, and storage, which counts the encryptions. */
+export type Vault = Pick<Services, 'storage' | 'hsms'>
+
 export function encryptWith(
-  hsms: Hsms,
+  vault: Vault,
   key: Key,
   algorithm: EncryptionAlgorithmSpec,
   plaintext: Uint8Array,
   context?: EncryptionContext,
 ): Promise<Uint8Array> {
-  if (algorithm === 'SYMMETRIC_DEFAULT') return encryptBlob(hsms, currentMaterial(key), plaintext, context)
-  const { hsm, hsmKey } = held(hsms, key)
+  if (algorithm === 'SYMMETRIC_DEFAULT') return encryptBlob(vault, currentMaterial(key), plaintext, context)
+  const { hsm, hsmKey } = held(vault.hsms, key)
   return hsm.encryptRaw(hsmKey, algorithm, plaintext)
 }
 
@@ -41,8 +46,12 @@ export function decryptWith(
   return hsms.named(object.hsm).decryptRaw(hsmKey(key, object), algorithm, ciphertext)
 }
 
+/**
+ * Every encryption with AES-GCM. Counted whether it succeeds or not; one that is repeated on another HSM worker is counted once. Rejects with
+ * LimitExceeded once the material has encrypted as many messages as it may, whoever its key belongs to.
+ */
 export async function encryptBlob(
-  hsms: Hsms,
+  { hsms, storage: { encryptions } }: Vault,
   material: KeyMaterial,
   plaintext: Uint8Array,
   context?: EncryptionContext,
@@ -51,8 +60,17 @@ export async function encryptBlob(
   const hsm = hsms.named(object.hsm)
   const { ivLength } = hsm
   const header = encodeHeader(material.id, ivLength)
+  if (encryptions.made(material.id) >= encryptionLimit) throw usedUp(material)
+  const writing = encryptions.count(material.id)
+  if (writing) await writing
   const { iv, ciphertext } = await hsm.encrypt(object.id, plaintext, additionalData(header, context), ivLength)
   return encodeCiphertext(header, iv, ciphertext)
+}
+
+function usedUp({ id, imported }: KeyMaterial): Failure {
+  const remedy = imported ? 'Import new key material and rotate the key on demand' : 'Rotate the key on demand'
+  const text = `The key material ${id} has encrypted ${encryptionLimit} messages, as many as AES-GCM allows. ${remedy}, or use another key.`
+  return new Failure('LimitExceeded', text)
 }
 
 /** @param material the one named by the blob */

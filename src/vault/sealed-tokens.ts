@@ -1,11 +1,11 @@
 /** Tokens of the gateway: ciphertexts under the seal key of an HSM, so that they can neither be forged nor read. */
 import { Failure } from '../errors.ts'
 import type { EncryptionContext } from '../model/keys/encryption-context.ts'
-import type { Hsm, Hsms, Services } from '../services.ts'
-import { decryptBlob, encryptBlob } from './ciphertexts.ts'
+import type { Hsm, Hsms } from '../services.ts'
+import { decryptBlob, encryptBlob, type Vault } from './ciphertexts.ts'
 import { sealKeyOf, systemKeyMaterial } from './system-keys.ts'
 
-export type Vault = Pick<Services, 'storage' | 'hsms'>
+export type { Vault } from './ciphertexts.ts'
 
 /** Its `purpose` keeps a token, or any other ciphertext, from being used in place of another kind of token. */
 export type TokenContext = EncryptionContext & { readonly purpose: string }
@@ -26,9 +26,9 @@ export async function sealToken(
   plaintext: Uint8Array,
   context: TokenContext,
   hsm: string,
-  { storage, hsms }: Vault,
+  vault: Vault,
 ): Promise<string> {
-  const blob = await encryptBlob(hsms, systemKeyMaterial(hsm, 'seal', storage), plaintext, context)
+  const blob = await encryptBlob(vault, systemKeyMaterial(hsm, 'seal', vault.storage), plaintext, context)
   return Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString('base64url')
 }
 

@@ -1,10 +1,11 @@
 /** System keys, the gateway's own: on each HSM one that encrypts the secrets of access keys, and one that proves that the HSM works. */
 import { Failure } from '../errors.ts'
 import { decodeCiphertext } from '../model/keys/ciphertext.ts'
+import { encryptionLimit } from '../model/keys/encryption-limit.ts'
 import { type KeyMaterial, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
 import type { Hsm, Services } from '../services.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
-import { decryptBlob, encryptBlob } from './ciphertexts.ts'
+import { decryptBlob, encryptBlob, type Vault } from './ciphertexts.ts'
 import { createMaterial, type Recorder } from './materials.ts'
 
 /** Their spec and usage. */
@@ -15,20 +16,22 @@ export function missingSystemKeys(hsm: string, { systemKeys }: Storage): readonl
   return systemKeyPurposes.filter(purpose => systemKeys.find(hsm, purpose) === undefined)
 }
 
-/** Throws KeyUnavailable if the HSM has no key for the purpose. */
-export function systemKeyMaterial(hsm: string, purpose: SystemKey['purpose'], { systemKeys }: Storage): KeyMaterial {
-  const systemKey = systemKeys.find(hsm, purpose)
-  if (systemKey) return systemKey.material
-  throw new Failure('KeyUnavailable', '', { cause: new Error(`no ${purpose} key on the HSM ${hsm}`) })
+/** To encrypt with. Throws KeyUnavailable if the HSM has no key for the purpose, or that has encrypted as many messages as it may. */
+export function systemKeyMaterial(
+  hsm: string,
+  purpose: SystemKey['purpose'],
+  { systemKeys, encryptions }: Storage,
+): KeyMaterial {
+  const { material } = systemKeys.find(hsm, purpose) ?? {}
+  if (material && encryptions.made(material.id) < encryptionLimit) return material
+  const why = material ? `has encrypted ${encryptionLimit} messages, as many as AES-GCM allows` : 'is missing'
+  throw new Failure('KeyUnavailable', '', { cause: new Error(`the ${purpose} key of the HSM ${hsm} ${why}`) })
 }
 
 /**
  * The seal key that made a ciphertext blob; undefined if no configured HSM has it. Throws InvalidCiphertext for anything but a blob.
  */
-export function sealKeyOf(
-  blob: Uint8Array,
-  { storage, hsms }: Pick<Services, 'storage' | 'hsms'>,
-): KeyMaterial | undefined {
+export function sealKeyOf(blob: Uint8Array, { storage, hsms }: Vault): KeyMaterial | undefined {
   const { material: sealedBy } = decodeCiphertext(blob)
   return hsms.all
     .map(({ name }) => storage.systemKeys.find(name, 'seal')?.material)
@@ -56,10 +59,10 @@ export async function createSystemKeys(
 }
 
 /** Rejects unless the HSM encrypts and decrypts with its canary key: a search could succeed even on a lost token. */
-export async function checkCanary(hsm: string, { storage, hsms }: Pick<Services, 'storage' | 'hsms'>): Promise<void> {
-  const material = systemKeyMaterial(hsm, 'canary', storage)
+export async function checkCanary(hsm: string, vault: Vault): Promise<void> {
+  const material = systemKeyMaterial(hsm, 'canary', vault.storage)
   const plaintext = Buffer.from('canary')
-  const blob = await encryptBlob(hsms, material, plaintext)
-  if (!plaintext.equals(await decryptBlob(hsms, material, blob)))
+  const blob = await encryptBlob(vault, material, plaintext)
+  if (!plaintext.equals(await decryptBlob(vault.hsms, material, blob)))
     throw new Error('the canary key did not decrypt what it had encrypted')
 }

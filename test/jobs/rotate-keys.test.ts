@@ -83,7 +83,7 @@ describe('a key whose rotation is due', () => {
   it('gets new material on its HSM in one commit with its audit record, and earlier ciphertexts decrypt', async () => {
     const key = await due(0)
     const [before, plaintext] = [currentMaterial(key), Buffer.from('a plaintext')]
-    const blob = await encryptBlob(fixture.hsms, before, plaintext)
+    const blob = await encryptBlob(fixture, before, plaintext)
     await start()()
     const after = stored(key)
     const [first, current] = after.materials
@@ -96,7 +96,7 @@ describe('a key whose rotation is due', () => {
     expect(current).toMatchObject({ createdAt: fixture.time, rotation: { type: 'AUTOMATIC', date: fixture.time } })
     expect(await fixture.objects()).toEqual(expect.arrayContaining([first!.object!.id, current!.object!.id]))
     expect(Buffer.from(await decryptBlob(fixture.hsms, first!, blob))).toEqual(plaintext)
-    const again = await encryptBlob(fixture.hsms, currentMaterial(after), plaintext)
+    const again = await encryptBlob(fixture, currentMaterial(after), plaintext)
     expect(Buffer.from(await decryptBlob(fixture.hsms, current!, again))).toEqual(plaintext)
     await expect(decryptBlob(fixture.hsms, current!, blob)).rejects.toMatchObject({ code: 'InvalidCiphertext' })
     expect(fixture.storage.keys.findByMaterial(current!.id, key.region)?.arn).toBe(key.arn)

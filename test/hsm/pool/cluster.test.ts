@@ -10,8 +10,7 @@ import type { Dispatcher } from '../../../src/hsm/pool/dispatcher.ts'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/registry.ts'
 import type { Ability, Lacks } from '../../../src/model/keys/ability.ts'
 import type { KeyObject } from '../../../src/model/keys/key.ts'
-import type { Hsms } from '../../../src/services.ts'
-import { decryptBlob, encryptBlob } from '../../../src/vault/ciphertexts.ts'
+import { decryptBlob, encryptBlob, type Vault } from '../../../src/vault/ciphertexts.ts'
 import { hsmContract, newMaterial } from '../../contracts/hsm.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
 import { Callers } from '../callers.ts'
@@ -259,12 +258,13 @@ describe('a token with IVs of another length', () => {
     await connect(both())
     const blobs: Uint8Array[] = []
     const refusals = new Set<string>()
-    const hsms = { named: () => hsm } as unknown as Hsms
+    const encryptions = { made: () => 0, count: () => undefined }
+    const vault = { hsms: { named: () => hsm }, storage: { encryptions } } as unknown as Vault
     const key = { id: object, createdAt: 0, object: { id: object, hsm: 'test' } as KeyObject }
     let ended = false
     const call = async () => {
       while (!ended) {
-        await encryptBlob(hsms, key, text).then(
+        await encryptBlob(vault, key, text).then(
           blob => blobs.push(blob),
           async ({ code }: Failure) => {
             refusals.add(code)
@@ -288,7 +288,7 @@ describe('a token with IVs of another length', () => {
     ended = true
     await Promise.all(callers)
     expect(new Set(blobs.map(blob => blob[33]))).toEqual(new Set([12, 16]))
-    for (const blob of blobs) expect(Buffer.from(await decryptBlob(hsms, key, blob))).toEqual(text)
+    for (const blob of blobs) expect(Buffer.from(await decryptBlob(vault.hsms, key, blob))).toEqual(text)
     // What SDKs repeat.
     expect([...refusals].filter(code => code !== 'KeyUnavailable')).toEqual([])
   }, 60_000)

@@ -28,13 +28,19 @@ export const reEncrypt = operation('ReEncrypt')({
     SourceEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
     DestinationEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
   },
-  async run({ input, target: { source, destination, destinationAlgorithm: algorithm }, hsms }) {
+  async run({ input, target: { source, destination, destinationAlgorithm: algorithm }, storage, hsms }) {
     const { key } = destination
     const plaintext = await decryptWith(hsms, source, input.CiphertextBlob!, input.SourceEncryptionContext)
     try {
       checkPlaintextLength(key.spec, algorithm, plaintext.length)
       return {
-        CiphertextBlob: await encryptWith(hsms, key, algorithm, plaintext, input.DestinationEncryptionContext),
+        CiphertextBlob: await encryptWith(
+          { storage, hsms },
+          key,
+          algorithm,
+          plaintext,
+          input.DestinationEncryptionContext,
+        ),
         KeyId: key.arn,
         SourceKeyId: source.key.arn,
         ...(source.algorithm === 'SYMMETRIC_DEFAULT' && { SourceKeyMaterialId: source.material.id }),

@@ -1,0 +1,6 @@
+/** Messages under one AES-GCM key with random IVs: NIST SP 800-38D, section 8.3, allows 2^32. */
+export const encryptionLimit = 2 ** 32
+/** From here on, the operator is warned. */
+export const manyEncryptions = encryptionLimit / 2
+/** From here on, a key is rotated: at 100,000 encryptions per second, the rest takes three hours. */
+export const rotationThreshold = (encryptionLimit / 4) * 3
