@@ -182,7 +182,10 @@ export interface KeyLifecycle {
   ): Promise<CreatedKey>
   /** A data key pair: generated as session objects, exported and discarded. */
   generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair>
-  /** Destroys the key object, on every token of a cluster; rejects if one is unavailable. A missing object is a success. */
+  /**
+   * Destroys the key object, on every token of a cluster, and verifies by a search that it is gone. Rejects if it is not, or if a token is
+   * unavailable. A missing object is a success.
+   */
   destroyKey(object: string): Promise<void>
   /**
    * Inspects the object of a key: that it exists, does what only this key can do, and has its custody attributes. Every worker inspects the

@@ -398,7 +398,7 @@ describe('the control file', () => {
     )
     const line = fc.array(fc.oneof(fc.string({ maxLength: 80 }), words), { maxLength: 6 }).map(parts => parts.join(' '))
     const harmless = line.filter(
-      rule => !/^\s*(fail|delay|throttle|hang|crash|gone)/.test(rule) && !/[\n\0]/.test(rule),
+      rule => !/^\s*(fail|delay|throttle|hang|crash|ignore|gone)/.test(rule) && !/[\n\0]/.test(rule),
     )
     const property = fc.asyncProperty(harmless, async rule => {
       replace(`${rule}\nfail C_GenerateRandom CKR_CANCEL\n`)

@@ -1,4 +1,5 @@
 /** Runs operations with a session and the handle of a key, and recovers from what a worker can recover from by itself. */
+import { Failure } from '../../errors.ts'
 import type { HsmObject, InspectionDepth } from '../hsm.ts'
 import { type Recovery, recoveryFrom } from '../return-codes.ts'
 import type { Connection } from './connection.ts'
@@ -96,15 +97,18 @@ export class Keys {
     )
   }
 
-  /** Destroys every key object with that CKA_ID. */
+  /** Destroys every key object with that CKA_ID. Rejects if a new search still finds one. */
   destroy(object: string): Promise<void> {
     return this.#recovering(session => this.#destroyAll(session, object))
   }
 
   async #destroyAll(session: Handle, object: string): Promise<void> {
     this.#handles.forget(object)
-    for (const key of await this.#handles.search(session, object)) this.#cryptoki.destroyObject(session, key)
+    const found = await this.#handles.search(session, object)
+    for (const key of found) this.#cryptoki.destroyObject(session, key)
     this.#handles.forget(object)
+    if (found.length === 0 || (await this.#handles.search(session, object)).length === 0) return
+    throw new Failure('Internal', '', { cause: new Error('C_DestroyObject succeeded, but the token has the object') })
   }
 
   /** Whether a search of the token finds a key with that CKA_ID. */

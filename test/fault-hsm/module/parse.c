@@ -17,6 +17,7 @@ static const struct syntax {
     {"delay", DELAY, "FD"},
     {"hang", HANG, "F"},
     {"crash", CRASH, "F"},
+    {"ignore", IGNORE, "F"},
     {"throttle", THROTTLE, "FNR"},
     {"count", COUNT, "F"},
     {"drop-sessions", DROP_SESSIONS, "T"},

@@ -358,6 +358,17 @@ describe('the destruction of a key', () => {
     await hsm.destroyKey(destroyed)
     expect((await hsm.objects()).map(({ id }) => id)).not.toContain(destroyed)
   })
+
+  it('is not taken as done if the HSM reports success, but still has the object', async () => {
+    await connect()
+    const kept = newMaterial()
+    await hsm.generateKey(kept, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'kept')
+    faults.set('ignore C_DestroyObject')
+    await expect(hsm.destroyKey(kept)).rejects.toMatchObject({ code: 'Internal' })
+    faults.clear()
+    expect((await hsm.objects()).map(({ id }) => id)).toContain(kept)
+    await hsm.destroyKey(kept)
+  })
 })
 
 describe('callers of an overloaded HSM', () => {
