@@ -28,8 +28,15 @@ export function isBadWrappedKey(
 ): boolean {
   if (!(error instanceof CryptokiError) || error.function !== 'C_UnwrapKey') return false
   if (profile.invalidCiphertextCodes.includes(error.returnCode)) return true
-  return isRefusal(error, profile) && failureFrom(error).code !== 'UnsupportedOperation'
+  return isRefusal(error, profile) && !notSupported.has(error.returnCode)
 }
+
+/** Return codes of C_UnwrapKey that do not depend on what is unwrapped. */
+const notSupported: ReadonlySet<string> = new Set([
+  'CKR_FUNCTION_NOT_SUPPORTED',
+  'CKR_MECHANISM_INVALID',
+  'CKR_MECHANISM_PARAM_INVALID',
+])
 
 /** A token has unwrapped a key, and cannot use it. */
 export class UnusableKey extends CryptokiError {

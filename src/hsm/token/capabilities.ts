@@ -1,13 +1,24 @@
 /** What a token supports: according to its profile, its mechanism list and the probe. */
 import type { EncryptionAlgorithmSpec, KeyUsageType } from '@aws-sdk/client-kms'
 import pkcs11js from 'pkcs11js'
-import { checkAbilities, checkKeyKind, type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
+import { checkAbilities, checkKeyKind, importAbilitiesOf, type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
 import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/keys/signing-algorithm.ts'
-import type { Profile } from '../profiles/profile.ts'
+import { type WrappingAlgorithm, wrappingAlgorithms } from '../../model/keys/wrapping-algorithm.ts'
+import type { KeyType, Profile } from '../profiles/profile.ts'
 import { oaepHash } from '../public-key-crypto.ts'
 import type { Capabilities, Gcm } from '../wire/capabilities.ts'
-import { ecdh, ecdsa, eddsa, type KeyMechanism, keyMechanisms, macs, mlDsaSignature, rsaPkcs1 } from './mechanisms.ts'
+import {
+  ecdh,
+  ecdsa,
+  eddsa,
+  isPair,
+  type KeyMechanism,
+  keyMechanisms,
+  macs,
+  mlDsaSignature,
+  rsaPkcs1,
+} from './mechanisms.ts'
 
 /** How to generate keys of a spec. Throws UnsupportedOperation if the token does not support the spec in this usage. */
 export function keyMechanism({ lacks }: Capabilities, spec: SupportedKeySpec, usage: KeyUsageType): KeyMechanism {
@@ -30,13 +41,14 @@ export function gcmOf({ gcm, lacks }: Capabilities): Gcm {
 /**
  * What is unsupported according to a profile and the token's list of mechanisms.
  *
- * @param allowSoftwareFallback see the configuration
+ * @param permissions see the configuration
  */
 export function lacksOf(
-  { lacks, oaepHashes }: Profile,
+  profile: Profile,
   mechanisms: ReadonlySet<number>,
-  allowSoftwareFallback = true,
+  { allowSoftwareFallback, bridges }: Permissions = everything,
 ): Lacks {
+  const { lacks, oaepHashes } = profile
   const missing = Object.entries(needs(oaepHashes)).filter(([, mechanism]) => !mechanisms.has(mechanism))
   const absent = ([ability, mechanism]: [string, number]) => [ability, absence(ability, mechanism)]
   const forbidden = allowSoftwareFallback ? [] : oaepAlgorithms.filter(name => !oaepHashes.includes(oaepHash(name)))
@@ -45,9 +57,61 @@ export function lacksOf(
     ...Object.fromEntries(
       forbidden.map(name => [name, 'it does not support the padding, and allowSoftwareFallback is false']),
     ),
+    ...(bridges ? {} : unwrappedByNobody(profile, mechanisms)),
     ...lacks,
     ...lacksOfAll,
   }
+}
+
+/** What a worker may do in place of the token, from the configuration. */
+export interface Permissions {
+  /** Remove OAEP padding: it sees plaintexts. */
+  readonly allowSoftwareFallback: boolean
+  /** Unwrap key material: it sees keys. */
+  readonly bridges: boolean
+}
+
+const everything: Permissions = { allowSoftwareFallback: true, bridges: true }
+
+function unwrappedByNobody(profile: Profile, mechanisms: ReadonlySet<number>): Lacks {
+  const abilities = (Object.keys(keyMechanisms) as SupportedKeySpec[]).flatMap(spec =>
+    [...importAbilitiesOf(spec)].filter(([algorithm]) => !unwraps(profile, mechanisms, spec, algorithm)),
+  )
+  return Object.fromEntries(
+    abilities.map(([, ability]) => [
+      ability,
+      'it cannot unwrap that alone, and the configuration lets nobody else do it',
+    ]),
+  )
+}
+
+/** Whether the token itself unwraps key material of a spec. What it does not, a worker may bridge: see Custody. */
+export function unwraps(
+  profile: Profile,
+  mechanisms: ReadonlySet<number>,
+  spec: SupportedKeySpec,
+  algorithm: WrappingAlgorithm,
+): boolean {
+  const { oaepHashes, oaepUnwraps, keyWrapUnwraps } = profile
+  const { hash, usesKeyWrap } = wrappingAlgorithms[algorithm]
+  if (!oaepHashes.includes(hash) || !mechanisms.has(pkcs11js.CKM_RSA_PKCS_OAEP)) return false
+  if (!usesKeyWrap) return oaepUnwraps.includes(keyTypeOf(spec))
+  return keyWrapUnwraps.includes(keyTypeOf(spec)) && keyWrapsWithPadding(profile, mechanisms).length > 0
+}
+
+/** CKM_* of AES key wrap with padding (RFC 5649), the preferred one first. */
+export function keyWrapsWithPadding(
+  { keyWrapMechanisms }: Profile,
+  mechanisms: ReadonlySet<number>,
+): readonly number[] {
+  return keyWrapMechanisms.filter(mechanism => mechanisms.has(mechanism) && mechanism !== pkcs11js.CKM_AES_CBC_PAD)
+}
+
+function keyTypeOf(spec: SupportedKeySpec): KeyType {
+  const mechanism = keyMechanisms[spec]!
+  if (!isPair(mechanism)) return 'secret'
+  if (mechanism.curve === undefined) return 'RSA'
+  return mechanism.curve.form === 'Edwards' ? 'Ed25519' : 'EC'
 }
 
 function absence(ability: string, mechanism: number): string {

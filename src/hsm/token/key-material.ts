@@ -39,25 +39,38 @@ export function checkImportable(spec: SupportedKeySpec, { algorithmOid }: KeyMec
   throw new Failure('UnsupportedOperation', `Key material of key spec ${spec} cannot be imported.`)
 }
 
+export function notImported(reason: string, cause?: unknown): Failure {
+  return new Failure('UnsupportedOperation', `This HSM does not import such key material: ${reason}.`, { cause })
+}
+
 export function incorrect(reason: string, cause?: unknown): Failure {
   return new Failure('IncorrectKeyMaterial', `The key material is invalid: ${reason}.`, { cause })
 }
 
 function secretKey(spec: SupportedKeySpec, mechanism: KeyMechanism, bytes: Buffer): KeyMaterial {
-  checkLength(spec, mechanism, bytes.length)
+  checkLength(spec, mechanism, { least: bytes.length, most: bytes.length })
   return { wrapped: bytes, attributes: [[pkcs11js.CKA_VALUE, bytes]] }
 }
 
 /** Bytes: KMS Developer Guide, "Requirements for imported key material". */
 const longestHmacKey = 128
 
-/** Throws IncorrectKeyMaterial. An HMAC key may be longer than a generated one. @param length of a secret key, in bytes */
-export function checkLength(spec: SupportedKeySpec, { parameters }: KeyMechanism, length: number): void {
+/** Bytes, both inclusive. */
+export interface Lengths {
+  readonly least: number
+  readonly most: number
+}
+
+/** Throws IncorrectKeyMaterial. An HMAC key may be longer than a generated one. @param found lengths that the secret key may have */
+export function checkLength(spec: SupportedKeySpec, { parameters }: KeyMechanism, found: Lengths): void {
   const least = Number(parameters.find(([type]) => type === pkcs11js.CKA_VALUE_LEN)![1])
   const most = keySpecs[spec].type === 'HMAC' ? longestHmacKey : least
-  if (length >= least && length <= most) return
-  const lengths = least === most ? String(least) : `${least} to ${most}`
-  throw incorrect(`a key of key spec ${spec} has ${lengths} bytes, not ${length}`)
+  if (found.most >= least && found.least <= most) return
+  throw incorrect(`a key of key spec ${spec} has ${shown({ least, most })} bytes, not ${shown(found)}`)
+}
+
+function shown({ least, most }: Lengths): string {
+  return least === most ? String(least) : `${least} to ${most}`
 }
 
 /** Throws IncorrectKeyMaterial. @param modulus without leading zeros */

@@ -2,7 +2,6 @@
  * Unwraps key material on the token, with a key of the token, and checks there what came out: nobody else sees it. What the token cannot
  * unwrap, a worker decrypts and imports, if it may.
  */
-import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import {
@@ -11,18 +10,19 @@ import {
   wrappingAlgorithmsOf,
 } from '../../model/keys/wrapping-algorithm.ts'
 import type { WrappedMaterial } from '../hsm.ts'
-import type { KeyType, Profile } from '../profiles/profile.ts'
+import type { Profile } from '../profiles/profile.ts'
 import { CryptokiError } from '../return-codes.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 import { isBadWrappedKey, isRefusal, UnusableKey } from './bad-input.ts'
+import { keyWrapsWithPadding, unwraps } from './capabilities.ts'
 import type { Cryptoki, Handle, Template } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { readCustody } from './key-generation.ts'
 import type { Import, ImportedObject, KeyImporter } from './key-import.ts'
-import { checkLength, incorrect, readKeyMaterial } from './key-material.ts'
+import { checkLength, incorrect, notImported, readKeyMaterial } from './key-material.ts'
 import { keyEncryptionKeyLength, unwrapWithPadding } from './key-wrap.ts'
-import { isPair, keyMechanisms, modulusLength, rsaOaep } from './mechanisms.ts'
+import { isPair, modulusLength, rsaOaep } from './mechanisms.ts'
 import { inSessionOfItsOwn } from './probe.ts'
 import { checkValueOf, isMisfit, isSameKey } from './proof.ts'
 import { lengthOf } from './secret-length.ts'
@@ -62,14 +62,25 @@ export interface UnwrapperOptions {
 
 export class KeyUnwrapper {
   readonly #options: UnwrapperOptions
+  /** CKM_* that the token has. */
+  readonly #mechanisms: ReadonlySet<number>
+  /** CKM_* of AES key wrap with padding. */
+  readonly #keyWraps: readonly number[]
 
   constructor(options: UnwrapperOptions) {
+    const { cryptoki, slot, profile } = options
     this.#options = options
+    this.#mechanisms = new Set(cryptoki.mechanisms(slot))
+    this.#keyWraps = keyWrapsWithPadding(profile, this.#mechanisms)
+  }
+
+  #unwraps(spec: SupportedKeySpec, algorithm: WrappingAlgorithm): boolean {
+    return unwraps(this.#options.profile, this.#mechanisms, spec, algorithm)
   }
 
   /** Whether wrapping keys for keys of a spec have to decrypt. */
   needsDecryption(spec: SupportedKeySpec): boolean {
-    const isBridged = (algorithm: WrappingAlgorithm) => !this.#isUnwrappedOnToken(spec, algorithm)
+    const isBridged = (algorithm: WrappingAlgorithm) => !this.#unwraps(spec, algorithm)
     return this.#options.bridges && wrappingAlgorithmsOf(spec).some(isBridged)
   }
 
@@ -80,7 +91,7 @@ export class KeyUnwrapper {
    */
   async unwrap(wrappingKey: Handle, wanted: Unwrapping, destroyAll: () => Promise<void>): Promise<UnwrappedObject> {
     const wrapped = partsOf(wanted.wrapped)
-    if (!this.#isUnwrappedOnToken(wanted.spec, wrapped.algorithm)) {
+    if (!this.#unwraps(wanted.spec, wrapped.algorithm)) {
       return this.#bridge(wrappingKey, wanted, wrapped, destroyAll)
     }
     try {
@@ -90,20 +101,6 @@ export class KeyUnwrapper {
       await destroyAll()
       throw error
     }
-  }
-
-  #isUnwrappedOnToken(spec: SupportedKeySpec, algorithm: WrappingAlgorithm): boolean {
-    const { oaepHashes, oaepUnwraps, keyWrapUnwraps } = this.#options.profile
-    const { hash, usesKeyWrap } = wrappingAlgorithms[algorithm]
-    if (!oaepHashes.includes(hash)) return false
-    if (!usesKeyWrap) return oaepUnwraps.includes(keyTypeOf(spec))
-    return keyWrapUnwraps.includes(keyTypeOf(spec)) && this.#keyWrapMechanisms().length > 0
-  }
-
-  #keyWrapMechanisms(): readonly number[] {
-    const { cryptoki, slot, profile } = this.#options
-    const known = new Set(cryptoki.mechanisms(slot))
-    return profile.keyWrapMechanisms.filter(mechanism => known.has(mechanism) && mechanism !== pkcs11js.CKM_AES_CBC_PAD)
   }
 
   /** In a session of its own, which takes its session objects with it. */
@@ -122,13 +119,13 @@ export class KeyUnwrapper {
   }
 
   async #opened(session: Handle, wrappingKey: Handle, { algorithm, block, rest }: Wrapped): Promise<Unwrap> {
-    const { cryptoki } = this.#options
+    const { cryptoki, profile } = this.#options
     const { hash, usesKeyWrap } = wrappingAlgorithms[algorithm]
     const open: Unwrap = template => cryptoki.unwrapKey(session, rsaOaep(hash), wrappingKey, block, template)
     if (!usesKeyWrap) return open
     const encryptionKey = await open(keyEncryptionTemplate)
-    const bytes = lengthOf({ cryptoki, session, key: encryptionKey }, open, this.#keyWrapMechanisms())
-    if ((await bytes) !== keyEncryptionKeyLength) throw new Failure('InvalidCiphertext')
+    const length = await lengthOf({ cryptoki, session, key: encryptionKey, profile }, open, this.#keyWraps)
+    if (length !== undefined && length.most !== keyEncryptionKeyLength) throw new Failure('InvalidCiphertext')
     return template => this.#unwrapWithPadding(session, encryptionKey, rest, template)
   }
 
@@ -136,7 +133,7 @@ export class KeyUnwrapper {
   async #unwrapWithPadding(session: Handle, key: Handle, wrapped: Buffer, template: Template): Promise<Handle> {
     const { cryptoki, profile } = this.#options
     let refusal: unknown
-    for (const mechanism of this.#keyWrapMechanisms()) {
+    for (const mechanism of this.#keyWraps) {
       try {
         return await cryptoki.unwrapKey(session, { mechanism }, key, wrapped, template)
       } catch (error) {
@@ -166,16 +163,20 @@ export class KeyUnwrapper {
     const { cryptoki, profile, capabilities } = this.#options
     const object = { cryptoki, session, key, profile, capabilities }
     checkUnwrapped(object, spec, mechanism)
-    if (!isPair(mechanism)) checkLength(spec, mechanism, await lengthOf(object, unwrap, this.#keyWrapMechanisms()))
+    const isSecret = !isPair(mechanism)
+    const length = isSecret ? await lengthOf(object, unwrap, this.#keyWraps) : undefined
+    if (length !== undefined) checkLength(spec, mechanism, length)
     const custody = { ...readCustody(cryptoki, session, key, profile), imported: true }
     const faults = custodyFaults(custody)
-    if (faults.length > 0) throw unsupported(`the HSM unwrapped a key with unexpected attributes: ${faults.join(', ')}`)
+    if (faults.length > 0)
+      throw notImported(`the attributes ${faults.join(', ')} of an unwrapped key are not as required`)
     try {
       const signer = () => unwrap(trialPrivateTemplate(mechanism, 'SIGN_VERIFY'))
-      const publicKey = isPair(mechanism) ? await unwrappedPublicKey(object, spec, mechanism, signer) : undefined
+      const publicKey = isSecret ? undefined : await unwrappedPublicKey(object, spec, mechanism, signer)
       const checkValue = await checkValueOf(object, spec)
       const works = await isSameKey(object, { object: '', spec, usage, publicKey, checkValue })
       if (!works) throw incorrect('it does not work')
+      if (isSecret && length === undefined) throw notImported('it does not tell how long a key is')
       const proofs = { checkValue, ...(publicKey && { publicKey }) }
       return { custody, ...proofs, fingerprint: await fingerprintOf(object, spec, proofs) }
     } catch (error) {
@@ -194,7 +195,10 @@ export class KeyUnwrapper {
     const { cryptoki, slot, profile, importer, bridges } = this.#options
     const { spec, mechanism } = wanted
     const { hash, usesKeyWrap } = wrappingAlgorithms[algorithm]
-    if (!bridges) throw unsupported(`it cannot unwrap keys of key spec ${spec} under ${algorithm}`)
+    if (!bridges)
+      throw notImported(
+        `it cannot unwrap key spec ${spec} under ${algorithm}, and the configuration lets nobody else do it`,
+      )
     const opened = await inSessionOfItsOwn({ cryptoki, slot }, session =>
       decryptOaep({ cryptoki, session, key: wrappingKey }, hash, profile.oaepHashes.includes(hash), block),
     )
@@ -229,15 +233,4 @@ function partsOf({ wrappingSpec, algorithm, bytes }: Unwrapping['wrapped']): Wra
     : rest.length === 0
   if (bytes.length > longest || block.length < length || !isRest) throw new Failure('InvalidCiphertext')
   return { algorithm, block, rest }
-}
-
-function keyTypeOf(spec: SupportedKeySpec): KeyType {
-  const mechanism = keyMechanisms[spec]!
-  if (!isPair(mechanism)) return 'secret'
-  if (mechanism.curve === undefined) return 'RSA'
-  return mechanism.curve.form === 'Edwards' ? 'Ed25519' : 'EC'
-}
-
-function unsupported(reason: string): Failure {
-  return new Failure('UnsupportedOperation', `This HSM does not import such key material: ${reason}.`)
 }

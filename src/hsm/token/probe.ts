@@ -4,7 +4,7 @@ import { type GcmIv, gcmIvLengths, gcmTagLength, type Profile } from '../profile
 import { CryptokiError } from '../return-codes.ts'
 import type { Capabilities, Gcm } from '../wire/capabilities.ts'
 import { isRefusal } from './bad-input.ts'
-import { lacksOf } from './capabilities.ts'
+import { lacksOf, type Permissions } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import type { Handle } from './cryptoki.ts'
 import { keyMechanisms } from './mechanisms.ts'
@@ -21,10 +21,10 @@ const longestOutput = text.length + gcmTagLength + Math.max(...Object.values(gcm
 export async function probe(
   connection: Connection,
   profile: Profile,
-  allowSoftwareFallback = true,
+  permissions?: Permissions,
 ): Promise<Capabilities> {
   const mechanisms = new Set(connection.cryptoki.mechanisms(connection.slot))
-  const lacks = lacksOf(profile, mechanisms, allowSoftwareFallback)
+  const lacks = lacksOf(profile, mechanisms, permissions)
   if (lacks.SYMMETRIC_DEFAULT !== undefined) return { lacks }
   const { cryptoki, session } = connection
   const template = trialTemplate(aes, 'ENCRYPT_DECRYPT')

@@ -42,19 +42,42 @@ export function checkRsaPublicNumbers({
   const isExponent =
     publicExponent.length >= least && publicExponent.length <= most && (publicExponent.at(-1)! & 1) === 1
   if (!isExponent) return 'its public exponent is not an odd number between 2^16 and 2^256'
-  if (hasSmallFactor(modulus)) return 'its modulus has a small factor'
+  const number = BigInt(`0x${modulus.toString('hex')}`)
+  if (hasSmallFactor(number)) return 'its modulus has a small factor'
+  if (hasCloseFactors(number)) return 'its modulus is the product of two numbers that are too close to each other'
   return undefined
 }
 
-/** Primes that a modulus is divided by: few enough to take a millisecond. */
-const smallPrimes = 2 ** 10
+const smallFactors = 2n ** 10n
 
-function hasSmallFactor(modulus: Buffer): boolean {
-  const number = BigInt(`0x${modulus.toString('hex')}`)
-  for (let divisor = 2n; divisor < smallPrimes; divisor += divisor === 2n ? 1n : 2n) {
-    if (number % divisor === 0n) return true
+function hasSmallFactor(number: bigint): boolean {
+  if (number % 2n === 0n) return true
+  for (let divisor = 3n; divisor < smallFactors; divisor += 2n) if (number % divisor === 0n) return true
+  return false
+}
+
+/** Fermat's method. It finds them at once, or practically never. */
+const rounds = 100n
+
+function hasCloseFactors(number: bigint): boolean {
+  const root = squareRoot(number)
+  if (root * root === number) return true
+  for (let half = root + 1n; half <= root + rounds; half++) {
+    const square = half * half - number
+    const difference = squareRoot(square)
+    if (difference * difference === square) return true
   }
   return false
+}
+
+/** Rounded down: Newton's method, from above. */
+function squareRoot(number: bigint): bigint {
+  let root = 1n << BigInt(Math.ceil(number.toString(16).length / 2) * 4)
+  for (;;) {
+    const next = (root + number / root) >> 1n
+    if (next >= root) return root
+    root = next
+  }
 }
 
 const wrongExponents = 'its exponents or its coefficient do not belong to its modulus'

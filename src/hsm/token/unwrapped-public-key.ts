@@ -3,6 +3,7 @@ import pkcs11js from 'pkcs11js'
 import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { Handle } from './cryptoki.ts'
 import { octetString } from './der.ts'
+import { incorrect, notImported } from './key-material.ts'
 import type { Curve, KeyMechanism } from './mechanisms.ts'
 import { peerPoint, subjectPublicKeyInfo } from './public-keys.ts'
 import { signing } from './signatures.ts'
@@ -37,7 +38,7 @@ const texts = [Buffer.from('strongroom: first signature'), Buffer.from('strongro
 async function recoveredPoint(key: KeyInUse, spec: SupportedKeySpec, curve: Curve): Promise<Buffer> {
   const [first, second] = [await candidates(key, spec, curve, texts[0]), await candidates(key, spec, curve, texts[1])]
   const [point, ...others] = first.filter(candidate => second.includes(candidate))
-  if (point === undefined || others.length > 0) throw new Error('no public key, or several, fit two signatures')
+  if (point === undefined || others.length > 0) throw incorrect('no public key, or several, fit its signatures')
   return octetString(Buffer.from(point, 'hex'))
 }
 
@@ -71,6 +72,6 @@ async function ecdsaOf({ name }: Curve) {
     ['secp256k1', secp256k1],
   ])
   const ecdsa = known.get(name)
-  if (ecdsa === undefined) throw new Error('the HSM does not tell the public key')
+  if (ecdsa === undefined) throw notImported('it does not tell the public key')
   return ecdsa
 }

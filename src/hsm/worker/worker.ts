@@ -47,13 +47,14 @@ async function answer(id: number, kind: number, request: Buffer): Promise<void> 
 
 async function start(connection: Connection): Promise<Capabilities> {
   const { sessionsPerWorker, allowSoftwareFallback, strictCustody, canary } = argument
-  const capabilities = await probe(connection, profile, allowSoftwareFallback)
+  const bridges = allowSoftwareFallback && !strictCustody
+  const capabilities = await probe(connection, profile, { allowSoftwareFallback, bridges })
   connection.cryptoki.beforeSearch = () => announce(status.searching)
   hsm = new Pkcs11(connection, {
     profile,
     capabilities,
     sessions: sessionsPerWorker,
-    bridges: allowSoftwareFallback && !strictCustody,
+    bridges,
     canary: canary?.object,
   })
   await checkTrust()

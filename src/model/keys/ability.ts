@@ -1,9 +1,22 @@
 import type { KeyUsageType, MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import { type Algorithm, algorithmsOf, keySpecs, type SupportedKeySpec } from './key-spec.ts'
+import { type WrappingAlgorithm, wrappingAlgorithmsOf } from './wrapping-algorithm.ts'
 
-/** A capability of an HSM, in the terms of KMS: a key spec, an algorithm, a message type, or data key pairs. */
-export type Ability = SupportedKeySpec | Algorithm | 'EXTERNAL_MU' | 'GenerateDataKeyPair'
+/** A capability of an HSM, in the terms of KMS: a key spec, an algorithm, a message type, data key pairs, or an import. */
+export type Ability = SupportedKeySpec | Algorithm | 'EXTERNAL_MU' | 'GenerateDataKeyPair' | ImportAbility
+
+/** The import of key material of a key spec, wrapped with an algorithm. */
+export type ImportAbility = `${SupportedKeySpec} under ${WrappingAlgorithm}`
+
+export function importAbility(spec: SupportedKeySpec, algorithm: WrappingAlgorithm): ImportAbility {
+  return `${spec} under ${algorithm}`
+}
+
+/** Every import that KMS knows. */
+export function importAbilitiesOf(spec: SupportedKeySpec): ReadonlyMap<WrappingAlgorithm, ImportAbility> {
+  return new Map(wrappingAlgorithmsOf(spec).map(algorithm => [algorithm, importAbility(spec, algorithm)]))
+}
 
 /** What an HSM does not support, each with the reason. */
 export type Lacks = Readonly<Partial<Record<Ability, string>>>
@@ -56,6 +69,7 @@ export function signingAbilities(algorithm: SigningAlgorithmSpec, type: MessageT
 function titleOf(ability: Ability): string {
   if (ability === 'GenerateDataKeyPair') return 'GenerateDataKeyPair'
   if (ability === 'EXTERNAL_MU') return 'Message type EXTERNAL_MU'
+  if (ability.includes(' under ')) return `Import of key material of key spec ${ability}`
   // SYMMETRIC_DEFAULT is both: the algorithm must be supported.
   const isSpec = Object.hasOwn(keySpecs, ability) && ability !== 'SYMMETRIC_DEFAULT'
   return `${isSpec ? 'Key spec' : 'Algorithm'} ${ability}`
