@@ -11,6 +11,8 @@ import { describeIssue } from './schema-issue.ts'
 export interface SeedKey extends Pick<Key, 'id' | 'spec' | 'usage' | 'origin' | 'description'> {
   /** Oldest first: AES-256 keys, or private keys as DER PKCS#8 PrivateKeyInfo. */
   readonly materials: readonly Uint8Array[]
+  /** Milliseconds since the epoch: when automatic rotation begins. Absent: not enabled. */
+  readonly nextRotationDate?: number | undefined
 }
 
 export interface SeedAlias {
@@ -35,8 +37,12 @@ const metadata = {
 }
 const hex = z.string().regex(/^(?:[0-9a-f]{2})+$/i, 'not hex digits')
 const withoutMaterial = 'a key without key material is not supported'
-/** Keys are not rotated yet: accepted, as files have it. YAML reads some dates as such. */
-const nextKeyRotation = z.union([z.string(), z.date()]).optional()
+/** Milliseconds since the epoch. */
+const nextKeyRotation = z
+  .string()
+  .transform(text => Date.parse(text))
+  .refine(Number.isFinite, 'not a date')
+  .optional()
 const aes = z.strictObject({
   Metadata: z.strictObject(metadata),
   BackingKeys: z.array(hex.length(64, 'not 64 hex digits')).min(1, withoutMaterial),
@@ -81,15 +87,22 @@ export function readSeed(file: string): Seed {
   const written = parsed(file)
   const isList = Array.isArray((written as { readonly Keys?: unknown }).Keys)
   const { keys, aliases } = isList ? fromList(file, written) : fromKinds(file, written)
+  const fixed = keys.find(({ spec, origin, nextRotationDate }) => {
+    return nextRotationDate !== undefined && (keySpecs[spec].type !== 'symmetric' || origin !== 'AWS_KMS')
+  })
+  if (fixed)
+    throw new OperatorError(
+      `seed file ${file}: key ${fixed.id}: NextKeyRotation is for symmetric keys of Origin AWS_KMS only`,
+    )
   const nameOf = (name: string) => (name.startsWith(aliasPrefix) ? name : aliasPrefix + name)
   return { keys, aliases: aliases.map(alias => ({ name: nameOf(alias.AliasName), keyId: alias.TargetKeyId })) }
 }
 
 function fromKinds(file: string, written: unknown) {
   const { Keys, Aliases } = validated(schemas.kinds, file, written)
-  const symmetric = Keys.Symmetric.Aes.map(({ Metadata, BackingKeys }): SeedKey => {
+  const symmetric = Keys.Symmetric.Aes.map(({ Metadata, BackingKeys, NextKeyRotation }): SeedKey => {
     const kind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
-    return { ...identityOf(Metadata), ...kind, materials: BackingKeys.map(bytesOf) }
+    return { ...identityOf(Metadata), ...kind, materials: BackingKeys.map(bytesOf), nextRotationDate: NextKeyRotation }
   })
   const asymmetric = [...Keys.Asymmetric.Rsa, ...Keys.Asymmetric.Ecc].map(({ Metadata, PrivateKeyPem }): SeedKey => {
     const key = privateKey(PrivateKeyPem)
@@ -102,7 +115,7 @@ function fromKinds(file: string, written: unknown) {
 
 function fromList(file: string, written: unknown) {
   const { Keys, Aliases } = validated(schemas.list, file, written)
-  const keys = Keys.map(({ KeyId, Metadata, Material }): SeedKey => {
+  const keys = Keys.map(({ KeyId, Metadata, Material, NextKeyRotation: nextRotationDate }): SeedKey => {
     const { Description, KeySpec: spec, KeyUsage } = Metadata
     const identity = identityOf({ KeyId, Description, Origin: 'AWS_KMS' })
     const usage = KeyUsage ?? usageOf(spec)
@@ -111,12 +124,12 @@ function fromList(file: string, written: unknown) {
     }
     if (keySpecs[spec].type !== 'asymmetric') {
       if (Material.BackingKeys.length > 0)
-        return { ...identity, spec, usage, materials: Material.BackingKeys.map(bytesOf) }
+        return { ...identity, spec, usage, materials: Material.BackingKeys.map(bytesOf), nextRotationDate }
       throw new OperatorError(`seed file ${file}: key ${KeyId}: ${withoutMaterial}`)
     }
     const key = privateKey(Material.PrivateKeyPem ?? '')
     if (key === undefined) throw unsupported(file, KeyId)
-    return { ...identity, spec, usage, materials: [pkcs8Of(key)] }
+    return { ...identity, spec, usage, materials: [pkcs8Of(key)], nextRotationDate }
   })
   return { keys, aliases: Aliases }
 }

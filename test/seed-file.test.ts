@@ -42,6 +42,7 @@ describe('a seed file', () => {
     const [key] = read(aes({ BackingKeys: ['00'.repeat(32), 'AB'.repeat(32)], NextKeyRotation: '2027-01-01' })).keys
     expect(key).toMatchObject({ id: KeyId, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', origin: 'AWS_KMS' })
     expect(key!.materials).toEqual([Buffer.alloc(32), Buffer.alloc(32, 0xab)])
+    expect(key!.nextRotationDate).toBe(Date.UTC(2027, 0, 1))
     for (const [curve, spec] of Object.entries({ 'P-384': 'ECC_NIST_P384', secp256k1: 'ECC_SECG_P256K1' })) {
       expect(read(asymmetric('Ecc', {}, pem(curve, 'sec1'))).keys[0]).toMatchObject({ spec, usage: 'SIGN_VERIFY' })
     }
@@ -89,12 +90,17 @@ describe('a seed file', () => {
 
   const secret = 'c0ffee'.repeat(10)
   const notSupported = `seed file FILE: key ${KeyId}: not the private key of a supported key spec in PEM`
-  const two = (KeySpec: string, Material: object) => stringify({ Keys: [{ KeyId, Metadata: { KeySpec }, Material }] })
+  const notRotated = `seed file FILE: key ${KeyId}: NextKeyRotation is for symmetric keys of Origin AWS_KMS only`
+  const two = (KeySpec: string, Material: object, rest: object = {}) =>
+    stringify({ Keys: [{ KeyId, Metadata: { KeySpec }, Material, ...rest }] })
   // biome-ignore format: a table
   const wrong: readonly (readonly [message: string, text: string])[] = [
     ['seed file FILE: Keys.Symmetric.Aes.0.BackingKeys.0: not 64 hex digits', aes({ BackingKeys: [secret] })],
     ['seed file FILE: Keys.Symmetric.Aes.0.BackingKeys: a key without key material is not supported', aes({ BackingKeys: [] })],
     ['seed file FILE: Keys.Symmetric.Aes.0.Metadata.KeyId: not a UUID', aes({ Metadata: { KeyId: 'mine' } })],
+    ['seed file FILE: Keys.Symmetric.Aes.0.NextKeyRotation: not a date', aes({ NextKeyRotation: 'next year' })],
+    [notRotated, aes({ Metadata: { KeyId, Origin: 'EXTERNAL' }, NextKeyRotation: '2027-01-01' })],
+    [notRotated, two('HMAC_256', { BackingKeys: [secret] }, { NextKeyRotation: '2027-01-01' })],
     ['seed file FILE: unknown key Keyring', `Keyring: ${secret}`],
     ['seed file FILE: unknown key Hmac under Keys.Symmetric', 'Keys: { Symmetric: { Hmac: [] } }'],
     [notSupported, asymmetric('Ecc', {}, pem('P-224', 'pkcs8'))],

@@ -3,6 +3,7 @@ import { Failure, OperatorError } from '../errors.ts'
 import { aliasArn, keyArn, partitionOf } from '../model/arn.ts'
 import { checkAliasName } from '../model/keys/alias.ts'
 import { defaultKeyPolicy, type Key, type KeyMaterial } from '../model/keys/key.ts'
+import { defaultPeriodInDays } from '../model/keys/rotation.ts'
 import type { SeedAlias, SeedKey } from '../seed-file.ts'
 import type { Hsm, Services } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
@@ -36,7 +37,7 @@ async function explained(what: string, work: () => Promise<void>): Promise<void>
 
 async function createKey(seedKey: SeedKey, { account, region }: Place, means: Means): Promise<void> {
   const { storage, hsms, clock, audit, outbox } = means
-  const { materials: _, ...seed } = seedKey
+  const { materials: _, nextRotationDate: nextDate, ...seed } = seedKey
   const arn = keyArn({ account, region }, seed.id)
   if (storage.keys.find(arn) !== undefined) return
   const imported = await importMaterials(hsms.ofRegion(region), seedKey, arn, clock())
@@ -50,6 +51,7 @@ async function createKey(seedKey: SeedKey, { account, region }: Place, means: Me
     tags: [],
     policy: defaultKeyPolicy(account, partitionOf(region)),
     materials: imported,
+    automaticRotation: nextDate === undefined ? undefined : { periodInDays: defaultPeriodInDays, nextDate },
     revision: 0,
   }
   const changes = new Changes()
@@ -67,7 +69,8 @@ async function importMaterials(
   const imported: KeyMaterial[] = []
   try {
     for (const bytes of materials) imported.push(await importMaterial(hsm, seed, arn, now, bytes))
-    return imported
+    const [first, ...later] = imported
+    return [first!, ...later.map(material => ({ ...material, rotation: { type: 'AUTOMATIC', date: now } as const }))]
   } catch (error) {
     await Promise.allSettled(imported.map(({ id }) => hsm.destroyKey(id)))
     throw error

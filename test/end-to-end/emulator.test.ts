@@ -20,7 +20,7 @@ function client(accessKeyId = 'test', secretAccessKey = 'whatever', options: obj
 }
 
 const ecc = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'sec1' })
-const [seededAes, seededEcc] = [randomUUID(), randomUUID()]
+const [seededAes, seededEcc, overdue] = [randomUUID(), randomUUID(), randomUUID()]
 const seed = {
   Keys: {
     Symmetric: {
@@ -28,8 +28,9 @@ const seed = {
         {
           Metadata: { KeyId: seededAes, Description: 'seeded' },
           BackingKeys: ['00'.repeat(32), '01'.repeat(32)],
-          NextKeyRotation: '2027-01-01T00:00:00+00:00',
+          NextKeyRotation: '2100-01-01T00:00:00+00:00',
         },
+        { Metadata: { KeyId: overdue }, BackingKeys: ['02'.repeat(32)], NextKeyRotation: '2020-01-01T00:00:00+00:00' },
       ],
     },
     Asymmetric: { Ecc: [{ Metadata: { KeyId: seededEcc, KeyUsage: 'SIGN_VERIFY' }, PrivateKeyPem: ecc }] },
@@ -237,7 +238,23 @@ describe('the keys of a seed file', () => {
     expect(Buffer.from(opened.Plaintext!)).toEqual(Plaintext)
     const { Signature } = signature
     await client().verify({ KeyId: seededEcc, Message, Signature, SigningAlgorithm: 'ECDSA_SHA_256' })
-    expect(gateway.records().filter(({ eventName }) => eventName === 'CreateSeedKey')).toHaveLength(2)
+    expect(gateway.records().filter(({ eventName }) => eventName === 'CreateSeedKey')).toHaveLength(3)
+  })
+
+  it('are rotated from their next rotation on, and by callers', async () => {
+    const kms = client()
+    expect(await kms.getKeyRotationStatus({ KeyId: seededAes })).toMatchObject({
+      KeyRotationEnabled: true,
+      RotationPeriodInDays: 365,
+      NextRotationDate: new Date('2100-01-01'),
+    })
+    const rotations = async () => (await kms.listKeyRotations({ KeyId: overdue })).Rotations!
+    await expect.poll(rotations, { timeout: 15_000 }).toMatchObject([{ RotationType: 'AUTOMATIC' }])
+    await kms.rotateKeyOnDemand({ KeyId: overdue })
+    await kms.enableKeyRotation({ KeyId: overdue, RotationPeriodInDays: 90 })
+    expect(await rotations()).toMatchObject([{ RotationType: 'AUTOMATIC' }, { RotationType: 'ON_DEMAND' }])
+    const blob = await kms.encrypt({ KeyId: overdue, Plaintext })
+    expect(Buffer.from((await kms.decrypt({ CiphertextBlob: blob.CiphertextBlob })).Plaintext!)).toEqual(Plaintext)
   })
 })
 

@@ -43,5 +43,6 @@ it('imports every key material of a seed key', async () => {
   await create(keys)
   const { materials } = fixture.storage.keys.find(`arn:aws:kms:us-east-1:111122223333:key/${keys[0]!.id}`)!
   expect(await fixture.objects()).toEqual(expect.arrayContaining(materials.map(({ id }) => id)))
-  expect(materials).toHaveLength(2)
+  expect(materials).toMatchObject([{}, { rotation: { type: 'AUTOMATIC', date: 0 } }])
+  expect(materials[0]!.rotation).toBeUndefined()
 })
