@@ -15,7 +15,7 @@ const slew = 0.001
 /** Total time tolerated during which no gateway monitored the clock. */
 const toleratedGap = hour
 
-const consequence = 'scheduled deletions paused'
+const consequence = 'scheduled deletions and rotations paused'
 
 export class SteadyClock {
   readonly #services: ClockServices
@@ -91,7 +91,7 @@ export class SteadyClock {
     else if (gap > toleratedGap)
       log.error({ event: 'clock_unwatched', ...why }, `No gateway was running: ${consequence}`)
     else if (isTrusted && !wasTrusted)
-      log.info({ event: 'clock_stable' }, 'Clock is stable: scheduled deletions resume')
+      log.info({ event: 'clock_stable' }, 'Clock is stable: scheduled deletions and rotations resume')
     else if (!isTrusted && this.#last === undefined)
       log.error({ event: 'clock_unstable', ...this.#wait(observed) }, `Clock is not stable yet: ${consequence}`)
   }
