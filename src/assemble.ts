@@ -19,6 +19,7 @@ import type { Log, PathServices } from './services.ts'
 import { sealAuthorizationMessage } from './vault/authorization-messages.ts'
 import { emptyAccount } from './vault/empty-account.ts'
 import type { Vault } from './vault/sealed-tokens.ts'
+import { serviceKeysWith } from './vault/service-keys.ts'
 
 export interface Gateway {
   /** Of the AWS KMS API. */
@@ -70,6 +71,10 @@ export async function startGateway(
       ...policing(config, storage),
       maxOnDemandRotations: config.rotation.maxOnDemandRotations,
       emulator: config.emulator,
+      serviceKeys:
+        config.emulator || config.authentication.services
+          ? serviceKeysWith({ clock, audit, outbox, emulator: config.emulator })
+          : undefined,
       audit,
       outbox,
       authenticate,

@@ -49,9 +49,9 @@ export function checkPermissions(target: Target, call: Call, policing: Policing)
   }
 }
 
-/** A service acts in some accounts only: whatever the policies of the others say. */
+/** A service acts in some accounts only: whatever the policies of the others say. Its own keys belong to none. */
 export function mayActIn(caller: Caller, account: string): boolean {
-  return caller.type !== 'service' || caller.accounts.includes(account)
+  return caller.type !== 'service' || account === caller.account || caller.accounts.includes(account)
 }
 
 /** A check of key policies that decides whether the caller could change them later by what is known of the present request. */

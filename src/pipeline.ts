@@ -89,8 +89,8 @@ async function retryAfterConflict(attempt: () => Promise<Outcome>): Promise<Outc
 async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
   const hsms = services.hsms.for(queueOf(caller))
-  const { storage, clock, audit, outbox, maxOnDemandRotations, emulator } = services
-  const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name })
+  const { storage, clock, audit, outbox, maxOnDemandRotations, emulator, serviceKeys } = services
+  const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name, serviceKeys })
   const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
   entry.additionalEventData = target.additionalEventData
@@ -103,7 +103,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   if (!operation.readOnly) await outbox.ready()
   const changes = new Changes()
   const checkKeyPolicy = checkedInCall(call, services)
-  const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, emulator }
+  const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, emulator, serviceKeys }
   const output = (await operation.run({ ...means, input, target, caller, changes })) ?? undefined
   const undone = async (thrown: unknown): Promise<never> => {
     if (thrown instanceof Conflict) await operation.undo!(changes, { hsms })

@@ -77,6 +77,8 @@ describe.each(pagesWithCommands)('$path', ({ path, commands }) => {
     installFaults(installation).set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN')
     if (path === 'docs/emulators.md')
       installation.configure(config => void Object.assign(config, { emulator: { spareRsaKeys: 0 } }))
+    if (path === 'docs/services.md')
+      installation.configure(config => void Object.assign(config, { authentication: { services: true } }))
     symlinkSync(installation.folder, join(folder, 'data'))
     for (const name of ['src', 'docs', 'scripts', 'node_modules', 'package.json', 'package-lock.json'])
       symlinkSync(join(root, name), join(folder, name))

@@ -46,12 +46,13 @@ export interface Audit {
    *
    * @param resource ARN, if any
    * @param member where CloudTrail has the details of that event
+   * @param invokedBy the service that the gateway stands for; default: the gateway
    */
   event(
     name: string,
     resource: string | undefined,
     details: Readonly<Record<string, unknown>>,
-    member?: 'additionalEventData' | 'serviceEventDetails',
+    options?: { readonly member?: 'additionalEventData' | 'serviceEventDetails'; readonly invokedBy?: string },
   ): AuditRecord
 }
 
@@ -76,8 +77,8 @@ export function createAudit(journal: Journal, clock: () => number, eventSource: 
     }),
     close: (entry, error) => journal.append(recordOf(entry, error)),
     success: entry => recordOf(entry, undefined),
-    event: (name, resource, details, member = 'additionalEventData') => {
-      return { ...serviceEvent(eventSource, name, resource, clock()), [member]: details }
+    event: (name, resource, details, { member = 'additionalEventData', invokedBy = 'strongroom' } = {}) => {
+      return { ...serviceEvent({ eventSource, name, resource, invokedBy, now: clock() }), [member]: details }
     },
   }
 }
@@ -146,7 +147,15 @@ function codeOf({ code }: RecordedError): string {
   return code === 'AccessDeniedException' ? 'AccessDenied' : code
 }
 
-function serviceEvent(eventSource: string, name: string, resource: string | undefined, now: number): AuditRecord {
+interface ServiceEvent {
+  readonly eventSource: string
+  readonly name: string
+  readonly resource: string | undefined
+  readonly invokedBy: string
+  readonly now: number
+}
+
+function serviceEvent({ eventSource, name, resource, invokedBy, now }: ServiceEvent): AuditRecord {
   const described = resource === undefined ? undefined : resourceOf(resource)
   return {
     ...common,
@@ -157,7 +166,7 @@ function serviceEvent(eventSource: string, name: string, resource: string | unde
     eventType: 'AwsServiceEvent',
     eventName: name,
     readOnly: false,
-    userIdentity: { accountId: described?.accountId, invokedBy: 'strongroom' },
+    userIdentity: { accountId: described?.accountId, invokedBy },
     requestParameters: null,
     responseElements: null,
     resources: described && [described],

@@ -65,6 +65,7 @@ export interface Search {
   readonly hsms: Hsms
   /** Name of the operation, and of the action to authorize. */
   readonly operation: string
+  readonly serviceKeys?: Services['serviceKeys']
 }
 
 /** How an operation finds its target: without a promise if it takes no call to an HSM, as on the path of most requests. */

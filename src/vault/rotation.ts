@@ -59,7 +59,7 @@ export async function rotateAutomatically(
   const after = await rotate(key, 'AUTOMATIC', date, { hsms, changes })
   const details = { keyId: key.id, rotationType: 'AUTOMATIC', keyOrigin: key.origin, ...rotationDetails(after) }
   try {
-    await outbox.record(changes, audit.event('RotateKey', key.arn, details, 'serviceEventDetails'))
+    await outbox.record(changes, audit.event('RotateKey', key.arn, details, { member: 'serviceEventDetails' }))
   } catch (thrown) {
     if (thrown instanceof Conflict) await destroyUncommitted(changes, { hsms })
     throw thrown

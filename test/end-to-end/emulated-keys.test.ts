@@ -118,6 +118,45 @@ describe('a key of a given id and material', () => {
 
 const signing = { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' } as const
 
+describe('an AWS managed key', () => {
+  const KeyId = 'alias/aws/s3'
+  const Plaintext = Buffer.from('text')
+  const account = '444455556666'
+  const clientOf = (account: string) =>
+    gateway.client({ credentials: { accessKeyId: account, secretAccessKey: 'any' } })
+
+  it('is made when anybody uses its alias, once for each account', async () => {
+    const clients = [kms, kms, clientOf(account)]
+    const answers = await Promise.all(clients.map(client => client.encrypt({ KeyId, Plaintext })))
+    const [one, again, other] = answers.map(answer => answer.KeyId)
+    expect([again === one, other === one]).toEqual([true, false])
+    const { Plaintext: opened } = await kms.decrypt({ CiphertextBlob: answers[0]!.CiphertextBlob })
+    expect(Buffer.from(opened!)).toEqual(Plaintext)
+    const { KeyMetadata } = await kms.describeKey({ KeyId })
+    expect(KeyMetadata).toMatchObject({ Arn: one, KeyManager: 'AWS', Description: expect.stringContaining('S3') })
+    const { Aliases } = await kms.listAliases()
+    expect(Aliases).toMatchObject([{ AliasName: KeyId, TargetKeyId: KeyMetadata!.KeyId }])
+  })
+
+  it('is managed by nobody, and there is none for a service that AWS does not have', async () => {
+    const { KeyMetadata } = await kms.describeKey({ KeyId })
+    expect(await refusal(kms.scheduleKeyDeletion({ KeyId: KeyMetadata!.KeyId }))).toMatch(
+      /^AccessDeniedException: .* because no resource-based policy allows the kms:ScheduleKeyDeletion action$/,
+    )
+    for (const name of ['alias/aws/nothing', 'alias/aws/', 'alias/aws/S3', 'alias/aws/s3/other'])
+      expect(await refusal(kms.encrypt({ KeyId: name, Plaintext }))).toMatch(
+        /^NotFoundException: Alias .* not found\.$/,
+      )
+  })
+
+  it('is made again after its account was emptied', async () => {
+    const described = async () => (await clientOf(account).describeKey({ KeyId })).KeyMetadata!.KeyId
+    const before = await described()
+    expect((await fetch(`${gateway.url}/_emulator/accounts/${account}`, { method: 'DELETE' })).ok).toBe(true)
+    expect(await described()).not.toBe(before)
+  })
+})
+
 describe('spare RSA keys', () => {
   const events = (name: string) => recordsOf(installation).filter(({ eventName }) => eventName === name).length
   const made = (count: number) => expect.poll(() => events('CreateSpareKey'), { timeout: 60_000 }).toBe(count)

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Credentials, type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
 import { type Identity, policyOf, type Role, withIdentities } from './identities.ts'
 import { refusal, send, signed, signedPost } from './requests.ts'
+import { describeServiceKeys } from './service-keys.ts'
 
 const other = '444455556666'
 const s3 = 's3.amazonaws.com'
@@ -26,6 +27,7 @@ let installation: Installation
 let gateway: Gateway
 let service: Identity
 let alice: Identity
+let volumes: Identity
 let backup: Role
 /** A session of it that may describe keys only. */
 let night: Identity
@@ -47,6 +49,7 @@ beforeAll(async () => {
       policies: [policyOf({ Effect: 'Allow', Action: '*', Resource: '*' })],
     })
     alice = await identities.user(home, 'alice', { policies: [viaService] })
+    volumes = await identities.user(home, 'volumes')
     backup = await identities.role(home, 'backup', { policies: [viaService] })
     const describing = policyOf({ Effect: 'Allow', Action: 'kms:DescribeKey', Resource: '*' })
     night = await identities.session(backup, 'night', { policies: [describing] })
@@ -281,6 +284,8 @@ describe('a grant to a service', () => {
     expect(await encrypt(keys.closed, onBehalfOfSession(night))).toMatchObject(refused)
   })
 })
+
+describeServiceKeys(() => ({ installation, gateway, service, alice, volumes, call, administer }))
 
 describe('the operator', () => {
   const put = (name: string, rest: string) => administer(`identity service put ${name} ${rest}`)

@@ -1,4 +1,5 @@
 import { Failure } from '../../errors.ts'
+import { isPredefinedAlias } from './service-keys.ts'
 
 /** A name of a key in the same account and region. */
 export interface Alias {
@@ -59,7 +60,7 @@ export function checkAliasName(name: string): void {
     const page = 'https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html'
     throw new Failure('Validation', `Alias must start with the prefix "alias/". Please see ${page}`)
   }
-  if (name.startsWith('alias/aws/')) throw new Failure('NotAuthorized')
+  if (isPredefinedAlias(name)) throw new Failure('NotAuthorized')
   if (name === 'alias/') throw new Failure('InvalidAliasName')
   if (name.includes(':')) {
     throw new Failure('Validation', `${name} contains invalid characters for an alias`)

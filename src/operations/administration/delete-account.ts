@@ -11,9 +11,12 @@ export const deleteAccount = operation({
   async run({ input: { account }, storage, changes }) {
     const record = storage.accounts.find(account)
     if (!record) throw new Failure('NotFound', `there is no account ${account}`)
-    const keys = storage.keys.ofAccount(account).length
-    if (keys > 0)
-      throw new Failure('Validation', `account ${account} has ${keys} KMS keys: schedule their deletion first`)
+    const keys = storage.keys.ofAccount(account)
+    const service = keys.find(({ manager }) => manager)?.manager?.service
+    if (service !== undefined)
+      throw new Failure('Validation', `account ${account} has a key of ${service}, which lasts: it cannot be deleted`)
+    if (keys.length > 0)
+      throw new Failure('Validation', `account ${account} has ${keys.length} KMS keys: schedule their deletion first`)
     const kind = kindNames.find(kind => kinds[kind].all(account, storage).length > 0)
     if (kind) throw new Failure('Validation', `account ${account} has a ${kind}: delete everything in it first`)
     changes.remove('accounts', record)

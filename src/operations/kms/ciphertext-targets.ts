@@ -5,7 +5,7 @@ import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { currentMaterial, type Key, type KeyMaterial, objectOf } from '../../model/keys/key.ts'
 import type { Search, Target, TargetKind } from '../operation.ts'
 import { checkEncryption, use } from './key-use.ts'
-import { type KeyInput, type KeyNeeds, type KeyTarget, keyTarget } from './targets.ts'
+import { isHidden, type KeyInput, type KeyNeeds, type KeyTarget, keyTarget } from './targets.ts'
 
 /** Targets that decrypt. A symmetric ciphertext blob names its key; an asymmetric ciphertext cannot. */
 
@@ -142,7 +142,7 @@ function keyOfBlob({ keyMember, ciphertext, algorithm }: Source, needs: KeyNeeds
   if (!ciphertext) throw new Failure('Validation', `${keyMember} is required when the ciphertext is ignored.`)
   const { material } = decodeCiphertext(ciphertext)
   const found = search.storage.keys.findByMaterial(material, search.caller.region)
-  if (!found) {
+  if (!found || isHidden(found, search.caller)) {
     const reasons = ['No key of this region has the material that the ciphertext names.']
     throw new AccessDenied(unknownCiphertextKey, { reasons })
   }

@@ -49,7 +49,7 @@ export const retiredGrant: TargetKind<Retirement, GrantTarget> = {
 
 function retirement(keyId: string, id: string, search: Search): GrantTarget {
   const { caller, storage, operation } = search
-  const { arn: keyArn, account, key } = resolve(keyId, { state: 'view' }, caller, storage)
+  const { arn: keyArn, account, key } = resolve(keyId, { state: 'view' }, search)
   const grant = storage.grants.find(keyArn, id)
   const asked = { account, alias: undefined, caller, storage }
   const isOwn = caller.account === account || caller.account === grant?.issuingAccount

@@ -8,9 +8,10 @@ import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { type Grant, isGrantOperation } from '../../model/keys/grant.ts'
 import { currentMaterial, type Key, objectOf } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
-import type { ResourcePolicy, Storage } from '../../services.ts'
+import type { ResourcePolicy } from '../../services.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
 import { keyConditions } from './key-condition-keys.ts'
+import { NeedsServiceKey, neededServiceKey } from './service-keys.ts'
 
 /** Targets of key operations: how they are found, and what is checked after authorization. */
 
@@ -68,18 +69,15 @@ export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> 
   find(input, search) {
     const target = accountTarget([search.operation], search)
     if (input.KeyId === undefined) return target
-    const { key, arn } = resolve(input.KeyId, { state: 'view' }, search.caller, search.storage)
+    const { key, arn } = resolve(input.KeyId, { state: 'view' }, search)
     if (key?.account === search.caller.account) return { ...target, key }
     throw new Failure('NotFound', `Key '${arn}' does not exist`)
   },
 }
 
-export function keyTarget(
-  identifier: string,
-  needs: KeyNeeds,
-  { caller, storage, operation }: Omit<Search, 'hsms'>,
-): KeyTarget {
-  const { arn, namedArn, account, key, alias } = resolve(identifier, needs, caller, storage)
+export function keyTarget(identifier: string, needs: KeyNeeds, search: Omit<Search, 'hsms'>): KeyTarget {
+  const { caller, storage, operation } = search
+  const { arn, namedArn, account, key, alias } = resolve(identifier, needs, search)
   const foreign = account !== caller.account
   const asked = { account, alias, caller, storage }
   const permission = {
@@ -147,18 +145,29 @@ interface Resolved {
   readonly alias: string | undefined
 }
 
-export function resolve(identifier: string, needs: KeyNeeds, caller: Caller, storage: Storage): Resolved {
+export function resolve(identifier: string, needs: KeyNeeds, search: Omit<Search, 'hsms'>): Resolved {
+  const { caller, storage } = search
   const { form, arn, account } = parseKeyIdentifier(identifier, caller)
   if (form === 'alias' && !needs.byAlias) {
     throw new Failure('InvalidArn', 'Key Aliases are not supported for this operation.')
   }
   const keyArn = form === 'alias' ? storage.aliases.find(arn)?.targetKeyArn : arn
-  const found = keyArn === undefined ? undefined : storage.keys.find(keyArn)
+  const needed = keyArn === undefined ? neededServiceKey({ arn, account }, search) : undefined
+  if (needed) throw new NeedsServiceKey(arn, needed)
+  const named = keyArn === undefined ? undefined : storage.keys.find(keyArn)
+  const found = named && isHidden(named, caller) ? undefined : named
   if (!found && account === caller.account) {
     throw new Failure('NotFound', form === 'alias' ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`)
   }
   const alias = form === 'alias' ? aliasName(arn) : undefined
-  return { arn: found?.arn ?? arn, namedArn: arn, account, key: found, alias }
+  // Whatever account its ARN names: only its service knows of it.
+  const owner = found?.manager?.owned ? caller.account : account
+  return { arn: found?.arn ?? arn, namedArn: arn, account: owner, key: found, alias }
+}
+
+/** An AWS owned key is as if it did not exist, but for its service. */
+export function isHidden({ manager }: Key, caller: Caller): boolean {
+  return manager?.owned === true && !(caller.type === 'service' && caller.service === manager.service)
 }
 
 function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false): ResourcePolicy | undefined {

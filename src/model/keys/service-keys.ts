@@ -1,0 +1,111 @@
+/**
+ * Keys of services: KMS Developer Guide, "AWS managed keys" and "AWS owned keys". An AWS managed key belongs to an account, and is used
+ * through its service. An AWS owned key belongs to the service, which uses it for whatever account it works for.
+ */
+import { partitionOf, principalArn } from '../arn.ts'
+import { serviceNames } from '../identities/service-names.ts'
+import type { Key, KeyManager } from './key.ts'
+
+const domain = '.amazonaws.com'
+const prefix = 'alias/aws/'
+
+interface ServiceOfAws {
+  /** Its predefined alias. */
+  readonly alias: string
+  /** Its service principal. */
+  readonly service: string
+  /** As in the description of its key. */
+  readonly protects: string
+}
+
+// biome-ignore format: a table
+const known: readonly ServiceOfAws[] = [
+  row('acm',               'ACM private keys'),
+  row('backup',            'Backup data'),
+  row('dynamodb',          'DynamoDB data'),
+  row('ebs',               'EBS volumes', 'ec2'),
+  row('elasticfilesystem', 'EFS filesystems'),
+  row('es',                'Elasticsearch data'),
+  row('glue',              'Glue data'),
+  row('kinesis',           'Kinesis data'),
+  row('kinesisvideo',      'Kinesis Video Streams data'),
+  row('lambda',            'Lambda functions'),
+  row('rds',               'RDS database volumes'),
+  row('redshift',          'Redshift clusters'),
+  row('s3',                'S3 objects'),
+  row('secretsmanager',    'Secrets Manager data'),
+  row('sns',               'SNS data'),
+  row('sqs',               'SQS messages'),
+  row('ssm',               'SSM parameters'),
+  row('xray',              'X-Ray data'),
+]
+
+function row(name: string, protects: string, label = name): ServiceOfAws {
+  return { alias: prefix + name, service: label + domain, protects }
+}
+
+/** Undefined for a service whose name has several labels before its domain: it has no keys. */
+export function predefinedAlias(service: string): string | undefined {
+  const ofAws = known.find(row => row.service === service)
+  if (ofAws) return ofAws.alias
+  const label = /^([a-z0-9-]+)\.amazonaws\.com$/.exec(service)?.[1]
+  const isTaken = known.some(({ alias }) => alias === prefix + label)
+  return label === undefined || isTaken ? undefined : prefix + label
+}
+
+export function isPredefinedAlias(name: string): boolean {
+  return name.startsWith(prefix)
+}
+
+/** Service principals of AWS, for emulator mode. */
+export const servicesOfAws: readonly string[] = known.map(({ service }) => service)
+
+/** A key of a service that is to be created. */
+export interface NewServiceKey extends KeyManager, Pick<Key, 'account' | 'region'> {
+  /** Predefined: `alias/aws/s3`. */
+  readonly alias: string
+}
+
+/** As on AWS. */
+export function descriptionOf({ alias }: Pick<NewServiceKey, 'alias'>): string {
+  const protects = known.find(row => row.alias === alias)?.protects ?? `${alias.slice(prefix.length)} data`
+  return `Default key that protects my ${protects} when no other key is defined`
+}
+
+const use = ['kms:Encrypt', 'kms:Decrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:DescribeKey']
+
+/**
+ * The key policy, which nobody can change: it allows no management. That of an AWS managed key is like those of AWS (KMS Developer Guide, "AWS
+ * managed keys"), and lets the service use the key by itself, too, for resources of the account.
+ *
+ * @param direct whether principals of the account may use the key without the service, too
+ */
+export function serviceKeyPolicy({ service, account, region, alias, owned }: NewServiceKey, direct: boolean): string {
+  const ofService = { Effect: 'Allow', Principal: { Service: service }, Action: use, Resource: '*' }
+  const viaService = { 'kms:ViaService': serviceNames(service, region).at(-1) }
+  const ofAccount = [
+    {
+      Sid: `Allow access through ${service} for all principals in the account that are authorized to use it`,
+      Effect: 'Allow',
+      Principal: { AWS: '*' },
+      Action: [...use, 'kms:CreateGrant'],
+      Resource: '*',
+      Condition: { StringEquals: { 'kms:CallerAccount': account, ...(direct ? {} : viaService) } },
+    },
+    {
+      Sid: `Allow ${service} to use the key for resources of the account`,
+      ...ofService,
+      Condition: { StringEquals: { 'aws:SourceAccount': account } },
+    },
+    {
+      Sid: 'Allow direct access to key metadata to the account',
+      Effect: 'Allow',
+      Principal: { AWS: principalArn(partitionOf(region), account, 'root') },
+      Action: ['kms:Describe*', 'kms:Get*', 'kms:List*', 'kms:RevokeGrant'],
+      Resource: '*',
+    },
+  ]
+  const Id = `auto-${alias.slice(prefix.length)}`
+  const Statement = owned ? [{ Sid: `Allow ${service} to use the key`, ...ofService }] : ofAccount
+  return JSON.stringify({ Version: '2012-10-17', Id, Statement }, null, 2)
+}

@@ -1,0 +1,321 @@
+/** AWS managed and AWS owned keys: made for services when they are first used, and closed to everybody else. Part of services.test.ts. */
+import { describe, expect, it } from 'vitest'
+import { operations } from '../../src/operations/kms/catalogue.ts'
+import { type Credentials, type Gateway, home, type Installation } from './gateway.ts'
+import type { Identity } from './identities.ts'
+import { refusal } from './requests.ts'
+
+type Answer = Readonly<Record<string, unknown>>
+
+export interface Services {
+  readonly installation: Installation
+  readonly gateway: Gateway
+  /** Calls as s3.amazonaws.com in the account `home`. */
+  readonly service: Identity
+  /** A user who may do everything, but only through the service. */
+  readonly alice: Identity
+  /** A user that nobody has made a service. */
+  readonly volumes: Identity
+  call(target: string, body: object, headers?: object, credentials?: Credentials): Promise<Answer>
+  administer(command: string): Promise<{ readonly code: number | null; readonly stderr: string }>
+}
+
+const other = '444455556666'
+const s3 = 's3.amazonaws.com'
+const alias = 'alias/aws/s3'
+const Plaintext = Buffer.from('text').toString('base64')
+const source = (account: string) => ({ 'x-strongroom-source-account': account })
+const onBehalfOf = ({ arn }: Identity) => ({ 'x-strongroom-on-behalf-of': arn })
+const refused = { status: 400, __type: 'AccessDeniedException' }
+const notFound = (name: string, account = home) =>
+  `NotFoundException: Alias arn:aws:kms:us-east-1:${account}:${name} is not found.`
+
+/** A request of each operation that manages a key. */
+const requests: Readonly<Record<string, (KeyId: string) => object>> = {
+  CancelKeyDeletion: KeyId => ({ KeyId }),
+  CreateAlias: TargetKeyId => ({ AliasName: 'alias/mine', TargetKeyId }),
+  DeleteImportedKeyMaterial: KeyId => ({ KeyId }),
+  DisableKey: KeyId => ({ KeyId }),
+  DisableKeyRotation: KeyId => ({ KeyId }),
+  EnableKey: KeyId => ({ KeyId }),
+  EnableKeyRotation: KeyId => ({ KeyId, RotationPeriodInDays: 2560 }),
+  ImportKeyMaterial: KeyId => ({ KeyId, ImportToken: Plaintext, EncryptedKeyMaterial: Plaintext }),
+  PutKeyPolicy: KeyId => ({ KeyId, Policy: '{}' }),
+  RotateKeyOnDemand: KeyId => ({ KeyId }),
+  ScheduleKeyDeletion: KeyId => ({ KeyId }),
+  TagResource: KeyId => ({ KeyId, Tags: [{ TagKey: 'team', TagValue: 'blue' }] }),
+  UntagResource: KeyId => ({ KeyId, TagKeys: ['team'] }),
+  UpdateKeyDescription: KeyId => ({ KeyId, Description: 'mine' }),
+}
+
+/** Of operations that only show something about a key. */
+const reading: Readonly<Record<string, (KeyId: string) => object>> = {
+  DescribeKey: KeyId => ({ KeyId }),
+  GetKeyPolicy: KeyId => ({ KeyId, PolicyName: 'default' }),
+  GetKeyRotationStatus: KeyId => ({ KeyId }),
+  ListGrants: KeyId => ({ KeyId }),
+  ListKeyPolicies: KeyId => ({ KeyId }),
+  ListKeyRotations: KeyId => ({ KeyId }),
+  ListResourceTags: KeyId => ({ KeyId }),
+}
+
+/** Those of keys that do not exist yet, of grants, which callers may have, and of names; and one that is for another kind of keys. */
+const others = [
+  'CreateKey',
+  'CreateGrant',
+  'RetireGrant',
+  'RevokeGrant',
+  'DeleteAlias',
+  'UpdateAlias',
+  'GetParametersForImport',
+]
+
+/** Every operation that changes something, with its request. */
+const management = operations
+  .filter(({ readOnly, name }) => !readOnly && !others.includes(name))
+  .map(({ name }) => [name, requests[name]!] as const)
+
+export function describeServiceKeys(services: () => Services): void {
+  const administrator = (account = home) => services().gateway.client({ account })
+  const keyIds = async (account = home) => (await administrator(account).listKeys()).Keys!.map(({ KeyId }) => KeyId)
+  const creations = () =>
+    services()
+      .gateway.records()
+      .filter(({ eventName, eventType }) => eventName === 'CreateKey' && eventType === 'AwsServiceEvent')
+
+  describe('an AWS managed key', () => {
+    it('is made once when its service first needs it for a caller, or for itself', async () => {
+      const { call, alice } = services()
+      const before = await keyIds()
+      const uses = [onBehalfOf(alice), source(home), onBehalfOf(alice), source(home)].map(headers =>
+        call('Encrypt', { KeyId: `arn:aws:kms:us-east-1:${home}:${alias}`, Plaintext }, headers),
+      )
+      for (const answer of await Promise.all(uses)) expect(answer).toMatchObject({ status: 200 })
+      const [KeyId, ...more] = (await keyIds()).filter(id => !before.includes(id))
+      expect(more).toEqual([])
+      expect(await call('Encrypt', { KeyId: alias, Plaintext }, onBehalfOf(alice))).toMatchObject({
+        status: 200,
+        KeyId: `arn:aws:kms:us-east-1:${home}:key/${KeyId}`,
+      })
+      expect(creations()).toMatchObject([
+        {
+          userIdentity: { accountId: home, invokedBy: s3 },
+          resources: [{ ARN: `arn:aws:kms:us-east-1:${home}:key/${KeyId}` }],
+          additionalEventData: { aliasName: alias },
+        },
+      ])
+    })
+
+    it('shows itself to its account, in DescribeKey and listings', async () => {
+      const { KeyMetadata } = await administrator().describeKey({ KeyId: alias })
+      expect(KeyMetadata).toMatchObject({
+        KeyManager: 'AWS',
+        Description: 'Default key that protects my S3 objects when no other key is defined',
+        KeySpec: 'SYMMETRIC_DEFAULT',
+        Origin: 'AWS_KMS',
+        Enabled: true,
+      })
+      const { KeyId } = KeyMetadata!
+      const { Aliases } = await administrator().listAliases({ KeyId })
+      expect(Aliases).toMatchObject([{ AliasName: alias, TargetKeyId: KeyId }])
+      const { Policy } = await administrator().getKeyPolicy({ KeyId, PolicyName: 'default' })
+      expect(JSON.parse(Policy!)).toMatchObject({
+        Id: 'auto-s3',
+        Statement: [
+          {
+            Condition: { StringEquals: { 'kms:CallerAccount': home, 'kms:ViaService': 's3.us-east-1.amazonaws.com' } },
+          },
+          { Principal: { Service: s3 }, Condition: { StringEquals: { 'aws:SourceAccount': home } } },
+          { Action: ['kms:Describe*', 'kms:Get*', 'kms:List*', 'kms:RevokeGrant'] },
+        ],
+      })
+    })
+
+    it('is used through its service only, and by the service only for resources of its account', async () => {
+      const { call } = services()
+      const request = { KeyId: alias, Plaintext: Buffer.from('text') }
+      expect(await refusal(administrator().encrypt(request))).toMatch(
+        /^AccessDeniedException: .* because no resource-based policy allows the kms:Encrypt action$/,
+      )
+      const KeyId = `arn:aws:kms:us-east-1:${home}:${alias}`
+      expect(await call('Encrypt', { KeyId, Plaintext })).toMatchObject(refused)
+      expect(await refusal(administrator(other).encrypt({ ...request, KeyId }))).toMatch(/^AccessDeniedException: /)
+    })
+
+    it('is granted through its service, as any key', async () => {
+      const { call, alice } = services()
+      const grant = { GranteeServicePrincipal: s3, Operations: ['Encrypt'] }
+      const { KeyId } = (await administrator().describeKey({ KeyId: alias })).KeyMetadata!
+      const created = await call('CreateGrant', { KeyId, ...grant }, onBehalfOf(alice))
+      expect(created).toMatchObject({ status: 200 })
+      const arn = `arn:aws:kms:us-east-1:${home}:key/${KeyId}`
+      expect(await call('Encrypt', { KeyId: arn, Plaintext })).toMatchObject({ status: 200 })
+      await administrator().revokeGrant({ KeyId, GrantId: created.GrantId as string })
+      expect(await call('Encrypt', { KeyId: arn, Plaintext })).toMatchObject(refused)
+    })
+
+    it('is managed by nobody: every operation that would is refused, through the service, too', async () => {
+      const { call, alice, installation } = services()
+      const { KeyId } = (await administrator().describeKey({ KeyId: alias })).KeyMetadata!
+      expect(management.length).toBeGreaterThan(10)
+      for (const [operation, input] of management) {
+        const because = `because no resource-based policy allows the kms:${operation} action`
+        expect([operation, await call(operation, input(KeyId!), {}, installation.credentials[home]!)]).toEqual([
+          operation,
+          { ...refused, message: expect.stringContaining(because) },
+        ])
+        expect([operation, await call(operation, input(KeyId!), onBehalfOf(alice))]).toMatchObject([operation, refused])
+      }
+    })
+
+    it('keeps its alias: names like it are of services only', async () => {
+      const kms = administrator()
+      const { KeyId } = (await kms.createKey()).KeyMetadata!
+      for (const AliasName of [alias, 'alias/aws/anything']) {
+        expect(await refusal(kms.createAlias({ AliasName, TargetKeyId: KeyId }))).toMatch(/^NotAuthorizedException/)
+        expect(await refusal(kms.updateAlias({ AliasName, TargetKeyId: KeyId }))).toMatch(/^NotAuthorizedException/)
+        expect(await refusal(kms.deleteAlias({ AliasName }))).toMatch(/^NotAuthorizedException/)
+      }
+    })
+
+    it('is made by DescribeKey of its alias, which is listed before, for services of the operator only', async () => {
+      const { administer, call, alice, volumes } = services()
+      const kms = administrator()
+      const ebs = 'alias/aws/ebs'
+      const listed = async (account = home) =>
+        (await administrator(account).listAliases()).Aliases!.find(({ AliasName }) => AliasName === ebs)
+      const describe = (account = home, KeyId = ebs) => administrator(account).describeKey({ KeyId })
+      expect(await refusal(describe())).toBe(notFound(ebs))
+      const put = `identity service put ec2.amazonaws.com --user volumes --account ${home} --acts-in ${home}`
+      expect(await administer(put)).toMatchObject({ code: 0, stderr: '' })
+      expect(await listed()).toEqual({ AliasName: ebs, AliasArn: `arn:aws:kms:us-east-1:${home}:${ebs}` })
+      expect([await listed(other), await refusal(describe(other))]).toEqual([undefined, notFound(ebs, other)])
+      expect(await refusal(kms.encrypt({ KeyId: ebs, Plaintext: Buffer.from('text') }))).toBe(notFound(ebs))
+      expect(await call('Encrypt', { KeyId: ebs, Plaintext }, onBehalfOf(alice))).toMatchObject({
+        __type: 'NotFoundException',
+      })
+      const { KeyMetadata } = await describe()
+      expect(KeyMetadata).toMatchObject({
+        KeyManager: 'AWS',
+        Description: 'Default key that protects my EBS volumes when no other key is defined',
+      })
+      expect(await listed()).toMatchObject({ TargetKeyId: KeyMetadata!.KeyId, CreationDate: expect.any(Date) })
+      for (const name of [alias, ebs])
+        expect([
+          name,
+          await call('Encrypt', { KeyId: name, Plaintext }, onBehalfOf(alice), volumes.credentials),
+        ]).toEqual([name, expect.objectContaining(name === ebs ? { status: 200 } : refused)])
+      expect(await refusal(describe(home, 'alias/aws/constructor'))).toBe(notFound('alias/aws/constructor'))
+    })
+  })
+
+  describe('an AWS owned key', () => {
+    /** Made by the first test, as is the ciphertext. */
+    let owned: { KeyId: string; Arn: string }
+    let CiphertextBlob: string
+    const randomId = '00000000-0000-4000-8000-000000000000'
+    const missing = (arn: string) => arn.replace(owned.KeyId, randomId)
+
+    it('is made when its service first uses its alias as itself, in the account of the service', async () => {
+      const { call } = services()
+      const [first, ...rest] = await Promise.all(
+        [{}, source(home), {}].map(headers => call('Encrypt', { KeyId: alias, Plaintext }, headers)),
+      )
+      expect(rest).toMatchObject([{ KeyId: first!.KeyId }, { KeyId: first!.KeyId }])
+      const { KeyMetadata } = await call('DescribeKey', { KeyId: first!.KeyId })
+      expect(KeyMetadata).toMatchObject({ KeyManager: 'AWS', AWSAccountId: home, Enabled: true })
+      owned = KeyMetadata as typeof owned
+      CiphertextBlob = first!.CiphertextBlob as string
+      expect(owned.KeyId).not.toBe((await administrator().describeKey({ KeyId: alias })).KeyMetadata!.KeyId)
+      expect(creations().at(-1)).toMatchObject({
+        userIdentity: { invokedBy: s3 },
+        resources: [{ ARN: owned.Arn, accountId: home }],
+      })
+    })
+
+    it('is used by its service for resources of every account in which it acts', async () => {
+      const { administer, call } = services()
+      const put = `identity service put ${s3} --user integrator --account ${home} --acts-in ${home}`
+      const headers = source(other)
+      expect(await call('Decrypt', { CiphertextBlob }, headers)).toMatchObject(refused)
+      expect(await administer(`${put} --acts-in ${other}`)).toMatchObject({ code: 0 })
+      for (const request of [
+        { CiphertextBlob },
+        { CiphertextBlob, KeyId: alias },
+        { CiphertextBlob, KeyId: owned.Arn },
+      ])
+        expect(await call('Decrypt', request, headers)).toMatchObject({ status: 200, Plaintext, KeyId: owned.Arn })
+      expect(await administer(put)).toMatchObject({ code: 0 })
+    })
+
+    it('does not exist for anybody else: every operation answers as for a key that does not', async () => {
+      const { call, installation, alice, volumes } = services()
+      const callers = [
+        [{}, installation.credentials[home]!],
+        [{}, installation.credentials[other]!],
+        [onBehalfOf(alice), undefined],
+        [{}, volumes.credentials],
+      ] as const
+      for (const [operation, input] of [...management, ...Object.entries(reading)])
+        for (const [headers, by] of callers) {
+          const [answer, expected] = [
+            await call(operation, input(owned.Arn), headers, by),
+            await call(operation, input(missing(owned.Arn)), headers, by),
+          ]
+          expect(expected.status).toBe(400)
+          expect([operation, JSON.parse(JSON.stringify(answer).replaceAll(owned.KeyId, randomId))]).toEqual([
+            operation,
+            expected,
+          ])
+        }
+      for (const [headers, by] of callers)
+        expect(await call('Decrypt', { CiphertextBlob }, headers, by)).toEqual({
+          ...refused,
+          message: expect.stringContaining('The ciphertext refers to a customer master key that does not exist'),
+        })
+    })
+
+    it('is in no listing, and on record for no account but that of its service', async () => {
+      for (const account of [home, other]) {
+        expect(await keyIds(account)).not.toContain(owned.KeyId)
+        const { Aliases } = await administrator(account).listAliases()
+        expect(Aliases!.map(({ TargetKeyId }) => TargetKeyId)).not.toContain(owned.KeyId)
+      }
+      const uses = services()
+        .gateway.records()
+        .filter(({ resources, eventType }) => eventType === 'AwsApiCall' && resources?.[0]?.ARN === owned.Arn)
+      expect(uses.length).toBeGreaterThan(0)
+      for (const { recipientAccountId, userIdentity, errorCode } of uses)
+        if (errorCode === undefined)
+          expect([recipientAccountId, userIdentity]).toMatchObject([undefined, { type: 'AWSService', invokedBy: s3 }])
+    })
+
+    it('is managed by nobody: not by its service either', async () => {
+      const { call } = services()
+      for (const [operation, input] of [...management, ...Object.entries(reading)].filter(
+        ([name]) => name !== 'DescribeKey',
+      ))
+        expect([operation, await call(operation, input(owned.Arn))]).toMatchObject([operation, refused])
+    })
+
+    it('has no name for another service', async () => {
+      const { call, volumes } = services()
+      for (const KeyId of [alias, 'alias/aws/sqs', owned.KeyId])
+        expect(await call('Encrypt', { KeyId, Plaintext }, {}, volumes.credentials)).toMatchObject({
+          __type: 'NotFoundException',
+        })
+    })
+  })
+
+  it('the keys of a service outlast it', async () => {
+    const KeyId = 'alias/aws/ebs'
+    const { administer } = services()
+    const before = await administrator().describeKey({ KeyId })
+    expect(await administer('identity service delete ec2.amazonaws.com')).toMatchObject({ code: 0 })
+    expect(await administer(`identity account delete ${home}`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/account 111122223333 has a key of \w+.amazonaws.com, which lasts/),
+    })
+    expect((await administrator().describeKey({ KeyId })).KeyMetadata).toEqual(before.KeyMetadata)
+  })
+}
