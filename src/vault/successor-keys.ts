@@ -3,10 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { keyArn } from '../model/arn.ts'
 import { checkKeyKind } from '../model/keys/ability.ts'
 import { type Key, objectsOf } from '../model/keys/key.ts'
+import { rotationFrom } from '../model/keys/rotation.ts'
 import type { Changes, Services } from '../services.ts'
 import { createMaterial } from './materials.ts'
-
-const day = 24 * 60 * 60 * 1000
 
 /** Throws UnsupportedOperation, without calling an HSM, if the region no longer supports such keys. */
 export function checkSuccessor({ region, spec, usage }: Key, hsms: Services['hsms']): void {
@@ -31,10 +30,7 @@ export async function createSuccessor(key: Key, { hsms, clock, changes }: Means)
     ...{ arn, id, account, region, spec, usage, origin, description, tags, policyPrincipals, materials, creationDate },
     state: 'Enabled',
     policy: key.policy.replaceAll(key.id, id),
-    automaticRotation: automaticRotation && {
-      ...automaticRotation,
-      nextDate: creationDate + automaticRotation.periodInDays * day,
-    },
+    automaticRotation: automaticRotation && rotationFrom(creationDate, automaticRotation.periodInDays),
     revision: 0,
   }
 }
