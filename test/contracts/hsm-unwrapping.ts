@@ -63,7 +63,7 @@ export function roundTrips(hsm: () => Hsm, wrapping: Wrapping, kinds: readonly K
         expect(Buffer.from(publicKey!)).toEqual(createPublicKey(own).export({ format: 'der', type: 'spki' }))
       }
       const key = { object, spec, usage, publicKey, checkValue, imported: true }
-      expect(await hsm().inspectKey(key, 'thorough')).toEqual({})
+      expect(await hsm().inspectKey(key, 'quick')).toEqual({})
       fingerprints.add(Buffer.from(fingerprint!).toString('hex'))
     })
 
@@ -71,6 +71,7 @@ export function roundTrips(hsm: () => Hsm, wrapping: Wrapping, kinds: readonly K
       const imported = await hsm().importKey(newMaterial(), spec, usage, 'in plaintext', Buffer.from(material))
       expect([...fingerprints]).toEqual([Buffer.from(imported.fingerprint!).toString('hex')])
       expect(imported.fingerprint).toHaveLength(32)
+      if (keySpecs[spec].isSlowToGenerate) return
       const other = await hsm().importKey(newMaterial(), spec, usage, 'another', newKeyBytes(spec))
       expect(other.fingerprint).not.toEqual(imported.fingerprint)
     })

@@ -25,7 +25,7 @@ export function isBadCiphertext(
 export function isBadWrappedKey(
   error: unknown,
   profile: Pick<Profile, 'invalidCiphertextCodes' | 'throttlingCodes'>,
-): boolean {
+): error is CryptokiError {
   if (!(error instanceof CryptokiError) || error.function !== 'C_UnwrapKey') return false
   if (profile.invalidCiphertextCodes.includes(error.returnCode)) return true
   return isRefusal(error, profile) && !notSupported.has(error.returnCode)
@@ -38,10 +38,14 @@ const notSupported: ReadonlySet<string> = new Set([
   'CKR_MECHANISM_PARAM_INVALID',
 ])
 
-/** A token has unwrapped a key, and cannot use it. */
-export class UnusableKey extends CryptokiError {
-  constructor({ function: name, code }: CryptokiError) {
+/** The token has unwrapped something, but refuses it as a key, or cannot use it. */
+export class UnfitKey extends CryptokiError {
+  readonly reason: string
+
+  /** @param refusal of the token. @param reason for the caller */
+  constructor({ function: name, code }: CryptokiError, reason: string) {
     super(name, code)
+    this.reason = reason
   }
 }
 
@@ -91,9 +95,9 @@ export class BadInput {
       return await unwrap()
     } catch (error) {
       const isBad = (error: unknown) =>
-        error instanceof UnusableKey || isBadWrappedKey(error, this.#profile) || isBadCiphertext(error, this.#profile)
+        error instanceof UnfitKey || isBadWrappedKey(error, this.#profile) || isBadCiphertext(error, this.#profile)
       return this.#judged(error, unwrap, isBad, cause => {
-        if (cause instanceof UnusableKey) throw incorrect('the HSM cannot use it', cause)
+        if (cause instanceof UnfitKey) throw incorrect(cause.reason, cause)
         throw new Failure('InvalidCiphertext', '', { cause })
       })
     }

@@ -13,7 +13,7 @@ import type { WrappedMaterial } from '../hsm.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { CryptokiError } from '../return-codes.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
-import { isBadWrappedKey, isRefusal, UnusableKey } from './bad-input.ts'
+import { isBadWrappedKey, isRefusal, UnfitKey } from './bad-input.ts'
 import { keyWrapsWithPadding, unwraps } from './capabilities.ts'
 import type { Cryptoki, Handle, Template } from './cryptoki.ts'
 import { custodyFaults } from './custody.ts'
@@ -85,7 +85,7 @@ export class KeyUnwrapper {
   }
 
   /**
-   * Rejects with the error of the token, or with one that bad-input.ts explains; with IncorrectKeyMaterial if it is no key of that spec.
+   * Rejects with the error of the token, which bad-input.ts explains, or with IncorrectKeyMaterial. After a refusal nothing is left.
    *
    * @param destroyAll objects with the CKA_ID of the key: what a refused call may have left on the token
    */
@@ -154,7 +154,7 @@ export class KeyUnwrapper {
       const useless = await unwrap(uselessTemplate).catch(() => undefined)
       if (useless === undefined) throw error
       cryptoki.destroyObject(session, useless)
-      throw incorrect(`the HSM refuses it as a key of key spec ${spec}`, error)
+      throw new UnfitKey(error, `the HSM refuses it as a key of key spec ${spec}`)
     }
   }
 
@@ -181,7 +181,7 @@ export class KeyUnwrapper {
       return { custody, ...proofs, fingerprint: await fingerprintOf(object, spec, proofs) }
     } catch (error) {
       const isUnusable = error instanceof CryptokiError && (isMisfit(error, profile) || isRefusal(error, profile))
-      throw isUnusable ? new UnusableKey(error) : error
+      throw isUnusable ? new UnfitKey(error, 'the HSM cannot use it') : error
     }
   }
 

@@ -86,15 +86,12 @@ export class NewKeys {
     const mechanism = keyMechanism(capabilities, spec, usage)
     checkImportable(spec, mechanism)
     const wanted = { spec, mechanism, usage, keeping: this.#keeping(object, label), wrapped }
-    let mayExist = isRetry
-    return badInput.unwrapped(() => {
-      const isAgain = mayExist
-      mayExist = true
-      return keys.createFrom(wrappingKey, object, isAgain, async (unwrapping, destroyAll) => {
+    return badInput.unwrapped(() =>
+      keys.createFrom(wrappingKey, object, isRetry, async (unwrapping, destroyAll) => {
         const { key, ...result } = await this.#unwrapper.unwrap(unwrapping, wanted, destroyAll)
         return { key, result }
-      })
-    })
+      }),
+    )
   }
 
   #keeping(object: string, label: string): Keeping {
