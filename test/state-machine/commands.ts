@@ -1,0 +1,87 @@
+/** What callers, operators and time do, drawn at random. */
+import { randomBytes } from 'node:crypto'
+import type { KMS } from '@aws-sdk/client-kms'
+import fc from 'fast-check'
+import { deeds } from './deeds.ts'
+import { alias, anyOf, form, type Inputs, kinds, oneOf, someDays } from './draws.ts'
+import { day, type Model, type Refusal, second } from './model.ts'
+import type { Form } from './uses.ts'
+import type { World } from './world.ts'
+
+const maxKeys = 8
+const minute = 61 * second
+
+class Command implements fc.AsyncCommand<Model, World> {
+  readonly #text: string
+  readonly #run: (world: World) => Promise<unknown>
+
+  constructor(text: string, run: (world: World) => Promise<unknown>) {
+    this.#text = text
+    this.#run = run
+  }
+
+  check(): boolean {
+    return true
+  }
+
+  /** Jobs run once after each command. */
+  async run(_model: Model, world: World): Promise<void> {
+    await this.#run(world)
+    await world.pass(minute)
+    await world.compare()
+  }
+
+  toString(): string {
+    return this.#text
+  }
+}
+
+function command<T>(name: string, inputs: Inputs<T>, run: (world: World, input: T) => Promise<unknown>) {
+  return fc
+    .record(inputs)
+    .map(input => new Command(`${name} ${JSON.stringify(input)}`, world => run(world, input as T)))
+}
+
+const anyDeed = anyOf(deeds)
+const anyKey = fc.nat(maxKeys - 1)
+
+const oneCall = fc.tuple(anyKey, anyDeed).map(([number, { text, plan }]) => {
+  return new Command(`${text} with key ${number}`, async world => {
+    const key = oneOf(world.keys, number)
+    const step = key && (await plan(world, key))
+    if (step !== undefined) await world.take(step)
+  })
+})
+
+/** Of one key. */
+const twoCalls = fc.tuple(anyKey, anyDeed, anyDeed).map(([number, ...deeds]) => {
+  return new Command(`${deeds.map(({ text }) => text).join(' and ')} with key ${number} at once`, async world => {
+    const key = oneOf(world.keys, number)
+    if (key === undefined) return
+    const [first, second] = [await deeds[0].plan(world, key), await deeds[1].plan(world, key)]
+    if (first !== undefined && second !== undefined) await world.takeAtOnce([first, second])
+  })
+})
+
+function useByAlias(world: World, { alias, ...form }: Form & { readonly alias: number }): Promise<Refusal> {
+  const { aliases, keys } = world.model
+  const name = world.aliasName(alias)
+  const key = keys.get(aliases.get(name) ?? '')
+  if (key !== undefined) return world.take(world.use(key, form, name))
+  const call = (kms: KMS) => kms.encrypt({ KeyId: name, Plaintext: randomBytes(1) })
+  return world.take({ call, decide: () => 'NotFoundException' })
+}
+
+export const commands = anyOf<Command>([
+  [
+    5,
+    command('CreateKey', { kind: kinds }, async (world, { kind }) => {
+      if (world.keys.length < maxKeys) await world.create(kind)
+    }),
+  ],
+  [40, oneCall],
+  [10, twoCalls],
+  [2, command('use by alias', { alias, ...form }, useByAlias)],
+  [5, command('time passes', { days: someDays }, (world, { days }) => world.pass(days * day))],
+  [1, command('restart', {}, world => world.gateway.restart())],
+])
