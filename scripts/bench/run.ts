@@ -11,7 +11,9 @@ import { encryptDuringGeneration } from './generation.ts'
 import { decideAmongGrants } from './grants.ts'
 import { applyIdentities } from './identities.ts'
 import { callsBehindLatency } from './latency.ts'
+import { decryptOverMaterials } from './materials.ts'
 import { memoryAfterAMillion } from './memory.ts'
+import { rotateManyKeys } from './rotation.ts'
 import { encryptAtScale } from './scale.ts'
 import { encryptInASession } from './sessions.ts'
 import { signAgainstToken } from './sign.ts'
@@ -27,8 +29,10 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   allocations: bytesPerEncrypt,
   sessions: encryptInASession,
   identities: applyIdentities,
+  materials: decryptOverMaterials,
   sign: signAgainstToken,
   generation: encryptDuringGeneration,
+  rotation: rotateManyKeys,
   spares: createSpareRsaKey,
   latency: callsBehindLatency,
   scale: encryptAtScale,
