@@ -40,6 +40,7 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
   /** Of the HSMs that are connected now: the gauges below are written anew at each scrape. */
   const orphans = new Map<string, number>()
   const custodyFaults = new Map<string, Readonly<Record<string, number>>>()
+  const encryptions = new Map<string, Readonly<Record<string, number>>>()
   new Gauge({
     name: 'strongroom_hsm_orphaned_objects',
     help: 'Objects on the HSM to which no key record refers',
@@ -63,6 +64,18 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
       for (const { name } of hsms()) {
         for (const [fault, count] of Object.entries(custodyFaults.get(name) ?? {}))
           this.set({ hsm: name, fault }, count)
+      }
+    },
+  })
+  new Gauge({
+    name: 'strongroom_hsm_key_encryptions_highest',
+    help: 'Highest number of AES-GCM encryptions under the current material of one key',
+    labelNames: ['hsm', 'key'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { name } of hsms()) {
+        for (const [key, count] of Object.entries(encryptions.get(name) ?? {})) this.set({ hsm: name, key }, count)
       }
     },
   })
@@ -157,6 +170,7 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     dueForRotation: harmless(count => dueForRotation.set(count)),
     orphans: (hsm, count) => void orphans.set(hsm, count),
     custodyFaults: (hsm, counts) => void custodyFaults.set(hsm, counts),
+    encryptions: (hsm, highest) => void encryptions.set(hsm, highest),
     text: () => registry.metrics(),
   }
 }

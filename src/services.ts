@@ -106,6 +106,8 @@ export interface JobMetrics {
   custodyFaults(hsm: string, counts: Readonly<Record<string, number>>): void
   /** How many keys are due for automatic rotation. */
   dueForRotation(count: number): void
+  /** @param highest encryptions under one key, of KMS keys and of each of the gateway's own */
+  encryptions(hsm: string, highest: Readonly<Record<'kms_key' | 'seal' | 'canary', number>>): void
 }
 
 /** What is reported to readiness. */

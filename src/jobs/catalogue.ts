@@ -5,6 +5,7 @@ import { makeSpareKeys } from './make-spare-keys.ts'
 import { rotateKeys } from './rotate-keys.ts'
 import { settleRecords } from './settle-records.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
+import { watchEncryptions } from './watch-encryptions.ts'
 import { writeUses } from './write-uses.ts'
 
 export const jobs = [
@@ -14,5 +15,6 @@ export const jobs = [
   rotateKeys,
   settleRecords,
   sweepOrphans,
+  watchEncryptions,
   writeUses,
 ] as const

@@ -108,6 +108,7 @@ class SqlStorage implements Storage {
       dueForDeletion: now => view.keys.all().filter(key => key.state === 'PendingDeletion' && key.deletionDate! <= now),
       dueForRotation: now => dueForRotation(view, now),
       ofAccount: account => view.keys.all().filter(key => key.account === account),
+      all: () => view.keys.all(),
       onHsm: hsm => view.keys.all().filter(key => objectsOf(key).some(object => object.hsm === hsm)),
       objectsOn: hsm => objectsOn(view, hsm),
       recordUse: use => this.#keyUses.record(use),

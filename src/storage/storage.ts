@@ -120,6 +120,7 @@ export interface Storage {
     dueForRotation(now: number): readonly Key[]
     /** In whatever region. */
     ofAccount(account: string): readonly Key[]
+    all(): readonly Key[]
     /** Keys with an object on the HSM. */
     onHsm(hsm: string): readonly Key[]
     /** CKA_IDs of the objects on the HSM to which a record refers, including those of system keys and spare keys. */

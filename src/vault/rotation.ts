@@ -41,6 +41,7 @@ async function newMaterial(key: Key, date: number, { hsms, changes }: Means): Pr
  * was read.
  *
  * @param date milliseconds since the epoch
+ * @param why it is rotated now, for its audit record, if not by its schedule
  */
 export async function rotateAutomatically(
   key: Key,
@@ -52,12 +53,13 @@ export async function rotateAutomatically(
   }: Pick<JobServices, 'hsms' | 'audit'> & {
     readonly outbox: Pick<JobServices['outbox'], 'ready' | 'record'>
   },
+  why: object = {},
 ): Promise<void> {
   // Otherwise each attempt would leave an orphaned object.
   await outbox.ready()
   const changes = new Changes()
   const after = await rotate(key, 'AUTOMATIC', date, { hsms, changes })
-  const details = { keyId: key.id, rotationType: 'AUTOMATIC', keyOrigin: key.origin, ...rotationDetails(after) }
+  const details = { keyId: key.id, rotationType: 'AUTOMATIC', keyOrigin: key.origin, ...rotationDetails(after), ...why }
   try {
     await outbox.record(changes, audit.event('RotateKey', key.arn, details, { member: 'serviceEventDetails' }))
   } catch (thrown) {

@@ -33,6 +33,8 @@ export interface Fixture {
   readonly orphans: Map<string, number>
   /** Keys due for rotation, last reported to the metrics. */
   dueForRotation: number
+  /** Highest counts last reported to the metrics. */
+  encryptions: Readonly<Record<string, number>>
   /** Custody faults last reported to the metrics, by fault. */
   faults: Readonly<Record<string, number>>
   /** The same, as reported to readiness. */
@@ -100,6 +102,9 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
         dueForRotation(count) {
           fixture.dueForRotation = count
         },
+        encryptions(_name, highest) {
+          fixture.encryptions = highest
+        },
       },
       health: {
         clock() {},
@@ -118,6 +123,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
     logged,
     orphans,
     dueForRotation: 0,
+    encryptions: {},
     faults: {},
     unhealthy: { keys: 0, systemKeys: 0 },
     time: 1_700_000_000_000,

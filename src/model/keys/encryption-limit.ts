@@ -2,5 +2,5 @@
 export const encryptionLimit = 2 ** 32
 /** From here on, the operator is warned. */
 export const manyEncryptions = encryptionLimit / 2
-/** From here on, a key is rotated: at 100,000 encryptions per second, the rest takes three hours. */
+/** From here on, a key is rotated. The rest takes 30 hours at 10,000 per second: longer than the clock that dates the rotation may be unstable. */
 export const rotationThreshold = (encryptionLimit / 4) * 3
