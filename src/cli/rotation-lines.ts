@@ -32,11 +32,12 @@ function intended({ created, moved }: RotatedAlias): string {
   return moved ? 'The alias would name the new key.' : 'The key material of the new key is still to be imported.'
 }
 
-function movedLines({ aliasArn, formerKey }: RotatedAlias, options: ConfigOptions): readonly string[] {
+function movedLines({ aliasArn, formerKey, otherAliases }: RotatedAlias, options: ConfigOptions): readonly string[] {
   const { grants } = formerKey
   return [
     `The alias now names the new key. ${outlook(formerKey)}`,
     ...(grants > 0 ? [`The new key has no grants; the old one has ${grants}.`] : []),
+    ...(otherAliases.length > 0 ? [`The old key keeps its other aliases: ${otherAliases.join(', ')}.`] : []),
     'To see who still uses the old key:',
     `  ${rotateCommand(aliasArn, options)} --report`,
   ]
@@ -46,11 +47,11 @@ function movedLines({ aliasArn, formerKey }: RotatedAlias, options: ConfigOption
 function outlook({ state, deletionDate }: ShownKey): string {
   switch (state) {
     case 'PendingDeletion':
-      return `The old key will be deleted on ${shownTime(deletionDate!)}, and what it encrypted is then lost.`
+      return `The old key will be deleted on ${shownTime(deletionDate!)}: what was made with it cannot be decrypted or verified then.`
     case 'Enabled':
-      return 'Keep the old one for what was encrypted, signed or authenticated with it.'
+      return 'Keep the old one enabled to decrypt and verify what was made with it.'
     default:
-      return `The old key is not enabled (${state}): until it is, what it encrypted cannot be decrypted.`
+      return `The old key is not enabled (${state}): until it is, what was made with it cannot be decrypted or verified.`
   }
 }
 

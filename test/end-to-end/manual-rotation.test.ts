@@ -173,6 +173,7 @@ describe('strongroom rotate', () => {
     const [former] = await createKeys(1, { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' })
     await kms.updateAlias({ AliasName: 'alias/told', TargetKeyId: former! })
     await kms.createGrant({ KeyId: former!, GranteePrincipal: administrator, Operations: ['GenerateMac'] })
+    await kms.createAlias({ AliasName: 'alias/also-told', TargetKeyId: former! })
     const heading = `alias    ${aliasArn('told')}\nold key  ${former}  ${kind}\n`
     expect(await command('--dry-run')).toBe(
       `${heading}Dry run: nothing was changed. A new key like the old one would be created, and the alias would name it.\n`,
@@ -180,8 +181,9 @@ describe('strongroom rotate', () => {
     const told = await command()
     const { KeyMetadata } = await kms.describeKey({ KeyId: 'alias/told' })
     expect(told).toBe(`${heading}new key  ${KeyMetadata!.Arn}  ${kind}
-The alias now names the new key. Keep the old one for what was encrypted, signed or authenticated with it.
+The alias now names the new key. Keep the old one enabled to decrypt and verify what was made with it.
 The new key has no grants; the old one has 1.
+The old key keeps its other aliases: alias/also-told.
 To see who still uses the old key:
   strongroom rotate ${aliasArn('told')} --data ${installation.folder} --report
 `)

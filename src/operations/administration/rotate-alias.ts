@@ -14,6 +14,8 @@ export interface RotatedAlias {
   /** The key that the alias had until now. */
   readonly formerKeyArn: string
   readonly formerKey: ShownKey
+  /** Names of its other aliases, which stay where they are. */
+  readonly otherAliases: readonly string[]
   /** Absent in a dry run that would create it. */
   readonly newKeyArn?: string
   readonly newKey?: ShownKey
@@ -39,7 +41,12 @@ export const rotateAlias = operation({
         'NotAuthorized',
         `the key of ${alias.name} is managed by ${key.manager.service}: only automatic rotation changes it`,
       )
-    const shown = { aliasArn: alias.arn, formerKeyArn: key.arn, formerKey: shownKey(key, storage) }
+    const shown = {
+      aliasArn: alias.arn,
+      formerKeyArn: key.arn,
+      formerKey: shownKey(key, storage),
+      otherAliases: storage.aliases.ofKey(key.arn).flatMap(({ name }) => (name === alias.name ? [] : [name])),
+    }
     const waiting = successorOf(alias, storage)
     if (waiting) {
       const moved = isReady(waiting, storage)
