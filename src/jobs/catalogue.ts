@@ -1,6 +1,8 @@
 // Written by scripts/catalogue.ts.
 import { checkCustody } from './check-custody.ts'
+import { deleteExpiredKeyMaterial } from './delete-expired-key-material.ts'
 import { deleteKeys } from './delete-keys.ts'
+import { deleteWrappingKeys } from './delete-wrapping-keys.ts'
 import { makeSpareKeys } from './make-spare-keys.ts'
 import { rotateKeys } from './rotate-keys.ts'
 import { settleRecords } from './settle-records.ts'
@@ -10,7 +12,9 @@ import { writeUses } from './write-uses.ts'
 
 export const jobs = [
   checkCustody,
+  deleteExpiredKeyMaterial,
   deleteKeys,
+  deleteWrappingKeys,
   makeSpareKeys,
   rotateKeys,
   settleRecords,

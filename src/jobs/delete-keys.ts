@@ -1,7 +1,8 @@
-import { type Key, objectsOf } from '../model/keys/key.ts'
+import type { Key } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
-import { destroyMaterial, markForDestruction } from '../vault/materials.ts'
+import { destroyMaterial } from '../vault/materials.ts'
+import { removeKey } from '../vault/remove-key.ts'
 import { job } from './job.ts'
 
 /**
@@ -34,9 +35,7 @@ export const deleteKeys = job({
 async function forget(key: Key, { storage, audit, outbox, log }: JobServices): Promise<void> {
   const event = audit.event('DeleteKey', key.arn, { keyMaterialIds: key.materials.map(({ id }) => id) })
   const changes = new Changes()
-  for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
-  markForDestruction(changes, objectsOf(key), key.arn)
-  changes.remove('keys', key)
+  removeKey(changes, key, storage)
   await outbox.record(changes, event)
   log.info({ event: 'key_deleted', key: key.arn }, 'Key deleted')
 }

@@ -20,7 +20,8 @@ import { LastUses } from './last-uses.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import { type Change, type Changes, Conflict, type HeldRecord, type Noun, type Storage } from './storage.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
-import { byId, frozen, loadView, nameInAccount, show, type View } from './view.ts'
+import { wrappingKeyIdentity } from './tables/wrapping-keys.ts'
+import { byId, byObject, expiring, frozen, loadView, nameInAccount, show, type View } from './view.ts'
 
 /** Encryptions by which a stored count may be behind: with half as many, a key used 10,000 times a second is written every three seconds. */
 const slack = 65_536
@@ -78,6 +79,7 @@ class SqlStorage implements Storage {
   readonly accessKeys: Storage['accessKeys']
   readonly systemKeys: Storage['systemKeys']
   readonly spareKeys: Storage['spareKeys']
+  readonly wrappingKeys: Storage['wrappingKeys']
   readonly destructions: Storage['destructions']
   readonly outbox: Storage['outbox']
   readonly clock: Storage['clock']
@@ -105,6 +107,7 @@ class SqlStorage implements Storage {
       find: arn => view.keys.find(arn),
       findByMaterial: (material, region) => view.keys.findIn(region, material),
       list: page => this.#inOrder(database.listKeys(page), arns => arns.map(arn => view.keys.find(arn)!)),
+      expiring: () => view.keys.group(expiring),
       dueForDeletion: now => view.keys.all().filter(key => key.state === 'PendingDeletion' && key.deletionDate! <= now),
       dueForRotation: now => dueForRotation(view, now),
       ofAccount: account => view.keys.all().filter(key => key.account === account),
@@ -161,6 +164,12 @@ class SqlStorage implements Storage {
     this.spareKeys = {
       find: id => view.spareKeys.find(id),
       onHsm: hsm => view.spareKeys.group(hsm),
+    }
+    this.wrappingKeys = {
+      withObject: id => view.wrappingKeys.findIn(byObject, id),
+      ofDay: key => view.wrappingKeys.find(wrappingKeyIdentity(key)),
+      ofKey: keyArn => view.wrappingKeys.group(keyArn),
+      all: () => view.wrappingKeys.all(),
     }
     this.destructions = { list: () => view.destructions.all() }
     this.outbox = {
@@ -297,5 +306,6 @@ function objectsOn(view: View, hsm: string): ReadonlySet<string> {
   for (const key of view.keys.all()) objectsOf(key).forEach(add)
   for (const { material } of view.systemKeys.all()) add(objectOf(material))
   for (const { object } of view.spareKeys.group(hsm)) add(object)
+  for (const { object } of view.wrappingKeys.all()) add(object)
   return found
 }

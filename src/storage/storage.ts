@@ -9,7 +9,7 @@ import type { Principals } from '../model/identities/principals.ts'
 import type { Service } from '../model/identities/service.ts'
 import type { Alias } from '../model/keys/alias.ts'
 import type { Grant, GrantConstraints, GrantOperation, GrantPrincipal } from '../model/keys/grant.ts'
-import type { Destruction, Key, KeyObject, SpareKey, SystemKey } from '../model/keys/key.ts'
+import type { Destruction, Key, KeyObject, SpareKey, SystemKey, WrappingKey } from '../model/keys/key.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
 import type { EncryptionCounts } from './encryption-counts.ts'
 
@@ -27,6 +27,7 @@ export interface Records {
   readonly accessKeys: AccessKey
   readonly systemKeys: SystemKey
   readonly spareKeys: SpareKey
+  readonly wrappingKeys: WrappingKey
   readonly destructions: Destruction
 }
 export type Noun = keyof Records
@@ -114,6 +115,8 @@ export interface Storage {
     findByMaterial(material: string, region: string): Key | undefined
     /** In order of key id. */
     list(page: PageRequest): Promise<readonly Key[]>
+    /** Keys with imported material that expires. */
+    expiring(): readonly Key[]
     /** Keys pending deletion whose date is not after `now` (milliseconds). */
     dueForDeletion(now: number): readonly Key[]
     /** Keys to be rotated automatically, the longest overdue first: see model/keys/rotation.ts. */
@@ -123,7 +126,7 @@ export interface Storage {
     all(): readonly Key[]
     /** Keys with an object on the HSM. */
     onHsm(hsm: string): readonly Key[]
-    /** CKA_IDs of the objects on the HSM to which a record refers, including those of system keys and spare keys. */
+    /** CKA_IDs of the objects on the HSM to which a record refers, including those of system keys, spare keys and wrapping keys. */
     objectsOn(hsm: string): ReadonlySet<string>
     /** Written by writeUses. */
     recordUse(use: KeyUse): void
@@ -195,6 +198,13 @@ export interface Storage {
     /** By the id of its object. */
     find(id: string): SpareKey | undefined
     onHsm(hsm: string): readonly SpareKey[]
+  }
+  readonly wrappingKeys: {
+    /** By the id of its object. */
+    withObject(id: string): WrappingKey | undefined
+    ofDay(key: Pick<WrappingKey, 'keyArn' | 'spec' | 'day'>): WrappingKey | undefined
+    ofKey(keyArn: string): readonly WrappingKey[]
+    all(): readonly WrappingKey[]
   }
   readonly destructions: { list(): readonly Destruction[] }
   readonly outbox: {

@@ -1,6 +1,6 @@
 /** All records in memory, for look-ups. */
 import { asciiLowerCase } from '../model/ascii.ts'
-import { materialsOf } from '../model/keys/key.ts'
+import { materialsOf, nextExpiry } from '../model/keys/key.ts'
 import { GrantsView } from './grants-view.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import type { Change, Noun, Records } from './storage.ts'
@@ -75,6 +75,12 @@ export class Collection<R> {
 
 export type View = { readonly [N in Exclude<Noun, 'grants'>]: Collection<Records[N]> } & { readonly grants: GrantsView }
 
+/** Of keys with imported material that expires: no region has this name. */
+export const expiring = 'expiring'
+
+/** In which wrapping keys are found by the ids of their objects: no ARN. */
+export const byObject = 'object'
+
 /** In which principals are found by their unique ids: no account has this name. */
 export const byId = 'id'
 
@@ -86,9 +92,10 @@ export function nameInAccount({ type, name }: Pick<Records['principals'], 'type'
 /** Keys are grouped by region and material, aliases by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM. */
 export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
-    keys: new Collection(tables.keys.identity, key =>
-      materialsOf(key).map(({ id }) => ({ group: key.region, member: id })),
-    ),
+    keys: new Collection(tables.keys.identity, key => [
+      ...materialsOf(key).map(({ id }) => ({ group: key.region, member: id })),
+      ...(nextExpiry(key) === undefined ? [] : [{ group: expiring, member: key.arn }]),
+    ]),
     aliases: new Collection(tables.aliases.identity, alias => [{ group: alias.targetKeyArn, member: alias.arn }]),
     grants: new GrantsView(),
     accounts: new Collection(tables.accounts.identity),
@@ -109,6 +116,10 @@ export async function loadView(database: SqlDatabase): Promise<View> {
     accessKeys: new Collection(tables.accessKeys.identity, key => [{ group: key.principalArn, member: key.id }]),
     systemKeys: new Collection(tables.systemKeys.identity),
     spareKeys: new Collection(tables.spareKeys.identity, ({ object }) => [{ group: object.hsm, member: object.id }]),
+    wrappingKeys: new Collection(tables.wrappingKeys.identity, ({ keyArn, object }) => [
+      { group: keyArn, member: object.id },
+      { group: byObject, member: object.id },
+    ]),
     destructions: new Collection(tables.destructions.identity),
   }
   for (const noun of Object.keys(view) as Noun[]) await fill(view, noun, database)

@@ -1,7 +1,7 @@
-import { objectsOf } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { Changes, Conflict } from '../storage/storage.ts'
-import { markForDestruction, type Recorder } from './materials.ts'
+import type { Recorder } from './materials.ts'
+import { removeKey } from './remove-key.ts'
 
 const attempts = 10
 
@@ -28,12 +28,7 @@ async function removeAll(
   const keys = storage.keys.ofAccount(account)
   if (keys.length === 0) return 0
   const changes = new Changes()
-  for (const key of keys) {
-    for (const alias of storage.aliases.ofKey(key.arn)) changes.remove('aliases', alias)
-    // The object with its CKA_ID is another key.
-    if (key.custodyFault !== 'wrong_key') markForDestruction(changes, objectsOf(key), key.arn)
-    changes.remove('keys', key)
-  }
+  for (const key of keys) removeKey(changes, key, storage)
   await outbox.record(changes, audit.event('EmptyAccount', undefined, { account, keys: keys.length }))
   return keys.length
 }

@@ -1,4 +1,5 @@
 import { checkKeyKind, type WhyUnsupported, whyUnsupportedAnywhere } from '../model/keys/ability.ts'
+import { importedMaterialId } from '../model/keys/imported-material.ts'
 import {
   currentMaterial,
   type Destruction,
@@ -8,7 +9,7 @@ import {
   objectOf,
   objectsOf,
 } from '../model/keys/key.ts'
-import type { Hsm, HsmKey, Hsms, JobServices } from '../services.ts'
+import type { Hsm, HsmKey, Hsms, JobServices, WrappedMaterial } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
 
 /** Commits a change of the gateway itself, together with its audit record. */
@@ -45,10 +46,28 @@ export async function importMaterial(
 ): Promise<KeyMaterial> {
   checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
   const id = await newObjectId(hsm)
-  return { id, createdAt, object: { id, hsm: hsm.name, ...(await hsm.importKey(id, spec, usage, label, bytes)) } }
+  const { fingerprint: _, ...created } = await hsm.importKey(id, spec, usage, label, bytes)
+  return { id, createdAt, object: { id, hsm: hsm.name, ...created } }
 }
 
-async function newObjectId(hsm: Hsm): Promise<string> {
+/**
+ * Unwraps key material of a caller on the HSM: see unwrapKey in hsm.ts. Rejects with InvalidCiphertext, or with IncorrectKeyMaterial unless
+ * it is a key of that spec.
+ *
+ * @returns its object, and KMS's KeyMaterialId
+ */
+export async function unwrapMaterial(
+  hsm: Hsm,
+  { id: keyId, arn, spec, usage }: Pick<Key, 'id' | 'arn' | 'spec' | 'usage'>,
+  wrapped: WrappedMaterial,
+): Promise<{ readonly id: string; readonly object: KeyObject }> {
+  checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
+  const objectId = await newObjectId(hsm)
+  const { fingerprint, ...created } = await hsm.unwrapKey(objectId, spec, usage, arn, wrapped)
+  return { id: importedMaterialId(keyId, fingerprint!), object: { id: objectId, hsm: hsm.name, ...created } }
+}
+
+export async function newObjectId(hsm: Hsm): Promise<string> {
   return Buffer.from(await hsm.random(32)).toString('hex')
 }
 
@@ -60,6 +79,11 @@ export async function destroyUncommitted({ created }: Changes, { hsms }: Pick<Jo
 /** Marks objects for destruction, in the changes that take them from their key. @param keyArn absent for objects of no key */
 export function markForDestruction(changes: Changes, objects: readonly KeyObject[], keyArn?: string): void {
   for (const { id, hsm } of objects) changes.put('destructions', { object: id, hsm, keyArn, revision: 0 })
+}
+
+/** Marks an object that a key has replaced or given up. Not if it may be another key. */
+export function markReplaced(changes: Changes, { arn, custodyFault }: Key, object: KeyObject): void {
+  if (custodyFault !== 'wrong_key') markForDestruction(changes, [object], arn)
 }
 
 /**

@@ -23,6 +23,7 @@ import {
   aService,
   aSpareKey,
   aSystemKey,
+  aWrappingKey,
   region,
 } from '../storage/records.ts'
 
@@ -161,6 +162,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       changes.put('systemKeys', aSystemKey('seal', aMaterial(7)))
       changes.put('systemKeys', aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })))
       changes.put('spareKeys', aSpareKey(anObject(10)))
+      changes.put('wrappingKeys', aWrappingKey(12, key))
       changes.put('destructions', aDestruction(anObject(9), key))
       changes.put('destructions', { ...aDestruction(anObject(11), key), keyArn: undefined })
       await storage.commit(changes)
@@ -185,6 +187,8 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         seal: storage.systemKeys.find('main', 'seal'),
         canary: storage.systemKeys.find('main', 'canary'),
         spares: storage.spareKeys.onHsm('main'),
+        wrappingKeys: [storage.wrappingKeys.withObject(anObject(12).id), ...storage.wrappingKeys.ofKey(key.arn)],
+        wrappingKeyOfDay: storage.wrappingKeys.ofDay(aWrappingKey(12, key)),
         destructions: storage.destructions.list(),
       })
       const expected = {
@@ -204,6 +208,8 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },
         canary: { ...aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })), revision: 1 },
         spares: [{ ...aSpareKey(anObject(10)), revision: 1 }],
+        wrappingKeys: [1, 2].map(() => ({ ...aWrappingKey(12, key), revision: 1 })),
+        wrappingKeyOfDay: { ...aWrappingKey(12, key), revision: 1 },
         destructions: [
           { ...aDestruction(anObject(9), key), revision: 1 },
           { ...aDestruction(anObject(11), key), keyArn: undefined, revision: 1 },
@@ -653,11 +659,12 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.keys.onHsm('second').map(({ arn }) => arn)).toEqual([moved.arn, pending.arn])
     })
 
-    it('lists every object on an HSM, including system keys and spare keys', async () => {
+    it('lists every object on an HSM, including system keys, spare keys and wrapping keys', async () => {
       await put('keys', aKey(1, { materials: [aMaterial(1), aMaterial(2, { hsm: 'second' })] }), aKey(3))
       await put('systemKeys', aSystemKey('seal', aMaterial(4)), aSystemKey('seal', aMaterial(5, { hsm: 'second' })))
       await put('spareKeys', aSpareKey(anObject(6)), aSpareKey(anObject(7, { hsm: 'second' })))
-      expect(storage.keys.objectsOn('main')).toEqual(new Set([1, 3, 4, 6].map(number => aMaterial(number).id)))
+      await put('wrappingKeys', aWrappingKey(8, aKey(1)))
+      expect(storage.keys.objectsOn('main')).toEqual(new Set([1, 3, 4, 6, 8].map(number => aMaterial(number).id)))
       expect(storage.keys.objectsOn('second')).toEqual(new Set([2, 5, 7].map(number => aMaterial(number).id)))
       expect(storage.systemKeys.find('second', 'canary')).toBeUndefined()
     })

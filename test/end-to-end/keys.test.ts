@@ -118,9 +118,14 @@ describe('a new key', () => {
       'ValidationException: KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT',
     ],
     [
-      'imported material',
-      { Origin: 'EXTERNAL' },
-      'UnsupportedOperationException: Origin EXTERNAL is not supported by this gateway.',
+      'the origin of a custom key store',
+      { Origin: 'AWS_CLOUDHSM' },
+      'UnsupportedOperationException: Origin AWS_CLOUDHSM is not supported by this gateway.',
+    ],
+    [
+      'a spec whose material cannot be imported',
+      { Origin: 'EXTERNAL', KeySpec: 'ML_DSA_44', KeyUsage: 'SIGN_VERIFY' },
+      'UnsupportedOperationException: Key material of key spec ML_DSA_44 cannot be imported.',
     ],
     [
       'several regions',

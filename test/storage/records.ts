@@ -9,7 +9,15 @@ import type { Principal, Role, User } from '../../src/model/identities/principal
 import type { Service } from '../../src/model/identities/service.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
 import type { Grant } from '../../src/model/keys/grant.ts'
-import type { Destruction, Key, KeyMaterial, KeyObject, SpareKey, SystemKey } from '../../src/model/keys/key.ts'
+import type {
+  Destruction,
+  Key,
+  KeyMaterial,
+  KeyObject,
+  SpareKey,
+  SystemKey,
+  WrappingKey,
+} from '../../src/model/keys/key.ts'
 
 export const account = '111122223333'
 export const region = 'eu-central-1'
@@ -219,6 +227,11 @@ export function aSpareKey({ checkValue: _, ...object }: KeyObject): SpareKey {
     object: { ...object, publicKey: Uint8Array.of(1, 2, 3) },
     revision: 0,
   }
+}
+
+export function aWrappingKey(number: number, key: Key): WrappingKey {
+  const object = anObject(number, { publicKey: Uint8Array.of(1, 2, 3) })
+  return { object, keyArn: key.arn, spec: 'RSA_4096', day: 20_000 + number, revision: 0 }
 }
 
 export function aDestruction({ id, hsm }: KeyObject, key: Key): Destruction {

@@ -16,16 +16,21 @@ type AlgorithmLists = Pick<
  */
 export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported): KeyMetadata {
   const state = keyState(key)
+  const current = key.materials.at(-1)
+  // Recorded on AWS: absent while the material is.
+  const imported = current?.object && current.imported
   return {
     AWSAccountId: key.account,
     Arn: key.arn,
     CreationDate: new Date(key.creationDate),
     // Recorded on AWS: only keys that can be rotated have it.
-    CurrentKeyMaterialId: keySpecs[key.spec].type === 'symmetric' ? key.materials.at(-1)?.id : undefined,
+    CurrentKeyMaterialId: keySpecs[key.spec].type === 'symmetric' ? current?.id : undefined,
     CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
     DeletionDate: key.deletionDate === undefined ? undefined : new Date(key.deletionDate),
     Description: key.description,
     Enabled: state === 'Enabled',
+    ExpirationModel:
+      imported && (imported.validTo === undefined ? 'KEY_MATERIAL_DOES_NOT_EXPIRE' : 'KEY_MATERIAL_EXPIRES'),
     KeyId: key.id,
     KeyManager: key.manager ? 'AWS' : 'CUSTOMER',
     KeySpec: key.spec,
@@ -33,6 +38,7 @@ export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported): KeyMetada
     KeyUsage: key.usage,
     MultiRegion: isMultiRegion(key),
     Origin: key.origin,
+    ValidTo: imported?.validTo === undefined ? undefined : new Date(imported.validTo),
     ...algorithmList(key, whyUnsupported),
   }
 }

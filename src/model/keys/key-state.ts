@@ -36,6 +36,10 @@ export type StateClass =
   | 'rotation'
   | 'scheduleDeletion'
   | 'cancelDeletion'
+  /** Importing key material, and what that needs. A key whose object is gone can get it back. */
+  | 'import'
+  /** Deleting imported key material. */
+  | 'deleteMaterial'
 
 type Verdict = 'ok' | 'disabled' | 'pendingDeletion' | 'notPendingDeletion' | 'pendingImport' | 'unavailable'
 
@@ -49,6 +53,8 @@ const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
   enable:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'ok' },
   rotation:         { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'ok' },
   scheduleDeletion: { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'ok',                 Unavailable: 'ok' },
+  import:           { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'ok',                 Unavailable: 'ok' },
+  deleteMaterial:   { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'ok',              PendingImport: 'ok',                 Unavailable: 'ok' },
   cancelDeletion:   { Enabled: 'notPendingDeletion', Disabled: 'notPendingDeletion', PendingDeletion: 'ok',              PendingImport: 'notPendingDeletion', Unavailable: 'notPendingDeletion' },
 }
 

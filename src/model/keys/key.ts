@@ -2,6 +2,7 @@ import type { KeyUsageType, OriginType, RotationType } from '@aws-sdk/client-kms
 import { Failure } from '../../errors.ts'
 import { principalArn } from '../arn.ts'
 import type { SupportedKeySpec } from './key-spec.ts'
+import type { WrappingKeySpec } from './wrapping-algorithm.ts'
 
 /**
  * Attributes read back from the HSM object right after its creation, stored as evidence of where the key comes from and that it cannot be
@@ -160,6 +161,12 @@ export function materialsOf({ materials, pendingMaterial }: Materials): readonly
   return pendingMaterial ? [...materials, pendingMaterial] : materials
 }
 
+/** When the first of its imported materials expires that is on an HSM, in milliseconds since the epoch; undefined if none does. */
+export function nextExpiry(key: Materials): number | undefined {
+  const dates = materialsOf(key).flatMap(({ object, imported }) => (object && imported?.validTo) ?? [])
+  return dates.length === 0 ? undefined : Math.min(...dates)
+}
+
 /** Everything on HSMs that belongs to a key, the latest last. */
 export function objectsOf(key: Materials): readonly KeyObject[] {
   return materialsOf(key).flatMap(({ object }) => object ?? [])
@@ -179,6 +186,19 @@ export interface SystemKey {
 /** A key pair on an HSM that is no key yet: the next key of its kind gets it, as its generation takes long. */
 export interface SpareKey extends Pick<Key, 'spec' | 'usage'> {
   readonly object: KeyObject
+  readonly revision: number
+}
+
+/**
+ * A key pair on an HSM under which callers wrap the key material that they import into a KMS key: one for each KMS key, spec and day, so
+ * that callers cannot fill the HSM, and no material is unwrapped for another key.
+ */
+export interface WrappingKey {
+  readonly object: KeyObject
+  readonly keyArn: string
+  readonly spec: WrappingKeySpec
+  /** On which it is handed out: days since the epoch (UTC). */
+  readonly day: number
   readonly revision: number
 }
 

@@ -1,4 +1,5 @@
-import type { AlgorithmSpec } from '@aws-sdk/client-kms'
+import type { AlgorithmSpec, WrappingKeySpec as AnyWrappingKeySpec } from '@aws-sdk/client-kms'
+import { Failure } from '../../errors.ts'
 import { keySpecs, type SupportedKeySpec } from './key-spec.ts'
 
 /** RSA key pairs under which callers wrap key material. */
@@ -31,4 +32,25 @@ export function wrappingAlgorithmsOf(spec: SupportedKeySpec): readonly WrappingA
   return (Object.keys(wrappingAlgorithms) as WrappingAlgorithm[]).filter(name =>
     wrappingAlgorithms[name].usesKeyWrap ? isPair : !isRsa,
   )
+}
+
+/** Throws UnsupportedOperation for key specs whose material cannot be imported: KMS Developer Guide, "Importing key material". */
+export function checkImportable(spec: SupportedKeySpec): void {
+  if (!spec.startsWith('ML_')) return
+  throw new Failure('UnsupportedOperation', `Key material of key spec ${spec} cannot be imported.`)
+}
+
+/** Throws UnsupportedOperation unless key material of the spec can be wrapped so. */
+export function checkWrapping(
+  spec: SupportedKeySpec,
+  algorithm: AlgorithmSpec,
+  wrappingSpec: AnyWrappingKeySpec,
+): { readonly algorithm: WrappingAlgorithm; readonly wrappingSpec: WrappingKeySpec } {
+  const known = wrappingAlgorithmsOf(spec).find(other => other === algorithm)
+  // The key is longer than a block of RSA.
+  const isTooLong =
+    spec === 'ECC_NIST_P521' && wrappingSpec === 'RSA_2048' && !!known && !wrappingAlgorithms[known].usesKeyWrap
+  if (known && wrappingSpec !== 'SM2' && !isTooLong) return { algorithm: known, wrappingSpec }
+  const text = `The wrapping algorithm ${algorithm} with the wrapping key spec ${wrappingSpec} is not supported for key material of key spec ${spec}.`
+  throw new Failure('UnsupportedOperation', text)
 }

@@ -23,6 +23,9 @@ import { listGrants } from './grants/list-grants.ts'
 import { listRetirableGrants } from './grants/list-retirable-grants.ts'
 import { retireGrant } from './grants/retire-grant.ts'
 import { revokeGrant } from './grants/revoke-grant.ts'
+import { deleteImportedKeyMaterial } from './import/delete-imported-key-material.ts'
+import { getParametersForImport } from './import/get-parameters-for-import.ts'
+import { importKeyMaterial } from './import/import-key-material.ts'
 import { cancelKeyDeletion } from './keys/cancel-key-deletion.ts'
 import { createKey } from './keys/create-key.ts'
 import { describeKey } from './keys/describe-key.ts'
@@ -68,6 +71,9 @@ export const operations = [
   listRetirableGrants,
   retireGrant,
   revokeGrant,
+  deleteImportedKeyMaterial,
+  getParametersForImport,
+  importKeyMaterial,
   cancelKeyDeletion,
   createKey,
   describeKey,

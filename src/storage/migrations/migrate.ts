@@ -21,6 +21,7 @@ import { materials } from './0016-materials.ts'
 import { formerKeys } from './0017-former-keys.ts'
 import { serviceKeys } from './0018-service-keys.ts'
 import { usage } from './0019-usage.ts'
+import { wrappingKeys } from './0020-wrapping-keys.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -44,6 +45,7 @@ const migrations: readonly Migration[] = [
   formerKeys,
   serviceKeys,
   usage,
+  wrappingKeys,
 ]
 
 interface MigrationTable {

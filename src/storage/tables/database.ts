@@ -2,7 +2,7 @@
 import type { AccessKey } from '../../model/identities/access-key.ts'
 import type { Owner } from '../../model/identities/policy.ts'
 import type { Principal } from '../../model/identities/principal.ts'
-import type { CustodyFault, Key, Rotation, SystemKey } from '../../model/keys/key.ts'
+import type { CustodyFault, Key, Rotation, SystemKey, WrappingKey } from '../../model/keys/key.ts'
 
 export interface Database {
   readonly keys: KeyRow
@@ -22,6 +22,7 @@ export interface Database {
   readonly usage_tracking: UsageTrackingRow
   readonly system_keys: SystemKeyRow
   readonly spare_keys: SpareKeyRow
+  readonly wrapping_keys: WrappingKeyRow
   readonly destructions: DestructionRow
   readonly outbox: OutboxRow
   readonly outbox_position: OutboxPositionRow
@@ -250,6 +251,19 @@ export interface SpareKeyRow {
   readonly hsm: string
   readonly spec: Key['spec']
   readonly usage: Key['usage']
+  /** JSON. */
+  readonly custody: string
+  readonly public_key: Uint8Array
+  readonly revision: number
+}
+
+export interface WrappingKeyRow {
+  readonly key_arn: string
+  readonly spec: WrappingKey['spec']
+  readonly day: number
+  /** CKA_ID. */
+  readonly object: string
+  readonly hsm: string
   /** JSON. */
   readonly custody: string
   readonly public_key: Uint8Array

@@ -13,6 +13,7 @@ import { services } from './services.ts'
 import { spareKeys } from './spare-keys.ts'
 import { systemKeys } from './system-keys.ts'
 import type { Table } from './table.ts'
+import { wrappingKeys } from './wrapping-keys.ts'
 
 /** The table of each noun. */
 export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
@@ -28,6 +29,7 @@ export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   accessKeys,
   systemKeys,
   spareKeys,
+  wrappingKeys,
   destructions,
 }
 

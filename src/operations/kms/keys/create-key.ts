@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
+import type { OriginType } from '@aws-sdk/client-kms'
 import { Failure } from '../../../errors.ts'
 import { keyArn, partitionOf } from '../../../model/arn.ts'
 import type { ConditionKeys } from '../../../model/condition-keys.ts'
+import { checkKeyKind } from '../../../model/keys/ability.ts'
 import { defaultKeyPolicy, type Key, objectOf } from '../../../model/keys/key.ts'
 import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags } from '../../../model/keys/tags.ts'
+import { checkImportable } from '../../../model/keys/wrapping-algorithm.ts'
 import { createMaterial, destroyUncommitted, whyUnsupportedOn } from '../../../vault/materials.ts'
 import { takeSpare } from '../../../vault/spare-keys.ts'
 import type { Asked, Target } from '../../operation.ts'
@@ -60,7 +63,7 @@ export const createKey = operation('CreateKey')({
       id,
       account,
       region,
-      origin: 'AWS_KMS',
+      origin: input.Origin ?? 'AWS_KMS',
       state: 'Enabled',
       description: input.Description ?? '',
       creationDate: clock(),
@@ -80,6 +83,13 @@ export const createKey = operation('CreateKey')({
       context: keyConditions({ key: draft, account, alias: undefined, caller, storage }),
     })
     const hsm = hsms.ofRegion(region)
+    if (draft.origin === 'EXTERNAL') {
+      checkImportable(kind.spec)
+      checkKeyKind(ability => hsm.whyUnsupported(ability), kind.spec, kind.usage)
+      const key = { ...draft, policyPrincipals }
+      changes.put('keys', key)
+      return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key)) }
+    }
     const spare = emulator && !custom?.material && takeSpare(hsm.name, kind, clock(), { storage, changes })
     const material =
       spare ||
@@ -118,9 +128,11 @@ function kindOf(input: Input<'CreateKey'>): Pick<Key, 'spec' | 'usage'> {
   return { spec, usage }
 }
 
+const builtOrigins: readonly OriginType[] = ['AWS_KMS', 'EXTERNAL']
+
 function refuseWhatIsNotBuilt({ Origin, MultiRegion, CustomKeyStoreId, XksKeyId }: Input<'CreateKey'>): void {
   const asked = [
-    Origin !== undefined && Origin !== 'AWS_KMS' && `Origin ${Origin} is`,
+    Origin !== undefined && !builtOrigins.includes(Origin) && `Origin ${Origin} is`,
     MultiRegion && 'Multi-Region keys are',
     (CustomKeyStoreId !== undefined || XksKeyId !== undefined) && 'Custom key stores are',
   ].find(Boolean)

@@ -1,0 +1,83 @@
+/** Which key material may be imported into a KMS key, and what the key is afterwards: KMS API Reference, "ImportKeyMaterial". */
+import { createHash } from 'node:crypto'
+import { Failure } from '../../errors.ts'
+import { type ImportedMaterial, type Key, type KeyMaterial, type KeyObject, materialsOf } from './key.ts'
+import { keyState } from './key-state.ts'
+
+/**
+ * KMS's KeyMaterialId of imported material: the same whenever the same material is imported into the same key, and into its replicas.
+ *
+ * @param keyId the same for all replicas of a key
+ * @param fingerprint of the material: see CreatedKey in hsm.ts
+ */
+export function importedMaterialId(keyId: string, fingerprint: Uint8Array): string {
+  return createHash('sha256').update(`strongroom key material\0${keyId}\0`).update(fingerprint).digest('hex')
+}
+
+/** What a request says about the material, besides the material. */
+export interface ImportRequest {
+  readonly type?: 'NEW_KEY_MATERIAL' | 'EXISTING_KEY_MATERIAL' | undefined
+  readonly materialId?: string | undefined
+  readonly validTo?: number | undefined
+  readonly description?: string | undefined
+}
+
+/** The result of an import: the key, and the object that it no longer needs. */
+export interface Imported {
+  readonly key: Key
+  readonly replaced?: KeyObject | undefined
+}
+
+/**
+ * Puts material that is on the HSM into a key. The first becomes the current one, another of a symmetric key is pending rotation, and one
+ * that the key has had takes its place again. Throws IncorrectKeyMaterial, or InvalidState if another is pending rotation.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function withImported(key: Key, id: string, object: KeyObject, request: ImportRequest, now: number): Imported {
+  const { type = key.materials.length === 0 ? 'NEW_KEY_MATERIAL' : 'EXISTING_KEY_MATERIAL', materialId } = request
+  const known = materialsOf(key).find(material => material.id === id)
+  if (materialId !== undefined && materialId !== id) throw incorrect('is not the one that the request names')
+  if (type === 'EXISTING_KEY_MATERIAL') {
+    if (known === undefined) throw incorrect('was not imported into this KMS key before')
+    return enabled(key, replaced(key, { ...known, object, imported: importedOf(request, known) }), known.object)
+  }
+  if (known !== undefined) throw incorrect('is already associated with this KMS key')
+  const material = { id, createdAt: now, object, imported: importedOf(request) }
+  if (key.materials.length === 0) return enabled(key, { ...key, materials: [material] })
+  const { pendingMaterial } = key
+  if (pendingMaterial === undefined) return { key: { ...key, pendingMaterial: material } }
+  const text = `New key material (id: ${id}) cannot be imported into KMS key ${key.arn}, because another key material (id: ${pendingMaterial.id}) is pending rotation.`
+  throw new Failure('InvalidState', text)
+}
+
+function importedOf({ validTo, description }: ImportRequest, before?: KeyMaterial): ImportedMaterial {
+  return { validTo, description: description ?? before?.imported?.description }
+}
+
+function replaced(key: Key, material: KeyMaterial): Key {
+  const replace = (other: KeyMaterial) => (other.id === material.id ? material : other)
+  const { materials, pendingMaterial } = key
+  return { ...key, materials: materials.map(replace), pendingMaterial: pendingMaterial && replace(pendingMaterial) }
+}
+
+/** The import that completes the materials of a key enables it. */
+function enabled(before: Key, key: Key, replaced?: KeyObject): Imported {
+  const completed = keyState(before) === 'PendingImport' && keyState(key) !== 'PendingImport'
+  return { key: completed ? { ...key, state: 'Enabled' } : key, replaced }
+}
+
+function incorrect(reason: string): Failure {
+  return new Failure('IncorrectKeyMaterial', `The key material ${reason}.`)
+}
+
+/** A key without the objects of some of its imported materials: they stay in the key, but for one that is pending rotation. */
+export function withoutObjects(key: Key, gone: (material: KeyMaterial) => boolean): Key {
+  const remove = (material: KeyMaterial): KeyMaterial =>
+    gone(material)
+      ? { ...material, object: undefined, imported: { ...material.imported, validTo: undefined } }
+      : material
+  const { materials, pendingMaterial } = key
+  const isPendingGone = pendingMaterial !== undefined && gone(pendingMaterial)
+  return { ...key, materials: materials.map(remove), pendingMaterial: isPendingGone ? undefined : pendingMaterial }
+}

@@ -1,0 +1,97 @@
+import { Failure } from '../../../errors.ts'
+import { withImported } from '../../../model/keys/imported-material.ts'
+import type { Key } from '../../../model/keys/key.ts'
+import { keySpecs } from '../../../model/keys/key-spec.ts'
+import type { Services } from '../../../services.ts'
+import { unsealImportToken } from '../../../vault/import-tokens.ts'
+import { destroyUncommitted, markReplaced, unwrapMaterial } from '../../../vault/materials.ts'
+import { type Input, operation } from '../operation.ts'
+import { key } from '../targets.ts'
+
+type ImportInput = Input<'ImportKeyMaterial'>
+
+/** Milliseconds: KMS API Reference, "ImportKeyMaterial", ValidTo. */
+const longestValidity = 365 * 24 * 60 * 60 * 1000
+
+const expires = 'KEY_MATERIAL_EXPIRES'
+
+export const importKeyMaterial = operation('ImportKeyMaterial')({
+  readOnly: false,
+  target: {
+    find: (input: ImportInput, search) =>
+      key({ origin: 'EXTERNAL', state: 'import', fits: key => checkMembers(key, input) }).find(input, search),
+  },
+  conditionKeys: {
+    'kms:ExpirationModel': ({ input: { ExpirationModel = expires } }) => ExpirationModel,
+    'kms:ValidTo': ({ input }) => input.ValidTo?.toISOString(),
+  },
+  recorded: ['KeyId', 'ValidTo', 'ExpirationModel', 'ImportType', 'KeyMaterialDescription', 'KeyMaterialId'],
+  recordedDefaults: { ExpirationModel: expires },
+  recordedOutput: ['KeyId', 'KeyMaterialId'],
+  async run({ input, target: { key }, storage, hsms, changes, clock }) {
+    const now = clock()
+    const validTo = validToOf(input, now)
+    const { id, object } = await unwrapped(input, key, now, { storage, hsms })
+    changes.created.push(object)
+    try {
+      const request = {
+        type: input.ImportType,
+        materialId: input.KeyMaterialId,
+        description: input.KeyMaterialDescription,
+        validTo,
+      }
+      const imported = withImported(key, id, object, request, now)
+      changes.put('keys', imported.key)
+      if (imported.replaced) markReplaced(changes, key, imported.replaced)
+    } catch (error) {
+      await destroyUncommitted(changes, { hsms })
+      throw error
+    }
+    return { KeyId: key.arn, ...(keySpecs[key.spec].type === 'symmetric' && { KeyMaterialId: id }) }
+  },
+  undo: destroyUncommitted,
+})
+
+async function unwrapped(
+  { ImportToken, EncryptedKeyMaterial }: ImportInput,
+  key: Key,
+  now: number,
+  { storage, hsms }: Pick<Services, 'storage' | 'hsms'>,
+) {
+  const { wrappingKey, algorithm } = await unsealImportToken(ImportToken!, key.arn, now, { storage, hsms })
+  const found = storage.wrappingKeys.withObject(wrappingKey)
+  if (found === undefined) throw new Failure('InvalidImportToken')
+  return unwrapMaterial(hsms.named(found.object.hsm), key, {
+    wrappingKey,
+    wrappingSpec: found.spec,
+    algorithm,
+    bytes: EncryptedKeyMaterial!,
+  })
+}
+
+/** Recorded on AWS, but for the last two texts. */
+function validToOf({ ExpirationModel = expires, ValidTo }: ImportInput, now: number): number | undefined {
+  if (ExpirationModel !== expires) {
+    if (ValidTo === undefined) return undefined
+    throw new Failure('Validation', `A validTo date cannot be set if the ExpirationModel is ${ExpirationModel}`)
+  }
+  if (ValidTo === undefined) {
+    throw new Failure('Validation', `A validTo date must be set if the ExpirationModel is ${expires}`)
+  }
+  const time = ValidTo.getTime()
+  if (time <= now) throw new Failure('Validation', 'The validTo date must be in the future.')
+  if (time <= now + longestValidity) return time
+  throw new Failure('Validation', 'The validTo date must be within 365 days from now.')
+}
+
+function checkMembers({ spec }: Key, { ImportType, KeyMaterialId, KeyMaterialDescription }: ImportInput): void {
+  if (ImportType === 'NEW_KEY_MATERIAL' && KeyMaterialId !== undefined) {
+    throw new Failure('Validation', 'KeyMaterialId cannot be specified if the ImportType is NEW_KEY_MATERIAL')
+  }
+  if (keySpecs[spec].type === 'symmetric') return
+  const given = Object.entries({ ImportType, KeyMaterialId, KeyMaterialDescription }).find(
+    ([, value]) => value !== undefined,
+  )
+  if (given === undefined) return
+  throw new Failure('Validation', `${given[0]} can only be specified for symmetric encryption KMS keys.`)
+}

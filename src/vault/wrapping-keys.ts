@@ -1,0 +1,44 @@
+/** Wrapping keys: under which callers wrap the key material that they import. */
+import { type Key, objectsOf, type WrappingKey } from '../model/keys/key.ts'
+import type { WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
+import type { Changes, Hsms, Storage } from '../services.ts'
+import { markForDestruction, newObjectId } from './materials.ts'
+
+/** Milliseconds. */
+const dayLength = 24 * 60 * 60 * 1000
+
+/**
+ * The wrapping key of a KMS key for today; created, in the changes, by the first request of a day. It is on the HSM of the key's material,
+ * before the first import on that of its region.
+ */
+export async function wrappingKeyOf(
+  key: Key,
+  spec: WrappingKeySpec,
+  now: number,
+  { storage, hsms, changes }: { readonly storage: Storage; readonly hsms: Hsms; readonly changes: Changes },
+): Promise<WrappingKey> {
+  const wanted = { keyArn: key.arn, spec, day: Math.floor(now / dayLength) }
+  const known = storage.wrappingKeys.ofDay(wanted)
+  if (known) return known
+  const name = objectsOf(key).at(-1)?.hsm
+  const hsm = name === undefined ? hsms.ofRegion(key.region) : hsms.named(name)
+  const id = await newObjectId(hsm)
+  const created = await hsm.createWrappingKey(id, spec, `strongroom wrapping key of ${key.id}`, key.spec)
+  const wrappingKey = { ...wanted, object: { id, hsm: hsm.name, ...created }, revision: 0 }
+  changes.created.push(wrappingKey.object)
+  changes.put('wrappingKeys', wrappingKey)
+  return wrappingKey
+}
+
+/** Whether no import token for it is valid any more. */
+export function isOutdated({ day }: WrappingKey, now: number): boolean {
+  return now >= (day + 2) * dayLength
+}
+
+/** With their KMS key, in the changes that remove it. */
+export function removeWrappingKeys(changes: Changes, keyArn: string, { wrappingKeys }: Storage): void {
+  for (const wrappingKey of wrappingKeys.ofKey(keyArn)) {
+    changes.remove('wrappingKeys', wrappingKey)
+    markForDestruction(changes, [wrappingKey.object], keyArn)
+  }
+}
