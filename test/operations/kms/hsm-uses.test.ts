@@ -45,7 +45,11 @@ async function answer(operation: OperationName, input: object, key: Key, asked: 
   const hsms = { all: [hsm], named: () => hsm, ofRegion: () => hsm, for: () => hsms }
   const services = {
     hsms,
-    storage: { keys: { find: () => key }, aliases: { find: () => undefined } },
+    storage: {
+      keys: { find: () => key },
+      aliases: { find: () => undefined },
+      encryptions: { made: () => 0, count: () => undefined },
+    },
     audit: { open: () => ({ eventId: 'event', requestId: 'request' }), close: async () => {} },
     metrics: { started: () => () => {} },
     log: { error: () => {} },

@@ -7,6 +7,7 @@ import { generateDataKeyWithoutPlaintext } from '../../../src/operations/kms/cry
 import { reEncrypt } from '../../../src/operations/kms/cryptography/re-encrypt.ts'
 import type { AnyOperation } from '../../../src/operations/operation.ts'
 import type { Hsm } from '../../../src/services.ts'
+import { EncryptionCounts } from '../../../src/storage/encryption-counts.ts'
 import { aKey } from '../../storage/records.ts'
 
 /** What happens to the secrets that an operation holds in the clear and does not answer. */
@@ -31,9 +32,10 @@ function hsmWith(secret: Uint8Array, failing: boolean): Partial<Hsm> {
 async function afterwards(operation: AnyOperation, input: object, failing: boolean): Promise<Uint8Array> {
   const secret = new Uint8Array(32).fill(7)
   const hsms = { named: () => hsmWith(secret, failing) }
+  const storage = { encryptions: new EncryptionCounts({ written: new Map(), slack: 1, store: async () => {} }) }
   const source = { key, material, algorithm: 'SYMMETRIC_DEFAULT' }
   const target = { key, source, destination: { key }, destinationAlgorithm: 'SYMMETRIC_DEFAULT' }
-  const run = operation.run({ input, target, hsms } as unknown as Parameters<AnyOperation['run']>[0])
+  const run = operation.run({ input, target, hsms, storage } as unknown as Parameters<AnyOperation['run']>[0])
   if (failing) await expect(run).rejects.toMatchObject({ code: 'KeyUnavailable' })
   else await run
   return secret
