@@ -95,6 +95,10 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   entry.resources = target.resources
   entry.additionalEventData = target.additionalEventData
   checkPermissions(target, call, services)
+  if (target.prepare) {
+    await target.prepare()
+    entry.resources = target.resources
+  }
   const validation = operation.validate?.(input, { storage, hsms })
   if (validation) await validation
   target.check()

@@ -8,6 +8,7 @@ import type { AccessDenied } from './errors.ts'
 import type { Hsms } from './hsm/hsm.ts'
 import type { Log } from './log.ts'
 import type { Caller, WebIdentityCaller } from './model/identities/caller.ts'
+import type { Key } from './model/keys/key.ts'
 import type { NewServiceKey } from './model/keys/service-keys.ts'
 import type { Outbox } from './outbox.ts'
 import type { Storage } from './storage/storage.ts'
@@ -48,8 +49,8 @@ export interface Services {
 export interface ServiceKeys {
   /** In emulator mode: a predefined alias of AWS has a key for any caller, who may be a service of another emulator. */
   readonly forAnyCaller: boolean
-  /** Resolves once the key exists, also if another request creates it. */
-  create(key: NewServiceKey, hsms: Hsms): Promise<void>
+  /** Resolves to the key that the alias names then, which another request may have created. */
+  create(key: NewServiceKey, caller: Caller): Promise<Key>
 }
 
 /** The services of the pipeline: those of operations, and its own. */

@@ -52,6 +52,8 @@ export interface Target {
   readonly resources: readonly string[]
   /** CloudTrail's additionalEventData: what is neither in the request nor in the answer. */
   readonly additionalEventData?: Readonly<Record<string, unknown>>
+  /** Creates what it names and does not exist yet: only now that the caller is known to be allowed. */
+  readonly prepare?: (() => Promise<void>) | undefined
   /** Throws if state or usage do not fit. Runs after authorization, so that errors leak no state. */
   check(): void
   /** Available after the check. The pipeline refuses what an HSM does not support, in a dry run, too. */

@@ -16,6 +16,8 @@ export interface Services {
   readonly alice: Identity
   /** A user that nobody has made a service. */
   readonly volumes: Identity
+  /** A user who may describe keys with the alias alias/aws/ebs. */
+  readonly reader: Identity
   call(target: string, body: object, headers?: object, credentials?: Credentials): Promise<Answer>
   administer(command: string): Promise<{ readonly code: number | null; readonly stderr: string }>
 }
@@ -118,6 +120,10 @@ export function describeServiceKeys(services: () => Services): void {
       const { KeyId } = KeyMetadata!
       const { Aliases } = await administrator().listAliases({ KeyId })
       expect(Aliases).toMatchObject([{ AliasName: alias, TargetKeyId: KeyId }])
+      expect(await administrator().getKeyRotationStatus({ KeyId })).toMatchObject({
+        KeyRotationEnabled: true,
+        RotationPeriodInDays: 365,
+      })
       const { Policy } = await administrator().getKeyPolicy({ KeyId, PolicyName: 'default' })
       expect(JSON.parse(Policy!)).toMatchObject({
         Id: 'auto-s3',
@@ -179,7 +185,7 @@ export function describeServiceKeys(services: () => Services): void {
     })
 
     it('is made by DescribeKey of its alias, which is listed before, for services of the operator only', async () => {
-      const { administer, call, alice, volumes } = services()
+      const { administer, call, alice, volumes, reader } = services()
       const kms = administrator()
       const ebs = 'alias/aws/ebs'
       const listed = async (account = home) =>
@@ -194,6 +200,17 @@ export function describeServiceKeys(services: () => Services): void {
       expect(await call('Encrypt', { KeyId: ebs, Plaintext }, onBehalfOf(alice))).toMatchObject({
         __type: 'NotFoundException',
       })
+      // Who is not allowed to use it creates none.
+      expect(await call('DescribeKey', { KeyId: ebs }, {}, alice.credentials)).toEqual({
+        ...refused,
+        message: expect.stringContaining(
+          `kms:DescribeKey on resource: arn:aws:kms:us-east-1:${home}:${ebs} because no`,
+        ),
+      })
+      const KeyId = `arn:aws:kms:us-east-1:${home}:${ebs}`
+      expect(await call('Encrypt', { KeyId, Plaintext }, {}, volumes.credentials)).toMatchObject(refused)
+      expect(await listed()).not.toHaveProperty('TargetKeyId')
+      expect(await call('DescribeKey', { KeyId: ebs }, {}, reader.credentials)).toMatchObject({ status: 200 })
       const { KeyMetadata } = await describe()
       expect(KeyMetadata).toMatchObject({
         KeyManager: 'AWS',

@@ -28,6 +28,7 @@ let gateway: Gateway
 let service: Identity
 let alice: Identity
 let volumes: Identity
+let reader: Identity
 let backup: Role
 /** A session of it that may describe keys only. */
 let night: Identity
@@ -50,6 +51,10 @@ beforeAll(async () => {
     })
     alice = await identities.user(home, 'alice', { policies: [viaService] })
     volumes = await identities.user(home, 'volumes')
+    const byAlias = { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': 'alias/aws/ebs' } }
+    reader = await identities.user(home, 'reader', {
+      policies: [policyOf({ Effect: 'Allow', Action: 'kms:DescribeKey', Resource: '*', Condition: byAlias })],
+    })
     backup = await identities.role(home, 'backup', { policies: [viaService] })
     const describing = policyOf({ Effect: 'Allow', Action: 'kms:DescribeKey', Resource: '*' })
     night = await identities.session(backup, 'night', { policies: [describing] })
@@ -285,7 +290,7 @@ describe('a grant to a service', () => {
   })
 })
 
-describeServiceKeys(() => ({ installation, gateway, service, alice, volumes, call, administer }))
+describeServiceKeys(() => ({ installation, gateway, service, alice, volumes, reader, call, administer }))
 
 describe('the operator', () => {
   const put = (name: string, rest: string) => administer(`identity service put ${name} ${rest}`)

@@ -2,7 +2,7 @@
  * Keys of services: KMS Developer Guide, "AWS managed keys" and "AWS owned keys". An AWS managed key belongs to an account, and is used
  * through its service. An AWS owned key belongs to the service, which uses it for whatever account it works for.
  */
-import { partitionOf, principalArn } from '../arn.ts'
+import { keyArn, partitionOf, principalArn } from '../arn.ts'
 import { serviceNames } from '../identities/service-names.ts'
 import type { Key, KeyManager } from './key.ts'
 
@@ -60,14 +60,44 @@ export function isPredefinedAlias(name: string): boolean {
 /** Service principals of AWS, for emulator mode. */
 export const servicesOfAws: readonly string[] = known.map(({ service }) => service)
 
-/** A key of a service that is to be created. */
-export interface NewServiceKey extends KeyManager, Pick<Key, 'account' | 'region'> {
+/** Whose key is to be created. */
+export interface ServiceKeyPlace extends KeyManager, Pick<Key, 'account' | 'region'> {
+  /** Whether principals of the account may use it without the service, too. */
+  readonly direct: boolean
+}
+
+/** A key of a service that is to be created: without materials. */
+export interface NewServiceKey {
+  readonly key: Key
   /** Predefined: `alias/aws/s3`. */
   readonly alias: string
 }
 
+export function newServiceKey(id: string, alias: string, place: ServiceKeyPlace): NewServiceKey {
+  const { service, owned, account, region } = place
+  const key: Key = {
+    arn: keyArn({ account, region }, id),
+    id,
+    account,
+    region,
+    spec: 'SYMMETRIC_DEFAULT',
+    usage: 'ENCRYPT_DECRYPT',
+    origin: 'AWS_KMS',
+    state: 'Enabled',
+    description: descriptionOf(alias),
+    creationDate: 0,
+    tags: [],
+    policy: serviceKeyPolicy(alias, place),
+    policyPrincipals: {},
+    materials: [],
+    manager: { service, owned },
+    revision: 0,
+  }
+  return { key, alias }
+}
+
 /** As on AWS. */
-export function descriptionOf({ alias }: Pick<NewServiceKey, 'alias'>): string {
+function descriptionOf(alias: string): string {
   const protects = known.find(row => row.alias === alias)?.protects ?? `${alias.slice(prefix.length)} data`
   return `Default key that protects my ${protects} when no other key is defined`
 }
@@ -77,10 +107,8 @@ const use = ['kms:Encrypt', 'kms:Decrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKe
 /**
  * The key policy, which nobody can change: it allows no management. That of an AWS managed key is like those of AWS (KMS Developer Guide, "AWS
  * managed keys"), and lets the service use the key by itself, too, for resources of the account.
- *
- * @param direct whether principals of the account may use the key without the service, too
  */
-export function serviceKeyPolicy({ service, account, region, alias, owned }: NewServiceKey, direct: boolean): string {
+function serviceKeyPolicy(alias: string, { service, account, region, owned, direct }: ServiceKeyPlace): string {
   const ofService = { Effect: 'Allow', Principal: { Service: service }, Action: use, Resource: '*' }
   const viaService = { 'kms:ViaService': serviceNames(service, region).at(-1) }
   const ofAccount = [

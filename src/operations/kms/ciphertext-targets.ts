@@ -69,12 +69,19 @@ export const reEncryption: TargetKind<ReEncryption, ReEncryptTarget> = {
     const destinationAlgorithm = input.DestinationEncryptionAlgorithm ?? 'SYMMETRIC_DEFAULT'
     const needs = encryptionNeeds(destinationAlgorithm, input.DestinationEncryptionContext)
     const destination = keyTarget(input.DestinationKeyId, needs, { ...search, operation: 'ReEncryptTo' })
+    const prepare = async () => {
+      await source.prepare?.()
+      await destination.prepare?.()
+    }
     return {
       source,
       destination,
       destinationAlgorithm,
       permissions: [...source.permissions, ...destination.permissions],
-      resources: [...source.resources, ...destination.resources],
+      get resources() {
+        return [...source.resources, ...destination.resources]
+      },
+      prepare: (source.prepare || destination.prepare) && prepare,
       check() {
         source.check()
         destination.check()
@@ -110,7 +117,10 @@ function ciphertextTarget(source: Source, search: Search): CiphertextTarget {
       return material!
     },
     permissions: target.permissions,
-    resources: target.resources,
+    get resources() {
+      return target.resources
+    },
+    prepare: target.prepare,
     check() {
       // Measured on AWS: the blob is parsed before the named key is checked.
       if (algorithm === 'SYMMETRIC_DEFAULT') material = ciphertext && materialOf(target.key, ciphertext)

@@ -46,12 +46,16 @@ export const keyConditionKeys: ConditionKeys<KeyAsked> = {
   'kms:KeyUsage': ({ key }) => key?.usage,
   'kms:MultiRegion': ({ key }) => key && isMultiRegion(key),
   'kms:RequestAlias': ({ alias }) => alias,
-  'kms:ResourceAliases': ({ key, storage }) => key && aliasesOf(key, storage),
+  'kms:ResourceAliases': ({ key, alias, storage }) => key && aliasesOf(key, alias, storage),
 }
 
-/** Of a key beyond the quota, a name that no alias has: without any, `ForAllValues` would match. */
-function aliasesOf({ arn }: Key, storage: Storage): readonly string[] {
+/**
+ * Of a key beyond the quota, a name that no alias has: without any, `ForAllValues` would match. That of a service's
+ * key that is to be created is not stored yet.
+ */
+function aliasesOf({ arn, manager }: Key, named: string | undefined, storage: Storage): readonly string[] {
   const aliases = storage.aliases.ofKey(arn)
+  if (manager && aliases.length === 0 && named !== undefined) return [named]
   return aliases.length > maximumAliases ? [''] : aliases.map(({ name }) => name)
 }
 

@@ -5,7 +5,6 @@ import type { Services } from '../../services.ts'
 import { unsealGrantToken } from '../../vault/grant-tokens.ts'
 import type { Operation, Target, TargetKind } from '../operation.ts'
 import type { InputIn, OperationNameIn, OutputIn } from '../sdk-types.ts'
-import { creatingServiceKeys } from './service-keys.ts'
 
 /** Wire name of a KMS operation. */
 export type OperationName = OperationNameIn<typeof Sdk>
@@ -39,7 +38,7 @@ export function operation<N extends OperationName>(name: N) {
     isDryRun: ({ DryRun }: { readonly DryRun?: boolean | undefined }) => DryRun === true,
     // Since 2022 every event of a change names its key, even if the API returns nothing.
     recordedResource: 'keyId',
-    target: refusingRecipients(creatingServiceKeys(declared.target)),
+    target: refusingRecipients(declared.target),
   })
 }
 

@@ -1,37 +1,18 @@
-import { Failure } from '../../errors.ts'
+import { randomUUID } from 'node:crypto'
 import { aliasArn, aliasName, type KeyIdentifier } from '../../model/arn.ts'
-import { isPredefinedAlias, type NewServiceKey, predefinedAlias, servicesOfAws } from '../../model/keys/service-keys.ts'
+import {
+  isPredefinedAlias,
+  type NewServiceKey,
+  newServiceKey,
+  predefinedAlias,
+  servicesOfAws,
+} from '../../model/keys/service-keys.ts'
 import type { Storage } from '../../services.ts'
-import type { Search, Target, TargetKind } from '../operation.ts'
+import type { Search } from '../operation.ts'
 
 /** AWS managed and AWS owned keys, which are created when their predefined alias is first used. */
 
-/** A request needs a key of a service that does not exist yet. */
-export class NeedsServiceKey extends Failure {
-  readonly key: NewServiceKey
-
-  constructor(aliasArn: string, key: NewServiceKey) {
-    super('NotFound', `Alias ${aliasArn} is not found.`)
-    this.key = key
-  }
-}
-
 type Asking = Omit<Search, 'hsms'>
-
-/** Finds a target after the keys of services that it needs were created. */
-export function creatingServiceKeys<I, T extends Target>({ find }: TargetKind<I, T>): TargetKind<I, T> {
-  const creating: TargetKind<I, T> = {
-    find(input, search) {
-      try {
-        return find(input, search)
-      } catch (thrown) {
-        if (!(thrown instanceof NeedsServiceKey) || !search.serviceKeys) throw thrown
-        return search.serviceKeys.create(thrown.key, search.hsms).then(() => creating.find(input, search))
-      }
-    },
-  }
-  return creating
-}
 
 /**
  * The key that a predefined alias without one stands for, if it may be created for the caller now: by or through its service, or by
@@ -47,8 +28,14 @@ export function neededServiceKey(
   if (service === undefined) return undefined
   const { caller, storage } = search
   const owned = account === ''
-  const owner = owned ? ownAccount(service, storage) : account
-  return { alias, service, owned, account: owner, region: caller.region }
+  const place = {
+    service,
+    owned,
+    account: owned ? ownAccount(service, storage) : account,
+    region: caller.region,
+    direct: search.serviceKeys.forAnyCaller,
+  }
+  return newServiceKey(randomUUID(), alias, place)
 }
 
 /**

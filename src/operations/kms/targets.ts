@@ -8,10 +8,11 @@ import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { type Grant, isGrantOperation } from '../../model/keys/grant.ts'
 import { currentMaterial, type Key, objectOf } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
+import type { NewServiceKey } from '../../model/keys/service-keys.ts'
 import type { ResourcePolicy } from '../../services.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
 import { keyConditions } from './key-condition-keys.ts'
-import { NeedsServiceKey, neededServiceKey } from './service-keys.ts'
+import { neededServiceKey } from './service-keys.ts'
 
 /** Targets of key operations: how they are found, and what is checked after authorization. */
 
@@ -76,8 +77,8 @@ export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> 
 }
 
 export function keyTarget(identifier: string, needs: KeyNeeds, search: Omit<Search, 'hsms'>): KeyTarget {
-  const { caller, storage, operation } = search
-  const { arn, namedArn, account, key, alias } = resolve(identifier, needs, search)
+  const { caller, storage, operation, serviceKeys } = search
+  const { arn, namedArn, account, key, alias, creation } = resolve(identifier, needs, search)
   const foreign = account !== caller.account
   const asked = { account, alias, caller, storage }
   const permission = {
@@ -87,29 +88,51 @@ export function keyTarget(identifier: string, needs: KeyNeeds, search: Omit<Sear
     resourcePolicy: policyFor(key, foreign, needs.crossAccount),
     grant: grantFor(key, operation, needs, { caller, storage }),
     conditionKeys: keyConditions({ ...asked, key }),
+    ...(creation && { named: namedArn }),
     // Do not reveal the key of another account's alias, or whether it exists.
     ...(foreign && {
       named: identifier,
       asMissing: { resource: namedArn, conditionKeys: keyConditions({ ...asked, key: undefined }) },
     }),
   }
-  return new FoundKey(key, needs, operation, permission)
+  const create = creation && serviceKeys && (() => serviceKeys.create(creation, caller))
+  return new FoundKey(key, needs, operation, permission, create)
 }
 
 class FoundKey implements KeyTarget {
   readonly permissions: readonly Permission[]
-  readonly resources: readonly string[]
-  readonly #key: Key | undefined
+  readonly prepare: KeyTarget['prepare']
+  #resources: readonly string[]
+  #key: Key | undefined
   readonly #needs: KeyNeeds
   readonly #operation: string
 
-  /** @param key absent only if permission cannot be granted */
-  constructor(key: Key | undefined, needs: KeyNeeds, operation: string, permission: Permission) {
+  /**
+   * @param key absent only if permission cannot be granted
+   * @param create resolves to the key, if it does not exist yet
+   */
+  constructor(
+    key: Key | undefined,
+    needs: KeyNeeds,
+    operation: string,
+    permission: Permission,
+    create: (() => Promise<Key>) | undefined,
+  ) {
     this.permissions = [permission]
-    this.resources = [permission.resource]
+    this.prepare = create && (() => this.#create(create))
+    this.#resources = create ? [] : [permission.resource]
     this.#key = key
     this.#needs = needs
     this.#operation = operation
+  }
+
+  async #create(create: () => Promise<Key>): Promise<void> {
+    this.#key = await create()
+    this.#resources = [this.#key.arn]
+  }
+
+  get resources(): readonly string[] {
+    return this.#resources
   }
 
   get key(): Key {
@@ -143,6 +166,8 @@ interface Resolved {
   readonly key: Key | undefined
   /** Name of the alias that named it. */
   readonly alias: string | undefined
+  /** Of the key, which does not exist yet. */
+  readonly creation: NewServiceKey | undefined
 }
 
 export function resolve(identifier: string, needs: KeyNeeds, search: Omit<Search, 'hsms'>): Resolved {
@@ -152,9 +177,8 @@ export function resolve(identifier: string, needs: KeyNeeds, search: Omit<Search
     throw new Failure('InvalidArn', 'Key Aliases are not supported for this operation.')
   }
   const keyArn = form === 'alias' ? storage.aliases.find(arn)?.targetKeyArn : arn
-  const needed = keyArn === undefined ? neededServiceKey({ arn, account }, search) : undefined
-  if (needed) throw new NeedsServiceKey(arn, needed)
-  const named = keyArn === undefined ? undefined : storage.keys.find(keyArn)
+  const creation = keyArn === undefined ? neededServiceKey({ arn, account }, search) : undefined
+  const named = keyArn === undefined ? creation?.key : storage.keys.find(keyArn)
   const found = named && isHidden(named, caller) ? undefined : named
   if (!found && account === caller.account) {
     throw new Failure('NotFound', form === 'alias' ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`)
@@ -162,7 +186,7 @@ export function resolve(identifier: string, needs: KeyNeeds, search: Omit<Search
   const alias = form === 'alias' ? aliasName(arn) : undefined
   // Whatever account its ARN names: only its service knows of it.
   const owner = found?.manager?.owned ? caller.account : account
-  return { arn: found?.arn ?? arn, namedArn: arn, account: owner, key: found, alias }
+  return { arn: found?.arn ?? arn, namedArn: arn, account: owner, key: found, alias, creation }
 }
 
 /** An AWS owned key is as if it did not exist, but for its service. */

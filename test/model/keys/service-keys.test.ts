@@ -2,17 +2,20 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decide } from '../../../src/authorization/decide.ts'
 import {
-  descriptionOf,
   isPredefinedAlias,
-  type NewServiceKey,
+  newServiceKey,
   predefinedAlias,
-  serviceKeyPolicy,
+  type ServiceKeyPlace,
   servicesOfAws,
 } from '../../../src/model/keys/service-keys.ts'
 import { keyActions } from '../../../src/operations/kms/condition-keys.ts'
 
 const account = '111122223333'
 const region = 'us-east-1'
+const id = '00000000-0000-4000-8000-000000000000'
+const ofEc2: ServiceKeyPlace = { service: 'ec2.amazonaws.com', account, region, owned: false, direct: false }
+const policyOf = (place: Partial<ServiceKeyPlace> = {}) =>
+  newServiceKey(id, 'alias/aws/ebs', { ...ofEc2, ...place }).key.policy
 
 describe('the predefined alias of a service', () => {
   it.each([
@@ -51,16 +54,15 @@ it.each([
   ['alias/aws/ebs', 'Default key that protects my EBS volumes when no other key is defined'],
   ['alias/aws/constructor', 'Default key that protects my constructor data when no other key is defined'],
 ])('the key of %s has a description: %s', (alias, description) => {
-  expect(descriptionOf({ alias })).toBe(description)
+  expect(newServiceKey(id, alias, ofEc2).key.description).toBe(description)
 })
 
 describe('the key policy of a key of a service', () => {
-  const key: NewServiceKey = { service: 'ec2.amazonaws.com', alias: 'alias/aws/ebs', account, region, owned: false }
-  const resource = `arn:aws:kms:${region}:${account}:key/00000000-0000-4000-8000-000000000000`
+  const resource = `arn:aws:kms:${region}:${account}:key/${id}`
   const everything = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
   const administrator = { arn: `arn:aws:iam::${account}:user/admin`, account, principalId: 'AIDAADMIN', region }
   const root = { ...administrator, arn: `arn:aws:iam::${account}:root`, principalId: account }
-  const service = { arn: key.service, account: '', principalId: key.service, service: key.service, region }
+  const service = { arn: ofEc2.service, account: '', principalId: ofEc2.service, service: ofEc2.service, region }
   const via = { 'kms:viaservice': `ec2.${region}.amazonaws.com`, 'kms:calleraccount': account }
 
   type Principal = typeof administrator
@@ -82,7 +84,7 @@ describe('the key policy of a key of a service', () => {
   const sorted = (...actions: readonly string[]) => [...new Set(actions)].sort()
 
   it('allows every principal of its account to look at it, and to use it through its service: nothing else', () => {
-    const policy = serviceKeyPolicy(key, false)
+    const policy = policyOf()
     const direct = sorted(...shown, 'RevokeGrant')
     for (const principal of [administrator, root]) {
       expect([...allowed(policy, principal, { 'kms:calleraccount': account })].sort()).toEqual(direct)
@@ -99,7 +101,7 @@ describe('the key policy of a key of a service', () => {
   })
 
   it('allows its service to use it for resources of its account: nothing else', () => {
-    const policy = serviceKeyPolicy(key, false)
+    const policy = policyOf()
     expect([...allowed(policy, service, { 'aws:sourceaccount': account })].sort()).toEqual(sorted(...cryptography))
     expect(allowed(policy, service, {})).toEqual([])
     expect(allowed(policy, service, { 'aws:sourceaccount': '444455556666' })).toEqual([])
@@ -113,13 +115,13 @@ describe('the key policy of a key of a service', () => {
   })
 
   it('of an AWS owned key allows its service to use it, and nobody else anything', () => {
-    const policy = serviceKeyPolicy({ ...key, owned: true }, false)
+    const policy = policyOf({ owned: true })
     expect([...allowed(policy, service, {})].sort()).toEqual(sorted(...cryptography))
     for (const principal of [administrator, root]) expect(allowed(policy, principal, via)).toEqual([])
   })
 
   it('in emulator mode allows its account to use it without the service, and still no management', () => {
-    const policy = serviceKeyPolicy(key, true)
+    const policy = policyOf({ direct: true })
     expect([...allowed(policy, administrator, { 'kms:calleraccount': account })].sort()).toEqual(
       sorted(...shown, 'RevokeGrant', ...cryptography, 'CreateGrant'),
     )
@@ -127,7 +129,7 @@ describe('the key policy of a key of a service', () => {
 
   it('names the service as the partition of its region does', () => {
     for (const region of ['us-east-1', 'cn-north-1', 'us-gov-west-1'])
-      expect(serviceKeyPolicy({ ...key, region }, false)).toContain(`"kms:ViaService": "ec2.${region}.amazonaws.com`)
-    expect(serviceKeyPolicy({ ...key, region: 'cn-north-1' }, false)).toContain(`arn:aws-cn:iam::${account}:root`)
+      expect(policyOf({ region })).toContain(`"kms:ViaService": "ec2.${region}.amazonaws.com`)
+    expect(policyOf({ region: 'cn-north-1' })).toContain(`arn:aws-cn:iam::${account}:root`)
   })
 })
