@@ -3,6 +3,7 @@ import { checkCustody } from './check-custody.ts'
 import { deleteExpiredKeyMaterial } from './delete-expired-key-material.ts'
 import { deleteKeys } from './delete-keys.ts'
 import { deleteWrappingKeys } from './delete-wrapping-keys.ts'
+import { destroyObjects } from './destroy-objects.ts'
 import { makeSpareKeys } from './make-spare-keys.ts'
 import { rotateKeys } from './rotate-keys.ts'
 import { settleRecords } from './settle-records.ts'
@@ -15,6 +16,7 @@ export const jobs = [
   deleteExpiredKeyMaterial,
   deleteKeys,
   deleteWrappingKeys,
+  destroyObjects,
   makeSpareKeys,
   rotateKeys,
   settleRecords,

@@ -1,15 +1,15 @@
 import { withoutObjects } from '../model/keys/imported-material.ts'
-import { type Key, type KeyMaterial, materialsOf, nextExpiry } from '../model/keys/key.ts'
+import { type Key, type KeyMaterial, materialsOf, nextExpiry, objectsOf } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
-import { markReplaced } from '../vault/materials.ts'
+import { markForDestruction } from '../vault/destruction.ts'
 import { job } from './job.ts'
 
 /** Milliseconds for which a reading of the clock is extrapolated: each one is written to disk. */
 const maximumAge = 60_000
 
 /**
- * Takes imported key material from its key when it expires, within a second; the job that deletes keys destroys the object. While the clock
+ * Takes imported key material from its key when it expires, within a second; its object is marked for destruction. While the clock
  * is not stable nothing expires, as nothing is deleted.
  */
 export const deleteExpiredKeyMaterial = job({
@@ -42,12 +42,12 @@ export const deleteExpiredKeyMaterial = job({
   },
 })
 
-async function expire(key: Key, now: number, { audit, outbox, log }: JobServices): Promise<void> {
+async function expire(key: Key, now: number, { storage, audit, outbox, log }: JobServices): Promise<void> {
   const isExpired = ({ object, imported }: KeyMaterial) =>
     object !== undefined && (imported?.validTo ?? Infinity) <= now
   const expired = materialsOf(key).filter(isExpired)
   const changes = new Changes()
-  for (const { object } of expired) markReplaced(changes, key, object!)
+  markForDestruction(changes, objectsOf({ materials: expired }), key, storage)
   changes.put('keys', withoutObjects(key, isExpired))
   const keyMaterialIds = expired.map(({ id }) => id)
   await outbox.record(changes, audit.event('DeleteExpiredKeyMaterial', key.arn, { keyMaterialIds }))

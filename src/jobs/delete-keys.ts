@@ -1,14 +1,13 @@
-import type { Key } from '../model/keys/key.ts'
+import { type Key, materialsOf, objectsOf } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
-import { destroyMaterial } from '../vault/materials.ts'
+import { deletionStatus } from '../vault/destruction.ts'
 import { removeKey } from '../vault/remove-key.ts'
 import { job } from './job.ts'
 
 /**
- * Deletes keys whose waiting period is over. First the key, its aliases, its grants and its policy are removed from storage and each HSM
- * object is marked for destruction, in one commit; then the objects are destroyed. A mark remains until the destruction has succeeded, so a
- * crash in between loses nothing. A key whose CKA_ID is on another key's object is skipped, as that object would be destroyed.
+ * Deletes keys whose waiting period is over: in one commit, a key is removed with all that belongs to it, and its HSM objects are marked for
+ * destruction, which another job does. A key whose CKA_ID is on another key's object waits until that is fixed.
  */
 export const deleteKeys = job({
   name: 'delete-keys',
@@ -19,7 +18,7 @@ export const deleteKeys = job({
     for (const key of now === undefined ? [] : services.storage.keys.dueForDeletion(now)) {
       if (key.custodyFault === 'wrong_key') continue
       try {
-        await forget(key, services)
+        await deleteKey(key, services)
       } catch (thrown) {
         // For example a conflict, if the deletion was just cancelled. The next run tries again.
         services.log.error(
@@ -28,28 +27,15 @@ export const deleteKeys = job({
         )
       }
     }
-    await destroyObjects(services)
   },
 })
 
-async function forget(key: Key, { storage, audit, outbox, log }: JobServices): Promise<void> {
-  const event = audit.event('DeleteKey', key.arn, { keyMaterialIds: key.materials.map(({ id }) => id) })
+async function deleteKey(key: Key, { storage, audit, outbox, log }: JobServices): Promise<void> {
+  const keyMaterialIds = materialsOf(key).map(({ id }) => id)
+  const objects = objectsOf(key).map(({ id }) => id)
+  const details = { keyMaterialIds, backingKeysDeletionStatus: deletionStatus(objects, 'PENDING') }
   const changes = new Changes()
   removeKey(changes, key, storage)
-  await outbox.record(changes, event)
+  await outbox.record(changes, audit.event('DeleteKey', key.arn, details))
   log.info({ event: 'key_deleted', key: key.arn }, 'Key deleted')
-}
-
-async function destroyObjects(services: JobServices): Promise<void> {
-  for (const destruction of services.storage.destructions.list()) {
-    try {
-      await destroyMaterial(destruction, services)
-    } catch (thrown) {
-      const { object, hsm, keyArn } = destruction
-      services.log.error(
-        { event: 'key_destruction_failed', err: thrown, hsm, object, key: keyArn },
-        'Destruction of key material failed, will be retried',
-      )
-    }
-  }
 }

@@ -1,9 +1,9 @@
 import { Changes } from '../storage/storage.ts'
-import { markForDestruction } from '../vault/materials.ts'
+import { markForDestruction } from '../vault/destruction.ts'
 import { isOutdated } from '../vault/wrapping-keys.ts'
 import { job } from './job.ts'
 
-/** Removes wrapping keys whose last import token has expired; the job that deletes keys destroys their objects. */
+/** Removes wrapping keys whose last import token has expired; their objects are marked for destruction. */
 export const deleteWrappingKeys = job({
   name: 'delete-wrapping-keys',
   interval: 10 * 60_000,
@@ -18,7 +18,7 @@ export const deleteWrappingKeys = job({
         const { object, keyArn } = wrappingKey
         const changes = new Changes()
         changes.remove('wrappingKeys', wrappingKey)
-        markForDestruction(changes, [object], keyArn)
+        markForDestruction(changes, [object], { arn: keyArn }, storage)
         await outbox.record(changes, audit.event('DeleteWrappingKey', keyArn, { hsm: object.hsm, objectId: object.id }))
       }
     },

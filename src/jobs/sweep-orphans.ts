@@ -1,4 +1,4 @@
-import type { Hsm, JobServices } from '../services.ts'
+import type { Hsm, HsmObject, JobServices } from '../services.ts'
 import { job } from './job.ts'
 import { objectsOn } from './listing.ts'
 import { PerHsm } from './per-hsm.ts'
@@ -48,8 +48,8 @@ async function unrecordedObjects(hsm: Hsm, services: JobServices): Promise<Reado
   const { storage } = services
   const objects = await objectsOn(hsm, services, maxAge)
   const known = storage.keys.objectsOn(hsm.name)
-  const marked = new Set(storage.destructions.list().map(({ object }) => object))
-  return new Map(objects.filter(({ id }) => !known.has(id) && !marked.has(id)).map(({ id, label }) => [id, label]))
+  const isOrphan = ({ id }: HsmObject) => !known.has(id) && !storage.destructions.find(hsm.name, id)
+  return new Map(objects.filter(isOrphan).map(({ id, label }) => [id, label]))
 }
 
 function report({ name }: Hsm, orphans: readonly (readonly [string, string])[], { log, metrics }: JobServices): void {

@@ -19,9 +19,10 @@ import { EncryptionCounts } from './encryption-counts.ts'
 import { LastUses } from './last-uses.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import { type Change, type Changes, Conflict, type HeldRecord, type Noun, type Storage } from './storage.ts'
+import { destructionIdentity } from './tables/destructions.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
 import { wrappingKeyIdentity } from './tables/wrapping-keys.ts'
-import { byId, byObject, expiring, frozen, loadView, nameInAccount, show, type View } from './view.ts'
+import { byId, byObject, expiring, frozen, loadView, nameInAccount, objectGroup, show, type View } from './view.ts'
 
 /** Encryptions by which a stored count may be behind: with half as many, a key used 10,000 times a second is written every three seconds. */
 const slack = 65_536
@@ -105,6 +106,7 @@ class SqlStorage implements Storage {
     )
     this.keys = {
       find: arn => view.keys.find(arn),
+      findByObject: (hsm, object) => view.keys.group(objectGroup(hsm, object)),
       findByMaterial: (material, region) => view.keys.findIn(region, material),
       list: page => this.#inOrder(database.listKeys(page), arns => arns.map(arn => view.keys.find(arn)!)),
       expiring: () => view.keys.group(expiring),
@@ -171,7 +173,10 @@ class SqlStorage implements Storage {
       ofKey: keyArn => view.wrappingKeys.group(keyArn),
       all: () => view.wrappingKeys.all(),
     }
-    this.destructions = { list: () => view.destructions.all() }
+    this.destructions = {
+      find: (hsm, object) => view.destructions.find(destructionIdentity(hsm, object)),
+      list: () => view.destructions.all(),
+    }
     this.outbox = {
       list: () => this.#inOrder(database.heldRecords()),
       remove: (eventIds, position) => this.#inOrder(database.removeRecords(eventIds, position)),

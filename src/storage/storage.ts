@@ -113,6 +113,8 @@ export interface Storage {
     find(arn: string): Key | undefined
     /** The key of that region that has the material. */
     findByMaterial(material: string, region: string): Key | undefined
+    /** Keys that have the object, in no order: several if a multi-Region key has its replicas on the same HSM. */
+    findByObject(hsm: string, object: string): readonly Key[]
     /** In order of key id. */
     list(page: PageRequest): Promise<readonly Key[]>
     /** Keys with imported material that expires. */
@@ -206,7 +208,10 @@ export interface Storage {
     ofKey(keyArn: string): readonly WrappingKey[]
     all(): readonly WrappingKey[]
   }
-  readonly destructions: { list(): readonly Destruction[] }
+  readonly destructions: {
+    find(hsm: string, object: string): Destruction | undefined
+    list(): readonly Destruction[]
+  }
   readonly outbox: {
     list(): Promise<readonly HeldRecord[]>
     /** @param position of the journal, which has the records of these events before it */

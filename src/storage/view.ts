@@ -1,6 +1,6 @@
 /** All records in memory, for look-ups. */
 import { asciiLowerCase } from '../model/ascii.ts'
-import { materialsOf, nextExpiry } from '../model/keys/key.ts'
+import { materialsOf, nextExpiry, objectsOf } from '../model/keys/key.ts'
 import { GrantsView } from './grants-view.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import type { Change, Noun, Records } from './storage.ts'
@@ -84,16 +84,22 @@ export const byObject = 'object'
 /** In which principals are found by their unique ids: no account has this name. */
 export const byId = 'id'
 
+/** Keys with the same HSM object. */
+export function objectGroup(hsm: string, object: string): string {
+  return `${hsm}/${object}`
+}
+
 /** @param type and name of a principal, unique in its account without regard to case */
 export function nameInAccount({ type, name }: Pick<Records['principals'], 'type' | 'name'>): string {
   return `${type}/${asciiLowerCase(name)}`
 }
 
-/** Keys are grouped by region and material, aliases by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM. */
+/** Keys are grouped by region and material, and by object; aliases by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM. */
 export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
     keys: new Collection(tables.keys.identity, key => [
       ...materialsOf(key).map(({ id }) => ({ group: key.region, member: id })),
+      ...objectsOf(key).map(({ hsm, id }) => ({ group: objectGroup(hsm, id), member: key.arn })),
       ...(nextExpiry(key) === undefined ? [] : [{ group: expiring, member: key.arn }]),
     ]),
     aliases: new Collection(tables.aliases.identity, alias => [{ group: alias.targetKeyArn, member: alias.arn }]),

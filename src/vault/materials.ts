@@ -1,16 +1,8 @@
 import { checkKeyKind, type WhyUnsupported, whyUnsupportedAnywhere } from '../model/keys/ability.ts'
 import { importedMaterialId } from '../model/keys/imported-material.ts'
-import {
-  currentMaterial,
-  type Destruction,
-  type Key,
-  type KeyMaterial,
-  type KeyObject,
-  objectOf,
-  objectsOf,
-} from '../model/keys/key.ts'
+import { currentMaterial, type Key, type KeyMaterial, type KeyObject, objectOf, objectsOf } from '../model/keys/key.ts'
 import type { Hsm, HsmKey, Hsms, JobServices, WrappedMaterial } from '../services.ts'
-import { Changes } from '../storage/storage.ts'
+import type { Changes } from '../storage/storage.ts'
 
 /** Commits a change of the gateway itself, together with its audit record. */
 export type Recorder = Pick<JobServices, 'audit'> & { readonly outbox: Pick<JobServices['outbox'], 'record'> }
@@ -74,32 +66,6 @@ export async function newObjectId(hsm: Hsm): Promise<string> {
 /** Destroys what was created for changes that were certainly not committed. Never rejects: what it cannot destroy is reported as orphaned. */
 export async function destroyUncommitted({ created }: Changes, { hsms }: Pick<JobServices, 'hsms'>): Promise<void> {
   await Promise.allSettled(created.map(({ id, hsm }) => hsms.named(hsm).destroyKey(id)))
-}
-
-/** Marks objects for destruction, in the changes that take them from their key. @param keyArn absent for objects of no key */
-export function markForDestruction(changes: Changes, objects: readonly KeyObject[], keyArn?: string): void {
-  for (const { id, hsm } of objects) changes.put('destructions', { object: id, hsm, keyArn, revision: 0 })
-}
-
-/** Marks an object that a key has replaced or given up. Not if it may be another key. */
-export function markReplaced(changes: Changes, { arn, custodyFault }: Key, object: KeyObject): void {
-  if (custodyFault !== 'wrong_key') markForDestruction(changes, [object], arn)
-}
-
-/**
- * Destroys a marked HSM object, and records that. Rejects if one of the two fails: both can be repeated, as a missing object counts as
- * destroyed.
- */
-export async function destroyMaterial(
-  destruction: Destruction,
-  { hsms, audit, outbox }: Pick<JobServices, 'hsms'> & Recorder,
-): Promise<void> {
-  const { object, hsm, keyArn } = destruction
-  await hsms.named(hsm).destroyKey(object)
-  const event = audit.event('DestroyKeyMaterial', keyArn, { objectId: object, hsm })
-  const changes = new Changes()
-  changes.remove('destructions', destruction)
-  await outbox.record(changes, event)
 }
 
 /** An object of a key, for its HSM. */

@@ -3,7 +3,8 @@ import { randomInt } from 'node:crypto'
 import { type Key, type KeyMaterial, objectOf, type SpareKey } from '../model/keys/key.ts'
 import type { Hsm } from '../services.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
-import { createMaterial, markForDestruction, type Recorder } from './materials.ts'
+import { markForDestruction } from './destruction.ts'
+import { createMaterial, type Recorder } from './materials.ts'
 
 type Kind = Pick<Key, 'spec' | 'usage'>
 
@@ -46,10 +47,14 @@ export async function makeSpare(hsm: Hsm, kind: Kind, { audit, outbox }: Recorde
  *
  * @param destroy its HSM object, too, by the job that deletes keys; not if that may be another key
  */
-export async function dropSpare(spare: SpareKey, destroy: boolean, { audit, outbox }: Recorder): Promise<void> {
+export async function dropSpare(
+  spare: SpareKey,
+  destroy: boolean,
+  { storage, audit, outbox }: Recorder & { readonly storage: Storage },
+): Promise<void> {
   const changes = new Changes()
   changes.remove('spareKeys', spare)
-  if (destroy) markForDestruction(changes, [spare.object])
+  if (destroy) markForDestruction(changes, [spare.object], undefined, storage)
   await outbox.record(changes, audit.event('DropSpareKey', undefined, detailsOf(spare)))
 }
 

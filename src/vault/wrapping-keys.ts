@@ -2,7 +2,8 @@
 import { type Key, objectsOf, type WrappingKey } from '../model/keys/key.ts'
 import type { WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
 import type { Changes, Hsms, Storage } from '../services.ts'
-import { markForDestruction, newObjectId } from './materials.ts'
+import { markForDestruction } from './destruction.ts'
+import { newObjectId } from './materials.ts'
 
 /** Milliseconds. */
 const dayLength = 24 * 60 * 60 * 1000
@@ -36,9 +37,9 @@ export function isOutdated({ day }: WrappingKey, now: number): boolean {
 }
 
 /** With their KMS key, in the changes that remove it. */
-export function removeWrappingKeys(changes: Changes, keyArn: string, { wrappingKeys }: Storage): void {
-  for (const wrappingKey of wrappingKeys.ofKey(keyArn)) {
+export function removeWrappingKeys(changes: Changes, keyArn: string, storage: Storage): void {
+  for (const wrappingKey of storage.wrappingKeys.ofKey(keyArn)) {
     changes.remove('wrappingKeys', wrappingKey)
-    markForDestruction(changes, [wrappingKey.object], keyArn)
+    markForDestruction(changes, [wrappingKey.object], { arn: keyArn }, storage)
   }
 }

@@ -308,6 +308,8 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       for (const object of objectsOf(key)) changes.put('destructions', aDestruction(object, key))
       await storage.commit(changes)
       expect(storage.destructions.list()).toHaveLength(2)
+      expect(storage.destructions.find('main', anObject(2).id)).toMatchObject({ keyArn: key.arn, revision: 1 })
+      expect(storage.destructions.find('second', anObject(2).id)).toBeUndefined()
       expect(storage.keys.find(key.arn)).toBeUndefined()
       expect(storage.aliases.ofKey(key.arn)).toEqual([])
       expect(storage.keys.findByMaterial(aMaterial(2).id, region)).toBeUndefined()
@@ -569,6 +571,31 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       for (const number of [1, 2, 3]) {
         expect(storage.keys.findByMaterial(aMaterial(number).id, region)!.revision).toBe(2)
       }
+    })
+
+    it('finds every key that has an object, of one HSM only', async () => {
+      const shared = aMaterial(2)
+      const elsewhere = aMaterial(2, { hsm: 'second' })
+      await put(
+        'keys',
+        aKey(1, { materials: [aMaterial(1), shared] }),
+        aKey(1, { region: 'us-east-1', pendingMaterial: shared }),
+        aKey(3, { materials: [{ ...aMaterial(3), object: undefined }, elsewhere] }),
+      )
+      const users = (hsm: string, number: number) =>
+        [...storage.keys.findByObject(hsm, anObject(number).id)]
+          .map(({ id, region }) => `${region} ${id.slice(-1)}`)
+          .sort()
+      expect(users('main', 2)).toEqual([`${region} 1`, 'us-east-1 1'])
+      expect(users('second', 2)).toEqual([`${region} 3`])
+      expect(users('main', 3)).toEqual([])
+      const changes = new Changes()
+      changes.put('keys', { ...storage.keys.find(aKey(1).arn)!, materials: [aMaterial(1)] })
+      changes.remove('keys', storage.keys.find(aKey(3).arn)!)
+      await storage.commit(changes)
+      expect(users('main', 2)).toEqual(['us-east-1 1'])
+      expect(users('main', 1)).toEqual([`${region} 1`, 'us-east-1 1'])
+      expect(users('second', 2)).toEqual([])
     })
 
     it('pages through keys in order of id, within one account and region', async () => {

@@ -3,6 +3,7 @@ import { Failure } from '../../src/errors.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
 import { checkCustody } from '../../src/jobs/check-custody.ts'
 import { deleteKeys } from '../../src/jobs/delete-keys.ts'
+import { destroyObjects } from '../../src/jobs/destroy-objects.ts'
 import type { Key } from '../../src/model/keys/key.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
@@ -345,6 +346,7 @@ describe('custody', () => {
     fixture.time += minute
     await run()
     await deleteKeys.start(fixture.services)()
+    await destroyObjects.start(fixture.services)()
     expect(fixture.storage.keys.find(due.arn)).toBeUndefined()
     const objects = await fixture.objects()
     expect(objects).toContain(material(other))

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
 import { deleteKeys } from '../../src/jobs/delete-keys.ts'
+import { destroyObjects } from '../../src/jobs/destroy-objects.ts'
 import { type Key, type KeyMaterial, objectOf } from '../../src/model/keys/key.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
-import { aGrant } from '../storage/records.ts'
+import { emptyAccount } from '../../src/vault/empty-account.ts'
+import { aGrant, aKey } from '../storage/records.ts'
 import { type Fixture, openFixture } from './fixture.ts'
 
 let fixture: Fixture
@@ -22,7 +24,12 @@ beforeEach(() => {
 
 const material = ({ materials }: Key) => materials[0]!.id
 const unplugged = (one: KeyMaterial) => ({ ...one, object: { ...objectOf(one), hsm: 'unplugged' } })
-const run = (services: Partial<JobServices> = {}) => deleteKeys.start({ ...fixture.services, ...services })()
+
+/** The keys whose date has come are deleted, then the objects destroyed. */
+async function run(services: Partial<JobServices> = {}): Promise<void> {
+  await deleteKeys.start({ ...fixture.services, ...services })()
+  await destroyObjects.start({ ...fixture.services, ...services })()
+}
 
 /** A key whose date is so many milliseconds from now. */
 function pending(inMilliseconds: number): Promise<Key> {
@@ -64,9 +71,20 @@ describe('a key whose date has come', () => {
         eventType: 'AwsServiceEvent',
         eventName: 'DeleteKey',
         resources: [{ ARN: key.arn }],
-        additionalEventData: { keyMaterialIds: [material(key)] },
+        additionalEventData: {
+          keyMaterialIds: [material(key)],
+          backingKeysDeletionStatus: JSON.stringify([{ backingKeyId: material(key), deletionStatus: 'PENDING' }]),
+        },
       },
-      { eventName: 'DestroyKeyMaterial', resources: [{ ARN: key.arn }] },
+      {
+        eventName: 'DestroyKeyMaterial',
+        resources: [{ ARN: key.arn }],
+        additionalEventData: {
+          objectId: material(key),
+          hsm: fixture.hsm.name,
+          backingKeysDeletionStatus: JSON.stringify([{ backingKeyId: material(key), deletionStatus: 'SUCCESS' }]),
+        },
+      },
     ])
   })
 
@@ -181,5 +199,93 @@ describe('the destruction of an object', () => {
     await run()
     expect(fixture.storage.destructions.list()).toMatchObject([{ hsm: 'unplugged' }])
     expect(await fixture.objects()).not.toContain(material(here))
+  })
+})
+
+describe('an object of several keys', () => {
+  /** Two keys with one object, as a multi-Region key and its replica on the same HSM have. */
+  async function sharing(changes: Partial<Key> = {}): Promise<readonly [Key, Key]> {
+    const due = { state: 'PendingDeletion', deletionDate: fixture.time, ...changes } as const
+    const key = await fixture.key(++count, due)
+    return [key, await fixture.key(count, { ...due, region: 'us-west-2', materials: key.materials })]
+  }
+  const names = () =>
+    fixture.records
+      .map(({ eventName, resources }) => `${eventName} ${resources![0]!.ARN}`)
+      .filter(name => name.endsWith(aKey(count).id))
+
+  async function postpone(key: Key): Promise<void> {
+    const changes = new Changes()
+    changes.put('keys', { ...fixture.storage.keys.find(key.arn)!, deletionDate: fixture.time + day })
+    await fixture.storage.commit(changes)
+  }
+
+  it.each([
+    ['first', 0, 1],
+    ['second', 1, 0],
+  ] as const)(
+    'is kept until the last of them is deleted, if the %s one is deleted first',
+    async (_name, first, last) => {
+      const keys = await sharing()
+      await postpone(keys[last])
+      await run()
+      expect(fixture.storage.keys.find(keys[first].arn)).toBeUndefined()
+      expect(await fixture.objects()).toContain(material(keys[0]))
+      expect(fixture.storage.destructions.find(fixture.hsm.name, material(keys[0]))).toBeUndefined()
+      expect(names()).toEqual([`DeleteKey ${keys[first].arn}`, `KeepKeyMaterial ${keys[first].arn}`])
+      expect(fixture.records[1]!.additionalEventData).toMatchObject({ keyArns: [keys[last].arn] })
+      fixture.time += day
+      await run()
+      expect(await fixture.objects()).not.toContain(material(keys[0]))
+      expect(names().slice(2)).toEqual([`DeleteKey ${keys[last].arn}`, `DestroyKeyMaterial ${keys[last].arn}`])
+    },
+  )
+
+  it('is destroyed once if all of them are deleted before the HSM is available again', async () => {
+    const [key, replica] = await sharing()
+    await postpone(replica)
+    await run(withoutDestruction())
+    fixture.time += day
+    await run(withoutDestruction())
+    expect(fixture.storage.keys.find(replica.arn)).toBeUndefined()
+    expect(await fixture.objects()).toContain(material(key))
+    await run()
+    expect(await fixture.objects()).not.toContain(material(key))
+    expect(names().filter(name => name.startsWith('DestroyKeyMaterial'))).toHaveLength(1)
+  })
+
+  it('is destroyed once if all of them are removed in one commit', async () => {
+    const [key] = await sharing({ account: '444455556666', state: 'Enabled', deletionDate: undefined })
+    expect(await emptyAccount('444455556666', fixture.services)).toBe(2)
+    await run()
+    expect(await fixture.objects()).not.toContain(material(key))
+    expect(fixture.records.map(({ eventName }) => eventName)).toEqual(['EmptyAccount', 'DestroyKeyMaterial'])
+  })
+
+  it('is destroyed if the last of them is deleted while the job looks at the mark of another', async () => {
+    const [key, replica] = await sharing()
+    await postpone(replica)
+    await deleteKeys.start(fixture.services)()
+    const { outbox } = fixture.services
+    const record: typeof outbox.record = async (changes, event) => {
+      fixture.time += event.eventName === 'KeepKeyMaterial' ? day : 0
+      if (event.eventName === 'KeepKeyMaterial') await deleteKeys.start(fixture.services)()
+      return outbox.record(changes, event)
+    }
+    await destroyObjects.start({
+      ...fixture.services,
+      outbox: { record, ready: () => outbox.ready(), settle: () => outbox.settle() },
+    })()
+    expect(fixture.storage.keys.find(replica.arn)).toBeUndefined()
+    expect(await fixture.objects()).toContain(material(key))
+    await run()
+    expect(await fixture.objects()).not.toContain(material(key))
+  })
+
+  it('on two HSMs are two objects', async () => {
+    const key = await pending(0)
+    await fixture.key(count, { region: 'us-west-2', materials: key.materials.map(unplugged) })
+    await run()
+    expect(await fixture.objects()).not.toContain(material(key))
   })
 })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
 import { checkCustody } from '../../src/jobs/check-custody.ts'
-import { deleteKeys } from '../../src/jobs/delete-keys.ts'
+import { destroyObjects } from '../../src/jobs/destroy-objects.ts'
 import { makeSpareKeys } from '../../src/jobs/make-spare-keys.ts'
 import { sweepOrphans } from '../../src/jobs/sweep-orphans.ts'
 import type { JobServices } from '../../src/services.ts'
@@ -133,7 +133,7 @@ describe('spare keys', () => {
     await runs(3, start(undefined))
     expect(spares()).toEqual([])
     expect(names()).toEqual(['DropSpareKey', 'DropSpareKey'])
-    await deleteKeys.start(fixture.services)()
+    await destroyObjects.start(fixture.services)()
     expect(names().slice(2)).toEqual(['DestroyKeyMaterial', 'DestroyKeyMaterial'])
     const left = await fixture.objects()
     for (const id of ids) expect(left).not.toContain(id)

@@ -80,4 +80,19 @@ describe('an object on the token', () => {
     expect(reported()).toEqual([])
     expect(await fixture.objects()).toHaveLength(5)
   })
+
+  it('that only another HSM is to destroy, or has for a key, is one', async () => {
+    const [marked, used] = [
+      await createMaterial(fixture.hsm, aes, 'marked elsewhere', fixture.time),
+      await createMaterial(fixture.hsm, aes, 'used elsewhere', fixture.time),
+    ]
+    const changes = new Changes()
+    changes.put('destructions', { object: marked.id, hsm: 'elsewhere', keyArn: undefined, revision: 0 })
+    await fixture.storage.commit(changes)
+    await fixture.key(3, { materials: [{ ...used, object: { ...objectOf(used), hsm: 'elsewhere' } }] })
+    const run = start()
+    await run(1 * minutes)
+    await run(10 * seconds)
+    expect(reported()).toEqual(expect.arrayContaining([marked.id, used.id]))
+  })
 })

@@ -2,7 +2,7 @@ import { Failure } from '../../../errors.ts'
 import { withoutObjects } from '../../../model/keys/imported-material.ts'
 import { materialsOf } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
-import { markReplaced } from '../../../vault/materials.ts'
+import { markForDestruction } from '../../../vault/destruction.ts'
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -11,14 +11,14 @@ export const deleteImportedKeyMaterial = operation('DeleteImportedKeyMaterial')(
   target: key({ origin: 'EXTERNAL', state: 'deleteMaterial' }),
   recorded: ['KeyId', 'KeyMaterialId'],
   recordedOutput: ['KeyId', 'KeyMaterialId'],
-  async run({ input: { KeyMaterialId }, target: { key }, changes }) {
+  async run({ input: { KeyMaterialId }, target: { key }, storage, changes }) {
     const id = KeyMaterialId ?? key.materials.at(-1)?.id
     const material = materialsOf(key).find(other => other.id === id)
     if (KeyMaterialId !== undefined && material === undefined) {
       throw new Failure('NotFound', `Key material ${KeyMaterialId} is not associated with the KMS key ${key.arn}.`)
     }
     if (material?.object) {
-      markReplaced(changes, key, material.object)
+      markForDestruction(changes, [material.object], key, storage)
       changes.put(
         'keys',
         withoutObjects(key, other => other.id === id),

@@ -3,8 +3,9 @@ import { withImported } from '../../../model/keys/imported-material.ts'
 import type { Key } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import type { Services } from '../../../services.ts'
+import { markForDestruction } from '../../../vault/destruction.ts'
 import { unsealImportToken } from '../../../vault/import-tokens.ts'
-import { destroyUncommitted, markReplaced, unwrapMaterial } from '../../../vault/materials.ts'
+import { destroyUncommitted, unwrapMaterial } from '../../../vault/materials.ts'
 import { type Input, operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -42,7 +43,7 @@ export const importKeyMaterial = operation('ImportKeyMaterial')({
       }
       const imported = withImported(key, id, object, request, now)
       changes.put('keys', imported.key)
-      if (imported.replaced) markReplaced(changes, key, imported.replaced)
+      if (imported.replaced) markForDestruction(changes, [imported.replaced], key, storage)
     } catch (error) {
       await destroyUncommitted(changes, { hsms })
       throw error
