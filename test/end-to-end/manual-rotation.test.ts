@@ -55,6 +55,9 @@ describe('an alias that is updated', () => {
     ended = true
     await Promise.all(users)
     expect(seen).toEqual(new Set([one, other]))
+    const record = gateway.records().findLast(({ eventName }) => eventName === 'UpdateAlias')!
+    expect(record.responseElements).toEqual({ keyId: one })
+    expect(record.resources!.map(({ ARN }) => ARN)).toEqual([one, other, aliasArn('moving')])
   })
 
   it('leaves ciphertexts of the former key readable: without a key ID, and not by the alias', async () => {
