@@ -1,5 +1,6 @@
 /** What `strongroom rotate` has done, and what is left to do. */
 import { keySpecs } from '../model/keys/key-spec.ts'
+import { wrappingAlgorithmsOf } from '../model/keys/wrapping-algorithm.ts'
 import type { ShownKey } from '../operations/administration/aliases.ts'
 import type { RotatedAlias } from '../operations/administration/rotate-alias.ts'
 import { shellQuoted } from '../shell-quoted.ts'
@@ -60,8 +61,7 @@ function importLines({ aliasArn, newKey }: RotatedAlias, options: ConfigOptions)
   const [, , , region, , resource] = arn.split(':')
   const { type, macAlgorithms } = keySpecs[spec]
   const key = `--region ${region} --key-id ${resource!.slice('key/'.length)}`
-  // OAEP has no room for an RSA private key.
-  const wrapping = spec.startsWith('RSA_') ? 'RSA_AES_KEY_WRAP_SHA_256' : 'RSAES_OAEP_SHA_256'
+  const wrapping = wrappingAlgorithmsOf(spec).at(-1)
   const bits = type === 'HMAC' ? Number(macAlgorithms[0]!.slice(-3)) : 256
   const what = type === 'asymmetric' ? `a private key (${spec}) in PKCS #8 DER` : `${bits / 8} random bytes`
   return [

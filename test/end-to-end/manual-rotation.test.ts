@@ -1,9 +1,11 @@
 /** Manual rotation: an alias moves to another key, for every caller at once, and what the former key encrypted, signed or authenticated is still good. */
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { CreateKeyCommandInput, KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { withAdministration } from '../../src/cli/administration.ts'
 import type { RotatedAlias } from '../../src/operations/administration/rotate-alias.ts'
+import { wrapMaterial } from '../contracts/wrapping.ts'
 import { type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
 import { refusal } from './requests.ts'
 
@@ -201,6 +203,36 @@ former ${moved} Enabled, replaced TIME
  no calls since TIME
 The calls are those on record in ${join(installation.folder, 'audit.jsonl')}.
 `)
+  })
+
+  it('waits for the material of a key that is imported, and says what to do', async () => {
+    const importInto = async (KeyId: string) => {
+      const way = { WrappingAlgorithm: 'RSAES_OAEP_SHA_1', WrappingKeySpec: 'RSA_2048' } as const
+      const { ImportToken, PublicKey } = await kms.getParametersForImport({ KeyId, ...way })
+      const EncryptedKeyMaterial = wrapMaterial(PublicKey!, way.WrappingAlgorithm, randomBytes(32))
+      const ExpirationModel = 'KEY_MATERIAL_DOES_NOT_EXPIRE'
+      await kms.importKeyMaterial({ KeyId, ImportToken, EncryptedKeyMaterial, ExpirationModel })
+    }
+    const former = await aliasOf('alias/imported', { Origin: 'EXTERNAL' })
+    await importInto(former)
+    const KeyId = 'alias/imported'
+    const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: text })
+    const { code, stdout } = await strongroom(['rotate', KeyId, ...inFolder()])
+    const [next] = /(?<=^new key {2})\S+(?= {2}SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT, imported, PendingImport$)/m.exec(
+      stdout,
+    )!
+    const id = next.slice(next.indexOf('/') + 1)
+    expect(code).toBe(0)
+    expect(
+      stdout,
+    ).toContain(`The alias still names the old key, as the new one has no key material yet. Import 32 random bytes:
+  aws kms get-parameters-for-import --region us-east-1 --key-id ${id} --wrapping-key-spec RSA_4096 --wrapping-algorithm RSAES_OAEP_SHA_256
+`)
+    expect((await kms.encrypt({ KeyId, Plaintext: text })).KeyId).toBe(former)
+    await importInto(next)
+    expect(await rotate(KeyId)).toMatchObject({ newKeyArn: next, created: false, moved: true })
+    expect((await kms.encrypt({ KeyId, Plaintext: text })).KeyId).toBe(next)
+    expect((await kms.decrypt({ CiphertextBlob })).KeyId).toBe(former)
   })
 
   it('is on record with the operator, the keys and the alias', async () => {
