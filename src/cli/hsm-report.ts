@@ -1,6 +1,7 @@
 /** The findings of doctor about an HSM, as text. */
 import {
   concurrentCalls,
+  type ImportTrial,
   type Latency,
   mostSessions,
   type Recommendation,
@@ -32,12 +33,19 @@ export function reportPage(name: string, report: HsmReport): string {
 
 /** Key specs by the way on which key material of theirs comes onto the token. */
 function imported({ imports }: Survey): string | undefined {
-  const ways = Map.groupBy(imports, ({ way }) =>
+  return byWay(imports, ({ way }) =>
     way === undefined ? 'not unwrapped' : `${way.method} and mechanism 0x${way.unwrapping!.toString(16)}`,
   )
-  return (
-    [...ways].map(([way, trials]) => `${way}: ${trials.map(({ spec }) => spec).join(', ')}`).join('; ') || undefined
-  )
+}
+
+/** Key specs by the wrapping algorithms of KMS with which the token unwraps them alone. */
+function unwrapped({ imports }: Survey): string | undefined {
+  return byWay(imports, ({ unwraps }) => unwraps.join(' and ') || 'by a worker')
+}
+
+function byWay(imports: Survey['imports'], wayOf: (trial: ImportTrial) => string): string | undefined {
+  const ways = [...Map.groupBy(imports, wayOf)]
+  return ways.map(([way, trials]) => `${way}: ${trials.map(({ spec }) => spec).join(', ')}`).join('; ') || undefined
 }
 
 const ivs = {
@@ -54,6 +62,7 @@ function surveyLines(survey: Survey): [string, string | undefined][] {
     ['longest AAD', gcm && `${longestAad} bytes tried`],
     ['RSAES-OAEP', oaep(survey)],
     ['imported keys', imported(survey)],
+    ['wrapped keys', unwrapped(survey)],
     ['CKA_LOCAL', reportsCkaLocal ? undefined : 'unreliable: custody checks ignore it'],
     ['sessions', sessions === mostSessions ? `${sessions} or more` : `${sessions}`],
     ...(latency ? latencyLines(latency) : []),

@@ -2,7 +2,7 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms'
 import type { Ability, Lacks } from '../../model/keys/ability.ts'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
-import type { ImportMethod, Profile } from '../profiles/profile.ts'
+import type { ImportMethod, KeyType, Profile } from '../profiles/profile.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 
 /** Sessions that a survey opens at most. */
@@ -46,6 +46,9 @@ export interface Recommendation extends Pick<Profile, 'mode' | 'initIsRoundTrip'
 /** The import of a key. */
 export interface ImportTrial {
   readonly spec: SupportedKeySpec
+  readonly type: KeyType
+  /** With which wrapping algorithms of KMS the token unwraps it alone. */
+  readonly unwraps: readonly ('RSAES_OAEP' | 'RSA_AES_KEY_WRAP')[]
   /** The first that works, with the CKM_* that unwraps; absent if none does. */
   readonly way?: { readonly method: ImportMethod; readonly unwrapping?: number }
 }

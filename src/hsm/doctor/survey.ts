@@ -85,7 +85,7 @@ class Surveyor {
     return {
       ...capabilities,
       trials,
-      imports: await importTrials(this.#connection, this.#profile, capabilities),
+      imports: await importTrials(this.#connection, this.#profile, capabilities, [...this.#oaepHashes]),
       oaepHashes: [...this.#oaepHashes],
       supportsCkaModifiable: await this.#understands(pkcs11js.CKA_MODIFIABLE),
       supportsCkaCopyable: await this.#understands(pkcs11js.CKA_COPYABLE),

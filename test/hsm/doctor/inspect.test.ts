@@ -24,6 +24,7 @@ afterAll(() => softHsm.remove())
 describe('inspectHsm', () => {
   it('reports what a working HSM supports', async () => {
     const report = await inspectHsm(softHsm.options)
+    const way = { method: 'ECDH', unwrapping: 0x210a }
     expect(report).toMatchObject({
       library: { manufacturer: 'SoftHSM', cryptokiVersion: '2.40' },
       token: { label: 'strongroom-test', model: 'SoftHSM v2' },
@@ -35,9 +36,13 @@ describe('inspectHsm', () => {
         supportsCkaModifiable: true,
         supportsCkaCopyable: true,
         supportsCkaSignRecover: true,
-        imports: ['SYMMETRIC_DEFAULT', 'HMAC_256', 'RSA_2048', 'ECC_NIST_P256'].map(spec => {
-          return { spec, way: { method: 'ECDH', unwrapping: 0x210a } }
-        }),
+        imports: [
+          { spec: 'SYMMETRIC_DEFAULT', type: 'secret', way, unwraps: ['RSAES_OAEP', 'RSA_AES_KEY_WRAP'] },
+          { spec: 'HMAC_256', type: 'secret', way, unwraps: ['RSAES_OAEP', 'RSA_AES_KEY_WRAP'] },
+          { spec: 'RSA_2048', type: 'RSA', way, unwraps: ['RSA_AES_KEY_WRAP'] },
+          { spec: 'ECC_NIST_P256', type: 'EC', way, unwraps: ['RSAES_OAEP', 'RSA_AES_KEY_WRAP'] },
+          { spec: 'ECC_NIST_EDWARDS25519', type: 'Ed25519', unwraps: [] },
+        ],
         reportsCkaLocal: true,
         invalidCiphertextCodes: ['CKR_GENERAL_ERROR'],
         invalidSignatureCodes: [],
