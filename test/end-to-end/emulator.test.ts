@@ -288,6 +288,12 @@ describe('settings of emulator mode', () => {
     expect(await refusal(client('test', 'wrong').listKeys())).toMatch(/^InvalidSignatureException: /)
     expect(await refusal(client('AKIAIOSFODNN7EXAMPLE', 'test').listKeys())).toMatch(/^UnrecognizedClientException: /)
     await client('test', 'test').encrypt({ KeyId: foreign, Plaintext })
+    const missing = foreign.replace(/key\/.*/, 'key/00000000-0000-4000-8000-000000000000')
+    for (const [KeyId, text] of [
+      [missing, `Key '${missing}' does not exist`],
+      [`${missing.split(':key/')[0]}:alias/missing`, `Alias ${missing.split(':key/')[0]}:alias/missing is not found.`],
+    ])
+      expect(await refusal(client('test', 'test').encrypt({ KeyId, Plaintext }))).toBe(`NotFoundException: ${text}`)
     expect((await send('DELETE', '/_emulator/accounts/444455556666', {})).status).toBe(403)
     await client('test', 'test').encrypt({ KeyId: foreign, Plaintext })
   })

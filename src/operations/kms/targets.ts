@@ -72,7 +72,7 @@ export const optionalKey: TargetKind<KeyInput, Target & { readonly key?: Key }> 
     if (input.KeyId === undefined) return target
     const { key, arn } = resolve(input.KeyId, { state: 'view' }, search)
     if (key?.account === search.caller.account) return { ...target, key }
-    throw new Failure('NotFound', `Key '${arn}' does not exist`)
+    throw notFound(arn)
   },
 }
 
@@ -108,7 +108,7 @@ class FoundKey implements KeyTarget {
   readonly #operation: string
 
   /**
-   * @param key absent only if permission cannot be granted
+   * @param key absent only if policies cannot allow it
    * @param create resolves to the key, if it does not exist yet
    */
   constructor(
@@ -135,8 +135,9 @@ class FoundKey implements KeyTarget {
     return this.#resources
   }
 
+  /** Emulator mode can leave policies out: then nobody has refused a key that does not exist. */
   get key(): Key {
-    if (!this.#key) throw new Error('a key that does not exist was allowed')
+    if (!this.#key) throw notFound(this.permissions[0]!.resource)
     return this.#key
   }
 
@@ -180,13 +181,15 @@ export function resolve(identifier: string, needs: KeyNeeds, search: Omit<Search
   const creation = keyArn === undefined ? neededServiceKey({ arn, account }, search) : undefined
   const named = keyArn === undefined ? creation?.key : storage.keys.find(keyArn)
   const found = named && isHidden(named, caller) ? undefined : named
-  if (!found && account === caller.account) {
-    throw new Failure('NotFound', form === 'alias' ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`)
-  }
+  if (!found && account === caller.account) throw notFound(arn)
   const alias = form === 'alias' ? aliasName(arn) : undefined
   // Whatever account its ARN names: only its service knows of it.
   const owner = found?.manager?.owned ? caller.account : account
   return { arn: found?.arn ?? arn, namedArn: arn, account: owner, key: found, alias, creation }
+}
+
+function notFound(arn: string): Failure {
+  return new Failure('NotFound', arn.includes(':alias/') ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`)
 }
 
 /** An AWS owned key is as if it did not exist, but for its service. */
