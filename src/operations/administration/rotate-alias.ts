@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Failure } from '../../errors.ts'
 import { type Alias, checkAliasCount, pointedAt } from '../../model/keys/alias.ts'
-import type { Key } from '../../model/keys/key.ts'
+import { currentMaterial, type Key } from '../../model/keys/key.ts'
 import { checkState, keyState } from '../../model/keys/key-state.ts'
 import type { Storage } from '../../services.ts'
 import { destroyUncommitted } from '../../vault/materials.ts'
@@ -56,6 +56,8 @@ export const rotateAlias = operation({
       }
       return { ...shown, newKeyArn: waiting.arn, newKey: shownKey(waiting, storage), created: false, moved }
     }
+    // Throws for a key that never had key material, and needs no other.
+    currentMaterial(key)
     checkSuccessor(key, hsms)
     const moved = key.origin !== 'EXTERNAL'
     if (dryRun) return { ...shown, created: true, moved }

@@ -208,6 +208,13 @@ describe('the rotation of an alias whose key has imported key material', () => {
     expect(targetOf('app')).toBe(imported.arn)
   })
 
+  it('is refused while the present key has never had material', async () => {
+    const empty = aKey(4, { origin: 'EXTERNAL', materials: [] })
+    await anAliasOf(empty, 'empty')
+    expect(await refused('alias/empty')).toBe(`InvalidState: ${empty.arn} is pending import.`)
+    expect(await refused('alias/empty', { dryRun: true })).toBe(`InvalidState: ${empty.arn} is pending import.`)
+  })
+
   it('begins anew if the key that waits is to be deleted, or is gone', async () => {
     const first = await rotated('alias/app')
     await put('keys', { ...stored(first.newKeyArn!), state: 'PendingDeletion', deletionDate: time })
