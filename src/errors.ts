@@ -117,6 +117,20 @@ export class AccessDenied extends Failure {
   }
 }
 
+/** A key that the caller may use, in a state that does not allow it. */
+export class UnusableKey extends Failure {
+  /** Of the key. */
+  readonly arn: string
+  /** Its KMS key state. */
+  readonly state: string
+
+  constructor(code: FailureCode, message: string, { arn, state }: { readonly arn: string; readonly state: string }) {
+    super(code, message)
+    this.arn = arn
+    this.state = state
+  }
+}
+
 /** A mistake of the operator (configuration, files, PIN): one clear line, no stack trace, exit code 1 or 2. */
 export class OperatorError extends Error {
   readonly exitCode: 1 | 2

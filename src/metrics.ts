@@ -14,6 +14,7 @@ export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics {
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
 const states: readonly Hsm['health']['state'][] = ['ready', 'unavailable', 'untrusted', 'pinRefused']
+const unusableStates = ['Disabled', 'PendingDeletion', 'PendingImport', 'Unavailable']
 
 /**
  * Counting never throws: a metric that cannot take a value is left as it is.
@@ -90,6 +91,14 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
     labelNames: ['reason'],
     registers,
   })
+  const refusedKeyUses = new Counter({
+    name: 'strongroom_refused_key_uses_total',
+    help: 'Uses of keys that callers are allowed to use, but that their state does not allow',
+    labelNames: ['state'],
+    registers,
+  })
+  // An increase is seen only from a value that was there before.
+  for (const state of unusableStates) refusedKeyUses.inc({ state: snakeCase(state) }, 0)
   const clockStable = new Gauge({
     name: 'strongroom_clock_stable',
     help: '0 while scheduled deletions and rotations wait until the wall clock has been stable',
@@ -160,6 +169,7 @@ export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' 
       return (operation = 'none', outcome) =>
         requests.count(api, operation, outcome, (performance.now() - start) / 1000)
     },
+    keyUseRefused: harmless(state => refusedKeyUses.inc({ state: snakeCase(state) })),
     hsmCall: ({ hsm, operation, returnCode, seconds }) =>
       hsmCalls.count(hsm, snakeCase(operation), returnCode, seconds),
     connectionOpened: harmless(() => connections.inc()),
@@ -273,7 +283,7 @@ const snakeCased = new Map<string, string>()
 function snakeCase(name: string): string {
   let value = snakeCased.get(name)
   if (value === undefined) {
-    value = name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+    value = name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`).replace(/^_/, '')
     snakeCased.set(name, value)
   }
   return value

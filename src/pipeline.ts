@@ -1,5 +1,5 @@
 import { type Api, type ApiRequest, type ApiResponse, headerOf } from './apis/api.ts'
-import { AccessDenied, Failure, missingAuthenticationToken, type Refusal } from './errors.ts'
+import { AccessDenied, Failure, missingAuthenticationToken, type Refusal, UnusableKey } from './errors.ts'
 import { queueOf } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
@@ -146,11 +146,12 @@ async function auditFailure(
   entry: Entry,
   failure: Failure,
   errorCode: (failure: Failure) => string,
-  { audit, log }: PathServices,
+  { audit, metrics, log }: PathServices,
 ): Promise<Failure> {
   const { requestId } = entry
   const isServerFault = failure.fault === 'server'
   if (failure.code === 'AccessDenied') logRefusal(entry, failure, log)
+  if (failure instanceof UnusableKey) reportRefusedUse(entry, failure, { metrics, log })
   if (!(failure instanceof Undelivered)) {
     entry.responseElements = undefined
     try {
@@ -179,6 +180,19 @@ function logRefusal(entry: Entry, failure: Failure, log: Log): void {
   entry.reasons = reasons
   const fields = { requestId, principal: caller?.arn, operation: operation?.name, action, resource, reasons }
   log.info({ event: 'access_denied', ...fields }, 'Access denied')
+}
+
+/** So that whoever still needs a key is seen before it is deleted. Operations that use keys change nothing. */
+function reportRefusedUse(
+  entry: Entry,
+  { arn, state }: UnusableKey,
+  { metrics, log }: Pick<PathServices, 'metrics' | 'log'>,
+): void {
+  const { requestId, caller, operation } = entry
+  if (!operation?.readOnly) return
+  metrics.keyUseRefused(state)
+  const fields = { requestId, principal: caller?.arn, operation: operation.name, key: arn, state }
+  log.info({ event: 'key_use_refused', ...fields }, 'Use of a key refused because of its state')
 }
 
 /** By member: there are few, and the same ones come back with every request. */

@@ -122,6 +122,8 @@ export interface Health {
 export interface RequestMetrics {
   /** @param api its service name */
   started(api: string): (operation: string | undefined, outcome: string) => void
+  /** @param state KMS key state */
+  keyUseRefused(state: string): void
 }
 
 /** Metrics of the API's listener. */

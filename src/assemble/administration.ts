@@ -37,7 +37,7 @@ export async function openAdministration(
     ...(await openAudit(config, storage, opened, { clock, log })),
     authenticate: async () => undefined,
     webIdentity: webIdentities(config, { storage, clock, log }),
-    metrics: { started: () => () => {} },
+    metrics: { started: () => () => {}, keyUseRefused() {} },
     log,
   })
   return request => handle(request, administration, services)

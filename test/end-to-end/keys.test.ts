@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { CreateKeyCommandInput, KeyMetadata, KMS, Tag } from '@aws-sdk/client-kms'
+import type { CreateKeyCommandInput, KeyMetadata, KMS, KMSServiceException, Tag } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
-import { call, refusal, signedPost } from './requests.ts'
+import { call, refusal, send, signedPost } from './requests.ts'
 
 /** What is done to keys, not with them: through an unmodified SDK, on a real token. */
 
@@ -329,6 +329,54 @@ describe('the state of a key', () => {
         kms.reEncrypt({ CiphertextBlob: other.CiphertextBlob, DestinationKeyId: KeyId }),
       ]
       for (const one of calls) expect(await refusal(one)).toBe(expected)
+    }
+  })
+
+  it('is told to the operator when it refuses a use, and to no one else', async () => {
+    const counted = async (state: string) => {
+      const { body } = await send(`${gateway.metricsUrl}/metrics`, {})
+      return Number(body.match(new RegExp(`^strongroom_refused_key_uses_total\\{state="${state}"\\} (\\d+)$`, 'm'))![1])
+    }
+    const Plaintext = Buffer.from('text')
+    const [{ KeyId, Arn }, other] = [await createKey(), await createKey()]
+    const [own, foreign] = [
+      await kms.encrypt({ KeyId, Plaintext }),
+      await kms.encrypt({ KeyId: other.KeyId, Plaintext }),
+    ]
+    const deny = { Effect: 'Deny', Principal: '*', Action: 'kms:GenerateDataKey', Resource: '*' }
+    const allow = { Effect: 'Allow', Principal: { AWS: home }, Action: 'kms:*', Resource: '*' }
+    await kms.putKeyPolicy({ KeyId, Policy: JSON.stringify({ Version: '2012-10-17', Statement: [allow, deny] }) })
+    for (const [state, label, change] of [
+      ['Disabled', 'disabled', () => kms.disableKey({ KeyId })],
+      ['PendingDeletion', 'pending_deletion', () => kms.scheduleKeyDeletion({ KeyId })],
+    ] as const) {
+      await change()
+      const before = await counted(label)
+      const uses = {
+        Encrypt: () => kms.encrypt({ KeyId, Plaintext }),
+        Decrypt: () => kms.decrypt({ CiphertextBlob: own.CiphertextBlob }),
+        ReEncrypt: () => kms.reEncrypt({ CiphertextBlob: foreign.CiphertextBlob, DestinationKeyId: KeyId }),
+      }
+      for (const [operation, use] of Object.entries(uses)) {
+        const { $metadata } = await use().then(
+          () => expect.unreachable(),
+          (error: KMSServiceException) => error,
+        )
+        const { requestId } = $metadata
+        const told = await gateway.logged(line => line.event === 'key_use_refused' && line.requestId === requestId)
+        expect(told).toMatchObject({ operation, key: Arn, state, principal: `arn:aws:iam::${home}:user/administrator` })
+        const record = gateway.records().find(({ requestID }) => requestID === requestId)
+        expect(record).toMatchObject({ errorCode: expect.any(String), errorMessage: expect.stringContaining(Arn) })
+      }
+      // No use, or refused by a policy, or the caller's mistake.
+      const others = [
+        kms.createGrant({ KeyId, GranteePrincipal: `arn:aws:iam::${home}:root`, Operations: ['Encrypt'] }),
+        kms.rotateKeyOnDemand({ KeyId }),
+        kms.generateDataKey({ KeyId, KeySpec: 'AES_256' }),
+        kms.sign({ KeyId, Message: Plaintext, SigningAlgorithm: 'ECDSA_SHA_256' }),
+      ]
+      for (const one of others) expect(await refusal(one)).not.toBe('no refusal')
+      expect(await counted(label)).toBe(before + 3)
     }
   })
 

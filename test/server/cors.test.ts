@@ -33,7 +33,7 @@ const services = {
     },
     close: async () => {},
   },
-  metrics: { started: () => () => {} },
+  metrics: { started: () => () => {}, keyUseRefused() {} },
   log: { error() {}, warn() {}, info() {} },
 } as unknown as PathServices
 

@@ -67,7 +67,7 @@ class PatientApi implements Api {
 const services = {
   authenticate: (request: ApiRequest) => api.authenticate(request),
   audit: { failing: false, open: () => ({}), close: async () => {} },
-  metrics: { started: () => () => {} },
+  metrics: { started: () => () => {}, keyUseRefused() {} },
   log: { error() {}, warn() {}, info() {} },
 } as unknown as PathServices
 

@@ -1,4 +1,4 @@
-import { Failure } from '../../errors.ts'
+import { UnusableKey } from '../../errors.ts'
 import type { Key, RememberedState } from './key.ts'
 
 /** KMS Developer Guide, "Key states of AWS KMS keys". */
@@ -58,20 +58,19 @@ const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
   cancelDeletion:   { Enabled: 'notPendingDeletion', Disabled: 'notPendingDeletion', PendingDeletion: 'ok',              PendingImport: 'notPendingDeletion', Unavailable: 'notPendingDeletion' },
 }
 
-/** Throws AWS's error if a key in this state does not allow operations of this class. */
+/** Throws AWS's error, an UnusableKey, if a key in this state does not allow operations of this class. */
 export function checkState(key: Stateful & Pick<Key, 'arn'>, stateClass: StateClass): void {
-  switch (verdicts[stateClass][keyState(key)]) {
-    case 'ok':
-      return
-    case 'disabled':
-      throw new Failure('Disabled', `${key.arn} is disabled.`)
-    case 'pendingDeletion':
-      throw new Failure('InvalidState', `${key.arn} is pending deletion.`)
-    case 'notPendingDeletion':
-      throw new Failure('InvalidState', `${key.arn} is not pending deletion.`)
-    case 'pendingImport':
-      throw new Failure('InvalidState', `${key.arn} is pending import.`)
-    case 'unavailable':
-      throw new Failure('InvalidState', `${key.arn} is unavailable.`)
-  }
+  const state = keyState(key)
+  const verdict = verdicts[stateClass][state]
+  if (verdict === 'ok') return
+  const code = verdict === 'disabled' ? 'Disabled' : 'InvalidState'
+  throw new UnusableKey(code, `${key.arn} is ${words[verdict]}.`, { arn: key.arn, state })
+}
+
+const words: Record<Exclude<Verdict, 'ok'>, string> = {
+  disabled: 'disabled',
+  pendingDeletion: 'pending deletion',
+  notPendingDeletion: 'not pending deletion',
+  pendingImport: 'pending import',
+  unavailable: 'unavailable',
 }
