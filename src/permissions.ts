@@ -78,11 +78,12 @@ function contextOf(
   asMissing: boolean,
 ): ConditionValues {
   return name => {
-    const { operation, input, caller } = call
+    const { operation, input, caller, entry } = call
     const ofOperation = operation.conditionKeys
     return (
       ofResource?.(name) ??
-      (ofOperation && conditionValues(ofOperation, name, { input, target, caller, action, asMissing })) ??
+      (ofOperation &&
+        conditionValues(ofOperation, name, { input, target, caller, action, now: entry.startedAt, asMissing })) ??
       globalContext(call)(name)
     )
   }

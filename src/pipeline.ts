@@ -32,8 +32,9 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
       const caller = operation.identify ? await operation.identify(input, { ...services, sourceAddress }) : signer!
       entry.caller = caller
       const call = { request, api, entry, caller, operation, input }
-      const { answer, writeRecord } = await runWithRetry(() => run(call, services))
+      const { answer, usedKeys, writeRecord } = await runWithRetry(() => run(call, services))
       await writeRecord()
+      if (usedKeys) recordUses(usedKeys, operation, entry, services)
       finished(operation.name, 'success')
       return answer
     } finally {
@@ -60,6 +61,7 @@ let retries: Promise<unknown> = Promise.resolve()
 /** A call whose changes are committed. */
 interface Outcome {
   readonly answer: ApiResponse
+  readonly usedKeys: Target['usedKeys']
   /** Must resolve before the answer is sent. */
   readonly writeRecord: () => Promise<void>
 }
@@ -120,10 +122,21 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
       entry.additionalEventData = { ...target.additionalEventData, ...operation.recordedChange(changes) }
     const answer = api.accept(operation, output, entry.requestId, request)
     const committed = outbox.commit(changes, audit.success(entry))
-    return { answer, writeRecord: operation.undo ? await committed.catch(undone) : await committed }
+    const writeRecord = operation.undo ? await committed.catch(undone) : await committed
+    return { answer, usedKeys: target.usedKeys, writeRecord }
   } finally {
     wipe(output)
   }
+}
+
+/** Only of successful requests, and with the id of a record that exists: KMS API Reference, "GetKeyLastUsage". */
+function recordUses(
+  usedKeys: readonly string[],
+  { name: operation }: AnyOperation,
+  { startedAt: usedAt, eventId, requestId }: Entry,
+  { storage: { keys } }: PathServices,
+): void {
+  for (const keyArn of usedKeys) keys.recordUse({ keyArn, operation, usedAt, eventId, requestId })
 }
 
 /** They are no resources of the request before it runs. */

@@ -50,6 +50,8 @@ export interface Target {
   readonly permissions: readonly Permission[]
   /** ARNs for the audit record: of keys first, then of aliases. */
   readonly resources: readonly string[]
+  /** ARNs of the keys of which a success is a cryptographic use. */
+  readonly usedKeys?: readonly string[] | undefined
   /** CloudTrail's additionalEventData: what is neither in the request nor in the answer. */
   readonly additionalEventData?: Readonly<Record<string, unknown>>
   /** Creates what it names and does not exist yet: only now that the caller is known to be allowed. */
@@ -90,6 +92,8 @@ export interface Asked<I, T extends Target> {
   readonly caller: Caller
   /** Of the permission that is being decided. */
   readonly action: string
+  /** Milliseconds since the epoch: when the request arrived. */
+  readonly now: number
   /** Whether resources of other accounts are hidden from the caller: what depends on them is as if they did not exist. */
   readonly asMissing: boolean
 }

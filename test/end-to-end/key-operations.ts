@@ -36,6 +36,7 @@ export function keyOperations(
     GenerateDataKeyPairWithoutPlaintext: pair,
     GenerateDataKeyWithoutPlaintext: { KeyId, KeySpec: 'AES_256' },
     GenerateMac: { KeyId, Message: Plaintext, ...mac },
+    GetKeyLastUsage: { KeyId },
     GetKeyPolicy: { KeyId },
     GetKeyRotationStatus: { KeyId },
     GetPublicKey: { KeyId },

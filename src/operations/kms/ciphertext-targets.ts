@@ -82,6 +82,9 @@ export const reEncryption: TargetKind<ReEncryption, ReEncryptTarget> = {
         return [...source.resources, ...destination.resources]
       },
       prepare: (source.prepare || destination.prepare) && prepare,
+      get usedKeys() {
+        return [...source.resources, ...destination.resources]
+      },
       check() {
         source.check()
         destination.check()
@@ -121,6 +124,9 @@ function ciphertextTarget(source: Source, search: Search): CiphertextTarget {
       return target.resources
     },
     prepare: target.prepare,
+    get usedKeys() {
+      return target.resources
+    },
     check() {
       // Measured on AWS: the blob is parsed before the named key is checked.
       if (algorithm === 'SYMMETRIC_DEFAULT') material = ciphertext && materialOf(target.key, ciphertext)

@@ -58,6 +58,3 @@ function aliasesOf({ arn, manager }: Key, named: string | undefined, storage: St
   if (manager && aliases.length === 0 && named !== undefined) return [named]
   return aliases.length > maximumAliases ? [''] : aliases.map(({ name }) => name)
 }
-
-/** Of operations that make a key unusable. Uses are not on record yet, so no key is known to have been unused for a day. */
-export const usageConditionKeys: ConditionKeys<unknown> = { 'kms:TrailingDaysWithoutKeyUsage': () => 0 }

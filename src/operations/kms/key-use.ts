@@ -21,7 +21,7 @@ import { type KeyInput, type KeyTarget, keyTarget } from './targets.ts'
 
 /** Targets of cryptographic operations: a key by any of its four identifiers, from any account, and what must fit the key. */
 
-export const use = { state: 'use', byAlias: true, crossAccount: true } as const
+export const use = { state: 'use', isUse: true, byAlias: true, crossAccount: true } as const
 
 interface Uses<I> {
   /** What the HSM of the key must support. */

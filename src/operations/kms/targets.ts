@@ -20,6 +20,8 @@ export interface KeyNeeds {
   readonly state: StateClass
   /** Checked before usage and state: KMS Developer Guide, "Key states of AWS KMS keys", has it as the error in every state. */
   readonly origin?: OriginType
+  /** Whether it is a cryptographic use of the key, which GetKeyLastUsage tells. */
+  readonly isUse?: boolean
   readonly usage?: KeyUsageType
   /** Whether the key may be named by an alias. */
   readonly byAlias?: boolean
@@ -139,6 +141,10 @@ class FoundKey implements KeyTarget {
   get key(): Key {
     if (!this.#key) throw notFound(this.permissions[0]!.resource)
     return this.#key
+  }
+
+  get usedKeys(): readonly string[] | undefined {
+    return this.#needs.isUse ? this.resources : undefined
   }
 
   get hsmUses(): readonly HsmUse[] {

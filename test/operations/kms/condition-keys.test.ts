@@ -64,6 +64,7 @@ const inputs: Partial<Record<OperationName, object>> = {
   GenerateDataKeyWithoutPlaintext: { KeyId, KeySpec: 'AES_256', EncryptionContext },
   GenerateMac: { KeyId, MacAlgorithm: 'HMAC_SHA_256', Message: bytes },
   GenerateRandom: { NumberOfBytes: 1 },
+  GetKeyLastUsage: { KeyId: key.id },
   GetKeyPolicy: { KeyId: key.id },
   GetKeyRotationStatus: { KeyId: key.id },
   GetParametersForImport: { KeyId: key.id, WrappingAlgorithm: 'RSAES_OAEP_SHA_256', WrappingKeySpec: 'RSA_4096' },
@@ -99,7 +100,12 @@ const inputs: Partial<Record<OperationName, object>> = {
 
 function storageOf(ofKey: (arn: string) => readonly Alias[]): Storage {
   return {
-    keys: { find: (arn: string) => keys.find(key => key.arn === arn), findByMaterial: () => key },
+    keys: {
+      find: (arn: string) => keys.find(key => key.arn === arn),
+      findByMaterial: () => key,
+      lastUse: async () => undefined,
+    },
+    trackingStart: 0,
     aliases: { find: (arn: string) => aliases.find(alias => alias.arn === arn), ofKey },
     grants: { find: () => grant },
     principals: { withId: () => undefined, isKnown: () => false },

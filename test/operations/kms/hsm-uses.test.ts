@@ -46,7 +46,7 @@ async function answer(operation: OperationName, input: object, key: Key, asked: 
   const services = {
     hsms,
     storage: {
-      keys: { find: () => key },
+      keys: { find: () => key, recordUse() {} },
       aliases: { find: () => undefined },
       encryptions: { made: () => 0, count: () => undefined },
     },

@@ -1,10 +1,9 @@
-import { usageConditionKeys } from '../key-condition-keys.ts'
 import { operation } from '../operation.ts'
-import { key } from '../targets.ts'
+import { unusedKey, usageConditionKeys } from '../tracking.ts'
 
 export const disableKey = operation('DisableKey')({
   readOnly: false,
-  target: key({ state: 'enable' }),
+  target: unusedKey({ state: 'enable' }),
   conditionKeys: usageConditionKeys,
   recorded: ['KeyId'],
   async run({ target: { key }, changes }) {

@@ -1,7 +1,6 @@
 import { Failure } from '../../../errors.ts'
-import { usageConditionKeys } from '../key-condition-keys.ts'
 import { type Input, operation } from '../operation.ts'
-import { key } from '../targets.ts'
+import { unusedKey, usageConditionKeys } from '../tracking.ts'
 
 const day = 24 * 60 * 60 * 1000
 
@@ -10,7 +9,7 @@ const window = { least: 7, most: 30 }
 
 export const scheduleKeyDeletion = operation('ScheduleKeyDeletion')({
   readOnly: false,
-  target: key({ state: 'scheduleDeletion' }),
+  target: unusedKey({ state: 'scheduleDeletion' }),
   conditionKeys: {
     ...usageConditionKeys,
     'kms:ScheduleKeyDeletionPendingWindowInDays': ({ input }) => windowOf(input),

@@ -1,0 +1,158 @@
+import { join } from 'node:path'
+import type { KMS } from '@aws-sdk/client-kms'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { encryptionLimit, rotationThreshold } from '../../src/model/keys/encryption-limit.ts'
+import { query } from '../storage/database-files.ts'
+import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { call, refusal } from './requests.ts'
+
+/** What is known of the use of keys, across restarts and a crash. */
+
+let installation: Installation
+let gateway: Gateway
+let kms: KMS
+/** Symmetric keys, and one for signatures. */
+let [first, second, unused, signing]: string[] = []
+const Plaintext = Buffer.from('attack at dawn')
+
+async function restart(end: () => Promise<unknown>, meanwhile = () => {}): Promise<void> {
+  await end()
+  meanwhile()
+  gateway = await serve(installation)
+  kms = gateway.client()
+}
+
+async function createKey(input: object = {}): Promise<string> {
+  return (await kms.createKey(input)).KeyMetadata!.Arn!
+}
+
+beforeAll(async () => {
+  installation = await install()
+  gateway = await serve(installation)
+  kms = gateway.client()
+  ;[first, second, unused, signing] = await Promise.all([
+    createKey(),
+    createKey(),
+    createKey(),
+    createKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' }),
+  ])
+})
+afterAll(async () => {
+  await gateway?.stop()
+  installation?.remove()
+})
+
+describe('GetKeyLastUsage', () => {
+  const lastUse = async (KeyId: string) => (await kms.getKeyLastUsage({ KeyId })).KeyLastUsage!
+
+  it('tells that a key was not used since its creation', async () => {
+    const { KeyMetadata } = await kms.describeKey({ KeyId: unused })
+    const { CreationDate } = KeyMetadata!
+    const { $metadata: _, ...answer } = await kms.getKeyLastUsage({ KeyId: KeyMetadata!.KeyId })
+    expect(answer).toEqual({
+      KeyId: unused,
+      KeyLastUsage: {},
+      TrackingStartDate: CreationDate,
+      KeyCreationDate: CreationDate,
+    })
+  })
+
+  it('tells the last operation, its time, its audit record and its request', async () => {
+    const { CiphertextBlob, $metadata: encryption } = await kms.encrypt({ KeyId: first, Plaintext })
+    expect(await lastUse(first!)).toMatchObject({ Operation: 'Encrypt', KmsRequestId: encryption.requestId })
+    const { $metadata: decryption } = await kms.decrypt({ CiphertextBlob })
+    const use = await lastUse(first!)
+    const record = gateway.records().find(({ requestID }) => requestID === decryption.requestId)!
+    expect(use).toEqual({
+      Operation: 'Decrypt',
+      Timestamp: expect.any(Date),
+      CloudTrailEventId: record.eventID,
+      KmsRequestId: decryption.requestId,
+    })
+    expect(Math.abs(use.Timestamp!.getTime() - Date.parse(record.eventTime))).toBeLessThan(1000)
+  })
+
+  it('tells of both keys of ReEncrypt', async () => {
+    const { CiphertextBlob } = await kms.encrypt({ KeyId: first, Plaintext })
+    const { $metadata } = await kms.reEncrypt({ CiphertextBlob, DestinationKeyId: second })
+    for (const KeyId of [first, second])
+      expect(await lastUse(KeyId!)).toMatchObject({ Operation: 'ReEncrypt', KmsRequestId: $metadata.requestId })
+  })
+
+  it('tells of no request that failed or is no use of the key', async () => {
+    const { Signature } = await kms.sign({ KeyId: signing, Message: Plaintext, SigningAlgorithm: 'ECDSA_SHA_256' })
+    const before = await lastUse(signing!)
+    expect(before.Operation).toBe('Sign')
+    await kms.getPublicKey({ KeyId: signing })
+    await kms.describeKey({ KeyId: signing })
+    const message = { KeyId: signing!, SigningAlgorithm: 'ECDSA_SHA_256', Message: Plaintext }
+    const wrong = { ...message, Message: Buffer.from('other') }
+    expect(await refusal(call(kms, 'Verify', { ...wrong, Signature }))).toContain('KMSInvalidSignatureException')
+    expect(await refusal(call(kms, 'Sign', { ...message, DryRun: true }))).toContain('DryRunOperationException')
+    await kms.disableKey({ KeyId: signing })
+    expect(await refusal(call(kms, 'Sign', message))).toContain('DisabledException')
+    expect(await lastUse(signing!)).toEqual(before)
+    await kms.rotateKeyOnDemand({ KeyId: unused })
+    expect(await lastUse(unused!)).toEqual({})
+  })
+
+  it('is not for aliases, and not for other accounts', async () => {
+    await kms.createAlias({ AliasName: 'alias/first', TargetKeyId: first })
+    expect(await refusal(call(kms, 'GetKeyLastUsage', { KeyId: 'alias/first' }))).toContain('InvalidArnException')
+    const missing = first!.replace(/.{12}$/, '000000000000')
+    expect(await refusal(call(kms, 'GetKeyLastUsage', { KeyId: missing }))).toContain('NotFoundException')
+  })
+})
+
+describe('uses of keys, across restarts', () => {
+  const database = () => join(installation.folder, 'strongroom.db')
+  /** Encryptions under the first material of a key, in storage, while no gateway runs. */
+  function stored(KeyId: string): unknown {
+    const material = `select id from key_materials where key_arn = '${KeyId}' and position = 0`
+    return query(database(), `select count from encryption_counts where material = (${material})`)[0]?.count
+  }
+  /** Of all materials of a key. */
+  function store(KeyId: string, count: number): void {
+    const counts = `select id, ${count} from key_materials where key_arn = '${KeyId}'`
+    query(database(), `insert or replace into encryption_counts ${counts}`)
+  }
+  const encrypt = (KeyId: string, times: number) =>
+    Promise.all(Array.from({ length: times }, () => kms.encrypt({ KeyId, Plaintext })))
+
+  it('are known exactly after the gateway was stopped', async () => {
+    // After a ReEncrypt.
+    await encrypt(second!, 30)
+    const { KeyLastUsage } = await kms.getKeyLastUsage({ KeyId: second })
+    await restart(
+      () => gateway.stop(),
+      () => expect(stored(second!)).toBe(31),
+    )
+    expect((await kms.getKeyLastUsage({ KeyId: second })).KeyLastUsage).toEqual(KeyLastUsage)
+  })
+
+  it('are not underestimated after it was killed', async () => {
+    await encrypt(second!, 20)
+    await restart(() => gateway.kill())
+    await gateway.stop()
+    expect(stored(second!)).toBeGreaterThanOrEqual(51)
+    expect(stored(second!)).toBeLessThanOrEqual(51 + 65_536)
+  })
+
+  it('rotate a key before its limit of encryptions, and end those under imported material at the limit', async () => {
+    store(unused!, rotationThreshold)
+    store(first!, encryptionLimit - 1)
+    query(database(), `update keys set origin = 'EXTERNAL' where arn = '${first}'`)
+    query(database(), `update key_materials set imported = 1 where key_arn = '${first}'`)
+    await restart(async () => {})
+    const { CiphertextBlob } = await kms.encrypt({ KeyId: first, Plaintext })
+    const input = { KeyId: first, DestinationKeyId: first, Plaintext, CiphertextBlob, KeySpec: 'AES_256' }
+    for (const operation of ['Encrypt', 'GenerateDataKey', 'ReEncrypt'] as const)
+      expect(await refusal(call(kms, operation, input))).toMatch(
+        /^LimitExceededException: The key material \w{64} has encrypted 4294967296 messages, as many as AES-GCM allows\. Import new key material/,
+      )
+    expect(Buffer.from((await kms.decrypt({ CiphertextBlob })).Plaintext!)).toEqual(Plaintext)
+    await gateway.logged(({ event, key }) => event === 'key_rotated_at_limit' && key === unused)
+    const { Rotations } = await kms.listKeyRotations({ KeyId: unused })
+    expect(Rotations).toMatchObject([{ RotationType: 'ON_DEMAND' }, { RotationType: 'AUTOMATIC' }])
+  })
+})
