@@ -1,5 +1,7 @@
 /** AWS managed and AWS owned keys: made for services when they are first used, and closed to everybody else. Part of services.test.ts. */
 import { describe, expect, it } from 'vitest'
+import { model, shapeNamed } from '../../src/apis/kms/model.ts'
+import type { StructureShape } from '../../src/apis/service-model/model.ts'
 import { operations } from '../../src/operations/kms/catalogue.ts'
 import { type Credentials, type Gateway, home, type Installation } from './gateway.ts'
 import type { Identity } from './identities.ts'
@@ -32,50 +34,70 @@ const refused = { status: 400, __type: 'AccessDeniedException' }
 const notFound = (name: string, account = home) =>
   `NotFoundException: Alias arn:aws:kms:us-east-1:${account}:${name} is not found.`
 
-/** A request of each operation that manages a key. */
+const byId = (KeyId: string) => ({ KeyId })
+const Message = Plaintext
+const CiphertextBlob = Plaintext
+const GrantId = '0'.repeat(64)
+
+/** A request of each operation on a key. */
 const requests: Readonly<Record<string, (KeyId: string) => object>> = {
-  CancelKeyDeletion: KeyId => ({ KeyId }),
+  CancelKeyDeletion: byId,
   CreateAlias: TargetKeyId => ({ AliasName: 'alias/mine', TargetKeyId }),
-  DeleteImportedKeyMaterial: KeyId => ({ KeyId }),
-  DisableKey: KeyId => ({ KeyId }),
-  DisableKeyRotation: KeyId => ({ KeyId }),
-  EnableKey: KeyId => ({ KeyId }),
+  CreateGrant: KeyId => ({ KeyId, GranteePrincipal: `arn:aws:iam::${home}:user/alice`, Operations: ['Decrypt'] }),
+  Decrypt: KeyId => ({ KeyId, CiphertextBlob }),
+  DeleteImportedKeyMaterial: byId,
+  DeriveSharedSecret: KeyId => ({ KeyId, KeyAgreementAlgorithm: 'ECDH', PublicKey: Plaintext }),
+  DescribeKey: byId,
+  DisableKey: byId,
+  DisableKeyRotation: byId,
+  EnableKey: byId,
   EnableKeyRotation: KeyId => ({ KeyId, RotationPeriodInDays: 2560 }),
+  Encrypt: KeyId => ({ KeyId, Plaintext }),
+  GenerateDataKey: KeyId => ({ KeyId, KeySpec: 'AES_256' }),
+  GenerateDataKeyPair: KeyId => ({ KeyId, KeyPairSpec: 'ECC_NIST_P256' }),
+  GenerateDataKeyPairWithoutPlaintext: KeyId => ({ KeyId, KeyPairSpec: 'ECC_NIST_P256' }),
+  GenerateDataKeyWithoutPlaintext: KeyId => ({ KeyId, KeySpec: 'AES_256' }),
+  GenerateMac: KeyId => ({ KeyId, Message, MacAlgorithm: 'HMAC_SHA_256' }),
+  GetKeyLastUsage: byId,
+  GetKeyPolicy: KeyId => ({ KeyId, PolicyName: 'default' }),
+  GetKeyRotationStatus: byId,
+  GetParametersForImport: KeyId => ({ KeyId, WrappingAlgorithm: 'RSAES_OAEP_SHA_256', WrappingKeySpec: 'RSA_2048' }),
+  GetPublicKey: byId,
   ImportKeyMaterial: KeyId => ({ KeyId, ImportToken: Plaintext, EncryptedKeyMaterial: Plaintext }),
+  ListAliases: byId,
+  ListGrants: byId,
+  ListKeyPolicies: byId,
+  ListKeyRotations: byId,
+  ListResourceTags: byId,
   PutKeyPolicy: KeyId => ({ KeyId, Policy: '{}' }),
-  RotateKeyOnDemand: KeyId => ({ KeyId }),
-  ScheduleKeyDeletion: KeyId => ({ KeyId }),
+  ReEncrypt: DestinationKeyId => ({ CiphertextBlob, DestinationKeyId }),
+  RetireGrant: KeyId => ({ KeyId, GrantId }),
+  RevokeGrant: KeyId => ({ KeyId, GrantId }),
+  RotateKeyOnDemand: byId,
+  ScheduleKeyDeletion: byId,
+  Sign: KeyId => ({ KeyId, Message, SigningAlgorithm: 'ECDSA_SHA_256' }),
   TagResource: KeyId => ({ KeyId, Tags: [{ TagKey: 'team', TagValue: 'blue' }] }),
   UntagResource: KeyId => ({ KeyId, TagKeys: ['team'] }),
+  UpdateAlias: TargetKeyId => ({ AliasName: 'alias/mine', TargetKeyId }),
   UpdateKeyDescription: KeyId => ({ KeyId, Description: 'mine' }),
+  Verify: KeyId => ({ KeyId, Message, Signature: Plaintext, SigningAlgorithm: 'ECDSA_SHA_256' }),
+  VerifyMac: KeyId => ({ KeyId, Message, Mac: Plaintext, MacAlgorithm: 'HMAC_SHA_256' }),
 }
 
-/** Of operations that only show something about a key. */
-const reading: Readonly<Record<string, (KeyId: string) => object>> = {
-  DescribeKey: KeyId => ({ KeyId }),
-  GetKeyPolicy: KeyId => ({ KeyId, PolicyName: 'default' }),
-  GetKeyRotationStatus: KeyId => ({ KeyId }),
-  ListGrants: KeyId => ({ KeyId }),
-  ListKeyPolicies: KeyId => ({ KeyId }),
-  ListKeyRotations: KeyId => ({ KeyId }),
-  ListResourceTags: KeyId => ({ KeyId }),
+/** Every operation on a key, with its request. */
+const onKeys = operations
+  .filter(({ name }) => name !== 'CreateKey' && hasKeyId(name))
+  .map(({ name, readOnly }) => ({ name, readOnly, request: requests[name]! }))
+
+function hasKeyId(name: (typeof operations)[number]['name']): boolean {
+  const { input } = model.operations[name]
+  return (
+    input !== null && Object.keys((shapeNamed(input) as StructureShape).members).some(member => /KeyId$/.test(member))
+  )
 }
 
-/** Those of keys that do not exist yet, of grants, which callers may have, and of names; and one that is for another kind of keys. */
-const others = [
-  'CreateKey',
-  'CreateGrant',
-  'RetireGrant',
-  'RevokeGrant',
-  'DeleteAlias',
-  'UpdateAlias',
-  'GetParametersForImport',
-]
-
-/** Every operation that changes something, with its request. */
-const management = operations
-  .filter(({ readOnly, name }) => !readOnly && !others.includes(name))
-  .map(({ name }) => [name, requests[name]!] as const)
+/** Those that change something about a key, but for grants; UpdateAlias needs an alias that is there. */
+const management = onKeys.filter(({ name, readOnly }) => !readOnly && !/Grant$|^UpdateAlias$/.test(name))
 
 export function describeServiceKeys(services: () => Services): void {
   const administrator = (account = home) => services().gateway.client({ account })
@@ -164,7 +186,7 @@ export function describeServiceKeys(services: () => Services): void {
       const { call, alice, installation } = services()
       const { KeyId } = (await administrator().describeKey({ KeyId: alias })).KeyMetadata!
       expect(management.length).toBeGreaterThan(10)
-      for (const [operation, input] of management) {
+      for (const { name: operation, request: input } of management) {
         const because = `because no resource-based policy allows the kms:${operation} action`
         expect([operation, await call(operation, input(KeyId!), {}, installation.credentials[home]!)]).toEqual([
           operation,
@@ -229,7 +251,7 @@ export function describeServiceKeys(services: () => Services): void {
   describe('an AWS owned key', () => {
     /** Made by the first test, as is the ciphertext. */
     let owned: { KeyId: string; Arn: string }
-    let CiphertextBlob: string
+    let blob: string
     const randomId = '00000000-0000-4000-8000-000000000000'
     const missing = (arn: string) => arn.replace(owned.KeyId, randomId)
 
@@ -242,7 +264,7 @@ export function describeServiceKeys(services: () => Services): void {
       const { KeyMetadata } = await call('DescribeKey', { KeyId: first!.KeyId })
       expect(KeyMetadata).toMatchObject({ KeyManager: 'AWS', AWSAccountId: home, Enabled: true })
       owned = KeyMetadata as typeof owned
-      CiphertextBlob = first!.CiphertextBlob as string
+      blob = first!.CiphertextBlob as string
       expect(owned.KeyId).not.toBe((await administrator().describeKey({ KeyId: alias })).KeyMetadata!.KeyId)
       expect(creations().at(-1)).toMatchObject({
         userIdentity: { invokedBy: s3 },
@@ -254,14 +276,14 @@ export function describeServiceKeys(services: () => Services): void {
       const { administer, call } = services()
       const put = `identity service put ${s3} --user integrator --account ${home} --acts-in ${home}`
       const headers = source(other)
-      expect(await call('Decrypt', { CiphertextBlob }, headers)).toMatchObject(refused)
+      expect(await call('Decrypt', { CiphertextBlob: blob }, headers)).toMatchObject(refused)
       expect(await administer(`${put} --acts-in ${other}`)).toMatchObject({ code: 0 })
-      for (const request of [
-        { CiphertextBlob },
-        { CiphertextBlob, KeyId: alias },
-        { CiphertextBlob, KeyId: owned.Arn },
-      ])
-        expect(await call('Decrypt', request, headers)).toMatchObject({ status: 200, Plaintext, KeyId: owned.Arn })
+      for (const key of [{}, { KeyId: alias }, { KeyId: owned.Arn }])
+        expect(await call('Decrypt', { CiphertextBlob: blob, ...key }, headers)).toMatchObject({
+          status: 200,
+          Plaintext,
+          KeyId: owned.Arn,
+        })
       expect(await administer(put)).toMatchObject({ code: 0 })
     })
 
@@ -273,20 +295,15 @@ export function describeServiceKeys(services: () => Services): void {
         [onBehalfOf(alice), undefined],
         [{}, volumes.credentials],
       ] as const
-      for (const [operation, input] of [...management, ...Object.entries(reading)])
+      for (const { name, request } of onKeys)
         for (const [headers, by] of callers) {
-          const [answer, expected] = [
-            await call(operation, input(owned.Arn), headers, by),
-            await call(operation, input(missing(owned.Arn)), headers, by),
-          ]
-          expect(expected.status).toBe(400)
-          expect([operation, JSON.parse(JSON.stringify(answer).replaceAll(owned.KeyId, randomId))]).toEqual([
-            operation,
-            expected,
-          ])
+          const ask = (arn: string) => call(name, request(arn), headers, by)
+          const [answer, expected] = await Promise.all([ask(owned.Arn), ask(missing(owned.Arn))])
+          expect([name, expected.status]).toEqual([name, 400])
+          expect([name, JSON.parse(JSON.stringify(answer).replaceAll(owned.KeyId, randomId))]).toEqual([name, expected])
         }
       for (const [headers, by] of callers)
-        expect(await call('Decrypt', { CiphertextBlob }, headers, by)).toEqual({
+        expect(await call('Decrypt', { CiphertextBlob: blob }, headers, by)).toEqual({
           ...refused,
           message: expect.stringContaining('The ciphertext refers to a customer master key that does not exist'),
         })
@@ -307,12 +324,13 @@ export function describeServiceKeys(services: () => Services): void {
           expect([recipientAccountId, userIdentity]).toMatchObject([undefined, { type: 'AWSService', invokedBy: s3 }])
     })
 
-    it('is managed by nobody: not by its service either', async () => {
+    it('is only used by its service, which does not manage it either', async () => {
       const { call } = services()
-      for (const [operation, input] of [...management, ...Object.entries(reading)].filter(
-        ([name]) => name !== 'DescribeKey',
+      const uses = /^(De|En|ReEn)crypt$|^GenerateDataKey|^DescribeKey$/
+      for (const { name, request } of onKeys.filter(
+        ({ name }) => !uses.test(name) && !/Alias|^RetireGrant$/.test(name),
       ))
-        expect([operation, await call(operation, input(owned.Arn))]).toMatchObject([operation, refused])
+        expect([name, await call(name, request(owned.Arn))]).toMatchObject([name, refused])
     })
 
     it('has no name for another service', async () => {
@@ -331,7 +349,7 @@ export function describeServiceKeys(services: () => Services): void {
     expect(await administer('identity service delete ec2.amazonaws.com')).toMatchObject({ code: 0 })
     expect(await administer(`identity account delete ${home}`)).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/account 111122223333 has a key of \w+.amazonaws.com, which lasts/),
+      stderr: expect.stringMatching(/account 111122223333 has a key of \w+.amazonaws.com, which cannot be deleted/),
     })
     expect((await administrator().describeKey({ KeyId })).KeyMetadata).toEqual(before.KeyMetadata)
   })

@@ -14,7 +14,7 @@ export const deleteAccount = operation({
     const keys = storage.keys.ofAccount(account)
     const service = keys.find(({ manager }) => manager)?.manager?.service
     if (service !== undefined)
-      throw new Failure('Validation', `account ${account} has a key of ${service}, which lasts: it cannot be deleted`)
+      throw new Failure('Validation', `account ${account} has a key of ${service}, which cannot be deleted`)
     if (keys.length > 0)
       throw new Failure('Validation', `account ${account} has ${keys.length} KMS keys: schedule their deletion first`)
     const kind = kindNames.find(kind => kinds[kind].all(account, storage).length > 0)

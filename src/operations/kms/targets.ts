@@ -90,7 +90,7 @@ export function keyTarget(identifier: string, needs: KeyNeeds, search: Omit<Sear
     resourcePolicy: policyFor(key, foreign, needs.crossAccount),
     grant: grantFor(key, operation, needs, { caller, storage }),
     conditionKeys: keyConditions({ ...asked, key }),
-    ...(creation && { named: namedArn }),
+    named: creation && namedArn,
     // Do not reveal the key of another account's alias, or whether it exists.
     ...(foreign && {
       named: identifier,
