@@ -116,7 +116,8 @@ export class CustodyWatch {
     for (const name of this.#faults.keys()) {
       const subject = this.#subject(name)
       if (subject === undefined) this.#faults.delete(name)
-      else if (subject.objects.every(({ id }) => counts.get(id) === 1)) this.#queue.add(name)
+      else if (subject.objects.every(({ id, hsm }) => hsm !== this.#hsm.name || counts.get(id) === 1))
+        this.#queue.add(name)
     }
   }
 
@@ -161,11 +162,18 @@ export class CustodyWatch {
     return (this.#failures.get(name)?.times ?? 0) >= maxFailures
   }
 
+  /** `wrong_key` outweighs another fault, as it keeps the objects of a key from being destroyed. */
   async #inspect(subject: Subject): Promise<Finding> {
     let finding: Finding | undefined
-    for (const object of subject.objects) {
-      finding = { object, ...(await this.#inspectObject(subject, object)) }
-      if (finding.fault !== undefined) break
+    try {
+      for (const object of subject.objects) {
+        const found = { object, ...(await this.#inspectObject(subject, object)) }
+        if (finding?.fault === undefined || found.fault === 'wrong_key') finding = found
+        if (found.fault === 'wrong_key') break
+      }
+    } catch (thrown) {
+      // What is wrong with one object is certain, whatever the others are.
+      if (finding?.fault === undefined) throw thrown
     }
     return finding!
   }
@@ -204,6 +212,10 @@ export class CustodyWatch {
   /** False if the key was changed meanwhile: it is checked again soon. */
   async #record(name: string, { object, fault, attributes }: Finding): Promise<boolean> {
     const { storage, audit, outbox, log } = this.#services
+    const subject = this.#subject(name)
+    if (subject === undefined) this.#faults.delete(name)
+    // Given up meanwhile, and perhaps destroyed.
+    if (!subject?.objects.some(({ id, hsm }) => id === object.id && hsm === object.hsm)) return subject === undefined
     const known = this.#faults.get(name)
     const fields = { hsm: object.hsm, key: name, object: object.id }
     if (fault === undefined) this.#faults.delete(name)

@@ -4,7 +4,7 @@ import type { Hsm } from '../../src/hsm/hsm.ts'
 import { checkCustody } from '../../src/jobs/check-custody.ts'
 import { deleteKeys } from '../../src/jobs/delete-keys.ts'
 import { destroyObjects } from '../../src/jobs/destroy-objects.ts'
-import type { Key } from '../../src/model/keys/key.ts'
+import { type Key, objectOf } from '../../src/model/keys/key.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
@@ -313,6 +313,86 @@ describe('custody', () => {
     faults.clear()
     await start()()
     expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: undefined })
+  })
+
+  it('is lost and restored for every key with the object', async () => {
+    const key = await fixture.key(++count)
+    const replica = await fixture.key(count, { region: 'us-west-2', materials: key.materials })
+    const run = start()
+    await run()
+    for (const fault of ['missing', undefined] as const) {
+      if (fault) faults.set(`hide ${material(key)}`)
+      else faults.clear()
+      fixture.time += fault ? hour : minute
+      await run()
+      expect([now(key).custodyFault, now(replica).custodyFault]).toEqual([fault, fault])
+      expect(fixture.faults).toMatchObject({ missing: fault ? 2 : 0, duplicate: 0 })
+    }
+  })
+
+  it('of a key with several objects is lost by any of them, and a wrong key outweighs the others', async () => {
+    const [first, second, other] = [await fixture.key(++count), await fixture.key(++count), await fixture.key(++count)]
+    const key = await fixture.key(++count, { materials: [...first.materials, ...second.materials] })
+    const hide = `hide ${material(first)}`
+    const cases = [
+      ['missing', hide],
+      ['missing', `hide ${material(second)}`],
+      ['wrong_key', hide, `swap ${material(second)} ${material(other)}`],
+      ['wrong_attributes', `expose ${material(first)}`, `hide ${material(second)}`],
+    ] as const
+    for (const [fault, ...rules] of cases) {
+      faults.set(...rules)
+      await start()()
+      expect(now(key).custodyFault).toBe(fault)
+      faults.clear()
+      await start()()
+      expect(now(key).custodyFault).toBeUndefined()
+    }
+  })
+
+  it('of a key with an object on another HSM is restored, though this one does not list it', async () => {
+    const key = await fixture.key(++count)
+    const [here] = key.materials
+    const old = { ...here!, id: 'e'.repeat(64), object: { ...objectOf(here!), id: 'e'.repeat(64), hsm: 'old' } }
+    const changes = new Changes()
+    changes.put('keys', { ...key, materials: [old, here!] })
+    await fixture.storage.commit(changes)
+    const inspectKey: Hsm['inspectKey'] = async (inspected, depth) =>
+      inspected.object === old.id ? {} : fixture.hsm.inspectKey(inspected, depth)
+    const run = start(withHsm({ inspectKey }))
+    await run()
+    faults.set(`hide ${material(key)}`)
+    fixture.time += hour
+    await run()
+    const marked = fixture.storage.keys.find(key.arn)!
+    faults.clear()
+    fixture.time += minute
+    await run()
+    const restored = now(key)
+    expect([marked.custodyFault, restored.custodyFault]).toEqual(['missing', undefined])
+    const removal = new Changes()
+    removal.remove('keys', restored)
+    await fixture.storage.commit(removal)
+  })
+
+  it('is not lost for an object that its key gives up while it is checked', async () => {
+    const [expired, deleted] = [await fixture.key(++count), await fixture.key(++count)]
+    const inspectKey: Hsm['inspectKey'] = async (inspected, depth) => {
+      const key = [expired, deleted].find(key => material(key) === inspected.object)
+      if (!key || !fixture.storage.keys.findByObject('test', inspected.object).length)
+        return fixture.hsm.inspectKey(inspected, depth)
+      const changes = new Changes()
+      if (key === deleted) changes.remove('keys', now(key))
+      else changes.put('keys', { ...now(key), materials: key.materials.map(({ object, ...rest }) => rest) })
+      await fixture.storage.commit(changes)
+      return { fault: 'missing' }
+    }
+    const run = start(withHsm({ inspectKey }))
+    await run()
+    await run()
+    expect(now(expired).custodyFault).toBeUndefined()
+    expect(alarms()).toEqual([])
+    expect(fixture.faults).toMatchObject({ missing: 0 })
   })
 
   it('does not change a key while that cannot be audited', async () => {
