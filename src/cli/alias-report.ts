@@ -45,10 +45,16 @@ function linesOf(key: ReportedKey, begin = 0): readonly (readonly string[])[] {
   const { arn, role, state, until, deletionDate, uses = [] } = key
   const deletion = deletionDate === undefined ? '' : ` (to be deleted on ${shownTime(deletionDate)})`
   const replaced = until === undefined ? '' : `, replaced ${shownTime(until)}`
-  const line = [role, arn, `${state ?? 'deleted'}${deletion}${replaced}`]
+  const line = [role, arn, `${state ?? 'deleted'}${deletion}${replaced}${lastUseOf(key)}`]
   if (until === undefined || state === undefined) return [line]
   if (uses.length === 0) return [line, ['', `  no calls since ${shownTime(Math.max(until, begin))}`, '']]
   return [line, ...uses.map(lineOf)]
+}
+
+function lastUseOf({ lastUse, trackedSince, creationDate }: ReportedKey): string {
+  if (lastUse) return `, last used ${shownTime(lastUse.usedAt)} (${lastUse.operation})`
+  if (trackedSince === undefined) return ''
+  return trackedSince === creationDate ? ', never used' : `, not used since ${shownTime(trackedSince)}`
 }
 
 function lineOf({ caller, operation, succeeded, refused, lastAt }: KeyUses): readonly string[] {
