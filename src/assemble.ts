@@ -73,7 +73,7 @@ export async function startGateway(
       emulator: config.emulator,
       serviceKeys:
         config.emulator || config.authentication.services
-          ? serviceKeysWith({ clock, hsms, audit, outbox, emulator: config.emulator })
+          ? serviceKeysWith({ storage, clock, hsms, audit, outbox, emulator: config.emulator })
           : undefined,
       audit,
       outbox,

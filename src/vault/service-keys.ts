@@ -8,7 +8,7 @@ import type { PathServices, ServiceKeys } from '../services.ts'
 import { Changes, Conflict } from '../storage/storage.ts'
 import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
 
-type Means = Pick<PathServices, 'clock' | 'hsms' | 'emulator'> &
+type Means = Pick<PathServices, 'storage' | 'clock' | 'hsms' | 'emulator'> &
   Recorder & { readonly outbox: Pick<PathServices['outbox'], 'ready'> }
 
 /** Since May 2022: KMS Developer Guide, "Rotate AWS KMS keys", "AWS managed keys". */
@@ -33,7 +33,7 @@ export function serviceKeysWith(means: Means): ServiceKeys {
 }
 
 /** Rejects with Conflict if the alias exists by now. */
-async function create(draft: Key, alias: Alias, { clock, hsms, outbox, audit }: Means): Promise<Key> {
+async function create(draft: Key, alias: Alias, { storage, clock, hsms, outbox, audit }: Means): Promise<Key> {
   await outbox.ready()
   const material = await createMaterial(hsms.ofRegion(draft.region), draft, draft.arn, clock())
   const { createdAt } = material
@@ -51,7 +51,7 @@ async function create(draft: Key, alias: Alias, { clock, hsms, outbox, audit }: 
     if (thrown instanceof Conflict) await destroyUncommitted(changes, { hsms })
     throw thrown
   }
-  return key
+  return storage.keys.find(key.arn)!
 }
 
 /** That of an AWS owned key is a name for its service only, which has no account. */

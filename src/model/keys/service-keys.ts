@@ -62,7 +62,7 @@ export const servicesOfAws: readonly string[] = known.map(({ service }) => servi
 
 /** Whose key is to be created. */
 export interface ServiceKeyPlace extends KeyManager, Pick<Key, 'account' | 'region'> {
-  /** Whether principals of the account may use it without the service, too. */
+  /** Whether principals of the account may use it without the service, too, if their identity-based policies allow that. */
   readonly direct: boolean
 }
 
@@ -103,6 +103,7 @@ function descriptionOf(alias: string): string {
 }
 
 const use = ['kms:Encrypt', 'kms:Decrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:DescribeKey']
+const usedByCallers = [...use, 'kms:CreateGrant']
 
 /**
  * The key policy, which nobody can change: it allows no management. That of an AWS managed key is like those of AWS (KMS Developer Guide, "AWS
@@ -110,15 +111,16 @@ const use = ['kms:Encrypt', 'kms:Decrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKe
  */
 function serviceKeyPolicy(alias: string, { service, account, region, owned, direct }: ServiceKeyPlace): string {
   const ofService = { Effect: 'Allow', Principal: { Service: service }, Action: use, Resource: '*' }
-  const viaService = { 'kms:ViaService': serviceNames(service, region).at(-1) }
   const ofAccount = [
     {
       Sid: `Allow access through ${service} for all principals in the account that are authorized to use it`,
       Effect: 'Allow',
       Principal: { AWS: '*' },
-      Action: [...use, 'kms:CreateGrant'],
+      Action: usedByCallers,
       Resource: '*',
-      Condition: { StringEquals: { 'kms:CallerAccount': account, ...(direct ? {} : viaService) } },
+      Condition: {
+        StringEquals: { 'kms:CallerAccount': account, 'kms:ViaService': serviceNames(service, region).at(-1) },
+      },
     },
     {
       Sid: `Allow ${service} to use the key for resources of the account`,
@@ -129,7 +131,7 @@ function serviceKeyPolicy(alias: string, { service, account, region, owned, dire
       Sid: 'Allow direct access to key metadata to the account',
       Effect: 'Allow',
       Principal: { AWS: principalArn(partitionOf(region), account, 'root') },
-      Action: ['kms:Describe*', 'kms:Get*', 'kms:List*', 'kms:RevokeGrant'],
+      Action: [...(direct ? usedByCallers : []), 'kms:Describe*', 'kms:Get*', 'kms:List*', 'kms:RevokeGrant'],
       Resource: '*',
     },
   ]

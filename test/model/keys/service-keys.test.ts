@@ -67,12 +67,19 @@ describe('the key policy of a key of a service', () => {
 
   type Principal = typeof administrator
   /** The actions on keys that it allows. */
-  function allowed(policy: string, principal: Principal, context: Readonly<Record<string, string>>): readonly string[] {
+  function allowed(
+    policy: string,
+    principal: Principal,
+    context: Readonly<Record<string, string>>,
+    identity = [everything],
+  ): readonly string[] {
     return keyActions.filter(action => {
       const values = (name: string) => (context[name] === undefined ? undefined : [context[name]])
       const request = { principal, action: `kms:${action}`, resource, account, context: values }
-      const identity = principal.account === '' ? [] : [everything]
-      return decide(request, { identity, resource: { text: policy, principalIds: {} } }).allowed
+      return decide(request, {
+        identity: principal.account === '' ? [] : identity,
+        resource: { text: policy, principalIds: {} },
+      }).allowed
     })
   }
 
@@ -120,11 +127,12 @@ describe('the key policy of a key of a service', () => {
     for (const principal of [administrator, root]) expect(allowed(policy, principal, via)).toEqual([])
   })
 
-  it('in emulator mode allows its account to use it without the service, and still no management', () => {
+  it('in emulator mode allows its account to use it without the service, by identity-based policies, and still no management', () => {
     const policy = policyOf({ direct: true })
-    expect([...allowed(policy, administrator, { 'kms:calleraccount': account })].sort()).toEqual(
-      sorted(...shown, 'RevokeGrant', ...cryptography, 'CreateGrant'),
-    )
+    const own = { 'kms:calleraccount': account }
+    const direct = sorted(...shown, 'RevokeGrant', ...cryptography, 'CreateGrant')
+    expect([...allowed(policy, administrator, own)].sort()).toEqual(direct)
+    expect(allowed(policy, administrator, own, [])).toEqual([])
   })
 
   it('names the service as the partition of its region does', () => {
