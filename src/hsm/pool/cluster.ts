@@ -75,7 +75,11 @@ export class Cluster implements Backend {
         try {
           return await member.call(name, Buffer.from(payload), caller, options)
         } catch (error) {
-          if (isMissing(error)) missing++
+          if (isMissing(error)) {
+            missing++
+            // The key that another is made with is looked for first.
+            mayExist = false
+          }
           const mayHelp = error instanceof Failure && others.has(error.code) && [...untried].some(isReady)
           // Not if the key may exist already: there would be two with the same CKA_ID.
           if (mayHelp && !mayExist && performance.now() < latest) continue

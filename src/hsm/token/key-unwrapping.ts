@@ -189,20 +189,15 @@ export class KeyUnwrapper {
   async #bridge(
     wrappingKey: Handle,
     { wrapped: _, ...wanted }: Unwrapping,
-    { algorithm, block, rest }: Wrapped,
+    wrapped: Wrapped,
     destroyAll: () => Promise<void>,
   ): Promise<UnwrappedObject> {
-    const { cryptoki, slot, profile, importer, bridges } = this.#options
+    const { importer, bridges } = this.#options
     const { spec, mechanism } = wanted
-    const { hash, usesKeyWrap } = wrappingAlgorithms[algorithm]
-    if (!bridges)
-      throw notImported(
-        `it cannot unwrap key spec ${spec} under ${algorithm}, and the configuration lets nobody else do it`,
-      )
-    const opened = await inSessionOfItsOwn({ cryptoki, slot }, session =>
-      decryptOaep({ cryptoki, session, key: wrappingKey }, hash, profile.oaepHashes.includes(hash), block),
-    )
-    const bytes = opened && usesKeyWrap ? unwrapWithPadding(opened, rest) : opened
+    const { usesKeyWrap } = wrappingAlgorithms[wrapped.algorithm]
+    if (!bridges) throw notImported(`${whatIsUnwrapped(spec, wrapped)}, and the configuration lets nobody else do it`)
+    const opened = await this.#decrypted(wrappingKey, spec, wrapped)
+    const bytes = opened && usesKeyWrap ? unwrapWithPadding(opened, wrapped.rest) : opened
     try {
       if (bytes === undefined) throw new Failure('InvalidCiphertext')
       const material = readKeyMaterial(spec, mechanism, bytes)
@@ -217,6 +212,28 @@ export class KeyUnwrapper {
       bytes?.fill(0)
     }
   }
+
+  /** Undefined if the padding is invalid. */
+  async #decrypted(key: Handle, spec: SupportedKeySpec, wrapped: Wrapped): Promise<Buffer | undefined> {
+    const { cryptoki, slot, profile } = this.#options
+    const { hash } = wrappingAlgorithms[wrapped.algorithm]
+    try {
+      return await inSessionOfItsOwn({ cryptoki, slot }, session =>
+        decryptOaep({ cryptoki, session, key }, hash, profile.oaepHashes.includes(hash), wrapped.block),
+      )
+    } catch (error) {
+      const mayNot = error instanceof CryptokiError && error.returnCode === 'CKR_KEY_FUNCTION_NOT_PERMITTED'
+      if (!mayNot) throw error
+      throw notImported(
+        `${whatIsUnwrapped(spec, wrapped)}, and the wrapping key is of a time when nobody else was to`,
+        error,
+      )
+    }
+  }
+}
+
+function whatIsUnwrapped(spec: SupportedKeySpec, { algorithm }: Wrapped): string {
+  return `it cannot unwrap key spec ${spec} under ${algorithm}`
 }
 
 /** KMS API Reference, ImportKeyMaterial: bytes of EncryptedKeyMaterial. */

@@ -1,4 +1,5 @@
 /** Two tokens with the same keys, like those of a vendor's replication: one HSM, whichever of them is available. */
+import { randomBytes } from 'node:crypto'
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,6 +13,7 @@ import type { Ability, Lacks } from '../../../src/model/keys/ability.ts'
 import type { KeyObject } from '../../../src/model/keys/key.ts'
 import { decryptBlob, encryptBlob, type Vault } from '../../../src/vault/ciphertexts.ts'
 import { hsmContract, newMaterial } from '../../contracts/hsm.ts'
+import { wrapMaterial } from '../../contracts/wrapping.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
 import { Callers } from '../callers.ts'
 import { logTo } from '../log-to.ts'
@@ -117,6 +119,19 @@ describe('two tokens with the same keys', () => {
       code: 'InvalidState',
     })
   })
+})
+
+it('wrapped key material is unwrapped by the token that has the wrapping key already', async () => {
+  const wrappingKey = newMaterial()
+  const alone = await connectHsm({ ...second.options, workers: 1 })
+  const { publicKey } = await alone.createWrappingKey(wrappingKey, 'RSA_2048', 'on one', 'HMAC_256')
+  await alone.close()
+  await connect(both())
+  const [wrappingSpec, algorithm] = ['RSA_2048', 'RSAES_OAEP_SHA_1'] as const
+  const wrapped = { wrappingKey, wrappingSpec, algorithm, bytes: wrapMaterial(publicKey!, algorithm, randomBytes(32)) }
+  const unwrap = () => hsm.unwrapKey(newMaterial(), 'HMAC_256', 'GENERATE_VERIFY_MAC', 'unwrapped', wrapped)
+  const [one, other] = [await unwrap(), await unwrap()]
+  expect(one.fingerprint).toEqual(other.fingerprint)
 })
 
 describe('the destruction of a key of two tokens', () => {

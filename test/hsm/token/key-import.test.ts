@@ -1,7 +1,7 @@
 /** How key material comes onto the token, and what is left of it when that fails. */
 
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Failure } from '../../../src/errors.ts'
@@ -11,6 +11,7 @@ import { newMaterial, refusal } from '../../contracts/hsm.ts'
 import { newKeyBytes } from '../../contracts/hsm-imports.ts'
 import { occurrences } from '../../end-to-end/memory-scan.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
+import { children } from '../children.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
 
 /** Maximum time of a recovery on a busy machine. */
@@ -118,13 +119,6 @@ describe('key material', () => {
     expect(called()).toEqual({ C_UnwrapKey: 1, C_CreateObject: 0 })
   })
 })
-
-/** Processes that this one has started. */
-function children(): readonly number[] {
-  const tasks = `/proc/${process.pid}/task`
-  const lists = readdirSync(tasks).map(task => readFileSync(`${tasks}/${task}/children`, 'utf8'))
-  return lists.flatMap(list => list.split(' ').filter(Boolean).map(Number))
-}
 
 describe('the import of a key', () => {
   it.each([

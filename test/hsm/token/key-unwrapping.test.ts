@@ -11,7 +11,10 @@ import { importAbility } from '../../../src/model/keys/ability.ts'
 import { newMaterial, refusal } from '../../contracts/hsm.ts'
 import { newKeyBytes } from '../../contracts/hsm-imports.ts'
 import { refusals, roundTrips, Wrapping } from '../../contracts/hsm-unwrapping.ts'
+import { wrapMaterial } from '../../contracts/wrapping.ts'
+import { occurrences } from '../../end-to-end/memory-scan.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
+import { children } from '../children.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
 
 /** Maximum time of a recovery on a busy machine. */
@@ -72,10 +75,14 @@ describe('SoftHSM', () => {
     ['HMAC_224', 'GENERATE_VERIFY_MAC'],
     ['HMAC_256', 'GENERATE_VERIFY_MAC'],
     ['HMAC_384', 'GENERATE_VERIFY_MAC'],
+    ['HMAC_512', 'GENERATE_VERIFY_MAC'],
+    ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT'],
+    ['RSA_2048', 'ENCRYPT_DECRYPT'],
     ['RSA_3072', 'SIGN_VERIFY'],
     ['RSA_4096', 'SIGN_VERIFY'],
     ['ECC_NIST_P256', 'SIGN_VERIFY'],
     ['ECC_NIST_P256', 'KEY_AGREEMENT'],
+    ['ECC_NIST_P384', 'KEY_AGREEMENT'],
     ['ECC_NIST_P521', 'KEY_AGREEMENT'],
     ['ECC_SECG_P256K1', 'SIGN_VERIFY'],
   ])
@@ -168,6 +175,34 @@ describe('a wrapping key', () => {
     await connect({ strictCustody: true })
     expect((await flagsOf('ECC_NIST_P256')).filter(flag => flag !== 'COPYABLE')).toEqual([...kept, 'UNWRAP'])
   })
+})
+
+it('a wrapping key of the time of strict custody is of no use to a worker', async () => {
+  const object = newMaterial()
+  await connect({ strictCustody: true })
+  const { publicKey } = await hsm.createWrappingKey(object, 'RSA_2048', 'wrapping', 'SYMMETRIC_DEFAULT')
+  await connect()
+  const [wrappingSpec, algorithm] = ['RSA_2048', 'RSAES_OAEP_SHA_256'] as const
+  const bytes = wrapMaterial(publicKey!, algorithm, randomBytes(32))
+  const wrapped = { wrappingKey: object, wrappingSpec, algorithm, bytes }
+  const failure = await refusal(hsm.unwrapKey(newMaterial(), ...aes, 'unwrapped', wrapped))
+  expect(failure.code).toBe('UnsupportedOperation')
+  expect(failure.message).toMatch(/the wrapping key is of a time when nobody else was to\.$/)
+})
+
+it('a worker keeps no key material that it has unwrapped', async () => {
+  await connect()
+  const mark = randomBytes(32)
+  const algorithm = 'RSA_AES_KEY_WRAP_SHA_256'
+  for (let i = 0; i < 20; i++) {
+    const object = newMaterial()
+    const material = Buffer.concat([mark, randomBytes(32)])
+    await wrapping.unwrap(object, ['HMAC_512', 'GENERATE_VERIFY_MAC'], algorithm, wrapping.wrap(algorithm, material))
+    await hsm.destroyKey(object)
+  }
+  const [worker] = children()
+  // Of SoftHSM too, which is in the same process.
+  expect(occurrences(worker!, [mark])[0]).toBeLessThanOrEqual(3)
 })
 
 describe.each([{ strictCustody: true }, { allowSoftwareFallback: false }])('with %o', options => {
