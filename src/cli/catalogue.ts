@@ -5,6 +5,7 @@ import { init } from './init.ts'
 import { policy } from './policy.ts'
 import { rotate } from './rotate.ts'
 import { serve } from './serve.ts'
+import { usage } from './usage.ts'
 
 export const commands = [
   doctor,
@@ -13,4 +14,5 @@ export const commands = [
   policy,
   rotate,
   serve,
+  usage,
 ] as const

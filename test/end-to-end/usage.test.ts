@@ -3,7 +3,7 @@ import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encryptionLimit, rotationThreshold } from '../../src/model/keys/encryption-limit.ts'
 import { query } from '../storage/database-files.ts'
-import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
 import { call, refusal } from './requests.ts'
 
 /** What is known of the use of keys, across restarts and a crash. */
@@ -128,6 +128,25 @@ describe('uses of keys, across restarts', () => {
       () => expect(stored(second!)).toBe(31),
     )
     expect((await kms.getKeyLastUsage({ KeyId: second })).KeyLastUsage).toEqual(KeyLastUsage)
+  })
+
+  it('are shown by the command line', async () => {
+    const command = ['usage', '--data', installation.folder]
+    const { stdout } = await strongroom([...command, '--json', '--limit', '2', '--account', home])
+    const { systemKeys, keys, encryptionLimit: limit } = JSON.parse(stdout)
+    const { KeyLastUsage } = await kms.getKeyLastUsage({ KeyId: second })
+    const lastUse = { operation: 'Encrypt', requestId: KeyLastUsage!.KmsRequestId }
+    expect(limit).toBe(encryptionLimit)
+    expect(systemKeys).toMatchObject([{ key: 'seal' }, { key: 'canary' }])
+    expect(keys).toMatchObject([
+      { key: second, hsm: 'softhsm', encryptions: 31, lastUse },
+      { key: first, encryptions: 2, lastUse: { operation: 'ReEncrypt' } },
+    ])
+    const lines = (await strongroom(command)).stdout.split('\n')
+    expect(lines.find(line => line.startsWith(second!))).toMatch(
+      /^\S+ +softhsm +31 encryptions +0\.0% +last used \S+Z by Encrypt$/,
+    )
+    expect(lines.find(line => line.startsWith(signing!))).toMatch(/^\S+ +softhsm +last used \S+Z by Sign$/)
   })
 
   it('are not underestimated after it was killed', async () => {

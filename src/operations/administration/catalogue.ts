@@ -12,6 +12,7 @@ import { listAccessKeys } from './list-access-keys.ts'
 import { listAccounts } from './list-accounts.ts'
 import { listAliasKeys } from './list-alias-keys.ts'
 import { listIdentities } from './list-identities.ts'
+import { listKeyUsage } from './list-key-usage.ts'
 import { listServices } from './list-services.ts'
 import { putService } from './put-service.ts'
 import { revokeSessions } from './revoke-sessions.ts'
@@ -33,6 +34,7 @@ export const operations = [
   listAccounts,
   listAliasKeys,
   listIdentities,
+  listKeyUsage,
   listServices,
   putService,
   revokeSessions,
