@@ -106,15 +106,16 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   target.check()
   checkHsms(target, hsms)
   if (operation.isDryRun?.(input)) throw new Failure('DryRunOperation', dryRunText)
-  if (!operation.readOnly) await outbox.ready()
+  if (!operation.readOnly || operation.undo) await outbox.ready()
   const changes = new Changes()
   const checkKeyPolicy = checkedInCall(call, services)
   const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, emulator, serviceKeys }
-  const output = (await operation.run({ ...means, input, target, caller, changes })) ?? undefined
   const undone = async (thrown: unknown): Promise<never> => {
-    if (thrown instanceof Conflict) await operation.undo!(changes, { hsms })
+    await operation.undo!(changes, { hsms })
     throw thrown
   }
+  const running = operation.run({ ...means, input, target, caller, changes })
+  const output = (operation.undo ? await running.catch(undone) : await running) ?? undefined
   try {
     if (changes.list.length > 0) entry.resources = [...createdKeys(changes), ...target.resources]
     entry.responseElements = responseElements(api, operation, output, entry)
@@ -122,7 +123,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
       entry.additionalEventData = { ...target.additionalEventData, ...operation.recordedChange(changes) }
     const answer = api.accept(operation, output, entry.requestId, request)
     const committed = outbox.commit(changes, audit.success(entry))
-    const writeRecord = operation.undo ? await committed.catch(undone) : await committed
+    const afterConflict = (thrown: unknown) => (thrown instanceof Conflict ? undone(thrown) : Promise.reject(thrown))
+    const writeRecord = operation.undo ? await committed.catch(afterConflict) : await committed
     return { answer, usedKeys: target.usedKeys, writeRecord }
   } finally {
     wipe(output)

@@ -108,7 +108,7 @@ export interface Unsigned extends Services {
 export interface Operation<I, O, T extends Target> {
   /** On the wire, and in audit records and metrics. */
   readonly name: string
-  /** CloudTrail's readOnly: true if it changes nothing in storage. */
+  /** CloudTrail's readOnly: true if it changes nothing that callers see. */
   readonly readOnly: boolean
   /**
    * The caller, by the input alone: of an operation that needs no signature, and does not regard one. Rejects with a Failure if the input
@@ -140,7 +140,7 @@ export interface Operation<I, O, T extends Target> {
    * are in neither.
    */
   run(context: Context<I, T>): Promise<O | undefined>
-  /** Called if the changes of a run conflicted with those of others, so that nothing was committed: takes back what else it did. */
+  /** Called if a run failed, or its changes conflicted with those of others, so that nothing was committed: takes back what else it did. */
   undo?(changes: Changes, services: Pick<Services, 'hsms'>): Promise<void>
 }
 
