@@ -1,11 +1,11 @@
-import { withoutObjects } from '../model/keys/imported-material.ts'
-import { type Key, type KeyMaterial, materialsOf, nextExpiry, objectsOf } from '../model/keys/key.ts'
+import { withoutObject } from '../model/keys/imported-material.ts'
+import { type Key, materialsOf, nextExpiry } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
-import { Changes } from '../storage/storage.ts'
+import { Changes, Conflict } from '../storage/storage.ts'
 import { markForDestruction } from '../vault/destruction.ts'
 import { job } from './job.ts'
 
-/** Milliseconds for which a reading of the clock is extrapolated: each one is written to disk. */
+/** Milliseconds for which a reading of the clock is extrapolated: each one is written to disk. Also until a retry. */
 const maximumAge = 60_000
 
 /**
@@ -16,7 +16,8 @@ export const deleteExpiredKeyMaterial = job({
   name: 'delete-expired-key-material',
   interval: 1000,
   start(services) {
-    const { storage, steadyClock, elapsed, log } = services
+    const { storage, steadyClock, elapsed } = services
+    /** Without a time: nothing expires for now. */
     let reading: { readonly now: number | undefined; readonly at: number } | undefined
     const dueAt = (now: number | undefined) =>
       now === undefined ? [] : storage.keys.expiring().filter(key => nextExpiry(key)! <= now)
@@ -27,29 +28,43 @@ export const deleteExpiredKeyMaterial = job({
       if (age < maximumAge && dueAt(supposed).length === 0) return
       const now = await steadyClock.now()
       reading = { now, at: elapsed() }
-      for (const key of dueAt(now)) {
-        try {
-          await expire(key, now!, services)
-        } catch (thrown) {
-          // For example a conflict, if it was just imported again. The next run tries again.
-          log.error(
-            { event: 'key_expiry_failed', err: thrown, key: key.arn },
-            'Expiry of key material failed, will be retried',
-          )
-        }
+      for (const { arn } of dueAt(now)) {
+        if (!(await expireAll(arn, now!, services))) reading = { now: undefined, at: elapsed() }
       }
     }
   },
 })
 
-async function expire(key: Key, now: number, { storage, audit, outbox, log }: JobServices): Promise<void> {
-  const isExpired = ({ object, imported }: KeyMaterial) =>
-    object !== undefined && (imported?.validTo ?? Infinity) <= now
-  const expired = materialsOf(key).filter(isExpired)
+/** Resolves to false if it failed for a reason that will last. */
+async function expireAll(arn: string, now: number, services: JobServices): Promise<boolean> {
+  try {
+    for (let key = expired(arn, now, services); key; key = expired(arn, now, services)) await expireOne(key, services)
+    return true
+  } catch (thrown) {
+    // The material was just imported again, or its key deleted.
+    if (thrown instanceof Conflict) return true
+    const fields = { event: 'key_expiry_failed', err: thrown, key: arn } as const
+    services.log.error(fields, 'Expiry of key material failed, will be retried')
+    return false
+  }
+}
+
+function expired(arn: string, now: number, { storage }: Pick<JobServices, 'storage'>): Key | undefined {
+  const key = storage.keys.find(arn)
+  return key && (nextExpiry(key) ?? Number.POSITIVE_INFINITY) <= now ? key : undefined
+}
+
+/** The first one, in one commit with its event. */
+async function expireOne(key: Key, { storage, audit, outbox, log }: JobServices): Promise<void> {
+  const validTo = nextExpiry(key)
+  const { id, object } = materialsOf(key).find(({ object, imported }) => object && imported?.validTo === validTo)!
   const changes = new Changes()
-  markForDestruction(changes, objectsOf({ materials: expired }), key, storage)
-  changes.put('keys', withoutObjects(key, isExpired))
-  const keyMaterialIds = expired.map(({ id }) => id)
-  await outbox.record(changes, audit.event('DeleteExpiredKeyMaterial', key.arn, { keyMaterialIds }))
-  log.info({ event: 'key_material_expired', key: key.arn, keyMaterialIds }, 'Imported key material expired')
+  markForDestruction(changes, [object!], key, storage)
+  changes.put('keys', withoutObject(key, id))
+  const details = { keyId: key.id, keyMaterialId: id }
+  await outbox.record(
+    changes,
+    audit.event('DeleteExpiredKeyMaterial', key.arn, details, { member: 'serviceEventDetails' }),
+  )
+  log.info({ event: 'key_material_expired', key: key.arn, material: id }, 'Imported key material expired')
 }

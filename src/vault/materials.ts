@@ -63,6 +63,14 @@ export async function newObjectId(hsm: Hsm): Promise<string> {
   return Buffer.from(await hsm.random(32)).toString('hex')
 }
 
+/** Whether the object is on the HSM, is the key of its record, and is protected. Rejects if there is no certain answer. */
+export async function isSound(hsms: Hsms, key: Pick<Key, 'spec' | 'usage'>, object: KeyObject): Promise<boolean> {
+  const { checkValue, custody } = object
+  const held = { ...hsmKey(key, object), usage: key.usage, checkValue, imported: custody.imported }
+  const { fault } = await hsms.named(object.hsm).inspectKey(held, 'thorough')
+  return fault === undefined
+}
+
 /** Destroys what was created for changes that were certainly not committed. Never rejects: what it cannot destroy is reported as orphaned. */
 export async function destroyUncommitted({ created }: Changes, { hsms }: Pick<JobServices, 'hsms'>): Promise<void> {
   await Promise.allSettled(created.map(({ id, hsm }) => hsms.named(hsm).destroyKey(id)))

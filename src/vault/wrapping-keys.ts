@@ -1,7 +1,7 @@
 /** Wrapping keys: under which callers wrap the key material that they import. */
 import { type Key, objectsOf, type WrappingKey } from '../model/keys/key.ts'
 import type { WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
-import type { Changes, Hsms, Storage } from '../services.ts'
+import type { Changes, Hsm, Hsms, Storage } from '../services.ts'
 import { markForDestruction } from './destruction.ts'
 import { newObjectId } from './materials.ts'
 
@@ -9,8 +9,7 @@ import { newObjectId } from './materials.ts'
 const dayLength = 24 * 60 * 60 * 1000
 
 /**
- * The wrapping key of a KMS key for today; created, in the changes, by the first request of a day. It is on the HSM of the key's material,
- * before the first import on that of its region.
+ * The wrapping key of a KMS key for today; created, in the changes, by the first request of a day.
  */
 export async function wrappingKeyOf(
   key: Key,
@@ -21,14 +20,19 @@ export async function wrappingKeyOf(
   const wanted = { keyArn: key.arn, spec, day: Math.floor(now / dayLength) }
   const known = storage.wrappingKeys.ofDay(wanted)
   if (known) return known
-  const name = objectsOf(key).at(-1)?.hsm
-  const hsm = name === undefined ? hsms.ofRegion(key.region) : hsms.named(name)
+  const hsm = importingHsm(key, hsms)
   const id = await newObjectId(hsm)
   const created = await hsm.createWrappingKey(id, spec, `strongroom wrapping key of ${key.id}`, key.spec)
   const wrappingKey = { ...wanted, object: { id, hsm: hsm.name, ...created }, revision: 0 }
   changes.created.push(wrappingKey.object)
   changes.put('wrappingKeys', wrappingKey)
   return wrappingKey
+}
+
+/** The HSM that gets imported material: that of the material that the key has, before the first import that of its region. */
+export function importingHsm(key: Key, hsms: Hsms): Hsm {
+  const name = objectsOf(key).at(-1)?.hsm
+  return name === undefined ? hsms.ofRegion(key.region) : hsms.named(name)
 }
 
 /** Whether no import token for it is valid any more. */

@@ -1,139 +1,271 @@
-/** Imported key material: an unmodified SDK, material wrapped with OpenSSL, a real token. */
-import { randomBytes } from 'node:crypto'
-import type {
-  AlgorithmSpec,
-  ImportKeyMaterialRequest,
-  KeySpec,
-  KeyUsageType,
-  KMS,
-  WrappingKeySpec,
-} from '@aws-sdk/client-kms'
+/** Imported key material: an unmodified SDK, material wrapped with OpenSSL, a real token, and time that the test moves. */
+import { createHmac, createPrivateKey, createPublicKey, randomBytes, verify } from 'node:crypto'
+import type { KeySpec, KeyUsageType } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { WrappingAlgorithm } from '../../src/model/keys/wrapping-algorithm.ts'
-import { wrapMaterial } from '../contracts/wrapping.ts'
-import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { wrappingAlgorithmsOf } from '../../src/model/keys/wrapping-algorithm.ts'
+import { newKeyBytes } from '../contracts/hsm-imports.ts'
+import { RunningGateway } from '../state-machine/running-gateway.ts'
+import { recordsOf } from './gateway.ts'
+import { refusals } from './import-refusals.ts'
+import { created, forever, imported, metadata, plainly, wrapped } from './imports.ts'
+import { call, refusal } from './requests.ts'
+import { destroyOn, objectsOn } from './token-objects.ts'
 
-let installation: Installation
-let gateway: Gateway
-let kms: KMS
+const [second, hour, day] = [1000, 3_600_000, 86_400_000]
+const text = Buffer.from('a secret that is not one')
+const isNew = { ...forever, ImportType: 'NEW_KEY_MATERIAL' } as const
+
+let gateway: RunningGateway
+const kms = () => gateway.kms
 
 beforeAll(async () => {
-  installation = await install()
-  gateway = await serve(installation)
-  kms = gateway.client()
+  gateway = await RunningGateway.start()
 }, 60_000)
-afterAll(async () => {
-  expect(gateway?.complaints()).toEqual([])
-  await gateway?.stop()
-  installation?.remove()
-})
+afterAll(() => gateway?.end())
 
-async function created(
-  KeySpec: KeySpec = 'SYMMETRIC_DEFAULT',
-  KeyUsage: KeyUsageType = 'ENCRYPT_DECRYPT',
-): Promise<string> {
-  const { KeyMetadata } = await kms.createKey({ Origin: 'EXTERNAL', KeySpec, KeyUsage })
-  return KeyMetadata!.Arn!
+/** Time passes, and the jobs of then run: an object is destroyed by the second of them. */
+async function pass(milliseconds: number): Promise<void> {
+  await gateway.time.moveTo(gateway.time.now + milliseconds)
+  await gateway.time.moveTo(gateway.time.now + 2 * second)
 }
 
-interface Way {
-  readonly WrappingAlgorithm: AlgorithmSpec
-  readonly WrappingKeySpec: WrappingKeySpec
+/** How many objects on the token have the label. */
+async function labelled(label: string): Promise<number> {
+  return (await objectsOn(gateway.installation)).filter(object => object.label === label).length
 }
 
-const plainly: Way = { WrappingAlgorithm: 'RSAES_OAEP_SHA_1', WrappingKeySpec: 'RSA_2048' }
-
-async function wrapped(KeyId: string, material: Buffer, way: Way = plainly) {
-  const { ImportToken, PublicKey } = await kms.getParametersForImport({ KeyId, ...way })
-  const EncryptedKeyMaterial = wrapMaterial(PublicKey!, way.WrappingAlgorithm as WrappingAlgorithm, material)
-  return { KeyId, ImportToken: ImportToken!, EncryptedKeyMaterial }
-}
-
-const forever = { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' } as const
-
-async function imported(KeyId: string, material: Buffer, rest: Partial<ImportKeyMaterialRequest> = forever, way?: Way) {
-  return kms.importKeyMaterial({ ...(await wrapped(KeyId, material, way)), ...rest })
-}
-
-async function metadata(KeyId: string) {
-  return (await kms.describeKey({ KeyId })).KeyMetadata!
-}
-
-const text = Buffer.from('a secret that is not one')
+const recordOf = (name: string) => recordsOf(gateway.installation).findLast(({ eventName }) => eventName === name)
 
 describe('a symmetric key of imported material', () => {
   it('is pending import at first, and works once it has its material', async () => {
-    const KeyId = await created()
-    const before = await metadata(KeyId)
+    const KeyId = await created(gateway)
+    const before = await metadata(gateway, KeyId)
     expect(before).toMatchObject({ KeyState: 'PendingImport', Enabled: false, Origin: 'EXTERNAL' })
     for (const member of ['ExpirationModel', 'ValidTo', 'CurrentKeyMaterialId'])
       expect(before).not.toHaveProperty(member)
-    await expect(kms.encrypt({ KeyId, Plaintext: text })).rejects.toMatchObject({
-      name: 'KMSInvalidStateException',
-      message: `${KeyId} is pending import.`,
-    })
-    const answer = await imported(KeyId, randomBytes(32))
+    expect(await refusal(kms().encrypt({ KeyId, Plaintext: text }))).toBe(
+      `KMSInvalidStateException: ${KeyId} is pending import.`,
+    )
+    const answer = await imported(gateway, KeyId, randomBytes(32))
     expect(answer).toMatchObject({ KeyId, KeyMaterialId: expect.stringMatching(/^[0-9a-f]{64}$/) })
-    expect(await metadata(KeyId)).toMatchObject({
+    expect(await metadata(gateway, KeyId)).toMatchObject({
       KeyState: 'Enabled',
       Enabled: true,
       ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE',
       CurrentKeyMaterialId: answer.KeyMaterialId,
     })
-    const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: text })
-    const { Plaintext, KeyMaterialId } = await kms.decrypt({ CiphertextBlob })
+    const { CiphertextBlob } = await kms().encrypt({ KeyId, Plaintext: text })
+    const { Plaintext, KeyMaterialId } = await kms().decrypt({ CiphertextBlob })
     expect(Buffer.from(Plaintext!)).toEqual(text)
     expect(KeyMaterialId).toBe(answer.KeyMaterialId)
   })
 
   it('decrypts nothing while its material is deleted, and everything once the same is imported again', async () => {
-    const KeyId = await created()
+    const KeyId = await created(gateway)
     const material = randomBytes(32)
-    const { KeyMaterialId } = await imported(KeyId, material)
-    const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: text })
-    expect(await kms.deleteImportedKeyMaterial({ KeyId })).toMatchObject({ KeyId, KeyMaterialId })
-    const gone = await metadata(KeyId)
+    expect(await call(kms(), 'DeleteImportedKeyMaterial', { KeyId })).toEqual({ KeyId })
+    const { KeyMaterialId } = await imported(gateway, KeyId, material)
+    const { CiphertextBlob } = await kms().encrypt({ KeyId, Plaintext: text })
+    expect(await kms().deleteImportedKeyMaterial({ KeyId })).toMatchObject({ KeyId, KeyMaterialId })
+    const gone = await metadata(gateway, KeyId)
     expect(gone).toMatchObject({ KeyState: 'PendingImport', CurrentKeyMaterialId: KeyMaterialId })
     expect(gone).not.toHaveProperty('ExpirationModel')
-    const refused = { name: 'KMSInvalidStateException', message: `${KeyId} is pending import.` }
-    await expect(kms.decrypt({ CiphertextBlob })).rejects.toMatchObject(refused)
-    await expect(kms.decrypt({ CiphertextBlob, KeyId })).rejects.toMatchObject(refused)
-    await expect(kms.reEncrypt({ CiphertextBlob, DestinationKeyId: KeyId })).rejects.toMatchObject(refused)
-    await kms.deleteImportedKeyMaterial({ KeyId })
-    await expect(imported(KeyId, randomBytes(32))).rejects.toMatchObject({ name: 'IncorrectKeyMaterialException' })
-    expect(await imported(KeyId, material)).toMatchObject({ KeyMaterialId })
-    expect(Buffer.from((await kms.decrypt({ CiphertextBlob })).Plaintext!)).toEqual(text)
+    const refused = `KMSInvalidStateException: ${KeyId} is pending import.`
+    expect(await refusal(kms().decrypt({ CiphertextBlob }))).toBe(refused)
+    expect(await refusal(kms().decrypt({ CiphertextBlob, KeyId }))).toBe(refused)
+    expect(await refusal(kms().reEncrypt({ CiphertextBlob, DestinationKeyId: KeyId }))).toBe(refused)
+    await pass(2 * second)
+    expect(await labelled(KeyId)).toBe(0)
+    expect(await kms().deleteImportedKeyMaterial({ KeyId })).toMatchObject({ KeyId, KeyMaterialId })
+    expect(await refusal(imported(gateway, KeyId, randomBytes(32)))).toMatch(/^IncorrectKeyMaterialException/)
+    await kms()
+      .disableKey({ KeyId })
+      .catch(() => {})
+    expect(await imported(gateway, KeyId, material)).toMatchObject({ KeyMaterialId })
+    expect(Buffer.from((await kms().decrypt({ CiphertextBlob })).Plaintext!)).toEqual(text)
+    const unknown = 'ab'.repeat(32)
+    expect(await refusal(kms().deleteImportedKeyMaterial({ KeyId, KeyMaterialId: unknown }))).toMatch(/^NotFound/)
   })
 
   it('gets new material by a rotation only, and one at a time', async () => {
-    const KeyId = await created()
+    const KeyId = await created(gateway)
     const [first, second] = [randomBytes(32), randomBytes(32)]
-    const { KeyMaterialId } = await imported(KeyId, first)
-    const rest = { ...forever, ImportType: 'NEW_KEY_MATERIAL' } as const
-    await expect(imported(KeyId, first, rest)).rejects.toMatchObject({ name: 'IncorrectKeyMaterialException' })
-    const pending = await imported(KeyId, second, rest)
-    expect(await metadata(KeyId)).toMatchObject({ KeyState: 'Enabled', CurrentKeyMaterialId: KeyMaterialId })
-    await expect(imported(KeyId, randomBytes(32), rest)).rejects.toMatchObject({
-      name: 'KMSInvalidStateException',
-      message: expect.stringContaining(
-        `because another key material (id: ${pending.KeyMaterialId}) is pending rotation.`,
-      ),
-    })
-    await kms.deleteImportedKeyMaterial({ KeyId, KeyMaterialId: pending.KeyMaterialId })
-    expect(await metadata(KeyId)).toMatchObject({ KeyState: 'Enabled' })
-    await imported(KeyId, randomBytes(32), rest)
+    const { KeyMaterialId } = await imported(gateway, KeyId, first)
+    const { CiphertextBlob } = await kms().encrypt({ KeyId, Plaintext: text })
+    const pending = await imported(gateway, KeyId, second, { ...isNew, KeyMaterialDescription: 'the second' })
+    expect(await metadata(gateway, KeyId)).toMatchObject({ KeyState: 'Enabled', CurrentKeyMaterialId: KeyMaterialId })
+    expect(await refusal(imported(gateway, KeyId, randomBytes(32), isNew))).toMatch(
+      `cannot be imported into KMS key ${KeyId}, because another key material (id: ${pending.KeyMaterialId}) is pending rotation.`,
+    )
+    await kms().deleteImportedKeyMaterial({ KeyId, KeyMaterialId: pending.KeyMaterialId })
+    expect(await metadata(gateway, KeyId)).toMatchObject({ KeyState: 'Enabled' })
+    expect(await imported(gateway, KeyId, second, isNew)).toMatchObject({ KeyMaterialId: pending.KeyMaterialId })
+    await kms().rotateKeyOnDemand({ KeyId })
+    expect(await metadata(gateway, KeyId)).toMatchObject({ CurrentKeyMaterialId: pending.KeyMaterialId })
+    expect(Buffer.from((await kms().decrypt({ CiphertextBlob })).Plaintext!)).toEqual(text)
+    await kms().deleteImportedKeyMaterial({ KeyId, KeyMaterialId })
+    expect(await metadata(gateway, KeyId)).toMatchObject({ KeyState: 'PendingImport' })
+    const described = { ...forever, KeyMaterialId, KeyMaterialDescription: 'the first' }
+    expect(await imported(gateway, KeyId, first, described)).toMatchObject({ KeyMaterialId })
+    expect(await metadata(gateway, KeyId)).toMatchObject({ KeyState: 'Enabled' })
+    await imported(gateway, KeyId, first, forever)
+    const { Rotations } = await kms().listKeyRotations({ KeyId, IncludeKeyMaterial: 'ALL_KEY_MATERIAL' })
+    expect(Rotations!.map(entry => entry.KeyMaterialDescription)).toEqual(['the first', undefined])
   })
 
-  it('has material that expires when it is said to, within a second or two', async () => {
-    const KeyId = await created()
-    const ValidTo = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3000)
-    await imported(KeyId, randomBytes(32), { ValidTo })
-    expect(await metadata(KeyId)).toMatchObject({
-      KeyState: 'Enabled',
-      ExpirationModel: 'KEY_MATERIAL_EXPIRES',
-      ValidTo,
-    })
-    await expect.poll(async () => (await metadata(KeyId)).KeyState, { timeout: 20_000 }).toBe('PendingImport')
-    expect(Date.now()).toBeGreaterThanOrEqual(ValidTo.getTime())
+  it('keeps its HSM object when the same material is imported again, and gets another if that is gone', async () => {
+    const KeyId = await created(gateway)
+    const material = randomBytes(32)
+    await imported(gateway, KeyId, material)
+    const objects = async () => (await objectsOn(gateway.installation)).filter(({ label }) => label === KeyId)
+    const before = await objects()
+    const ValidTo = new Date(gateway.time.now + hour)
+    await imported(gateway, KeyId, material, { ValidTo })
+    expect(await metadata(gateway, KeyId)).toMatchObject({ ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo })
+    await pass(2 * second)
+    expect(await objects()).toEqual(before)
+    const { CiphertextBlob } = await kms().encrypt({ KeyId, Plaintext: text })
+    await destroyOn(gateway.installation, before[0]!.id)
+    await imported(gateway, KeyId, material)
+    expect(Buffer.from((await kms().decrypt({ CiphertextBlob })).Plaintext!)).toEqual(text)
+    expect(await objects()).toHaveLength(1)
+  })
+
+  it('shows the first date at which it stops working', async () => {
+    const KeyId = await created(gateway)
+    const [sooner, later] = [new Date(gateway.time.now + hour), new Date(gateway.time.now + 2 * hour)]
+    await imported(gateway, KeyId, randomBytes(32), { ValidTo: sooner })
+    await imported(gateway, KeyId, randomBytes(32), { ...isNew, ...{ ExpirationModel: undefined, ValidTo: later } })
+    await kms().rotateKeyOnDemand({ KeyId })
+    expect(await metadata(gateway, KeyId)).toMatchObject({ ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: sooner })
   })
 })
+
+describe('material that expires', () => {
+  it('is destroyed when its time has come, on record, and opens its ciphertexts once it is imported again', async () => {
+    const KeyId = await created(gateway)
+    const material = randomBytes(32)
+    const ValidTo = new Date(Math.ceil(gateway.time.now / second) * second + hour)
+    const { KeyMaterialId } = await imported(gateway, KeyId, material, { ValidTo })
+    const { CiphertextBlob } = await kms().encrypt({ KeyId, Plaintext: text })
+    await pass(hour - 5 * second)
+    expect(await metadata(gateway, KeyId)).toMatchObject({ KeyState: 'Enabled', ValidTo })
+    await pass(5 * second)
+    expect(await metadata(gateway, KeyId)).toMatchObject({ KeyState: 'PendingImport' })
+    expect(await labelled(KeyId)).toBe(0)
+    expect(recordsOf(gateway.installation).findLast(({ resources }) => resources?.[0]?.ARN === KeyId)).toBeDefined()
+    expect(recordOf('DeleteExpiredKeyMaterial')).toMatchObject({
+      eventType: 'AwsServiceEvent',
+      resources: [{ ARN: KeyId }],
+      serviceEventDetails: { keyId: KeyId.split('/')[1], keyMaterialId: KeyMaterialId },
+    })
+    expect(await refusal(kms().decrypt({ CiphertextBlob }))).toBe(
+      `KMSInvalidStateException: ${KeyId} is pending import.`,
+    )
+    await imported(gateway, KeyId, material)
+    expect(Buffer.from((await kms().decrypt({ CiphertextBlob })).Plaintext!)).toEqual(text)
+  })
+})
+
+describe('parameters for an import', () => {
+  it('are valid for a day; their wrapping key is the same for a day, and is destroyed afterwards', async () => {
+    // At the start of a day, so that it is certain when the wrapping key is made anew.
+    await gateway.time.moveTo(Math.ceil(gateway.time.now / day) * day)
+    const KeyId = await created(gateway)
+    const label = `strongroom wrapping key of ${KeyId.split('/')[1]}`
+    const material = randomBytes(32)
+    const request = await wrapped(gateway, KeyId, material)
+    const ask = () => kms().getParametersForImport({ KeyId, ...plainly })
+    const first = await ask()
+    expect(first).toMatchObject({ KeyId, ParametersValidTo: new Date(Math.trunc(gateway.time.now) + day) })
+    await pass(day - 10 * second)
+    expect(Buffer.from((await ask()).PublicKey!)).toEqual(Buffer.from(first.PublicKey!))
+    expect(await kms().importKeyMaterial({ ...request, ...forever })).toMatchObject({ KeyId })
+    await pass(9 * second)
+    expect(Buffer.from((await ask()).PublicKey!)).not.toEqual(Buffer.from(first.PublicKey!))
+    expect(await refusal(kms().importKeyMaterial({ ...request, ...forever }))).toBe('ExpiredImportTokenException')
+    expect(await labelled(label)).toBe(2)
+    await pass(day)
+    expect(await labelled(label)).toBe(1)
+  })
+
+  it('are on record without the token and the public key, as is the import without the material', async () => {
+    const KeyId = await created(gateway)
+    const { KeyMaterialId } = await imported(gateway, KeyId, randomBytes(32))
+    const [asked, done] = [recordOf('GetParametersForImport')!, recordOf('ImportKeyMaterial')!]
+    expect(asked).toMatchObject({ readOnly: true, responseElements: null, requestParameters: { keyId: KeyId } })
+    expect(Object.keys(asked.requestParameters as object).sort()).toEqual([
+      'keyId',
+      'wrappingAlgorithm',
+      'wrappingKeySpec',
+    ])
+    expect(done).toMatchObject({
+      readOnly: false,
+      requestParameters: { keyId: KeyId, expirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' },
+      responseElements: { keyId: KeyId, keyMaterialId: KeyMaterialId },
+    })
+  })
+
+  it('asked for many times at once leave one wrapping key', async () => {
+    const KeyId = await created(gateway)
+    const asked = Array.from({ length: 5 }, () => kms().getParametersForImport({ KeyId, ...plainly }))
+    const keys = new Set((await Promise.all(asked)).map(({ PublicKey }) => Buffer.from(PublicKey!).toString('hex')))
+    expect(keys.size).toBe(1)
+    expect(await labelled(`strongroom wrapping key of ${KeyId.split('/')[1]}`)).toBe(1)
+  })
+})
+
+describe.each<readonly [KeySpec, KeyUsageType]>([
+  ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT'],
+  ['HMAC_512', 'GENERATE_VERIFY_MAC'],
+  ['RSA_2048', 'SIGN_VERIFY'],
+  ['ECC_NIST_P256', 'SIGN_VERIFY'],
+  ['ECC_NIST_P521', 'SIGN_VERIFY'],
+  ['ECC_SECG_P256K1', 'SIGN_VERIFY'],
+  ['ECC_NIST_EDWARDS25519', 'SIGN_VERIFY'],
+])('key material of %s for %s', (spec, usage) => {
+  it('is the same key, whatever the algorithm that wraps it, and stays the only one', async () => {
+    const KeyId = await created(gateway, spec, usage)
+    const material = newKeyBytes(spec)
+    const ids = new Set<string | undefined>()
+    const isLong = spec === 'ECC_NIST_P521'
+    for (const WrappingAlgorithm of wrappingAlgorithmsOf(spec).filter(name => !isLong || name.startsWith('RSA_'))) {
+      const answer = await imported(gateway, KeyId, material, forever, { ...plainly, WrappingAlgorithm })
+      ids.add(answer.KeyMaterialId)
+      await expectSameKey(KeyId, usage, material)
+    }
+    expect(ids.size).toBe(1)
+    expect(ids.has(undefined)).toBe(spec !== 'SYMMETRIC_DEFAULT')
+    expect(await metadata(gateway, KeyId)).toMatchObject({ KeyState: 'Enabled', KeySpec: spec })
+    if (spec === 'SYMMETRIC_DEFAULT') return
+    const other = await wrapped(gateway, KeyId, newKeyBytes(spec), way(spec))
+    expect(await refusal(kms().importKeyMaterial({ ...other, ...forever }))).toMatch(/^IncorrectKeyMaterialException/)
+    expect(await refusal(kms().importKeyMaterial({ ...other, ...isNew }))).toMatch(/^ValidationException: ImportType/)
+  })
+})
+
+function way(spec: KeySpec) {
+  return { ...plainly, WrappingAlgorithm: wrappingAlgorithmsOf(spec as 'RSA_2048').at(-1)! }
+}
+
+/** By what the key does. */
+async function expectSameKey(KeyId: string, usage: KeyUsageType, material: Buffer): Promise<void> {
+  if (usage === 'GENERATE_VERIFY_MAC') {
+    const { MacAlgorithms } = await metadata(gateway, KeyId)
+    const MacAlgorithm = MacAlgorithms![0]!
+    const { Mac } = await kms().generateMac({ KeyId, MacAlgorithm, Message: text })
+    const hash = MacAlgorithm.replace('HMAC_SHA_', 'sha')
+    expect(Buffer.from(Mac!)).toEqual(createHmac(hash, material).update(text).digest())
+  }
+  if (usage !== 'SIGN_VERIFY') return
+  const publicKey = createPublicKey(createPrivateKey({ key: material, format: 'der', type: 'pkcs8' }))
+  const { PublicKey, SigningAlgorithms } = await kms().getPublicKey({ KeyId })
+  expect(Buffer.from(PublicKey!)).toEqual(publicKey.export({ format: 'der', type: 'spki' }))
+  const SigningAlgorithm = SigningAlgorithms![0]!
+  const { Signature } = await kms().sign({ KeyId, SigningAlgorithm, Message: text })
+  const hash = /SHA_(\d+)/.exec(SigningAlgorithm)![1]
+  const isEdwards = SigningAlgorithm.startsWith('ED25519')
+  expect(verify(isEdwards ? null : `sha${hash}`, text, publicKey, Signature!)).toBe(true)
+}
+
+describe('what is refused', () => refusals(() => gateway))

@@ -1,11 +1,20 @@
 /** Objects on the token of an installation, as seen by another program. */
 import { join } from 'node:path'
-import type { HsmObject } from '../../src/hsm/hsm.ts'
+import type { Hsm, HsmObject } from '../../src/hsm/hsm.ts'
 import { connectHsm } from '../../src/hsm/registry.ts'
 import { softHsmLibrary } from '../hsm/softhsm.ts'
 import type { Installation } from './gateway.ts'
 
-export async function objectsOn({ folder }: Installation): Promise<readonly HsmObject[]> {
+export function objectsOn(installation: Installation): Promise<readonly HsmObject[]> {
+  return connected(installation, hsm => hsm.objects())
+}
+
+/** @param id CKA_ID */
+export function destroyOn(installation: Installation, id: string): Promise<void> {
+  return connected(installation, hsm => hsm.destroyKey(id))
+}
+
+async function connected<T>({ folder }: Installation, work: (hsm: Hsm) => Promise<T>): Promise<T> {
   const hsm = await connectHsm({
     name: 'softhsm',
     profile: 'softhsm2',
@@ -20,7 +29,9 @@ export async function objectsOn({ folder }: Installation): Promise<readonly HsmO
     allowSoftwareFallback: true,
     strictCustody: false,
   })
-  const objects = await hsm.objects()
-  await hsm.close()
-  return objects
+  try {
+    return await work(hsm)
+  } finally {
+    await hsm.close()
+  }
 }

@@ -1,7 +1,16 @@
 /** Which key material may be imported into a KMS key, and what the key is afterwards: KMS API Reference, "ImportKeyMaterial". */
 import { createHash } from 'node:crypto'
+import type { KeyMetadata } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
-import { type ImportedMaterial, type Key, type KeyMaterial, type KeyObject, materialsOf } from './key.ts'
+import {
+  type ImportedMaterial,
+  type Key,
+  type KeyMaterial,
+  type KeyObject,
+  materialsOf,
+  nextExpiry,
+  objectsOf,
+} from './key.ts'
 import { keyState } from './key-state.ts'
 
 /**
@@ -22,31 +31,25 @@ export interface ImportRequest {
   readonly description?: string | undefined
 }
 
-/** The result of an import: the key, and the object that it no longer needs. */
-export interface Imported {
-  readonly key: Key
-  readonly replaced?: KeyObject | undefined
-}
-
 /**
  * Puts material that is on the HSM into a key. The first becomes the current one, another of a symmetric key is pending rotation, and one
  * that the key has had takes its place again. Throws IncorrectKeyMaterial, or InvalidState if another is pending rotation.
  *
  * @param now milliseconds since the epoch
  */
-export function withImported(key: Key, id: string, object: KeyObject, request: ImportRequest, now: number): Imported {
+export function withImported(key: Key, id: string, object: KeyObject, request: ImportRequest, now: number): Key {
   const { type = key.materials.length === 0 ? 'NEW_KEY_MATERIAL' : 'EXISTING_KEY_MATERIAL', materialId } = request
   const known = materialsOf(key).find(material => material.id === id)
   if (materialId !== undefined && materialId !== id) throw incorrect('is not the one that the request names')
   if (type === 'EXISTING_KEY_MATERIAL') {
     if (known === undefined) throw incorrect('was not imported into this KMS key before')
-    return enabled(key, replaced(key, { ...known, object, imported: importedOf(request, known) }), known.object)
+    return enabled(key, replaced(key, { ...known, object, imported: importedOf(request, known) }))
   }
   if (known !== undefined) throw incorrect('is already associated with this KMS key')
   const material = { id, createdAt: now, object, imported: importedOf(request) }
   if (key.materials.length === 0) return enabled(key, { ...key, materials: [material] })
   const { pendingMaterial } = key
-  if (pendingMaterial === undefined) return { key: { ...key, pendingMaterial: material } }
+  if (pendingMaterial === undefined) return { ...key, pendingMaterial: material }
   const text = `New key material (id: ${id}) cannot be imported into KMS key ${key.arn}, because another key material (id: ${pendingMaterial.id}) is pending rotation.`
   throw new Failure('InvalidState', text)
 }
@@ -61,23 +64,38 @@ function replaced(key: Key, material: KeyMaterial): Key {
   return { ...key, materials: materials.map(replace), pendingMaterial: pendingMaterial && replace(pendingMaterial) }
 }
 
-/** The import that completes the materials of a key enables it. */
-function enabled(before: Key, key: Key, replaced?: KeyObject): Imported {
+type Expiration = Pick<KeyMetadata, 'ExpirationModel' | 'ValidTo'>
+
+/** The import that completes the materials of a key enables it. If its object is the only one, nothing is wrong with another. */
+function enabled(before: Key, key: Key): Key {
   const completed = keyState(before) === 'PendingImport' && keyState(key) !== 'PendingImport'
-  return { key: completed ? { ...key, state: 'Enabled' } : key, replaced }
+  const custodyFault = objectsOf(key).length === 1 ? undefined : key.custodyFault
+  return { ...key, custodyFault, state: completed ? 'Enabled' : key.state }
 }
 
 function incorrect(reason: string): Failure {
   return new Failure('IncorrectKeyMaterial', `The key material ${reason}.`)
 }
 
-/** A key without the objects of some of its imported materials: they stay in the key, but for one that is pending rotation. */
-export function withoutObjects(key: Key, gone: (material: KeyMaterial) => boolean): Key {
+/** A key without the object of some imported material, which stays in the key, unless it is pending rotation. */
+export function withoutObject(key: Key, id: string): Key {
   const remove = (material: KeyMaterial): KeyMaterial =>
-    gone(material)
+    material.id === id
       ? { ...material, object: undefined, imported: { ...material.imported, validTo: undefined } }
       : material
   const { materials, pendingMaterial } = key
-  const isPendingGone = pendingMaterial !== undefined && gone(pendingMaterial)
-  return { ...key, materials: materials.map(remove), pendingMaterial: isPendingGone ? undefined : pendingMaterial }
+  const after = {
+    ...key,
+    materials: materials.map(remove),
+    pendingMaterial: pendingMaterial?.id === id ? undefined : pendingMaterial,
+  }
+  return objectsOf(after).length === 0 ? { ...after, custodyFault: undefined } : after
+}
+
+/** ExpirationModel and ValidTo of KeyMetadata: of the first material to expire. Recorded on AWS: absent while there is no material. */
+export function expirationOf({ materials, origin }: Pick<Key, 'materials' | 'origin'>): Expiration {
+  if (origin !== 'EXTERNAL' || objectsOf({ materials }).length === 0) return {}
+  const validTo = nextExpiry({ materials })
+  if (validTo === undefined) return { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' }
+  return { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: new Date(validTo) }
 }

@@ -1,5 +1,6 @@
 import type { CustomerMasterKeySpec, KeyMetadata, KeyUsageType } from '@aws-sdk/client-kms'
 import type { WhyUnsupported } from './ability.ts'
+import { expirationOf } from './imported-material.ts'
 import { isMultiRegion, type Key } from './key.ts'
 import { algorithmsOf, keySpecs } from './key-spec.ts'
 import { keyState } from './key-state.ts'
@@ -16,21 +17,17 @@ type AlgorithmLists = Pick<
  */
 export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported): KeyMetadata {
   const state = keyState(key)
-  const current = key.materials.at(-1)
-  // Recorded on AWS: absent while the material is.
-  const imported = current?.object && current.imported
   return {
     AWSAccountId: key.account,
     Arn: key.arn,
     CreationDate: new Date(key.creationDate),
     // Recorded on AWS: only keys that can be rotated have it.
-    CurrentKeyMaterialId: keySpecs[key.spec].type === 'symmetric' ? current?.id : undefined,
+    CurrentKeyMaterialId: keySpecs[key.spec].type === 'symmetric' ? key.materials.at(-1)?.id : undefined,
     CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
     DeletionDate: key.deletionDate === undefined ? undefined : new Date(key.deletionDate),
     Description: key.description,
     Enabled: state === 'Enabled',
-    ExpirationModel:
-      imported && (imported.validTo === undefined ? 'KEY_MATERIAL_DOES_NOT_EXPIRE' : 'KEY_MATERIAL_EXPIRES'),
+    ...expirationOf(key),
     KeyId: key.id,
     KeyManager: key.manager ? 'AWS' : 'CUSTOMER',
     KeySpec: key.spec,
@@ -38,7 +35,6 @@ export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported): KeyMetada
     KeyUsage: key.usage,
     MultiRegion: isMultiRegion(key),
     Origin: key.origin,
-    ValidTo: imported?.validTo === undefined ? undefined : new Date(imported.validTo),
     ...algorithmList(key, whyUnsupported),
   }
 }

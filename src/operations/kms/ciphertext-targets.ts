@@ -130,8 +130,8 @@ function ciphertextTarget(source: Source, search: Search): CiphertextTarget {
     check() {
       // Measured on AWS: the blob is parsed before the named key is checked.
       if (algorithm === 'SYMMETRIC_DEFAULT') material = ciphertext && materialOf(target.key, ciphertext)
-      else material = currentMaterial(target.key)
       target.check()
+      if (algorithm !== 'SYMMETRIC_DEFAULT') material = currentMaterial(target.key)
     },
     get hsmUses() {
       const { hsm } = objectOf(material ?? currentMaterial(target.key))

@@ -1,5 +1,5 @@
 import { Failure } from '../../../errors.ts'
-import { withoutObjects } from '../../../model/keys/imported-material.ts'
+import { withoutObject } from '../../../model/keys/imported-material.ts'
 import { materialsOf } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { markForDestruction } from '../../../vault/destruction.ts'
@@ -19,10 +19,7 @@ export const deleteImportedKeyMaterial = operation('DeleteImportedKeyMaterial')(
     }
     if (material?.object) {
       markForDestruction(changes, [material.object], key, storage)
-      changes.put(
-        'keys',
-        withoutObjects(key, other => other.id === id),
-      )
+      changes.put('keys', withoutObject(key, material.id))
     }
     return { KeyId: key.arn, ...(material && keySpecs[key.spec].type === 'symmetric' && { KeyMaterialId: id }) }
   },

@@ -1,7 +1,8 @@
+import { checkAbilities, importAbility } from '../../../model/keys/ability.ts'
 import { checkWrapping } from '../../../model/keys/wrapping-algorithm.ts'
 import { importTokenLifetime, sealImportToken } from '../../../vault/import-tokens.ts'
 import { destroyUncommitted } from '../../../vault/materials.ts'
-import { wrappingKeyOf } from '../../../vault/wrapping-keys.ts'
+import { importingHsm, wrappingKeyOf } from '../../../vault/wrapping-keys.ts'
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -16,14 +17,16 @@ export const getParametersForImport = operation('GetParametersForImport')({
   recorded: ['KeyId', 'WrappingAlgorithm', 'WrappingKeySpec'],
   async run({ input: { WrappingAlgorithm, WrappingKeySpec }, target: { key }, storage, hsms, changes, clock }) {
     const { algorithm, wrappingSpec } = checkWrapping(key.spec, WrappingAlgorithm!, WrappingKeySpec!)
+    const hsm = importingHsm(key, hsms)
+    checkAbilities(ability => hsm.whyUnsupported(ability), [importAbility(key.spec, algorithm)])
     const now = clock()
     const wrappingKey = await wrappingKeyOf(key, wrappingSpec, now, { storage, hsms, changes })
-    const { id, hsm, publicKey } = wrappingKey.object
+    const { id, publicKey } = wrappingKey.object
     const validTo = now + importTokenLifetime
     const token = { keyArn: key.arn, wrappingKey: id, algorithm, validTo }
     return {
       KeyId: key.arn,
-      ImportToken: await sealImportToken(token, hsm, { storage, hsms }),
+      ImportToken: await sealImportToken(token, wrappingKey.object.hsm, { storage, hsms }),
       // A copy: the output is wiped, and this array belongs to storage.
       PublicKey: Uint8Array.from(publicKey!),
       ParametersValidTo: new Date(validTo),

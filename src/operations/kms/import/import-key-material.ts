@@ -1,11 +1,11 @@
 import { Failure } from '../../../errors.ts'
 import { withImported } from '../../../model/keys/imported-material.ts'
-import type { Key } from '../../../model/keys/key.ts'
+import { type Key, materialsOf } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import type { Services } from '../../../services.ts'
 import { markForDestruction } from '../../../vault/destruction.ts'
 import { unsealImportToken } from '../../../vault/import-tokens.ts'
-import { destroyUncommitted, unwrapMaterial } from '../../../vault/materials.ts'
+import { destroyUncommitted, isSound, unwrapMaterial } from '../../../vault/materials.ts'
 import { type Input, operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -34,20 +34,17 @@ export const importKeyMaterial = operation('ImportKeyMaterial')({
     const validTo = validToOf(input, now)
     const { id, object } = await unwrapped(input, key, now, { storage, hsms })
     changes.created.push(object)
-    try {
-      const request = {
-        type: input.ImportType,
-        materialId: input.KeyMaterialId,
-        description: input.KeyMaterialDescription,
-        validTo,
-      }
-      const imported = withImported(key, id, object, request, now)
-      changes.put('keys', imported.key)
-      if (imported.replaced) markForDestruction(changes, [imported.replaced], key, storage)
-    } catch (error) {
-      await destroyUncommitted(changes, { hsms })
-      throw error
+    const request = {
+      type: input.ImportType,
+      materialId: input.KeyMaterialId,
+      description: input.KeyMaterialDescription,
+      validTo,
     }
+    const former = materialsOf(key).find(material => material.id === id)?.object
+    // Calls may be about to use it.
+    const isKept = former !== undefined && (await isSound(hsms, key, former))
+    changes.put('keys', withImported(key, id, isKept ? former : object, request, now))
+    if (former) markForDestruction(changes, [isKept ? object : former], key, storage)
     return { KeyId: key.arn, ...(keySpecs[key.spec].type === 'symmetric' && { KeyMaterialId: id }) }
   },
   undo: destroyUncommitted,

@@ -7,7 +7,7 @@ import { checkKeyKind } from '../../../model/keys/ability.ts'
 import { defaultKeyPolicy, type Key, objectOf } from '../../../model/keys/key.ts'
 import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
-import { addTags } from '../../../model/keys/tags.ts'
+import { addTags, keyMaterialTag } from '../../../model/keys/tags.ts'
 import { checkImportable } from '../../../model/keys/wrapping-algorithm.ts'
 import { createMaterial, destroyUncommitted, whyUnsupportedOn } from '../../../vault/materials.ts'
 import { takeSpare } from '../../../vault/spare-keys.ts'
@@ -84,6 +84,8 @@ export const createKey = operation('CreateKey')({
     })
     const hsm = hsms.ofRegion(region)
     if (draft.origin === 'EXTERNAL') {
+      if (custom?.material !== undefined)
+        throw new Failure('InvalidTag', `The tag ${keyMaterialTag} is for keys of Origin AWS_KMS.`)
       checkImportable(kind.spec)
       checkKeyKind(ability => hsm.whyUnsupported(ability), kind.spec, kind.usage)
       const key = { ...draft, policyPrincipals }

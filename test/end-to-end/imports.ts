@@ -1,0 +1,50 @@
+/** Key material for a running gateway, wrapped with OpenSSL. */
+import type {
+  AlgorithmSpec,
+  ImportKeyMaterialRequest,
+  KeySpec,
+  KeyUsageType,
+  WrappingKeySpec,
+} from '@aws-sdk/client-kms'
+import type { WrappingAlgorithm } from '../../src/model/keys/wrapping-algorithm.ts'
+import { wrapMaterial } from '../contracts/wrapping.ts'
+import type { RunningGateway } from '../state-machine/running-gateway.ts'
+
+export interface Way {
+  readonly WrappingAlgorithm: AlgorithmSpec
+  readonly WrappingKeySpec: WrappingKeySpec
+}
+
+export const plainly: Way = { WrappingAlgorithm: 'RSAES_OAEP_SHA_1', WrappingKeySpec: 'RSA_2048' }
+export const forever = { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' } as const
+
+/** Resolves to the ARN of a key without material. */
+export async function created(
+  { kms }: RunningGateway,
+  KeySpec: KeySpec = 'SYMMETRIC_DEFAULT',
+  KeyUsage: KeyUsageType = 'ENCRYPT_DECRYPT',
+): Promise<string> {
+  const { KeyMetadata } = await kms.createKey({ Origin: 'EXTERNAL', KeySpec, KeyUsage })
+  return KeyMetadata!.Arn!
+}
+
+export async function wrapped({ kms }: RunningGateway, KeyId: string, material: Buffer, way: Way = plainly) {
+  const { ImportToken, PublicKey } = await kms.getParametersForImport({ KeyId, ...way })
+  const EncryptedKeyMaterial = wrapMaterial(PublicKey!, way.WrappingAlgorithm as WrappingAlgorithm, material)
+  return { KeyId, ImportToken: ImportToken!, EncryptedKeyMaterial }
+}
+
+export async function imported(
+  gateway: RunningGateway,
+  KeyId: string,
+  material: Buffer,
+  rest: Partial<ImportKeyMaterialRequest> = forever,
+  way?: Way,
+) {
+  const request = { ...(await wrapped(gateway, KeyId, material, way)), ...rest }
+  return gateway.kms.importKeyMaterial(request)
+}
+
+export async function metadata({ kms }: RunningGateway, KeyId: string) {
+  return (await kms.describeKey({ KeyId })).KeyMetadata!
+}
