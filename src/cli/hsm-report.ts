@@ -40,7 +40,7 @@ function imported({ imports }: Survey): string | undefined {
 
 /** Key specs by the wrapping algorithms of KMS with which the token unwraps them alone. */
 function unwrapped({ imports }: Survey): string | undefined {
-  return byWay(imports, ({ unwraps }) => unwraps.join(' and ') || 'by a worker')
+  return byWay(imports, ({ unwraps }) => (unwraps === undefined ? 'not tried' : unwraps.join(' and ') || 'by a worker'))
 }
 
 function byWay(imports: Survey['imports'], wayOf: (trial: ImportTrial) => string): string | undefined {

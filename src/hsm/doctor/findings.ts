@@ -43,12 +43,16 @@ export interface Recommendation extends Pick<Profile, 'mode' | 'initIsRoundTrip'
   readonly workers: number
 }
 
+/** Wrapping algorithms of KMS, whatever their hash. */
+export const wrappingFamilies = ['RSAES_OAEP', 'RSA_AES_KEY_WRAP'] as const
+export type WrappingFamily = (typeof wrappingFamilies)[number]
+
 /** The import of a key. */
 export interface ImportTrial {
   readonly spec: SupportedKeySpec
   readonly type: KeyType
-  /** With which wrapping algorithms of KMS the token unwraps it alone. */
-  readonly unwraps: readonly ('RSAES_OAEP' | 'RSA_AES_KEY_WRAP')[]
+  /** With which wrapping algorithms of KMS the token unwraps it alone; absent if that could not be tried. */
+  readonly unwraps?: readonly WrappingFamily[]
   /** The first that works, with the CKM_* that unwraps; absent if none does. */
   readonly way?: { readonly method: ImportMethod; readonly unwrapping?: number }
 }

@@ -17,7 +17,7 @@ import { attempt } from '../token/probe.ts'
 import { subjectPublicKeyInfo } from '../token/public-keys.ts'
 import { publicKeyTemplate, trialPrivateTemplate } from '../token/templates.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
-import type { ImportTrial } from './findings.ts'
+import { type ImportTrial, type WrappingFamily, wrappingFamilies } from './findings.ts'
 
 const kinds: readonly (readonly [KeyType, SupportedKeySpec, KeyUsageType, () => Buffer])[] = [
   ['secret', 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', () => randomBytes(32)],
@@ -60,18 +60,17 @@ export async function importTrials(
     const material = readKeyMaterial(spec, mechanism, Buffer.from(bytes))
     const wanted = { spec, mechanism, usage, keeping, material }
     const { value, refusal } = await attempt(profile, () => importer.import(wanted, async () => {}))
-    const unwraps: ImportTrial['unwraps'][number][] = []
-    for (const family of wrapping === undefined ? [] : families) {
+    const unwraps: WrappingFamily[] = []
+    for (const family of wrapping === undefined ? [] : wrappingFamilies) {
       const works = await attempt(profile, () => unwrapTrial(unwrapper, wrapping!, family, wanted, bytes, oaepHashes))
       if (works.value) unwraps.push(family)
     }
-    trials.push({ type, spec, unwraps, ...(refusal === undefined ? { way: value.way } : {}) })
+    const isTried = wrapping !== undefined || oaepHashes.length === 0
+    trials.push({ type, spec, ...(isTried && { unwraps }), ...(refusal === undefined && { way: value.way }) })
   }
   if (wrapping !== undefined) cryptoki.destroyObject(session, wrapping.key)
   return trials
 }
-
-const families = ['RSAES_OAEP', 'RSA_AES_KEY_WRAP'] as const
 
 interface WrappingPair {
   readonly key: Handle
@@ -102,7 +101,7 @@ async function wrappingPair(cryptoki: Cryptoki, session: Handle, profile: Profil
 async function unwrapTrial(
   unwrapper: KeyUnwrapper,
   { key, publicKey }: WrappingPair,
-  family: (typeof families)[number],
+  family: WrappingFamily,
   { material, ...wanted }: Import,
   bytes: Buffer,
   [hash]: Profile['oaepHashes'],

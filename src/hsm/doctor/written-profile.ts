@@ -2,7 +2,7 @@
 import { profileOf } from '../profiles/find-profile.ts'
 import type { ImportMethod, KeyType, Profile } from '../profiles/profile.ts'
 import { profileText } from '../profiles/profile-file.ts'
-import type { ImportTrial, Survey } from './findings.ts'
+import type { Survey, WrappingFamily } from './findings.ts'
 
 /** @param basedOn the profile that it was inspected with, as the configuration names it */
 export function writtenProfile(name: string, basedOn: string, survey: Survey): string {
@@ -39,20 +39,20 @@ export function writtenProfile(name: string, basedOn: string, survey: Survey): s
     // Where nothing could be tried, what the profile says.
     importMethods: methods.length > 0 ? methods : base.importMethods,
     keyWrapMechanisms: unwrapping.length > 0 ? unwrapping : base.keyWrapMechanisms,
-    ...(imports.length > 0 && { oaepUnwraps: typesOf(imports, 'RSAES_OAEP') }),
-    ...(imports.length > 0 && { keyWrapUnwraps: typesOf(imports, 'RSA_AES_KEY_WRAP') }),
+    oaepUnwraps: typesOf(imports, 'RSAES_OAEP') ?? base.oaepUnwraps,
+    keyWrapUnwraps: typesOf(imports, 'RSA_AES_KEY_WRAP') ?? base.keyWrapUnwraps,
     lacks,
     mayLack: {},
   }
   return profileText(profile, 'Written by strongroom doctor. src/hsm/profiles/profile.ts documents each flag.')
 }
 
-/** Those of which every key that was tried is unwrapped on the token. */
-function typesOf(imports: Survey['imports'], algorithm: ImportTrial['unwraps'][number]): readonly KeyType[] {
-  const types = Map.groupBy(imports, ({ type }) => type)
-  return [...types].flatMap(([type, trials]) =>
-    trials.every(({ unwraps }) => unwraps.includes(algorithm)) ? [type] : [],
-  )
+/** Those of which every key that was tried is unwrapped on the token. Undefined if none could be tried. */
+function typesOf(imports: Survey['imports'], algorithm: WrappingFamily): readonly KeyType[] | undefined {
+  const tried = imports.filter(({ unwraps }) => unwraps !== undefined)
+  if (tried.length === 0) return undefined
+  const failed = new Set(tried.filter(({ unwraps }) => !unwraps!.includes(algorithm)).map(({ type }) => type))
+  return [...new Set(tried.map(({ type }) => type))].filter(type => !failed.has(type))
 }
 
 /** Allowed by a human, never found out. */

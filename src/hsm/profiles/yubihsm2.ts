@@ -11,6 +11,8 @@ export const yubihsm2 = profile({
   supportsCkaSignRecover: false,
   /** It unwraps nothing but its own format. */
   importMethods: ['plaintext'],
+  oaepUnwraps: [],
+  keyWrapUnwraps: [],
   lacks: {
     ...because('no ML-DSA', mlDsa),
     SYMMETRIC_DEFAULT: "no AES-GCM: it cannot hold the gateway's own keys",

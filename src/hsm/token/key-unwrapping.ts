@@ -129,7 +129,7 @@ export class KeyUnwrapper {
     return template => this.#unwrapWithPadding(session, encryptionKey, rest, template)
   }
 
-  /** Mechanisms of one number are not the same on all tokens: the wrong one finds that the wrapped key is invalid. */
+  /** 0x210a pads as in RFC 5649 on some tokens and as in PKCS #7 on others, which find that the wrapped key is invalid. */
   async #unwrapWithPadding(session: Handle, key: Handle, wrapped: Buffer, template: Template): Promise<Handle> {
     const { cryptoki, profile } = this.#options
     let refusal: unknown
@@ -168,8 +168,7 @@ export class KeyUnwrapper {
     if (length !== undefined) checkLength(spec, mechanism, length)
     const custody = { ...readCustody(cryptoki, session, key, profile), imported: true }
     const faults = custodyFaults(custody)
-    if (faults.length > 0)
-      throw notImported(`the attributes ${faults.join(', ')} of an unwrapped key are not as required`)
+    if (faults.length > 0) throw notImported(`it says that the key is not protected (${faults.join(', ')})`)
     try {
       const signer = () => unwrap(trialPrivateTemplate(mechanism, 'SIGN_VERIFY'))
       const publicKey = isSecret ? undefined : await unwrappedPublicKey(object, spec, mechanism, signer)
