@@ -84,7 +84,7 @@ export async function startGateway(
       log,
     }
     if (config.emulator) await startEmulator(config.emulator, services)
-    const watched = { ...services, elapsed, health: readiness }
+    const watched = { ...services, rotationTimeShare: config.rotation.timeShare, elapsed, health: readiness }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }, repeat), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }

@@ -77,7 +77,12 @@ export const schema = z.strictObject({
   audit: z.strictObject({ file: z.string() }),
   administration: z.strictObject({ socket: z.string().default('strongroom.sock') }).prefault({}),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
-  rotation: z.strictObject({ maxOnDemandRotations: z.int().min(0).default(25) }).prefault({}),
+  rotation: z
+    .strictObject({
+      maxOnDemandRotations: z.int().min(0).default(25),
+      timeShare: z.number().min(0.0001).max(1).default(0.0025),
+    })
+    .prefault({}),
   authentication: z
     .strictObject({ maxClockSkew: duration('1s', '24h').prefault('5m'), services: z.boolean().default(false) })
     .prefault({}),

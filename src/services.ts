@@ -85,6 +85,8 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulat
   readonly elapsed: () => number
   /** The time of day, for irreversible actions: undefined while the clock is not stable. */
   readonly steadyClock: { now(): Promise<number | undefined> }
+  /** How much of the time automatic rotations may take: above 0, up to 1. */
+  readonly rotationTimeShare: number
   readonly audit: Audit
   readonly outbox: Pick<Outbox, 'ready' | 'record' | 'settle'>
   readonly metrics: JobMetrics

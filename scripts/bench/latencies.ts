@@ -14,7 +14,7 @@ export interface Latencies {
 /** Of each Encrypt until the end, from when it was due: one that holds up those behind it counts for all of them. */
 export async function latencies(
   { client, keyId }: { readonly client: KMSClient; readonly keyId: string },
-  end: Promise<void>,
+  end: Promise<unknown>,
 ): Promise<Latencies> {
   const taken: number[] = []
   let refused = 0

@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts'
 import { currentMaterial, objectOf } from '../model/keys/key.ts'
-import { isDueForRotation } from '../model/keys/rotation.ts'
+import { rotationDate } from '../model/keys/rotation.ts'
 import type { JobServices } from '../services.ts'
 import { Conflict } from '../storage/storage.ts'
 import { rotateAutomatically } from '../vault/rotation.ts'
@@ -9,14 +9,16 @@ import { job } from './job.ts'
 const minute = 60_000
 /** Milliseconds of a run, after which the gateway may stop. */
 const slice = 1000
+/** Milliseconds between two rotations at most, however long one takes: 10,000 keys are rotated within a day. */
+const longestRest = 5000
 /** To rotate a key that others change meanwhile. */
 const attempts = 10
 /** Milliseconds between two attempts at a key: the first, doubled each time, and the longest. */
 const pause = { first: minute, longest: 60 * minute }
 
 /**
- * Rotates keys whose automatic rotation is due, one after another and in a queue of its own, so that callers hardly notice thousands of them.
- * One that fails does not hold up the others.
+ * Rotates keys whose automatic rotation is due, one after another, and rests in between: some HSMs answer nobody else while they generate a
+ * key. A key that fails does not hold up the others.
  */
 export const rotateKeys = job({
   name: 'rotate-keys',
@@ -29,11 +31,12 @@ export const rotateKeys = job({
 
 class Rotations {
   readonly #services: JobServices
-  /** ARNs of keys that are due, the longest overdue first. */
+  /** ARNs of keys that are due. */
   #queue = new Set<string>()
   /** By which the time of day was ahead of `elapsed` at the last scan. */
   #ahead = 0
   #nextScan = 0
+  #restUntil = 0
   /** HSMs that were unavailable since the last scan. */
   readonly #unavailable = new Set<string>()
   readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
@@ -43,13 +46,16 @@ class Rotations {
   }
 
   async run(): Promise<void> {
-    const { elapsed } = this.#services
+    const { elapsed, rotationTimeShare } = this.#services
+    if (elapsed() < this.#restUntil) return
     if (elapsed() >= this.#nextScan) await this.#scan()
     const end = elapsed() + slice
     for (const arn of this.#queue) {
+      const start = elapsed()
       this.#queue.delete(arn)
       await this.#rotate(arn)
-      if (elapsed() >= end) break
+      this.#restUntil = start + Math.min((elapsed() - start) / rotationTimeShare, longestRest)
+      if (elapsed() < this.#restUntil || elapsed() >= end) break
     }
   }
 
@@ -91,7 +97,8 @@ class Rotations {
     for (let attempt = 1; ; attempt++) {
       const key = storage.keys.find(arn)
       const now = elapsed() + this.#ahead
-      if (key === undefined || !isDueForRotation(key, now)) return
+      const date = key && rotationDate(key)
+      if (key === undefined || date === undefined || date > now) return
       if (this.#unavailable.has(objectOf(currentMaterial(key)).hsm)) return
       try {
         return await rotateAutomatically(key, now, this.#services)

@@ -14,7 +14,6 @@ import {
   type SystemKey,
 } from '../model/keys/key.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
-import { isDueForRotation } from '../model/keys/rotation.ts'
 import { EncryptionCounts } from './encryption-counts.ts'
 import { LastUses } from './last-uses.ts'
 import type { SqlDatabase } from './sql-database.ts'
@@ -110,8 +109,8 @@ class SqlStorage implements Storage {
       findByMaterial: (material, region) => view.keys.findIn(region, material),
       list: page => this.#inOrder(database.listKeys(page), arns => arns.map(arn => view.keys.find(arn)!)),
       expiring: () => view.keys.group(expiring),
-      dueForDeletion: now => view.keys.all().filter(key => key.state === 'PendingDeletion' && key.deletionDate! <= now),
-      dueForRotation: now => dueForRotation(view, now),
+      dueForDeletion: now => view.keys.deletions.until(now),
+      dueForRotation: now => view.keys.rotations.until(now),
       ofAccount: account => view.keys.all().filter(key => key.account === account),
       all: () => view.keys.all(),
       onHsm: hsm => view.keys.all().filter(key => objectsOf(key).some(object => object.hsm === hsm)),
@@ -298,11 +297,6 @@ function settle(change: Change): Change {
   const record = structuredClone(change.record)
   if (change.action === 'remove') return { ...change, record } as Change
   return { ...change, record: frozen({ ...record, revision: record.revision + 1 }) } as Change
-}
-
-function dueForRotation(view: View, now: number): readonly Key[] {
-  const due = view.keys.all().filter(key => isDueForRotation(key, now))
-  return due.sort((one, other) => one.automaticRotation!.nextDate - other.automaticRotation!.nextDate)
 }
 
 function objectsOn(view: View, hsm: string): ReadonlySet<string> {

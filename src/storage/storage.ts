@@ -121,7 +121,7 @@ export interface Storage {
     expiring(): readonly Key[]
     /** Keys pending deletion whose date is not after `now` (milliseconds). */
     dueForDeletion(now: number): readonly Key[]
-    /** Keys to be rotated automatically, the longest overdue first: see model/keys/rotation.ts. */
+    /** Keys to be rotated automatically, in the order of days: see rotationDate in model/keys/rotation.ts. */
     dueForRotation(now: number): readonly Key[]
     /** In whatever region. */
     ofAccount(account: string): readonly Key[]

@@ -1,6 +1,8 @@
 /** All records in memory, for look-ups. */
 import { asciiLowerCase } from '../model/ascii.ts'
-import { materialsOf, nextExpiry, objectsOf } from '../model/keys/key.ts'
+import { type Key, materialsOf, nextExpiry, objectsOf } from '../model/keys/key.ts'
+import { rotationDate } from '../model/keys/rotation.ts'
+import { DueDates } from './due-dates.ts'
 import { GrantsView } from './grants-view.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import type { Change, Noun, Records } from './storage.ts'
@@ -73,7 +75,40 @@ export class Collection<R> {
   }
 }
 
-export type View = { readonly [N in Exclude<Noun, 'grants'>]: Collection<Records[N]> } & { readonly grants: GrantsView }
+/** Keys by region and material, by object, and by when something is due. */
+class KeysView extends Collection<Key> {
+  readonly deletions = new DueDates<Key>(({ state, deletionDate }) =>
+    state === 'PendingDeletion' ? deletionDate : undefined,
+  )
+  readonly rotations = new DueDates<Key>(rotationDate)
+
+  constructor() {
+    super(tables.keys.identity, key => [
+      ...materialsOf(key).map(({ id }) => ({ group: key.region, member: id })),
+      ...objectsOf(key).map(({ hsm, id }) => ({ group: objectGroup(hsm, id), member: key.arn })),
+      ...(nextExpiry(key) === undefined ? [] : [{ group: expiring, member: key.arn }]),
+    ])
+  }
+
+  override put(key: Key): void {
+    super.put(key)
+    this.deletions.add(key)
+    this.rotations.add(key)
+  }
+
+  override remove(key: Key): void {
+    const known = this.find(key.arn)
+    super.remove(key)
+    if (known === undefined) return
+    this.deletions.delete(known)
+    this.rotations.delete(known)
+  }
+}
+
+export type View = { readonly [N in Exclude<Noun, 'keys' | 'grants'>]: Collection<Records[N]> } & {
+  readonly keys: KeysView
+  readonly grants: GrantsView
+}
 
 /** Of keys with imported material that expires: no region has this name. */
 export const expiring = 'expiring'
@@ -94,14 +129,10 @@ export function nameInAccount({ type, name }: Pick<Records['principals'], 'type'
   return `${type}/${asciiLowerCase(name)}`
 }
 
-/** Keys are grouped by region and material, and by object; aliases by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM. */
+/** Aliases are grouped by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM. */
 export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
-    keys: new Collection(tables.keys.identity, key => [
-      ...materialsOf(key).map(({ id }) => ({ group: key.region, member: id })),
-      ...objectsOf(key).map(({ hsm, id }) => ({ group: objectGroup(hsm, id), member: key.arn })),
-      ...(nextExpiry(key) === undefined ? [] : [{ group: expiring, member: key.arn }]),
-    ]),
+    keys: new KeysView(),
     aliases: new Collection(tables.aliases.identity, alias => [{ group: alias.targetKeyArn, member: alias.arn }]),
     grants: new GrantsView(),
     accounts: new Collection(tables.accounts.identity),

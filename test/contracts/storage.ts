@@ -646,19 +646,32 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.aliases.ofKey(aKey(2).arn)).toEqual([{ ...alias, targetKeyArn: aKey(2).arn, revision: 2 }])
     })
 
-    it('lists exactly the keys that are due for rotation, the longest overdue first', async () => {
+    it('lists exactly the keys that are due for rotation, in the order of days', async () => {
+      const [day, date] = [86_400_000, 1000 * 86_400_000 + 5]
       const next = (nextDate: number) => ({ automaticRotation: { periodInDays: 365, nextDate } })
       await put(
         'keys',
-        aKey(1, next(1000)),
-        aKey(2, next(999)),
-        aKey(3, next(1001)),
+        aKey(1, next(date)),
+        aKey(2, next(date - day)),
+        aKey(3, next(date + 1)),
         aKey(4, { ...next(1), state: 'Disabled' }),
         aKey(5, { ...next(1), state: 'PendingDeletion', deletionDate: 2000 }),
         aKey(6, { ...next(1), custodyFault: 'missing' }),
         aKey(7),
+        aKey(8, next(date + day)),
+        aKey(9, next(date - 2 * day)),
       )
-      expect(storage.keys.dueForRotation(1000).map(({ arn }) => arn)).toEqual([aKey(2).arn, aKey(1).arn])
+      const due = (now: number) => storage.keys.dueForRotation(now).map(({ id }) => Number(id.slice(-2)))
+      expect(due(date)).toEqual([9, 2, 1])
+      expect(due(date - 1)).toEqual([9, 2])
+      expect(due(Number.POSITIVE_INFINITY)).toEqual([9, 2, 1, 3, 8])
+      const read = (number: number) => storage.keys.find(aKey(number).arn)!
+      await put('keys', { ...read(9), ...next(date + 9 * day) }, { ...read(2), state: 'Disabled' })
+      await put('keys', { ...read(4), state: 'Enabled' }, { ...read(6), custodyFault: undefined })
+      const removal = new Changes()
+      removal.remove('keys', read(1))
+      await storage.commit(removal)
+      expect([...due(date)].sort()).toEqual([4, 6])
     })
 
     it('lists exactly the keys whose deletion is due', async () => {

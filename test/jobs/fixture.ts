@@ -91,6 +91,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
       hsms,
       elapsed,
       steadyClock,
+      rotationTimeShare: 0.01,
       audit: createAudit(journal, clock, 'kms.amazonaws.com'),
       outbox: await Outbox.open(storage, journal, []),
       metrics: {

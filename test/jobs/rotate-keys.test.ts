@@ -164,8 +164,8 @@ describe('a key whose rotation is due', () => {
     expect(rotations(key)).toBe(1)
   })
 
-  it('comes after those that are overdue for longer, and all are counted', async () => {
-    const keys = [await due(-1), await due(-3), await due(-2)]
+  it('comes after those of earlier days, and all are counted', async () => {
+    const keys = [await due(-day), await due(-3 * day), await due(-2 * day)]
     await start()()
     expect(fixture.dueForRotation).toBe(3)
     expect(fixture.records.map(({ resources }) => resources![0]!.ARN)).toEqual([1, 2, 0].map(index => keys[index]!.arn))
@@ -275,12 +275,41 @@ describe('a rotation that is asked for before its date', () => {
   })
 })
 
-it('thousands of keys are rotated in runs that end soon', async () => {
-  const keys = await Promise.all(Array.from({ length: 5 }, () => due(0)))
-  // Each key takes 400 ms of the clock.
-  const run = start(withCommit(async () => (fixture.time += 400)))
+describe('many rotations', () => {
+  const [share, took] = [0.01, 20]
+
+  /** Runs the job for some time of the clock, of which each rotation takes a part. */
+  async function rotateFor(milliseconds: number, services: Partial<JobServices>): Promise<number[]> {
+    const keys = [await due(0), await due(0), await due(0), await due(0)]
+    const dates: number[] = []
+    const commits = withCommit(async () => {
+      fixture.time += took
+      dates.push(fixture.time)
+    })
+    const run = start({ ...commits, ...services })
+    await run()
+    await pass(run, milliseconds, 100)
+    expect(keys.map(rotations)).toEqual([1, 1, 1, 1])
+    return dates.map((date, index) => date - (dates[index - 1] ?? date))
+  }
+
+  it('take a small part of the time', async () => {
+    for (const rest of (await rotateFor(10_000, {})).slice(1)) expect(rest).toBeGreaterThanOrEqual(took / share)
+  })
+
+  it('take all of it, in runs that end soon, if they may', async () => {
+    expect(await rotateFor(100, { rotationTimeShare: 1 })).toEqual([0, took, took, took])
+  })
+})
+
+it('a run ends soon, so that the gateway can stop', async () => {
+  const keys = [await due(0), await due(0), await due(0), await due(0)]
+  const commits = withCommit(async () => {
+    fixture.time += 400
+  })
+  const run = start({ ...commits, rotationTimeShare: 1 })
   await run()
   expect(keys.map(rotations).filter(times => times > 0)).toHaveLength(3)
   await run()
-  expect(keys.map(rotations)).toEqual([1, 1, 1, 1, 1])
+  expect(keys.map(rotations)).toEqual([1, 1, 1, 1])
 })

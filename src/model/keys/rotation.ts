@@ -11,8 +11,9 @@ export function rotationFrom(date: number, periodInDays = defaultPeriodInDays): 
   return { periodInDays, nextDate: date + periodInDays * day }
 }
 
-export function isDueForRotation(key: Key, now: number): boolean {
-  return key.automaticRotation !== undefined && key.automaticRotation.nextDate <= now && keyState(key) === 'Enabled'
+/** When the key is to be rotated automatically. Absent: not as long as it is as it is. */
+export function rotationDate(key: Key): number | undefined {
+  return key.automaticRotation && keyState(key) === 'Enabled' ? key.automaticRotation.nextDate : undefined
 }
 
 /** The key with its next material, which was pending or is new. All others stay, so that their ciphertexts decrypt. */

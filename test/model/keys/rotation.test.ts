@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Key } from '../../../src/model/keys/key.ts'
-import { isDueForRotation, rotated, rotationFrom } from '../../../src/model/keys/rotation.ts'
+import { rotated, rotationDate, rotationFrom } from '../../../src/model/keys/rotation.ts'
 import { aKey, aMaterial } from '../../storage/records.ts'
 
 const day = 86_400_000
@@ -12,11 +12,12 @@ const nextAfter = (key: Key, date: number) =>
   rotated(key, aMaterial(2), { type: 'AUTOMATIC', date }).automaticRotation?.nextDate
 
 describe('automatic rotation', () => {
-  it('is due from its date on', () => {
+  it('is due a period after it is enabled, as long as the key can be used', () => {
     const key = dueAt(rotationFrom(start, 90))
-    expect(isDueForRotation(key, start + 90 * day - 1)).toBe(false)
-    expect(isDueForRotation(key, start + 90 * day)).toBe(true)
-    expect(isDueForRotation(aKey(2), Number.MAX_SAFE_INTEGER)).toBe(false)
+    expect(rotationDate(key)).toBe(start + 90 * day)
+    for (const other of [{ state: 'Disabled' }, { state: 'PendingDeletion' }, { custodyFault: 'missing' }] as const)
+      expect(rotationDate({ ...key, ...other })).toBeUndefined()
+    expect(rotationDate(aKey(2))).toBeUndefined()
   })
 
   it.each([
@@ -38,7 +39,7 @@ describe('automatic rotation', () => {
         for (const wait of late) {
           const date = key.automaticRotation!.nextDate + wait
           key = rotated(key, aMaterial(2), { type: 'AUTOMATIC', date })
-          expect(isDueForRotation(key, date)).toBe(false)
+          expect(rotationDate(key)).toBeGreaterThan(date)
           expect(date - last).toBeGreaterThan((period - 1) * day)
           last = date
         }
