@@ -294,6 +294,11 @@ describe('settings of emulator mode', () => {
       [`${missing.split(':key/')[0]}:alias/missing`, `Alias ${missing.split(':key/')[0]}:alias/missing is not found.`],
     ])
       expect(await refusal(client('test', 'test').encrypt({ KeyId, Plaintext }))).toBe(`NotFoundException: ${text}`)
+    const managed = (await client('test', 'test').encrypt({ KeyId: 'alias/aws/s3', Plaintext })).KeyId!
+    for (const caller of [client('test', 'test'), client('333333333333', 'other')])
+      expect(await refusal(caller.disableKey({ KeyId: managed }))).toBe(
+        `AccessDeniedException: ${managed} is managed by s3.amazonaws.com.`,
+      )
     expect((await send('DELETE', '/_emulator/accounts/444455556666', {})).status).toBe(403)
     await client('test', 'test').encrypt({ KeyId: foreign, Plaintext })
   })

@@ -2,8 +2,10 @@
  * Keys of services: KMS Developer Guide, "AWS managed keys" and "AWS owned keys". An AWS managed key belongs to an account, and is used
  * through its service. An AWS owned key belongs to the service, which uses it for whatever account it works for.
  */
+import { Failure } from '../../errors.ts'
 import { keyArn, partitionOf, principalArn } from '../arn.ts'
 import { serviceNames } from '../identities/service-names.ts'
+import { isGrantOperation } from './grant.ts'
 import type { Key, KeyManager } from './key.ts'
 
 const domain = '.amazonaws.com'
@@ -55,6 +57,15 @@ export function predefinedAlias(service: string): string | undefined {
 
 export function isPredefinedAlias(name: string): boolean {
   return name.startsWith(prefix)
+}
+
+/**
+ * Throws AccessDenied for an operation that manages a key of a service, rather than use, grant or show it. The key policy allows none either,
+ * but emulator mode can leave policies out.
+ */
+export function checkManagement({ arn, manager }: Pick<Key, 'arn' | 'manager'>, operation: string): void {
+  if (!manager || isGrantOperation(operation) || /^(Describe|Get|List)|^RevokeGrant$/.test(operation)) return
+  throw new Failure('AccessDenied', `${arn} is managed by ${manager.service}.`)
 }
 
 /** Service principals of AWS, for emulator mode. */

@@ -8,7 +8,7 @@ import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { type Grant, isGrantOperation } from '../../model/keys/grant.ts'
 import { currentMaterial, type Key, objectOf } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
-import type { NewServiceKey } from '../../model/keys/service-keys.ts'
+import { checkManagement, type NewServiceKey } from '../../model/keys/service-keys.ts'
 import type { ResourcePolicy } from '../../services.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
 import { keyConditions } from './key-condition-keys.ts'
@@ -156,6 +156,7 @@ class FoundKey implements KeyTarget {
   check(): void {
     const { fitsAny, origin, usage, state, fits } = this.#needs
     fitsAny?.()
+    checkManagement(this.key, this.#operation)
     if (origin) checkOrigin(this.key, origin)
     if (usage) checkUsage(this.key, usage, this.#operation)
     checkState(this.key, state)

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decide } from '../../../src/authorization/decide.ts'
 import {
+  checkManagement,
   isPredefinedAlias,
   newServiceKey,
   predefinedAlias,
@@ -55,6 +56,22 @@ it.each([
   ['alias/aws/constructor', 'Default key that protects my constructor data when no other key is defined'],
 ])('the key of %s has a description: %s', (alias, description) => {
   expect(newServiceKey(id, alias, ofEc2).key.description).toBe(description)
+})
+
+it('is not managed, whatever policies say, by any action that its policy leaves out', () => {
+  const { key } = newServiceKey(id, 'alias/aws/ebs', ofEc2)
+  const refused = keyActions.filter(action => {
+    try {
+      checkManagement(key, action)
+      return false
+    } catch (thrown) {
+      expect(thrown).toMatchObject({ code: 'AccessDenied' })
+      return true
+    }
+  })
+  const used = /^(Describe|Get|List|Generate|Sign$|Verify)|crypt(From|To)?$|Grant$|^DeriveSharedSecret$|capsulate$/
+  expect(refused).toEqual(keyActions.filter(action => !used.test(action)))
+  for (const action of keyActions) checkManagement({ ...key, manager: undefined }, action)
 })
 
 describe('the key policy of a key of a service', () => {
