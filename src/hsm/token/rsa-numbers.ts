@@ -29,6 +29,8 @@ export function rsaNumbersOf(der: Buffer): RsaNumbers | undefined {
 
 /** Bytes. NIST FIPS 186-5, section A.1.1: odd, more than 2^16 and less than 2^256. */
 const exponentLengths = { least: 3, most: 32 }
+/** OpenSSL uses no other keys: OPENSSL_RSA_SMALL_MODULUS_BITS and OPENSSL_RSA_MAX_PUBEXP_BITS of its rsa.h. */
+const [longModulus, longestForLong] = [384, 8]
 
 /**
  * What is wrong with the numbers that everybody knows. All else about a key in an HSM only the HSM can tell: that its modulus is the product
@@ -42,6 +44,9 @@ export function checkRsaPublicNumbers({
   const isExponent =
     publicExponent.length >= least && publicExponent.length <= most && (publicExponent.at(-1)! & 1) === 1
   if (!isExponent) return 'its public exponent is not an odd number between 2^16 and 2^256'
+  if (modulus.length > longModulus && publicExponent.length > longestForLong) {
+    return 'its public exponent is greater than 2^64, and its modulus longer than 3072 bits'
+  }
   const number = BigInt(`0x${modulus.toString('hex')}`)
   if (hasSmallFactor(number)) return 'its modulus has a small factor'
   if (hasCloseFactors(number)) return 'its modulus is the product of two numbers that are too close to each other'
