@@ -23,6 +23,7 @@ import { readClock, writeClock } from './tables/clock.ts'
 import type { Database } from './tables/database.ts'
 import {
   beginTracking,
+  type CountsPage,
   endTracking,
   loadEncryptionCounts,
   type Tracking,
@@ -64,8 +65,7 @@ export interface SqlDatabase {
   writeKeyUses(uses: readonly KeyUse[]): Promise<void>
   /** One transaction. Throws OperatorError, as it is at the start. */
   beginTracking(tracking: Tracking): Promise<number>
-  /** Ordered by material. */
-  loadEncryptionCounts(page: LoadedPage): Promise<readonly EncryptionCount[]>
+  loadEncryptionCounts(page: CountsPage): Promise<readonly EncryptionCount[]>
   /** One durable transaction. */
   writeEncryptionCounts(counts: readonly EncryptionCount[]): Promise<void>
   endTracking(): Promise<void>
@@ -161,7 +161,7 @@ class KyselyDatabase implements SqlDatabase {
     return this.#atStart(() => this.#db.transaction().execute(tx => beginTracking(tx, tracking)))
   }
 
-  loadEncryptionCounts(page: LoadedPage): Promise<readonly EncryptionCount[]> {
+  loadEncryptionCounts(page: CountsPage): Promise<readonly EncryptionCount[]> {
     return this.#atStart(() => loadEncryptionCounts(this.#db, page))
   }
 

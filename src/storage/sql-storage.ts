@@ -261,10 +261,11 @@ const pageSize = 10_000
 
 async function loadEncryptionCounts(database: SqlDatabase): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
-  for (let offset = 0; ; offset += pageSize) {
-    const page = await database.loadEncryptionCounts({ offset, limit: pageSize })
+  for (let after = ''; ; ) {
+    const page = await database.loadEncryptionCounts({ after, limit: pageSize })
     for (const { material, count } of page) counts.set(material, count)
     if (page.length < pageSize) return counts
+    after = page.at(-1)!.material
   }
 }
 
