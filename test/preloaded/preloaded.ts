@@ -1,6 +1,6 @@
 /** LD_PRELOAD libraries, controlled by a number that can be set while the process runs. */
 import { execFileSync } from 'node:child_process'
-import { renameSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export class Preloaded {
@@ -21,7 +21,13 @@ export class Preloaded {
     return { LD_PRELOAD: this.#library, PRELOADED: this.#number }
   }
 
+  /** Whether it makes a process wait: see its C file. */
+  get isWaiting(): boolean {
+    return existsSync(`${this.#number}.waiting`)
+  }
+
   set(number: number): void {
+    rmSync(`${this.#number}.waiting`, { force: true })
     writeFileSync(`${this.#number}.new`, `${number}\n`)
     renameSync(`${this.#number}.new`, this.#number)
   }

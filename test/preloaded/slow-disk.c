@@ -1,6 +1,6 @@
 /*
  * A disk on which SQLite waits: fsync and fdatasync of a database or its write-ahead log take as many milliseconds as the file that
- * PRELOADED names says. Preloaded; everything else goes to the C library.
+ * PRELOADED names says; while they wait, a file of that name with .waiting at its end exists. Preloaded; everything else goes to the C library.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -28,8 +28,15 @@ static void wait_for_disk(int fd)
     if (fscanf(file, "%ld", &milliseconds) != 1)
         milliseconds = 0;
     fclose(file);
+    if (milliseconds == 0)
+        return;
+    snprintf(path, sizeof path, "%s.waiting", control);
+    file = fopen(path, "w");
+    if (file != NULL)
+        fclose(file);
     struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
     nanosleep(&time, NULL);
+    unlink(path);
 }
 
 static int sync_with(const char *name, int fd)
