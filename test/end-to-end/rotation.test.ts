@@ -1,5 +1,4 @@
 import type { KMS } from '@aws-sdk/client-kms'
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { call, refusal } from './requests.ts'
@@ -289,31 +288,4 @@ describe('the list of rotations', () => {
       expect(await refusal(kms.listKeyRotations({ KeyId }))).toBe('UnsupportedOperationException')
     }
   })
-})
-
-it('any sequence of encryptions, rotations and changes leaves every ciphertext decryptable', async () => {
-  const step = fc.constantFrom('encrypt', 'rotate', 'disable and enable', 'enable rotation')
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 12 }), async steps => {
-      const { KeyId } = await createKey()
-      const made: { readonly text: string; readonly CiphertextBlob: Uint8Array; readonly material: string }[] = []
-      for (const [index, step] of ['encrypt', ...steps].entries()) {
-        if (step === 'rotate') await refusal(kms.rotateKeyOnDemand({ KeyId }))
-        if (step === 'enable rotation') await kms.enableKeyRotation({ KeyId, RotationPeriodInDays: 90 + index })
-        if (step === 'disable and enable') {
-          await kms.disableKey({ KeyId })
-          await kms.enableKey({ KeyId })
-        }
-        if (step !== 'encrypt') continue
-        const text = `plaintext ${index}`
-        const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: Buffer.from(text) })
-        made.push({ text, CiphertextBlob: CiphertextBlob!, material: await currentOf(KeyId) })
-      }
-      for (const { text, CiphertextBlob, material } of made) {
-        const { Plaintext, KeyMaterialId } = await kms.decrypt({ CiphertextBlob })
-        expect([Buffer.from(Plaintext!).toString(), KeyMaterialId]).toEqual([text, material])
-      }
-    }),
-    { numRuns: 5 },
-  )
 })
