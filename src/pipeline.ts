@@ -97,7 +97,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   entry.resources = target.resources
   entry.additionalEventData = target.additionalEventData
   checkPermissions(target, call, services)
-  if (target.prepare) {
+  const isDryRun = operation.isDryRun?.(input) ?? false
+  if (target.prepare && !isDryRun) {
     await target.prepare()
     entry.resources = target.resources
   }
@@ -105,7 +106,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   if (validation) await validation
   target.check()
   checkHsms(target, hsms)
-  if (operation.isDryRun?.(input)) throw new Failure('DryRunOperation', dryRunText)
+  if (isDryRun) throw new Failure('DryRunOperation', dryRunText)
   if (!operation.readOnly || operation.undo) await outbox.ready()
   const changes = new Changes()
   const checkKeyPolicy = checkedInCall(call, services)

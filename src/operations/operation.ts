@@ -54,7 +54,7 @@ export interface Target {
   readonly usedKeys?: readonly string[] | undefined
   /** CloudTrail's additionalEventData: what is neither in the request nor in the answer. */
   readonly additionalEventData?: Readonly<Record<string, unknown>>
-  /** Creates what it names and does not exist yet: only now that the caller is known to be allowed. */
+  /** Creates what it names and does not exist yet: only now that the caller is known to be allowed, and not in a dry run. */
   readonly prepare?: (() => Promise<void>) | undefined
   /** Throws if state or usage do not fit. Runs after authorization, so that errors leak no state. */
   check(): void

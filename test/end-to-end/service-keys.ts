@@ -222,7 +222,7 @@ export function describeServiceKeys(services: () => Services): void {
       expect(await call('Encrypt', { KeyId: ebs, Plaintext }, onBehalfOf(alice))).toMatchObject({
         __type: 'NotFoundException',
       })
-      // Who is not allowed to use it creates none.
+      // Who is not allowed to use it creates none, nor does a dry run.
       expect(await call('DescribeKey', { KeyId: ebs }, {}, alice.credentials)).toEqual({
         ...refused,
         message: expect.stringContaining(
@@ -231,6 +231,16 @@ export function describeServiceKeys(services: () => Services): void {
       })
       const KeyId = `arn:aws:kms:us-east-1:${home}:${ebs}`
       expect(await call('Encrypt', { KeyId, Plaintext }, {}, volumes.credentials)).toMatchObject(refused)
+      const dryRun = { KeyId: ebs, DryRun: true }
+      for (const [operation, input] of [
+        ['Encrypt', { ...dryRun, Plaintext }],
+        ['Decrypt', { ...dryRun, DryRunModifiers: ['IGNORE_CIPHERTEXT'] }],
+        ['GenerateDataKey', { ...dryRun, KeySpec: 'AES_256' }],
+      ] as const)
+        expect([operation, await call(operation, input, onBehalfOf(alice), volumes.credentials)]).toMatchObject([
+          operation,
+          { __type: 'DryRunOperationException' },
+        ])
       expect(await listed()).not.toHaveProperty('TargetKeyId')
       expect(await call('DescribeKey', { KeyId: ebs }, {}, reader.credentials)).toMatchObject({ status: 200 })
       const { KeyMetadata } = await describe()

@@ -2,10 +2,10 @@ import type { EncryptionAlgorithmSpec } from '@aws-sdk/client-kms'
 import { AccessDenied, Failure } from '../../errors.ts'
 import { decodeCiphertext } from '../../model/keys/ciphertext.ts'
 import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
-import { currentMaterial, type Key, type KeyMaterial, objectOf } from '../../model/keys/key.ts'
+import { currentMaterial, type Key, type KeyMaterial } from '../../model/keys/key.ts'
 import type { Search, Target, TargetKind } from '../operation.ts'
 import { checkEncryption, use } from './key-use.ts'
-import { isHidden, type KeyInput, type KeyNeeds, type KeyTarget, keyTarget } from './targets.ts'
+import { isHidden, type KeyInput, type KeyNeeds, type KeyTarget, keyTarget, usesOf } from './targets.ts'
 
 /** Targets that decrypt. A symmetric ciphertext blob names its key; an asymmetric ciphertext cannot. */
 
@@ -134,8 +134,7 @@ function ciphertextTarget(source: Source, search: Search): CiphertextTarget {
       if (algorithm !== 'SYMMETRIC_DEFAULT') material = currentMaterial(target.key)
     },
     get hsmUses() {
-      const { hsm } = objectOf(material ?? currentMaterial(target.key))
-      return [{ hsm, abilities: [algorithm] }]
+      return usesOf(material ?? target.key.materials.at(-1), [algorithm])
     },
   }
 }

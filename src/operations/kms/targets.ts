@@ -6,7 +6,7 @@ import type { Caller } from '../../model/identities/caller.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { type Grant, isGrantOperation } from '../../model/keys/grant.ts'
-import { currentMaterial, type Key, objectOf } from '../../model/keys/key.ts'
+import { type Key, type KeyMaterial, objectOf } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
 import { checkManagement, type NewServiceKey } from '../../model/keys/service-keys.ts'
 import type { ResourcePolicy } from '../../services.ts'
@@ -149,7 +149,7 @@ class FoundKey implements KeyTarget {
 
   get hsmUses(): readonly HsmUse[] {
     const { abilities = [] } = this.#needs
-    return abilities.length === 0 ? [] : [{ hsm: objectOf(currentMaterial(this.key)).hsm, abilities }]
+    return abilities.length === 0 ? [] : usesOf(this.key.materials.at(-1), abilities)
   }
 
   /** Measured on AWS: cryptographic operations check the key usage, then the key state, then the rest. */
@@ -162,6 +162,11 @@ class FoundKey implements KeyTarget {
     checkState(this.key, state)
     fits?.(this.key)
   }
+}
+
+/** None of a key that a dry run does not create. */
+export function usesOf(material: KeyMaterial | undefined, abilities: readonly Ability[]): readonly HsmUse[] {
+  return material ? [{ hsm: objectOf(material).hsm, abilities }] : []
 }
 
 interface Resolved {
