@@ -16,8 +16,12 @@ export function oneOf<T>(list: readonly T[], number: number): T | undefined {
 // biome-ignore format: a table
 const kindRows: readonly (readonly [number, Kind['KeySpec'], Kind['KeyUsage'], Kind['Origin']])[] = [
   [5, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT',     'AWS_KMS'],
+  [5, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT',     'EXTERNAL'],
   [1, 'HMAC_256',          'GENERATE_VERIFY_MAC', 'AWS_KMS'],
+  [1, 'HMAC_256',          'GENERATE_VERIFY_MAC', 'EXTERNAL'],
   [1, 'ECC_NIST_P256',     'SIGN_VERIFY',         'AWS_KMS'],
+  [1, 'ECC_NIST_P256',     'SIGN_VERIFY',         'EXTERNAL'],
+  [1, 'RSA_2048',          'ENCRYPT_DECRYPT',     'EXTERNAL'],
 ]
 export const kinds = anyOf<Kind>(
   kindRows.map(([weight, KeySpec, KeyUsage, Origin]) => [weight, fc.constant({ KeySpec, KeyUsage, Origin })]),

@@ -16,10 +16,12 @@ export interface Walk {
 export async function follow(gateway: RunningGateway, { seed, runs, steps }: Walk): Promise<void> {
   const walk = fc.asyncProperty(fc.commands([commands], { maxCommands: steps, size: 'max' }), async drawn => {
     const world = new World(gateway)
+    for (const Origin of ['AWS_KMS', 'EXTERNAL'] as const)
+      await world.create({ KeySpec: 'SYMMETRIC_DEFAULT', KeyUsage: 'ENCRYPT_DECRYPT', Origin })
     await fc.asyncModelRun(() => ({ model: world.model, real: world }), drawn)
     const deleted = await world.end()
     const labels = (await objectsOn(gateway.installation)).map(({ label }) => label)
-    expect(labels.filter(label => deleted.some(arn => label.includes(arn)))).toEqual([])
+    expect(labels.filter(label => deleted.some(id => label.includes(id)))).toEqual([])
   })
   await fc.assert(walk, { seed, numRuns: runs, endOnFailure: false })
 }

@@ -139,7 +139,8 @@ export class ModelKey {
     const refusal = this.unknown ?? (this.isExternal ? this.#wrongOrigin : undefined) ?? this.unusable
     if (refusal !== undefined) return refusal
     if (!this.isSymmetric) return 'UnsupportedOperationException'
-    this.rotation = { periodInDays, next: now + periodInDays * day }
+    // AWS does not document what the same period again does: here, nothing.
+    if (this.rotation?.periodInDays !== periodInDays) this.rotation = { periodInDays, next: now + periodInDays * day }
     return undefined
   }
 

@@ -11,5 +11,5 @@ afterAll(() => gateway?.end())
 
 /** Longer walks, other seeds: test/soak/state-machine.test.ts. */
 it('every ciphertext opens exactly when AWS says so, whatever callers, operators and time did before', async () => {
-  await follow(gateway, { seed: 3, runs: 1, steps: 60 })
+  await follow(gateway, { seed: 3, runs: 1, steps: 45 })
 })
