@@ -7,6 +7,7 @@ export const kryoptic = profile({
   mode: 'synchronous',
   /** An invalid RSAES-OAEP block. */
   invalidCiphertextCodes: ['CKR_DEVICE_ERROR'],
+  oaepUnwraps: ['secret', 'EC'],
   canInitializeToken: true,
   /** A stale handle is answered with CKR_GENERAL_ERROR. */
   singleProcess: true,

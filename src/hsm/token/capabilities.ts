@@ -78,10 +78,7 @@ function unwrappedByNobody(profile: Profile, mechanisms: ReadonlySet<number>): L
     [...importAbilitiesOf(spec)].filter(([algorithm]) => !unwraps(profile, mechanisms, spec, algorithm)),
   )
   return Object.fromEntries(
-    abilities.map(([, ability]) => [
-      ability,
-      'it cannot unwrap that alone, and the configuration lets nobody else do it',
-    ]),
+    abilities.map(([, ability]) => [ability, 'it cannot unwrap it, and the configuration does not allow a worker to']),
   )
 }
 

@@ -194,7 +194,8 @@ export class KeyUnwrapper {
     const { importer, bridges } = this.#options
     const { spec, mechanism } = wanted
     const { usesKeyWrap } = wrappingAlgorithms[wrapped.algorithm]
-    if (!bridges) throw notImported(`${whatIsUnwrapped(spec, wrapped)}, and the configuration lets nobody else do it`)
+    if (!bridges)
+      throw notImported(`${whatIsUnwrapped(spec, wrapped)}, and the configuration does not allow a worker to`)
     const opened = await this.#decrypted(wrappingKey, spec, wrapped)
     const bytes = opened && usesKeyWrap ? unwrapWithPadding(opened, wrapped.rest) : opened
     try {
@@ -224,7 +225,7 @@ export class KeyUnwrapper {
       const mayNot = error instanceof CryptokiError && error.returnCode === 'CKR_KEY_FUNCTION_NOT_PERMITTED'
       if (!mayNot) throw error
       throw notImported(
-        `${whatIsUnwrapped(spec, wrapped)}, and the wrapping key is of a time when nobody else was to`,
+        `${whatIsUnwrapped(spec, wrapped)}, and its wrapping key was created when no worker was allowed to`,
         error,
       )
     }

@@ -177,7 +177,7 @@ describe('a wrapping key', () => {
   })
 })
 
-it('a wrapping key of the time of strict custody is of no use to a worker', async () => {
+it('a wrapping key that was created with strict custody cannot be used by a worker', async () => {
   const object = newMaterial()
   await connect({ strictCustody: true })
   const { publicKey } = await hsm.createWrappingKey(object, 'RSA_2048', 'wrapping', 'SYMMETRIC_DEFAULT')
@@ -187,7 +187,7 @@ it('a wrapping key of the time of strict custody is of no use to a worker', asyn
   const wrapped = { wrappingKey: object, wrappingSpec, algorithm, bytes }
   const failure = await refusal(hsm.unwrapKey(newMaterial(), ...aes, 'unwrapped', wrapped))
   expect(failure.code).toBe('UnsupportedOperation')
-  expect(failure.message).toMatch(/the wrapping key is of a time when nobody else was to\.$/)
+  expect(failure.message).toMatch(/its wrapping key was created when no worker was allowed to\.$/)
 })
 
 it('a worker keeps no key material that it has unwrapped', async () => {
@@ -216,7 +216,7 @@ describe.each([{ strictCustody: true }, { allowSoftwareFallback: false }])('with
     expect(failure).toMatchObject({
       code: 'UnsupportedOperation',
       message:
-        'This HSM does not import such key material: it cannot unwrap key spec ECC_NIST_P256 under RSA_AES_KEY_WRAP_SHA_256, and the configuration lets nobody else do it.',
+        'This HSM does not import such key material: it cannot unwrap key spec ECC_NIST_P256 under RSA_AES_KEY_WRAP_SHA_256, and the configuration does not allow a worker to.',
     })
     expect(await hsm.objects()).toEqual(before)
   })
@@ -224,7 +224,7 @@ describe.each([{ strictCustody: true }, { allowSoftwareFallback: false }])('with
   it('what is refused is known before', () => {
     const why = (algorithm: Parameters<typeof importAbility>[1]) =>
       hsm.whyUnsupported(importAbility('SYMMETRIC_DEFAULT', algorithm))
-    expect(why('RSAES_OAEP_SHA_256')).toMatch(/cannot unwrap that alone/)
+    expect(why('RSAES_OAEP_SHA_256')).toMatch(/cannot unwrap it/)
     expect(why('RSAES_OAEP_SHA_1')).toBeUndefined()
   })
 
