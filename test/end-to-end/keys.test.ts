@@ -442,6 +442,39 @@ describe('the deletion of a key', () => {
     )
   })
 
+  it('of a key without its imported material can be scheduled and cancelled, and leaves it pending import', async () => {
+    const { KeyId, Arn } = await createKey({ Origin: 'EXTERNAL' })
+    const state = async () => (await kms.describeKey({ KeyId })).KeyMetadata!.KeyState
+    expect(await refusal(kms.cancelKeyDeletion({ KeyId }))).toBe(
+      `KMSInvalidStateException: ${Arn} is not pending deletion.`,
+    )
+    await kms.scheduleKeyDeletion({ KeyId, PendingWindowInDays: 7 })
+    expect(await state()).toBe('PendingDeletion')
+    const pending = `KMSInvalidStateException: ${Arn} is pending deletion.`
+    const way = { WrappingAlgorithm: 'RSAES_OAEP_SHA_1', WrappingKeySpec: 'RSA_2048' } as const
+    expect(await refusal(kms.scheduleKeyDeletion({ KeyId }))).toBe(pending)
+    expect(await refusal(kms.encrypt({ KeyId, Plaintext: Buffer.from('text') }))).toBe(pending)
+    expect(await refusal(kms.getParametersForImport({ KeyId, ...way }))).toBe(pending)
+    await kms.deleteImportedKeyMaterial({ KeyId })
+    expect(await state()).toBe('PendingDeletion')
+    await kms.cancelKeyDeletion({ KeyId })
+    expect(await state()).toBe('PendingImport')
+    expect(await refusal(kms.cancelKeyDeletion({ KeyId }))).toBe(
+      `KMSInvalidStateException: ${Arn} is not pending deletion.`,
+    )
+  })
+
+  it('suspends automatic rotation until it is cancelled', async () => {
+    const { KeyId } = await createKey()
+    await kms.enableKeyRotation({ KeyId, RotationPeriodInDays: 90 })
+    const before = await call(kms, 'GetKeyRotationStatus', { KeyId })
+    expect(before).toMatchObject({ KeyRotationEnabled: true, RotationPeriodInDays: 90 })
+    await kms.scheduleKeyDeletion({ KeyId })
+    expect(await kms.getKeyRotationStatus({ KeyId })).toMatchObject({ KeyRotationEnabled: false })
+    await kms.cancelKeyDeletion({ KeyId })
+    expect(await call(kms, 'GetKeyRotationStatus', { KeyId })).toEqual(before)
+  })
+
   it('that is cancelled leaves the key disabled, otherwise unchanged', async () => {
     const { KeyId, Arn } = await createKey({ Description: 'kept' })
     const alias = await createAlias(KeyId)

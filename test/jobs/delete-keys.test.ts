@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
+import { deleteExpiredKeyMaterial } from '../../src/jobs/delete-expired-key-material.ts'
 import { deleteKeys } from '../../src/jobs/delete-keys.ts'
 import { destroyObjects } from '../../src/jobs/destroy-objects.ts'
 import { type Key, type KeyMaterial, objectOf } from '../../src/model/keys/key.ts'
+import { keyState } from '../../src/model/keys/key-state.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { emptyAccount } from '../../src/vault/empty-account.ts'
-import { aGrant, aKey } from '../storage/records.ts'
+import { createMaterial } from '../../src/vault/materials.ts'
+import { aGrant, aKey, aWrappingKey } from '../storage/records.ts'
 import { type Fixture, openFixture } from './fixture.ts'
 
 let fixture: Fixture
@@ -199,6 +202,68 @@ describe('the destruction of an object', () => {
     await run()
     expect(fixture.storage.destructions.list()).toMatchObject([{ hsm: 'unplugged' }])
     expect(await fixture.objects()).not.toContain(material(here))
+  })
+})
+
+describe('a key of imported material', () => {
+  const imported = async (validTo?: number) => ({
+    ...(await createMaterial(fixture.hsm, aKey(0), 'imported', fixture.time)),
+    imported: { validTo },
+  })
+  const expire = () => deleteExpiredKeyMaterial.start(fixture.services)()
+
+  it('that is pending deletion loses what expires, and on its date everything else, each object once', async () => {
+    const [old, current, next] = [await imported(fixture.time + day), await imported(), await imported()]
+    const key = await fixture.key(++count, {
+      origin: 'EXTERNAL',
+      materials: [old, current],
+      pendingMaterial: next,
+      state: 'PendingDeletion',
+      deletionDate: fixture.time + 7 * day,
+    })
+    const wrapping = objectOf(await imported())
+    const changes = new Changes()
+    changes.put('wrappingKeys', { ...aWrappingKey(count, key), object: { ...wrapping, publicKey: Uint8Array.of(1) } })
+    await fixture.storage.commit(changes)
+    await fixture.alias('imported', key)
+    const destroyed = () =>
+      fixture.records
+        .filter(({ eventName, resources }) => eventName === 'DestroyKeyMaterial' && resources?.[0]?.ARN === key.arn)
+        .map(({ additionalEventData }) => additionalEventData!.objectId)
+
+    await expire()
+    expect(fixture.storage.destructions.find('test', old.id)).toBeUndefined()
+    fixture.time += day
+    await expire()
+    await run()
+    expect(destroyed()).toEqual([old.id])
+    const left = fixture.storage.keys.find(key.arn)!
+    expect(left).toMatchObject({ state: 'PendingDeletion', deletionDate: key.deletionDate })
+    expect(keyState(left)).toBe('PendingDeletion')
+
+    for (let days = 0; days < 6; days++) {
+      expect(fixture.storage.keys.find(key.arn)).toBeDefined()
+      fixture.time += day
+      await expire()
+      await run()
+    }
+    expect(fixture.storage.keys.find(key.arn)).toBeUndefined()
+    expect(fixture.storage.wrappingKeys.ofKey(key.arn)).toEqual([])
+    expect(destroyed().sort()).toEqual([old, current, next, wrapping].map(({ id }) => id).sort())
+    expect(await fixture.objects()).not.toContain(current.id)
+    const deletion = fixture.records.find(
+      ({ eventName, resources }) => eventName === 'DeleteKey' && resources![0]!.ARN === key.arn,
+    )
+    expect(deletion!.additionalEventData!.keyMaterialIds).toEqual([old, current, next].map(({ id }) => id))
+  })
+
+  it('keeps on the token what expires while one of its objects is another key', async () => {
+    const material = await imported(fixture.time)
+    const key = await fixture.key(++count, { origin: 'EXTERNAL', materials: [material], custodyFault: 'wrong_key' })
+    await expire()
+    await run()
+    expect(fixture.storage.keys.find(key.arn)!.materials[0]!.object).toBeUndefined()
+    expect(await fixture.objects()).toContain(material.id)
   })
 })
 
