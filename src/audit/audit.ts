@@ -166,6 +166,7 @@ function serviceEvent({ eventSource, name, resource, invokedBy, now }: ServiceEv
     eventType: 'AwsServiceEvent',
     eventName: name,
     readOnly: false,
+    awsRegion: resource?.split(':')[3] || undefined,
     userIdentity: { accountId: described?.accountId, invokedBy },
     requestParameters: null,
     responseElements: null,

@@ -104,6 +104,7 @@ describe('a key whose rotation is due', () => {
       {
         eventType: 'AwsServiceEvent',
         eventName: 'RotateKey',
+        awsRegion: key.region,
         resources: [{ ARN: key.arn }],
         serviceEventDetails: {
           keyId: key.id,
