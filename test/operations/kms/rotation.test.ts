@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Key, KeyMaterial } from '../../../src/model/keys/key.ts'
 import type { Input } from '../../../src/operations/kms/operation.ts'
 import { listKeyRotations } from '../../../src/operations/kms/rotation/list-key-rotations.ts'
+import { rotateKeyOnDemand } from '../../../src/operations/kms/rotation/rotate-key-on-demand.ts'
 import { Changes } from '../../../src/storage/storage.ts'
 import { rotate } from '../../../src/vault/rotation.ts'
 import { aUser } from '../../authorization/users.ts'
@@ -96,4 +97,38 @@ it('an imported key is rotated to its pending material, and never to new materia
     const rotation = rotate({ ...key, pendingMaterial: without }, 'ON_DEMAND', date, means)
     await expect(rotation).rejects.toMatchObject({ code: 'InvalidState', message: text })
   }
+})
+
+describe('a rotation on demand', () => {
+  const minute = 60_000
+
+  /** Of a key that has a pending material, whose next automatic rotation is so many milliseconds away. */
+  async function outcome(until: number, rest: Partial<Key> = {}): Promise<string> {
+    const automaticRotation = { periodInDays: 90, nextDate: date + until }
+    const pendingMaterial = { ...aMaterial(2), imported: {} }
+    const key = aKeyOf([{ ...aMaterial(1), imported: {} }], { pendingMaterial, automaticRotation, ...rest })
+    const context = { target: { key }, changes: new Changes(), clock: () => date, maxOnDemandRotations: 1 }
+    const running = rotateKeyOnDemand.run(context as never)
+    return running.then(
+      () => 'rotated',
+      ({ code }: { readonly code: string }) => code,
+    )
+  }
+
+  it.each([
+    [20 * minute + 1, 'rotated'],
+    [20 * minute, 'Conflict'],
+    [1, 'Conflict'],
+    // Overdue: it may be waiting for the clock.
+    [0, 'rotated'],
+    [-1000 * minute, 'rotated'],
+  ])('%i ms before an automatic one: %s', async (until, expected) => {
+    expect(await outcome(until)).toBe(expected)
+  })
+
+  it('counts towards the limit, as automatic ones do not', async () => {
+    const rotation = (type: 'AUTOMATIC' | 'ON_DEMAND') => ({ ...aMaterial(3), rotation: { type, date } })
+    expect(await outcome(0, { materials: [aMaterial(1), rotation('AUTOMATIC')] })).toBe('rotated')
+    expect(await outcome(0, { materials: [aMaterial(1), rotation('ON_DEMAND')] })).toBe('LimitExceeded')
+  })
 })
