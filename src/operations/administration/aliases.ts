@@ -10,9 +10,12 @@ import { accountId, targetOf } from './operation.ts'
 
 export const aliasSchema = z.strictObject({
   /** Its name, with the prefix `alias/`, or its ARN. */
-  alias: z.string(),
+  alias: z.string().regex(/^[\w:/-]{1,2048}$/, 'not the name or ARN of an alias'),
   account: accountId.optional(),
-  region: z.string().optional(),
+  region: z
+    .string()
+    .regex(/^[a-z\d-]{1,32}$/, 'not the name of a region')
+    .optional(),
 })
 
 export type OfAlias = z.infer<typeof aliasSchema>

@@ -250,6 +250,12 @@ describe('an alias', () => {
     expect(await refused(arn, { account })).toBe(`Validation: ${arn} is in account ${other} and region ${region}`)
   })
 
+  it.each(['', 'alias/a\nb', 'alias/ä', 'alias/ ', `alias/${'x'.repeat(3000)}`])('cannot be called %j', alias => {
+    expect(rotateAlias.schema.safeParse({ alias }).error?.issues).toMatchObject([
+      { path: ['alias'], message: 'not the name or ARN of an alias' },
+    ])
+  })
+
   it.each<[string, object, string]>([
     ['app', {}, 'Validation: the name of an alias begins with alias/'],
     ['alias/none', {}, `NotFound: account ${account} has no alias alias/none`],
