@@ -1,4 +1,5 @@
 /** AWS managed and AWS owned keys: made for services when they are first used, and closed to everybody else. Part of services.test.ts. */
+import { paginateListAliases } from '@aws-sdk/client-kms'
 import { describe, expect, it } from 'vitest'
 import { model, shapeNamed } from '../../src/apis/kms/model.ts'
 import type { StructureShape } from '../../src/apis/service-model/model.ts'
@@ -217,6 +218,11 @@ export function describeServiceKeys(services: () => Services): void {
       const put = `identity service put ec2.amazonaws.com --user volumes --account ${home} --acts-in ${home}`
       expect(await administer(put)).toMatchObject({ code: 0, stderr: '' })
       expect(await listed()).toEqual({ AliasName: ebs, AliasArn: `arn:aws:kms:us-east-1:${home}:${ebs}` })
+      const names: unknown[] = []
+      for await (const { Aliases } of paginateListAliases({ client: kms, pageSize: 1 }, {}))
+        names.push(...Aliases!.map(({ AliasName }) => AliasName))
+      expect(names).toEqual((await kms.listAliases()).Aliases!.map(({ AliasName }) => AliasName))
+      expect(names).toEqual(expect.arrayContaining([alias, ebs]))
       expect([await listed(other), await refusal(describe(other))]).toEqual([undefined, notFound(ebs, other)])
       expect(await refusal(kms.encrypt({ KeyId: ebs, Plaintext: Buffer.from('text') }))).toBe(notFound(ebs))
       expect(await call('Encrypt', { KeyId: ebs, Plaintext }, onBehalfOf(alice))).toMatchObject({
