@@ -4,8 +4,8 @@ import {
   type CustodyFault,
   type Key,
   type KeyObject,
-  objectOf,
   objectsOf,
+  objectsOfSystemKey,
   type SpareKey,
   systemKeyPurposes,
 } from '../model/keys/key.ts'
@@ -139,7 +139,7 @@ export class CustodyWatch {
     if (spare !== undefined) return { ...spare, objects: [spare.object] }
     if (purpose === undefined) return withObjects(keys.find(name))
     const own = systemKeys.find(this.#hsm.name, purpose)
-    return own && { ...systemKeyKind, objects: [objectOf(own.material)] }
+    return own && { ...systemKeyKind, objects: objectsOfSystemKey(own) }
   }
 
   /** Resolves to whether the subject is done for now. */

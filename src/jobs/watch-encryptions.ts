@@ -4,14 +4,15 @@ import { currentMaterial, type Key, type KeyMaterial, type SystemKey, systemKeyP
 import { keyState } from '../model/keys/key-state.ts'
 import type { JobServices } from '../services.ts'
 import { rotateAutomatically } from '../vault/rotation.ts'
+import { rotateSealKey } from '../vault/system-keys.ts'
 import { job } from './job.ts'
 
 /** Keys between two pauses: a run over 100,000 keys must not keep requests waiting. */
 const slice = 1000
 
 /**
- * Warns of keys that have made half of the encryptions that they may, and rotates those that are near the limit, if their material was
- * generated here. Nothing else can be done about imported material and the gateway's own keys before encryptBlob refuses to use them.
+ * Warns of keys that have made half of the encryptions that they may, and rotates those that are near the limit: KMS keys whose material was
+ * generated here, and seal keys. A canary key takes centuries. Imported material is refused at the limit.
  */
 export const watchEncryptions = job({
   name: 'watch-encryptions',
@@ -46,8 +47,10 @@ class EncryptionWatch {
     this.#highest = new Map(hsms.all.map(({ name }) => [name, { kms_key: 0, seal: 0, canary: 0 }]))
     for (const { name } of hsms.all) {
       for (const purpose of systemKeyPurposes) {
-        const material = storage.systemKeys.find(name, purpose)?.material
-        if (material) this.#look({ type: purpose, material, key: purpose })
+        const systemKey = storage.systemKeys.find(name, purpose)
+        if (systemKey === undefined) continue
+        const made = this.#look({ type: purpose, material: systemKey.material, key: purpose })
+        if (made >= rotationThreshold && purpose === 'seal') await this.#rotateSeal(systemKey, made)
       }
     }
     for (const [index, key] of storage.keys.all().entries()) {
@@ -82,16 +85,24 @@ class EncryptionWatch {
 
   /** Only what is still as it was found. */
   async #rotate(arn: string, { id }: KeyMaterial, encryptions: number): Promise<void> {
-    const { storage, steadyClock, log } = this.#services
-    const key = storage.keys.find(arn)
+    const key = this.#services.storage.keys.find(arn)
     if (!key || !isRotatable(key) || currentMaterial(key).id !== id) return
+    await this.#attempt(arn, encryptions, (now, why) => rotateAutomatically(key, now, this.#services, why))
+  }
+
+  #rotateSeal(seal: SystemKey, encryptions: number): Promise<void> {
+    return this.#attempt('seal', encryptions, (now, why) => rotateSealKey(seal, now, this.#services, why))
+  }
+
+  async #attempt(key: string, encryptions: number, rotate: (now: number, why: object) => Promise<void>): Promise<void> {
+    const { steadyClock, log } = this.#services
     try {
       const now = await steadyClock.now()
       if (now === undefined) return
-      await rotateAutomatically(key, now, this.#services, { reason: 'ENCRYPTION_LIMIT', encryptions })
-      log.info({ event: 'key_rotated_at_limit', key: arn, encryptions }, 'Key rotated before its limit of encryptions')
+      await rotate(now, { reason: 'ENCRYPTION_LIMIT', encryptions })
+      log.info({ event: 'key_rotated_at_limit', key, encryptions }, 'Key rotated before its limit of encryptions')
     } catch (err) {
-      log.error({ event: 'key_rotation_failed', err, key: arn }, 'Key rotation failed, will be retried')
+      log.error({ event: 'key_rotation_failed', err, key }, 'Key rotation failed, will be retried')
     }
   }
 }

@@ -9,8 +9,8 @@ import {
   type Key,
   type KeyObject,
   materialsOf,
-  objectOf,
   objectsOf,
+  objectsOfSystemKey,
   type SystemKey,
 } from '../model/keys/key.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
@@ -304,7 +304,7 @@ function objectsOn(view: View, hsm: string): ReadonlySet<string> {
   const found = new Set<string>()
   const add = (object: KeyObject) => object.hsm === hsm && found.add(object.id)
   for (const key of view.keys.all()) objectsOf(key).forEach(add)
-  for (const { material } of view.systemKeys.all()) add(objectOf(material))
+  for (const systemKey of view.systemKeys.all()) objectsOfSystemKey(systemKey).forEach(add)
   for (const { object } of view.spareKeys.group(hsm)) add(object)
   for (const { object } of view.wrappingKeys.all()) add(object)
   return found

@@ -2,11 +2,11 @@
 import { Failure } from '../errors.ts'
 import { decodeCiphertext } from '../model/keys/ciphertext.ts'
 import { encryptionLimit } from '../model/keys/encryption-limit.ts'
-import { type KeyMaterial, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
-import type { Hsm, Services } from '../services.ts'
-import { Changes, type Storage } from '../storage/storage.ts'
+import { type KeyMaterial, objectOf, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
+import type { Hsm, JobServices, Services } from '../services.ts'
+import { Changes, Conflict, type Storage } from '../storage/storage.ts'
 import { decryptBlob, encryptBlob, type Vault } from './ciphertexts.ts'
-import { createMaterial, type Recorder } from './materials.ts'
+import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
 
 /** Their spec and usage. */
 export const systemKeyKind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
@@ -33,9 +33,13 @@ export function systemKeyMaterial(
  */
 export function sealKeyOf(blob: Uint8Array, { storage, hsms }: Vault): KeyMaterial | undefined {
   const { material: sealedBy } = decodeCiphertext(blob)
-  return hsms.all
-    .map(({ name }) => storage.systemKeys.find(name, 'seal')?.material)
-    .find(material => material?.id === sealedBy)
+  for (const { name } of hsms.all) {
+    const { material, former = [] } = storage.systemKeys.find(name, 'seal') ?? {}
+    if (material?.id === sealedBy) return material
+    const found = former.find(({ id }) => id === sealedBy)
+    if (found) return found
+  }
+  return undefined
 }
 
 /**
@@ -55,6 +59,36 @@ export async function createSystemKeys(
     const changes = new Changes()
     changes.put('systemKeys', { purpose, material, revision: 0 })
     await outbox.record(changes, event)
+  }
+}
+
+/**
+ * Replaces the seal key of an HSM for what is sealed from now on; the former one still unseals. Rejects with Conflict, having changed nothing,
+ * if it was replaced meanwhile.
+ *
+ * @param createdAt milliseconds since the epoch
+ * @param why for the audit record
+ */
+export async function rotateSealKey(
+  { material: previous, former = [], ...systemKey }: SystemKey,
+  createdAt: number,
+  { hsms, audit, outbox }: Pick<JobServices, 'hsms' | 'audit' | 'outbox'>,
+  why: object,
+): Promise<void> {
+  // Otherwise each attempt would leave an orphaned object.
+  await outbox.ready()
+  const hsm = hsms.named(objectOf(previous).hsm)
+  const material = await createMaterial(hsm, systemKeyKind, 'strongroom seal', createdAt)
+  const changes = new Changes()
+  changes.created.push(objectOf(material))
+  changes.put('systemKeys', { ...systemKey, material, former: [...former, previous] })
+  const materials = { previousKeyMaterialId: previous.id, currentKeyMaterialId: material.id }
+  const details = { hsm: hsm.name, purpose: systemKey.purpose, ...materials, ...why }
+  try {
+    await outbox.record(changes, audit.event('RotateSystemKey', undefined, details))
+  } catch (thrown) {
+    if (thrown instanceof Conflict) await destroyUncommitted(changes, { hsms })
+    throw thrown
   }
 }
 

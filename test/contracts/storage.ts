@@ -94,6 +94,8 @@ export function storageContract(name: string, lasting: boolean, create: () => St
     })
 
     it.runIf(lasting)('returns every record as it was put after it is opened again', async () => {
+      const former = [aMaterial(9), aMaterial(10, { checkValue: new Uint8Array([1, 255]) })]
+      const seal = { ...aSystemKey('seal', aMaterial(7)), former }
       const key = aKey(1, {
         state: 'PendingDeletion',
         deletionDate: 1_700_000_604_800,
@@ -159,7 +161,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       changes.put('principals', principal)
       changes.put('principals', role)
       changes.put('services', service)
-      changes.put('systemKeys', aSystemKey('seal', aMaterial(7)))
+      changes.put('systemKeys', seal)
       changes.put('systemKeys', aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })))
       changes.put('spareKeys', aSpareKey(anObject(10)))
       changes.put('wrappingKeys', aWrappingKey(12, key))
@@ -205,7 +207,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         accessKeys: [{ ...plain, revision: 1 }],
         others: others.map(accessKey => ({ ...accessKey, revision: 1 })),
         services: [1, 2, 3].map(() => ({ ...service, revision: 1 })),
-        seal: { ...aSystemKey('seal', aMaterial(7)), revision: 1 },
+        seal: { ...seal, revision: 1 },
         canary: { ...aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })), revision: 1 },
         spares: [{ ...aSpareKey(anObject(10)), revision: 1 }],
         wrappingKeys: [1, 2].map(() => ({ ...aWrappingKey(12, key), revision: 1 })),

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { checkCustody } from '../../src/jobs/check-custody.ts'
 import { watchEncryptions } from '../../src/jobs/watch-encryptions.ts'
 import { encryptionLimit, manyEncryptions, rotationThreshold } from '../../src/model/keys/encryption-limit.ts'
 import { currentMaterial, type Key } from '../../src/model/keys/key.ts'
 import type { JobServices, Storage } from '../../src/services.ts'
 import { Changes, Conflict } from '../../src/storage/storage.ts'
+import { sealToken, unsealToken } from '../../src/vault/sealed-tokens.ts'
 import { createSystemKeys } from '../../src/vault/system-keys.ts'
 import { type Fixture, openFixture } from './fixture.ts'
 
@@ -45,11 +47,12 @@ it('reports the highest count of each kind of key', async () => {
 
 it('warns of a key once at half of the limit, and once at the limit', async () => {
   const run = start()
+  const canary = fixture.storage.systemKeys.find(fixture.hsm.name, 'canary')!.material.id
   for (const count of [manyEncryptions - 1, manyEncryptions, manyEncryptions + 1, encryptionLimit, encryptionLimit]) {
-    made.set(seal(), count)
+    made.set(canary, count)
     await run()
   }
-  const fields = { hsm: fixture.hsm.name, key: 'seal', material: seal(), limit: encryptionLimit }
+  const fields = { hsm: fixture.hsm.name, key: 'canary', material: canary, limit: encryptionLimit }
   expect(fixture.logged).toEqual([
     { event: 'encryption_limit_near', ...fields, encryptions: manyEncryptions },
     { event: 'encryption_limit_reached', ...fields, encryptions: encryptionLimit },
@@ -81,6 +84,40 @@ it('rotates a key near the limit, and records why', async () => {
     },
   ])
   expect(fixture.encryptions).toMatchObject({ kms_key: 0 })
+})
+
+it('rotates a seal key near the limit, and what it sealed before can still be unsealed', async () => {
+  const { services, storage, hsm, hsms } = fixture
+  const vault = { storage, hsms }
+  const context = { purpose: 'test' }
+  const before = seal()
+  const tokens = [await sealToken(Buffer.from('first'), context, hsm.name, vault)]
+  for (let rotation = 0; rotation < 2; rotation++) {
+    made.clear()
+    made.set(seal(), rotationThreshold)
+    const run = start()
+    await run()
+    await run()
+    tokens.push(await sealToken(Buffer.from('next'), context, hsm.name, vault))
+  }
+  const { material, former } = storage.systemKeys.find(hsm.name, 'seal')!
+  expect(former?.map(({ id }) => id)).toEqual([before, expect.any(String)])
+  expect(new Set([material.id, ...former!.map(({ id }) => id)]).size).toBe(3)
+  const texts = await Promise.all(tokens.map(token => unsealToken(token, context, vault)))
+  expect(texts.map(text => Buffer.from(text!).toString())).toEqual(['first', 'next', 'next'])
+  expect(fixture.records).toMatchObject([
+    {
+      eventName: 'RotateSystemKey',
+      additionalEventData: { purpose: 'seal', previousKeyMaterialId: before, reason: 'ENCRYPTION_LIMIT' },
+    },
+    { eventName: 'RotateSystemKey' },
+  ])
+  // The former ones are no orphans, and are checked.
+  expect(storage.keys.objectsOn(hsm.name).has(before)).toBe(true)
+  await hsm.destroyKey(before)
+  const check = checkCustody.start(services)
+  for (let run = 0; run < 10 && fixture.unhealthy.systemKeys === 0; run++) await check()
+  expect(fixture.unhealthy).toMatchObject({ systemKeys: 1 })
 })
 
 it.each<[string, Partial<Key>]>([

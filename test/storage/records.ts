@@ -217,7 +217,7 @@ export function anAccessKey(id: string, principal: Principal, rest: Partial<Acce
 }
 
 export function aSystemKey(purpose: SystemKey['purpose'], material: KeyMaterial): SystemKey {
-  return { purpose, material, revision: 0 }
+  return { purpose, material, former: undefined, revision: 0 }
 }
 
 export function aSpareKey({ checkValue: _, ...object }: KeyObject): SpareKey {

@@ -178,9 +178,16 @@ export const systemKeyPurposes = ['seal', 'canary'] as const
 /** A key of the gateway itself, one per HSM and purpose. */
 export interface SystemKey {
   readonly purpose: (typeof systemKeyPurposes)[number]
-  /** Always on the HSM. */
+  /** Always on the HSM, as are the former ones. */
   readonly material: KeyMaterial
+  /** Those before, the oldest first, which still decrypt. */
+  readonly former?: readonly KeyMaterial[] | undefined
   readonly revision: number
+}
+
+/** On HSMs, the latest last. */
+export function objectsOfSystemKey({ material, former = [] }: SystemKey): readonly KeyObject[] {
+  return [...former, material].map(objectOf)
 }
 
 /** A key pair on an HSM that is no key yet: the next key of its kind gets it, as its generation takes long. */

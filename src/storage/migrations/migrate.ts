@@ -22,6 +22,7 @@ import { formerKeys } from './0017-former-keys.ts'
 import { serviceKeys } from './0018-service-keys.ts'
 import { usage } from './0019-usage.ts'
 import { wrappingKeys } from './0020-wrapping-keys.ts'
+import { formerSystemKeys } from './0021-former-system-keys.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -46,6 +47,7 @@ const migrations: readonly Migration[] = [
   serviceKeys,
   usage,
   wrappingKeys,
+  formerSystemKeys,
 ]
 
 interface MigrationTable {

@@ -242,6 +242,8 @@ export interface SystemKeyRow {
   readonly custody: string
   readonly check_value: Uint8Array | null
   readonly created_at: number
+  /** JSON. */
+  readonly former: string | null
   readonly revision: number
 }
 

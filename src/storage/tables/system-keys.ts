@@ -1,4 +1,4 @@
-import { type Custody, objectOf, type SystemKey } from '../../model/keys/key.ts'
+import { type Custody, type KeyMaterial, objectOf, type SystemKey } from '../../model/keys/key.ts'
 import type { SystemKeyRow } from './database.ts'
 import { table } from './table.ts'
 
@@ -6,7 +6,7 @@ export const systemKeys = table<SystemKey, SystemKeyRow>({
   name: 'system_keys',
   primaryKey: ['hsm', 'purpose'],
   identity: ({ material, purpose }) => systemKeyIdentity(objectOf(material).hsm, purpose),
-  toRow({ purpose, material, revision }) {
+  toRow({ purpose, material, former, revision }) {
     const { id, hsm, custody, checkValue = null } = objectOf(material)
     return {
       hsm,
@@ -15,24 +15,40 @@ export const systemKeys = table<SystemKey, SystemKeyRow>({
       custody: JSON.stringify(custody),
       check_value: checkValue,
       created_at: material.createdAt,
+      former: former ? JSON.stringify(former.map(toJson)) : null,
       revision,
     }
   },
-  fromRow: row => ({
-    purpose: row.purpose,
+  fromRow: ({ hsm, purpose, object: id, revision, ...row }) => ({
+    purpose,
     material: {
-      id: row.object,
+      id,
       createdAt: row.created_at,
-      object: {
-        id: row.object,
-        hsm: row.hsm,
-        custody: JSON.parse(row.custody) as Custody,
-        checkValue: row.check_value ?? undefined,
-      },
+      object: { id, hsm, custody: JSON.parse(row.custody) as Custody, checkValue: row.check_value ?? undefined },
     },
-    revision: row.revision,
+    former: row.former === null ? undefined : (JSON.parse(row.former) as Former[]).map(former => fromJson(former, hsm)),
+    revision,
   }),
 })
+
+interface Former {
+  readonly object: string
+  readonly custody: Custody
+  /** In base64. */
+  readonly checkValue?: string | undefined
+  readonly createdAt: number
+}
+
+function toJson(material: KeyMaterial): Former {
+  const { id, custody, checkValue } = objectOf(material)
+  const { createdAt } = material
+  return { object: id, custody, checkValue: checkValue && Buffer.from(checkValue).toString('base64'), createdAt }
+}
+
+function fromJson({ object: id, custody, checkValue, createdAt }: Former, hsm: string): KeyMaterial {
+  const bytes = checkValue === undefined ? undefined : Uint8Array.from(Buffer.from(checkValue, 'base64'))
+  return { id, createdAt, object: { id, hsm, custody, checkValue: bytes } }
+}
 
 export function systemKeyIdentity(hsm: string, purpose: SystemKey['purpose']): string {
   return `${purpose}/${hsm}`

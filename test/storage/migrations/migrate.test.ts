@@ -34,7 +34,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 20): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 21): upgrade',
     )
   })
 
@@ -226,6 +226,7 @@ describe('a database', () => {
 
 /** Removes what the migrations of usage and wrapping keys added. */
 function backToEighteenthVersion(path: string): void {
+  query(path, 'alter table system_keys drop column former')
   query(path, 'drop table wrapping_keys')
   for (const table of ['encryption_counts', 'key_uses', 'usage_tracking']) query(path, `drop table ${table}`)
   query(path, 'drop index key_materials_by_id')
