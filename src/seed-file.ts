@@ -36,7 +36,7 @@ const metadata = {
   Origin: z.enum(['AWS_KMS', 'EXTERNAL']).default('AWS_KMS'),
 }
 const hex = z.string().regex(/^(?:[0-9a-f]{2})+$/i, 'not hex digits')
-const withoutMaterial = 'a key without key material is not supported'
+const withoutMaterial = 'only a key of Origin EXTERNAL can be without key material'
 /** Milliseconds since the epoch. */
 const nextKeyRotation = z
   .string()
@@ -45,7 +45,7 @@ const nextKeyRotation = z
   .optional()
 const aes = z.strictObject({
   Metadata: z.strictObject(metadata),
-  BackingKeys: z.array(hex.length(64, 'not 64 hex digits')).min(1, withoutMaterial),
+  BackingKeys: z.array(hex.length(64, 'not 64 hex digits')).default([]),
   NextKeyRotation: nextKeyRotation,
 })
 const rsa = z.strictObject({
@@ -87,6 +87,8 @@ export function readSeed(file: string): Seed {
   const written = parsed(file)
   const isList = Array.isArray((written as { readonly Keys?: unknown }).Keys)
   const { keys, aliases } = isList ? fromList(file, written) : fromKinds(file, written)
+  const empty = keys.find(({ origin, materials }) => origin !== 'EXTERNAL' && materials.length === 0)
+  if (empty) throw new OperatorError(`seed file ${file}: key ${empty.id}: ${withoutMaterial}`)
   const fixed = keys.find(({ spec, origin, nextRotationDate }) => {
     return nextRotationDate !== undefined && (keySpecs[spec].type !== 'symmetric' || origin !== 'AWS_KMS')
   })
@@ -123,9 +125,7 @@ function fromList(file: string, written: unknown) {
       throw new OperatorError(`seed file ${file}: key ${KeyId}: KeyUsage is missing or does not fit KeySpec ${spec}`)
     }
     if (keySpecs[spec].type !== 'asymmetric') {
-      if (Material.BackingKeys.length > 0)
-        return { ...identity, spec, usage, materials: Material.BackingKeys.map(bytesOf), nextRotationDate }
-      throw new OperatorError(`seed file ${file}: key ${KeyId}: ${withoutMaterial}`)
+      return { ...identity, spec, usage, materials: Material.BackingKeys.map(bytesOf), nextRotationDate }
     }
     const key = privateKey(Material.PrivateKeyPem ?? '')
     if (key === undefined) throw unsupported(file, KeyId)

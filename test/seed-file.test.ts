@@ -43,6 +43,9 @@ describe('a seed file', () => {
     expect(key).toMatchObject({ id: KeyId, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', origin: 'AWS_KMS' })
     expect(key!.materials).toEqual([Buffer.alloc(32), Buffer.alloc(32, 0xab)])
     expect(key!.nextRotationDate).toBe(Date.UTC(2027, 0, 1))
+    const external = { Metadata: { KeyId, Origin: 'EXTERNAL' } }
+    for (const BackingKeys of [[], undefined])
+      expect(read(aes({ ...external, BackingKeys })).keys[0]).toMatchObject({ origin: 'EXTERNAL', materials: [] })
     for (const [curve, spec] of Object.entries({ 'P-384': 'ECC_NIST_P384', secp256k1: 'ECC_SECG_P256K1' })) {
       expect(read(asymmetric('Ecc', {}, pem(curve, 'sec1'))).keys[0]).toMatchObject({ spec, usage: 'SIGN_VERIFY' })
     }
@@ -89,6 +92,7 @@ describe('a seed file', () => {
   })
 
   const secret = 'c0ffee'.repeat(10)
+  const withoutMaterial = `seed file FILE: key ${KeyId}: only a key of Origin EXTERNAL can be without key material`
   const notSupported = `seed file FILE: key ${KeyId}: not the private key of a supported key spec in PEM`
   const notRotated = `seed file FILE: key ${KeyId}: NextKeyRotation is for symmetric keys of Origin AWS_KMS only`
   const two = (KeySpec: string, Material: object, rest: object = {}) =>
@@ -96,7 +100,8 @@ describe('a seed file', () => {
   // biome-ignore format: a table
   const wrong: readonly (readonly [message: string, text: string])[] = [
     ['seed file FILE: Keys.Symmetric.Aes.0.BackingKeys.0: not 64 hex digits', aes({ BackingKeys: [secret] })],
-    ['seed file FILE: Keys.Symmetric.Aes.0.BackingKeys: a key without key material is not supported', aes({ BackingKeys: [] })],
+    [withoutMaterial, aes({ BackingKeys: [] })],
+    [withoutMaterial, aes({ BackingKeys: undefined })],
     ['seed file FILE: Keys.Symmetric.Aes.0.Metadata.KeyId: not a UUID', aes({ Metadata: { KeyId: 'mine' } })],
     ['seed file FILE: Keys.Symmetric.Aes.0.NextKeyRotation: not a date', aes({ NextKeyRotation: 'next year' })],
     [notRotated, aes({ Metadata: { KeyId, Origin: 'EXTERNAL' }, NextKeyRotation: '2027-01-01' })],
@@ -107,7 +112,7 @@ describe('a seed file', () => {
     [notSupported, asymmetric('Ecc', {}, secret)],
     ['seed file FILE: invalid input: expected object, received string', secret],
     [`seed file FILE: key ${KeyId}: KeyUsage is missing or does not fit KeySpec RSA_2048`, two('RSA_2048', { PrivateKeyPem: secret })],
-    [`seed file FILE: key ${KeyId}: a key without key material is not supported`, two('HMAC_256', { PrivateKeyPem: secret })],
+    [withoutMaterial, two('HMAC_256', { PrivateKeyPem: secret })],
     [`seed file FILE: key ${KeyId}: not the private key of a supported key spec in PEM`, two('ECC_NIST_P256', { BackingKeys: [secret] })],
     ['seed file FILE: Keys.0.Material.BackingKeys.0: not hex digits', two('HMAC_256', { BackingKeys: [`${secret}x`] })],
     ['cannot read the seed file FILE: not valid YAML at line 3', `Keys:\n  {\n  "${secret}`],

@@ -25,21 +25,23 @@ export async function createMaterial(
 }
 
 /**
- * The same with key material from outside: see importKey in hsm.ts. Rejects with IncorrectKeyMaterial unless it is a key of that spec.
+ * The same with key material from outside, which comes in plaintext: see importKey in hsm.ts. Rejects with IncorrectKeyMaterial unless it is a key of that spec.
  *
  * @param bytes wiped
  */
 export async function importMaterial(
   hsm: Hsm,
-  { spec, usage }: Pick<Key, 'spec' | 'usage'>,
+  { id: keyId, origin, spec, usage }: Pick<Key, 'id' | 'origin' | 'spec' | 'usage'>,
   label: string,
   createdAt: number,
   bytes: Uint8Array,
 ): Promise<KeyMaterial> {
   checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
   const id = await newObjectId(hsm)
-  const { fingerprint: _, ...created } = await hsm.importKey(id, spec, usage, label, bytes)
-  return { id, createdAt, object: { id, hsm: hsm.name, ...created } }
+  const { fingerprint, ...created } = await hsm.importKey(id, spec, usage, label, bytes)
+  const object = { id, hsm: hsm.name, ...created }
+  if (origin !== 'EXTERNAL') return { id, createdAt, object }
+  return { id: importedMaterialId(keyId, fingerprint!), createdAt, object, imported: {} }
 }
 
 /**

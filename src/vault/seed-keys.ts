@@ -2,7 +2,7 @@
 import { Failure, OperatorError } from '../errors.ts'
 import { aliasArn, keyArn, partitionOf } from '../model/arn.ts'
 import { checkAliasName } from '../model/keys/alias.ts'
-import { defaultKeyPolicy, type Key, type KeyMaterial } from '../model/keys/key.ts'
+import { defaultKeyPolicy, type Key, type KeyMaterial, objectOf } from '../model/keys/key.ts'
 import { defaultPeriodInDays } from '../model/keys/rotation.ts'
 import type { SeedAlias, SeedKey } from '../seed-file.ts'
 import type { Hsm, Services } from '../services.ts'
@@ -69,10 +69,12 @@ async function importMaterials(
   const imported: KeyMaterial[] = []
   try {
     for (const bytes of materials) imported.push(await importMaterial(hsm, seed, arn, now, bytes))
-    const [first, ...later] = imported
-    return [first!, ...later.map(material => ({ ...material, rotation: { type: 'AUTOMATIC', date: now } as const }))]
+    if (new Set(imported.map(({ id }) => id)).size < imported.length)
+      throw new Failure('Validation', 'two of its BackingKeys are the same')
+    const type = seed.origin === 'EXTERNAL' ? 'ON_DEMAND' : 'AUTOMATIC'
+    return imported.map((material, index) => (index === 0 ? material : { ...material, rotation: { type, date: now } }))
   } catch (error) {
-    await Promise.allSettled(imported.map(({ id }) => hsm.destroyKey(id)))
+    await Promise.allSettled(imported.map(material => hsm.destroyKey(objectOf(material).id)))
     throw error
   }
 }

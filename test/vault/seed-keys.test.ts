@@ -1,6 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { OperatorError } from '../../src/errors.ts'
+import { importedMaterialId } from '../../src/model/keys/imported-material.ts'
+import { keyState } from '../../src/model/keys/key-state.ts'
+import type { SeedKey } from '../../src/seed-file.ts'
 import { createSeedKeys } from '../../src/vault/seed-keys.ts'
 import { type Fixture, openFixture } from '../jobs/fixture.ts'
 
@@ -12,7 +15,7 @@ afterAll(() => fixture?.close())
 
 const place = { account: '111122223333', region: 'us-east-1' }
 
-function create(keys: readonly ReturnType<typeof key>[]): Promise<void> {
+function create(keys: readonly SeedKey[]): Promise<void> {
   const { services, hsm } = fixture
   const hsms = { ...services.hsms, ofRegion: () => hsm }
   return createSeedKeys({ keys, aliases: [] }, place, { ...services, hsms, clock: () => 0 })
@@ -45,4 +48,31 @@ it('imports every key material of a seed key', async () => {
   expect(await fixture.objects()).toEqual(expect.arrayContaining(materials.map(({ id }) => id)))
   expect(materials).toMatchObject([{}, { rotation: { type: 'AUTOMATIC', date: 0 } }])
   expect(materials[0]!.rotation).toBeUndefined()
+})
+
+const stored = (id: string) => fixture.storage.keys.find(`arn:aws:kms:us-east-1:111122223333:key/${id}`)!
+
+it('creates an imported key as if its material had been imported, or pending import', async () => {
+  const materials = [randomBytes(32), randomBytes(32)]
+  const [whole, empty] = [
+    { ...key(...materials.map(bytes => Buffer.from(bytes))), origin: 'EXTERNAL' },
+    { ...key(), origin: 'EXTERNAL' },
+  ] as const
+  await create([whole, empty])
+  expect(keyState(stored(empty.id))).toBe('PendingImport')
+  expect(keyState(stored(whole.id))).toBe('Enabled')
+  const found = stored(whole.id).materials
+  expect(found).toMatchObject([{ imported: {} }, { imported: {}, rotation: { type: 'ON_DEMAND', date: 0 } }])
+  for (const [index, bytes] of materials.entries()) {
+    const object = randomBytes(32).toString('hex')
+    const { fingerprint } = await fixture.hsm.importKey(object, whole.spec, whole.usage, 'again', bytes)
+    expect(found[index]!.id).toBe(importedMaterialId(whole.id, fingerprint!))
+  }
+})
+
+it('leaves nothing of a key that has one material twice', async () => {
+  const before = await fixture.objects()
+  const twice = { ...key(Buffer.alloc(32, 1), Buffer.alloc(32, 1)), origin: 'EXTERNAL' } as const
+  await expect(create([twice])).rejects.toThrow(`seed file: key ${twice.id}: two of its BackingKeys are the same`)
+  expect(await fixture.objects()).toEqual(before)
 })

@@ -42,7 +42,8 @@ describe('the material of a custom key', () => {
         return { custody: {} }
       },
     }
-    await importCustomMaterial(hsm as unknown as Hsm, kind, 'label', 0, text)
+    const key = { id: 'key', origin: 'AWS_KMS', ...kind } as const
+    await importCustomMaterial(hsm as unknown as Hsm, key, 'label', 0, text)
     return imported
   }
 
