@@ -120,8 +120,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   try {
     if (changes.list.length > 0) entry.resources = [...createdKeys(changes), ...target.resources]
     entry.responseElements = responseElements(api, operation, output, entry)
-    if (operation.recordedChange)
-      entry.additionalEventData = { ...target.additionalEventData, ...operation.recordedChange(changes) }
+    const recordedChange = operation.recordedChange?.(changes)
+    if (recordedChange) entry.additionalEventData = { ...target.additionalEventData, ...recordedChange }
     const answer = api.accept(operation, output, entry.requestId, request)
     const committed = outbox.commit(changes, audit.success(entry))
     const afterConflict = (thrown: unknown) => (thrown instanceof Conflict ? undone(thrown) : Promise.reject(thrown))

@@ -125,7 +125,7 @@ export interface Operation<I, O, T extends Target> {
   /** Output members in the audit record. */
   readonly recordedOutput?: readonly (keyof O & string)[]
   /** CloudTrail's additionalEventData of a change that has one, besides that of its target. */
-  recordedChange?(changes: Changes): Readonly<Record<string, unknown>>
+  recordedChange?(changes: Changes): Readonly<Record<string, unknown>> | undefined
   /** Name of the first resource among the response elements in the record of a change. */
   readonly recordedResource?: string
   /**

@@ -191,7 +191,8 @@ describe('parameters for an import', () => {
 
   it('are on record without the token and the public key, as is the import without the material', async () => {
     const KeyId = await created(gateway)
-    const { KeyMaterialId } = await imported(gateway, KeyId, randomBytes(32))
+    const material = randomBytes(32)
+    const { KeyMaterialId } = await imported(gateway, KeyId, material)
     const [asked, done] = [recordOf('GetParametersForImport')!, recordOf('ImportKeyMaterial')!]
     expect(asked).toMatchObject({ readOnly: true, responseElements: null, requestParameters: { keyId: KeyId } })
     expect(Object.keys(asked.requestParameters as object).sort()).toEqual([
@@ -204,6 +205,10 @@ describe('parameters for an import', () => {
       requestParameters: { keyId: KeyId, expirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' },
       responseElements: { keyId: KeyId, keyMaterialId: KeyMaterialId },
     })
+    expect(done.additionalEventData).toBeUndefined()
+    // SoftHSM cannot unwrap it: a worker has seen it.
+    await imported(gateway, KeyId, material, forever, { ...plainly, WrappingAlgorithm: 'RSAES_OAEP_SHA_256' })
+    expect(recordOf('ImportKeyMaterial')!.additionalEventData).toEqual({ bridged: true })
   })
 
   it('asked for many times at once leave one wrapping key', async () => {

@@ -1,6 +1,6 @@
 import { Failure } from '../../../errors.ts'
 import { withImported } from '../../../model/keys/imported-material.ts'
-import { type Key, materialsOf } from '../../../model/keys/key.ts'
+import { type Key, type KeyObject, materialsOf } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import type { Services } from '../../../services.ts'
 import { markForDestruction } from '../../../vault/destruction.ts'
@@ -43,12 +43,19 @@ export const importKeyMaterial = operation('ImportKeyMaterial')({
     const former = materialsOf(key).find(material => material.id === id)?.object
     // Calls may be about to use it.
     const isKept = former !== undefined && (await isSound(hsms, key, former))
-    changes.put('keys', withImported(key, id, isKept ? former : object, request, now))
+    const used = isKept ? alsoBridged(former, object) : object
+    changes.put('keys', withImported(key, id, used, request, now))
     if (former) markForDestruction(changes, [isKept ? object : former], key, storage)
     return { KeyId: key.arn, ...(keySpecs[key.spec].type === 'symmetric' && { KeyMaterialId: id }) }
   },
+  recordedChange: ({ created }) => (created.some(({ custody }) => custody.bridged) ? { bridged: true } : undefined),
   undo: destroyUncommitted,
 })
+
+/** Who has seen the material once has seen it for good. */
+function alsoBridged(kept: KeyObject, { custody }: KeyObject): KeyObject {
+  return custody.bridged ? { ...kept, custody: { ...kept.custody, bridged: true } } : kept
+}
 
 async function unwrapped(
   { ImportToken, EncryptedKeyMaterial }: ImportInput,
