@@ -114,6 +114,13 @@ describe('a key of a given id and material', () => {
     const [recorded] = gateway.records().filter(({ eventName }) => eventName === 'CreateKey')
     expect(recorded!.requestParameters!.tags).toContainEqual({ tagKey: '_custom_key_material_' })
   })
+
+  it('is not of imported material, which would be on the HSM before the import', async () => {
+    const Tags = tagged(randomBytes(32))
+    expect(await refusal(kms.createKey({ Origin: 'EXTERNAL', Tags }))).toBe(
+      'TagException: The tag _custom_key_material_ is for keys of Origin AWS_KMS.',
+    )
+  })
 })
 
 const signing = { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' } as const

@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import {
+  expirationOf,
+  importedMaterialId,
+  withImported,
+  withoutObject,
+} from '../../../src/model/keys/imported-material.ts'
+import type { Key } from '../../../src/model/keys/key.ts'
+import { keyState } from '../../../src/model/keys/key-state.ts'
+import { aKey, aMaterial, anObject } from '../../storage/records.ts'
+
+const [first, second, third] = [aMaterial(1), aMaterial(2), aMaterial(3)]
+const isNew = { type: 'NEW_KEY_MATERIAL' } as const
+const external = (rest: Partial<Key> = {}) => aKey(1, { origin: 'EXTERNAL', materials: [first], ...rest })
+const gone = (material: Key['materials'][number]) => ({ ...material, object: undefined })
+const other = anObject(9)
+
+describe('the id of imported material', () => {
+  it('is that of a key and its material, and tells neither', () => {
+    const [one, another] = [randomBytes(32), randomBytes(32)]
+    const ids = [['key', one] as const, ['other', one] as const, ['key', another] as const].map(([key, bytes]) =>
+      importedMaterialId(key, bytes),
+    )
+    expect(new Set(ids).size).toBe(3)
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{64}$/)
+    expect(importedMaterialId('key', Uint8Array.from(one))).toBe(ids[0])
+  })
+})
+
+describe('an import', () => {
+  it.each([{}, isNew])('of the first material enables the key: %j', request => {
+    const key = withImported(external({ materials: [] }), first.id, other, { ...request, validTo: 7 }, 5)
+    expect(key.materials).toEqual([{ id: first.id, createdAt: 5, object: other, imported: { validTo: 7 } }])
+    expect(keyState(key)).toBe('Enabled')
+  })
+
+  it('cannot bring back what a key never had', () => {
+    const type = 'EXISTING_KEY_MATERIAL'
+    for (const key of [external({ materials: [] }), external(), external({ pendingMaterial: second })])
+      expect(() => withImported(key, third.id, other, { type }, 0)).toThrow(
+        expect.objectContaining({ code: 'IncorrectKeyMaterial' }),
+      )
+  })
+
+  it('keeps when the material came, how it became current and its description, and takes its new date', () => {
+    const rotation = { type: 'ON_DEMAND', date: 3 } as const
+    const known = { ...second, rotation, imported: { validTo: 4, description: 'known' } }
+    const key = withImported(external({ materials: [first, known] }), second.id, other, { validTo: 8 }, 5)
+    expect(key.materials).toEqual([first, { ...known, object: other, imported: { validTo: 8, description: 'known' } }])
+    const forever = withImported(key, second.id, other, { description: '' }, 6)
+    expect(forever.materials[1]!.imported).toEqual({ validTo: undefined, description: '' })
+  })
+
+  it('enables a key only if no other material is missing', () => {
+    const key = external({ state: 'Disabled', materials: [gone(first), gone(second)] })
+    const half = withImported(key, first.id, other, {}, 0)
+    expect([keyState(half), half.state]).toEqual(['PendingImport', 'Disabled'])
+    expect(keyState(withImported(half, second.id, other, {}, 0))).toBe('Enabled')
+    expect(keyState(withImported(external({ state: 'Disabled' }), first.id, other, {}, 0))).toBe('Disabled')
+  })
+
+  it('of a pending material leaves the key pending import', () => {
+    const key = external({ materials: [gone(first)] })
+    const pending = withImported(key, second.id, other, isNew, 0)
+    expect([keyState(pending), pending.pendingMaterial?.id]).toEqual(['PendingImport', second.id])
+    expect(keyState(withImported(pending, second.id, other, {}, 0))).toBe('PendingImport')
+  })
+
+  it('that replaces the only object replaces its fault', () => {
+    const missing = { custodyFault: 'missing' } as const
+    expect(withImported(external(missing), first.id, other, {}, 0).custodyFault).toBeUndefined()
+    const two = external({ ...missing, materials: [first, second] })
+    expect(withImported(two, first.id, other, {}, 0).custodyFault).toBe('missing')
+  })
+})
+
+describe('a key without an object', () => {
+  it('keeps the material, unless it was pending rotation', () => {
+    const imported = { validTo: 1, description: 'd' }
+    const key = external({ materials: [{ ...first, imported }, second], pendingMaterial: third })
+    const without = withoutObject(key, first.id)
+    expect(without.materials).toEqual([{ ...gone(first), imported: { description: 'd' } }, second])
+    expect(withoutObject(key, third.id)).toEqual({ ...key, pendingMaterial: undefined })
+  })
+
+  it('keeps a fault only as long as it has another', () => {
+    const key = external({ custodyFault: 'missing', pendingMaterial: second })
+    expect(withoutObject(key, first.id).custodyFault).toBe('missing')
+    expect(withoutObject(withoutObject(key, first.id), second.id).custodyFault).toBeUndefined()
+  })
+})
+
+describe('the expiry of a key', () => {
+  const until = (number: number, validTo?: number) => ({ ...aMaterial(number), imported: { validTo } })
+  const never = { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' }
+  it.each([
+    [aKey(1), {}],
+    [external({ materials: [] }), {}],
+    [external({ materials: [gone(until(1, 5))] }), {}],
+    [external({ materials: [until(1)] }), never],
+    [external({ materials: [until(1)], pendingMaterial: until(2, 5) }), never],
+    [external({ materials: [gone(until(1, 5)), until(2)] }), never],
+    [
+      external({ materials: [until(1, 7), until(2, 6), until(3)] }),
+      { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: new Date(6) },
+    ],
+  ])('is that of the first material to expire: %#', (key, expiration) => {
+    expect(expirationOf(key)).toEqual(expiration)
+  })
+})
