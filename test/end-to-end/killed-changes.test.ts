@@ -21,6 +21,8 @@ let gateway: Gateway
 let kms: KMS
 
 const patient = { timeout: 20_000 }
+/** Eight starts of a gateway, on a busy machine. */
+const slow = { timeout: 120_000 }
 const text = Buffer.from('a secret that is not one')
 /** Ciphertexts of a key, in the order in which they were made. */
 const ciphertexts = new Map<string, Uint8Array[]>()
@@ -129,7 +131,7 @@ function objectsOf(...arns: readonly string[]): string[] {
   )
 }
 
-it('leaves every key as it was, or as it should be, wherever an import or a rotation is cut off', async () => {
+it('leaves every key as it was, or as it should be, wherever an import or a rotation is cut off', slow, async () => {
   const [rotating, importing] = [await created(), await created('EXTERNAL')]
   await encrypted(rotating)
   const request = await importOf(importing)
@@ -160,7 +162,7 @@ it('leaves every key as it was, or as it should be, wherever an import or a rota
   await vi.waitUntil(() => recorded('DestroyKeyMaterial') === 1, patient)
 })
 
-it('finishes a deletion and an expiry wherever they are cut off', async () => {
+it('finishes a deletion and an expiry wherever they are cut off', slow, async () => {
   const [deleted, expired, emptied, kept] = [
     await created(),
     await created('EXTERNAL'),
