@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DataKeyPairSpec, KeyMetadata, KMS, MessageType } from '@aws-sdk/client-kms'
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { shapeNamed } from '../../src/apis/kms/model.ts'
 import { keySpecs, type SupportedKeySpec } from '../../src/model/keys/key-spec.ts'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
+import { wrapMaterial } from '../contracts/wrapping.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { call, refusal } from './requests.ts'
 import { type Kinds, makeKeys, type TestKey } from './test-keys.ts'
@@ -50,7 +51,7 @@ beforeAll(async () => {
   const profile = ['name: old', 'basedOn: softhsm2', `lacks: {${lacks.join(', ')}}`]
   writeFileSync(join(installation.folder, 'old.yaml'), profile.join('\n'), { mode: 0o600 })
   installation.configure(({ hsms }) =>
-    Object.assign(hsms.softhsm!, { profile: './old.yaml', allowSoftwareFallback: false }),
+    Object.assign(hsms.softhsm!, { profile: './old.yaml', allowSoftwareFallback: false, strictCustody: true }),
   )
   gateway = await serve(installation)
   kms = gateway.client()
@@ -189,6 +190,21 @@ describe('an unsupported request is refused with the reason', () => {
     expect(await refusal(kms.encrypt({ ...input, DryRun: true }))).toBe(
       'UnsupportedOperationException: Algorithm RSAES_OAEP_SHA_256 is not supported by this HSM: it does not support the padding, and allowSoftwareFallback is false.',
     )
+  })
+
+  it('a wrapping algorithm of which a worker would see the key material, with strict custody', async () => {
+    const { KeyMetadata } = await kms.createKey({ Origin: 'EXTERNAL' })
+    const input = { KeyId: KeyMetadata!.KeyId, WrappingKeySpec: 'RSA_2048' } as const
+    expect(await refusal(kms.getParametersForImport({ ...input, WrappingAlgorithm: 'RSAES_OAEP_SHA_256' }))).toBe(
+      'UnsupportedOperationException: Import of key material of key spec SYMMETRIC_DEFAULT under RSAES_OAEP_SHA_256 is not supported by this HSM: it cannot unwrap it, and the configuration does not allow a worker to.',
+    )
+    const WrappingAlgorithm = 'RSAES_OAEP_SHA_1'
+    const { PublicKey, ImportToken } = await kms.getParametersForImport({ ...input, WrappingAlgorithm })
+    const EncryptedKeyMaterial = wrapMaterial(PublicKey!, WrappingAlgorithm, randomBytes(32))
+    const ExpirationModel = 'KEY_MATERIAL_DOES_NOT_EXPIRE'
+    await kms.importKeyMaterial({ KeyId: input.KeyId, ImportToken, EncryptedKeyMaterial, ExpirationModel })
+    const { CiphertextBlob } = await kms.encrypt({ KeyId: input.KeyId, Plaintext })
+    expect((await kms.decrypt({ CiphertextBlob })).Plaintext).toEqual(Uint8Array.from(Plaintext))
   })
 
   it('ReEncrypt to such an algorithm, before anything is decrypted', async () => {
