@@ -172,16 +172,11 @@ describe('rotation on demand', () => {
     for (const material of [CurrentKeyMaterialId, ...blobs.keys()]) expect(objects).toContain(material)
   })
 
-  it('is limited to a number of times in total, also after a restart', async () => {
+  it('is limited to a number of times in total', async () => {
     const { KeyId, Arn } = await createKey()
     for (let times = 0; times < maxOnDemandRotations; times++) await kms.rotateKeyOnDemand({ KeyId })
     const text = `LimitExceededException: The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${Arn}`
     const before = await currentOf(KeyId)
-    expect(await refusal(kms.rotateKeyOnDemand({ KeyId }))).toBe(text)
-    await gateway.stop()
-    gateway = await serve(installation)
-    kms = gateway.client()
-    stranger = gateway.client({ account: other })
     expect(await refusal(kms.rotateKeyOnDemand({ KeyId }))).toBe(text)
     expect(await currentOf(KeyId)).toBe(before)
   })
