@@ -5,8 +5,11 @@ import { openStorage } from '../../src/storage/sql-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { openInThread } from '../../src/storage/threaded-database.ts'
 
-export async function openFile(path: string, { create = false } = {}): Promise<Storage> {
-  return openStorage(await openInThread({ path, create }), { now: Date.now() })
+export async function openFile(
+  path: string,
+  { create = false, ...options }: { create?: boolean; encryptionSlack?: number } = {},
+): Promise<Storage> {
+  return openStorage(await openInThread({ path, create }), { now: Date.now(), ...options })
 }
 
 export async function openHere(engine: Engine): Promise<Storage> {

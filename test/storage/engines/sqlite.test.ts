@@ -27,7 +27,7 @@ import { Changes, type Storage } from '../../../src/storage/storage.ts'
 import { storageContract } from '../../contracts/storage.ts'
 import { expectOnly, putKeys, query } from '../database-files.ts'
 import { openFile, openHere } from '../open.ts'
-import { account, aKey, region } from '../records.ts'
+import { account, aKey, aMaterial, region } from '../records.ts'
 import { canMount, onSmallDisk } from '../small-disk.ts'
 
 function inDirectory(open: (path: string) => Promise<Storage>) {
@@ -100,19 +100,25 @@ describe('a SQLite file', () => {
   it('keeps every acknowledged commit and no partial one, whenever the process is killed', async () => {
     const path = join(directory, 'killed.db')
     let last = 0
+    let printed = 0
     for (let round = 0; round < 5; round++) {
       const child = startCommitting(path)
       const killAfter = 1 + Math.floor(Math.random() * 40)
       let seen = 0
       for await (const line of child.lines) {
         last = Number(line)
+        printed++
         if (++seen === killAfter) child.process.kill('SIGKILL')
       }
       await child.ended
       const storage = await openFile(path, { create: true })
       const [key] = await storage.keys.list({ account, region, limit: 2 })
       const [alias] = await storage.aliases.list({ account, region, limit: 2 })
+      const made = storage.encryptions.made(aMaterial(1).id)
       await storage.close()
+      // Each kill adds the three that may not be written, and the last five of each round may be counted already.
+      expect(made).toBeGreaterThanOrEqual(5 * printed)
+      expect(made).toBeLessThanOrEqual(5 * printed + (5 + 3) * (round + 1))
       expect(Number(key!.description)).toBe(alias!.lastUpdatedDate)
       expect([last, last + 1]).toContain(alias!.lastUpdatedDate)
       last = alias!.lastUpdatedDate
