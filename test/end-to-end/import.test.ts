@@ -141,6 +141,34 @@ describe('a symmetric key of imported material', () => {
   })
 })
 
+describe('imports of several callers at once', () => {
+  const importedAtOnce = async (KeyId: string, materials: readonly Buffer[], rest: object = forever) => {
+    const requests = await Promise.all(materials.map(material => wrapped(gateway, KeyId, material)))
+    const outcomes = await Promise.all(
+      requests.map(request => refusal(kms().importKeyMaterial({ ...request, ...rest }))),
+    )
+    await pass(2 * second)
+    return outcomes.map(outcome => outcome.split(':')[0]).sort()
+  }
+
+  it('are one import, if they bring the same, and otherwise one of them; each leaves one object', async () => {
+    const KeyId = await created(gateway)
+    const [first, next] = [randomBytes(32), [randomBytes(32), randomBytes(32), randomBytes(32)]]
+    expect(await importedAtOnce(KeyId, [first, first, first])).toEqual(Array(3).fill('no refusal'))
+    expect(await labelled(KeyId)).toBe(1)
+    expect(await importedAtOnce(KeyId, next, isNew)).toEqual([
+      'KMSInvalidStateException',
+      'KMSInvalidStateException',
+      'no refusal',
+    ])
+    expect(await labelled(KeyId)).toBe(2)
+    const other = await created(gateway)
+    const refused = 'IncorrectKeyMaterialException'
+    expect(await importedAtOnce(other, next)).toEqual([refused, refused, 'no refusal'])
+    expect(await labelled(other)).toBe(1)
+  })
+})
+
 describe('material that expires', () => {
   it('is destroyed when its time has come, on record, and opens its ciphertexts once it is imported again', async () => {
     const KeyId = await created(gateway)
