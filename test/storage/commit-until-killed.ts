@@ -7,7 +7,7 @@ import { Changes } from '../../src/storage/storage.ts'
 import { openFile } from './open.ts'
 import { aKey, aMaterial, anAlias } from './records.ts'
 
-const storage = await openFile(process.argv[2]!, { create: true, encryptionSlack: 3 })
+const storage = await openFile(process.argv[2]!, { create: true, encryptionSlack: 100 })
 let key = storage.keys.find(aKey(1).arn) ?? aKey(1)
 let alias = storage.aliases.find(anAlias('one', key).arn) ?? anAlias('one', key)
 
