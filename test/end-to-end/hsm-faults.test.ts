@@ -125,7 +125,7 @@ describe('an HSM that comes back empty', () => {
     expect(await refusal(kms.encrypt({ KeyId, Plaintext }))).toBe(`KMSInvalidStateException: ${KeyId} is unavailable.`)
     expect(await refusal(kms.createKey({}))).toBe('KeyUnavailableException: The HSM is not available.')
     const alarm = await gateway.logged(({ event, key }) => event === 'custody_fault' && key === KeyId)
-    expect(alarm).toMatchObject({ level: 50, hsm: 'softhsm', material, fault: 'missing' })
+    expect(alarm).toMatchObject({ level: 50, hsm: 'softhsm', object: material, fault: 'missing' })
     expect(await gateway.logged(({ state }) => state === 'untrusted')).toMatchObject({
       level: 50,
       event: 'hsm_unavailable',
