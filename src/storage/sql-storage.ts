@@ -4,15 +4,7 @@ import { asciiLowerCase } from '../model/ascii.ts'
 import type { AccessKeyUse } from '../model/identities/access-key.ts'
 import { effectivePolicies } from '../model/identities/effective-policies.ts'
 import type { Principal } from '../model/identities/principal.ts'
-import {
-  isMultiRegion,
-  type Key,
-  type KeyObject,
-  materialsOf,
-  objectsOf,
-  objectsOfSystemKey,
-  type SystemKey,
-} from '../model/keys/key.ts'
+import { isMultiRegion, type Key, materialsOf, objectsOf, type SystemKey } from '../model/keys/key.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
 import { EncryptionCounts } from './encryption-counts.ts'
 import { LastUses } from './last-uses.ts'
@@ -21,7 +13,19 @@ import { type Change, type Changes, Conflict, type HeldRecord, type Noun, type S
 import { destructionIdentity } from './tables/destructions.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
 import { wrappingKeyIdentity } from './tables/wrapping-keys.ts'
-import { byId, byObject, expiring, frozen, loadView, nameInAccount, objectGroup, show, type View } from './view.ts'
+import {
+  byId,
+  byObject,
+  expiring,
+  frozen,
+  loadEncryptionCounts,
+  loadView,
+  nameInAccount,
+  objectGroup,
+  objectsOn,
+  show,
+  type View,
+} from './view.ts'
 
 /** Encryptions by which a stored count may be behind: with half as many, a key used 10,000 times a second is written every three seconds. */
 const slack = 65_536
@@ -257,18 +261,6 @@ class SqlStorage implements Storage {
   }
 }
 
-const pageSize = 10_000
-
-async function loadEncryptionCounts(database: SqlDatabase): Promise<Map<string, number>> {
-  const counts = new Map<string, number>()
-  for (let after = ''; ; ) {
-    const page = await database.loadEncryptionCounts({ after, limit: pageSize })
-    for (const { material, count } of page) counts.set(material, count)
-    if (page.length < pageSize) return counts
-    after = page.at(-1)!.material
-  }
-}
-
 /** What a caller comes from, besides its access key. */
 const identityNouns: ReadonlySet<Noun> = new Set(['principals', 'groups', 'managedPolicies', 'services'] as const)
 
@@ -298,14 +290,4 @@ function settle(change: Change): Change {
   const record = structuredClone(change.record)
   if (change.action === 'remove') return { ...change, record } as Change
   return { ...change, record: frozen({ ...record, revision: record.revision + 1 }) } as Change
-}
-
-function objectsOn(view: View, hsm: string): ReadonlySet<string> {
-  const found = new Set<string>()
-  const add = (object: KeyObject) => object.hsm === hsm && found.add(object.id)
-  for (const key of view.keys.all()) objectsOf(key).forEach(add)
-  for (const systemKey of view.systemKeys.all()) objectsOfSystemKey(systemKey).forEach(add)
-  for (const { object } of view.spareKeys.group(hsm)) add(object)
-  for (const { object } of view.wrappingKeys.all()) add(object)
-  return found
 }

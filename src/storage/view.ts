@@ -1,6 +1,6 @@
 /** All records in memory, for look-ups. */
 import { asciiLowerCase } from '../model/ascii.ts'
-import { type Key, materialsOf, nextExpiry, objectsOf } from '../model/keys/key.ts'
+import { type Key, type KeyObject, materialsOf, nextExpiry, objectsOf, objectsOfSystemKey } from '../model/keys/key.ts'
 import { rotationDate } from '../model/keys/rotation.ts'
 import { DueDates } from './due-dates.ts'
 import { GrantsView } from './grants-view.ts'
@@ -164,6 +164,7 @@ export async function loadView(database: SqlDatabase): Promise<View> {
 }
 
 const pageSize = 2000
+const countsPageSize = 10_000
 
 async function fill<N extends Noun>(view: View, noun: N, database: SqlDatabase): Promise<void> {
   for (let offset = 0; ; offset += pageSize) {
@@ -185,4 +186,26 @@ export function frozen<T extends object>(value: T): T {
   if (ArrayBuffer.isView(value) || Object.isFrozen(value)) return value
   for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) frozen(member)
   return Object.freeze(value)
+}
+
+/** By material. */
+export async function loadEncryptionCounts(database: SqlDatabase): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for (let after = ''; ; ) {
+    const page = await database.loadEncryptionCounts({ after, limit: countsPageSize })
+    for (const { material, count } of page) counts.set(material, count)
+    if (page.length < countsPageSize) return counts
+    after = page.at(-1)!.material
+  }
+}
+
+/** Ids. */
+export function objectsOn(view: View, hsm: string): ReadonlySet<string> {
+  const found = new Set<string>()
+  const add = (object: KeyObject) => object.hsm === hsm && found.add(object.id)
+  for (const key of view.keys.all()) objectsOf(key).forEach(add)
+  for (const systemKey of view.systemKeys.all()) objectsOfSystemKey(systemKey).forEach(add)
+  for (const { object } of view.spareKeys.group(hsm)) add(object)
+  for (const { object } of view.wrappingKeys.all()) add(object)
+  return found
 }

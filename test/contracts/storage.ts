@@ -411,8 +411,10 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       const next = { ...use, operation: 'Decrypt', usedAt: 2, eventId: 'other event', requestId: 'other request' }
       storage.keys.recordUse(next)
       expect(await storage.keys.lastUse(key.arn)).toEqual(next)
+      const { trackingStart } = storage
       if (lasting) await reopen()
       else await storage.writeUses()
+      expect(storage.trackingStart).toBe(trackingStart)
       expect(await storage.keys.lastUse(key.arn)).toEqual(next)
       expect(await storage.keys.lastUse(other.arn)).toBeUndefined()
       storage.keys.recordUse({ ...use, usedAt: 3 })
