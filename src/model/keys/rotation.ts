@@ -16,14 +16,17 @@ export function rotationDate(key: Key): number | undefined {
   return key.automaticRotation && keyState(key) === 'Enabled' ? key.automaticRotation.nextDate : undefined
 }
 
-/** The key with its next material, which was pending or is new. All others stay, so that their ciphertexts decrypt. */
+/**
+ * The key with its next material, which was pending or is new. All others stay, so that their ciphertexts decrypt. A rotation on demand
+ * leaves the schedule as it is, even if an automatic one is overdue.
+ */
 export function rotated(key: Key, next: KeyMaterial, rotation: Rotation): Key {
-  const { automaticRotation } = key
+  const { automaticRotation: schedule } = key
   return {
     ...key,
     materials: [...key.materials, { ...next, rotation }],
     pendingMaterial: undefined,
-    automaticRotation: automaticRotation && following(automaticRotation, rotation.date),
+    automaticRotation: schedule && rotation.type === 'AUTOMATIC' ? following(schedule, rotation.date) : schedule,
   }
 }
 

@@ -52,6 +52,12 @@ describe('automatic rotation', () => {
     const key = dueAt(rotationFrom(start, 90))
     expect(nextAfter(key, start + 1)).toBe(start + 90 * day)
   })
+
+  it.each([-1, 0, 1, 400])('keeps its date when the key is rotated on demand %i days after it', days => {
+    const key = dueAt(rotationFrom(start, 90))
+    const after = rotated(key, aMaterial(2), { type: 'ON_DEMAND', date: start + (90 + days) * day })
+    expect(after.automaticRotation).toEqual(key.automaticRotation)
+  })
 })
 
 describe('a rotated key', () => {
