@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { KMS } from '@aws-sdk/client-kms'
 import fc from 'fast-check'
 import { deeds } from './deeds.ts'
-import { alias, anyOf, form, type Inputs, kinds } from './draws.ts'
+import { alias, anyOf, form, type Inputs, kinds, type Weighted } from './draws.ts'
 import { imports } from './imports.ts'
 import { day, type Model, type Refusal, second } from './model.ts'
 import type { Form } from './uses.ts'
@@ -64,6 +64,35 @@ const twoCalls = fc.tuple(anyKey, anyDeed, anyDeed).map(([number, ...deeds]) => 
   })
 })
 
+/** What the HSM does to some of its calls: see test/fault-hsm/README.md. */
+const faults = fc
+  .tuple(
+    fc.constantFrom('fail', 'fail', 'crash'),
+    fc.constantFrom(
+      'C_UnwrapKey',
+      'C_GenerateKey*',
+      'C_CreateObject',
+      'C_DestroyObject',
+      'C_GetAttributeValue',
+      'C_*Init',
+      '*',
+    ),
+    fc.constantFrom('CKR_DEVICE_ERROR', 'CKR_DEVICE_MEMORY', 'CKR_FUNCTION_FAILED', 'CKR_SESSION_HANDLE_INVALID'),
+    fc.constantFrom('', 'after'),
+    fc.constantFrom('times 1', 'times 1 skip 1', 'times 1 skip 3', 'times 3', 'rate 0.3'),
+  )
+  .map(([fault, functions, code, after, when]) =>
+    [fault, functions, fault === 'fail' ? code : '', after, fault === 'fail' ? when : 'times 1'].join(' '),
+  )
+
+const callWithFault = fc.tuple(anyKey, anyDeed, faults).map(([number, { text, plan }, rule]) => {
+  return new Command(`${text} with key ${number} while the HSM does: ${rule}`, async world => {
+    const key = world.key(number)
+    const step = key && (await plan(world, key))
+    if (step !== undefined) await world.takeWithFault(rule, step)
+  })
+})
+
 function useByAlias(world: World, { alias, ...form }: Form & { readonly alias: number }): Promise<Refusal> {
   const { aliases, keys } = world.model
   const name = world.aliasName(alias)
@@ -73,7 +102,7 @@ function useByAlias(world: World, { alias, ...form }: Form & { readonly alias: n
   return world.take({ call, decide: () => 'NotFoundException' })
 }
 
-export const commands = anyOf<Command>([
+const weighted: Weighted<Command> = [
   [
     5,
     command('CreateKey', { kind: kinds }, async (world, { kind }) => {
@@ -90,4 +119,7 @@ export const commands = anyOf<Command>([
     ),
   ],
   [1, command('restart', {}, world => world.gateway.restart())],
-])
+]
+
+export const commands = anyOf(weighted)
+export const commandsWithFaults = anyOf([...weighted, [30, callWithFault]])

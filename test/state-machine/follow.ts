@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { objectsOn } from '../end-to-end/token-objects.ts'
-import { commands } from './commands.ts'
+import { commands, commandsWithFaults } from './commands.ts'
 import type { RunningGateway } from './running-gateway.ts'
 import { World } from './world.ts'
 
@@ -10,18 +10,27 @@ export interface Walk {
   readonly runs: number
   /** Of each run, at most. */
   readonly steps: number
+  /** The HSM misbehaves, too, and may keep objects that nobody knows of. */
+  readonly faults?: boolean
+  /** Searches for the shortest steps, which takes many times as long. */
+  readonly shrinks?: boolean
 }
 
-/** Fails with the shortest steps found after which gateway and model differ. */
-export async function follow(gateway: RunningGateway, { seed, runs, steps }: Walk): Promise<void> {
-  const walk = fc.asyncProperty(fc.commands([commands], { maxCommands: steps, size: 'max' }), async drawn => {
-    const world = new World(gateway)
-    for (const Origin of ['AWS_KMS', 'EXTERNAL'] as const)
-      await world.create({ KeySpec: 'SYMMETRIC_DEFAULT', KeyUsage: 'ENCRYPT_DECRYPT', Origin })
-    await fc.asyncModelRun(() => ({ model: world.model, real: world }), drawn)
-    const deleted = await world.end()
-    const labels = (await objectsOn(gateway.installation)).map(({ label }) => label)
-    expect(labels.filter(label => deleted.some(id => label.includes(id)))).toEqual([])
-  })
-  await fc.assert(walk, { seed, numRuns: runs, endOnFailure: false })
+/** Fails with the steps after which gateway and model differ. */
+export async function follow(gateway: RunningGateway, walk: Walk): Promise<void> {
+  const { seed, runs, steps, faults = false, shrinks = false } = walk
+  const property = fc.asyncProperty(
+    fc.commands([faults ? commandsWithFaults : commands], { maxCommands: steps, size: 'max' }),
+    async drawn => {
+      const world = new World(gateway)
+      for (const Origin of ['AWS_KMS', 'EXTERNAL'] as const)
+        await world.create({ KeySpec: 'SYMMETRIC_DEFAULT', KeyUsage: 'ENCRYPT_DECRYPT', Origin })
+      await fc.asyncModelRun(() => ({ model: world.model, real: world }), drawn)
+      const deleted = await world.end()
+      if (faults) return
+      const labels = (await objectsOn(gateway.installation)).map(({ label }) => label)
+      expect(labels.filter(label => deleted.some(id => label.includes(id)))).toEqual([])
+    },
+  )
+  await fc.assert(property, { seed, numRuns: runs, endOnFailure: !shrinks })
 }

@@ -179,7 +179,8 @@ export class ModelKey {
   }
 
   import(secret: number, type: ImportType | undefined, validTo: number | undefined): Refusal {
-    const { materials, pending } = this
+    const { materials, pending, noImport } = this
+    if (noImport !== undefined) return noImport
     const isNew = type === undefined ? materials.length === 0 : type === 'NEW_KEY_MATERIAL'
     const known = [...materials, ...(pending ? [pending] : [])].find(material => material.secret === secret)
     if (isNew === (known !== undefined)) return 'IncorrectKeyMaterialException'

@@ -3,12 +3,16 @@ import { join } from 'node:path'
 import { KMS } from '@aws-sdk/client-kms'
 import { type Gateway, startGateway } from '../../src/assemble.ts'
 import { readConfig } from '../../src/config.ts'
+import { installFaults } from '../end-to-end/fault-injection.ts'
 import { home, type Installation, install } from '../end-to-end/gateway.ts'
+import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { MovedTime } from './moved-time.ts'
 
 export class RunningGateway {
   readonly installation: Installation
   readonly time: MovedTime
+  /** Of its HSM. */
+  readonly faults: FaultHsm
   #gateway!: Gateway
   #kms!: KMS
 
@@ -22,6 +26,7 @@ export class RunningGateway {
   private constructor(installation: Installation) {
     this.installation = installation
     this.time = new MovedTime(Date.now())
+    this.faults = installFaults(installation)
   }
 
   async #start(): Promise<void> {

@@ -97,6 +97,18 @@ export class World {
     await this.#settleOn(fitting.map(({ model }) => model))
   }
 
+  /** While the HSM misbehaves, a call has its usual outcome, or fails and has changed nothing. */
+  async takeWithFault(rule: string, step: Step): Promise<void> {
+    const { kms, faults } = this.gateway
+    faults.set(rule)
+    const outcome = await refusal(step.call(kms))
+    faults.clear()
+    const after = this.model.clone()
+    const expected = step.decide(after)
+    if (outcome === inWords(expected, outcome)) this.model = after
+    else expect(outcome).toMatch(/^(KMSInternal|DependencyTimeout|KeyUnavailable|Throttling)Exception/)
+  }
+
   /** The first model that the gateway agrees with. */
   async #settleOn([model, ...others]: readonly Model[]): Promise<void> {
     const ids = new Map(this.#ids)
@@ -260,8 +272,9 @@ function expirationOf({ validTo }: Pick<Material, 'validTo'>): Expiration {
 }
 
 /** "The earliest time at which any imported key material permanently associated with this KMS key expires." */
-function expiration({ isExternal, lacksMaterial, materials }: ModelKey): Expiration {
-  if (!isExternal || lacksMaterial) return {}
-  const dates = materials.map(({ validTo }) => validTo).filter(date => date !== undefined)
+function expiration({ isExternal, materials }: ModelKey): Expiration {
+  const imported = materials.filter(({ present }) => present)
+  if (!isExternal || imported.length === 0) return {}
+  const dates = imported.map(({ validTo }) => validTo).filter(date => date !== undefined)
   return expirationOf({ validTo: dates.length === 0 ? undefined : Math.min(...dates) })
 }
