@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { bytesPerEncrypt } from './allocations.ts'
 import { decodeWorstBodies } from './bodies.ts'
+import { countEncryptions } from './counting.ts'
 import { decisions } from './decisions.ts'
 import { encryptAgainstEcho } from './encrypt.ts'
 import { type Figure, isReached } from './figure.ts'
@@ -25,6 +26,7 @@ import { encryptOnOneConnection } from './unloaded.ts'
 const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   start: startToReady,
   encrypt: encryptAgainstEcho,
+  counting: countEncryptions,
   unloaded: encryptOnOneConnection,
   allocations: bytesPerEncrypt,
   sessions: encryptInASession,
