@@ -29,8 +29,8 @@ export interface Material {
 
 let materials = 0
 
-function newMaterial(secret?: number): Material {
-  return { name: materials++, present: true, ...(secret !== undefined && { secret }) }
+function newMaterial(): Material {
+  return { name: materials++, present: true }
 }
 
 export class ModelKey {
@@ -43,6 +43,8 @@ export class ModelKey {
   readonly materials: Material[] = []
   pending?: Material | undefined
   rotation?: { readonly periodInDays: number; next: number } | undefined
+  /** Names of imported materials by their secrets: one that was forgotten has its KeyMaterialId again when it comes back. */
+  readonly names: Record<number, number> = {}
 
   constructor(arn: string, kind: Kind) {
     this.arn = arn
@@ -186,11 +188,16 @@ export class ModelKey {
     if (isNew === (known !== undefined)) return 'IncorrectKeyMaterialException'
     if (isNew && pending) return 'KMSInvalidStateException'
     const waited = this.lacksMaterial
-    const imported = Object.assign(known ?? newMaterial(secret), { present: true, validTo })
+    const imported = Object.assign(known ?? this.#named(secret), { present: true, validTo })
     if (isNew && materials.length > 0) this.pending = imported
     else if (isNew) materials.push(imported)
     if (waited && !this.lacksMaterial) this.enabled = true
     return undefined
+  }
+
+  #named(secret: number): Material {
+    this.names[secret] ??= newMaterial().name
+    return { name: this.names[secret], secret, present: true }
   }
 
   /** @param name the current one's if undefined */
