@@ -1,4 +1,4 @@
-import { UnusableKey } from '../../errors.ts'
+import { Failure, UnusableKey } from '../../errors.ts'
 import type { Key, RememberedState } from './key.ts'
 
 /** KMS Developer Guide, "Key states of AWS KMS keys". */
@@ -58,13 +58,15 @@ const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
   cancelDeletion:   { Enabled: 'notPendingDeletion', Disabled: 'notPendingDeletion', PendingDeletion: 'ok',              PendingImport: 'notPendingDeletion', Unavailable: 'notPendingDeletion' },
 }
 
-/** Throws AWS's error, an UnusableKey, if a key in this state does not allow operations of this class. */
+/** Throws AWS's error if a key in this state does not allow operations of this class: an UnusableKey for those that use the key. */
 export function checkState(key: Stateful & Pick<Key, 'arn'>, stateClass: StateClass): void {
   const state = keyState(key)
   const verdict = verdicts[stateClass][state]
   if (verdict === 'ok') return
   const code = verdict === 'disabled' ? 'Disabled' : 'InvalidState'
-  throw new UnusableKey(code, `${key.arn} is ${words[verdict]}.`, { arn: key.arn, state })
+  const message = `${key.arn} is ${words[verdict]}.`
+  const isUse = stateClass === 'use' || stateClass === 'publicKey'
+  throw isUse ? new UnusableKey(code, message, { arn: key.arn, state }) : new Failure(code, message)
 }
 
 const words: Record<Exclude<Verdict, 'ok'>, string> = {

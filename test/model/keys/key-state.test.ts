@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Failure, UnusableKey } from '../../../src/errors.ts'
 import {
   checkState,
   type KeyState,
@@ -45,6 +46,9 @@ describe('key states', () => {
     ['view',              'ok', 'ok', 'ok', 'ok', 'ok'],
     ['modify',            'ok', 'ok', P,    'ok', 'ok'],
     ['enable',            'ok', 'ok', P,    I,    'ok'],
+    ['rotation',          'ok', D,    P,    I,    'ok'],
+    ['import',            'ok', 'ok', P,    'ok', 'ok'],
+    ['deleteMaterial',    'ok', 'ok', 'ok', 'ok', 'ok'],
     ['scheduleDeletion',  'ok', 'ok', P,    'ok', 'ok'],
     ['cancelDeletion',    notP, notP, 'ok', notP, notP],
   ] as const)('%s', (stateClass, enabled, disabled, pendingDeletion, pendingImport, unavailable) => {
@@ -53,6 +57,21 @@ describe('key states', () => {
     expect(outcome(stateClass, 'PendingDeletion')).toBe(pendingDeletion)
     expect(outcome(stateClass, 'PendingImport')).toBe(pendingImport)
     expect(outcome(stateClass, 'Unavailable')).toBe(unavailable)
+  })
+
+  // Only those are reported to the operator as uses of the key.
+  it.each([
+    ['use', true],
+    ['publicKey', true],
+    ['grant', false],
+    ['modify', false],
+    ['import', false],
+    ['scheduleDeletion', false],
+  ] as const)('refuse %s as a use of the key: %s', (stateClass, isUse) => {
+    const check = () => checkState({ arn, ...keyIn('PendingDeletion') }, stateClass)
+    expect(check).toThrow(Failure)
+    if (isUse) expect(check).toThrow(UnusableKey)
+    else expect(check).not.toThrow(UnusableKey)
   })
 
   it.each([
