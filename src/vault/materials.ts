@@ -31,17 +31,17 @@ export async function createMaterial(
  */
 export async function importMaterial(
   hsm: Hsm,
-  { id: keyId, origin, spec, usage }: Pick<Key, 'id' | 'origin' | 'spec' | 'usage'>,
-  label: string,
+  key: Pick<Key, 'arn' | 'account' | 'id' | 'origin' | 'spec' | 'usage'>,
   createdAt: number,
   bytes: Uint8Array,
 ): Promise<KeyMaterial> {
+  const { arn, origin, spec, usage } = key
   checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
   const id = await newObjectId(hsm)
-  const { fingerprint, ...created } = await hsm.importKey(id, spec, usage, label, bytes)
+  const { fingerprint, ...created } = await hsm.importKey(id, spec, usage, arn, bytes)
   const object = { id, hsm: hsm.name, ...created }
   if (origin !== 'EXTERNAL') return { id, createdAt, object }
-  return { id: importedMaterialId(keyId, fingerprint!), createdAt, object, imported: {} }
+  return { id: importedMaterialId(key, fingerprint!), createdAt, object, imported: {} }
 }
 
 /**
@@ -52,13 +52,14 @@ export async function importMaterial(
  */
 export async function unwrapMaterial(
   hsm: Hsm,
-  { id: keyId, arn, spec, usage }: Pick<Key, 'id' | 'arn' | 'spec' | 'usage'>,
+  key: Pick<Key, 'arn' | 'account' | 'id' | 'spec' | 'usage'>,
   wrapped: WrappedMaterial,
 ): Promise<{ readonly id: string; readonly object: KeyObject }> {
+  const { arn, spec, usage } = key
   checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
   const objectId = await newObjectId(hsm)
   const { fingerprint, ...created } = await hsm.unwrapKey(objectId, spec, usage, arn, wrapped)
-  return { id: importedMaterialId(keyId, fingerprint!), object: { id: objectId, hsm: hsm.name, ...created } }
+  return { id: importedMaterialId(key, fingerprint!), object: { id: objectId, hsm: hsm.name, ...created } }
 }
 
 export async function newObjectId(hsm: Hsm): Promise<string> {

@@ -37,10 +37,10 @@ async function explained(what: string, work: () => Promise<void>): Promise<void>
 
 async function createKey(seedKey: SeedKey, { account, region }: Place, means: Means): Promise<void> {
   const { storage, hsms, clock, audit, outbox } = means
-  const { materials: _, nextRotationDate: nextDate, ...seed } = seedKey
+  const { materials, nextRotationDate: nextDate, ...seed } = seedKey
   const arn = keyArn({ account, region }, seed.id)
   if (storage.keys.find(arn) !== undefined) return
-  const imported = await importMaterials(hsms.ofRegion(region), seedKey, arn, clock())
+  const imported = await importMaterials(hsms.ofRegion(region), { ...seed, arn, account }, materials, clock())
   const key: Key = {
     ...seed,
     arn,
@@ -62,16 +62,16 @@ async function createKey(seedKey: SeedKey, { account, region }: Place, means: Me
 /** Leaves none of them if one fails. */
 async function importMaterials(
   hsm: Hsm,
-  { materials, ...seed }: SeedKey,
-  arn: string,
+  key: Pick<Key, 'arn' | 'account' | 'id' | 'origin' | 'spec' | 'usage'>,
+  materials: readonly Uint8Array[],
   now: number,
 ): Promise<readonly KeyMaterial[]> {
   const imported: KeyMaterial[] = []
   try {
-    for (const bytes of materials) imported.push(await importMaterial(hsm, seed, arn, now, bytes))
+    for (const bytes of materials) imported.push(await importMaterial(hsm, key, now, bytes))
     if (new Set(imported.map(({ id }) => id)).size < imported.length)
       throw new Failure('Validation', 'two of its BackingKeys are the same')
-    const type = seed.origin === 'EXTERNAL' ? 'ON_DEMAND' : 'AUTOMATIC'
+    const type = key.origin === 'EXTERNAL' ? 'ON_DEMAND' : 'AUTOMATIC'
     return imported.map((material, index) => (index === 0 ? material : { ...material, rotation: { type, date: now } }))
   } catch (error) {
     await Promise.allSettled(imported.map(material => hsm.destroyKey(objectOf(material).id)))

@@ -66,7 +66,7 @@ it('creates an imported key as if its material had been imported, or pending imp
   for (const [index, bytes] of materials.entries()) {
     const object = randomBytes(32).toString('hex')
     const { fingerprint } = await fixture.hsm.importKey(object, whole.spec, whole.usage, 'again', bytes)
-    expect(found[index]!.id).toBe(importedMaterialId(whole.id, fingerprint!))
+    expect(found[index]!.id).toBe(importedMaterialId(stored(whole.id), fingerprint!))
   }
 })
 

@@ -4,6 +4,7 @@ import type { KeyMetadata } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import {
   type ImportedMaterial,
+  isMultiRegion,
   type Key,
   type KeyMaterial,
   type KeyObject,
@@ -14,13 +15,14 @@ import {
 import { keyState } from './key-state.ts'
 
 /**
- * KMS's KeyMaterialId of imported material: the same whenever the same material is imported into the same key, and into its replicas.
+ * KMS's KeyMaterialId of imported material: the same whenever the same material is imported into the same key, and into its replicas. In
+ * emulator mode, keys of several accounts and Regions can have the same id, and the same material: a ciphertext must tell them apart.
  *
- * @param keyId the same for all replicas of a key
  * @param fingerprint of the material: see CreatedKey in hsm.ts
  */
-export function importedMaterialId(keyId: string, fingerprint: Uint8Array): string {
-  return createHash('sha256').update(`strongroom key material\0${keyId}\0`).update(fingerprint).digest('hex')
+export function importedMaterialId(key: Pick<Key, 'arn' | 'account' | 'id'>, fingerprint: Uint8Array): string {
+  const name = isMultiRegion(key) ? `${key.account}:${key.id}` : key.arn
+  return createHash('sha256').update(`strongroom key material\0${name}\0`).update(fingerprint).digest('hex')
 }
 
 /** What a request says about the material, besides the material. */

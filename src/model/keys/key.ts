@@ -59,7 +59,7 @@ export interface Rotation {
 export interface KeyMaterial {
   /**
    * KMS's KeyMaterialId: 64 lower-case hex digits. That of generated material is the CKA_ID of its object; that of imported material is
-   * derived from the key id and from the material, so that the same material has it again when it is imported again.
+   * derived from the ARN of the key and from the material, so that the same material has it again when it is imported again.
    */
   readonly id: string
   /** Milliseconds since the epoch: when it was generated, or imported for the first time. */

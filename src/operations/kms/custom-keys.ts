@@ -36,8 +36,7 @@ export function customKey(tags: readonly Tag[]): CustomKey {
  */
 export async function importCustomMaterial(
   hsm: Hsm,
-  key: Pick<Key, 'id' | 'origin' | 'spec' | 'usage'>,
-  label: string,
+  key: Pick<Key, 'arn' | 'account' | 'id' | 'origin' | 'spec' | 'usage'>,
   createdAt: number,
   text: string,
 ): Promise<KeyMaterial> {
@@ -45,7 +44,7 @@ export async function importCustomMaterial(
   if (bytes.toString('base64') !== text)
     throw new Failure('Validation', `The value of the tag ${keyMaterialTag} is not base64.`)
   try {
-    return await importMaterial(hsm, key, label, createdAt, normal(bytes, keySpecs[key.spec]))
+    return await importMaterial(hsm, key, createdAt, normal(bytes, keySpecs[key.spec]))
   } catch (error) {
     if (error instanceof Failure && error.code === 'IncorrectKeyMaterial')
       throw new Failure('Validation', error.message)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { keyArn } from '../../../src/model/arn.ts'
 import {
   expirationOf,
   importedMaterialId,
@@ -16,15 +17,29 @@ const external = (rest: Partial<Key> = {}) => aKey(1, { origin: 'EXTERNAL', mate
 const gone = (material: Key['materials'][number]) => ({ ...material, object: undefined })
 const other = anObject(9)
 
+const home = '111122223333'
+
 describe('the id of imported material', () => {
   it('is that of a key and its material, and tells neither', () => {
     const [one, another] = [randomBytes(32), randomBytes(32)]
-    const ids = [['key', one] as const, ['other', one] as const, ['key', another] as const].map(([key, bytes]) =>
-      importedMaterialId(key, bytes),
-    )
-    expect(new Set(ids).size).toBe(3)
+    const key = { account: home, id: 'key', arn: keyArn({ account: home, region: 'eu-west-1' }, 'key') }
+    const others = [
+      { account: home, region: 'eu-west-1', id: 'other' },
+      { account: '444455556666', region: 'eu-west-1', id: 'key' },
+      { account: home, region: 'us-east-1', id: 'key' },
+    ].map(place => ({ ...place, arn: keyArn(place, place.id) }))
+    const ids = [...[key, ...others].map(each => importedMaterialId(each, one)), importedMaterialId(key, another)]
+    expect(new Set(ids).size).toBe(5)
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{64}$/)
-    expect(importedMaterialId('key', Uint8Array.from(one))).toBe(ids[0])
+    expect(importedMaterialId(key, Uint8Array.from(one))).toBe(ids[0])
+  })
+
+  it('is the same in every Region of a multi-Region key', () => {
+    const [id, material] = ['mrk-1234abcd12ab34cd56ef1234567890ab', randomBytes(32)]
+    const ids = ['eu-west-1', 'us-east-1'].map(region =>
+      importedMaterialId({ account: home, id, arn: keyArn({ account: home, region }, id) }, material),
+    )
+    expect(ids[0]).toBe(ids[1])
   })
 })
 

@@ -4,6 +4,7 @@ import { Failure } from '../../../src/errors.ts'
 import type { Hsm } from '../../../src/hsm/hsm.ts'
 import type { Key } from '../../../src/model/keys/key.ts'
 import { customKey, importCustomMaterial } from '../../../src/operations/kms/custom-keys.ts'
+import { aKey } from '../../storage/records.ts'
 
 const id = 'BFFB20D8-35ca-4408-9d54-f775b929b38d'
 const tag = (TagKey: string, TagValue: string) => ({ TagKey, TagValue })
@@ -42,8 +43,8 @@ describe('the material of a custom key', () => {
         return { custody: {} }
       },
     }
-    const key = { id: 'key', origin: 'AWS_KMS', ...kind } as const
-    await importCustomMaterial(hsm as unknown as Hsm, key, 'label', 0, text)
+    const key = aKey(1, { origin: 'AWS_KMS', ...kind })
+    await importCustomMaterial(hsm as unknown as Hsm, key, 0, text)
     return imported
   }
 

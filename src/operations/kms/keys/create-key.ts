@@ -96,7 +96,7 @@ export const createKey = operation('CreateKey')({
     const material =
       spare ||
       (custom?.material
-        ? await importCustomMaterial(hsm, draft, draft.arn, clock(), custom.material)
+        ? await importCustomMaterial(hsm, draft, clock(), custom.material)
         : await createMaterial(hsm, kind, draft.arn, clock()))
     if (!spare) changes.created.push(objectOf(material))
     const key = { ...draft, creationDate: material.createdAt, policyPrincipals, materials: [material] }
