@@ -249,6 +249,8 @@ describe('the import of wrapped key material', () => {
     ['a refusal though the HSM has made it', 'fail C_UnwrapKey CKR_GENERAL_ERROR after times 1'],
     ['lost sessions though the HSM has made it', 'fail C_UnwrapKey CKR_SESSION_CLOSED after times 1'],
     ['a wrapping key that is not where it was', 'fail C_UnwrapKey CKR_UNWRAPPING_KEY_HANDLE_INVALID times 1'],
+    ['a fault before its length is measured', 'fail C_GenerateKey CKR_FUNCTION_FAILED times 1'],
+    ['a fault while its length is measured', 'fail C_WrapKey CKR_GENERAL_ERROR times 1'],
   ])('leaves one object after %s', async (_what, rule) => {
     await connect({ workers: 2 })
     faults.set(rule)
