@@ -238,6 +238,21 @@ describe('parameters for an import', () => {
     expect(recordOf('ImportKeyMaterial')!.additionalEventData).toEqual({ bridged: true })
   })
 
+  it('are of no use without their wrapping key, and those of another spec are', async () => {
+    const KeyId = await created(gateway)
+    const [material, label] = [randomBytes(32), `strongroom wrapping key of ${KeyId.split('/')[1]}`]
+    const request = { ...(await wrapped(gateway, KeyId, material)), ...forever }
+    const wrappingKey = (await objectsOn(gateway.installation)).find(object => object.label === label)!
+    await destroyOn(gateway.installation, wrappingKey.id)
+    expect(await refusal(kms().importKeyMaterial(request))).toBe(
+      'InvalidImportTokenException: The HSM no longer has the wrapping key of the import token. Use another WrappingKeySpec.',
+    )
+    expect(await metadata(gateway, KeyId)).toMatchObject({ KeyState: 'PendingImport' })
+    expect(await labelled(KeyId)).toBe(0)
+    await imported(gateway, KeyId, material, forever, { ...plainly, WrappingKeySpec: 'RSA_3072' })
+    expect(await metadata(gateway, KeyId)).toMatchObject({ KeyState: 'Enabled' })
+  })
+
   it('asked for many times at once leave one wrapping key', async () => {
     const KeyId = await created(gateway)
     const asked = Array.from({ length: 5 }, () => kms().getParametersForImport({ KeyId, ...plainly }))

@@ -66,12 +66,19 @@ async function unwrapped(
   const { wrappingKey, algorithm } = await unsealImportToken(ImportToken!, key.arn, now, { storage, hsms })
   const found = storage.wrappingKeys.withObject(wrappingKey)
   if (found === undefined) throw new Failure('InvalidImportToken')
-  return unwrapMaterial(hsms.named(found.object.hsm), key, {
-    wrappingKey,
-    wrappingSpec: found.spec,
-    algorithm,
-    bytes: EncryptedKeyMaterial!,
-  })
+  const wrapped = { wrappingKey, wrappingSpec: found.spec, algorithm, bytes: EncryptedKeyMaterial! }
+  try {
+    return await unwrapMaterial(hsms.named(found.object.hsm), key, wrapped)
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.code === 'InvalidState') throw lostWrappingKey(thrown)
+    throw thrown
+  }
+}
+
+/** As when the HSM was restored from a backup. The next day has another one. */
+function lostWrappingKey(cause: Failure): Failure {
+  const text = 'The HSM no longer has the wrapping key of the import token. Use another WrappingKeySpec.'
+  return new Failure('InvalidImportToken', text, { cause })
 }
 
 /** Recorded on AWS, but for the last two texts. */
