@@ -12,7 +12,7 @@ export function trackingStartOf({ creationDate }: Key, { trackingStart }: Storag
   return Math.max(creationDate, trackingStart)
 }
 
-interface UnusedTarget extends KeyTarget {
+export interface UnusedTarget extends KeyTarget {
   /** Milliseconds since the epoch: when the key was last used, or else since when no use is known. Undefined if there is no such key. */
   readonly unusedSince: number | undefined
 }
