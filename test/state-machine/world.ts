@@ -103,6 +103,9 @@ export class World {
     faults.set(rule)
     const outcome = await refusal(step.call(kms))
     faults.clear()
+    // A worker that has crashed is replaced.
+    const answers = () => refusal(this.gateway.kms.generateRandom({ NumberOfBytes: 1 }))
+    await expect.poll(answers, { timeout: 30_000 }).toBe('no refusal')
     const after = this.model.clone()
     const expected = step.decide(after)
     if (outcome === inWords(expected, outcome)) this.model = after
