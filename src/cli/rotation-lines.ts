@@ -66,8 +66,8 @@ function importLines({ aliasArn, newKey }: RotatedAlias, options: ConfigOptions)
   const what = type === 'asymmetric' ? `a private key (${spec}) in PKCS #8 DER` : `${bits / 8} random bytes`
   return [
     `The alias still names the old key, as the new one has no key material yet. Import ${what}:`,
-    `  aws kms get-parameters-for-import ${key} --wrapping-key-spec RSA_4096 --wrapping-algorithm ${wrapping}`,
-    `  aws kms import-key-material ${key} --import-token fileb://token.bin --encrypted-key-material fileb://wrapped.bin --expiration-model KEY_MATERIAL_DOES_NOT_EXPIRE`,
+    `  aws kms get-parameters-for-import ${key} --wrapping-key-spec RSA_3072 --wrapping-algorithm ${wrapping}`,
+    `  aws kms import-key-material ${key} --import-token fileb://import-token --encrypted-key-material fileb://wrapped.bin --expiration-model KEY_MATERIAL_DOES_NOT_EXPIRE`,
     'docs/import.md shows the steps between these two. Then point the alias at the new key:',
     `  ${rotateCommand(aliasArn, options)}`,
   ]

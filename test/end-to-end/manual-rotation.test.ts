@@ -226,7 +226,7 @@ The calls are those on record in ${join(installation.folder, 'audit.jsonl')}.
     expect(
       stdout,
     ).toContain(`The alias still names the old key, as the new one has no key material yet. Import 32 random bytes:
-  aws kms get-parameters-for-import --region us-east-1 --key-id ${id} --wrapping-key-spec RSA_4096 --wrapping-algorithm RSAES_OAEP_SHA_256
+  aws kms get-parameters-for-import --region us-east-1 --key-id ${id} --wrapping-key-spec RSA_3072 --wrapping-algorithm RSAES_OAEP_SHA_256
 `)
     expect((await kms.encrypt({ KeyId, Plaintext: text })).KeyId).toBe(former)
     await importInto(next)
