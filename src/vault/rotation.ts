@@ -4,8 +4,8 @@ import { Failure } from '../errors.ts'
 import { currentMaterial, type Key, type KeyMaterial, objectOf } from '../model/keys/key.ts'
 import { rotated, rotationDetails } from '../model/keys/rotation.ts'
 import type { Hsms, JobServices } from '../services.ts'
-import { Changes, Conflict } from '../storage/storage.ts'
-import { createMaterial, destroyUncommitted } from './materials.ts'
+import { Changes } from '../storage/storage.ts'
+import { createMaterial, recordCreated } from './materials.ts'
 
 interface Means {
   readonly hsms: Hsms
@@ -60,10 +60,6 @@ export async function rotateAutomatically(
   const changes = new Changes()
   const after = await rotate(key, 'AUTOMATIC', date, { hsms, changes })
   const details = { keyId: key.id, rotationType: 'AUTOMATIC', keyOrigin: key.origin, ...rotationDetails(after), ...why }
-  try {
-    await outbox.record(changes, audit.event('RotateKey', key.arn, details, { member: 'serviceEventDetails' }))
-  } catch (thrown) {
-    if (thrown instanceof Conflict) await destroyUncommitted(changes, { hsms })
-    throw thrown
-  }
+  const event = audit.event('RotateKey', key.arn, details, { member: 'serviceEventDetails' })
+  await recordCreated(changes, event, { hsms, outbox })
 }

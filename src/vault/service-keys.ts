@@ -5,8 +5,8 @@ import type { Key } from '../model/keys/key.ts'
 import { rotationFrom } from '../model/keys/rotation.ts'
 import type { NewServiceKey } from '../model/keys/service-keys.ts'
 import type { PathServices, ServiceKeys } from '../services.ts'
-import { Changes, Conflict } from '../storage/storage.ts'
-import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
+import { Changes } from '../storage/storage.ts'
+import { createMaterial, type Recorder, recordCreated } from './materials.ts'
 
 type Means = Pick<PathServices, 'storage' | 'clock' | 'hsms' | 'emulator'> &
   Recorder & { readonly outbox: Pick<PathServices['outbox'], 'ready'> }
@@ -45,12 +45,7 @@ async function create(draft: Key, alias: Alias, { storage, clock, hsms, outbox, 
   changes.put('aliases', { ...alias, creationDate: createdAt, lastUpdatedDate: createdAt })
   const details = { aliasName: alias.name, keyMaterialId: material.id }
   const event = audit.event('CreateKey', key.arn, details, { invokedBy: draft.manager!.service })
-  try {
-    await outbox.record(changes, event)
-  } catch (thrown) {
-    if (thrown instanceof Conflict) await destroyUncommitted(changes, { hsms })
-    throw thrown
-  }
+  await recordCreated(changes, event, { hsms, outbox })
   return storage.keys.find(key.arn)!
 }
 

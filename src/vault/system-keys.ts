@@ -4,9 +4,9 @@ import { decodeCiphertext } from '../model/keys/ciphertext.ts'
 import { encryptionLimit } from '../model/keys/encryption-limit.ts'
 import { type KeyMaterial, objectOf, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
 import type { Hsm, JobServices, Services } from '../services.ts'
-import { Changes, Conflict, type Storage } from '../storage/storage.ts'
+import { Changes, type Storage } from '../storage/storage.ts'
 import { decryptBlob, encryptBlob, type Vault } from './ciphertexts.ts'
-import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
+import { createMaterial, type Recorder, recordCreated } from './materials.ts'
 
 /** Their spec and usage. */
 export const systemKeyKind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
@@ -84,12 +84,7 @@ export async function rotateSealKey(
   changes.put('systemKeys', { ...systemKey, material, former: [...former, previous] })
   const materials = { previousKeyMaterialId: previous.id, currentKeyMaterialId: material.id }
   const details = { hsm: hsm.name, purpose: systemKey.purpose, ...materials, ...why }
-  try {
-    await outbox.record(changes, audit.event('RotateSystemKey', undefined, details))
-  } catch (thrown) {
-    if (thrown instanceof Conflict) await destroyUncommitted(changes, { hsms })
-    throw thrown
-  }
+  await recordCreated(changes, audit.event('RotateSystemKey', undefined, details), { hsms, outbox })
 }
 
 /** Rejects unless the HSM encrypts and decrypts with its canary key: a search could succeed even on a lost token. */
