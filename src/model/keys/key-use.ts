@@ -1,3 +1,5 @@
+import type { Key } from './key.ts'
+
 /** The last successful cryptographic use of a KMS key: KMS API Reference, "GetKeyLastUsage". */
 export interface KeyUse {
   readonly keyArn: string
@@ -8,4 +10,9 @@ export interface KeyUse {
   /** Of the audit record. */
   readonly eventId: string
   readonly requestId: string
+}
+
+/** Since when uses of a key are known, in milliseconds since the epoch. @param trackingStart of the storage */
+export function trackingStartOf({ creationDate }: Pick<Key, 'creationDate'>, trackingStart: number): number {
+  return Math.max(creationDate, trackingStart)
 }

@@ -1,4 +1,4 @@
-import type { KeyUse } from '../../model/keys/key-use.ts'
+import { type KeyUse, trackingStartOf } from '../../model/keys/key-use.ts'
 import type { Storage } from '../../services.ts'
 import { aliasSchema, aliasTarget, type ShownKey, shownKey } from './aliases.ts'
 import { operation } from './operation.ts'
@@ -38,6 +38,6 @@ async function withKey(named: Pick<AliasKey, 'arn' | 'role' | 'until'>, storage:
   if (!key) return named
   const { operation, usedAt, eventId } = (await storage.keys.lastUse(key.arn)) ?? {}
   const lastUse = usedAt === undefined ? {} : { lastUse: { operation: operation!, usedAt, eventId: eventId! } }
-  const trackedSince = Math.max(storage.trackingStart, key.creationDate)
+  const trackedSince = trackingStartOf(key, storage.trackingStart)
   return { ...named, ...shownKey(key, storage), ...lastUse, trackedSince }
 }

@@ -1,16 +1,10 @@
-/** Since when uses of keys are known, and how long a key has not been used. */
+/** How long a key has not been used. */
 import type { ConditionKeys } from '../../model/condition-keys.ts'
-import type { Key } from '../../model/keys/key.ts'
-import type { Storage } from '../../services.ts'
+import { trackingStartOf } from '../../model/keys/key-use.ts'
 import type { Asked, TargetKind } from '../operation.ts'
 import { type KeyInput, type KeyNeeds, type KeyTarget, keyTarget } from './targets.ts'
 
 const day = 24 * 60 * 60 * 1000
-
-/** Milliseconds since the epoch. */
-export function trackingStartOf({ creationDate }: Key, { trackingStart }: Storage): number {
-  return Math.max(creationDate, trackingStart)
-}
 
 export interface UnusedTarget extends KeyTarget {
   /** Milliseconds since the epoch: when the key was last used, or else since when no use is known. Undefined if there is no such key. */
@@ -26,7 +20,7 @@ export function unusedKey(needs: KeyNeeds): TargetKind<KeyInput, UnusedTarget> {
       const arn = target.resources[0]!
       const use = await storage.keys.lastUse(arn)
       const key = storage.keys.find(arn)
-      const unusedSince = use?.usedAt ?? (key && trackingStartOf(key, storage))
+      const unusedSince = use?.usedAt ?? (key && trackingStartOf(key, storage.trackingStart))
       return Object.assign(target, { unusedSince })
     },
   }

@@ -1,8 +1,8 @@
 import type { KeyLastUsageData, KeyLastUsageTrackingOperation } from '@aws-sdk/client-kms'
 import type { KeyUse } from '../../../model/keys/key-use.ts'
+import { trackingStartOf } from '../../../model/keys/key-use.ts'
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
-import { trackingStartOf } from '../tracking.ts'
 
 export const getKeyLastUsage = operation('GetKeyLastUsage')({
   readOnly: true,
@@ -12,7 +12,7 @@ export const getKeyLastUsage = operation('GetKeyLastUsage')({
     return {
       KeyId: key.arn,
       KeyLastUsage: dataOf(await storage.keys.lastUse(key.arn)),
-      TrackingStartDate: new Date(trackingStartOf(key, storage)),
+      TrackingStartDate: new Date(trackingStartOf(key, storage.trackingStart)),
       KeyCreationDate: new Date(key.creationDate),
     }
   },
