@@ -1,0 +1,133 @@
+/**
+ * The lines of an audit journal, and the hash chain over them. docs/audit.md describes the format for those who check a journal without
+ * this code.
+ *
+ * A journal is a sequence of files, its segments. A segment is a sequence of blocks: one or more lines of JSON that became durable together,
+ * and a trailer. The hash in a trailer covers the bytes of its block, and the hash of the block before.
+ */
+import { hash } from 'node:crypto'
+import type { AuditRecord } from './entry.ts'
+
+/** The first line of a segment; the only one of its block. */
+export interface SegmentHeader {
+  readonly version: 1
+  /** UUID of the journal. */
+  readonly journal: string
+  /** From 1. */
+  readonly number: number
+  /** ISO 8601, UTC, milliseconds. */
+  readonly time: string
+}
+
+/** A change that is about to be made. The record with the same eventID tells what became of it. */
+export type Intent = Pick<
+  AuditRecord,
+  | 'eventID'
+  | 'requestID'
+  | 'eventTime'
+  | 'eventSource'
+  | 'eventType'
+  | 'eventName'
+  | 'userIdentity'
+  | 'requestParameters'
+  | 'resources'
+>
+
+/** The end of a block, signed by a key on an HSM: then all before it is what it was when it was signed. See checkpoint.ts. */
+export interface Checkpoint extends Head {
+  /** ISO 8601, UTC, milliseconds. */
+  readonly time: string
+  /** Hex SHA-256 of the DER SubjectPublicKeyInfo of the key. */
+  readonly key: string
+  /** Base64 of the DER ECDSA-Sig-Value. */
+  readonly signature: string
+}
+
+/** A new key for checkpoints. */
+export interface SigningKey {
+  readonly journal: string
+  readonly time: string
+  /** Base64 of the DER SubjectPublicKeyInfo. */
+  readonly publicKey: string
+  /** Hex SHA-256 of the former key, which has signed this. */
+  readonly previous: string
+  readonly signature: string
+}
+
+/** What can be appended to a journal. */
+export type Line =
+  | AuditRecord
+  | { readonly intent: Intent }
+  | { readonly checkpoint: Checkpoint }
+  | { readonly signingKey: SigningKey }
+
+/** The end of a block. */
+export interface Head {
+  /** UUID. */
+  readonly journal: string
+  readonly segment: number
+  /** From 1, across segments. */
+  readonly block: number
+  /** Number of the last audit record, from 1, across segments; 0 before the first. */
+  readonly record: number
+  /** Hex SHA-256 of the block: see blockOf. */
+  readonly hash: string
+}
+
+/** The last line of a block. */
+export interface Trailer {
+  readonly number: number
+  readonly record: number
+  readonly previous: string
+  readonly hash: string
+}
+
+/** Hash before the first block of a journal. */
+export const noHash = '0'.repeat(64)
+
+/** Bytes of lines in a block: more waits for the next one. A single line may be longer. */
+export const fullBlock = 4 * 1024 * 1024
+
+const trailerEnd = { hash: ',"hash":"', close: '"}}\n' }
+const trailerEndLength = trailerEnd.hash.length + noHash.length + trailerEnd.close.length
+
+/** Begins the last line of a block, together with the end of the line before. */
+export const trailerMark = Buffer.from('\n{"block":{')
+
+/**
+ * Puts lines into the block after a head.
+ *
+ * @param lines each with its newline
+ * @param records how many of them are audit records
+ */
+export function blockOf(lines: string, records: number, head: Head): { readonly bytes: Buffer; readonly head: Head } {
+  const [block, record] = [head.block + 1, head.record + records]
+  const trailer = `{"block":{"number":${block},"record":${record},"previous":"${head.hash}"`
+  const bytes = Buffer.from(`${lines}${trailer}${trailerEnd.hash}${noHash}${trailerEnd.close}`)
+  const digest = hashOf(bytes)
+  bytes.write(digest, bytes.length - trailerEnd.close.length - noHash.length, 'latin1')
+  return { bytes, head: { ...head, block, record, hash: digest } }
+}
+
+/** The hash that the trailer of a whole block must have: SHA-256 of its bytes from the first up to `,"hash":`. */
+export function hashOf(block: Uint8Array): string {
+  return hash('sha256', block.subarray(0, block.length - trailerEndLength), 'hex')
+}
+
+const trailerLine =
+  /^\{"block":\{"number":([1-9]\d{0,15}),"record":(0|[1-9]\d{0,15}),"previous":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\}$/
+
+/** Undefined for any other line. */
+export function trailerOf(line: string): Trailer | undefined {
+  const [, number, record, previous, hash] = trailerLine.exec(line) ?? []
+  return hash === undefined ? undefined : { number: Number(number), record: Number(record), previous: previous!, hash }
+}
+
+/** Whether a line of a journal, as text, is an audit record. */
+export function isRecordLine(line: string): boolean {
+  return !/^\{"(?:segment|intent|checkpoint|signingKey|block)":/.test(line)
+}
+
+export function isRecord(line: Line): line is AuditRecord {
+  return 'eventID' in line
+}
