@@ -4,7 +4,8 @@
  * and marked as such.
  */
 import { delayed } from './audit/audit.ts'
-import type { AuditRecord, Journal } from './audit/entry.ts'
+import type { AuditRecord } from './audit/entry.ts'
+import type { Journal } from './audit/journal.ts'
 import { Failure } from './errors.ts'
 import type { Log } from './log.ts'
 import type { Changes, HeldRecord, Storage } from './storage/storage.ts'

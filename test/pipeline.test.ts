@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Api, ApiRequest, ApiResponse } from '../src/apis/api.ts'
 import { apis } from '../src/apis/catalogue.ts'
 import { createAudit } from '../src/audit/audit.ts'
-import type { AuditRecord, Journal } from '../src/audit/entry.ts'
+import type { AuditRecord } from '../src/audit/entry.ts'
 import { isSigned } from '../src/authentication/sigv4.ts'
 import { decide } from '../src/authorization/decide.ts'
 import { explain } from '../src/authorization/explain.ts'
@@ -11,6 +11,7 @@ import type { LogFields } from '../src/log.ts'
 import type { Operation, Target } from '../src/operations/operation.ts'
 import { type RunningServer, serveApi } from '../src/server/server.ts'
 import type { PathServices } from '../src/services.ts'
+import { journalInto } from './audit/records.ts'
 import { now, permanent, sign, verifier } from './authentication/signed-request.ts'
 import { aUser } from './authorization/users.ts'
 
@@ -115,7 +116,7 @@ function xml(status: number, body: string): ApiResponse {
 const records: AuditRecord[] = []
 const outcomes: string[] = []
 const logged: LogFields[] = []
-const journal = { append: async (record: AuditRecord) => void records.push(record) } as unknown as Journal
+const journal = journalInto(records)
 const policy = JSON.stringify({ Statement: { Effect: 'Allow', Action: ['notes:*Note'], Resource: arnOf('*') } })
 /** For whom the HSM has been asked. */
 const users: string[] = []

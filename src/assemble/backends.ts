@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { apis } from '../apis/catalogue.ts'
 import { type Audit, createAudit } from '../audit/audit.ts'
-import { openJournal } from '../audit/journal.ts'
+import { openJournal } from '../audit/open-journal.ts'
 import type { Config, HsmConfig, MemberConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import type { HsmCall } from '../hsm/hsm.ts'
@@ -70,7 +70,7 @@ export async function openAudit(
 ): Promise<Recording> {
   const held = await storage.outbox.list()
   if (!existsSync(file)) log?.warn({ event: 'audit_file_created', file }, 'No audit file found: created a new one')
-  const journal = opened.adopt(await openJournal(file, { awaited: held.length > 0 }), journal => journal.close())
+  const journal = opened.adopt(await openJournal(file, { clock, awaited: held.length > 0 }), journal => journal.close())
   const outbox = opened.adopt(await Outbox.open(storage, journal, held, log), outbox =>
     outbox
       .settle()

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { resourceType } from '../model/arn.ts'
 import type { Caller, ServiceCaller } from '../model/identities/caller.ts'
-import type { AuditRecord, Journal } from './entry.ts'
+import type { AuditRecord } from './entry.ts'
+import type { Journal } from './journal.ts'
 import { limited, shortened } from './limits.ts'
 import { userIdentity } from './user-identity.ts'
 

@@ -35,25 +35,3 @@ export interface AuditRecord {
   readonly errorMessage?: string | undefined
   readonly recipientAccountId?: string | undefined
 }
-
-/** Where audit records go. */
-export interface Journal {
-  /** True from a failed append until the next successful one. While it is, no changes are allowed. */
-  readonly failing: boolean
-  /** Current end of the journal: later records are after it. Opaque, valid across restarts. */
-  readonly position: string
-  /** Resolves once the record is durable on disk; rejects if it could not be written. */
-  append(record: AuditRecord): Promise<void>
-  /**
-   * Whether each event has a record of success. An event is missing from the result if this is unknown: its record may be in a file that
-   * was moved away or truncated.
-   *
-   * @param events by ID, a position of the journal before the event was recorded
-   */
-  successes(events: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, boolean>>
-  /** Records of successful changes after a position; none if it is not in this file. */
-  changesAfter(position: string): AsyncIterable<AuditRecord>
-  /** Rejects if no record can be written right now; otherwise ends `failing`. */
-  check(): Promise<void>
-  close(): Promise<void>
-}

@@ -123,6 +123,24 @@ export function trailerOf(line: string): Trailer | undefined {
   return hash === undefined ? undefined : { number: Number(number), record: Number(record), previous: previous!, hash }
 }
 
+/** Of the text with which a segment begins. Undefined if that is something else. */
+export function segmentHeaderOf(text: string): SegmentHeader | undefined {
+  const line = /^\{"segment":.*(?=\n)/.exec(text)?.[0]
+  try {
+    const { segment } = JSON.parse(line ?? '{}') as { readonly segment?: Partial<SegmentHeader> }
+    const isWhole = segment?.version === 1 && typeof segment.journal === 'string' && Number.isInteger(segment.number)
+    return isWhole ? (segment as SegmentHeader) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a text may be the beginning of a segment whose first line was not written whole. */
+export function isCutHeader(text: string): boolean {
+  const begin = '{"segment":'
+  return !text.includes('\n') && (text.startsWith(begin) || begin.startsWith(text))
+}
+
 /** Whether a line of a journal, as text, is an audit record. */
 export function isRecordLine(line: string): boolean {
   return !/^\{"(?:segment|intent|checkpoint|signingKey|block)":/.test(line)

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import type { AuditRecord } from './entry.ts'
+import { isRecordLine } from './format.ts'
 import { callerIn } from './user-identity.ts'
 
 /** Cryptographic calls of one caller with one key. */
@@ -33,7 +34,7 @@ export async function keyUses(file: string, since: ReadonlyMap<string, number>):
   const found = new Map<string, KeyUses>()
   const arns = [...since.keys()]
   for await (const block of blocks(file)) {
-    begin ??= timeOf(parsed(block.toString().split('\n', 1)[0]!))
+    begin ??= timeOf(firstRecord(block))
     if (!arns.some(arn => block.includes(arn))) continue
     for (const line of block.toString().split('\n')) {
       const named = arns.filter(arn => line.includes(arn))
@@ -44,6 +45,11 @@ export async function keyUses(file: string, since: ReadonlyMap<string, number>):
     }
   }
   return { begin, uses: [...found.values()].sort((one, other) => other.lastAt - one.lastAt) }
+}
+
+function firstRecord(block: Buffer): AuditRecord | undefined {
+  const line = block.toString().split('\n').find(isRecordLine)
+  return line ? parsed(line) : undefined
 }
 
 function timeOf(record: AuditRecord | undefined): number | undefined {
@@ -80,10 +86,10 @@ function useIn(line: string): Use | undefined {
   }
 }
 
-/** Undefined for a damaged line. */
+/** Undefined for a damaged line, and for what is no record. */
 function parsed(line: string): AuditRecord | undefined {
   try {
-    return JSON.parse(line) as AuditRecord
+    return isRecordLine(line) ? (JSON.parse(line) as AuditRecord) : undefined
   } catch {
     return undefined
   }

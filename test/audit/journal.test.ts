@@ -18,10 +18,11 @@ import { createInterface } from 'node:readline'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AuditRecord } from '../../src/audit/entry.ts'
-import { FileJournal, type JournalFile, openJournal } from '../../src/audit/journal.ts'
+import { FileJournal, type JournalFile } from '../../src/audit/file-journal.ts'
+import { blockOf, hashOf, isRecordLine, noHash, trailerMark, trailerOf } from '../../src/audit/format.ts'
 import { Failure, OperatorError } from '../../src/errors.ts'
 import { canMount, onSmallDisk } from '../storage/small-disk.ts'
-import { aRecord } from './records.ts'
+import { aRecord, noBlock, openAt } from './records.ts'
 
 let directory: string
 beforeAll(() => {
@@ -30,13 +31,13 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }))
 
 describe('the audit journal', () => {
-  it('holds every record as it was appended, in order, one JSON text to a line', async () => {
+  it('holds every record as it was appended, in order, one to a line', async () => {
     const text = fc.string({ unit: 'binary' })
     const bursts = fc.array(fc.array(fc.record({ userAgent: text, requestParameters: fc.dictionary(text, text) })))
     await fc.assert(
       fc.asyncProperty(bursts, async bursts => {
         const file = new Disk()
-        const journal = new FileJournal(file, 0, 'disk')
+        const journal = new FileJournal(file, 0, noBlock)
         const appended: AuditRecord[] = []
         for (const burst of bursts) {
           const records = burst.map((rest, index) => aRecord(appended.length + index, rest))
@@ -55,7 +56,7 @@ describe('the audit journal', () => {
     await fc.assert(
       fc.asyncProperty(plan, async plan => {
         const file = new Disk()
-        const journal = new FileJournal(file, 0, 'disk')
+        const journal = new FileJournal(file, 0, noBlock)
         const accepted: string[] = []
         let number = 0
         for (const { burst, fault } of plan) {
@@ -78,7 +79,7 @@ describe('the audit journal', () => {
 
   it('batches records that arrive during a write', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0, 'disk')
+    const journal = new FileJournal(file, 0, noBlock)
     const release = file.holdWrite()
     const first = Array.from({ length: 64 }, (_, number) => journal.append(aRecord(number)))
     await file.writing
@@ -91,7 +92,7 @@ describe('the audit journal', () => {
 
   it('resolves an append only when it is durable', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0, 'disk')
+    const journal = new FileJournal(file, 0, noBlock)
     const release = file.holdWrite()
     let accepted = false
     const appended = journal.append(aRecord(1)).then(() => {
@@ -108,7 +109,7 @@ describe('the audit journal', () => {
 
   it('rejects with an Internal failure without a message, with its cause', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0, 'disk')
+    const journal = new FileJournal(file, 0, noBlock)
     file.fault = 'lost'
     const failure = await journal.append(aRecord(1)).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(Failure)
@@ -117,7 +118,7 @@ describe('the audit journal', () => {
 
   it('rejects only a record that is not JSON', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0, 'disk')
+    const journal = new FileJournal(file, 0, noBlock)
     const outcomes = await Promise.allSettled([
       journal.append(aRecord(1)),
       journal.append(aRecord(2, { requestParameters: { number: 1n } })),
@@ -129,7 +130,7 @@ describe('the audit journal', () => {
 
   it('writes queued records before it closes, and accepts none afterwards', async () => {
     const path = join(directory, 'closed')
-    const journal = await openJournal(path)
+    const journal = await openAt(path)
     const appended = [journal.append(aRecord(1)), journal.append(aRecord(2))]
     await journal.close()
     await Promise.all(appended)
@@ -142,7 +143,7 @@ describe('a journal file', () => {
   it('is private, and is continued at its end', async () => {
     const path = join(directory, 'continued')
     for (const number of [1, 2, 3]) {
-      const journal = await openJournal(path)
+      const journal = await openAt(path)
       await journal.append(aRecord(number))
       await journal.close()
     }
@@ -163,7 +164,7 @@ describe('a journal file', () => {
         if (reported.push(line) === killAfter) child.kill('SIGKILL')
       }
       await ended
-      await (await openJournal(path)).close()
+      await (await openAt(path)).close()
       const written = eventIds(path)
       expect(written).toEqual([...written.keys()].map(String))
       expect(new Set(written)).toEqual(new Set([...written, ...reported]))
@@ -171,25 +172,85 @@ describe('a journal file', () => {
     }
   }, 30_000)
 
-  it.each([
-    ['a line cut anywhere is removed', 1, lineOf(2).slice(0, 40), ['1', '3']],
-    [
-      'a line cut inside a character is removed',
-      1,
-      Buffer.from(`${lineOf(2).slice(0, 40)}é`).subarray(0, 41),
-      ['1', '3'],
-    ],
-    ['a cut line longer than what is read at once is removed', 1, lineOf(2, 200_000).slice(0, -2), ['1', '3']],
-    ['a whole line without its end gets it', 1, lineOf(2).trimEnd(), ['1', '2', '3']],
-    ['a first line that was cut is removed', 0, lineOf(2).slice(0, 40), ['3']],
-  ])('is repaired after a crash: %s', async (_, before, tail, expected) => {
+  it('loses nothing but an incomplete block at its end after a crash, wherever that was cut', async () => {
     const path = join(directory, 'torn')
-    writeFileSync(path, before === 1 ? lineOf(1) : '')
-    appendFileSync(path, tail)
-    const journal = await openJournal(path)
-    await journal.append(aRecord(3))
+    const journal = await openAt(path)
+    await journal.append(aRecord(1))
     await journal.close()
-    expect(eventIds(path)).toEqual(expected)
+    const whole = readFileSync(path)
+    const { bytes } = blockOf(`${lineOf(2, 200_000)}${lineOf(3)}`, 2, journal.head)
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: bytes.length }), fc.string({ unit: 'binary' }), async (cut, junk) => {
+        writeFileSync(path, Buffer.concat([whole, bytes.subarray(0, cut), Buffer.from(cut < bytes.length ? junk : '')]))
+        const journal = await openAt(path)
+        await journal.append(aRecord(4))
+        await journal.close()
+        expect(eventIds(path)).toEqual(cut < bytes.length ? ['1', '4'] : ['1', '2', '3', '4'])
+      }),
+      {
+        numRuns: 30,
+        examples: [
+          [0, ''],
+          [1, ''],
+          [bytes.length - 1, ''],
+          [bytes.length, ''],
+        ],
+      },
+    )
+  })
+
+  it('begins again when not even its first block was written', async () => {
+    const path = join(directory, 'begun')
+    await (await openAt(path)).close()
+    const whole = readFileSync(path)
+    for (const length of [0, 1, 10, whole.indexOf(0x0a), whole.indexOf(0x0a) + 1, whole.length - 1]) {
+      writeFileSync(path, whole.subarray(0, length))
+      const journal = await openAt(path)
+      await journal.append(aRecord(1))
+      await journal.close()
+      expect(eventIds(path)).toEqual(['1'])
+      expect(journal.head.block).toBe(2)
+    }
+  })
+
+  it('is a chain of blocks, each with the hash of the one before', async () => {
+    const path = join(directory, 'chain')
+    for (const burst of [[1], [2, 3], [4]]) {
+      const journal = await openAt(path)
+      await Promise.all(burst.map(number => journal.append(aRecord(number))))
+      await journal.close()
+    }
+    let [start, previous] = [0, noHash]
+    const bytes = readFileSync(path)
+    const records: number[] = []
+    while (start < bytes.length) {
+      const mark = bytes.indexOf(trailerMark, start) + 1
+      const end = bytes.indexOf(0x0a, mark) + 1
+      const trailer = trailerOf(bytes.toString('utf8', mark, end - 1))!
+      expect(trailer).toMatchObject({ number: records.length + 1, previous, hash: hashOf(bytes.subarray(start, end)) })
+      records.push(trailer.record)
+      previous = trailer.hash
+      start = end
+    }
+    expect(records).toEqual([0, 1, 3, 4])
+  })
+
+  it('tells its followers of each block that is durable, and of no other', async () => {
+    const file = new Disk()
+    const journal = new FileJournal(file, 0, noBlock)
+    const followed: unknown[] = []
+    journal.follow(({ head, lines, offset, length }) => {
+      followed.push(lines)
+      expect(hashOf(file.content.subarray(offset, offset + length))).toBe(head.hash)
+      expect(journal.head).toBe(head)
+    })
+    await Promise.all([1, 2].map(number => journal.append(aRecord(number))))
+    file.fault = 'lost'
+    await expect(journal.append(aRecord(3))).rejects.toThrow()
+    file.fault = 'none'
+    await journal.check()
+    await journal.append(aRecord(4))
+    expect(followed).toEqual([[aRecord(1), aRecord(2)], [aRecord(4)]])
   })
 
   /** What is done to the file, and undone. */
@@ -211,7 +272,7 @@ describe('a journal file', () => {
   it.each(harms)('that is %s while it is open rejects records, until it is in place again', async (_, harm, undo) => {
     const folder = mkdtempSync(join(directory, 'harmed-'))
     const path = join(folder, 'journal')
-    const journal = await openJournal(path)
+    const journal = await openAt(path)
     await journal.append(aRecord(1))
     await journal.check()
     harm(path)
@@ -232,7 +293,7 @@ describe('a journal file', () => {
 
   it.each(harms)('that is %s between a check and a record rejects it', async (_, harm, undo) => {
     const path = join(mkdtempSync(join(directory, 'harmed-')), 'journal')
-    const journal = await openJournal(path)
+    const journal = await openAt(path)
     await journal.append(aRecord(1))
     harm(path)
     await expect(journal.append(aRecord(2))).rejects.toMatchObject({ code: 'Internal' })
@@ -244,19 +305,19 @@ describe('a journal file', () => {
 
   it('that was truncated is never extended with zeros', async () => {
     const path = join(directory, 'zeros')
-    const journal = await openJournal(path)
+    const journal = await openAt(path)
     for (const number of [1, 2]) await journal.append(aRecord(number))
     truncateSync(path, lineOf(1).length)
     for (const number of [3, 4]) await expect(journal.append(aRecord(number))).rejects.toThrow()
     await journal.close()
     expect(readFileSync(path).includes(0)).toBe(false)
-    await (await openJournal(path)).close()
+    await (await openAt(path)).close()
   })
 
   it('is refused and left unchanged if it is not a journal', async () => {
     const path = join(directory, 'foreign')
     writeFileSync(path, 'accounts:\n  - none')
-    await expect(openJournal(path)).rejects.toThrow(
+    await expect(openAt(path)).rejects.toThrow(
       new OperatorError(`${path} is not an audit journal: set audit.file to another path`),
     )
     expect(readFileSync(path, 'utf8')).toBe('accounts:\n  - none')
@@ -264,18 +325,18 @@ describe('a journal file', () => {
 
   it('is refused in one line where it cannot be created', async () => {
     const missing = join(directory, 'missing', 'journal')
-    await expect(openJournal(missing)).rejects.toThrow(
+    await expect(openAt(missing)).rejects.toThrow(
       new OperatorError(`audit journal ${missing} cannot be opened: no such file or directory`),
     )
-    await expect(openJournal(directory)).rejects.toBeInstanceOf(OperatorError)
-    await expect(openJournal('/dev/null')).rejects.toBeInstanceOf(OperatorError)
+    await expect(openAt(directory)).rejects.toBeInstanceOf(OperatorError)
+    await expect(openAt('/dev/null')).rejects.toBeInstanceOf(OperatorError)
   })
 
   it.runIf(canMount)('loses nothing on a full disk, and resumes once there is space', async () => {
     await onSmallDisk('256k', async disk => {
       const path = join(disk, 'journal')
       writeFileSync(join(disk, 'ballast'), Buffer.alloc(65_536))
-      const journal = await openJournal(path)
+      const journal = await openAt(path)
       const accepted: string[] = []
       while (!journal.failing) {
         const record = aRecord(accepted.length, { userAgent: 'u'.repeat(3000) })
@@ -382,7 +443,7 @@ function diskError(code: string): Error {
 function parse(text: string): AuditRecord[] {
   const lines = text.split('\n')
   expect(lines.pop()).toBe('')
-  return lines.map(line => JSON.parse(line) as AuditRecord)
+  return lines.filter(isRecordLine).map(line => JSON.parse(line) as AuditRecord)
 }
 
 function eventIds(path: string): string[] {

@@ -4,22 +4,14 @@ import { createAudit } from '../../src/audit/audit.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
 import { Failure } from '../../src/errors.ts'
 import type { Caller } from '../../src/model/identities/caller.ts'
+import { journalInto } from './records.ts'
 
 async function recordOf(
   parts: { caller?: Caller; requestParameters?: object; responseElements?: object; userAgent?: string },
   failure?: Failure,
 ): Promise<AuditRecord> {
   const records: AuditRecord[] = []
-  const journal = {
-    failing: false,
-    position: '',
-    successes: async () => new Map<string, boolean>(),
-    async *changesAfter() {},
-    check: async () => {},
-    append: async (record: AuditRecord) => void records.push(record),
-    close: async () => {},
-  }
-  const audit = createAudit(journal, () => 0, 'test')
+  const audit = createAudit(journalInto(records), () => 0, 'test')
   const { userAgent, ...rest } = parts
   await audit.close(
     Object.assign(audit.open({ eventSource: 'test', sourceAddress: '127.0.0.1', userAgent }), rest),

@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream'
 import { KMS, type KMSClientConfig } from '@aws-sdk/client-kms'
 import { parse, stringify } from 'yaml'
 import type { AuditRecord } from '../../src/audit/entry.ts'
+import { isRecordLine } from '../../src/audit/format.ts'
 
 const root = join(import.meta.dirname, '../..')
 /** Where Node.js keeps what it has compiled: processes start in half the time. */
@@ -208,7 +209,7 @@ export function recordsOf({ folder }: Installation): AuditRecord[] {
 export function recordsIn(file: string): AuditRecord[] {
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : ['']
   if (lines.pop() !== '') throw new Error('the last audit record is not whole')
-  return lines.map(line => JSON.parse(line) as AuditRecord)
+  return lines.filter(isRecordLine).map(line => JSON.parse(line) as AuditRecord)
 }
 
 /** The environment of the tests, with nothing in it that configures the gateway or an SDK. */

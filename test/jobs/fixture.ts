@@ -1,7 +1,6 @@
 /** What jobs are given in tests: storage in memory, a SoftHSM token, clocks that tests set, and recorders of what jobs report. */
 import { createAudit } from '../../src/audit/audit.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
-import { Failure } from '../../src/errors.ts'
 import type { Hsm } from '../../src/hsm/hsm.ts'
 import { type HsmOptions, HsmRegistry } from '../../src/hsm/registry.ts'
 import { SteadyClock } from '../../src/jobs/steady-clock.ts'
@@ -13,6 +12,7 @@ import type { JobServices } from '../../src/services.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
+import { journalInto } from '../audit/records.ts'
 import { createSoftHsm, type SoftHsm } from '../hsm/softhsm.ts'
 import { openHere } from '../storage/open.ts'
 import { aKey, anAlias } from '../storage/records.ts'
@@ -60,18 +60,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
   const logged: Fixture['logged'] = []
   const orphans: Fixture['orphans'] = new Map()
   const log = (fields: LogFields) => void logged.push({ ...fields })
-  const append = async (record: AuditRecord) => void records.push(record)
-  const journal = {
-    failing: false,
-    position: '',
-    append,
-    successes: async () => new Map<string, boolean>(),
-    async *changesAfter() {},
-    check: async () => {
-      if (journal.failing) throw new Failure('Internal')
-    },
-    close: async () => {},
-  }
+  const journal = journalInto(records)
   const clock = () => fixture.time + fixture.ahead
   const elapsed = () => fixture.time
   const steadyClock = new SteadyClock(
