@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { resourceType } from '../model/arn.ts'
 import type { Caller, ServiceCaller } from '../model/identities/caller.ts'
 import type { AuditRecord } from './entry.ts'
+import { eventId } from './event-id.ts'
 import type { Journal } from './journal.ts'
 import { limited, shortened } from './limits.ts'
 import { userIdentity } from './user-identity.ts'
@@ -61,21 +62,24 @@ export interface Audit {
 export function createAudit(journal: Journal, clock: () => number, eventSource: string): Audit {
   return {
     check: () => journal.check(),
-    open: ({ eventSource, sourceAddress, userAgent }) => ({
-      eventId: randomUUID(),
-      requestId: randomUUID(),
-      eventSource,
-      startedAt: clock(),
-      sourceAddress,
-      userAgent,
-      caller: undefined,
-      operation: undefined,
-      resources: undefined,
-      requestParameters: undefined,
-      responseElements: undefined,
-      additionalEventData: undefined,
-      reasons: undefined,
-    }),
+    open({ eventSource, sourceAddress, userAgent }) {
+      const startedAt = clock()
+      return {
+        eventId: eventId(startedAt),
+        requestId: randomUUID(),
+        eventSource,
+        startedAt,
+        sourceAddress,
+        userAgent,
+        caller: undefined,
+        operation: undefined,
+        resources: undefined,
+        requestParameters: undefined,
+        responseElements: undefined,
+        additionalEventData: undefined,
+        reasons: undefined,
+      }
+    },
     close: (entry, error) => journal.append(recordOf(entry, error)),
     success: entry => recordOf(entry, undefined),
     event: (name, resource, details, { member = 'additionalEventData', invokedBy = 'strongroom' } = {}) => {
@@ -161,7 +165,7 @@ function serviceEvent({ eventSource, name, resource, invokedBy, now }: ServiceEv
   return {
     ...common,
     eventSource,
-    eventID: randomUUID(),
+    eventID: eventId(now),
     requestID: randomUUID(),
     eventTime: new Date(now).toISOString(),
     eventType: 'AwsServiceEvent',
