@@ -4,6 +4,7 @@ import { authentication, webIdentities } from './assemble/authentication.ts'
 import { clock, connectHsms, openAudit, openDatabase, requireSystemKeys } from './assemble/backends.ts'
 import { startEmulator } from './assemble/emulator.ts'
 import { policing } from './assemble/policing.ts'
+import { recordRun } from './assemble/runs.ts'
 import type { Config } from './config.ts'
 import { profileOf } from './hsm/profiles/find-profile.ts'
 import { workerCount } from './hsm/profiles/worker-count.ts'
@@ -27,8 +28,8 @@ export interface Gateway {
   readonly metricsUrl: string
   /** Reads the TLS files again. */
   reload(): void
-  /** Finishes requests in flight, then closes everything in reverse order. */
-  close(): Promise<void>
+  /** Finishes requests in flight, then closes everything in reverse order. @param why for its audit record, such as a signal */
+  close(why?: string): Promise<void>
 }
 
 /** The time, and what is done as it passes. Deadlines of connections and HSM calls do not depend on it. */
@@ -62,6 +63,7 @@ export async function startGateway(
     locked()
     const hsms = await connectHsms(config, storage, opened, { observe: call => metrics.hsmCall(call), log })
     const { audit, outbox } = await openAudit(config, storage, opened, { clock, log })
+    const run = opened.use(await recordRun(config, { storage, audit, outbox, log }))
     const authenticate = authentication(config, { storage, hsms, clock })
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
     const services = {
@@ -106,8 +108,9 @@ export async function startGateway(
     )
     const urls = { url: server.url, metricsUrl: metricsServer.url }
     log.info({ event: 'gateway_started', ...urls }, 'Gateway started')
-    const close = async () => {
-      log.info({ event: 'gateway_stopping' }, 'Gateway stopping')
+    const close = async (why = 'requested') => {
+      log.info({ event: 'gateway_stopping', reason: why }, 'Gateway stopping')
+      run.why = why
       await opened.disposeAsync()
       log.info({ event: 'gateway_stopped' }, 'Gateway stopped')
     }

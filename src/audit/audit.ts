@@ -56,7 +56,12 @@ export interface Audit {
     details: Readonly<Record<string, unknown>>,
     options?: { readonly member?: 'additionalEventData' | 'serviceEventDetails'; readonly invokedBy?: string },
   ): AuditRecord
+  /** The record of something that happened to the gateway itself, such as its start: of no account, and no change of what it keeps. */
+  gatewayEvent(name: string, details: Readonly<Record<string, unknown>>): AuditRecord
 }
+
+/** CloudTrail's eventSource of what happens to the gateway itself. */
+const gatewaySource = 'strongroom'
 
 /** @param eventSource of the gateway's own actions */
 export function createAudit(journal: Journal, clock: () => number, eventSource: string): Audit {
@@ -84,6 +89,10 @@ export function createAudit(journal: Journal, clock: () => number, eventSource: 
     success: entry => recordOf(entry, undefined),
     event: (name, resource, details, { member = 'additionalEventData', invokedBy = 'strongroom' } = {}) => {
       return { ...serviceEvent({ eventSource, name, resource, invokedBy, now: clock() }), [member]: details }
+    },
+    gatewayEvent: (name, details) => {
+      const event = { eventSource: gatewaySource, name, resource: undefined, invokedBy: 'strongroom', now: clock() }
+      return { ...serviceEvent(event), readOnly: true, serviceEventDetails: limited(details, { isOperator: true }) }
     },
   }
 }

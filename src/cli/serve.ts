@@ -40,9 +40,9 @@ export const serve = command(program => {
       reload = () => gateway.reload()
       const end = signalled()
       process.stdout.write(config.emulator ? emulatorWelcome(gateway.url) : welcome(gateway.url, path))
-      await end
+      const signal = await end
       exitAfter(closeDeadline, 1)
-      await gateway.close()
+      await gateway.close(signal)
       // An unread pipe must not keep the process alive.
       exitAfter(flushDeadline, 0)
     })
@@ -81,13 +81,13 @@ function welcome(url: string, folder: string): string {
 `
 }
 
-/** Resolves at the first signal; a second one kills the process. */
-async function signalled(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
+/** Resolves to the first signal; a second one kills the process. */
+async function signalled(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>()
   const signals = ['SIGTERM', 'SIGINT'] as const
-  const first = () => {
-    for (const signal of signals) process.off(signal, first)
-    resolve()
+  const first = (signal: NodeJS.Signals) => {
+    for (const each of signals) process.off(each, first)
+    resolve(signal)
   }
   for (const signal of signals) process.on(signal, first)
   return promise

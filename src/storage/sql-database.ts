@@ -16,6 +16,7 @@ import {
   type Noun,
   type PageRequest,
   type Records,
+  type Run,
 } from './storage.ts'
 import { readAccessKeyUse, writeAccessKeyUses } from './tables/access-key-uses.ts'
 import { listAliases } from './tables/aliases.ts'
@@ -32,6 +33,7 @@ import {
 import { listGrants } from './tables/grants.ts'
 import { readKeyUse, writeKeyUses } from './tables/key-uses.ts'
 import { listKeys } from './tables/keys.ts'
+import { readLastRun, writeLastRun } from './tables/last-run.ts'
 import { heldRecords, holdRecord, readPosition, removeRecords } from './tables/outbox.ts'
 import type { LoadedPage, Table } from './tables/table.ts'
 import { identityOf, tables } from './tables/tables.ts'
@@ -71,6 +73,8 @@ export interface SqlDatabase {
   endTracking(): Promise<void>
   readClock(): Promise<ClockReading | undefined>
   writeClock(reading: ClockReading): Promise<void>
+  readLastRun(): Promise<Run | undefined>
+  writeLastRun(run: Run): Promise<void>
   /** Rejects if the database cannot be read and written right now. */
   check(): Promise<void>
   close(): Promise<void>
@@ -179,6 +183,14 @@ class KyselyDatabase implements SqlDatabase {
 
   writeClock(reading: ClockReading): Promise<void> {
     return this.#write(tx => writeClock(tx, reading))
+  }
+
+  readLastRun(): Promise<Run | undefined> {
+    return this.#inTurn(() => readLastRun(this.#db))
+  }
+
+  writeLastRun(run: Run): Promise<void> {
+    return this.#write(tx => writeLastRun(tx, run))
   }
 
   check(): Promise<void> {

@@ -87,6 +87,7 @@ class SqlStorage implements Storage {
   readonly destructions: Storage['destructions']
   readonly outbox: Storage['outbox']
   readonly clock: Storage['clock']
+  readonly lastRun: Storage['lastRun']
   readonly encryptions: EncryptionCounts
   readonly trackingStart: number
 
@@ -188,6 +189,10 @@ class SqlStorage implements Storage {
     this.clock = {
       read: () => this.#inOrder(database.readClock()),
       write: reading => this.#inOrder(database.writeClock(reading)),
+    }
+    this.lastRun = {
+      read: () => this.#inOrder(database.readLastRun()),
+      write: run => this.#inOrder(database.writeLastRun(run)),
     }
   }
 

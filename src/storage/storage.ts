@@ -79,6 +79,16 @@ export interface ClockReading {
   readonly gap: number
 }
 
+/** A run of the gateway. */
+export interface Run {
+  /** Of Strongroom. */
+  readonly version: string
+  /** See config/settings.ts. */
+  readonly settings: Readonly<Record<string, string>>
+  /** False while it runs, and for one that was killed. */
+  readonly stopped: boolean
+}
+
 /** A position in a listing and how many records to read from there. */
 export interface PageRequest {
   readonly account: string
@@ -223,6 +233,8 @@ export interface Storage {
     position(): Promise<string | undefined>
   }
   readonly clock: { read(): Promise<ClockReading | undefined>; write(reading: ClockReading): Promise<void> }
+  /** Of the gateway: the current one, or the one before the start. */
+  readonly lastRun: { read(): Promise<Run | undefined>; write(run: Run): Promise<void> }
   /** Encryptions under each key material. */
   readonly encryptions: Pick<EncryptionCounts, 'made' | 'count'>
   /** When uses of keys began to be recorded: milliseconds since the epoch. */

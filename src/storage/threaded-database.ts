@@ -86,6 +86,8 @@ class DatabaseThread implements SqlDatabase {
   readonly endTracking = this.#call('endTracking')
   readonly readClock = this.#call('readClock')
   readonly writeClock = this.#call('writeClock')
+  readonly readLastRun = this.#call('readLastRun')
+  readonly writeLastRun = this.#call('writeLastRun')
   readonly check = this.#call('check')
   readonly #close = this.#call('close')
 

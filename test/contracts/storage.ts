@@ -744,6 +744,14 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(await storage.clock.read()).toEqual({ ...reading, trusted: false })
     })
 
+    it('stores the last run', async () => {
+      const run = { version: '1.2.3', settings: { 'listen.port': '7700' } }
+      expect(await storage.lastRun.read()).toBeUndefined()
+      for (const stopped of [false, true]) await storage.lastRun.write({ ...run, stopped })
+      if (lasting) await reopen()
+      expect(await storage.lastRun.read()).toEqual({ ...run, stopped: true })
+    })
+
     it('fails its check and every commit once it is closed', async () => {
       await storage.check()
       await storage.close()

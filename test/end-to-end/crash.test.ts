@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { version } from '../../src/version.ts'
 import { noteCommits, unaccounted } from './audit-consistency.ts'
-import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
+import { type Gateway, home, type Installation, install, recordsOf, serve } from './gateway.ts'
 import { refusal, send } from './requests.ts'
 
 /** Killed processes and lost tokens: what was answered is kept, and what can continue continues. */
@@ -235,6 +236,10 @@ describe('a key past its date', () => {
     const database = new DatabaseSync(join(installation.folder, 'strongroom.db'))
     database.prepare('update keys set deletion_date = ? where id = ?').run(Date.now(), due!.KeyId)
     database.close()
+    installation.configure(config => {
+      config.log = { level: 'debug' }
+      config.hsms.softhsm!.environment.VENDOR_PASSWORD = 'not-a-secret'
+    })
 
     gateway = await serve(installation)
     await gateway.logged(({ event, key }) => event === 'key_deleted' && key === due!.Arn)
@@ -334,5 +339,33 @@ describe('a gateway that is stopped', () => {
       if (outcome.status === 'rejected') expect(['ECONNREFUSED', 'ECONNRESET']).toContain(outcome.reason.code)
       else expect(recorded).toContain(outcome.value.$metadata.requestId)
     }
+  })
+})
+
+describe('the audit', () => {
+  it('has each start and stop, why, and what was changed of the configuration in between', () => {
+    const own = recordsOf(installation).filter(({ eventSource }) => eventSource === 'strongroom')
+    const events = own.map(({ eventName, serviceEventDetails }) => ({ eventName, ...serviceEventDetails }))
+    const stopped = { eventName: 'StopGateway', reason: 'SIGTERM' }
+    expect(events.at(-1)).toEqual(stopped)
+    const started = events.map(({ eventName }) => eventName).indexOf('ChangeConfiguration')
+    expect(events.slice(started - 1, started + 2)).toEqual([
+      stopped,
+      {
+        eventName: 'ChangeConfiguration',
+        changes: [
+          { setting: 'hsms.softhsm.environment.VENDOR_PASSWORD', to: '(not recorded)' },
+          { setting: 'log.level', from: 'info', to: 'debug' },
+        ],
+      },
+      { eventName: 'StartGateway', version },
+    ])
+    const runs = events.filter(({ eventName }) => /^St(?:art|op)Gateway$/.test(eventName!))
+    const afterCrash = runs.filter(
+      ({ eventName }, n) => eventName === 'StartGateway' && n > 0 && runs[n - 1]!.eventName !== 'StopGateway',
+    )
+    expect(afterCrash.length).toBeGreaterThan(0)
+    expect(runs.filter(run => 'lastStop' in run)).toEqual(afterCrash)
+    expect(JSON.stringify(own)).not.toContain('not-a-secret')
   })
 })

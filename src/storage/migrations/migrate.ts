@@ -23,6 +23,7 @@ import { serviceKeys } from './0018-service-keys.ts'
 import { usage } from './0019-usage.ts'
 import { wrappingKeys } from './0020-wrapping-keys.ts'
 import { formerSystemKeys } from './0021-former-system-keys.ts'
+import { lastRun } from './0022-last-run.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -48,6 +49,7 @@ const migrations: readonly Migration[] = [
   usage,
   wrappingKeys,
   formerSystemKeys,
+  lastRun,
 ]
 
 interface MigrationTable {

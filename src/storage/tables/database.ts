@@ -27,6 +27,7 @@ export interface Database {
   readonly outbox: OutboxRow
   readonly outbox_position: OutboxPositionRow
   readonly clock: ClockRow
+  readonly last_run: LastRunRow
   readonly write_check: WriteCheckRow
 }
 
@@ -297,6 +298,11 @@ export interface ClockRow {
   readonly name: 'wall'
   /** JSON. */
   readonly reading: string | null
+}
+
+export interface LastRunRow {
+  /** JSON; null before the first run. */
+  readonly run: string | null
 }
 
 /** One row. */

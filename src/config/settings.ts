@@ -1,0 +1,60 @@
+/** The settings of a gateway for its audit records: never a secret. */
+import type { Config } from '../config.ts'
+
+/** Recorded values, as text, by the names of the settings: `listen.port`. */
+export type Settings = Readonly<Record<string, string>>
+
+/** Recorded for the value of a setting that may be a secret. */
+const hidden = '(not recorded)'
+
+/**
+ * Settings whose text is recorded, by the last part of their names, and those under `regions`; numbers and booleans always are. Text that
+ * nobody has thought of here may be a secret.
+ */
+const shown =
+  /^regions\.|\.(?:\w*file|host|socket|profile|library|label|serial|pinVariable|workers|publicKeyOperations|account|hostNames|region|hsm|level|type|bucket)$/i
+/** Sections whose members the operator names. */
+const named = /\.(?:environment|accessKeys)\./
+
+/** Every setting, defaults included. */
+export function settingsOf(config: Config): Settings {
+  const settings: Record<string, string> = {}
+  for (const [name, value] of leaves(config)) settings[name] = isShown(name, value) ? text(value) : hidden
+  return settings
+}
+
+export interface SettingChange {
+  readonly setting: string
+  /** Undefined for a setting that was not there; */
+  readonly from: string | undefined
+  /** and for one that no longer is. */
+  readonly to: string | undefined
+}
+
+/** In order of name. */
+export function settingChanges(before: Settings, after: Settings): readonly SettingChange[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
+  const changes = names.map(setting => ({ setting, from: before[setting], to: after[setting] }))
+  return changes.filter(({ from, to }) => from !== to)
+}
+
+function* leaves(value: object, prefix = ''): Generator<[name: string, value: unknown]> {
+  for (const [name, member] of Object.entries(value) as [string, unknown][]) {
+    if (member === undefined) continue
+    if (isSection(member)) yield* leaves(member, `${prefix}${name}.`)
+    else yield [`${prefix}${name}`, member]
+  }
+}
+
+function isSection(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isShown(name: string, value: unknown): boolean {
+  const isText = typeof value === 'string' || Array.isArray(value)
+  return !isText || (shown.test(name) && !named.test(name))
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
