@@ -16,7 +16,7 @@ import type { Storage } from './storage/storage.ts'
 /** The contracts through which operations, jobs and the pipeline use everything else. Types only. */
 export type { Audit, Entry } from './audit/audit.ts'
 export type { ConditionValues, Policies, ResourcePolicy } from './authorization/request.ts'
-export type { Hsm, HsmKey, HsmObject, Hsms, KeyInspection, WrappedMaterial } from './hsm/hsm.ts'
+export type { Hsm, HsmKey, HsmObject, HsmStatus, Hsms, KeyInspection, WrappedMaterial } from './hsm/hsm.ts'
 export type { Log } from './log.ts'
 export type { Changes, ClockReading, Storage } from './storage/storage.ts'
 

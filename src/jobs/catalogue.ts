@@ -9,6 +9,7 @@ import { rotateKeys } from './rotate-keys.ts'
 import { settleRecords } from './settle-records.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
 import { watchEncryptions } from './watch-encryptions.ts'
+import { watchHsms } from './watch-hsms.ts'
 import { writeUses } from './write-uses.ts'
 
 export const jobs = [
@@ -22,5 +23,6 @@ export const jobs = [
   settleRecords,
   sweepOrphans,
   watchEncryptions,
+  watchHsms,
   writeUses,
 ] as const

@@ -1,4 +1,5 @@
 import type { Hsm, HsmObject, JobServices } from '../services.ts'
+import { Changes } from '../storage/storage.ts'
 import { job } from './job.ts'
 import { objectsOn } from './listing.ts'
 import { PerHsm } from './per-hsm.ts'
@@ -14,6 +15,8 @@ interface Sweep {
   readonly hsm: Hsm
   /** CKA_IDs in hex without a key record at the last listing. */
   unrecorded: ReadonlySet<string>
+  /** Orphaned objects that are on record. */
+  reported: ReadonlySet<string>
   /** Time of the next listing, by `elapsed`. */
   next: number
 }
@@ -26,7 +29,7 @@ export const sweepOrphans = job({
   name: 'sweep-orphans',
   interval: 1000,
   start(services) {
-    const sweeps = new PerHsm((hsm): Sweep => ({ hsm, unrecorded: new Set(), next: 0 }))
+    const sweeps = new PerHsm((hsm): Sweep => ({ hsm, unrecorded: new Set(), reported: new Set(), next: 0 }))
     return async () => {
       for (const sweep of sweeps.of(services.hsms)) if (services.elapsed() >= sweep.next) await check(sweep, services)
     }
@@ -42,6 +45,7 @@ async function check(sweep: Sweep, services: JobServices): Promise<void> {
   sweep.unrecorded = new Set(unrecorded.keys())
   if (orphans.length < unrecorded.size) sweep.next = services.elapsed() + confirmationDelay
   report(sweep.hsm, orphans, services)
+  await putOnRecord(sweep, new Set(orphans.map(([id]) => id)), services)
 }
 
 async function unrecordedObjects(hsm: Hsm, services: JobServices): Promise<ReadonlyMap<string, string>> {
@@ -57,4 +61,14 @@ function report({ name }: Hsm, orphans: readonly (readonly [string, string])[], 
   for (const [id, label] of orphans) {
     log.warn({ event: 'orphaned_object', hsm: name, id, label }, 'Orphaned HSM object: no key record refers to it')
   }
+}
+
+/** Only what has changed since the last record. */
+async function putOnRecord(sweep: Sweep, orphans: ReadonlySet<string>, { audit, outbox }: JobServices): Promise<void> {
+  const found = [...orphans].filter(id => !sweep.reported.has(id))
+  const gone = [...sweep.reported].filter(id => !orphans.has(id))
+  if (found.length === 0 && gone.length === 0) return
+  const details = { hsm: sweep.hsm.name, found, gone }
+  await outbox.record(new Changes(), audit.gatewayEvent('ReportOrphanedObjects', details))
+  sweep.reported = orphans
 }

@@ -96,3 +96,21 @@ describe('an object on the token', () => {
     expect(reported()).toEqual(expect.arrayContaining([marked.id, used.id]))
   })
 })
+
+describe('the audit', () => {
+  it('names orphaned objects once, and again when they are gone', async () => {
+    const details = () =>
+      fixture.records
+        .filter(({ eventName }) => eventName === 'ReportOrphanedObjects')
+        .map(({ serviceEventDetails }) => serviceEventDetails)
+    const run = start()
+    for (let times = 0; times < 2; times++) await run(10 * seconds)
+    fixture.records.length = 0
+    const { id } = await createMaterial(fixture.hsm, aes, 'left over', fixture.time)
+    for (let times = 0; times < 4; times++) await run(5 * minutes)
+    expect(details()).toEqual([{ hsm: fixture.hsm.name, found: [id], gone: [] }])
+    await fixture.hsm.destroyKey(id)
+    for (let times = 0; times < 2; times++) await run(5 * minutes)
+    expect(details().slice(1)).toEqual([{ hsm: fixture.hsm.name, found: [], gone: [id] }])
+  })
+})
