@@ -43,14 +43,15 @@ export interface Checkpoint extends Head {
   readonly signature: string
 }
 
-/** A new key for checkpoints. */
+/** A new key for checkpoints, signed by the former one. It may be written several times. See checkpoint.ts. */
 export interface SigningKey {
-  readonly journal: string
-  readonly time: string
   /** Base64 of the DER SubjectPublicKeyInfo. */
   readonly publicKey: string
-  /** Hex SHA-256 of the former key, which has signed this. */
+  /** Hex SHA-256 of the former key's. */
   readonly previous: string
+  /** When it was created: ISO 8601, UTC, milliseconds. */
+  readonly time: string
+  /** Base64 of the DER ECDSA-Sig-Value. */
   readonly signature: string
 }
 
