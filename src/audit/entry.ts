@@ -34,4 +34,6 @@ export interface AuditRecord {
   readonly errorCode?: string | undefined
   readonly errorMessage?: string | undefined
   readonly recipientAccountId?: string | undefined
+  /** The same in the records of one call for several accounts. */
+  readonly sharedEventID?: string | undefined
 }
