@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { expect, it, vi } from 'vitest'
-import type { Answer, Call } from '../../src/storage/threaded-database.ts'
+
 import { openInThread } from '../../src/storage/threaded-database.ts'
+import type { Answer, Call } from '../../src/threads.ts'
 
 /** What becomes of calls when the thread of a database ends, which no thread does by itself. */
 
@@ -44,5 +45,5 @@ it('a thread that ends without an error rejects waiting calls', async () => {
   const database = await openInThread({ path: 'storage.db', create: false })
   const waiting = database.check()
   threads.at(-1)!.emit('exit', 0)
-  await expect(waiting).rejects.toThrow('the thread of the database has ended')
+  await expect(waiting).rejects.toThrow('the thread has ended')
 })
