@@ -1,4 +1,5 @@
 import { type Key, materialsOf, objectsOf } from '../model/keys/key.ts'
+import { recordedKey } from '../model/usage/deleted-key.ts'
 import type { JobServices } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
 import { deletionStatus } from '../vault/destruction.ts'
@@ -33,7 +34,8 @@ export const deleteKeys = job({
 async function deleteKey(key: Key, { storage, audit, outbox, log }: JobServices): Promise<void> {
   const keyMaterialIds = materialsOf(key).map(({ id }) => id)
   const objects = objectsOf(key).map(({ id }) => id)
-  const details = { keyMaterialIds, backingKeysDeletionStatus: deletionStatus(objects, 'PENDING') }
+  const backingKeysDeletionStatus = deletionStatus(objects, 'PENDING')
+  const details = { keyMaterialIds, backingKeysDeletionStatus, strongroom: recordedKey(key) }
   const changes = new Changes()
   removeKey(changes, key, storage)
   await outbox.record(changes, audit.event('DeleteKey', key.arn, details))

@@ -77,6 +77,11 @@ describe('a key whose date has come', () => {
         additionalEventData: {
           keyMaterialIds: [material(key)],
           backingKeysDeletionStatus: JSON.stringify([{ backingKeyId: material(key), deletionStatus: 'PENDING' }]),
+          strongroom: {
+            keySpec: 'SYMMETRIC_DEFAULT',
+            creationDate: new Date(key.creationDate).toISOString(),
+            rotationDates: [],
+          },
         },
       },
       {

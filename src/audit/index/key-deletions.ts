@@ -1,5 +1,5 @@
 /** What audit records say about the end of keys: storage forgets a key that is deleted. */
-import type { FormerKey } from '../../model/usage/deleted-key.ts'
+import { type FormerKey, formerKeyIn } from '../../model/usage/deleted-key.ts'
 import type { AuditRecord } from '../entry.ts'
 
 export interface KeyDeletion {
@@ -24,19 +24,5 @@ export function keyDeletionIn(record: AuditRecord): KeyDeletion | undefined {
   const keyArn = resources?.[0]?.ARN
   if (event === undefined || errorCode !== undefined || keyArn === undefined) return undefined
   const time = Date.parse(eventTime)
-  return { event, keyArn, time, key: event === 'deleted' ? formerKey(additionalEventData) : undefined }
-}
-
-/** What `formerKey` reads. Dates are ISO 8601. */
-export interface RecordedKey {
-  readonly keySpec: string
-  readonly creationDate: string
-  readonly rotationDates: readonly string[]
-}
-
-function formerKey(details: AuditRecord['additionalEventData']): FormerKey | undefined {
-  const recorded = details?.strongroom as Partial<RecordedKey> | undefined
-  if (recorded?.keySpec === undefined) return undefined
-  const { keySpec: spec, creationDate = '', rotationDates = [] } = recorded
-  return { spec, createdAt: Date.parse(creationDate), rotatedAt: rotationDates.map(date => Date.parse(date)) }
+  return { event, keyArn, time, key: event === 'deleted' ? formerKeyIn(additionalEventData?.strongroom) : undefined }
 }
