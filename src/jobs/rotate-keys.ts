@@ -4,6 +4,7 @@ import { rotationDate } from '../model/keys/rotation.ts'
 import type { JobServices } from '../services.ts'
 import { Conflict } from '../storage/storage.ts'
 import { rotateAutomatically } from '../vault/rotation.ts'
+import { Backoff } from './backoff.ts'
 import { job } from './job.ts'
 
 const minute = 60_000
@@ -13,8 +14,6 @@ const slice = 1000
 const longestRest = 5000
 /** To rotate a key that others change meanwhile. */
 const attempts = 10
-/** Milliseconds between two attempts at a key: the first, doubled each time, and the longest. */
-const pause = { first: minute, longest: 60 * minute }
 
 /**
  * Rotates keys whose automatic rotation is due, one after another, and rests in between: some HSMs answer nobody else while they generate a
@@ -39,10 +38,11 @@ class Rotations {
   #restUntil = 0
   /** HSMs that were unavailable since the last scan. */
   readonly #unavailable = new Set<string>()
-  readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
+  readonly #failures: Backoff
 
   constructor(services: JobServices) {
     this.#services = { ...services, hsms: services.hsms.for('rotation') }
+    this.#failures = new Backoff(services.elapsed)
   }
 
   async run(): Promise<void> {
@@ -69,17 +69,17 @@ class Rotations {
     this.#ahead = now - elapsed()
     const due = new Set(storage.keys.dueForRotation(now).map(({ arn }) => arn))
     metrics.dueForRotation(due.size)
-    for (const arn of this.#failures.keys()) if (!due.has(arn)) this.#failures.delete(arn)
+    this.#failures.retain(due)
     this.#unavailable.clear()
     this.#queue = due
   }
 
   async #rotate(arn: string): Promise<void> {
-    const { elapsed, outbox, log } = this.#services
-    if (elapsed() < (this.#failures.get(arn)?.until ?? 0)) return
+    const { outbox, log } = this.#services
+    if (this.#failures.isPaused(arn)) return
     try {
       await this.#retried(arn)
-      this.#failures.delete(arn)
+      this.#failures.succeeded(arn)
     } catch (thrown) {
       this.#postpone(arn, thrown)
       log.error({ event: 'key_rotation_failed', err: thrown, key: arn }, 'Key rotation failed, will be retried')
@@ -109,11 +109,8 @@ class Rotations {
   }
 
   #postpone(arn: string, thrown: unknown): void {
-    const { elapsed, storage } = this.#services
-    const times = (this.#failures.get(arn)?.times ?? 0) + 1
-    const wait = Math.min(pause.first * 2 ** (times - 1), pause.longest)
-    this.#failures.set(arn, { times, until: elapsed() + wait })
-    const key = storage.keys.find(arn)
+    this.#failures.failed(arn)
+    const key = this.#services.storage.keys.find(arn)
     const isUnavailable = thrown instanceof Failure && thrown.code === 'KeyUnavailable'
     if (key && isUnavailable) this.#unavailable.add(objectOf(currentMaterial(key)).hsm)
   }
