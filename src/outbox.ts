@@ -2,13 +2,18 @@
  * Commits changes with their audit records. As storage and journal cannot be written in one transaction, storage keeps the record with the
  * change (a transactional outbox) until the journal has it: after a crash or a failed write to the journal, the record is delivered late,
  * and marked as such.
+ *
+ * What is changed elsewhere than in storage, such as on an HSM, takes no part in that transaction: so the journal has the intent of a change
+ * before it is made. An event whose intent has no record is open; one that a crash left open is settled at the next start, by whether storage
+ * has its record.
  */
-import { delayed } from './audit/audit.ts'
+import { delayed, notCommitted } from './audit/audit.ts'
 import type { AuditRecord } from './audit/entry.ts'
+import { isRecord } from './audit/format.ts'
 import type { Journal } from './audit/journal.ts'
 import { Failure } from './errors.ts'
 import type { Log } from './log.ts'
-import type { Changes, HeldRecord, Storage } from './storage/storage.ts'
+import { Changes, Conflict, type HeldRecord, type Storage } from './storage/storage.ts'
 
 /** The change is committed, and its record will be written later: there must be no other record of the event. */
 export class Undelivered extends Failure {
@@ -25,44 +30,64 @@ function readOnly(record: AuditRecord): AuditRecord {
   return record.readOnly === false ? { ...record, readOnly: true } : record
 }
 
+/** Audit records after which storage is told a new position: a start reads as many, which takes a fraction of a second. */
+const span = 20_000
+
 export class Outbox {
   readonly #storage: Storage
   readonly #journal: Journal
-  /** Records that are only in storage, as they will be written. */
+  /** Positions of the journal before the events that have no record in it yet, by event ID; the first is the earliest. */
+  readonly #open = new Map<string, string>()
+  /** Records of such events, as they will be written. */
   readonly #late = new Map<string, AuditRecord>()
   /** IDs of events in the journal whose records storage still keeps. */
   #delivered: string[] = []
+  /** The end of the journal that storage was told last. */
+  #told: Pick<Journal['head'], 'segment' | 'record'> | undefined
 
   private constructor(storage: Storage, journal: Journal) {
     this.#storage = storage
     this.#journal = journal
   }
 
-  /** Writes records that the previous run did not write. @param held records in storage */
+  /** Settles the events that the previous run left open. @param held records in storage */
   static async open(storage: Storage, journal: Journal, held: readonly HeldRecord[], log?: Log): Promise<Outbox> {
     const outbox = new Outbox(storage, journal)
-    const found = await journal.successes(new Map(held.map(({ eventId, position }) => [eventId, position])))
-    for (const { eventId, record } of held) {
-      if (found.get(eventId)) outbox.#delivered.push(eventId)
-      else outbox.#late.set(eventId, delayed(JSON.parse(record) as AuditRecord, { unanswered: found.has(eventId) }))
+    const [end, earliest = end] = (await storage.outbox.position())?.split(' ') ?? []
+    const ids = new Set(held.map(({ eventId }) => eventId))
+    const { isKnown, intents, recorded } = await eventsSince(earliest, ids, journal)
+    for (const { eventId, position, record } of held) {
+      intents.delete(eventId)
+      const unanswered = isKnown && journal.linesAfter(position) !== undefined
+      if (recorded.has(eventId)) outbox.#delivered.push(eventId)
+      else outbox.#late.set(eventId, delayed(JSON.parse(record) as AuditRecord, { unanswered }))
     }
-    await outbox.#reportMissing(held, log)
-    const records = outbox.#late.size
-    if (records > 0)
-      log?.warn({ event: 'audit_records_late', records }, 'Writing audit records that the last run could not write')
+    for (const [eventId, intent] of intents) outbox.#late.set(eventId, notCommitted(intent))
+    for (const eventId of outbox.#late.keys()) outbox.#open.set(eventId, earliest ?? journal.position)
+    await reportMissing(end, ids, journal, log)
+    const fields = { event: 'audit_records_late', records: outbox.#late.size, notCommitted: intents.size } as const
+    if (fields.records > 0) log?.warn(fields, 'Writing audit records that the last run could not write')
     await outbox
       .settle()
       .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records'))
     return outbox
   }
 
-  /**
-   * Rejects if a change could not be committed or audited now: better before a key is generated on the HSM for it. Free while nothing is
-   * failing.
-   */
+  /** Rejects if a change could not be committed or audited now. Free while nothing is failing. */
   async ready(): Promise<void> {
     if (this.#journal.failing) await this.#journal.check()
     if (this.#storage.failing) await this.#storage.check()
+  }
+
+  /**
+   * Resolves once the intent of a change is on disk: only then may the change be made, and `commit` or `fail` must follow. Rejects if it
+   * cannot be written, or storage cannot.
+   *
+   * @param intent its record, as far as it is known
+   */
+  async begin(intent: AuditRecord): Promise<void> {
+    if (this.#storage.failing) await this.#storage.check()
+    await this.#opened(intent.eventID, () => this.#journal.append({ intent }))
   }
 
   /**
@@ -72,15 +97,26 @@ export class Outbox {
   commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
     // Most calls change nothing, and need no frame of an async function.
     return changes.list.length === 0
-      ? Promise.resolve(() => this.#journal.append(readOnly(record)))
+      ? Promise.resolve(() => this.#append(readOnly(record)))
       : this.#commit(changes, record)
   }
 
   async #commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
     await this.ready()
-    const { position } = this.#journal
-    await this.#storage.commit(changes, { eventId: record.eventID, position, record: JSON.stringify(record) })
+    await this.#opened(record.eventID, position =>
+      this.#storage.commit(changes, { eventId: record.eventID, position, record: JSON.stringify(record) }),
+    )
     return () => this.#deliver(record)
+  }
+
+  /** Resolves once the record of an event that failed is durable. That of an event that has begun is written later if it cannot be now. */
+  async fail(record: AuditRecord): Promise<void> {
+    try {
+      await this.#append(record)
+    } catch (error) {
+      if (this.#open.has(record.eventID)) this.#late.set(record.eventID, delayed(record, { unanswered: false }))
+      throw error
+    }
   }
 
   /** For changes without a caller: resolves once the changes and their record are durable, the record at least in storage. */
@@ -91,43 +127,71 @@ export class Outbox {
     })
   }
 
+  /**
+   * The same for an act that also changes an HSM: its intent is on disk before it begins. Rejects as the act does.
+   *
+   * @param act adds to the changes, and resolves to their record: the intent with what has become known
+   * @param undo takes back what was done on the HSM, after a conflict
+   */
+  async act(
+    intent: AuditRecord,
+    act: (changes: Changes) => Promise<AuditRecord>,
+    undo?: (changes: Changes) => Promise<void>,
+  ): Promise<void> {
+    await this.begin(intent)
+    const changes = new Changes()
+    try {
+      await this.record(changes, await act(changes))
+    } catch (thrown) {
+      const isConflict = thrown instanceof Conflict
+      if (isConflict) await undo?.(changes)
+      const { code, message } = isConflict ? new Failure('Conflict') : Failure.from(thrown)
+      // If it cannot be written now, it is written later.
+      await this.fail({ ...intent, errorCode: code, errorMessage: message }).catch(() => undefined)
+      throw thrown
+    }
+  }
+
   /** Writes late records, and removes delivered ones from storage. Rejects if either fails. */
   async settle(): Promise<void> {
     if (this.#journal.failing) await this.#journal.check()
     await Promise.all([...this.#late].map(([eventId, record]) => this.#deliverLate(eventId, record)))
     const delivered = this.#delivered
-    if (delivered.length === 0) return
+    const { position, head } = this.#journal
+    const isNear = head.segment === this.#told?.segment && head.record < this.#told.record + span
+    if (delivered.length === 0 && isNear) return
     this.#delivered = []
-    const { position } = this.#journal
+    const [earliest = position] = this.#open.values()
     try {
-      await this.#storage.outbox.remove(delivered, position)
+      await this.#storage.outbox.remove(delivered, `${position} ${earliest}`)
+      this.#told = head
     } catch (error) {
       this.#delivered = [...delivered, ...this.#delivered]
       throw error
     }
   }
 
-  /** Changes that are on record, and not in storage: it was restored from an older copy than the journal beside it. */
-  async #reportMissing(held: readonly HeldRecord[], log: Log | undefined): Promise<void> {
-    const position = await this.#storage.outbox.position()
-    if (position === undefined) return
-    const known = new Set(held.map(({ eventId }) => eventId))
-    let changes = 0
-    let first: AuditRecord | undefined
-    for await (const record of this.#journal.changesAfter(position)) {
-      if (known.has(record.eventID)) continue
-      changes++
-      first ??= record
+  /** Marks an event as open while work writes its intent or its change, and from then on: but not if nothing was written. */
+  async #opened(eventId: string, write: (position: string) => Promise<void>): Promise<void> {
+    const { position } = this.#journal
+    const wasOpen = this.#open.has(eventId)
+    if (!wasOpen) this.#open.set(eventId, position)
+    try {
+      await write(position)
+    } catch (error) {
+      if (!wasOpen) this.#open.delete(eventId)
+      throw error
     }
-    if (first === undefined) return
-    const { eventID, eventTime } = first
-    const fields = { event: 'storage_outdated', changes, eventID, eventTime } as const
-    log?.error(fields, 'Storage is older than the audit file, which has changes that storage does not')
+  }
+
+  #append(record: AuditRecord): Promise<void> {
+    const appended = this.#journal.append(record)
+    return this.#open.has(record.eventID) ? appended.then(() => void this.#open.delete(record.eventID)) : appended
   }
 
   async #deliver(record: AuditRecord): Promise<void> {
     try {
-      await this.#journal.append(record)
+      await this.#append(record)
       this.#delivered.push(record.eventID)
     } catch (error) {
       this.#late.set(record.eventID, delayed(record, { unanswered: true }))
@@ -136,8 +200,55 @@ export class Outbox {
   }
 
   async #deliverLate(eventId: string, record: AuditRecord): Promise<void> {
-    await this.#journal.append(record)
+    await this.#append(record)
     this.#late.delete(eventId)
     this.#delivered.push(eventId)
   }
+}
+
+interface Events {
+  /** Whether the journal has the position: otherwise it was moved away, or truncated. */
+  readonly isKnown: boolean
+  /** Those without a record. */
+  readonly intents: Map<string, AuditRecord>
+  /** IDs of those that storage keeps, and that have a record of success. */
+  readonly recorded: ReadonlySet<string>
+}
+
+/** @param position before which no event was open */
+async function eventsSince(position: string | undefined, held: ReadonlySet<string>, journal: Journal): Promise<Events> {
+  const lines = position === undefined ? undefined : journal.linesAfter(position)
+  const intents = new Map<string, AuditRecord>()
+  const recorded = new Set<string>()
+  for await (const line of lines ?? []) {
+    if ('intent' in line) intents.set(line.intent.eventID, line.intent)
+    if (!isRecord(line)) continue
+    intents.delete(line.eventID)
+    if (line.errorCode === undefined && held.has(line.eventID)) recorded.add(line.eventID)
+  }
+  return { isKnown: lines !== undefined, intents, recorded }
+}
+
+/**
+ * Changes that are on record, and not in storage: it was restored from an older copy than the journal beside it.
+ *
+ * @param position up to which storage knew every change
+ */
+async function reportMissing(
+  position: string | undefined,
+  held: ReadonlySet<string>,
+  journal: Journal,
+  log: Log | undefined,
+): Promise<void> {
+  let changes = 0
+  let first: AuditRecord | undefined
+  for await (const line of (position !== undefined && journal.linesAfter(position)) || []) {
+    if (!isRecord(line) || line.readOnly !== false || line.errorCode !== undefined || held.has(line.eventID)) continue
+    changes++
+    first ??= line
+  }
+  if (first === undefined) return
+  const { eventID, eventTime } = first
+  const fields = { event: 'storage_outdated', changes, eventID, eventTime } as const
+  log?.error(fields, 'Storage is older than the audit file, which has changes that storage does not')
 }

@@ -107,7 +107,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   target.check()
   checkHsms(target, hsms)
   if (isDryRun) throw new Failure('DryRunOperation', dryRunText)
-  if (!operation.readOnly || operation.undo) await outbox.ready()
+  if (!operation.readOnly || operation.undo) await outbox.begin(audit.record(entry))
   const changes = new Changes()
   const checkKeyPolicy = checkedInCall(call, services)
   const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, emulator, serviceKeys }
@@ -123,7 +123,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
     const recordedChange = operation.recordedChange?.(changes)
     if (recordedChange) entry.additionalEventData = { ...target.additionalEventData, ...recordedChange }
     const answer = api.accept(operation, output, entry.requestId, request)
-    const committed = outbox.commit(changes, audit.success(entry))
+    const committed = outbox.commit(changes, audit.record(entry))
     const afterConflict = (thrown: unknown) => (thrown instanceof Conflict ? undone(thrown) : Promise.reject(thrown))
     const writeRecord = operation.undo ? await committed.catch(afterConflict) : await committed
     return { answer, usedKeys: target.usedKeys, writeRecord }
@@ -162,7 +162,7 @@ async function auditFailure(
   entry: Entry,
   failure: Failure,
   errorCode: (failure: Failure) => string,
-  { audit, metrics, log }: PathServices,
+  { audit, outbox, metrics, log }: PathServices,
 ): Promise<Failure> {
   const { requestId } = entry
   const isServerFault = failure.fault === 'server'
@@ -171,7 +171,7 @@ async function auditFailure(
   if (!(failure instanceof Undelivered)) {
     entry.responseElements = undefined
     try {
-      await audit.close(entry, { code: errorCode(failure), message: failure.message })
+      await outbox.fail(audit.record(entry, { code: errorCode(failure), message: failure.message }))
     } catch (thrown) {
       const err = isServerFault
         ? new AggregateError([thrown, failure], 'the request failed, and its audit record could not be written')

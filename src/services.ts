@@ -56,7 +56,7 @@ export interface ServiceKeys {
 /** The services of the pipeline: those of operations, and its own. */
 export interface PathServices extends Services {
   readonly audit: Audit
-  readonly outbox: Pick<Outbox, 'ready' | 'commit'>
+  readonly outbox: Pick<Outbox, 'begin' | 'commit' | 'fail'>
   /**
    * Rejects with a Failure if the caller cannot be authenticated. Resolves to undefined for a request without a signature to an API that has
    * operations for it.
@@ -88,7 +88,7 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulat
   /** How much of the time automatic rotations may take: above 0, up to 1. */
   readonly rotationTimeShare: number
   readonly audit: Audit
-  readonly outbox: Pick<Outbox, 'ready' | 'record' | 'settle'>
+  readonly outbox: Pick<Outbox, 'ready' | 'record' | 'act' | 'settle'>
   readonly metrics: JobMetrics
   readonly health: Health
   readonly log: Log

@@ -14,8 +14,8 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AuditRecord } from '../src/audit/entry.ts'
 import type { FileJournal } from '../src/audit/file-journal.ts'
-import { isRecordLine } from '../src/audit/format.ts'
-import { OperatorError } from '../src/errors.ts'
+import { isRecord, isRecordLine, lineOf } from '../src/audit/format.ts'
+import { Failure, OperatorError } from '../src/errors.ts'
 import type { LogFields } from '../src/log.ts'
 import { Outbox, Undelivered } from '../src/outbox.ts'
 import { sqlite } from '../src/storage/engines/sqlite.ts'
@@ -330,4 +330,226 @@ describe('storage that was restored from a copy', () => {
       { numRuns: 8 },
     )
   }, 60_000)
+})
+
+describe('the intent of a change', () => {
+  const intended = (number: number) => aRecord(number, { readOnly: false, requestParameters: { keyId: `${number}` } })
+  const lines = () =>
+    readFileSync(journalFile, 'utf8')
+      .split('\n')
+      .flatMap(text => lineOf(text) ?? [])
+  const intentsAndRecords = () =>
+    lines().map(line => ('intent' in line ? `intent ${line.intent.eventID}` : isRecord(line) ? line.eventID : '?'))
+  const notCommitted = (number: number) => ({
+    ...intended(number),
+    errorCode: 'InternalFailure',
+    errorMessage: 'The gateway stopped before the change was committed.',
+    additionalEventData: { answered: false },
+    addendum: { reason: 'DELIVERY_DELAY' },
+  })
+
+  it('is on disk before the change, and its record follows', async () => {
+    await outbox.begin(intended(1))
+    expect(lines()).toEqual([{ intent: intended(1) }])
+    await outbox.record(...putting(1))
+    expect(intentsAndRecords()).toEqual(['intent 1', '1'])
+  })
+
+  it('that a crash left open gets a record of failure at the next start, once, if storage has no such change', async () => {
+    await outbox.begin(intended(1))
+    await outbox.begin(intended(2))
+    await outbox.record(...putting(2))
+    await crash()
+    await start()
+    const [, ...records] = recordsIn(journalFile)
+    expect(records).toEqual([notCommitted(1)])
+    for (let times = 0; times < 2; times++) {
+      await crash()
+      await start()
+    }
+    expect(intentsAndRecords()).toEqual(['intent 1', 'intent 2', '2', '1'])
+  })
+
+  it('that a crash left open gets the record of success if storage has the change', async () => {
+    await outbox.begin(intended(1))
+    await outbox.commit(...putting(1))
+    await crash()
+    await start()
+    expect(recordsIn(journalFile)).toEqual([late(1)])
+    await crash()
+    await start()
+    expect(intentsAndRecords()).toEqual(['intent 1', '1'])
+  })
+
+  it.each<readonly [string, () => Promise<unknown>]>([
+    ['a failure', () => outbox.fail(aRecord(1, { readOnly: false, errorCode: 'KMSInternalException' }))],
+    ['a success that changed nothing', () => outbox.record(new Changes(), intended(1))],
+    ['a success', () => outbox.record(...putting(1))],
+  ])('is closed by %s', async (_, close) => {
+    await outbox.begin(intended(1))
+    await close()
+    await crash()
+    await start()
+    expect(intentsAndRecords()).toEqual(['intent 1', '1'])
+  })
+
+  it('may be written again after a conflict', async () => {
+    await outbox.record(...putting(1))
+    await outbox.begin(intended(2))
+    await expect(outbox.commit(putting(1)[0], intended(2))).rejects.toBeInstanceOf(Conflict)
+    await outbox.begin(intended(2))
+    await crash()
+    await start()
+    expect(recordsIn(journalFile).slice(1)).toEqual([notCommitted(2)])
+  })
+
+  it('of a call that lasts is found however many changes were made, and settled, meanwhile', async () => {
+    await outbox.begin(intended(1))
+    for (let number = 2; number < 5; number++) {
+      await outbox.record(...putting(number))
+      await outbox.settle()
+      expect(await storage.outbox.list()).toEqual([])
+    }
+    await crash()
+    await start()
+    expect(outdated).toEqual([])
+    expect(recordsIn(journalFile).at(-1)).toEqual(notCommitted(1))
+  })
+
+  it('is found by a start that comes long after storage was told of the journal last', async () => {
+    await outbox.record(...putting(1))
+    await outbox.settle()
+    const position = await storage.outbox.position()
+    await Promise.all(Array.from({ length: 20_001 }, (_, number) => journal.append(aRecord(number + 10))))
+    await outbox.settle()
+    expect(await storage.outbox.position()).not.toBe(position)
+    await outbox.begin(intended(2))
+    await crash()
+    await start()
+    expect(recordsIn(journalFile).at(-1)).toEqual(notCommitted(2))
+  })
+
+  it('that cannot be written refuses the change, and leaves nothing open', async () => {
+    const { append } = journal
+    journal.append = async () => Promise.reject(new Error('the disk is full'))
+    await expect(outbox.begin(intended(1))).rejects.toThrow('the disk is full')
+    journal.append = append
+    await outbox.settle()
+    await crash()
+    await start()
+    expect(lines()).toEqual([])
+  })
+
+  it('whose failure cannot be written is settled as soon as the journal can be written', async () => {
+    await outbox.begin(intended(1))
+    const failure = aRecord(1, { readOnly: false, errorCode: 'ValidationException' })
+    const { append } = journal
+    journal.append = async () => Promise.reject(new Error('the disk is full'))
+    await expect(outbox.fail(failure)).rejects.toThrow('the disk is full')
+    await expect(outbox.fail(aRecord(2))).rejects.toThrow('the disk is full')
+    journal.append = append
+    await outbox.settle()
+    expect(recordsIn(journalFile)).toEqual([{ ...failure, addendum: { reason: 'DELIVERY_DELAY' } }])
+  })
+
+  it('is refused while storage cannot be written', async () => {
+    await storage.close()
+    await expect(outbox.commit(...putting(1))).rejects.toThrow()
+    await expect(outbox.begin(intended(2))).rejects.toMatchObject({ code: 'Internal' })
+    expect(lines().filter(line => 'intent' in line)).toEqual([])
+    storage = await openHere(sqlite(join(folder, 'storage.db')))
+  })
+
+  it('has one outcome, and that is true, whatever was killed in between', async () => {
+    const step = fc.constantFrom('begin', 'commit', 'deliver', 'fail', 'nothing', 'settle', 'crash')
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 20 }), async steps => {
+        await crash()
+        for (const file of [join(folder, 'storage.db'), journalFile]) rmSync(file, { force: true })
+        await start()
+        let number = 0
+        let begun: number[] = []
+        let delivering: (() => Promise<void>)[] = []
+        const committed = new Set<string>()
+        for (const step of steps) {
+          if (step === 'begin') await outbox.begin(intended(begun[begun.push(++number) - 1]!))
+          if (step === 'settle') await outbox.settle()
+          if (step === 'deliver') await delivering.shift()?.()
+          if (step === 'crash') {
+            await crash().then(start)
+            begun = []
+            delivering = []
+          }
+          const next = ['commit', 'fail', 'nothing'].includes(step) ? begun.shift() : undefined
+          if (next === undefined) continue
+          if (step === 'commit') {
+            delivering.push(await outbox.commit(...putting(next)))
+            committed.add(`${next}`)
+          }
+          if (step === 'fail') await outbox.fail(aRecord(next, { readOnly: false, errorCode: 'Some' }))
+          if (step === 'nothing') await outbox.record(new Changes(), intended(next))
+        }
+        await crash()
+        await start()
+        const records = recordsIn(journalFile)
+        expect(records.map(({ eventID }) => eventID).sort()).toEqual(
+          Array.from({ length: number }, (_, index) => `${index + 1}`).sort(),
+        )
+        const changes = records.filter(({ readOnly, errorCode }) => readOnly === false && errorCode === undefined)
+        expect(new Set(changes.map(({ eventID }) => eventID))).toEqual(committed)
+        expect(outdated).toEqual([])
+        expect(await storage.outbox.list()).toEqual([])
+      }),
+      { numRuns: 12 },
+    )
+  }, 60_000)
+})
+
+describe('an act of the gateway itself', () => {
+  const intent = aRecord(1, { readOnly: false, eventType: 'AwsServiceEvent', additionalEventData: { hsm: 'first' } })
+  const outcome = { ...intent, additionalEventData: { hsm: 'first', objectId: 'one' } }
+
+  it('has its intent on disk before it begins, and its outcome after', async () => {
+    await outbox.act(intent, async changes => {
+      expect(readFileSync(journalFile, 'utf8')).toContain(`{"intent":${JSON.stringify(intent)}}`)
+      changes.put('keys', aKey(1))
+      return outcome
+    })
+    expect(recordsIn(journalFile)).toEqual([outcome])
+    expect(storage.keys.find(aKey(1).arn)).toBeDefined()
+  })
+
+  it('that fails is on record, with why', async () => {
+    const failed = outbox.act(intent, () => Promise.reject(new Failure('KeyUnavailable', 'The HSM is not available.')))
+    await expect(failed).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    expect(recordsIn(journalFile)).toEqual([
+      { ...intent, errorCode: 'KeyUnavailable', errorMessage: 'The HSM is not available.' },
+    ])
+  })
+
+  it('is taken back after a conflict', async () => {
+    await outbox.record(...putting(2))
+    const undone: Changes[] = []
+    const conflicting = async (changes: Changes) => {
+      changes.put('keys', aKey(2))
+      return outcome
+    }
+    await expect(outbox.act(intent, conflicting, async changes => void undone.push(changes))).rejects.toBeInstanceOf(
+      Conflict,
+    )
+    expect(undone).toHaveLength(1)
+    expect(recordsIn(journalFile)[1]).toMatchObject({ eventID: '1', errorCode: 'Conflict' })
+  })
+
+  it('does not begin if its intent cannot be written', async () => {
+    await journal.close()
+    let begun = false
+    const act = outbox.act(intent, async () => {
+      begun = true
+      return outcome
+    })
+    await expect(act).rejects.toThrow()
+    expect(begun).toBe(false)
+    journal = await openAt(journalFile)
+  })
 })

@@ -114,6 +114,9 @@ function xml(status: number, body: string): ApiResponse {
 }
 
 const records: AuditRecord[] = []
+const intents: AuditRecord[] = []
+let notesAtIntent: unknown[] = []
+let beginning = () => {}
 const outcomes: string[] = []
 const logged: LogFields[] = []
 const journal = journalInto(records)
@@ -130,8 +133,13 @@ const services = {
   hsms,
   audit: createAudit(journal, () => now, 'gateway.example.com'),
   outbox: {
-    ready: async () => {},
+    async begin(intent: AuditRecord) {
+      beginning()
+      intents.push(intent)
+      notesAtIntent = [notes.get('intended')]
+    },
     commit: async (_changes: unknown, record: AuditRecord) => async () => void records.push(record),
+    fail: async (record: AuditRecord) => void records.push(record),
   },
   async authenticate(request: ApiRequest, { service, hasUnsignedOperations }: Api) {
     if (hasUnsignedOperations && !isSigned(request)) return undefined
@@ -210,6 +218,34 @@ describe('an API beside the first', () => {
     const { status, record } = await ask({ action: 'PutNote', input: { Name: 'new', Text: 'bread' } })
     expect([status, record.readOnly, record.responseElements]).toEqual([200, false, { noteArn: arnOf('new') }])
     expect((await ask({ input: { Name: 'new' } })).body).toBe('<GetNote>bread</GetNote>')
+  })
+
+  it('has the intent of a change on disk before it is made', async () => {
+    intents.length = 0
+    const { record } = await ask({ action: 'PutNote', input: { Name: 'intended', Text: 'salt' } })
+    expect(notesAtIntent).toEqual([undefined])
+    const { responseElements: _, ...known } = record
+    expect(intents).toEqual([{ ...known, responseElements: null }])
+  })
+
+  it('changes nothing, and calls nothing, if its intent cannot be written', async () => {
+    beginning = () => {
+      throw new Failure('Internal')
+    }
+    const { status } = await ask({ action: 'PutNote', input: { Name: 'refused', Text: 'salt' } })
+    beginning = () => {}
+    expect([status, notes.has('refused')]).toEqual([500, false])
+  })
+
+  it.each<readonly [string, Asked]>([
+    ['reads', {}],
+    ['is a dry run', { action: 'PutNote', input: { Name: 'list', Text: 'gone', Rehearse: '1' } }],
+    ['is refused', { action: 'PutNote', input: { Name: 'list', Text: 'gone' }, service: 'kms' }],
+    ['fails its checks', { input: { Name: 'lost' } }],
+  ])('has no intent of a request that %s', async (_, asked) => {
+    intents.length = 0
+    await ask(asked)
+    expect(intents).toEqual([])
   })
 
   it('may have operations without a signature, whose caller their input proves', async () => {

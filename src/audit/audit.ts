@@ -39,10 +39,8 @@ export interface Audit {
   /** Rejects if no record can be written right now. */
   check(): Promise<void>
   open(request: Pick<Entry, 'eventSource' | 'sourceAddress' | 'userAgent'>): Entry
-  /** Resolves once the record of the call is on disk; rejects if it could not be written. */
-  close(entry: Entry, error?: RecordedError): Promise<void>
-  /** The record of a successful call. */
-  success(entry: Entry): AuditRecord
+  /** The record of a call, as far as it is known. @param error if it failed */
+  record(entry: Entry, error?: RecordedError): AuditRecord
   /**
    * The record of an action of the gateway itself, such as the deletion of a key.
    *
@@ -85,8 +83,7 @@ export function createAudit(journal: Journal, clock: () => number, eventSource: 
         reasons: undefined,
       }
     },
-    close: (entry, error) => journal.append(recordOf(entry, error)),
-    success: entry => recordOf(entry, undefined),
+    record: recordOf,
     event: (name, resource, details, { member = 'additionalEventData', invokedBy = 'strongroom' } = {}) => {
       return { ...serviceEvent({ eventSource, name, resource, invokedBy, now: clock() }), [member]: details }
     },
@@ -112,6 +109,13 @@ export function delayed(record: AuditRecord, { unanswered }: { unanswered: boole
   }
 }
 
+/** The record of an event of which nothing but its intent was written before the gateway stopped, if storage does not have the change. */
+export function notCommitted(intent: AuditRecord): AuditRecord {
+  // One of the errors that every AWS API may return: AWS Key Management Service API Reference, "Common Errors".
+  const error = { errorCode: 'InternalFailure', errorMessage: 'The gateway stopped before the change was committed.' }
+  return delayed({ ...intent, ...error }, { unanswered: true })
+}
+
 const common = {
   eventVersion: '1.11',
   eventCategory: 'Management',
@@ -119,7 +123,7 @@ const common = {
 } as const
 
 /** Undefined members are omitted in JSON. */
-function recordOf(entry: Entry, error: RecordedError | undefined): AuditRecord {
+function recordOf(entry: Entry, error?: RecordedError): AuditRecord {
   const { caller, operation } = entry
   const limits = { isOperator: caller?.type === 'operator' }
   return {

@@ -1,7 +1,6 @@
 /** The audit journal in a file. */
 import { Failure } from '../errors.ts'
-import type { AuditRecord } from './entry.ts'
-import { blockOf, fullBlock, type Head, isRecord, isRecordLine, type Line } from './format.ts'
+import { blockOf, fullBlock, type Head, isRecord, type Line, lineOf } from './format.ts'
 import type { Follower, Journal } from './journal.ts'
 
 /** The part of a FileHandle, opened for appending, that the journal uses. */
@@ -94,28 +93,16 @@ export class FileJournal implements Journal {
     return batch
   }
 
-  async successes(events: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, boolean>> {
-    const found = new Map<string, boolean>()
-    let start = this.#size
-    for (const [id, position] of events) {
-      const offset = this.#offset(position)
-      if (offset !== undefined) found.set(id, false)
-      start = Math.min(start, offset ?? 0)
-    }
-    if (start === this.#size) return found
-    for await (const line of this.#file.lines(start)) {
-      const id = /"eventID":"([^"]*)"/.exec(line)?.[1]
-      if (id !== undefined && events.has(id) && successOf(line)) found.set(id, true)
-    }
-    return found
+  linesAfter(position: string): AsyncIterable<Line> | undefined {
+    const start = this.#offset(position)
+    return start === undefined ? undefined : this.#linesFrom(start)
   }
 
-  async *changesAfter(position: string): AsyncGenerator<AuditRecord> {
-    const start = this.#offset(position)
-    if (start === undefined || start === this.#size) return
-    for await (const line of this.#file.lines(start)) {
-      const record = line.includes('"readOnly":false') ? successOf(line) : undefined
-      if (record?.readOnly === false) yield record
+  async *#linesFrom(start: number): AsyncGenerator<Line> {
+    if (start === this.#size) return
+    for await (const text of this.#file.lines(start)) {
+      const line = lineOf(text)
+      if (line !== undefined) yield line
     }
   }
 
@@ -194,16 +181,5 @@ export class FileJournal implements Journal {
     if (this.#file.size() < this.#size) throw new Error('another process truncated the audit file')
     await this.#file.truncate(this.#size)
     this.#torn = false
-  }
-}
-
-/** Undefined for a record of failure, for a damaged line and for what is no record. */
-function successOf(line: string): AuditRecord | undefined {
-  if (!isRecordLine(line)) return undefined
-  try {
-    const record = JSON.parse(line) as AuditRecord
-    return record.errorCode === undefined ? record : undefined
-  } catch {
-    return undefined
   }
 }

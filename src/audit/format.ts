@@ -19,19 +19,11 @@ export interface SegmentHeader {
   readonly time: string
 }
 
-/** A change that is about to be made. The record with the same eventID tells what became of it. */
-export type Intent = Pick<
-  AuditRecord,
-  | 'eventID'
-  | 'requestID'
-  | 'eventTime'
-  | 'eventSource'
-  | 'eventType'
-  | 'eventName'
-  | 'userIdentity'
-  | 'requestParameters'
-  | 'resources'
->
+/**
+ * A change that is about to be made: its record as far as it is known. The record with the same eventID says what became of it; there is one,
+ * at the latest after the next start. An attempt after a conflict has an intent of its own.
+ */
+export type Intent = AuditRecord
 
 /** The end of a block, signed by a key on an HSM: then all before it is what it was when it was signed. See checkpoint.ts. */
 export interface Checkpoint extends Head {
@@ -145,6 +137,16 @@ export function isCutHeader(text: string): boolean {
 /** Whether a line of a journal, as text, is an audit record. */
 export function isRecordLine(line: string): boolean {
   return !/^\{"(?:segment|intent|checkpoint|signingKey|block)":/.test(line)
+}
+
+/** Undefined for a header, a trailer, and what is no line of a journal. */
+export function lineOf(text: string): Line | undefined {
+  try {
+    const line = JSON.parse(text) as object
+    return 'segment' in line || 'block' in line ? undefined : (line as Line)
+  } catch {
+    return undefined
+  }
 }
 
 export function isRecord(line: Line): line is AuditRecord {

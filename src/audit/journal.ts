@@ -1,4 +1,3 @@
-import type { AuditRecord } from './entry.ts'
 import type { Head, Line } from './format.ts'
 
 /** A block that has become durable. */
@@ -25,15 +24,8 @@ export interface Journal {
   /** Resolves once the line is durable on disk; rejects if it could not be written. */
   append(line: Line): Promise<void>
   follow(follower: Follower): void
-  /**
-   * Whether each event has a record of success. An event is missing from the result if this is unknown: its record may be in a file that
-   * was moved away or truncated.
-   *
-   * @param events by ID, a position of the journal before the event was recorded
-   */
-  successes(events: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, boolean>>
-  /** Records of successful changes after a position; none if it is not in this file. */
-  changesAfter(position: string): AsyncIterable<AuditRecord>
+  /** Lines after a position, without those that are damaged. Undefined if the journal does not have the position. */
+  linesAfter(position: string): AsyncIterable<Line> | undefined
   /** Rejects if no record can be written right now; otherwise ends `failing`. */
   check(): Promise<void>
   close(): Promise<void>

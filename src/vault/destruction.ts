@@ -1,4 +1,5 @@
 /** The destruction of HSM objects: marked in the commit that takes them from their key, destroyed by a job. */
+import { Failure } from '../errors.ts'
 import type { Destruction, Key, KeyObject } from '../model/keys/key.ts'
 import type { JobServices, Storage } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
@@ -34,23 +35,30 @@ function isOf(destruction: Destruction, hsm: string, object: string): boolean {
 
 /**
  * Destroys a marked HSM object, and records that it is gone. If other keys have it as well, only the mark is removed: the last of them
- * will mark it again. Rejects if something fails: all can be repeated, as a missing object counts as destroyed.
+ * will mark it again. Rejects if something fails: all can be repeated, as a missing object counts as destroyed. While the HSM is known to be
+ * unavailable, nothing is attempted.
  */
 export async function destroyMarked(
   destruction: Destruction,
   { storage, hsms, audit, outbox }: Pick<JobServices, 'storage' | 'hsms'> & Recorder,
 ): Promise<void> {
   const { object: objectId, hsm, keyArn } = destruction
-  const changes = new Changes()
-  changes.remove('destructions', destruction)
   const users = storage.keys.findByObject(hsm, objectId).map(({ arn }) => arn)
   if (users.length > 0) {
+    const changes = new Changes()
+    changes.remove('destructions', destruction)
     await outbox.record(changes, audit.event('KeepKeyMaterial', keyArn, { objectId, hsm, keyArns: users }))
     return
   }
-  await hsms.named(hsm).destroyKey(objectId)
-  const backingKeysDeletionStatus = deletionStatus([objectId], 'SUCCESS')
-  await outbox.record(changes, audit.event('DestroyKeyMaterial', keyArn, { objectId, hsm, backingKeysDeletionStatus }))
+  const holder = hsms.named(hsm)
+  if (holder.health.state !== 'ready') throw new Failure('KeyUnavailable')
+  const intent = audit.event('DestroyKeyMaterial', keyArn, { objectId, hsm })
+  await outbox.act(intent, async changes => {
+    await holder.destroyKey(objectId)
+    changes.remove('destructions', destruction)
+    const backingKeysDeletionStatus = deletionStatus([objectId], 'SUCCESS')
+    return { ...intent, additionalEventData: { objectId, hsm, backingKeysDeletionStatus } }
+  })
 }
 
 /** As in CloudTrail's DeleteKey event of a key in a CloudHSM key store: JSON. */

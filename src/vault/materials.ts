@@ -2,10 +2,10 @@ import { checkKeyKind, type WhyUnsupported, whyUnsupportedAnywhere } from '../mo
 import { importedMaterialId } from '../model/keys/imported-material.ts'
 import { currentMaterial, type Key, type KeyMaterial, type KeyObject, objectOf, objectsOf } from '../model/keys/key.ts'
 import type { Hsm, HsmKey, Hsms, JobServices, WrappedMaterial } from '../services.ts'
-import { type Changes, Conflict } from '../storage/storage.ts'
+import type { Changes } from '../storage/storage.ts'
 
-/** Commits a change of the gateway itself, together with its audit record. */
-export type Recorder = Pick<JobServices, 'audit'> & { readonly outbox: Pick<JobServices['outbox'], 'record'> }
+/** Commits changes of the gateway itself, together with their audit records. */
+export type Recorder = Pick<JobServices, 'audit'> & { readonly outbox: Pick<JobServices['outbox'], 'record' | 'act'> }
 
 /**
  * Generates an HSM object for a key, before its record is committed: if that fails, a job reports the object as orphaned. Rejects with
@@ -77,20 +77,6 @@ export async function isSound(hsms: Hsms, key: Pick<Key, 'spec' | 'usage'>, obje
 /** Destroys what was created for changes that were certainly not committed. Never rejects: what it cannot destroy is reported as orphaned. */
 export async function destroyUncommitted({ created }: Changes, { hsms }: Pick<JobServices, 'hsms'>): Promise<void> {
   await Promise.allSettled(created.map(({ id, hsm }) => hsms.named(hsm).destroyKey(id)))
-}
-
-/** Commits changes without a caller. Rejects with Conflict, having taken back what was created for them, if others changed a record meanwhile. */
-export async function recordCreated(
-  changes: Changes,
-  event: Parameters<Recorder['outbox']['record']>[1],
-  { hsms, outbox }: Pick<JobServices, 'hsms'> & Pick<Recorder, 'outbox'>,
-): Promise<void> {
-  try {
-    await outbox.record(changes, event)
-  } catch (thrown) {
-    if (thrown instanceof Conflict) await destroyUncommitted(changes, { hsms })
-    throw thrown
-  }
 }
 
 /** An object of a key, for its HSM. */

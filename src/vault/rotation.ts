@@ -4,8 +4,8 @@ import { Failure } from '../errors.ts'
 import { currentMaterial, type Key, type KeyMaterial, objectOf } from '../model/keys/key.ts'
 import { rotated, rotationDetails } from '../model/keys/rotation.ts'
 import type { Hsms, JobServices } from '../services.ts'
-import { Changes } from '../storage/storage.ts'
-import { createMaterial, recordCreated } from './materials.ts'
+import type { Changes } from '../storage/storage.ts'
+import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
 
 interface Means {
   readonly hsms: Hsms
@@ -46,20 +46,14 @@ async function newMaterial(key: Key, date: number, { hsms, changes }: Means): Pr
 export async function rotateAutomatically(
   key: Key,
   date: number,
-  {
-    hsms,
-    audit,
-    outbox,
-  }: Pick<JobServices, 'hsms' | 'audit'> & {
-    readonly outbox: Pick<JobServices['outbox'], 'ready' | 'record'>
-  },
+  { hsms, audit, outbox }: Pick<JobServices, 'hsms'> & Recorder,
   why: object = {},
 ): Promise<void> {
-  // Otherwise each attempt would leave an orphaned object.
-  await outbox.ready()
-  const changes = new Changes()
-  const after = await rotate(key, 'AUTOMATIC', date, { hsms, changes })
-  const details = { keyId: key.id, rotationType: 'AUTOMATIC', keyOrigin: key.origin, ...rotationDetails(after), ...why }
-  const event = audit.event('RotateKey', key.arn, details, { member: 'serviceEventDetails' })
-  await recordCreated(changes, event, { hsms, outbox })
+  const details = { keyId: key.id, rotationType: 'AUTOMATIC', keyOrigin: key.origin, ...why }
+  const intent = audit.event('RotateKey', key.arn, details, { member: 'serviceEventDetails' })
+  const change = async (changes: Changes) => {
+    const after = await rotate(key, 'AUTOMATIC', date, { hsms, changes })
+    return { ...intent, serviceEventDetails: { ...details, ...rotationDetails(after) } }
+  }
+  await outbox.act(intent, change, changes => destroyUncommitted(changes, { hsms }))
 }

@@ -40,23 +40,25 @@ async function createKey(seedKey: SeedKey, { account, region }: Place, means: Me
   const { materials, nextRotationDate: nextDate, ...seed } = seedKey
   const arn = keyArn({ account, region }, seed.id)
   if (storage.keys.find(arn) !== undefined) return
-  const imported = await importMaterials(hsms.ofRegion(region), { ...seed, arn, account }, materials, clock())
-  const key: Key = {
-    ...seed,
-    arn,
-    account,
-    region,
-    state: 'Enabled',
-    creationDate: clock(),
-    tags: [],
-    policy: defaultKeyPolicy(account, partitionOf(region)),
-    materials: imported,
-    automaticRotation: nextDate === undefined ? undefined : { periodInDays: defaultPeriodInDays, nextDate },
-    revision: 0,
-  }
-  const changes = new Changes()
-  changes.put('keys', key)
-  await outbox.record(changes, audit.event('CreateSeedKey', arn, { keyMaterialIds: imported.map(({ id }) => id) }))
+  const intent = audit.event('CreateSeedKey', arn, {})
+  await outbox.act(intent, async changes => {
+    const imported = await importMaterials(hsms.ofRegion(region), { ...seed, arn, account }, materials, clock())
+    const key: Key = {
+      ...seed,
+      arn,
+      account,
+      region,
+      state: 'Enabled',
+      creationDate: clock(),
+      tags: [],
+      policy: defaultKeyPolicy(account, partitionOf(region)),
+      materials: imported,
+      automaticRotation: nextDate === undefined ? undefined : { periodInDays: defaultPeriodInDays, nextDate },
+      revision: 0,
+    }
+    changes.put('keys', key)
+    return { ...intent, additionalEventData: { keyMaterialIds: imported.map(({ id }) => id) } }
+  })
 }
 
 /** Leaves none of them if one fails. */

@@ -5,11 +5,10 @@ import type { Key } from '../model/keys/key.ts'
 import { rotationFrom } from '../model/keys/rotation.ts'
 import type { NewServiceKey } from '../model/keys/service-keys.ts'
 import type { PathServices, ServiceKeys } from '../services.ts'
-import { Changes } from '../storage/storage.ts'
-import { createMaterial, type Recorder, recordCreated } from './materials.ts'
+import type { Changes } from '../storage/storage.ts'
+import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
 
-type Means = Pick<PathServices, 'storage' | 'clock' | 'hsms' | 'emulator'> &
-  Recorder & { readonly outbox: Pick<PathServices['outbox'], 'ready'> }
+type Means = Pick<PathServices, 'storage' | 'clock' | 'hsms' | 'emulator'> & Recorder
 
 /** Since May 2022: KMS Developer Guide, "Rotate AWS KMS keys", "AWS managed keys". */
 const rotationPeriodInDays = 365
@@ -34,19 +33,19 @@ export function serviceKeysWith(means: Means): ServiceKeys {
 
 /** Rejects with Conflict if the alias exists by now. */
 async function create(draft: Key, alias: Alias, { storage, clock, hsms, outbox, audit }: Means): Promise<Key> {
-  await outbox.ready()
-  const material = await createMaterial(hsms.ofRegion(draft.region), draft, draft.arn, clock())
-  const { createdAt } = material
-  const automaticRotation = rotationFrom(createdAt, rotationPeriodInDays)
-  const key = { ...draft, creationDate: createdAt, materials: [material], automaticRotation }
-  const changes = new Changes()
-  changes.created.push(material.object!)
-  changes.put('keys', key)
-  changes.put('aliases', { ...alias, creationDate: createdAt, lastUpdatedDate: createdAt })
-  const details = { aliasName: alias.name, keyMaterialId: material.id }
-  const event = audit.event('CreateKey', key.arn, details, { invokedBy: draft.manager!.service })
-  await recordCreated(changes, event, { hsms, outbox })
-  return storage.keys.find(key.arn)!
+  const details = { aliasName: alias.name }
+  const intent = audit.event('CreateKey', draft.arn, details, { invokedBy: draft.manager!.service })
+  const create = async (changes: Changes) => {
+    const material = await createMaterial(hsms.ofRegion(draft.region), draft, draft.arn, clock())
+    const { createdAt } = material
+    changes.created.push(material.object!)
+    const automaticRotation = rotationFrom(createdAt, rotationPeriodInDays)
+    changes.put('keys', { ...draft, creationDate: createdAt, materials: [material], automaticRotation })
+    changes.put('aliases', { ...alias, creationDate: createdAt, lastUpdatedDate: createdAt })
+    return { ...intent, additionalEventData: { ...details, keyMaterialId: material.id } }
+  }
+  await outbox.act(intent, create, changes => destroyUncommitted(changes, { hsms }))
+  return storage.keys.find(draft.arn)!
 }
 
 /** That of an AWS owned key is a name for its service only, which has no account. */

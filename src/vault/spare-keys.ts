@@ -36,10 +36,12 @@ export function takeSpare(
 }
 
 export async function makeSpare(hsm: Hsm, kind: Kind, { audit, outbox }: Recorder): Promise<void> {
-  const object = objectOf(await createMaterial(hsm, kind, 'strongroom spare', 0))
-  const changes = new Changes()
-  changes.put('spareKeys', { ...kind, object, revision: 0 })
-  await outbox.record(changes, audit.event('CreateSpareKey', undefined, detailsOf({ ...kind, object })))
+  const intent = audit.event('CreateSpareKey', undefined, { hsm: hsm.name, ...kind })
+  await outbox.act(intent, async changes => {
+    const object = objectOf(await createMaterial(hsm, kind, 'strongroom spare', 0))
+    changes.put('spareKeys', { ...kind, object, revision: 0 })
+    return { ...intent, additionalEventData: detailsOf({ ...kind, object }) }
+  })
 }
 
 /**

@@ -4,9 +4,9 @@ import { decodeCiphertext } from '../model/keys/ciphertext.ts'
 import { encryptionLimit } from '../model/keys/encryption-limit.ts'
 import { type KeyMaterial, objectOf, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
 import type { Hsm, JobServices, Services } from '../services.ts'
-import { Changes, type Storage } from '../storage/storage.ts'
+import type { Changes, Storage } from '../storage/storage.ts'
 import { decryptBlob, encryptBlob, type Vault } from './ciphertexts.ts'
-import { createMaterial, type Recorder, recordCreated } from './materials.ts'
+import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
 
 /** Their spec and usage. */
 export const systemKeyKind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
@@ -53,12 +53,13 @@ export async function createSystemKeys(
   origin: object,
 ): Promise<void> {
   for (const purpose of missingSystemKeys(hsm.name, storage)) {
-    const material = await createMaterial(hsm, systemKeyKind, `strongroom ${purpose}`, clock())
-    const details = { hsm: hsm.name, purpose, keyMaterialId: material.id, ...origin }
-    const event = audit.event('CreateSystemKey', undefined, details)
-    const changes = new Changes()
-    changes.put('systemKeys', { purpose, material, revision: 0 })
-    await outbox.record(changes, event)
+    const details = { hsm: hsm.name, purpose, ...origin }
+    const intent = audit.event('CreateSystemKey', undefined, details)
+    await outbox.act(intent, async changes => {
+      const material = await createMaterial(hsm, systemKeyKind, `strongroom ${purpose}`, clock())
+      changes.put('systemKeys', { purpose, material, revision: 0 })
+      return { ...intent, additionalEventData: { ...details, keyMaterialId: material.id } }
+    })
   }
 }
 
@@ -75,16 +76,16 @@ export async function rotateSealKey(
   { hsms, audit, outbox }: Pick<JobServices, 'hsms' | 'audit' | 'outbox'>,
   why: object,
 ): Promise<void> {
-  // Otherwise each attempt would leave an orphaned object.
-  await outbox.ready()
   const hsm = hsms.named(objectOf(previous).hsm)
-  const material = await createMaterial(hsm, systemKeyKind, 'strongroom seal', createdAt)
-  const changes = new Changes()
-  changes.created.push(objectOf(material))
-  changes.put('systemKeys', { ...systemKey, material, former: [...former, previous] })
-  const materials = { previousKeyMaterialId: previous.id, currentKeyMaterialId: material.id }
-  const details = { hsm: hsm.name, purpose: systemKey.purpose, ...materials, ...why }
-  await recordCreated(changes, audit.event('RotateSystemKey', undefined, details), { hsms, outbox })
+  const details = { hsm: hsm.name, purpose: systemKey.purpose, previousKeyMaterialId: previous.id, ...why }
+  const intent = audit.event('RotateSystemKey', undefined, details)
+  const replace = async (changes: Changes) => {
+    const material = await createMaterial(hsm, systemKeyKind, 'strongroom seal', createdAt)
+    changes.created.push(objectOf(material))
+    changes.put('systemKeys', { ...systemKey, material, former: [...former, previous] })
+    return { ...intent, additionalEventData: { ...details, currentKeyMaterialId: material.id } }
+  }
+  await outbox.act(intent, replace, changes => destroyUncommitted(changes, { hsms }))
 }
 
 /** Rejects unless the HSM encrypts and decrypts with its canary key: a search could succeed even on a lost token. */

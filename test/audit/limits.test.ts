@@ -6,24 +6,22 @@ import { Failure } from '../../src/errors.ts'
 import type { Caller } from '../../src/model/identities/caller.ts'
 import { journalInto } from './records.ts'
 
-async function recordOf(
+function recordOf(
   parts: { caller?: Caller; requestParameters?: object; responseElements?: object; userAgent?: string },
   failure?: Failure,
-): Promise<AuditRecord> {
-  const records: AuditRecord[] = []
-  const audit = createAudit(journalInto(records), () => 0, 'test')
+): AuditRecord {
+  const audit = createAudit(journalInto([]), () => 0, 'test')
   const { userAgent, ...rest } = parts
-  await audit.close(
+  return audit.record(
     Object.assign(audit.open({ eventSource: 'test', sourceAddress: '127.0.0.1', userAgent }), rest),
     failure,
   )
-  return records[0]!
 }
 
 describe('the content of a record', () => {
   it('is complete for an ordinary call', async () => {
     const requestParameters = { keyId: 'k', encryptionContext: { a: 'b' }, policy: 'p'.repeat(10_000), limit: 5 }
-    expect((await recordOf({ requestParameters })).requestParameters).toEqual(requestParameters)
+    expect(recordOf({ requestParameters }).requestParameters).toEqual(requestParameters)
   })
 
   it('is complete for an apply of a thousand identities by the operator, and a digest for one of many more', async () => {
@@ -31,8 +29,8 @@ describe('the content of a record', () => {
     const stepsOf = (count: number) => ({
       steps: Array(count).fill({ arn: 'arn:aws:iam::111122223333:role/r'.repeat(8) }),
     })
-    expect((await recordOf({ caller, responseElements: stepsOf(1000) })).responseElements).toEqual(stepsOf(1000))
-    const { responseElements } = await recordOf({ caller, responseElements: stepsOf(5000) })
+    expect(recordOf({ caller, responseElements: stepsOf(1000) }).responseElements).toEqual(stepsOf(1000))
+    const { responseElements } = recordOf({ caller, responseElements: stepsOf(5000) })
     expect(responseElements).toMatchObject({ steps: { omitted: true } })
   })
 
@@ -43,7 +41,7 @@ describe('the content of a record', () => {
     ['many empty structures', Array(8000).fill({})],
     ['wide characters', '😀'.repeat(8000)],
   ])('replaces a large member by its hash: %s', async (_, value) => {
-    const record = await recordOf({ requestParameters: { keyId: 'k', value }, responseElements: { value } })
+    const record = recordOf({ requestParameters: { keyId: 'k', value }, responseElements: { value } })
     const sha256 = createHash('sha256').update(JSON.stringify(value)).digest('hex')
     const omitted = { omitted: true, characters: expect.any(Number), sha256 }
     expect(record.requestParameters).toEqual({ keyId: 'k', value: omitted })
@@ -53,7 +51,7 @@ describe('the content of a record', () => {
 
   it('is limited to a kilobyte of error message and user agent', async () => {
     const text = `${'x'.repeat(1020)}${'😀'.repeat(2000)}`
-    const { errorMessage, userAgent } = await recordOf({ userAgent: text }, new Failure('Validation', text))
+    const { errorMessage, userAgent } = recordOf({ userAgent: text }, new Failure('Validation', text))
     for (const kept of [errorMessage!, userAgent!]) {
       expect(kept.length).toBe(1024)
       expect(kept.isWellFormed()).toBe(true)

@@ -19,11 +19,11 @@ export function journalInto(records: AuditRecord[]): Journal & { failing: boolea
     position: '',
     head: noBlock,
     async append(line) {
+      await this.check()
       if (isRecord(line)) records.push(line)
     },
     follow() {},
-    successes: async () => new Map<string, boolean>(),
-    async *changesAfter() {},
+    linesAfter: () => undefined,
     async check() {
       if (this.failing) throw new Failure('Internal')
     },

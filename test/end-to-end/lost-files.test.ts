@@ -104,7 +104,7 @@ describe('serve', () => {
     away(audit)
     gateway = await serve(installation)
     const KeyId = (await gateway.client().createKey({})).KeyMetadata!.KeyId!
-    expect(gateway.records().map(({ eventName }) => eventName)).toEqual(['CreateKey'])
+    expect(gateway.records().map(({ eventName }) => eventName)).toEqual(['StartGateway', 'CreateKey'])
     await gateway.client().disableKey({ KeyId })
     expect(await gateway.stop()).toBe(0)
   })

@@ -10,7 +10,7 @@ import { Changes } from '../../src/storage/storage.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
 import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { duplicate } from '../hsm/token/duplicate.ts'
-import { type Fixture, openFixture } from './fixture.ts'
+import { committing, type Fixture, openFixture } from './fixture.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -304,7 +304,7 @@ describe('custody', () => {
       }
       return outbox.record(committed, event)
     }
-    const run = start({ outbox: { record, ready: () => outbox.ready(), settle: () => outbox.settle() } })
+    const run = start({ outbox: committing(record, outbox) })
     await run()
     expect(now(key)).toMatchObject({ state: 'Disabled', custodyFault: undefined })
     await run()

@@ -146,3 +146,17 @@ async function commit(storage: Storage, ...[noun, record]: ['keys', Key] | ['ali
   changes.put(noun as 'keys', record as Key)
   await storage.commit(changes)
 }
+
+/** The same outbox, with another way to commit. */
+export function committing(
+  record: JobServices['outbox']['record'],
+  outbox: JobServices['outbox'],
+): JobServices['outbox'] {
+  return new Proxy(outbox, {
+    get(target, name: keyof JobServices['outbox']) {
+      if (name === 'record') return record
+      // It commits through its own object.
+      return name === 'act' ? target.act : target[name].bind(target)
+    },
+  })
+}

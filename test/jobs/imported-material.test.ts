@@ -7,7 +7,7 @@ import { keyState } from '../../src/model/keys/key-state.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes, Conflict } from '../../src/storage/storage.ts'
 import { aMaterial, aWrappingKey } from '../storage/records.ts'
-import { type Fixture, openFixture } from './fixture.ts'
+import { committing, type Fixture, openFixture } from './fixture.ts'
 
 /** The jobs of imported key material: expiry, and the destruction of wrapping keys. */
 
@@ -47,7 +47,7 @@ function withCommit(before: () => void): Pick<JobServices, 'outbox'> {
     before()
     return outbox.record(changes, event)
   }
-  return { outbox: { record, ready: () => outbox.ready(), settle: () => outbox.settle() } }
+  return { outbox: committing(record, outbox) }
 }
 
 async function pass(run: () => Promise<void>, milliseconds: number): Promise<void> {

@@ -9,7 +9,7 @@ import type { Hsm, Hsms, JobServices } from '../../src/services.ts'
 import { Changes, Conflict } from '../../src/storage/storage.ts'
 import { decryptBlob, encryptBlob } from '../../src/vault/ciphertexts.ts'
 import { rotateAutomatically } from '../../src/vault/rotation.ts'
-import { type Fixture, openFixture } from './fixture.ts'
+import { committing, type Fixture, openFixture } from './fixture.ts'
 
 let fixture: Fixture
 let count = 0
@@ -76,7 +76,7 @@ function withCommit(before: (arn: string | undefined) => Promise<unknown>): Pick
     await before(event.resources?.[0]?.ARN)
     return outbox.record(changes, event)
   }
-  return { outbox: { record, ready: () => outbox.ready(), settle: () => outbox.settle() } }
+  return { outbox: committing(record, outbox) }
 }
 
 describe('a key whose rotation is due', () => {
@@ -183,7 +183,8 @@ describe('a rotation', () => {
     expect(stored(key)).toMatchObject({ description: 'changed 3' })
     expect(rotations(key)).toBe(1)
     expect(new Set(await fixture.objects())).toEqual(new Set([...before, currentMaterial(stored(key)).id]))
-    expect(fixture.records.filter(({ eventName }) => eventName === 'RotateKey')).toHaveLength(1)
+    const outcomes = fixture.records.filter(({ eventName }) => eventName === 'RotateKey')
+    expect(outcomes.map(({ errorCode }) => errorCode)).toEqual(['Conflict', 'Conflict', 'Conflict', undefined])
     expect(fixture.logged).toEqual([])
   })
 
@@ -197,7 +198,7 @@ describe('a rotation', () => {
     await start(withCommit(() => change(key, changes)))()
     expect(rotations(key)).toBe(0)
     expect(await fixture.objects()).toEqual(before)
-    expect(fixture.records).toEqual([])
+    expect(fixture.records).toMatchObject([{ eventName: 'RotateKey', errorCode: 'Conflict' }])
   })
 
   it('that fails is logged and tried again, less and less often, and does not stop others', async () => {

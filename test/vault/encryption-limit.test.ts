@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encryptionLimit } from '../../src/model/keys/encryption-limit.ts'
 import { currentMaterial, type Key } from '../../src/model/keys/key.ts'
+import { Outbox } from '../../src/outbox.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { openDatabase, type SqlDatabase } from '../../src/storage/sql-database.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
@@ -11,6 +12,7 @@ import { createDataKey, createDataKeyPair } from '../../src/vault/data-keys.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
 import { sealToken } from '../../src/vault/sealed-tokens.ts'
 import { checkCanary, createSystemKeys } from '../../src/vault/system-keys.ts'
+import { journalInto } from '../audit/records.ts'
 import { type Fixture, openFixture } from '../jobs/fixture.ts'
 import { aKey } from '../storage/records.ts'
 
@@ -28,7 +30,7 @@ beforeAll(async () => {
   database = await openDatabase(sqlite(':memory:', { create: true }))
   const storage = await openStorage(database, { now: 0 })
   vault = { storage, hsms: fixture.hsms }
-  const outbox = { record: (changes: Changes) => storage.commit(changes) }
+  const outbox = await Outbox.open(storage, journalInto([]), [])
   await createSystemKeys(fixture.hsm, { ...fixture.services, storage, outbox, clock: () => 0 }, {})
   const record = aKey(1)
   const changes = new Changes()

@@ -2,12 +2,14 @@ import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
+import { Outbox } from '../../src/outbox.ts'
 import type { Hsm, Services } from '../../src/services.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { sealSecret, unsealSecret } from '../../src/vault/access-key-secrets.ts'
 import { sealGrantToken, unsealGrantToken } from '../../src/vault/grant-tokens.ts'
 import { createSystemKeys } from '../../src/vault/system-keys.ts'
+import { journalInto } from '../audit/records.ts'
 import { type Fixture, openFixture } from '../jobs/fixture.ts'
 import { openHere } from '../storage/open.ts'
 import { aGrant, aKey, anAccessKey, aPrincipal } from '../storage/records.ts'
@@ -27,7 +29,7 @@ beforeAll(async () => {
   vault = { storage: fixture.storage, hsms: { ...fixture.services.hsms, all: [fixture.hsm], named: () => fixture.hsm } }
   foreign = { ...vault, storage }
   const { audit } = fixture.services
-  const outbox = { record: (changes: Parameters<Storage['commit']>[0]) => storage.commit(changes) }
+  const outbox = await Outbox.open(storage, journalInto([]), [])
   await createSystemKeys(fixture.hsm, { ...fixture.services, clock: () => 0 }, {})
   await createSystemKeys(fixture.hsm, { storage, audit, outbox, clock: () => 0 }, {})
 })

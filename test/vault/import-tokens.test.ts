@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Outbox } from '../../src/outbox.ts'
 import type { Services } from '../../src/services.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { sealGrantToken } from '../../src/vault/grant-tokens.ts'
 import { importTokenLifetime, sealImportToken, unsealImportToken } from '../../src/vault/import-tokens.ts'
 import { createSystemKeys } from '../../src/vault/system-keys.ts'
+import { journalInto } from '../audit/records.ts'
 import { type Fixture, openFixture } from '../jobs/fixture.ts'
 import { openHere } from '../storage/open.ts'
 import { aGrant, aKey } from '../storage/records.ts'
@@ -20,7 +22,7 @@ beforeAll(async () => {
   vault = { storage: fixture.storage, hsms: { ...fixture.services.hsms, all: [fixture.hsm], named: () => fixture.hsm } }
   foreign = { ...vault, storage }
   const { audit } = fixture.services
-  const outbox = { record: (changes: Parameters<Storage['commit']>[0]) => storage.commit(changes) }
+  const outbox = await Outbox.open(storage, journalInto([]), [])
   await createSystemKeys(fixture.hsm, { ...fixture.services, clock: () => 0 }, {})
   await createSystemKeys(fixture.hsm, { storage, audit, outbox, clock: () => 0 }, {})
 })

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
 import type { NewSession, Session } from '../../src/model/identities/session.ts'
+import { Outbox } from '../../src/outbox.ts'
 import type { Hsm, Services } from '../../src/services.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -13,6 +14,7 @@ import { sealGrantToken, unsealGrantToken } from '../../src/vault/grant-tokens.t
 import { sealToken } from '../../src/vault/sealed-tokens.ts'
 import { packedPolicySize, sealSession, unsealSession } from '../../src/vault/session-tokens.ts'
 import { createSystemKeys } from '../../src/vault/system-keys.ts'
+import { journalInto } from '../audit/records.ts'
 import { type Fixture, openFixture } from '../jobs/fixture.ts'
 import { openHere } from '../storage/open.ts'
 import { aGrant, aKey, anAccessKey, aPrincipal } from '../storage/records.ts'
@@ -33,7 +35,7 @@ beforeAll(async () => {
   const storage = await openHere(sqlite(':memory:', { create: true }))
   foreign = { storage, hsms: hsmsOf(first.hsm) }
   const { audit } = first.services
-  const outbox = { record: (changes: Parameters<Storage['commit']>[0]) => storage.commit(changes) }
+  const outbox = await Outbox.open(storage, journalInto([]), [])
   for (const { hsm } of [first, second]) await createSystemKeys(hsm, { ...first.services, clock: () => 0 }, {})
   await createSystemKeys(first.hsm, { storage, audit, outbox, clock: () => 0 }, {})
 })
