@@ -1,6 +1,9 @@
 import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { AuditRecord } from './entry.ts'
-import { isRecordLine } from './format.ts'
+import { isRecordLine, segmentHeaderOf } from './format.ts'
+import { blocksOf } from './read.ts'
+import { fullSegments } from './segments.ts'
 import { callerIn } from './user-identity.ts'
 
 /** Cryptographic calls of one caller with one key. */
@@ -15,28 +18,29 @@ export interface KeyUses {
   readonly lastAt: number
 }
 
-/** What an audit file says. */
+/** What a journal says. */
 export interface KeyUseReport {
-  /** When its first record begins: milliseconds since the epoch. Undefined for an empty file. */
+  /** When its first record begins: milliseconds since the epoch. Undefined if there is none. */
   readonly begin: number | undefined
   /** The latest first. */
   readonly uses: readonly KeyUses[]
 }
 
 /**
- * Who used keys, by an audit file: calls of cryptographic operations that began after a time, successful and refused. Reads the whole file,
- * but parses only the records that name one of the keys. Rejects if the file cannot be read.
+ * Who used keys, by the segments of a journal that are there: calls of cryptographic operations that began after a time, successful and
+ * refused. Reads all of them, but parses only the records that name one of the keys. Rejects if a segment cannot be read.
  *
+ * @param active path of the segment that is written
  * @param since by ARN of the key: milliseconds since the epoch
  */
-export async function keyUses(file: string, since: ReadonlyMap<string, number>): Promise<KeyUseReport> {
+export async function keyUses(active: string, since: ReadonlyMap<string, number>): Promise<KeyUseReport> {
   let begin: number | undefined
   const found = new Map<string, KeyUses>()
   const arns = [...since.keys()]
-  for await (const block of blocks(file)) {
-    begin ??= timeOf(firstRecord(block))
-    if (!arns.some(arn => block.includes(arn))) continue
-    for (const line of block.toString().split('\n')) {
+  for await (const piece of piecesOf(active)) {
+    begin ??= timeOf(firstRecord(piece))
+    if (!arns.some(arn => piece.includes(arn))) continue
+    for (const line of piece.toString().split('\n')) {
       const named = arns.filter(arn => line.includes(arn))
       const use = named.length > 0 ? useIn(line) : undefined
       if (!use) continue
@@ -47,8 +51,8 @@ export async function keyUses(file: string, since: ReadonlyMap<string, number>):
   return { begin, uses: [...found.values()].sort((one, other) => other.lastAt - one.lastAt) }
 }
 
-function firstRecord(block: Buffer): AuditRecord | undefined {
-  const line = block.toString().split('\n').find(isRecordLine)
+function firstRecord(piece: Buffer): AuditRecord | undefined {
+  const line = piece.toString().split('\n').find(isRecordLine)
   return line ? parsed(line) : undefined
 }
 
@@ -56,8 +60,21 @@ function timeOf(record: AuditRecord | undefined): number | undefined {
   return record && Date.parse(record.eventTime)
 }
 
-/** Whole lines, some at a time. */
-async function* blocks(file: string): AsyncGenerator<Buffer> {
+/** Whole lines of all segments, some at a time. */
+async function* piecesOf(active: string): AsyncGenerator<Buffer> {
+  // Opened first: it may get its number meanwhile.
+  await using file = await open(active)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0)
+  const current = segmentHeaderOf(buffer.toString('utf8', 0, bytesRead))?.number ?? Number.POSITIVE_INFINITY
+  for (const { number, file } of await fullSegments(active)) {
+    if (number === 0) yield* wholeLines(file)
+    else if (number < current) for await (const { bytes } of blocksOf(file)) yield bytes
+  }
+  for await (const { bytes } of blocksOf(file)) yield bytes
+}
+
+/** A segment of a former version has no blocks. */
+async function* wholeLines(file: string): AsyncGenerator<Buffer> {
   let rest: Uint8Array = new Uint8Array()
   for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Buffer>) {
     const end = chunk.lastIndexOf(0x0a) + 1

@@ -1,5 +1,6 @@
 /** Reads the blocks of an audit journal, also while a gateway writes it. */
 import { createReadStream } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { hashOf, isRecordLine, type Trailer, trailerMark, trailerOf } from './format.ts'
 
 /** A whole block of a segment. Neither its hash nor its lines have been checked. */
@@ -17,15 +18,22 @@ const largestBlock = 64 * 1024 * 1024
  * The whole blocks of a segment, some megabytes at a time in memory. Ends before an incomplete one at the end. Rejects if the file cannot be
  * read, or has no block within 64 MiB.
  *
+ * @param file its path, or the open file, which stays open
  * @param start where a block begins, in bytes
  * @param end bytes of the file that are durable; default: all
  */
-export async function* blocksOf(file: string, start = 0, end = Number.POSITIVE_INFINITY): AsyncGenerator<ReadBlock> {
+export async function* blocksOf(
+  file: string | FileHandle,
+  start = 0,
+  end = Number.POSITIVE_INFINITY,
+): AsyncGenerator<ReadBlock> {
   if (start >= end) return
   let rest: Buffer = Buffer.alloc(0)
   let offset = start
   const range = { start, ...(Number.isFinite(end) && { end: end - 1 }), highWaterMark: 1024 * 1024 }
-  for await (const chunk of createReadStream(file, range) as AsyncIterable<Buffer>) {
+  const stream =
+    typeof file === 'string' ? createReadStream(file, range) : file.createReadStream({ ...range, autoClose: false })
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
     const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk
     let begin = 0
     // A mark may be cut at the end of what was read before, its line anywhere.

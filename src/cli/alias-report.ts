@@ -29,7 +29,7 @@ export async function reportAlias(
   })
   if (options.json) return printJson({ aliasArn, auditFile: file, auditBegin: begin, keys: reported })
   printColumns(reported.flatMap(key => linesOf(key, begin)))
-  if (former.length > 0) print(`The calls are those on record in ${file}.`)
+  if (former.length > 0) print(`The calls are those on record in ${file} and the segments beside it.`)
 }
 
 async function readUses(file: string, since: ReadonlyMap<string, number>): Promise<KeyUseReport> {
@@ -37,7 +37,7 @@ async function readUses(file: string, since: ReadonlyMap<string, number>): Promi
     return await keyUses(file, since)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new OperatorError(`cannot read the audit file ${file}: ${code}`, { cause: error })
+    throw new OperatorError(`cannot read the audit journal ${file}: ${code}`, { cause: error })
   }
 }
 

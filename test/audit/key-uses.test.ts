@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { blockOf, type Head } from '../../src/audit/format.ts'
 import { keyUses } from '../../src/audit/key-uses.ts'
+import { noBlock } from './records.ts'
 
 const one = 'arn:aws:kms:us-east-1:111122223333:key/00000000-0000-4000-8000-000000000001'
 const other = 'arn:aws:kms:us-east-1:111122223333:key/00000000-0000-4000-8000-000000000002'
@@ -38,13 +40,32 @@ function record(at: number, eventName: string, { by = user('alice'), on = [one],
   })
 }
 
-function uses(lines: readonly string[], since: readonly [string, number][] = [[one, 0]], end = '\n') {
-  const file = join(folder, 'audit.jsonl')
-  writeFileSync(file, lines.join('\n') + end)
-  return keyUses(file, new Map(since.map(([arn, seconds]) => [arn, seconds * 1000])))
+/** The bytes of a segment: its header, and a block for each list of lines. */
+function segment(number: number, ...blocks: readonly (readonly string[])[]): string {
+  const header = JSON.stringify({ segment: { version: 1, journal: 'a-journal', number, time: '' } })
+  let head: Head = { ...noBlock, segment: number }
+  return [[header], ...blocks]
+    .map(lines => {
+      const block = blockOf(lines.map(line => `${line}\n`).join(''), lines.length, head)
+      head = block.head
+      return block.bytes.toString()
+    })
+    .join('')
 }
 
-describe('the uses of keys in an audit file', () => {
+type Since = readonly (readonly [string, number])[]
+
+function usesIn(files: Readonly<Record<string, string>>, since: Since = [[one, 0]]) {
+  const journal = mkdtempSync(join(folder, 'journal-'))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(journal, name), text)
+  return keyUses(join(journal, 'audit.jsonl'), new Map(since.map(([arn, seconds]) => [arn, seconds * 1000])))
+}
+
+function uses(lines: readonly string[], since?: Since) {
+  return usesIn({ 'audit.jsonl': segment(1, lines) }, since)
+}
+
+describe('the uses of keys in a journal', () => {
   it('are counted by caller and operation, the latest first; all sessions of a role are one caller', async () => {
     const lines = [
       record(1, 'Decrypt'),
@@ -86,7 +107,7 @@ describe('the uses of keys in an audit file', () => {
 
   it('are asked of several keys, each since a time of its own', async () => {
     const lines = [record(1, 'Decrypt', { on: [one, other] }), record(3, 'Decrypt', { on: [one, other] })]
-    const since: [string, number][] = [
+    const since: Since = [
       [one, 0],
       [other, 2],
     ]
@@ -99,14 +120,34 @@ describe('the uses of keys in an audit file', () => {
     )
   })
 
-  it('are found in a file of many chunks, but for the last line while it is being written', async () => {
+  it('are found in a segment of many blocks, but for an incomplete one at its end', async () => {
     const filler = record(1, 'ListKeys', { on: [], rest: { padding: 'x'.repeat(1000) } })
     const lines = Array.from({ length: 3000 }, (_, number) => (number % 100 === 99 ? record(2, 'Decrypt') : filler))
-    expect((await uses(lines)).uses).toMatchObject([{ succeeded: 30 }])
-    expect((await uses(lines, undefined, '')).uses).toMatchObject([{ succeeded: 29 }])
+    const blocks = Array.from({ length: 60 }, (_, number) => lines.slice(number * 50, number * 50 + 50))
+    const text = segment(1, ...blocks)
+    expect((await usesIn({ 'audit.jsonl': text })).uses).toMatchObject([{ succeeded: 30 }])
+    expect((await usesIn({ 'audit.jsonl': text.slice(0, -1) })).uses).toMatchObject([{ succeeded: 29 }])
+  })
+
+  it('are found in all segments that are there, from the first record on', async () => {
+    const files = {
+      'audit-00000000.jsonl': `${record(1, 'Decrypt')}\n${record(2, 'Decrypt')}\n`,
+      'audit-00000001.jsonl': segment(1, [record(3, 'Decrypt')]),
+      'audit-00000003.jsonl': segment(3, [record(4, 'Decrypt')]),
+      'audit.jsonl': segment(4, [record(5, 'Decrypt')], [record(6, 'Decrypt', { error: 'DisabledException' })]),
+    }
+    const report = await usesIn(files)
+    expect(report).toMatchObject({ begin: 1000, uses: [{ succeeded: 5, refused: 1, lastAt: 6000 }] })
+    // A segment that has just got its number, and is still open under the name of the one that is written.
+    const renamed = { ...files, 'audit-00000004.jsonl': files['audit.jsonl'] }
+    expect(await usesIn(renamed)).toEqual(report)
   })
 
   it('of an empty file are none', async () => {
-    expect(await uses([], undefined, '')).toEqual({ begin: undefined, uses: [] })
+    expect(await usesIn({ 'audit.jsonl': '' })).toEqual({ begin: undefined, uses: [] })
+  })
+
+  it('are not known without the segment that is written', async () => {
+    await expect(usesIn({})).rejects.toThrow(/ENOENT/)
   })
 })

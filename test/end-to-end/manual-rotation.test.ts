@@ -201,7 +201,7 @@ former ${former} Disabled, replaced TIME, last used TIME (GenerateMac)
  ${administrator} GenerateMac: 1 ok, 1 refused, last TIME
 former ${moved} Enabled, replaced TIME, never used
  no calls since TIME
-The calls are those on record in ${join(installation.folder, 'audit.jsonl')}.
+The calls are those on record in ${join(installation.folder, 'audit.jsonl')} and the segments beside it.
 `)
   })
 
