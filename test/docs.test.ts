@@ -124,7 +124,12 @@ function run(
   // As the AWS CLI of Debian 12, which does not know AWS_ENDPOINT_URL_KMS and would call AWS.
   const old = `export AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=${language === 'sh'}`
   const script = `set -eu -o pipefail\n[ ! -e .env ] || . ./.env\n${old}\n${command}\n{ export -p; declare -f; } > .env`
-  const environment = { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, HOME: folder, AWS_PAGER: '' }
+  const environment = {
+    PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+    HOME: folder,
+    AWS_PAGER: '',
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+  }
   const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { cwd: folder, env: environment })
   return { status, output: `${stdout}${stderr}` }
 }

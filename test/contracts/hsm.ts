@@ -37,13 +37,98 @@ function withFlippedBit(bytes: Uint8Array, index: number): Uint8Array {
   return flipped
 }
 
+/** The part about symmetric keys. */
+export function encryptionContract(hsm: () => Hsm): void {
+  describe('encrypt and decrypt', () => {
+    const object = newMaterial()
+    const otherMaterial = newMaterial()
+    const plaintext = Buffer.from('a plaintext')
+    const aad = Buffer.from('an encryption context')
+    let sealed: Sealed
+
+    beforeAll(async () => {
+      await hsm().generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'the key of all tests')
+      await hsm().generateKey(otherMaterial, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'another key')
+      sealed = await hsm().encrypt(object, plaintext, aad)
+    })
+
+    it.each([1, 15, 16, 17, 4096])('returns a plaintext of %i bytes', async length => {
+      const bytes = randomBytes(length)
+      const { iv, ciphertext } = await hsm().encrypt(object, bytes, aad)
+      expect(ciphertext.length).toBe(length + 16)
+      expect(Buffer.from(await hsm().decrypt(object, { iv, ciphertext }, aad))).toEqual(bytes)
+    })
+
+    it.each([0, 1, 8192])('binds an AAD of %i bytes', async length => {
+      const bytes = randomBytes(length)
+      const bound = await hsm().encrypt(object, plaintext, bytes)
+      expect(Buffer.from(await hsm().decrypt(object, bound, bytes))).toEqual(plaintext)
+      const other = Buffer.concat([bytes, Buffer.of(0)])
+      expect((await refusal(hsm().decrypt(object, bound, other))).code).toBe('InvalidCiphertext')
+    })
+
+    it('does not mix up 200 concurrent calls', async () => {
+      const texts = Array.from({ length: 200 }, (_, index) => Buffer.from(`text ${index}`))
+      const all = await Promise.all(texts.map(text => hsm().encrypt(object, text, text)))
+      const opened = await Promise.all(all.map((one, index) => hsm().decrypt(object, one, texts[index]!)))
+      expect(opened.map(bytes => Buffer.from(bytes).toString())).toEqual(texts.map(String))
+    })
+
+    it('never uses an IV twice, and all have the stated length', async () => {
+      const all = await Promise.all(Array.from({ length: 1000 }, () => hsm().encrypt(object, plaintext, aad)))
+      expect(new Set(all.map(({ iv }) => Buffer.from(iv).toString('hex'))).size).toBe(1000)
+      expect(all.every(({ iv }) => iv.length === hsm().ivLength)).toBe(true)
+    })
+
+    const wrong: Record<string, () => Promise<unknown>> = {
+      'another AAD': () => hsm().decrypt(object, sealed, Buffer.from('another')),
+      'no AAD': () => hsm().decrypt(object, sealed, Buffer.alloc(0)),
+      'another IV': () => hsm().decrypt(object, { ...sealed, iv: withFlippedBit(sealed.iv, 0) }, aad),
+      'a shorter IV': () => hsm().decrypt(object, { ...sealed, iv: sealed.iv.subarray(1) }, aad),
+      'an IV of 16 bytes': () => hsm().decrypt(object, { ...sealed, iv: Buffer.alloc(16) }, aad),
+      'no IV': () => hsm().decrypt(object, { ...sealed, iv: Buffer.alloc(0) }, aad),
+      'another ciphertext': () =>
+        hsm().decrypt(object, { ...sealed, ciphertext: withFlippedBit(sealed.ciphertext, 0) }, aad),
+      'another tag': () =>
+        hsm().decrypt(
+          object,
+          { ...sealed, ciphertext: withFlippedBit(sealed.ciphertext, sealed.ciphertext.length - 1) },
+          aad,
+        ),
+      'a cut tag': () => hsm().decrypt(object, { ...sealed, ciphertext: sealed.ciphertext.subarray(0, -4) }, aad),
+      'less than a tag': () => hsm().decrypt(object, { ...sealed, ciphertext: Buffer.alloc(15) }, aad),
+      'nothing but a wrong tag': () => hsm().decrypt(object, { ...sealed, ciphertext: Buffer.alloc(16) }, aad),
+      'another key': () => hsm().decrypt(otherMaterial, sealed, aad),
+    }
+    it.each(Object.keys(wrong))('refuses %s without a reason', async what => {
+      const failure = await refusal(wrong[what]!())
+      expect(failure).toMatchObject({ name: 'Failure', code: 'InvalidCiphertext', message: '' })
+    })
+
+    it('works as before after a refusal', async () => {
+      expect(Buffer.from(await hsm().decrypt(object, sealed, aad))).toEqual(plaintext)
+    })
+
+    it('answers InvalidState for a missing key', async () => {
+      const missing = newMaterial()
+      expect((await refusal(hsm().encrypt(missing, plaintext, aad))).code).toBe('InvalidState')
+      expect((await refusal(hsm().decrypt(missing, sealed, aad))).code).toBe('InvalidState')
+    })
+
+    it('answers Internal for an invalid object ID', async () => {
+      for (const wrongId of ['', 'ab', `${object}00`, 'x'.repeat(64)]) {
+        expect((await refusal(hsm().encrypt(wrongId, plaintext, aad))).code).toBe('Internal')
+      }
+    })
+  })
+}
+
 /** @param open creates a new, empty HSM */
 export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exceptions: Exceptions): void {
   describe(`${name} as an HSM`, () => {
     let hsm: Hsm
     let dispose: () => Promise<void>
     const object = newMaterial()
-    const otherMaterial = newMaterial()
     const plaintext = Buffer.from('a plaintext')
     const aad = Buffer.from('an encryption context')
     let sealed: Sealed
@@ -53,81 +138,11 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
       hsm = underTest.hsm
       dispose = () => underTest.dispose()
       await hsm.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'the key of the contract')
-      await hsm.generateKey(otherMaterial, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'another key')
       sealed = await hsm.encrypt(object, plaintext, aad)
     })
     afterAll(() => dispose())
 
-    describe('encrypt and decrypt', () => {
-      it.each([1, 15, 16, 17, 4096])('returns a plaintext of %i bytes', async length => {
-        const bytes = randomBytes(length)
-        const { iv, ciphertext } = await hsm.encrypt(object, bytes, aad)
-        expect(ciphertext.length).toBe(length + 16)
-        expect(Buffer.from(await hsm.decrypt(object, { iv, ciphertext }, aad))).toEqual(bytes)
-      })
-
-      it.each([0, 1, 8192])('binds an AAD of %i bytes', async length => {
-        const bytes = randomBytes(length)
-        const bound = await hsm.encrypt(object, plaintext, bytes)
-        expect(Buffer.from(await hsm.decrypt(object, bound, bytes))).toEqual(plaintext)
-        const other = Buffer.concat([bytes, Buffer.of(0)])
-        expect((await refusal(hsm.decrypt(object, bound, other))).code).toBe('InvalidCiphertext')
-      })
-
-      it('does not mix up 200 concurrent calls', async () => {
-        const texts = Array.from({ length: 200 }, (_, index) => Buffer.from(`text ${index}`))
-        const all = await Promise.all(texts.map(text => hsm.encrypt(object, text, text)))
-        const opened = await Promise.all(all.map((one, index) => hsm.decrypt(object, one, texts[index]!)))
-        expect(opened.map(bytes => Buffer.from(bytes).toString())).toEqual(texts.map(String))
-      })
-
-      it('never uses an IV twice, and all have the stated length', async () => {
-        const all = await Promise.all(Array.from({ length: 1000 }, () => hsm.encrypt(object, plaintext, aad)))
-        expect(new Set(all.map(({ iv }) => Buffer.from(iv).toString('hex'))).size).toBe(1000)
-        expect(all.every(({ iv }) => iv.length === hsm.ivLength)).toBe(true)
-      })
-
-      const wrong: Record<string, () => Promise<unknown>> = {
-        'another AAD': () => hsm.decrypt(object, sealed, Buffer.from('another')),
-        'no AAD': () => hsm.decrypt(object, sealed, Buffer.alloc(0)),
-        'another IV': () => hsm.decrypt(object, { ...sealed, iv: withFlippedBit(sealed.iv, 0) }, aad),
-        'a shorter IV': () => hsm.decrypt(object, { ...sealed, iv: sealed.iv.subarray(1) }, aad),
-        'an IV of 16 bytes': () => hsm.decrypt(object, { ...sealed, iv: Buffer.alloc(16) }, aad),
-        'no IV': () => hsm.decrypt(object, { ...sealed, iv: Buffer.alloc(0) }, aad),
-        'another ciphertext': () =>
-          hsm.decrypt(object, { ...sealed, ciphertext: withFlippedBit(sealed.ciphertext, 0) }, aad),
-        'another tag': () =>
-          hsm.decrypt(
-            object,
-            { ...sealed, ciphertext: withFlippedBit(sealed.ciphertext, sealed.ciphertext.length - 1) },
-            aad,
-          ),
-        'a cut tag': () => hsm.decrypt(object, { ...sealed, ciphertext: sealed.ciphertext.subarray(0, -4) }, aad),
-        'less than a tag': () => hsm.decrypt(object, { ...sealed, ciphertext: Buffer.alloc(15) }, aad),
-        'nothing but a wrong tag': () => hsm.decrypt(object, { ...sealed, ciphertext: Buffer.alloc(16) }, aad),
-        'another key': () => hsm.decrypt(otherMaterial, sealed, aad),
-      }
-      it.each(Object.keys(wrong))('refuses %s without a reason', async what => {
-        const failure = await refusal(wrong[what]!())
-        expect(failure).toMatchObject({ name: 'Failure', code: 'InvalidCiphertext', message: '' })
-      })
-
-      it('works as before after a refusal', async () => {
-        expect(Buffer.from(await hsm.decrypt(object, sealed, aad))).toEqual(plaintext)
-      })
-
-      it('answers InvalidState for a missing key', async () => {
-        const missing = newMaterial()
-        expect((await refusal(hsm.encrypt(missing, plaintext, aad))).code).toBe('InvalidState')
-        expect((await refusal(hsm.decrypt(missing, sealed, aad))).code).toBe('InvalidState')
-      })
-
-      it('answers Internal for an invalid object ID', async () => {
-        for (const wrongId of ['', 'ab', `${object}00`, 'x'.repeat(64)]) {
-          expect((await refusal(hsm.encrypt(wrongId, plaintext, aad))).code).toBe('Internal')
-        }
-      })
-    })
+    encryptionContract(() => hsm)
 
     describe('random', () => {
       it.each([1, 32, 1024])('returns %i bytes, never the same', async length => {

@@ -66,7 +66,7 @@ it.each(transcripts)('%s', { timeout: 120_000 }, name => {
     for (const name of ['scripts', 'package.json']) symlinkSync(join(root, name), join(folder, name))
     const environment = {
       PATH: `${bin}:${process.env.PATH}`,
-      NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/strongroom'),
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
     }
     const expected = stepsOf(readFileSync(join(import.meta.dirname, name), 'utf8'))
     expect(expected).not.toHaveLength(0)

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Failure } from '../../../src/errors.ts'
 import type { Hsm } from '../../../src/hsm/hsm.ts'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/registry.ts'
-import { hsmContract, newMaterial } from '../../contracts/hsm.ts'
+import { encryptionContract, newMaterial } from '../../contracts/hsm.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
-import { createSoftHsm, type SoftHsm, softHsmExceptions } from '../softhsm.ts'
+import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
 
 async function createFaultHsm(): Promise<{ softHsm: SoftHsm; fault: FaultHsm; options: HsmOptions }> {
   const softHsm = await createSoftHsm()
@@ -17,21 +17,26 @@ async function createFaultHsm(): Promise<{ softHsm: SoftHsm; fault: FaultHsm; op
 }
 
 // In the profile the caller generates the IVs, and the mechanism of prepend12 is not listed: the probe detects it.
-for (const form of ['writeback12', 'prepend12', 'append16']) {
-  const open = async () => {
-    const { softHsm, fault, options } = await createFaultHsm()
-    fault.set(`gcm-iv ${form}`)
-    const hsm = await connectHsm(options)
-    return {
-      hsm,
-      async dispose() {
+describe.each(['writeback12', 'prepend12', 'append16'])(
+  'An HSM of the form %s, of which the profile says otherwise',
+  form => {
+    let hsm: Hsm
+    let dispose: () => Promise<void>
+
+    beforeAll(async () => {
+      const { softHsm, fault, options } = await createFaultHsm()
+      fault.set(`gcm-iv ${form}`)
+      hsm = await connectHsm(options)
+      dispose = async () => {
         await hsm.close()
         softHsm.remove()
-      },
-    }
-  }
-  hsmContract(`An HSM of the form ${form}, of which the profile says otherwise,`, open, softHsmExceptions)
-}
+      }
+    })
+    afterAll(() => dispose())
+
+    encryptionContract(() => hsm)
+  },
+)
 
 const patient = { timeout: 15_000 }
 
