@@ -9,7 +9,7 @@
  */
 import { delayed, notCommitted } from './audit/audit.ts'
 import type { AuditRecord } from './audit/entry.ts'
-import { isRecord } from './audit/format.ts'
+import { isRecord, type Line } from './audit/format.ts'
 import type { Journal } from './audit/journal.ts'
 import { Failure } from './errors.ts'
 import type { Log } from './log.ts'
@@ -33,6 +33,13 @@ function readOnly(record: AuditRecord): AuditRecord {
 /** Audit records after which storage is told a new position: a start reads as many, which takes a fraction of a second. */
 const span = 20_000
 
+type LinesAfter = (position: string) => Promise<AsyncIterable<Line> | undefined>
+
+interface OpenOptions {
+  readonly linesAfter?: LinesAfter
+  readonly log?: Log | undefined
+}
+
 export class Outbox {
   readonly #storage: Storage
   readonly #journal: Journal
@@ -50,21 +57,31 @@ export class Outbox {
     this.#journal = journal
   }
 
-  /** Settles the events that the previous run left open. @param held records in storage */
-  static async open(storage: Storage, journal: Journal, held: readonly HeldRecord[], log?: Log): Promise<Outbox> {
+  /**
+   * Settles the events that the previous run left open.
+   *
+   * @param held records in storage
+   * @param linesAfter of the journal: see lines-after.ts. Default: it has no position that storage knows
+   */
+  static async open(
+    storage: Storage,
+    journal: Journal,
+    held: readonly HeldRecord[],
+    { linesAfter = async () => undefined, log }: OpenOptions = {},
+  ): Promise<Outbox> {
     const outbox = new Outbox(storage, journal)
     const [end, earliest = end] = (await storage.outbox.position())?.split(' ') ?? []
     const ids = new Set(held.map(({ eventId }) => eventId))
-    const { isKnown, intents, recorded } = await eventsSince(earliest, ids, journal)
+    const { isKnown, intents, recorded } = await eventsSince(earliest, ids, linesAfter)
     for (const { eventId, position, record } of held) {
       intents.delete(eventId)
-      const unanswered = isKnown && journal.linesAfter(position) !== undefined
+      const unanswered = isKnown && (await linesAfter(position)) !== undefined
       if (recorded.has(eventId)) outbox.#delivered.push(eventId)
       else outbox.#late.set(eventId, delayed(JSON.parse(record) as AuditRecord, { unanswered }))
     }
     for (const [eventId, intent] of intents) outbox.#late.set(eventId, notCommitted(intent))
     for (const eventId of outbox.#late.keys()) outbox.#open.set(eventId, earliest ?? journal.position)
-    await reportMissing(end, ids, journal, log)
+    await reportMissing(end, ids, linesAfter, log)
     const fields = { event: 'audit_records_late', records: outbox.#late.size, notCommitted: intents.size } as const
     if (fields.records > 0) log?.warn(fields, 'Writing audit records that the last run could not write')
     await outbox
@@ -216,8 +233,12 @@ interface Events {
 }
 
 /** @param position before which no event was open */
-async function eventsSince(position: string | undefined, held: ReadonlySet<string>, journal: Journal): Promise<Events> {
-  const lines = position === undefined ? undefined : journal.linesAfter(position)
+async function eventsSince(
+  position: string | undefined,
+  held: ReadonlySet<string>,
+  linesAfter: LinesAfter,
+): Promise<Events> {
+  const lines = position === undefined ? undefined : await linesAfter(position)
   const intents = new Map<string, AuditRecord>()
   const recorded = new Set<string>()
   for await (const line of lines ?? []) {
@@ -237,12 +258,13 @@ async function eventsSince(position: string | undefined, held: ReadonlySet<strin
 async function reportMissing(
   position: string | undefined,
   held: ReadonlySet<string>,
-  journal: Journal,
+  linesAfter: LinesAfter,
   log: Log | undefined,
 ): Promise<void> {
   let changes = 0
   let first: AuditRecord | undefined
-  for await (const line of (position !== undefined && journal.linesAfter(position)) || []) {
+  const lines = position === undefined ? undefined : await linesAfter(position)
+  for await (const line of lines ?? []) {
     if (!isRecord(line) || line.readOnly !== false || line.errorCode !== undefined || held.has(line.eventID)) continue
     changes++
     first ??= line

@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AuditRecord } from '../src/audit/entry.ts'
 import type { FileJournal } from '../src/audit/file-journal.ts'
 import { isRecord, isRecordLine, lineOf } from '../src/audit/format.ts'
+import { linesAfter } from '../src/audit/lines-after.ts'
 import { Failure, OperatorError } from '../src/errors.ts'
 import type { LogFields } from '../src/log.ts'
 import { Outbox, Undelivered } from '../src/outbox.ts'
@@ -51,7 +52,10 @@ async function start(): Promise<void> {
   const note = (fields: LogFields) => {
     if (fields.event === 'storage_outdated') outdated.push(fields)
   }
-  outbox = await Outbox.open(storage, journal, held, { error: note, warn: note, info: note })
+  outbox = await Outbox.open(storage, journal, held, {
+    linesAfter: position => linesAfter(journalFile, position, journal.position),
+    log: { error: note, warn: note, info: note },
+  })
 }
 
 /** Ends as a killed process does: nothing is settled. */

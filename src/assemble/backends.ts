@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { apis } from '../apis/catalogue.ts'
 import { type Audit, createAudit } from '../audit/audit.ts'
+import { linesAfter } from '../audit/lines-after.ts'
 import { openJournal } from '../audit/open-journal.ts'
 import type { Config, HsmConfig, MemberConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
@@ -71,7 +72,8 @@ export async function openAudit(
   const held = await storage.outbox.list()
   if (!existsSync(file)) log?.warn({ event: 'audit_file_created', file }, 'No audit file found: created a new one')
   const journal = opened.adopt(await openJournal(file, { clock, awaited: held.length > 0 }), journal => journal.close())
-  const outbox = opened.adopt(await Outbox.open(storage, journal, held, log), outbox =>
+  const linesOfJournal = (position: string) => linesAfter(file, position, journal.position)
+  const outbox = opened.adopt(await Outbox.open(storage, journal, held, { linesAfter: linesOfJournal, log }), outbox =>
     outbox
       .settle()
       .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records')),

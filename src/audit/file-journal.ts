@@ -1,6 +1,6 @@
 /** The audit journal in a file. */
 import { Failure } from '../errors.ts'
-import { blockOf, fullBlock, type Head, isRecord, type Line, lineOf } from './format.ts'
+import { blockOf, fullBlock, type Head, isRecord, type Line } from './format.ts'
 import type { Follower, Journal } from './journal.ts'
 
 /** The part of a FileHandle, opened for appending, that the journal uses. */
@@ -13,8 +13,6 @@ export interface JournalFile {
    * memory, while a second job for libuv's pool takes about as long as the write.
    */
   size(): number
-  /** Complete lines from an offset that begins one. */
-  lines(start: number): AsyncIterable<string>
   close(): Promise<void>
 }
 
@@ -55,12 +53,7 @@ export class FileJournal implements Journal {
   }
 
   get position(): string {
-    return `${this.#source}:${this.#size}`
-  }
-
-  /** Distinguishes the segment from every other. */
-  get #source(): string {
-    return `${this.#head.journal}:${this.#head.segment}`
+    return `${this.#head.journal}:${this.#head.segment}:${this.#size}`
   }
 
   get failing(): boolean {
@@ -91,25 +84,6 @@ export class FileJournal implements Journal {
     this.#waiting.push(batch)
     this.#writing ??= this.#writeBatches()
     return batch
-  }
-
-  linesAfter(position: string): AsyncIterable<Line> | undefined {
-    const start = this.#offset(position)
-    return start === undefined ? undefined : this.#linesFrom(start)
-  }
-
-  async *#linesFrom(start: number): AsyncGenerator<Line> {
-    if (start === this.#size) return
-    for await (const text of this.#file.lines(start)) {
-      const line = lineOf(text)
-      if (line !== undefined) yield line
-    }
-  }
-
-  /** Undefined for a position in another file, or beyond the end of this one. */
-  #offset(position: string): number | undefined {
-    const [, source, offset] = /^(.*):(\d+)$/.exec(position) ?? []
-    return source === this.#source && Number(offset) <= this.#size ? Number(offset) : undefined
   }
 
   /** Ends once everything appended so far is durable or rejected. */

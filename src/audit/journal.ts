@@ -17,15 +17,13 @@ export type Follower = (block: DurableBlock) => void
 export interface Journal {
   /** True from a failed append until the next successful one. While it is, no changes are allowed. */
   readonly failing: boolean
-  /** Current end of the journal: later records are after it. Opaque, valid across restarts. */
+  /** Current end of the journal: later lines are after it. Valid across restarts: see lines-after.ts. */
   readonly position: string
   /** Of the last durable block. */
   readonly head: Head
   /** Resolves once the line is durable on disk; rejects if it could not be written. */
   append(line: Line): Promise<void>
   follow(follower: Follower): void
-  /** Lines after a position, without those that are damaged. Undefined if the journal does not have the position. */
-  linesAfter(position: string): AsyncIterable<Line> | undefined
   /** Rejects if no record can be written right now; otherwise ends `failing`. */
   check(): Promise<void>
   close(): Promise<void>

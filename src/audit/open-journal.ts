@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto'
 import { constants, type Stats, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { createInterface } from 'node:readline'
 import { getSystemErrorMessage } from 'node:util'
 import { OperatorError } from '../errors.ts'
 import { FileJournal, type JournalFile } from './file-journal.ts'
@@ -65,7 +64,6 @@ function fileOf(file: FileHandle, path: string, opened: Stats): JournalFile {
     },
     write: (bytes, offset) => file.write(bytes, offset),
     truncate: length => file.truncate(length),
-    lines: start => createInterface(file.createReadStream({ start, autoClose: false })),
     close: () => file.close(),
   }
 }

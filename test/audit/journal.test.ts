@@ -425,10 +425,6 @@ class Disk implements JournalFile {
     return this.content.length
   }
 
-  async *lines(start: number): AsyncGenerator<string> {
-    yield* this.content.subarray(start).toString().split('\n').slice(0, -1)
-  }
-
   async close(): Promise<void> {}
 
   records(): AuditRecord[] {

@@ -23,7 +23,6 @@ export function journalInto(records: AuditRecord[]): Journal & { failing: boolea
       if (isRecord(line)) records.push(line)
     },
     follow() {},
-    linesAfter: () => undefined,
     async check() {
       if (this.failing) throw new Failure('Internal')
     },

@@ -1,0 +1,64 @@
+/** What was appended to a journal after a position in it. */
+import { open } from 'node:fs/promises'
+import { type Line, lineOf, type SegmentHeader, segmentHeaderOf } from './format.ts'
+import { blocksOf, linesOf } from './read.ts'
+import { segmentFile } from './segments.ts'
+
+/** See Journal.position. */
+interface Place {
+  readonly journal: string
+  readonly segment: number
+  /** Bytes. */
+  readonly offset: number
+}
+
+/**
+ * Resolves to the lines between two positions, over segments, without those that are damaged. Resolves to undefined if the journal does not have
+ * the first one, or not all of its segments since are there.
+ *
+ * @param active path of the file that is written
+ * @param end position of the journal
+ */
+export async function linesAfter(
+  active: string,
+  position: string,
+  end: string,
+): Promise<AsyncIterable<Line> | undefined> {
+  const [from, to] = [placeOf(position), placeOf(end)]
+  if (from === undefined || to === undefined || from.journal !== to.journal || isAfter(from, to)) return undefined
+  const segments: { readonly file: string; readonly start: number; readonly end?: number }[] = []
+  for (let number = from.segment; number <= to.segment; number++) {
+    const isLast = number === to.segment
+    const file = isLast ? active : segmentFile(active, number)
+    const start = number === from.segment ? from.offset : 0
+    const { header, size } = (await beginningOf(file)) ?? {}
+    if (header?.journal !== from.journal || header.number !== number || start > size!) return undefined
+    segments.push({ file, start, ...(isLast && { end: to.offset }) })
+  }
+  return (async function* () {
+    for (const { file, start, end } of segments) {
+      for await (const block of blocksOf(file, start, end)) yield* linesOf(block).flatMap(text => lineOf(text) ?? [])
+    }
+  })()
+}
+
+/** Undefined for a position of another form. */
+function placeOf(position: string): Place | undefined {
+  const [, journal, segment, offset] = /^(.*):(\d+):(\d+)$/.exec(position) ?? []
+  return journal === undefined ? undefined : { journal, segment: Number(segment), offset: Number(offset) }
+}
+
+function isAfter(place: Place, other: Place): boolean {
+  return place.segment > other.segment || (place.segment === other.segment && place.offset > other.offset)
+}
+
+/** Undefined for a file that is not there, or cannot be read. */
+async function beginningOf(file: string): Promise<{ header: SegmentHeader | undefined; size: number } | undefined> {
+  try {
+    await using opened = await open(file)
+    const { buffer, bytesRead } = await opened.read(Buffer.alloc(4096), 0, 4096, 0)
+    return { header: segmentHeaderOf(buffer.toString('utf8', 0, bytesRead)), size: (await opened.stat()).size }
+  } catch {
+    return undefined
+  }
+}
