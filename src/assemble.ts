@@ -1,10 +1,13 @@
 import { administration, apis } from './apis/catalogue.ts'
 import { administrationOf } from './assemble/administration.ts'
+import { sinkRecorder } from './assemble/audit-sinks.ts'
 import { authentication, webIdentities } from './assemble/authentication.ts'
 import { clock, connectHsms, openAudit, openDatabase, requireSystemKeys } from './assemble/backends.ts'
 import { startEmulator } from './assemble/emulator.ts'
 import { policing } from './assemble/policing.ts'
 import { recordRun } from './assemble/runs.ts'
+import { Sinks } from './audit/sinks/sinks.ts'
+import { secretVariablesOf } from './config/audit-sinks.ts'
 import type { Config } from './config.ts'
 import { profileOf } from './hsm/profiles/find-profile.ts'
 import { workerCount } from './hsm/profiles/worker-count.ts'
@@ -57,12 +60,20 @@ export async function startGateway(
   const opened = new AsyncDisposableStack()
   try {
     const log = createLog(config.log.level, () => metrics.logLineDropped())
-    const metrics = createMetrics(() => hsms.all)
+    const metrics = createMetrics(
+      () => hsms.all,
+      () => sinks.all,
+    )
     const storage = await openDatabase(config, opened, { now: clock() })
     requireSystemKeys(config, storage)
     locked()
     const hsms = await connectHsms(config, storage, opened, { observe: call => metrics.hsmCall(call), log })
-    const { audit, outbox } = await openAudit(config, storage, opened, { clock, log })
+    // The last records are written while the rest is closed.
+    const sinks = opened.adopt(new Sinks({ ...config.audit, secretsOf: secretVariablesOf, clock, log }), sinks =>
+      sinks.close(),
+    )
+    const { journal, audit, outbox } = await openAudit(config, storage, opened, { clock, log })
+    sinks.follow(journal, sinkRecorder({ audit, outbox, log }))
     const run = opened.use(await recordRun(config, { storage, audit, outbox, log }))
     const authenticate = authentication(config, { storage, hsms, clock })
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
@@ -134,14 +145,17 @@ function refusalEncoder(vault: Vault, log: Log): PathServices['encodeRefusal'] {
   }
 }
 
-/** File descriptors of the process, storage, journal and metrics; and per worker, including while it is replaced. */
-const descriptors = { own: 96, perWorker: 8 }
+/** File descriptors of the process, storage, journal and metrics; and per worker and per audit sink, including while it is replaced. */
+const descriptors = { own: 96, perWorker: 8, perSink: 8 }
 
-function connectionsOf({ listen, hsms }: Config, log: Log): number {
+function connectionsOf({ listen, hsms, audit }: Config, log: Log): number {
   const workers = Object.values(hsms).map(({ workers, profile, members = { only: {} } }) => {
     return workerCount(workers, profileOf(profile)) * Object.keys(members).length
   })
-  const reserve = descriptors.own + descriptors.perWorker * workers.reduce((sum, count) => sum + count, 0)
+  const reserve =
+    descriptors.own +
+    descriptors.perWorker * workers.reduce((sum, count) => sum + count, 0) +
+    descriptors.perSink * Object.keys(audit.sinks).length
   const maxConnections = connectionsWithin(listen.maxConnections, reserve)
   if (maxConnections < listen.maxConnections)
     log.warn(

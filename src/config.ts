@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { auditSink, secretVariablesOf, withAbsoluteSinkFiles } from './config/audit-sinks.ts'
 import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
 import { firstRegion, region } from './config/region.ts'
 import { OperatorError } from './errors.ts'
@@ -74,7 +75,7 @@ export const schema = z.strictObject({
     .prefault({}),
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
   storage: z.strictObject({ file: z.string() }),
-  audit: z.strictObject({ file: z.string() }),
+  audit: z.strictObject({ file: z.string(), sinks: z.record(name, auditSink).default({}) }),
   administration: z.strictObject({ socket: z.string().default('strongroom.sock') }).prefault({}),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
   rotation: z
@@ -120,6 +121,7 @@ export function readConfig(file: string, overrides: Overrides = {}): Config {
   }
   const config = withListen(parseConfig(text, file, overrides), overrides)
   checkExposure(config.emulator, config.listen.host)
+  for (const sink of Object.values(config.audit.sinks)) secretVariablesOf(sink)
   return freeze(withPins(config))
 }
 
@@ -133,7 +135,10 @@ export function parseConfig(text: string, file: string, overrides: Overrides = {
     throw new OperatorError(`configuration ${file}: not valid YAML: ${reason}`, { cause: error })
   }
   const { success, data, error } = schema.safeParse(written)
-  if (!success) throw new OperatorError(`configuration ${file}: ${describeIssue(error.issues[0]!, knownKeys)}`)
+  if (!success)
+    throw new OperatorError(
+      `configuration ${file}: ${describeIssue(error.issues[0]!, path => knownKeys(path, written))}`,
+    )
   const settings = { ...data, emulator: withEmulator(data.emulator, overrides) }
   const regions = settings.regions ?? defaultRegions(settings, file)
   for (const [name, hsm] of Object.entries(regions)) {
@@ -172,7 +177,11 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       ...(tls && { tls: { certificateFile: absolute(tls.certificateFile), keyFile: absolute(tls.keyFile) } }),
     },
     storage: { file: absolute(config.storage.file) },
-    audit: { file: absolute(config.audit.file) },
+    audit: {
+      ...config.audit,
+      file: absolute(config.audit.file),
+      sinks: mapValues(config.audit.sinks, sink => withAbsoluteSinkFiles(sink, absolute)),
+    },
     administration: { socket: absolute(config.administration.socket) },
     hsms: Object.fromEntries(
       Object.entries(config.hsms).map(([name, hsm]) => {
@@ -231,18 +240,31 @@ function freeze<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
-/** Keys that are valid at a path. */
-function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  let at: unknown = schema
-  for (const step of path) at = memberOf(at, step)
-  const inner = unwrap(at)
-  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : []
+/** Keys that are valid at a path of what is written. */
+function knownKeys(path: readonly PropertyKey[], written: unknown): readonly string[] {
+  let at = chosen(schema, written)
+  let value = written
+  for (const step of path) {
+    value = (value as Record<PropertyKey, unknown> | undefined)?.[step]
+    at = chosen(memberOf(at, step), value)
+  }
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : []
 }
 
 function memberOf(type: unknown, step: PropertyKey): unknown {
+  if (type instanceof z.ZodObject) return type.shape[step as string]
+  return type instanceof z.ZodRecord ? type.valueType : undefined
+}
+
+/** Of several types, the one that the value names. */
+function chosen(type: unknown, value: unknown): unknown {
   const inner = unwrap(type)
-  if (inner instanceof z.ZodObject) return inner.shape[step as string]
-  return inner instanceof z.ZodRecord ? inner.valueType : undefined
+  if (!(inner instanceof z.ZodDiscriminatedUnion)) return inner
+  const { discriminator } = inner.def
+  return inner.options.find(option => {
+    const name = memberOf(option, discriminator)
+    return name instanceof z.ZodLiteral && name.value === (value as Record<string, unknown>)[discriminator]
+  })
 }
 
 function unwrap(type: unknown): unknown {

@@ -1,5 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { SinkState } from './audit/sinks/sink-process.ts'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
+import { registerSinkMetrics } from './metrics/audit-sinks.ts'
 import { Tally } from './metrics/tally.ts'
 import type { ConnectionMetrics, JobMetrics, RequestMetrics } from './services.ts'
 import { version } from './version.ts'
@@ -18,10 +20,15 @@ const unusableStates = ['Disabled', 'PendingDeletion', 'PendingImport', 'Unavail
 /**
  * Counting never throws: a metric that cannot take a value is left as it is.
  * @param hsms read at each scrape
+ * @param sinks read at each scrape
  */
-export function createMetrics(hsms: () => readonly Pick<Hsm, 'name' | 'pending' | 'health'>[]): Metrics {
+export function createMetrics(
+  hsms: () => readonly Pick<Hsm, 'name' | 'pending' | 'health'>[],
+  sinks: () => readonly SinkState[] = () => [],
+): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  registerSinkMetrics(registry, sinks)
   const registers = [registry]
   const requests = new Tally(registry, ['api', 'operation'], {
     total: 'strongroom_requests_total',

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { apis } from '../apis/catalogue.ts'
 import { type Audit, createAudit } from '../audit/audit.ts'
+import type { Journal } from '../audit/journal.ts'
 import { linesAfter } from '../audit/lines-after.ts'
 import { openJournal } from '../audit/open-journal.ts'
 import type { Config, HsmConfig, MemberConfig } from '../config.ts'
@@ -68,7 +69,7 @@ export async function openAudit(
   storage: Storage,
   opened: AsyncDisposableStack,
   { clock, log }: { readonly clock: () => number; readonly log?: Log },
-): Promise<Recording> {
+): Promise<Recording & { readonly journal: Journal }> {
   const held = await storage.outbox.list()
   if (!existsSync(file)) log?.warn({ event: 'audit_file_created', file }, 'No audit file found: created a new one')
   const journal = opened.adopt(await openJournal(file, { clock, awaited: held.length > 0 }), journal => journal.close())
@@ -78,7 +79,7 @@ export async function openAudit(
       .settle()
       .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records')),
   )
-  return { audit: createAudit(journal, clock, apis[0].eventSource), outbox }
+  return { journal, audit: createAudit(journal, clock, apis[0].eventSource), outbox }
 }
 
 /** Throws OperatorError if storage lacks a key that `init` creates: it is not the storage of these HSMs. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { secretFilesOf } from '../config/audit-sinks.ts'
 import { type Config, type Overrides, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { checkSecretFile, checkTrustedFile, checkTrustedFolder, createSecretFile } from '../private-files.ts'
@@ -62,7 +63,8 @@ function secretFiles({ storage, audit, listen, hsms }: Config): string[] {
     .flatMap(hsm => [hsm, ...Object.values(hsm.members ?? {})])
     .flatMap(({ pinFile }) => (pinFile === undefined ? [] : [pinFile, securityOfficerPinFile(pinFile)]))
   const database = ['', '-wal', '-shm', '-journal'].map(suffix => storage.file + suffix)
-  return [...database, audit.file, ...pinFiles, ...(listen.tls ? [listen.tls.keyFile] : [])]
+  const sinkSecrets = Object.values(audit.sinks).flatMap(secretFilesOf)
+  return [...database, audit.file, ...sinkSecrets, ...pinFiles, ...(listen.tls ? [listen.tls.keyFile] : [])]
 }
 
 /** Writes the missing files of a data folder on SoftHSM: configuration, SoftHSM's own, PIN. */

@@ -1,8 +1,8 @@
 /** Emulator mode: its settings, and where it may be switched on. */
-import { isIPv4 } from 'node:net'
 import { z } from 'zod'
 import { OperatorError } from '../errors.ts'
 import { firstRegion, region } from './region.ts'
+import { isLoopback } from './urls.ts'
 
 export const emulator = z.strictObject({
   account: z
@@ -46,8 +46,4 @@ export function checkExposure(emulator: EmulatorConfig | undefined, host: string
   throw new OperatorError(
     `emulator mode lets everybody in who can reach ${host}: listen on 127.0.0.1, or set emulator.allowRemoteClients too`,
   )
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }

@@ -1,0 +1,155 @@
+/** Reads from the journal what a sink has not got yet. The segments are the spool: nothing is copied. */
+import type { FileHandle } from 'node:fs/promises'
+import type { Line } from '../format.ts'
+import { isRecordLine } from '../format.ts'
+import { blocksOf, linesOf, type ReadBlock } from '../read.ts'
+import { fullSegments, openSegment } from '../segments.ts'
+import type { Place } from './messages.ts'
+import type { Item } from './sink.ts'
+
+export interface Batch {
+  readonly items: readonly Item[]
+  /** Where the next one begins. */
+  readonly end: Place
+  /** Sentences about what is missing in the journal. */
+  readonly gaps: readonly string[]
+}
+
+export interface SpoolOptions {
+  /** Path of the segment that is being written. */
+  readonly journal: string
+  /** Whether audit records are wanted; checkpoints and signing keys always are. */
+  readonly records: boolean
+  /** Bytes of lines of a batch; a few more are possible. */
+  readonly batchSize: number
+}
+
+/** Bytes of the journal that are read for a batch. */
+const mostRead = 64 * 1024 * 1024
+
+interface Found {
+  readonly items: Item[]
+  readonly gaps: string[]
+  /** Of the items, and of all blocks that were read. */
+  bytes: number
+  read: number
+}
+
+export class Spool {
+  readonly #options: SpoolOptions
+
+  constructor(options: SpoolOptions) {
+    this.#options = options
+  }
+
+  /** Where a new sink begins: with the oldest segment that is there. */
+  async beginning(durable: Place): Promise<Place> {
+    const first = (await fullSegments(this.#options.journal)).find(({ number }) => number > 0)
+    return startOf(first?.number ?? durable.segment, durable)
+  }
+
+  /**
+   * Where a sink goes on that has got everything up to a place: there, or earlier if the journal is not the one that it was, as after it was
+   * restored from a copy.
+   */
+  async resumption(place: Place, durable: Place): Promise<{ readonly place: Place; readonly gaps: readonly string[] }> {
+    if (place.journal !== durable.journal)
+      return { place: await this.beginning(durable), gaps: ['the journal is another one than before'] }
+    const isBehind =
+      place.segment < durable.segment || (place.segment === durable.segment && place.offset <= durable.offset)
+    if (isBehind && (await this.#isAt(place))) return { place, gaps: [] }
+    const gap = `the journal does not have block ${place.block} any more, which was delivered: it was changed, or restored from a copy`
+    return { place: startOf(Math.min(place.segment, durable.segment), durable), gaps: [gap] }
+  }
+
+  /** Whether a block with the hash ends there; a segment that is missing is found when it is read. */
+  async #isAt({ segment, offset, hash }: Place): Promise<boolean> {
+    if (offset === 0) return true
+    const file = await openSegment(this.#options.journal, segment)
+    if (file === undefined) return true
+    try {
+      const end = `"hash":"${hash}"}}\n`
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(end.length), 0, end.length, offset - end.length)
+      return buffer.toString('latin1', 0, bytesRead) === end
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** The lines after a place, some of them if there are many. Rejects if the journal cannot be read now. */
+  async next(from: Place, durable: Place): Promise<Batch> {
+    const found: Found = { items: [], gaps: [], bytes: 0, read: 0 }
+    let place = from
+    while (place.segment < durable.segment || (place.segment === durable.segment && place.offset < durable.offset)) {
+      const file = await openSegment(this.#options.journal, place.segment)
+      if (file === undefined) {
+        place = await this.#afterMissing(place, durable, found.gaps)
+        continue
+      }
+      try {
+        place = await this.#readFile(file, place, durable, found)
+      } finally {
+        await file.close()
+      }
+      if (this.#isEnough(found)) break
+    }
+    return { items: found.items, end: place, gaps: found.gaps }
+  }
+
+  async #afterMissing(place: Place, durable: Place, gaps: string[]): Promise<Place> {
+    const present = await fullSegments(this.#options.journal)
+    const next = present.find(({ number }) => number > place.segment)?.number ?? durable.segment
+    // Only the segment that is written can be missing with that number: the journal has been moved away, and will be missed by the gateway.
+    if (next === place.segment) throw new Error(`segment ${place.segment} of the journal is missing`)
+    const missing = next - place.segment === 1 ? `segment ${place.segment}` : `segments ${place.segment} to ${next - 1}`
+    gaps.push(`${missing} of the journal: the file is missing, and was not delivered whole`)
+    return { ...place, segment: next, offset: 0 }
+  }
+
+  #isEnough({ bytes, read }: Found): boolean {
+    return bytes >= this.#options.batchSize || read >= mostRead
+  }
+
+  async #readFile(file: FileHandle, from: Place, durable: Place, found: Found): Promise<Place> {
+    const isLast = from.segment === durable.segment
+    const end = isLast ? durable.offset : (await file.stat()).size
+    let place = from
+    try {
+      for await (const block of blocksOf(file, place.offset, end)) {
+        const { number, record, hash } = block.trailer
+        for (const item of this.#itemsOf(block, found.gaps)) {
+          found.items.push(item)
+          found.bytes += item.text.length
+        }
+        place = { ...place, block: number, record, hash, offset: block.offset + block.bytes.length }
+        found.read += block.bytes.length
+        if (this.#isEnough(found) && place.offset < end) return place
+      }
+    } catch (error) {
+      // A file that cannot be read is tried again; what is in it stays as it is.
+      if (error instanceof Error && 'code' in error) throw error
+    }
+    if (place.offset < end)
+      found.gaps.push(`segment ${place.segment} of the journal is damaged after byte ${place.offset}`)
+    return isLast ? durable : { ...place, segment: place.segment + 1, offset: 0 }
+  }
+
+  *#itemsOf(block: ReadBlock, gaps: string[]): Generator<Item> {
+    const { records } = this.#options
+    // Spares most of the work where records are not wanted.
+    if (!records && !block.bytes.includes('{"checkpoint":') && !block.bytes.includes('{"signingKey":')) return
+    for (const text of linesOf(block)) {
+      const isWanted = /^\{"(?:checkpoint|signingKey)":/.test(text) || (records && isRecordLine(text))
+      if (!isWanted) continue
+      try {
+        yield { text, line: JSON.parse(text) as Line }
+      } catch {
+        gaps.push(`a line in block ${block.trailer.number} of the journal is damaged`)
+      }
+    }
+  }
+}
+
+function startOf(segment: number, { journal }: Place): Place {
+  return { journal, segment, offset: 0, block: 0, record: 0, hash: '' }
+}

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { Sinks } from '../../../src/audit/sinks/sinks.ts'
+import type { LogFields } from '../../../src/log.ts'
+import { children } from '../../hsm/children.ts'
+import { aRecord } from '../records.ts'
+import { aCheckpoint, configured, openJournal, type TestJournal } from './journals.ts'
+import { makeTlsFiles, startHttps, startSyslog, tlsFiles } from './receivers.ts'
+
+let remove = () => {}
+beforeAll(() => {
+  remove = makeTlsFiles()
+})
+afterAll(() => remove())
+
+interface Started {
+  readonly sinks: Sinks
+  readonly logged: LogFields[]
+  readonly recorded: string[]
+}
+
+function start({ journal, path }: TestJournal, sinks: Record<string, object>, clock = () => 0): Started {
+  const logged: LogFields[] = []
+  const recorded: string[] = []
+  const keep = (fields: LogFields) => void logged.push(fields)
+  const options = Object.fromEntries(Object.entries(sinks).map(([name, settings]) => [name, configured(settings)]))
+  const log = { error: keep, warn: keep, info: keep }
+  const started = new Sinks({ sinks: options, file: path, secretsOf: () => ({}), clock, log })
+  onTestFinished(() => started.close())
+  started.follow(journal, event => void recorded.push(event))
+  return { sinks: started, logged, recorded }
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise(resolve => setTimeout(resolve, 5))
+}
+
+const textOf = (file: string) => {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+describe('the process of a sink', () => {
+  it('delivers what is in the journal, what comes, and what is there when it is closed', async () => {
+    const test = await openJournal()
+    await test.append(aRecord(1))
+    const file = join(test.path, '../copy.jsonl')
+    const { sinks } = start(test, { copy: { type: 'file', records: true, file, flushInterval: '100ms' } })
+    await until(() => textOf(file).includes('"eventID":"1"'))
+    await test.append(aRecord(2), aCheckpoint())
+    await test.journal.close()
+    await sinks.close()
+    expect(textOf(file).split('\n')).toEqual(
+      [aRecord(1), aRecord(2), aCheckpoint(), ''].map(line => line && JSON.stringify(line)),
+    )
+    expect(children()).toEqual([])
+  })
+
+  it('that is killed is started again, and goes on where it was', async () => {
+    const test = await openJournal()
+    await test.append(aRecord(1))
+    const file = join(test.path, '../copy.jsonl')
+    const { sinks, logged } = start(test, { copy: { type: 'file', records: true, file, flushInterval: '100ms' } })
+    await until(() => sinks.all[0]!.lagRecords === 0)
+    for (const pid of children()) process.kill(pid, 'SIGKILL')
+    await test.append(aRecord(2))
+    await until(() => textOf(file).includes('"eventID":"2"'))
+    expect(logged).toContainEqual(
+      expect.objectContaining({ event: 'audit_sink_failed', sink: 'copy', reason: 'its process ended: SIGKILL' }),
+    )
+    await until(() => logged.some(({ event }) => event === 'audit_sink_recovered'))
+    expect(sinks.all).toEqual([{ name: 'copy', isFailing: false, lagRecords: 0, lagSeconds: 0, errors: 1 }])
+  })
+
+  it('delays no other sink, and closing by no more than its grace, whatever its receiver does', async () => {
+    const test = await openJournal()
+    const stalled = await startSyslog(socket => socket.pause())
+    const silent = await startHttps(() => {})
+    const refusing = await startHttps(response => response.writeHead(500).end())
+    const file = join(test.path, '../copy.jsonl')
+    const common = { records: true, flushInterval: '100ms', timeout: '10m', caFile: tlsFiles.caFile }
+    let now = 1_000_000
+    const { sinks, logged, recorded } = start(
+      test,
+      {
+        stalled: { ...common, type: 'syslog', host: '127.0.0.1', port: stalled.port },
+        silent: { ...common, type: 'webhook', url: silent.url },
+        refusing: { ...common, type: 'webhook', url: refusing.url },
+        copy: { type: 'file', records: true, file, flushInterval: '100ms' },
+      },
+      () => now,
+    )
+    await test.append(aRecord(1, { eventTime: new Date(now).toISOString() }), aCheckpoint())
+    await until(() => sinks.all[3]!.lagRecords === 0 && textOf(file).includes('checkpoint'))
+    await until(() => sinks.all[2]!.isFailing && silent.requests.length > 0)
+    now += 90_000
+    await until(() => recorded.length > 0)
+    const lag = { lagRecords: 1, lagSeconds: 90 }
+    expect(sinks.all).toEqual([
+      { name: 'stalled', isFailing: false, errors: 0, ...lag },
+      { name: 'silent', isFailing: false, errors: 0, ...lag },
+      { name: 'refusing', isFailing: true, errors: expect.any(Number), ...lag },
+      { name: 'copy', isFailing: false, errors: 0, lagRecords: 0, lagSeconds: 0 },
+    ])
+    expect(recorded).toContain('MarkAuditSinkUnavailable')
+    const failed = logged.filter(({ event, sink }) => event === 'audit_sink_failed' && sink === 'refusing')
+    expect(failed).toEqual([expect.objectContaining({ reason: 'answered with status 500' })])
+    const begun = performance.now()
+    await sinks.close()
+    expect(performance.now() - begun).toBeLessThan(15_000)
+    expect(children()).toEqual([])
+  })
+
+  it('that does not read costs the gateway neither time nor memory', async () => {
+    const test = await openJournal()
+    const file = join(test.path, '../copy.jsonl')
+    const { sinks } = start(test, { copy: { type: 'file', records: true, file } })
+    for (const pid of children()) process.kill(pid, 'SIGSTOP')
+    for (let i = 0; i < 200; i++) await test.append(aRecord(i))
+    expect(sinks.all[0]!.lagRecords).toBe(200)
+    for (const pid of children()) process.kill(pid, 'SIGCONT')
+    await sinks.close()
+    expect(textOf(file).split('\n')).toHaveLength(201)
+  })
+})
