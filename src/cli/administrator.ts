@@ -85,6 +85,19 @@ export async function createAdministrator(
   await outbox.record(changes, event)
 }
 
+/** Puts on record that the access key of an administrator is about to be written to a file again. */
+export async function recordCredentialsWritten(
+  { id: accessKeyId, principalArn }: AccessKey,
+  { audit, outbox }: Installation,
+): Promise<void> {
+  await outbox.record(new Changes(), audit.event('WriteCredentials', principalArn, { accessKeyId, ...byWhom() }))
+}
+
+/** Puts on record that the token of an HSM was created: the audit file cannot be opened before. */
+export async function recordInitialized(hsm: string, { audit, outbox }: Installation): Promise<void> {
+  await outbox.record(new Changes(), audit.gatewayEvent('InitializeToken', { hsm, ...byWhom() }))
+}
+
 /** The access key with its secret, unsealed by its HSM. */
 export async function plainAccessKey(accessKey: AccessKey, backends: Backends): Promise<PlainAccessKey> {
   const secret = await unsealSecret(accessKey, backends)

@@ -13,6 +13,8 @@ import {
   type Installation,
   newAccessKey,
   plainAccessKey,
+  recordCredentialsWritten,
+  recordInitialized,
   requireUnused,
 } from './administrator.ts'
 import { command } from './command.ts'
@@ -55,10 +57,12 @@ export const init = command(program => {
       settleSoftHsm(folder, { write: true })
       const account = options.account ?? firstAccountOf(storage)
       if (!isComplete(config, storage, account) || options.writeCredentials) {
+        const initialized: string[] = []
         for (const [name, hsm] of Object.entries(config.hsms))
-          if (missingSystemKeys(name, storage).length > 0) await provision(hsm)
+          if (missingSystemKeys(name, storage).length > 0 && (await provision(hsm))) initialized.push(name)
         const hsms = await connectHsms(config, storage, opened)
         const installation = { storage, hsms, clock, ...(await openAudit(config, storage, opened, { clock })) }
+        for (const name of initialized) await recordInitialized(name, installation)
         for (const hsm of hsms.all) await ensureSystemKeys(hsm, installation)
         await ensureAdministrator(account, folder, installation, {
           given,
@@ -88,12 +92,12 @@ function isComplete({ hsms }: Config, storage: Storage, account: string | undefi
   return isKnown && Object.keys(hsms).every(name => missingSystemKeys(name, storage).length === 0)
 }
 
-/** Hardware tokens are created with the vendor's tools. */
-async function provision({ token, ...hsm }: HsmConfig): Promise<void> {
+/** Hardware tokens are created with the vendor's tools. Resolves to whether the token was created now. */
+async function provision({ token, ...hsm }: HsmConfig): Promise<boolean> {
   const { pinFile } = hsm
-  if (!profileOf(hsm.profile).canInitializeToken || token.label === undefined || pinFile === undefined) return
+  if (!profileOf(hsm.profile).canInitializeToken || token.label === undefined || pinFile === undefined) return false
   const securityOfficerPinFile = ensureSecurityOfficerPin(pinFile)
-  await provisionHsm({ ...hsm, pinFile, tokenLabel: token.label, securityOfficerPinFile })
+  return (await provisionHsm({ ...hsm, pinFile, tokenLabel: token.label, securityOfficerPinFile })) === 'created'
 }
 
 /**
@@ -115,7 +119,9 @@ async function ensureAdministrator(
   const region = Object.keys(config.regions)[0]!
   const present = administratorKey(account, storage)
   if (present !== undefined) {
-    if (isRepeated) writeCredentials(path, account, region, await plainAccessKey(present, installation))
+    if (!isRepeated) return
+    await recordCredentialsWritten(present, installation)
+    writeCredentials(path, account, region, await plainAccessKey(present, installation))
     return
   }
   const key = given ?? readCredentials(path, account) ?? (await newAccessKey(hsms.ofRegion(region)))

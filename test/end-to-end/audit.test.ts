@@ -39,11 +39,15 @@ async function recordsOf(call: () => Promise<unknown>): Promise<AuditRecord[]> {
 }
 
 describe('init', () => {
-  it('audits what it creates: system keys, the administrator and its access key', () => {
+  it('audits what it creates: the token, system keys, the administrator and its access key', () => {
     const records = gateway
       .records()
       .filter(({ eventType, eventSource }) => eventType === 'AwsServiceEvent' && eventSource !== 'strongroom')
     const byWhom = { command: 'init', uid: process.getuid!() }
+    expect(gateway.records()[0]).toMatchObject({
+      eventName: 'InitializeToken',
+      serviceEventDetails: { hsm: 'softhsm', ...byWhom },
+    })
     const { accessKeyId } = installation.credentials[home]!
     const own = (purpose: string) => ({
       eventName: 'CreateSystemKey',

@@ -140,6 +140,10 @@ describe('an HSM that comes back empty', () => {
     await expect.poll(state, patient).toBe('Enabled')
     await kms.encrypt({ KeyId, Plaintext })
     await expect.poll(hsmState, patient).toBe('ready')
+    const outages = gateway.records().filter(({ eventName }) => eventName === 'MarkHsmUnavailable')
+    expect(outages.map(({ serviceEventDetails }) => serviceEventDetails)).toContainEqual(
+      expect.objectContaining({ hsm: 'softhsm', state: 'unavailable', reason: expect.any(String) }),
+    )
   })
 })
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDataFolder } from '../../src/cli/data-folder.ts'
 import { settleSoftHsm } from '../../src/cli/softhsm-configuration.ts'
 import { installFaults } from './fault-injection.ts'
-import { type Gateway, type Installation, install, serve, strongroom } from './gateway.ts'
+import { type Gateway, type Installation, install, recordsOf, serve, strongroom } from './gateway.ts'
 
 let elsewhere: string
 let original: Installation
@@ -164,6 +164,10 @@ describe('init', () => {
     expect(existsSync(credentials)).toBe(false)
     expect((await init('--write-credentials')).code).toBe(0)
     expect(readFileSync(credentials, 'utf8')).toBe(readFileSync(join(elsewhere, 'safe'), 'utf8'))
+    expect(recordsOf(copy).at(-1)).toMatchObject({
+      eventName: 'WriteCredentials',
+      additionalEventData: { accessKeyId: 'AKIA111122223333TEST', command: 'init' },
+    })
   })
 
   it('is refused in a folder that is served, while doctor is not', { timeout: 120_000 }, async () => {
