@@ -17,6 +17,17 @@ export interface SegmentHeader {
   readonly number: number
   /** ISO 8601, UTC, milliseconds. */
   readonly time: string
+  /** Of the first segment: the records of a former version, in a file of their own. */
+  readonly before?: Before | undefined
+}
+
+/** A file without blocks. */
+export interface Before {
+  /** Its name. */
+  readonly file: string
+  readonly bytes: number
+  /** Hex. */
+  readonly sha256: string
 }
 
 /**
@@ -121,7 +132,8 @@ export function segmentHeaderOf(text: string): SegmentHeader | undefined {
   const line = /^\{"segment":.*(?=\n)/.exec(text)?.[0]
   try {
     const { segment } = JSON.parse(line ?? '{}') as { readonly segment?: Partial<SegmentHeader> }
-    const isWhole = segment?.version === 1 && typeof segment.journal === 'string' && Number.isInteger(segment.number)
+    const { version, journal = '', number = 0 } = segment ?? {}
+    const isWhole = version === 1 && /^[0-9a-f-]{36}$/.test(journal) && Number.isSafeInteger(number) && number > 0
     return isWhole ? (segment as SegmentHeader) : undefined
   } catch {
     return undefined

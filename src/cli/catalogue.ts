@@ -1,4 +1,5 @@
 // Written by scripts/catalogue.ts.
+import { audit } from './audit.ts'
 import { doctor } from './doctor.ts'
 import { identity } from './identity.ts'
 import { init } from './init.ts'
@@ -8,6 +9,7 @@ import { serve } from './serve.ts'
 import { usage } from './usage.ts'
 
 export const commands = [
+  audit,
   doctor,
   identity,
   init,
