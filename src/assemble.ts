@@ -2,9 +2,10 @@ import { administration, apis } from './apis/catalogue.ts'
 import { administrationOf } from './assemble/administration.ts'
 import { sinkRecorder } from './assemble/audit-sinks.ts'
 import { authentication, webIdentities } from './assemble/authentication.ts'
-import { clock, connectHsms, openAudit, openDatabase, requireSystemKeys } from './assemble/backends.ts'
+import { clock, connectHsms, openDatabase, requireSystemKeys } from './assemble/backends.ts'
 import { startEmulator } from './assemble/emulator.ts'
 import { policing } from './assemble/policing.ts'
+import { openAudit } from './assemble/recording.ts'
 import { recordRun } from './assemble/runs.ts'
 import { Sinks } from './audit/sinks/sinks.ts'
 import { secretVariablesOf } from './config/audit-sinks.ts'
@@ -72,7 +73,7 @@ export async function startGateway(
     const sinks = opened.adopt(new Sinks({ ...config.audit, secretsOf: secretVariablesOf, clock, log }), sinks =>
       sinks.close(),
     )
-    const { journal, audit, outbox } = await openAudit(config, storage, opened, { clock, log })
+    const { journal, audit, outbox } = await openAudit(config, storage, opened, { clock, log, metrics })
     sinks.follow(journal, sinkRecorder({ audit, outbox, log }))
     const run = opened.use(await recordRun(config, { storage, audit, outbox, log }))
     const authenticate = authentication(config, { storage, hsms, clock })

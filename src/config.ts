@@ -75,7 +75,17 @@ export const schema = z.strictObject({
     .prefault({}),
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
   storage: z.strictObject({ file: z.string() }),
-  audit: z.strictObject({ file: z.string(), sinks: z.record(name, auditSink).default({}) }),
+  audit: z.strictObject({
+    file: z.string(),
+    segment: z
+      .strictObject({
+        maxSize: size('1MiB').prefault('256MiB'),
+        maxAge: duration('1m').prefault('24h'),
+      })
+      .prefault({}),
+    writeTimeout: duration('100ms', '1m').prefault('5s'),
+    sinks: z.record(name, auditSink).default({}),
+  }),
   administration: z.strictObject({ socket: z.string().default('strongroom.sock') }).prefault({}),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
   rotation: z

@@ -2,11 +2,12 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { SinkState } from './audit/sinks/sink-process.ts'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
 import { registerSinkMetrics } from './metrics/audit-sinks.ts'
+import { journalMetrics } from './metrics/journal.ts'
 import { Tally } from './metrics/tally.ts'
-import type { ConnectionMetrics, JobMetrics, RequestMetrics } from './services.ts'
+import type { ConnectionMetrics, JobMetrics, JournalMetrics, RequestMetrics } from './services.ts'
 import { version } from './version.ts'
 
-export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics {
+export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics, JournalMetrics {
   hsmCall(call: HsmCall): void
   /** A line of the log that could not be written. */
   logLineDropped(): void
@@ -170,6 +171,7 @@ export function createMetrics(
     },
   })
   return {
+    ...journalMetrics(registry),
     started(api) {
       const start = performance.now()
       return (operation = 'none', outcome) =>

@@ -113,6 +113,17 @@ export interface JobMetrics {
   encryptions(hsm: string, highest: Readonly<Record<'kms_key' | 'seal' | 'canary', number>>): void
 }
 
+/** Metrics of the audit journal. */
+export interface JournalMetrics {
+  /** A block is written; the returned function is called when it is durable, or has failed. */
+  auditWriteStarted(): () => void
+  /** @param end of the journal: its segment and the bytes of that, and how many records are new */
+  auditWritten(end: { readonly segment: number; readonly bytes: number; readonly records: number }): void
+  auditFailing(failing: boolean): void
+  auditDamaged(): void
+  auditRotationFailing(failing: boolean): void
+}
+
 /** What is reported to readiness. */
 export interface Health {
   clock(trusted: boolean): void

@@ -7,8 +7,9 @@ import { operator } from '../model/identities/caller.ts'
 import { handle } from '../pipeline.ts'
 import type { PathServices } from '../services.ts'
 import { webIdentities } from './authentication.ts'
-import { clock, connectHsms, openAudit, openDatabase, requireSystemKeys } from './backends.ts'
+import { clock, connectHsms, openDatabase, requireSystemKeys } from './backends.ts'
 import { policing } from './policing.ts'
+import { openAudit } from './recording.ts'
 
 /** The same services for a listener whose callers are all operators. */
 export function administrationOf(services: PathServices): PathServices {

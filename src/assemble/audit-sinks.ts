@@ -1,7 +1,7 @@
 import type { RecordSinkEvent } from '../audit/sinks/sink-process.ts'
 import type { Log } from '../log.ts'
 import { Changes } from '../storage/storage.ts'
-import type { Recording } from './backends.ts'
+import type { Recording } from './recording.ts'
 
 /** Puts on record what happens to sinks. */
 export function sinkRecorder({ audit, outbox, log }: Recording & { readonly log: Log }): RecordSinkEvent {

@@ -1,15 +1,8 @@
-/** Storage, HSMs and audit journal, as a gateway and the commands open them. */
-import { existsSync } from 'node:fs'
-import { apis } from '../apis/catalogue.ts'
-import { type Audit, createAudit } from '../audit/audit.ts'
-import type { Journal } from '../audit/journal.ts'
-import { linesAfter } from '../audit/lines-after.ts'
-import { openJournal } from '../audit/open-journal.ts'
+/** Storage and HSMs, as a gateway and the commands open them. */
 import type { Config, HsmConfig, MemberConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import type { HsmCall } from '../hsm/hsm.ts'
 import { type HsmOptions, HsmRegistry } from '../hsm/registry.ts'
-import { Outbox } from '../outbox.ts'
 import type { Hsms, Log, Storage } from '../services.ts'
 import { openStorage } from '../storage/sql-storage.ts'
 import { openInThread } from '../storage/threaded-database.ts'
@@ -56,30 +49,6 @@ export async function connectHsms(
   const failed = connected.find(({ status }) => status === 'rejected')
   if (failed) throw (failed as PromiseRejectedResult).reason
   return registry
-}
-
-export interface Recording {
-  readonly audit: Audit
-  readonly outbox: Outbox
-}
-
-/** Opens the audit journal, and writes records that storage still keeps for it. */
-export async function openAudit(
-  { audit: { file } }: Config,
-  storage: Storage,
-  opened: AsyncDisposableStack,
-  { clock, log }: { readonly clock: () => number; readonly log?: Log },
-): Promise<Recording & { readonly journal: Journal }> {
-  const held = await storage.outbox.list()
-  if (!existsSync(file)) log?.warn({ event: 'audit_file_created', file }, 'No audit file found: created a new one')
-  const journal = opened.adopt(await openJournal(file, { clock, awaited: held.length > 0 }), journal => journal.close())
-  const linesOfJournal = (position: string) => linesAfter(file, position, journal.position)
-  const outbox = opened.adopt(await Outbox.open(storage, journal, held, { linesAfter: linesOfJournal, log }), outbox =>
-    outbox
-      .settle()
-      .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records')),
-  )
-  return { journal, audit: createAudit(journal, clock, apis[0].eventSource), outbox }
 }
 
 /** Throws OperatorError if storage lacks a key that `init` creates: it is not the storage of these HSMs. */

@@ -6,7 +6,7 @@ import type { Log } from '../log.ts'
 import type { Audit, Storage } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
 import { version } from '../version.ts'
-import type { Recording } from './backends.ts'
+import type { Recording } from './recording.ts'
 
 type Means = Recording & { readonly storage: Storage; readonly log: Log }
 

@@ -1,20 +1,47 @@
 /** The audit journal in a file. */
 import { Failure } from '../errors.ts'
-import { blockOf, fullBlock, type Head, isRecord, type Line } from './format.ts'
-import type { Follower, Journal } from './journal.ts'
+import type { SegmentFile } from './active-file.ts'
+import { blockOf, fullBlock, type Head, headerBlock, isRecord, type Line } from './format.ts'
+import type { DurableBlock, Follower, Journal } from './journal.ts'
+import { positionOf } from './position.ts'
+import type { End } from './tail.ts'
+import { TimedOut, within } from './within.ts'
 
-/** The part of a FileHandle, opened for appending, that the journal uses. */
-export interface JournalFile {
-  /** Appends the bytes from `offset` on, and resolves when they are durable; like write(2) it may write fewer. */
-  write(bytes: Uint8Array, offset: number): Promise<{ readonly bytesWritten: number }>
-  truncate(length: number): Promise<void>
-  /**
-   * Bytes of the file at the journal's path. Throws if that is another file, or none. Synchronous: right after a write the metadata is in
-   * memory, while a second job for libuv's pool takes about as long as the write.
-   */
-  size(): number
-  close(): Promise<void>
+/** What a journal tells of itself. Nothing here may throw. */
+export interface JournalObserver {
+  /** A block is being written; the function that is returned is called when it is durable, or could not be written. */
+  writing(): () => void
+  /** Lines are rejected from now on. */
+  failed(error: unknown): void
+  /** Lines are accepted again. */
+  recovered(): void
+  /** The segment was removed or damaged; the next one has begun. */
+  lost(loss: Loss): void
+  /** The next segment has begun. */
+  rotated(): void
+  /** A full segment could not get its number; it is written on, and tried again later. */
+  rotationFailed(error: unknown): void
 }
+
+export interface Loss {
+  /** Number of the segment. */
+  readonly segment: number
+  readonly condition: 'removed' | 'damaged'
+}
+
+export interface JournalOptions {
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+  /** When a segment is full: bytes, and milliseconds since it began. */
+  readonly maxSize: number
+  readonly maxAge: number
+  /** Milliseconds after which lines that wait for the disk are rejected. */
+  readonly writeTimeout: number
+  readonly observer: JournalObserver
+}
+
+/** Milliseconds between attempts to end a full segment. */
+const rotationPause = 60_000
 
 /** Fills a block of the file system, to test for space. It is removed again, like any incomplete block. */
 const blank = Buffer.alloc(4096, ' ')
@@ -29,31 +56,34 @@ class Batch {
 }
 
 export class FileJournal implements Journal {
-  readonly #file: JournalFile
-  #head: Head
-  /** Bytes of the file up to the end of its last block. */
-  #size: number
+  #file: SegmentFile
+  /** Of the last durable block. */
+  #end: End
+  readonly #options: JournalOptions
   /** Collect lines while the previous batch is being written. Bounded by the requests in flight, as each awaits its record. */
   readonly #waiting: Batch[] = []
   #writing: Promise<void> | undefined
   readonly #followers: Follower[] = []
-  /** A failed write may have left bytes after `#size`. */
-  #torn = false
+  /** What a failed write may have left after the durable end. */
+  #attempted: Uint8Array = nothing
   #failing = false
+  /** Why every line is rejected at once: the disk does not answer, or the journal is closed. */
+  #refusing: Error | undefined
+  /** No attempt to end the segment before: milliseconds since the epoch. */
+  #rotateAfter = 0
 
-  /** @param head of the last block of the file, which ends at `size` */
-  constructor(file: JournalFile, size: number, head: Head) {
+  constructor(file: SegmentFile, end: End, options: JournalOptions) {
     this.#file = file
-    this.#size = size
-    this.#head = head
+    this.#end = end
+    this.#options = options
   }
 
   get head(): Head {
-    return this.#head
+    return this.#end.head
   }
 
   get position(): string {
-    return `${this.#head.journal}:${this.#head.segment}:${this.#size}`
+    return positionOf(this.#end)
   }
 
   get failing(): boolean {
@@ -75,85 +105,150 @@ export class FileJournal implements Journal {
     return batch.durable.promise
   }
 
-  check(): Promise<void> {
+  async check(): Promise<void> {
     return (this.#waiting.at(-1) ?? this.#newBatch()).durable.promise
   }
 
   #newBatch(): Batch {
+    if (this.#refusing) throw new Failure('Internal', '', { cause: this.#refusing })
     const batch = new Batch()
     this.#waiting.push(batch)
     this.#writing ??= this.#writeBatches()
     return batch
   }
 
-  /** Ends once everything appended so far is durable or rejected. */
+  /** Ends once everything appended so far is durable or rejected, and what can be repaired is. Does not wait for a disk that has stalled. */
   async close(): Promise<void> {
+    await this.check()
+      .catch(() => this.check())
+      .catch(() => undefined)
+    const closed = this.#closed()
+    if (!this.#refusing) await closed
+    else closed.catch(() => undefined)
+  }
+
+  async #closed(): Promise<void> {
     await this.#writing
-    await this.#file.close()
+    this.#refusing = new Error('the audit journal is closed')
+    this.#failing = true
+    await this.#file.close(this.#end)
   }
 
   async #writeBatches(): Promise<void> {
     // Lets all calls of this turn of the event loop join the first batch.
     await new Promise(setImmediate)
     for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
+      const written = this.#options.observer.writing()
+      const writing = this.#write(batch)
       try {
-        await this.#writeBatch(batch)
-        this.#failing = false
-        batch.durable.resolve()
+        this.#accept(await within(writing, this.#options.writeTimeout), batch)
       } catch (error) {
-        this.#failing = true
-        batch.durable.reject(new Failure('Internal', '', { cause: error }))
+        this.#reject(batch, error)
+        if (error instanceof TimedOut) await this.#wait(writing, error)
       }
+      written()
     }
     this.#writing = undefined
   }
 
-  async #writeBatch({ text, records, lines }: Batch): Promise<void> {
-    if (text === '') return this.#write(nothing)
-    const { bytes, head } = blockOf(text, records, this.#head)
-    await this.#write(bytes)
-    this.#head = head
-    const block = { head, lines, offset: this.#size - bytes.length, length: bytes.length }
+  #accept(block: DurableBlock | undefined, { durable }: Batch): void {
+    if (block) this.#advance(block)
+    if (this.#failing) this.#options.observer.recovered()
+    this.#failing = false
+    durable.resolve()
+  }
+
+  #advance(block: DurableBlock): void {
+    this.#end = { ...this.#end, size: block.offset + block.length, head: block.head }
+    this.#attempted = nothing
     for (const follower of this.#followers) follower(block)
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
-    try {
-      if (this.#torn) await this.#cut()
-      if (this.#failing) await this.#try()
-      await this.#extend(bytes)
-      this.#size += bytes.length
-    } catch (error) {
-      // If this fails, too, the next batch tries again before it writes.
-      if (this.#torn) await this.#cut().catch(() => undefined)
-      throw error
-    }
+  #reject({ durable }: Batch, error: unknown): void {
+    if (!this.#failing) this.#options.observer.failed(error)
+    this.#failing = true
+    durable.reject(new Failure('Internal', '', { cause: error }))
   }
 
-  /** Tests that the file is in place and there is space, before a record depends on it. */
-  async #try(): Promise<void> {
-    await this.#extend(nothing)
-    await this.#extend(blank)
-    await this.#cut()
+  /** Rejects everything until the disk answers. What it has written by then is removed: its lines were rejected. */
+  async #wait(writing: Promise<unknown>, error: Error): Promise<void> {
+    this.#refusing = error
+    for (const batch of this.#waiting.splice(0)) this.#reject(batch, error)
+    await writing.catch(() => undefined)
+    this.#refusing = undefined
+    this.check().catch(() => undefined)
+  }
+
+  /** Resolves to the block of the lines, once it is durable; undefined if there are none. */
+  async #write({ text, records, lines }: Batch): Promise<DurableBlock | undefined> {
+    if (this.#failing) await this.#recover()
+    if (text === '') {
+      await this.#extend(nothing)
+      return undefined
+    }
+    if (this.#isFull()) await this.#rotate()
+    const { bytes, head } = blockOf(text, records, this.head)
+    await this.#extend(bytes)
+    return { head, lines, offset: this.#end.size, length: bytes.length }
   }
 
   /**
    * Records written to a file that was deleted or moved would be lost, and a file that another process has changed may hold incomplete
-   * records. Rejects until the file is in place again, or the gateway is restarted.
+   * records.
    */
   async #extend(bytes: Uint8Array): Promise<void> {
-    this.#torn = bytes.length > 0
-    for (let offset = 0; offset < bytes.length; ) offset += (await this.#file.write(bytes, offset)).bytesWritten
-    const [size, expected] = [this.#file.size(), this.#size + bytes.length]
-    this.#torn = false
-    if (size !== expected)
-      throw new Error(`another process changed the audit file: ${size} bytes instead of ${expected}`)
+    this.#attempted = bytes
+    try {
+      const [write, seen] = await Promise.allSettled([this.#writeAll(bytes), this.#file.size()])
+      if (write.status === 'rejected') throw write.reason
+      if (seen.status === 'rejected') throw seen.reason
+      const expected = this.#end.size + bytes.length
+      // With several threads, the size may be that of before.
+      const size = seen.value === expected ? expected : await this.#file.size()
+      if (size !== expected) throw new Error(`another process changed the audit file: ${size} bytes, not ${expected}`)
+    } catch (error) {
+      await this.#file.repair(this.#end, bytes).catch(() => undefined)
+      throw error
+    }
   }
 
-  async #cut(): Promise<void> {
-    // Truncating beyond the end would extend the file with zeros.
-    if (this.#file.size() < this.#size) throw new Error('another process truncated the audit file')
-    await this.#file.truncate(this.#size)
-    this.#torn = false
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    for (let offset = 0; offset < bytes.length; ) offset += (await this.#file.write(bytes, offset)).bytesWritten
+  }
+
+  /** Repairs what can be, and tests that there is space, before a record depends on it. */
+  async #recover(): Promise<void> {
+    const condition = await this.#file.repair(this.#end, this.#attempted)
+    const { segment } = this.head
+    if (condition !== 'whole') await this.#succeed()
+    if (condition === 'removed' || condition === 'damaged') this.#options.observer.lost({ segment, condition })
+    await this.#extend(blank)
+    await this.#file.repair(this.#end, blank)
+  }
+
+  #isFull(): boolean {
+    const { size, begun } = this.#end
+    const { clock, maxSize, maxAge } = this.#options
+    const now = clock()
+    return (size >= maxSize || now - begun >= maxAge) && now >= this.#rotateAfter
+  }
+
+  /** Rejects only if the segment cannot be written on. */
+  async #rotate(): Promise<void> {
+    try {
+      await this.#succeed()
+    } catch (error) {
+      this.#rotateAfter = this.#options.clock() + rotationPause
+      this.#options.observer.rotationFailed(error)
+    }
+  }
+
+  async #succeed(): Promise<void> {
+    const now = this.#options.clock()
+    const { bytes, head } = headerBlock(this.head, now)
+    this.#file = await this.#file.succeed(this.#end, bytes)
+    this.#end = { size: 0, head: this.head, begun: now }
+    this.#advance({ head, lines: [], offset: 0, length: bytes.length })
+    this.#options.observer.rotated()
   }
 }

@@ -113,6 +113,17 @@ export function blockOf(lines: string, records: number, head: Head): { readonly 
   return { bytes, head: { ...head, block, record, hash: digest } }
 }
 
+/**
+ * The first block of the segment after a head.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function headerBlock(head: Head, now: number, before?: Before): { readonly bytes: Buffer; readonly head: Head } {
+  const number = head.segment + 1
+  const header: SegmentHeader = { version: 1, journal: head.journal, number, time: new Date(now).toISOString(), before }
+  return blockOf(`${JSON.stringify({ segment: header })}\n`, 0, { ...head, segment: number })
+}
+
 /** The hash that the trailer of a whole block must have: SHA-256 of its bytes from the first up to `,"hash":`. */
 export function hashOf(block: Uint8Array): string {
   return hash('sha256', block.subarray(0, block.length - trailerEndLength), 'hex')

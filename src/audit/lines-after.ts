@@ -1,16 +1,9 @@
 /** What was appended to a journal after a position in it. */
 import { open } from 'node:fs/promises'
 import { type Line, lineOf, type SegmentHeader, segmentHeaderOf } from './format.ts'
+import { isAfter, placeOf } from './position.ts'
 import { blocksOf, linesOf } from './read.ts'
 import { segmentFile } from './segments.ts'
-
-/** See Journal.position. */
-interface Place {
-  readonly journal: string
-  readonly segment: number
-  /** Bytes. */
-  readonly offset: number
-}
 
 /**
  * Resolves to the lines between two positions, over segments, without those that are damaged. Resolves to undefined if the journal does not have
@@ -40,16 +33,6 @@ export async function linesAfter(
       for await (const block of blocksOf(file, start, end)) yield* linesOf(block).flatMap(text => lineOf(text) ?? [])
     }
   })()
-}
-
-/** Undefined for a position of another form. */
-function placeOf(position: string): Place | undefined {
-  const [, journal, segment, offset] = /^(.*):(\d+):(\d+)$/.exec(position) ?? []
-  return journal === undefined ? undefined : { journal, segment: Number(segment), offset: Number(offset) }
-}
-
-function isAfter(place: Place, other: Place): boolean {
-  return place.segment > other.segment || (place.segment === other.segment && place.offset > other.offset)
 }
 
 /** Undefined for a file that is not there, or cannot be read. */

@@ -10,6 +10,10 @@ export interface Segment {
   readonly file: string
 }
 
+export interface FullSegment extends Segment {
+  readonly number: number
+}
+
 const digits = 8
 
 /** The file of a full segment: `audit.jsonl` becomes `audit-00000001.jsonl`. @param active path of the file that is written */
@@ -25,8 +29,13 @@ function numberOf(file: string, active: string): number | undefined {
 }
 
 /** Full segments that are there, in their order. Rejects if the folder cannot be read. */
-export async function fullSegments(active: string): Promise<(Segment & { readonly number: number })[]> {
-  const found = (await readdir(dirname(active))).flatMap(file => numberOf(file, active) ?? [])
+export async function fullSegments(active: string): Promise<FullSegment[]> {
+  return segmentsAmong(await readdir(dirname(active)), active)
+}
+
+/** The same, by the names of the files in the folder. */
+export function segmentsAmong(names: readonly string[], active: string): FullSegment[] {
+  const found = names.flatMap(name => numberOf(name, active) ?? [])
   return found.sort((one, other) => one - other).map(number => ({ number, file: segmentFile(active, number) }))
 }
 

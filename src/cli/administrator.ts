@@ -1,4 +1,5 @@
-import type { Backends, Recording } from '../assemble/backends.ts'
+import type { Backends } from '../assemble/backends.ts'
+import type { Recording } from '../assemble/recording.ts'
 import { OperatorError } from '../errors.ts'
 import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf, principalArn } from '../model/arn.ts'

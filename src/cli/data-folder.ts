@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { segmentsAmong } from '../audit/segments.ts'
 import { secretFilesOf } from '../config/audit-sinks.ts'
 import { type Config, type Overrides, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
@@ -64,7 +65,20 @@ function secretFiles({ storage, audit, listen, hsms }: Config): string[] {
     .flatMap(({ pinFile }) => (pinFile === undefined ? [] : [pinFile, securityOfficerPinFile(pinFile)]))
   const database = ['', '-wal', '-shm', '-journal'].map(suffix => storage.file + suffix)
   const sinkSecrets = Object.values(audit.sinks).flatMap(secretFilesOf)
-  return [...database, audit.file, ...sinkSecrets, ...pinFiles, ...(listen.tls ? [listen.tls.keyFile] : [])]
+  return [
+    ...database,
+    ...auditFiles(audit.file),
+    ...sinkSecrets,
+    ...pinFiles,
+    ...(listen.tls ? [listen.tls.keyFile] : []),
+  ]
+}
+
+/** Also those of full segments. */
+export function auditFiles(file: string): string[] {
+  const folder = dirname(file)
+  const names = existsSync(folder) ? readdirSync(folder) : []
+  return [...segmentsAmong(names, file).map(({ file }) => file), file]
 }
 
 /** Writes the missing files of a data folder on SoftHSM: configuration, SoftHSM's own, PIN. */

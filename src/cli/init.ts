@@ -19,7 +19,13 @@ import {
 } from './administrator.ts'
 import { command } from './command.ts'
 import { credentialsFile, type PlainAccessKey, readCredentials, writeCredentials } from './credentials.ts'
-import { type DataFolder, ensureDataFolder, ensureSecurityOfficerPin, openDataFolder } from './data-folder.ts'
+import {
+  auditFiles,
+  type DataFolder,
+  ensureDataFolder,
+  ensureSecurityOfficerPin,
+  openDataFolder,
+} from './data-folder.ts'
 import { harden } from './harden.ts'
 import { type ConfigOptions, configOption, dataOption, parseAccount } from './options.ts'
 import { settleSoftHsm } from './softhsm-configuration.ts'
@@ -50,7 +56,8 @@ export const init = command(program => {
       if (options.config === undefined) ensureDataFolder(options.data)
       const folder = openDataFolder(options)
       const { config } = folder
-      const { clock, connectHsms, openAudit, openDatabase } = await import('../assemble/backends.ts')
+      const { clock, connectHsms, openDatabase } = await import('../assemble/backends.ts')
+      const { openAudit } = await import('../assemble/recording.ts')
       await using opened = new AsyncDisposableStack()
       // From here on this process has the lock on the folder.
       const storage = await openDatabase(config, opened, { create: !isInUse(folder) })
@@ -78,7 +85,11 @@ function isInUse({ path, config: { audit } }: DataFolder): boolean {
   const tokens = join(path, 'tokens')
   const hasToken = existsSync(tokens) && readdirSync(tokens).length > 0
   const hasCredentials = existsSync(credentialsFile(path))
-  return hasToken || hasCredentials || (statSync(audit.file, { throwIfNoEntry: false })?.size ?? 0) > 0
+  return (
+    hasToken ||
+    hasCredentials ||
+    auditFiles(audit.file).some(file => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0)
+  )
 }
 
 /** The account whose administrator is created by default; undefined if another account has an administrator. */

@@ -1,28 +1,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  appendFileSync,
-  copyFileSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Condition, SegmentFile } from '../../src/audit/active-file.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
-import { FileJournal, type JournalFile } from '../../src/audit/file-journal.ts'
+import { FileJournal } from '../../src/audit/file-journal.ts'
 import { blockOf, hashOf, isRecordLine, noHash, trailerMark, trailerOf } from '../../src/audit/format.ts'
+import type { DurableEnd } from '../../src/audit/tail.ts'
 import { Failure, OperatorError } from '../../src/errors.ts'
-import { canMount, onSmallDisk } from '../storage/small-disk.ts'
-import { aRecord, noBlock, openAt } from './records.ts'
+import { aRecord, journalOptions, noBlock, openAt } from './records.ts'
 
 let directory: string
 beforeAll(() => {
@@ -37,7 +27,7 @@ describe('the audit journal', () => {
     await fc.assert(
       fc.asyncProperty(bursts, async bursts => {
         const file = new Disk()
-        const journal = new FileJournal(file, 0, noBlock)
+        const journal = journalOn(file)
         const appended: AuditRecord[] = []
         for (const burst of bursts) {
           const records = burst.map((rest, index) => aRecord(appended.length + index, rest))
@@ -56,7 +46,7 @@ describe('the audit journal', () => {
     await fc.assert(
       fc.asyncProperty(plan, async plan => {
         const file = new Disk()
-        const journal = new FileJournal(file, 0, noBlock)
+        const journal = journalOn(file)
         const accepted: string[] = []
         let number = 0
         for (const { burst, fault } of plan) {
@@ -79,7 +69,7 @@ describe('the audit journal', () => {
 
   it('batches records that arrive during a write', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0, noBlock)
+    const journal = journalOn(file)
     const release = file.holdWrite()
     const first = Array.from({ length: 64 }, (_, number) => journal.append(aRecord(number)))
     await file.writing
@@ -92,7 +82,7 @@ describe('the audit journal', () => {
 
   it('resolves an append only when it is durable', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0, noBlock)
+    const journal = journalOn(file)
     const release = file.holdWrite()
     let accepted = false
     const appended = journal.append(aRecord(1)).then(() => {
@@ -109,7 +99,7 @@ describe('the audit journal', () => {
 
   it('rejects with an Internal failure without a message, with its cause', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0, noBlock)
+    const journal = journalOn(file)
     file.fault = 'lost'
     const failure = await journal.append(aRecord(1)).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(Failure)
@@ -118,7 +108,7 @@ describe('the audit journal', () => {
 
   it('rejects only a record that is not JSON', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0, noBlock)
+    const journal = journalOn(file)
     const outcomes = await Promise.allSettled([
       journal.append(aRecord(1)),
       journal.append(aRecord(2, { requestParameters: { number: 1n } })),
@@ -237,7 +227,7 @@ describe('a journal file', () => {
 
   it('tells its followers of each block that is durable, and of no other', async () => {
     const file = new Disk()
-    const journal = new FileJournal(file, 0, noBlock)
+    const journal = journalOn(file)
     const followed: unknown[] = []
     journal.follow(({ head, lines, offset, length }) => {
       followed.push(lines)
@@ -251,67 +241,6 @@ describe('a journal file', () => {
     await journal.check()
     await journal.append(aRecord(4))
     expect(followed).toEqual([[aRecord(1), aRecord(2)], [aRecord(4)]])
-  })
-
-  /** What is done to the file, and undone. */
-  const harms: [string, Harm, Harm?][] = [
-    ['deleted', path => rmSync(path)],
-    ['moved away', path => renameSync(path, `${path}.old`), path => renameSync(`${path}.old`, path)],
-    ['replaced by a copy', replaceByCopy, path => renameSync(`${path}.old`, path)],
-    [
-      'in a directory that is moved',
-      path => renameSync(dirname(path), `${dirname(path)}-moved`),
-      path => renameSync(`${dirname(path)}-moved`, dirname(path)),
-    ],
-    ['behind a symbolic link that leads elsewhere', linkElsewhere, path => renameSync(`${path}.old`, path)],
-    ['truncated', path => truncateSync(path, 10)],
-    ['emptied', path => truncateSync(path, 0)],
-    ['written by somebody else', path => appendFileSync(path, 'a note')],
-  ]
-
-  it.each(harms)('that is %s while it is open rejects records, until it is in place again', async (_, harm, undo) => {
-    const folder = mkdtempSync(join(directory, 'harmed-'))
-    const path = join(folder, 'journal')
-    const journal = await openAt(path)
-    await journal.append(aRecord(1))
-    await journal.check()
-    harm(path)
-    await expect(journal.check()).rejects.toMatchObject({ code: 'Internal' })
-    for (const number of [2, 3]) {
-      await expect(journal.append(aRecord(number))).rejects.toMatchObject({ code: 'Internal' })
-      expect(journal.failing).toBe(true)
-    }
-    if (undo !== undefined) {
-      undo(path)
-      await journal.check()
-      expect(journal.failing).toBe(false)
-      await journal.append(aRecord(4))
-      expect(eventIds(path)).toEqual(['1', '4'])
-    }
-    await journal.close()
-  })
-
-  it.each(harms)('that is %s between a check and a record rejects it', async (_, harm, undo) => {
-    const path = join(mkdtempSync(join(directory, 'harmed-')), 'journal')
-    const journal = await openAt(path)
-    await journal.append(aRecord(1))
-    harm(path)
-    await expect(journal.append(aRecord(2))).rejects.toMatchObject({ code: 'Internal' })
-    undo?.(path)
-    if (undo) await journal.append(aRecord(3))
-    if (undo) expect(eventIds(path)).toEqual(['1', '3'])
-    await journal.close()
-  })
-
-  it('that was truncated is never extended with zeros', async () => {
-    const path = join(directory, 'zeros')
-    const journal = await openAt(path)
-    for (const number of [1, 2]) await journal.append(aRecord(number))
-    truncateSync(path, lineOf(1).length)
-    for (const number of [3, 4]) await expect(journal.append(aRecord(number))).rejects.toThrow()
-    await journal.close()
-    expect(readFileSync(path).includes(0)).toBe(false)
-    await (await openAt(path)).close()
   })
 
   it('is refused and left unchanged if it is not a journal', async () => {
@@ -328,45 +257,14 @@ describe('a journal file', () => {
     await expect(openAt(missing)).rejects.toThrow(
       new OperatorError(`audit journal ${missing} cannot be opened: no such file or directory`),
     )
-    await expect(openAt(directory)).rejects.toBeInstanceOf(OperatorError)
-    await expect(openAt('/dev/null')).rejects.toBeInstanceOf(OperatorError)
-  })
-
-  it.runIf(canMount)('loses nothing on a full disk, and resumes once there is space', async () => {
-    await onSmallDisk('256k', async disk => {
-      const path = join(disk, 'journal')
-      writeFileSync(join(disk, 'ballast'), Buffer.alloc(65_536))
-      const journal = await openAt(path)
-      const accepted: string[] = []
-      while (!journal.failing) {
-        const record = aRecord(accepted.length, { userAgent: 'u'.repeat(3000) })
-        await journal.append(record).then(
-          () => accepted.push(record.eventID),
-          error => expect(error).toMatchObject({ code: 'Internal', cause: { code: 'ENOSPC' } }),
-        )
-      }
-      expect(eventIds(path)).toEqual(accepted)
-      rmSync(join(disk, 'ballast'))
-      await journal.append(aRecord(9999))
-      expect(journal.failing).toBe(false)
-      await journal.close()
-      expect(eventIds(path)).toEqual([...accepted, '9999'])
-    })
+    const link = join(directory, 'link')
+    symlinkSync(join(directory, 'elsewhere'), link)
+    for (const path of [directory, link])
+      await expect(openAt(path)).rejects.toThrow(
+        new OperatorError(`audit journal ${path} is not a regular file: set audit.file to another path`),
+      )
   })
 })
-
-function replaceByCopy(path: string): void {
-  renameSync(path, `${path}.old`)
-  copyFileSync(`${path}.old`, path)
-}
-
-function linkElsewhere(path: string): void {
-  renameSync(path, `${path}.old`)
-  writeFileSync(`${path}.other`, '')
-  symlinkSync(`${path}.other`, path)
-}
-
-type Harm = (path: string) => void
 
 type Fault = 'none' | 'write' | 'half' | 'short' | 'lost' | 'lost and truncate' | 'half and truncate'
 /**
@@ -384,7 +282,7 @@ const fault = fc.constantFrom<Fault[]>(
 )
 
 /** A file in memory that fails on command. */
-class Disk implements JournalFile {
+class Disk implements SegmentFile {
   content: Buffer = Buffer.alloc(0)
   fault: Fault = 'none'
   writes = 0
@@ -416,13 +314,18 @@ class Disk implements JournalFile {
     return { bytesWritten: written.length }
   }
 
-  async truncate(length: number): Promise<void> {
+  async repair({ size }: DurableEnd): Promise<Condition> {
     if (this.fault.endsWith('truncate')) throw diskError('EIO')
-    this.content = this.content.subarray(0, length)
+    this.content = this.content.subarray(0, size)
+    return 'whole'
   }
 
-  size(): number {
+  async size(): Promise<number> {
     return this.content.length
+  }
+
+  async succeed(): Promise<SegmentFile> {
+    throw new Error('no other segment')
   }
 
   async close(): Promise<void> {}
@@ -430,6 +333,10 @@ class Disk implements JournalFile {
   records(): AuditRecord[] {
     return parse(this.content.toString())
   }
+}
+
+function journalOn(file: SegmentFile): FileJournal {
+  return new FileJournal(file, { size: 0, head: noBlock, begun: 0 }, journalOptions)
 }
 
 function diskError(code: string): Error {

@@ -1,15 +1,37 @@
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import type { AuditRecord } from '../../src/audit/entry.ts'
-import type { FileJournal } from '../../src/audit/file-journal.ts'
+import type { FileJournal, JournalObserver, JournalOptions } from '../../src/audit/file-journal.ts'
 import { type Head, isRecord, noHash } from '../../src/audit/format.ts'
 import type { Journal } from '../../src/audit/journal.ts'
-import { openJournal } from '../../src/audit/open-journal.ts'
+import { type OpenOptions, openJournal } from '../../src/audit/open-journal.ts'
 import { Failure } from '../../src/errors.ts'
+
+/** For folders of tests that write many journals: in memory where there is such a disk. */
+export const quickFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 /** Before the first block of a journal. */
 export const noBlock: Head = { journal: 'a-journal', segment: 1, block: 0, record: 0, hash: noHash }
 
-export function openAt(path: string, options: { readonly awaited?: boolean } = {}): Promise<FileJournal> {
-  return openJournal(path, { clock: () => 0, ...options })
+export const quiet: JournalObserver = {
+  writing: () => () => {},
+  failed() {},
+  recovered() {},
+  lost() {},
+  rotated() {},
+  rotationFailed() {},
+}
+
+export const journalOptions: JournalOptions = {
+  clock: () => 0,
+  maxSize: Number.POSITIVE_INFINITY,
+  maxAge: Number.POSITIVE_INFINITY,
+  writeTimeout: 60_000,
+  observer: quiet,
+}
+
+export async function openAt(path: string, options: Partial<OpenOptions> = {}): Promise<FileJournal> {
+  return (await openJournal(path, { ...journalOptions, ...options })).journal
 }
 
 /** A journal that keeps its records in a list. */

@@ -72,7 +72,12 @@ async function withoutAudit(gateway: Gateway, disk: string, file: string): Promi
   expect((await kms.listKeys({})).Keys).toHaveLength(1)
   await kms.updateKeyDescription({ KeyId, Description: 'changed' })
   const names = recordsIn(file).slice(before.length)
-  expect(names.map(({ eventName }) => eventName)).toEqual(['DescribeKey', 'ListKeys', 'UpdateKeyDescription'])
+  expect(names.map(({ eventName }) => eventName)).toEqual([
+    'DescribeKey',
+    'RecoverAuditJournal',
+    'ListKeys',
+    'UpdateKeyDescription',
+  ])
 }
 
 async function withoutStorage(gateway: Gateway, disk: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** A gateway as its operator runs it: `init`, then `serve`, processes of their own, on a SoftHSM token of their own. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -202,8 +202,10 @@ export async function serve(
   }
 }
 
+/** Of all segments. */
 export function recordsOf({ folder }: Installation): AuditRecord[] {
-  return recordsIn(join(folder, 'audit.jsonl'))
+  const full = readdirSync(folder).filter(name => /^audit-\d{8}\.jsonl$/.test(name))
+  return [...full.sort(), 'audit.jsonl'].flatMap(name => recordsIn(join(folder, name)))
 }
 
 export function recordsIn(file: string): AuditRecord[] {

@@ -1,7 +1,8 @@
 /** Users, roles and sessions of an installation, created through the gateway's own storage and HSM while no gateway runs. */
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
-import { clock, connectHsms, openAudit, openDatabase } from '../../src/assemble/backends.ts'
+import { clock, connectHsms, openDatabase } from '../../src/assemble/backends.ts'
+import { openAudit } from '../../src/assemble/recording.ts'
 import { readConfig } from '../../src/config.ts'
 import { principalArn, sessionArn } from '../../src/model/arn.ts'
 import { type OidcProvider, oidcProviderArn } from '../../src/model/identities/oidc-provider.ts'

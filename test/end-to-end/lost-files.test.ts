@@ -1,8 +1,9 @@
-import { copyFileSync, existsSync, renameSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, type Installation, install, serve, strongroom } from './gateway.ts'
+import type { AuditRecord } from '../../src/audit/entry.ts'
+import { type Gateway, type Installation, install, recordsIn, serve, strongroom } from './gateway.ts'
 import { refusal, send } from './requests.ts'
 
 /** Storage and audit file that are lost, moved or replaced, under a gateway that runs and before one starts. */
@@ -31,6 +32,7 @@ const initWithoutAudit = async () => {
   return ended
 }
 const serveOnce = () => strongroom(['serve', '--data', installation.folder, '--port', '0'])
+const names = (records: readonly AuditRecord[]) => records.map(({ eventName }) => eventName)
 const away = (path: string) => renameSync(path, `${path}.away`)
 const back = (path: string) => renameSync(`${path}.away`, path)
 
@@ -92,9 +94,36 @@ describe('a gateway whose files disappear', () => {
     expect((await kms.listKeys({})).Keys).toHaveLength(1)
   })
 
-  it('is not ready when the audit file was truncated, even without requests', async () => {
+  it('restores an audit file that was removed, and loses no record', async () => {
+    const kms = gateway.client()
+    const records = gateway.records()
+    rmSync(audit)
+    expect(await refusal(kms.listKeys({}))).toBe('KMSInternalException')
+    await kms.listKeys({})
+    const after = gateway.records()
+    expect(after.slice(0, records.length)).toEqual(records)
+    const added = after.slice(records.length)
+    expect(names(added).sort()).toEqual(['ListKeys', 'ListKeys', 'RecoverAuditJournal', 'RestoreAuditJournal'])
+    const outcomes = added.filter(({ eventName }) => eventName === 'ListKeys').map(({ errorCode }) => errorCode)
+    expect(outcomes).toEqual(['KMSInternalException', undefined])
+    await parts({ audit: 'ok' }, 200)
+  })
+
+  it('is not ready when the audit file was truncated, even without requests, and goes on in the next one', async () => {
     truncateSync(audit, 0)
     await parts({ audit: 'failing' }, 503)
+    await parts({ audit: 'ok' }, 200)
+    const damaged = gateway.records().find(({ eventName }) => eventName === 'AuditJournalDamaged')
+    expect(damaged).toMatchObject({
+      eventSource: 'strongroom',
+      eventType: 'AwsServiceEvent',
+      serviceEventDetails: {
+        segment: 2,
+        fault: 'changedByAnotherProcess',
+        file: `${installation.folder}/audit-00000002.jsonl`,
+      },
+    })
+    expect((await send(`${gateway.metricsUrl}/metrics`, {})).body).toContain('\nstrongroom_audit_damaged 1\n')
   })
 })
 
@@ -104,7 +133,7 @@ describe('serve', () => {
     away(audit)
     gateway = await serve(installation)
     const KeyId = (await gateway.client().createKey({})).KeyMetadata!.KeyId!
-    expect(gateway.records().map(({ eventName }) => eventName)).toEqual(['StartGateway', 'CreateKey'])
+    expect(names(recordsIn(audit))).toEqual(['AuditJournalDamaged', 'StartGateway', 'CreateKey'])
     await gateway.client().disableKey({ KeyId })
     expect(await gateway.stop()).toBe(0)
   })
