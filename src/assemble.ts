@@ -73,7 +73,8 @@ export async function startGateway(
     const sinks = opened.adopt(new Sinks({ ...config.audit, secretsOf: secretVariablesOf, clock, log }), sinks =>
       sinks.close(),
     )
-    const { journal, audit, outbox } = await openAudit(config, storage, opened, { clock, log, metrics })
+    const opening = openAudit(config, { storage, hsms }, opened, { clock, elapsed, log, metrics })
+    const { journal, audit, outbox, checkpoints } = await opening
     sinks.follow(journal, sinkRecorder({ audit, outbox, log }))
     const run = opened.use(await recordRun(config, { storage, audit, outbox, log }))
     const authenticate = authentication(config, { storage, hsms, clock })
@@ -98,7 +99,13 @@ export async function startGateway(
       log,
     }
     if (config.emulator) await startEmulator(config.emulator, services)
-    const watched = { ...services, rotationTimeShare: config.rotation.timeShare, elapsed, health: readiness }
+    const watched = {
+      ...services,
+      checkpoints,
+      rotationTimeShare: config.rotation.timeShare,
+      elapsed,
+      health: readiness,
+    }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }, repeat), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }

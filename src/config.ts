@@ -85,6 +85,9 @@ export const schema = z.strictObject({
       .prefault({}),
     writeTimeout: duration('100ms', '1m').prefault('5s'),
     sinks: z.record(name, auditSink).default({}),
+    checkpoints: z
+      .strictObject({ interval: duration('1s', '1d').prefault('60s'), hsm: z.string().optional() })
+      .prefault({}),
   }),
   administration: z.strictObject({ socket: z.string().default('strongroom.sock') }).prefault({}),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
@@ -151,9 +154,13 @@ export function parseConfig(text: string, file: string, overrides: Overrides = {
     )
   const settings = { ...data, emulator: withEmulator(data.emulator, overrides) }
   const regions = settings.regions ?? defaultRegions(settings, file)
-  for (const [name, hsm] of Object.entries(regions)) {
+  const named = Object.entries(regions).map(([name, hsm]) => [`region ${name}`, hsm] as const)
+  const { hsm: auditHsm } = settings.audit.checkpoints
+  for (const [place, hsm] of auditHsm === undefined
+    ? named
+    : [...named, ['audit.checkpoints.hsm', auditHsm] as const]) {
     if (Object.hasOwn(settings.hsms, hsm)) continue
-    throw new OperatorError(`configuration ${file}: region ${name}: HSM ${hsm} is not defined under hsms`)
+    throw new OperatorError(`configuration ${file}: ${place}: HSM ${hsm} is not defined under hsms`)
   }
   const seedRegion = settings.emulator?.seed?.region
   if (seedRegion !== undefined && !Object.hasOwn(regions, seedRegion))
@@ -161,6 +168,11 @@ export function parseConfig(text: string, file: string, overrides: Overrides = {
   if (Object.keys(regions).length === 0)
     throw new OperatorError(`configuration ${file}: no regions: add at least one under regions`)
   return withAbsolutePaths({ ...settings, regions }, dirname(resolve(file)))
+}
+
+/** The name of the HSM whose key signs the audit journal. */
+export function auditHsmOf({ audit, hsms }: Pick<Config, 'audit' | 'hsms'>): string {
+  return audit.checkpoints.hsm ?? Object.keys(hsms)[0]!
 }
 
 /** Every commercial region of AWS, in emulator mode every region, for the only HSM. */

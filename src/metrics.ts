@@ -117,6 +117,16 @@ export function createMetrics(
     help: 'Keys whose automatic rotation is due',
     registers,
   })
+  const unsigned = new Gauge({
+    name: 'strongroom_audit_unsigned_seconds',
+    help: 'Time since the first audit block was written that no checkpoint has signed yet; 0 if all are signed',
+    registers,
+  })
+  const lastCheckpoint = new Gauge({
+    name: 'strongroom_audit_last_checkpoint_timestamp_seconds',
+    help: 'When the last audit checkpoint was signed, since the start; nothing is signed while nothing is written',
+    registers,
+  })
   const droppedLogLines = new Counter({
     name: 'strongroom_dropped_log_lines_total',
     help: 'Log lines that could not be written to standard error',
@@ -185,6 +195,10 @@ export function createMetrics(
     connectionAborted: harmless(reason => abortedConnections.inc({ reason })),
     logLineDropped: harmless(() => droppedLogLines.inc()),
     clockStable: harmless(trusted => clockStable.set(trusted ? 1 : 0)),
+    checkpoints: harmless(({ unsignedFor, lastTime }) => {
+      unsigned.set(unsignedFor / 1000)
+      if (lastTime !== undefined) lastCheckpoint.set(lastTime / 1000)
+    }),
     dueForRotation: harmless(count => dueForRotation.set(count)),
     orphans: (hsm, count) => void orphans.set(hsm, count),
     custodyFaults: (hsm, counts) => void custodyFaults.set(hsm, counts),

@@ -89,6 +89,7 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulat
   readonly rotationTimeShare: number
   readonly audit: Audit
   readonly outbox: Pick<Outbox, 'ready' | 'record' | 'act' | 'settle'>
+  readonly checkpoints: Checkpoints
   readonly metrics: JobMetrics
   readonly health: Health
   readonly log: Log
@@ -101,12 +102,25 @@ export interface ClockServices extends Pick<Services, 'storage' | 'clock'>, Pick
   readonly log: Log
 }
 
+/** Signatures of the audit journal. */
+export interface Checkpoints {
+  /** Milliseconds since the first block was written that no checkpoint has signed yet; 0 if there is none. */
+  readonly unsignedFor: number
+  /** Of the last checkpoint of this run: milliseconds since the epoch. */
+  readonly lastTime: number | undefined
+  /** Writes checkpoints if a segment has ended, the key is new, or blocks have been unsigned for long enough. Rejects if it cannot. */
+  signDue(): Promise<void>
+  /** Writes checkpoints if anything is unsigned. */
+  sign(): Promise<void>
+}
+
 /** Metrics of jobs. */
 export interface JobMetrics {
   clockStable(trusted: boolean): void
   orphans(hsm: string, count: number): void
   /** @param counts keys by custody fault */
   custodyFaults(hsm: string, counts: Readonly<Record<string, number>>): void
+  checkpoints(found: Pick<Checkpoints, 'unsignedFor' | 'lastTime'>): void
   /** How many keys are due for automatic rotation. */
   dueForRotation(count: number): void
   /** @param highest encryptions under one key, of KMS keys and of each of the gateway's own */

@@ -35,7 +35,7 @@ export async function openAdministration(
     ...policing(config, storage),
     maxOnDemandRotations: config.rotation.maxOnDemandRotations,
     emulator: config.emulator,
-    ...(await openAudit(config, storage, opened, { clock, log })),
+    ...(await openAudit(config, { storage, hsms }, opened, { clock, log })),
     authenticate: async () => undefined,
     webIdentity: webIdentities(config, { storage, clock, log }),
     metrics: { started: () => () => {}, keyUseRefused() {} },

@@ -4,7 +4,11 @@ import { Changes } from '../storage/storage.ts'
 import type { Recording } from './recording.ts'
 
 /** Puts on record what happens to sinks. */
-export function sinkRecorder({ audit, outbox, log }: Recording & { readonly log: Log }): RecordSinkEvent {
+export function sinkRecorder({
+  audit,
+  outbox,
+  log,
+}: Pick<Recording, 'audit' | 'outbox'> & { readonly log: Log }): RecordSinkEvent {
   return (name, details) => {
     outbox
       .record(new Changes(), audit.gatewayEvent(name, details))

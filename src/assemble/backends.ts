@@ -1,11 +1,13 @@
 /** Storage and HSMs, as a gateway and the commands open them. */
-import type { Config, HsmConfig, MemberConfig } from '../config.ts'
+import { auditHsmOf, type Config, type HsmConfig, type MemberConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import type { HsmCall } from '../hsm/hsm.ts'
 import { type HsmOptions, HsmRegistry } from '../hsm/registry.ts'
+import { objectOf } from '../model/keys/key.ts'
 import type { Hsms, Log, Storage } from '../services.ts'
 import { openStorage } from '../storage/sql-storage.ts'
 import { openInThread } from '../storage/threaded-database.ts'
+import { auditKey } from '../vault/audit-key.ts'
 import { missingSystemKeys } from '../vault/system-keys.ts'
 
 /** The wall clock of the machine, in milliseconds since the epoch. */
@@ -52,7 +54,11 @@ export async function connectHsms(
 }
 
 /** Throws OperatorError if storage lacks a key that `init` creates: it is not the storage of these HSMs. */
-export function requireSystemKeys({ storage: { file }, hsms }: Config, storage: Storage): void {
+export function requireSystemKeys(config: Config, storage: Storage): void {
+  const {
+    storage: { file },
+    hsms,
+  } = config
   for (const hsm of Object.keys(hsms)) {
     const [missing] = missingSystemKeys(hsm, storage)
     if (missing === undefined) continue
@@ -60,6 +66,16 @@ export function requireSystemKeys({ storage: { file }, hsms }: Config, storage: 
       `storage ${file} has no ${missing} key for the HSM ${hsm}: if that HSM is new, run strongroom init`,
     )
   }
+  if (isAuditKeyMissing(config, storage))
+    throw new OperatorError(
+      `storage ${file} has no audit key on the HSM ${auditHsmOf(config)}: run strongroom init, which creates it`,
+    )
+}
+
+/** Whether the key that signs the audit journal is not on the HSM of the configuration, or there is none yet. */
+export function isAuditKeyMissing(config: Config, storage: Storage): boolean {
+  const key = auditKey(Object.keys(config.hsms), storage)
+  return key === undefined || objectOf(key.material).hsm !== auditHsmOf(config)
 }
 
 export function hsmOptions(name: string, { members, ...hsm }: HsmConfig): HsmOptions {

@@ -6,33 +6,51 @@ import { linesAfter } from '../audit/lines-after.ts'
 import { openJournal } from '../audit/open-journal.ts'
 import type { Config } from '../config.ts'
 import { Outbox } from '../outbox.ts'
-import type { JournalMetrics, Log, Storage } from '../services.ts'
+import type { Checkpoints, JournalMetrics, Log } from '../services.ts'
+import { JournalCheckpoints } from '../vault/checkpoints.ts'
+import type { Backends } from './backends.ts'
 import { JournalReport } from './journal-report.ts'
 
 export interface Recording {
   readonly audit: Audit
   readonly outbox: Outbox
+  readonly checkpoints: Checkpoints
 }
 
 interface RecordingOptions {
   readonly clock: () => number
+  readonly elapsed?: () => number
   readonly log?: Log
   readonly metrics?: JournalMetrics
 }
 
-/** Opens the audit journal, and writes records that storage still keeps for it. */
+/** Opens the audit journal, writes records that storage still keeps for it, and signs its end when it is closed. */
 export async function openAudit(
-  { audit: { file, segment, writeTimeout } }: Config,
-  storage: Storage,
+  { audit: settings }: Config,
+  { storage, hsms }: Backends,
   opened: AsyncDisposableStack,
-  { clock, log, metrics }: RecordingOptions,
+  { clock, elapsed = () => performance.now(), log, metrics }: RecordingOptions,
 ): Promise<Recording & { readonly journal: Journal }> {
+  const {
+    file,
+    segment,
+    writeTimeout,
+    checkpoints: { interval },
+  } = settings
   const held = await storage.outbox.list()
   const [known] = (await storage.outbox.position())?.split(' ') ?? []
   const observer = new JournalReport(file, { clock, log, metrics })
   const options = { clock, ...segment, writeTimeout, observer, awaited: held.length > 0, known }
   const { journal, findings } = await openJournal(file, options)
   opened.adopt(journal, journal => journal.close())
+  const checkpoints = new JournalCheckpoints({ journal, storage, hsms, clock, elapsed, interval })
+  opened.adopt(checkpoints, checkpoints =>
+    checkpoints
+      .sign()
+      .catch((error: unknown) =>
+        log?.error({ event: 'checkpoint_failed', err: error }, 'Cannot sign the end of the audit file'),
+      ),
+  )
   const audit = createAudit(journal, clock, apis[0].eventSource)
   const linesOfJournal = (position: string) => linesAfter(file, position, journal.position)
   const outbox = opened.adopt(await Outbox.open(storage, journal, held, { linesAfter: linesOfJournal, log }), outbox =>
@@ -42,5 +60,5 @@ export async function openAudit(
   )
   // Not earlier: the outbox has to read what the last run wrote before anything is written.
   observer.watch(journal, audit, findings)
-  return { journal, audit, outbox }
+  return { journal, audit, outbox, checkpoints }
 }

@@ -8,7 +8,7 @@ import { Changes } from '../storage/storage.ts'
 import { version } from '../version.ts'
 import type { Recording } from './recording.ts'
 
-type Means = Recording & { readonly storage: Storage; readonly log: Log }
+type Means = Pick<Recording, 'audit' | 'outbox'> & { readonly storage: Storage; readonly log: Log }
 
 /** A run that is on record. Disposal records its stop. */
 export interface RecordedRun extends AsyncDisposable {

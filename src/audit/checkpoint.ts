@@ -5,7 +5,11 @@
  * Signatures are ECDSA on P-256 with SHA-256 (FIPS 186-5, section 6.4), as the DER of an ECDSA-Sig-Value (RFC 3279, section 2.2.3).
  */
 import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
-import type { Checkpoint, SigningKey } from './format.ts'
+import type { SigningKey } from '../model/keys/key.ts'
+import type { Checkpoint } from './format.ts'
+
+/** Blocks between a checkpoint and the one that it signs, at most: as many hashes are kept to check it. */
+export const checkpointReach = 65_536
 
 /** The text that a checkpoint signs, in UTF-8. */
 export function checkpointText(checkpoint: Omit<Checkpoint, 'signature'>): string {

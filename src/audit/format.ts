@@ -6,6 +6,7 @@
  * and a trailer. The hash in a trailer covers the bytes of its block, and the hash of the block before.
  */
 import { hash } from 'node:crypto'
+import type { SigningKey } from '../model/keys/key.ts'
 import type { AuditRecord } from './entry.ts'
 
 /** The first line of a segment; the only one of its block. */
@@ -46,23 +47,12 @@ export interface Checkpoint extends Head {
   readonly signature: string
 }
 
-/** A new key for checkpoints, signed by the former one. It may be written several times. See checkpoint.ts. */
-export interface SigningKey {
-  /** Base64 of the DER SubjectPublicKeyInfo. */
-  readonly publicKey: string
-  /** Hex SHA-256 of the former key's. */
-  readonly previous: string
-  /** When it was created: ISO 8601, UTC, milliseconds. */
-  readonly time: string
-  /** Base64 of the DER ECDSA-Sig-Value. */
-  readonly signature: string
-}
-
 /** What can be appended to a journal. */
 export type Line =
   | AuditRecord
   | { readonly intent: Intent }
   | { readonly checkpoint: Checkpoint }
+  /** A new key for checkpoints, which may be written several times. */
   | { readonly signingKey: SigningKey }
 
 /** The end of a block. */

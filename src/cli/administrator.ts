@@ -7,6 +7,7 @@ import type { AccessKey } from '../model/identities/access-key.ts'
 import type { Services } from '../services.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
 import { sealSecret, unsealSecret } from '../vault/access-key-secrets.ts'
+import { createAuditKey } from '../vault/audit-key.ts'
 import { randomIdentifier, randomSecret } from '../vault/identifiers.ts'
 import { createSystemKeys } from '../vault/system-keys.ts'
 import type { PlainAccessKey } from './credentials.ts'
@@ -14,7 +15,7 @@ import type { PlainAccessKey } from './credentials.ts'
 const userName = 'administrator'
 
 /** What `init` works on; its changes are audited like those of callers. */
-export type Installation = Backends & Recording & Pick<Services, 'clock'>
+export type Installation = Backends & Pick<Recording, 'audit' | 'outbox'> & Pick<Services, 'clock'>
 
 /** For the audit record: `init` has no caller, but was run by a user of this machine. */
 const byWhom = () => ({ command: 'init', uid: process.getuid?.() })
@@ -22,6 +23,11 @@ const byWhom = () => ({ command: 'init', uid: process.getuid?.() })
 /** Creates the gateway's own keys on an HSM, if they are missing. */
 export function ensureSystemKeys(hsm: Hsm, installation: Installation): Promise<void> {
   return createSystemKeys(hsm, installation, byWhom())
+}
+
+/** Creates the key that signs the audit journal on an HSM, if it is missing there. */
+export function ensureAuditKey(hsm: Hsm, installation: Installation): Promise<void> {
+  return createAuditKey(hsm, installation, byWhom())
 }
 
 /** In whatever partition it was created: it is the administrator in all partitions. */

@@ -1,7 +1,12 @@
+import { addRotateKey } from './audit-rotate-key.ts'
 import { addVerify } from './audit-verify-options.ts'
 import { command } from './command.ts'
 
 export const audit = command(program => {
-  const group = program.command('audit').description('verify and read the audit journal').helpCommand(false)
+  const group = program
+    .command('audit')
+    .description('verify and read the audit journal; rotate its key')
+    .helpCommand(false)
   addVerify(group)
+  addRotateKey(group)
 })

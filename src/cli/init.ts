@@ -1,14 +1,17 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { administratorKeyFromEnvironment, type Config, type HsmConfig } from '../config.ts'
+import { fingerprintOf } from '../audit/checkpoint.ts'
+import { administratorKeyFromEnvironment, auditHsmOf, type Config, type HsmConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { profileOf } from '../hsm/profiles/find-profile.ts'
 import { provisionHsm } from '../hsm/provision.ts'
 import type { Storage } from '../storage/storage.ts'
+import { auditKeyPem, auditPublicKey } from '../vault/audit-key.ts'
 import { missingSystemKeys } from '../vault/system-keys.ts'
 import {
   administratorKey,
   createAdministrator,
+  ensureAuditKey,
   ensureSystemKeys,
   type Installation,
   newAccessKey,
@@ -17,6 +20,7 @@ import {
   recordInitialized,
   requireUnused,
 } from './administrator.ts'
+import { writeAuditKey } from './audit-key-file.ts'
 import { command } from './command.ts'
 import { credentialsFile, type PlainAccessKey, readCredentials, writeCredentials } from './credentials.ts'
 import {
@@ -56,27 +60,35 @@ export const init = command(program => {
       if (options.config === undefined) ensureDataFolder(options.data)
       const folder = openDataFolder(options)
       const { config } = folder
-      const { clock, connectHsms, openDatabase } = await import('../assemble/backends.ts')
+      const { clock, connectHsms, isAuditKeyMissing, openDatabase } = await import('../assemble/backends.ts')
       const { openAudit } = await import('../assemble/recording.ts')
       await using opened = new AsyncDisposableStack()
       // From here on this process has the lock on the folder.
       const storage = await openDatabase(config, opened, { create: !isInUse(folder) })
       settleSoftHsm(folder, { write: true })
       const account = options.account ?? firstAccountOf(storage)
-      if (!isComplete(config, storage, account) || options.writeCredentials) {
+      const isComplete = hasKeys(config, storage, account) && !isAuditKeyMissing(config, storage)
+      if (!isComplete || options.writeCredentials) {
         const initialized: string[] = []
         for (const [name, hsm] of Object.entries(config.hsms))
           if (missingSystemKeys(name, storage).length > 0 && (await provision(hsm))) initialized.push(name)
         const hsms = await connectHsms(config, storage, opened)
-        const installation = { storage, hsms, clock, ...(await openAudit(config, storage, opened, { clock })) }
+        const installation = {
+          storage,
+          hsms,
+          clock,
+          ...(await openAudit(config, { storage, hsms }, opened, { clock })),
+        }
         for (const name of initialized) await recordInitialized(name, installation)
         for (const hsm of hsms.all) await ensureSystemKeys(hsm, installation)
+        await ensureAuditKey(hsms.named(auditHsmOf(config)), installation)
         await ensureAdministrator(account, folder, installation, {
           given,
           isRepeated: options.writeCredentials ?? false,
         })
       }
       process.stdout.write(conclusion(account, folder, storage))
+      process.stdout.write(pinnedAuditKey(folder, storage))
     })
 })
 
@@ -98,7 +110,7 @@ function firstAccountOf(storage: Storage): string | undefined {
   return isThere || storage.accessKeys.count() === 0 ? firstAccount : undefined
 }
 
-function isComplete({ hsms }: Config, storage: Storage, account: string | undefined): boolean {
+function hasKeys({ hsms }: Config, storage: Storage, account: string | undefined): boolean {
   const isKnown = account === undefined || administratorKey(account, storage) !== undefined
   return isKnown && Object.keys(hsms).every(name => missingSystemKeys(name, storage).length === 0)
 }
@@ -139,6 +151,14 @@ async function ensureAdministrator(
   requireUnused(key, storage)
   writeCredentials(path, account, region, key)
   await createAdministrator(account, region, installation, key)
+}
+
+/** Its copy on another machine is what shows that an audit file was not replaced as a whole. */
+function pinnedAuditKey({ path, config }: DataFolder, storage: Storage): string {
+  const key = storage.systemKeys.find(auditHsmOf(config), 'audit')!
+  const file = writeAuditKey(path, auditKeyPem(key))
+  const fingerprint = fingerprintOf(auditPublicKey(key))
+  return `Audit checkpoints are signed by the key in ${file} (SHA-256 ${fingerprint}): keep a copy on another machine\n`
 }
 
 function conclusion(account: string | undefined, { path }: DataFolder, storage: Storage): string {

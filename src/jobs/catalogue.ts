@@ -7,6 +7,7 @@ import { destroyObjects } from './destroy-objects.ts'
 import { makeSpareKeys } from './make-spare-keys.ts'
 import { rotateKeys } from './rotate-keys.ts'
 import { settleRecords } from './settle-records.ts'
+import { signCheckpoints } from './sign-checkpoints.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
 import { watchEncryptions } from './watch-encryptions.ts'
 import { watchHsms } from './watch-hsms.ts'
@@ -21,6 +22,7 @@ export const jobs = [
   makeSpareKeys,
   rotateKeys,
   settleRecords,
+  signCheckpoints,
   sweepOrphans,
   watchEncryptions,
   watchHsms,

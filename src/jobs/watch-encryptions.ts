@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { encryptionLimit, manyEncryptions, rotationThreshold } from '../model/keys/encryption-limit.ts'
-import { currentMaterial, type Key, type KeyMaterial, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
+import { currentMaterial, encryptionPurposes, type Key, type KeyMaterial, type SystemKey } from '../model/keys/key.ts'
 import { keyState } from '../model/keys/key-state.ts'
 import type { JobServices } from '../services.ts'
 import { rotateAutomatically } from '../vault/rotation.ts'
@@ -25,7 +25,7 @@ export const watchEncryptions = job({
 
 /** A key whose encryptions count. */
 interface Watched {
-  readonly type: 'kms_key' | SystemKey['purpose']
+  readonly type: 'kms_key' | (typeof encryptionPurposes)[number]
   readonly material: KeyMaterial
   /** ARN; that of the gateway's own is its purpose. */
   readonly key: string
@@ -46,7 +46,7 @@ class EncryptionWatch {
     const { storage, hsms, metrics } = this.#services
     this.#highest = new Map(hsms.all.map(({ name }) => [name, { kms_key: 0, seal: 0, canary: 0 }]))
     for (const { name } of hsms.all) {
-      for (const purpose of systemKeyPurposes) {
+      for (const purpose of encryptionPurposes) {
         const systemKey = storage.systemKeys.find(name, purpose)
         if (systemKey === undefined) continue
         const made = this.#look({ type: purpose, material: systemKey.material, key: purpose })

@@ -1,25 +1,36 @@
-/** System keys, the gateway's own: on each HSM one that encrypts the secrets of access keys, and one that proves that the HSM works. */
+/**
+ * System keys, the gateway's own: on each HSM one that encrypts the secrets of access keys, and one that proves that the HSM works. On one
+ * HSM there is another, which audit-key.ts creates.
+ */
 import { Failure } from '../errors.ts'
 import { decodeCiphertext } from '../model/keys/ciphertext.ts'
 import { encryptionLimit } from '../model/keys/encryption-limit.ts'
-import { type KeyMaterial, objectOf, type SystemKey, systemKeyPurposes } from '../model/keys/key.ts'
+import { encryptionPurposes, type KeyMaterial, objectOf, type SystemKey } from '../model/keys/key.ts'
 import type { Hsm, JobServices, Services } from '../services.ts'
 import type { Changes, Storage } from '../storage/storage.ts'
 import { decryptBlob, encryptBlob, type Vault } from './ciphertexts.ts'
 import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
 
-/** Their spec and usage. */
-export const systemKeyKind = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
+type EncryptionPurpose = (typeof encryptionPurposes)[number]
 
-/** The purposes without a key on an HSM. */
-export function missingSystemKeys(hsm: string, { systemKeys }: Storage): readonly SystemKey['purpose'][] {
-  return systemKeyPurposes.filter(purpose => systemKeys.find(hsm, purpose) === undefined)
+const encryption = { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' } as const
+
+/** Spec and usage by purpose. */
+export const systemKeyKinds = {
+  seal: encryption,
+  canary: encryption,
+  audit: { spec: 'ECC_NIST_P256', usage: 'SIGN_VERIFY' },
+} as const
+
+/** The purposes without a key on an HSM, of those that every HSM needs. */
+export function missingSystemKeys(hsm: string, { systemKeys }: Storage): readonly EncryptionPurpose[] {
+  return encryptionPurposes.filter(purpose => systemKeys.find(hsm, purpose) === undefined)
 }
 
 /** To encrypt with. Throws KeyUnavailable if the HSM has no key for the purpose, or that has encrypted as many messages as it may. */
 export function systemKeyMaterial(
   hsm: string,
-  purpose: SystemKey['purpose'],
+  purpose: EncryptionPurpose,
   { systemKeys, encryptions }: Storage,
 ): KeyMaterial {
   const { material } = systemKeys.find(hsm, purpose) ?? {}
@@ -56,7 +67,7 @@ export async function createSystemKeys(
     const details = { hsm: hsm.name, purpose, ...origin }
     const intent = audit.event('CreateSystemKey', undefined, details)
     await outbox.act(intent, async changes => {
-      const material = await createMaterial(hsm, systemKeyKind, `strongroom ${purpose}`, clock())
+      const material = await createMaterial(hsm, encryption, `strongroom ${purpose}`, clock())
       changes.put('systemKeys', { purpose, material, revision: 0 })
       return { ...intent, additionalEventData: { ...details, keyMaterialId: material.id } }
     })
@@ -80,7 +91,7 @@ export async function rotateSealKey(
   const details = { hsm: hsm.name, purpose: systemKey.purpose, previousKeyMaterialId: previous.id, ...why }
   const intent = audit.event('RotateSystemKey', undefined, details)
   const replace = async (changes: Changes) => {
-    const material = await createMaterial(hsm, systemKeyKind, 'strongroom seal', createdAt)
+    const material = await createMaterial(hsm, encryption, 'strongroom seal', createdAt)
     changes.created.push(objectOf(material))
     changes.put('systemKeys', { ...systemKey, material, former: [...former, previous] })
     return { ...intent, additionalEventData: { ...details, currentKeyMaterialId: material.id } }

@@ -15,7 +15,8 @@ import {
   signingKeyText,
   TrustedKeys,
 } from '../../src/audit/checkpoint.ts'
-import type { Checkpoint, SigningKey } from '../../src/audit/format.ts'
+import type { Checkpoint } from '../../src/audit/format.ts'
+import type { SigningKey } from '../../src/model/keys/key.ts'
 
 interface Pair {
   readonly publicKey: Uint8Array

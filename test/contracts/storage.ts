@@ -96,6 +96,16 @@ export function storageContract(name: string, lasting: boolean, create: () => St
     it.runIf(lasting)('returns every record as it was put after it is opened again', async () => {
       const former = [aMaterial(9), aMaterial(10, { checkValue: new Uint8Array([1, 255]) })]
       const seal = { ...aSystemKey('seal', aMaterial(7)), former }
+      const change = {
+        publicKey: 'BASE64==',
+        previous: 'ab'.repeat(32),
+        time: '2026-01-01T00:00:00.000Z',
+        signature: '',
+      }
+      const audit = {
+        ...aSystemKey('audit', aMaterial(13, { publicKey: new Uint8Array([1, 255]) })),
+        changes: [change, { ...change, signature: 'AA==' }],
+      }
       const key = aKey(1, {
         state: 'PendingDeletion',
         deletionDate: 1_700_000_604_800,
@@ -163,6 +173,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       changes.put('services', service)
       changes.put('systemKeys', seal)
       changes.put('systemKeys', aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })))
+      changes.put('systemKeys', audit)
       changes.put('spareKeys', aSpareKey(anObject(10)))
       changes.put('wrappingKeys', aWrappingKey(12, key))
       changes.put('destructions', aDestruction(anObject(9), key))
@@ -188,6 +199,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         ],
         seal: storage.systemKeys.find('main', 'seal'),
         canary: storage.systemKeys.find('main', 'canary'),
+        audit: storage.systemKeys.find('main', 'audit'),
         spares: storage.spareKeys.onHsm('main'),
         wrappingKeys: [storage.wrappingKeys.withObject(anObject(12).id), ...storage.wrappingKeys.ofKey(key.arn)],
         wrappingKeyOfDay: storage.wrappingKeys.ofDay(aWrappingKey(12, key)),
@@ -209,6 +221,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         services: [1, 2, 3].map(() => ({ ...service, revision: 1 })),
         seal: { ...seal, revision: 1 },
         canary: { ...aSystemKey('canary', aMaterial(8, { checkValue: new Uint8Array([7]) })), revision: 1 },
+        audit: { ...audit, revision: 1 },
         spares: [{ ...aSpareKey(anObject(10)), revision: 1 }],
         wrappingKeys: [1, 2].map(() => ({ ...aWrappingKey(12, key), revision: 1 })),
         wrappingKeyOfDay: { ...aWrappingKey(12, key), revision: 1 },

@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkpointIn, publicKeysIn, signingKeyIn, TrustedKeys } from '../../src/audit/checkpoint.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
-import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
+import { type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
 import { refusal, send, signedPost } from './requests.ts'
 
 /** The record that each call leaves, and what is never written anywhere. */
@@ -62,6 +64,7 @@ describe('init', () => {
     expect(records).toMatchObject([
       own('seal'),
       own('canary'),
+      own('audit'),
       {
         eventName: 'CreateAdministrator',
         resources: [{ ARN, accountId: home, type: 'AWS::IAM::User' }],
@@ -365,3 +368,45 @@ function formsOf(secret: Uint8Array): (Buffer | string)[] {
   const texts = [0, 1, 2].map(inner).flatMap(text => [text, urlSafe(text)])
   return [bytes, bytes.toString('hex'), bytes.toString('hex').toUpperCase(), ...texts]
 }
+
+describe('the key that signs checkpoints', () => {
+  const pem = () => readFileSync(join(installation.folder, 'audit-key.pem'), 'utf8')
+  const data = () => ['--data', installation.folder]
+
+  it('can be replaced while the gateway runs, and has signed every record when it has stopped', async () => {
+    const first = pem()
+    const { stdout, stderr } = await strongroom(['audit', 'rotate-key', ...data(), '--json'])
+    expect(stderr).toBe('')
+    const { fingerprint, previousFingerprint, publicKey } = JSON.parse(stdout)
+    expect(pem()).toBe(publicKey)
+    const responseElements = { fingerprint, previousFingerprint }
+    expect(gateway.records().at(-1)).toMatchObject({ eventName: 'RotateAuditKey', responseElements })
+    await gateway.stop()
+
+    const lines = readFileSync(join(installation.folder, 'audit.jsonl'), 'utf8').split('\n')
+    const checkpoints = lines.flatMap(line => checkpointIn(line) ?? [])
+    const trusted = new TrustedKeys(publicKeysIn(first))
+    for (const line of lines) {
+      const change = signingKeyIn(line)
+      if (change) expect(trusted.change(change)).toBe('valid')
+    }
+    expect(checkpoints.map(checkpoint => trusted.check(checkpoint))).toEqual(checkpoints.map(() => 'valid'))
+    expect(new Set(checkpoints.map(({ key }) => key))).toEqual(new Set([previousFingerprint, fingerprint]))
+    expect(checkpoints.at(-1)!.record).toBe(gateway.records().length)
+  })
+
+  it('is created by init where an older version has left none, and needed for a start', async () => {
+    const database = new DatabaseSync(join(installation.folder, 'strongroom.db'))
+    database.exec("delete from system_keys where purpose = 'audit'")
+    database.close()
+    const before = pem()
+    const refused = await strongroom(['serve', ...data(), '--port', '0'])
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(
+      /^strongroom: .*no audit key on the HSM softhsm: run strongroom init, which creates it\n$/,
+    )
+    const { code, stdout } = await strongroom(['init', ...data(), '--account', home])
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('audit-key.pem (SHA-256 ') })
+    expect(pem()).not.toBe(before)
+  })
+})

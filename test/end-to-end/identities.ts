@@ -71,7 +71,7 @@ export async function withIdentities<T>(
   const config = readConfig(join(folder, 'strongroom.yaml'))
   const storage = await openDatabase(config, opened)
   const hsms = await connectHsms(config, storage, opened)
-  const { audit, outbox } = await openAudit(config, storage, opened, { clock: Date.now })
+  const { audit, outbox } = await openAudit(config, { storage, hsms }, opened, { clock: Date.now })
   const [region] = Object.keys(config.regions)
 
   const commit = (event: string, arn: string, change: (changes: Changes) => void) => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { fingerprintOf, publicKeysIn } from '../../src/audit/checkpoint.ts'
 import { strongroom } from './gateway.ts'
 
 const program = join(import.meta.dirname, '../../src/main.ts')
@@ -21,8 +22,14 @@ const init = (...options: string[]) => strongroom(['init', '--data', folder, ...
 const ready = () => ({
   code: 0,
   stderr: '',
-  stdout: `Ready. The administrator's access key is in ${inFolder('credentials')}\n`,
+  stdout: `Ready. The administrator's access key is in ${inFolder('credentials')}\n${pinned()}`,
 })
+/** What it says of the public key that verifies audit checkpoints. */
+const pinned = () => {
+  const file = inFolder('audit-key.pem')
+  const [publicKey] = publicKeysIn(readFileSync(file, 'utf8'))
+  return `Audit checkpoints are signed by the key in ${file} (SHA-256 ${fingerprintOf(publicKey!)}): keep a copy on another machine\n`
+}
 
 /** Kills an init as soon as a condition holds. Resolves to whether it was killed before it ended. */
 async function killedWhen(isThere: () => boolean): Promise<boolean> {

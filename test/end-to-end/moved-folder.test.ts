@@ -156,11 +156,9 @@ describe('init', () => {
     const init = (...options: string[]) =>
       strongroom(['init', '--data', copy.folder, '--account', '111122223333', ...options])
     const { code, stdout } = await init()
-    expect({ code, stdout }).toEqual({
-      code: 0,
-      stdout: `Ready. The administrator's access key AKIA111122223333TEST is not in ${credentials}\n`,
-    })
-    expect((await strongroom(['init', '--data', copy.folder])).stdout).toBe('Ready.\n')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(`Ready. The administrator's access key AKIA111122223333TEST is not in ${credentials}\n`)
+    expect((await strongroom(['init', '--data', copy.folder])).stdout).toMatch(/^Ready\.\n/)
     expect(existsSync(credentials)).toBe(false)
     expect((await init('--write-credentials')).code).toBe(0)
     expect(readFileSync(credentials, 'utf8')).toBe(readFileSync(join(elsewhere, 'safe'), 'utf8'))

@@ -83,12 +83,14 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
       rotationTimeShare: 0.01,
       audit: createAudit(journal, clock, 'kms.amazonaws.com'),
       outbox: await Outbox.open(storage, journal, []),
+      checkpoints: { unsignedFor: 0, lastTime: undefined, async signDue() {}, async sign() {} },
       metrics: {
         clockStable() {},
         orphans: (name, count) => void orphans.set(name, count),
         custodyFaults(_name, counts) {
           fixture.faults = counts
         },
+        checkpoints() {},
         dueForRotation(count) {
           fixture.dueForRotation = count
         },

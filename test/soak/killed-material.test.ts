@@ -111,7 +111,7 @@ it(`loses no ciphertext and leaves no object behind unreported, after ${kills} k
   const ids = (await objectsOn(installation)).map(({ id }) => id).filter(id => id !== '')
   expect(new Set(ids).size).toBe(ids.length)
   // Each client has a wrapping key, its imported material, and the generated material of each rotation.
-  const systemKeys = 2
+  const systemKeys = 3
   const used = rotations.reduce((sum, count) => sum + count + 3, systemKeys)
   expect(ids.length - used).toBe(new Set(orphans).size)
   console.log(`${rotations.reduce((sum, count) => sum + count)} rotations, ${new Set(orphans).size} orphaned objects`)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { systemKeyPurposes } from '../../src/model/keys/key.ts'
+import { encryptionPurposes } from '../../src/model/keys/key.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { checkCanary, createSystemKeys, missingSystemKeys } from '../../src/vault/system-keys.ts'
 import { type Fixture, openFixture } from '../jobs/fixture.ts'
@@ -12,27 +12,31 @@ beforeAll(async () => {
 afterAll(() => fixture?.close())
 
 const create = () => createSystemKeys(fixture.hsm, { ...fixture.services, clock: () => 1000 }, { command: 'test' })
-const materialOf = (purpose: (typeof systemKeyPurposes)[number]) =>
+const materialOf = (purpose: (typeof encryptionPurposes)[number]) =>
   fixture.storage.systemKeys.find(fixture.hsm.name, purpose)!.material
 
 describe('the system keys of an HSM', () => {
   it('are missing on a new HSM', async () => {
-    expect(missingSystemKeys(fixture.hsm.name, fixture.storage)).toEqual(systemKeyPurposes)
+    expect(missingSystemKeys(fixture.hsm.name, fixture.storage)).toEqual(encryptionPurposes)
     await expect(checkCanary(fixture.hsm.name, fixture.services)).rejects.toMatchObject({ code: 'KeyUnavailable' })
   })
 
   it('are created on the HSM once, each with an audit record', async () => {
     await create()
-    const ids = systemKeyPurposes.map(purpose => materialOf(purpose).id)
+    const ids = encryptionPurposes.map(purpose => materialOf(purpose).id)
     expect((await fixture.objects()).sort()).toEqual([...ids].sort())
     expect(missingSystemKeys(fixture.hsm.name, fixture.storage)).toEqual([])
-    const details = systemKeyPurposes.map((purpose, index) => ({ purpose, keyMaterialId: ids[index], command: 'test' }))
+    const details = encryptionPurposes.map((purpose, index) => ({
+      purpose,
+      keyMaterialId: ids[index],
+      command: 'test',
+    }))
     expect(fixture.records).toMatchObject(
       details.map(additionalEventData => ({ eventName: 'CreateSystemKey', additionalEventData })),
     )
 
     await create()
-    expect(systemKeyPurposes.map(purpose => materialOf(purpose).id)).toEqual(ids)
+    expect(encryptionPurposes.map(purpose => materialOf(purpose).id)).toEqual(ids)
     expect(fixture.records).toHaveLength(ids.length)
   })
 

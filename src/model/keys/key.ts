@@ -172,8 +172,11 @@ export function objectsOf(key: Materials): readonly KeyObject[] {
   return materialsOf(key).flatMap(({ object }) => object ?? [])
 }
 
-/** `seal` encrypts the secrets of access keys; `canary` proves that the HSM is the right one and works. */
-export const systemKeyPurposes = ['seal', 'canary'] as const
+/** Keys that every HSM has: `seal` encrypts the secrets of access keys; `canary` proves that the HSM is the right one and works. */
+export const encryptionPurposes = ['seal', 'canary'] as const
+
+/** Besides, one HSM has an `audit` key, which signs the audit journal. */
+export const systemKeyPurposes = [...encryptionPurposes, 'audit'] as const
 
 /** A key of the gateway itself, one per HSM and purpose. */
 export interface SystemKey {
@@ -182,7 +185,21 @@ export interface SystemKey {
   readonly material: KeyMaterial
   /** Those before, the oldest first, which still decrypt. */
   readonly former?: readonly KeyMaterial[] | undefined
+  /** Of an audit key: how it followed from the first one, the oldest change first. */
+  readonly changes?: readonly SigningKey[] | undefined
   readonly revision: number
+}
+
+/** A new audit key, signed by the former one: see audit/checkpoint.ts. */
+export interface SigningKey {
+  /** Base64 of the DER SubjectPublicKeyInfo. */
+  readonly publicKey: string
+  /** Hex SHA-256 of the former key's. */
+  readonly previous: string
+  /** When it was created: ISO 8601, UTC, milliseconds. */
+  readonly time: string
+  /** Base64 of the DER ECDSA-Sig-Value. */
+  readonly signature: string
 }
 
 /** On HSMs, the latest last. */

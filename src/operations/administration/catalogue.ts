@@ -17,6 +17,7 @@ import { listServices } from './list-services.ts'
 import { putService } from './put-service.ts'
 import { revokeSessions } from './revoke-sessions.ts'
 import { rotateAlias } from './rotate-alias.ts'
+import { rotateAuditKey } from './rotate-audit-key.ts'
 import { updateAccessKey } from './update-access-key.ts'
 import { updateIdentity } from './update-identity.ts'
 
@@ -39,6 +40,7 @@ export const operations = [
   putService,
   revokeSessions,
   rotateAlias,
+  rotateAuditKey,
   updateAccessKey,
   updateIdentity,
 ] as const

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { encryptionLimit } from '../../model/keys/encryption-limit.ts'
-import { type Key, systemKeyPurposes } from '../../model/keys/key.ts'
+import { encryptionPurposes, type Key } from '../../model/keys/key.ts'
 import type { KeyUse } from '../../model/keys/key-use.ts'
 import type { Services, Storage } from '../../services.ts'
 import { accountOf } from './accounts.ts'
@@ -44,7 +44,7 @@ function encryptionsOf({ spec, materials }: Key, { encryptions }: Storage): numb
 
 function systemKeys({ storage, hsms }: Pick<Services, 'storage' | 'hsms'>): KeyUsage[] {
   return hsms.all.flatMap(({ name: hsm }) =>
-    systemKeyPurposes.flatMap(key => {
+    encryptionPurposes.flatMap(key => {
       const material = storage.systemKeys.find(hsm, key)?.material
       return material ? [{ key, hsm, encryptions: storage.encryptions.made(material.id) }] : []
     }),

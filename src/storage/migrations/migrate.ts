@@ -24,6 +24,7 @@ import { usage } from './0019-usage.ts'
 import { wrappingKeys } from './0020-wrapping-keys.ts'
 import { formerSystemKeys } from './0021-former-system-keys.ts'
 import { lastRun } from './0022-last-run.ts'
+import { auditKeys } from './0023-audit-keys.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -50,6 +51,7 @@ const migrations: readonly Migration[] = [
   wrappingKeys,
   formerSystemKeys,
   lastRun,
+  auditKeys,
 ]
 
 interface MigrationTable {

@@ -245,6 +245,10 @@ export interface SystemKeyRow {
   readonly created_at: number
   /** JSON. */
   readonly former: string | null
+  /** Of an audit key. */
+  readonly public_key: Uint8Array | null
+  /** JSON. */
+  readonly changes: string | null
   readonly revision: number
 }
 

@@ -1,4 +1,4 @@
-import { type Custody, type KeyMaterial, objectOf, type SystemKey } from '../../model/keys/key.ts'
+import { type Custody, type KeyMaterial, objectOf, type SigningKey, type SystemKey } from '../../model/keys/key.ts'
 import type { SystemKeyRow } from './database.ts'
 import { table } from './table.ts'
 
@@ -6,8 +6,8 @@ export const systemKeys = table<SystemKey, SystemKeyRow>({
   name: 'system_keys',
   primaryKey: ['hsm', 'purpose'],
   identity: ({ material, purpose }) => systemKeyIdentity(objectOf(material).hsm, purpose),
-  toRow({ purpose, material, former, revision }) {
-    const { id, hsm, custody, checkValue = null } = objectOf(material)
+  toRow({ purpose, material, former, changes, revision }) {
+    const { id, hsm, custody, publicKey = null, checkValue = null } = objectOf(material)
     return {
       hsm,
       purpose,
@@ -16,6 +16,8 @@ export const systemKeys = table<SystemKey, SystemKeyRow>({
       check_value: checkValue,
       created_at: material.createdAt,
       former: former ? JSON.stringify(former.map(toJson)) : null,
+      public_key: publicKey,
+      changes: changes ? JSON.stringify(changes) : null,
       revision,
     }
   },
@@ -24,9 +26,16 @@ export const systemKeys = table<SystemKey, SystemKeyRow>({
     material: {
       id,
       createdAt: row.created_at,
-      object: { id, hsm, custody: JSON.parse(row.custody) as Custody, checkValue: row.check_value ?? undefined },
+      object: {
+        id,
+        hsm,
+        custody: JSON.parse(row.custody) as Custody,
+        publicKey: row.public_key ?? undefined,
+        checkValue: row.check_value ?? undefined,
+      },
     },
     former: row.former === null ? undefined : (JSON.parse(row.former) as Former[]).map(former => fromJson(former, hsm)),
+    changes: row.changes === null ? undefined : (JSON.parse(row.changes) as SigningKey[]),
     revision,
   }),
 })

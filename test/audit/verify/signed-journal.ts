@@ -1,14 +1,8 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { checkpointText, fingerprintOf, pemOf, signingKeyText } from '../../../src/audit/checkpoint.ts'
 import type { AuditRecord } from '../../../src/audit/entry.ts'
-import {
-  blockOf,
-  type Checkpoint,
-  type Head,
-  noHash,
-  type SegmentHeader,
-  type SigningKey,
-} from '../../../src/audit/format.ts'
+import { blockOf, type Checkpoint, type Head, noHash, type SegmentHeader } from '../../../src/audit/format.ts'
+import type { SigningKey } from '../../../src/model/keys/key.ts'
 import { aRecord } from '../records.ts'
 
 /** A key for checkpoints. */

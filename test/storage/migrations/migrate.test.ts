@@ -34,7 +34,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 22): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 23): upgrade',
     )
   })
 
@@ -227,7 +227,7 @@ describe('a database', () => {
 /** Removes what the migrations from that of usage on added. */
 function backToEighteenthVersion(path: string): void {
   query(path, 'drop table last_run')
-  query(path, 'alter table system_keys drop column former')
+  for (const column of ['former', 'public_key', 'changes']) query(path, `alter table system_keys drop column ${column}`)
   query(path, 'drop table wrapping_keys')
   for (const table of ['encryption_counts', 'key_uses', 'usage_tracking']) query(path, `drop table ${table}`)
   query(path, 'drop index key_materials_by_id')
