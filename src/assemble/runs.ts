@@ -1,10 +1,12 @@
 /** Puts the runs of the gateway on record: its starts, its stops, and changes of its configuration between them. */
 
+import type { AuditRecord } from '../audit/entry.ts'
 import { settingChanges, settingsOf } from '../config/settings.ts'
 import type { Config } from '../config.ts'
+import { OperatorError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Audit, Storage } from '../services.ts'
-import { Changes } from '../storage/storage.ts'
+import { Changes, type Run } from '../storage/storage.ts'
 import { version } from '../version.ts'
 import type { Recording } from './recording.ts'
 
@@ -16,15 +18,18 @@ export interface RecordedRun extends AsyncDisposable {
   why: string
 }
 
-/** Rejects if the start cannot be recorded. After a crash in between, the next start records the same changes again. */
+/** Rejects with OperatorError if the start cannot be recorded. After a crash in between, the next start records the same changes again. */
 export async function recordRun(config: Config, { storage, audit, outbox, log }: Means): Promise<RecordedRun> {
-  const record = (event: ReturnType<Audit['gatewayEvent']>) => outbox.record(new Changes(), event)
+  const record = (event: AuditRecord) => outbox.record(new Changes(), event)
   const run = { version, settings: settingsOf(config) }
   const last = await storage.lastRun.read()
-  const changes = last === undefined ? [] : settingChanges(last.settings, run.settings)
-  if (changes.length > 0) await record(audit.gatewayEvent('ChangeConfiguration', { changes }))
-  const wasKilled = last?.stopped === false
-  await record(audit.gatewayEvent('StartGateway', { version, ...(wasKilled && { lastStop: 'not recorded' }) }))
+  try {
+    for (const event of startOf(run, last, audit)) await record(event)
+  } catch (error) {
+    const { cause } = error as Error
+    const why = cause instanceof Error ? `: ${cause.message}` : ''
+    throw new OperatorError(`the start cannot be recorded in ${config.audit.file}${why}`, { cause: error })
+  }
   await storage.lastRun.write({ ...run, stopped: false })
   const recorded: RecordedRun = {
     why: 'start failed',
@@ -38,4 +43,17 @@ export async function recordRun(config: Config, { storage, audit, outbox, log }:
     },
   }
   return recorded
+}
+
+function startOf(
+  { version, settings }: Pick<Run, 'version' | 'settings'>,
+  last: Run | undefined,
+  audit: Audit,
+): readonly AuditRecord[] {
+  const changes = last === undefined ? [] : settingChanges(last.settings, settings)
+  const start = audit.gatewayEvent('StartGateway', {
+    version,
+    ...(last?.stopped === false && { lastStop: 'not recorded' }),
+  })
+  return changes.length === 0 ? [start] : [audit.gatewayEvent('ChangeConfiguration', { changes }), start]
 }
