@@ -255,6 +255,8 @@ export interface HsmHealth {
   readonly starts: number
   /** Workers that were started in place of lost ones. */
   readonly restarts: number
+  /** The tokens of a cluster, named `hsm/member`. */
+  readonly members?: readonly (Pick<HsmHealth, 'state' | 'reason'> & { readonly name: string })[]
 }
 
 /** A finished call, for the metrics; never its content. */

@@ -4,7 +4,7 @@ import { watchHsms } from '../../src/jobs/watch-hsms.ts'
 import { type Fixture, openFixture } from './fixture.ts'
 
 let fixture: Fixture
-let health: Pick<HsmHealth, 'state' | 'reason'>
+let health: Pick<HsmHealth, 'state' | 'reason' | 'members'>
 /** Starts the job on an HSM whose health the test sets; what it returns is its run so many milliseconds later. */
 function start(): (later?: number) => Promise<void> {
   const hsm = {
@@ -81,8 +81,32 @@ describe('an HSM', () => {
     fixture.services.outbox.record = async () => Promise.reject(new Error('the disk is full'))
     await expect(run()).rejects.toThrow('the disk is full')
     fixture.services.outbox.record = record
-    await run()
+    await run(10_000)
     await run(20_000)
     expect(events()).toHaveLength(1)
+  })
+
+  it('of a cluster is on record with the member that is unavailable, also from the start on', async () => {
+    const run = start()
+    health = {
+      state: 'ready',
+      members: [
+        { name: 'first/a', state: 'ready' },
+        { name: 'first/b', state: 'unavailable' },
+      ],
+    }
+    await run()
+    health = {
+      state: 'ready',
+      members: [
+        { name: 'first/a', state: 'ready' },
+        { name: 'first/b', state: 'ready' },
+      ],
+    }
+    await run(10_000)
+    expect(events()).toEqual([
+      ['MarkHsmUnavailable', { hsm: 'first/b', state: 'unavailable', reason: undefined, transitions: 1 }],
+      ['MarkHsmAvailable', { hsm: 'first/b', transitions: 1 }],
+    ])
   })
 })

@@ -51,7 +51,15 @@ export class Cluster implements Backend {
     const { state, reason } = all.find(({ state }) => state === 'ready') ?? all[0]!
     const sum = (count: (health: HsmHealth) => number) => all.reduce((total, health) => total + count(health), 0)
     const workers = sum(health => health.workers)
-    return { state, reason, workers, starts: sum(({ starts }) => starts), restarts: sum(({ restarts }) => restarts) }
+    const members = this.#members.map(({ name, health: { state, reason } }) => ({ name, state, reason }))
+    return {
+      state,
+      reason,
+      members,
+      workers,
+      starts: sum(({ starts }) => starts),
+      restarts: sum(({ restarts }) => restarts),
+    }
   }
 
   async call(name: CallName, payload: Buffer, caller: string, { undo }: CallOptions = {}): Promise<Buffer> {

@@ -105,6 +105,8 @@ describe('two tokens with the same keys', () => {
     faults.second.set('gone')
     await connect(both())
     expect(hsm.health).toMatchObject({ state: 'ready', workers: 1 })
+    const members = () => hsm.health.members!.map(({ name, state }) => `${name.split('/')[1]} ${state}`)
+    await expect.poll(members, patient).toEqual(['one ready', 'two unavailable'])
     faults.second.clear()
     await vi.waitUntil(() => hsm.health.workers === 2, patient)
   })
