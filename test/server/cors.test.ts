@@ -26,13 +26,13 @@ const services = {
     throw new Failure('MissingAuthenticationToken')
   },
   audit: {
-    failing: false,
     open() {
       if (broken) throw broken
       return {}
     },
-    close: async () => {},
+    record: () => ({}),
   },
+  outbox: { fail: async () => {} },
   metrics: { started: () => () => {}, keyUseRefused() {} },
   log: { error() {}, warn() {}, info() {} },
 } as unknown as PathServices

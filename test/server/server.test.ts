@@ -66,7 +66,8 @@ class PatientApi implements Api {
 
 const services = {
   authenticate: (request: ApiRequest) => api.authenticate(request),
-  audit: { failing: false, open: () => ({}), close: async () => {} },
+  audit: { open: () => ({}), record: () => ({}) },
+  outbox: { fail: async () => {} },
   metrics: { started: () => () => {}, keyUseRefused() {} },
   log: { error() {}, warn() {}, info() {} },
 } as unknown as PathServices
