@@ -8,6 +8,7 @@
  * has its record.
  */
 import { delayed, notCommitted } from './audit/audit.ts'
+import { appendShared, isCopy } from './audit/copies.ts'
 import type { AuditRecord } from './audit/entry.ts'
 import { isRecord, type Line } from './audit/format.ts'
 import type { Journal } from './audit/journal.ts'
@@ -202,7 +203,7 @@ export class Outbox {
   }
 
   #append(record: AuditRecord): Promise<void> {
-    const appended = this.#journal.append(record)
+    const appended = appendShared(this.#journal, record)
     return this.#open.has(record.eventID) ? appended.then(() => void this.#open.delete(record.eventID)) : appended
   }
 
@@ -266,6 +267,7 @@ async function reportMissing(
   const lines = position === undefined ? undefined : await linesAfter(position)
   for await (const line of lines ?? []) {
     if (!isRecord(line) || line.readOnly !== false || line.errorCode !== undefined || held.has(line.eventID)) continue
+    if (isCopy(line)) continue
     changes++
     first ??= line
   }

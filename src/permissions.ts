@@ -22,9 +22,10 @@ export interface Call {
 
 type Policing = Pick<PathServices, 'authorize' | 'explain'>
 
-/** Throws AccessDenied unless the caller has every permission. */
-export function checkPermissions(target: Target, call: Call, policing: Policing): void {
+/** Why the caller has every permission. Throws AccessDenied otherwise. */
+export function checkPermissions(target: Target, call: Call, policing: Policing): readonly string[] {
   const { api, caller } = call
+  const allowances = new Set<string>()
   const own = policiesOf(caller)
   for (const permission of target.permissions) {
     const { resource, account } = permission
@@ -39,7 +40,10 @@ export function checkPermissions(target: Target, call: Call, policing: Policing)
     }
     const policies = { ...own, resource: resourcePolicy, grant }
     const decision = policing.authorize(request, policies)
-    if (decision.allowed) continue
+    if (decision.allowed) {
+      allowances.add(decision.reason)
+      continue
+    }
     const missing = requestForMissing(permission, request, target, call)
     const because = (missing && hidden(request, policies, missing, policing)) ?? decision.because
     const explained = policing.explain(request, policies).map(({ text }) => text)
@@ -47,6 +51,7 @@ export function checkPermissions(target: Target, call: Call, policing: Policing)
     const explicitDeny = decision.outcome === 'ExplicitDeny'
     throw new AccessDenied(denial(permission, request, because), { action, resource, reasons, explicitDeny })
   }
+  return [...allowances]
 }
 
 /** A service acts in some accounts only: whatever the policies of the others say. Its own keys belong to none. */

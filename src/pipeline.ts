@@ -2,6 +2,7 @@ import { type Api, type ApiRequest, type ApiResponse, headerOf } from './apis/ap
 import { AccessDenied, Failure, missingAuthenticationToken, type Refusal, UnusableKey } from './errors.ts'
 import { queueOf } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
+import { heldBy } from './model/keys/recorded-material.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
 import { Undelivered } from './outbox.ts'
 import { type Call, checkedInCall, checkPermissions } from './permissions.ts'
@@ -15,8 +16,9 @@ import { wipe } from './wipe.ts'
  */
 export async function handle(request: ApiRequest, api: Api, services: PathServices): Promise<ApiResponse> {
   const { audit, authenticate, metrics } = services
-  const { sourceAddress } = request
-  const entry = audit.open({ eventSource: api.eventSource, sourceAddress, userAgent: headerOf(request, 'user-agent') })
+  const { sourceAddress, tls } = request
+  const [userAgent, host] = [headerOf(request, 'user-agent'), headerOf(request, 'host')]
+  const entry = audit.open({ eventSource: api.eventSource, sourceAddress, userAgent, host, tls })
   const finished = metrics.started(api.service)
   try {
     if (request.failure) throw request.failure
@@ -95,8 +97,10 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name, serviceKeys })
   const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
+  entry.owner = target.owner
   entry.additionalEventData = target.additionalEventData
-  checkPermissions(target, call, services)
+  if (target.requestParameters) entry.requestParameters = { ...entry.requestParameters, ...target.requestParameters }
+  entry.reasons = checkPermissions(target, call, services)
   const isDryRun = operation.isDryRun?.(input) ?? false
   if (target.prepare && !isDryRun) {
     await target.prepare()
@@ -105,6 +109,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const validation = operation.validate?.(input, { storage, hsms })
   if (validation) await validation
   target.check()
+  entry.material = target.recordedMaterial
   checkHsms(target, hsms)
   if (isDryRun) throw new Failure('DryRunOperation', dryRunText)
   if (!operation.readOnly || operation.undo) await outbox.begin(audit.record(entry))
@@ -119,9 +124,9 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const output = (operation.undo ? await running.catch(undone) : await running) ?? undefined
   try {
     if (changes.list.length > 0) entry.resources = [...createdKeys(changes), ...target.resources]
+    entry.material ??= createdMaterial(changes)
     entry.responseElements = responseElements(api, operation, output, entry)
-    const recordedChange = operation.recordedChange?.(changes)
-    if (recordedChange) entry.additionalEventData = { ...target.additionalEventData, ...recordedChange }
+    entry.change = operation.recordedChange?.(changes)
     const answer = api.accept(operation, output, entry.requestId, request)
     const committed = outbox.commit(changes, audit.record(entry))
     const afterConflict = (thrown: unknown) => (thrown instanceof Conflict ? undone(thrown) : Promise.reject(thrown))
@@ -140,6 +145,11 @@ function recordUses(
   { storage: { keys } }: PathServices,
 ): void {
   for (const keyArn of usedKeys) keys.recordUse({ keyArn, operation, usedAt, eventId, requestId })
+}
+
+function createdMaterial({ created }: Changes): Entry['material'] {
+  const [object] = created
+  return object && { ids: {}, held: heldBy(object) }
 }
 
 /** They are no resources of the request before it runs. */
@@ -170,6 +180,7 @@ async function auditFailure(
   if (failure instanceof UnusableKey) reportRefusedUse(entry, failure, { metrics, log })
   if (!(failure instanceof Undelivered)) {
     entry.responseElements = undefined
+    entry.change = undefined
     try {
       await outbox.fail(audit.record(entry, { code: errorCode(failure), message: failure.message }))
     } catch (thrown) {
@@ -230,7 +241,8 @@ function recordedMembers(
   values: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   const { recorded, recordedDefaults, recordedOutput = [] } = operation
-  const [members, defaults] = part === 'input' ? [recorded, recordedDefaults] : [recordedOutput, undefined]
+  const members = part === 'input' ? recorded : recordedOutput
+  const defaults = part === 'input' ? recordedDefaults?.(values) : undefined
   const kept: Record<string, unknown> = {}
   for (const member of members) {
     const value = values[member] ?? defaults?.[member]

@@ -14,7 +14,8 @@ import type { Outbox } from './outbox.ts'
 import type { Storage } from './storage/storage.ts'
 
 /** The contracts through which operations, jobs and the pipeline use everything else. Types only. */
-export type { Audit, Entry } from './audit/audit.ts'
+export type { Audit } from './audit/audit.ts'
+export type { Entry } from './audit/entry.ts'
 export type { ConditionValues, Policies, ResourcePolicy } from './authorization/request.ts'
 export type { Hsm, HsmKey, HsmObject, HsmStatus, Hsms, KeyInspection, WrappedMaterial } from './hsm/hsm.ts'
 export type { Log } from './log.ts'

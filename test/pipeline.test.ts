@@ -315,7 +315,7 @@ describe('an API beside the first', () => {
         reasons,
       },
     ])
-    expect(record.additionalEventData).toEqual({ reasons })
+    expect(record.additionalEventData).toEqual({ strongroom: { reasons, durationMs: expect.any(Number) } })
     expect(body).toContain(
       `<Code>AccessDenied</Code>User: ${permanent.principalArn} is not authorized to perform: notes:OverwriteNote on resource: ${arnOf('list')} because no identity-based policy allows the notes:OverwriteNote action`,
     )

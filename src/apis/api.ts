@@ -1,3 +1,4 @@
+import type { TlsDetails } from '../audit/entry.ts'
 import type { Failure } from '../errors.ts'
 import type { AnyOperation, PolicySubject } from '../operations/operation.ts'
 
@@ -16,6 +17,8 @@ export interface ApiRequest {
   readonly sourceAddress: string
   /** Whether it came over TLS. */
   readonly secure: boolean
+  /** If it came over TLS: as CloudTrail's tlsDetails has them. */
+  readonly tls?: TlsDetails | undefined
   /** Set if the HTTP server requires the request to be refused, for example if it is not HTTP. */
   readonly failure?: Failure | undefined
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 
 /**
  * A new event ID: a UUID of version 7 (RFC 9562, section 5.7), so that the ID of an event leads to its time.
@@ -8,6 +8,12 @@ import { randomUUID } from 'node:crypto'
 export function eventId(time: number): string {
   const hex = Math.trunc(Math.max(0, time)).toString(16).padStart(12, '0').slice(-12)
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7${randomUUID().slice(15)}`
+}
+
+/** The ID of a copy of an event for another account: always the same, as a copy may be written twice after a crash. */
+export function copyId(id: string, account: string): string {
+  const hex = hash('sha256', `${id} ${account}`, 'hex')
+  return `${id.slice(0, 15)}${hex.slice(0, 3)}-8${hex.slice(3, 6)}-${hex.slice(6, 18)}`
 }
 
 /** When the event happened, by its ID; undefined for an ID of another kind. */

@@ -1,6 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { isCopy } from './copies.ts'
 import type { AuditRecord } from './entry.ts'
+import { timeOfEvent } from './event-id.ts'
 import { isRecordLine, segmentHeaderOf } from './format.ts'
 import { blocksOf } from './read.ts'
 import { fullSegments } from './segments.ts'
@@ -57,7 +59,7 @@ function firstRecord(piece: Buffer): AuditRecord | undefined {
 }
 
 function timeOf(record: AuditRecord | undefined): number | undefined {
-  return record && Date.parse(record.eventTime)
+  return record && (timeOfEvent(record.eventID) ?? Date.parse(record.eventTime))
 }
 
 /** Whole lines of all segments, some at a time. */
@@ -92,14 +94,14 @@ function useIn(line: string): Use | undefined {
   const record = parsed(line)
   const { eventName: operation = '', eventType, readOnly, errorCode, resources = [] } = record ?? {}
   if (!record || eventType !== 'AwsApiCall' || !readOnly || /^(?:Describe|Get|List)/.test(operation)) return undefined
-  if (errorCode === 'DryRunOperationException') return undefined
+  if (errorCode === 'DryRunOperationException' || isCopy(record)) return undefined
   return {
     keyArns: resources.map(({ ARN }) => ARN),
     caller: callerIn(record.userIdentity),
     operation,
     succeeded: Number(errorCode === undefined),
     refused: Number(errorCode !== undefined),
-    lastAt: Date.parse(record.eventTime),
+    lastAt: timeOf(record)!,
   }
 }
 

@@ -76,8 +76,8 @@ function row(
 
 /** Pure: no clock, no I/O. */
 export function decide(request: AccessRequest, policies: Policies): Decision {
-  const { verdicts, row } = evaluate(request, policies)
-  if (row.denied === undefined) return allowed
+  const { verdicts, row, grant } = evaluate(request, policies)
+  if (row.denied === undefined) return grant ? allowed(grantReason(grant)) : allowances[verdicts.resource]
   return {
     allowed: false,
     outcome: isExplicitDeny(verdicts) ? 'ExplicitDeny' : 'ImplicitDeny',
@@ -85,7 +85,35 @@ export function decide(request: AccessRequest, policies: Policies): Decision {
   }
 }
 
-const allowed: Decision = { allowed: true, outcome: 'Allow' }
+function allowed(reason: string): Decision {
+  return { allowed: true, outcome: 'Allow', reason }
+}
+
+const byIdentity = allowed('An identity-based policy allows the action.')
+const byAccount = allowed(
+  'The resource-based policy allows the action to the account, and an identity-based policy to the caller.',
+)
+
+/** By the verdict of the resource's policy, of which `denies` and `silent` allow nothing. */
+const allowances: Readonly<Record<Verdicts['resource'], Decision>> = {
+  'allows caller': allowed('The resource-based policy allows the action to the caller.'),
+  'allows role': allowed("The resource-based policy allows the action to the caller's role."),
+  'allows account': byAccount,
+  'no policy': byIdentity,
+  silent: byIdentity,
+  denies: byIdentity,
+}
+
+/** That a grant allows the action, as a sentence. */
+export function grantReason({ id, grantee }: FittingGrant): string {
+  return `Grant ${id} allows the action to ${granteeNames[grantee]}.`
+}
+
+export const granteeNames: Readonly<Record<FittingGrant['grantee'], string>> = {
+  caller: 'the caller',
+  role: "the caller's role",
+  account: "the caller's account",
+}
 
 function isExplicitDeny({ resource, identity, boundary, session }: Verdicts): boolean {
   return resource === 'denies' || identity === 'denies' || boundary === 'denies' || session === 'denies'

@@ -1,5 +1,5 @@
 import { type CompiledStatement, compilePolicy, type Mismatch, mismatch, type Question } from './compile.ts'
-import { type Evaluation, evaluate, namedBy, questionOf, relationOf } from './decide.ts'
+import { type Evaluation, evaluate, granteeNames, grantReason, namedBy, questionOf, relationOf } from './decide.ts'
 import type { PolicyKind, Principals, Statement } from './grammar.ts'
 import { isRoot } from './principals.ts'
 import type { AccessRequest, FittingGrant, Policies } from './request.ts'
@@ -51,12 +51,8 @@ export function explain(request: AccessRequest, policies: Policies): readonly Re
 }
 
 function nearGrant(grant: FittingGrant): Reason {
-  const text = `Grant ${grant.id} allows the action to ${granteeOf(grant)}, but its constraints do not fit the request.`
+  const text = `Grant ${grant.id} allows the action to ${granteeNames[grant.grantee]}, but its constraints do not fit the request.`
   return { policy: 'grant', text }
-}
-
-function granteeOf({ grantee }: FittingGrant): string {
-  return { caller: 'the caller', role: "the caller's role", account: "the caller's account" }[grantee]
 }
 
 /** A policy, and where it stands. */
@@ -118,7 +114,7 @@ function deniedBy(place: Place, question: Question): readonly Reason[] {
 
 function allowedBy(side: Side, question: Question, { grant }: Evaluation): readonly Reason[] {
   if (side.kind === 'resource' && grant) {
-    return [{ policy: 'grant', text: `Grant ${grant.id} allows the action to ${granteeOf(grant)}.` }]
+    return [{ policy: 'grant', text: grantReason(grant) }]
   }
   const allowing = side.policies.flatMap(place =>
     compilePolicy(place.text, place.kind)

@@ -83,7 +83,12 @@ export interface Policies {
 }
 
 export type Decision =
-  | { readonly allowed: true; readonly outcome: 'Allow' }
+  | {
+      readonly allowed: true
+      readonly outcome: 'Allow'
+      /** One sentence. */
+      readonly reason: string
+    }
   | {
       readonly allowed: false
       readonly outcome: 'ExplicitDeny' | 'ImplicitDeny'

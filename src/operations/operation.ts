@@ -2,6 +2,7 @@
 import type { ConditionKeys } from '../model/condition-keys.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import type { Ability } from '../model/keys/ability.ts'
+import type { RecordedMaterial } from '../model/keys/recorded-material.ts'
 import type { PolicyVocabulary } from '../model/policy-vocabulary.ts'
 import type {
   Changes,
@@ -52,8 +53,14 @@ export interface Target {
   readonly resources: readonly string[]
   /** ARNs of the keys of which a success is a cryptographic use. */
   readonly usedKeys?: readonly string[] | undefined
+  /** Account that owns the resource, if its ARN does not tell: empty for an AWS owned key. */
+  readonly owner?: string | undefined
   /** CloudTrail's additionalEventData: what is neither in the request nor in the answer. */
   readonly additionalEventData?: Readonly<Record<string, unknown>>
+  /** CloudTrail's requestParameters that are not members of the input. */
+  readonly requestParameters?: Readonly<Record<string, unknown>>
+  /** Key material with which an HSM does the work, for the audit record. Available after the check. */
+  readonly recordedMaterial?: RecordedMaterial | undefined
   /** Creates what it names and does not exist yet: only now that the caller is known to be allowed, and not in a dry run. */
   readonly prepare?: (() => Promise<void>) | undefined
   /** Throws if state or usage do not fit. Runs after authorization, so that errors leak no state. */
@@ -121,10 +128,10 @@ export interface Operation<I, O, T extends Target> {
   /** Input members in the audit record; others are omitted. */
   readonly recorded: readonly (keyof I & string)[]
   /** Values in the record for members that the caller omitted. */
-  readonly recordedDefaults?: Partial<I>
+  recordedDefaults?(input: I): Partial<Readonly<Record<keyof I, unknown>>>
   /** Output members in the audit record. */
   readonly recordedOutput?: readonly (keyof O & string)[]
-  /** CloudTrail's additionalEventData of a change that has one, besides that of its target. */
+  /** What the record says about a change besides, among our own data. */
   recordedChange?(changes: Changes): Readonly<Record<string, unknown>> | undefined
   /** Name of the first resource among the response elements in the record of a change. */
   readonly recordedResource?: string

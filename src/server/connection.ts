@@ -6,7 +6,7 @@ import type { ConnectionMetrics } from '../services.ts'
 import { Body, type BodyBudget } from './body.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import { aborted } from './refusals.ts'
-import { addressOf, apiRequest, type Peer, unreadableRequest } from './request.ts'
+import { apiRequest, type Peer, peerOf, unreadableRequest } from './request.ts'
 import type { RawExchange, Respond } from './router.ts'
 
 /** The listener of a connection. */
@@ -68,7 +68,7 @@ export class Connection {
   constructor(socket: Socket, host: ConnectionHost) {
     this.socket = socket
     this.#host = host
-    this.#peer = { sourceAddress: addressOf(socket.remoteAddress), secure: 'encrypted' in socket }
+    this.#peer = peerOf(socket)
     socket.once('close', () => host.waitedFor(this.#waiting.splice(0).length))
     // Called by Node.js after the last answer of a connection. With unread bytes that would be a reset, and the answer could be lost.
     socket.destroySoon = () => this.#end()

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { ApiRequest } from '../apis/api.ts'
 import type { Failure } from '../errors.ts'
 import type { Body } from './body.ts'
@@ -13,7 +15,7 @@ const maximumHeaderLines = 1000
 export const maximumTarget = 8192
 
 /** The other end of a connection. */
-export type Peer = Pick<ApiRequest, 'sourceAddress' | 'secure'>
+export type Peer = Pick<ApiRequest, 'sourceAddress' | 'secure' | 'tls'>
 
 /**
  * A peer's address as audit records and policies show it. A socket for both families shows IPv4 as IPv4-mapped IPv6 addresses (RFC 4291,
@@ -25,10 +27,18 @@ export function addressOf(address = ''): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
 }
 
+/** Of a socket that can be read: a TLS handshake has ended. */
+export function peerOf(socket: Socket | TLSSocket): Peer {
+  const sourceAddress = addressOf(socket.remoteAddress)
+  if (!('encrypted' in socket)) return { sourceAddress, secure: false }
+  const tls = { tlsVersion: socket.getProtocol() ?? 'unknown', cipherSuite: socket.getCipher().name }
+  return { sourceAddress, secure: true, tls }
+}
+
 /** @param read reads the body; called only if the headers are valid */
 export function apiRequest(
   { method, url, lines: headers, rawHeaders, httpVersion }: ReceivedRequest,
-  { sourceAddress, secure }: Peer,
+  { sourceAddress, secure, tls }: Peer,
   body: Body,
   read: () => Promise<Uint8Array>,
 ): ApiRequest {
@@ -38,7 +48,7 @@ export function apiRequest(
     (body.announcedTooLong ? bodyTooLarge() : undefined)
   // A target that is too long is not parsed: the canonical form of 64 KB takes up to 70 ms.
   const target = isTooLong ? '' : originForm(url!)
-  return { method: method!, url: target, headers, sourceAddress, secure, body: read, failure }
+  return { method: method!, url: target, headers, sourceAddress, secure, tls, body: read, failure }
 }
 
 /** The request that represents one that is not HTTP. */

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { STS } from '@aws-sdk/client-sts'
 import { fromTemporaryCredentials, fromTokenFile } from '@aws-sdk/credential-providers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dateText } from '../../src/apis/service-model/record.ts'
 import { type Claims, jwksOf, type SigningKey, signingKey, tokenOf } from '../authentication/web-identity/issuer.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { type Identity, policyOf, type Role, withIdentities } from './identities.ts'
@@ -138,7 +139,7 @@ describe('AssumeRole', () => {
       userIdentity: { type: 'IAMUser', arn: alice.arn },
       requestParameters: { roleArn: arn, roleSessionName: 'nightly' },
       responseElements: {
-        credentials: { accessKeyId: AccessKeyId, expiration: Expiration!.toISOString() },
+        credentials: { accessKeyId: AccessKeyId, expiration: dateText(Expiration!) },
         assumedRoleUser: { assumedRoleId: `${principalId}:nightly`, arn: sessionArn },
       },
       resources: [{ ARN: arn, accountId: home, type: 'AWS::IAM::Role' }],
@@ -167,7 +168,7 @@ describe('AssumeRole', () => {
     const { $metadata } = await asked.catch(thrown => thrown)
     expect(recorded($metadata.requestId)).toMatchObject({
       errorCode: 'AccessDenied',
-      additionalEventData: { reasons: expect.arrayContaining([`There is no role ${RoleArn}.`]) },
+      additionalEventData: { strongroom: { reasons: expect.arrayContaining([`There is no role ${RoleArn}.`]) } },
     })
   })
 
@@ -337,7 +338,7 @@ describe('session tags', () => {
     const { AccessKeyId, SecretAccessKey, SessionToken } = Credentials!
     const second = { accessKeyId: AccessKeyId!, secretAccessKey: SecretAccessKey!, sessionToken: SessionToken! }
     expect(await listKeys(second)).toBe('no refusal')
-    expect(recorded($metadata.requestId).additionalEventData).toEqual({ incomingTransitiveTags: { team: 'blue' } })
+    expect(recorded($metadata.requestId).requestParameters).toMatchObject({ incomingTransitiveTags: { team: 'blue' } })
     expect(await refusal(assume(first, 'blue', { Tags: [team('red')] }))).toBe(
       "ValidationError: One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.",
     )

@@ -353,7 +353,11 @@ describe('a refusal', () => {
     expect(line).toMatchObject({ level: 30, principal: arn, operation: 'Encrypt', action: 'kms:Encrypt', resource })
     const { reasons } = line as { readonly reasons: readonly string[] }
     expect(reasons.join('\n')).toMatch(/TestOnly.*StringEquals.*kms:EncryptionContext:Stage.*Test.*Prod/)
-    expect(record).toMatchObject({ errorCode: 'AccessDenied', errorMessage: text, additionalEventData: { reasons } })
+    expect(record).toMatchObject({
+      errorCode: 'AccessDenied',
+      errorMessage: text,
+      additionalEventData: { strongroom: { reasons } },
+    })
     expect(JSON.stringify([line, record])).not.toContain(Plaintext.toString('base64'))
   })
 

@@ -155,7 +155,7 @@ describe('a grant', () => {
     expect(await refusal(alice.decrypt({ CiphertextBlob, EncryptionContext: { App: 'x' } }))).toEqual(denied)
     for (const KeyId of [equal, subset]) expect(await refusal(alice.describeKey({ KeyId }))).toBe(allowed)
     expect(await encrypt(alice, equal, { App: 'y' })).toEqual(denied)
-    const { reasons } = gateway.records().at(-1)!.additionalEventData as { reasons: string[] }
+    const { reasons } = gateway.records().at(-1)!.additionalEventData!.strongroom as { reasons: string[] }
     const [{ GrantId }] = (await listed(equal)) as [GrantListEntry]
     expect(reasons).toContain(
       `Grant ${GrantId} allows the action to the caller, but its constraints do not fit the request.`,
@@ -315,7 +315,7 @@ describe('a grantee who may create grants', () => {
     expect(await pass(bob, bob, ['Encrypt'], narrow)).toEqual(denied)
     const narrower = { EncryptionContextEquals: { a: '1', b: '2' } }
     expect(await pass(alice, bob, ['CreateGrant', 'Encrypt'], narrower)).toBe(allowed)
-    const reasonsOf = () => gateway.records().at(-1)!.additionalEventData?.reasons as string[]
+    const reasonsOf = () => (gateway.records().at(-1)!.additionalEventData!.strongroom as { reasons: string[] }).reasons
     expect(await pass(bob, carol, ['Encrypt'])).toEqual(denied)
     expect(reasonsOf().join()).toMatch(
       /Grant \w+ allows the action to the caller, but its constraints do not fit the request\./,
@@ -699,6 +699,7 @@ describe('the audit record', () => {
     expect(await refusal(as(users.bob).retireGrant({ GrantToken: token }))).toEqual(denied)
     await admin.retireGrant({ GrantToken: token })
     expect(last('RetireGrant')).toMatchObject({
+      requestParameters: null,
       additionalEventData: { grantId: id },
       responseElements: { keyId: KeyId },
       resources: [{ ARN: KeyId }],

@@ -232,10 +232,12 @@ describe('parameters for an import', () => {
       requestParameters: { keyId: KeyId, expirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' },
       responseElements: { keyId: KeyId, keyMaterialId: KeyMaterialId },
     })
-    expect(done.additionalEventData).toBeUndefined()
+    expect(done.additionalEventData).toEqual({
+      strongroom: { hsm: 'softhsm', custody: 1, reasons: [expect.any(String)], durationMs: expect.any(Number) },
+    })
     // SoftHSM cannot unwrap it: a worker has seen it.
     await imported(gateway, KeyId, material, forever, { ...plainly, WrappingAlgorithm: 'RSAES_OAEP_SHA_256' })
-    expect(recordOf('ImportKeyMaterial')!.additionalEventData).toEqual({ bridged: true })
+    expect(recordOf('ImportKeyMaterial')!.additionalEventData).toMatchObject({ strongroom: { bridged: true } })
   })
 
   it('are of no use without their wrapping key, and those of another spec are', async () => {

@@ -222,8 +222,10 @@ describe('rotation on demand', () => {
       requestParameters: { keyId: KeyId },
       responseElements: { keyId: Arn },
       additionalEventData: {
-        previousKeyMaterialId: CurrentKeyMaterialId,
-        currentKeyMaterialId: await currentOf(KeyId),
+        strongroom: {
+          previousKeyMaterialId: CurrentKeyMaterialId,
+          currentKeyMaterialId: await currentOf(KeyId),
+        },
       },
     })
   })

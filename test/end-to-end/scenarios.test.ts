@@ -235,7 +235,8 @@ async function outcomeOf(call: Promise<unknown>): Promise<{ outcome: string; rea
   } catch (thrown) {
     const { $metadata } = thrown as { $metadata?: { requestId?: string } }
     const record = gateway.records().find(({ requestID }) => requestID === $metadata?.requestId)
-    const { reasons = [''] } = (record?.additionalEventData ?? {}) as { reasons?: string[] }
+    const isDenied = record?.errorCode === 'AccessDenied'
+    const { reasons = [''] } = ((isDenied && record.additionalEventData?.strongroom) || {}) as { reasons?: string[] }
     return { outcome: refusalOf(await refusal(Promise.reject(thrown))), reasons: reasons.map(withNames) }
   }
 }

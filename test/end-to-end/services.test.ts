@@ -121,7 +121,10 @@ describe('a service principal', () => {
     expect(await encrypt(keys.ofBucket, source(bucket))).toMatchObject({ status: 200 })
     expect(lastRecord()).toMatchObject({
       userIdentity: { type: 'AWSService', invokedBy: s3, accessKeyId: service.credentials.accessKeyId },
-      additionalEventData: { sourceArn: bucket, sourceAccount: home },
+      sourceIPAddress: s3,
+      userAgent: s3,
+      recipientAccountId: home,
+      additionalEventData: { strongroom: { sourceIPAddress: '127.0.0.1', sourceArn: bucket, sourceAccount: home } },
     })
   })
 

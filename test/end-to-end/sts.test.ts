@@ -1,5 +1,6 @@
 import { STS, type STSClientConfig } from '@aws-sdk/client-sts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dateText } from '../../src/apis/service-model/record.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { type Identity, policyOf, withIdentities } from './identities.ts'
 import { refusal, send, signedPost } from './requests.ts'
@@ -117,7 +118,7 @@ describe('GetSessionToken', () => {
     const record = recorded($metadata.requestId)
     expect(record).toMatchObject({
       requestParameters: { durationSeconds: 900 },
-      responseElements: { credentials: { accessKeyId: AccessKeyId, expiration: Expiration!.toISOString() } },
+      responseElements: { credentials: { accessKeyId: AccessKeyId, expiration: dateText(Expiration!) } },
     })
     for (const secret of [SecretAccessKey!, SessionToken!]) expect(JSON.stringify(record)).not.toContain(secret)
 

@@ -1,4 +1,4 @@
-/** Values as they are in audit records: CloudTrail User Guide, "CloudTrail record contents". */
+/** Values as they are in audit records: CloudTrail User Guide, "CloudTrail record contents". No blob is: each is key material, data or a token. */
 import type { Shapes } from './model.ts'
 
 type Recorder = (value: unknown) => unknown
@@ -30,7 +30,8 @@ function membersOf(structure: string, shapes: Shapes): Recorders {
 /** Names of structure members are in lowerCamel; keys of maps are values of the caller, and kept. */
 function recorderOf(name: string, shapes: Shapes): Recorder | undefined {
   const shape = shapes(name)
-  if (shape.sensitive) return () => undefined
+  if (shape.sensitive || shape.type === 'blob') return () => undefined
+  if (shape.type === 'timestamp') return value => dateText(value as Date)
   if (shape.type === 'list') {
     const member = recorderOf(shape.member.shape, shapes)
     return member && (value => (value as readonly unknown[]).map(member))
@@ -47,6 +48,16 @@ function recorderOf(name: string, shapes: Shapes): Recorder | undefined {
     })
     return Object.fromEntries(entries)
   }
+}
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+/** As CloudTrail writes the dates of KMS and STS, in UTC: `Aug 10, 2022, 10:38:27 PM`. */
+export function dateText(date: Date): string {
+  const hours = date.getUTCHours()
+  const [minutes, seconds] = [date.getUTCMinutes(), date.getUTCSeconds()].map(part => String(part).padStart(2, '0'))
+  const day = `${months[date.getUTCMonth()]} ${date.getUTCDate()}, ${date.getUTCFullYear()}`
+  return `${day}, ${hours % 12 || 12}:${minutes}:${seconds} ${hours < 12 ? 'AM' : 'PM'}`
 }
 
 function lowerCamel(member: string): string {

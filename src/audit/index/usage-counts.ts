@@ -1,5 +1,6 @@
 /** Metering: what audit records say about calls, and about the end of keys. */
 import { type Calls, reEncryptFrom } from '../../model/usage/calls.ts'
+import { isCopy } from '../copies.ts'
 import type { AuditRecord } from '../entry.ts'
 import { type KeyDeletion, keyDeletionIn } from './key-deletions.ts'
 
@@ -78,11 +79,6 @@ function at<V>(level: Level<Level<V>>, name: string): Level<V> {
 
 function increment(counts: Level<number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1)
-}
-
-/** The record of a call for the owner of the key, who did not make it: CloudTrail User Guide, "CloudTrail record contents", sharedEventID. */
-function isCopy({ sharedEventID, recipientAccountId, userIdentity }: AuditRecord): boolean {
-  return sharedEventID !== undefined && recipientAccountId !== userIdentity?.accountId
 }
 
 /** AWS KMS pricing, "Key usage": the account that makes the request. A service has none. */

@@ -3,6 +3,7 @@ import { AccessDenied, Failure } from '../../errors.ts'
 import { decodeCiphertext } from '../../model/keys/ciphertext.ts'
 import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { currentMaterial, type Key, type KeyMaterial } from '../../model/keys/key.ts'
+import { recordedMaterial, recordedPair } from '../../model/keys/recorded-material.ts'
 import type { Search, Target, TargetKind } from '../operation.ts'
 import { checkEncryption, use } from './key-use.ts'
 import { isHidden, type KeyInput, type KeyNeeds, type KeyTarget, keyTarget, usesOf } from './targets.ts'
@@ -85,6 +86,10 @@ export const reEncryption: TargetKind<ReEncryption, ReEncryptTarget> = {
       get usedKeys() {
         return [...source.resources, ...destination.resources]
       },
+      owner: source.owner || destination.owner,
+      get recordedMaterial() {
+        return recordedPair(source.recordedMaterial, destination.recordedMaterial)
+      },
       check() {
         source.check()
         destination.check()
@@ -124,6 +129,10 @@ function ciphertextTarget(source: Source, search: Search): CiphertextTarget {
       return target.resources
     },
     prepare: target.prepare,
+    owner: target.owner,
+    get recordedMaterial() {
+      return recordedMaterial(target.key, material)
+    },
     get usedKeys() {
       return target.resources
     },
@@ -164,6 +173,7 @@ function keyOfBlob({ keyMember, ciphertext, algorithm }: Source, needs: KeyNeeds
   const target = keyTarget(found.arn, needs, search)
   return {
     key: target.key,
+    owner: target.owner,
     permissions: target.permissions.map(permission => ({ ...permission, denial: unknownCiphertextKey })),
     resources: target.resources,
     check: () => target.check(),

@@ -21,8 +21,8 @@ interface GrantOfKey {
 export const grantOfKey: TargetKind<GrantOfKey, GrantTarget> = {
   find({ KeyId, GrantId: id }, search) {
     checkGrantId(id)
-    const { permissions, resources } = keyTarget(KeyId, { state: 'view', crossAccount: true }, search)
-    return grantTarget({ keyArn: resources[0]!, id }, permissions, search)
+    const { permissions, resources, owner } = keyTarget(KeyId, { state: 'view', crossAccount: true }, search)
+    return { ...grantTarget({ keyArn: resources[0]!, id }, permissions, search), owner }
   },
 }
 
@@ -63,7 +63,7 @@ function retirement(keyId: string, id: string, search: Search): GrantTarget {
       asMissing: { resource: keyArn, conditionKeys: keyConditions({ ...asked, key: undefined }) },
     }),
   }
-  return { ...grantTarget({ keyArn, id }, [permission], search), additionalEventData: { grantId: id } }
+  return { ...grantTarget({ keyArn, id }, [permission], search), owner: account, additionalEventData: { grantId: id } }
 }
 
 function grantTarget(

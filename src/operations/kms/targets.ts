@@ -8,6 +8,7 @@ import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { type Grant, isGrantOperation } from '../../model/keys/grant.ts'
 import { type Key, type KeyMaterial, objectOf } from '../../model/keys/key.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
+import { type RecordedMaterial, recordedMaterial } from '../../model/keys/recorded-material.ts'
 import { checkManagement, type NewServiceKey } from '../../model/keys/service-keys.ts'
 import type { ResourcePolicy } from '../../services.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
@@ -141,6 +142,14 @@ class FoundKey implements KeyTarget {
   get key(): Key {
     if (!this.#key) throw notFound(this.permissions[0]!.resource)
     return this.#key
+  }
+
+  get owner(): string {
+    return this.permissions[0]!.account
+  }
+
+  get recordedMaterial(): RecordedMaterial | undefined {
+    return this.#needs.isUse ? recordedMaterial(this.key, this.key.materials.at(-1)) : undefined
   }
 
   get usedKeys(): readonly string[] | undefined {

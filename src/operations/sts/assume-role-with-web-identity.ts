@@ -11,7 +11,7 @@ import {
   sessionDuration,
   startSession,
 } from './role-sessions.ts'
-import { sessionTags, tagsPassed } from './session-tags.ts'
+import { sessionTags, tagMap, tagsPassed } from './session-tags.ts'
 import { claimedSession } from './web-identity-claims.ts'
 import { webIdentityConditions } from './web-identity-condition-keys.ts'
 
@@ -25,7 +25,7 @@ const target: TargetKind<Input<'AssumeRoleWithWebIdentity'>, RoleTarget> = {
     }
     const named = roleNamed(input.RoleArn, caller.region, storage)
     const { tagging, sourceIdentity } = claimedSession(caller as WebIdentityCaller)
-    const { tags } = sessionTags(tagging, caller)
+    const { tags, transitiveTagKeys } = sessionTags(tagging, caller)
     const actions = [
       'AssumeRoleWithWebIdentity',
       ...(tags.length > 0 ? ['TagSession'] : []),
@@ -40,6 +40,11 @@ const target: TargetKind<Input<'AssumeRoleWithWebIdentity'>, RoleTarget> = {
         conditionKeys: name => conditions(name) ?? permission.conditionKeys?.(name),
       })),
       resources: [named.arn],
+      requestParameters: {
+        ...(sourceIdentity !== undefined && { sourceIdentity }),
+        ...(tags.length > 0 && { principalTags: tagMap(tags) }),
+        ...(transitiveTagKeys.length > 0 && { transitiveTagKeys }),
+      },
       check() {
         sessionDuration(input.DurationSeconds, requireRole(named, 'AssumeRoleWithWebIdentity', denial), false)
       },

@@ -11,7 +11,7 @@ import {
   sessionDuration,
   startSession,
 } from './role-sessions.ts'
-import { type SessionTags, sessionTags, sourceIdentity, tagsPassed } from './session-tags.ts'
+import { type SessionTags, sessionTags, sourceIdentity, tagMap, tagsPassed } from './session-tags.ts'
 
 export interface Assumption extends RoleTarget {
   readonly tags: SessionTags
@@ -41,7 +41,10 @@ const target: TargetKind<Input<'AssumeRole'>, Assumption> = {
       sourceIdentity: identity,
       permissions: rolePermissions(actions, named, denial),
       resources: [arn],
-      ...(tags.inherited.length > 0 && { additionalEventData: { incomingTransitiveTags: pairsOf(tags.inherited) } }),
+      requestParameters: {
+        ...(identity !== undefined && { sourceIdentity: identity }),
+        ...(tags.inherited.length > 0 && { incomingTransitiveTags: tagMap(tags.inherited) }),
+      },
       check() {
         sessionDuration(input.DurationSeconds, requireRole(named, 'AssumeRole', denial), isTemporary(caller))
       },
@@ -87,8 +90,4 @@ export const assumeRole = operation('AssumeRole')({
 /** Recorded on AWS: the limit of role chaining is that of a user's temporary credentials, too. */
 function isTemporary(caller: Caller): boolean {
   return caller.type === 'assumedRole' || isUserSession(caller)
-}
-
-function pairsOf(tags: SessionTags['inherited']): Readonly<Record<string, string>> {
-  return Object.fromEntries(tags.map(({ TagKey, TagValue }) => [TagKey, TagValue]))
 }

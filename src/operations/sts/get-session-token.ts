@@ -9,7 +9,7 @@ export const getSessionToken = operation('GetSessionToken')({
   target: unconditional,
   refuses: caller => caller.type !== 'user' || isUserSession(caller),
   recorded: ['DurationSeconds'],
-  recordedDefaults: { DurationSeconds: usualDuration },
+  recordedDefaults: () => ({ DurationSeconds: usualDuration }),
   recordedOutput: ['Credentials'],
   async run({ input, caller, ...services }) {
     refuseMfa(input)

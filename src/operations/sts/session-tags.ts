@@ -73,3 +73,8 @@ export function sourceIdentity({ SourceIdentity }: Input<'AssumeRole'>, caller: 
 function invalid(message: string): Failure {
   return new Failure('Validation', message)
 }
+
+/** By key, as CloudTrail has those that come from elsewhere than the request. */
+export function tagMap(tags: readonly Tag[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(tags.map(({ TagKey, TagValue }) => [TagKey, TagValue]))
+}

@@ -23,7 +23,7 @@ describe('a value on record', () => {
     }
     expect(KeyMetadata!(metadata)).toEqual({
       aWSAccountId: '1',
-      creationDate: CreationDate,
+      creationDate: 'Jan 1, 1970, 12:00:00 AM',
       signingAlgorithms: ['RSASSA_PSS_SHA_256'],
     })
   })

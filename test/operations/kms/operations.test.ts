@@ -28,7 +28,8 @@ describe.each(operations.map(operation => [operation.name, operation] as const))
   const recordedOutput: readonly string[] = operation.recordedOutput ?? []
 
   it('audits every member that is no secret, and no other', () => {
-    const open = [...inputMembers].filter(([, shape]) => !isSecret(shape))
+    // On AWS, the record of RetireGrant has the grant among additionalEventData.
+    const open = name === 'RetireGrant' ? [] : [...inputMembers].filter(([, shape]) => !isSecret(shape))
     expect([...recorded].sort()).toEqual(open.map(([member]) => member).sort())
     for (const member of recordedOutput) {
       expect(outputMembers.has(member), member).toBe(true)

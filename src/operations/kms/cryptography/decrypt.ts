@@ -8,7 +8,7 @@ export const decrypt = operation('Decrypt')({
   target: ciphertext,
   conditionKeys: encryptionConditionKeys,
   recorded: ['KeyId', 'EncryptionAlgorithm', 'EncryptionContext', 'DryRun', 'DryRunModifiers'],
-  recordedDefaults: { EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' },
+  recordedDefaults: () => ({ EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' }),
   async run({ input, target, hsms }) {
     const { key, material, algorithm } = target
     return {

@@ -8,7 +8,7 @@ export const encrypt = operation('Encrypt')({
   target: encryptionKey,
   conditionKeys: encryptionConditionKeys,
   recorded: ['KeyId', 'EncryptionAlgorithm', 'EncryptionContext', 'DryRun'],
-  recordedDefaults: { EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' },
+  recordedDefaults: () => ({ EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' }),
   async run({ input, target: { key }, storage, hsms }) {
     const { EncryptionAlgorithm = 'SYMMETRIC_DEFAULT', Plaintext, EncryptionContext } = input
     return {

@@ -24,10 +24,10 @@ export const reEncrypt = operation('ReEncrypt')({
     'DryRun',
     'DryRunModifiers',
   ],
-  recordedDefaults: {
+  recordedDefaults: () => ({
     SourceEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
     DestinationEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
-  },
+  }),
   async run({ input, target: { source, destination, destinationAlgorithm: algorithm }, storage, hsms }) {
     const { key } = destination
     const plaintext = await decryptWith(hsms, source, input.CiphertextBlob!, input.SourceEncryptionContext)

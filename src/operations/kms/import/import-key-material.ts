@@ -27,7 +27,7 @@ export const importKeyMaterial = operation('ImportKeyMaterial')({
     'kms:ValidTo': ({ input }) => input.ValidTo?.toISOString(),
   },
   recorded: ['KeyId', 'ValidTo', 'ExpirationModel', 'ImportType', 'KeyMaterialDescription', 'KeyMaterialId'],
-  recordedDefaults: { ExpirationModel: expires },
+  recordedDefaults: () => ({ ExpirationModel: expires }),
   recordedOutput: ['KeyId', 'KeyMaterialId'],
   async run({ input, target: { key }, storage, hsms, changes, clock }) {
     const now = clock()

@@ -49,6 +49,10 @@ export const createKey = operation('CreateKey')({
     'CustomKeyStoreId',
     'XksKeyId',
   ],
+  recordedDefaults: input => {
+    const { spec, usage } = requestedKind(input)
+    return { ...asWritten, KeySpec: spec, CustomerMasterKeySpec: spec, KeyUsage: usage }
+  },
   recordedOutput: ['KeyMetadata'],
   async run({ input, caller, changes, storage, hsms, clock, checkKeyPolicy, emulator }) {
     refuseWhatIsNotBuilt(input)
@@ -105,6 +109,14 @@ export const createKey = operation('CreateKey')({
   },
   undo: destroyUncommitted,
 })
+
+/** What CloudTrail records of a request that leaves it out. */
+const asWritten = {
+  Origin: 'AWS_KMS',
+  Description: '',
+  MultiRegion: false,
+  BypassPolicyLockoutSafetyCheck: false,
+} as const
 
 /** With defaults; there is none for the usage of a key that is not for symmetric encryption. */
 function requestedKind({ KeySpec, CustomerMasterKeySpec, KeyUsage }: Input<'CreateKey'>) {

@@ -7,6 +7,7 @@ export const putKeyPolicy = operation('PutKeyPolicy')({
   target: key({ state: 'view' }),
   conditionKeys: { 'kms:BypassPolicyLockoutSafetyCheck': ({ input }) => input.BypassPolicyLockoutSafetyCheck },
   recorded: ['KeyId', 'PolicyName', 'Policy', 'BypassPolicyLockoutSafetyCheck'],
+  recordedDefaults: () => ({ PolicyName: 'default', BypassPolicyLockoutSafetyCheck: false }),
   async run({ input, target: { key, permissions }, caller, changes, checkKeyPolicy }) {
     checkPolicyName(input.PolicyName)
     const { Policy: policy, BypassPolicyLockoutSafetyCheck: bypassLockoutSafetyCheck = false } = input
