@@ -5,8 +5,6 @@ import type { SignedRequest } from '../authentication/canonical-request.ts'
 import { emulating, withEmulatedUsers } from '../authentication/emulator.ts'
 import { isSigned, SigV4 } from '../authentication/sigv4.ts'
 import { sourceNetwork } from '../authentication/source-network.ts'
-import { KeySets } from '../authentication/web-identity/key-sets.ts'
-import { webIdentity } from '../authentication/web-identity/web-identities.ts'
 import type { Config } from '../config.ts'
 import { partitionOf } from '../model/arn.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
@@ -88,10 +86,21 @@ function regionOfPartition(regions: readonly string[]): (partition: string) => s
     (partition === 'aws' ? undefined : regions.find(name => partitionOf(name) === partition)) ?? 'us-east-1'
 }
 
-export function webIdentities(
-  config: Config,
-  { storage, clock, log }: Pick<Means, 'storage' | 'clock'> & { readonly log: Log },
-): PathServices['webIdentity'] {
+type WebIdentities = PathServices['webIdentity']
+type WebIdentityMeans = Pick<Means, 'storage' | 'clock'> & { readonly log: Log }
+
+/** Loaded when the first token comes: most gateways never get one, and start faster. */
+export function webIdentities(config: Config, means: WebIdentityMeans): WebIdentities {
+  let loaded: Promise<WebIdentities> | undefined
+  return async (token, place) => {
+    loaded ??= loadWebIdentities(config, means)
+    return (await loaded)(token, place)
+  }
+}
+
+async function loadWebIdentities(config: Config, { storage, clock, log }: WebIdentityMeans): Promise<WebIdentities> {
+  const { KeySets } = await import('../authentication/web-identity/key-sets.ts')
+  const { webIdentity } = await import('../authentication/web-identity/web-identities.ts')
   const failed = ({ arn }: OidcProvider, err: unknown) =>
     log.warn({ event: 'identity_provider_failed', provider: arn, err }, 'Cannot read keys of identity provider')
   const options = {

@@ -1,5 +1,5 @@
 /** How many encryptions were made under each key material, at most; and since when uses of keys are tracked, in the one row of usage_tracking. */
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { EncryptionCount } from '../encryption-counts.ts'
 import type { Database } from './database.ts'
 import { batches } from './table.ts'
@@ -41,7 +41,7 @@ async function addToAll(db: Kysely<Database>, unwritten: number): Promise<void> 
   const all = ofKeys.unionAll(db.selectFrom('system_keys').select('object as material'))
   const missing = db
     .selectFrom(all.as('materials'))
-    .select(['material', sql.lit(0).as('count')])
+    .select(({ lit }) => ['material', lit(0).as('count')])
     .distinct()
     .where('material', 'not in', db.selectFrom('encryption_counts').select('material'))
   await db.insertInto('encryption_counts').columns(['material', 'count']).expression(missing).execute()
