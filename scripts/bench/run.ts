@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { bytesPerEncrypt } from './allocations.ts'
+import { encryptAgainstNullJournal } from './auditing.ts'
 import { decodeWorstBodies } from './bodies.ts'
 import { countEncryptions } from './counting.ts'
 import { decisions } from './decisions.ts'
@@ -26,6 +27,7 @@ import { encryptOnOneConnection } from './unloaded.ts'
 const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   start: startToReady,
   encrypt: encryptAgainstEcho,
+  auditing: encryptAgainstNullJournal,
   counting: countEncryptions,
   unloaded: encryptOnOneConnection,
   allocations: bytesPerEncrypt,

@@ -1,13 +1,11 @@
-import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { appendTimes } from './append.ts'
 import { startEcho } from './echo.ts'
 import { encryptScript } from './encrypt.ts'
 import { type Figure, median } from './figure.ts'
 import { DataFolder } from './gateway.ts'
 import { load } from './load.ts'
 
-/** Of an audit record, roughly. */
-const recordLength = 700
 const appends = 500
 
 /**
@@ -25,7 +23,7 @@ export async function encryptOnOneConnection(): Promise<Figure> {
   await load(echo.url, script, 5)
   for (let round = 0; round < 5; round++) {
     times.echo.push((await load(echo.url, script, 2, 1)).p50)
-    times.append.push(appendTime(join(folder.path, 'appended')))
+    times.append.push(median(appendTimes(join(folder.path, 'appended'), appends)))
     times.encrypt.push((await load(gateway.url, script, 3, 1)).p50)
   }
   await Promise.all([echo.stop(), gateway.stop()])
@@ -38,18 +36,4 @@ export async function encryptOnOneConnection(): Promise<Figure> {
     reach: { atMost: 1.6 },
     details: `${encrypt.toFixed(2)} ms against ${bare.toFixed(2)} ms and ${append.toFixed(2)} ms`,
   }
-}
-
-/** Milliseconds that a durable append takes: the median. */
-function appendTime(path: string): number {
-  const record = Buffer.alloc(recordLength, 'x')
-  const file = openSync(path, 'a')
-  const times = Array.from({ length: appends }, () => {
-    const start = performance.now()
-    writeSync(file, record)
-    fdatasyncSync(file)
-    return performance.now() - start
-  })
-  closeSync(file)
-  return median(times)
 }
