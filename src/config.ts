@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { auditSink, secretVariablesOf, withAbsoluteSinkFiles } from './config/audit-sinks.ts'
+import { auditSink, isCopiedTo, secretVariablesOf, withAbsoluteSinkFiles } from './config/audit-sinks.ts'
 import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
 import { firstRegion, region } from './config/region.ts'
 import { OperatorError } from './errors.ts'
@@ -75,20 +75,22 @@ export const schema = z.strictObject({
     .prefault({}),
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
   storage: z.strictObject({ file: z.string() }),
-  audit: z.strictObject({
-    file: z.string(),
-    segment: z
-      .strictObject({
-        maxSize: size('1MiB').prefault('256MiB'),
-        maxAge: duration('1m').prefault('24h'),
-      })
-      .prefault({}),
-    writeTimeout: duration('100ms', '1m').prefault('5s'),
-    sinks: z.record(name, auditSink).default({}),
-    checkpoints: z
-      .strictObject({ interval: duration('1s', '1d').prefault('60s'), hsm: z.string().optional() })
-      .prefault({}),
-  }),
+  audit: z
+    .strictObject({
+      file: z.string(),
+      segment: z
+        .strictObject({
+          maxSize: size('1MiB').prefault('256MiB'),
+          maxAge: duration('1m').prefault('24h'),
+        })
+        .prefault({}),
+      writeTimeout: duration('100ms', '1m').prefault('5s'),
+      sinks: z.record(name, auditSink).default({}),
+      checkpoints: z
+        .strictObject({ interval: duration('1s', '1d').prefault('60s'), hsm: z.string().optional() })
+        .prefault({}),
+    })
+    .refine(({ file, sinks }) => !isCopiedTo(file, sinks), 'a sink of type file needs another file than the journal'),
   administration: z.strictObject({ socket: z.string().default('strongroom.sock') }).prefault({}),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
   rotation: z

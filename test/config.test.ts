@@ -92,6 +92,50 @@ describe('a configuration', () => {
     expect(mistakeIn(change)).toEqual(typeof message === 'string' ? message : expect.stringMatching(message))
   })
 
+  const s3 = { type: 's3', bucket: 'audit', accessKeyId: 'AKIATEST', secretAccessKeyFile: 'secret' }
+
+  it.each([
+    [{}, '.type: use file, syslog, webhook or s3 as type'],
+    [null, ': use file, syslog, webhook or s3 as type'],
+    [{ type: 'kafka' }, '.type: use file, syslog, webhook or s3 as type'],
+    [{ type: 'file', file: 'a', flushInterval: '1d' }, '.flushInterval: must be between 100ms and 5m'],
+    [{ type: 'syslog', host: 'a', certificateFile: 'b' }, ': set certificateFile and keyFile, or neither'],
+    [{ type: 'webhook' }, ': set one of url, urlFile and urlVariable'],
+    [{ type: 'webhook', url: 'https://a', urlFile: 'b' }, ': set one of url, urlFile and urlVariable'],
+    [{ type: 'webhook', url: 'https://a', headerFiles: { 'a b': 'c' } }, '.headerFiles.a b: not a name of a header'],
+    [{ ...s3, bucket: 'A_' }, '.bucket: not a name of a bucket'],
+    [{ ...s3, secretAccessKeyVariable: 'A' }, ': set either secretAccessKeyFile or secretAccessKeyVariable'],
+  ])('with the audit sink %j is refused in one line', (sink, message) => {
+    expect(mistakeIn({ audit: { file: 'audit.jsonl', sinks: { siem: sink } } })).toBe(`audit.sinks.siem${message}`)
+  })
+
+  it.each(['http://example.com', 'http://127.0.0.1.example', 'https://user:password@example.com', 'example.com', ''])(
+    'may not have an audit sink at "%s"',
+    endpoint => {
+      expect(mistakeIn({ audit: { file: 'audit.jsonl', sinks: { siem: { ...s3, endpoint } } } })).toBe(
+        'audit.sinks.siem.endpoint: use an https:// URL without user and password (http:// for loopback only)',
+      )
+    },
+  )
+
+  it.each(['http://127.0.0.1:9000', 'http://localhost', 'http://[::1]:9000', 'https://example.com'])(
+    'may have an audit sink at %s',
+    endpoint => {
+      expect(mistakeIn({ audit: { file: 'audit.jsonl', sinks: { siem: { ...s3, endpoint } } } })).toBe('no mistake')
+    },
+  )
+
+  it('names the nearest setting of an audit sink of that type only', () => {
+    const mistake = (sink: object) => mistakeIn({ audit: { file: 'audit.jsonl', sinks: { siem: sink } } })
+    expect(mistake({ type: 'syslog', host: 'a', prot: 1 })).toMatch(/^unknown key prot .*; did you mean port\?$/)
+    expect(mistake({ type: 'file', file: 'a', host: 'b' })).toMatch(/^unknown key host .*: use one of type, .*, file$/)
+  })
+
+  it.each(['audit.jsonl', './audit.jsonl', 'x/../audit.jsonl'])('may not copy the journal to itself (%s)', file => {
+    const mistake = mistakeIn({ audit: { file: 'audit.jsonl', sinks: { copy: { type: 'file', file } } } })
+    expect(mistake).toBe('audit: a sink of type file needs another file than the journal')
+  })
+
   it.each([0, 65, 1.5, 'Auto', '2', null])('refuses %j workers, and says how many there may be', workers => {
     const mistake = mistakeIn({ hsms: { softhsm: { ...least.hsms.softhsm, workers } } })
     expect(mistake).toBe('hsms.softhsm.workers: use auto, or a whole number from 1 to 64')

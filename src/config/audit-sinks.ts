@@ -1,11 +1,12 @@
 /** Where checkpoints, and audit records, go besides the journal. */
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import { OperatorError } from '../errors.ts'
 import { duration, size } from '../quantities.ts'
 import { isSecureUrl } from './urls.ts'
 
 const timing = (flushInterval: string) => ({
-  flushInterval: duration('100ms', '1h').prefault(flushInterval),
+  flushInterval: duration('100ms', '5m').prefault(flushInterval),
   timeout: duration('100ms', '10m').prefault('30s'),
 })
 
@@ -118,6 +119,11 @@ export type FileSinkConfig = z.infer<typeof file>
 export type SyslogSinkConfig = z.infer<typeof syslog>
 export type WebhookSinkConfig = z.infer<typeof webhook>
 export type S3SinkConfig = z.infer<typeof s3>
+
+/** Whether a sink would write into a file, such as the journal. @param file like those of the sinks, relative to the same folder */
+export function isCopiedTo(file: string, sinks: Readonly<Record<string, SinkConfig>>): boolean {
+  return Object.values(sinks).some(sink => sink.type === 'file' && resolve('/', sink.file) === resolve('/', file))
+}
 
 /** Makes the paths of files absolute. */
 export function withAbsoluteSinkFiles(sink: SinkConfig, absolute: (path: string) => string): SinkConfig {

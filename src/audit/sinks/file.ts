@@ -18,15 +18,10 @@ export class FileSink implements Sink {
     const file = await open(this.#path, 'a+', 0o600)
     try {
       const { size } = await file.stat()
-      // A crash may have left a part of a line, which is delivered again.
+      // A crash or a full disk may have left a part of a line. It is delivered again, and stays: the file may have other writers.
       const text = `${(await endsWithLine(file, size)) ? '' : '\n'}${items.map(({ text }) => `${text}\n`).join('')}`
-      try {
-        await file.appendFile(text)
-        await file.datasync()
-      } catch (error) {
-        await file.truncate(size).catch(() => undefined)
-        throw error
-      }
+      await file.appendFile(text)
+      await file.datasync()
     } finally {
       await file.close()
     }

@@ -33,13 +33,17 @@ async function run({ sink: config, journal, cursor: file }: SinkStart): Promise<
   const shipper = new Shipper({ sink, spool, cursor, start, flushInterval, timeout, report })
   resolve(shipper)
   await shipper.run()
-  gateway.end(() => process.exit())
+  gateway.end(end)
+}
+
+/** process.exit would wait for a name that is being looked up, or for a file that does not answer. */
+function end(): void {
+  process.kill(process.pid, 'SIGKILL')
 }
 
 // Terminals and service managers signal the whole process group, but there is still something to deliver: the gateway says when to end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
-// process.exit would wait for a name that is being looked up, or for a file that does not answer.
-for (const event of ['error', 'close'] as const) gateway.on(event, () => process.kill(process.pid, 'SIGKILL'))
+for (const event of ['error', 'close'] as const) gateway.on(event, end)
 
 receive<ToSink>(gateway, message => {
   if ('start' in message) void run(message.start)

@@ -56,17 +56,19 @@ export class Shipper {
   }
 
   async #begin(): Promise<void> {
-    const { cursor, spool, start, report } = this.#options
+    const { cursor, spool, start } = this.#options
     const durable = this.#durable!
     const known = cursor.read()
     if (known !== undefined) {
       const { place, gaps } = await spool.resumption(known, durable)
-      for (const gap of gaps) report({ gap })
+      this.#reportGaps(gaps)
       this.#place = place
     } else {
       this.#place = start === 'now' ? durable : await spool.beginning(durable)
     }
     cursor.advance(this.#place)
+    // What comes after `now` must not depend on the next start.
+    cursor.save()
   }
 
   /** Ends when closed: with nothing left to deliver, or after a failed attempt. */
@@ -81,12 +83,19 @@ export class Shipper {
         batch = await spool.next(this.#place!, this.#durable!)
       })
       if (!isRead || batch === undefined) return
-      for (const gap of batch.gaps) report({ gap })
+      this.#reportGaps(batch.gaps)
       if (!(await this.#deliver(batch.items))) return
       this.#place = batch.end
       cursor.advance(batch.end)
       report({ delivered: batch.end })
     }
+  }
+
+  /** One report, however many there are. */
+  #reportGaps(gaps: readonly string[]): void {
+    const [first, ...others] = gaps
+    if (first === undefined) return
+    this.#options.report({ gap: others.length === 0 ? first : `${first}, and ${others.length} more` })
   }
 
   async #deliver(items: readonly Item[]): Promise<boolean> {

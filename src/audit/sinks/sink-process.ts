@@ -32,9 +32,9 @@ export interface SinkProcessOptions {
   readonly record: RecordSinkEvent
 }
 
-/** Puts on record that a sink has been failing for a while, and that it has recovered. */
+/** Puts on record that a sink has been failing for a while, that it has recovered, and that it cannot get some lines. */
 export type RecordSinkEvent = (
-  name: 'MarkAuditSinkUnavailable' | 'MarkAuditSinkAvailable',
+  name: 'MarkAuditSinkUnavailable' | 'MarkAuditSinkAvailable' | 'ReportAuditSinkGap',
   details: Readonly<Record<string, unknown>>,
 ) => void
 
@@ -132,11 +132,14 @@ export class SinkProcess {
     if ('failed' in message) this.#fail(message.failed)
     if ('delivering' in message) this.#behindSince = message.delivering
     if ('delivered' in message) this.#succeed(message.delivered)
-    if ('gap' in message) {
-      const { log, name } = this.#options
-      this.#errors++
-      log.error({ event: 'audit_sink_gap', sink: name, reason: message.gap }, 'Audit sink cannot get everything')
-    }
+    if ('gap' in message) this.#miss(message.gap)
+  }
+
+  #miss(reason: string): void {
+    const { log, name, record } = this.#options
+    this.#errors++
+    log.error({ event: 'audit_sink_gap', sink: name, reason }, 'Audit sink cannot get everything')
+    if (!this.#isClosing) record('ReportAuditSinkGap', { sink: name, reason })
   }
 
   #succeed(delivered: Place): void {
@@ -180,11 +183,10 @@ export class SinkProcess {
   /** Delivers what is durable, and ends the process. @param grace milliseconds, after which it is killed */
   async close(grace: number): Promise<void> {
     this.#isClosing = true
-    clearTimeout(this.#restartTimer)
-    this.#tellNow()
-    clearTimeout(this.#tellTimer)
-    const child = this.#child
+    for (const timer of [this.#restartTimer, this.#tellTimer]) clearTimeout(timer)
+    const [child, durable] = [this.#child, this.#durable]
     if (child === undefined) return
+    if (durable !== undefined) send(child.socket, { durable })
     send(child.socket, { close: true })
     const timer = setTimeout(() => child.process.kill('SIGKILL'), grace)
     const { promise: unkillable, resolve } = Promise.withResolvers<void>()

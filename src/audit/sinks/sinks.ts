@@ -15,9 +15,6 @@ export interface SinksOptions {
   readonly log: Log
 }
 
-/** Milliseconds for which closing waits for what is still to be delivered. */
-const grace = 3000
-
 export class Sinks {
   readonly #options: SinksOptions
   #processes: readonly SinkProcess[] = []
@@ -46,8 +43,8 @@ export class Sinks {
     for (const process of this.#processes) process.start()
   }
 
-  /** Once the journal is closed. What cannot be delivered within seconds is delivered after the next start. */
-  async close(): Promise<void> {
+  /** Once the journal is closed. What cannot be delivered within so many milliseconds is delivered after the next start. */
+  async close(grace = 3000): Promise<void> {
     await Promise.all(this.#processes.map(process => process.close(grace)))
   }
 }

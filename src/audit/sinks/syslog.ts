@@ -24,16 +24,20 @@ const facilities = {
 const severities = { warning: 4, informational: 6 }
 
 export class SyslogSink implements Sink {
-  readonly batchSize = 1024 * 1024
+  readonly batchSize = 4 * 1024 * 1024
   readonly #config: SyslogSinkConfig
+  readonly #roundTrip: number
 
-  constructor(config: SyslogSinkConfig) {
+  /** @param roundTrip milliseconds: longer than a packet takes to the receiver and back */
+  constructor(config: SyslogSinkConfig, roundTrip = 500) {
     this.#config = config
+    this.#roundTrip = roundTrip
   }
 
   /**
-   * Syslog acknowledges nothing. So each batch has a connection of its own: once the receiver has closed it, too, it has read everything
-   * before the end. A connection that stays open would lose what it had not read yet when it breaks.
+   * Syslog acknowledges nothing, so each batch has a connection of its own. A receiver that closes it before its end has not got everything:
+   * one round trip shows that. Afterwards it closes only once it has read everything and the end; if something is unread, its system resets
+   * the connection.
    */
   async deliver(items: readonly Item[], signal: AbortSignal): Promise<void> {
     const { host, port } = this.#config
@@ -42,22 +46,23 @@ export class SyslogSink implements Sink {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const abort = () => socket.destroy(new Error('no answer'))
     signal.addEventListener('abort', abort)
-    let isSent = false
-    socket.on('error', reject)
-    const closed = () => (isSent ? resolve() : reject(new Error('the receiver closed the connection')))
-    socket.on('end', closed)
-    socket.on('close', closed)
+    let timer: NodeJS.Timeout | undefined
+    let isEnded = false
+    const closed = () => (isEnded ? resolve() : reject(new Error('the receiver closed the connection')))
+    const end = () => socket.end(() => (isEnded = true))
+    socket.on('error', reject).on('end', closed).on('close', closed)
     socket.on('secureConnect', () => {
-      for (const item of items) socket.write(framed(messageOf(item, this.#config)))
-      socket.end(() => {
-        isSent = true
+      const messages = items.map(item => framed(messageOf(item, this.#config)))
+      socket.write(messages.join(''), () => {
+        timer = setTimeout(end, this.#roundTrip)
       })
     })
-    // Ends the socket once the receiver has ended its side; syslog receivers send nothing.
+    // Receivers send nothing; their end is only seen while this is read.
     socket.resume()
     try {
       await promise
     } finally {
+      clearTimeout(timer)
       signal.removeEventListener('abort', abort)
       socket.destroy()
     }
