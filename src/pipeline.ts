@@ -99,6 +99,9 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   entry.resources = target.resources
   entry.owner = target.owner
   entry.additionalEventData = target.additionalEventData
+  // Of an attempt before.
+  entry.responseElements = undefined
+  entry.change = undefined
   if (target.requestParameters) entry.requestParameters = { ...entry.requestParameters, ...target.requestParameters }
   entry.reasons = checkPermissions(target, call, services)
   const isDryRun = operation.isDryRun?.(input) ?? false

@@ -11,6 +11,7 @@ import type { LogFields } from '../src/log.ts'
 import type { Operation, Target } from '../src/operations/operation.ts'
 import { type RunningServer, serveApi } from '../src/server/server.ts'
 import type { PathServices } from '../src/services.ts'
+import { Conflict } from '../src/storage/storage.ts'
 import { journalInto } from './audit/records.ts'
 import { now, permanent, sign, verifier } from './authentication/signed-request.ts'
 import { aUser } from './authorization/users.ts'
@@ -117,6 +118,8 @@ const records: AuditRecord[] = []
 const intents: AuditRecord[] = []
 let notesAtIntent: unknown[] = []
 let beginning = () => {}
+/** Commits to come that conflict. */
+let conflicts = 0
 const outcomes: string[] = []
 const logged: LogFields[] = []
 const journal = journalInto(records)
@@ -138,7 +141,10 @@ const services = {
       intents.push(intent)
       notesAtIntent = [notes.get('intended')]
     },
-    commit: async (_changes: unknown, record: AuditRecord) => async () => void records.push(record),
+    async commit(_changes: unknown, record: AuditRecord) {
+      if (conflicts-- > 0) throw new Conflict('changed by another request')
+      return async () => void records.push(record)
+    },
     fail: async (record: AuditRecord) => void records.push(record),
   },
   async authenticate(request: ApiRequest, { service, hasUnsignedOperations }: Api) {
@@ -226,6 +232,15 @@ describe('an API beside the first', () => {
     expect(notesAtIntent).toEqual([undefined])
     const { responseElements: _, ...known } = record
     expect(intents).toEqual([{ ...known, responseElements: null }])
+  })
+
+  it('has the intent of each attempt after a conflict, which knows no answer yet', async () => {
+    intents.length = 0
+    conflicts = 2
+    const { status, record } = await ask({ action: 'PutNote', input: { Name: 'contended', Text: 'salt' } })
+    expect([status, record.responseElements]).toEqual([200, { noteArn: arnOf('contended') }])
+    expect(intents.map(({ eventID }) => eventID)).toEqual(Array(3).fill(record.eventID))
+    expect(intents.map(({ responseElements }) => responseElements)).toEqual([null, null, null])
   })
 
   it('changes nothing, and calls nothing, if its intent cannot be written', async () => {
