@@ -42,7 +42,7 @@ function record(at: number, eventName: string, { by = user('alice'), on = [one],
 
 /** The bytes of a segment: its header, and a block for each list of lines. */
 function segment(number: number, ...blocks: readonly (readonly string[])[]): string {
-  const header = JSON.stringify({ segment: { version: 1, journal: 'a-journal', number, time: '' } })
+  const header = JSON.stringify({ segment: { version: 1, journal: noBlock.journal, number, time: '' } })
   let head: Head = { ...noBlock, segment: number }
   return [[header], ...blocks]
     .map(lines => {

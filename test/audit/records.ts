@@ -11,7 +11,13 @@ import { Failure } from '../../src/errors.ts'
 export const quickFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 /** Before the first block of a journal. */
-export const noBlock: Head = { journal: 'a-journal', segment: 1, block: 0, record: 0, hash: noHash }
+export const noBlock: Head = {
+  journal: '00000000-0000-4000-8000-000000000000',
+  segment: 1,
+  block: 0,
+  record: 0,
+  hash: noHash,
+}
 
 export const quiet: JournalObserver = {
   writing: () => () => {},

@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { headerBlock } from '../../src/audit/format.ts'
 import { openSegment, segmentFile, segmentsOf } from '../../src/audit/segments.ts'
+import { noBlock } from './records.ts'
 
 let folder: string
 beforeAll(() => {
@@ -34,7 +36,7 @@ it('are found in their order, without other files beside them', async () => {
 
 it('are opened by their number, whether full or being written', async () => {
   const active = join(folder, 'opened.jsonl')
-  const header = (number: number) => `{"segment":{"version":1,"journal":"j","number":${number},"time":""}}\n`
+  const header = (segment: number) => `${headerBlock({ ...noBlock, segment: segment - 1 }, 0).bytes}`
   writeFileSync(segmentFile(active, 1), header(1))
   writeFileSync(active, header(2))
   const textOf = async (number: number) => {
