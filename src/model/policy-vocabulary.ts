@@ -4,8 +4,8 @@ import type { DocumentedConditionKey } from './condition-keys.ts'
 export interface PolicyVocabulary {
   /** Prefix of its actions and condition keys; ends with a colon. */
   readonly prefix: string
-  /** What the policies of its resources are: of `resource` those of KMS keys, `trust` those of roles. */
-  readonly policyKind: 'resource' | 'trust'
+  /** What the policies of its resources are: `resource` those of KMS keys, `trust` those of roles. Absent if they have none. */
+  readonly policyKind?: 'resource' | 'trust'
   readonly actions: readonly string[]
   /** Those on a resource with a policy of its own. */
   readonly resourceActions: readonly string[]

@@ -18,7 +18,7 @@ export interface Post {
   readonly credentials: Credentials
   readonly region?: string
   readonly service?: string
-  /** Operation; null sends no target. */
+  /** Operation of AWS KMS, or with the name of its service; null sends no target. */
   readonly target?: string | null
   readonly method?: string
   readonly path?: string
@@ -50,7 +50,7 @@ export async function signed(post: Post): Promise<Signed> {
   const headers = {
     host,
     'content-type': 'application/x-amz-json-1.1',
-    ...(target !== null && { 'x-amz-target': `TrentService.${target}` }),
+    ...(target !== null && { 'x-amz-target': target.includes('.') ? target : `TrentService.${target}` }),
     ...post.headers,
   }
   const parameters = Object.fromEntries(new URLSearchParams(query))

@@ -22,20 +22,22 @@ const commonErrorCodes: Partial<Record<FailureCode, string>> = {
 
 export class JsonApi extends ModelledApi<OperationShapes> {
   readonly #service: JsonService
-  readonly #targetPrefix: string
+  /** In targets, before the name of the operation. Some SDKs leave out the namespace of the service, if it has one. */
+  readonly #names: readonly string[]
   readonly #modelledErrors: ReadonlySet<string>
 
   constructor(service: JsonService) {
     const { model } = service
     super(service, operationShapes(model))
     this.#service = service
-    this.#targetPrefix = `${model.metadata.targetPrefix}.`
+    const name = model.metadata.targetPrefix!
+    this.#names = [name, name.slice(name.lastIndexOf('.') + 1)]
     this.#modelledErrors = new Set(Object.values(model.operations).flatMap(({ errors }) => errors ?? []))
   }
 
   claims({ headers }: ApiRequest): boolean {
     const target = headers['x-amz-target']
-    return typeof target === 'string' && target.startsWith(this.#targetPrefix)
+    return typeof target === 'string' && this.#operationIn(target) !== undefined
   }
 
   /**
@@ -48,7 +50,7 @@ export class JsonApi extends ModelledApi<OperationShapes> {
     if (method !== 'POST' || !isRoot(url) || !isJson(mediaType(request)) || typeof target !== 'string') {
       throw new Failure('UnknownOperation')
     }
-    return this.named(target.startsWith(this.#targetPrefix) ? target.slice(this.#targetPrefix.length) : '')
+    return this.named(this.#operationIn(target) ?? '')
   }
 
   input(operation: AnyOperation, body: Uint8Array): Readonly<Record<string, unknown>> {
@@ -75,6 +77,11 @@ export class JsonApi extends ModelledApi<OperationShapes> {
     const { fault } = failure
     const code = this.errorCode(failure, request)
     return refusal(request, { code, id: this.#shapeId(code), message, status, fault }, requestId)
+  }
+
+  #operationIn(target: string): string | undefined {
+    const dot = target.lastIndexOf('.')
+    return this.#names.includes(target.slice(0, Math.max(0, dot))) ? target.slice(dot + 1) : undefined
   }
 
   /** With the namespace that AWS adds in JSON 1.0; clients ignore it. */

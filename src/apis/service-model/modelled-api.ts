@@ -11,7 +11,7 @@ export interface ModelledService extends Pick<Api, Described> {
   readonly model: Model
   /** Supported operations. */
   readonly operations: readonly AnyOperation[]
-  /** Reasons for unsupported operations, if any. */
+  /** Reasons for unsupported operations, if any; those of operations that the model leaves out. */
   readonly whyUnsupported?: Readonly<Record<string, string>>
 }
 
@@ -49,9 +49,10 @@ export abstract class ModelledApi<O extends ModelledOperation> implements Api {
   protected named(name: string, unknown?: string): AnyOperation {
     const operation = this.#operations.get(name)
     if (operation !== undefined) return operation
-    if (!this.#modelled.has(name)) throw new Failure('UnknownOperation', unknown)
     const { whyUnsupported = {} } = this.#service
-    const reason = Object.hasOwn(whyUnsupported, name) ? `: ${whyUnsupported[name]}` : ''
+    const hasReason = Object.hasOwn(whyUnsupported, name)
+    if (!this.#modelled.has(name) && !hasReason) throw new Failure('UnknownOperation', unknown)
+    const reason = hasReason ? `: ${whyUnsupported[name]}` : ''
     throw new Failure('UnsupportedOperation', `${name} is not supported by this gateway${reason}.`)
   }
 

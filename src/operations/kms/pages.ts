@@ -1,6 +1,7 @@
-import { hash } from 'node:crypto'
 import { Failure } from '../../errors.ts'
-import type { Caller } from '../../model/identities/caller.ts'
+import { marker, placeIn } from '../marker.ts'
+
+export { scopeOf } from '../marker.ts'
 
 /** Paging of the List operations: KMS API Reference, "ListKeys": Limit and Marker in, NextMarker and Truncated out. */
 
@@ -41,31 +42,10 @@ export async function page<R>(
   return { records, NextMarker: marker(sortKey(records.at(-1)!), scope), Truncated: true }
 }
 
-/** Identifies a list of the caller, so that no marker crosses accounts or regions. */
-export function scopeOf(
-  operation: string,
-  { account, region }: Caller,
-  ...filter: readonly string[]
-): readonly string[] {
-  return [operation, account, region, ...filter]
-}
-
-/** Bytes of the digest that a marker starts with. */
-const digestLength = 16
-
-/** A digest of the scope and the last sort key, then that key: short enough for the 1024 characters of a Marker. */
-function marker(last: string, scope: readonly string[]): string {
-  return Buffer.concat([digest(last, scope), Buffer.from(last)]).toString('base64url')
-}
-
-function digest(last: string, scope: readonly string[]): Uint8Array {
-  return hash('sha256', JSON.stringify([...scope, last]), 'buffer').subarray(0, digestLength)
-}
-
 function readMarker(text: string, scope: readonly string[]): string {
-  const last = Buffer.from(text, 'base64url').toString('utf8', digestLength)
-  if (text === marker(last, scope)) return last
-  throw new Failure('InvalidMarker', 'Could not deserialize marker')
+  const last = placeIn(text, scope)
+  if (last === undefined) throw new Failure('InvalidMarker', 'Could not deserialize marker')
+  return last
 }
 
 function tooMany(limit: number, maximum: number): Failure {
