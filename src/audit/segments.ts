@@ -22,6 +22,12 @@ export function segmentFile(active: string, number: number): string {
   return join(dir, `${name}-${String(number).padStart(digits, '0')}${ext}`)
 }
 
+/** The index of a journal, beside it: that of `audit.jsonl` is `audit-index.db`. */
+export function indexFile(active: string): string {
+  const { dir, name } = parse(active)
+  return join(dir, `${name}-index.db`)
+}
+
 /** Undefined if it is not the name of a full segment. */
 function numberOf(file: string, active: string): number | undefined {
   const number = Number(/-(\d{8,15})(?:\.[^.]*)?$/.exec(file)?.[1])

@@ -13,6 +13,8 @@ const busyTimeoutMilliseconds = 500
  * (sqlite.org/wal.html, "Use of WAL Without Shared-Memory").
  */
 const pragmas = ['locking_mode = exclusive', 'journal_mode = wal', 'synchronous = full', 'foreign_keys = on']
+/** Without a loss of consistency, but the last transactions before a power failure may be lost. */
+const sharedPragmas = ['journal_mode = wal', 'synchronous = normal', 'foreign_keys = on']
 
 /** SQLITE_CONSTRAINT_FOREIGNKEY (sqlite.org/rescode.html). */
 const foreignKeyViolation = 787
@@ -37,15 +39,19 @@ const explanations: Readonly<Record<number, string>> = {
   3850: 'cannot be locked: check that it is writable, and that its file system supports locks',
 }
 
-/**
- * @param path of the file; `:memory:` for a transient database
- * @param create whether the file is created, with mode 0600, if it is missing
- */
-export function sqlite(path: string, { create = false } = {}): Engine {
+export interface SqliteOptions {
+  /** Whether the file is created, with mode 0600, if it is missing. */
+  readonly create?: boolean
+  /** Whether other processes may read it meanwhile: for what can be built again. */
+  readonly shared?: boolean
+}
+
+/** @param path of the file; `:memory:` for a transient database */
+export function sqlite(path: string, { create = false, shared = false }: SqliteOptions = {}): Engine {
   const files = new Map<string, string>()
   return {
     name: `storage ${path}`,
-    dialect: new SqliteDialect({ database: async () => adapt(connect(path, create)) }),
+    dialect: new SqliteDialect({ database: async () => adapt(connect(path, { create, shared })) }),
     types: { text: 'text', bytes: 'blob' },
     creates: create,
     verify() {
@@ -65,13 +71,13 @@ function resultCode(error: unknown): number {
   return error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
 }
 
-function connect(path: string, create: boolean): DatabaseSync {
+function connect(path: string, { create, shared }: Required<SqliteOptions>): DatabaseSync {
   if (path !== memory && create) createPrivate(path)
   const database = new DatabaseSync(path === memory ? path : withoutCreation(path), {
     timeout: busyTimeoutMilliseconds,
   })
   try {
-    for (const pragma of pragmas) database.exec(`pragma ${pragma}`)
+    for (const pragma of shared ? sharedPragmas : pragmas) database.exec(`pragma ${pragma}`)
     return database
   } catch (error) {
     database.close()
