@@ -4,6 +4,7 @@ import { sinkRecorder } from './assemble/audit-sinks.ts'
 import { authentication, webIdentities } from './assemble/authentication.ts'
 import { clock, connectHsms, openDatabase, requireSystemKeys } from './assemble/backends.ts'
 import { startEmulator } from './assemble/emulator.ts'
+import { eventsOf } from './assemble/events.ts'
 import { policing } from './assemble/policing.ts'
 import { openAudit } from './assemble/recording.ts'
 import { recordRun } from './assemble/runs.ts'
@@ -76,6 +77,7 @@ export async function startGateway(
     const opening = openAudit(config, { storage, hsms }, opened, { clock, elapsed, log, metrics })
     const { journal, audit, outbox, checkpoints } = await opening
     sinks.follow(journal, sinkRecorder({ audit, outbox, log }))
+    const events = eventsOf(config, opened, { journal, log, metrics })
     const run = opened.use(await recordRun(config, { storage, audit, outbox, log }))
     const authenticate = authentication(config, { storage, hsms, clock })
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
@@ -92,6 +94,7 @@ export async function startGateway(
           : undefined,
       audit,
       outbox,
+      events,
       authenticate,
       webIdentity: webIdentities(config, { storage, clock, log }),
       encodeRefusal: config.authorization.encodedMessages ? refusalEncoder({ storage, hsms }, log) : undefined,
@@ -107,6 +110,11 @@ export async function startGateway(
       health: readiness,
     }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
+    events.start()
+    opened.adopt(
+      repeat(async () => events.endChunk(), chunkInterval),
+      schedule => schedule.close(),
+    )
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }, repeat), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
     const emulator = config.emulator && {
@@ -152,6 +160,9 @@ function refusalEncoder(vault: Vault, log: Log): PathServices['encodeRefusal'] {
     }
   }
 }
+
+/** Milliseconds after which records are in the index of the audit journal, at the latest. */
+const chunkInterval = 10_000
 
 /** File descriptors of the process, storage, journal and metrics; and per worker and per audit sink, including while it is replaced. */
 const descriptors = { own: 96, perWorker: 8, perSink: 8 }

@@ -9,6 +9,8 @@ import { version } from './version.ts'
 
 export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics, JournalMetrics {
   hsmCall(call: HsmCall): void
+  /** @param current whether the index of the audit journal has no fault, and has caught up */
+  auditIndexCurrent(current: boolean): void
   /** A line of the log that could not be written. */
   logLineDropped(): void
   /** Prometheus text exposition format. */
@@ -112,6 +114,11 @@ export function createMetrics(
     registers,
   })
   clockStable.set(1)
+  const auditIndexCurrent = new Gauge({
+    name: 'strongroom_audit_index_current',
+    help: '0 while the index of the audit journal has a fault, or has not caught up',
+    registers,
+  })
   const dueForRotation = new Gauge({
     name: 'strongroom_keys_due_for_rotation',
     help: 'Keys whose automatic rotation is due',
@@ -199,6 +206,7 @@ export function createMetrics(
       unsigned.set(unsignedFor / 1000)
       if (lastTime !== undefined) lastCheckpoint.set(lastTime / 1000)
     }),
+    auditIndexCurrent: harmless(current => auditIndexCurrent.set(current ? 1 : 0)),
     dueForRotation: harmless(count => dueForRotation.set(count)),
     orphans: (hsm, count) => void orphans.set(hsm, count),
     custodyFaults: (hsm, counts) => void custodyFaults.set(hsm, counts),

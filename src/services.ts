@@ -1,4 +1,5 @@
 import type { Audit } from './audit/audit.ts'
+import type { JournalIndex } from './audit/index/journal-index.ts'
 import type { SignedRequest } from './authentication/canonical-request.ts'
 import type { Place } from './authentication/web-identity/web-identities.ts'
 import type { Reason } from './authorization/explain.ts'
@@ -16,6 +17,9 @@ import type { Storage } from './storage/storage.ts'
 /** The contracts through which operations, jobs and the pipeline use everything else. Types only. */
 export type { Audit } from './audit/audit.ts'
 export type { Entry } from './audit/entry.ts'
+export type { Snapshot } from './audit/index/journal-index.ts'
+export type { EventPosition } from './audit/index/latest-events.ts'
+export type { FoundEvent, Search as EventSearch } from './audit/index/search.ts'
 export type { ConditionValues, Policies, ResourcePolicy } from './authorization/request.ts'
 export type { Hsm, HsmKey, HsmObject, HsmStatus, Hsms, KeyInspection, WrappedMaterial } from './hsm/hsm.ts'
 export type { Log } from './log.ts'
@@ -44,6 +48,8 @@ export interface Services {
   readonly emulator?: Emulator | undefined
   /** Undefined while services are off. */
   readonly serviceKeys?: ServiceKeys | undefined
+  /** What is on record. */
+  readonly events: Pick<JournalIndex, 'find' | 'snapshot'>
 }
 
 /** AWS managed and AWS owned keys: see model/keys/service-keys.ts. */

@@ -139,7 +139,7 @@ describe('the recipe for', () => {
     writeCatalogues()
     expect(compile('src/assemble.ts')).toBe('')
     checkArchitecture()
-    expect(evaluate(list!, 'it.apis.map(({ service }) => service)')).toBe('kms,notes,sts')
+    expect(evaluate(list!, 'it.apis.map(({ service }) => service)')).toBe('kms,notes,sts,cloudtrail')
   })
 
   it('an HSM call names exactly the files that the call needs', () => {

@@ -1,4 +1,5 @@
 import type { Api } from './api.ts'
+import { cloudtrail } from './cloudtrail/cloudtrail.ts'
 import { kms } from './kms/kms.ts'
 import { sts } from './sts/sts.ts'
 
@@ -10,4 +11,4 @@ export { uidHeader } from './administration/uid-header.ts'
  * Every API of the network. The first answers the requests that none claims, and is the event source of the gateway's own actions, such as the deletion of
  * a key.
  */
-export const apis: readonly [Api, ...Api[]] = [kms, sts]
+export const apis: readonly [Api, ...Api[]] = [kms, sts, cloudtrail]

@@ -8,6 +8,7 @@ import { handle } from '../pipeline.ts'
 import type { PathServices } from '../services.ts'
 import { webIdentities } from './authentication.ts'
 import { clock, connectHsms, openDatabase, requireSystemKeys } from './backends.ts'
+import { eventsOf } from './events.ts'
 import { policing } from './policing.ts'
 import { openAudit } from './recording.ts'
 
@@ -28,6 +29,7 @@ export async function openAdministration(
   const storage = await openDatabase(config, opened)
   requireSystemKeys(config, storage)
   const hsms = await connectHsms(config, storage, opened)
+  const { journal, ...recording } = await openAudit(config, { storage, hsms }, opened, { clock, log })
   const services = administrationOf({
     storage,
     hsms,
@@ -35,7 +37,8 @@ export async function openAdministration(
     ...policing(config, storage),
     maxOnDemandRotations: config.rotation.maxOnDemandRotations,
     emulator: config.emulator,
-    ...(await openAudit(config, { storage, hsms }, opened, { clock, log })),
+    ...recording,
+    events: eventsOf(config, opened, { journal, log }),
     authenticate: async () => undefined,
     webIdentity: webIdentities(config, { storage, clock, log }),
     metrics: { started: () => () => {}, keyUseRefused() {} },

@@ -19,6 +19,7 @@ export function placeOf(position: string): Place | undefined {
   return journal === undefined ? undefined : { journal, segment: Number(segment), offset: Number(offset) }
 }
 
-export function isAfter(place: Place, other: Place): boolean {
+/** Of the same journal. */
+export function isAfter(place: Omit<Place, 'journal'>, other: Omit<Place, 'journal'>): boolean {
   return place.segment > other.segment || (place.segment === other.segment && place.offset > other.offset)
 }

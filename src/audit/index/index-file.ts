@@ -3,6 +3,7 @@ import { renameSync, rmSync } from 'node:fs'
 import { Kysely, sql } from 'kysely'
 import type { Engine } from '../../storage/engines/engine.ts'
 import { sqlite } from '../../storage/engines/sqlite.ts'
+import { isAfter } from '../position.ts'
 import { chunksIn } from './catch-up.ts'
 import type { Chunk, Place } from './chunk.ts'
 import { type Lookup, latestEvents } from './latest-events.ts'
@@ -138,8 +139,7 @@ export class IndexFile implements Index {
     const cursor = await readCursor(db)
     if (cursor.version !== version) throw new Unusable('it is of another version')
     if (cursor.journal !== journal) throw new Unusable('it is of another journal')
-    const isAhead = cursor.segment > to.segment || (cursor.segment === to.segment && cursor.offset > to.offset)
-    if (isAhead || !(await endsWith(this.#options.active, cursor)))
+    if (isAfter(cursor, to) || !(await endsWith(this.#options.active, cursor)))
       throw new Unusable('it has records that the journal does not have')
   }
 

@@ -2,8 +2,9 @@
  * The index of the journal of a running gateway. It is built from what the journal writes, as that is in memory anyway, and from its files
  * for what was written before. It serves searches only: nothing waits for it, and a fault of it is a fault of searches.
  */
-import { type Head, isRecord } from '../format.ts'
+import { isRecord } from '../format.ts'
 import type { DurableBlock, Journal } from '../journal.ts'
+import { placeOf, type Place as Snapshot } from '../position.ts'
 import { type Chunk, ChunkBuilder, type Place } from './chunk.ts'
 import type { CaughtUp, Index } from './index-file.ts'
 import type { EventPosition } from './latest-events.ts'
@@ -27,7 +28,7 @@ export interface Report {
 }
 
 /** Where the journal ended when a search began, for its further pages. */
-export type Snapshot = Pick<Place, 'segment' | 'offset'> & Pick<Head, 'journal'>
+export type { Snapshot }
 
 /** Milliseconds after a fault of the index. */
 const retryInterval = 10_000
@@ -93,9 +94,9 @@ export class JournalIndex {
     await this.#index?.close()
   }
 
-  get #end(): Place & Pick<Head, 'journal'> {
+  get #end(): Place & Snapshot {
     const { head, position } = this.#options.journal
-    return { journal: head.journal, segment: head.segment, offset: Number(position.split(':').at(-1)), hash: head.hash }
+    return { ...placeOf(position)!, hash: head.hash }
   }
 
   /** Up to the end of the journal; chunks of what is written after it wait meanwhile. */

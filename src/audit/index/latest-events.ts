@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
-import type { Place, Range } from './chunk.ts'
+import { isAfter, type Place } from '../position.ts'
+import type { Range } from './chunk.ts'
 import { inSegment, linesIn, rangesBetween } from './ranges.ts'
 import { chunkSearchOf, type FoundEvent, matcherOf, type Search } from './search.ts'
 import { type IndexTables, latestChunks, readCursor } from './tables.ts'
@@ -15,7 +16,7 @@ export interface Lookup {
   readonly search: Search
   readonly limit: number
   /** Only what the journal had when it ended here, so that pages fit each other. */
-  readonly before: Pick<Place, 'segment' | 'offset'>
+  readonly before: Omit<Place, 'journal'>
   /** The last event of the page before. */
   readonly after?: EventPosition | undefined
 }
@@ -35,7 +36,7 @@ export async function latestEvents(
   lookup: Lookup,
 ): Promise<readonly FoundEvent[] | undefined> {
   const cursor = await readCursor(db)
-  const indexed = isBefore(lookup.before, cursor) ? lookup.before : cursor
+  const indexed = isAfter(cursor, lookup.before) ? lookup.before : cursor
   const unindexed = await rangesBetween(active, indexed, lookup.before)
   if (unindexed.reduce((sum, { start, end }) => sum + end - start, 0) > maximumUnindexed) return undefined
   const page = new Page(lookup)
@@ -46,10 +47,6 @@ export async function latestEvents(
     await page.read(active, { ...chunk, end })
   }
   return page.events
-}
-
-function isBefore(one: Pick<Place, 'segment' | 'offset'>, other: Pick<Place, 'segment' | 'offset'>): boolean {
-  return one.segment === other.segment ? one.offset < other.offset : one.segment < other.segment
 }
 
 /** The newest events of what has been read. */

@@ -1,0 +1,53 @@
+import { apis } from '../apis/catalogue.ts'
+import type { Chunk } from '../audit/index/chunk.ts'
+import { JournalIndex } from '../audit/index/journal-index.ts'
+import { ThreadedIndex } from '../audit/index/threaded-index.ts'
+import type { Journal } from '../audit/journal.ts'
+import { indexFile } from '../audit/segments.ts'
+import type { Config } from '../config.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Log } from '../services.ts'
+
+interface Means {
+  readonly journal: Journal
+  readonly log: Log
+  readonly metrics?: Pick<Metrics, 'auditIndexCurrent'>
+  readonly indexed?: (chunk: Chunk) => void
+}
+
+/** The index of the audit journal, which opens when it is first needed. */
+export function eventsOf(
+  { audit: { file: active } }: Config,
+  opened: AsyncDisposableStack,
+  { journal, log, metrics, indexed }: Means,
+): JournalIndex {
+  const path = indexFile(active)
+  const eventSource = apis[0].eventSource
+  let failed = false
+  const index = new JournalIndex({
+    journal,
+    open: () => new ThreadedIndex({ path, active, eventSource }),
+    eventSource,
+    indexed: chunk => indexed?.(chunk),
+    report: {
+      caughtUp({ setAside, unreadable }) {
+        if (setAside !== undefined)
+          log.warn({ event: 'audit_index_replaced', path, reason: setAside }, 'Audit index set aside and built again')
+        for (const { segment, reason } of unreadable)
+          log.error(
+            { event: 'audit_segment_not_indexed', segment, reason },
+            'Cannot index a segment of the audit journal',
+          )
+        if (failed) log.info({ event: 'audit_index_recovered' }, 'Audit index is current again')
+        failed = false
+        metrics?.auditIndexCurrent(true)
+      },
+      failed(err) {
+        if (!failed) log.error({ event: 'audit_index_failed', err }, 'Cannot read or write the audit index')
+        failed = true
+        metrics?.auditIndexCurrent(false)
+      },
+    },
+  })
+  return opened.adopt(index, index => index.close())
+}

@@ -1,0 +1,123 @@
+import type { Event } from '@aws-sdk/client-cloudtrail'
+import { Failure } from '../../errors.ts'
+import type { EventPosition, EventSearch, FoundEvent, Services, Snapshot } from '../../services.ts'
+import { marker, placeIn, scopeOf } from '../marker.ts'
+import { type Input, operation } from './operation.ts'
+
+type LookupInput = Input<'LookupEvents'>
+type AttributeKey = Attributes[number]['key']
+type Attributes = EventSearch['attributes']
+
+/** Of the events of the caller's account in the region, however old, as far as the journal is there. */
+export const lookupEvents = operation('LookupEvents')({
+  recorded: ['LookupAttributes', 'StartTime', 'EndTime', 'EventCategory', 'MaxResults', 'NextToken'],
+  async run({ input, caller, events }) {
+    const { StartTime, EndTime, EventCategory, MaxResults: limit = 50, NextToken } = input
+    const attributes = attributesOf(input)
+    checkLimits(input)
+    const { account, region } = caller
+    const search = { attributes, scope: { account, region }, from: StartTime?.getTime(), to: EndTime?.getTime() }
+    const list = scopeOf('LookupEvents', caller, EventCategory ?? '', JSON.stringify(search))
+    const { before, after } = NextToken === undefined ? { before: events.snapshot } : readToken(NextToken, list, events)
+    // No Insights events are made here, and a service has no account.
+    if (EventCategory !== undefined || account === '') return { Events: [] }
+    const found = await events.find(search, { limit: limit + 1, before, after })
+    if (found === undefined) throw new Failure('Throttling', 'The events are being indexed. Try again later.')
+    const page = found.slice(0, limit)
+    return {
+      Events: page.map(eventOf),
+      ...(found.length > limit && { NextToken: tokenAfter(page.at(-1)!, before, list) }),
+    }
+  },
+})
+
+/** CloudTrail API Reference, "LookupAttribute". */
+const keys: ReadonlySet<string> = new Set<AttributeKey>([
+  'EventId',
+  'EventName',
+  'ReadOnly',
+  'Username',
+  'ResourceType',
+  'ResourceName',
+  'EventSource',
+  'AccessKeyId',
+])
+
+/** CloudTrail API Reference, "LookupEvents": of Insights events. */
+const insightKeys: ReadonlySet<string> = new Set<AttributeKey>(['EventId', 'EventName', 'EventSource'])
+
+/** CloudTrail API Reference, "LookupAttribute": the longest value, in which some characters count twice. */
+const longestValue = 2000
+
+function attributesOf({ LookupAttributes = [], EventCategory }: LookupInput): Attributes {
+  if (EventCategory !== undefined && EventCategory !== 'insight')
+    throw new Failure(
+      'InvalidEventCategory',
+      `The event category ${shown(EventCategory)} is not valid: it can be insight.`,
+    )
+  if (LookupAttributes.length > 1) throw invalid('Only one lookup attribute can be specified.')
+  for (const { AttributeKey: key, AttributeValue: value = '' } of LookupAttributes) {
+    const known = EventCategory === undefined ? keys : insightKeys
+    if (key === undefined || !known.has(key)) throw invalid(`The attribute key ${shown(key)} is not valid.`)
+    const length = value.length + (value.match(/[_ ,\n]/g)?.length ?? 0)
+    if (value === '' || length > longestValue)
+      throw invalid(`The attribute value must have 1 to ${longestValue} characters.`)
+    if (key === 'ReadOnly' && value !== 'true' && value !== 'false')
+      throw invalid('The attribute value of ReadOnly must be true or false.')
+  }
+  return LookupAttributes.map(({ AttributeKey, AttributeValue }) => ({ key: AttributeKey!, value: AttributeValue! }))
+}
+
+function invalid(message: string): Failure {
+  return new Failure('InvalidLookupAttributes', message)
+}
+
+function shown(value = ''): string {
+  return JSON.stringify(value.slice(0, 64))
+}
+
+function checkLimits({ StartTime, EndTime, MaxResults }: LookupInput): void {
+  if (StartTime && EndTime && StartTime > EndTime)
+    throw new Failure('InvalidTimeRange', 'The start time is after the end time.')
+  if (MaxResults !== undefined && (MaxResults < 1 || MaxResults > 50))
+    throw new Failure('InvalidMaxResults', `MaxResults is ${MaxResults}: it must be between 1 and 50.`)
+}
+
+function eventOf({ record, text, time, userName, accessKeyId }: FoundEvent): Event {
+  const { eventID, eventName, eventSource, readOnly, resources = [] } = record
+  return {
+    EventId: eventID,
+    EventName: eventName,
+    ReadOnly: readOnly === undefined ? undefined : String(readOnly),
+    AccessKeyId: accessKeyId,
+    EventTime: new Date(time),
+    EventSource: eventSource,
+    Username: userName,
+    Resources: resources.map(({ ARN, type }) => ({ ResourceType: type, ResourceName: ARN })),
+    CloudTrailEvent: text,
+  }
+}
+
+/** Where a page ended, and what the journal had when the first one was read: events that come meanwhile are on no further page. */
+function tokenAfter(
+  { time, record }: FoundEvent,
+  { journal, segment, offset }: Snapshot,
+  list: readonly string[],
+): string {
+  return marker([journal, segment, offset, time, record.eventID].join(' '), list)
+}
+
+function readToken(
+  token: string,
+  list: readonly string[],
+  { snapshot }: Services['events'],
+): { readonly before: Snapshot; readonly after: EventPosition } {
+  const place = placeIn(token, list) ?? ''
+  const [journal = '', segment, offset, time, id = ''] = place.split(' ')
+  const before = { journal, segment: Number(segment), offset: Number(offset) }
+  const isPast =
+    journal === snapshot.journal &&
+    (before.segment < snapshot.segment || (before.segment === snapshot.segment && before.offset <= snapshot.offset))
+  if (isPast) return { before, after: { time: Number(time), id } }
+  throw new Failure('InvalidNextToken', 'The token is not valid, or was returned for a request with other parameters.')
+}
