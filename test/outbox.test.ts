@@ -73,7 +73,7 @@ function putting(number: number): [Changes, AuditRecord] {
 
 const late = (number: number) => ({
   ...aRecord(number, { readOnly: false }),
-  additionalEventData: { answered: false },
+  additionalEventData: { strongroom: { answered: false } },
   addendum: { reason: 'DELIVERY_DELAY' },
 })
 
@@ -348,7 +348,7 @@ describe('the intent of a change', () => {
     ...intended(number),
     errorCode: 'InternalFailure',
     errorMessage: 'The gateway stopped before the change was committed.',
-    additionalEventData: { answered: false },
+    additionalEventData: { strongroom: { answered: false } },
     addendum: { reason: 'DELIVERY_DELAY' },
   })
 

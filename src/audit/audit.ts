@@ -88,20 +88,23 @@ export function createAudit(
  * @param unanswered whether the caller certainly got no success response
  */
 export function delayed(record: AuditRecord, { unanswered }: { unanswered: boolean }): AuditRecord {
-  const { additionalEventData, eventType } = record
-  const isUnansweredCall = unanswered && eventType === 'AwsApiCall'
-  return {
-    ...record,
-    additionalEventData: isUnansweredCall ? { ...additionalEventData, answered: false } : additionalEventData,
-    addendum: { reason: 'DELIVERY_DELAY' },
-  }
+  const told = unanswered && record.eventType === 'AwsApiCall' ? withOurData(record, { answered: false }) : record
+  return { ...told, addendum: { reason: 'DELIVERY_DELAY' } }
 }
 
 /** The record of an event of which nothing but its intent was written before the gateway stopped, if storage does not have the change. */
 export function notCommitted(intent: AuditRecord): AuditRecord {
   // One of the errors that every AWS API may return: AWS Key Management Service API Reference, "Common Errors".
   const error = { errorCode: 'InternalFailure', errorMessage: 'The gateway stopped before the change was committed.' }
-  return delayed({ ...intent, ...error }, { unanswered: true })
+  const record = delayed({ ...intent, ...error }, { unanswered: true })
+  return record.eventType === 'AwsApiCall' ? withOurData(record, { durationMs: undefined }) : record
+}
+
+/** With more of what CloudTrail has no member for. */
+function withOurData(record: AuditRecord, data: Readonly<Record<string, unknown>>): AuditRecord {
+  const { additionalEventData } = record
+  const strongroom = { ...(additionalEventData?.strongroom as object | undefined), ...data }
+  return { ...record, additionalEventData: { ...additionalEventData, strongroom } }
 }
 
 interface ServiceEvent {

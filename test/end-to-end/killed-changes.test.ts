@@ -87,7 +87,7 @@ async function killedAfterCommit(eventName: string, work: () => Promise<unknown>
   expect(recorded(eventName)).toBe(0)
   await start()
   expect(successes(eventName)).toMatchObject([
-    { addendum: { reason: 'DELIVERY_DELAY' }, additionalEventData: { answered: false } },
+    { addendum: { reason: 'DELIVERY_DELAY' }, additionalEventData: { strongroom: { answered: false } } },
   ])
 }
 
@@ -141,7 +141,11 @@ it('leaves every key as it was, or as it should be, wherever an import or a rota
 
   await killedWithObject('C_GenerateKey', () => kms.rotateKeyOnDemand({ KeyId: rotating }))
   await killedWithObject('C_UnwrapKey', () => kms.importKeyMaterial(request))
-  const settled = { errorCode: 'InternalFailure', responseElements: null, additionalEventData: { answered: false } }
+  const settled = {
+    errorCode: 'InternalFailure',
+    responseElements: null,
+    additionalEventData: { strongroom: { answered: false } },
+  }
   for (const [name, keyId] of [
     ['RotateKeyOnDemand', rotating],
     ['ImportKeyMaterial', importing],
