@@ -18,6 +18,8 @@ interface CheckpointOptions extends Pick<Services, 'storage' | 'hsms' | 'clock'>
 export class JournalCheckpoints implements Checkpoints {
   readonly #options: CheckpointOptions
   #head: Head
+  /** Number of the last block that a checkpoint signs. */
+  #signed = 0
   /** Ends of segments that are not yet signed. */
   #ends: Head[] = []
   /** By `elapsed`: when the first of the blocks was written that are not yet signed. At the start it is unknown whether there are any. */
@@ -45,7 +47,7 @@ export class JournalCheckpoints implements Checkpoints {
 
   async sign(): Promise<void> {
     for (let [end] = this.#ends; end !== undefined; [end] = this.#ends) {
-      await this.#sign(end)
+      if (end.block > this.#signed) await this.#sign(end)
       this.#ends.shift()
     }
     const since = this.#unsignedSince
@@ -81,6 +83,7 @@ export class JournalCheckpoints implements Checkpoints {
     // After a long outage of the HSM: the next checkpoint signs this block, too.
     if (this.#head.block - block > checkpointReach) return
     await this.#options.journal.append({ checkpoint })
+    this.#signed = block
     this.lastTime = now
   }
 

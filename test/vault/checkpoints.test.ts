@@ -168,6 +168,24 @@ describe('checkpoints of the audit journal', () => {
     expect(journal.checkpoints.slice(1)).toMatchObject([...expected, { segment: 3 }])
   })
 
+  it('sign the last block of a segment once, if the segment ends while it is being signed', async () => {
+    const hsms = signingAs(async signature => {
+      if (journal.checkpoints.length === 0 && journal.head.segment === 1) {
+        journal.endSegment()
+        await journal.append(aRecord(2))
+      }
+      return signature
+    })
+    await journal.append(aRecord(1))
+    const checkpoints = checkpointsOf({ hsms })
+    await checkpoints.signDue()
+    await checkpoints.signDue()
+    expect(journal.checkpoints).toMatchObject([
+      { segment: 1, block: 1 },
+      { segment: 2, block: 3 },
+    ])
+  })
+
   it('are late while the HSM is unavailable, and go on by themselves', async () => {
     let away = true
     const hsms = signingAs(signature => {
