@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -110,6 +110,9 @@ describe('a gateway whose files disappear', () => {
   })
 
   it('is not ready when the audit file was truncated, even without requests, and goes on in the next one', async () => {
+    // A segment begins with signatures, which would be the first to notice it.
+    const checkpoints = () => readFileSync(audit, 'utf8').match(/^\{"checkpoint"/gm) ?? []
+    await expect.poll(() => checkpoints().length, { timeout: 15_000 }).toBeGreaterThan(1)
     truncateSync(audit, 0)
     await parts({ audit: 'failing' }, 503)
     await parts({ audit: 'ok' }, 200)
