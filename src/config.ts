@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { auditSettings } from './config/audit.ts'
 import { auditSink, isCopiedTo, secretVariablesOf, withAbsoluteSinkFiles } from './config/audit-sinks.ts'
 import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
 import { firstRegion, region } from './config/region.ts'
@@ -76,20 +77,7 @@ export const schema = z.strictObject({
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
   storage: z.strictObject({ file: z.string() }),
   audit: z
-    .strictObject({
-      file: z.string(),
-      segment: z
-        .strictObject({
-          maxSize: size('1MiB').prefault('256MiB'),
-          maxAge: duration('1m').prefault('24h'),
-        })
-        .prefault({}),
-      writeTimeout: duration('100ms', '1m').prefault('5s'),
-      sinks: z.record(name, auditSink).default({}),
-      checkpoints: z
-        .strictObject({ interval: duration('1s', '1d').prefault('60s'), hsm: z.string().optional() })
-        .prefault({}),
-    })
+    .strictObject({ ...auditSettings, sinks: z.record(name, auditSink).default({}) })
     .refine(({ file, sinks }) => !isCopiedTo(file, sinks), 'a sink of type file needs another file than the journal'),
   administration: z.strictObject({ socket: z.string().default('strongroom.sock') }).prefault({}),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
@@ -302,26 +290,4 @@ function unwrap(type: unknown): unknown {
     inner = inner.unwrap()
   }
   return inner
-}
-
-const administratorKey = z.object({
-  accessKeyId: z.string().regex(/^[A-Za-z0-9_]{3,128}$/, 'must be 3 to 128 letters and digits'),
-  secretAccessKey: z.string().min(8, 'must have at least 8 characters').max(128, 'must have at most 128 characters'),
-})
-
-/** Environment variables that set the access key of an administrator when it is created. */
-export const administratorVariables = ['STRONGROOM_ADMIN_ACCESS_KEY_ID', 'STRONGROOM_ADMIN_SECRET_ACCESS_KEY'] as const
-
-/** Undefined when the environment sets none. Throws OperatorError. */
-export function administratorKeyFromEnvironment(): z.infer<typeof administratorKey> | undefined {
-  const [idName, secretName] = administratorVariables
-  const { [idName]: accessKeyId, [secretName]: secretAccessKey } = process.env
-  if (!accessKeyId && !secretAccessKey) return undefined
-  const { success, data, error } = administratorKey.safeParse({ accessKeyId, secretAccessKey })
-  if (success) return data
-  const issue = error.issues[0]!
-  const name = issue.path[0] === 'accessKeyId' ? idName : secretName
-  throw new OperatorError(
-    `environment variable ${name} ${issue.code === 'invalid_type' ? 'is not set' : issue.message}`,
-  )
 }

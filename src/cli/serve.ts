@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { administratorVariables, type Overrides } from '../config.ts'
+import { administratorVariables } from '../config/administrator.ts'
+import type { Overrides } from '../config.ts'
 import { shellQuoted } from '../shell-quoted.ts'
 import { command } from './command.ts'
 import { credentialsFile } from './credentials.ts'
