@@ -54,6 +54,24 @@ export function callerIn({ arn, invokedBy, type, sessionContext }: UserIdentity 
   return String(sessionIssuer?.arn ?? arn ?? invokedBy ?? type ?? 'unknown')
 }
 
+/** Everything by which the caller of a record can be named. */
+export function callerNames(identity: UserIdentity | null | undefined): readonly unknown[] {
+  const { arn, principalId, userName, accessKeyId, invokedBy, type, uid, sessionContext } = identity ?? {}
+  const { sessionIssuer } = (sessionContext ?? {}) as { readonly sessionIssuer?: Record<string, unknown> | null }
+  const id = typeof principalId === 'string' ? principalId.split(':') : []
+  const issuer = [sessionIssuer?.arn, sessionIssuer?.userName, sessionIssuer?.principalId]
+  return [
+    arn,
+    principalId,
+    ...id,
+    userName,
+    accessKeyId,
+    invokedBy,
+    ...issuer,
+    ...(uid === undefined ? [] : [type, `${uid}`]),
+  ]
+}
+
 function roleContext(caller: RoleCaller) {
   const { account, roleArn, roleName, sourceIdentity, federation } = caller
   const { provider, audience, subject } = federation ?? {}

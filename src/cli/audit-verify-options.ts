@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { AuditVerifyOptions } from './audit-verify.ts'
 import { collect } from './identity-options.ts'
-import { parseNumber, withJournalOptions } from './journal-files.ts'
+import { parseNumber, withJournalOptions } from './journal-options.ts'
 
 export function addVerify(group: Command): void {
   withJournalOptions(group.command('verify'))

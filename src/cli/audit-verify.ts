@@ -1,14 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { publicKeysIn, TrustedKeys } from '../audit/checkpoint.ts'
-import { fullSegments } from '../audit/segments.ts'
 import { countText, type Finding, shown } from '../audit/verify/finding.ts'
-import { headerOf } from '../audit/verify/segments.ts'
-import { Source } from '../audit/verify/source.ts'
 import { mostFindings, type Verdict, verifyJournal } from '../audit/verify/verify.ts'
 import { OperatorError } from '../errors.ts'
-import { cannotRead, type JournalFiles, type JournalOptions, journalFiles } from './journal-files.ts'
-import { printable } from './printable.ts'
+import { lineOf } from './finding-line.ts'
+import { cannotRead, type JournalOptions, openJournal, openSource, withReadErrors } from './journal-files.ts'
 
 export interface AuditVerifyOptions extends JournalOptions {
   readonly publicKey: readonly string[]
@@ -35,17 +31,13 @@ export async function auditVerify(files: readonly string[], options: AuditVerify
     if (options.json) findings.push(finding)
     else process.stdout.write(`${lineOf(finding)}\n`)
   }
-  try {
-    const { sources, absent } = await openJournal(await journalFiles(files, options), opened)
+  await withReadErrors(async () => {
+    const { sources, absent } = await openJournal(files, options, opened)
     const checkpoints = await Promise.all((options.checkpoints ?? []).map(file => openSource(file, opened)))
     const verdict = await verifyJournal(sources, { ...options, absent, keys, checkpoints, patience, report })
     process.stdout.write(options.json ? `${JSON.stringify({ ...verdict, findings }, undefined, 2)}\n` : textOf(verdict))
     process.exitCode = verdict.isWhole ? 0 : 1
-  } catch (error) {
-    const { path, syscall } = error as NodeJS.ErrnoException
-    if (syscall === undefined) throw error
-    throw cannotRead(path ?? 'a file', error)
-  }
+  })
 }
 
 /** DER SubjectPublicKeyInfo of each key in a PEM file. */
@@ -61,43 +53,6 @@ function keysOf(file: string): readonly Uint8Array[] {
   } catch (error) {
     throw new OperatorError(`${file} ${(error as Error).message}`, { cause: error, exitCode: 2 })
   }
-}
-
-/** The active segment is opened first: it may get its number meanwhile. */
-async function openJournal(
-  { active, files }: JournalFiles,
-  opened: AsyncDisposableStack,
-): Promise<{ readonly sources: Source[]; readonly absent?: string }> {
-  if (files) return { sources: await Promise.all(files.map(file => openSource(file, opened))) }
-  if (!existsSync(dirname(active))) throw noJournal(active)
-  const last = existsSync(active) ? await openSource(active, opened) : undefined
-  const lastNumber = last && (await headerOf(last))?.number
-  const before = (await fullSegments(active)).filter(({ number }) => number < (lastNumber ?? Number.POSITIVE_INFINITY))
-  const sources = await Promise.all(before.map(({ file }) => openSource(file, opened)))
-  if (last) return { sources: [...sources, last] }
-  if (sources.length === 0) throw noJournal(active)
-  return { sources, absent: active }
-}
-
-function noJournal(active: string): OperatorError {
-  return new OperatorError(`there is no audit journal ${active}`, { exitCode: 2 })
-}
-
-async function openSource(file: string, opened: AsyncDisposableStack): Promise<Source> {
-  try {
-    return opened.adopt(await Source.open(file, !/-\d{8,}\./.test(file)), source => source.close())
-  } catch (error) {
-    throw cannotRead(file, error)
-  }
-}
-
-function lineOf({ file, offset, block, record, message }: Finding): string {
-  const places = [
-    offset !== undefined && `byte ${offset}`,
-    block !== undefined && `block ${block}`,
-    record !== undefined && `record ${record}`,
-  ].filter(place => place !== false)
-  return printable([file, ...(places.length > 0 ? [places.join(', ')] : []), message].join(': '))
 }
 
 function textOf({ journal, segments, blocks, records, signed, unsigned, findings, isWhole }: Verdict): string {

@@ -1,3 +1,4 @@
+import { addExport, addQuery, addTail } from './audit-records-options.ts'
 import { addRotateKey } from './audit-rotate-key.ts'
 import { addVerify } from './audit-verify-options.ts'
 import { command } from './command.ts'
@@ -7,6 +8,9 @@ export const audit = command(program => {
     .command('audit')
     .description('verify and read the audit journal; rotate its key')
     .helpCommand(false)
-  addVerify(group)
+  addExport(group)
+  addQuery(group)
   addRotateKey(group)
+  addTail(group)
+  addVerify(group)
 })

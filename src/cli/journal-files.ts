@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
+import { dirname, join, resolve } from 'node:path'
+import { fullSegments } from '../audit/segments.ts'
+import { headerOf } from '../audit/verify/segments.ts'
+import { Source } from '../audit/verify/source.ts'
 import { OperatorError } from '../errors.ts'
-import { configFile, configOption } from './options.ts'
+import { configFile } from './options.ts'
 
 /** The files of a journal, as commands name them. */
 
@@ -11,28 +13,52 @@ export interface JournalOptions {
   readonly config?: string
 }
 
-export function withJournalOptions(command: Command): Command {
-  return command
-    .addArgument(
-      new Argument('[files...]', 'segments of a journal, or folders of them (default: the journal of the data folder)'),
-    )
-    .addOption(new Option('--data <dir>', 'data folder (default: ./data)'))
-    .addOption(configOption())
+/** A journal that a gateway may be writing, or files that are given. */
+interface OpenedJournal {
+  readonly sources: readonly Source[]
+  /** The file to which the gateway writes, unless files are given. */
+  readonly active?: string
+  /** The same, if it is missing. */
+  readonly absent?: string
 }
 
-/** A journal that a gateway may be writing, or files that are given. */
-export type JournalFiles =
-  | { readonly active: string; readonly files?: undefined }
-  | { readonly active?: undefined; readonly files: readonly string[] }
-
 /** The gateway need not be there, nor anything else of its data folder. Throws OperatorError. */
-export async function journalFiles(files: readonly string[], options: JournalOptions): Promise<JournalFiles> {
+export async function openJournal(
+  files: readonly string[],
+  options: JournalOptions,
+  opened: AsyncDisposableStack,
+): Promise<OpenedJournal> {
   const { data = './data', config } = options
-  if (files.length === 0) return { active: await activeFile({ data, ...(config !== undefined && { config }) }) }
+  if (files.length === 0) return openActive(await activeFile({ data, ...(config !== undefined && { config }) }), opened)
   if (options.data !== undefined || config !== undefined) {
     throw new OperatorError('name either files or a data folder, not both', { exitCode: 2 })
   }
-  return { files: files.flatMap(filesIn) }
+  return { sources: await Promise.all(files.flatMap(filesIn).map(file => openSource(file, opened))) }
+}
+
+/** The active segment is opened first: it may get its number meanwhile. */
+async function openActive(active: string, opened: AsyncDisposableStack): Promise<OpenedJournal> {
+  if (!existsSync(dirname(active))) throw noJournal(active)
+  const last = existsSync(active) ? await openSource(active, opened) : undefined
+  const lastNumber = last && (await headerOf(last))?.number
+  const before = (await fullSegments(active)).filter(({ number }) => number < (lastNumber ?? Number.POSITIVE_INFINITY))
+  const sources = await Promise.all(before.map(({ file }) => openSource(file, opened)))
+  if (last) return { active, sources: [...sources, last] }
+  if (sources.length === 0) throw noJournal(active)
+  return { active, sources, absent: active }
+}
+
+function noJournal(active: string): OperatorError {
+  return new OperatorError(`there is no audit journal ${active}`, { exitCode: 2 })
+}
+
+/** Throws OperatorError. */
+export async function openSource(file: string, opened: AsyncDisposableStack): Promise<Source> {
+  try {
+    return opened.adopt(await Source.open(file, !/-\d{8,}\./.test(file)), source => source.close())
+  } catch (error) {
+    throw cannotRead(file, error)
+  }
 }
 
 async function activeFile(options: { readonly data: string; readonly config?: string }): Promise<string> {
@@ -75,7 +101,13 @@ export function cannotRead(file: string, error: unknown): OperatorError {
   })
 }
 
-export function parseNumber(text: string): number {
-  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('It is a number from 1 on.')
+/** Runs what reads opened files. Throws OperatorError if one cannot be read. */
+export async function withReadErrors(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const { path, syscall } = error as NodeJS.ErrnoException
+    if (syscall === undefined) throw error
+    throw cannotRead(path ?? 'a file of the journal', error)
+  }
 }

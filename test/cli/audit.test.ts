@@ -1,11 +1,24 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { Command, CommanderError } from 'commander'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { audit } from '../../src/cli/audit.ts'
 import { OperatorError } from '../../src/errors.ts'
-import { SignerKey, writeJournal } from '../audit/verify/signed-journal.ts'
+import { JournalWriter, SignerKey, writeJournal } from '../audit/verify/signed-journal.ts'
 import { named } from '../audit/verify/verified.ts'
 
 const key = new SignerKey()
@@ -30,6 +43,8 @@ beforeEach(() => {
 
 interface Result {
   readonly output: string
+  /** What it wrote to standard error. */
+  readonly errors: string
   readonly code: number
 }
 
@@ -40,8 +55,13 @@ async function run(line: string): Promise<Result> {
   for (const group of program.commands)
     for (const command of [group, ...group.commands]) command.copyInheritedSettings(program)
   let output = ''
+  let errors = ''
   const write = vi.spyOn(process.stdout, 'write').mockImplementation(text => {
     output += text
+    return true
+  })
+  const writeError = vi.spyOn(process.stderr, 'write').mockImplementation(text => {
+    errors += text
     return true
   })
   try {
@@ -49,13 +69,14 @@ async function run(line: string): Promise<Result> {
       line.split(' ').map(word => word.replace('@', `${folder}/`)),
       { from: 'user' },
     )
-    return { output, code: Number(process.exitCode ?? 0) }
+    return { output, errors, code: Number(process.exitCode ?? 0) }
   } catch (error) {
-    if (error instanceof OperatorError) return { output: error.message, code: error.exitCode }
-    if (error instanceof CommanderError) return { output: error.message, code: 2 }
+    if (error instanceof OperatorError) return { output: error.message, errors, code: error.exitCode }
+    if (error instanceof CommanderError) return { output: error.message, errors, code: 2 }
     throw error
   } finally {
     write.mockRestore()
+    writeError.mockRestore()
   }
 }
 
@@ -120,3 +141,179 @@ describe('strongroom audit verify', () => {
     expect(code).toBe(2)
   })
 })
+
+describe('strongroom audit query', () => {
+  it('lists the records that fit, in the order of the journal', async () => {
+    const { output, errors, code } = await run('audit query --data @data')
+    expect(output.split('\n')).toHaveLength(journal.head.record + 1)
+    expect(output.split('\n')[0]).toMatch(/^2026-01-01T00:00:01.000Z {2}Encrypt +success +unknown {2}- {2}-$/)
+    expect({ errors, code }).toEqual({ errors: '', code: 0 })
+    expect((await run('audit query --data @data --json --limit 3')).output.split('\n').slice(0, -1).map(idOf)).toEqual([
+      '1',
+      '2',
+      '3',
+    ])
+    expect((await run('audit query --data @data --json --id 4')).output.split('\n').slice(0, -1).map(idOf)).toEqual([
+      '4',
+    ])
+    const since = await run(
+      'audit query --data @data --json --since 2026-01-01T00:00:02Z --until 2026-01-01T01:00:03+01:00',
+    )
+    expect(since.output.split('\n').slice(0, -1).map(idOf)).toEqual(['2', '3', '4'])
+    expect((await run('audit query --data @data --since 1h')).output).toBe('')
+  })
+
+  it('leaves out what is not what the gateway wrote, and says where', async () => {
+    const { output, errors, code } = await run('audit query --json @changed')
+    expect(output.split('\n').slice(0, -1).map(idOf)).toEqual(['1'])
+    expect(errors).toMatch(
+      /^strongroom: .*changed\/audit.jsonl: byte 726, block 3: 888 bytes up to the end of block 3 are not what was written\n$/,
+    )
+    expect(code).toBe(1)
+  })
+
+  it('takes other files, cut ones and empty ones for not whole', async () => {
+    mkdirSync(join(folder, 'bad'))
+    writeFileSync(join(folder, 'bad/empty'), '')
+    writeFileSync(join(folder, 'bad/cut'), journal.files[0]!.subarray(0, -10))
+    for (const [file, message] of [
+      ['text', /text: it does not begin with the header of a segment/],
+      ['bad/empty', /empty: it does not begin with the header of a segment/],
+      ['bad/cut', /cut: byte \d+: [\d,]+ bytes are no complete block/],
+    ] as const) {
+      for (const command of ['query', 'export', 'tail']) {
+        const { errors, code } = await run(`audit ${command} @${file}`)
+        expect(errors).toMatch(message)
+        expect(code).toBe(1)
+      }
+    }
+  })
+
+  it('reads the records of a former version', async () => {
+    mkdirSync(join(folder, 'former'))
+    const former = ['a', 'b'].map(eventID => JSON.stringify({ eventTime: '2025-01-01T00:00:00Z', eventID }))
+    writeFileSync(join(folder, 'former/audit-00000000.jsonl'), `${former.join('\n')}\n`)
+    writeFileSync(join(folder, 'former/audit.jsonl'), journal.files[0]!)
+    const { output, code } = await run('audit query --json --data @former --limit 3')
+    expect(output.split('\n').slice(0, -1).map(idOf)).toEqual(['a', 'b', '1'])
+    expect(code).toBe(0)
+  })
+
+  it.each([
+    ['--since 2026-02-31', /A time is written as/],
+    ['--until tomorrow', /A time is written as/],
+    ['--since 2026-01-01T25:00:00Z', /A time is written as/],
+    ['--limit 0', /number from 1 on/],
+    ['--account 12', /12 digits/],
+    ['--operation .*', /An operation is named as in/],
+    ['@missing.jsonl', /cannot read .*missing.jsonl: no such file/],
+    ['--data @empty', /there is no audit journal/],
+  ])('takes %s for a mistake', async (options, message) => {
+    for (const command of ['query', 'export', 'tail']) {
+      if (command !== 'query' && options.startsWith('--limit')) continue
+      const { output, code } = await run(`audit ${command} ${options}`)
+      expect(output).toMatch(message)
+      expect(code).toBe(2)
+    }
+  })
+})
+
+describe('strongroom audit export', () => {
+  it('writes JSON lines, the files of CloudTrail, or CSV', async () => {
+    const lines = (await run('audit export --data @data')).output.split('\n').slice(0, -1)
+    expect(lines.map(idOf)).toEqual(['1', '2', '3', '4', '5', '6', '7', '8'])
+    expect(linesOf(journal)).toEqual(expect.arrayContaining(lines))
+    const { Records } = JSON.parse((await run('audit export --data @data --format cloudtrail')).output)
+    expect(Records).toEqual(lines.map(line => JSON.parse(line)))
+    expect(JSON.parse((await run('audit export --data @data --format cloudtrail --id none')).output)).toEqual({
+      Records: [],
+    })
+    const csv = (await run('audit export --data @data --format csv --id 3')).output
+    expect(csv).toMatch(
+      /^eventTime,eventSource,eventName,.*,eventID\r\n2026-01-01T00:00:02.000Z,kms.amazonaws.com,Encrypt,.*,request-3,3\r\n$/,
+    )
+  })
+
+  it('quotes cells of CSV, and makes no formula of what a caller sent', async () => {
+    const journal = new JournalWriter()
+    journal.records(1, { userAgent: '=cmd|"x"', errorMessage: 'a, b\nc' })
+    mkdirSync(join(folder, 'formula'))
+    writeFileSync(join(folder, 'formula/audit.jsonl'), journal.files[0]!)
+    const { output } = await run('audit export --format csv @formula')
+    expect(output).toContain(`,"'=cmd|""x""",`)
+    expect(output).toContain(',"a, b\nc",')
+  })
+})
+
+describe('strongroom audit tail', () => {
+  it('lists the last records that fit, also of several segments', async () => {
+    const ids = async (options: string) =>
+      (await run(`audit tail --data @data --json ${options}`)).output.split('\n').slice(0, -1).map(idOf)
+    expect(await ids('-n 3')).toEqual(['6', '7', '8'])
+    expect(await ids('-n 6')).toEqual(['3', '4', '5', '6', '7', '8'])
+    expect(await ids('-n 100')).toHaveLength(8)
+    expect(await ids('-n 1 --until 2026-01-01T00:00:03Z')).toEqual(['4'])
+  })
+
+  it('goes on with the records that come, from segment to segment', async () => {
+    const journal = new JournalWriter()
+    journal.records(2)
+    const data = join(folder, 'followed')
+    const active = join(data, 'audit.jsonl')
+    mkdirSync(data)
+    writeFileSync(active, journal.files[0]!)
+    const written: string[] = []
+    const program = spawn(process.execPath, ['src/main.ts', 'audit', 'tail', '-n1', '-f', '--json', '--data', data], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    try {
+      const lines = createInterface(program.stdout)[Symbol.asyncIterator]()
+      const next = async () => written.push(idOf((await lines.next()).value ?? ''))
+      await next()
+      const append = (change: () => void) => {
+        const before = journal.segments.at(-1)!.length
+        change()
+        appendFileSync(active, Buffer.concat(journal.segments.at(-1)!.slice(before)))
+      }
+      append(() => journal.records(1))
+      await next()
+      // A block that is not whole yet, is cut off, and written in another way.
+      appendFileSync(active, '{"eventVersion":"1.11",')
+      await setTimeout(300)
+      truncateSync(active, journal.files[0]!.length)
+      append(() => journal.records(1))
+      await next()
+      append(() => journal.records(1))
+      renameSync(active, join(data, 'audit-00000001.jsonl'))
+      journal.beginSegment()
+      journal.records(1)
+      writeFileSync(active, journal.files[1]!)
+      await next()
+      await next()
+      append(() => journal.records(1))
+      await next()
+      expect(written).toEqual(['2', '3', '4', '5', '6', '7'])
+      program.stdout.destroy()
+      append(() => journal.records(1))
+      append(() => journal.records(1))
+      const [code] = await once(program, 'exit')
+      expect(code).toBe(1)
+    } finally {
+      program.kill()
+    }
+  })
+
+  it('follows nothing but the journal of a data folder', async () => {
+    const { output, code } = await run('audit tail -f @data/audit.jsonl')
+    expect(output).toMatch(/only the journal of a data folder can be followed/)
+    expect(code).toBe(2)
+  })
+})
+
+function idOf(line: string): string {
+  return JSON.parse(line).eventID
+}
+
+function linesOf({ files }: JournalWriter): string[] {
+  return Buffer.concat(files).toString().split('\n')
+}

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
@@ -404,6 +404,12 @@ describe('the key that signs checkpoints', () => {
     expect(checkpoints.map(checkpoint => trusted.check(checkpoint))).toEqual(checkpoints.map(() => 'valid'))
     expect(new Set(checkpoints.map(({ key }) => key))).toEqual(new Set([previousFingerprint, fingerprint]))
     expect(checkpoints.at(-1)!.record).toBe(gateway.records().length)
+
+    const copy = join(installation.folder, 'former-key.pem')
+    writeFileSync(copy, first)
+    const verified = await strongroom(['audit', 'verify', ...data(), '--public-key', copy])
+    expect(verified.stdout).toMatch(/\nsigned: records 1 to [\d,]+, by the checkpoint of .*\nwhole\n$/)
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
   })
 
   it('is created by init where an older version has left none, and needed for a start', async () => {

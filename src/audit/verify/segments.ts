@@ -8,6 +8,7 @@ import type { Source } from './source.ts'
 
 export interface OrderedSegment {
   readonly source: Source
+  /** From 1; 0: records of a former version, without blocks. */
   readonly number: number
   /** Whether segments before it are not there. */
   readonly jumps: boolean
@@ -15,7 +16,8 @@ export interface OrderedSegment {
 
 interface Options {
   readonly journal?: string | undefined
-  readonly from?: number | undefined
+  /** Number of the first segment that must be there; `any`: the first one there is. */
+  readonly from?: number | 'any' | undefined
   readonly to?: number | undefined
   readonly report: Report
 }
@@ -31,16 +33,19 @@ interface Candidate {
 /** What is no segment of the journal, or missing, is reported. */
 export async function orderedSegments(
   sources: readonly Source[],
-  { journal: expectedJournal, from = 1, to = Number.POSITIVE_INFINITY, report }: Options,
+  { journal: expectedJournal, from: begin = 1, to = Number.POSITIVE_INFINITY, report }: Options,
 ): Promise<{ readonly segments: OrderedSegment[]; readonly journal: string | undefined }> {
   const candidates = (await Promise.all(sources.map(candidateOf))).sort((a, b) => a.number - b.number)
   const journal = expectedJournal ?? candidates.find(({ header }) => header)?.header?.journal
   const segments: OrderedSegment[] = []
+  const first = candidates.find(({ number }) => number > 0 && Number.isFinite(number))?.number ?? 1
+  const from = begin === 'any' ? first : begin
   let expected = from
   for (const { source, header, number: given } of candidates) {
     const number = Number.isFinite(given) ? given : expected
     const { file } = source
     const misplaced = (message: string) => report({ file, kind: 'misplaced', message })
+    if (number === 0 && begin === 'any') segments.push({ source, number, jumps: false })
     if (number < from || number > to) continue
     if (header && header.journal !== journal) {
       misplaced(`it is segment ${shown(number)} of another journal, ${header.journal}`)
@@ -57,7 +62,7 @@ export async function orderedSegments(
   if (Number.isFinite(to) && expected <= to) {
     report({ file: segments.at(-1)?.source.file ?? '', kind: 'missing', message: missingText(expected, to) })
   }
-  if (from === 1) await checkFormer(candidates, report)
+  if (begin === 1) await checkFormer(candidates, report)
   return { segments, journal }
 }
 

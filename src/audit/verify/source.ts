@@ -1,5 +1,5 @@
 /** The bytes of a file, which may be compressed with gzip. */
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 
@@ -62,6 +62,12 @@ export class Source {
       if (!isDamage(error)) throw error
     }
     return beginning
+  }
+
+  /** Whether a path still is that of the file, if it is held. Rejects if nothing is there. */
+  async isAt(path: string): Promise<boolean> {
+    const [own, other] = await Promise.all([this.#handle?.stat(), stat(path)])
+    return own?.ino === other.ino && own.dev === other.dev
   }
 
   async close(): Promise<void> {
