@@ -71,7 +71,7 @@ export class Outbox {
     { linesAfter = async () => undefined, log }: OpenOptions = {},
   ): Promise<Outbox> {
     const outbox = new Outbox(storage, journal)
-    const [end, earliest = end] = (await storage.outbox.position())?.split(' ') ?? []
+    const { end, earliest } = (await storage.outbox.positions()) ?? {}
     const ids = new Set(held.map(({ eventId }) => eventId))
     const { isKnown, intents, recorded } = await eventsSince(earliest, ids, linesAfter)
     for (const { eventId, position, record } of held) {
@@ -181,7 +181,7 @@ export class Outbox {
     this.#delivered = []
     const [earliest = position] = this.#open.values()
     try {
-      await this.#storage.outbox.remove(delivered, `${position} ${earliest}`)
+      await this.#storage.outbox.remove(delivered, { end: position, earliest })
       this.#told = head
     } catch (error) {
       this.#delivered = [...delivered, ...this.#delivered]

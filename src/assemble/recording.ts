@@ -38,7 +38,7 @@ export async function openAudit(
     checkpoints: { interval },
   } = settings
   const held = await storage.outbox.list()
-  const [known] = (await storage.outbox.position())?.split(' ') ?? []
+  const known = (await storage.outbox.positions())?.end
   const observer = new JournalReport(file, { clock, log, metrics })
   const options = { clock, ...segment, writeTimeout, observer, awaited: held.length > 0, known }
   const { journal, findings } = await openJournal(file, options)

@@ -13,6 +13,7 @@ import {
   Conflict,
   type GrantPage,
   type HeldRecord,
+  type JournalPositions,
   type Noun,
   type PageRequest,
   type Records,
@@ -34,7 +35,7 @@ import { listGrants } from './tables/grants.ts'
 import { readKeyUse, writeKeyUses } from './tables/key-uses.ts'
 import { listKeys } from './tables/keys.ts'
 import { readLastRun, writeLastRun } from './tables/last-run.ts'
-import { heldRecords, holdRecord, readPosition, removeRecords } from './tables/outbox.ts'
+import { heldRecords, holdRecord, readPositions, removeRecords } from './tables/outbox.ts'
 import type { LoadedPage, Table } from './tables/table.ts'
 import { identityOf, tables } from './tables/tables.ts'
 import { checkWrite } from './tables/write-check.ts'
@@ -56,9 +57,9 @@ export interface SqlDatabase {
   /** One durable transaction. Throws Conflict, having written nothing. */
   commit(commit: Commit): Promise<void>
   heldRecords(): Promise<readonly HeldRecord[]>
-  /** In one transaction with the position of the journal. */
-  removeRecords(eventIds: readonly string[], position: string): Promise<void>
-  readPosition(): Promise<string | undefined>
+  /** In one transaction with the positions of the journal. */
+  removeRecords(eventIds: readonly string[], positions: JournalPositions): Promise<void>
+  readPositions(): Promise<JournalPositions | undefined>
   readAccessKeyUse(id: string): Promise<AccessKeyUse | undefined>
   /** One transaction. */
   writeAccessKeyUses(uses: readonly AccessKeyUse[]): Promise<void>
@@ -137,12 +138,12 @@ class KyselyDatabase implements SqlDatabase {
     return this.#inTurn(() => heldRecords(this.#db))
   }
 
-  removeRecords(eventIds: readonly string[], position: string): Promise<void> {
-    return this.#inTurn(() => this.#db.transaction().execute(tx => removeRecords(tx, eventIds, position)))
+  removeRecords(eventIds: readonly string[], positions: JournalPositions): Promise<void> {
+    return this.#inTurn(() => this.#db.transaction().execute(tx => removeRecords(tx, eventIds, positions)))
   }
 
-  readPosition(): Promise<string | undefined> {
-    return this.#inTurn(() => readPosition(this.#db))
+  readPositions(): Promise<JournalPositions | undefined> {
+    return this.#inTurn(() => readPositions(this.#db))
   }
 
   readAccessKeyUse(id: string): Promise<AccessKeyUse | undefined> {

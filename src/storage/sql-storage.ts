@@ -183,8 +183,8 @@ class SqlStorage implements Storage {
     }
     this.outbox = {
       list: () => this.#inOrder(database.heldRecords()),
-      remove: (eventIds, position) => this.#inOrder(database.removeRecords(eventIds, position)),
-      position: () => this.#inOrder(database.readPosition()),
+      remove: (eventIds, positions) => this.#inOrder(database.removeRecords(eventIds, positions)),
+      positions: () => this.#inOrder(database.readPositions()),
     }
     this.clock = {
       read: () => this.#inOrder(database.readClock()),

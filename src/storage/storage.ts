@@ -66,6 +66,14 @@ export interface HeldRecord {
   readonly record: string
 }
 
+/** Positions of the journal at one time. */
+export interface JournalPositions {
+  /** Every change that the journal has behind it is in the outbox; one that is not was made after this storage was copied. */
+  readonly end: string
+  /** No event was open before it: see outbox.ts. */
+  readonly earliest: string
+}
+
 /** The last reading of the wall clock, and how it agreed with the monotonic clock: see jobs/steady-clock.ts. */
 export interface ClockReading {
   /** Milliseconds since the epoch. */
@@ -224,13 +232,10 @@ export interface Storage {
   }
   readonly outbox: {
     list(): Promise<readonly HeldRecord[]>
-    /** @param position of the journal, which has the records of these events before it */
-    remove(eventIds: readonly string[], position: string): Promise<void>
-    /**
-     * That of the last removal. Every change that the journal has behind it is in the list; one that is not was made after this storage
-     * was copied.
-     */
-    position(): Promise<string | undefined>
+    /** The journal has the records of these events before its end. */
+    remove(eventIds: readonly string[], positions: JournalPositions): Promise<void>
+    /** Those of the last removal. */
+    positions(): Promise<JournalPositions | undefined>
   }
   readonly clock: { read(): Promise<ClockReading | undefined>; write(reading: ClockReading): Promise<void> }
   /** Of the gateway: the current one, or the one before the start. */

@@ -34,7 +34,7 @@ class DatabaseThread extends ThreadedObject<SqlDatabase> implements SqlDatabase 
   readonly commit = this.call('commit')
   readonly heldRecords = this.call('heldRecords')
   readonly removeRecords = this.call('removeRecords')
-  readonly readPosition = this.call('readPosition')
+  readonly readPositions = this.call('readPositions')
   readonly readAccessKeyUse = this.call('readAccessKeyUse')
   readonly writeAccessKeyUses = this.call('writeAccessKeyUses')
   readonly readKeyUse = this.call('readKeyUse')

@@ -730,22 +730,22 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       const held = (number: number) => ({ eventId: `event-${number}`, position: `file:${number}`, record: '{"ü":1}' })
       const byId = async () => (await storage.outbox.list()).toSorted((a, b) => (a.eventId < b.eventId ? -1 : 1))
       const commit = (number: number) => storage.commit(changing(aKey(number)), held(number))
-      expect(await storage.outbox.position()).toBeUndefined()
+      expect(await storage.outbox.positions()).toBeUndefined()
       for (const number of [1, 2, 3]) await commit(number)
       await expect(commit(2)).rejects.toThrow(Conflict)
       await put('keys', aKey(4))
       await expect(commit(4)).rejects.toBeInstanceOf(Conflict)
       expect(await byId()).toEqual([held(1), held(2), held(3)])
-      await storage.outbox.remove(['event-1', 'event-3', 'unknown'], 'file:9')
+      await storage.outbox.remove(['event-1', 'event-3', 'unknown'], { end: 'file:9', earliest: 'file:7' })
       if (lasting) await reopen()
       expect(await byId()).toEqual([held(2)])
-      expect(await storage.outbox.position()).toBe('file:9')
+      expect(await storage.outbox.positions()).toEqual({ end: 'file:9', earliest: 'file:7' })
     })
 
     it('removes more records at a time than a statement allows parameters', async () => {
       const [changes, eventIds] = [changing(aKey(1)), Array.from({ length: 70_000 }, (_, number) => `event-${number}`)]
       await storage.commit(changes, { eventId: 'event-69999', position: '', record: '{}' })
-      await storage.outbox.remove(eventIds, 'file:1')
+      await storage.outbox.remove(eventIds, { end: 'file:1', earliest: 'file:1' })
       expect(await storage.outbox.list()).toEqual([])
     })
 

@@ -1,6 +1,6 @@
 /** Audit records, kept with their changes until the journal has them. */
 import type { Kysely } from 'kysely'
-import type { HeldRecord } from '../storage.ts'
+import type { HeldRecord, JournalPositions } from '../storage.ts'
 import type { Database } from './database.ts'
 
 export async function holdRecord(db: Kysely<Database>, { eventId, position, record }: HeldRecord): Promise<void> {
@@ -15,11 +15,11 @@ export async function heldRecords(db: Kysely<Database>): Promise<HeldRecord[]> {
 /** SQLite allows 32,766 parameters (sqlite.org/limits.html, 9), PostgreSQL 65,535. */
 const batch = 10_000
 
-/** @param position of the journal, which has these records before it */
+/** Both positions are text without spaces; a former version wrote only the first. */
 export async function removeRecords(
   db: Kysely<Database>,
   eventIds: readonly string[],
-  position: string,
+  { end, earliest }: JournalPositions,
 ): Promise<void> {
   for (let done = 0; done < eventIds.length; done += batch) {
     await db
@@ -27,10 +27,14 @@ export async function removeRecords(
       .where('event_id', 'in', eventIds.slice(done, done + batch))
       .execute()
   }
-  await db.updateTable('outbox_position').set({ position }).execute()
+  await db
+    .updateTable('outbox_position')
+    .set({ position: `${end} ${earliest}` })
+    .execute()
 }
 
-export async function readPosition(db: Kysely<Database>): Promise<string | undefined> {
+export async function readPositions(db: Kysely<Database>): Promise<JournalPositions | undefined> {
   const { position } = await db.selectFrom('outbox_position').select('position').executeTakeFirstOrThrow()
-  return position ?? undefined
+  const [end, earliest = end] = position?.split(' ') ?? []
+  return end === undefined ? undefined : { end, earliest: earliest! }
 }
