@@ -16,10 +16,10 @@ import {
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { JournalObserver } from '../../src/audit/file-journal.ts'
-import { isRecordLine, noHash } from '../../src/audit/format.ts'
-import { blocksOf, isSound, linesOf } from '../../src/audit/read.ts'
+import { blocksOf } from '../../src/audit/read.ts'
 import { segmentFile, segmentsOf } from '../../src/audit/segments.ts'
 import { canMount, onSmallDisk } from '../storage/small-disk.ts'
+import { eventsIn } from './chained-events.ts'
 import { canUseExt4, Ext4Disk } from './ext4-disk.ts'
 import { aRecord, openAt, quickFolder, quiet } from './records.ts'
 
@@ -50,26 +50,6 @@ function notes(): { noted: string[]; observer: JournalObserver } {
     rotationFailed: () => void noted.push('rotation failed'),
   }
   return { noted, observer }
-}
-
-/** IDs of the events in all segments, whose blocks must be one chain. */
-async function eventsIn(active: string): Promise<string[]> {
-  const events: string[] = []
-  let [number, previous, records] = [1, noHash, 0]
-  for (const { file } of await segmentsOf(active)) {
-    let size = 0
-    for await (const block of blocksOf(file)) {
-      const { trailer } = block
-      const lines = linesOf(block).filter(isRecordLine)
-      records += lines.length
-      expect({ ...trailer, sound: isSound(block) }).toMatchObject({ number, previous, record: records, sound: true })
-      events.push(...lines.map(line => (JSON.parse(line) as { eventID: string }).eventID))
-      size += block.bytes.length
-      ;[number, previous] = [trailer.number + 1, trailer.hash]
-    }
-    expect(statSync(file).size).toBe(size)
-  }
-  return events
 }
 
 const away = (path: string) => renameSync(path, `${path}.away`)

@@ -12,6 +12,7 @@ import { FileJournal } from '../../src/audit/file-journal.ts'
 import { blockOf, hashOf, isRecordLine, noHash, trailerMark, trailerOf } from '../../src/audit/format.ts'
 import type { DurableEnd } from '../../src/audit/tail.ts'
 import { Failure, OperatorError } from '../../src/errors.ts'
+import { eventsIn } from './chained-events.ts'
 import { aRecord, journalOptions, noBlock, openAt } from './records.ts'
 
 let directory: string
@@ -155,7 +156,7 @@ describe('a journal file', () => {
       }
       await ended
       await (await openAt(path)).close()
-      const written = eventIds(path)
+      const written = await eventsIn(path)
       expect(written).toEqual([...written.keys()].map(String))
       expect(new Set(written)).toEqual(new Set([...written, ...reported]))
       next = written.length
