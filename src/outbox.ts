@@ -97,6 +97,11 @@ export class Outbox {
     if (this.#storage.failing) await this.#storage.check()
   }
 
+  /** Rejects if a call could not be audited now: better before an HSM works for it. Undefined while nothing is failing. */
+  audited(): Promise<void> | undefined {
+    return this.#journal.failing ? this.#journal.check() : undefined
+  }
+
   /**
    * Resolves once the intent of a change is on disk: only then may the change be made, and `commit` or `fail` must follow. Rejects if it
    * cannot be written, or storage cannot.

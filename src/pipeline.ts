@@ -115,7 +115,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   entry.material = target.recordedMaterial
   checkHsms(target, hsms)
   if (isDryRun) throw new Failure('DryRunOperation', dryRunText)
-  if (!operation.readOnly || operation.undo) await outbox.begin(audit.record(entry))
+  const recordable = operation.readOnly && !operation.undo ? outbox.audited() : outbox.begin(audit.record(entry))
+  if (recordable) await recordable
   const changes = new Changes()
   const checkKeyPolicy = checkedInCall(call, services)
   const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, emulator, serviceKeys, events }

@@ -63,7 +63,7 @@ export interface ServiceKeys {
 /** The services of the pipeline: those of operations, and its own. */
 export interface PathServices extends Services {
   readonly audit: Audit
-  readonly outbox: Pick<Outbox, 'begin' | 'commit' | 'fail'>
+  readonly outbox: Pick<Outbox, 'audited' | 'begin' | 'commit' | 'fail'>
   /**
    * Rejects with a Failure if the caller cannot be authenticated. Resolves to undefined for a request without a signature to an API that has
    * operations for it.

@@ -136,6 +136,7 @@ const services = {
   hsms,
   audit: createAudit(journal, () => now, 'gateway.example.com'),
   outbox: {
+    audited: () => undefined,
     async begin(intent: AuditRecord) {
       beginning()
       intents.push(intent)

@@ -10,7 +10,7 @@ export class Ext4Disk {
   /** Where it is mounted. */
   readonly folder: string
   readonly #parent: string
-  readonly #undo: (() => void)[] = []
+  #isFrozen = false
 
   constructor() {
     this.#parent = mkdtempSync(join(tmpdir(), 'ext4-disk-'))
@@ -26,14 +26,15 @@ export class Ext4Disk {
     run('mount', '-o', 'loop,errors=remount-ro', image, this.folder)
   }
 
-  /** Whatever writes waits, and cannot be killed, until the function is called that is returned. */
-  freeze(): () => void {
+  /** Whatever writes waits from now on, and cannot be killed. */
+  freeze(): void {
     run('fsfreeze', '-f', this.folder)
-    const thaw = () => {
-      if (this.#undo.pop()) run('fsfreeze', '-u', this.folder)
-    }
-    this.#undo.push(thaw)
-    return thaw
+    this.#isFrozen = true
+  }
+
+  thaw(): void {
+    if (this.#isFrozen) run('fsfreeze', '-u', this.folder)
+    this.#isFrozen = false
   }
 
   /** The kernel finds an error, and makes the file system read-only. */
@@ -53,7 +54,7 @@ export class Ext4Disk {
   }
 
   [Symbol.dispose](): void {
-    this.#undo.at(-1)?.()
+    this.thaw()
     run('umount', '--lazy', this.folder)
     rmSync(this.#parent, { recursive: true })
   }
@@ -62,7 +63,7 @@ export class Ext4Disk {
 export const canUseExt4 = (() => {
   try {
     using disk = new Ext4Disk()
-    disk.freeze()()
+    disk.freeze()
     return true
   } catch {
     return false
