@@ -110,11 +110,6 @@ export async function startGateway(
       health: readiness,
     }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
-    events.start()
-    opened.adopt(
-      repeat(async () => events.endChunk(), chunkInterval),
-      schedule => schedule.close(),
-    )
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }, repeat), schedule => schedule.close())
     const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
     const emulator = config.emulator && {
@@ -160,9 +155,6 @@ function refusalEncoder(vault: Vault, log: Log): PathServices['encodeRefusal'] {
     }
   }
 }
-
-/** Milliseconds after which records are in the index of the audit journal, at the latest. */
-const chunkInterval = 10_000
 
 /** File descriptors of the process, storage, journal and metrics; and per worker and per audit sink, including while it is replaced. */
 const descriptors = { own: 96, perWorker: 8, perSink: 8 }

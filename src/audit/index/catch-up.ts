@@ -1,10 +1,9 @@
 /** Builds the chunks of what is in the journal already. */
 import type { FileHandle } from 'node:fs/promises'
-import type { AuditRecord } from '../entry.ts'
-import { isRecordLine } from '../format.ts'
 import { blocksOf, linesOf } from '../read.ts'
 import { type Chunk, ChunkBuilder, type Range } from './chunk.ts'
 import { linesIn } from './ranges.ts'
+import { recordIn } from './record-in.ts'
 
 /**
  * The chunks of a range, which begins with a block. Rejects if it cannot be read.
@@ -15,7 +14,10 @@ export async function* chunksIn(file: FileHandle, range: Range, eventSource: str
   const { segment, start } = range
   let builder = new ChunkBuilder(segment, start, eventSource)
   for await (const { lines, end, hash } of piecesOf(file, range)) {
-    for (const line of lines) addRecord(builder, line)
+    for (const line of lines) {
+      const record = recordIn(line)
+      if (record) builder.add(record)
+    }
     builder.extendTo(end, hash)
     if (!builder.isFull) continue
     yield builder.build()
@@ -38,19 +40,5 @@ async function* piecesOf(file: FileHandle, { segment, start, end }: Range): Asyn
   }
   for await (const block of blocksOf(file, start, end)) {
     yield { lines: linesOf(block), end: block.offset + block.bytes.length, hash: block.trailer.hash }
-  }
-}
-
-const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z$/
-
-/** A damaged record is left out, so that it does not keep others from being found. */
-function addRecord(builder: ChunkBuilder, line: string): void {
-  if (!isRecordLine(line)) return
-  try {
-    const record = JSON.parse(line) as AuditRecord
-    const { eventID, eventTime } = record
-    if (isoTime.test(eventTime) && Date.parse(eventTime) >= 0 && typeof eventID === 'string') builder.add(record)
-  } catch {
-    // Not JSON, or not the members of a record.
   }
 }

@@ -30,6 +30,8 @@ export interface Report {
 /** Where the journal ended when a search began, for its further pages. */
 export type { Snapshot }
 
+/** Milliseconds from the first block of a chunk to its end. */
+const longestWait = 10_000
 /** Milliseconds after a fault of the index. */
 const retryInterval = 10_000
 /** Chunks that wait to be written: some megabytes. Beyond, they are read from the journal again. */
@@ -37,7 +39,10 @@ const maximumWaiting = 256
 
 export class JournalIndex {
   readonly #options: JournalIndexOptions
+  /** Opened when it is needed: that takes processor time at each start of a gateway. */
   #index: Index | undefined
+  /** Where the first chunk began that was built as it was written: up to there the index catches up. */
+  #from!: Place & Snapshot
   /** Undefined while what the journal writes is left for the next catching up. */
   #builder: ChunkBuilder | undefined
   /** Resolves once all chunks so far are indexed. */
@@ -45,20 +50,15 @@ export class JournalIndex {
   #waiting = 0
   /** Whether it has caught up, and has no fault. */
   #isCurrent = false
+  /** The end of the chunk that is being built, at the latest. */
+  #due: NodeJS.Timeout | undefined
   #retry: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(options: JournalIndexOptions) {
     this.#options = options
-  }
-
-  /** Opens the index and keeps it current. Without it, the first search does. */
-  start(): Index {
-    if (this.#index) return this.#index
-    this.#index = this.#options.open()
-    this.#options.journal.follow(block => this.#follow(block))
-    this.#catchUp()
-    return this.#index
+    this.#begin()
+    options.journal.follow(block => this.#follow(block))
   }
 
   /** The end of the journal. */
@@ -72,7 +72,7 @@ export class JournalIndex {
     search: Search,
     page: { readonly limit: number; readonly before: Snapshot; readonly after?: EventPosition | undefined },
   ): Promise<readonly FoundEvent[] | undefined> {
-    const found = this.start().find({ search, ...page })
+    const found = this.#opened().find({ search, ...page })
     found.catch((error: { readonly errcode?: unknown }) => {
       if (error.errcode !== undefined) this.#fault(error)
     })
@@ -81,15 +81,16 @@ export class JournalIndex {
 
   /** Resolves once all that is durable now is indexed. Rejects if the index has a fault. */
   flush(): Promise<void> {
-    this.start()
-    this.endChunk()
+    this.#opened()
+    this.#endChunk()
     return this.#written
   }
 
-  /** Does not wait until the index has caught up. */
+  /** Does not wait until the index has caught up: that goes on in the next run. */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
+    clearTimeout(this.#due)
     if (this.#isCurrent) await this.flush().catch(() => undefined)
     await this.#index?.close()
   }
@@ -99,37 +100,58 @@ export class JournalIndex {
     return { ...placeOf(position)!, hash: head.hash }
   }
 
-  /** Up to the end of the journal; chunks of what is written after it wait meanwhile. */
-  #catchUp(): void {
-    const { journal, ...end } = this.#end
-    this.#builder = this.#newBuilder(end.segment, end.offset)
-    this.#written = this.#index!.catchUp(journal, end).then(result => {
+  #begin(): void {
+    this.#from = this.#end
+    this.#builder = this.#newBuilder(this.#from.segment, this.#from.offset)
+  }
+
+  #opened(): Index {
+    return this.#index ?? this.#catchUp()
+  }
+
+  /** Chunks of what is written meanwhile wait. */
+  #catchUp(): Index {
+    this.#index ??= this.#options.open()
+    if (this.#builder === undefined) this.#begin()
+    const { journal, ...to } = this.#from
+    this.#written = this.#index.catchUp(journal, to).then(result => {
       this.#isCurrent = true
       this.#options.report.caughtUp(result)
     })
     this.#onFault()
+    return this.#index
   }
 
-  #follow({ head, lines, offset, length }: DurableBlock): void {
-    if (this.#builder === undefined) return
-    if (this.#builder.segment !== head.segment) {
-      this.endChunk()
-      this.#builder = this.#newBuilder(head.segment, offset)
+  /** A call would fail if this threw. */
+  #follow(block: DurableBlock): void {
+    try {
+      if (this.#builder !== undefined) this.#add(block, this.#builder)
+    } catch (error) {
+      this.#fault(error)
     }
-    for (const line of lines) if (isRecord(line)) this.#builder.add(line)
-    this.#builder.extendTo(offset + length, head.hash)
-    if (this.#builder.isFull) this.endChunk()
+  }
+
+  #add({ head, lines, offset, length }: DurableBlock, builder: ChunkBuilder): void {
+    if (builder.segment !== head.segment) {
+      this.#endChunk()
+      builder = this.#builder = this.#newBuilder(head.segment, offset)
+    }
+    this.#due ??= setTimeout(() => this.#endChunk(), longestWait).unref()
+    for (const line of lines) if (isRecord(line)) builder.add(line)
+    builder.extendTo(offset + length, head.hash)
+    if (builder.isFull) this.#endChunk()
   }
 
   #newBuilder(segment: number, offset: number): ChunkBuilder {
     return new ChunkBuilder(segment, offset, this.#options.eventSource)
   }
 
-  /** Has the index take what was written since the last chunk. */
-  endChunk(): void {
+  #endChunk(): void {
+    clearTimeout(this.#due)
+    this.#due = undefined
     if (this.#builder === undefined || this.#builder.isEmpty) return
     const { indexed } = this.#options
-    const index = this.#index!
+    const index = this.#opened()
     const chunk = this.#builder.build()
     this.#builder = this.#newBuilder(chunk.segment, chunk.end)
     this.#waiting++

@@ -1,6 +1,5 @@
 import type { AuditRecord } from '../entry.ts'
 import { timeOfEvent } from '../event-id.ts'
-import { isRecordLine } from '../format.ts'
 import {
   type AttributeKey,
   accessKeyOf,
@@ -10,6 +9,7 @@ import {
   scopeOf,
   userNameOf,
 } from './attributes.ts'
+import { recordIn } from './record-in.ts'
 
 /** Which events are wanted. All that is given must hold. */
 export interface Search {
@@ -42,20 +42,15 @@ export function matcherOf(search: Search): (line: string) => FoundEvent | undefi
   const texts = [...attributes.map(({ value }) => value), ...(scope ? [scope.account, scope.region] : [])]
   const parts = texts.map(text => JSON.stringify(text).slice(1, -1))
   return line => {
-    if (!isRecordLine(line) || !parts.every(part => line.includes(part))) return undefined
-    try {
-      const record = JSON.parse(line) as AuditRecord
-      const time = Date.parse(record.eventTime)
-      const isWanted =
-        time >= from &&
-        time <= to &&
-        typeof record.eventID === 'string' &&
-        (scope === undefined || isIn(scope, record)) &&
-        attributes.every(({ key, value }) => hasAttribute(record, key, value))
-      return isWanted ? eventOf(record, line, time) : undefined
-    } catch {
-      return undefined
-    }
+    const record = parts.every(part => line.includes(part)) ? recordIn(line) : undefined
+    if (record === undefined) return undefined
+    const time = Date.parse(record.eventTime)
+    const isWanted =
+      time >= from &&
+      time <= to &&
+      (scope === undefined || isIn(scope, record)) &&
+      attributes.every(({ key, value }) => hasAttribute(record, key, value))
+    return isWanted ? eventOf(record, line, time) : undefined
   }
 }
 

@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { AuditRecord } from '../../../src/audit/entry.ts'
 import { eventId } from '../../../src/audit/event-id.ts'
 import type { FileJournal } from '../../../src/audit/file-journal.ts'
@@ -50,7 +51,6 @@ class Installation {
         failed: error => this.failures.push(error),
       },
     })
-    this.index.start()
   }
 
   async stop(): Promise<void> {
@@ -206,9 +206,11 @@ async function take(installation: Installation, step: Step): Promise<void> {
     case 'rotate':
       return rotate(installation)
     case 'delete':
-      return installation.restart(() => rmSync(indexPath))
+      return installation.restart(() => rmSync(indexPath, { force: true }))
     case 'damage':
-      return installation.restart(() => writeFileSync(indexPath, readFileSync(indexPath).fill(0xa5, 100, 3000)))
+      return installation.restart(() => {
+        if (existsSync(indexPath)) writeFileSync(indexPath, readFileSync(indexPath).fill(0xa5, 100, 3000))
+      })
   }
 }
 
@@ -231,7 +233,131 @@ describe('the index', () => {
           await installation.stop()
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 12 },
     )
   })
+
+  it('opens no file before it is needed', async () => {
+    const installation = await Installation.open()
+    await installation.append(recordOf(sample))
+    await installation.stop()
+    expect(existsSync(installation.indexPath)).toBe(false)
+  })
+
+  it.each<readonly [string, string, (installation: Installation) => void]>([
+    ['it is damaged', 'no database', ({ indexPath }) => writeFileSync(indexPath, 'no database')],
+    ['it is another database', 'the database of another program', ({ indexPath }) => createDatabase(indexPath)],
+    ['it is of another version', 'another version', ({ indexPath }) => change(indexPath, { version: 0 })],
+    ['it is of another journal', 'that of another journal', ({ indexPath }) => change(indexPath, { journal: 'other' })],
+    [
+      'it has records that the journal does not have',
+      'a later one',
+      ({ indexPath }) => change(indexPath, { offset: 1e9 }),
+    ],
+    [
+      'it has records that the journal does not have',
+      'one of other blocks',
+      ({ indexPath }) => change(indexPath, { hash: '0'.repeat(64) }),
+    ],
+  ])('sets the file aside and builds it again if %s: %s', async (reason, _, replace) => {
+    const installation = await Installation.open()
+    await installation.append(recordOf(sample))
+    await installation.index.flush()
+    await installation.restart(() => replace(installation))
+    await installation.index.flush()
+    expect(installation.caughtUp.map(({ setAside }) => setAside)).toEqual([undefined, reason])
+    expect(existsSync(`${installation.indexPath}.old`)).toBe(true)
+    expect(await installation.find({ attributes: [] })).toHaveLength(1)
+    await installation.stop()
+  })
+
+  it('is built again while the journal goes on, if its file is deleted', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const installation = await Installation.open()
+      await installation.append(recordOf(sample))
+      await installation.index.flush()
+      rmSync(installation.indexPath)
+      await installation.append(recordOf(sample))
+      await expect(installation.index.flush()).rejects.toThrow()
+      expect(installation.failures).toHaveLength(1)
+      await installation.append(recordOf(sample))
+      vi.advanceTimersByTime(10_000)
+      await installation.index.flush()
+      expect(existsSync(installation.indexPath)).toBe(true)
+      expect(await installation.find({ attributes: [{ key: 'EventName', value: 'Encrypt' }] })).toHaveLength(3)
+      await installation.stop()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('has the events of a former journal without blocks, by their IDs, too', async () => {
+    const eventID = '919108f7-52d1-4320-9bac-f847db4148a8'
+    const former = { ...recordOf(sample), eventID, eventTime: '2025-01-02T03:04:05.678Z' }
+    const installation = await Installation.open()
+    await installation.append(recordOf(sample))
+    writeFileSync(
+      segmentFile(installation.file, 0),
+      `${JSON.stringify(former)}\n${JSON.stringify(former).slice(0, 40)}`,
+    )
+    await installation.index.flush()
+    expect(await installation.find({ attributes: [{ key: 'EventId', value: eventID }] })).toEqual([former])
+    expect(idsOf(await installation.find({ attributes: [] })).at(-1)).toBe(eventID)
+    await installation.stop()
+  })
+
+  it('has the events around damaged lines and unreadable segments', async () => {
+    const installation = await Installation.open()
+    const damaged = [
+      { ...recordOf(sample), eventTime: 'yesterday' },
+      { ...recordOf(sample), eventTime: '2026-13-02T03:04:05Z' },
+      { ...recordOf(sample), resources: 7 },
+      { ...recordOf(sample), eventID: null },
+      { eventVersion: '1.11' },
+    ] as unknown as AuditRecord[]
+    await installation.append(...damaged, recordOf(sample))
+    expect(installation.failures).toHaveLength(1)
+    await rotate(installation)
+    await installation.append(recordOf(sample))
+    await rotate(installation)
+    await installation.append(recordOf(sample))
+    await installation.restart(() => {
+      rmSync(segmentFile(installation.file, 2))
+      mkdirSync(segmentFile(installation.file, 2))
+    })
+    await installation.index.flush()
+    expect(installation.caughtUp.at(-1)!.unreadable).toEqual([
+      { segment: 2, reason: expect.stringContaining('EISDIR') },
+    ])
+    expect(await installation.find({ attributes: [{ key: 'EventName', value: 'Encrypt' }] })).toHaveLength(2)
+    await installation.stop()
+  })
 })
+
+const sample: Content = {
+  seconds: 1,
+  millisecond: 1,
+  account: home,
+  region: 'eu-west-1',
+  eventName: 'Encrypt',
+  readOnly: true,
+  user: 'alice',
+  key: 1,
+  errorCode: undefined,
+}
+
+function createDatabase(path: string): void {
+  rmSync(path)
+  const database = new DatabaseSync(path)
+  database.exec('create table notes (text)')
+  database.close()
+}
+
+/** Changes its cursor. */
+function change(path: string, values: Readonly<Record<string, string | number>>): void {
+  const database = new DatabaseSync(path)
+  for (const [column, value] of Object.entries(values))
+    database.prepare(`update index_cursor set ${column} = ?`).run(value)
+  database.close()
+}
