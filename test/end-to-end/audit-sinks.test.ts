@@ -25,9 +25,14 @@ afterAll(async () => {
   removeTlsFiles()
 })
 
+function lines(): string[] {
+  return existsSync(copy) ? readFileSync(copy, 'utf8').split('\n').slice(0, -1) : []
+}
+
 function copied(): AuditRecord[] {
-  const lines = existsSync(copy) ? readFileSync(copy, 'utf8').split('\n').slice(0, -1) : []
-  return lines.filter(isRecordLine).map(line => JSON.parse(line) as AuditRecord)
+  return lines()
+    .filter(isRecordLine)
+    .map(line => JSON.parse(line) as AuditRecord)
 }
 
 const eventIds = (records: readonly AuditRecord[]) => new Set(records.map(({ eventID }) => eventID))
@@ -74,5 +79,7 @@ it('records reach a sink whatever another one does, over kills and restarts, and
   const events = copied()
   expect(eventIds(events)).toEqual(eventIds(gateway.records()))
   expect(events.at(-1)).toMatchObject({ eventName: 'StopGateway' })
+  // The last checkpoint signs it.
+  expect(JSON.parse(lines().at(-1)!)).toMatchObject({ checkpoint: { record: gateway.records().length } })
   expect(gateway.complaints().join()).not.toContain(token)
 }, 60_000)

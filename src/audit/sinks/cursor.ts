@@ -1,7 +1,7 @@
 /** Remembers up to where a sink has got the journal, in a small file. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join, parse } from 'node:path'
-import type { Place } from './messages.ts'
+import type { BlockEnd } from './messages.ts'
 
 /** Milliseconds between two writes. After a crash, what was delivered since the last one is delivered again. */
 const interval = 5000
@@ -15,7 +15,7 @@ export function cursorFile(journal: string, sink: string): string {
 export class Cursor {
   readonly #file: string
   readonly #failed: (reason: string) => void
-  #place: Place | undefined
+  #place: BlockEnd | undefined
   #timer: NodeJS.Timeout | undefined
 
   /** @param failed called when the file cannot be written, which is tried again */
@@ -25,20 +25,20 @@ export class Cursor {
   }
 
   /** Undefined for a new sink, and if the file is damaged: then everything is delivered again. Throws if it cannot be read. */
-  read(): Place | undefined {
+  read(): BlockEnd | undefined {
     if (!existsSync(this.#file)) return undefined
     const text = readFileSync(this.#file, 'utf8')
     try {
-      const place = JSON.parse(text) as Partial<Place> | null
+      const place = JSON.parse(text) as Partial<BlockEnd> | null
       const numbers = [place?.segment, place?.offset, place?.block, place?.record]
       const isWhole = typeof place?.journal === 'string' && typeof place.hash === 'string' && numbers.every(isCount)
-      return isWhole ? (place as Place) : undefined
+      return isWhole ? (place as BlockEnd) : undefined
     } catch {
       return undefined
     }
   }
 
-  advance(place: Place): void {
+  advance(place: BlockEnd): void {
     this.#place = place
     this.#timer ??= setTimeout(() => this.save(), interval)
   }

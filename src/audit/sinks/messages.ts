@@ -6,7 +6,7 @@ import type { SinkConfig } from '../../config/audit-sinks.ts'
 import type { Head } from '../format.ts'
 
 /** The end of a durable block. */
-export interface Place extends Head {
+export interface BlockEnd extends Head {
   /** In the segment, in bytes. */
   readonly offset: number
 }
@@ -14,7 +14,7 @@ export interface Place extends Head {
 export type ToSink =
   | { readonly start: SinkStart }
   /** The journal is durable up to here. */
-  | { readonly durable: Place }
+  | { readonly durable: BlockEnd }
   /** The process ends once it has delivered everything durable. */
   | { readonly close: true }
 
@@ -27,8 +27,10 @@ export interface SinkStart {
 }
 
 export type FromSink =
+  /** Everything up to here had been delivered when the process began. */
+  | { readonly resumed: BlockEnd }
   /** Everything up to here has been delivered. */
-  | { readonly delivered: Place }
+  | { readonly delivered: BlockEnd }
   /** Milliseconds since the epoch: the time of the oldest line that is being delivered. */
   | { readonly delivering: number }
   | { readonly failed: string }

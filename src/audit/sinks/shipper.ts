@@ -1,6 +1,7 @@
 /** Delivers the journal to one sink: in order, at least once, for as long as it takes. */
+import { isAfter } from '../position.ts'
 import type { Cursor } from './cursor.ts'
-import type { FromSink, Place } from './messages.ts'
+import type { BlockEnd, FromSink } from './messages.ts'
 import { type Item, type Sink, TryLater, timeOf } from './sink.ts'
 import type { Batch, Spool } from './spool.ts'
 
@@ -21,8 +22,8 @@ export interface ShipperOptions {
 
 export class Shipper {
   readonly #options: ShipperOptions
-  #durable: Place | undefined
-  #place: Place | undefined
+  #durable: BlockEnd | undefined
+  #end: BlockEnd | undefined
   #isClosing = false
   /** Ends a wait for news or for the next attempt. */
   #wake = Promise.withResolvers<void>()
@@ -32,7 +33,7 @@ export class Shipper {
   }
 
   /** The journal is durable up to here. */
-  tell(durable: Place): void {
+  tell(durable: BlockEnd): void {
     this.#durable = durable
     this.#rouse()
   }
@@ -56,17 +57,18 @@ export class Shipper {
   }
 
   async #begin(): Promise<void> {
-    const { cursor, spool, start } = this.#options
+    const { cursor, spool, start, report } = this.#options
     const durable = this.#durable!
     const known = cursor.read()
     if (known !== undefined) {
       const { place, gaps } = await spool.resumption(known, durable)
       this.#reportGaps(gaps)
-      this.#place = place
+      this.#end = place
     } else {
-      this.#place = start === 'now' ? durable : await spool.beginning(durable)
+      this.#end = start === 'now' ? durable : await spool.beginning(durable)
     }
-    cursor.advance(this.#place)
+    report({ resumed: this.#end })
+    cursor.advance(this.#end)
     // What comes after `now` must not depend on the next start.
     cursor.save()
   }
@@ -80,12 +82,12 @@ export class Shipper {
       await this.#collect()
       let batch: Batch | undefined
       const isRead = await this.#retry(async () => {
-        batch = await spool.next(this.#place!, this.#durable!)
+        batch = await spool.next(this.#end!, this.#durable!)
       })
       if (!isRead || batch === undefined) return
       this.#reportGaps(batch.gaps)
       if (!(await this.#deliver(batch.items))) return
-      this.#place = batch.end
+      this.#end = batch.end
       cursor.advance(batch.end)
       report({ delivered: batch.end })
     }
@@ -109,15 +111,14 @@ export class Shipper {
   }
 
   get #isBehind(): boolean {
-    const [place, durable] = [this.#place!, this.#durable!]
-    return place.segment !== durable.segment || place.offset < durable.offset
+    return isAfter(this.#durable!, this.#end!)
   }
 
   /** Waits for more lines, unless there are enough. */
   #collect(): Promise<void> {
     const { flushInterval, sink } = this.#options
     return this.#pause(flushInterval, () => {
-      const [place, durable] = [this.#place!, this.#durable!]
+      const [place, durable] = [this.#end!, this.#durable!]
       return place.segment !== durable.segment || durable.offset - place.offset >= sink.batchSize
     })
   }

@@ -5,7 +5,7 @@ import { type Child, startProcess } from '../../child-process.ts'
 import type { SinkConfig } from '../../config/audit-sinks.ts'
 import type { Log } from '../../log.ts'
 import { cursorFile } from './cursor.ts'
-import { type FromSink, type Place, receive, send } from './messages.ts'
+import { type BlockEnd, type FromSink, receive, send } from './messages.ts'
 
 /** How far a sink is behind the journal. */
 export interface SinkState {
@@ -52,8 +52,8 @@ const longestComplaint = 2000
 export class SinkProcess {
   readonly #options: SinkProcessOptions
   #child: Child | undefined
-  #durable: Place | undefined
-  #delivered: Place | undefined
+  #durable: BlockEnd | undefined
+  #delivered: BlockEnd | undefined
   /** Milliseconds since the epoch: of the oldest line that it has not got. */
   #behindSince: number | undefined
   /** A block that it has not passed yet, and when that was durable. */
@@ -108,7 +108,7 @@ export class SinkProcess {
   }
 
   /** Costs a call for each block next to nothing. @param place the end of a block that has become durable */
-  tell(place: Place): void {
+  tell(place: BlockEnd): void {
     this.#durable = place
     this.#tellTimer ??= setTimeout(() => this.#tellNow(), tellInterval).unref()
   }
@@ -129,6 +129,7 @@ export class SinkProcess {
   }
 
   #receive(message: FromSink): void {
+    if ('resumed' in message) this.#delivered = message.resumed
     if ('failed' in message) this.#fail(message.failed)
     if ('delivering' in message) this.#behindSince = message.delivering
     if ('delivered' in message) this.#succeed(message.delivered)
@@ -142,7 +143,7 @@ export class SinkProcess {
     if (!this.#isClosing) record('ReportAuditSinkGap', { sink: name, reason })
   }
 
-  #succeed(delivered: Place): void {
+  #succeed(delivered: BlockEnd): void {
     const { log, name, record } = this.#options
     this.#delivered = delivered
     this.#pause = pauses.first

@@ -2,7 +2,8 @@
 import type { SinkConfig } from '../../config/audit-sinks.ts'
 import type { Log } from '../../log.ts'
 import type { Journal } from '../journal.ts'
-import type { Place } from './messages.ts'
+import { placeOf } from '../position.ts'
+import type { BlockEnd } from './messages.ts'
 import { type RecordSinkEvent, SinkProcess, type SinkState } from './sink-process.ts'
 
 export interface SinksOptions {
@@ -35,10 +36,10 @@ export class Sinks {
         new SinkProcess({ name, config, journal: file, secrets: secretsOf(config), clock, log, record }),
     )
     if (this.#processes.length === 0) return
-    const tell = (place: Place) => {
+    const tell = (place: BlockEnd) => {
       for (const process of this.#processes) process.tell(place)
     }
-    tell({ ...journal.head, offset: Number(journal.position.split(':').at(-1)) })
+    tell({ ...journal.head, offset: placeOf(journal.position)!.offset })
     journal.follow(({ head, offset, length }) => tell({ ...head, offset: offset + length }))
     for (const process of this.#processes) process.start()
   }

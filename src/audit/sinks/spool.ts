@@ -2,15 +2,16 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Line } from '../format.ts'
 import { isRecordLine } from '../format.ts'
+import { isAfter } from '../position.ts'
 import { blocksOf, linesOf, type ReadBlock } from '../read.ts'
 import { fullSegments, openSegment } from '../segments.ts'
-import type { Place } from './messages.ts'
+import type { BlockEnd } from './messages.ts'
 import type { Item } from './sink.ts'
 
 export interface Batch {
   readonly items: readonly Item[]
   /** Where the next one begins. */
-  readonly end: Place
+  readonly end: BlockEnd
   /** Sentences about what is missing in the journal. */
   readonly gaps: readonly string[]
 }
@@ -43,7 +44,7 @@ export class Spool {
   }
 
   /** Where a new sink begins: with the oldest segment that is there. */
-  async beginning(durable: Place): Promise<Place> {
+  async beginning(durable: BlockEnd): Promise<BlockEnd> {
     const first = (await fullSegments(this.#options.journal)).find(({ number }) => number > 0)
     return startOf(first?.number ?? durable.segment, durable)
   }
@@ -52,18 +53,19 @@ export class Spool {
    * Where a sink goes on that has got everything up to a place: there, or earlier if the journal is not the one that it was, as after it was
    * restored from a copy.
    */
-  async resumption(place: Place, durable: Place): Promise<{ readonly place: Place; readonly gaps: readonly string[] }> {
+  async resumption(
+    place: BlockEnd,
+    durable: BlockEnd,
+  ): Promise<{ readonly place: BlockEnd; readonly gaps: readonly string[] }> {
     if (place.journal !== durable.journal)
       return { place: await this.beginning(durable), gaps: ['the journal is another one than before'] }
-    const isBehind =
-      place.segment < durable.segment || (place.segment === durable.segment && place.offset <= durable.offset)
-    if (isBehind && (await this.#isAt(place))) return { place, gaps: [] }
+    if (!isAfter(place, durable) && (await this.#isAt(place))) return { place, gaps: [] }
     const gap = `the journal does not have block ${place.block} any more, which was delivered: it was changed, or restored from a copy`
     return { place: startOf(Math.min(place.segment, durable.segment), durable), gaps: [gap] }
   }
 
   /** Whether a block with the hash ends there; a segment that is missing is found when it is read. */
-  async #isAt({ segment, offset, hash }: Place): Promise<boolean> {
+  async #isAt({ segment, offset, hash }: BlockEnd): Promise<boolean> {
     if (offset === 0) return true
     const file = await openSegment(this.#options.journal, segment)
     if (file === undefined) return true
@@ -77,10 +79,10 @@ export class Spool {
   }
 
   /** The lines after a place, some of them if there are many. Rejects if the journal cannot be read now. */
-  async next(from: Place, durable: Place): Promise<Batch> {
+  async next(from: BlockEnd, durable: BlockEnd): Promise<Batch> {
     const found: Found = { items: [], gaps: [], bytes: 0, read: 0 }
     let place = from
-    while (place.segment < durable.segment || (place.segment === durable.segment && place.offset < durable.offset)) {
+    while (isAfter(durable, place)) {
       const file = await openSegment(this.#options.journal, place.segment)
       if (file === undefined) {
         place = await this.#afterMissing(place, durable, found.gaps)
@@ -96,7 +98,7 @@ export class Spool {
     return { items: found.items, end: place, gaps: found.gaps }
   }
 
-  async #afterMissing(place: Place, durable: Place, gaps: string[]): Promise<Place> {
+  async #afterMissing(place: BlockEnd, durable: BlockEnd, gaps: string[]): Promise<BlockEnd> {
     const present = await fullSegments(this.#options.journal)
     const next = present.find(({ number }) => number > place.segment)?.number ?? durable.segment
     // Only the segment that is written can be missing with that number: the journal has been moved away, and will be missed by the gateway.
@@ -110,7 +112,7 @@ export class Spool {
     return bytes >= this.#options.batchSize || read >= mostRead
   }
 
-  async #readFile(file: FileHandle, from: Place, durable: Place, found: Found): Promise<Place> {
+  async #readFile(file: FileHandle, from: BlockEnd, durable: BlockEnd, found: Found): Promise<BlockEnd> {
     const isLast = from.segment === durable.segment
     const end = isLast ? durable.offset : (await file.stat()).size
     let place = from
@@ -150,6 +152,6 @@ export class Spool {
   }
 }
 
-function startOf(segment: number, { journal }: Place): Place {
+function startOf(segment: number, { journal }: BlockEnd): BlockEnd {
   return { journal, segment, offset: 0, block: 0, record: 0, hash: '' }
 }

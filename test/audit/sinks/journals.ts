@@ -7,8 +7,9 @@ import { onTestFinished } from 'vitest'
 import type { FileJournal } from '../../../src/audit/file-journal.ts'
 import type { Line } from '../../../src/audit/format.ts'
 import type { Journal } from '../../../src/audit/journal.ts'
+import { placeOf } from '../../../src/audit/position.ts'
 import { Cursor, cursorFile } from '../../../src/audit/sinks/cursor.ts'
-import type { FromSink, Place } from '../../../src/audit/sinks/messages.ts'
+import type { BlockEnd, FromSink } from '../../../src/audit/sinks/messages.ts'
 import { Shipper, type ShipperOptions } from '../../../src/audit/sinks/shipper.ts'
 import type { Item, Sink } from '../../../src/audit/sinks/sink.ts'
 import { Spool } from '../../../src/audit/sinks/spool.ts'
@@ -20,12 +21,15 @@ export interface TestJournal {
   readonly journal: FileJournal
   /** Each in a block of its own. */
   append(...lines: readonly Line[]): Promise<void>
-  readonly place: Place
+  readonly place: BlockEnd
 }
 
-export async function openJournal(folder = temporaryFolder()): Promise<TestJournal> {
+export async function openJournal(
+  folder = temporaryFolder(),
+  options: Parameters<typeof openAt>[1] = {},
+): Promise<TestJournal> {
   const path = join(folder, 'audit.jsonl')
-  const journal = await openAt(path)
+  const journal = await openAt(path, options)
   onTestFinished(() => journal.close().catch(() => undefined))
   return {
     path,
@@ -34,7 +38,7 @@ export async function openJournal(folder = temporaryFolder()): Promise<TestJourn
       for (const line of lines) await journal.append(line)
     },
     get place() {
-      return placeOf(journal)
+      return endOf(journal)
     },
   }
 }
@@ -45,8 +49,8 @@ function temporaryFolder(): string {
   return folder
 }
 
-export function placeOf({ head, position }: Pick<Journal, 'head' | 'position'>): Place {
-  return { ...head, offset: Number(position.split(':').at(-1)) }
+export function endOf({ head, position }: Pick<Journal, 'head' | 'position'>): BlockEnd {
+  return { ...head, offset: placeOf(position)!.offset }
 }
 
 export function aCheckpoint(block = 1): { readonly checkpoint: Extract<Line, { checkpoint: unknown }>['checkpoint'] } {
@@ -88,7 +92,7 @@ export interface Shipping {
   readonly shipper: Shipper
   readonly reports: FromSink[]
   /** Resolves once everything up to there has been delivered. */
-  delivered(place: Place): Promise<void>
+  delivered(place: BlockEnd): Promise<void>
   /** Resolves to the first report with this member. */
   reported(member: string): Promise<FromSink>
   readonly ended: Promise<void>
@@ -127,7 +131,7 @@ export function ship(
   })
   const ended = shipper.run()
   onTestFinished(() => shipper.close())
-  const hasPassed = (message: FromSink, { segment, offset }: Place) =>
+  const hasPassed = (message: FromSink, { segment, offset }: BlockEnd) =>
     'delivered' in message &&
     (message.delivered.segment > segment ||
       (message.delivered.segment === segment && message.delivered.offset >= offset))

@@ -129,6 +129,24 @@ describe('segments', () => {
     expect(reports.filter(report => 'gap' in report)).toEqual([])
   })
 
+  it('are shipped while the journal is rotated, however far behind a sink is', async () => {
+    const test = await openJournal(undefined, { maxSize: 2000 })
+    const behind = new Collector(() => {}, 700)
+    const close = new Collector()
+    const early = ship(test.path, close)
+    for (let i = 1; i <= 30; i++) {
+      await test.append(aRecord(i))
+      early.shipper.tell(test.place)
+    }
+    const end = test.place
+    expect(end.segment).toBeGreaterThan(3)
+    const late = ship(test.path, behind)
+    await Promise.all([early.delivered(end), late.delivered(end)])
+    const all = records(30).map(({ eventID }) => eventID)
+    expect([ids(close), ids(behind)]).toEqual([all, all])
+    expect([...early.reports, ...late.reports].filter(report => 'gap' in report)).toEqual([])
+  })
+
   it('that are missing are reported, and the next one is shipped', async () => {
     const { path, last } = await rotated()
     const sink = new Collector()
