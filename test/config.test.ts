@@ -82,6 +82,10 @@ describe('a configuration', () => {
     ],
     [{ regions: { useast1: 'softhsm' } }, 'regions.useast1: not a region name, such as eu-west-1'],
     [{ regions: { 'us-east-1': 'b' } }, 'region us-east-1: HSM b is not defined under hsms'],
+    [
+      { audit: { file: 'audit.jsonl', checkpoints: { hsm: 'b' } } },
+      'audit.checkpoints.hsm: HSM b is not defined under hsms',
+    ],
     [{ hsms: { 'A B': least.hsms.softhsm } }, /^hsms\.A B: not a valid name/],
     [{ hsms: { softhsm: { ...least.hsms.softhsm, callTimeOut: '2s' } } }, /did you mean callTimeout\?$/],
     [

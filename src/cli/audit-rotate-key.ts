@@ -1,4 +1,4 @@
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { RotatedAuditKey } from '../operations/administration/rotate-audit-key.ts'
 import { writeAuditKey } from './audit-key-file.ts'
@@ -21,7 +21,7 @@ export function addRotateKey(audit: Command): void {
 async function rotateKey({ formerKeyLost = false, json, ...options }: RotateKeyOptions): Promise<void> {
   await administer(options, async call => {
     const rotated = await call<RotatedAuditKey>('RotateAuditKey', { formerKeyLost })
-    const file = writeAuditKey(dirname(configFile(options)), rotated.publicKey)
+    const file = writeAuditKey(dirname(resolve(configFile(options))), rotated.publicKey)
     if (json) return printJson({ ...rotated, file })
     print(`The audit key on the HSM ${rotated.hsm} is a new one. Its public key is in ${file}`)
     print(`SHA-256 fingerprint: ${rotated.fingerprint}, before: ${rotated.previousFingerprint}`)
