@@ -51,7 +51,7 @@ export async function openAudit(
         log?.error({ event: 'checkpoint_failed', err: error }, 'Cannot sign the end of the audit file'),
       ),
   )
-  const audit = createAudit(journal, clock, apis[0].eventSource, () => performance.now())
+  const audit = createAudit(journal, clock, apis[0].eventSource, elapsed)
   const linesOfJournal = (position: string) => linesAfter(file, position, journal.position)
   const outbox = opened.adopt(await Outbox.open(storage, journal, held, { linesAfter: linesOfJournal, log }), outbox =>
     outbox

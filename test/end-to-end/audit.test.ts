@@ -1,12 +1,16 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { shapeNamed } from '../../src/apis/kms/model.ts'
 import { checkpointIn, publicKeysIn, signingKeyIn, TrustedKeys } from '../../src/audit/checkpoint.ts'
 import type { AuditRecord } from '../../src/audit/entry.ts'
+import { keyMaterialTag } from '../../src/model/keys/tags.ts'
 import { type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
 import { refusal, send, signedPost } from './requests.ts'
+import { checkAuditFiles, formsOf, Secrets } from './secrets.ts'
 
 /** The record that each call leaves, and what is never written anywhere. */
 
@@ -310,6 +314,65 @@ describe('a call', () => {
   })
 })
 
+describe('the check of audit files for secrets, when a gateway of the tests ends', () => {
+  const secret = fc.uint8Array({ minLength: 15, maxLength: 100 }).filter(bytes => new Set(bytes).size > 4)
+  const texts: readonly ((bytes: Buffer) => string)[] = [
+    bytes => bytes.toString('hex'),
+    bytes => bytes.toString('hex').toUpperCase(),
+    bytes => bytes.toString('base64'),
+    bytes => bytes.toString('base64url'),
+    bytes => Buffer.concat([Buffer.from('x'), bytes]).toString('base64'),
+    bytes => Buffer.concat([Buffer.from('xy'), bytes]).toString('base64'),
+  ]
+
+  it('finds them in any form, also if they are cut, and finds nothing else', () => {
+    fc.assert(
+      fc.property(secret, secret, fc.constantFrom(...texts), fc.string(), (bytes, other, textOf, before) => {
+        const secrets = new Secrets()
+        secrets.add(bytes)
+        const line = JSON.stringify({ requestParameters: { before, keyId: textOf(Buffer.from(bytes)).slice(0, 200) } })
+        expect(secrets.foundIn(line).length).toBeGreaterThan(0)
+        fc.pre(Buffer.compare(Buffer.from(bytes).subarray(0, 12), Buffer.from(other).subarray(0, 12)) !== 0)
+        expect(secrets.foundIn(textOf(Buffer.from(other)))).toEqual([])
+      }),
+    )
+  })
+
+  it('knows what is secret in each request and answer by the models', () => {
+    const secrets = new Secrets()
+    const of = (text: string) => Buffer.from(`${text} of a test`)
+    secrets.addFrom(
+      {
+        KeyId: 'a key that is no secret',
+        Plaintext: of('the plaintext'),
+        GrantTokens: ['a grant token of a test'],
+        EncryptionContext: { purpose: 'an encryption context' },
+      },
+      'EncryptRequest',
+      shapeNamed,
+    )
+    secrets.addFrom({ CiphertextBlob: of('a ciphertext').toString('base64') }, 'EncryptResponse', shapeNamed)
+    secrets.addFrom(
+      { Tags: [{ TagKey: keyMaterialTag, TagValue: 'material of a test' }] },
+      'CreateKeyRequest',
+      shapeNamed,
+    )
+    const text = 'the plaintext of a test, a grant token of a test, a ciphertext of a test, material of a test'
+    expect(secrets.foundIn(text)).toHaveLength(4)
+    expect(secrets.foundIn('a key that is no secret, an encryption context')).toEqual([])
+  })
+
+  it('reports one', () => {
+    const { folder } = installation
+    const leaked = join(folder, 'audit-00000099.jsonl')
+    const { secretAccessKey } = installation.credentials[home]!
+    writeFileSync(leaked, `{"userAgent":"${secretAccessKey}"}\n`)
+    expect(() => checkAuditFiles(folder)).toThrow(/^a secret is in audit-00000099.jsonl/)
+    rmSync(leaked)
+    expect(() => checkAuditFiles(folder)).not.toThrow()
+  })
+})
+
 describe('the disk', () => {
   it('never holds a plaintext, data key, random bytes or secret access key, and the journal no ciphertext', async () => {
     const plaintext = Buffer.from('a plaintext that stands out 0123456789')
@@ -349,12 +412,13 @@ describe('the disk', () => {
     expect(written.map(({ name }) => name)).toContain('strongroom.db-wal')
     for (const { name, bytes } of written) {
       for (const secret of [...secrets, ...pins.map(pin => Buffer.from(pin))]) {
-        for (const form of formsOf(secret)) expect(bytes.includes(form), `${form} in ${name}`).toBe(false)
+        for (const form of [Buffer.from(secret), ...formsOf(Buffer.from(secret))])
+          expect(bytes.includes(form), `${form} in ${name}`).toBe(false)
       }
     }
     const journal = readFileSync(join(installation.folder, 'audit.jsonl'))
     for (const blob of [...blobs, damaged, damagedHeader]) {
-      for (const form of formsOf(blob)) expect(journal.includes(form)).toBe(false)
+      for (const form of [Buffer.from(blob), ...formsOf(Buffer.from(blob))]) expect(journal.includes(form)).toBe(false)
     }
     expect(gateway.complaints().join()).not.toContain(plaintext.toString('base64'))
   })
@@ -369,15 +433,6 @@ function filesIn(folder: string): { name: string; mode: number; bytes: Buffer }[
     .filter(entry => entry.isFile())
     .map(entry => join(entry.parentPath, entry.name))
     .map(path => ({ name: relative(folder, path), mode: statSync(path).mode, bytes: readFileSync(path) }))
-}
-
-/** As bytes, and in any text encoding. The ends of base64 depend on adjacent bytes, so they are omitted. */
-function formsOf(secret: Uint8Array): (Buffer | string)[] {
-  const bytes = Buffer.from(secret)
-  const inner = (offset: number) => bytes.subarray(offset).toString('base64').slice(2, -4)
-  const urlSafe = (text: string) => text.replaceAll('+', '-').replaceAll('/', '_')
-  const texts = [0, 1, 2].map(inner).flatMap(text => [text, urlSafe(text)])
-  return [bytes, bytes.toString('hex'), bytes.toString('hex').toUpperCase(), ...texts]
 }
 
 describe('the key that signs checkpoints', () => {

@@ -9,6 +9,7 @@ import { KMS, type KMSClientConfig } from '@aws-sdk/client-kms'
 import { parse, stringify } from 'yaml'
 import type { AuditRecord } from '../../src/audit/entry.ts'
 import { isRecordLine } from '../../src/audit/format.ts'
+import { checkAuditFiles } from './secrets.ts'
 
 const root = join(import.meta.dirname, '../..')
 /** Where Node.js keeps what it has compiled: processes start in half the time. */
@@ -192,12 +193,15 @@ export async function serve(
     async stop() {
       for (const client of clients) client.destroy()
       child.kill('SIGTERM')
-      return ended
+      const code = await ended
+      checkAuditFiles(folder)
+      return code
     },
     async kill() {
       for (const client of clients) client.destroy()
       child.kill('SIGKILL')
       await ended
+      checkAuditFiles(folder)
     },
   }
 }

@@ -6,6 +6,7 @@ import * as sdk from '@aws-sdk/client-kms'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
 import type { Credentials } from './gateway.ts'
+import { collect, collectCredentials } from './secrets.ts'
 
 export interface Answer {
   readonly status: number
@@ -31,7 +32,19 @@ export interface Post {
 /** The same as the AWS SDK signs and sends it. */
 export async function signedPost(post: Post): Promise<Answer> {
   const { method, path, headers, body } = await signed(post)
-  return send(post.url, { method, path, headers }, body)
+  collectCredentials(post.credentials)
+  collectJson(post.target, 'input', body.toString())
+  const answer = await send(post.url, { method, path, headers }, body)
+  collectJson(post.target, 'output', answer.body)
+  return answer
+}
+
+/** What is secret in it, if it is JSON. */
+function collectJson(target: Post['target'], part: 'input' | 'output', json: string): void {
+  if (!target) return
+  try {
+    collect(target, part, JSON.parse(json))
+  } catch {}
 }
 
 export interface Signed {
