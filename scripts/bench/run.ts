@@ -23,6 +23,7 @@ import { simulatedLines } from './simulate.ts'
 import { createSpareRsaKey } from './spares.ts'
 import { startToReady } from './start.ts'
 import { encryptOnOneConnection } from './unloaded.ts'
+import { verifyAMillion } from './verify.ts'
 
 const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   start: startToReady,
@@ -44,6 +45,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   decisions,
   simulate: simulatedLines,
   bodies: decodeWorstBodies,
+  verify: verifyAMillion,
   memory: memoryAfterAMillion,
 }
 
