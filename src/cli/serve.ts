@@ -10,10 +10,11 @@ import { type ConfigOptions, configOption, dataOption, parsePort } from './optio
 import { settleSoftHsm } from './softhsm-configuration.ts'
 
 /**
- * Threads of libuv's pool, which only the audit journal uses, for one write at a time. A single thread keeps its caches warm; four would
- * take turns.
+ * Threads of libuv's pool. The audit journal uses them for one block at a time: few threads keep their caches warm, more would take turns.
+ * Look-ups of host names, for the keys of identity providers, never get more than half of them, so a name server that does not answer leaves
+ * one to the journal.
  */
-const poolThreads = '1'
+const poolThreads = '2'
 
 interface ServeOptions extends ConfigOptions, Overrides {}
 
