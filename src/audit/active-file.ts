@@ -77,7 +77,10 @@ export class ActiveFile implements SegmentFile {
       const isWhole = await cutAttempt(found, end, attempted)
       if (isWhole) {
         // Also a copy: it has all that was written. And a file system that was mounted again needs its files opened again.
-        if (!isSame(stats, this.#opened)) await cutAttempt(this.#file, end, attempted).catch(() => undefined)
+        if (!isSame(stats, this.#opened)) {
+          await found.chmod(0o600)
+          await cutAttempt(this.#file, end, attempted).catch(() => undefined)
+        }
         const former = this.#file
         ;[this.#file, this.#opened, isKept] = [found, stats, true]
         await former.close().catch(() => undefined)

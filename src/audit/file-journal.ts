@@ -69,8 +69,8 @@ export class FileJournal implements Journal {
   #failing = false
   /** Why every line is rejected at once: the disk does not answer, or the journal is closed. */
   #refusing: Error | undefined
-  /** No attempt to end the segment before: milliseconds since the epoch. */
-  #rotateAfter = 0
+  /** When the segment could not be ended: milliseconds since the epoch. */
+  #triedAt = Number.NEGATIVE_INFINITY
 
   constructor(file: SegmentFile, end: End, options: JournalOptions) {
     this.#file = file
@@ -230,7 +230,8 @@ export class FileJournal implements Journal {
     const { size, begun } = this.#end
     const { clock, maxSize, maxAge } = this.#options
     const now = clock()
-    return (size >= maxSize || now - begun >= maxAge) && now >= this.#rotateAfter
+    // The clock may have been ahead when it began.
+    return (size >= maxSize || Math.abs(now - begun) >= maxAge) && Math.abs(now - this.#triedAt) >= rotationPause
   }
 
   /** Rejects only if the segment cannot be written on. */
@@ -238,7 +239,7 @@ export class FileJournal implements Journal {
     try {
       await this.#succeed()
     } catch (error) {
-      this.#rotateAfter = this.#options.clock() + rotationPause
+      this.#triedAt = this.#options.clock()
       this.#options.observer.rotationFailed(error)
     }
   }

@@ -31,6 +31,10 @@ const initWithoutAudit = async () => {
   renameSync(`${audit}.lost`, audit)
   return ended
 }
+const verify = () => {
+  const key = join(installation.folder, 'audit-key.pem')
+  return strongroom(['audit', 'verify', '--data', installation.folder, '--public-key', key])
+}
 const serveOnce = () => strongroom(['serve', '--data', installation.folder, '--port', '0'])
 const names = (records: readonly AuditRecord[]) => records.map(({ eventName }) => eventName)
 const away = (path: string) => renameSync(path, `${path}.away`)
@@ -106,6 +110,7 @@ describe('a gateway whose files disappear', () => {
     expect(names(added).sort()).toEqual(['ListKeys', 'ListKeys', 'RecoverAuditJournal', 'RestoreAuditJournal'])
     const outcomes = added.filter(({ eventName }) => eventName === 'ListKeys').map(({ errorCode }) => errorCode)
     expect(outcomes).toEqual(['KMSInternalException', undefined])
+    expect(await verify()).toMatchObject({ code: 0, stdout: expect.stringContaining('segments 1 to 2') })
     await parts({ audit: 'ok' }, 200)
   })
 
@@ -127,6 +132,7 @@ describe('a gateway whose files disappear', () => {
       },
     })
     expect((await send(`${gateway.metricsUrl}/metrics`, {})).body).toContain('\nstrongroom_audit_damaged 1\n')
+    expect(await verify()).toMatchObject({ code: 1, stdout: expect.stringContaining('audit-00000002.jsonl') })
   })
 })
 
