@@ -219,6 +219,8 @@ export class CustodyWatch {
     if (!subject?.objects.some(({ id, hsm }) => id === object.id && hsm === object.hsm)) return subject === undefined
     const known = this.#faults.get(name)
     const fields = { hsm: object.hsm, key: name, object: object.id }
+    const purpose = systemKeyPurposes.find(own => own === name)
+    if (purpose !== undefined && fault !== known) await this.#recordOwn(purpose, object, fault)
     if (fault === undefined) this.#faults.delete(name)
     else this.#faults.set(name, fault)
     if (fault !== undefined && fault !== known)
@@ -240,6 +242,17 @@ export class CustodyWatch {
       throw thrown
     }
     return true
+  }
+
+  /** A key of the gateway itself. */
+  async #recordOwn(
+    purpose: string,
+    { id: objectId, hsm }: KeyObject,
+    custodyFault: CustodyFault | undefined,
+  ): Promise<void> {
+    const { audit, outbox } = this.#services
+    const name = custodyFault === undefined ? 'MarkSystemKeyAvailable' : 'MarkSystemKeyUnavailable'
+    await outbox.record(new Changes(), audit.gatewayEvent(name, { hsm, purpose, objectId, custodyFault }))
   }
 
   /** No key gets it. Its object stays, as it may be another key. On a wrong token nothing is known of it. */

@@ -204,7 +204,14 @@ describe('custody', () => {
     expect(alarms()).toMatchObject([{ hsm: 'test', key: purpose, object: id, fault: 'wrong_attributes' }])
     // Without signatures of the audit journal the gateway is still ready.
     expect(fixture.unhealthy).toEqual(purpose === 'audit' ? { keys: 1, systemKeys: 0 } : { keys: 0, systemKeys: 1 })
-    expect(fixture.records).toEqual([])
+    const events = () => fixture.records.map(({ eventName, serviceEventDetails }) => [eventName, serviceEventDetails])
+    const details = { hsm: 'test', purpose, objectId: id }
+    const found = ['MarkSystemKeyUnavailable', { ...details, custodyFault: 'wrong_attributes' }]
+    expect(events()).toEqual([found])
+    faults.clear()
+    fixture.time += hour
+    await run()
+    expect(events()).toEqual([found, ['MarkSystemKeyAvailable', details]])
   })
 
   it('is not lost by a single finding', async () => {
