@@ -1,6 +1,6 @@
 import type { Backends } from '../assemble/backends.ts'
 import type { Recording } from '../assemble/recording.ts'
-import { OperatorError } from '../errors.ts'
+import { Failure, OperatorError } from '../errors.ts'
 import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf, principalArn } from '../model/arn.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
@@ -25,9 +25,18 @@ export function ensureSystemKeys(hsm: Hsm, installation: Installation): Promise<
   return createSystemKeys(hsm, installation, byWhom())
 }
 
-/** Creates the key that signs the audit journal on an HSM, if it is missing there. */
-export function ensureAuditKey(hsm: Hsm, installation: Installation): Promise<void> {
-  return createAuditKey(hsm, installation, byWhom())
+/** Creates the key that signs the audit journal on an HSM, if it is missing there. Throws OperatorError if the HSM supports no such keys. */
+export async function ensureAuditKey(hsm: Hsm, installation: Installation): Promise<void> {
+  try {
+    await createAuditKey(hsm, installation, byWhom())
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'UnsupportedOperation') throw error
+    const reason = error.message.replace(/\.$/, '')
+    throw new OperatorError(
+      `the HSM ${hsm.name} cannot sign audit checkpoints: ${reason}; name another in audit.checkpoints.hsm`,
+      { cause: error },
+    )
+  }
 }
 
 /** In whatever partition it was created: it is the administrator in all partitions. */

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { checkpointIn, fingerprintOf, signingKeyIn, TrustedKeys } from '../../src/audit/checkpoint.ts'
 import { blockOf, type Checkpoint, type Head, isRecord, type Line } from '../../src/audit/format.ts'
 import type { Follower } from '../../src/audit/journal.ts'
-import { Failure } from '../../src/errors.ts'
+import { ensureAuditKey, type Installation } from '../../src/cli/administrator.ts'
+import { Failure, OperatorError } from '../../src/errors.ts'
 import { destroyObjects } from '../../src/jobs/destroy-objects.ts'
 import { signCheckpoints } from '../../src/jobs/sign-checkpoints.ts'
 import { objectOf } from '../../src/model/keys/key.ts'
@@ -84,15 +85,17 @@ function checkpointsOf(changes: Partial<Services> = {}): JournalCheckpoints {
   return new JournalCheckpoints({ ...vault(), ...changes, journal, elapsed: () => fixture.time, interval: minute })
 }
 
+function altered<T extends object>(target: T, members: Partial<T>): T {
+  return new Proxy(target, {
+    get(_, name) {
+      const member = members[name as keyof T] ?? target[name as keyof T]
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}
+
 /** HSMs whose signatures are what a function makes of the right ones. */
 function signingAs(change: (signature: Uint8Array) => Uint8Array | Promise<Uint8Array>): Services['hsms'] {
-  const altered = <T extends object>(target: T, members: Partial<T>): T =>
-    new Proxy(target, {
-      get(_, name) {
-        const member = members[name as keyof T] ?? target[name as keyof T]
-        return typeof member === 'function' ? member.bind(target) : member
-      },
-    })
   const hsms: Services['hsms'] = altered<Services['hsms']>(fixture.hsms, {
     for: () => hsms,
     named: name => {
@@ -332,6 +335,15 @@ describe('a new audit key', () => {
     expect(objectOf(current().material).hsm).toBe('test')
     await destroyObjects.start(fixture.services)()
     expect(await fixture.hsms.named('second').objects()).toEqual([])
+  })
+
+  it('is refused by an HSM that has no such keys, in one line for the operator', async () => {
+    const hsm = altered(fixture.hsm, { name: 'old', whyUnsupported: () => 'the HSM has no mechanism for them' })
+    const refused = ensureAuditKey(hsm, vault() as unknown as Installation)
+    await expect(refused).rejects.toThrow(OperatorError)
+    await expect(refused).rejects.toThrow(
+      /^the HSM old cannot sign audit checkpoints: .* the HSM has no mechanism for them; name another in audit.checkpoints.hsm$/,
+    )
   })
 
   it('leaves nothing on the HSM if the former one cannot sign', async () => {
