@@ -1,15 +1,12 @@
-/**
- * The attributes by which events are found: those of LookupEvents (CloudTrail API Reference, "LookupAttribute"), and some of the gateway's
- * own.
- */
+/** The attributes by which events are found: CloudTrail API Reference, "LookupAttribute". */
 import type { AuditRecord } from '../entry.ts'
-import { callerIn } from '../user-identity.ts'
 
 /** Its value, or values, in a record; none if the record has no such member. */
 type ValuesOf = (record: AuditRecord) => string | readonly string[] | undefined
 
 /** Those whose values the index has. */
 const indexed = {
+  /** Not in LookupAttribute: every record has it. */
   EventCategory: ({ eventCategory }) => eventCategory,
   EventName: ({ eventName }) => eventName,
   EventSource: ({ eventSource }) => eventSource,
@@ -18,10 +15,6 @@ const indexed = {
   AccessKeyId: record => accessKeyOf(record),
   ResourceType: ({ resources = [] }) => resources.flatMap(({ type = [] }) => type),
   ResourceName: ({ resources = [] }) => resources.map(({ ARN }) => ARN),
-  /** ARN of the user or role, or the service principal. */
-  Caller: ({ userIdentity }) => userIdentity && callerIn(userIdentity),
-  /** Empty for a success. */
-  ErrorCode: ({ errorCode = '' }) => errorCode,
 } as const satisfies Readonly<Record<string, ValuesOf>>
 
 export type IndexedAttribute = keyof typeof indexed

@@ -13,9 +13,8 @@ import { recordIn } from './record-in.ts'
 
 /** Which events are wanted. All that is given must hold. */
 export interface Search {
-  readonly attributes: readonly { readonly key: AttributeKey; readonly value: string }[]
-  /** Absent: events of all accounts and regions, and of the gateway itself. */
-  readonly scope?: Scope | undefined
+  readonly attribute?: { readonly key: AttributeKey; readonly value: string } | undefined
+  readonly scope: Scope
   /** Milliseconds since the epoch, inclusive. */
   readonly from?: number | undefined
   readonly to?: number | undefined
@@ -37,10 +36,9 @@ export interface FoundEvent {
  * damaged ones.
  */
 export function matcherOf(search: Search): (line: string) => FoundEvent | undefined {
-  const { attributes, scope, from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = search
+  const { attribute, scope, from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = search
   // Parsing takes most of the time. Every value is a part of its record, as JSON.stringify wrote it.
-  const texts = [...attributes.map(({ value }) => value), ...(scope ? [scope.account, scope.region] : [])]
-  const parts = texts.map(text => JSON.stringify(text).slice(1, -1))
+  const parts = [attribute?.value ?? '', scope.account, scope.region].map(text => JSON.stringify(text).slice(1, -1))
   return line => {
     const record = parts.every(part => line.includes(part)) ? recordIn(line) : undefined
     if (record === undefined) return undefined
@@ -48,8 +46,8 @@ export function matcherOf(search: Search): (line: string) => FoundEvent | undefi
     const isWanted =
       time >= from &&
       time <= to &&
-      (scope === undefined || isIn(scope, record)) &&
-      attributes.every(({ key, value }) => hasAttribute(record, key, value))
+      isIn(scope, record) &&
+      (attribute === undefined || hasAttribute(record, attribute.key, attribute.value))
     return isWanted ? eventOf(record, line, time) : undefined
   }
 }
@@ -65,9 +63,9 @@ function isIn({ account, region }: Scope, record: AuditRecord): boolean {
 
 /** What a chunk must have to have wanted events. */
 export interface ChunkSearch {
-  /** At least one. */
-  readonly terms: readonly { readonly attribute: IndexedAttribute; readonly value: string }[]
-  readonly scope: Scope | undefined
+  readonly attribute: IndexedAttribute
+  readonly value: string
+  readonly scope: Scope
   readonly from: number
   readonly to: number
   /** Whether it must have event IDs that are not of version 7. */
@@ -75,25 +73,15 @@ export interface ChunkSearch {
 }
 
 /** An event ID leads to its time, and if it does not, to the chunks with such IDs: the index has no IDs. */
-export function chunkSearchOf({ attributes, scope, from, to }: Search): ChunkSearch {
-  const terms: { attribute: IndexedAttribute; value: string }[] = [{ attribute: 'EventCategory', value: 'Management' }]
+export function chunkSearchOf({ attribute, scope, from, to }: Search): ChunkSearch {
   const range = { from: from ?? Number.MIN_SAFE_INTEGER, to: to ?? Number.MAX_SAFE_INTEGER }
-  let undatedIds = false
-  for (const { key, value } of attributes) {
-    if (key !== 'EventId') {
-      terms.push({ attribute: key, value })
-      continue
-    }
-    const time = timeOfEvent(value)
-    if (time === undefined) {
-      undatedIds = true
-    } else {
-      range.from = Math.max(range.from, startOfSecond(time))
-      range.to = Math.min(range.to, endOfSecond(time))
-    }
-  }
-  // Every record has the category: it is asked for only if nothing else is.
-  return { terms: terms.length > 1 ? terms.slice(1) : terms, scope, ...range, undatedIds }
+  const any = { attribute: 'EventCategory', value: 'Management', scope, ...range, undatedIds: false } as const
+  if (attribute === undefined) return any
+  const { key, value } = attribute
+  if (key !== 'EventId') return { ...any, attribute: key, value }
+  const time = timeOfEvent(value)
+  if (time === undefined) return { ...any, undatedIds: true }
+  return { ...any, from: Math.max(range.from, startOfSecond(time)), to: Math.min(range.to, endOfSecond(time)) }
 }
 
 /** Records have their times in seconds. */

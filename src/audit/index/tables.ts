@@ -131,7 +131,16 @@ export async function* latestChunks(
 ): AsyncGenerator<FoundChunk> {
   let after: FoundChunk | undefined
   for (;;) {
-    const page: readonly FoundChunk[] = await chunksWith(db, search)
+    const page: readonly FoundChunk[] = await db
+      .selectFrom('terms')
+      .innerJoin('chunks', 'chunks.id', 'terms.chunk')
+      .select(['chunks.id', 'segment', 'start_offset as start', 'end_offset as end', 'terms.last_time as last'])
+      .where('terms.attribute', '=', search.attribute)
+      .where('terms.value', '=', search.value)
+      .where('terms.scope', '=', scopeText(search.scope))
+      .where('terms.last_time', '>=', search.from)
+      .where('chunks.first_time', '<=', search.to)
+      .$if(search.undatedIds, query => query.where('chunks.undated_ids', '=', 1))
       .where(({ eb, or, and }) =>
         or([
           eb('chunks.segment', '<', before.segment),
@@ -151,36 +160,4 @@ export async function* latestChunks(
     if (page.length < pageSize) return
     after = page.at(-1)
   }
-}
-
-/** In the order of the journal, each once. */
-export async function chunksInOrder(db: Kysely<IndexTables>, search: ChunkSearch): Promise<readonly Range[]> {
-  return chunksWith(db, search).orderBy('chunks.id').execute()
-}
-
-function chunksWith(db: Kysely<IndexTables>, { terms: [first, ...others], scope, from, to, undatedIds }: ChunkSearch) {
-  let query = db
-    .selectFrom('terms')
-    .innerJoin('chunks', 'chunks.id', 'terms.chunk')
-    .select(['chunks.id', 'segment', 'start_offset as start', 'end_offset as end', 'terms.last_time as last'])
-    .where('terms.attribute', '=', first!.attribute)
-    .where('terms.value', '=', first!.value)
-    .where('terms.last_time', '>=', from)
-    .where('chunks.first_time', '<=', to)
-  // Without a scope, a chunk may have the term in several.
-  query = scope ? query.where('terms.scope', '=', scopeText(scope)) : query.distinct()
-  if (undatedIds) query = query.where('chunks.undated_ids', '=', 1)
-  for (const { attribute, value } of others) {
-    query = query.where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom('terms as other')
-          .select('other.chunk')
-          .where('other.attribute', '=', attribute)
-          .where('other.value', '=', value)
-          .whereRef('other.last_time', '=', 'terms.last_time')
-          .whereRef('other.chunk', '=', 'terms.chunk'),
-      ),
-    )
-  }
-  return query
 }

@@ -5,18 +5,18 @@ import { marker, placeIn, scopeOf } from '../marker.ts'
 import { type Input, operation } from './operation.ts'
 
 type LookupInput = Input<'LookupEvents'>
-type AttributeKey = Attributes[number]['key']
-type Attributes = EventSearch['attributes']
+type Attribute = EventSearch['attribute']
+type AttributeKey = NonNullable<Attribute>['key']
 
 /** Of the events of the caller's account in the region, however old, as far as the journal is there. */
 export const lookupEvents = operation('LookupEvents')({
   recorded: ['LookupAttributes', 'StartTime', 'EndTime', 'EventCategory', 'MaxResults', 'NextToken'],
   async run({ input, caller, events }) {
     const { StartTime, EndTime, EventCategory, MaxResults: limit = 50, NextToken } = input
-    const attributes = attributesOf(input)
+    const attribute = attributeOf(input)
     checkLimits(input)
     const { account, region } = caller
-    const search = { attributes, scope: { account, region }, from: StartTime?.getTime(), to: EndTime?.getTime() }
+    const search = { attribute, scope: { account, region }, from: StartTime?.getTime(), to: EndTime?.getTime() }
     const list = scopeOf('LookupEvents', caller, EventCategory ?? '', JSON.stringify(search))
     const { before, after } = NextToken === undefined ? { before: events.snapshot } : readToken(NextToken, list, events)
     // No Insights events are made here, and a service has no account.
@@ -49,23 +49,24 @@ const insightKeys: ReadonlySet<string> = new Set<AttributeKey>(['EventId', 'Even
 /** CloudTrail API Reference, "LookupAttribute": the longest value, in which some characters count twice. */
 const longestValue = 2000
 
-function attributesOf({ LookupAttributes = [], EventCategory }: LookupInput): Attributes {
+function attributeOf({ LookupAttributes = [], EventCategory }: LookupInput): Attribute {
   if (EventCategory !== undefined && EventCategory !== 'insight')
     throw new Failure(
       'InvalidEventCategory',
       `The event category ${shown(EventCategory)} is not valid: it can be insight.`,
     )
   if (LookupAttributes.length > 1) throw invalid('Only one lookup attribute can be specified.')
-  for (const { AttributeKey: key, AttributeValue: value = '' } of LookupAttributes) {
-    const known = EventCategory === undefined ? keys : insightKeys
-    if (key === undefined || !known.has(key)) throw invalid(`The attribute key ${shown(key)} is not valid.`)
-    const length = value.length + (value.match(/[_ ,\n]/g)?.length ?? 0)
-    if (value === '' || length > longestValue)
-      throw invalid(`The attribute value must have 1 to ${longestValue} characters.`)
-    if (key === 'ReadOnly' && value !== 'true' && value !== 'false')
-      throw invalid('The attribute value of ReadOnly must be true or false.')
-  }
-  return LookupAttributes.map(({ AttributeKey, AttributeValue }) => ({ key: AttributeKey!, value: AttributeValue! }))
+  const [attribute] = LookupAttributes
+  if (attribute === undefined) return undefined
+  const { AttributeKey: key, AttributeValue: value = '' } = attribute
+  const known = EventCategory === undefined ? keys : insightKeys
+  if (key === undefined || !known.has(key)) throw invalid(`The attribute key ${shown(key)} is not valid.`)
+  const length = value.length + (value.match(/[_ ,\n]/g)?.length ?? 0)
+  if (value === '' || length > longestValue)
+    throw invalid(`The attribute value must have 1 to ${longestValue} characters.`)
+  if (key === 'ReadOnly' && value !== 'true' && value !== 'false')
+    throw invalid('The attribute value of ReadOnly must be true or false.')
+  return { key, value }
 }
 
 function invalid(message: string): Failure {
