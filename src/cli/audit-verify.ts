@@ -4,7 +4,14 @@ import { countText, type Finding, shown } from '../audit/verify/finding.ts'
 import { mostFindings, type Verdict, verifyJournal } from '../audit/verify/verify.ts'
 import { OperatorError } from '../errors.ts'
 import { lineOf } from './finding-line.ts'
-import { cannotRead, type JournalOptions, openJournal, openSource, withReadErrors } from './journal-files.ts'
+import {
+  cannotRead,
+  filesBelow,
+  type JournalOptions,
+  openJournal,
+  openSources,
+  withReadErrors,
+} from './journal-files.ts'
 
 export interface AuditVerifyOptions extends JournalOptions {
   readonly publicKey: readonly string[]
@@ -33,7 +40,7 @@ export async function auditVerify(files: readonly string[], options: AuditVerify
   }
   await withReadErrors(async () => {
     const { sources, absent } = await openJournal(files, options, opened)
-    const checkpoints = await Promise.all((options.checkpoints ?? []).map(file => openSource(file, opened)))
+    const checkpoints = await openSources((options.checkpoints ?? []).flatMap(filesBelow), opened)
     const verdict = await verifyJournal(sources, { ...options, absent, keys, checkpoints, patience, report })
     process.stdout.write(options.json ? `${JSON.stringify({ ...verdict, findings }, undefined, 2)}\n` : textOf(verdict))
     process.exitCode = verdict.isWhole ? 0 : 1

@@ -33,7 +33,7 @@ export async function openJournal(
   if (options.data !== undefined || config !== undefined) {
     throw new OperatorError('name either files or a data folder, not both', { exitCode: 2 })
   }
-  return { sources: await Promise.all(files.flatMap(filesIn).map(file => openSource(file, opened))) }
+  return { sources: await openSources(files.flatMap(filesIn), opened) }
 }
 
 /** The active segment is opened first: it may get its number meanwhile. */
@@ -42,7 +42,8 @@ async function openActive(active: string, opened: AsyncDisposableStack): Promise
   const last = existsSync(active) ? await openSource(active, opened) : undefined
   const lastNumber = last && (await headerOf(last))?.number
   const before = (await fullSegments(active)).filter(({ number }) => number < (lastNumber ?? Number.POSITIVE_INFINITY))
-  const sources = await Promise.all(before.map(({ file }) => openSource(file, opened)))
+  const files = before.map(({ file }) => file)
+  const sources = await openSources(files, opened)
   if (last) return { active, sources: [...sources, last] }
   if (sources.length === 0) throw noJournal(active)
   return { active, sources, absent: active }
@@ -52,8 +53,14 @@ function noJournal(active: string): OperatorError {
   return new OperatorError(`there is no audit journal ${active}`, { exitCode: 2 })
 }
 
-/** Throws OperatorError. */
-export async function openSource(file: string, opened: AsyncDisposableStack): Promise<Source> {
+/** One after another, as there may be thousands. Throws OperatorError. */
+export async function openSources(files: readonly string[], opened: AsyncDisposableStack): Promise<Source[]> {
+  const sources: Source[] = []
+  for (const file of files) sources.push(await openSource(file, opened))
+  return sources
+}
+
+async function openSource(file: string, opened: AsyncDisposableStack): Promise<Source> {
   try {
     return opened.adopt(await Source.open(file, !/-\d{8,}\./.test(file)), source => source.close())
   } catch (error) {
@@ -83,6 +90,17 @@ function filesIn(file: string): readonly string[] {
   throw new OperatorError(`no .jsonl file in ${file}`, { exitCode: 2 })
 }
 
+/** The files in a folder and its folders, as object storage has them. */
+export function filesBelow(file: string): readonly string[] {
+  try {
+    if (!statSync(file).isDirectory()) return [file]
+    const entries = readdirSync(file, { recursive: true, withFileTypes: true })
+    return entries.filter(entry => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
+  } catch (error) {
+    throw cannotRead(file, error)
+  }
+}
+
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
@@ -90,6 +108,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'its name is too long',
   ENOENT: 'no such file',
   ENOTDIR: 'no such file',
+  ENOTREG: 'it is not a regular file',
 }
 
 /** A mistake: exit code 2. */

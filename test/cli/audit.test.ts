@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
@@ -32,6 +32,7 @@ beforeAll(() => {
   for (const [name, bytes] of Object.entries(named(journal.files))) writeFileSync(join(folder, 'data', name), bytes)
   writeFileSync(join(folder, 'key.pem'), key.pem)
   writeFileSync(join(folder, 'text'), 'a text')
+  execFileSync('mkfifo', [join(folder, 'pipe')])
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 beforeEach(() => {
@@ -95,6 +96,19 @@ describe('strongroom audit verify', () => {
     }
   })
 
+  it('takes checkpoints from a file or a folder of any depth', async () => {
+    mkdirSync(join(folder, 'sink/2026/01'), { recursive: true })
+    const checkpoint = key.checkpoint({ ...journal.head, block: 99, record: 99 }, journal.time)
+    writeFileSync(join(folder, 'sink/2026/01/a.jsonl'), JSON.stringify({ checkpoint }))
+    for (const path of ['sink', 'sink/2026/01/a.jsonl']) {
+      const { output, code } = await run(`audit verify @data --public-key @key.pem --checkpoints @${path}`)
+      expect(output).toMatch(
+        /ends with block 8 \(record 8\), but .*a\.jsonl has a checkpoint of block 99 \(record 99\)/,
+      )
+      expect(code).toBe(1)
+    }
+  })
+
   it('names each place that is not whole', async () => {
     mkdirSync(join(folder, 'changed'))
     const bytes = readFileSync(join(folder, 'data/audit-00000001.jsonl'), 'latin1')
@@ -130,7 +144,9 @@ describe('strongroom audit verify', () => {
     ['--public-key @key.pem @nowhere.jsonl', /cannot read .*nowhere.jsonl: no such file/],
     ['--public-key @key.pem @empty', /no \.jsonl file in/],
     ['--public-key @key.pem @text --data @data', /either files or a data folder/],
-    ['--public-key @key.pem @text --checkpoints @empty', /it is a directory/],
+    ['--public-key @key.pem @text --checkpoints @missing', /cannot read .*missing: no such file/],
+    ['--public-key @key.pem /dev/zero', /cannot read \/dev\/zero: it is not a regular file/],
+    ['--public-key @key.pem @pipe', /pipe: it is not a regular file/],
     ['--public-key @key.pem --from 3 --to 2', /--from is after --to/],
     ['--public-key @key.pem --from 0', /number from 1 on/],
     ['--public-key @key.pem --max-unsigned 5', /whole number with s, m, h or d/],

@@ -19,7 +19,7 @@ const longestTrailer = 256
 
 export class BlockScanner {
   /** Has the bytes after the last block, from `#begin` to `#end`. */
-  #buffer = Buffer.allocUnsafe(2 * 1024 * 1024)
+  #buffer: Buffer = Buffer.alloc(0)
   #begin = 0
   #end = 0
   /** Bytes after the last block that came before those in the buffer and are not kept. */

@@ -35,7 +35,9 @@ export async function orderedSegments(
   sources: readonly Source[],
   { journal: expectedJournal, from: begin = 1, to = Number.POSITIVE_INFINITY, report }: Options,
 ): Promise<{ readonly segments: OrderedSegment[]; readonly journal: string | undefined }> {
-  const candidates = (await Promise.all(sources.map(candidateOf))).sort((a, b) => a.number - b.number)
+  const candidates: Candidate[] = []
+  for (const source of sources) candidates.push(await candidateOf(source))
+  candidates.sort((a, b) => a.number - b.number)
   const journal = expectedJournal ?? candidates.find(({ header }) => header)?.header?.journal
   const segments: OrderedSegment[] = []
   const first = candidates.find(({ number }) => number > 0 && Number.isFinite(number))?.number ?? 1

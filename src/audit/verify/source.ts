@@ -1,4 +1,5 @@
 /** The bytes of a file, which may be compressed with gzip. */
+import { constants } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
@@ -16,13 +17,15 @@ export class Source {
   readonly #handle: FileHandle | undefined
 
   /**
-   * Rejects if the file cannot be read.
+   * Rejects if the file cannot be read, or is not a regular file: others may have no end.
    *
    * @param isHeld whether the bytes of the file are wanted that has the name now
    */
   static async open(file: string, isHeld: boolean): Promise<Source> {
-    const handle = await open(file)
+    // Opening a pipe does not wait for its other end.
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
+      if (!(await handle.stat()).isFile()) throw await notRegular(handle, file)
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0)
       const isCompressed = bytesRead === 2 && buffer.readUInt16BE() === 0x1f8b
       if (!isHeld) await handle.close()
@@ -45,7 +48,11 @@ export class Source {
    * @param start in bytes, 0 for a compressed file
    */
   bytes(start = 0): AsyncIterable<Buffer> {
-    const read = this.#read(start)
+    const read = this.#read(start, readSize)
+    return this.#plain(read)
+  }
+
+  #plain(read: AsyncGenerator<Buffer>): AsyncIterable<Buffer> {
     // An error ends the stream, which then rejects.
     return this.isCompressed ? pipeline(read, createGunzip({ chunkSize: readSize }), () => {}) : read
   }
@@ -54,7 +61,7 @@ export class Source {
   async beginning(): Promise<Buffer> {
     let beginning = Buffer.alloc(0)
     try {
-      for await (const chunk of this.bytes()) {
+      for await (const chunk of this.#plain(this.#read(0, headLength))) {
         beginning = Buffer.concat([beginning, chunk.subarray(0, headLength)])
         if (beginning.length >= headLength) break
       }
@@ -74,14 +81,14 @@ export class Source {
     await this.#handle?.close()
   }
 
-  async *#read(start: number): AsyncGenerator<Buffer> {
+  async *#read(start: number, size: number): AsyncGenerator<Buffer> {
     const handle = this.#handle ?? (await open(this.file))
     // A decompressor keeps what it is given.
-    const chunk = () => Buffer.allocUnsafe(readSize)
+    const chunk = () => Buffer.allocUnsafe(size)
     const reused = chunk()
     try {
       for (let position = start; ; ) {
-        const { buffer, bytesRead } = await handle.read(this.isCompressed ? chunk() : reused, 0, readSize, position)
+        const { buffer, bytesRead } = await handle.read(this.isCompressed ? chunk() : reused, 0, size, position)
         if (bytesRead === 0) return
         position += bytesRead
         yield buffer.subarray(0, bytesRead)
@@ -90,6 +97,13 @@ export class Source {
       if (handle !== this.#handle) await handle.close()
     }
   }
+}
+
+/** The error of reading a folder is that of the system. */
+async function notRegular(handle: FileHandle, path: string): Promise<Error> {
+  const isFolder = (await handle.stat()).isDirectory()
+  const [code, message] = isFolder ? ['EISDIR', 'it is a directory'] : ['ENOTREG', 'it is not a regular file']
+  return Object.assign(new Error(message), { code, path, syscall: 'open' })
 }
 
 /** Whether an error is one of decompressing. */
