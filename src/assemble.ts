@@ -4,7 +4,7 @@ import { sinkRecorder } from './assemble/audit-sinks.ts'
 import { authentication, webIdentities } from './assemble/authentication.ts'
 import { clock, connectHsms, openDatabase, requireSystemKeys } from './assemble/backends.ts'
 import { startEmulator } from './assemble/emulator.ts'
-import { eventsOf } from './assemble/events.ts'
+import { eventsOf, meteringOf } from './assemble/events.ts'
 import { policing } from './assemble/policing.ts'
 import { openAudit } from './assemble/recording.ts'
 import { recordRun } from './assemble/runs.ts'
@@ -95,6 +95,7 @@ export async function startGateway(
       audit,
       outbox,
       events,
+      metering: meteringOf(config, events),
       authenticate,
       webIdentity: webIdentities(config, { storage, clock, log }),
       encodeRefusal: config.authorization.encodedMessages ? refusalEncoder({ storage, hsms }, log) : undefined,

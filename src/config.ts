@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { auditSettings } from './config/audit.ts'
 import { auditSink, isCopiedTo, secretVariablesOf, withAbsoluteSinkFiles } from './config/audit-sinks.ts'
 import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
+import { prices } from './config/prices.ts'
 import { firstRegion, region } from './config/region.ts'
 import { OperatorError } from './errors.ts'
 import { partitions } from './model/partitions.ts'
@@ -95,6 +96,7 @@ export const schema = z.strictObject({
   emulator: emulator.optional(),
   hsms: z.record(name, hsm),
   regions: z.record(region, z.string()).exactOptional(),
+  prices,
   log: z.strictObject({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info') }).prefault({}),
 })
 

@@ -3,7 +3,9 @@ import type { SinkState } from './audit/sinks/sink-process.ts'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
 import { registerSinkMetrics } from './metrics/audit-sinks.ts'
 import { journalMetrics } from './metrics/journal.ts'
+import { meteredCalls } from './metrics/metered-calls.ts'
 import { Tally } from './metrics/tally.ts'
+import type { Calls } from './model/usage/calls.ts'
 import type { ConnectionMetrics, JobMetrics, JournalMetrics, RequestMetrics } from './services.ts'
 import { version } from './version.ts'
 
@@ -11,6 +13,8 @@ export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics, 
   hsmCall(call: HsmCall): void
   /** @param current whether the index of the audit journal has no fault, and has caught up */
   auditIndexCurrent(current: boolean): void
+  /** Calls that have been added to the index of the audit journal. */
+  metered(calls: readonly Calls[]): void
   /** A line of the log that could not be written. */
   logLineDropped(): void
   /** Prometheus text exposition format. */
@@ -200,6 +204,7 @@ export function createMetrics(
     connectionOpened: harmless(() => connections.inc()),
     connectionClosed: harmless(() => connections.dec()),
     connectionAborted: harmless(reason => abortedConnections.inc({ reason })),
+    metered: harmless(meteredCalls(registry)),
     logLineDropped: harmless(() => droppedLogLines.inc()),
     clockStable: harmless(trusted => clockStable.set(trusted ? 1 : 0)),
     checkpoints: harmless(({ unsignedFor, lastTime }) => {

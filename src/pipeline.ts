@@ -93,7 +93,7 @@ async function retryAfterConflict(attempt: () => Promise<Outcome>): Promise<Outc
 async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
   const hsms = services.hsms.for(queueOf(caller))
-  const { storage, clock, audit, outbox, maxOnDemandRotations, emulator, serviceKeys, events } = services
+  const { storage, clock, audit, outbox, maxOnDemandRotations, metering, emulator, serviceKeys, events } = services
   const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name, serviceKeys })
   const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
@@ -119,7 +119,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   if (recordable) await recordable
   const changes = new Changes()
   const checkKeyPolicy = checkedInCall(call, services)
-  const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, emulator, serviceKeys, events }
+  const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, metering, emulator, serviceKeys, events }
   const undone = async (thrown: unknown): Promise<never> => {
     await operation.undo!(changes, { hsms })
     throw thrown

@@ -1,5 +1,7 @@
 import type { Audit } from './audit/audit.ts'
+import type { Index } from './audit/index/index-file.ts'
 import type { JournalIndex } from './audit/index/journal-index.ts'
+import type { Days } from './audit/index/usage-tables.ts'
 import type { SignedRequest } from './authentication/canonical-request.ts'
 import type { Place } from './authentication/web-identity/web-identities.ts'
 import type { Reason } from './authorization/explain.ts'
@@ -11,6 +13,8 @@ import type { Log } from './log.ts'
 import type { Caller, WebIdentityCaller } from './model/identities/caller.ts'
 import type { Key } from './model/keys/key.ts'
 import type { NewServiceKey } from './model/keys/service-keys.ts'
+import type { Calls } from './model/usage/calls.ts'
+import type { Prices } from './model/usage/prices.ts'
 import type { Outbox } from './outbox.ts'
 import type { Storage } from './storage/storage.ts'
 
@@ -44,12 +48,24 @@ export interface Services {
   readonly checkKeyPolicy: (policy: ProposedKeyPolicy) => Readonly<Record<string, string>>
   /** Rotations on demand that a key may have in total. */
   readonly maxOnDemandRotations: number
+  readonly metering: Metering
   /** Undefined outside emulator mode. */
   readonly emulator?: Emulator | undefined
   /** Undefined while services are off. */
   readonly serviceKeys?: ServiceKeys | undefined
   /** What is on record. */
   readonly events: Pick<JournalIndex, 'find' | 'snapshot'>
+}
+
+export interface Metering {
+  readonly prices: Prices
+  /** All that is on record now. Rejects if the index of the audit journal has a fault. */
+  usage(): Promise<UsageOnRecord>
+}
+
+export interface UsageOnRecord extends Pick<Index, 'firstDay' | 'deletedKeys'> {
+  /** Added up for each account, key, operation and outcome; some at a time. */
+  calls(days: Days): AsyncIterable<readonly Calls[]>
 }
 
 /** AWS managed and AWS owned keys: see model/keys/service-keys.ts. */

@@ -73,3 +73,27 @@ describe('requests', () => {
     ])
   })
 })
+
+describe('metered calls', () => {
+  const call = { account: '111122223333', keyArn: 'a', operation: 'Encrypt', pairSpec: '', errorCode: '', calls: 2 }
+
+  it('are counted by account and operation, a ReEncrypt once', async () => {
+    const metrics = createMetrics(() => [])
+    metrics.metered([call, { ...call, keyArn: 'b', errorCode: 'DisabledException' }])
+    metrics.metered([call, { ...call, operation: 'ReEncryptFrom' }, { ...call, account: '', operation: '' }])
+    expect(series(await metrics.text(), /^strongroom_metered/)).toEqual([
+      'strongroom_metered_calls_total{account="111122223333",operation="Encrypt"} 6',
+      'strongroom_metered_calls_total{account="none",operation="none"} 2',
+    ])
+  })
+
+  it('of more than 1000 accounts have no more labels', async () => {
+    const metrics = createMetrics(() => [])
+    metrics.metered(Array.from({ length: 1500 }, (_, number) => ({ ...call, account: `${number}` })))
+    metrics.metered([{ ...call, account: '7' }])
+    const lines = series(await metrics.text(), /^strongroom_metered/)
+    expect(lines).toHaveLength(1001)
+    expect(lines).toContain('strongroom_metered_calls_total{account="7",operation="Encrypt"} 4')
+    expect(lines).toContain('strongroom_metered_calls_total{account="other",operation="Encrypt"} 1000')
+  })
+})

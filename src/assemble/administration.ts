@@ -8,7 +8,7 @@ import { handle } from '../pipeline.ts'
 import type { PathServices } from '../services.ts'
 import { webIdentities } from './authentication.ts'
 import { clock, connectHsms, openDatabase, requireSystemKeys } from './backends.ts'
-import { eventsOf } from './events.ts'
+import { eventsOf, meteringOf } from './events.ts'
 import { policing } from './policing.ts'
 import { openAudit } from './recording.ts'
 
@@ -30,6 +30,7 @@ export async function openAdministration(
   requireSystemKeys(config, storage)
   const hsms = await connectHsms(config, storage, opened)
   const { journal, ...recording } = await openAudit(config, { storage, hsms }, opened, { clock, log })
+  const events = eventsOf(config, opened, { journal, log })
   const services = administrationOf({
     storage,
     hsms,
@@ -38,7 +39,8 @@ export async function openAdministration(
     maxOnDemandRotations: config.rotation.maxOnDemandRotations,
     emulator: config.emulator,
     ...recording,
-    events: eventsOf(config, opened, { journal, log }),
+    events,
+    metering: meteringOf(config, events),
     authenticate: async () => undefined,
     webIdentity: webIdentities(config, { storage, clock, log }),
     metrics: { started: () => () => {}, keyUseRefused() {} },

@@ -1,25 +1,24 @@
 import { apis } from '../apis/catalogue.ts'
-import type { Chunk } from '../audit/index/chunk.ts'
 import { JournalIndex } from '../audit/index/journal-index.ts'
 import { ThreadedIndex } from '../audit/index/threaded-index.ts'
 import type { Journal } from '../audit/journal.ts'
 import { indexFile } from '../audit/segments.ts'
 import type { Config } from '../config.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Log } from '../services.ts'
+import type { Calls } from '../model/usage/calls.ts'
+import type { Log, Metering } from '../services.ts'
 
 interface Means {
   readonly journal: Journal
   readonly log: Log
-  readonly metrics?: Pick<Metrics, 'auditIndexCurrent'>
-  readonly indexed?: (chunk: Chunk) => void
+  readonly metrics?: Pick<Metrics, 'auditIndexCurrent' | 'metered'>
 }
 
 /** The index of the audit journal, which opens when it is first needed. */
 export function eventsOf(
   { audit: { file: active } }: Config,
   opened: AsyncDisposableStack,
-  { journal, log, metrics, indexed }: Means,
+  { journal, log, metrics }: Means,
 ): JournalIndex {
   const path = indexFile(active)
   const eventSource = apis[0].eventSource
@@ -28,7 +27,7 @@ export function eventsOf(
     journal,
     open: () => new ThreadedIndex({ path, active, eventSource }),
     eventSource,
-    indexed: chunk => indexed?.(chunk),
+    indexed: ({ usage }) => metrics?.metered(usage.calls),
     report: {
       caughtUp({ setAside, unreadable }) {
         if (setAside !== undefined)
@@ -50,4 +49,20 @@ export function eventsOf(
     },
   })
   return opened.adopt(index, index => index.close())
+}
+
+export function meteringOf({ prices }: Config, events: JournalIndex): Metering {
+  return {
+    prices,
+    async usage() {
+      const index = await events.flush()
+      return {
+        async *calls(days) {
+          for (const piece of await index.calls(days)) yield JSON.parse(piece) as Calls[]
+        },
+        firstDay: () => index.firstDay(),
+        deletedKeys: () => index.deletedKeys(),
+      }
+    },
+  }
 }

@@ -1,7 +1,9 @@
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encryptionLimit, rotationThreshold } from '../../src/model/keys/encryption-limit.ts'
+import type { Usage } from '../../src/operations/administration/get-usage.ts'
 import { query } from '../storage/database-files.ts'
 import { type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
 import { call, refusal } from './requests.ts'
@@ -131,7 +133,7 @@ describe('uses of keys, across restarts', () => {
   })
 
   it('are shown by the command line', async () => {
-    const command = ['usage', '--data', installation.folder]
+    const command = ['usage', 'keys', '--data', installation.folder]
     const { stdout } = await strongroom([...command, '--json', '--limit', '2', '--account', home])
     const { systemKeys, keys, encryptionLimit: limit } = JSON.parse(stdout)
     const { KeyLastUsage } = await kms.getKeyLastUsage({ KeyId: second })
@@ -146,6 +148,7 @@ describe('uses of keys, across restarts', () => {
     expect(lines.find(line => line.startsWith(second!))).toMatch(
       /^\S+ +softhsm +31 encryptions +0\.0% +last used \S+Z by Encrypt$/,
     )
+    expect(lines.find(line => line.startsWith('seal'))).toMatch(/^seal +softhsm +1 encryption /)
     expect(lines.find(line => line.startsWith(signing!))).toMatch(/^\S+ +softhsm +last used \S+Z by Sign$/)
   })
 
@@ -173,5 +176,65 @@ describe('uses of keys, across restarts', () => {
     await gateway.logged(({ event, key }) => event === 'key_rotated_at_limit' && key === unused)
     const { Rotations } = await kms.listKeyRotations({ KeyId: unused })
     expect(Rotations).toMatchObject([{ RotationType: 'ON_DEMAND' }, { RotationType: 'AUTOMATIC' }])
+  })
+})
+
+describe('calls on record', () => {
+  const report = (...options: readonly string[]) =>
+    strongroom(['usage', '--data', installation.folder, '--from', '2020-01-01', '--to', '2050-01-01', ...options])
+
+  /** Calls by month and operation, and which of them failed, by the journal itself. */
+  function onRecord(): Record<string, readonly [number, number]> {
+    const counts: Record<string, readonly [number, number]> = {}
+    for (const { eventSource, eventType, eventTime, eventName, errorCode } of gateway.records()) {
+      if (eventSource !== 'kms.amazonaws.com' || eventType !== 'AwsApiCall') continue
+      const id = `${eventTime.slice(0, 7)} ${eventName}`
+      const [calls, failed] = counts[id] ?? [0, 0]
+      counts[id] = [calls + 1, failed + Number(errorCode !== undefined)]
+    }
+    return counts
+  }
+
+  async function reported(): Promise<Record<string, readonly [number, number]>> {
+    const { stdout, stderr } = await report('--by', 'month,operation', '--json')
+    expect(stderr).toBe('')
+    const { rows } = JSON.parse(stdout) as Usage
+    const counted = rows.filter(({ calls }) => calls > 0)
+    return Object.fromEntries(
+      counted.map(({ month, operation, calls, failedCalls }) => [`${month} ${operation}`, [calls, failedCalls]]),
+    )
+  }
+
+  it('are all counted, each once, after a crash, and those since the start in a metric', async () => {
+    const running = Array.from({ length: 50 }, () => kms.encrypt({ KeyId: second, Plaintext }).catch(() => undefined))
+    await running[0]
+    await restart(() => gateway.kill())
+    await kms.encrypt({ KeyId: second, Plaintext })
+    expect(await reported()).toEqual(onRecord())
+    const metrics = await (await fetch(`${gateway.metricsUrl}/metrics`)).text()
+    expect(metrics).toContain(`strongroom_metered_calls_total{account="${home}",operation="Encrypt"} 1\n`)
+  })
+
+  it('are reported with their cost, as a table and as CSV', async () => {
+    const { stdout } = await report('--by', 'key,kind', '--csv')
+    const [head, ...lines] = stdout.trimEnd().split('\r\n')
+    expect(head).toBe('key,kind,calls,failed_calls,key_months,cost,currency')
+    expect(lines.find(line => line.startsWith(`${signing},asymmetric`))).toMatch(
+      /,asymmetric,\d+,\d+,0,0\.0000\d+,USD$/,
+    )
+    expect(lines.find(line => line.startsWith(`${signing},keyMonth`))).toMatch(/,keyMonth,0,0,0\.\d+,0\.\d+,USD$/)
+    const table = (await report()).stdout.trimEnd().split('\n')
+    expect(table[0]).toBe('From 2020-01-01 to 2050-01-01, in UTC:')
+    expect(table[1]).toMatch(/^account +calls +failed +key-months +cost in USD$/)
+    expect(table[2]).toMatch(new RegExp(`^${home} +\\d+ +\\d+ +\\d+\\.\\d{4} +\\d+\\.\\d{4}$`))
+    expect(table.at(-1)).toMatch(/^Calls before \d{4}-\d\d-\d\d are not on record\.$/)
+  })
+
+  it('are counted again from the journal once the index is deleted, without a gateway, too', async () => {
+    const before = await reported()
+    await gateway.stop()
+    for (const file of readdirSync(installation.folder).filter(name => name.startsWith('audit-index.db')))
+      rmSync(join(installation.folder, file))
+    expect(await reported()).toEqual(before)
   })
 })

@@ -1,6 +1,7 @@
 /** The file of an index, and what is done with it. Arguments and results can be cloned, so it can be used in a thread of its own. */
 import { renameSync, rmSync } from 'node:fs'
 import { Kysely, sql } from 'kysely'
+import type { DeletedKey } from '../../model/usage/deleted-key.ts'
 import type { Engine } from '../../storage/engines/engine.ts'
 import { sqlite } from '../../storage/engines/sqlite.ts'
 import { isAfter } from '../position.ts'
@@ -10,6 +11,7 @@ import { type Lookup, latestEvents } from './latest-events.ts'
 import { inSegment, rangesBetween } from './ranges.ts'
 import type { FoundEvent } from './search.ts'
 import { addChunk, createTables, type IndexTables, readCursor, version } from './tables.ts'
+import { type Days, readCalls, readDeletions, readFirstDay } from './usage-tables.ts'
 
 export interface IndexOptions {
   /** Of the index. */
@@ -34,8 +36,16 @@ export interface Index {
   add(chunk: Chunk): Promise<void>
   /** The newest wanted events first. Undefined if too much of the journal is not indexed yet. */
   find(lookup: Lookup): Promise<readonly FoundEvent[] | undefined>
+  /** Lists of Calls as JSON: one large message would hold up whoever reads it. */
+  calls(days: Days): Promise<readonly string[]>
+  /** The first day with calls, YYYY-MM-DD. */
+  firstDay(): Promise<string | undefined>
+  deletedKeys(): Promise<readonly DeletedKey[]>
   close(): Promise<void>
 }
+
+/** Rows. */
+const pieceLength = 1000
 
 /** The file is not an index of this journal. */
 class Unusable extends Error {}
@@ -90,9 +100,28 @@ export class IndexFile implements Index {
   }
 
   async #find(lookup: Lookup): Promise<readonly FoundEvent[] | undefined> {
+    return latestEvents(await this.#opened(), this.#options.active, lookup)
+  }
+
+  async calls(days: Days): Promise<readonly string[]> {
+    const calls = await readCalls(await this.#opened(), days)
+    return Array.from({ length: Math.ceil(calls.length / pieceLength) }, (_, piece) =>
+      JSON.stringify(calls.slice(piece * pieceLength, (piece + 1) * pieceLength)),
+    )
+  }
+
+  async firstDay(): Promise<string | undefined> {
+    return readFirstDay(await this.#opened())
+  }
+
+  async deletedKeys(): Promise<readonly DeletedKey[]> {
+    return readDeletions(await this.#opened())
+  }
+
+  async #opened(): Promise<Kysely<IndexTables>> {
     await this.#opening
     if (this.#closing || !this.#db) throw new Error('the index is closed')
-    return latestEvents(this.#db, this.#options.active, lookup)
+    return this.#db
   }
 
   async close(): Promise<void> {

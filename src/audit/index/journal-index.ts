@@ -79,11 +79,12 @@ export class JournalIndex {
     return found
   }
 
-  /** Resolves once all that is durable now is indexed. Rejects if the index has a fault. */
-  flush(): Promise<void> {
-    this.#opened()
+  /** Resolves to the index once it has all that is durable now. Rejects if it has a fault. */
+  async flush(): Promise<Index> {
+    const index = this.#opened()
     this.#endChunk()
-    return this.#written
+    await this.#written
+    return index
   }
 
   /** Does not wait until the index has caught up: that goes on in the next run. */

@@ -14,4 +14,7 @@ export class ThreadedIndex extends ThreadedObject<Index> implements Index {
   readonly catchUp = this.call('catchUp')
   readonly add = this.call('add')
   readonly find = this.call('find')
+  readonly calls = this.call('calls')
+  readonly firstDay = this.call('firstDay')
+  readonly deletedKeys = this.call('deletedKeys')
 }

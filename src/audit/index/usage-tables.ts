@@ -87,11 +87,16 @@ async function addDeletion(tx: Kysely<UsageTables>, deletion: KeyDeletion): Prom
     .execute()
 }
 
-/** @param from, to days, inclusive. @param account of the caller; default: all */
-export async function readCalls(
-  db: Kysely<UsageTables>,
-  { from, to, account }: { readonly from: string; readonly to: string; readonly account?: string | undefined },
-): Promise<readonly Calls[]> {
+/** What is asked about. */
+export interface Days {
+  /** First and last one, YYYY-MM-DD. */
+  readonly from: string
+  readonly to: string
+  /** That pays; default: all. */
+  readonly account?: string | undefined
+}
+
+export async function readCalls(db: Kysely<UsageTables>, { from, to, account }: Days): Promise<readonly Calls[]> {
   let query = db.selectFrom('usage_calls').where('day', '>=', from).where('day', '<=', to)
   if (account !== undefined) query = query.where('account', '=', account)
   const rows = await query

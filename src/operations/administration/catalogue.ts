@@ -8,6 +8,7 @@ import { deleteAccount } from './delete-account.ts'
 import { deleteIdentity } from './delete-identity.ts'
 import { deleteService } from './delete-service.ts'
 import { exportIdentities } from './export-identities.ts'
+import { getUsage } from './get-usage.ts'
 import { listAccessKeys } from './list-access-keys.ts'
 import { listAccounts } from './list-accounts.ts'
 import { listAliasKeys } from './list-alias-keys.ts'
@@ -31,6 +32,7 @@ export const operations = [
   deleteIdentity,
   deleteService,
   exportIdentities,
+  getUsage,
   listAccessKeys,
   listAccounts,
   listAliasKeys,

@@ -202,7 +202,8 @@ async function take(installation: Installation, step: Step): Promise<void> {
     case 'append':
       return installation.append(...step.contents.map(recordOf))
     case 'endChunk':
-      return installation.index.flush()
+      await installation.index.flush()
+      return
     case 'restart':
       return installation.restart()
     case 'rotate':
