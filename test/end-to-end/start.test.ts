@@ -104,6 +104,11 @@ describe('a gateway with TLS', () => {
       const kms = gateway.client({ requestHandler: { httpsAgent } })
       const { KeyMetadata } = await kms.createKey({})
       expect((await kms.listKeys({})).Keys).toEqual([{ KeyId: KeyMetadata!.KeyId, KeyArn: KeyMetadata!.Arn }])
+      expect(gateway.records().find(({ eventName }) => eventName === 'CreateKey')!.tlsDetails).toEqual({
+        tlsVersion: 'TLSv1.3',
+        cipherSuite: expect.stringMatching(/^TLS_AES_\d+_GCM_SHA\d+$/),
+        clientProvidedHostHeader: new URL(gateway.url).host,
+      })
       await expect(gateway.client().listKeys({})).rejects.toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
 
       for (const command of ['serve', 'init']) {
