@@ -28,7 +28,15 @@ import { type Installation, install, strongroom } from '../end-to-end/gateway.ts
 const isRoot = process.geteuid!() === 0
 const nobody = 65534
 const octal = (mode: number) => (mode & 0o7777).toString(8).padStart(4, '0')
-const secrets = ['pin', 'so-pin', 'credentials', 'strongroom.db', 'audit.jsonl', 'tls.key'] as const
+const secrets = [
+  'pin',
+  'so-pin',
+  'credentials',
+  'strongroom.db',
+  'audit.jsonl',
+  'audit-00000001.jsonl',
+  'tls.key',
+] as const
 
 let installation: Installation
 /** A copy of the installation for each test. */
@@ -39,6 +47,7 @@ beforeAll(async () => {
   installation = await install()
   installation.configure(config => (config.listen.tls = { certificateFile: 'tls.crt', keyFile: 'tls.key' }))
   writeFileSync(join(installation.folder, 'tls.key'), 'not a key', { mode: 0o600 })
+  writeFileSync(join(installation.folder, 'audit-00000001.jsonl'), '', { mode: 0o600 })
   data = join(installation.folder, '../', `${installation.folder}-copy`)
 })
 beforeEach(() => {
