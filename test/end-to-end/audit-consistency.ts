@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isRecord, lineOf } from '../../src/audit/format.ts'
-import { type Installation, recordsOf } from './gateway.ts'
+import { type Installation, recordsOf, segmentsOf } from './gateway.ts'
 
 export interface Unaccounted {
   /** Event ids. */
@@ -52,10 +52,10 @@ export function unaccounted(installation: Installation): Unaccounted {
   }
 }
 
-function unintended({ folder }: Installation): Pick<Unaccounted, 'intentsWithoutRecord' | 'callsWithoutIntent'> {
+function unintended(installation: Installation): Pick<Unaccounted, 'intentsWithoutRecord' | 'callsWithoutIntent'> {
   const open = new Set<string>()
   const callsWithoutIntent: string[] = []
-  for (const text of readFileSync(join(folder, 'audit.jsonl'), 'utf8').split('\n')) {
+  for (const text of segmentsOf(installation).flatMap(file => readFileSync(file, 'utf8').split('\n'))) {
     const line = lineOf(text)
     if (line !== undefined && 'intent' in line) open.add(line.intent.eventID)
     if (line === undefined || !isRecord(line)) continue

@@ -207,9 +207,14 @@ export async function serve(
 }
 
 /** Of all segments. */
-export function recordsOf({ folder }: Installation): AuditRecord[] {
+export function recordsOf(installation: Installation): AuditRecord[] {
+  return segmentsOf(installation).flatMap(recordsIn)
+}
+
+/** The files of the audit journal, in their order. */
+export function segmentsOf({ folder }: Installation): string[] {
   const full = readdirSync(folder).filter(name => /^audit-\d{8}\.jsonl$/.test(name))
-  return [...full.sort(), 'audit.jsonl'].flatMap(name => recordsIn(join(folder, name)))
+  return [...full.sort(), 'audit.jsonl'].map(name => join(folder, name))
 }
 
 export function recordsIn(file: string): AuditRecord[] {
