@@ -1,4 +1,4 @@
-/** A deadline for work that cannot be cancelled. */
+/** A deadline for work on a disk, which cannot be cancelled. */
 
 export class TimedOut extends Error {}
 
@@ -9,7 +9,7 @@ export class TimedOut extends Error {}
  */
 export async function within<T>(work: Promise<T>, time: number): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>()
-  const timedOut = () => reject(new TimedOut(`no answer within ${time / 1000} seconds`))
+  const timedOut = () => reject(new TimedOut(`the disk did not answer within ${time / 1000} s`))
   const timer = setTimeout(() => setImmediate(timedOut), time)
   work.then(resolve, reject)
   try {

@@ -333,7 +333,7 @@ describe('a disk', () => {
       for (const outcome of outcomes)
         expect(outcome).toMatchObject({
           status: 'rejected',
-          reason: { ...refused, cause: { message: 'no answer within 0.2 seconds' } },
+          reason: { ...refused, cause: { message: 'the disk did not answer within 0.2 s' } },
         })
       expect(journal.failing).toBe(true)
       for (const number of [4, 5]) await expect(journal.append(aRecord(number))).rejects.toMatchObject(refused)
