@@ -12,14 +12,16 @@ const hidden = '(not recorded)'
  * nobody has thought of here may be a secret.
  */
 const shown =
-  /^regions\.|\.(?:\w*file|host|socket|profile|library|label|serial|pinVariable|workers|publicKeyOperations|account|hostNames|region|hsm|level|type|bucket)$/i
+  /^regions\.|\.header(?:File|Variable)s\.|\.(?:\w*(?:file|variable)|host|socket|profile|library|label|serial|workers|publicKeyOperations|account|accessKeyId|hostNames|region|hsm|level|type|bucket|prefix|start|facility|currency)$/i
+/** Of these, only the origin: the rest may be a secret. */
+const urls = /\.(?:url|endpoint)$/
 /** Sections whose members the operator names. */
 const named = /\.(?:environment|accessKeys)\./
 
 /** Every setting, defaults included. */
 export function settingsOf(config: Config): Settings {
   const settings: Record<string, string> = {}
-  for (const [name, value] of leaves(config)) settings[name] = isShown(name, value) ? text(value) : hidden
+  for (const [name, value] of leaves(config)) settings[name] = recorded(name, value)
   return settings
 }
 
@@ -50,9 +52,11 @@ function isSection(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function isShown(name: string, value: unknown): boolean {
+function recorded(name: string, value: unknown): string {
+  if (named.test(name)) return hidden
+  if (typeof value === 'string' && urls.test(name)) return `${new URL(value).origin}/...`
   const isText = typeof value === 'string' || Array.isArray(value)
-  return !isText || (shown.test(name) && !named.test(name))
+  return !isText || shown.test(name) ? text(value) : hidden
 }
 
 function text(value: unknown): string {

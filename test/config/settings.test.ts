@@ -46,6 +46,28 @@ describe('the settings of a configuration', () => {
     expect(hidden.map(([name]) => name)).toEqual(['hsms.softhsm.environment.SOFTHSM2_CONF'])
   })
 
+  it('show where audit records go, but of a URL only its origin', () => {
+    const sinks = `
+  sinks:
+    hook: { type: webhook, url: "https://hooks.example.com/not-a-secret?token=not-a-secret", headerFiles: { Authorization: token } }
+    siem: { type: syslog, host: siem.example.com, facility: local3 }
+    archive: { type: s3, bucket: audit-archive, region: us-east-1, endpoint: "https://s3.example.com/not-a-secret",
+      accessKeyId: AKIAIOSFODNN7EXAMPLE, secretAccessKeyFile: archive-secret }`
+    const found = settings(basic.replace('audit: { file: audit.jsonl }', `audit:\n  file: audit.jsonl${sinks}`))
+    expect(JSON.stringify(found)).not.toContain('not-a-secret')
+    expect(found).toMatchObject({
+      'audit.sinks.hook.url': 'https://hooks.example.com/...',
+      'audit.sinks.hook.headerFiles.Authorization': '/data/token',
+      'audit.sinks.siem.host': 'siem.example.com',
+      'audit.sinks.siem.facility': 'local3',
+      'audit.sinks.archive.endpoint': 'https://s3.example.com/...',
+      'audit.sinks.archive.secretAccessKeyFile': '/data/archive-secret',
+    })
+    expect(
+      Object.entries(found).filter(([name, value]) => name.startsWith('audit') && value === '(not recorded)'),
+    ).toEqual([])
+  })
+
   it('that were changed, added and removed are named with both values', () => {
     const changed = basic.replace('regions: { us-east-1', 'log: { level: debug }\nregions: { eu-west-1')
     expect(settingChanges(settings(basic), settings(changed))).toEqual([
