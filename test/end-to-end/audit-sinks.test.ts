@@ -20,7 +20,7 @@ beforeAll(async () => {
   copy = join(installation.folder, 'copy.jsonl')
 })
 afterAll(async () => {
-  await gateway?.kill()
+  await gateway?.stop()
   installation?.remove()
   removeTlsFiles()
 })
@@ -41,7 +41,7 @@ async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await new Promise(resolve => setTimeout(resolve, 20))
 }
 
-it('records reach a sink whatever another one does, over kills and restarts, and secrets reach only the sink that needs them', async () => {
+it('records reach a sink whatever another one does, the last ones while the gateway stops, and secrets only the sink that needs them', async () => {
   const silent = await startHttps(() => {})
   installation.configure(({ audit }) => {
     const hook = {
@@ -70,11 +70,6 @@ it('records reach a sink whatever another one does, over kills and restarts, and
   const read = (name: string) => processes.map(pid => readFileSync(`/proc/${pid}/${name}`, 'utf8'))
   expect(read('environ').filter(text => text.includes(token))).toHaveLength(1)
   expect(read('cmdline').filter(text => text.includes(token) || text.includes(silent.url))).toEqual([])
-  await gateway.kill()
-  await until(() => processes.every(pid => !existsSync(`/proc/${pid}`)))
-
-  gateway = await serve(installation, { environment: { HOOK_TOKEN: token } })
-  await gateway.client().listKeys()
   expect(await gateway.stop()).toBe(0)
   const events = copied()
   expect(eventIds(events)).toEqual(eventIds(gateway.records()))

@@ -4,12 +4,6 @@ import { type IncomingHttpHeaders, type IncomingMessage, request as plainRequest
 import { request as tlsRequest } from 'node:https'
 import { TryLater } from './sink.ts'
 
-export interface Answer {
-  readonly status: number
-  /** The beginning of the body, if the request was refused. */
-  readonly text: string
-}
-
 /** PEM files. */
 export interface TlsFiles {
   readonly caFile?: string
@@ -32,7 +26,7 @@ const longestAnswer = 65_536
 const longestPause = 10 * 60_000
 
 /**
- * Resolves to the answer if its status is 2xx or one of `known`; rejects for any other. What the receiver writes is not part of an error, as it
+ * Resolves to the status of the answer if that is 2xx or one of `known`; rejects for any other. What the receiver writes is not part of an error, as it
  * may repeat a secret.
  *
  * @param known statuses that the caller understands
@@ -40,7 +34,7 @@ const longestPause = 10 * 60_000
 export async function request(
   { method, url, headers, body, tls, signal }: Request,
   known: readonly number[] = [],
-): Promise<Answer> {
+): Promise<number> {
   const options: RequestOptions = {
     method,
     headers: { ...headers, 'content-length': body.length },
@@ -57,9 +51,9 @@ export async function request(
   })
   const status = response.statusCode!
   try {
-    if (status >= 200 && status < 300) return { status, text: '' }
+    // Read in any case: a receiver may stop its work when the connection is closed early.
     const text = await beginningOf(response)
-    if (known.includes(status)) return { status, text }
+    if ((status >= 200 && status < 300) || known.includes(status)) return status
     throw refusal(status, pauseOf(response.headers), text)
   } finally {
     response.destroy()

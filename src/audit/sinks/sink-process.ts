@@ -46,8 +46,10 @@ const tellInterval = 200
 const recordedAfter = 60_000
 /** Lower than the workers of HSMs. */
 const niceness = 10
-/** Characters of standard error that are logged. */
-const longestComplaint = 2000
+/** Characters of standard error that are kept. */
+const longestComplaint = 10_000
+/** What Node.js says of an error that ends the process, without what the error has besides its message. */
+const errorLine = /^(?:\w*Error\b|FATAL ERROR).{0,500}/m
 
 export class SinkProcess {
   readonly #options: SinkProcessOptions
@@ -103,7 +105,7 @@ export class SinkProcess {
     this.#tellNow()
     void ended.then(reason => {
       this.#child = undefined
-      if (!this.#isClosing) this.#restart(complaint === '' ? reason : `${reason}: ${complaint.trim()}`)
+      if (!this.#isClosing) this.#restart([reason, ...(errorLine.exec(complaint) ?? [])].join(', '))
     })
   }
 

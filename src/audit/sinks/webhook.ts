@@ -56,7 +56,7 @@ export class WebhookSink implements Sink {
       ...mapped(headerVariables, variable => secret(undefined, variable)),
     }
     const options = { method: 'POST', url: new URL(target), headers, tls: this.#config, signal } as const
-    return (await request({ ...options, body: Buffer.from(body) }, [contentTooLarge])).status
+    return request({ ...options, body: Buffer.from(body) }, [contentTooLarge])
   }
 }
 

@@ -1,7 +1,11 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { cursorFile } from '../../../src/audit/sinks/cursor.ts'
+import { send } from '../../../src/audit/sinks/messages.ts'
 import { Sinks } from '../../../src/audit/sinks/sinks.ts'
+import { startProcess } from '../../../src/child-process.ts'
 import type { LogFields } from '../../../src/log.ts'
 import { children } from '../../hsm/children.ts'
 import { aRecord } from '../records.ts'
@@ -112,5 +116,19 @@ describe('the process of a sink', () => {
     await sinks.close(200)
     expect(performance.now() - begun).toBeLessThan(15_000)
     expect(children()).toEqual([])
+  })
+
+  it('ends when the gateway is gone, whatever it waits for', async () => {
+    const test = await openJournal()
+    await test.append(aRecord(1))
+    const { port } = await startSyslog(socket => socket.pause())
+    const command = [join(import.meta.dirname, '../../../src/audit/sinks/process.ts')]
+    const child = startProcess({ command, environment: {}, niceness: 10, description: 'process' })
+    const sink = configured({ type: 'syslog', host: '127.0.0.1', port, records: true, caFile: tlsFiles.caFile })
+    send(child.socket, { start: { sink, journal: test.path, cursor: cursorFile(test.path, 'a') } })
+    send(child.socket, { durable: test.place })
+    await once(child.socket, 'data')
+    child.socket.destroy()
+    expect(await child.ended).toBe('SIGKILL')
   })
 })
