@@ -10,7 +10,6 @@ import { type BlockEnd, type FromSink, receive, send } from './messages.ts'
 /** How far a sink is behind the journal. */
 export interface SinkState {
   readonly name: string
-  readonly isFailing: boolean
   /** Records of the journal that have become durable after the last one that it has passed. */
   readonly lagRecords: number
   /** Seconds since the oldest line that it has not got. */
@@ -76,8 +75,7 @@ export class SinkProcess {
     const { name, clock } = this.#options
     const lagSeconds = this.#behindSince === undefined ? 0 : Math.max(0, clock() - this.#behindSince) / 1000
     const lagRecords = (this.#durable?.record ?? 0) - (this.#delivered?.record ?? 0)
-    const isFailing = this.#failingSince !== undefined
-    return { name, isFailing, lagRecords: Math.max(0, lagRecords), lagSeconds, errors: this.#errors }
+    return { name, lagRecords: Math.max(0, lagRecords), lagSeconds, errors: this.#errors }
   }
 
   start(): void {
@@ -131,7 +129,7 @@ export class SinkProcess {
   }
 
   #receive(message: FromSink): void {
-    if ('resumed' in message) this.#delivered = message.resumed
+    if ('resumed' in message) this.#advance(message.resumed)
     if ('failed' in message) this.#fail(message.failed)
     if ('delivering' in message) this.#behindSince = message.delivering
     if ('delivered' in message) this.#succeed(message.delivered)
@@ -147,9 +145,8 @@ export class SinkProcess {
 
   #succeed(delivered: BlockEnd): void {
     const { log, name, record } = this.#options
-    this.#delivered = delivered
     this.#pause = pauses.first
-    this.#measure(delivered.block)
+    this.#advance(delivered)
     if (this.#failingSince === undefined) return
     log.info({ event: 'audit_sink_recovered', sink: name }, 'Audit sink recovered')
     if (this.#isRecorded && !this.#isClosing) record('MarkAuditSinkAvailable', { sink: name })
@@ -157,9 +154,10 @@ export class SinkProcess {
     this.#isRecorded = false
   }
 
-  #measure(block: number): void {
-    if (this.#mark === undefined || block < this.#mark.block) return
-    const isCaughtUp = block === this.#durable?.block
+  #advance(delivered: BlockEnd): void {
+    this.#delivered = delivered
+    if (this.#mark === undefined || delivered.block < this.#mark.block) return
+    const isCaughtUp = delivered.block === this.#durable?.block
     // What is still to be delivered has become durable after the mark.
     this.#behindSince = isCaughtUp ? undefined : this.#mark.at
     this.#mark = isCaughtUp ? undefined : { block: this.#durable!.block, at: this.#options.clock() }
