@@ -64,6 +64,8 @@ export const canUseExt4 = (() => {
   try {
     using disk = new Ext4Disk()
     disk.freeze()
+    disk.thaw()
+    disk.fail()
     return true
   } catch {
     return false

@@ -71,13 +71,12 @@ async function withoutAudit(gateway: Gateway, disk: string, file: string): Promi
   expect(KeyMetadata!.Description).toBe('before')
   expect((await kms.listKeys({})).Keys).toHaveLength(1)
   await kms.updateKeyDescription({ KeyId, Description: 'changed' })
-  const names = recordsIn(file).slice(before.length)
-  expect(names.map(({ eventName }) => eventName)).toEqual([
-    'DescribeKey',
-    'RecoverAuditJournal',
-    'ListKeys',
-    'UpdateKeyDescription',
-  ])
+  const names = recordsIn(file)
+    .slice(before.length)
+    .map(({ eventName }) => eventName)
+  const recovery = 'RecoverAuditJournal'
+  expect(names.filter(name => name !== recovery)).toEqual(['DescribeKey', 'ListKeys', 'UpdateKeyDescription'])
+  expect(names.filter(name => name === recovery)).toHaveLength(1)
 }
 
 async function withoutStorage(gateway: Gateway, disk: string): Promise<void> {
