@@ -14,7 +14,7 @@ import { settleSoftHsm } from './softhsm-configuration.ts'
  * Look-ups of host names, for the keys of identity providers, never get more than half of them, so a name server that does not answer leaves
  * one to the journal.
  */
-const poolThreads = '2'
+export const poolThreads = '2'
 
 interface ServeOptions extends ConfigOptions, Overrides {}
 
