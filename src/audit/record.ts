@@ -118,12 +118,14 @@ function resourcesOf(arns: readonly string[]): readonly Resource[] {
 
 /** By ARN: the same ones come back with every request. */
 const knownResources = new Map<string, Resource>()
+/** Callers choose ARNs of up to two kilobytes. */
+const mostKnown = 2000
 
 export function resourceOf(arn: string): Resource {
   let resource = knownResources.get(arn)
   if (resource === undefined) {
     resource = { accountId: arn.split(':')[4] ?? '', type: resourceType(arn), ARN: arn }
-    if (knownResources.size >= 10_000) knownResources.clear()
+    if (knownResources.size >= mostKnown) knownResources.clear()
     knownResources.set(arn, resource)
   }
   return resource
