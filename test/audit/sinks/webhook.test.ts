@@ -1,8 +1,8 @@
 import dns from 'node:dns'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type Item, TryLater } from '../../../src/audit/sinks/sink.ts'
 import { WebhookSink } from '../../../src/audit/sinks/webhook.ts'
 import type { WebhookSinkConfig } from '../../../src/config/audit-sinks.ts'
@@ -29,7 +29,9 @@ function sinkTo(url: string, settings: object = {}): WebhookSink {
 }
 
 function secretFile(text: string): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'secret-')), 'secret')
+  const folder = mkdtempSync(join(tmpdir(), 'secret-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'secret')
   writeFileSync(path, text)
   return path
 }
