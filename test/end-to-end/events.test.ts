@@ -201,6 +201,27 @@ describe('LookupEvents', () => {
     const { Events } = await trail.lookupEvents({ ...lookupOf('EventName', 'Encrypt'), NextToken, MaxResults: 2 })
     expect(Events).toHaveLength(2)
   })
+
+  it('shows a call on a key of another account to both', async () => {
+    const { KeyMetadata } = await kms.createKey({
+      Policy: JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [{ Effect: 'Allow', Principal: { AWS: [home, other] }, Action: 'kms:*', Resource: '*' }],
+      }),
+    })
+    const { Arn } = KeyMetadata!
+    await gateway.client({ credentials: stranger.credentials }).encrypt({ KeyId: Arn, Plaintext: Buffer.from('text') })
+    const lookup = lookupOf('ResourceName', Arn!)
+    const { Events: own } = await cloudTrail({ credentials: stranger.credentials }).lookupEvents(lookup)
+    const { Events: ofOwner } = await trail.lookupEvents(lookup)
+    expect([namesOf(own), namesOf(ofOwner)]).toEqual([['Encrypt'], ['Encrypt', 'CreateKey']])
+    const shared = [own, ofOwner].map(events => JSON.parse(events![0]!.CloudTrailEvent!).sharedEventID)
+    expect(shared[0]).toBe(shared[1])
+    expect([own, ofOwner].map(events => events![0]!.Username)).toEqual(['stranger', undefined])
+    for (const { EventId } of [own![0]!, ofOwner![0]!])
+      expect(gateway.records().filter(({ eventID }) => eventID === EventId)).toHaveLength(1)
+    expect(namesOf(await found('EventId', ofOwner![0]!.EventId!))).toEqual(['Encrypt'])
+  })
 })
 
 describe('AWS CloudTrail', () => {
