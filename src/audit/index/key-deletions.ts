@@ -3,7 +3,7 @@ import { type FormerKey, formerKeyIn } from '../../model/usage/deleted-key.ts'
 import type { AuditRecord } from '../entry.ts'
 
 export interface KeyDeletion {
-  readonly event: 'scheduled' | 'cancelled' | 'deleted'
+  readonly kind: 'scheduled' | 'cancelled' | 'deleted'
   readonly keyArn: string
   /** Milliseconds since the epoch. */
   readonly time: number
@@ -11,7 +11,7 @@ export interface KeyDeletion {
   readonly key?: FormerKey | undefined
 }
 
-const events: ReadonlyMap<string, KeyDeletion['event']> = new Map([
+const kinds: ReadonlyMap<string, KeyDeletion['kind']> = new Map([
   ['ScheduleKeyDeletion', 'scheduled'],
   ['CancelKeyDeletion', 'cancelled'],
   ['DeleteKey', 'deleted'],
@@ -20,9 +20,9 @@ const events: ReadonlyMap<string, KeyDeletion['event']> = new Map([
 /** Undefined for any other record. */
 export function keyDeletionIn(record: AuditRecord): KeyDeletion | undefined {
   const { eventName = '', errorCode, eventTime, resources, additionalEventData } = record
-  const event = events.get(eventName)
+  const kind = kinds.get(eventName)
   const keyArn = resources?.[0]?.ARN
-  if (event === undefined || errorCode !== undefined || keyArn === undefined) return undefined
+  if (kind === undefined || errorCode !== undefined || keyArn === undefined) return undefined
   const time = Date.parse(eventTime)
-  return { event, keyArn, time, key: event === 'deleted' ? formerKeyIn(additionalEventData?.strongroom) : undefined }
+  return { kind, keyArn, time, key: kind === 'deleted' ? formerKeyIn(additionalEventData?.strongroom) : undefined }
 }

@@ -73,13 +73,13 @@ function callsRow({ day, account, keyArn, operation, pairSpec, errorCode, calls 
 }
 
 async function addDeletion(tx: Kysely<UsageTables>, deletion: KeyDeletion): Promise<void> {
-  const { keyArn: key_arn, time, event, key } = deletion
-  if (event === 'cancelled') {
+  const { keyArn: key_arn, time, kind, key } = deletion
+  if (kind === 'cancelled') {
     await tx.deleteFrom('key_deletions').where('key_arn', '=', key_arn).execute()
     return
   }
   const known =
-    event === 'scheduled' ? { scheduled_at: time } : { deleted_at: time, key: key ? JSON.stringify(key) : null }
+    kind === 'scheduled' ? { scheduled_at: time } : { deleted_at: time, key: key ? JSON.stringify(key) : null }
   await tx
     .insertInto('key_deletions')
     .values({ key_arn, scheduled_at: null, deleted_at: null, key: null, ...known })
