@@ -49,9 +49,10 @@ function attributesOf(caller: Caller) {
  * Who called, by a record: the ARN of the user, or of the role behind a session, as each session may have a name of its own; the service
  * principal of a service.
  */
-export function callerIn({ arn, invokedBy, type, sessionContext }: UserIdentity = {}): string {
-  const { sessionIssuer } = (sessionContext ?? {}) as { readonly sessionIssuer?: { readonly arn: string } }
-  return String(sessionIssuer?.arn ?? arn ?? invokedBy ?? type ?? 'unknown')
+export function callerIn(identity: UserIdentity | null | undefined): string {
+  const { arn, invokedBy, type, sessionContext } = identity ?? {}
+  const { sessionIssuer } = (sessionContext ?? {}) as { readonly sessionIssuer?: { readonly arn: unknown } | null }
+  return [sessionIssuer?.arn, arn, invokedBy, type].find(name => typeof name === 'string') ?? 'unknown'
 }
 
 /** Everything by which the caller of a record can be named. */

@@ -1,4 +1,5 @@
 import type { FoundRecord } from '../audit/filter.ts'
+import { memberText, resourceText } from './record-text.ts'
 
 /** The formats in which records are exported. */
 
@@ -21,7 +22,7 @@ const columns: Readonly<Record<string, (record: FoundRecord['record']) => unknow
   accessKeyId: ({ userIdentity }) => userIdentity?.accessKeyId,
   sourceIPAddress: ({ sourceIPAddress }) => sourceIPAddress,
   userAgent: ({ userAgent }) => userAgent,
-  resources: ({ resources }) => resources?.map(({ ARN }) => ARN).join(' '),
+  resources: resourceText,
   errorCode: ({ errorCode }) => errorCode,
   errorMessage: ({ errorMessage }) => errorMessage,
   readOnly: ({ readOnly }) => readOnly,
@@ -45,7 +46,7 @@ export const formats = {
 
 /** RFC 4180. A caller chooses its user agent: it must not become a formula of a spreadsheet. */
 function cell(value: unknown): string {
-  const text = value === undefined || value === null ? '' : String(value)
+  const text = memberText(value)
   const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless
 }

@@ -7,6 +7,7 @@ import { type OrderedSegment, orderedSegments } from '../audit/verify/segments.t
 import { lineOf } from './finding-line.ts'
 import { openJournal, withReadErrors } from './journal-files.ts'
 import { printable } from './printable.ts'
+import { resourceText } from './record-text.ts'
 
 /** Reads chosen records of a journal, whole or not. */
 
@@ -65,14 +66,14 @@ function report(finding: Finding): void {
 
 /** A record in one line for a terminal: time, operation, outcome, caller, source address, resources. */
 export function recordLine({ record }: FoundRecord): string {
-  const { eventTime, eventName, errorCode, userIdentity, sourceIPAddress, resources } = record
+  const { eventTime, eventName, errorCode, userIdentity, sourceIPAddress } = record
   const columns = [
     eventTime,
     (eventName ?? '-').padEnd(20),
     (errorCode ?? 'success').padEnd(14),
     callerIn(userIdentity),
     sourceIPAddress ?? '-',
-    (resources ?? []).map(({ ARN }) => ARN).join(' ') || '-',
+    resourceText(record) || '-',
   ]
   return `${printable(columns.join('  '))}\n`
 }

@@ -16,6 +16,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { Command, CommanderError } from 'commander'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { blockOf } from '../../src/audit/format.ts'
 import { audit } from '../../src/cli/audit.ts'
 import { OperatorError } from '../../src/errors.ts'
 import { JournalWriter, SignerKey, writeJournal } from '../audit/verify/signed-journal.ts'
@@ -203,6 +204,31 @@ describe('strongroom audit query', () => {
         expect(code).toBe(1)
       }
     }
+  })
+
+  it.each<[string, string]>([
+    ['no caller', '"userIdentity":null'],
+    ['a caller whose name is an object', '"userIdentity":{"arn":{"toString":1,"valueOf":1}}'],
+    ['a role that is no object', '"userIdentity":{"sessionContext":{"sessionIssuer":null}}'],
+    ['a resource whose ARN is an object', '"resources":[{"ARN":{"toString":1,"valueOf":1}}]'],
+    ['a user agent that is an object', '"userAgent":{"toString":1,"valueOf":1}'],
+    ['lists within lists', `"userAgent":${'['.repeat(100_000)}${']'.repeat(100_000)}`],
+  ])('shows what can be shown of a record with %s', async (_, members) => {
+    const { head, files } = new JournalWriter()
+    const line = `{"eventVersion":"1.11","eventID":"1","eventTime":"2026-01-01T00:00:00Z","eventName":"Encrypt",${members}}\n`
+    writeFileSync(join(folder, 'hostile'), Buffer.concat([...files, blockOf(line, 1, head).bytes]))
+    for (const command of ['query', 'tail', 'export --format csv', 'query --caller a --key b']) {
+      const { output, errors, code } = await run(`audit ${command} @hostile`)
+      if (!command.includes('--caller')) expect(output).toContain('2026-01-01T00:00:00Z')
+      expect({ errors, code }).toEqual({ errors: '', code: 0 })
+    }
+  })
+
+  it('reads a block of more lines than a gateway writes', async () => {
+    const { head, files } = new JournalWriter()
+    const block = blockOf('{}\n'.repeat(200_000), 200_000, head)
+    writeFileSync(join(folder, 'lines'), Buffer.concat([...files, block.bytes]))
+    expect(await run('audit query @lines')).toEqual({ output: '', errors: '', code: 0 })
   })
 
   it('reads the records of a former version', async () => {

@@ -30,7 +30,10 @@ export async function* linesFrom(
 ): AsyncGenerator<readonly string[]> {
   for await (const chunk of source.bytes(scanner.offset)) {
     const lines: string[] = []
-    for (const block of scanner.scan(chunk)) lines.push(...linesOf(block, source.file, report))
+    for (const block of scanner.scan(chunk)) {
+      // There may be more of them than a call can have arguments.
+      for (const line of linesOf(block, source.file, report)) lines.push(line)
+    }
     if (lines.length > 0) yield lines
   }
 }
