@@ -89,16 +89,20 @@ export async function headerOf(source: Source): Promise<SegmentHeader | undefine
 async function checkFormer(candidates: readonly Candidate[], report: Report): Promise<void> {
   const first = candidates.find(({ header }) => header?.number === 1)
   const before = first?.header?.before
-  for (const { source } of candidates) {
+  let isFound = false
+  for (const { source } of candidates.filter(({ number }) => number === 0)) {
     const { file } = source
-    if (basename(file) === before?.file) {
-      const { bytes, sha256 } = await digestOf(source)
-      if (bytes === before.bytes && sha256 === before.sha256) return
-      const message = `it has ${shown(bytes)} bytes, which are not the ${shown(before.bytes)} of which segment 1 has the hash`
-      return report({ file, kind: 'changed', message })
+    if (before === undefined || isFound) {
+      report({ file, kind: 'misplaced', message: 'the journal does not have the hash of its records' })
+      continue
     }
+    isFound = true
+    const { bytes, sha256 } = await digestOf(source)
+    if (bytes === before.bytes && sha256 === before.sha256) continue
+    const message = `it has ${shown(bytes)} bytes, which are not the ${shown(before.bytes)} of which segment 1 has the hash`
+    report({ file, kind: 'changed', message })
   }
-  if (first && before) {
+  if (first && before && !isFound) {
     report({
       file: first.source.file,
       kind: 'missing',

@@ -98,6 +98,18 @@ describe('a whole journal', () => {
     expect(kindsOf(await verified(files, [key]))).toEqual(['missing audit.jsonl'])
     const changed = { ...files, 'audit-00000000.jsonl': Buffer.from('{"eventVersion":"1.12"}\n') }
     expect(kindsOf(await verified(changed, [key]))).toEqual(['changed audit-00000000.jsonl'])
+    const compressed = { ...files, 'audit-00000000.jsonl.gz': gzipSync(former) }
+    expect(await verified(compressed, [key])).toMatchObject({ isWhole: true })
+    expect(kindsOf(await verified({ ...compressed, 'b-00000000.jsonl': former }, [key]))).toEqual([
+      'misplaced b-00000000.jsonl',
+    ])
+  })
+
+  it('has no records of a former version but those whose hash it has', async () => {
+    for (const added of [Buffer.from('{"eventVersion":"1.11"}\n'), Buffer.alloc(0)])
+      expect(kindsOf(await verified({ ...whole, 'audit-00000000.jsonl': added }, [key]))).toEqual([
+        'misplaced audit-00000000.jsonl',
+      ])
   })
 })
 
