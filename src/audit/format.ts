@@ -152,11 +152,13 @@ export function isRecordLine(line: string): boolean {
   return !/^\{"(?:segment|intent|checkpoint|signingKey|block)":/.test(line)
 }
 
-/** Undefined for a header, a trailer, and what is no line of a journal. */
+/** Undefined for a header, a trailer, and what is no line of a journal, such as an event without an ID. */
 export function lineOf(text: string): Line | undefined {
   try {
-    const line = JSON.parse(text) as object
-    return 'segment' in line || 'block' in line ? undefined : (line as Line)
+    const line = JSON.parse(text) as Line
+    if ('checkpoint' in line || 'signingKey' in line) return line
+    const { eventID } = 'intent' in line ? line.intent : line
+    return typeof eventID === 'string' ? line : undefined
   } catch {
     return undefined
   }

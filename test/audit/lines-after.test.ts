@@ -64,8 +64,17 @@ it('are those up to the durable end', async () => {
   expect(await found(positions[2]![1]!)).toEqual(['30'])
 })
 
-it('are without those that are damaged', async () => {
-  writeFileSync(active, readFileSync(active, 'utf8').replace('{"intent":{', '{"intent":['))
+it.each([
+  ['cut', /\{"intent":\{/, '{"intent":['],
+  ['of an intent without an event', /\{"intent":\{.*\}\}/, '{"intent":null}'],
+  ['of an event without an ID', /"eventID"/, '"eventIX"'],
+  ['of an event whose ID is no text', /"eventID":"30"/, '"eventID":30'],
+  ['null', /\{"intent":\{.*\}\}/, 'null'],
+])('are without a damaged one: %s', async (_, from, to) => {
+  const text = readFileSync(active, 'utf8')
+  const damaged = text.replace(from, to)
+  expect(damaged).not.toBe(text)
+  writeFileSync(active, damaged)
   expect(await found(positions[2]![0]!)).toEqual(['30'])
 })
 
