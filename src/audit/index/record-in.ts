@@ -14,13 +14,21 @@ export function recordIn(line: string): AuditRecord | undefined {
   }
 }
 
-/** Whether it has the members that are read without asking. Throws for anything but an object. */
-function isWhole({ eventID, eventTime, resources = [], userIdentity = {} }: AuditRecord): boolean {
+/** Whether the members that are read without asking are what they should be. Throws for anything but an object. */
+function isWhole(record: AuditRecord): boolean {
+  const { eventID, eventTime, resources = [], userIdentity = {} } = record
+  const { type, arn, userName, accessKeyId } = userIdentity
+  const { eventName, eventSource, eventCategory, awsRegion, recipientAccountId, errorCode } = record
+  const texts = [eventName, eventSource, eventCategory, awsRegion, recipientAccountId, errorCode]
   return (
     typeof eventID === 'string' &&
     isoTime.test(eventTime) &&
     Date.parse(eventTime) >= 0 &&
-    typeof userIdentity === 'object' &&
-    resources.every(({ ARN }) => typeof ARN === 'string')
+    [...texts, type, arn, userName, accessKeyId].every(isTextIfThere) &&
+    resources.every(({ ARN, type, accountId }) => typeof ARN === 'string' && [type, accountId].every(isTextIfThere))
   )
+}
+
+function isTextIfThere(value: unknown): boolean {
+  return value === undefined || typeof value === 'string'
 }

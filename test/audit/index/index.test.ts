@@ -316,6 +316,14 @@ describe('the index', () => {
       { ...recordOf(sample), eventTime: 'yesterday' },
       { ...recordOf(sample), eventTime: '2026-13-02T03:04:05Z' },
       { ...recordOf(sample), resources: 7 },
+      ...['eventName', 'eventSource', 'awsRegion', 'recipientAccountId', 'errorCode', 'userIdentity'].flatMap(member =>
+        [7, {}, [{}], null]
+          .filter(value => member !== 'userIdentity' || value === null)
+          .map(value => ({ ...recordOf(sample), [member]: value })),
+      ),
+      { ...recordOf(sample), userIdentity: { type: 'AssumedRole', arn: 7 } },
+      { ...recordOf(sample), userIdentity: { userName: {} } },
+      { ...recordOf(sample), resources: [{ ARN: 'arn', type: {} }] },
       { ...recordOf(sample), eventID: null },
       { eventVersion: '1.11' },
     ] as unknown as AuditRecord[]
