@@ -1,5 +1,6 @@
 /** Checkpoints that were kept outside of a journal: then the journal cannot end before them, nor be another one. */
-import { checkpointIn, checkpointText, signingKeyIn, type TrustedKeys } from '../checkpoint.ts'
+import { hash } from 'node:crypto'
+import { checkpointIn, signingKeyIn, type TrustedKeys } from '../checkpoint.ts'
 import type { Checkpoint } from '../format.ts'
 
 /** A checkpoint, and the file that has it. */
@@ -22,6 +23,8 @@ export class OutsideCheckpoints {
   readonly #keys: TrustedKeys
   readonly #journal: string | undefined
   readonly #byBlock = new Map<number, OutsideCheckpoint[]>()
+  /** Of the lines with checkpoints: SHA-256. */
+  readonly #digests = new Set<string>()
   /** A checkpoint of each other journal, by its UUID. */
   readonly #others = new Map<string, OutsideCheckpoint>()
   /** Those with a wrong signature. */
@@ -70,14 +73,20 @@ export class OutsideCheckpoints {
     if (signingKey) this.#keys.change(signingKey)
     const checkpoint = checkpointIn(line)
     if (checkpoint === undefined) return undefined
-    const known = this.#byBlock.get(checkpoint.block) ?? []
     // Sinks deliver at least once, and there may be several.
-    const isKnown = ({ checkpoint: other }: OutsideCheckpoint) => checkpointText(other) === checkpointText(checkpoint)
-    if (known.some(isKnown)) return checkpoint
+    const digest = hash('sha256', line, 'base64')
+    if (this.#digests.has(digest)) return checkpoint
+    this.#digests.add(digest)
     const found = { file, checkpoint }
     if (this.#keys.check(checkpoint) === 'invalid') this.invalid.push(found)
     else if (checkpoint.journal !== this.#journal) this.#others.set(checkpoint.journal, found)
-    else this.#byBlock.set(checkpoint.block, [...known, found])
+    else this.#addTo(checkpoint.block, found)
     return checkpoint
+  }
+
+  #addTo(block: number, found: OutsideCheckpoint): void {
+    const others = this.#byBlock.get(block)
+    if (others) others.push(found)
+    else this.#byBlock.set(block, [found])
   }
 }

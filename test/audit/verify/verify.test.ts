@@ -198,6 +198,12 @@ describe('what is signed', () => {
       expect(await verified(whole, [key], { outside: { sink: bytes } })).toMatchObject({ isWhole: true })
       expect((await verified(named(files.slice(0, 2)), [key], { outside: { sink: bytes } })).isWhole).toBe(false)
     }
+    // Anybody may send messages to a sink: their number is no reason to take long.
+    const forged = Array.from({ length: 20_000 }, (_, index) =>
+      checkpoint.replace(/"key":"[^"]*"/, `"key":"${String(index).padStart(64, '0')}"`),
+    )
+    const flooded = await verified(whole, [key], { outside: { sink: Buffer.from([...forged, checkpoint].join('\n')) } })
+    expect(flooded).toMatchObject({ isWhole: true })
     for (const bytes of [Buffer.alloc(0), Buffer.from('{"checkpoint":{}}\n{"checkpoint":null}'), Buffer.alloc(5000)])
       expect(kindsOf(await verified(whole, [key], { outside: { sink: bytes } }))).toEqual(['missing sink'])
   })
