@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FoundRecord } from '../audit/filter.ts'
-import { segmentFile } from '../audit/segments.ts'
+import { fullSegments } from '../audit/segments.ts'
 import { linesFrom } from '../audit/verify/records.ts'
 import { BlockScanner } from '../audit/verify/scan.ts'
-import { headerOf, type OrderedSegment } from '../audit/verify/segments.ts'
+import { headerOf, missingText, type OrderedSegment } from '../audit/verify/segments.ts'
 import { Source } from '../audit/verify/source.ts'
 import { OperatorError } from '../errors.ts'
 import { type FilterOptions, jsonLine, type OpenedRecords, recordLine, withRecords } from './audit-records.ts'
@@ -99,18 +99,24 @@ class Follower {
 
   /** Whether there is a next segment. */
   async #goOn(): Promise<boolean> {
-    const number = this.#number + 1
-    for (const file of [segmentFile(this.#active, number), this.#active]) {
-      const next = existsSync(file) ? await Source.open(file, true) : undefined
-      if (next && (await headerOf(next))?.number === number) {
-        await this.#source.close()
-        this.#source = next
-        this.#number = number
-        this.#offset = 0
-        return true
-      }
+    const full = (await fullSegments(this.#active)).find(({ number }) => number > this.#number)
+    const file = full?.file ?? this.#active
+    const next = existsSync(file) ? await Source.open(file, true) : undefined
+    const number = next && (await headerOf(next))?.number
+    // A copy may have taken the place of the segment.
+    if (next === undefined || number === undefined || number < this.#number || (full && number !== full.number)) {
       await next?.close()
+      return false
     }
-    return false
+    if (number > this.#number + 1) this.#reportMissing(file, number - 1)
+    await this.#source.close()
+    this.#source = next
+    if (number !== this.#number) this.#offset = 0
+    this.#number = number
+    return true
+  }
+
+  #reportMissing(file: string, last: number): void {
+    this.#records.report({ file, kind: 'missing', message: missingText(this.#number + 1, last) })
   }
 }

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -306,9 +307,10 @@ describe('strongroom audit tail', () => {
     writeFileSync(active, journal.files[0]!)
     const written: string[] = []
     const program = spawn(process.execPath, ['src/main.ts', 'audit', 'tail', '-n1', '-f', '--json', '--data', data], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
     try {
+      const complaints = createInterface(program.stderr)[Symbol.asyncIterator]()
       const lines = createInterface(program.stdout)[Symbol.asyncIterator]()
       const next = async () => written.push(idOf((await lines.next()).value ?? ''))
       await next()
@@ -334,7 +336,20 @@ describe('strongroom audit tail', () => {
       await next()
       append(() => journal.records(1))
       await next()
-      expect(written).toEqual(['2', '3', '4', '5', '6', '7'])
+      // A copy takes its place.
+      copyFileSync(active, join(data, 'copy'))
+      renameSync(join(data, 'copy'), active)
+      append(() => journal.records(1))
+      await next()
+      // Two segments later, those between are in an archive already.
+      journal.beginSegment()
+      journal.beginSegment()
+      journal.records(1)
+      writeFileSync(join(data, 'next'), journal.files[3]!)
+      renameSync(join(data, 'next'), active)
+      await next()
+      expect(written).toEqual(['2', '3', '4', '5', '6', '7', '8', '9'])
+      expect((await complaints.next()).value).toMatch(/audit\.jsonl: segment 3 is missing$/)
       program.stdout.destroy()
       append(() => journal.records(1))
       append(() => journal.records(1))

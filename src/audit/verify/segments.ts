@@ -68,7 +68,8 @@ export async function orderedSegments(
   return { segments, journal }
 }
 
-function missingText(first: number, last: number): string {
+/** @param first number of the first segment that is missing */
+export function missingText(first: number, last: number): string {
   return `${rangeText('segment', first, last)} ${first === last ? 'is' : 'are'} missing`
 }
 
