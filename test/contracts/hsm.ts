@@ -123,8 +123,13 @@ export function encryptionContract(hsm: () => Hsm): void {
   })
 }
 
-/** @param open creates a new, empty HSM */
-export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exceptions: Exceptions): void {
+/** @param open creates a new, empty HSM. @param imports whether keys are imported and unwrapped, too */
+export function hsmContract(
+  name: string,
+  open: () => Promise<HsmUnderTest>,
+  exceptions: Exceptions,
+  { imports = true } = {},
+): void {
   describe(`${name} as an HSM`, () => {
     let hsm: Hsm
     let dispose: () => Promise<void>
@@ -185,9 +190,10 @@ export function hsmContract(name: string, open: () => Promise<HsmUnderTest>, exc
 
     keyContract(() => hsm, exceptions)
 
-    importContract(() => hsm, exceptions)
-
-    unwrappingContract(() => hsm, exceptions)
+    if (imports) {
+      importContract(() => hsm, exceptions)
+      unwrappingContract(() => hsm, exceptions)
+    }
 
     describe('callers', () => {
       it('each get an HSM, and the same one again', async () => {

@@ -338,4 +338,6 @@ hsmContract(
     }
   },
   softHsmExceptions,
+  // The worker of the token does them, as without a cluster.
+  { imports: false },
 )

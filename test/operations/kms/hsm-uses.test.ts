@@ -51,7 +51,7 @@ async function answer(operation: OperationName, input: object, key: Key, asked: 
       encryptions: { made: () => 0, count: () => undefined },
     },
     audit: { open: () => ({ eventId: 'event', requestId: 'request' }), record: () => ({}) },
-    outbox: { fail: async () => {} },
+    outbox: { audited: () => undefined, fail: async () => {} },
     metrics: { started: () => () => {}, keyUseRefused() {} },
     log: { error: () => {} },
     authenticate: async () => ({ ...aUser('arn:aws:iam::111122223333:user/alice', []), region: key.region }),
