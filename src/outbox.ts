@@ -175,14 +175,18 @@ export class Outbox {
     }
   }
 
-  /** Writes late records, and removes delivered ones from storage. Rejects if either fails. */
-  async settle(): Promise<void> {
+  /**
+   * Writes late records, and removes delivered ones from storage. Rejects if either fails.
+   *
+   * @param isLast whether storage is told the end of the journal in any case, so that the next start finds out if the journal is an older copy
+   */
+  async settle({ isLast = false } = {}): Promise<void> {
     if (this.#journal.failing) await this.#journal.check()
     await Promise.all([...this.#late].map(([eventId, record]) => this.#deliverLate(eventId, record)))
     const delivered = this.#delivered
     const { position, head } = this.#journal
     const isNear = head.segment === this.#told?.segment && head.record < this.#told.record + span
-    if (delivered.length === 0 && isNear) return
+    if (delivered.length === 0 && isNear && !isLast) return
     this.#delivered = []
     const [earliest = position] = this.#open.values()
     try {

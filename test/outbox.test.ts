@@ -420,6 +420,16 @@ describe('the intent of a change', () => {
     expect(recordsIn(journalFile).at(-1)).toEqual(notCommitted(1))
   })
 
+  it('is nowhere before the end of the journal that storage is told when the gateway stops, even after calls that only read', async () => {
+    await outbox.record(...putting(1))
+    await outbox.settle()
+    await journal.append(aRecord(2))
+    await outbox.settle()
+    expect((await storage.outbox.positions())!.end).not.toBe(journal.position)
+    await outbox.settle({ isLast: true })
+    expect(await storage.outbox.positions()).toEqual({ end: journal.position, earliest: journal.position })
+  })
+
   it('is found by a start that comes long after storage was told of the journal last', async () => {
     await outbox.record(...putting(1))
     await outbox.settle()

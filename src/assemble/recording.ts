@@ -55,7 +55,7 @@ export async function openAudit(
   const linesOfJournal = (position: string) => linesAfter(file, position, journal.position)
   const outbox = opened.adopt(await Outbox.open(storage, journal, held, { linesAfter: linesOfJournal, log }), outbox =>
     outbox
-      .settle()
+      .settle({ isLast: true })
       .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records')),
   )
   // Not earlier: the outbox has to read what the last run wrote before anything is written.
