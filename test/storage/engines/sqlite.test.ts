@@ -40,7 +40,7 @@ function inDirectory(open: (path: string) => Promise<Storage>) {
 
 const create = { create: true }
 
-storageContract('a SQLite file in a thread', true, () => inDirectory(path => openFile(path, create)), 2)
+storageContract('a SQLite file', true, () => inDirectory(path => openHere(sqlite(path, create))))
 
 storageContract('SQLite in memory', false, () => ({
   open: () => openHere(sqlite(':memory:', { create: true })),
