@@ -199,12 +199,9 @@ export class FileJournal implements Journal {
   async #extend(bytes: Uint8Array): Promise<void> {
     this.#attempted = bytes
     try {
-      const [write, seen] = await Promise.allSettled([this.#writeAll(bytes), this.#file.size()])
-      if (write.status === 'rejected') throw write.reason
-      if (seen.status === 'rejected') throw seen.reason
+      await this.#writeAll(bytes)
+      const size = bytes.length > 0 ? this.#file.writtenSize() : await this.#file.size()
       const expected = this.#end.size + bytes.length
-      // With several threads, the size may be that of before.
-      const size = seen.value === expected ? expected : await this.#file.size()
       if (size !== expected) throw new Error(`another process changed the audit file: ${size} bytes, not ${expected}`)
     } catch (error) {
       await this.#file.repair(this.#end, bytes).catch(() => undefined)

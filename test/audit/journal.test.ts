@@ -325,6 +325,10 @@ class Disk implements SegmentFile {
     return this.content.length
   }
 
+  writtenSize(): number {
+    return this.content.length
+  }
+
   async succeed(): Promise<SegmentFile> {
     throw new Error('no other segment')
   }
