@@ -1,5 +1,8 @@
 /** Downloads a document of an identity provider, within limits: whoever sends a token can cause it. */
 import { get } from 'node:https'
+import { hostLookup } from './host-lookup.ts'
+
+const lookup = hostLookup()
 
 /** Bytes. Key sets have a few thousand. */
 export const longestDocument = 262_144
@@ -15,7 +18,7 @@ export async function download(url: string, ca: string | undefined, timeout: num
   const signal = AbortSignal.timeout(timeout)
   const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
     const headers = { accept: 'application/json' }
-    get(url, { signal, headers, agent: false, ...(ca !== undefined && { ca }) }, resolve).on('error', reject)
+    get(url, { signal, headers, agent: false, lookup, ...(ca !== undefined && { ca }) }, resolve).on('error', reject)
   })
   try {
     if (response.statusCode !== 200) throw new Error(`${url} answered with status ${response.statusCode}`)
