@@ -1,9 +1,11 @@
 /** Loaded into a gateway by auditing.ts: what it writes to its audit file goes to /dev/null. */
+import sync from 'node:fs'
 import fs, { type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 
 const path = process.env.NULL_JOURNAL!
 const { open, stat } = fs
+const { statSync } = sync
 let written = 0
 
 async function divert(file: FileHandle): Promise<FileHandle> {
@@ -16,14 +18,16 @@ async function divert(file: FileHandle): Promise<FileHandle> {
   return Object.assign(file, { write })
 }
 
+function withWritten<T extends { readonly size: number } | undefined>(name: string, stats: T): T {
+  return name === path && stats ? Object.assign(stats, { size: stats.size + written }) : stats
+}
+
 Object.assign(fs, {
   async open(...args: Parameters<typeof open>) {
     const file = await open(...args)
     return args[0] === path ? divert(file) : file
   },
-  async stat(name: string) {
-    const stats = await stat(name)
-    return name === path ? Object.assign(stats, { size: stats.size + written }) : stats
-  },
+  stat: async (name: string) => withWritten(name, await stat(name)),
 })
+Object.assign(sync, { statSync: (name: string, ...rest: []) => withWritten(name, statSync(name, ...rest)) })
 syncBuiltinESMExports()
