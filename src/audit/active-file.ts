@@ -2,8 +2,9 @@
 import { constants, type Stats, statSync } from 'node:fs'
 import { type FileHandle, lstat, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { ifThere, readBytes } from './segment-bytes.ts'
 import { segmentFile } from './segments.ts'
-import { type DurableEnd, readBytes } from './tail.ts'
+import type { DurableEnd } from './tail.ts'
 
 /**
  * What became of a segment: `whole` up to its durable end; `ended`, as it has its number already; `removed`, but still open; or `damaged` by
@@ -225,14 +226,6 @@ export function openIfThere(path: string, { readOnly = false } = {}): Promise<Fi
 
 async function statIfThere(path: string): Promise<Stats | undefined> {
   return ifThere(lstat(path))
-}
-
-/** Undefined if a file does not exist. */
-export async function ifThere<T>(found: Promise<T>): Promise<T | undefined> {
-  return found.catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
 }
 
 function isSame(one: Stats, other: Stats): boolean {

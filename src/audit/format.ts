@@ -79,6 +79,9 @@ export interface Trailer {
 /** Hash before the first block of a journal. */
 export const noHash = '0'.repeat(64)
 
+/** Bytes of a block with its trailer: a gateway writes no larger ones, and readers keep no more in memory. */
+export const largestBlock = 64 * 1024 * 1024
+
 /** Bytes of lines in a block: more waits for the next one. A single line may be longer. */
 export const fullBlock = 4 * 1024 * 1024
 
@@ -97,7 +100,7 @@ export const trailerMark = Buffer.from('\n{"block":{')
 export function blockOf(lines: string, records: number, head: Head): { readonly bytes: Buffer; readonly head: Head } {
   const [block, record] = [head.block + 1, head.record + records]
   const trailer = `{"block":{"number":${block},"record":${record},"previous":"${head.hash}"`
-  const bytes = Buffer.from(`${lines}${trailer}${trailerEnd.hash}${noHash}${trailerEnd.close}`)
+  const bytes = Buffer.from(`${lines}${trailer}${blockEnding(noHash)}`)
   const digest = hashOf(bytes)
   bytes.write(digest, bytes.length - trailerEnd.close.length - noHash.length, 'latin1')
   return { bytes, head: { ...head, block, record, hash: digest } }
@@ -112,6 +115,11 @@ export function headerBlock(head: Head, now: number, before?: Before): { readonl
   const number = head.segment + 1
   const header: SegmentHeader = { version: 1, journal: head.journal, number, time: new Date(now).toISOString(), before }
   return blockOf(`${JSON.stringify({ segment: header })}\n`, 0, { ...head, segment: number })
+}
+
+/** The text with which a block of that hash ends. */
+export function blockEnding(hash: string): string {
+  return `${trailerEnd.hash}${hash}${trailerEnd.close}`
 }
 
 /** The hash that the trailer of a whole block must have: SHA-256 of its bytes from the first up to `,"hash":`. */

@@ -3,8 +3,9 @@ import { open } from 'node:fs/promises'
 import { isCopy } from './copies.ts'
 import type { AuditRecord } from './entry.ts'
 import { timeOfEvent } from './event-id.ts'
-import { isRecordLine, segmentHeaderOf } from './format.ts'
+import { isRecordLine } from './format.ts'
 import { blocksOf } from './read.ts'
+import { headerIn } from './segment-bytes.ts'
 import { fullSegments } from './segments.ts'
 import { callerIn } from './user-identity.ts'
 
@@ -66,8 +67,7 @@ function timeOf(record: AuditRecord | undefined): number | undefined {
 async function* piecesOf(active: string): AsyncGenerator<Buffer> {
   // Opened first: it may get its number meanwhile.
   await using file = await open(active)
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0)
-  const current = segmentHeaderOf(buffer.toString('utf8', 0, bytesRead))?.number ?? Number.POSITIVE_INFINITY
+  const current = (await headerIn(file))?.number ?? Number.POSITIVE_INFINITY
   for (const { number, file } of await fullSegments(active)) {
     if (number === 0) yield* wholeLines(file)
     else if (number < current) for await (const { bytes } of blocksOf(file)) yield bytes

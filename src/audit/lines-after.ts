@@ -1,8 +1,9 @@
 /** What was appended to a journal after a position in it. */
 import { open } from 'node:fs/promises'
-import { type Line, lineOf, type SegmentHeader, segmentHeaderOf } from './format.ts'
+import { type Line, lineOf, type SegmentHeader } from './format.ts'
 import { isAfter, placeOf } from './position.ts'
 import { blocksOf, linesOf } from './read.ts'
+import { headerIn } from './segment-bytes.ts'
 import { segmentFile } from './segments.ts'
 
 /**
@@ -39,8 +40,7 @@ export async function linesAfter(
 async function beginningOf(file: string): Promise<{ header: SegmentHeader | undefined; size: number } | undefined> {
   try {
     await using opened = await open(file)
-    const { buffer, bytesRead } = await opened.read(Buffer.alloc(4096), 0, 4096, 0)
-    return { header: segmentHeaderOf(buffer.toString('utf8', 0, bytesRead)), size: (await opened.stat()).size }
+    return { header: await headerIn(opened), size: (await opened.stat()).size }
   } catch {
     return undefined
   }

@@ -4,12 +4,13 @@ import { type FileHandle, lstat, rename } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { getSystemErrorMessage } from 'node:util'
 import { OperatorError } from '../errors.ts'
-import { ActiveFile, createNext, ifThere, nextFile, openIfThere, syncFolder } from './active-file.ts'
+import { ActiveFile, createNext, nextFile, openIfThere, syncFolder } from './active-file.ts'
 import { FileJournal, type JournalOptions } from './file-journal.ts'
 import { type Before, type Head, headerBlock, isCutHeader, noHash, segmentHeaderOf } from './format.ts'
 import { isAfter, placeOf, positionOf } from './position.ts'
+import { ifThere, longestLine, readText } from './segment-bytes.ts'
 import { fullSegments, segmentFile } from './segments.ts'
-import { type Break, type End, endOf, firstBreak, longestLine, readText } from './tail.ts'
+import { type Break, type End, endOf, firstBreak } from './tail.ts'
 
 export interface OpenOptions extends JournalOptions {
   /** Storage keeps records that the journal may hold: its file must be there. */

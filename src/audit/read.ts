@@ -1,7 +1,7 @@
 /** Reads the blocks of an audit journal, also while a gateway writes it. */
 import { createReadStream } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { hashOf, isRecordLine, type Trailer, trailerMark, trailerOf } from './format.ts'
+import { hashOf, isRecordLine, largestBlock, type Trailer, trailerMark, trailerOf } from './format.ts'
 
 /** A whole block of a segment. Neither its hash nor its lines have been checked. */
 export interface ReadBlock {
@@ -10,9 +10,6 @@ export interface ReadBlock {
   readonly bytes: Buffer
   readonly trailer: Trailer
 }
-
-/** Bytes of a block that are read into memory: a gateway writes no larger ones. */
-const largestBlock = 64 * 1024 * 1024
 
 /**
  * The whole blocks of a segment, some megabytes at a time in memory. Ends before an incomplete one at the end. Rejects if the file cannot be

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { basename, dirname, join, parse } from 'node:path'
-import { segmentHeaderOf } from './format.ts'
+import { headerIn, ifThere } from './segment-bytes.ts'
 
 export interface Segment {
   /** From 1; 0: records of a former version, which knew no blocks. Undefined: the segment that is being written, whose header tells. */
@@ -64,17 +64,11 @@ export async function openSegment(active: string, number: number): Promise<FileH
 async function openActive(active: string, number: number): Promise<FileHandle | undefined> {
   const file = await openIfThere(active)
   if (file === undefined) return undefined
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0)
-  if (segmentHeaderOf(buffer.toString('utf8', 0, bytesRead))?.number === number) return file
+  if ((await headerIn(file))?.number === number) return file
   await file.close()
   return undefined
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, constants.O_RDONLY)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+function openIfThere(path: string): Promise<FileHandle | undefined> {
+  return ifThere(open(path, constants.O_RDONLY))
 }

@@ -1,7 +1,8 @@
 /** Where a segment ends, and whether its last blocks are a chain. */
 import type { FileHandle } from 'node:fs/promises'
-import { type Head, segmentHeaderOf, type Trailer, trailerMark, trailerOf } from './format.ts'
+import { type Head, type Trailer, trailerMark, trailerOf } from './format.ts'
 import { blocksOf, isSound } from './read.ts'
+import { headerIn, longestLine, readBytes } from './segment-bytes.ts'
 
 /** The end of the last block of a segment that is durable, as far as is known. */
 export interface DurableEnd {
@@ -18,14 +19,12 @@ export interface End extends DurableEnd {
 
 /** Bytes that are read at once. */
 const step = 1024 * 1024
-/** No header or trailer is longer. */
-export const longestLine = 4096
 
 const checkpointMark = Buffer.from('\n{"checkpoint":{')
 
 /** Undefined if the file has no header or no whole block. */
 export async function endOf(file: FileHandle): Promise<End | undefined> {
-  const header = segmentHeaderOf(await readText(file, 0, longestLine))
+  const header = await headerIn(file)
   const last = header && (await lastTrailer(file, (await file.stat()).size))
   if (header === undefined || last === undefined) return undefined
   const { number: block, record, hash } = last.trailer
@@ -103,14 +102,4 @@ async function findLast<T>(
     }
   }
   return undefined
-}
-
-export async function readText(file: FileHandle, start: number, length: number): Promise<string> {
-  return (await readBytes(file, start, length)).toString()
-}
-
-/** Fewer at the end of the file. */
-export async function readBytes(file: FileHandle, start: number, length: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start)
-  return buffer.subarray(0, bytesRead)
 }

@@ -5,6 +5,7 @@ import type { DeletedKey } from '../../model/usage/deleted-key.ts'
 import type { Engine } from '../../storage/engines/engine.ts'
 import { sqlite } from '../../storage/engines/sqlite.ts'
 import { isAfter } from '../position.ts'
+import { hasBlockEnd } from '../segment-bytes.ts'
 import { chunksIn } from './catch-up.ts'
 import type { Chunk, Place } from './chunk.ts'
 import { type Lookup, latestEvents } from './latest-events.ts'
@@ -184,12 +185,7 @@ class WriteFailed extends Error {}
 /** Whether the segment has, up to this place, what it had when it was indexed. True if it is not there any more. */
 async function endsWith(active: string, { segment, offset, hash }: Place): Promise<boolean> {
   if (hash === '') return true
-  const end = `,"hash":"${hash}"}}\n`
-  const found = await inSegment(active, segment, async file => {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(end.length), 0, end.length, offset - end.length)
-    return buffer.toString('latin1', 0, bytesRead)
-  })
-  return found === undefined || found === end
+  return (await inSegment(active, segment, file => hasBlockEnd(file, offset, hash))) ?? true
 }
 
 /** By result code (sqlite.org/rescode.html): SQLITE_ERROR as tables have other columns, SQLITE_CORRUPT, SQLITE_NOTADB. */

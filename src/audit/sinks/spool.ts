@@ -4,6 +4,7 @@ import type { Line } from '../format.ts'
 import { isRecordLine } from '../format.ts'
 import { isAfter } from '../position.ts'
 import { blocksOf, linesOf, type ReadBlock } from '../read.ts'
+import { hasBlockEnd } from '../segment-bytes.ts'
 import { fullSegments, openSegment } from '../segments.ts'
 import type { BlockEnd } from './messages.ts'
 import type { Item } from './sink.ts'
@@ -70,9 +71,7 @@ export class Spool {
     const file = await openSegment(this.#options.journal, segment)
     if (file === undefined) return true
     try {
-      const end = `"hash":"${hash}"}}\n`
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(end.length), 0, end.length, offset - end.length)
-      return buffer.toString('latin1', 0, bytesRead) === end
+      return await hasBlockEnd(file, offset, hash)
     } finally {
       await file.close()
     }

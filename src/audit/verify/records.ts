@@ -1,7 +1,7 @@
 /** Reads the records of a journal that may be damaged: what is not what the gateway wrote is left out, and reported. */
-import { hashOf, isRecordLine } from '../format.ts'
+import { hashOf, isRecordLine, largestBlock } from '../format.ts'
 import { countText, type Report, shown } from './finding.ts'
-import { type BlockScanner, largestBlock, type ScannedBlock } from './scan.ts'
+import type { BlockScanner, ScannedBlock } from './scan.ts'
 import { isDamage, type Source } from './source.ts'
 
 /** Lines of records, as JSON: those of some blocks at a time. Rejects if a file cannot be read. */

@@ -1,5 +1,5 @@
 /** Finds the blocks in the bytes of a segment, whatever these are, in bounded memory. */
-import { type Trailer, trailerMark, trailerOf } from '../format.ts'
+import { largestBlock, type Trailer, trailerMark, trailerOf } from '../format.ts'
 
 /** Bytes up to the end of a trailer, from the end of the one before. */
 export interface ScannedBlock {
@@ -10,9 +10,6 @@ export interface ScannedBlock {
   readonly bytes: Buffer | undefined
   readonly trailer: Trailer
 }
-
-/** Bytes: a gateway writes no larger blocks. */
-export const largestBlock = 64 * 1024 * 1024
 
 /** Bytes of the longest trailer, with the newlines around it, and some more. */
 const longestTrailer = 256
