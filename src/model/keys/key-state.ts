@@ -9,7 +9,7 @@ export type Stateful = Pick<Key, 'state' | 'custodyFault' | 'origin' | 'material
 
 /** The remembered state applies again when its material is imported again, or a fault is fixed, as in a disconnected custom key store. */
 export function keyState(key: Stateful): KeyState {
-  if (key.state === 'PendingDeletion') return key.state
+  if (key.state === 'PendingDeletion' || key.state === 'PendingReplicaDeletion') return key.state
   if (isPendingImport(key)) return 'PendingImport'
   return key.custodyFault === undefined ? key.state : 'Unavailable'
 }
@@ -44,7 +44,7 @@ export type StateClass =
 type Verdict = 'ok' | 'disabled' | 'pendingDeletion' | 'notPendingDeletion' | 'pendingImport' | 'unavailable'
 
 // biome-ignore format: a table
-const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
+const verdicts: Record<StateClass, Record<Exclude<KeyState, 'PendingReplicaDeletion'>, Verdict>> = {
   use:              { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'unavailable' },
   grant:            { Enabled: 'ok',                 Disabled: 'disabled',           PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'ok' },
   publicKey:        { Enabled: 'ok',                 Disabled: 'ok',                 PendingDeletion: 'pendingDeletion', PendingImport: 'pendingImport',      Unavailable: 'unavailable' },
@@ -61,7 +61,7 @@ const verdicts: Record<StateClass, Record<KeyState, Verdict>> = {
 /** Throws AWS's error if a key in this state does not allow operations of this class: an UnusableKey for those that use the key. */
 export function checkState(key: Stateful & Pick<Key, 'arn'>, stateClass: StateClass): void {
   const state = keyState(key)
-  const verdict = verdicts[stateClass][state]
+  const verdict = verdicts[stateClass][state === 'PendingReplicaDeletion' ? 'PendingDeletion' : state]
   if (verdict === 'ok') return
   const code = verdict === 'disabled' ? 'Disabled' : 'InvalidState'
   const message = `${key.arn} is ${words[verdict]}.`

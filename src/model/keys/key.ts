@@ -21,8 +21,8 @@ export interface Custody {
   readonly bridged?: boolean | undefined
 }
 
-/** Changed only by callers. */
-export type RememberedState = 'Enabled' | 'Disabled' | 'PendingDeletion'
+/** Changed only by callers, but that PendingReplicaDeletion becomes PendingDeletion when the last replica is deleted. */
+export type RememberedState = 'Enabled' | 'Disabled' | 'PendingDeletion' | 'PendingReplicaDeletion'
 
 /** What is wrong with the HSM object of a key. */
 export type CustodyFault =
@@ -102,6 +102,14 @@ export interface Key {
   readonly creationDate: number
   /** Only while the state is PendingDeletion. */
   readonly deletionDate?: number | undefined
+  /** The waiting period of a primary key that is pending the deletion of its replicas, which begins when the last of them is deleted. */
+  readonly pendingWindowInDays?: number | undefined
+  /** Of a multi-Region key. Its related keys are those of the same account and partition with the same id. */
+  readonly multiRegion?: 'PRIMARY' | 'REPLICA' | undefined
+  /** The custom key store that it is in. */
+  readonly customKeyStoreId?: string | undefined
+  /** Of a key in an external key store: the id of the external key. */
+  readonly xksKeyId?: string | undefined
   readonly tags: readonly Tag[]
   /** Text of the key policy, as it was put. */
   readonly policy: string

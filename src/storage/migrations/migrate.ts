@@ -25,6 +25,7 @@ import { wrappingKeys } from './0020-wrapping-keys.ts'
 import { formerSystemKeys } from './0021-former-system-keys.ts'
 import { lastRun } from './0022-last-run.ts'
 import { auditKeys } from './0023-audit-keys.ts'
+import { keyPlaces } from './0024-key-places.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -52,6 +53,7 @@ const migrations: readonly Migration[] = [
   formerSystemKeys,
   lastRun,
   auditKeys,
+  keyPlaces,
 ]
 
 interface MigrationTable {

@@ -43,6 +43,10 @@ export interface KeyRow {
   readonly description: string
   readonly creation_date: number
   readonly deletion_date: number | null
+  readonly pending_window: number | null
+  readonly multi_region: Exclude<Key['multiRegion'], undefined> | null
+  readonly custom_key_store_id: string | null
+  readonly xks_key_id: string | null
   /** JSON. */
   readonly tags: string
   readonly policy: string

@@ -55,6 +55,7 @@ describe('key states', () => {
     expect(outcome(stateClass, 'Enabled')).toBe(enabled)
     expect(outcome(stateClass, 'Disabled')).toBe(disabled)
     expect(outcome(stateClass, 'PendingDeletion')).toBe(pendingDeletion)
+    expect(outcome(stateClass, 'PendingReplicaDeletion')).toBe(pendingDeletion)
     expect(outcome(stateClass, 'PendingImport')).toBe(pendingImport)
     expect(outcome(stateClass, 'Unavailable')).toBe(unavailable)
   })
