@@ -85,6 +85,8 @@ class SqlStorage implements Storage {
   readonly spareKeys: Storage['spareKeys']
   readonly wrappingKeys: Storage['wrappingKeys']
   readonly destructions: Storage['destructions']
+  readonly xksPrefixes: Storage['xksPrefixes']
+  readonly xksKeys: Storage['xksKeys']
   readonly outbox: Storage['outbox']
   readonly clock: Storage['clock']
   readonly lastRun: Storage['lastRun']
@@ -180,6 +182,11 @@ class SqlStorage implements Storage {
     this.destructions = {
       find: (hsm, object) => view.destructions.find(destructionIdentity(hsm, object)),
       list: () => view.destructions.all(),
+    }
+    this.xksPrefixes = { find: name => view.xksPrefixes.find(name), all: () => view.xksPrefixes.all() }
+    this.xksKeys = {
+      find: (prefix, id) => view.xksKeys.findIn(prefix, id),
+      ofPrefix: prefix => view.xksKeys.group(prefix),
     }
     this.outbox = {
       list: () => this.#inOrder(database.heldRecords()),

@@ -11,6 +11,8 @@ import type { Alias } from '../model/keys/alias.ts'
 import type { Grant, GrantConstraints, GrantOperation, GrantPrincipal } from '../model/keys/grant.ts'
 import type { Destruction, Key, KeyObject, SpareKey, SystemKey, WrappingKey } from '../model/keys/key.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
+import type { XksKey } from '../model/xks/external-key.ts'
+import type { XksPrefix } from '../model/xks/prefix.ts'
 import type { EncryptionCounts } from './encryption-counts.ts'
 
 /** All records, by noun. Each has the revision at which it was read; 0 means new. */
@@ -29,6 +31,8 @@ export interface Records {
   readonly spareKeys: SpareKey
   readonly wrappingKeys: WrappingKey
   readonly destructions: Destruction
+  readonly xksPrefixes: XksPrefix
+  readonly xksKeys: XksKey
 }
 export type Noun = keyof Records
 
@@ -211,6 +215,7 @@ export interface Storage {
     count(): number
     /** Written by writeUses. */
     recordUse(use: AccessKeyUse): void
+    /** @param id of an access key, or the name of an XKS credential: see credentialName in model/xks/prefix.ts */
     lastUse(id: string): Promise<AccessKeyUse | undefined>
   }
   readonly systemKeys: { find(hsm: string, purpose: SystemKey['purpose']): SystemKey | undefined }
@@ -229,6 +234,12 @@ export interface Storage {
   readonly destructions: {
     find(hsm: string, object: string): Destruction | undefined
     list(): readonly Destruction[]
+  }
+  readonly xksPrefixes: { find(name: string): XksPrefix | undefined; all(): readonly XksPrefix[] }
+  readonly xksKeys: {
+    find(prefix: string, id: string): XksKey | undefined
+    /** In no order. */
+    ofPrefix(prefix: string): readonly XksKey[]
   }
   readonly outbox: {
     list(): Promise<readonly HeldRecord[]>

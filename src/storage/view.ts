@@ -129,7 +129,7 @@ export function nameInAccount({ type, name }: Pick<Records['principals'], 'type'
   return `${type}/${asciiLowerCase(name)}`
 }
 
-/** Aliases are grouped by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM. */
+/** Aliases are grouped by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM, external keys by prefix. */
 export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
     keys: new KeysView(),
@@ -158,6 +158,8 @@ export async function loadView(database: SqlDatabase): Promise<View> {
       { group: byObject, member: object.id },
     ]),
     destructions: new Collection(tables.destructions.identity),
+    xksPrefixes: new Collection(tables.xksPrefixes.identity),
+    xksKeys: new Collection(tables.xksKeys.identity, ({ prefix, id }) => [{ group: prefix, member: id }]),
   }
   for (const noun of Object.keys(view) as Noun[]) await fill(view, noun, database)
   return view

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
 import type { Grant } from '../../src/model/keys/grant.ts'
 import { type Key, objectsOf } from '../../src/model/keys/key.ts'
+import { credentialName } from '../../src/model/xks/prefix.ts'
 import { Changes, Conflict, type Noun, type Records, type Storage } from '../../src/storage/storage.ts'
 import {
   account,
@@ -17,6 +18,8 @@ import {
   anAlias,
   anObject,
   anOidcProvider,
+  anXksKey,
+  anXksPrefix,
   aPolicy,
   aPrincipal,
   aRole,
@@ -413,6 +416,44 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       storage.accessKeys.recordUse({ ...use, accessKeyId: 'AKIAOTHER' })
       await storage.writeUses()
       for (const id of ['AKIAFIRST', 'AKIAOTHER']) expect(await storage.accessKeys.lastUse(id)).toBeUndefined()
+    })
+
+    it('has external keys by prefix and id, as they were put, and no prefix is removed before them', async () => {
+      const clientCertificate = { commonName: 'cks.kms.eu-central-1.amazonaws.com', ca: 'PEM' }
+      const prefix = anXksPrefix('tenant/a', { frozen: true, clientCertificate, quota: 1800, sampleProxyAad: true })
+      const plain = anXksPrefix('')
+      const pinned = anXksKey(prefix, 'same.id', { frozen: true, pinFirstUser: true, pinnedTo: aKey(2).arn })
+      const other = anXksKey(plain, 'same.id')
+      await put('xksPrefixes', prefix, plain)
+      await put('xksKeys', pinned, other)
+      if (lasting) await reopen()
+      expect(storage.xksPrefixes.find('tenant/a')).toEqual({ ...prefix, revision: 1 })
+      expect(storage.xksPrefixes.all()).toHaveLength(2)
+      expect(storage.xksKeys.find('tenant/a', 'same.id')).toEqual({ ...pinned, revision: 1 })
+      expect(storage.xksKeys.ofPrefix('')).toEqual([{ ...other, revision: 1 }])
+      expect(storage.xksKeys.find('tenant', 'a/same.id')).toBeUndefined()
+      await expect(put('xksKeys', anXksKey(anXksPrefix('missing'), 'id'))).rejects.toBeInstanceOf(Conflict)
+      const removal = new Changes()
+      removal.remove('xksPrefixes', storage.xksPrefixes.find('')!)
+      await expect(storage.commit(removal)).rejects.toBeInstanceOf(Conflict)
+      removal.remove('xksKeys', storage.xksKeys.find('', 'same.id')!)
+      await storage.commit(removal)
+      expect(storage.xksPrefixes.find('')).toBeUndefined()
+    })
+
+    it('keeps the last use of each XKS credential, and forgets it with the credential', async () => {
+      const prefix = anXksPrefix('a')
+      await put('xksPrefixes', prefix)
+      const accessKeyId = credentialName('a', prefix.credentials[0]!.accessKeyId)
+      const use = { accessKeyId, usedAt: 1, region, service: 'kms-xks-proxy', sourceAddress: '127.0.0.1' }
+      storage.accessKeys.recordUse(use)
+      if (lasting) await reopen()
+      else await storage.writeUses()
+      expect(await storage.accessKeys.lastUse(accessKeyId)).toEqual(use)
+      await put('xksPrefixes', { ...storage.xksPrefixes.find('a')!, credentials: [] })
+      storage.accessKeys.recordUse(use)
+      await storage.writeUses()
+      expect(await storage.accessKeys.lastUse(accessKeyId)).toBeUndefined()
     })
 
     it('keeps the last use of each key, and forgets it with the key', async () => {

@@ -18,6 +18,8 @@ import type {
   SystemKey,
   WrappingKey,
 } from '../../src/model/keys/key.ts'
+import type { XksKey } from '../../src/model/xks/external-key.ts'
+import type { XksPrefix } from '../../src/model/xks/prefix.ts'
 
 export const account = '111122223333'
 export const region = 'eu-central-1'
@@ -236,4 +238,35 @@ export function aWrappingKey(number: number, key: Key): WrappingKey {
 
 export function aDestruction({ id, hsm }: KeyObject, key: Key): Destruction {
   return { object: id, hsm, keyArn: key.arn, revision: 0 }
+}
+
+export function anXksPrefix(name: string, rest: Partial<XksPrefix> = {}): XksPrefix {
+  const accessKeyId = 'AAAABBBBCCCCDDDDEEEE'
+  return {
+    name,
+    account,
+    region,
+    frozen: false,
+    credentials: [
+      { accessKeyId, sealedSecret: new Uint8Array([0, 1, 254, 255]), createdAt: 1_700_000_000_000, status: 'Active' },
+    ],
+    clientCertificate: undefined,
+    quota: undefined,
+    sampleProxyAad: false,
+    revision: 0,
+    ...rest,
+  }
+}
+
+export function anXksKey({ name }: XksPrefix, id: string, rest: Partial<XksKey> = {}): XksKey {
+  return {
+    prefix: name,
+    id,
+    keyArn: aKey(1).arn,
+    frozen: false,
+    pinFirstUser: false,
+    pinnedTo: undefined,
+    revision: 0,
+    ...rest,
+  }
 }

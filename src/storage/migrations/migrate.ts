@@ -26,6 +26,7 @@ import { formerSystemKeys } from './0021-former-system-keys.ts'
 import { lastRun } from './0022-last-run.ts'
 import { auditKeys } from './0023-audit-keys.ts'
 import { keyPlaces } from './0024-key-places.ts'
+import { xks } from './0025-xks.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -54,6 +55,7 @@ const migrations: readonly Migration[] = [
   lastRun,
   auditKeys,
   keyPlaces,
+  xks,
 ]
 
 interface MigrationTable {

@@ -1,7 +1,9 @@
-/** The last use of each access key: not part of its record, as it changes all the time. */
+/** The last use of each access key and XKS credential: not part of its record, as it changes all the time. */
 import type { Kysely } from 'kysely'
 import type { AccessKeyUse } from '../../model/identities/access-key.ts'
+import { credentialName } from '../../model/xks/prefix.ts'
 import type { Database } from './database.ts'
+import { xksPrefixes } from './xks-prefixes.ts'
 
 export async function readAccessKeyUse(db: Kysely<Database>, id: string): Promise<AccessKeyUse | undefined> {
   const row = await db.selectFrom('access_key_uses').selectAll().where('access_key_id', '=', id).executeTakeFirst()
@@ -27,5 +29,15 @@ export async function writeAccessKeyUses(db: Kysely<Database>, uses: readonly Ac
       .execute()
   }
   const known = db.selectFrom('access_keys').select('id')
-  await db.deleteFrom('access_key_uses').where('access_key_id', 'not in', known).execute()
+  const gone = db.deleteFrom('access_key_uses').where('access_key_id', 'not in', known)
+  const credentials = await credentialNames(db)
+  await (credentials.length === 0 ? gone : gone.where('access_key_id', 'not in', credentials)).execute()
+}
+
+/** There are few prefixes. */
+async function credentialNames(db: Kysely<Database>): Promise<string[]> {
+  const prefixes = await xksPrefixes.load(db, { offset: 0, limit: 10_000 })
+  return prefixes.flatMap(({ name, credentials }) =>
+    credentials.map(({ accessKeyId }) => credentialName(name, accessKeyId)),
+  )
 }

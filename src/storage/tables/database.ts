@@ -24,6 +24,8 @@ export interface Database {
   readonly spare_keys: SpareKeyRow
   readonly wrapping_keys: WrappingKeyRow
   readonly destructions: DestructionRow
+  readonly xks_prefixes: XksPrefixRow
+  readonly xks_keys: XksKeyRow
   readonly outbox: OutboxRow
   readonly outbox_position: OutboxPositionRow
   readonly clock: ClockRow
@@ -287,6 +289,30 @@ export interface DestructionRow {
   readonly hsm: string
   /** Empty for a spare key. */
   readonly key_arn: string
+  readonly revision: number
+}
+
+export interface XksPrefixRow {
+  readonly name: string
+  readonly account: string
+  readonly region: string
+  readonly frozen: number
+  /** JSON. */
+  readonly credentials: string
+  /** JSON. */
+  readonly client_certificate: string | null
+  readonly quota: number | null
+  readonly sample_proxy_aad: number
+  readonly revision: number
+}
+
+export interface XksKeyRow {
+  readonly prefix: string
+  readonly id: string
+  readonly key_arn: string
+  readonly frozen: number
+  readonly pin_first_user: number
+  readonly pinned_to: string | null
   readonly revision: number
 }
 

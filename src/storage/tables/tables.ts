@@ -14,6 +14,8 @@ import { spareKeys } from './spare-keys.ts'
 import { systemKeys } from './system-keys.ts'
 import type { Table } from './table.ts'
 import { wrappingKeys } from './wrapping-keys.ts'
+import { xksKeys } from './xks-keys.ts'
+import { xksPrefixes } from './xks-prefixes.ts'
 
 /** The table of each noun. */
 export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
@@ -31,6 +33,8 @@ export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   spareKeys,
   wrappingKeys,
   destructions,
+  xksPrefixes,
+  xksKeys,
 }
 
 /** Identifies the record of a change within its noun. */
