@@ -187,7 +187,9 @@ describe('the architecture', () => {
       const found = files.filter(({ name, code }) => !own.test(name) && names.test(code)).map(({ name }) => name)
       // Keys have ARNs and policies of AWS KMS.
       for (const name of found)
-        expect(name).toMatch(/^(model\/(arn\.ts|identities\/aws-managed-policies\.ts|keys\/)|storage\/migrations\/)/)
+        expect(name).toMatch(
+          /^(model\/(arn\.ts|xks\/|identities\/aws-managed-policies\.ts|keys\/)|storage\/migrations\/)/,
+        )
     },
   )
 

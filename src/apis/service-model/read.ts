@@ -3,6 +3,7 @@
  * seconds since the epoch, blobs in base64.
  */
 import { Failure } from '../../errors.ts'
+import { decodeBase64 } from '../../model/base64.ts'
 import { wipe } from '../../wipe.ts'
 import { type Constraint, constraintsOf, notNull } from './constraints.ts'
 import type { ListShape, MapShape, ScalarShape, Shapes, StructureShape } from './model.ts'
@@ -193,9 +194,8 @@ const decoders: Record<ScalarShape['type'], (raw: unknown) => unknown> = {
   },
   blob(raw) {
     if (typeof raw !== 'string') throw notConvertible(raw, 'a Blob')
-    const bytes = Buffer.from(raw, 'base64')
-    if (isCanonical(raw, bytes)) return bytes
-    wipe(bytes)
+    const bytes = decodeBase64(raw)
+    if (bytes) return bytes
     throw new Failure('Serialization')
   },
   integer(raw) {
@@ -214,16 +214,6 @@ const decoders: Record<ScalarShape['type'], (raw: unknown) => unknown> = {
     if (Number.isNaN(date.getTime())) throw notConvertible(raw, 'a Timestamp')
     return date
   },
-}
-
-/**
- * RFC 4648 section 3.5 requires the canonical form. Node.js also decodes the URL alphabet, and skips invalid characters, which the length
- * reveals. The whole text is not encoded again, as strings cannot be wiped.
- */
-function isCanonical(text: string, bytes: Buffer): boolean {
-  const groups = Math.ceil(bytes.length / 3)
-  if (text.length !== 4 * groups || /[-_]/.test(text)) return false
-  return bytes.toString('base64', Math.max(0, 3 * (groups - 1))) === text.slice(-4)
 }
 
 /** @param otherwise the message for a plain value */

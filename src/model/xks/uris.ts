@@ -1,0 +1,50 @@
+/** Where the operations of an XKS proxy are: AWS KMS External Key Store Proxy API Specification 1.0.3, "API operations". */
+
+/** Characters at most. */
+export const longestUriPath = 128
+export const longestUri = 256
+
+/** XksProxyUriPath of version 1: `/kms/xks/v1`, after the prefix if there is one. */
+export function isUriPath(text: string): boolean {
+  return text.length <= longestUriPath && /^(?:\/[a-zA-Z0-9/_-]+)?\/kms\/xks\/v1$/.test(text)
+}
+
+/** @param prefix without a slash at its end, with one at its beginning; empty for none */
+export function uriPathOf(prefix: string): string {
+  return `${prefix}/kms/xks/v1`
+}
+
+/** Names of keys in the external key manager: the proxy alone gives them a meaning. */
+export function isExternalKeyId(text: string): boolean {
+  return /^[a-zA-Z0-9._-]{1,128}$/.test(text)
+}
+
+export const keyOperations = ['metadata', 'encrypt', 'decrypt'] as const
+export type KeyOperation = (typeof keyOperations)[number]
+export type XksOperation = 'health' | KeyOperation
+
+export type XksPath = { readonly prefix: string } & (
+  | { readonly operation: 'health' }
+  | { readonly operation: KeyOperation; readonly keyId: string }
+)
+
+const operationPath =
+  /^((?:\/[a-zA-Z0-9/_-]+)?)\/kms\/xks\/v1\/(?:health|keys\/([a-zA-Z0-9._-]{1,128})\/(metadata|encrypt|decrypt))$/
+
+/** Undefined for a path that is none of the API. @param path without a query */
+export function parseXksPath(path: string): XksPath | undefined {
+  if (path.length > longestUri) return undefined
+  const [whole, prefix = '', keyId, operation] = operationPath.exec(path) ?? []
+  if (whole === undefined) return undefined
+  return keyId === undefined ? { prefix, operation: 'health' } : { prefix, operation: operation as KeyOperation, keyId }
+}
+
+/** @param uriPath XksProxyUriPath */
+export function healthPath(uriPath: string): string {
+  return `${uriPath}/health`
+}
+
+/** @param uriPath XksProxyUriPath */
+export function keyPath(uriPath: string, keyId: string, operation: KeyOperation): string {
+  return `${uriPath}/keys/${keyId}/${operation}`
+}
