@@ -9,9 +9,9 @@ export function isUriPath(text: string): boolean {
   return text.length <= longestUriPath && /^(?:\/[a-zA-Z0-9/_-]+)?\/kms\/xks\/v1$/.test(text)
 }
 
-/** @param prefix without a slash at its end, with one at its beginning; empty for none */
-export function uriPathOf(prefix: string): string {
-  return `${prefix}/kms/xks/v1`
+/** XksProxyUriPath of a prefix. @param name of the prefix, without slashes at its ends; empty for none */
+export function uriPathOf(name: string): string {
+  return `${name && `/${name}`}/kms/xks/v1`
 }
 
 /** Names of keys in the external key manager: the proxy alone gives them a meaning. */
@@ -23,13 +23,14 @@ export const keyOperations = ['metadata', 'encrypt', 'decrypt'] as const
 export type KeyOperation = (typeof keyOperations)[number]
 export type XksOperation = 'health' | KeyOperation
 
+/** With the name of the prefix. */
 export type XksPath = { readonly prefix: string } & (
   | { readonly operation: 'health' }
   | { readonly operation: KeyOperation; readonly keyId: string }
 )
 
 const operationPath =
-  /^((?:\/[a-zA-Z0-9/_-]+)?)\/kms\/xks\/v1\/(?:health|keys\/([a-zA-Z0-9._-]{1,128})\/(metadata|encrypt|decrypt))$/
+  /^(?:\/([a-zA-Z0-9/_-]+))?\/kms\/xks\/v1\/(?:health|keys\/([a-zA-Z0-9._-]{1,128})\/(metadata|encrypt|decrypt))$/
 
 /** Undefined for a path that is none of the API. @param path without a query */
 export function parseXksPath(path: string): XksPath | undefined {

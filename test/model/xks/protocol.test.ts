@@ -15,7 +15,7 @@ import {
 const keyId = fc.string({ unit: fc.constantFrom(...'aZ09._-'), minLength: 1, maxLength: 20 })
 const prefix = fc
   .array(fc.constantFrom('a', 'kms', 'xks', 'v1', 'keys', 'health', 'metadata', 'B-_9'), { maxLength: 8 })
-  .map(parts => parts.map(part => `/${part}`).join(''))
+  .map(parts => parts.join('/'))
 
 describe('a URI path', () => {
   it.each([
