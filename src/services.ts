@@ -11,6 +11,7 @@ import type { AccessDenied } from './errors.ts'
 import type { Hsms } from './hsm/hsm.ts'
 import type { Log } from './log.ts'
 import type { Caller, WebIdentityCaller } from './model/identities/caller.ts'
+import type { CustomKeyStore } from './model/keys/custom-key-store.ts'
 import type { Key } from './model/keys/key.ts'
 import type { NewServiceKey } from './model/keys/service-keys.ts'
 import type { Calls } from './model/usage/calls.ts'
@@ -53,8 +54,29 @@ export interface Services {
   readonly emulator?: Emulator | undefined
   /** Undefined while services are off. */
   readonly serviceKeys?: ServiceKeys | undefined
+  /** Custom key stores of type EXTERNAL_KEY_STORE; undefined in a process that has none. */
+  readonly externalKeyStores?: ExternalKeyStores | undefined
   /** What is on record. */
   readonly events: Pick<JournalIndex, 'find' | 'snapshot'>
+}
+
+/** Connections to the proxies of custom key stores of type EXTERNAL_KEY_STORE. */
+export interface ExternalKeyStores {
+  /**
+   * Asks the proxy of a new store, or of one with new settings, for its health. Rejects with a Failure whose code is one of the API's Xks*
+   * exceptions.
+   *
+   * @param store not committed yet; `operation` is sent to the proxy
+   */
+  check(store: CustomKeyStore, operation: 'CreateCustomKeyStore' | 'UpdateCustomKeyStore'): Promise<void>
+  /**
+   * Connects to its proxy, and watches that until `disconnect`. Rejects with a ConnectionFailure, and has then left nothing behind.
+   *
+   * @param signal aborts when the store is disconnected meanwhile, or takes too long
+   */
+  connect(store: CustomKeyStore, signal: AbortSignal): Promise<void>
+  /** Finishes the calls in flight, and ends the connections. Does nothing if it is not connected. */
+  disconnect(store: CustomKeyStore): Promise<void>
 }
 
 export interface Metering {

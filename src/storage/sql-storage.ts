@@ -14,6 +14,7 @@ import { destructionIdentity } from './tables/destructions.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
 import { wrappingKeyIdentity } from './tables/wrapping-keys.ts'
 import {
+  byClaim,
   byId,
   byObject,
   expiring,
@@ -23,6 +24,7 @@ import {
   nameInAccount,
   objectGroup,
   objectsOn,
+  regionOf,
   show,
   type View,
 } from './view.ts'
@@ -84,6 +86,7 @@ class SqlStorage implements Storage {
   readonly systemKeys: Storage['systemKeys']
   readonly spareKeys: Storage['spareKeys']
   readonly wrappingKeys: Storage['wrappingKeys']
+  readonly customKeyStores: Storage['customKeyStores']
   readonly destructions: Storage['destructions']
   readonly xksPrefixes: Storage['xksPrefixes']
   readonly xksKeys: Storage['xksKeys']
@@ -120,6 +123,7 @@ class SqlStorage implements Storage {
       dueForRotation: now => view.keys.rotations.until(now),
       ofAccount: account => view.keys.all().filter(key => key.account === account),
       all: () => view.keys.all(),
+      inStore: store => view.keys.group(store),
       onHsm: hsm => view.keys.all().filter(key => objectsOf(key).some(object => object.hsm === hsm)),
       objectsOn: hsm => objectsOn(view, hsm),
       recordUse: use => this.#keyUses.record(use),
@@ -178,6 +182,13 @@ class SqlStorage implements Storage {
       ofDay: key => view.wrappingKeys.find(wrappingKeyIdentity(key)),
       ofKey: keyArn => view.wrappingKeys.group(keyArn),
       all: () => view.wrappingKeys.all(),
+    }
+    this.customKeyStores = {
+      find: id => view.customKeyStores.find(id),
+      holding: ({ value }) => view.customKeyStores.findIn(byClaim, value),
+      ofRegion: (account, region) =>
+        [...view.customKeyStores.group(regionOf({ account, region }))].sort((a, b) => (a.id < b.id ? -1 : 1)),
+      all: () => view.customKeyStores.all(),
     }
     this.destructions = {
       find: (hsm, object) => view.destructions.find(destructionIdentity(hsm, object)),

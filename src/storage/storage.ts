@@ -8,6 +8,7 @@ import type { Principal } from '../model/identities/principal.ts'
 import type { Principals } from '../model/identities/principals.ts'
 import type { Service } from '../model/identities/service.ts'
 import type { Alias } from '../model/keys/alias.ts'
+import type { Claim, CustomKeyStore } from '../model/keys/custom-key-store.ts'
 import type { Grant, GrantConstraints, GrantOperation, GrantPrincipal } from '../model/keys/grant.ts'
 import type { Destruction, Key, KeyObject, SpareKey, SystemKey, WrappingKey } from '../model/keys/key.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
@@ -30,6 +31,7 @@ export interface Records {
   readonly systemKeys: SystemKey
   readonly spareKeys: SpareKey
   readonly wrappingKeys: WrappingKey
+  readonly customKeyStores: CustomKeyStore
   readonly destructions: Destruction
   readonly xksPrefixes: XksPrefix
   readonly xksKeys: XksKey
@@ -148,6 +150,8 @@ export interface Storage {
     /** In whatever region. */
     ofAccount(account: string): readonly Key[]
     all(): readonly Key[]
+    /** In no order. @param store id of a custom key store */
+    inStore(store: string): readonly Key[]
     /** Keys with an object on the HSM. */
     onHsm(hsm: string): readonly Key[]
     /** CKA_IDs of the objects on the HSM to which a record refers, including those of system keys, spare keys and wrapping keys. */
@@ -230,6 +234,14 @@ export interface Storage {
     ofDay(key: Pick<WrappingKey, 'keyArn' | 'spec' | 'day'>): WrappingKey | undefined
     ofKey(keyArn: string): readonly WrappingKey[]
     all(): readonly WrappingKey[]
+  }
+  readonly customKeyStores: {
+    find(id: string): CustomKeyStore | undefined
+    /** The one that has what only one may have: see claimsOf. */
+    holding(claim: Claim): CustomKeyStore | undefined
+    /** In order of id. */
+    ofRegion(account: string, region: string): readonly CustomKeyStore[]
+    all(): readonly CustomKeyStore[]
   }
   readonly destructions: {
     find(hsm: string, object: string): Destruction | undefined

@@ -1,5 +1,6 @@
 /** All records in memory, for look-ups. */
 import { asciiLowerCase } from '../model/ascii.ts'
+import { claimsOf } from '../model/keys/custom-key-store.ts'
 import { type Key, type KeyObject, materialsOf, nextExpiry, objectsOf, objectsOfSystemKey } from '../model/keys/key.ts'
 import { rotationDate } from '../model/keys/rotation.ts'
 import { DueDates } from './due-dates.ts'
@@ -75,7 +76,7 @@ export class Collection<R> {
   }
 }
 
-/** Keys by region and material, by object, and by when something is due. */
+/** Keys by region and material, by object, by custom key store, and by when something is due. */
 class KeysView extends Collection<Key> {
   readonly deletions = new DueDates<Key>(({ state, deletionDate }) =>
     state === 'PendingDeletion' ? deletionDate : undefined,
@@ -87,6 +88,7 @@ class KeysView extends Collection<Key> {
       ...materialsOf(key).map(({ id }) => ({ group: key.region, member: id })),
       ...objectsOf(key).map(({ hsm, id }) => ({ group: objectGroup(hsm, id), member: key.arn })),
       ...(nextExpiry(key) === undefined ? [] : [{ group: expiring, member: key.arn }]),
+      ...(key.customKeyStoreId === undefined ? [] : [{ group: key.customKeyStoreId, member: key.arn }]),
     ])
   }
 
@@ -119,6 +121,9 @@ export const byObject = 'object'
 /** In which principals are found by their unique ids: no account has this name. */
 export const byId = 'id'
 
+/** In which custom key stores are found by what only one may have: no account and region have this name. */
+export const byClaim = 'claim'
+
 /** Keys with the same HSM object. */
 export function objectGroup(hsm: string, object: string): string {
   return `${hsm}/${object}`
@@ -127,6 +132,10 @@ export function objectGroup(hsm: string, object: string): string {
 /** @param type and name of a principal, unique in its account without regard to case */
 export function nameInAccount({ type, name }: Pick<Records['principals'], 'type' | 'name'>): string {
   return `${type}/${asciiLowerCase(name)}`
+}
+
+export function regionOf({ account, region }: Pick<Records['customKeyStores'], 'account' | 'region'>): string {
+  return `${account}/${region}`
 }
 
 /** Aliases are grouped by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM, external keys by prefix. */
@@ -156,6 +165,10 @@ export async function loadView(database: SqlDatabase): Promise<View> {
     wrappingKeys: new Collection(tables.wrappingKeys.identity, ({ keyArn, object }) => [
       { group: keyArn, member: object.id },
       { group: byObject, member: object.id },
+    ]),
+    customKeyStores: new Collection(tables.customKeyStores.identity, store => [
+      { group: regionOf(store), member: store.id },
+      ...claimsOf(store).map(({ value }) => ({ group: byClaim, member: value })),
     ]),
     destructions: new Collection(tables.destructions.identity),
     xksPrefixes: new Collection(tables.xksPrefixes.identity),

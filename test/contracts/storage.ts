@@ -2,11 +2,13 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
+import { claimsOf } from '../../src/model/keys/custom-key-store.ts'
 import type { Grant } from '../../src/model/keys/grant.ts'
 import { type Key, objectsOf } from '../../src/model/keys/key.ts'
 import { credentialName } from '../../src/model/xks/prefix.ts'
 import { Changes, Conflict, type Noun, type Records, type Storage } from '../../src/storage/storage.ts'
 import {
+  aCustomKeyStore,
   account,
   aDestruction,
   aGrant,
@@ -16,6 +18,7 @@ import {
   anAccessKey,
   anAccount,
   anAlias,
+  anExternalKeyStore,
   anObject,
   anOidcProvider,
   anXksKey,
@@ -179,6 +182,15 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       changes.put('systemKeys', audit)
       changes.put('spareKeys', aSpareKey(anObject(10)))
       changes.put('wrappingKeys', aWrappingKey(12, key))
+      const stores = [
+        aCustomKeyStore(1, { state: 'FAILED', connectionErrorCode: 'USER_LOCKED_OUT', name: 'Grüße' }),
+        anExternalKeyStore(2, {
+          vpcEndpointServiceName: 'com.amazonaws.vpce.eu-west-1.vpce-svc-1',
+          vpcEndpointServiceOwner: account,
+        }),
+        aCustomKeyStore(3, { cloudHsm: { clusterId: 'cluster-aaaaaaaaaaa', trustAnchorCertificate: 'PEM' } }),
+      ]
+      for (const store of stores) changes.put('customKeyStores', store)
       changes.put('destructions', aDestruction(anObject(9), key))
       changes.put('destructions', { ...aDestruction(anObject(11), key), keyArn: undefined })
       await storage.commit(changes)
@@ -206,6 +218,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         spares: storage.spareKeys.onHsm('main'),
         wrappingKeys: [storage.wrappingKeys.withObject(anObject(12).id), ...storage.wrappingKeys.ofKey(key.arn)],
         wrappingKeyOfDay: storage.wrappingKeys.ofDay(aWrappingKey(12, key)),
+        customKeyStores: storage.customKeyStores.ofRegion(account, region),
         destructions: storage.destructions.list(),
       })
       const expected = {
@@ -228,6 +241,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         spares: [{ ...aSpareKey(anObject(10)), revision: 1 }],
         wrappingKeys: [1, 2].map(() => ({ ...aWrappingKey(12, key), revision: 1 })),
         wrappingKeyOfDay: { ...aWrappingKey(12, key), revision: 1 },
+        customKeyStores: stores.map(store => ({ ...store, revision: 1 })),
         destructions: [
           { ...aDestruction(anObject(9), key), revision: 1 },
           { ...aDestruction(anObject(11), key), keyArn: undefined, revision: 1 },
@@ -377,6 +391,58 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.principals.named(account, 'role', 'SOMEONE')).toBeUndefined()
       expect(storage.groups.named(account, 'READERS')?.name).toBe('readers')
       expect(storage.managedPolicies.named(account, 'Read')?.name).toBe('read')
+    })
+
+    it.each([
+      ['name', aCustomKeyStore(1), aCustomKeyStore(2, { name: 'store 1' })],
+      [
+        'cluster',
+        aCustomKeyStore(1),
+        aCustomKeyStore(2, { cloudHsm: aCustomKeyStore(1).cloudHsm, region: 'eu-west-2' }),
+      ],
+      ['proxy URI', anExternalKeyStore(1), anExternalKeyStore(2, { uriPath: '/1/kms/xks/v1' })],
+    ])(
+      'refuses two custom key stores with the same %s, when the second is put and when it is changed',
+      async (_what, first, second) => {
+        await put('customKeyStores', first)
+        await expect(put('customKeyStores', second)).rejects.toBeInstanceOf(Conflict)
+        const other = second.type === 'AWS_CLOUDHSM' ? aCustomKeyStore(2) : anExternalKeyStore(2)
+        await put('customKeyStores', other)
+        await expect(put('customKeyStores', { ...second, revision: 1 })).rejects.toBeInstanceOf(Conflict)
+        expect(storage.customKeyStores.find(other.id)).toEqual({ ...other, revision: 1 })
+        await put('customKeyStores', { ...first, name: 'changed', revision: 1 })
+        const claim = claimsOf(first)[0]!
+        expect(storage.customKeyStores.holding(claim)).toBeUndefined()
+        expect(storage.customKeyStores.all()).toHaveLength(2)
+      },
+    )
+
+    it('removes a custom key store only without keys, and puts no key in one that is gone', async () => {
+      const [store, key] = [aCustomKeyStore(1), aKey(1, { customKeyStoreId: aCustomKeyStore(1).id })]
+      await expect(put('keys', key)).rejects.toBeInstanceOf(Conflict)
+      await put('customKeyStores', store)
+      await put('keys', key)
+      expect(storage.keys.inStore(store.id).map(({ arn }) => arn)).toEqual([key.arn])
+      const remove = () => {
+        const changes = new Changes()
+        changes.remove('customKeyStores', storage.customKeyStores.find(store.id)!)
+        return storage.commit(changes)
+      }
+      await expect(remove()).rejects.toBeInstanceOf(Conflict)
+      const changes = new Changes()
+      changes.remove('keys', storage.keys.find(key.arn)!)
+      await storage.commit(changes)
+      await remove()
+      expect(storage.customKeyStores.all()).toEqual([])
+      await put('customKeyStores', store)
+    })
+
+    it('has one key of a store for each external key', async () => {
+      await put('customKeyStores', anExternalKeyStore(1), anExternalKeyStore(2))
+      const [one, two] = [anExternalKeyStore(1).id, anExternalKeyStore(2).id]
+      const external = (number: number, customKeyStoreId: string) => aKey(number, { customKeyStoreId, xksKeyId: 'key' })
+      await put('keys', external(1, one), external(2, two))
+      await expect(put('keys', external(3, one))).rejects.toBeInstanceOf(Conflict)
     })
 
     it('has new policies of a user as soon as one of them or of its groups changes', async () => {

@@ -8,6 +8,7 @@ import type { ManagedPolicy } from '../../src/model/identities/policy.ts'
 import type { Principal, Role, User } from '../../src/model/identities/principal.ts'
 import type { Service } from '../../src/model/identities/service.ts'
 import type { Alias } from '../../src/model/keys/alias.ts'
+import type { CustomKeyStore, XksProxy } from '../../src/model/keys/custom-key-store.ts'
 import type { Grant } from '../../src/model/keys/grant.ts'
 import type {
   Destruction,
@@ -188,6 +189,43 @@ export function anOidcProvider(host: string, rest: Partial<OidcProvider> = {}): 
     revision: 0,
     ...rest,
   }
+}
+
+/** Of type AWS_CLOUDHSM. Ids sort by their number. */
+export function aCustomKeyStore(number: number, rest: Partial<CustomKeyStore> = {}): CustomKeyStore {
+  return {
+    id: `cks-${number.toString().padStart(17, '0')}`,
+    account,
+    region,
+    name: `store ${number}`,
+    type: 'AWS_CLOUDHSM',
+    creationDate: 1_700_000_000_000 + number,
+    state: 'DISCONNECTED',
+    connectionErrorCode: undefined,
+    cloudHsm: {
+      clusterId: `cluster-${number.toString().padStart(11, 'a')}`,
+      trustAnchorCertificate: '-----BEGIN CERTIFICATE-----',
+      sealedPassword: new Uint8Array([1, 0, 255]),
+    },
+    xks: undefined,
+    revision: 0,
+    ...rest,
+  }
+}
+
+export function anExternalKeyStore(number: number, rest: Partial<XksProxy> = {}): CustomKeyStore {
+  return aCustomKeyStore(number, {
+    type: 'EXTERNAL_KEY_STORE',
+    cloudHsm: undefined,
+    xks: {
+      connectivity: 'PUBLIC_ENDPOINT',
+      uriEndpoint: 'https://xks.example.com',
+      uriPath: `/${number}/kms/xks/v1`,
+      accessKeyId: 'AAAAAAAAAAAAAAAAAAAA',
+      sealedSecret: new Uint8Array([2, 0, 255]),
+      ...rest,
+    },
+  })
 }
 
 export function aService(name: string, user: Principal, rest: Partial<Service> = {}): Service {

@@ -27,6 +27,7 @@ import { lastRun } from './0022-last-run.ts'
 import { auditKeys } from './0023-audit-keys.ts'
 import { keyPlaces } from './0024-key-places.ts'
 import { xks } from './0025-xks.ts'
+import { customKeyStores } from './0026-custom-key-stores.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -56,6 +57,7 @@ const migrations: readonly Migration[] = [
   auditKeys,
   keyPlaces,
   xks,
+  customKeyStores,
 ]
 
 interface MigrationTable {

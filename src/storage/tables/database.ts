@@ -2,6 +2,7 @@
 import type { AccessKey } from '../../model/identities/access-key.ts'
 import type { Owner } from '../../model/identities/policy.ts'
 import type { Principal } from '../../model/identities/principal.ts'
+import type { CustomKeyStore } from '../../model/keys/custom-key-store.ts'
 import type { CustodyFault, Key, Rotation, SystemKey, WrappingKey } from '../../model/keys/key.ts'
 
 export interface Database {
@@ -23,6 +24,8 @@ export interface Database {
   readonly system_keys: SystemKeyRow
   readonly spare_keys: SpareKeyRow
   readonly wrapping_keys: WrappingKeyRow
+  readonly custom_key_stores: CustomKeyStoreRow
+  readonly custom_key_store_claims: CustomKeyStoreClaimRow
   readonly destructions: DestructionRow
   readonly xks_prefixes: XksPrefixRow
   readonly xks_keys: XksKeyRow
@@ -281,6 +284,30 @@ export interface WrappingKeyRow {
   readonly custody: string
   readonly public_key: Uint8Array
   readonly revision: number
+}
+
+export interface CustomKeyStoreRow {
+  readonly id: string
+  readonly account: string
+  readonly region: string
+  readonly name: string
+  readonly type: CustomKeyStore['type']
+  readonly creation_date: number
+  readonly state: CustomKeyStore['state']
+  readonly connection_error_code: Exclude<CustomKeyStore['connectionErrorCode'], undefined> | null
+  /** JSON, of type AWS_CLOUDHSM. */
+  readonly cloud_hsm: string | null
+  /** JSON, of type EXTERNAL_KEY_STORE. */
+  readonly xks: string | null
+  /** The password, or the secret access key of the proxy. */
+  readonly sealed_secret: Uint8Array | null
+  readonly revision: number
+}
+
+/** What only one store may have. */
+export interface CustomKeyStoreClaimRow {
+  readonly value: string
+  readonly store_id: string
 }
 
 export interface DestructionRow {

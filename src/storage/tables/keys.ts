@@ -9,6 +9,7 @@ import {
   type Tag,
 } from '../../model/keys/key.ts'
 import type { PageRequest } from '../storage.ts'
+import { hasStore } from './custom-key-stores.ts'
 import type { Database, KeyRow, MaterialRow } from './database.ts'
 import { removeEncryptionCounts } from './encryption-counts.ts'
 import { removeGrants } from './grants.ts'
@@ -88,6 +89,7 @@ export const keys: Table<Key> = {
   },
 
   async insert(db, key) {
+    if (key.customKeyStoreId !== undefined && !(await hasStore(db, key.customKeyStoreId))) return false
     if (!(await keyRows.insert(db, key))) return false
     await insertMaterials(db, key)
     return true

@@ -2,6 +2,7 @@ import type { Change, Noun, Records } from '../storage.ts'
 import { accessKeys } from './access-keys.ts'
 import { accounts } from './accounts.ts'
 import { aliases } from './aliases.ts'
+import { customKeyStores } from './custom-key-stores.ts'
 import { destructions } from './destructions.ts'
 import { grants } from './grants.ts'
 import { groups } from './groups.ts'
@@ -32,6 +33,7 @@ export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   systemKeys,
   spareKeys,
   wrappingKeys,
+  customKeyStores,
   destructions,
   xksPrefixes,
   xksKeys,
