@@ -157,6 +157,13 @@ export class UnusableKey extends Failure {
   }
 }
 
+/** An HSM, or what else a request depends on, did not answer in time. */
+export class TimedOut extends Failure {
+  constructor() {
+    super('KeyUnavailable', 'The HSM did not answer in time.')
+  }
+}
+
 /** A mistake of the operator (configuration, files, PIN): one clear line, no stack trace, exit code 1 or 2. */
 export class OperatorError extends Error {
   readonly exitCode: 1 | 2

@@ -12,6 +12,7 @@ import type { Ability } from '../model/keys/ability.ts'
 import { keySpecs, type SupportedKeySpec } from '../model/keys/key-spec.ts'
 import type { WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
 import type {
+  CheckedEncryption,
   CreatedKey,
   HeldKey,
   Hsm,
@@ -47,13 +48,21 @@ export class HsmClient implements Hsm {
   readonly #outside: OutsideUse
   readonly #caller: string
   readonly #clients: Map<string, HsmClient>
+  readonly #latest: number | undefined
 
-  /** @param clients of all callers */
-  constructor(backend: Backend, outside: OutsideUse, caller = '', clients = new Map<string, HsmClient>()) {
+  /** @param clients of all callers, those without a deadline */
+  constructor(
+    backend: Backend,
+    outside: OutsideUse,
+    caller = '',
+    clients = new Map<string, HsmClient>(),
+    latest?: number,
+  ) {
     this.#backend = backend
     this.#outside = outside
     this.#caller = caller
     this.#clients = clients
+    this.#latest = latest
   }
 
   get name(): string {
@@ -76,7 +85,8 @@ export class HsmClient implements Hsm {
     return this.#backend.whyUnsupported(ability)
   }
 
-  for(caller: string): Hsm {
+  for(caller: string, latest?: number): Hsm {
+    if (latest !== undefined) return new HsmClient(this.#backend, this.#outside, caller, this.#clients, latest)
     const known = this.#clients.get(caller)
     if (known !== undefined) return known
     if (this.#clients.size === mostClients) this.#clients.clear()
@@ -94,6 +104,17 @@ export class HsmClient implements Hsm {
   async decrypt(object: string, { iv, ciphertext }: Sealed, aad: Uint8Array): Promise<Uint8Array> {
     const plaintext = await this.#call('decrypt', { object, iv, aad, ciphertext })
     return exactly(ciphertext.length - gcmTagLength, plaintext)
+  }
+
+  async encryptChecked(
+    object: string,
+    plaintext: Uint8Array,
+    aad: Uint8Array,
+    hashed: Uint8Array,
+  ): Promise<CheckedEncryption> {
+    const sealed = await this.#call('encryptChecked', { object, aad, hashed, plaintext })
+    exactly(plaintext.length + gcmTagLength, sealed.ciphertext)
+    return sealed
   }
 
   async random(length: number): Promise<Uint8Array> {
@@ -241,8 +262,13 @@ export class HsmClient implements Hsm {
     }
   }
 
-  async #call<N extends CallName>(name: N, request: RequestTo<N>, options?: CallOptions): Promise<AnswerOf<N>> {
+  async #call<N extends CallName>(
+    name: N,
+    request: RequestTo<N>,
+    { undo }: Pick<CallOptions, 'undo'> = {},
+  ): Promise<AnswerOf<N>> {
     const row: CallRow = calls[name]
+    const options = { latest: this.#latest, isUrgent: this.#latest !== undefined, undo }
     return row.answer.decode(await this.#backend.call(name, row.request.encode(request), this.#caller, options))
   }
 

@@ -93,6 +93,18 @@ export interface SymmetricEncryption {
    */
   encrypt(object: string, plaintext: Uint8Array, aad: Uint8Array, ivLength?: number): Promise<Sealed>
   decrypt(object: string, sealed: Sealed, aad: Uint8Array): Promise<Uint8Array>
+  /**
+   * Encrypts, hashes the result, and only then decrypts the same bytes to compare: whatever has gone wrong before, either the call rejects
+   * with Internal, or the digest shows it.
+   *
+   * @param hashed the start of what is hashed
+   */
+  encryptChecked(object: string, plaintext: Uint8Array, aad: Uint8Array, hashed: Uint8Array): Promise<CheckedEncryption>
+}
+
+export interface CheckedEncryption extends Sealed {
+  /** SHA-256 of `hashed`, the IV, the ciphertext and its tag. */
+  readonly digest: Uint8Array
 }
 
 /** RSA OAEP: RFC 8017, section 7.1. */
@@ -213,7 +225,7 @@ export interface HsmStatus {
  * An HSM as the rest of the gateway sees it. Keys are named by their objects: 64 hex digits, the bytes of CKA_ID.
  *
  * Every call rejects with a Failure: `InvalidCiphertext` (no text) if a ciphertext does not decrypt for whatever reason; `InvalidState` if
- * a working HSM does not have the key; `KeyUnavailable` if the HSM cannot be reached or does not answer in time; `Internal` for everything
+ * a working HSM does not have the key; `KeyUnavailable` if the HSM cannot be reached, or as `TimedOut` if it does not answer in time; `Internal` for everything
  * else.
  */
 export interface Hsm
@@ -225,8 +237,13 @@ export interface Hsm
     KeyAgreement,
     RandomGeneration,
     KeyLifecycle {
-  /** The same HSM for one caller, for fair scheduling among callers. */
-  for(caller: string): Hsm
+  /**
+   * The same HSM for one caller, for fair scheduling among callers.
+   *
+   * @param latest when the caller gives up, by performance.now(): its calls then reject with TimedOut, or with Throttling if they have waited
+   * in the queue for half of the time that was left
+   */
+  for(caller: string, latest?: number): Hsm
   close(): Promise<void>
 }
 
@@ -237,8 +254,8 @@ export interface Hsms {
   /** By its name in the configuration. Throws KeyUnavailable if no such HSM is connected. */
   named(name: string): Hsm
   readonly all: readonly Hsm[]
-  /** The same HSMs for one caller, for fair scheduling. */
-  for(caller: string): Hsms
+  /** The same HSMs for one caller: see Hsm. */
+  for(caller: string, latest?: number): Hsms
 }
 
 export interface HsmHealth {

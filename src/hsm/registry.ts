@@ -44,8 +44,8 @@ export class HsmRegistry implements Hsms {
     return this.named(this.#regions[region]!)
   }
 
-  for(caller: string): Hsms {
-    return new CallerHsms(this, caller)
+  for(caller: string, latest?: number): Hsms {
+    return new CallerHsms(this, caller, latest)
   }
 
   /** Rejects with an OperatorError if the HSM cannot be used, and with an Error if the name is taken. */
@@ -99,10 +99,12 @@ export class HsmRegistry implements Hsms {
 class CallerHsms implements Hsms {
   readonly #hsms: Hsms
   readonly #caller: string
+  readonly #latest: number | undefined
 
-  constructor(hsms: Hsms, caller: string) {
+  constructor(hsms: Hsms, caller: string, latest: number | undefined) {
     this.#hsms = hsms
     this.#caller = caller
+    this.#latest = latest
   }
 
   get all(): readonly Hsm[] {
@@ -110,15 +112,15 @@ class CallerHsms implements Hsms {
   }
 
   named(name: string): Hsm {
-    return this.#hsms.named(name).for(this.#caller)
+    return this.#hsms.named(name).for(this.#caller, this.#latest)
   }
 
   ofRegion(region: string): Hsm {
-    return this.#hsms.ofRegion(region).for(this.#caller)
+    return this.#hsms.ofRegion(region).for(this.#caller, this.#latest)
   }
 
-  for(caller: string): Hsms {
-    return this.#hsms.for(caller)
+  for(caller: string, latest?: number): Hsms {
+    return this.#hsms.for(caller, latest)
   }
 }
 

@@ -1,5 +1,5 @@
 /** What every implementation of the HSM contract does. */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Failure } from '../../src/errors.ts'
 import type { Hsm, Sealed } from '../../src/hsm/hsm.ts'
@@ -65,6 +65,15 @@ export function encryptionContract(hsm: () => Hsm): void {
       expect(Buffer.from(await hsm().decrypt(object, bound, bytes))).toEqual(plaintext)
       const other = Buffer.concat([bytes, Buffer.of(0)])
       expect((await refusal(hsm().decrypt(object, bound, other))).code).toBe('InvalidCiphertext')
+    })
+
+    it('has a digest of what it has encrypted and checked', async () => {
+      const hashed = Buffer.from('hashed first')
+      const checked = await hsm().encryptChecked(object, plaintext, aad, hashed)
+      const { iv, ciphertext, digest } = checked
+      const parts = [hashed, iv, ciphertext]
+      expect(Buffer.from(digest)).toEqual(createHash('sha256').update(Buffer.concat(parts)).digest())
+      expect(Buffer.from(await hsm().decrypt(object, checked, aad))).toEqual(plaintext)
     })
 
     it('does not mix up 200 concurrent calls', async () => {

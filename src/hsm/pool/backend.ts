@@ -6,6 +6,11 @@ import type { CallName } from '../wire/calls.ts'
 export interface CallOptions {
   /** Deadline that overrides a later one of the call itself: performance.now(). */
   readonly latest?: number | undefined
+  /**
+   * Whether its caller gives up by `latest` rather than by the time-out: then it does not wait in the queue until there is no time left, and
+   * a worker that has not answered by then does not hang yet.
+   */
+  readonly isUrgent?: boolean | undefined
   /** Called if the call failed but may have had an effect, as soon as no worker executes it any more. */
   readonly undo?: (() => void) | undefined
 }

@@ -1,5 +1,5 @@
 /** One call, and how it fails if no worker answers it. */
-import { Failure } from '../../errors.ts'
+import { Failure, TimedOut } from '../../errors.ts'
 import { type CallName, calls, type Lane } from '../wire/calls.ts'
 import type { CallFailure } from '../wire/messages.ts'
 
@@ -20,6 +20,8 @@ export interface CallRequest {
   readonly timeout: number
   /** See CallOptions. */
   readonly latest?: number | undefined
+  /** See CallOptions. */
+  readonly isUrgent?: boolean | undefined
   readonly worker?: TargetWorker | undefined
   /** See CallOptions. */
   readonly undo?: (() => void) | undefined
@@ -40,6 +42,10 @@ export class Call {
   readonly worker: TargetWorker | undefined
   readonly startedAt = performance.now()
   deadline: number
+  /** When a worker that has not answered hangs: the deadline, unless its caller gives up earlier. */
+  readonly dueAt: number
+  /** See CallOptions. */
+  readonly isUrgent: boolean
   /** When it stops waiting for a worker and fails. */
   waitsUntil = 0
   /** How often it was sent to a worker. */
@@ -62,6 +68,8 @@ export class Call {
     this.caller = request.caller
     this.worker = request.worker
     this.deadline = Math.min(latest, this.startedAt + timeout)
+    this.isUrgent = request.isUrgent ?? false
+    this.dueAt = this.isUrgent ? this.startedAt + timeout : this.deadline
     this.#timeout = timeout
     this.#undo = request.undo
     this.#owner = owner
@@ -107,7 +115,7 @@ export class Call {
 const throttled = 'You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.'
 
 export function timedOut(): CallFailure {
-  return { failure: new Failure('KeyUnavailable', 'The HSM did not answer in time.'), returnCode: 'timeout' }
+  return { failure: new TimedOut(), returnCode: 'timeout' }
 }
 
 /** More calls than may wait. */

@@ -62,13 +62,16 @@ export class Cluster implements Backend {
     }
   }
 
-  async call(name: CallName, payload: Buffer, caller: string, { undo }: CallOptions = {}): Promise<Buffer> {
-    const latest = performance.now() + this.#callTimeout * calls[name].timeoutFactor
+  async call(name: CallName, payload: Buffer, caller: string, given: CallOptions = {}): Promise<Buffer> {
+    const { undo, isUrgent } = given
+    const timeOutAt = performance.now() + this.#callTimeout * calls[name].timeoutFactor
+    const latest = Math.min(timeOutAt, given.latest ?? timeOutAt)
     const untried = new Set(this.#members)
     let missing = 0
     let mayExist = false
     const options = {
       latest,
+      isUrgent,
       undo:
         undo &&
         (() => {

@@ -126,7 +126,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
     name: CallName,
     payload: Buffer,
     caller: string,
-    { latest, undo }: CallOptions,
+    { latest, isUrgent, undo }: CallOptions,
     worker?: TargetWorker,
   ): Promise<Buffer> {
     if (this.#supervisor.isClosing) {
@@ -146,7 +146,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
           reject(failure)
         },
       }
-      this.#give(new Call({ name, payload, caller, timeout, latest, worker, undo }, owner))
+      this.#give(new Call({ name, payload, caller, timeout, latest, isUrgent, worker, undo }, owner))
     })
   }
 

@@ -13,6 +13,9 @@ export interface WaitingOptions {
   readonly expired: () => CallFailure
 }
 
+/** The share for an urgent call: the HSM needs the rest, and the caller learns in time that there are too many. */
+const urgentPatience = 0.5
+
 export class WaitingCalls {
   readonly #options: WaitingOptions
   readonly #queue: FairQueue<Call>
@@ -30,7 +33,7 @@ export class WaitingCalls {
   /** Adds the call; if too many wait, fails the one that is dropped. A retry is always added. */
   add(call: Call): void {
     const now = performance.now()
-    call.waitsUntil = now + (call.deadline - now) * this.#options.patience
+    call.waitsUntil = now + (call.deadline - now) * (call.isUrgent ? urgentPatience : this.#options.patience)
     const refused = call.isRetry ? this.#queue.putBack(call.caller, call) : this.#queue.add(call.caller, call)
     refused?.fail(tooMany())
     if (refused !== call) this.#timer.watch(call.waitsUntil)
@@ -46,7 +49,7 @@ export class WaitingCalls {
     let next = Number.POSITIVE_INFINITY
     for (const call of this.#queue.items()) {
       if (call.waitsUntil > now) next = Math.min(next, call.waitsUntil)
-      else if (this.#queue.remove(call.caller, call)) call.fail(this.#options.expired())
+      else if (this.#queue.remove(call.caller, call)) call.fail(call.isUrgent ? tooMany() : this.#options.expired())
     }
     if (next !== Number.POSITIVE_INFINITY) this.#timer.watch(next)
   }

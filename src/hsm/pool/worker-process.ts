@@ -277,10 +277,12 @@ export class WorkerProcess {
     const goesOn = this.isServing && this.#state !== 'suspect'
     const isBehind = call.lane === 'cryptography' && this.mode === 'synchronous' && goesOn
     const mayComeLate = call.lane === 'generation' || isBehind
-    if (mayComeLate) pending.lateUntil = call.deadline + lateFactor * (call.deadline - sentAt)
+    const isEarly = call.dueAt > call.deadline
+    if (mayComeLate) pending.lateUntil = call.dueAt + lateFactor * (call.dueAt - sentAt)
+    else if (isEarly) pending.lateUntil = call.dueAt
     else this.#pending.remove(id)
-    call.fail(timedOut(), mayComeLate)
-    return !mayComeLate
+    call.fail(timedOut(), mayComeLate || isEarly)
+    return !mayComeLate && !isEarly
   }
 
   #lose(reason: string): void {

@@ -1,10 +1,10 @@
 /** The contract of hsm.ts over PKCS#11, inside a worker. */
-import { timingSafeEqual } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { EncryptionAlgorithmSpec, KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import { checkAbilities } from '../../model/keys/ability.ts'
 import { keySpecs } from '../../model/keys/key-spec.ts'
-import type { CreatedKey, HsmObject, KeyInspection } from '../hsm.ts'
+import type { CheckedEncryption, CreatedKey, HsmObject, KeyInspection } from '../hsm.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
 import { encryptOaep as encryptOaepOutside, oaepHash } from '../public-key-crypto.ts'
 import { CryptokiError } from '../return-codes.ts'
@@ -121,6 +121,24 @@ export class Pkcs11 implements Work {
   async decrypt({ object, iv, ciphertext, aad }: RequestOf<'decrypt'>): Promise<Buffer> {
     if (!isSealed(iv, ciphertext)) throw new Failure('InvalidCiphertext')
     return this.#badInput.decrypted(() => this.#open(object, { iv, ciphertext }, aad))
+  }
+
+  async encryptChecked({
+    object,
+    plaintext,
+    aad,
+    hashed,
+  }: RequestOf<'encryptChecked'>): Promise<CheckedEncryption & Sealed> {
+    const gcm = gcmOf(this.#capabilities)
+    return this.#keys.use(object, async key => {
+      const sealed = await seal(key, gcm, plaintext, aad, { drawIv: () => this.#nextIv(key.session) })
+      const digest = createHash('sha256').update(hashed).update(sealed.iv).update(sealed.ciphertext).digest()
+      const opened = await open(key, gcm, sealed, aad)
+      const isSame = opened.equals(plaintext)
+      opened.fill(0)
+      if (!isSame) throw new Failure('Internal', '', { cause: new Error('the HSM decrypted to another plaintext') })
+      return { ...sealed, digest }
+    })
   }
 
   random(length: number): Promise<Buffer> {

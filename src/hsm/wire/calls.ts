@@ -97,6 +97,13 @@ export const calls = {
     request: fields({ object, iv: bytes, aad: bytes, ciphertext: bytes }),
     answer: wholePayload,
   },
+  /** Three steps in one call, as two calls would cost twice as much. */
+  encryptChecked: {
+    kind: 21,
+    ...cryptography,
+    request: fields({ object, aad: bytes, hashed: bytes, plaintext: bytes }),
+    answer: fields({ iv: bytes, ciphertext: bytes, digest: bytes }),
+  },
   random: { kind: 3, ...cryptography, request: message(u32), answer: wholePayload },
   generateKey: { kind: 4, ...management, ...keyGeneration },
   generateSlowKey: { kind: 17, ...generation, ...keyGeneration },

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { TimedOut } from '../../../src/errors.ts'
 import type { Hsm } from '../../../src/hsm/hsm.ts'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/registry.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
@@ -132,6 +133,19 @@ describe('workers', () => {
       found.push((await hsm.objects()).filter(({ id }) => id === created).length)
     }
     expect(found).toEqual([1, 0])
+  })
+
+  it('that are too slow for a caller with a deadline are not lost', async () => {
+    await connect({ workers: 1, callTimeout: 20_000 })
+    const [only] = workers.started as [number]
+    process.kill(only, 'SIGSTOP')
+    const late = hsm.for('caller', performance.now() + 200).encrypt(object, text, aad)
+    await expect(late).rejects.toBeInstanceOf(TimedOut)
+    process.kill(only, 'SIGCONT')
+    await hsm.encrypt(object, text, aad)
+    expect(workers.lost).toEqual([])
+    const passed = hsm.for('caller', performance.now() - 1).encrypt(object, text, aad)
+    await expect(passed).rejects.toBeInstanceOf(TimedOut)
   })
 
   it('that exceed a time-out are killed and replaced', async () => {

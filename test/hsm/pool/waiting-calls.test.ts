@@ -41,6 +41,18 @@ describe('calls that wait for a worker', () => {
     expect(waiting.size).toBe(0)
   })
 
+  it('are refused early if their callers are in a hurry', async () => {
+    const waiting = new WaitingCalls({ bound: 10, patience: 1, expired: timedOut })
+    const latest = performance.now() + 1000
+    const urgent = { name: 'random', payload: Buffer.alloc(4, 1), timeout: 5000, latest } as const
+    waiting.add(new Call({ ...urgent, caller: 'urgent', isUrgent: true }, owner))
+    waiting.add(new Call({ ...urgent, caller: 'patient' }, owner))
+    await vi.advanceTimersByTimeAsync(600)
+    expect(outcomes).toEqual({ urgent: 'queue_full' })
+    await vi.advanceTimersByTimeAsync(600)
+    expect(outcomes).toEqual({ urgent: 'queue_full', patient: 'timeout' })
+  })
+
   it('share one timer, which ends with the last of them', async () => {
     const waiting = new WaitingCalls({ bound: 100, patience: 1, expired: timedOut })
     for (let i = 0; i < 100; i++) waiting.add(call(`${i}`, 1000))

@@ -51,6 +51,10 @@ const samples = {
     answer: fc.record({ iv: octets, ciphertext: octets }),
   },
   decrypt: { request: fc.record({ object, iv: octets, aad: octets, ciphertext: octets }), answer: octets },
+  encryptChecked: {
+    request: fc.record({ object, aad: octets, hashed: octets, plaintext: octets }),
+    answer: fc.record({ iv: octets, ciphertext: octets, digest: octets }),
+  },
   random: { request: fc.nat(2 ** 32 - 1), answer: octets },
   generateKey: keyGeneration,
   generateSlowKey: keyGeneration,
