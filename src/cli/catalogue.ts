@@ -7,6 +7,7 @@ import { policy } from './policy.ts'
 import { rotate } from './rotate.ts'
 import { serve } from './serve.ts'
 import { usage } from './usage.ts'
+import { xks } from './xks.ts'
 
 export const commands = [
   audit,
@@ -17,4 +18,5 @@ export const commands = [
   rotate,
   serve,
   usage,
+  xks,
 ] as const

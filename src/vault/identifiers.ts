@@ -4,8 +4,8 @@ import type { Hsm } from '../services.ts'
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
-/** Characters after the prefix. */
-const lengths = { AIDA: 17, AROA: 17, AGPA: 17, ANPA: 17, AKIA: 16, ASIA: 16 } as const
+/** Characters after the prefix. XKSA is ours, of an XKS credential: AWS KMS wants 20 to 30 of A-Z and 2-7. */
+const lengths = { AIDA: 17, AROA: 17, AGPA: 17, ANPA: 17, AKIA: 16, ASIA: 16, XKSA: 22 } as const
 
 type Prefix = keyof typeof lengths
 
@@ -26,4 +26,9 @@ function identifier(prefix: Prefix, random: Uint8Array): string {
 /** A secret access key. */
 export async function randomSecret(hsm: Pick<Hsm, 'random'>): Promise<string> {
   return Buffer.from(await hsm.random(30)).toString('base64')
+}
+
+/** The secret access key of an XKS credential: AWS KMS wants 43 to 64 characters with 256 bits of entropy or more. */
+export async function randomXksSecret(hsm: Pick<Hsm, 'random'>): Promise<string> {
+  return Buffer.from(await hsm.random(36)).toString('base64')
 }

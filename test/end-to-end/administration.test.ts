@@ -1,8 +1,11 @@
-import { cpSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Command } from 'commander'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { withAdministration } from '../../src/cli/administration.ts'
+import { xks as xksCommand } from '../../src/cli/xks.ts'
+import { makeCertificate } from '../server/certificates.ts'
 import { type Gateway, home, type Installation, install, recordsOf, serve, strongroom } from './gateway.ts'
 import { withIdentities } from './identities.ts'
 
@@ -157,5 +160,159 @@ describe('strongroom identity', () => {
     const line = await refusal(...args)
     expect(line).toContain(message)
     expect(line).toMatch(/^strongroom: [^\n]+\n$/)
+  })
+
+  describe('strongroom xks', () => {
+    /** Runs the command in this process, which is cheaper; resolves to its output. */
+    async function xks(...args: readonly string[]): Promise<string> {
+      const program = new Command().exitOverride().configureOutput({ writeErr() {} })
+      xksCommand(program)
+      for (const command of program.commands) command.copyInheritedSettings(program)
+      const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+      try {
+        await program.parseAsync(['xks', ...args, '--data', installation.folder], { from: 'user' })
+        return written.mock.calls.map(([text]) => text).join('')
+      } finally {
+        written.mockRestore()
+      }
+    }
+    const create = async (...args: readonly string[]) =>
+      JSON.parse(await xks('create-prefix', ...args, '--region', 'us-east-1'))
+    const administer = (operation: string, input: object) =>
+      withAdministration({ data: installation.folder }, call => call(operation, input))
+    let keyId: string
+    beforeAll(async () => {
+      keyId = (await gateway.client().createKey({})).KeyMetadata!.KeyId!
+      await gateway.client().createAlias({ AliasName: 'alias/served', TargetKeyId: keyId })
+    })
+
+    it('prints exactly what the console of AWS KMS imports, and puts the secret nowhere else', async () => {
+      const configuration = {
+        XksProxyUriPath: '/tenant-a/kms/xks/v1',
+        XksProxyAuthenticationCredential: {
+          AccessKeyId: expect.stringMatching(/^[A-Z2-7]{20,30}$/),
+          RawSecretAccessKey: expect.stringMatching(/^[a-zA-Z0-9/+=]{43,64}$/),
+        },
+      }
+      const created = await create('tenant-a')
+      const rotated = JSON.parse(await xks('rotate-credential', '/tenant-a/'))
+      expect([created, rotated]).toEqual([configuration, configuration])
+      const [first, second] = [created, rotated].map(({ XksProxyAuthenticationCredential: one }) => one)
+      expect(first.RawSecretAccessKey).not.toBe(second.RawSecretAccessKey)
+      const recorded = gateway.records().filter(({ eventName }) => /^CreateXks/.test(String(eventName)))
+      expect(recorded.map(({ responseElements }) => responseElements)).toEqual([
+        { accessKeyId: first.AccessKeyId },
+        { accessKeyId: second.AccessKeyId },
+      ])
+      const listed = await xks('prefixes', '--json')
+      const files = readdirSync(installation.folder, { withFileTypes: true }).filter(entry => entry.isFile())
+      const stored = files.map(({ name }) => readFileSync(join(installation.folder, name), 'latin1'))
+      for (const { RawSecretAccessKey: secret } of [first, second]) {
+        for (const text of [listed, ...stored, ...gateway.warnings()]) expect(text).not.toContain(secret)
+      }
+
+      await expect(xks('rotate-credential', 'tenant-a')).rejects.toThrow('delete the one that is not used')
+      await xks('update-credential', 'tenant-a', first.AccessKeyId, '--status', 'Inactive')
+      expect(await xks('prefixes')).toMatch(
+        new RegExp(
+          `^tenant-a  /tenant-a/kms/xks/v1, account ${home}, us-east-1, 0 keys\n` +
+            `  ${first.AccessKeyId}  Inactive  created \\S+  never used\n` +
+            `  ${second.AccessKeyId}  Active    created \\S+  never used\n$`,
+        ),
+      )
+      await xks('delete-credential', 'tenant-a', first.AccessKeyId)
+      await expect(xks('delete-credential', 'tenant-a', second.AccessKeyId)).rejects.toThrow('the only credential')
+    })
+
+    it('changes the settings of a prefix that are named, and no others', async () => {
+      const ca = join(installation.folder, 'ca.pem')
+      makeCertificate({ certificateFile: ca, keyFile: join(installation.folder, 'ca.key') })
+      const name = 'cks.kms.us-east-1.amazonaws.com'
+      await create(
+        'tenants/b',
+        '--quota',
+        '1800',
+        '--client-certificate',
+        name,
+        '--client-ca',
+        ca,
+        '--sample-proxy-aad',
+      )
+      const uri = `tenants/b  /tenants/b/kms/xks/v1, account ${home}, us-east-1, 0 keys`
+      const settings = async (...args: readonly string[]) =>
+        (await xks('update-prefix', 'tenants/b', ...args)).split('\n')[0]!.slice(uri.length)
+      const own = `client certificate ${name} of its own CA`
+      expect(await settings()).toBe(`, 1800 requests/s, ${own}, sample proxy AAD`)
+      expect(await settings('--freeze', '--quota', 'none')).toBe(`, frozen, ${own}, sample proxy AAD`)
+      expect(await settings('--client-certificate', 'kms')).toBe(', frozen, client certificate kms, sample proxy AAD')
+      const all = ['--unfreeze', '--client-certificate', 'none', '--sample-proxy-aad', 'off']
+      expect(await settings(...all)).toBe('')
+    })
+
+    it('serves keys by their ids or by others, freezes, pins and removes them', async () => {
+      const { XksProxyUriPath } = await create('/')
+      expect(XksProxyUriPath).toBe('/kms/xks/v1')
+      expect(await xks('keys', 'add', '/', keyId)).toBe(`${keyId}\n`)
+      expect(await xks('keys', 'add', '/', 'alias/served', '--id', 'payments.2', '--pin-first-user')).toBe(
+        'payments.2\n',
+      )
+      const arn = `arn:aws:kms:us-east-1:${home}:key/${keyId}`
+      const line = `payments.2  ${arn}  Enabled`
+      expect((await xks('keys', 'list', '/')).split('\n').sort()).toEqual(
+        [
+          '',
+          expect.stringMatching(new RegExp(`^${keyId} *  ${arn}  Enabled$`)),
+          expect.stringMatching(/^payments\.2 .*Enabled {2}will be pinned to the first KMS key that uses it$/),
+        ].sort(),
+      )
+      const update = (...args: readonly string[]) => xks('keys', 'update', '/', 'payments.2', ...args)
+      expect(await update('--freeze', '--no-pin')).toBe(`${line}  frozen\n`)
+      expect(await update('--unfreeze')).toBe(`${line}\n`)
+      await expect(xks('delete-prefix', '/')).rejects.toThrow('has 2 external keys: remove them first')
+      for (const id of [keyId, 'payments.2']) await xks('keys', 'remove', '/', id)
+      await xks('delete-prefix', '/')
+      expect(await xks('prefixes')).not.toContain(' /kms/xks/v1')
+      const last = gateway
+        .records()
+        .filter(({ eventName }) => eventName === 'DeleteXksKey')
+        .at(-1)
+      expect(last).toMatchObject({ requestParameters: { prefix: '', id: 'payments.2' }, resources: [{ ARN: arn }] })
+    })
+
+    it.each([
+      ['a prefix with an empty segment', 'create-prefix', ['a//b', '--region', 'us-east-1'], 'a prefix has letters'],
+      ['a prefix with a dot', 'create-prefix', ['a.b', '--region', 'us-east-1'], 'a prefix has letters'],
+      ['a prefix that is too long', 'create-prefix', ['a'.repeat(117), '--region', 'us-east-1'], 'too long'],
+      ['a region without an HSM', 'create-prefix', ['c', '--region', 'mars-1'], 'no HSM of region mars-1'],
+      ['a prefix that exists', 'create-prefix', ['tenant-a', '--region', 'us-east-1'], 'exists already'],
+      ['a quota of zero', 'create-prefix', ['c', '--region', 'us-east-1', '--quota', '0'], 'A quota is a number'],
+      ['a CA without a name', 'update-prefix', ['tenant-a', '--client-ca', 'ca.pem'], 'needs --client-certificate'],
+      ['an unknown prefix', 'rotate-credential', ['nowhere'], 'there is no XKS prefix nowhere'],
+      ['an unknown credential', 'delete-credential', ['tenant-a', 'A'.repeat(20)], 'has no credential AAAA'],
+    ])('refuses %s', async (_, command, args, message) => {
+      await expect(xks(command, ...args)).rejects.toThrow(message)
+    })
+
+    it.each([
+      ['that does not exist', { key: 'alias/nothing' }, 'there is no key'],
+      ['of another region', { key: `arn:aws:kms:eu-west-1:${home}:key/${'0'.repeat(8)}` }, 'Invalid arn eu-west-1'],
+      ['with a dot as its id', { id: '.' }, 'an external key id has'],
+      ['with two dots as its id', { id: '..' }, 'an external key id has'],
+      ['with a slash in its id', { id: 'a/b' }, 'an external key id has'],
+      ['with an id that is too long', { id: 'a'.repeat(129) }, 'an external key id has'],
+    ])('serves no key %s', async (_, input, message) => {
+      const whole = { prefix: 'tenant-a', key: keyId, ...input }
+      await expect(administer('CreateXksKey', whole)).rejects.toThrow(message)
+    })
+
+    it('serves symmetric encryption keys that live on only', async () => {
+      const make = async (input: object) => (await gateway.client().createKey(input as never)).KeyMetadata!.KeyId!
+      const hmac = await make({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' })
+      const doomed = await make({})
+      await gateway.client().scheduleKeyDeletion({ KeyId: doomed })
+      const served = (key: string) => administer('CreateXksKey', { prefix: 'tenant-a', key })
+      await expect(served(hmac)).rejects.toThrow('its key spec is HMAC_256, not SYMMETRIC_DEFAULT')
+      await expect(served(doomed)).rejects.toThrow('it is pending deletion')
+    })
   })
 })
