@@ -26,7 +26,7 @@ export type { Snapshot } from './audit/index/journal-index.ts'
 export type { EventPosition } from './audit/index/latest-events.ts'
 export type { FoundEvent, Search as EventSearch } from './audit/index/search.ts'
 export type { ConditionValues, Policies, ResourcePolicy } from './authorization/request.ts'
-export type { Hsm, HsmKey, HsmObject, HsmStatus, Hsms, KeyInspection, WrappedMaterial } from './hsm/hsm.ts'
+export type { HeldKey, Hsm, HsmKey, HsmObject, HsmStatus, Hsms, KeyInspection, WrappedMaterial } from './hsm/hsm.ts'
 export type { Log } from './log.ts'
 export type { Changes, ClockReading, Storage } from './storage/storage.ts'
 

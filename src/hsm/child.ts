@@ -7,7 +7,7 @@ import { OperatorError } from '../errors.ts'
 export type { Child } from '../child-process.ts'
 
 /** The process entries of this folder. */
-export type Entry = 'worker/worker' | 'worker/provisioner' | 'doctor/inspector'
+export type Entry = 'worker/worker' | 'worker/provisioner' | 'worker/truster' | 'doctor/inspector'
 
 /**
  * The child ends when this process does, however that ends: see worker/gateway-watch.ts.

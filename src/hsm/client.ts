@@ -10,7 +10,7 @@ import type {
 import { Failure } from '../errors.ts'
 import type { Ability } from '../model/keys/ability.ts'
 import { keySpecs, type SupportedKeySpec } from '../model/keys/key-spec.ts'
-import type { WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
+import type { TransferAlgorithm, WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
 import type {
   CheckedEncryption,
   CreatedKey,
@@ -23,6 +23,7 @@ import type {
   KeyInspection,
   KeyPair,
   Sealed,
+  TransferredKey,
   WrappedMaterial,
 } from './hsm.ts'
 import type { Backend, CallOptions } from './pool/backend.ts'
@@ -41,11 +42,16 @@ export interface OutsideUse {
   readonly verifies: boolean
 }
 
-type CreatingCall = 'generateKey' | 'generateSlowKey' | 'importKey' | 'createWrappingKey' | 'unwrapKey'
+export interface ClientOptions {
+  readonly outside: OutsideUse
+  readonly transfersTo: readonly string[]
+}
+
+type CreatingCall = 'generateKey' | 'generateSlowKey' | 'importKey' | 'createWrappingKey' | 'unwrapKey' | 'receiveKey'
 
 export class HsmClient implements Hsm {
   readonly #backend: Backend
-  readonly #outside: OutsideUse
+  readonly #options: ClientOptions
   readonly #caller: string
   readonly #clients: Map<string, HsmClient>
   readonly #latest: number | undefined
@@ -53,13 +59,13 @@ export class HsmClient implements Hsm {
   /** @param clients of all callers, those without a deadline */
   constructor(
     backend: Backend,
-    outside: OutsideUse,
+    options: ClientOptions,
     caller = '',
     clients = new Map<string, HsmClient>(),
     latest?: number,
   ) {
     this.#backend = backend
-    this.#outside = outside
+    this.#options = options
     this.#caller = caller
     this.#clients = clients
     this.#latest = latest
@@ -81,16 +87,20 @@ export class HsmClient implements Hsm {
     return this.#backend.pending
   }
 
+  get transfersTo(): readonly string[] {
+    return this.#options.transfersTo
+  }
+
   whyUnsupported(ability: Ability): string | undefined {
     return this.#backend.whyUnsupported(ability)
   }
 
   for(caller: string, latest?: number): Hsm {
-    if (latest !== undefined) return new HsmClient(this.#backend, this.#outside, caller, this.#clients, latest)
+    if (latest !== undefined) return new HsmClient(this.#backend, this.#options, caller, this.#clients, latest)
     const known = this.#clients.get(caller)
     if (known !== undefined) return known
     if (this.#clients.size === mostClients) this.#clients.clear()
-    const client = new HsmClient(this.#backend, this.#outside, caller, this.#clients)
+    const client = new HsmClient(this.#backend, this.#options, caller, this.#clients)
     this.#clients.set(caller, client)
     return client
   }
@@ -121,9 +131,15 @@ export class HsmClient implements Hsm {
     return exactly(length, await this.#call('random', length))
   }
 
-  generateKey(object: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<CreatedKey> {
+  generateKey(
+    object: string,
+    spec: SupportedKeySpec,
+    usage: KeyUsageType,
+    label: string,
+    wrapWithTrusted?: boolean,
+  ): Promise<CreatedKey> {
     const name = keySpecs[spec].isSlowToGenerate ? 'generateSlowKey' : 'generateKey'
-    return this.#create(name, { object, spec, usage, label })
+    return this.#create(name, { object, spec, usage, label, wrapWithTrusted })
   }
 
   importKey(
@@ -140,7 +156,7 @@ export class HsmClient implements Hsm {
     object: string,
     spec: WrappingKeySpec,
     label: string,
-    wraps: SupportedKeySpec,
+    wraps?: SupportedKeySpec,
   ): Promise<CreatedKey> {
     return this.#create('createWrappingKey', { object, spec, label, wraps })
   }
@@ -153,6 +169,21 @@ export class HsmClient implements Hsm {
     wrapped: WrappedMaterial,
   ): Promise<CreatedKey> {
     return this.#create('unwrapKey', { object, spec, usage, label, ...wrapped })
+  }
+
+  async wrapKey(object: string, publicKey: Uint8Array, algorithm: TransferAlgorithm): Promise<Uint8Array | undefined> {
+    return this.#call('wrapKey', { object, publicKey, algorithm })
+  }
+
+  receiveKey(
+    object: string,
+    spec: SupportedKeySpec,
+    usage: KeyUsageType,
+    label: string,
+    wrapped: TransferredKey,
+    wrapWithTrusted?: boolean,
+  ): Promise<CreatedKey> {
+    return this.#create('receiveKey', { object, spec, usage, label, ...wrapped, wrapWithTrusted })
   }
 
   /** If the call fails but the key may exist, it is destroyed. */
@@ -183,7 +214,7 @@ export class HsmClient implements Hsm {
 
   async encryptRaw(key: HsmKey, algorithm: EncryptionAlgorithmSpec, plaintext: Uint8Array): Promise<Uint8Array> {
     const publicKey = key.publicKey!
-    if (this.#outside.encrypts) return encryptOaep(publicKey, oaepHash(algorithm), plaintext)
+    if (this.#options.outside.encrypts) return encryptOaep(publicKey, oaepHash(algorithm), plaintext)
     return this.#call('encryptRaw', { ...key, publicKey, algorithm, plaintext })
   }
 
@@ -208,7 +239,7 @@ export class HsmClient implements Hsm {
     signature: Uint8Array,
   ): Promise<boolean> {
     const publicKey = key.publicKey!
-    if (this.#outside.verifies && type === 'RAW') return verifyMessage(publicKey, algorithm, message, signature)
+    if (this.#options.outside.verifies && type === 'RAW') return verifyMessage(publicKey, algorithm, message, signature)
     return this.#call('verify', { ...key, publicKey, algorithm, type, message, signature })
   }
 

@@ -8,7 +8,7 @@ import type {
 import type { Ability } from '../model/keys/ability.ts'
 import type { Custody, CustodyFault } from '../model/keys/key.ts'
 import type { SupportedKeySpec } from '../model/keys/key-spec.ts'
-import type { WrappingAlgorithm, WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
+import type { TransferAlgorithm, WrappingAlgorithm, WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
 
 /** The result of an encryption: AES-256-GCM with a 128-bit tag, NIST SP 800-38D. */
 export interface Sealed {
@@ -28,11 +28,13 @@ export interface HsmKey {
 
 /** A key, with the check value that binds its record to its object. */
 export interface HeldKey extends HsmKey {
-  readonly usage: KeyUsageType
+  /** `UNWRAP`: a transfer key. */
+  readonly usage: KeyUsageType | 'UNWRAP'
   /** From generateKey or importKey. */
   readonly checkValue?: Uint8Array | undefined
-  /** See Custody. */
+  /** See Custody, as the next one. */
   readonly imported?: boolean | undefined
+  readonly wrapWithTrusted?: boolean | undefined
 }
 
 /** `thorough`: searches the token for other objects with the same CKA_ID as well, in time linear in the number of objects. */
@@ -64,6 +66,11 @@ export interface WrappedMaterial {
   readonly wrappingSpec: WrappingKeySpec
   readonly algorithm: WrappingAlgorithm
   readonly bytes: Uint8Array
+}
+
+/** A secret key as another HSM has wrapped it. */
+export interface TransferredKey extends WrappedMaterial {
+  readonly algorithm: TransferAlgorithm
 }
 
 /** A key pair for use outside, not stored on the HSM. */
@@ -151,8 +158,16 @@ export interface KeyLifecycle {
   /**
    * Creates a key object whose CKA_ID is `object`, reads its custody attributes back, and destroys and refuses an object with wrong ones.
    * If the call fails but the HSM may have generated the key, it is destroyed.
+   *
+   * @param wrapWithTrusted see Custody. Rejects with UnsupportedOperation if the HSM would let other keys wrap it
    */
-  generateKey(object: string, spec: SupportedKeySpec, usage: KeyUsageType, label: string): Promise<CreatedKey>
+  generateKey(
+    object: string,
+    spec: SupportedKeySpec,
+    usage: KeyUsageType,
+    label: string,
+    wrapWithTrusted?: boolean,
+  ): Promise<CreatedKey>
   /**
    * Brings key material onto the HSM as a key object like that of generateKey, but for its origin: see Custody. The worker wraps it under a
    * key of this one call, and the HSM unwraps it; where the HSM cannot, the profile may let C_CreateObject take it as it is. Then the object
@@ -173,9 +188,9 @@ export interface KeyLifecycle {
    * Creates an RSA key pair that unwraps key material, like generateKey. Its object can do nothing else; only where a worker has to bridge
    * what this HSM cannot unwrap (see Custody), it can decrypt, too.
    *
-   * @param wraps spec of the keys that come under it
+   * @param wraps spec of the keys that come under it; absent for a transfer key, for which no worker bridges anything
    */
-  createWrappingKey(object: string, spec: WrappingKeySpec, label: string, wraps: SupportedKeySpec): Promise<CreatedKey>
+  createWrappingKey(object: string, spec: WrappingKeySpec, label: string, wraps?: SupportedKeySpec): Promise<CreatedKey>
   /**
    * Imports wrapped key material as a key object like that of importKey. C_UnwrapKey unwraps it on the HSM, straight into that object, which
    * is then checked: type, length or curve, attributes, and that it works. Where the HSM cannot do so, a worker unwraps and imports it, and
@@ -191,6 +206,26 @@ export interface KeyLifecycle {
     usage: KeyUsageType,
     label: string,
     wrapped: WrappedMaterial,
+  ): Promise<CreatedKey>
+  /**
+   * Wraps a secret key for another HSM, under a public key that the security officer of this one has marked as trusted. Undefined if there is no
+   * such key. Rejects with UnsupportedOperation if the HSM does not wrap the key under it.
+   *
+   * @param publicKey DER SubjectPublicKeyInfo of the other HSM's transfer key
+   */
+  wrapKey(object: string, publicKey: Uint8Array, algorithm: TransferAlgorithm): Promise<Uint8Array | undefined>
+  /**
+   * Unwraps what wrapKey of another HSM made, like unwrapKey, but always on the HSM.
+   *
+   * @param wrapWithTrusted whether this HSM may in turn wrap it for others: see Custody
+   */
+  receiveKey(
+    object: string,
+    spec: SupportedKeySpec,
+    usage: KeyUsageType,
+    label: string,
+    wrapped: TransferredKey,
+    wrapWithTrusted?: boolean,
   ): Promise<CreatedKey>
   /** A data key pair: generated as session objects, exported and discarded. */
   generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair>
@@ -215,6 +250,8 @@ export interface KeyLifecycle {
 export interface HsmStatus {
   readonly name: string
   readonly health: HsmHealth
+  /** The HSMs for which it may wrap multi-Region keys: see the configuration. */
+  readonly transfersTo: readonly string[]
   /** Why it does not support something. Such calls reject with UnsupportedOperation. */
   whyUnsupported(ability: Ability): string | undefined
   /** Calls sent to a worker or waiting for one. */

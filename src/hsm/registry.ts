@@ -13,6 +13,8 @@ export type MemberOptions = Partial<TokenAddress & Pick<PoolOptions, 'pinFile' |
 export interface HsmOptions extends PoolOptions {
   /** Where public-key operations are done: in the HSM, or in the gateway if OpenSSL supports them. */
   readonly publicKeyOperations: 'hsm' | 'gateway'
+  /** The HSMs for which it may wrap multi-Region keys; by default none. */
+  readonly transfersTo?: readonly string[] | undefined
   /** Tokens with the same keys, by a name for log and metrics. */
   readonly members?: Readonly<Record<string, MemberOptions>> | undefined
 }
@@ -125,7 +127,9 @@ class CallerHsms implements Hsms {
 }
 
 /** Rejects with an OperatorError if the HSM cannot be used. */
-export async function connectHsm({ publicKeyOperations, members, ...options }: HsmOptions): Promise<Hsm> {
+export async function connectHsm(hsmOptions: HsmOptions): Promise<Hsm> {
+  const { publicKeyOperations, transfersTo = [], members, ...own } = hsmOptions
+  const options = { ...own, transfers: transfersTo.length > 0 }
   const backend =
     members === undefined
       ? new Dispatcher(options)
@@ -138,7 +142,8 @@ export async function connectHsm({ publicKeyOperations, members, ...options }: H
   }
   const verifies = publicKeyOperations === 'gateway'
   // Without the fallback the HSM may be unable to decrypt what the gateway encrypted, which only the worker knows.
-  return new HsmClient(backend, { verifies, encrypts: verifies && options.allowSoftwareFallback })
+  const outside = { verifies, encrypts: verifies && options.allowSoftwareFallback }
+  return new HsmClient(backend, { outside, transfersTo })
 }
 
 /** Only the first until there is a canary key, by which the others prove that they hold the same keys. */

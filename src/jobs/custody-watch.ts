@@ -10,8 +10,9 @@ import {
   type SpareKey,
   systemKeyPurposes,
 } from '../model/keys/key.ts'
-import type { Hsm, JobServices, KeyInspection } from '../services.ts'
+import type { HeldKey, Hsm, JobServices, KeyInspection } from '../services.ts'
 import { Changes, Conflict } from '../storage/storage.ts'
+import { heldKey } from '../vault/materials.ts'
 import { dropSpare } from '../vault/spare-keys.ts'
 import { systemKeyKinds } from '../vault/system-keys.ts'
 import { objectsOn } from './listing.ts'
@@ -31,7 +32,7 @@ const maxFailures = 2
 const faults: readonly CustodyFault[] = ['missing', 'duplicate', 'wrong_key', 'wrong_attributes']
 
 /** What is checked: a KMS key, named by its ARN, a system key, by its purpose, or a spare key, by the id of its object. */
-interface Subject extends Pick<Key, 'spec' | 'usage'> {
+interface Subject extends Pick<HeldKey, 'spec' | 'usage'> {
   readonly objects: readonly KeyObject[]
 }
 
@@ -180,12 +181,12 @@ export class CustodyWatch {
   }
 
   /** Only a fault found by two consecutive checks counts. */
-  async #inspectObject({ spec, usage }: Subject, object: KeyObject): Promise<KeyInspection> {
-    const { id, hsm: name, publicKey, checkValue, custody } = object
+  async #inspectObject(subject: Subject, object: KeyObject): Promise<KeyInspection> {
+    const { id, hsm: name } = object
     const hsm = this.#services.hsms.named(name)
     // No worker uses a token without the canary key, so the key cannot be checked; but it is not there either.
     if (hsm.health.state === 'untrusted') return { fault: 'missing' }
-    const key = { object: id, spec, usage, publicKey, checkValue, imported: custody.imported }
+    const key = heldKey(subject, object)
     const isDuplicated = name === this.#hsm.name && this.#duplicates.has(id)
     const depth = isDuplicated ? 'thorough' : 'quick'
     const first = await hsm.inspectKey(key, depth)

@@ -1,7 +1,8 @@
 import { checkKeyKind, type WhyUnsupported, whyUnsupportedAnywhere } from '../model/keys/ability.ts'
 import { importedMaterialId } from '../model/keys/imported-material.ts'
 import { currentMaterial, type Key, type KeyMaterial, type KeyObject, objectOf, objectsOf } from '../model/keys/key.ts'
-import type { Hsm, HsmKey, Hsms, JobServices, WrappedMaterial } from '../services.ts'
+import { isTransferable } from '../model/keys/wrapping-algorithm.ts'
+import type { HeldKey, Hsm, HsmKey, Hsms, JobServices, WrappedMaterial } from '../services.ts'
 import type { Changes } from '../storage/storage.ts'
 
 /** Commits changes of the gateway itself, together with their audit records. */
@@ -15,13 +16,20 @@ export type Recorder = Pick<JobServices, 'audit'> & { readonly outbox: Pick<JobS
  */
 export async function createMaterial(
   hsm: Hsm,
-  { spec, usage }: Pick<Key, 'spec' | 'usage'>,
+  { spec, usage, multiRegion }: Pick<Key, 'spec' | 'usage'> & Partial<Pick<Key, 'multiRegion'>>,
   label: string,
   createdAt: number,
 ): Promise<KeyMaterial> {
   checkKeyKind(ability => hsm.whyUnsupported(ability), spec, usage)
   const id = await newObjectId(hsm)
-  return { id, createdAt, object: { id, hsm: hsm.name, ...(await hsm.generateKey(id, spec, usage, label)) } }
+  const wrapWithTrusted = multiRegion !== undefined && isTransferable(spec) && mayTransfer(hsm)
+  const created = await hsm.generateKey(id, spec, usage, label, wrapWithTrusted)
+  return { id, createdAt, object: { id, hsm: hsm.name, ...created } }
+}
+
+/** Whether multi-Region keys of the HSM are created so that it can wrap them for others: see Custody. */
+export function mayTransfer(hsm: Hsm): boolean {
+  return hsm.transfersTo.length > 0 && hsm.whyUnsupported('WrapWithTrusted') === undefined
 }
 
 /**
@@ -68,10 +76,16 @@ export async function newObjectId(hsm: Hsm): Promise<string> {
 
 /** Whether the object is on the HSM, is the key of its record, and is protected. Rejects if there is no certain answer. */
 export async function isSound(hsms: Hsms, key: Pick<Key, 'spec' | 'usage'>, object: KeyObject): Promise<boolean> {
-  const { checkValue, custody } = object
-  const held = { ...hsmKey(key, object), usage: key.usage, checkValue, imported: custody.imported }
-  const { fault } = await hsms.named(object.hsm).inspectKey(held, 'thorough')
+  const { fault } = await hsms.named(object.hsm).inspectKey(heldKey(key, object), 'thorough')
   return fault === undefined
+}
+
+/** An object as its record describes it, for the inspection by an HSM. */
+export function heldKey(
+  { spec, usage }: Pick<HeldKey, 'spec' | 'usage'>,
+  { id, publicKey, checkValue, custody: { imported, wrapWithTrusted } }: KeyObject,
+): HeldKey {
+  return { object: id, spec, usage, publicKey, checkValue, imported, wrapWithTrusted }
 }
 
 /** Destroys what was created for changes that were certainly not committed. Never rejects: what it cannot destroy is reported as orphaned. */

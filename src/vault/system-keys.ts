@@ -1,6 +1,6 @@
 /**
- * System keys, the gateway's own: on each HSM one that encrypts the secrets of access keys, and one that proves that the HSM works. On one
- * HSM there is another, which audit-key.ts creates.
+ * System keys, the gateway's own: on each HSM one that encrypts the secrets of access keys, and one that proves that the HSM works. audit-key.ts
+ * and transfer-key.ts create others, on some HSMs.
  */
 import { Failure } from '../errors.ts'
 import { decodeCiphertext } from '../model/keys/ciphertext.ts'
@@ -20,6 +20,7 @@ export const systemKeyKinds = {
   seal: encryption,
   canary: encryption,
   audit: { spec: 'ECC_NIST_P256', usage: 'SIGN_VERIFY' },
+  transfer: { spec: 'RSA_3072', usage: 'UNWRAP' },
 } as const
 
 /** The purposes without a key on an HSM, of those that every HSM needs. */

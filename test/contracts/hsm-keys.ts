@@ -89,7 +89,7 @@ export function keyContract(hsm: () => Hsm, exceptions: Exceptions): void {
 
   it('no key passes for another one, of whatever kind', async () => {
     for (const key of keys) {
-      const twin = await generate([key.spec, key.usage])
+      const twin = await generate([key.spec, key.usage as Kind[1]])
       for (const other of [...keys.filter(({ object }) => object !== key.object), twin]) {
         const swapped = { ...key, object: other.object }
         expect(await hsm().inspectKey(swapped, 'quick'), `${other.spec} ${other.usage} for ${key.spec}`).toEqual({

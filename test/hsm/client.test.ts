@@ -8,7 +8,10 @@ import { calls } from '../../src/hsm/wire/calls.ts'
 const plaintext = Buffer.from('text')
 
 function answering(answer: Buffer): HsmClient {
-  return new HsmClient({ call: async () => answer } as unknown as Backend, { encrypts: false, verifies: false })
+  return new HsmClient({ call: async () => answer } as unknown as Backend, {
+    outside: { encrypts: false, verifies: false },
+    transfersTo: [],
+  })
 }
 
 function sealing(ciphertext: number): HsmClient {

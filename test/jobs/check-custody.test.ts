@@ -4,7 +4,7 @@ import type { Hsm } from '../../src/hsm/hsm.ts'
 import { checkCustody } from '../../src/jobs/check-custody.ts'
 import { deleteKeys } from '../../src/jobs/delete-keys.ts'
 import { destroyObjects } from '../../src/jobs/destroy-objects.ts'
-import { type Key, objectOf, systemKeyPurposes } from '../../src/model/keys/key.ts'
+import { encryptionPurposes, type Key, objectOf, systemKeyPurposes } from '../../src/model/keys/key.ts'
 import type { JobServices } from '../../src/services.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
@@ -27,10 +27,13 @@ beforeAll(async () => {
     return { library: faults.library, environment, workers: 2 }
   })
   const changes = new Changes()
-  for (const purpose of systemKeyPurposes) {
+  for (const purpose of [...encryptionPurposes, 'audit'] as const) {
     const material = await createMaterial(fixture.hsm, systemKeyKinds[purpose], purpose, fixture.time)
     changes.put('systemKeys', { purpose, material, revision: 0 })
   }
+  const id = '7f'.repeat(32)
+  const object = { id, hsm: 'test', ...(await fixture.hsm.createWrappingKey(id, 'RSA_2048', 'transfer')) }
+  changes.put('systemKeys', { purpose: 'transfer', material: { id, createdAt: fixture.time, object }, revision: 0 })
   await fixture.storage.commit(changes)
 })
 beforeEach(() => {
@@ -185,7 +188,7 @@ describe('custody', () => {
     await run()
     const keys = fixture.storage.keys.onHsm('test')
     expect(new Set(keys.map(({ custodyFault }) => custodyFault))).toEqual(new Set(['missing']))
-    expect(fixture.unhealthy).toEqual({ keys: keys.length + 1, systemKeys: 2 })
+    expect(fixture.unhealthy).toEqual({ keys: keys.length + 2, systemKeys: 2 })
     for (const { rule, calls } of faults.counts()) if (rule !== 'wipe') expect(calls, rule).toBe(0)
     faults.clear()
     fixture.time += minute
@@ -202,8 +205,9 @@ describe('custody', () => {
     fixture.time += hour
     await run()
     expect(alarms()).toMatchObject([{ hsm: 'test', key: purpose, object: id, fault: 'wrong_attributes' }])
-    // Without signatures of the audit journal the gateway is still ready.
-    expect(fixture.unhealthy).toEqual(purpose === 'audit' ? { keys: 1, systemKeys: 0 } : { keys: 0, systemKeys: 1 })
+    // Without signatures of the audit journal, or transfers, the gateway is still ready.
+    const isNeeded = encryptionPurposes.some(needed => needed === purpose)
+    expect(fixture.unhealthy).toEqual(!isNeeded ? { keys: 1, systemKeys: 0 } : { keys: 0, systemKeys: 1 })
     const events = () => fixture.records.map(({ eventName, serviceEventDetails }) => [eventName, serviceEventDetails])
     const details = { hsm: 'test', purpose, objectId: id }
     const found = ['MarkSystemKeyUnavailable', { ...details, custodyFault: 'wrong_attributes' }]

@@ -18,6 +18,7 @@ export const nss = profile({
   keyWrapUnwraps: ['secret', 'RSA'],
   lacks: {
     ...because('no ML-DSA', mlDsa),
+    WrapWithTrusted: 'any key may wrap any other',
     ECC_SECG_P256K1: 'no secp256k1',
     ECC_NIST_EDWARDS25519: 'no Ed25519',
   },

@@ -18,6 +18,7 @@ export const abilities: readonly Ability[] = [
     ...specs.flatMap(spec => keySpecs[spec].usages.flatMap(usage => algorithmsOf(spec, usage))),
     'EXTERNAL_MU',
     'GenerateDataKeyPair',
+    'WrapWithTrusted',
   ]),
 ]
 

@@ -17,6 +17,7 @@ export const yubihsm2 = profile({
     ...because('no ML-DSA', mlDsa),
     SYMMETRIC_DEFAULT: "no AES-GCM: it cannot hold the gateway's own keys",
     HMAC_224: 'no SHA-224',
+    WrapWithTrusted: 'it wraps keys in its own format only',
     GenerateDataKeyPair: 'private keys are never readable in plaintext',
   },
   mayLack: {

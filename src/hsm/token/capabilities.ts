@@ -4,7 +4,7 @@ import pkcs11js from 'pkcs11js'
 import { checkAbilities, checkKeyKind, importAbilitiesOf, type Lacks, lacksOfAll } from '../../model/keys/ability.ts'
 import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import { type SigningAlgorithmRow, signingAlgorithms } from '../../model/keys/signing-algorithm.ts'
-import { type WrappingAlgorithm, wrappingAlgorithms } from '../../model/keys/wrapping-algorithm.ts'
+import { transferAlgorithms, type WrappingAlgorithm, wrappingAlgorithms } from '../../model/keys/wrapping-algorithm.ts'
 import type { KeyType, Profile } from '../profiles/profile.ts'
 import { oaepHash } from '../public-key-crypto.ts'
 import type { Capabilities, Gcm } from '../wire/capabilities.ts'
@@ -58,6 +58,7 @@ export function lacksOf(
       forbidden.map(name => [name, 'it does not support the padding, and allowSoftwareFallback is false']),
     ),
     ...(bridges ? {} : unwrappedByNobody(profile, mechanisms)),
+    ...untransferable(profile, mechanisms),
     ...lacks,
     ...lacksOfAll,
   }
@@ -80,6 +81,11 @@ function unwrappedByNobody(profile: Profile, mechanisms: ReadonlySet<number>): L
   return Object.fromEntries(
     abilities.map(([, ability]) => [ability, 'it cannot unwrap it, and the configuration does not allow a worker to']),
   )
+}
+
+function untransferable(profile: Profile, mechanisms: ReadonlySet<number>): Lacks {
+  const lacking = transferAlgorithms.filter(name => !unwraps(profile, mechanisms, 'SYMMETRIC_DEFAULT', name))
+  return Object.fromEntries(lacking.map(name => [`Transfer under ${name}`, `it wraps no secret keys under ${name}`]))
 }
 
 /** Whether the token itself unwraps key material of a spec. What it does not, a worker may bridge: see Custody. */

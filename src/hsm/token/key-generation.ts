@@ -46,7 +46,7 @@ export async function generateObject(generation: Generation): Promise<GeneratedO
   const made = await generate(generation)
   try {
     const custody = readCustody(cryptoki, session, made.key, keeping.profile)
-    const faults = custodyFaults(custody)
+    const faults = custodyFaults(custody, keeping)
     if (faults.length > 0) throw new Error(`the HSM generated a key with unexpected attributes: ${faults.join(', ')}`)
     const object = { cryptoki, session, key: made.key, profile: keeping.profile, capabilities }
     return { ...made, custody, checkValue: await checkValueOf(object, spec) }
@@ -80,12 +80,14 @@ export function readCustody(
   { reportsCkaLocal }: Pick<Profile, 'reportsCkaLocal'>,
 ): Custody {
   const read = (type: number) => cryptoki.flag(session, key, type)
+  const extractable = read(pkcs11js.CKA_EXTRACTABLE)
   return {
     sensitive: read(pkcs11js.CKA_SENSITIVE),
-    extractable: read(pkcs11js.CKA_EXTRACTABLE),
+    extractable,
     alwaysSensitive: read(pkcs11js.CKA_ALWAYS_SENSITIVE),
     neverExtractable: read(pkcs11js.CKA_NEVER_EXTRACTABLE),
     ...(reportsCkaLocal && { local: read(pkcs11js.CKA_LOCAL) }),
+    ...(extractable && { wrapWithTrusted: read(pkcs11js.CKA_WRAP_WITH_TRUSTED) }),
   }
 }
 

@@ -172,7 +172,7 @@ export class KeyImporter {
   async #proven(session: Handle, key: Handle, { spec, usage, keeping, material }: Import) {
     const { profile } = keeping
     const custody = { ...readCustody(this.#cryptoki, session, key, profile), imported: true }
-    const faults = custodyFaults(custody)
+    const faults = custodyFaults(custody, { imported: true })
     if (faults.length > 0) throw new Error(`the HSM imported a key with unexpected attributes: ${faults.join(', ')}`)
     const object = { cryptoki: this.#cryptoki, session, key, profile, capabilities: this.#capabilities }
     const checkValue = await checkValueOf(object, spec)

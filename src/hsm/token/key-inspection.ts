@@ -16,6 +16,6 @@ export async function inspectObjects(
   if (other !== undefined) return { fault: 'duplicate' }
   if (!(await isSameKey({ ...access, key: object }, key))) return { fault: 'wrong_key' }
   const custody = readCustody(access.cryptoki, access.session, object, access.profile)
-  const attributes = custodyFaults({ ...custody, imported: key.imported })
+  const attributes = custodyFaults(custody, key)
   return attributes.length === 0 ? {} : { fault: 'wrong_attributes', attributes }
 }

@@ -78,6 +78,11 @@ export class KeyUnwrapper {
     return unwraps(this.#options.profile, this.#mechanisms, spec, algorithm)
   }
 
+  /** Throws UnsupportedOperation unless the token unwraps it without the help of a worker. */
+  requireAlone(spec: SupportedKeySpec, algorithm: WrappingAlgorithm): void {
+    if (!this.#unwraps(spec, algorithm)) throw notImported(whatIsUnwrapped(spec, { algorithm }))
+  }
+
   /** Whether wrapping keys for keys of a spec have to decrypt. */
   needsDecryption(spec: SupportedKeySpec): boolean {
     const isBridged = (algorithm: WrappingAlgorithm) => !this.#unwraps(spec, algorithm)
@@ -159,7 +164,7 @@ export class KeyUnwrapper {
   }
 
   /** That the object is a key of that spec, protected, and works. */
-  async #proven(session: Handle, key: Handle, unwrap: Unwrap, { spec, mechanism, usage }: Unwrapping) {
+  async #proven(session: Handle, key: Handle, unwrap: Unwrap, { spec, mechanism, usage, keeping }: Unwrapping) {
     const { cryptoki, profile, capabilities } = this.#options
     const object = { cryptoki, session, key, profile, capabilities }
     checkUnwrapped(object, spec, mechanism)
@@ -167,7 +172,7 @@ export class KeyUnwrapper {
     const length = isSecret ? await lengthOf(object, unwrap, this.#keyWraps) : undefined
     if (length !== undefined) checkLength(spec, mechanism, length)
     const custody = { ...readCustody(cryptoki, session, key, profile), imported: true }
-    const faults = custodyFaults(custody)
+    const faults = custodyFaults(custody, { ...keeping, imported: true })
     if (faults.length > 0) throw notImported(`it says that the key is not protected (${faults.join(', ')})`)
     try {
       const signer = () => unwrap(trialPrivateTemplate(mechanism, 'SIGN_VERIFY'))
@@ -232,7 +237,7 @@ export class KeyUnwrapper {
   }
 }
 
-function whatIsUnwrapped(spec: SupportedKeySpec, { algorithm }: Wrapped): string {
+function whatIsUnwrapped(spec: SupportedKeySpec, { algorithm }: Pick<Wrapped, 'algorithm'>): string {
   return `it cannot unwrap key spec ${spec} under ${algorithm}`
 }
 

@@ -1,4 +1,5 @@
 /** The calls that put keys on the token: generated there, or brought from outside. */
+import { checkAbilities } from '../../model/keys/ability.ts'
 import type { CreatedKey } from '../hsm.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { CallContext, RequestOf } from '../wire/calls.ts'
@@ -25,6 +26,7 @@ export interface NewKeysOptions {
 }
 
 type Retry = Pick<CallContext<'generateKey'>, 'isRetry'>
+type Transferable = Partial<Pick<RequestOf<'receiveKey'>, 'wrapWithTrusted'>>
 
 export class NewKeys {
   readonly #options: NewKeysOptions
@@ -39,14 +41,16 @@ export class NewKeys {
   }
 
   /** Rejects with UnsupportedOperation if the token does not support keys of the spec. */
-  generate({ object, spec, usage, label }: RequestOf<'generateKey'>, retry: Retry): Promise<CreatedKey> {
+  async generate(request: RequestOf<'generateKey'>, retry: Retry): Promise<CreatedKey> {
+    const { object, spec, usage, label, wrapWithTrusted } = request
     const mechanism = keyMechanism(this.#options.capabilities, spec, usage)
-    return this.#generate(object, { spec, mechanism, usage, keeping: this.#keeping(object, label) }, retry)
+    const keeping = this.#keeping(object, label, wrapWithTrusted)
+    return this.#generate(object, { spec, mechanism, usage, keeping }, retry)
   }
 
   generateWrapping({ object, spec, label, wraps }: RequestOf<'createWrappingKey'>, retry: Retry): Promise<CreatedKey> {
     const mechanism = keyMechanism(this.#options.capabilities, spec, 'ENCRYPT_DECRYPT')
-    const usage = this.#unwrapper.needsDecryption(wraps) ? 'UNWRAP_DECRYPT' : 'UNWRAP'
+    const usage = wraps !== undefined && this.#unwrapper.needsDecryption(wraps) ? 'UNWRAP_DECRYPT' : 'UNWRAP'
     return this.#generate(object, { spec, mechanism, usage, keeping: this.#keeping(object, label) }, retry)
   }
 
@@ -78,14 +82,20 @@ export class NewKeys {
     }
   }
 
+  /** As unwrap, but never with the help of a worker. */
+  async receive(request: RequestOf<'receiveKey'>, retry: Retry): Promise<CreatedKey> {
+    this.#unwrapper.requireAlone(request.spec, request.algorithm)
+    return this.unwrap(request, retry)
+  }
+
   async unwrap(
-    { object, spec, usage, label, wrappingKey, ...wrapped }: RequestOf<'unwrapKey'>,
+    { object, spec, usage, label, wrappingKey, wrapWithTrusted, ...wrapped }: RequestOf<'unwrapKey'> & Transferable,
     { isRetry }: Retry,
   ): Promise<CreatedKey> {
     const { capabilities, keys, badInput } = this.#options
     const mechanism = keyMechanism(capabilities, spec, usage)
     checkImportable(spec, mechanism)
-    const wanted = { spec, mechanism, usage, keeping: this.#keeping(object, label), wrapped }
+    const wanted = { spec, mechanism, usage, keeping: this.#keeping(object, label, wrapWithTrusted), wrapped }
     return badInput.unwrapped(() =>
       keys.createFrom(wrappingKey, object, isRetry, async (unwrapping, destroyAll) => {
         const { key, ...result } = await this.#unwrapper.unwrap(unwrapping, wanted, destroyAll)
@@ -94,7 +104,10 @@ export class NewKeys {
     )
   }
 
-  #keeping(object: string, label: string): Keeping {
-    return { id: Buffer.from(object, 'hex'), label, profile: this.#options.profile }
+  /** Throws UnsupportedOperation if the token would let any key wrap what only trusted keys may. */
+  #keeping(object: string, label: string, wrapWithTrusted = false): Keeping {
+    const { capabilities, profile } = this.#options
+    if (wrapWithTrusted) checkAbilities(ability => capabilities.lacks[ability], ['WrapWithTrusted'])
+    return { id: Buffer.from(object, 'hex'), label, profile, wrapWithTrusted }
   }
 }

@@ -4,6 +4,7 @@ import type { EncryptionAlgorithmSpec, KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import { checkAbilities } from '../../model/keys/ability.ts'
 import { keySpecs } from '../../model/keys/key-spec.ts'
+import { wrappingAlgorithms } from '../../model/keys/wrapping-algorithm.ts'
 import type { CheckedEncryption, CreatedKey, HsmObject, KeyInspection } from '../hsm.ts'
 import { gcmIvLengths, type Profile } from '../profiles/profile.ts'
 import { encryptOaep as encryptOaepOutside, oaepHash } from '../public-key-crypto.ts'
@@ -25,6 +26,7 @@ import { isMisfit } from './proof.ts'
 import { PublicObjects } from './public-objects.ts'
 import { signing } from './signatures.ts'
 import { agree, decryptOaep, encryptOaep, type KeyInUse, mac, open, seal, sign, verify } from './steps.ts'
+import { wrapUnderTrusted } from './trusted-wrapping.ts'
 
 /** Bytes drawn for IVs at a time: a call to C_GenerateRandom costs a quarter of an encryption. */
 const ivBlockLength = 4096
@@ -166,6 +168,15 @@ export class Pkcs11 implements Work {
 
   unwrapKey(request: RequestOf<'unwrapKey'>, context: CallContext<'unwrapKey'>): Promise<CreatedKey> {
     return this.#newKeys.unwrap(request, context)
+  }
+
+  receiveKey(request: RequestOf<'receiveKey'>, context: CallContext<'receiveKey'>): Promise<CreatedKey> {
+    return this.#newKeys.receive(request, context)
+  }
+
+  async wrapKey({ object, publicKey, algorithm }: RequestOf<'wrapKey'>): Promise<Buffer | undefined> {
+    checkAbilities(ability => this.#capabilities.lacks[ability], [`Transfer under ${algorithm}`])
+    return this.#keys.use(object, async key => wrapUnderTrusted(key, publicKey, wrappingAlgorithms[algorithm].hash))
   }
 
   async generateKeyPair({ spec }: RequestOf<'generateKeyPair'>): Promise<DataKeyPair> {

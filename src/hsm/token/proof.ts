@@ -1,6 +1,5 @@
 /** Proves that an object of the token is the expected key, without any key material leaving the token. */
-import { createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto'
-import type { KeyUsageType } from '@aws-sdk/client-kms'
+import { createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import pkcs11js from 'pkcs11js'
 import { keySpecs, type SupportedKeySpec } from '../../model/keys/key-spec.ts'
 import type { HeldKey } from '../hsm.ts'
@@ -8,12 +7,13 @@ import { gcmTagLength, type Profile } from '../profiles/profile.ts'
 import { agreeOnce, encryptOaep, verifyMessage } from '../public-key-crypto.ts'
 import { CryptokiError } from '../return-codes.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
-import { isBadCiphertext } from './bad-input.ts'
+import { isBadCiphertext, isBadWrappedKey } from './bad-input.ts'
 import { gcmOf } from './capabilities.ts'
 import type { KeyMaterial } from './key-material.ts'
-import { keyMechanisms, namedCurve } from './mechanisms.ts'
+import { keyMechanisms, namedCurve, rsaOaep } from './mechanisms.ts'
 import { signing } from './signatures.ts'
 import { agree, decryptOaep, type KeyInUse, mac, open, seal, sign } from './steps.ts'
+import { unwrappedTrialTemplate } from './templates.ts'
 
 /** An object, and what is known of its token. */
 export interface ObjectInUse extends KeyInUse {
@@ -115,7 +115,7 @@ function macOfText(object: ObjectInUse, spec: SupportedKeySpec): Promise<Buffer>
 
 type PairProof = (object: ObjectInUse, spec: SupportedKeySpec, publicKey: Uint8Array) => Promise<boolean>
 
-const pairProofs: Readonly<Partial<Record<KeyUsageType, PairProof>>> = {
+const pairProofs: Readonly<Partial<Record<HeldKey['usage'], PairProof>>> = {
   async SIGN_VERIFY(object, spec, publicKey) {
     const algorithm = keySpecs[spec].signingAlgorithms[0]!
     const signature = await sign(object, signing(spec, algorithm, 'RAW', text))
@@ -134,6 +134,27 @@ const pairProofs: Readonly<Partial<Record<KeyUsageType, PairProof>>> = {
     if (!same(parameters, namedCurve(keyMechanisms[spec]!.curve!.oid))) return false
     const { peer, secret } = agreeOnce(publicKey)
     return same(await agree(object, spec, peer), secret)
+  },
+  /** It unwraps an AES key that was made here, and the token encrypts with that. */
+  async UNWRAP(object, _spec, publicKey) {
+    const { cryptoki, session, key, profile, capabilities } = object
+    const [hash = 'sha1'] = profile.oaepHashes
+    const value = randomBytes(32)
+    const wrapped = encryptOaep(publicKey, hash, value)
+    const unwrapped = await cryptoki
+      .unwrapKey(session, rsaOaep(hash), key, wrapped, unwrappedTrialTemplate)
+      .catch(error => {
+        if (isBadWrappedKey(error, profile)) return undefined
+        throw error
+      })
+    if (unwrapped === undefined) return false
+    try {
+      const { iv, ciphertext } = await seal({ ...object, key: unwrapped }, gcmOf(capabilities), text, text)
+      return isSealedWith(value, iv, ciphertext)
+    } finally {
+      value.fill(0)
+      cryptoki.destroyObject(session, unwrapped)
+    }
   },
 }
 

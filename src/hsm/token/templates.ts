@@ -84,6 +84,14 @@ const custody: Template = [
   [pkcs11js.CKA_EXTRACTABLE, false],
 ]
 
+/** The material leaves the token only wrapped under a key that the security officer has marked as trusted: PKCS#11 v2.40, section 4.9. */
+const custodyUnlessTrusted: Template = [
+  [pkcs11js.CKA_PRIVATE, true],
+  [pkcs11js.CKA_SENSITIVE, true],
+  [pkcs11js.CKA_EXTRACTABLE, true],
+  [pkcs11js.CKA_WRAP_WITH_TRUSTED, true],
+]
+
 /** A session object whose value can be read. */
 const open: Template = [
   [pkcs11js.CKA_TOKEN, false],
@@ -100,12 +108,14 @@ export interface Keeping {
   readonly profile: Profile
   /** A session object that will be copied to the token. */
   readonly session?: boolean
+  /** See Custody. */
+  readonly wrapWithTrusted?: boolean
 }
 
 /** CKA_MODIFIABLE is last: SoftHSM sets the attributes of an unwrapped key one by one, and nothing after that one. */
-function kept({ id, label, profile, session = false }: Keeping): Template {
+function kept({ id, label, profile, session = false, wrapWithTrusted = false }: Keeping): Template {
   return [
-    ...custody,
+    ...(wrapWithTrusted ? custodyUnlessTrusted : custody),
     [pkcs11js.CKA_TOKEN, !session],
     [pkcs11js.CKA_ID, id],
     [pkcs11js.CKA_LABEL, label],
@@ -167,6 +177,40 @@ export const measuredTemplate: Template = [
   [pkcs11js.CKA_EXTRACTABLE, true],
 ]
 
+/** Session objects that can do nothing but be wrapped: under any key, and under trusted ones only. */
+export function wrappedTemplates(key: KeyMechanism): { readonly byAny: Template; readonly byTrusted: Template } {
+  const useless = [...secretKey(key), ...uses('secret', 'WRAP').map(([type]) => [type, false] as const)]
+  const session = [pkcs11js.CKA_TOKEN, false] as const
+  return {
+    byAny: [
+      ...useless,
+      session,
+      [pkcs11js.CKA_PRIVATE, true],
+      [pkcs11js.CKA_SENSITIVE, true],
+      [pkcs11js.CKA_EXTRACTABLE, true],
+    ],
+    byTrusted: [...useless, session, ...custodyUnlessTrusted],
+  }
+}
+
+/**
+ * A public key on the token of a security officer, who alone can mark it as trusted: it wraps, and does nothing else. It is public, as
+ * security officers see no private objects: PKCS#11 v2.40, section 4.7.
+ */
+export function trustedTemplate({ keyType }: KeyMechanism, { id, label, profile }: Keeping): Template {
+  return [
+    [pkcs11js.CKA_CLASS, pkcs11js.CKO_PUBLIC_KEY],
+    [pkcs11js.CKA_KEY_TYPE, keyType],
+    [pkcs11js.CKA_TOKEN, true],
+    [pkcs11js.CKA_PRIVATE, false],
+    [pkcs11js.CKA_ID, id],
+    [pkcs11js.CKA_LABEL, label],
+    ...uses('public', 'WRAP'),
+    [pkcs11js.CKA_TRUSTED, true],
+    ...(profile.supportsCkaModifiable ? [[pkcs11js.CKA_MODIFIABLE, false] as const] : []),
+  ]
+}
+
 /** An AES key of one call, that unwraps. */
 export const keyEncryptionTemplate: Template = [
   [pkcs11js.CKA_CLASS, pkcs11js.CKO_SECRET_KEY],
@@ -210,6 +254,15 @@ export function sharedSecretTemplate(bytes: number): Template {
 export function trialTemplate(key: KeyMechanism, usage: ObjectUsage): Template {
   return [...secretKey(key), ...uses('secret', usage), ...custody, [pkcs11js.CKA_TOKEN, false]]
 }
+
+/** An AES key of a proof, unwrapped: it tells its length itself. */
+export const unwrappedTrialTemplate: Template = [
+  [pkcs11js.CKA_CLASS, pkcs11js.CKO_SECRET_KEY],
+  [pkcs11js.CKA_KEY_TYPE, pkcs11js.CKK_AES],
+  [pkcs11js.CKA_TOKEN, false],
+  ...custody,
+  ...uses('secret', 'ENCRYPT_DECRYPT'),
+]
 
 export function trialPrivateTemplate(key: KeyMechanism, usage: ObjectUsage): Template {
   return [...privateKey(key), ...uses('private', usage), ...custody, [pkcs11js.CKA_TOKEN, false]]

@@ -8,8 +8,8 @@ import type {
 } from '@aws-sdk/client-kms'
 import type { Custody, CustodyFault } from '../../model/keys/key.ts'
 import type { SupportedKeySpec } from '../../model/keys/key-spec.ts'
-import type { WrappingAlgorithm, WrappingKeySpec } from '../../model/keys/wrapping-algorithm.ts'
-import type { InspectionDepth } from '../hsm.ts'
+import type { TransferAlgorithm, WrappingAlgorithm, WrappingKeySpec } from '../../model/keys/wrapping-algorithm.ts'
+import type { HeldKey, InspectionDepth } from '../hsm.ts'
 import {
   bytes,
   fields,
@@ -68,12 +68,13 @@ const custody = record({
   local: optional(flag),
   imported: optional(flag),
   bridged: optional(flag),
+  wrapWithTrusted: optional(flag),
 })
 const wrappingSpec = text<WrappingKeySpec>()
 
 /** The same call in two lanes, so that other keys do not wait for RSA keys. */
 const keyGeneration = {
-  request: fields({ object, spec, usage, label: text<string>() }),
+  request: fields({ object, spec, usage, label: text<string>(), wrapWithTrusted: optional(flag) }),
   answer: fields({
     custody,
     publicKey: optional(bytes),
@@ -116,7 +117,7 @@ export const calls = {
   createWrappingKey: {
     kind: 19,
     ...generation,
-    request: fields({ object, spec: wrappingSpec, label: text<string>(), wraps: spec }),
+    request: fields({ object, spec: wrappingSpec, label: text<string>(), wraps: optional(spec) }),
     answer: keyGeneration.answer,
   },
   unwrapKey: {
@@ -130,6 +131,28 @@ export const calls = {
       wrappingKey: object,
       wrappingSpec,
       algorithm: text<WrappingAlgorithm>(),
+      bytes,
+    }),
+    answer: keyGeneration.answer,
+  },
+  wrapKey: {
+    kind: 22,
+    ...management,
+    request: fields({ object, publicKey: bytes, algorithm: text<TransferAlgorithm>() }),
+    answer: message(optional(bytes)),
+  },
+  receiveKey: {
+    kind: 23,
+    ...management,
+    request: fields({
+      object,
+      spec,
+      usage,
+      label: text<string>(),
+      wrapWithTrusted: optional(flag),
+      wrappingKey: object,
+      wrappingSpec,
+      algorithm: text<TransferAlgorithm>(),
       bytes,
     }),
     answer: keyGeneration.answer,
@@ -205,10 +228,11 @@ export const calls = {
     request: fields({
       object,
       spec,
-      usage,
+      usage: text<HeldKey['usage']>(),
       publicKey: optional(bytes),
       checkValue: optional(bytes),
       imported: optional(flag),
+      wrapWithTrusted: optional(flag),
       depth: text<InspectionDepth>(),
     }),
     answer: fields({

@@ -7,6 +7,8 @@ export interface WorkerArgument extends TokenAddress, PinSource {
   readonly profile: Profile
   readonly allowSoftwareFallback: boolean
   readonly strictCustody: boolean
+  /** See WorkerOptions. */
+  readonly transfers: boolean
   /** See Profile. */
   readonly sessionsPerWorker: number
   /** Absent until there is one. */
@@ -21,6 +23,8 @@ export interface WorkerOptions extends TokenAddress, PinSource {
   readonly allowSoftwareFallback: boolean
   /** Key material that the HSM cannot unwrap itself is refused: no worker may see it. */
   readonly strictCustody: boolean
+  /** It may wrap multi-Region keys for other HSMs: a worker finds out whether only trusted keys can wrap them. */
+  readonly transfers?: boolean | undefined
   /** The whole environment of the workers, such as SOFTHSM2_CONF; they inherit nothing else. */
   readonly environment: Readonly<Record<string, string>>
   /** Undefined until there is one. */
@@ -56,6 +60,7 @@ export function workerArgument(options: WorkerOptions, profile: Profile): Worker
     pinVariable,
     allowSoftwareFallback: options.allowSoftwareFallback,
     strictCustody: options.strictCustody,
+    transfers: options.transfers ?? false,
     profile,
     sessionsPerWorker: options.sessionsPerWorker ?? profile.sessionsPerWorker,
     canary: encodeCanary(canary?.()),

@@ -1,8 +1,10 @@
 /** A worker process: loads the native library and logs in when told to, then answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
+import type { Permissions } from '../token/capabilities.ts'
 import { type Connection, connect, PinRefused } from '../token/connection.ts'
 import { Pkcs11 } from '../token/pkcs11.ts'
 import { probe } from '../token/probe.ts'
+import { whyNoWrapWithTrusted } from '../token/trusted-wrapping.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
 import { encodeJson, openToken, type StartFailure, startId, status } from '../wire/messages.ts'
@@ -48,7 +50,7 @@ async function answer(id: number, kind: number, request: Buffer): Promise<void> 
 async function start(connection: Connection): Promise<Capabilities> {
   const { sessionsPerWorker, allowSoftwareFallback, strictCustody, canary } = argument
   const bridges = allowSoftwareFallback && !strictCustody
-  const capabilities = await probe(connection, profile, { allowSoftwareFallback, bridges })
+  const capabilities = await probed(connection, { allowSoftwareFallback, bridges })
   connection.cryptoki.beforeSearch = () => announce(status.searching)
   hsm = new Pkcs11(connection, {
     profile,
@@ -60,6 +62,15 @@ async function start(connection: Connection): Promise<Capabilities> {
   await checkTrust()
   connection.cryptoki.asynchronous = profile.mode === 'asynchronous'
   return capabilities
+}
+
+async function probed(connection: Connection, permissions: Permissions): Promise<Capabilities> {
+  const capabilities = await probe(connection, profile, permissions)
+  if (!argument.transfers || capabilities.lacks.WrapWithTrusted !== undefined) return capabilities
+  const reason = await whyNoWrapWithTrusted(connection, profile)
+  return reason === undefined
+    ? capabilities
+    : { ...capabilities, lacks: { ...capabilities.lacks, WrapWithTrusted: reason } }
 }
 
 /** A token is trusted if it holds the canary key, verified by its check value, and works with it. */

@@ -1,13 +1,25 @@
 import type { KeyUsageType, MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import { type Algorithm, algorithmsOf, keySpecs, type SupportedKeySpec } from './key-spec.ts'
-import { type WrappingAlgorithm, wrappingAlgorithmsOf } from './wrapping-algorithm.ts'
+import { type TransferAlgorithm, type WrappingAlgorithm, wrappingAlgorithmsOf } from './wrapping-algorithm.ts'
 
-/** A capability of an HSM, in the terms of KMS: a key spec, an algorithm, a message type, data key pairs, or an import. */
-export type Ability = SupportedKeySpec | Algorithm | 'EXTERNAL_MU' | 'GenerateDataKeyPair' | ImportAbility
+/** A capability of an HSM, in the terms of KMS: a key spec, an algorithm, a message type, data key pairs, an import, or a transfer. */
+export type Ability =
+  | SupportedKeySpec
+  | Algorithm
+  | 'EXTERNAL_MU'
+  | 'GenerateDataKeyPair'
+  | ImportAbility
+  | TransferAbility
 
 /** The import of key material of a key spec, wrapped with an algorithm. */
 export type ImportAbility = `${SupportedKeySpec} under ${WrappingAlgorithm}`
+
+/**
+ * The transfer of a multi-Region key to another HSM. `WrapWithTrusted`: the HSM lets no key that is not trusted wrap one with
+ * CKA_WRAP_WITH_TRUSTED.
+ */
+export type TransferAbility = 'WrapWithTrusted' | `Transfer under ${TransferAlgorithm}`
 
 export function importAbility(spec: SupportedKeySpec, algorithm: WrappingAlgorithm): ImportAbility {
   return `${spec} under ${algorithm}`
@@ -69,6 +81,7 @@ export function signingAbilities(algorithm: SigningAlgorithmSpec, type: MessageT
 function titleOf(ability: Ability): string {
   if (ability === 'GenerateDataKeyPair') return 'GenerateDataKeyPair'
   if (ability === 'EXTERNAL_MU') return 'Message type EXTERNAL_MU'
+  if (ability === 'WrapWithTrusted' || ability.startsWith('Transfer ')) return 'Transfer to another HSM'
   if (ability.includes(' under ')) return `Import of key material of key spec ${ability}`
   // SYMMETRIC_DEFAULT is both: the algorithm must be supported.
   const isSpec = Object.hasOwn(keySpecs, ability) && ability !== 'SYMMETRIC_DEFAULT'

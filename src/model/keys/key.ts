@@ -19,6 +19,10 @@ export interface Custody {
   readonly imported?: boolean | undefined
   /** The HSM could not unwrap the imported key, so a worker did, and has seen it in plaintext. */
   readonly bridged?: boolean | undefined
+  /** CKA_EXTRACTABLE and CKA_WRAP_WITH_TRUSTED: it can leave the HSM, wrapped under keys that its security officer has marked as trusted. */
+  readonly wrapWithTrusted?: boolean | undefined
+  /** The HSM that wrapped the key for this one; `imported` is true as well. */
+  readonly transferredFrom?: string | undefined
 }
 
 /** Changed only by callers, but that PendingReplicaDeletion becomes PendingDeletion when the last replica is deleted. */
@@ -183,8 +187,11 @@ export function objectsOf(key: Materials): readonly KeyObject[] {
 /** Keys that every HSM has: `seal` encrypts the secrets of access keys; `canary` proves that the HSM is the right one and works. */
 export const encryptionPurposes = ['seal', 'canary'] as const
 
-/** Besides, one HSM has an `audit` key, which signs the audit journal. */
-export const systemKeyPurposes = [...encryptionPurposes, 'audit'] as const
+/**
+ * Besides, one HSM has an `audit` key, which signs the audit journal, and an HSM to which others transfer multi-Region keys a `transfer` key,
+ * which unwraps them.
+ */
+export const systemKeyPurposes = [...encryptionPurposes, 'audit', 'transfer'] as const
 
 /** A key of the gateway itself, one per HSM and purpose. */
 export interface SystemKey {

@@ -25,6 +25,21 @@ export const wrappingAlgorithms: Readonly<Record<WrappingAlgorithm, WrappingAlgo
   RSA_AES_KEY_WRAP_SHA_256: { hash: 'sha256', usesKeyWrap: true },
 }
 
+/** How one HSM wraps secret keys for another, the preferred one first. */
+export const transferAlgorithms = [
+  'RSAES_OAEP_SHA_256',
+  'RSAES_OAEP_SHA_1',
+] as const satisfies readonly WrappingAlgorithm[]
+export type TransferAlgorithm = (typeof transferAlgorithms)[number]
+
+/**
+ * Whether keys of a spec can be transferred. RSAES-OAEP wraps secret keys; CKM_RSA_AES_KEY_WRAP (PKCS#11 v2.40, section 2.1.21) wraps private
+ * keys as well, but pkcs11js cannot express its parameters, which contain a pointer.
+ */
+export function isTransferable(spec: SupportedKeySpec): boolean {
+  return keySpecs[spec].type !== 'asymmetric'
+}
+
 /** By the same page: which algorithms wrap key material of a spec. */
 export function wrappingAlgorithmsOf(spec: SupportedKeySpec): readonly WrappingAlgorithm[] {
   const isPair = keySpecs[spec].type === 'asymmetric'

@@ -17,6 +17,7 @@ const octets = fc.uint8Array({ maxLength: 300 }).map(array => Buffer.from(array)
 const hex = octets.map(octets => octets.toString('hex'))
 const object = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(octets => Buffer.from(octets).toString('hex'))
 const optional = fc.option(octets, { nil: undefined })
+const flag = fc.option(fc.boolean(), { nil: undefined })
 const spec = fc.constantFrom('SYMMETRIC_DEFAULT', 'RSA_2048', 'ML_DSA_87')
 const usage = fc.constantFrom('ENCRYPT_DECRYPT', 'SIGN_VERIFY')
 const algorithm = fc.constantFrom('RSASSA_PSS_SHA_256', 'ECDSA_SHA_256')
@@ -27,16 +28,17 @@ const attribute = fc.constantFrom('sensitive', 'extractable', 'local')
 const empty = fc.constant(undefined)
 
 const keyGeneration = {
-  request: fc.record({ object, spec, usage, label: fc.string({ unit: 'grapheme' }) }),
+  request: fc.record({ object, spec, usage, label: fc.string({ unit: 'grapheme' }), wrapWithTrusted: flag }),
   answer: fc.record({
     custody: fc.record({
       sensitive: fc.boolean(),
       extractable: fc.boolean(),
       alwaysSensitive: fc.boolean(),
       neverExtractable: fc.boolean(),
-      local: fc.option(fc.boolean(), { nil: undefined }),
-      imported: fc.option(fc.boolean(), { nil: undefined }),
-      bridged: fc.option(fc.boolean(), { nil: undefined }),
+      local: flag,
+      imported: flag,
+      bridged: flag,
+      wrapWithTrusted: flag,
     }),
     publicKey: optional,
     checkValue: optional,
@@ -67,7 +69,7 @@ const samples = {
       object,
       spec: fc.constantFrom('RSA_2048', 'RSA_4096'),
       label: fc.string({ unit: 'grapheme' }),
-      wraps: spec,
+      wraps: fc.option(spec, { nil: undefined }),
     }),
     answer: keyGeneration.answer,
   },
@@ -80,6 +82,21 @@ const samples = {
       wrappingKey: object,
       wrappingSpec: fc.constantFrom('RSA_2048', 'RSA_4096'),
       algorithm: fc.constantFrom('RSAES_OAEP_SHA_1', 'RSA_AES_KEY_WRAP_SHA_256'),
+      bytes: octets,
+    }),
+    answer: keyGeneration.answer,
+  },
+  wrapKey: { request: fc.record({ object, publicKey: octets, algorithm: oaep }), answer: optional },
+  receiveKey: {
+    request: fc.record({
+      object,
+      spec,
+      usage,
+      label: fc.string({ unit: 'grapheme' }),
+      wrapWithTrusted: flag,
+      wrappingKey: object,
+      wrappingSpec: fc.constant('RSA_3072' as const),
+      algorithm: oaep,
       bytes: octets,
     }),
     answer: keyGeneration.answer,
@@ -110,6 +127,8 @@ const samples = {
       usage,
       publicKey: optional,
       checkValue: optional,
+      imported: flag,
+      wrapWithTrusted: flag,
       depth: fc.constantFrom('quick', 'thorough'),
     }),
     answer: fc.record({
