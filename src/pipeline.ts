@@ -2,6 +2,7 @@ import { type Api, type ApiRequest, type ApiResponse, headerOf } from './apis/ap
 import { AccessDenied, Failure, missingAuthenticationToken, type Refusal, UnusableKey } from './errors.ts'
 import { queueOf } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
+import type { Key } from './model/keys/key.ts'
 import { heldBy } from './model/keys/recorded-material.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
 import { Undelivered } from './outbox.ts'
@@ -156,9 +157,10 @@ function createdMaterial({ created }: Changes): Entry['material'] {
   return object && { ids: {}, held: heldBy(object) }
 }
 
-/** They are no resources of the request before it runs. */
+/** They are no resources of the request before it runs. A replica is one of the event in its own region. */
 function createdKeys({ list }: Changes): readonly string[] {
-  return list.flatMap(({ noun, record }) => (noun === 'keys' && record.revision === 0 ? [record.arn] : []))
+  const isCreated = (key: Key) => key.revision === 0 && key.multiRegion !== 'REPLICA'
+  return list.flatMap(({ noun, record }) => (noun === 'keys' && isCreated(record) ? [record.arn] : []))
 }
 
 const dryRunText = 'The request would have succeeded, but the DryRun option is set.'

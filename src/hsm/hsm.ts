@@ -286,6 +286,8 @@ export interface Hsm
 
 /** The connected HSMs, which change while the gateway runs: do not cache them. */
 export interface Hsms {
+  /** Whether the region is one of the configuration. */
+  serves(region: string): boolean
   /** The HSM in which a region creates its keys. */
   ofRegion(region: string): Hsm
   /** By its name in the configuration. Throws KeyUnavailable if no such HSM is connected. */

@@ -42,6 +42,10 @@ export class HsmRegistry implements Hsms {
     throw new Failure('KeyUnavailable', '', { cause: new Error(`no HSM ${name} is connected`) })
   }
 
+  serves(region: string): boolean {
+    return Object.hasOwn(this.#regions, region)
+  }
+
   ofRegion(region: string): Hsm {
     return this.named(this.#regions[region]!)
   }
@@ -115,6 +119,10 @@ class CallerHsms implements Hsms {
 
   named(name: string): Hsm {
     return this.#hsms.named(name).for(this.#caller, this.#latest)
+  }
+
+  serves(region: string): boolean {
+    return this.#hsms.serves(region)
   }
 
   ofRegion(region: string): Hsm {

@@ -51,8 +51,9 @@ async function check(sweep: Sweep, services: JobServices): Promise<void> {
 async function unrecordedObjects(hsm: Hsm, services: JobServices): Promise<ReadonlyMap<string, string>> {
   const { storage } = services
   const objects = await objectsOn(hsm, services, maxAge)
-  const known = storage.keys.objectsOn(hsm.name)
-  const isOrphan = ({ id }: HsmObject) => !known.has(id) && !storage.destructions.find(hsm.name, id)
+  const known = storage.keys.objects()
+  const marked = new Set(storage.destructions.list().map(({ object }) => object))
+  const isOrphan = ({ id }: HsmObject) => !known.has(id) && !marked.has(id)
   return new Map(objects.filter(isOrphan).map(({ id, label }) => [id, label]))
 }
 

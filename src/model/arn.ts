@@ -89,6 +89,11 @@ export interface KeyIdentifier {
   readonly account: string
 }
 
+/** Of a single-Region key, or of a multi-Region key. */
+export function isKeyId(text: string): boolean {
+  return keyId.test(text)
+}
+
 const keyId = /^(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|mrk-[0-9a-f]{32})$/
 
 /**
@@ -99,7 +104,7 @@ export function parseKeyIdentifier(text: string, caller: Place): KeyIdentifier {
   if (text.startsWith('arn:')) return parseArn(text, caller)
   const { account } = caller
   if (text.startsWith('alias/')) return { form: 'alias', arn: aliasArn(caller, text), account }
-  if (!keyId.test(text)) throw new Failure('NotFound', `Invalid keyId '${text}'`)
+  if (!isKeyId(text)) throw new Failure('NotFound', `Invalid keyId '${text}'`)
   return { form: 'key', arn: keyArn(caller, text), account }
 }
 
@@ -113,7 +118,7 @@ function parseArn(text: string, caller: Place): KeyIdentifier {
   if (resource.startsWith('alias/')) return { form: 'alias', arn: text, account }
   if (!resource.startsWith('key/')) throw new Failure('InvalidArn', `Invalid ARN '${text}'`)
   const id = resource.slice('key/'.length)
-  if (!keyId.test(id)) throw new Failure('NotFound', `Invalid keyId ${id}`)
+  if (!isKeyId(id)) throw new Failure('NotFound', `Invalid keyId ${id}`)
   return { form: 'key', arn: text, account }
 }
 

@@ -4,7 +4,7 @@ import { asciiLowerCase } from '../model/ascii.ts'
 import type { AccessKeyUse } from '../model/identities/access-key.ts'
 import { effectivePolicies } from '../model/identities/effective-policies.ts'
 import type { Principal } from '../model/identities/principal.ts'
-import { isMultiRegion, type Key, materialsOf, objectsOf, type SystemKey } from '../model/keys/key.ts'
+import { type Key, materialsOf, objectsOf, type SystemKey } from '../model/keys/key.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
 import { EncryptionCounts } from './encryption-counts.ts'
 import { LastUses } from './last-uses.ts'
@@ -23,8 +23,9 @@ import {
   loadView,
   nameInAccount,
   objectGroup,
-  objectsOn,
+  objectsIn,
   regionOf,
+  relatedTo,
   show,
   type View,
 } from './view.ts'
@@ -115,7 +116,8 @@ class SqlStorage implements Storage {
     )
     this.keys = {
       find: arn => view.keys.find(arn),
-      findByObject: (hsm, object) => view.keys.group(objectGroup(hsm, object)),
+      findByObject: object => view.keys.group(objectGroup(object)),
+      related: key => relatedTo(view, key),
       findByMaterial: (material, region) => view.keys.findIn(region, material),
       list: page => this.#inOrder(database.listKeys(page), arns => arns.map(arn => view.keys.find(arn)!)),
       expiring: () => view.keys.group(expiring),
@@ -125,7 +127,7 @@ class SqlStorage implements Storage {
       all: () => view.keys.all(),
       inStore: store => view.keys.group(store),
       onHsm: hsm => view.keys.all().filter(key => objectsOf(key).some(object => object.hsm === hsm)),
-      objectsOn: hsm => objectsOn(view, hsm),
+      objects: () => objectsIn(view),
       recordUse: use => this.#keyUses.record(use),
       lastUse: async arn => this.#keyUses.find(arn) ?? (await this.#inOrder(database.readKeyUse(arn))),
     }
@@ -234,9 +236,14 @@ class SqlStorage implements Storage {
     })
   }
 
-  /** Other keys may have the materials of a multi-Region key, of which there are few. */
+  /** But for the materials that a related key still has. */
   #forgetEncryptions(key: Key): void {
-    if (!isMultiRegion(key)) this.encryptions.forget(materialsOf(key).map(({ id }) => id))
+    const kept = new Set(
+      relatedTo(this.#view, key)
+        .flatMap(materialsOf)
+        .map(({ id }) => id),
+    )
+    this.encryptions.forget(materialsOf(key).flatMap(({ id }) => (kept.has(id) ? [] : [id])))
   }
 
   async check(): Promise<void> {

@@ -137,8 +137,10 @@ export interface Storage {
     find(arn: string): Key | undefined
     /** The key of that region that has the material. */
     findByMaterial(material: string, region: string): Key | undefined
-    /** Keys that have the object, in no order: several if a multi-Region key has its replicas on the same HSM. */
-    findByObject(hsm: string, object: string): readonly Key[]
+    /** Keys that have the object, on whatever HSM, in no order: several if it is that of related multi-Region keys. */
+    findByObject(object: string): readonly Key[]
+    /** The related keys of a multi-Region key in other regions, in no order. None of a single-Region key. */
+    related(key: Key): readonly Key[]
     /** In order of key id. */
     list(page: PageRequest): Promise<readonly Key[]>
     /** Keys with imported material that expires. */
@@ -154,8 +156,11 @@ export interface Storage {
     inStore(store: string): readonly Key[]
     /** Keys with an object on the HSM. */
     onHsm(hsm: string): readonly Key[]
-    /** CKA_IDs of the objects on the HSM to which a record refers, including those of system keys, spare keys and wrapping keys. */
-    objectsOn(hsm: string): ReadonlySet<string>
+    /**
+     * CKA_IDs of the objects to which a record refers, including those of system keys, spare keys and wrapping keys, whatever the HSM: two
+     * HSMs of the configuration may have the same keys.
+     */
+    objects(): ReadonlySet<string>
     /** Written by writeUses. */
     recordUse(use: KeyUse): void
     lastUse(arn: string): Promise<KeyUse | undefined>

@@ -1,7 +1,15 @@
 /** All records in memory, for look-ups. */
 import { asciiLowerCase } from '../model/ascii.ts'
 import { claimsOf } from '../model/keys/custom-key-store.ts'
-import { type Key, type KeyObject, materialsOf, nextExpiry, objectsOf, objectsOfSystemKey } from '../model/keys/key.ts'
+import {
+  isMultiRegion,
+  type Key,
+  type KeyObject,
+  materialsOf,
+  nextExpiry,
+  objectsOf,
+  objectsOfSystemKey,
+} from '../model/keys/key.ts'
 import { rotationDate } from '../model/keys/rotation.ts'
 import { DueDates } from './due-dates.ts'
 import { GrantsView } from './grants-view.ts'
@@ -76,7 +84,7 @@ export class Collection<R> {
   }
 }
 
-/** Keys by region and material, by object, by custom key store, and by when something is due. */
+/** Keys by region and material, by object, by what relates multi-Region keys, by custom key store, and by when something is due. */
 class KeysView extends Collection<Key> {
   readonly deletions = new DueDates<Key>(({ state, deletionDate }) =>
     state === 'PendingDeletion' ? deletionDate : undefined,
@@ -86,7 +94,8 @@ class KeysView extends Collection<Key> {
   constructor() {
     super(tables.keys.identity, key => [
       ...materialsOf(key).map(({ id }) => ({ group: key.region, member: id })),
-      ...objectsOf(key).map(({ hsm, id }) => ({ group: objectGroup(hsm, id), member: key.arn })),
+      ...objectsOf(key).map(({ id }) => ({ group: objectGroup(id), member: key.arn })),
+      ...(isMultiRegion(key) ? [{ group: relatedGroup(key), member: key.arn }] : []),
       ...(nextExpiry(key) === undefined ? [] : [{ group: expiring, member: key.arn }]),
       ...(key.customKeyStoreId === undefined ? [] : [{ group: key.customKeyStoreId, member: key.arn }]),
     ])
@@ -125,8 +134,18 @@ export const byId = 'id'
 export const byClaim = 'claim'
 
 /** Keys with the same HSM object. */
-export function objectGroup(hsm: string, object: string): string {
-  return `${hsm}/${object}`
+export function objectGroup(object: string): string {
+  return `object/${object}`
+}
+
+/** Related multi-Region keys: their ARNs differ in the region only. */
+function relatedGroup({ arn, region }: Key): string {
+  return arn.replace(`:${region}:`, '::')
+}
+
+/** In other regions. */
+export function relatedTo(view: View, key: Key): readonly Key[] {
+  return isMultiRegion(key) ? view.keys.group(relatedGroup(key)).filter(({ arn }) => arn !== key.arn) : []
 }
 
 /** @param type and name of a principal, unique in its account without regard to case */
@@ -215,12 +234,12 @@ export async function loadEncryptionCounts(database: SqlDatabase): Promise<Map<s
 }
 
 /** Ids. */
-export function objectsOn(view: View, hsm: string): ReadonlySet<string> {
+export function objectsIn(view: View): ReadonlySet<string> {
   const found = new Set<string>()
-  const add = (object: KeyObject) => object.hsm === hsm && found.add(object.id)
+  const add = ({ id }: KeyObject) => found.add(id)
   for (const key of view.keys.all()) objectsOf(key).forEach(add)
   for (const systemKey of view.systemKeys.all()) objectsOfSystemKey(systemKey).forEach(add)
-  for (const { object } of view.spareKeys.group(hsm)) add(object)
+  for (const { object } of view.spareKeys.all()) add(object)
   for (const { object } of view.wrappingKeys.all()) add(object)
   return found
 }

@@ -1,6 +1,6 @@
 /** The destruction of HSM objects: marked in the commit that takes them from their key, destroyed by a job. */
 import { Failure } from '../errors.ts'
-import type { Destruction, Key, KeyObject } from '../model/keys/key.ts'
+import { type Destruction, type Key, type KeyObject, objectsOf } from '../model/keys/key.ts'
 import type { JobServices, Storage } from '../services.ts'
 import { Changes } from '../storage/storage.ts'
 import type { Recorder } from './materials.ts'
@@ -20,7 +20,7 @@ export function markForDestruction(
   if (key?.custodyFault === 'wrong_key') return
   for (const { id: object, hsm } of objects) {
     // The other keys that have the object may be removed in the same changes, or may have marked it before.
-    const isShared = storage.keys.findByObject(hsm, object).length > 1
+    const isShared = storage.keys.findByObject(object).length > 1
     if (isShared && changes.list.some(({ noun, record }) => noun === 'destructions' && isOf(record, hsm, object)))
       continue
     // A mark that exists is written again: if the job removes it meanwhile, one of the two conflicts.
@@ -34,8 +34,8 @@ function isOf(destruction: Destruction, hsm: string, object: string): boolean {
 }
 
 /**
- * Destroys a marked HSM object, and records that it is gone. If other keys have it as well, only the mark is removed: the last of them
- * will mark it again. Rejects if something fails: all can be repeated, as a missing object counts as destroyed. While the HSM is known to be
+ * Destroys a marked HSM object, and records that it is gone. If other keys have it on that HSM as well, only the mark is removed: the last of
+ * them will mark it again. If they have it on an HSM of another name, which may lead to the same token, the mark waits for them. Rejects if something fails: all can be repeated, as a missing object counts as destroyed. While the HSM is known to be
  * unavailable, nothing is attempted.
  */
 export async function destroyMarked(
@@ -43,13 +43,15 @@ export async function destroyMarked(
   { storage, hsms, audit, outbox }: Pick<JobServices, 'storage' | 'hsms'> & Recorder,
 ): Promise<void> {
   const { object: objectId, hsm, keyArn } = destruction
-  const users = storage.keys.findByObject(hsm, objectId).map(({ arn }) => arn)
-  if (users.length > 0) {
+  const users = storage.keys.findByObject(objectId)
+  const here = users.filter(key => objectsOf(key).some(object => object.id === objectId && object.hsm === hsm))
+  if (here.length > 0) {
     const changes = new Changes()
     changes.remove('destructions', destruction)
-    await outbox.record(changes, audit.event('KeepKeyMaterial', keyArn, { objectId, hsm, keyArns: users }))
-    return
+    const keyArns = here.map(({ arn }) => arn)
+    await outbox.record(changes, audit.event('KeepKeyMaterial', keyArn, { objectId, hsm, keyArns }))
   }
+  if (users.length > 0) return
   const holder = hsms.named(hsm)
   if (holder.health.state !== 'ready') throw new Failure('KeyUnavailable')
   const intent = audit.event('DestroyKeyMaterial', keyArn, { objectId, hsm })

@@ -1,6 +1,12 @@
-/** Identifiers and secrets of IAM: IAM User Guide, "IAM identifiers", "Unique identifiers". */
-import { randomBytes } from 'node:crypto'
+/** Identifiers of KMS keys; identifiers and secrets of IAM: IAM User Guide, "IAM identifiers", "Unique identifiers". */
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { Hsm } from '../services.ts'
+
+/** KMS Developer Guide, "Key identifiers (KeyId)". */
+export function newKeyId(multiRegion: boolean): string {
+  const uuid = randomUUID()
+  return multiRegion ? `mrk-${uuid.replaceAll('-', '')}` : uuid
+}
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 

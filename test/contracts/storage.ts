@@ -345,7 +345,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.keys.find(key.arn)).toBeUndefined()
       expect(storage.aliases.ofKey(key.arn)).toEqual([])
       expect(storage.keys.findByMaterial(aMaterial(2).id, region)).toBeUndefined()
-      expect(storage.keys.objectsOn('main')).toEqual(new Set())
+      expect(storage.keys.objects()).toEqual(new Set())
       await put('keys', aKey(1))
       expect(storage.keys.find(key.arn)!.materials).toEqual([aMaterial(1)])
     })
@@ -570,8 +570,8 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       if (lasting) await reopen()
       expect(made()).toEqual([3, 3, 0])
       await remove(replica.arn)
-      if (!lasting) return
-      await reopen()
+      expect(made()).toEqual([0, 3, 0])
+      if (lasting) await reopen()
       expect(made()).toEqual([0, 3, 0])
     })
 
@@ -697,7 +697,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       }
     })
 
-    it('finds every key that has an object, of one HSM only', async () => {
+    it('finds every key that has an object, on whatever HSM', async () => {
       const shared = aMaterial(2)
       const elsewhere = aMaterial(2, { hsm: 'second' })
       await put(
@@ -706,20 +706,44 @@ export function storageContract(name: string, lasting: boolean, create: () => St
         aKey(1, { region: 'us-east-1', pendingMaterial: shared }),
         aKey(3, { materials: [{ ...aMaterial(3), object: undefined }, elsewhere] }),
       )
-      const users = (hsm: string, number: number) =>
-        [...storage.keys.findByObject(hsm, anObject(number).id)]
-          .map(({ id, region }) => `${region} ${id.slice(-1)}`)
-          .sort()
-      expect(users('main', 2)).toEqual([`${region} 1`, 'us-east-1 1'])
-      expect(users('second', 2)).toEqual([`${region} 3`])
-      expect(users('main', 3)).toEqual([])
+      const users = (number: number) =>
+        [...storage.keys.findByObject(anObject(number).id)].map(({ id, region }) => `${region} ${id.slice(-1)}`).sort()
+      expect(users(2)).toEqual([`${region} 1`, `${region} 3`, 'us-east-1 1'])
+      expect(users(3)).toEqual([])
       const changes = new Changes()
       changes.put('keys', { ...storage.keys.find(aKey(1).arn)!, materials: [aMaterial(1)] })
       changes.remove('keys', storage.keys.find(aKey(3).arn)!)
       await storage.commit(changes)
-      expect(users('main', 2)).toEqual(['us-east-1 1'])
-      expect(users('main', 1)).toEqual([`${region} 1`, 'us-east-1 1'])
-      expect(users('second', 2)).toEqual([])
+      expect(users(2)).toEqual(['us-east-1 1'])
+      expect(users(1)).toEqual([`${region} 1`, 'us-east-1 1'])
+    })
+
+    it('finds the related keys of a multi-Region key: of the same id, account and partition, in other regions', async () => {
+      const id = 'mrk-1234abcd12ab34cd56ef1234567890ab'
+      const primary = aKey(1, { id, multiRegion: 'PRIMARY' })
+      const replicas = ['us-east-1', 'eu-west-1'].map(region => aKey(2, { id, region, multiRegion: 'REPLICA' }))
+      const elsewhere = aKey(3, { id, account: '444455556666', multiRegion: 'PRIMARY' })
+      const arn = `arn:aws-cn:kms:cn-north-1:${account}:key/${id}`
+      const inChina = aKey(4, { id, arn, region: 'cn-north-1', multiRegion: 'PRIMARY' })
+      const single = aKey(5)
+      await put('keys', primary, ...replicas, elsewhere, inChina, single, aKey(5, { region: 'us-east-1' }))
+      const related = (key: Key) => new Set(storage.keys.related(key).map(({ arn }) => arn))
+      const all = () => {
+        expect(related(primary)).toEqual(new Set(replicas.map(({ arn }) => arn)))
+        expect(related(replicas[0]!)).toEqual(new Set([primary.arn, replicas[1]!.arn]))
+        for (const key of [elsewhere, inChina, single]) expect(related(key)).toEqual(new Set())
+        // A replica to be.
+        expect(related(aKey(6, { id, region: 'eu-west-2' })).size).toBe(3)
+      }
+      all()
+      if (lasting) {
+        await reopen()
+        all()
+      }
+      const removal = new Changes()
+      removal.remove('keys', storage.keys.find(replicas[0]!.arn)!)
+      await storage.commit(removal)
+      expect(related(primary)).toEqual(new Set([replicas[1]!.arn]))
     })
 
     it('pages through keys in order of id, within one account and region', async () => {
@@ -823,13 +847,12 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(storage.keys.onHsm('second').map(({ arn }) => arn)).toEqual([moved.arn, pending.arn])
     })
 
-    it('lists every object on an HSM, including system keys, spare keys and wrapping keys', async () => {
+    it('lists every object, including those of system keys, spare keys and wrapping keys', async () => {
       await put('keys', aKey(1, { materials: [aMaterial(1), aMaterial(2, { hsm: 'second' })] }), aKey(3))
       await put('systemKeys', aSystemKey('seal', aMaterial(4)), aSystemKey('seal', aMaterial(5, { hsm: 'second' })))
       await put('spareKeys', aSpareKey(anObject(6)), aSpareKey(anObject(7, { hsm: 'second' })))
       await put('wrappingKeys', aWrappingKey(8, aKey(1)))
-      expect(storage.keys.objectsOn('main')).toEqual(new Set([1, 3, 4, 6, 8].map(number => aMaterial(number).id)))
-      expect(storage.keys.objectsOn('second')).toEqual(new Set([2, 5, 7].map(number => aMaterial(number).id)))
+      expect(storage.keys.objects()).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8].map(number => aMaterial(number).id)))
       expect(storage.systemKeys.find('second', 'canary')).toBeUndefined()
     })
 

@@ -22,7 +22,9 @@ let sts: STS
 let trail: CloudTrail
 let role: Role
 let bob: Identity
-let keys: Readonly<Record<'symmetric' | 'signing' | 'mac' | 'agreement' | 'external' | 'shared', string>>
+let keys: Readonly<
+  Record<'symmetric' | 'signing' | 'mac' | 'agreement' | 'external' | 'shared' | 'multiRegion', string>
+>
 let ciphertext: Uint8Array
 let mac: Uint8Array
 let signature: Uint8Array
@@ -31,6 +33,9 @@ let grantIds: readonly string[]
 
 beforeAll(async () => {
   installation = await install()
+  installation.configure(config => {
+    config.regions = { 'us-east-1': 'softhsm', 'us-west-2': 'softhsm' }
+  })
   await withIdentities(installation, async identities => {
     const policies = [policyOf({ Effect: 'Allow', Action: '*', Resource: '*' })]
     bob = await identities.user(other, 'bob', { policies })
@@ -56,6 +61,7 @@ beforeAll(async () => {
     mac: await create({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' }),
     agreement: await create({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'KEY_AGREEMENT' }),
     external: await create({ Origin: 'EXTERNAL' }),
+    multiRegion: await create({ MultiRegion: true }),
     shared: await create({ Policy: JSON.stringify(policyOf(owner!, guest!)) }),
   }
   const context = { Department: 'Engineering' }
@@ -324,6 +330,13 @@ const samples: Readonly<Record<string, Sample>> = {
       'destinationEncryptionAlgorithm destinationEncryptionContext destinationKeyId sourceEncryptionAlgorithm sourceEncryptionContext',
     data: 'destinationKeyMaterialId sourceKeyMaterialId',
     resources: 'KMS::Key KMS::Key',
+  },
+  ReplicateKey: {
+    call: () => kms.replicateKey({ KeyId: keys.multiRegion, ReplicaRegion: 'us-west-2' }),
+    request: 'bypassPolicyLockoutSafetyCheck description keyId replicaRegion',
+    response: 'keyId replicaKeyMetadata replicaPolicy',
+    resources: key,
+    changes: true,
   },
   RetireGrant: {
     call: () => kms.retireGrant({ KeyId: keys.symmetric, GrantId: grantIds[0]! }),

@@ -128,11 +128,6 @@ describe('a new key', () => {
       'UnsupportedOperationException: Key material of key spec ML_DSA_44 cannot be imported.',
     ],
     [
-      'several regions',
-      { MultiRegion: true },
-      'UnsupportedOperationException: Multi-Region keys are not supported by this gateway.',
-    ],
-    [
       'a spec whose keys no HSM can be asked to use',
       { KeySpec: 'ML_KEM_768', KeyUsage: 'ENCAPSULATE_DECAPSULATE' },
       'UnsupportedOperationException: Key usage ENCAPSULATE_DECAPSULATE of key spec ML_KEM_768 is not supported: pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2).',

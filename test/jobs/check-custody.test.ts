@@ -61,7 +61,13 @@ function withHsm(own: Partial<Hsm>): Pick<JobServices, 'hsms'> {
       return typeof value === 'function' ? value.bind(hsm) : value
     },
   })
-  const hsms: JobServices['hsms'] = { all: [changed], named: () => changed, ofRegion: () => changed, for: () => hsms }
+  const hsms: JobServices['hsms'] = {
+    all: [changed],
+    serves: () => true,
+    named: () => changed,
+    ofRegion: () => changed,
+    for: () => hsms,
+  }
   return { hsms }
 }
 
@@ -391,7 +397,7 @@ describe('custody', () => {
     const [expired, deleted] = [await fixture.key(++count), await fixture.key(++count)]
     const inspectKey: Hsm['inspectKey'] = async (inspected, depth) => {
       const key = [expired, deleted].find(key => material(key) === inspected.object)
-      if (!key || !fixture.storage.keys.findByObject('test', inspected.object).length)
+      if (!key || !fixture.storage.keys.findByObject(inspected.object).length)
         return fixture.hsm.inspectKey(inspected, depth)
       const changes = new Changes()
       if (key === deleted) changes.remove('keys', now(key))

@@ -41,7 +41,13 @@ function withHsm(own: Partial<Hsm>): Pick<JobServices, 'hsms'> {
       return typeof value === 'function' ? value.bind(hsm) : value
     },
   })
-  const hsms: JobServices['hsms'] = { all: [changed], named: () => changed, ofRegion: () => changed, for: () => hsms }
+  const hsms: JobServices['hsms'] = {
+    all: [changed],
+    serves: () => true,
+    named: () => changed,
+    ofRegion: () => changed,
+    for: () => hsms,
+  }
   return { hsms }
 }
 

@@ -81,7 +81,7 @@ describe('an object on the token', () => {
     expect(await fixture.objects()).toHaveLength(5)
   })
 
-  it('that only another HSM is to destroy, or has for a key, is one', async () => {
+  it('of a key with an object on another HSM, which may be the same token, is none', async () => {
     const [marked, used] = [
       await createMaterial(fixture.hsm, aes, 'marked elsewhere', fixture.time),
       await createMaterial(fixture.hsm, aes, 'used elsewhere', fixture.time),
@@ -93,7 +93,7 @@ describe('an object on the token', () => {
     const run = start()
     await run(1 * minutes)
     await run(10 * seconds)
-    expect(reported()).toEqual(expect.arrayContaining([marked.id, used.id]))
+    for (const { id } of [marked, used]) expect(reported()).not.toContain(id)
   })
 })
 

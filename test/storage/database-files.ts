@@ -15,7 +15,7 @@ export async function putKeys(storage: Storage, ...numbers: number[]): Promise<v
 export async function expectOnly(storage: Storage, numbers: readonly number[]): Promise<void> {
   const keys = await storage.keys.list({ account, region, limit: 2000 })
   expect(keys.map(key => key.arn)).toEqual(numbers.map(number => aKey(number).arn))
-  expect(storage.keys.objectsOn('main').size).toBe(numbers.length)
+  expect(storage.keys.objects().size).toBe(numbers.length)
 }
 
 /** Runs one statement on a database that is not open elsewhere; returns its rows. */

@@ -49,7 +49,7 @@ export function aMaterial(number: number, object: Partial<KeyObject> = {}): KeyM
 
 /** Key ids sort by their number. */
 export function aKey(number: number, rest: Partial<Key> = {}): Key {
-  const id = `00000000-0000-4000-8000-${number.toString().padStart(12, '0')}`
+  const { id = `00000000-0000-4000-8000-${number.toString().padStart(12, '0')}` } = rest
   const where = { account, region, ...rest }
   return {
     arn: `arn:aws:kms:${where.region}:${where.account}:key/${id}`,

@@ -4,6 +4,7 @@ import { expirationOf } from './imported-material.ts'
 import { isMultiRegion, type Key } from './key.ts'
 import { algorithmsOf, keySpecs } from './key-spec.ts'
 import { keyState } from './key-state.ts'
+import { multiRegionConfiguration } from './multi-region.ts'
 
 type AlgorithmLists = Pick<
   KeyMetadata,
@@ -14,8 +15,9 @@ type AlgorithmLists = Pick<
  * A key as in the output of CreateKey and DescribeKey: KMS API Reference, "KeyMetadata".
  *
  * @param whyUnsupported of the HSM that holds it
+ * @param related its related multi-Region keys in other regions
  */
-export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported): KeyMetadata {
+export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported, related: readonly Key[] = []): KeyMetadata {
   const state = keyState(key)
   return {
     AWSAccountId: key.account,
@@ -34,7 +36,9 @@ export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported): KeyMetada
     KeyState: state,
     KeyUsage: key.usage,
     MultiRegion: isMultiRegion(key),
+    MultiRegionConfiguration: multiRegionConfiguration(key, related),
     Origin: key.origin,
+    PendingDeletionWindowInDays: key.pendingWindowInDays,
     ...algorithmList(key, whyUnsupported),
   }
 }

@@ -38,6 +38,7 @@ import { updateKeyDescription } from './keys/update-key-description.ts'
 import { getKeyPolicy } from './policies/get-key-policy.ts'
 import { listKeyPolicies } from './policies/list-key-policies.ts'
 import { putKeyPolicy } from './policies/put-key-policy.ts'
+import { replicateKey } from './replicas/replicate-key.ts'
 import { disableKeyRotation } from './rotation/disable-key-rotation.ts'
 import { enableKeyRotation } from './rotation/enable-key-rotation.ts'
 import { getKeyRotationStatus } from './rotation/get-key-rotation-status.ts'
@@ -87,6 +88,7 @@ export const operations = [
   getKeyPolicy,
   listKeyPolicies,
   putKeyPolicy,
+  replicateKey,
   disableKeyRotation,
   enableKeyRotation,
   getKeyRotationStatus,

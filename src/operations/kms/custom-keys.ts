@@ -1,7 +1,8 @@
 /** Keys of a given id and material, as LocalStack makes them from tags of CreateKey: in emulator mode only. */
 import { createPrivateKey } from 'node:crypto'
 import { Failure } from '../../errors.ts'
-import type { Key, KeyMaterial, Tag } from '../../model/keys/key.ts'
+import { isKeyId } from '../../model/arn.ts'
+import { isMultiRegion, type Key, type KeyMaterial, type Tag } from '../../model/keys/key.ts'
 import { type KeySpecRow, keySpecs } from '../../model/keys/key-spec.ts'
 import { keyMaterialTag, withoutKeyMaterial } from '../../model/keys/tags.ts'
 import type { Hsm } from '../../services.ts'
@@ -9,7 +10,6 @@ import { importMaterial } from '../../vault/materials.ts'
 
 /** Kept as a tag, as LocalStack does. */
 const idTag = '_custom_id_'
-const uuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 
 interface CustomKey {
   readonly id: string | undefined
@@ -20,10 +20,12 @@ interface CustomKey {
 }
 
 /** Throws Validation for an id that no key can have, InvalidTag for two materials. */
-export function customKey(tags: readonly Tag[]): CustomKey {
+export function customKey(tags: readonly Tag[], multiRegion: boolean): CustomKey {
   const id = tags.find(({ TagKey }) => TagKey === idTag)?.TagValue
-  if (id !== undefined && !uuid.test(id))
-    throw new Failure('Validation', `The value of the tag ${idTag} is not a UUID.`)
+  if (id !== undefined && !(isKeyId(id) && isMultiRegion({ id }) === multiRegion)) {
+    const form = multiRegion ? 'mrk- and 32 hexadecimal digits in lower case, as of a multi-Region key' : 'a UUID'
+    throw new Failure('Validation', `The value of the tag ${idTag} is not ${form}.`)
+  }
   const materials = tags.filter(({ TagKey }) => TagKey === keyMaterialTag)
   if (materials.length > 1) throw new Failure('InvalidTag', 'Duplicate tag keys')
   return { id, material: materials[0]?.TagValue, tags: withoutKeyMaterial(tags) }

@@ -45,6 +45,7 @@ export const keyConditionKeys: ConditionKeys<KeyAsked> = {
   'kms:KeySpec': ({ key }) => key?.spec,
   'kms:KeyUsage': ({ key }) => key?.usage,
   'kms:MultiRegion': ({ key }) => key && isMultiRegion(key),
+  'kms:MultiRegionKeyType': ({ key }) => key?.multiRegion,
   'kms:RequestAlias': ({ alias }) => alias,
   'kms:ResourceAliases': ({ key, alias, storage }) => key && aliasesOf(key, alias, storage),
 }

@@ -26,7 +26,9 @@ const key = aKey(1, { tags: Tags })
 const rsaKey = aKey(2, { spec: 'RSA_2048', usage: 'SIGN_VERIFY', tags: [{ TagKey: 'Team', TagValue: 'Red' }] })
 const elsewhere = aKey(3, { account: '444455556666' })
 const aliases = [anAlias('first', key), anAlias('Second', key), anAlias('rsa', rsaKey)]
-const keys = [key, rsaKey, elsewhere]
+const multiRegionId = 'mrk-1234abcd12ab34cd56ef1234567890ab'
+const primary = aKey(4, { id: multiRegionId, multiRegion: 'PRIMARY' })
+const keys = [key, rsaKey, elsewhere, primary]
 const caller = { ...aUser(`arn:aws:iam::${account}:user/alice`, []), region }
 const bytes = new Uint8Array(8)
 const EncryptionContext = { AppName: 'ExampleApp', 'aws:logs:arn': 'arn:aws:logs:eu-central-1:111122223333:*' }
@@ -85,6 +87,7 @@ const inputs: Partial<Record<OperationName, object>> = {
     DestinationKeyId: 'alias/Second',
     DestinationEncryptionContext: EncryptionContext,
   },
+  ReplicateKey: { KeyId: key.id, ReplicaRegion: 'us-east-1', Tags, BypassPolicyLockoutSafetyCheck: true },
   RetireGrant: { KeyId: key.id, GrantId: grant.id },
   RevokeGrant: { KeyId: key.id, GrantId: grant.id },
   RotateKeyOnDemand: { KeyId: key.id },
@@ -272,6 +275,11 @@ describe('the value', () => {
     ['Sign', { KeyId: rsaKey.id }, 'kms:CustomerMasterKeyUsage', ['SIGN_VERIFY']],
     ['Encrypt', {}, 'kms:KeyOrigin', ['AWS_KMS']],
     ['Encrypt', {}, 'kms:MultiRegion', ['false']],
+    ['Encrypt', {}, 'kms:MultiRegionKeyType', undefined],
+    ['Encrypt', { KeyId: multiRegionId }, 'kms:MultiRegion', ['true']],
+    ['Encrypt', { KeyId: multiRegionId }, 'kms:MultiRegionKeyType', ['PRIMARY']],
+    ['ReplicateKey', { KeyId: multiRegionId }, 'kms:ReplicaRegion', ['us-east-1']],
+    ['ReplicateKey', { KeyId: multiRegionId }, 'aws:RequestTag/Team', undefined],
     ['Encrypt', {}, 'kms:CallerAccount', [account]],
     ['Encrypt', {}, 'aws:ResourceAccount', [account]],
     ['Encrypt', {}, 'aws:ResourceTag/team', ['Blue']],
@@ -307,6 +315,28 @@ describe('the value', () => {
     const by: Caller = { ...caller, region: 'eu-central-1', via }
     const [request] = await decided(name, inputs[name]!, storage, by)
     expect(valuesOf(request!, conditionKey)).toEqual(values)
+  })
+
+  it('is that of the replica that is to be created, in its region', async () => {
+    const asked = {
+      'aws:RequestedRegion': ['us-east-1'],
+      'aws:RequestTag/Team': ['Blue'],
+      'kms:BypassPolicyLockoutSafetyCheck': ['true'],
+      'kms:KeySpec': ['SYMMETRIC_DEFAULT'],
+      'kms:KeyOrigin': ['AWS_KMS'],
+      'kms:MultiRegion': ['true'],
+      'kms:MultiRegionKeyType': ['REPLICA'],
+      'kms:ReplicaRegion': undefined,
+    }
+    const requests = await decided('ReplicateKey', { ...inputs.ReplicateKey, KeyId: multiRegionId })
+    expect(requests.map(({ action, resource }) => `${action} ${resource}`)).toEqual([
+      `kms:ReplicateKey ${primary.arn}`,
+      'kms:CreateKey *',
+      'kms:TagResource *',
+    ])
+    for (const request of requests.slice(1))
+      for (const [name, value] of Object.entries(asked)) expect(valuesOf(request, name), name).toEqual(value)
+    expect(valuesOf(requests[0]!, 'aws:RequestedRegion')).toEqual([region])
   })
 
   it('is that of the key that each permission is for', async () => {

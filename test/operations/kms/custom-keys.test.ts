@@ -12,20 +12,29 @@ const tag = (TagKey: string, TagValue: string) => ({ TagKey, TagValue })
 describe('the tags of a custom key', () => {
   it('give its id and material; the id stays a tag, the material does not', () => {
     const tags = [tag('_custom_id_', id), tag('a', 'b'), tag('_custom_key_material_', 'AAAA')]
-    expect(customKey(tags)).toEqual({ id, material: 'AAAA', tags: tags.slice(0, 2) })
-    expect(customKey([tag('a', 'b')])).toEqual({ id: undefined, material: undefined, tags: [tag('a', 'b')] })
+    expect(customKey(tags, false)).toEqual({ id, material: 'AAAA', tags: tags.slice(0, 2) })
+    expect(customKey([tag('a', 'b')], false)).toEqual({ id: undefined, material: undefined, tags: [tag('a', 'b')] })
   })
 
   it.each(['', 'x', `${id}0`, `mrk-${'0'.repeat(32)}`, 'alias/a', `arn:aws:kms:us-east-1:000000000000:key/${id}`])(
     'cannot give it the id "%s"',
     wrong => {
-      expect(() => customKey([tag('_custom_id_', wrong)])).toThrow('The value of the tag _custom_id_ is not a UUID.')
+      expect(() => customKey([tag('_custom_id_', wrong)], false)).toThrow(
+        'The value of the tag _custom_id_ is not a UUID.',
+      )
     },
   )
 
+  it('give the id of a multi-Region key to such a key only', () => {
+    const multiRegionId = `mrk-${'0a'.repeat(16)}`
+    expect(customKey([tag('_custom_id_', multiRegionId)], true)).toMatchObject({ id: multiRegionId })
+    for (const wrong of [id, 'mrk-', `${multiRegionId}0`, multiRegionId.toUpperCase(), `mrk-${id}`])
+      expect(() => customKey([tag('_custom_id_', wrong)], true), wrong).toThrow('as of a multi-Region key')
+  })
+
   it('cannot give it two materials', () => {
     const tags = [tag('_custom_key_material_', 'AAAA'), tag('_custom_key_material_', 'AAAA')]
-    expect(() => customKey(tags)).toThrow(expect.objectContaining({ code: 'InvalidTag' }))
+    expect(() => customKey(tags, false)).toThrow(expect.objectContaining({ code: 'InvalidTag' }))
   })
 })
 

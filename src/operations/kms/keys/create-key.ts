@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { OriginType } from '@aws-sdk/client-kms'
 import { Failure } from '../../../errors.ts'
 import { keyArn, partitionOf } from '../../../model/arn.ts'
@@ -9,6 +8,7 @@ import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags, keyMaterialTag } from '../../../model/keys/tags.ts'
 import { checkImportable } from '../../../model/keys/wrapping-algorithm.ts'
+import { newKeyId } from '../../../vault/identifiers.ts'
 import { createMaterial, destroyUncommitted, whyUnsupportedOn } from '../../../vault/materials.ts'
 import { takeSpare } from '../../../vault/spare-keys.ts'
 import type { Asked, Target } from '../../operation.ts'
@@ -58,8 +58,9 @@ export const createKey = operation('CreateKey')({
     refuseWhatIsNotBuilt(input)
     const { account, region } = caller
     const tags = (input.Tags ?? []) as Key['tags']
-    const custom = emulator && customKey(tags)
-    const id = custom?.id ?? randomUUID()
+    const multiRegion = input.MultiRegion ?? false
+    const custom = emulator && customKey(tags, multiRegion)
+    const id = custom?.id ?? newKeyId(multiRegion)
     const kind = kindOf(input)
     const draft: Key = {
       ...kind,
@@ -69,6 +70,7 @@ export const createKey = operation('CreateKey')({
       region,
       origin: input.Origin ?? 'AWS_KMS',
       state: 'Enabled',
+      ...(multiRegion && { multiRegion: 'PRIMARY' }),
       description: input.Description ?? '',
       creationDate: clock(),
       tags: addTags([], custom?.tags ?? tags),
@@ -96,12 +98,13 @@ export const createKey = operation('CreateKey')({
       changes.put('keys', key)
       return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key)) }
     }
-    const spare = emulator && !custom?.material && takeSpare(hsm.name, kind, clock(), { storage, changes })
+    const spare =
+      emulator && !multiRegion && !custom?.material && takeSpare(hsm.name, kind, clock(), { storage, changes })
     const material =
       spare ||
       (custom?.material
         ? await importCustomMaterial(hsm, draft, clock(), custom.material)
-        : await createMaterial(hsm, kind, draft.arn, clock()))
+        : await createMaterial(hsm, draft, draft.arn, clock()))
     if (!spare) changes.created.push(objectOf(material))
     const key = { ...draft, creationDate: material.createdAt, policyPrincipals, materials: [material] }
     changes.put('keys', key)
@@ -144,10 +147,9 @@ function kindOf(input: Input<'CreateKey'>): Pick<Key, 'spec' | 'usage'> {
 
 const builtOrigins: readonly OriginType[] = ['AWS_KMS', 'EXTERNAL']
 
-function refuseWhatIsNotBuilt({ Origin, MultiRegion, CustomKeyStoreId, XksKeyId }: Input<'CreateKey'>): void {
+function refuseWhatIsNotBuilt({ Origin, CustomKeyStoreId, XksKeyId }: Input<'CreateKey'>): void {
   const asked = [
     Origin !== undefined && !builtOrigins.includes(Origin) && `Origin ${Origin} is`,
-    MultiRegion && 'Multi-Region keys are',
     (CustomKeyStoreId !== undefined || XksKeyId !== undefined) && 'Custom key stores are',
   ].find(Boolean)
   if (asked) throw new Failure('UnsupportedOperation', `${asked} not supported by this gateway.`)

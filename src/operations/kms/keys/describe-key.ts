@@ -7,7 +7,7 @@ export const describeKey = operation('DescribeKey')({
   readOnly: true,
   target: key({ state: 'view', byAlias: true, crossAccount: true }),
   recorded: ['KeyId'],
-  async run({ target, hsms }) {
-    return { KeyMetadata: keyMetadata(target.key, whyUnsupportedOn(hsms, target.key)) }
+  async run({ target: { key }, hsms, storage }) {
+    return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key), storage.keys.related(key)) }
   },
 })

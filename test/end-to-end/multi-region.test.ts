@@ -1,0 +1,176 @@
+import type { CreateKeyRequest, KMS, ReplicateKeyRequest } from '@aws-sdk/client-kms'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
+import { refusal } from './requests.ts'
+
+/** Multi-Region keys through the AWS SDK, in regions with the same HSM. */
+
+const regions = ['us-east-1', 'eu-west-1', 'ap-south-1', 'cn-north-1'] as const
+type Region = (typeof regions)[number]
+
+let installation: Installation
+let gateway: Gateway
+const kms = {} as Record<Region, KMS>
+
+beforeAll(async () => {
+  installation = await install()
+  installation.configure(config => {
+    config.regions = Object.fromEntries(regions.map(region => [region, 'softhsm']))
+  })
+  gateway = await serve(installation)
+  for (const region of regions) kms[region] = gateway.client({ region })
+})
+afterAll(async () => {
+  expect(gateway?.complaints()).toEqual([])
+  await gateway?.stop()
+  installation?.remove()
+})
+
+const Plaintext = Buffer.from('a plaintext')
+const arnIn = (region: string, id: string) => `arn:aws:kms:${region}:${home}:key/${id}`
+const metadata = async (region: Region, KeyId: string) => (await kms[region].describeKey({ KeyId })).KeyMetadata!
+
+/** A primary key in us-east-1. */
+async function createPrimary(request: Omit<CreateKeyRequest, 'MultiRegion'> = {}): Promise<string> {
+  return (await kms['us-east-1'].createKey({ ...request, MultiRegion: true })).KeyMetadata!.KeyId!
+}
+
+const replicate = (KeyId: string, ReplicaRegion: string, rest: Partial<ReplicateKeyRequest> = {}) =>
+  kms['us-east-1'].replicateKey({ KeyId, ReplicaRegion, ...rest })
+
+describe('CreateKey with MultiRegion', () => {
+  it('creates a primary key without replicas', async () => {
+    const KeyId = await createPrimary()
+    expect(KeyId).toMatch(/^mrk-[0-9a-f]{32}$/)
+    const PrimaryKey = { Arn: arnIn('us-east-1', KeyId), Region: 'us-east-1' }
+    expect(await metadata('us-east-1', KeyId)).toMatchObject({
+      Arn: PrimaryKey.Arn,
+      MultiRegion: true,
+      MultiRegionConfiguration: { MultiRegionKeyType: 'PRIMARY', PrimaryKey, ReplicaKeys: [] },
+      KeyState: 'Enabled',
+    })
+    expect(await refusal(kms['eu-west-1'].describeKey({ KeyId }))).toBe(
+      `NotFoundException: Key '${arnIn('eu-west-1', KeyId)}' does not exist`,
+    )
+  })
+})
+
+describe('ReplicateKey', () => {
+  it('answers a replica that is enabled, with the material of the primary key and properties of its own', async () => {
+    const KeyId = await createPrimary({ Description: 'the primary', Tags: [{ TagKey: 'a', TagValue: 'b' }] })
+    await kms['us-east-1'].createAlias({ AliasName: 'alias/shared', TargetKeyId: KeyId })
+    const primary = await metadata('us-east-1', KeyId)
+    const answer = await replicate(KeyId, 'eu-west-1')
+    const configuration = {
+      PrimaryKey: { Arn: arnIn('us-east-1', KeyId), Region: 'us-east-1' },
+      ReplicaKeys: [{ Arn: arnIn('eu-west-1', KeyId), Region: 'eu-west-1' }],
+    }
+    expect(answer.ReplicaKeyMetadata).toEqual({
+      ...primary,
+      Arn: arnIn('eu-west-1', KeyId),
+      CreationDate: expect.any(Date),
+      Description: '',
+      MultiRegionConfiguration: { MultiRegionKeyType: 'REPLICA', ...configuration },
+    })
+    expect(answer.ReplicaKeyMetadata!.CreationDate!.getTime()).toBeGreaterThan(primary.CreationDate!.getTime())
+    expect(JSON.parse(answer.ReplicaPolicy!)).toMatchObject({
+      Id: 'key-default-1',
+      Statement: [{ Sid: 'Enable IAM User Permissions' }],
+    })
+    expect(answer.ReplicaTags).toBeUndefined()
+    expect(await metadata('eu-west-1', KeyId)).toEqual(answer.ReplicaKeyMetadata)
+    expect((await metadata('us-east-1', KeyId)).MultiRegionConfiguration).toEqual({
+      MultiRegionKeyType: 'PRIMARY',
+      ...configuration,
+    })
+    expect((await kms['eu-west-1'].listAliases({ KeyId })).Aliases).toEqual([])
+    expect((await kms['eu-west-1'].listResourceTags({ KeyId })).Tags).toEqual([])
+  })
+
+  it('gives the replica its own policy, description and tags', async () => {
+    const Policy = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Principal: { AWS: home }, Action: 'kms:*', Resource: '*' }],
+    })
+    const Tags = [{ TagKey: 'Region', TagValue: 'Ireland' }]
+    const KeyId = await createPrimary()
+    const answer = await replicate(KeyId, 'eu-west-1', { Policy, Description: 'Ireland', Tags })
+    expect(answer).toMatchObject({
+      ReplicaPolicy: Policy,
+      ReplicaTags: Tags,
+      ReplicaKeyMetadata: { Description: 'Ireland' },
+    })
+    expect((await kms['eu-west-1'].getKeyPolicy({ KeyId })).Policy).toBe(Policy)
+    expect((await kms['us-east-1'].listResourceTags({ KeyId })).Tags).toEqual([])
+  })
+
+  it.each([
+    ['SYMMETRIC_DEFAULT', undefined],
+    ['HMAC_256', 'GENERATE_VERIFY_MAC'],
+    ['ECC_NIST_P256', 'SIGN_VERIFY'],
+  ] as const)('replicates a key of spec %s, which does the same in every region', async (KeySpec, KeyUsage) => {
+    const KeyId = await createPrimary({ KeySpec, KeyUsage })
+    for (const region of ['eu-west-1', 'ap-south-1']) await replicate(KeyId, region)
+    for (const [from, to] of [
+      ['us-east-1', 'eu-west-1'],
+      ['eu-west-1', 'ap-south-1'],
+      ['ap-south-1', 'us-east-1'],
+    ] as const) {
+      if (KeySpec === 'SYMMETRIC_DEFAULT') {
+        const { CiphertextBlob } = await kms[from].encrypt({ KeyId, Plaintext })
+        const decrypted = await kms[to].decrypt({ CiphertextBlob })
+        expect(Buffer.from(decrypted.Plaintext!)).toEqual(Plaintext)
+        expect(decrypted.KeyId).toBe(arnIn(to, KeyId))
+      }
+      if (KeySpec === 'HMAC_256') {
+        const MacAlgorithm = 'HMAC_SHA_256'
+        const { Mac } = await kms[from].generateMac({ KeyId, Message: Plaintext, MacAlgorithm })
+        expect(await kms[to].verifyMac({ KeyId, Message: Plaintext, MacAlgorithm, Mac })).toMatchObject({
+          MacValid: true,
+        })
+      }
+      if (KeySpec === 'ECC_NIST_P256') {
+        const SigningAlgorithm = 'ECDSA_SHA_256'
+        const { Signature } = await kms[from].sign({ KeyId, Message: Plaintext, SigningAlgorithm })
+        const verified = await kms[to].verify({ KeyId, Message: Plaintext, SigningAlgorithm, Signature })
+        expect(verified.SignatureValid).toBe(true)
+        expect((await kms[to].getPublicKey({ KeyId })).PublicKey).toEqual(
+          (await kms[from].getPublicKey({ KeyId })).PublicKey,
+        )
+      }
+    }
+  })
+
+  it('is refused for all but a primary key, and where no replica can be', async () => {
+    const KeyId = await createPrimary()
+    await replicate(KeyId, 'eu-west-1')
+    const single = (await kms['us-east-1'].createKey({})).KeyMetadata!
+    const unsupported = (text: string) => `UnsupportedOperationException: ${text}`
+    for (const [region, id, replicaRegion, text] of [
+      ['us-east-1', KeyId, 'us-east-1', 'us-east-1 cannot have a replica because it contains the primary.'],
+      ['us-east-1', single.KeyId, 'eu-west-1', `${single.Arn} is not a multi-region key.`],
+      ['eu-west-1', KeyId, 'ap-south-1', `${arnIn('eu-west-1', KeyId)} is not a multi-region primary key.`],
+      ['us-east-1', KeyId, 'cn-north-1', 'cn-north-1 is not in the same partition as us-east-1.'],
+      ['us-east-1', KeyId, 'eu-west-3', 'eu-west-3 is not a region of this gateway.'],
+    ] as const)
+      expect(await refusal(kms[region].replicateKey({ KeyId: id, ReplicaRegion: replicaRegion }))).toBe(
+        unsupported(text),
+      )
+    expect(await refusal(replicate(KeyId, 'eu-west-1'))).toBe(
+      `AlreadyExistsException: ${arnIn('eu-west-1', KeyId)} already exists.`,
+    )
+    for (const region of ['', 'Europe', 'eu-west-1/', '__proto__'])
+      expect(await refusal(replicate(KeyId, region)), region).toMatch(/^ValidationException/)
+    await kms['us-east-1'].disableKey({ KeyId })
+    expect(await refusal(replicate(KeyId, 'ap-south-1'))).toMatch(/^DisabledException/)
+  })
+
+  it('makes one replica, if it is asked for several at once', async () => {
+    const KeyId = await createPrimary()
+    const answers = await Promise.all([1, 2, 3].map(() => refusal(replicate(KeyId, 'eu-west-1'))))
+    expect(answers.sort()).toEqual([
+      ...Array(2).fill(`AlreadyExistsException: ${arnIn('eu-west-1', KeyId)} already exists.`),
+      'no refusal',
+    ])
+  })
+})
