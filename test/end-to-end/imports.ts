@@ -4,6 +4,7 @@ import type {
   ImportKeyMaterialRequest,
   KeySpec,
   KeyUsageType,
+  KMS,
   WrappingKeySpec,
 } from '@aws-sdk/client-kms'
 import type { WrappingAlgorithm } from '../../src/model/keys/wrapping-algorithm.ts'
@@ -28,8 +29,14 @@ export async function created(
   return KeyMetadata!.Arn!
 }
 
-export async function wrapped({ kms }: RunningGateway, KeyId: string, material: Buffer, way: Way = plainly) {
-  const { ImportToken, PublicKey } = await kms.getParametersForImport({ KeyId, ...way })
+/** The client of the Region of an ARN. */
+export function clientFor(gateway: RunningGateway, arn: string): KMS {
+  return gateway.kmsIn(arn.split(':')[3])
+}
+
+/** @param KeyId ARN */
+export async function wrapped(gateway: RunningGateway, KeyId: string, material: Buffer, way: Way = plainly) {
+  const { ImportToken, PublicKey } = await clientFor(gateway, KeyId).getParametersForImport({ KeyId, ...way })
   const EncryptedKeyMaterial = wrapMaterial(PublicKey!, way.WrappingAlgorithm as WrappingAlgorithm, material)
   return { KeyId, ImportToken: ImportToken!, EncryptedKeyMaterial }
 }
@@ -42,9 +49,9 @@ export async function imported(
   way?: Way,
 ) {
   const request = { ...(await wrapped(gateway, KeyId, material, way)), ...rest }
-  return gateway.kms.importKeyMaterial(request)
+  return clientFor(gateway, KeyId).importKeyMaterial(request)
 }
 
-export async function metadata({ kms }: RunningGateway, KeyId: string) {
-  return (await kms.describeKey({ KeyId })).KeyMetadata!
+export async function metadata(gateway: RunningGateway, KeyId: string) {
+  return (await clientFor(gateway, KeyId).describeKey({ KeyId })).KeyMetadata!
 }

@@ -2,46 +2,20 @@
 import { randomBytes } from 'node:crypto'
 import type { KMS } from '@aws-sdk/client-kms'
 import fc from 'fast-check'
+import { Command as CommandOf, command as commandOf } from './command.ts'
 import { deeds } from './deeds.ts'
 import { alias, anyOf, form, type Inputs, kinds, type Weighted } from './draws.ts'
 import { imports } from './imports.ts'
-import { day, type Model, type Refusal, second } from './model.ts'
+import { day, type Model, type Refusal } from './model.ts'
 import type { Form } from './uses.ts'
 import type { World } from './world.ts'
 
 const maxKeys = 8
-const minute = 61 * second
 
-class Command implements fc.AsyncCommand<Model, World> {
-  readonly #text: string
-  readonly #run: (world: World) => Promise<unknown>
-
-  constructor(text: string, run: (world: World) => Promise<unknown>) {
-    this.#text = text
-    this.#run = run
-  }
-
-  check(): boolean {
-    return true
-  }
-
-  /** Jobs run once after each command. */
-  async run(_model: Model, world: World): Promise<void> {
-    await this.#run(world)
-    await world.pass(minute)
-    await world.compare()
-  }
-
-  toString(): string {
-    return this.#text
-  }
-}
-
-function command<T>(name: string, inputs: Inputs<T>, run: (world: World, input: T) => Promise<unknown>) {
-  return fc
-    .record(inputs)
-    .map(input => new Command(`${name} ${JSON.stringify(input)}`, world => run(world, input as T)))
-}
+type Command = CommandOf<Model, World>
+const Command = CommandOf<Model, World>
+const command = <T>(name: string, inputs: Inputs<T>, run: (world: World, input: T) => Promise<unknown>) =>
+  commandOf<T, Model, World>(name, inputs, run)
 
 const anyDeed = anyOf([...deeds, ...imports])
 const anyKey = fc.nat(maxKeys - 1)

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { objectsOn } from '../end-to-end/token-objects.ts'
+import type { Command } from './command.ts'
 import { commands, commandsWithFaults } from './commands.ts'
 import type { RunningGateway } from './running-gateway.ts'
+import type { SideBySide, TimedModel } from './side-by-side.ts'
 import { World } from './world.ts'
 
 export interface Walk {
@@ -16,21 +18,31 @@ export interface Walk {
   readonly shrinks?: boolean
 }
 
+const symmetric = { KeySpec: 'SYMMETRIC_DEFAULT', KeyUsage: 'ENCRYPT_DECRYPT' } as const
+
 /** Fails with the steps after which gateway and model differ. */
 export async function follow(gateway: RunningGateway, walk: Walk): Promise<void> {
-  const { seed, runs, steps, faults = false, shrinks = false } = walk
-  const property = fc.asyncProperty(
-    fc.commands([faults ? commandsWithFaults : commands], { maxCommands: steps, size: 'max' }),
-    async drawn => {
-      const world = new World(gateway)
-      for (const Origin of ['AWS_KMS', 'EXTERNAL'] as const)
-        await world.create({ KeySpec: 'SYMMETRIC_DEFAULT', KeyUsage: 'ENCRYPT_DECRYPT', Origin })
-      await fc.asyncModelRun(() => ({ model: world.model, real: world }), drawn)
-      const deleted = await world.end()
-      if (faults) return
-      const labels = (await objectsOn(gateway.installation)).map(({ label }) => label)
-      expect(labels.filter(label => deleted.some(id => label.includes(id)))).toEqual([])
-    },
-  )
+  const started = async () => {
+    const world = new World(gateway)
+    for (const Origin of ['AWS_KMS', 'EXTERNAL'] as const) await world.create({ ...symmetric, Origin })
+    return world
+  }
+  await followIn(started, walk.faults ? commandsWithFaults : commands, walk)
+}
+
+async function followIn<M extends TimedModel<M>, W extends SideBySide<M>>(
+  start: () => Promise<W>,
+  steps: fc.Arbitrary<Command<M, W>>,
+  walk: Walk,
+): Promise<void> {
+  const { seed, runs, steps: maxCommands, faults = false, shrinks = false } = walk
+  const property = fc.asyncProperty(fc.commands([steps], { maxCommands, size: 'max' }), async drawn => {
+    const world = await start()
+    await fc.asyncModelRun(() => ({ model: world.model, real: world }), drawn)
+    const deleted = await world.end()
+    if (faults) return
+    const labels = (await objectsOn(world.gateway.installation)).map(({ label }) => label)
+    expect(labels.filter(label => deleted.some(id => label.includes(id)))).toEqual([])
+  })
   await fc.assert(property, { seed, numRuns: runs, endOnFailure: !shrinks })
 }

@@ -1,18 +1,18 @@
 /** Key material comes from callers, and goes again. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import type { GetParametersForImportResponse, ImportType } from '@aws-sdk/client-kms'
+import type { GetParametersForImportResponse, ImportKeyMaterialRequest, ImportType } from '@aws-sdk/client-kms'
 import fc from 'fast-check'
 import type { WrappingAlgorithm } from '../../src/model/keys/wrapping-algorithm.ts'
 import { wrapMaterial } from '../contracts/wrapping.ts'
 import { type Deed, deed } from './deed.ts'
-import { oneOf, someDays, type Weighted } from './draws.ts'
+import { type Inputs, oneOf, someDays, type Weighted } from './draws.ts'
 import { day, type Kind, type ModelKey } from './model.ts'
 import type { Step, World } from './world.ts'
 
 /** Material that callers have, by key spec: the same for all keys, as keys with the same material must not understand each other. */
 const secrets = new Map<string, readonly Uint8Array[]>()
 
-function secretOf({ KeySpec }: Kind, number: number): Uint8Array {
+export function secretOf({ KeySpec }: Kind, number: number): Uint8Array {
   if (!secrets.has(KeySpec))
     secrets.set(
       KeySpec,
@@ -31,11 +31,43 @@ function newSecret(spec: Kind['KeySpec']): Uint8Array {
 const algorithms: readonly WrappingAlgorithm[] = ['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256']
 const algorithmsOfPairs: readonly WrappingAlgorithm[] = ['RSA_AES_KEY_WRAP_SHA_1', 'RSA_AES_KEY_WRAP_SHA_256']
 
-interface Import {
+/** One that fits. */
+export function algorithmOf({ KeySpec }: Kind, number: number): WrappingAlgorithm {
+  const isPair = KeySpec === 'RSA_2048' || KeySpec === 'ECC_NIST_P256'
+  return oneOf(isPair ? algorithmsOfPairs : algorithms, number)!
+}
+
+/** Material as a request has it. */
+export function importRequest(
+  KeyId: string,
+  { ImportToken, PublicKey }: GetParametersForImportResponse,
+  algorithm: WrappingAlgorithm,
+  material: Uint8Array,
+  { ImportType, validTo }: { readonly ImportType: ImportType | undefined; readonly validTo: number | undefined },
+): ImportKeyMaterialRequest {
+  return {
+    KeyId,
+    ImportToken: ImportToken!,
+    EncryptedKeyMaterial: wrapMaterial(PublicKey!, algorithm, material),
+    ...(validTo === undefined
+      ? { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' }
+      : { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: new Date(validTo) }),
+    ...(ImportType && { ImportType }),
+  }
+}
+
+export interface Import {
   readonly secret: number
   readonly type: ImportType | undefined
   readonly days: number | undefined
   readonly algorithm: number
+}
+
+export const importInputs: Inputs<Import> = {
+  secret: fc.constantFrom(0, 0, 1, 2),
+  type: fc.constantFrom(undefined, undefined, 'NEW_KEY_MATERIAL', 'EXISTING_KEY_MATERIAL'),
+  days: fc.option(someDays, { nil: undefined }),
+  algorithm: fc.nat(1),
 }
 
 async function planImport(
@@ -44,8 +76,7 @@ async function planImport(
   input: Import,
 ): Promise<Step | undefined> {
   const { secret, type, days, algorithm } = input
-  const isPair = kind.KeySpec === 'RSA_2048' || kind.KeySpec === 'ECC_NIST_P256'
-  const WrappingAlgorithm = oneOf(isPair ? algorithmsOfPairs : algorithms, algorithm)!
+  const WrappingAlgorithm = algorithmOf(kind, algorithm)
   let parameters: GetParametersForImportResponse
   const refused = await world.take({
     call: async kms => {
@@ -57,39 +88,21 @@ async function planImport(
   const validTo = days === undefined ? undefined : world.now + days * day
   const ImportType = isSymmetric ? type : undefined
   return {
-    call: kms =>
-      kms.importKeyMaterial({
-        KeyId,
-        ImportToken: parameters.ImportToken!,
-        EncryptedKeyMaterial: wrapMaterial(parameters.PublicKey!, WrappingAlgorithm, secretOf(kind, secret)),
-        ...(validTo === undefined
-          ? { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' }
-          : { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: new Date(validTo) }),
-        ...(ImportType && { ImportType }),
-      }),
+    call: kms => {
+      const request = { ImportType, validTo }
+      return kms.importKeyMaterial(importRequest(KeyId, parameters, WrappingAlgorithm, secretOf(kind, secret), request))
+    },
     decide: ({ keys }) => keys.get(KeyId)!.import(secret, ImportType, validTo),
   }
 }
 
 export const imports: Weighted<Deed> = [
-  [
-    6,
-    deed(
-      'import',
-      {
-        secret: fc.constantFrom(0, 0, 1, 2),
-        type: fc.constantFrom(undefined, undefined, 'NEW_KEY_MATERIAL', 'EXISTING_KEY_MATERIAL'),
-        days: fc.option(someDays, { nil: undefined }),
-        algorithm: fc.nat(1),
-      },
-      planImport,
-    ),
-  ],
+  [6, deed('import', importInputs, planImport)],
   [
     2,
     deed('DeleteImportedKeyMaterial', { which: fc.option(fc.nat(3), { nil: undefined }) }, (world, key, { which }) => {
       const material = which === undefined || !key.isSymmetric ? undefined : oneOf(key.listed, which)
-      const KeyMaterialId = material && world.idOf(material)
+      const KeyMaterialId = material && world.idOf(material.name)
       return {
         call: kms => kms.deleteImportedKeyMaterial({ KeyId: key.arn, ...(KeyMaterialId && { KeyMaterialId }) }),
         decide: ({ keys }) => keys.get(key.arn)!.deleteMaterial(material?.name),

@@ -7,7 +7,7 @@ import type { ImportType, KeySpec, KeyState, KeyUsageType, OriginType, RotationT
 export const second = 1000
 export const day = 86_400 * second
 /** AWS KMS quotas: on-demand rotations of a key. */
-const maxOnDemandRotations = 25
+export const maxOnDemandRotations = 25
 /** An error as `Code: message`, or its code alone if its message is not AWS's; undefined if the call succeeds. */
 export type Refusal = string | undefined
 

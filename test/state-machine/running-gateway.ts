@@ -14,17 +14,23 @@ export class RunningGateway {
   /** Of its HSM. */
   readonly faults: FaultHsm
   #gateway!: Gateway
-  #kms!: KMS
+  readonly #regions: readonly string[]
+  readonly #clients = new Map<string, KMS>()
 
-  static async start(): Promise<RunningGateway> {
-    const running = new RunningGateway(await install())
-    running.installation.configure(config => Object.assign(config, { log: { level: 'fatal' } }))
+  /** @param regions all on the same HSM */
+  static async start(regions: readonly string[] = ['us-east-1']): Promise<RunningGateway> {
+    const running = new RunningGateway(await install(), regions)
+    running.installation.configure(config => {
+      config.log = { level: 'fatal' }
+      config.regions = Object.fromEntries(regions.map(region => [region, 'softhsm']))
+    })
     await running.#start()
     return running
   }
 
-  private constructor(installation: Installation) {
+  private constructor(installation: Installation, regions: readonly string[]) {
     this.installation = installation
+    this.#regions = regions
     this.time = new MovedTime(Date.now())
     this.faults = installFaults(installation)
   }
@@ -32,18 +38,22 @@ export class RunningGateway {
   async #start(): Promise<void> {
     const config = readConfig(join(this.installation.folder, 'strongroom.yaml'), { port: 0 })
     this.#gateway = await startGateway(config, undefined, this.time)
-    this.#kms = new KMS({
-      endpoint: this.#gateway.url,
-      region: 'us-east-1',
-      credentials: this.installation.credentials[home]!,
-      maxAttempts: 1,
-    })
+    for (const region of this.#regions) {
+      const credentials = this.installation.credentials[home]!
+      this.#clients.set(region, new KMS({ endpoint: this.#gateway.url, region, credentials, maxAttempts: 1 }))
+    }
+  }
+
+  /** Of the first region. */
+  get kms(): KMS {
+    return this.kmsIn()
   }
 
   /** Signs with the time of the gateway. */
-  get kms(): KMS {
-    this.#kms.config.systemClockOffset = this.time.now - Date.now()
-    return this.#kms
+  kmsIn(region = this.#regions[0]!): KMS {
+    const client = this.#clients.get(region)!
+    client.config.systemClockOffset = this.time.now - Date.now()
+    return client
   }
 
   async restart(): Promise<void> {
@@ -52,7 +62,7 @@ export class RunningGateway {
   }
 
   async stop(): Promise<void> {
-    this.#kms.destroy()
+    for (const client of this.#clients.values()) client.destroy()
     await this.#gateway.close()
   }
 

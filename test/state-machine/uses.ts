@@ -5,8 +5,12 @@ import { expect } from 'vitest'
 import type { Kind } from './model.ts'
 
 export interface Product {
-  /** Rejects with AWS's error, or if it opens to something else than it was made of. Resolves to the material that was used, if that is told. */
-  open(kms: KMS): Promise<{ readonly KeyMaterialId?: string | undefined }>
+  /**
+   * Rejects with AWS's error, or if it opens to something else than it was made of. Resolves to the material that was used, if that is told.
+   *
+   * @param arn of the key that opens it
+   */
+  open(kms: KMS, arn: string): Promise<{ readonly KeyMaterialId?: string | undefined }>
   /** How it is refused when its key is gone, if not by the ARN of the key. */
   readonly refusedWithoutKey?: string
 }
@@ -38,10 +42,10 @@ async function encryptSymmetric(kms: KMS, KeyId: string, { isDataKey, isNamed }:
     : { Plaintext: text, ...(await kms.encrypt({ KeyId, Plaintext: text, EncryptionContext })) }
   return {
     ...(!isNamed && { refusedWithoutKey }),
-    async open(kms) {
-      const key = isNamed ? { KeyId: made.KeyId! } : {}
+    async open(kms, arn) {
+      const key = isNamed ? { KeyId: arn } : {}
       const opened = await kms.decrypt({ CiphertextBlob: made.CiphertextBlob!, EncryptionContext, ...key })
-      expect(opened.KeyId).toBe(made.KeyId)
+      expect(opened.KeyId).toBe(arn)
       expect(opened.Plaintext).toEqual(made.Plaintext)
       return opened
     },
@@ -52,10 +56,10 @@ const asymmetric: Partial<Record<Kind['KeyUsage'], Use>> = {
   async ENCRYPT_DECRYPT(kms, KeyId) {
     const Plaintext = text
     const EncryptionAlgorithm = 'RSAES_OAEP_SHA_256'
-    const { CiphertextBlob, KeyId: arn } = await kms.encrypt({ KeyId, Plaintext, EncryptionAlgorithm })
+    const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext, EncryptionAlgorithm })
     return {
-      async open(kms) {
-        const opened = await kms.decrypt({ KeyId: arn!, CiphertextBlob: CiphertextBlob!, EncryptionAlgorithm })
+      async open(kms, arn) {
+        const opened = await kms.decrypt({ KeyId: arn, CiphertextBlob: CiphertextBlob!, EncryptionAlgorithm })
         expect(opened.Plaintext).toEqual(Plaintext)
         return {}
       },
@@ -64,10 +68,10 @@ const asymmetric: Partial<Record<Kind['KeyUsage'], Use>> = {
   async GENERATE_VERIFY_MAC(kms, KeyId) {
     const Message = text
     const MacAlgorithm = 'HMAC_SHA_256'
-    const { Mac, KeyId: arn } = await kms.generateMac({ KeyId, Message, MacAlgorithm })
+    const { Mac } = await kms.generateMac({ KeyId, Message, MacAlgorithm })
     return {
-      async open(kms) {
-        await kms.verifyMac({ KeyId: arn!, Message, Mac: Mac!, MacAlgorithm })
+      async open(kms, arn) {
+        await kms.verifyMac({ KeyId: arn, Message, Mac: Mac!, MacAlgorithm })
         return {}
       },
     }
@@ -75,10 +79,10 @@ const asymmetric: Partial<Record<Kind['KeyUsage'], Use>> = {
   async SIGN_VERIFY(kms, KeyId) {
     const Message = text
     const SigningAlgorithm = 'ECDSA_SHA_256'
-    const { Signature, KeyId: arn } = await kms.sign({ KeyId, Message, SigningAlgorithm })
+    const { Signature } = await kms.sign({ KeyId, Message, SigningAlgorithm })
     return {
-      async open(kms) {
-        await kms.verify({ KeyId: arn!, Message, Signature: Signature!, SigningAlgorithm })
+      async open(kms, arn) {
+        await kms.verify({ KeyId: arn, Message, Signature: Signature!, SigningAlgorithm })
         return {}
       },
     }
