@@ -1,8 +1,7 @@
-import { withoutObject } from '../model/keys/imported-material.ts'
 import { type Key, materialsOf, nextExpiry } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { Changes, Conflict } from '../storage/storage.ts'
-import { markForDestruction } from '../vault/destruction.ts'
+import { removeImported } from '../vault/imported-material.ts'
 import { job } from './job.ts'
 
 /** Milliseconds for which a reading of the clock is extrapolated: each one is written to disk. Also until a retry. */
@@ -57,14 +56,13 @@ function expired(arn: string, now: number, { storage }: Pick<JobServices, 'stora
 /** The first one, in one commit with its event. */
 async function expireOne(key: Key, { storage, audit, outbox, log }: JobServices): Promise<void> {
   const validTo = nextExpiry(key)
-  const { id, object } = materialsOf(key).find(({ object, imported }) => object && imported?.validTo === validTo)!
+  const material = materialsOf(key).find(({ object, imported }) => object && imported?.validTo === validTo)!
   const changes = new Changes()
-  markForDestruction(changes, [object!], key, storage)
-  changes.put('keys', withoutObject(key, id))
-  const details = { keyId: key.id, keyMaterialId: id }
+  removeImported(changes, key, material, storage)
+  const details = { keyId: key.id, keyMaterialId: material.id }
   await outbox.record(
     changes,
     audit.event('DeleteExpiredKeyMaterial', key.arn, details, { member: 'serviceEventDetails' }),
   )
-  log.info({ event: 'key_material_expired', key: key.arn, material: id }, 'Imported key material expired')
+  log.info({ event: 'key_material_expired', key: key.arn, material: material.id }, 'Imported key material expired')
 }

@@ -1,32 +1,46 @@
 /** Rotation: a key gets new current material, on the HSM of the one before. Everything else about it stays. */
 import type { RotationType } from '@aws-sdk/client-kms'
 import { Failure } from '../errors.ts'
-import { currentMaterial, type Key, type KeyMaterial, objectOf } from '../model/keys/key.ts'
+import { regionsWithoutPending } from '../model/keys/imported-material.ts'
+import { currentMaterial, type Key, type KeyMaterial, type KeyObject, objectOf } from '../model/keys/key.ts'
 import { rotated, rotationDetails } from '../model/keys/rotation.ts'
-import type { Hsms, JobServices } from '../services.ts'
+import type { Hsms, JobServices, Storage } from '../services.ts'
 import type { Changes } from '../storage/storage.ts'
 import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
+import { putShared } from './related-keys.ts'
+import { replicateMaterial } from './replication.ts'
 
 interface Means {
   readonly hsms: Hsms
+  readonly storage: Storage
   readonly changes: Changes
 }
 
 /**
- * Adds the rotation to the changes. Resolves to the key after it. Rejects with InvalidState for imported material without a pending one.
+ * Adds the rotation to the changes. Resolves to the key after it. Rejects with InvalidState for imported material without a pending one, or
+ * while a related key lacks that.
  *
  * @param date milliseconds since the epoch
  */
 export async function rotate(key: Key, type: RotationType, date: number, means: Means): Promise<Key> {
-  const next = key.origin === 'EXTERNAL' ? pendingMaterial(key) : await newMaterial(key, date, means)
+  const { storage, changes } = means
+  const isImported = key.origin === 'EXTERNAL'
+  const next = isImported ? pendingMaterial(key, storage) : await newMaterial(key, date, means)
+  const objects = isImported ? undefined : await objectsOfRelated(key, next, means)
   const after = rotated(key, next, { type, date })
-  means.changes.put('keys', after)
+  putShared(changes, after, storage, objects)
   return after
 }
 
-function pendingMaterial({ arn, pendingMaterial }: Key): KeyMaterial {
-  if (pendingMaterial?.object) return pendingMaterial
-  throw new Failure('InvalidState', `No available key material pending rotation for the key: ${arn}.`)
+/** That of a multi-Region key must have been imported into each related key. */
+function pendingMaterial(key: Key, storage: Storage): KeyMaterial {
+  const { arn, pendingMaterial } = key
+  if (pendingMaterial?.object === undefined)
+    throw new Failure('InvalidState', `No available key material pending rotation for the key: ${arn}.`)
+  const awaited = regionsWithoutPending(storage.keys.related(key))
+  if (awaited.length === 0) return pendingMaterial
+  const text = `${arn} cannot be rotated to key material (id: ${pendingMaterial.id}) before that is imported into its multi-Region keys in: ${awaited.join(', ')}.`
+  throw new Failure('InvalidState', text)
 }
 
 async function newMaterial(key: Key, date: number, { hsms, changes }: Means): Promise<KeyMaterial> {
@@ -34,6 +48,15 @@ async function newMaterial(key: Key, date: number, { hsms, changes }: Means): Pr
   const material = await createMaterial(hsms.named(hsm), key, key.arn, date)
   changes.created.push(objectOf(material))
   return material
+}
+
+/** New material on the HSMs of the related keys, by HSM. */
+async function objectsOfRelated(key: Key, material: KeyMaterial, means: Means) {
+  const objects = new Map<string, KeyObject>()
+  const hsmOf = (related: Key) => objectOf(currentMaterial(related)).hsm
+  for (const name of new Set(means.storage.keys.related(key).map(hsmOf)))
+    objects.set(name, await replicateMaterial(key, material, means.hsms.named(name), means))
+  return (related: Key) => new Map([[material.id, objects.get(hsmOf(related))!]])
 }
 
 /**
@@ -46,13 +69,13 @@ async function newMaterial(key: Key, date: number, { hsms, changes }: Means): Pr
 export async function rotateAutomatically(
   key: Key,
   date: number,
-  { hsms, audit, outbox }: Pick<JobServices, 'hsms'> & Recorder,
+  { hsms, storage, audit, outbox }: Pick<JobServices, 'hsms' | 'storage'> & Recorder,
   why: object = {},
 ): Promise<void> {
   const details = { keyId: key.id, rotationType: 'AUTOMATIC', keyOrigin: key.origin, ...why }
   const intent = audit.event('RotateKey', key.arn, details, { member: 'serviceEventDetails' })
   const change = async (changes: Changes) => {
-    const after = await rotate(key, 'AUTOMATIC', date, { hsms, changes })
+    const after = await rotate(key, 'AUTOMATIC', date, { hsms, storage, changes })
     return { ...intent, serviceEventDetails: { ...details, ...rotationDetails(after) } }
   }
   await outbox.act(intent, change, changes => destroyUncommitted(changes, { hsms }))

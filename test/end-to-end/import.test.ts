@@ -8,6 +8,7 @@ import { RunningGateway } from '../state-machine/running-gateway.ts'
 import { recordsOf } from './gateway.ts'
 import { refusals } from './import-refusals.ts'
 import { created, forever, imported, metadata, plainly, wrapped } from './imports.ts'
+import { multiRegionImports } from './multi-region-imports.ts'
 import { call, refusal } from './requests.ts'
 import { destroyOn, objectsOn } from './token-objects.ts'
 
@@ -19,7 +20,7 @@ let gateway: RunningGateway
 const kms = () => gateway.kms
 
 beforeAll(async () => {
-  gateway = await RunningGateway.start()
+  gateway = await RunningGateway.start(['us-east-1', 'eu-west-1', 'ap-southeast-2'])
 }, 60_000)
 afterAll(() => gateway?.end())
 
@@ -315,3 +316,5 @@ async function expectSameKey(KeyId: string, usage: KeyUsageType, material: Buffe
 }
 
 describe('what is refused', () => refusals(() => gateway))
+
+describe('an imported multi-Region key', () => multiRegionImports(() => gateway))

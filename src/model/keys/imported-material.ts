@@ -79,7 +79,10 @@ function incorrect(reason: string): Failure {
   return new Failure('IncorrectKeyMaterial', `The key material ${reason}.`)
 }
 
-/** A key without the object of some imported material, which stays in the key, unless it is pending rotation. */
+/**
+ * A key without the object of some imported material. The material stays in the key, unless it is pending rotation; a replica key keeps even
+ * that, as its primary key decides what is pending. KMS API Reference, "DeleteImportedKeyMaterial".
+ */
 export function withoutObject(key: Key, id: string): Key {
   const remove = (material: KeyMaterial): KeyMaterial =>
     material.id === id
@@ -89,9 +92,19 @@ export function withoutObject(key: Key, id: string): Key {
   const after = {
     ...key,
     materials: materials.map(remove),
-    pendingMaterial: pendingMaterial?.id === id ? undefined : pendingMaterial,
+    pendingMaterial: isForgotten(key, id) ? undefined : pendingMaterial && remove(pendingMaterial),
   }
   return objectsOf(after).length === 0 ? { ...after, custodyFault: undefined } : after
+}
+
+/** Whether deleted material is not kept as one that can be imported again: it was pending rotation. */
+export function isForgotten({ pendingMaterial, multiRegion }: Key, id: string): boolean {
+  return pendingMaterial?.id === id && multiRegion !== 'REPLICA'
+}
+
+/** The regions, of related keys, that lack the material that is pending rotation: there is no rotation to it before all have it. */
+export function regionsWithoutPending(keys: readonly Key[]): readonly string[] {
+  return keys.filter(({ pendingMaterial }) => pendingMaterial?.object === undefined).map(({ region }) => region)
 }
 
 /** ExpirationModel and ValidTo of KeyMetadata: of the first material to expire. Recorded on AWS: absent while there is no material. */

@@ -4,11 +4,13 @@ import { keyArn } from '../../../src/model/arn.ts'
 import {
   expirationOf,
   importedMaterialId,
+  regionsWithoutPending,
   withImported,
   withoutObject,
 } from '../../../src/model/keys/imported-material.ts'
 import type { Key } from '../../../src/model/keys/key.ts'
 import { keyState } from '../../../src/model/keys/key-state.ts'
+import { withShared } from '../../../src/model/keys/multi-region.ts'
 import { aKey, aMaterial, anObject } from '../../storage/records.ts'
 
 const [first, second, third] = [aMaterial(1), aMaterial(2), aMaterial(3)]
@@ -103,6 +105,49 @@ describe('a key without an object', () => {
     const key = external({ custodyFault: 'missing', pendingMaterial: second })
     expect(withoutObject(key, first.id).custodyFault).toBe('missing')
     expect(withoutObject(withoutObject(key, first.id), second.id).custodyFault).toBeUndefined()
+  })
+})
+
+describe('related multi-Region keys', () => {
+  const rotation = { type: 'ON_DEMAND', date: 3 } as const
+  const primary = external({
+    multiRegion: 'PRIMARY',
+    materials: [first, { ...second, rotation }],
+    pendingMaterial: third,
+  })
+  const replica = external({ multiRegion: 'REPLICA', region: 'eu-west-1', materials: [] })
+
+  it('have the same materials, of which a new replica has none imported', () => {
+    const created = withShared(replica, primary)
+    expect(created.materials).toEqual([gone(first), { ...gone(second), rotation }])
+    expect(created.pendingMaterial).toEqual(gone(third))
+    expect([keyState(created), keyState(primary)]).toEqual(['PendingImport', 'Enabled'])
+  })
+
+  it('keep their own objects, dates and descriptions when the materials change', () => {
+    const own = (number: number, validTo: number): Key['materials'][number] => ({
+      ...aMaterial(number, { id: anObject(number + 10).id }),
+      imported: { validTo, description: 'own' },
+    })
+    const before = { ...replica, materials: [own(1, 7)], pendingMaterial: own(2, 8) }
+    const after = withShared(before, primary)
+    expect(after.materials).toEqual([own(1, 7), { ...own(2, 8), createdAt: second.createdAt, rotation }])
+    expect(after.pendingMaterial).toEqual(gone(third))
+    expect(withShared(before, { ...primary, pendingMaterial: undefined }).pendingMaterial).toBeUndefined()
+  })
+
+  it('forget what is pending rotation when the primary key does, and not when a replica key does', () => {
+    const withPending = withShared({ ...replica, pendingMaterial: third }, primary)
+    expect(withoutObject(withPending, third.id).pendingMaterial).toMatchObject({ id: third.id, object: undefined })
+    expect(withoutObject(primary, third.id).pendingMaterial).toBeUndefined()
+  })
+
+  it('can be rotated once each of them has what is pending rotation', () => {
+    const waiting = withShared(replica, primary)
+    const ready = withImported(waiting, third.id, other, {}, 0)
+    expect(regionsWithoutPending([primary, waiting])).toEqual(['eu-west-1'])
+    expect(regionsWithoutPending([primary, ready])).toEqual([])
+    expect(regionsWithoutPending([withShared(external({ materials: [] }), primary), ready])).toEqual([primary.region])
   })
 })
 

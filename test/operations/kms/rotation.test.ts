@@ -9,11 +9,13 @@ import { rotate } from '../../../src/vault/rotation.ts'
 import { aUser } from '../../authorization/users.ts'
 import { account, aKey, aMaterial, region } from '../../storage/records.ts'
 
+/** Without related keys. */
+const storage = { keys: { related: () => [] } } as never
 const caller = { ...aUser(`arn:aws:iam::${account}:user/alice`, []), region }
 
 /** The entries, without what they have in common. */
 async function entries(key: Key, input: Partial<Input<'ListKeyRotations'>> = {}): Promise<object[]> {
-  const context = { input: { KeyId: key.id, ...input }, target: { key }, caller }
+  const context = { input: { KeyId: key.id, ...input }, target: { key }, caller, storage }
   const { Rotations } = (await listKeyRotations.run(context as never)) as { readonly Rotations: RotationsListEntry[] }
   return Rotations.map(({ KeyId, ...entry }) => {
     expect(KeyId).toBe(key.arn)
@@ -87,7 +89,7 @@ it('an imported key is rotated to its pending material, and never to new materia
   const pendingMaterial = { ...aMaterial(2), imported: { description: 'the next' } }
   const key = aKeyOf([{ ...aMaterial(1), imported: {} }], { pendingMaterial })
   const changes = new Changes()
-  const means = { hsms: undefined as never, changes }
+  const means = { hsms: undefined as never, storage, changes }
   const after = await rotate(key, 'ON_DEMAND', date, means)
   expect(after.materials).toEqual([key.materials[0], { ...pendingMaterial, ...onDemand }])
   expect(after.pendingMaterial).toBeUndefined()
@@ -107,7 +109,7 @@ describe('a rotation on demand', () => {
     const automaticRotation = { periodInDays: 90, nextDate: date + until }
     const pendingMaterial = { ...aMaterial(2), imported: {} }
     const key = aKeyOf([{ ...aMaterial(1), imported: {} }], { pendingMaterial, automaticRotation, ...rest })
-    const context = { target: { key }, changes: new Changes(), clock: () => date, maxOnDemandRotations: 1 }
+    const context = { target: { key }, storage, changes: new Changes(), clock: () => date, maxOnDemandRotations: 1 }
     const running = rotateKeyOnDemand.run(context as never)
     return running.then(
       () => 'rotated',

@@ -1,8 +1,7 @@
 import { Failure } from '../../../errors.ts'
-import { withoutObject } from '../../../model/keys/imported-material.ts'
 import { materialsOf } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
-import { markForDestruction } from '../../../vault/destruction.ts'
+import { removeImported } from '../../../vault/imported-material.ts'
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -17,10 +16,7 @@ export const deleteImportedKeyMaterial = operation('DeleteImportedKeyMaterial')(
     if (KeyMaterialId !== undefined && material === undefined) {
       throw new Failure('NotFound', `Key material ${KeyMaterialId} is not associated with the KMS key ${key.arn}.`)
     }
-    if (material?.object) {
-      markForDestruction(changes, [material.object], key, storage)
-      changes.put('keys', withoutObject(key, material.id))
-    }
+    if (material) removeImported(changes, key, material, storage)
     return { KeyId: key.arn, ...(material && keySpecs[key.spec].type === 'symmetric' && { KeyMaterialId: id }) }
   },
 })

@@ -2,10 +2,12 @@ import { Failure } from '../../../errors.ts'
 import { withImported } from '../../../model/keys/imported-material.ts'
 import { type Key, type KeyObject, materialsOf } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
+import { checkNoReplica } from '../../../model/keys/multi-region.ts'
 import type { Services } from '../../../services.ts'
 import { markForDestruction } from '../../../vault/destruction.ts'
 import { unsealImportToken } from '../../../vault/import-tokens.ts'
 import { destroyUncommitted, isSound, unwrapMaterial } from '../../../vault/materials.ts'
+import { putShared } from '../../../vault/related-keys.ts'
 import { type Input, operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -44,13 +46,20 @@ export const importKeyMaterial = operation('ImportKeyMaterial')({
     // Calls may be about to use it.
     const isKept = former !== undefined && (await isSound(hsms, key, former))
     const used = isKept ? alsoBridged(former, object) : object
-    changes.put('keys', withImported(key, id, used, request, now))
+    const after = withImported(key, id, used, request, now)
+    if (hasSameMaterials(key, after)) changes.put('keys', after)
+    else putShared(changes, after, storage)
     if (former) markForDestruction(changes, [isKept ? object : former], key, storage)
     return { KeyId: key.arn, ...(keySpecs[key.spec].type === 'symmetric' && { KeyMaterialId: id }) }
   },
   recordedChange: ({ created }) => (created.some(({ custody }) => custody.bridged) ? { bridged: true } : undefined),
   undo: destroyUncommitted,
 })
+
+/** Related multi-Region keys have the same, though not of the same dates. */
+function hasSameMaterials(key: Key, after: Key): boolean {
+  return materialsOf(key).length === materialsOf(after).length
+}
 
 /** Who has seen the material once has seen it for good. */
 function alsoBridged(kept: KeyObject, { custody }: KeyObject): KeyObject {
@@ -96,11 +105,12 @@ function validToOf({ ExpirationModel = expires, ValidTo }: ImportInput, now: num
   throw new Failure('Validation', 'The validTo date must be within 365 days from now.')
 }
 
-function checkMembers({ spec }: Key, { ImportType, KeyMaterialId, KeyMaterialDescription }: ImportInput): void {
+function checkMembers(key: Key, { ImportType, KeyMaterialId, KeyMaterialDescription }: ImportInput): void {
   if (ImportType === 'NEW_KEY_MATERIAL' && KeyMaterialId !== undefined) {
     throw new Failure('Validation', 'KeyMaterialId cannot be specified if the ImportType is NEW_KEY_MATERIAL')
   }
-  if (keySpecs[spec].type === 'symmetric') return
+  if (ImportType === 'NEW_KEY_MATERIAL') checkNoReplica(key)
+  if (keySpecs[key.spec].type === 'symmetric') return
   const given = Object.entries({ ImportType, KeyMaterialId, KeyMaterialDescription }).find(
     ([, value]) => value !== undefined,
   )

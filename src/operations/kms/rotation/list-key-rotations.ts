@@ -1,5 +1,6 @@
 import type { RotationsListEntry } from '@aws-sdk/client-kms'
 import { Failure } from '../../../errors.ts'
+import { regionsWithoutPending } from '../../../model/keys/imported-material.ts'
 import { type Key, type KeyMaterial, materialsOf } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { operation } from '../operation.ts'
@@ -16,7 +17,7 @@ export const listKeyRotations = operation('ListKeyRotations')({
     },
   }),
   recorded: ['KeyId', 'IncludeKeyMaterial', 'Limit', 'Marker'],
-  async run({ input, target: { key }, caller }) {
+  async run({ input, target: { key }, caller, storage }) {
     const { IncludeKeyMaterial = 'ROTATIONS_ONLY' } = input
     const all = materialsOf(key)
     const listed = IncludeKeyMaterial === 'ALL_KEY_MATERIAL' ? all : all.filter(({ rotation }) => rotation)
@@ -27,24 +28,34 @@ export const listKeyRotations = operation('ListKeyRotations')({
       material => material.id,
       after => listed.slice(listed.findIndex(({ id }) => id === after) + 1),
     )
-    return { Rotations: records.map(material => entryOf(key, material)), ...rest }
+    const awaited = regionsWithoutPending([key, ...storage.keys.related(key)])
+    return { Rotations: records.map(material => entryOf(key, material, awaited)), ...rest }
   },
 })
 
-/** KMS API Reference, "RotationsListEntry". */
-function entryOf(key: Key, material: KeyMaterial): RotationsListEntry {
+/**
+ * KMS API Reference, "RotationsListEntry".
+ *
+ * @param awaited regions that the material pending rotation is still to be imported into
+ */
+function entryOf(key: Key, material: KeyMaterial, awaited: readonly string[]): RotationsListEntry {
   const { id, rotation } = material
   return {
     KeyId: key.arn,
     KeyMaterialId: id,
-    KeyMaterialState: stateOf(key, material),
+    KeyMaterialState: stateOf(key, material, awaited),
     ...(key.origin === 'EXTERNAL' && importOf(material)),
     ...(rotation && { RotationDate: new Date(rotation.date), RotationType: rotation.type }),
   }
 }
 
-function stateOf({ materials, pendingMaterial }: Key, { id }: KeyMaterial): RotationsListEntry['KeyMaterialState'] {
-  if (id === pendingMaterial?.id) return 'PENDING_ROTATION'
+function stateOf(
+  { materials, pendingMaterial }: Key,
+  { id }: KeyMaterial,
+  awaited: readonly string[],
+): RotationsListEntry['KeyMaterialState'] {
+  if (id === pendingMaterial?.id)
+    return awaited.length === 0 ? 'PENDING_ROTATION' : 'PENDING_MULTI_REGION_IMPORT_AND_ROTATION'
   return id === materials.at(-1)?.id ? 'CURRENT' : 'NON_CURRENT'
 }
 

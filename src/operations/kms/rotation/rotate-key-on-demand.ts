@@ -1,6 +1,7 @@
 import { Failure } from '../../../errors.ts'
 import type { Key } from '../../../model/keys/key.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
+import { checkNoReplica } from '../../../model/keys/multi-region.ts'
 import { rotationDetails } from '../../../model/keys/rotation.ts'
 import { destroyUncommitted } from '../../../vault/materials.ts'
 import { rotate } from '../../../vault/rotation.ts'
@@ -14,8 +15,9 @@ export const rotateKeyOnDemand = operation('RotateKeyOnDemand')({
   readOnly: false,
   target: key({
     state: 'use',
-    fits: ({ spec }) => {
-      if (keySpecs[spec].type !== 'symmetric') throw new Failure('UnsupportedOperation')
+    fits: key => {
+      if (keySpecs[key.spec].type !== 'symmetric') throw new Failure('UnsupportedOperation')
+      checkNoReplica(key)
     },
   }),
   recorded: ['KeyId'],
@@ -23,11 +25,11 @@ export const rotateKeyOnDemand = operation('RotateKeyOnDemand')({
   recordedChange: ({ list }) => {
     return Object.assign({}, ...list.map(({ noun, record }) => (noun === 'keys' ? rotationDetails(record) : {})))
   },
-  async run({ target: { key }, changes, clock, hsms, maxOnDemandRotations }) {
+  async run({ target: { key }, changes, clock, hsms, storage, maxOnDemandRotations }) {
     const now = clock()
     checkSchedule(key, now)
     checkLimit(key, maxOnDemandRotations)
-    await rotate(key, 'ON_DEMAND', now, { hsms, changes })
+    await rotate(key, 'ON_DEMAND', now, { hsms, storage, changes })
     return { KeyId: key.arn }
   },
   undo: destroyUncommitted,
