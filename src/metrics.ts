@@ -22,7 +22,7 @@ export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics, 
 }
 
 const states: readonly Hsm['health']['state'][] = ['ready', 'unavailable', 'untrusted', 'pinRefused']
-const unusableStates = ['Disabled', 'PendingDeletion', 'PendingImport', 'Unavailable']
+const unusableStates = ['Disabled', 'PendingDeletion', 'PendingReplicaDeletion', 'PendingImport', 'Unavailable']
 
 /**
  * Counting never throws: a metric that cannot take a value is left as it is.

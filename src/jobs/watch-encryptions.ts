@@ -107,6 +107,7 @@ class EncryptionWatch {
   }
 }
 
+/** A replica is rotated with its primary key, which has made the same encryptions. */
 function isRotatable(key: Key): boolean {
-  return key.origin === 'AWS_KMS' && keyState(key) === 'Enabled'
+  return key.multiRegion !== 'REPLICA' && key.origin === 'AWS_KMS' && keyState(key) === 'Enabled'
 }

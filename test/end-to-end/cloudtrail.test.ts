@@ -407,6 +407,13 @@ const samples: Readonly<Record<string, Sample>> = {
     resources: key,
     changes: true,
   },
+  UpdatePrimaryRegion: {
+    call: () => kms.updatePrimaryRegion({ KeyId: keys.multiRegion, PrimaryRegion: 'us-west-2' }),
+    request: 'keyId primaryRegion',
+    response: 'keyId',
+    resources: key,
+    changes: true,
+  },
   Verify: {
     call: () => kms.verify({ KeyId: keys.signing, Message, Signature: signature, SigningAlgorithm: 'ECDSA_SHA_256' }),
     request: 'keyId signingAlgorithm',

@@ -174,3 +174,114 @@ describe('ReplicateKey', () => {
     ])
   })
 })
+
+describe('UpdatePrimaryRegion', () => {
+  it('makes a replica the primary key, at once and in every region', async () => {
+    const KeyId = await createPrimary()
+    for (const region of ['eu-west-1', 'ap-south-1']) await replicate(KeyId, region)
+    await kms['us-east-1'].updatePrimaryRegion({ KeyId, PrimaryRegion: 'eu-west-1' })
+    for (const region of ['us-east-1', 'eu-west-1', 'ap-south-1'] as const) {
+      expect(await metadata(region, KeyId)).toMatchObject({
+        KeyState: 'Enabled',
+        MultiRegionConfiguration: {
+          MultiRegionKeyType: region === 'eu-west-1' ? 'PRIMARY' : 'REPLICA',
+          PrimaryKey: { Region: 'eu-west-1' },
+          ReplicaKeys: [{ Region: 'ap-south-1' }, { Region: 'us-east-1' }],
+        },
+      })
+    }
+    expect(await refusal(replicate(KeyId, 'ap-south-1'))).toBe(
+      `UnsupportedOperationException: ${arnIn('us-east-1', KeyId)} is not a multi-region primary key.`,
+    )
+    const ReplicaRegion = 'us-east-1'
+    expect(await refusal(kms['eu-west-1'].replicateKey({ KeyId, ReplicaRegion }))).toMatch(/^AlreadyExistsException/)
+    await kms['eu-west-1'].updatePrimaryRegion({ KeyId, PrimaryRegion: 'us-east-1' })
+    expect((await metadata('us-east-1', KeyId)).MultiRegionConfiguration!.MultiRegionKeyType).toBe('PRIMARY')
+  })
+
+  it('needs both keys, enabled, of which the named one is the primary key', async () => {
+    const KeyId = await createPrimary()
+    await replicate(KeyId, 'eu-west-1')
+    const single = (await kms['us-east-1'].createKey({})).KeyMetadata!
+    const promote = (region: Region, id: string, PrimaryRegion: string) =>
+      refusal(kms[region].updatePrimaryRegion({ KeyId: id, PrimaryRegion }))
+    const [here, there] = [arnIn('us-east-1', KeyId), arnIn('eu-west-1', KeyId)]
+    const unsupported = 'UnsupportedOperationException:'
+    for (const [region, id, target, text] of [
+      ['us-east-1', single.KeyId!, 'eu-west-1', `${unsupported} ${single.Arn} is not a multi-region key.`],
+      ['eu-west-1', KeyId, 'us-east-1', `${unsupported} ${there} is not a multi-region primary key.`],
+      ['us-east-1', KeyId, 'us-east-1', `${unsupported} ${here} is the multi-region primary key already.`],
+      ['us-east-1', KeyId, 'ap-south-1', `NotFoundException: Key '${arnIn('ap-south-1', KeyId)}' does not exist`],
+    ] as const)
+      expect(await promote(region, id, target)).toBe(text)
+    await kms['eu-west-1'].disableKey({ KeyId })
+    expect(await promote('us-east-1', KeyId, 'eu-west-1')).toBe(`DisabledException: ${there} is disabled.`)
+    await kms['eu-west-1'].scheduleKeyDeletion({ KeyId })
+    expect(await promote('us-east-1', KeyId, 'eu-west-1')).toBe(
+      `KMSInvalidStateException: ${there} is pending deletion.`,
+    )
+    await kms['us-east-1'].disableKey({ KeyId })
+    expect(await promote('us-east-1', KeyId, 'eu-west-1')).toBe(`DisabledException: ${here} is disabled.`)
+  })
+
+  it('needs the permission of the policy of each key', async () => {
+    const policy = (action: string) =>
+      JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [
+          { Effect: 'Allow', Principal: { AWS: home }, Action: 'kms:*', Resource: '*' },
+          { Effect: 'Deny', Principal: '*', Action: action, Resource: '*' },
+        ],
+      })
+    for (const denying of ['us-east-1', 'eu-west-1'] as const) {
+      const KeyId = await createPrimary()
+      await replicate(KeyId, 'eu-west-1')
+      await kms[denying].putKeyPolicy({ KeyId, Policy: policy('kms:UpdatePrimaryRegion') })
+      const asked = kms['us-east-1'].updatePrimaryRegion({ KeyId, PrimaryRegion: 'eu-west-1' })
+      expect(await refusal(asked)).toBe(
+        `AccessDeniedException: User: arn:aws:iam::${home}:user/administrator is not authorized to perform: kms:UpdatePrimaryRegion on resource: ${arnIn(denying, KeyId)} with an explicit deny in a resource-based policy`,
+      )
+    }
+  })
+})
+
+describe('the deletion of a multi-Region key', () => {
+  it('in one region leaves it in others, and may be taken back by another replication', async () => {
+    const KeyId = await createPrimary()
+    await replicate(KeyId, 'eu-west-1')
+    const { CiphertextBlob } = await kms['eu-west-1'].encrypt({ KeyId, Plaintext })
+    const scheduled = await kms['eu-west-1'].scheduleKeyDeletion({ KeyId, PendingWindowInDays: 7 })
+    expect(scheduled).toMatchObject({ KeyState: 'PendingDeletion', DeletionDate: expect.any(Date) })
+    expect(await refusal(replicate(KeyId, 'eu-west-1'))).toMatch(/^AlreadyExistsException/)
+    expect(Buffer.from((await kms['us-east-1'].decrypt({ CiphertextBlob })).Plaintext!)).toEqual(Plaintext)
+  })
+
+  it('waits for its replicas, if it is the primary key, and can be cancelled meanwhile', async () => {
+    const KeyId = await createPrimary()
+    await replicate(KeyId, 'eu-west-1')
+    const Arn = arnIn('us-east-1', KeyId)
+    const scheduled = await kms['us-east-1'].scheduleKeyDeletion({ KeyId, PendingWindowInDays: 9 })
+    expect(scheduled).toEqual({
+      $metadata: expect.anything(),
+      KeyId: Arn,
+      KeyState: 'PendingReplicaDeletion',
+      PendingWindowInDays: 9,
+    })
+    const pending = await metadata('us-east-1', KeyId)
+    expect(pending).toMatchObject({
+      KeyState: 'PendingReplicaDeletion',
+      Enabled: false,
+      PendingDeletionWindowInDays: 9,
+    })
+    expect(pending.DeletionDate).toBeUndefined()
+    expect((await metadata('eu-west-1', KeyId)).KeyState).toBe('Enabled')
+    const waits = `KMSInvalidStateException: ${Arn} is pending deletion.`
+    expect(await refusal(kms['us-east-1'].encrypt({ KeyId, Plaintext }))).toBe(waits)
+    expect(await refusal(kms['us-east-1'].scheduleKeyDeletion({ KeyId }))).toBe(waits)
+    expect(await refusal(replicate(KeyId, 'ap-south-1'))).toBe(waits)
+    await kms['us-east-1'].cancelKeyDeletion({ KeyId })
+    const cancelled = await metadata('us-east-1', KeyId)
+    expect(cancelled.KeyState).toBe('Disabled')
+    expect(cancelled.PendingDeletionWindowInDays).toBeUndefined()
+  })
+})

@@ -6,7 +6,7 @@ import { destroyObjects } from '../../src/jobs/destroy-objects.ts'
 import { type Key, type KeyMaterial, objectOf } from '../../src/model/keys/key.ts'
 import { keyState } from '../../src/model/keys/key-state.ts'
 import type { JobServices } from '../../src/services.ts'
-import { Changes } from '../../src/storage/storage.ts'
+import { Changes, Conflict } from '../../src/storage/storage.ts'
 import { emptyAccount } from '../../src/vault/empty-account.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
 import { aGrant, aKey, aWrappingKey } from '../storage/records.ts'
@@ -374,5 +374,57 @@ describe('an object of several keys', () => {
     expect(await fixture.objects()).toContain(material(key))
     await run()
     expect(await fixture.objects()).not.toContain(material(key))
+  })
+})
+
+describe('a multi-Region key', () => {
+  const id = 'mrk-1234abcd12ab34cd56ef1234567890ab'
+  const due = () => ({ state: 'PendingDeletion', deletionDate: fixture.time }) as const
+
+  it('that waits for its replicas gets a date with the last of them, and is deleted then', async () => {
+    const waiting = { state: 'PendingReplicaDeletion', pendingWindowInDays: 9, multiRegion: 'PRIMARY' } as const
+    const primary = await fixture.key(++count, { id, ...waiting })
+    const { materials } = primary
+    const replicas = ['us-east-1', 'us-west-2', 'eu-west-1'].map(
+      region => ({ id, region, materials, multiRegion: 'REPLICA' }) as const,
+    )
+    for (const replica of replicas.slice(0, 2)) await fixture.key(count, { ...replica, ...due() })
+    const last = await fixture.key(count, replicas[2])
+    await run()
+    expect(fixture.storage.keys.related(primary).map(({ region }) => region)).toEqual(['eu-west-1'])
+    expect(fixture.storage.keys.find(primary.arn)).toMatchObject(waiting)
+    const changes = new Changes()
+    changes.put('keys', { ...fixture.storage.keys.find(last.arn)!, ...due() })
+    await fixture.storage.commit(changes)
+    await run()
+    const deletionDate = fixture.time + 9 * day
+    const dated = { state: 'PendingDeletion', deletionDate, pendingWindowInDays: undefined } as const
+    expect(fixture.storage.keys.find(primary.arn)).toMatchObject(dated)
+    expect(
+      fixture.records.filter(({ eventName }) => eventName === 'DeleteKey').at(-1)!.additionalEventData,
+    ).toMatchObject({
+      strongroom: { primaryKey: { arn: primary.arn, deletionDate: new Date(deletionDate) } },
+    })
+    expect(await fixture.objects()).toContain(material(primary))
+    fixture.time = deletionDate
+    await run()
+    expect(fixture.storage.keys.find(primary.arn)).toBeUndefined()
+    expect(await fixture.objects()).not.toContain(material(primary))
+  })
+
+  it('is not left waiting if its deletion is scheduled while the last replica is being deleted', async () => {
+    const primary = await fixture.key(++count, { id, multiRegion: 'PRIMARY' })
+    const read = fixture.storage.keys.find(primary.arn)!
+    await fixture.key(count, {
+      id,
+      region: 'us-east-1',
+      materials: primary.materials,
+      multiRegion: 'REPLICA',
+      ...due(),
+    })
+    await run()
+    const scheduled = new Changes()
+    scheduled.put('keys', { ...read, state: 'PendingReplicaDeletion', pendingWindowInDays: 7 })
+    await expect(fixture.storage.commit(scheduled)).rejects.toThrow(Conflict)
   })
 })

@@ -9,9 +9,14 @@ export type Stateful = Pick<Key, 'state' | 'custodyFault' | 'origin' | 'material
 
 /** The remembered state applies again when its material is imported again, or a fault is fixed, as in a disconnected custom key store. */
 export function keyState(key: Stateful): KeyState {
-  if (key.state === 'PendingDeletion' || key.state === 'PendingReplicaDeletion') return key.state
+  if (isPendingDeletion(key)) return key.state
   if (isPendingImport(key)) return 'PendingImport'
   return key.custodyFault === undefined ? key.state : 'Unavailable'
+}
+
+/** Whether its deletion is scheduled, be it that a primary key waits for that of its replicas. */
+export function isPendingDeletion({ state }: Pick<Key, 'state'>): boolean {
+  return state === 'PendingDeletion' || state === 'PendingReplicaDeletion'
 }
 
 /** KMS Developer Guide, "Importing key material": all materials must be there, but for one that is pending rotation. */

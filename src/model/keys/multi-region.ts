@@ -79,3 +79,19 @@ export function withShared(key: Key, changed: Key, objects: ReadonlyMap<string, 
     automaticRotation,
   }
 }
+
+const day = 24 * 60 * 60 * 1000
+
+/**
+ * A primary key after the deletion of one of its replicas: if it waits for the last of them, its own waiting period begins. KMS Developer
+ * Guide, "Delete multi-Region keys".
+ *
+ * @param remaining its other replicas
+ * @param now milliseconds since the epoch
+ */
+export function withoutReplica(primary: Key, remaining: readonly Key[], now: number): Key {
+  const { state, pendingWindowInDays } = primary
+  if (state !== 'PendingReplicaDeletion' || remaining.length > 0) return primary
+  const deletionDate = now + pendingWindowInDays! * day
+  return { ...primary, state: 'PendingDeletion', deletionDate, pendingWindowInDays: undefined }
+}

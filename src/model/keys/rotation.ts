@@ -11,8 +11,9 @@ export function rotationFrom(date: number, periodInDays = defaultPeriodInDays): 
   return { periodInDays, nextDate: date + periodInDays * day }
 }
 
-/** When the key is to be rotated automatically. Absent: not as long as it is as it is. */
+/** When the key is to be rotated automatically. Absent: not as long as it is as it is. A replica is rotated with its primary key. */
 export function rotationDate(key: Key): number | undefined {
+  if (key.multiRegion === 'REPLICA') return undefined
   return key.automaticRotation && keyState(key) === 'Enabled' ? key.automaticRotation.nextDate : undefined
 }
 

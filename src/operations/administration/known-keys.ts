@@ -1,5 +1,6 @@
 /** Keys that calls on record can have, and for how long they exist. */
 import type { Key } from '../../model/keys/key.ts'
+import { isPendingDeletion } from '../../model/keys/key-state.ts'
 import type { DeletedKey } from '../../model/usage/deleted-key.ts'
 import type { KeyLife } from '../../model/usage/key-months.ts'
 import type { CalledKey } from '../../model/usage/usage-report.ts'
@@ -43,15 +44,13 @@ export class KnownKeys {
     }
   }
 
-  #lifeOf({ arn, creationDate, materials, state, deletionDate = 0 }: Key): KeyLife {
+  #lifeOf({ arn, creationDate, materials, state, deletionDate }: Key): KeyLife {
+    const supposed = deletionDate && deletionDate - defaultWaitingPeriod
     return {
       createdAt: creationDate,
       rotatedAt: materials.flatMap(({ rotation }) => rotation?.date ?? []),
       // Without a record, as if it had been scheduled with the default waiting period.
-      endsAt:
-        state === 'PendingDeletion'
-          ? (this.#deleted.get(arn)?.scheduledAt ?? deletionDate - defaultWaitingPeriod)
-          : undefined,
+      endsAt: isPendingDeletion({ state }) ? (this.#deleted.get(arn)?.scheduledAt ?? supposed) : undefined,
     }
   }
 }

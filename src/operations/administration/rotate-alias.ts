@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Failure } from '../../errors.ts'
 import { type Alias, checkAliasCount, pointedAt } from '../../model/keys/alias.ts'
 import { currentMaterial, type Key } from '../../model/keys/key.ts'
-import { checkState, keyState } from '../../model/keys/key-state.ts'
+import { checkState, isPendingDeletion, keyState } from '../../model/keys/key-state.ts'
 import type { Storage } from '../../services.ts'
 import { destroyUncommitted } from '../../vault/materials.ts'
 import { checkSuccessor, createSuccessor } from '../../vault/successor-keys.ts'
@@ -74,7 +74,7 @@ export const rotateAlias = operation({
 /** The key that an earlier call created, unless it is to be deleted. */
 function successorOf({ successorKeyArn }: Alias, { keys }: Storage): Key | undefined {
   const successor = successorKeyArn === undefined ? undefined : keys.find(successorKeyArn)
-  return successor?.state === 'PendingDeletion' ? undefined : successor
+  return successor && isPendingDeletion(successor) ? undefined : successor
 }
 
 /** False while its key material is missing. Throws if callers could not use it for another reason, or it can have no other alias. */

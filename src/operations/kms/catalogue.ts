@@ -39,6 +39,7 @@ import { getKeyPolicy } from './policies/get-key-policy.ts'
 import { listKeyPolicies } from './policies/list-key-policies.ts'
 import { putKeyPolicy } from './policies/put-key-policy.ts'
 import { replicateKey } from './replicas/replicate-key.ts'
+import { updatePrimaryRegion } from './replicas/update-primary-region.ts'
 import { disableKeyRotation } from './rotation/disable-key-rotation.ts'
 import { enableKeyRotation } from './rotation/enable-key-rotation.ts'
 import { getKeyRotationStatus } from './rotation/get-key-rotation-status.ts'
@@ -89,6 +90,7 @@ export const operations = [
   listKeyPolicies,
   putKeyPolicy,
   replicateKey,
+  updatePrimaryRegion,
   disableKeyRotation,
   enableKeyRotation,
   getKeyRotationStatus,

@@ -1,6 +1,6 @@
 /** The primary key of a multi-Region key, and what changes in other regions. */
 import { Failure } from '../../errors.ts'
-import { partitionOf } from '../../model/arn.ts'
+import { keyArn, partitionOf } from '../../model/arn.ts'
 import { type ConditionKeys, conditionValues } from '../../model/condition-keys.ts'
 import type { Caller } from '../../model/identities/caller.ts'
 import type { Key } from '../../model/keys/key.ts'
@@ -9,7 +9,7 @@ import type { Permission, Search, TargetKind } from '../operation.ts'
 import { callerConditionKeys } from './key-condition-keys.ts'
 import type { Input } from './operation.ts'
 import { tagConditionKeys } from './tag-condition-keys.ts'
-import { type KeyTarget, keyTarget } from './targets.ts'
+import { type KeyTarget, keyTarget, notFound } from './targets.ts'
 
 type Replication = Input<'ReplicateKey'>
 
@@ -67,4 +67,55 @@ const creationConditionKeys: ConditionKeys<CreationAsked> = {
   'kms:KeyUsage': ({ key }) => key?.usage,
   'kms:MultiRegion': () => true,
   'kms:MultiRegionKeyType': () => 'REPLICA',
+}
+
+export interface PromotionTarget extends KeyTarget {
+  /** Of the same multi-Region key, in the region that is to be the primary one. */
+  readonly replica: Key
+}
+
+/**
+ * The primary key, and the replica that is to take its place. The policy of each allows that, in its own region: KMS API Reference,
+ * "UpdatePrimaryRegion", "Required permissions".
+ */
+export const promotion: TargetKind<Input<'UpdatePrimaryRegion'>, PromotionTarget> = {
+  find({ KeyId, PrimaryRegion: region }, search) {
+    const primary = keyTarget(KeyId, { state: 'use', fits: key => checkPromotion(key, region) }, search)
+    const key = search.storage.keys.find(primary.resources[0]!)
+    const replica = key && search.storage.keys.related(key).find(other => other.region === region)
+    const promoted = replica && keyTarget(replica.arn, { state: 'use' }, inRegion(region, search))
+    return {
+      get key() {
+        return primary.key
+      },
+      get replica() {
+        return promoted!.key
+      },
+      owner: primary.owner,
+      permissions: [...primary.permissions, ...(promoted?.permissions ?? []).map(within(region))],
+      resources: primary.resources,
+      check() {
+        primary.check()
+        if (!promoted) throw notFound(keyArn({ account: primary.key.account, region }, primary.key.id))
+        promoted.check()
+      },
+    }
+  },
+}
+
+function checkPromotion(key: Key, region: string): void {
+  checkPrimary(key)
+  if (region === key.region)
+    throw new Failure('UnsupportedOperation', `${key.arn} is the multi-region primary key already.`)
+}
+
+function inRegion(region: string, search: Search): Search {
+  return { ...search, caller: { ...search.caller, region } }
+}
+
+function within(region: string): (permission: Permission) => Permission {
+  return permission => {
+    const ofKey = permission.conditionKeys
+    return { ...permission, conditionKeys: name => (name === 'aws:requestedregion' ? [region] : ofKey?.(name)) }
+  }
 }

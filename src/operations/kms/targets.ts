@@ -209,7 +209,7 @@ export function resolve(identifier: string, needs: KeyNeeds, search: Omit<Search
   return { arn: found?.arn ?? arn, namedArn: arn, account: owner, key: found, alias, creation }
 }
 
-function notFound(arn: string): Failure {
+export function notFound(arn: string): Failure {
   return new Failure('NotFound', arn.includes(':alias/') ? `Alias ${arn} is not found.` : `Key '${arn}' does not exist`)
 }
 

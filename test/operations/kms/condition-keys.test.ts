@@ -28,7 +28,8 @@ const elsewhere = aKey(3, { account: '444455556666' })
 const aliases = [anAlias('first', key), anAlias('Second', key), anAlias('rsa', rsaKey)]
 const multiRegionId = 'mrk-1234abcd12ab34cd56ef1234567890ab'
 const primary = aKey(4, { id: multiRegionId, multiRegion: 'PRIMARY' })
-const keys = [key, rsaKey, elsewhere, primary]
+const replica = aKey(5, { id: multiRegionId, region: 'us-east-1', multiRegion: 'REPLICA', tags: Tags })
+const keys = [key, rsaKey, elsewhere, primary, replica]
 const caller = { ...aUser(`arn:aws:iam::${account}:user/alice`, []), region }
 const bytes = new Uint8Array(8)
 const EncryptionContext = { AppName: 'ExampleApp', 'aws:logs:arn': 'arn:aws:logs:eu-central-1:111122223333:*' }
@@ -97,6 +98,7 @@ const inputs: Partial<Record<OperationName, object>> = {
   UntagResource: { KeyId: key.id, TagKeys: ['Team'] },
   UpdateAlias: { AliasName: 'alias/first', TargetKeyId: rsaKey.id },
   UpdateKeyDescription: { KeyId: key.id, Description: '' },
+  UpdatePrimaryRegion: { KeyId: key.id, PrimaryRegion: 'us-east-1' },
   Verify: { KeyId, Message: bytes, SigningAlgorithm: 'RSASSA_PSS_SHA_256', Signature: bytes },
   VerifyMac: { KeyId, MacAlgorithm: 'HMAC_SHA_256', Message: bytes, Mac: bytes },
 }
@@ -106,6 +108,7 @@ function storageOf(ofKey: (arn: string) => readonly Alias[]): Storage {
     keys: {
       find: (arn: string) => keys.find(key => key.arn === arn),
       findByMaterial: () => key,
+      related: ({ id, arn }: Key) => keys.filter(other => other.id === id && other.arn !== arn),
       lastUse: async () => undefined,
     },
     trackingStart: 0,
@@ -279,6 +282,7 @@ describe('the value', () => {
     ['Encrypt', { KeyId: multiRegionId }, 'kms:MultiRegion', ['true']],
     ['Encrypt', { KeyId: multiRegionId }, 'kms:MultiRegionKeyType', ['PRIMARY']],
     ['ReplicateKey', { KeyId: multiRegionId }, 'kms:ReplicaRegion', ['us-east-1']],
+    ['UpdatePrimaryRegion', { KeyId: multiRegionId }, 'kms:PrimaryRegion', ['us-east-1']],
     ['ReplicateKey', { KeyId: multiRegionId }, 'aws:RequestTag/Team', undefined],
     ['Encrypt', {}, 'kms:CallerAccount', [account]],
     ['Encrypt', {}, 'aws:ResourceAccount', [account]],
@@ -315,6 +319,17 @@ describe('the value', () => {
     const by: Caller = { ...caller, region: 'eu-central-1', via }
     const [request] = await decided(name, inputs[name]!, storage, by)
     expect(valuesOf(request!, conditionKey)).toEqual(values)
+  })
+
+  it('is that of either key whose roles are to be changed, in its region', async () => {
+    const requests = await decided('UpdatePrimaryRegion', { KeyId: multiRegionId, PrimaryRegion: 'us-east-1' })
+    const asked = ['aws:RequestedRegion', 'kms:MultiRegionKeyType', 'kms:PrimaryRegion', 'aws:ResourceTag/Team']
+    expect(
+      requests.map(request => [request.action, request.resource, ...asked.map(name => valuesOf(request, name))]),
+    ).toEqual([
+      ['kms:UpdatePrimaryRegion', primary.arn, [region], ['PRIMARY'], ['us-east-1'], undefined],
+      ['kms:UpdatePrimaryRegion', replica.arn, ['us-east-1'], ['REPLICA'], ['us-east-1'], ['Blue']],
+    ])
   })
 
   it('is that of the replica that is to be created, in its region', async () => {

@@ -7,7 +7,7 @@ export const cancelKeyDeletion = operation('CancelKeyDeletion')({
   recorded: ['KeyId'],
   recordedOutput: ['KeyId'],
   async run({ target: { key }, changes }) {
-    changes.put('keys', { ...key, state: 'Disabled', deletionDate: undefined })
+    changes.put('keys', { ...key, state: 'Disabled', deletionDate: undefined, pendingWindowInDays: undefined })
     return { KeyId: key.arn }
   },
 })

@@ -78,7 +78,8 @@ export const createKey = operation('CreateKey')({
       materials: [],
       revision: 0,
     }
-    if (storage.keys.find(draft.arn)) throw new Failure('AlreadyExists', `Key ${id} already exists`)
+    if (storage.keys.find(draft.arn) || storage.keys.related(draft).length > 0)
+      throw new Failure('AlreadyExists', `Key ${id} already exists`)
     const policyPrincipals = checkKeyPolicy({
       text: draft.policy,
       keyArn: draft.arn,

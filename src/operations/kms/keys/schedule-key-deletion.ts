@@ -7,6 +7,7 @@ const day = 24 * 60 * 60 * 1000
 /** KMS Developer Guide, "Schedule key deletion". The shape in the model allows 1 to 365. */
 const window = { least: 7, most: 30 }
 
+/** The waiting period of a primary key begins when the last of its replicas is deleted: see jobs/delete-keys.ts. */
 export const scheduleKeyDeletion = operation('ScheduleKeyDeletion')({
   readOnly: false,
   target: unusedKey({ state: 'scheduleDeletion' }),
@@ -16,9 +17,13 @@ export const scheduleKeyDeletion = operation('ScheduleKeyDeletion')({
   },
   recorded: ['KeyId', 'PendingWindowInDays'],
   recordedOutput: ['KeyId', 'KeyState', 'DeletionDate', 'PendingWindowInDays'],
-  async run({ input, target: { key }, changes, clock }) {
+  async run({ input, target: { key }, storage, changes, clock }) {
     const days = windowOf(input)
     if (days < window.least || days > window.most) throw outside(days)
+    if (key.multiRegion === 'PRIMARY' && storage.keys.related(key).length > 0) {
+      changes.put('keys', { ...key, state: 'PendingReplicaDeletion', pendingWindowInDays: days })
+      return { KeyId: key.arn, KeyState: 'PendingReplicaDeletion', PendingWindowInDays: days }
+    }
     const deletionDate = clock() + days * day
     changes.put('keys', { ...key, state: 'PendingDeletion', deletionDate })
     return {

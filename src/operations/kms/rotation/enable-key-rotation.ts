@@ -1,5 +1,6 @@
 import { Failure } from '../../../errors.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
+import { checkNoReplica } from '../../../model/keys/multi-region.ts'
 import { defaultPeriodInDays, rotationFrom } from '../../../model/keys/rotation.ts'
 import { type Input, operation } from '../operation.ts'
 import { key } from '../targets.ts'
@@ -10,8 +11,9 @@ export const enableKeyRotation = operation('EnableKeyRotation')({
   target: key({
     state: 'rotation',
     origin: 'AWS_KMS',
-    fits: ({ spec }) => {
-      if (keySpecs[spec].type !== 'symmetric') throw new Failure('UnsupportedOperation')
+    fits: key => {
+      if (keySpecs[key.spec].type !== 'symmetric') throw new Failure('UnsupportedOperation')
+      checkNoReplica(key)
     },
   }),
   conditionKeys: { 'kms:RotationPeriodInDays': ({ input }) => periodOf(input) },

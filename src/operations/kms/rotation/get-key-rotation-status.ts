@@ -1,3 +1,4 @@
+import { isPendingDeletion } from '../../../model/keys/key-state.ts'
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -7,7 +8,7 @@ export const getKeyRotationStatus = operation('GetKeyRotationStatus')({
   target: key({ state: 'view', origin: 'AWS_KMS', crossAccount: true }),
   recorded: ['KeyId'],
   async run({ target: { key } }) {
-    const schedule = key.state === 'PendingDeletion' ? undefined : key.automaticRotation
+    const schedule = isPendingDeletion(key) ? undefined : key.automaticRotation
     return {
       KeyId: key.arn,
       KeyRotationEnabled: schedule !== undefined,
