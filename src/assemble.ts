@@ -5,6 +5,7 @@ import { authentication, webIdentities } from './assemble/authentication.ts'
 import { clock, connectHsms, openDatabase, requireSystemKeys } from './assemble/backends.ts'
 import { startEmulator } from './assemble/emulator.ts'
 import { eventsOf, meteringOf } from './assemble/events.ts'
+import { externalKeyStores } from './assemble/external-key-stores.ts'
 import { policing } from './assemble/policing.ts'
 import { openAudit } from './assemble/recording.ts'
 import { recordRun } from './assemble/runs.ts'
@@ -65,6 +66,7 @@ export async function startGateway(
     const metrics = createMetrics(
       () => hsms.all,
       () => sinks.all,
+      () => proxies.states,
     )
     const storage = await openDatabase(config, opened, { now: clock() })
     requireSystemKeys(config, storage)
@@ -79,6 +81,9 @@ export async function startGateway(
     sinks.follow(journal, sinkRecorder({ audit, outbox, log }))
     const events = eventsOf(config, opened, { journal, log, metrics })
     const run = opened.use(await recordRun(config, { storage, audit, outbox, log }))
+    const proxies = opened.adopt(externalKeyStores(config, { storage, hsms, clock, elapsed, metrics, log }), proxies =>
+      proxies.close(),
+    )
     const authenticate = authentication(config, { storage, hsms, clock })
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
     const services = {
@@ -95,6 +100,7 @@ export async function startGateway(
       audit,
       outbox,
       events,
+      externalKeyStores: proxies,
       metering: meteringOf(config, events),
       authenticate,
       webIdentity: webIdentities(config, { storage, clock, log }),

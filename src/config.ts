@@ -4,6 +4,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { auditSettings } from './config/audit.ts'
 import { auditSink, isCopiedTo, secretVariablesOf, withAbsoluteSinkFiles } from './config/audit-sinks.ts'
+import { customKeyStores, withAbsoluteProxyFiles } from './config/custom-key-stores.ts'
 import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
 import { prices } from './config/prices.ts'
 import { firstRegion, region } from './config/region.ts'
@@ -91,6 +92,7 @@ export const schema = z.strictObject({
   authentication: z
     .strictObject({ maxClockSkew: duration('1s', '24h').prefault('5m'), services: z.boolean().default(false) })
     .prefault({}),
+  customKeyStores: customKeyStores.prefault({}),
   authorization: z.strictObject({ encodedMessages: z.boolean().default(false) }).prefault({}),
   /** Absent: off. */
   emulator: emulator.optional(),
@@ -197,6 +199,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       sinks: mapValues(config.audit.sinks, sink => withAbsoluteSinkFiles(sink, absolute)),
     },
     administration: { socket: absolute(config.administration.socket) },
+    customKeyStores: withAbsoluteProxyFiles(config.customKeyStores, absolute),
     hsms: Object.fromEntries(
       Object.entries(config.hsms).map(([name, hsm]) => {
         // A profile is a name, or a file.

@@ -5,11 +5,19 @@ import { registerSinkMetrics } from './metrics/audit-sinks.ts'
 import { journalMetrics } from './metrics/journal.ts'
 import { meteredCalls } from './metrics/metered-calls.ts'
 import { Tally } from './metrics/tally.ts'
+import { xksProxyMetrics } from './metrics/xks-proxies.ts'
 import type { Calls } from './model/usage/calls.ts'
-import type { ConnectionMetrics, JobMetrics, JournalMetrics, RequestMetrics } from './services.ts'
+import type {
+  ConnectionMetrics,
+  JobMetrics,
+  JournalMetrics,
+  RequestMetrics,
+  XksProxyMetrics,
+  XksProxyState,
+} from './services.ts'
 import { version } from './version.ts'
 
-export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics, JournalMetrics {
+export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics, JournalMetrics, XksProxyMetrics {
   hsmCall(call: HsmCall): void
   /** @param current whether the index of the audit journal has no fault, and has caught up */
   auditIndexCurrent(current: boolean): void
@@ -28,10 +36,12 @@ const unusableStates = ['Disabled', 'PendingDeletion', 'PendingReplicaDeletion',
  * Counting never throws: a metric that cannot take a value is left as it is.
  * @param hsms read at each scrape
  * @param sinks read at each scrape
+ * @param proxies read at each scrape
  */
 export function createMetrics(
   hsms: () => readonly Pick<Hsm, 'name' | 'pending' | 'health'>[],
   sinks: () => readonly SinkState[] = () => [],
+  proxies: () => readonly XksProxyState[] = () => [],
 ): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -193,6 +203,7 @@ export function createMetrics(
   })
   return {
     ...journalMetrics(registry),
+    ...xksProxyMetrics(registry, proxies),
     started(api) {
       const start = performance.now()
       return (operation = 'none', outcome) =>

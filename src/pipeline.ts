@@ -95,6 +95,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
   const hsms = services.hsms.for(queueOf(caller))
   const { storage, clock, audit, outbox, maxOnDemandRotations, metering, emulator, serviceKeys, events } = services
+  const { externalKeyStores } = services
   const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name, serviceKeys })
   const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
@@ -120,7 +121,10 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   if (recordable) await recordable
   const changes = new Changes()
   const checkKeyPolicy = checkedInCall(call, services)
-  const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, metering, emulator, serviceKeys, events }
+  const { requestId } = entry
+  const externalKeys = externalKeyStores.for({ requestId, operation: operation.name, caller })
+  const keys = { serviceKeys, externalKeyStores, externalKeys }
+  const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, metering, emulator, events, ...keys }
   const undone = async (thrown: unknown): Promise<never> => {
     await operation.undo!(changes, { hsms })
     throw thrown

@@ -11,6 +11,7 @@ import type { AccessDenied } from './errors.ts'
 import type { Hsms } from './hsm/hsm.ts'
 import type { Log } from './log.ts'
 import type { Caller, WebIdentityCaller } from './model/identities/caller.ts'
+import type { ExternalCiphertext } from './model/keys/ciphertext.ts'
 import type { CustomKeyStore } from './model/keys/custom-key-store.ts'
 import type { Key } from './model/keys/key.ts'
 import type { NewServiceKey } from './model/keys/service-keys.ts'
@@ -54,8 +55,7 @@ export interface Services {
   readonly emulator?: Emulator | undefined
   /** Undefined while services are off. */
   readonly serviceKeys?: ServiceKeys | undefined
-  /** Custom key stores of type EXTERNAL_KEY_STORE; undefined in a process that has none. */
-  readonly externalKeyStores?: ExternalKeyStores | undefined
+  readonly externalKeyStores: ExternalKeyStores
   /** What is on record. */
   readonly events: Pick<JournalIndex, 'find' | 'snapshot'>
 }
@@ -76,7 +76,56 @@ export interface ExternalKeyStores {
    */
   connect(store: CustomKeyStore, signal: AbortSignal): Promise<void>
   /** Finishes the calls in flight, and ends the connections. Does nothing if it is not connected. */
-  disconnect(store: CustomKeyStore): Promise<void>
+  disconnect(store: Pick<CustomKeyStore, 'id'>): Promise<void>
+  /** The external keys, for one call. */
+  for(call: ProxiedCall): ExternalKeys
+  /** Asks all connected proxies for their health. Never rejects: metrics and log tell what it finds. */
+  poll(): Promise<void>
+}
+
+/** What a proxy is told of the call that it works for. */
+export interface ProxiedCall {
+  readonly requestId: string
+  /** Wire name of the operation. */
+  readonly operation: string
+  readonly caller: Caller
+}
+
+/** Keys in external key managers. A proxy that does not answer as it should is tried once more, and makes nobody else wait. */
+export interface ExternalKeys {
+  /**
+   * Whether the key exists, and can be that of a KMS key. Rejects with XksKeyNotFound or XksKeyInvalidConfiguration, with
+   * CustomKeyStoreInvalidState if the proxy does not answer as it should.
+   */
+  check(store: CustomKeyStore, xksKeyId: string): Promise<void>
+  /** Rejects with InvalidState, and AWS's text for the reason. @param aad up to 8192 bytes */
+  encrypt(key: Key, plaintext: Uint8Array, aad: Uint8Array): Promise<ExternalCiphertext>
+  /** The same; InvalidState is the error of a ciphertext as well, as on AWS. */
+  decrypt(key: Key, ciphertext: ExternalCiphertext, aad: Uint8Array): Promise<Uint8Array>
+}
+
+/** A finished call to an XKS proxy, repetition included. */
+export interface XksProxyCall {
+  /** Id of the custom key store. */
+  readonly store: string
+  readonly operation: 'health' | 'metadata' | 'encrypt' | 'decrypt'
+  /** `success`, or why it failed: see xks-proxies/proxy-failure.ts. */
+  readonly outcome: string
+  readonly seconds: number
+}
+
+export interface XksProxyState {
+  /** Id of the custom key store. */
+  readonly store: string
+  readonly breaker: 'closed' | 'open' | 'half_open'
+  /** Health of the external key managers, as the proxy said last. */
+  readonly managers: readonly ('ACTIVE' | 'DEGRADED' | 'UNAVAILABLE')[]
+  /** When the certificate of the proxy expires: milliseconds since the epoch. */
+  readonly certificateExpiry?: number | undefined
+}
+
+export interface XksProxyMetrics {
+  xksProxyCall(call: XksProxyCall): void
 }
 
 export interface Metering {
@@ -125,7 +174,7 @@ export interface AuthenticatedApi {
 }
 
 /** The services of a job. */
-export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulator'> {
+export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulator' | 'externalKeyStores'> {
   /** Milliseconds of the monotonic clock: for durations. */
   readonly elapsed: () => number
   /** The time of day, for irreversible actions: undefined while the clock is not stable. */

@@ -66,7 +66,7 @@ describe('a configuration', () => {
     ],
     [
       { zzzzzzzz: 1 },
-      'unknown key zzzzzzzz: use one of listen, metrics, storage, audit, administration, deletion, rotation, authentication, authorization, emulator, hsms, regions, prices, log',
+      'unknown key zzzzzzzz: use one of listen, metrics, storage, audit, administration, deletion, rotation, authentication, customKeyStores, authorization, emulator, hsms, regions, prices, log',
     ],
     [{ hsms: { softhsm: { ...least.hsms.softhsm, sessions: 3 } } }, /did you mean sessionsPerWorker\?$/],
     [{ hsms: { softhsm: { ...least.hsms.softhsm, queue: 3 } } }, /did you mean maxQueuedCalls\?$/],
@@ -231,12 +231,17 @@ describe('the sample', () => {
 
   it('has every key, including commented ones', () => {
     const everything = sample
-      .replace(/^( *)# (?=( *)\w+: )/gm, '$1')
+      .replace(/^( *)# (?=( *)[\w.]+: )/gm, '$1')
       .replace('      serial:', '      # serial:')
       .replace('    pinVariable:', '    # pinVariable:')
     const config = parseConfig(everything, '/sample/configuration.yaml')
     expect(config.hsms.softhsm!.libraryParameters).toBe("configdir='sql:/etc/nss'")
     expect(config.listen.tls).toEqual({ certificateFile: '/sample/tls.crt', keyFile: '/sample/tls.key' })
+    expect(config.customKeyStores.proxies['xks.example.com']).toMatchObject({
+      address: '10.1.2.3:8443',
+      caFile: '/sample/proxy-ca.pem',
+      keyFile: '/sample/client-key.pem',
+    })
     expect(config.metrics.port).toBe(config.listen.port + 1)
   })
 })

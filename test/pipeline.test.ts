@@ -15,6 +15,7 @@ import { Conflict } from '../src/storage/storage.ts'
 import { journalInto } from './audit/records.ts'
 import { now, permanent, sign, verifier } from './authentication/signed-request.ts'
 import { aUser } from './authorization/users.ts'
+import { noExternalKeyStores } from './xks-proxies/none.ts'
 
 /** A second API beside that of AWS KMS, as unlike it as can be: what the path does for it without knowing it. */
 
@@ -134,6 +135,7 @@ let server: RunningServer
 
 const services = {
   hsms,
+  externalKeyStores: noExternalKeyStores,
   audit: createAudit(journal, () => now, 'gateway.example.com'),
   outbox: {
     audited: () => undefined,

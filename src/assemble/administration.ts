@@ -9,6 +9,7 @@ import type { PathServices } from '../services.ts'
 import { webIdentities } from './authentication.ts'
 import { clock, connectHsms, openDatabase, requireSystemKeys } from './backends.ts'
 import { eventsOf, meteringOf } from './events.ts'
+import { externalKeyStores } from './external-key-stores.ts'
 import { policing } from './policing.ts'
 import { openAudit } from './recording.ts'
 
@@ -31,6 +32,8 @@ export async function openAdministration(
   const hsms = await connectHsms(config, storage, opened)
   const { journal, ...recording } = await openAudit(config, { storage, hsms }, opened, { clock, log })
   const events = eventsOf(config, opened, { journal, log })
+  const means = { storage, hsms, clock, elapsed: () => performance.now(), metrics: { xksProxyCall() {} }, log }
+  const proxies = opened.adopt(externalKeyStores(config, means), proxies => proxies.close())
   const services = administrationOf({
     storage,
     hsms,
@@ -40,6 +43,7 @@ export async function openAdministration(
     emulator: config.emulator,
     ...recording,
     events,
+    externalKeyStores: proxies,
     metering: meteringOf(config, events),
     authenticate: async () => undefined,
     webIdentity: webIdentities(config, { storage, clock, log }),

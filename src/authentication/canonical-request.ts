@@ -20,7 +20,7 @@ export interface SignedRequest {
  * @param bodyHash hex SHA-256 of the body
  */
 export function canonicalRequest(
-  { method, url, headers }: SignedRequest,
+  { method, url, headers }: Pick<SignedRequest, 'method' | 'url' | 'headers'>,
   { signedHeaders, signedHeaderList }: Pick<Authorization, 'signedHeaders' | 'signedHeaderList'>,
   bodyHash: string,
 ): string {

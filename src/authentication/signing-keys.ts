@@ -150,7 +150,10 @@ export function unrecognizedClient(): Failure {
 }
 
 /** IAM User Guide, "Create a signed AWS API request", step 4: derive a signing key. Wipes the secret. */
-function deriveSigningKey(secret: Uint8Array, { date, region, service }: Authorization): KeyObject {
+export function deriveSigningKey(
+  secret: Uint8Array,
+  { date, region, service }: Pick<Authorization, 'date' | 'region' | 'service'>,
+): KeyObject {
   let key = Buffer.concat([Buffer.from('AWS4'), secret])
   secret.fill(0)
   for (const part of [date, region, service, terminator]) {

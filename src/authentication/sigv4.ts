@@ -242,7 +242,8 @@ function parseHttpDate(text: string): number | undefined {
   return !Number.isNaN(time) && new Date(time).toUTCString() === text ? time : undefined
 }
 
-function formatBasic(time: number): string {
+/** YYYYMMDDTHHMMSSZ. @param time milliseconds since the epoch */
+export function formatBasic(time: number): string {
   const iso = new Date(time).toISOString()
   return `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z`
 }

@@ -11,6 +11,7 @@ import { signCheckpoints } from './sign-checkpoints.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
 import { watchEncryptions } from './watch-encryptions.ts'
 import { watchHsms } from './watch-hsms.ts'
+import { watchXksProxies } from './watch-xks-proxies.ts'
 import { writeUses } from './write-uses.ts'
 
 export const jobs = [
@@ -26,5 +27,6 @@ export const jobs = [
   sweepOrphans,
   watchEncryptions,
   watchHsms,
+  watchXksProxies,
   writeUses,
 ] as const

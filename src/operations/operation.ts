@@ -7,6 +7,7 @@ import type { PolicyVocabulary } from '../model/policy-vocabulary.ts'
 import type {
   Changes,
   ConditionValues,
+  ExternalKeys,
   Hsms,
   PathServices,
   Policies,
@@ -89,6 +90,8 @@ export interface Context<I, T extends Target> extends Services {
   readonly input: I
   readonly target: T
   readonly caller: Caller
+  /** Those of external key stores. */
+  readonly externalKeys: ExternalKeys
   readonly changes: Changes
 }
 

@@ -1,7 +1,7 @@
 import type { DataKeyPairSpec, DataKeySpec } from '@aws-sdk/client-kms'
 import type { EncryptionContext } from '../model/keys/encryption-context.ts'
 import { currentMaterial, type Key, type KeyMaterial, objectOf } from '../model/keys/key.ts'
-import { encryptBlob, type Vault } from './ciphertexts.ts'
+import { encryptWith, type VaultOfCall } from './ciphertexts.ts'
 
 interface DataKeyInput {
   readonly KeySpec?: DataKeySpec | undefined
@@ -20,11 +20,11 @@ interface DataKey {
 const bytesOf: Record<DataKeySpec, number> = { AES_128: 16, AES_256: 32 }
 
 /** A data key from the HSM's generator, in plaintext and encrypted under the current material of the KMS key. */
-export async function createDataKey(vault: Vault, key: Key, input: DataKeyInput): Promise<DataKey> {
+export async function createDataKey(vault: VaultOfCall, key: Key, input: DataKeyInput): Promise<DataKey> {
   const length = input.KeySpec === undefined ? input.NumberOfBytes! : bytesOf[input.KeySpec]
   const material = currentMaterial(key)
   const plaintext = await vault.hsms.named(objectOf(material).hsm).random(length)
-  return { plaintext, blob: await sealed(vault, material, plaintext, input.EncryptionContext), material }
+  return { plaintext, blob: await sealed(vault, key, plaintext, input.EncryptionContext), material }
 }
 
 interface DataKeyPairInput {
@@ -34,24 +34,24 @@ interface DataKeyPairInput {
 
 /** A key pair that the HSM generates and does not store; its private key in plaintext and encrypted, as for a data key. */
 export async function createDataKeyPair(
-  vault: Vault,
+  vault: VaultOfCall,
   key: Key,
   input: DataKeyPairInput,
 ): Promise<DataKey & { readonly publicKey: Uint8Array }> {
   const material = currentMaterial(key)
   const { publicKey, privateKey } = await vault.hsms.named(objectOf(material).hsm).generateKeyPair(input.KeyPairSpec)
-  const blob = await sealed(vault, material, privateKey, input.EncryptionContext)
+  const blob = await sealed(vault, key, privateKey, input.EncryptionContext)
   return { plaintext: privateKey, blob, material, publicKey }
 }
 
 async function sealed(
-  vault: Vault,
-  material: KeyMaterial,
+  vault: VaultOfCall,
+  key: Key,
   plaintext: Uint8Array,
   context: EncryptionContext | undefined,
 ): Promise<Uint8Array> {
   try {
-    return await encryptBlob(vault, material, plaintext, context)
+    return await encryptWith(vault, key, 'SYMMETRIC_DEFAULT', plaintext, context)
   } catch (thrown) {
     plaintext.fill(0)
     throw thrown

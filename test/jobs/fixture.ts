@@ -16,6 +16,7 @@ import { journalInto } from '../audit/records.ts'
 import { createSoftHsm, type SoftHsm } from '../hsm/softhsm.ts'
 import { openHere } from '../storage/open.ts'
 import { aKey, anAlias } from '../storage/records.ts'
+import { noExternalKeyStores } from '../xks-proxies/none.ts'
 
 export interface Fixture {
   readonly services: JobServices
@@ -78,6 +79,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
     services: {
       storage,
       hsms,
+      externalKeyStores: noExternalKeyStores,
       elapsed,
       steadyClock,
       rotationTimeShare: 0.01,

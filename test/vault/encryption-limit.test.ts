@@ -7,7 +7,7 @@ import { openDatabase, type SqlDatabase } from '../../src/storage/sql-database.t
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { sealSecret } from '../../src/vault/access-key-secrets.ts'
-import { decryptBlob, encryptBlob, encryptWith, type Vault } from '../../src/vault/ciphertexts.ts'
+import { decryptBlob, encryptBlob, encryptWith, type VaultOfCall } from '../../src/vault/ciphertexts.ts'
 import { createDataKey, createDataKeyPair } from '../../src/vault/data-keys.ts'
 import { createMaterial } from '../../src/vault/materials.ts'
 import { sealToken } from '../../src/vault/sealed-tokens.ts'
@@ -15,12 +15,13 @@ import { checkCanary, createSystemKeys } from '../../src/vault/system-keys.ts'
 import { journalInto } from '../audit/records.ts'
 import { type Fixture, openFixture } from '../jobs/fixture.ts'
 import { aKey } from '../storage/records.ts'
+import { noExternalKeys } from '../xks-proxies/none.ts'
 
 const text = Buffer.from('attack at dawn')
 
 let fixture: Fixture
 let database: SqlDatabase
-let vault: Vault
+let vault: VaultOfCall
 let key: Key
 /** Of the seal key and the canary key. */
 let [seal, canary]: string[] = []
@@ -29,7 +30,7 @@ beforeAll(async () => {
   fixture = await openFixture()
   database = await openDatabase(sqlite(':memory:', { create: true }))
   const storage = await openStorage(database, { now: 0 })
-  vault = { storage, hsms: fixture.hsms }
+  vault = { storage, hsms: fixture.hsms, externalKeys: noExternalKeys }
   const outbox = await Outbox.open(storage, journalInto([]), [])
   await createSystemKeys(fixture.hsm, { ...fixture.services, storage, outbox, clock: () => 0 }, {})
   const record = aKey(1)

@@ -2,7 +2,7 @@
 import type { Key, KeyMaterial, KeyObject } from './key.ts'
 
 export interface RecordedMaterial {
-  /** CloudTrail's additionalEventData: material IDs, of symmetric encryption keys only. */
+  /** CloudTrail's additionalEventData: material IDs, of symmetric encryption keys only; the custom key store, and the external key in it. */
   readonly ids: Readonly<Record<string, string>>
   /** Where it is held, and how it is known there. */
   readonly held: Readonly<Record<string, string | number>>
@@ -13,14 +13,19 @@ const known = new WeakMap<KeyMaterial, RecordedMaterial>()
 
 /** Undefined for material that is not on an HSM. */
 export function recordedMaterial(
-  key: Pick<Key, 'spec'>,
+  { spec, customKeyStoreId, xksKeyId }: Pick<Key, 'spec' | 'customKeyStoreId' | 'xksKeyId'>,
   material: KeyMaterial | undefined,
 ): RecordedMaterial | undefined {
   const { id, object } = material ?? {}
   if (object === undefined) return undefined
   let recorded = known.get(material!)
   if (recorded === undefined) {
-    recorded = { ids: key.spec === 'SYMMETRIC_DEFAULT' ? { keyMaterialId: id! } : {}, held: heldBy(object) }
+    const ids = {
+      ...(customKeyStoreId !== undefined && { customKeyStoreId }),
+      ...(xksKeyId !== undefined && { xksKeyId }),
+      ...(spec === 'SYMMETRIC_DEFAULT' && { keyMaterialId: id! }),
+    }
+    recorded = { ids, held: heldBy(object) }
     known.set(material!, recorded)
   }
   return recorded

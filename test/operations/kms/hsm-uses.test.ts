@@ -16,6 +16,7 @@ import { handle } from '../../../src/pipeline.ts'
 import type { Hsm, PathServices } from '../../../src/services.ts'
 import { aUser } from '../../authorization/users.ts'
 import { aKey } from '../../storage/records.ts'
+import { noExternalKeyStores } from '../../xks-proxies/none.ts'
 
 /** The pipeline's answers for an HSM with missing capabilities, for every kind of key, even those that no test token supports. */
 
@@ -50,6 +51,7 @@ async function answer(operation: OperationName, input: object, key: Key, asked: 
       aliases: { find: () => undefined },
       encryptions: { made: () => 0, count: () => undefined },
     },
+    externalKeyStores: noExternalKeyStores,
     audit: { open: () => ({ eventId: 'event', requestId: 'request' }), record: () => ({}) },
     outbox: { audited: () => undefined, fail: async () => {} },
     metrics: { started: () => () => {}, keyUseRefused() {} },

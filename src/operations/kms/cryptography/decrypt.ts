@@ -9,13 +9,13 @@ export const decrypt = operation('Decrypt')({
   conditionKeys: encryptionConditionKeys,
   recorded: ['KeyId', 'EncryptionAlgorithm', 'EncryptionContext', 'DryRun', 'DryRunModifiers'],
   recordedDefaults: () => ({ EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' }),
-  async run({ input, target, hsms }) {
+  async run({ input, target, hsms, externalKeys }) {
     const { key, material, algorithm } = target
     return {
       KeyId: key.arn,
       ...(algorithm === 'SYMMETRIC_DEFAULT' && { KeyMaterialId: material.id }),
       EncryptionAlgorithm: algorithm,
-      Plaintext: await decryptWith(hsms, target, input.CiphertextBlob!, input.EncryptionContext),
+      Plaintext: await decryptWith({ hsms, externalKeys }, target, input.CiphertextBlob!, input.EncryptionContext),
     }
   },
 })

@@ -9,11 +9,17 @@ export const encrypt = operation('Encrypt')({
   conditionKeys: encryptionConditionKeys,
   recorded: ['KeyId', 'EncryptionAlgorithm', 'EncryptionContext', 'DryRun'],
   recordedDefaults: () => ({ EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' }),
-  async run({ input, target: { key }, storage, hsms }) {
+  async run({ input, target: { key }, storage, hsms, externalKeys }) {
     const { EncryptionAlgorithm = 'SYMMETRIC_DEFAULT', Plaintext, EncryptionContext } = input
     return {
       KeyId: key.arn,
-      CiphertextBlob: await encryptWith({ storage, hsms }, key, EncryptionAlgorithm, Plaintext, EncryptionContext),
+      CiphertextBlob: await encryptWith(
+        { storage, hsms, externalKeys },
+        key,
+        EncryptionAlgorithm,
+        Plaintext,
+        EncryptionContext,
+      ),
       EncryptionAlgorithm,
     }
   },

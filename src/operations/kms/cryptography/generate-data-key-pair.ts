@@ -11,8 +11,12 @@ export const generateDataKeyPair = operation('GenerateDataKeyPair')({
     'kms:DataKeyPairSpec': ({ input }) => input.KeyPairSpec,
   },
   recorded: ['KeyId', 'KeyPairSpec', 'EncryptionContext', 'DryRun'],
-  async run({ input, target: { key }, storage, hsms }) {
-    const { publicKey, plaintext, blob, material } = await createDataKeyPair({ storage, hsms }, key, input)
+  async run({ input, target: { key }, storage, hsms, externalKeys }) {
+    const { publicKey, plaintext, blob, material } = await createDataKeyPair(
+      { storage, hsms, externalKeys },
+      key,
+      input,
+    )
     return {
       KeyId: key.arn,
       KeyMaterialId: material.id,

@@ -8,8 +8,8 @@ export const generateDataKey = operation('GenerateDataKey')({
   target: dataKeyEncryptionKey,
   conditionKeys: encryptionConditionKeys,
   recorded: ['KeyId', 'KeySpec', 'NumberOfBytes', 'EncryptionContext', 'DryRun'],
-  async run({ input, target: { key }, storage, hsms }) {
-    const { plaintext, blob, material } = await createDataKey({ storage, hsms }, key, input)
+  async run({ input, target: { key }, storage, hsms, externalKeys }) {
+    const { plaintext, blob, material } = await createDataKey({ storage, hsms, externalKeys }, key, input)
     return { KeyId: key.arn, Plaintext: plaintext, CiphertextBlob: blob, KeyMaterialId: material.id }
   },
 })

@@ -28,14 +28,19 @@ export const reEncrypt = operation('ReEncrypt')({
     SourceEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
     DestinationEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
   }),
-  async run({ input, target: { source, destination, destinationAlgorithm: algorithm }, storage, hsms }) {
+  async run({ input, target: { source, destination, destinationAlgorithm: algorithm }, storage, hsms, externalKeys }) {
     const { key } = destination
-    const plaintext = await decryptWith(hsms, source, input.CiphertextBlob!, input.SourceEncryptionContext)
+    const plaintext = await decryptWith(
+      { hsms, externalKeys },
+      source,
+      input.CiphertextBlob!,
+      input.SourceEncryptionContext,
+    )
     try {
       checkPlaintextLength(key.spec, algorithm, plaintext.length)
       return {
         CiphertextBlob: await encryptWith(
-          { storage, hsms },
+          { storage, hsms, externalKeys },
           key,
           algorithm,
           plaintext,

@@ -1,0 +1,40 @@
+/** Custom key stores. */
+import { z } from 'zod'
+import { duration } from '../quantities.ts'
+
+/** A host name or IPv4 address, as the URI endpoint of a store has it. */
+const host = z.string().regex(/^[a-z0-9.-]{1,253}$/, 'not a host: use lower-case letters, digits, dots and dashes')
+
+const proxy = z
+  .strictObject({
+    address: z
+      .string()
+      .regex(/^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[1-9]\d{0,4}$/, 'not an address: write host:port')
+      .exactOptional(),
+    caFile: z.string().exactOptional(),
+    certificateFile: z.string().exactOptional(),
+    keyFile: z.string().exactOptional(),
+  })
+  .refine(
+    ({ certificateFile, keyFile }) => (certificateFile === undefined) === (keyFile === undefined),
+    'set certificateFile and keyFile, or neither',
+  )
+
+export const customKeyStores = z.strictObject({
+  allowPrivateAddresses: z.boolean().default(false),
+  proxyTimeout: duration('10ms', '10s').prefault('250ms'),
+  proxies: z.record(host, proxy).default({}),
+})
+
+type CustomKeyStores = z.infer<typeof customKeyStores>
+
+export function withAbsoluteProxyFiles(settings: CustomKeyStores, absolute: (path: string) => string): CustomKeyStores {
+  const proxies = Object.entries(settings.proxies).map(([host, proxy]) => {
+    const files = (['caFile', 'certificateFile', 'keyFile'] as const).flatMap(name => {
+      const file = proxy[name]
+      return file === undefined ? [] : [[name, absolute(file)]]
+    })
+    return [host, { ...proxy, ...Object.fromEntries(files) }]
+  })
+  return { ...settings, proxies: Object.fromEntries(proxies) }
+}

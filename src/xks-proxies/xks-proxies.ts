@@ -1,0 +1,155 @@
+/** The proxies of custom key stores of type EXTERNAL_KEY_STORE. */
+import { randomUUID } from 'node:crypto'
+import type { LookupFunction } from 'node:net'
+import { ConnectionFailure, type CustomKeyStore, type XksProxy } from '../model/keys/custom-key-store.ts'
+import { healthPath } from '../model/xks/uris.ts'
+import type { ExternalKeyStores, ExternalKeys, ProxiedCall, Storage, XksProxyState } from '../services.ts'
+import { Connection, type ProxySettings } from './connection.ts'
+import { type ExternalKeyStore, KeysOfCall } from './external-keys.ts'
+import { maxConcurrentCalls, ProxyClient, type ProxyMeans } from './proxy-client.ts'
+import { ProxyFailure } from './proxy-failure.ts'
+import { readHealth } from './responses.ts'
+import { Signer } from './signature.ts'
+
+export interface XksProxiesOptions extends ProxyMeans {
+  /** How the operator has proxies reached, by the host of their endpoint. */
+  readonly settings: Readonly<Record<string, ProxySettings>>
+  /** Whether a proxy without settings may be in the gateway's own network. */
+  readonly allowPrivateAddresses: boolean
+  /** Milliseconds for one try of a request. */
+  readonly timeout: number
+  readonly lookup: LookupFunction
+  readonly stores: Pick<Storage['customKeyStores'], 'find' | 'all'>
+  /** The secret access key, in UTF-8; wiped after use. */
+  readonly unsealSecret: (store: Pick<CustomKeyStore, 'id'>, sealedSecret: Uint8Array) => Promise<Uint8Array>
+}
+
+interface Opened {
+  readonly endpoint: string
+  readonly proxy: Promise<ProxyClient>
+  /** The same, once there is one. */
+  made?: ProxyClient
+}
+
+/**
+ * Connections are made when they are first needed, by the record of the store, so that nothing is to be done when the gateway starts. Path and
+ * credential are read from the record for each request: they change while a store is connected.
+ */
+export class XksProxies implements ExternalKeyStores {
+  readonly #options: XksProxiesOptions
+  /** By store. */
+  readonly #opened = new Map<string, Opened>()
+
+  constructor(options: XksProxiesOptions) {
+    this.#options = options
+  }
+
+  async check(store: CustomKeyStore, operation: 'CreateCustomKeyStore' | 'UpdateCustomKeyStore'): Promise<void> {
+    let proxy: ProxyClient | undefined
+    try {
+      proxy = await this.#create(store as ExternalKeyStore)
+      await checkHealth(proxy, store as ExternalKeyStore, operation)
+    } catch (thrown) {
+      throw thrown instanceof ProxyFailure ? thrown.asFailure() : thrown
+    } finally {
+      await proxy?.close()
+    }
+  }
+
+  async connect(store: CustomKeyStore, signal: AbortSignal): Promise<void> {
+    await this.disconnect(store)
+    try {
+      signal.throwIfAborted()
+      await checkHealth(
+        await this.proxyOf(store as ExternalKeyStore),
+        store as ExternalKeyStore,
+        'ConnectCustomKeyStore',
+      )
+      signal.throwIfAborted()
+    } catch (cause) {
+      await this.disconnect(store)
+      const code = cause instanceof ProxyFailure ? cause.row.connectionErrorCode : 'INTERNAL_ERROR'
+      throw new ConnectionFailure(code, cause instanceof Error ? cause.message : String(cause), { cause })
+    }
+  }
+
+  async disconnect({ id }: Pick<CustomKeyStore, 'id'>): Promise<void> {
+    const opened = this.#opened.get(id)
+    this.#opened.delete(id)
+    await opened?.proxy.then(
+      proxy => proxy.close(),
+      () => undefined,
+    )
+  }
+
+  for(call: ProxiedCall): ExternalKeys {
+    return new KeysOfCall(call, this.#options.stores, this)
+  }
+
+  /** Asks every connected proxy for its health. Never rejects: what it finds is in the metrics, and in the log. */
+  async poll(): Promise<void> {
+    const external = this.#options.stores.all().filter(store => store.state === 'CONNECTED' && store.xks)
+    await Promise.allSettled(
+      (external as ExternalKeyStore[]).map(async store =>
+        checkHealth(await this.proxyOf(store), store, 'KmsHealthCheck'),
+      ),
+    )
+  }
+
+  /** Of the proxies that have been used since they were connected. */
+  get states(): readonly XksProxyState[] {
+    return [...this.#opened].flatMap(([store, { made }]) => (made ? [{ store, ...made.state }] : []))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#opened.keys()].map(id => this.disconnect({ id })))
+  }
+
+  /** Rejects with a ProxyFailure for an endpoint that is none. */
+  proxyOf(store: ExternalKeyStore): Promise<ProxyClient> {
+    const { uriEndpoint: endpoint } = store.xks
+    const known = this.#opened.get(store.id)
+    if (known?.endpoint === endpoint) return known.proxy
+    if (known) void this.disconnect(store)
+    const opened: Opened = { endpoint, proxy: this.#create(store) }
+    this.#opened.set(store.id, opened)
+    opened.proxy.then(
+      proxy => {
+        opened.made = proxy
+      },
+      () => {
+        if (this.#opened.get(store.id) === opened) this.#opened.delete(store.id)
+      },
+    )
+    return opened.proxy
+  }
+
+  async #create(store: ExternalKeyStore): Promise<ProxyClient> {
+    const { settings, unsealSecret } = this.#options
+    const host = hostOf(store.xks)
+    const undici = await import('undici')
+    const connection = new Connection(undici, {
+      ...this.#options,
+      host,
+      settings: (Object.hasOwn(settings, host) && settings[host]) || {},
+      maxConnections: maxConcurrentCalls,
+    })
+    const signer = new Signer(store.region, ({ sealedSecret }) => unsealSecret(store, sealedSecret))
+    return new ProxyClient(store.id, host, connection, signer, this.#options)
+  }
+}
+
+/** In lower case, and an address in its usual form: `https://2130706433` is one, too. */
+function hostOf({ uriEndpoint }: XksProxy): string {
+  if (/^https:\/\/[a-zA-Z0-9.-]+$/.test(uriEndpoint) && URL.canParse(uriEndpoint)) return new URL(uriEndpoint).hostname
+  throw new ProxyFailure('unreachable', `${uriEndpoint} is not a valid endpoint`)
+}
+
+/** Rejects with a ProxyFailure if it does not answer, or if all external key managers behind it are unavailable. */
+async function checkHealth(proxy: ProxyClient, { xks }: ExternalKeyStore, kmsOperation: string): Promise<void> {
+  const message = { requestMetadata: { kmsRequestId: randomUUID(), kmsOperation } }
+  const request = { operation: 'health', path: healthPath(xks.uriPath), message, read: readHealth } as const
+  proxy.managers = await proxy.call(request, xks)
+  if (proxy.managers.every(status => status === 'UNAVAILABLE'))
+    throw new ProxyFailure('unhealthy', 'all external key managers are unavailable')
+}
