@@ -46,7 +46,7 @@ export default defineConfig({
           name: 'own process',
           include: ['test/**/*.test.ts'],
           exclude: [...sharing, 'test/soak/**'],
-          globalSetup: 'test/prepare.ts',
+          globalSetup: 'test/prepared-folders.ts',
         },
       },
     ],

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/soak/**/*.test.ts'],
-    globalSetup: 'test/prepare.ts',
+    globalSetup: 'test/prepared-folders.ts',
     testTimeout: 60 * 60_000,
     hookTimeout: 60_000,
     pool: 'forks',

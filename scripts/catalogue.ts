@@ -32,7 +32,7 @@ function plugIns(folder: string): string[] {
 }
 
 function exportedName(file: string): string | undefined {
-  return /^export const (\w+) = (?:operation|job|command|profile)\(/m.exec(readFileSync(file, 'utf8'))?.[1]
+  return /^export const (\w+) = (?:operation|job|command|profile)[<(]/m.exec(readFileSync(file, 'utf8'))?.[1]
 }
 
 function catalogueOf({ path, list }: Folder): string {

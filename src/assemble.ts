@@ -9,6 +9,7 @@ import { externalKeyStores } from './assemble/external-key-stores.ts'
 import { policing } from './assemble/policing.ts'
 import { openAudit } from './assemble/recording.ts'
 import { recordRun } from './assemble/runs.ts'
+import { startXks } from './assemble/xks.ts'
 import { Sinks } from './audit/sinks/sinks.ts'
 import { secretVariablesOf } from './config/audit-sinks.ts'
 import type { Config } from './config.ts'
@@ -32,6 +33,8 @@ export interface Gateway {
   /** Of the AWS KMS API. */
   readonly url: string
   readonly metricsUrl: string
+  /** Of the XKS proxy, if it is served. */
+  readonly xksUrl?: string
   /** Reads the TLS files again. */
   reload(): void
   /** Finishes requests in flight, then closes everything in reverse order. @param why for its audit record, such as a signal */
@@ -135,7 +138,9 @@ export async function startGateway(
     const metricsServer = opened.adopt(await serveMetrics(metricsListen, () => metrics.text(), log), server =>
       server.close(),
     )
-    const urls = { url: server.url, metricsUrl: metricsServer.url }
+    const xksServer =
+      config.xks && opened.adopt(await startXks(config.xks, services, probe, metrics), listener => listener.close())
+    const urls = { url: server.url, metricsUrl: metricsServer.url, ...(xksServer && { xksUrl: xksServer.url }) }
     log.info({ event: 'gateway_started', ...urls }, 'Gateway started')
     const close = async (why = 'requested') => {
       log.info({ event: 'gateway_stopping', reason: why }, 'Gateway stopping')
@@ -143,7 +148,11 @@ export async function startGateway(
       await opened.disposeAsync()
       log.info({ event: 'gateway_stopped' }, 'Gateway stopped')
     }
-    return { ...urls, reload: () => server.reload(), close }
+    const reload = () => {
+      server.reload()
+      xksServer?.reload()
+    }
+    return { ...urls, reload, close }
   } catch (error) {
     await opened.disposeAsync()
     throw error

@@ -8,6 +8,7 @@ import { customKeyStores, withAbsoluteProxyFiles } from './config/custom-key-sto
 import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
 import { prices } from './config/prices.ts'
 import { firstRegion, region } from './config/region.ts'
+import { checkXks, withAbsoluteXksFiles, xks } from './config/xks.ts'
 import { OperatorError } from './errors.ts'
 import { partitions } from './model/partitions.ts'
 import { duration, size } from './quantities.ts'
@@ -76,6 +77,8 @@ export const schema = z.strictObject({
     })
     .refine(({ maxBodySize, maxBodyMemory }) => maxBodySize <= maxBodyMemory, 'maxBodySize exceeds maxBodyMemory')
     .prefault({}),
+  /** Absent: no XKS proxy is served. */
+  xks: xks.optional(),
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
   storage: z.strictObject({ file: z.string() }),
   audit: z
@@ -128,6 +131,7 @@ export function readConfig(file: string, overrides: Overrides = {}): Config {
   }
   const config = withListen(parseConfig(text, file, overrides), overrides)
   checkExposure(config.emulator, config.listen.host)
+  if (config.xks) checkXks(config.xks)
   for (const sink of Object.values(config.audit.sinks)) secretVariablesOf(sink)
   return freeze(withPins(config))
 }
@@ -192,6 +196,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       ...config.listen,
       ...(tls && { tls: { certificateFile: absolute(tls.certificateFile), keyFile: absolute(tls.keyFile) } }),
     },
+    xks: config.xks && withAbsoluteXksFiles(config.xks, absolute),
     storage: { file: absolute(config.storage.file) },
     audit: {
       ...config.audit,

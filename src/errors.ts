@@ -53,6 +53,7 @@ export const failures = {
   LimitExceeded: caller,
   MalformedHttpRequest: caller,
   MalformedPolicyDocument: caller,
+  MethodNotAllowed: { status: 405, fault: 'caller' },
   MissingAuthenticationToken: caller,
   NotAuthorized: caller,
   NotFound: caller,

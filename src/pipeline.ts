@@ -93,7 +93,7 @@ async function retryAfterConflict(attempt: () => Promise<Outcome>): Promise<Outc
 /** Rejects with Conflict, having changed nothing, if another request changed what this one had read. */
 async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
-  const hsms = services.hsms.for(queueOf(caller))
+  const hsms = services.hsms.for(queueOf(caller), request.answerBy)
   const { storage, clock, audit, outbox, maxOnDemandRotations, metering, emulator, serviceKeys, events } = services
   const { externalKeyStores } = services
   const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name, serviceKeys })

@@ -1,4 +1,5 @@
 import type { TlsDetails } from '../audit/entry.ts'
+import type { PeerCertificate } from '../authentication/xks-callers.ts'
 import type { Failure } from '../errors.ts'
 import type { AnyOperation, PolicySubject } from '../operations/operation.ts'
 
@@ -19,6 +20,10 @@ export interface ApiRequest {
   readonly secure: boolean
   /** If it came over TLS: as CloudTrail's tlsDetails has them. */
   readonly tls?: TlsDetails | undefined
+  /** That the client has proved to have, if it came over TLS and was asked for one. */
+  readonly clientCertificate?: PeerCertificate | undefined
+  /** When its sender gives up waiting, in milliseconds of the monotonic clock: HSM calls end by then. */
+  readonly answerBy?: number | undefined
   /** Set if the HTTP server requires the request to be refused, for example if it is not HTTP. */
   readonly failure?: Failure | undefined
 }

@@ -1,5 +1,5 @@
 /** Authentication over storage and HSMs, in the mode of the configuration. */
-import { apis } from '../apis/catalogue.ts'
+import { apis, xks } from '../apis/catalogue.ts'
 import { callerFinder } from '../authentication/callers.ts'
 import type { SignedRequest } from '../authentication/canonical-request.ts'
 import { emulating, withEmulatedUsers } from '../authentication/emulator.ts'
@@ -12,6 +12,7 @@ import type { OidcProvider } from '../model/identities/oidc-provider.ts'
 import type { Hsms, Log, PathServices, Storage } from '../services.ts'
 import { unsealSecret } from '../vault/access-key-secrets.ts'
 import { unsealSession } from '../vault/session-tokens.ts'
+import { xksAuthentication } from './xks.ts'
 
 interface Means {
   readonly storage: Storage
@@ -20,7 +21,8 @@ interface Means {
   readonly clock: () => number
 }
 
-export function authentication(config: Config, { storage, hsms, clock }: Means): PathServices['authenticate'] {
+export function authentication(config: Config, means: Means): PathServices['authenticate'] {
+  const { storage, hsms, clock } = means
   const options = {
     maxClockSkew: config.authentication.maxClockSkew,
     clock,
@@ -69,6 +71,7 @@ export function authentication(config: Config, { storage, hsms, clock }: Means):
       ]
     }),
   )
+  finders.set(xks.service, xksAuthentication(means))
   const unsigned = Promise.resolve(undefined)
   const allAreSigned = config.emulator?.verify ?? true
   return (request, { service, hasUnsignedOperations = false }) => {

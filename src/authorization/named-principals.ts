@@ -3,6 +3,7 @@ import { parsePrincipal } from '../model/arn.ts'
 import { namedPrincipal, type Principals } from '../model/identities/principals.ts'
 import { isServiceName } from '../model/identities/service-names.ts'
 import type { Partition } from '../model/partitions.ts'
+import { xksPrincipal } from '../model/xks/prefix.ts'
 import type { Statement } from './grammar.ts'
 
 /** A principal that a statement names. */
@@ -22,7 +23,7 @@ export function invalidNames(
     names.filter(name => !isValid(name)).map(name => ({ kind, name }))
   return [
     ...invalid('AWS', aws, name => name === '*' || exists(name, partition, principals)),
-    ...invalid('Service', services, name => isServiceName(name, partition)),
+    ...invalid('Service', services, name => name === xksPrincipal || isServiceName(name, partition)),
     ...invalid('Federated', federated, name => isIdentityProvider(name, partition)),
   ]
 }

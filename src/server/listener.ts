@@ -2,13 +2,15 @@ import { createServer, type Server as HttpServer, type RequestListener } from 'n
 import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https'
 import { type AddressInfo, isIPv6, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
 import { Failure, OperatorError } from '../errors.ts'
 import type { ConnectionMetrics, Log } from '../services.ts'
+import { type ClientCertificates, clientCertificateOf, followAuthorities } from './client-certificates.ts'
 import { type ConnectionLimits, Connections } from './connections.ts'
 import { ReceivedRequest } from './received-request.ts'
 import { failureOfParser } from './refusals.ts'
 import type { Respond } from './router.ts'
-import { readTlsPair, renewTls, type TlsFiles } from './tls.ts'
+import { readTlsPair, renewTls, type TlsFiles, verifying } from './tls.ts'
 import { listenOnSocket } from './unix-socket.ts'
 
 /** A listener over Node.js's HTTP server: time-outs, TLS, graceful shutdown. */
@@ -23,6 +25,8 @@ export type ListenerOptions = Address & ListenerSettings
 
 interface ListenerSettings extends ConnectionLimits {
   readonly tls?: TlsFiles | undefined
+  /** Absent: clients are asked for no certificate. */
+  readonly clients?: ClientCertificates | undefined
   readonly respond: Respond
   readonly metrics?: ConnectionMetrics | undefined
   readonly log: Log
@@ -60,15 +64,18 @@ const closing = { sweepInterval: 50, receive: 1000, connections: 20_000, drain: 
 
 /** Rejects with OperatorError if it cannot listen, or the TLS files cannot be used. */
 export async function listen(listener: ListenerOptions): Promise<RunningServer> {
-  const { tls, respond, metrics, log } = listener
+  const { tls, clients, respond, metrics, log } = listener
   const connections = new Connections(listener, respond, log, metrics)
-  const server = tls ? createTlsServer({ ...options, handshakeTimeout, ...readTlsPair(tls) }) : createServer(options)
-  connectEvents(server, connections, tls !== undefined)
+  const server = tls
+    ? createTlsServer({ ...options, handshakeTimeout, ...readTlsPair(tls), ...asking(clients) })
+    : createServer(options)
+  connectEvents(server, connections, tls !== undefined, clients)
   await listening(server, listener)
   // For example a connection that cannot be accepted: the others continue.
   server.on('error', error => log.error({ event: 'listener_failed', err: error }, 'Listening socket failed'))
   const sweeping = setInterval(() => connections.sweep(), sweepInterval).unref()
-  const renewal = tls && renewTls(server as TlsServer, tls, log)
+  const renewal = tls && renewTls(server as TlsServer, tls, log, clients)
+  if (renewal && clients) followAuthorities(server as TlsServer, clients, () => renewal.now())
   return {
     url: 'socketPath' in listener ? listener.socketPath : urlOf(server, listener.host, tls !== undefined),
     reload: () => renewal?.now(),
@@ -80,7 +87,17 @@ export async function listen(listener: ListenerOptions): Promise<RunningServer> 
   }
 }
 
-function connectEvents(server: Server, connections: Connections, isTls: boolean): void {
+/** What is not of a trusted authority is refused later, as it depends on the prefix whether there must be a certificate. */
+function asking(clients: ClientCertificates | undefined) {
+  return clients === undefined ? {} : { requestCert: true, rejectUnauthorized: false, ...verifying(clients) }
+}
+
+function connectEvents(
+  server: Server,
+  connections: Connections,
+  isTls: boolean,
+  clients: ClientCertificates | undefined,
+): void {
   // A client may close its side of the connection after a request and still get the answer. Undocumented option of Node.js.
   Object.assign(server, { httpAllowHalfOpen: true })
   // Beyond a maximum it would silently drop headers.
@@ -99,7 +116,11 @@ function connectEvents(server: Server, connections: Connections, isTls: boolean)
     .on('clientError', (error: NodeJS.ErrnoException, socket) => {
       connections.refuse(socket as Socket, failureOfParser(error))
     })
-  if (isTls) server.on('secureConnection', (socket: Socket) => connections.connected(socket))
+  if (!isTls) return
+  server.on('secureConnection', (socket: TLSSocket) => {
+    if (clients === undefined || clients.admits(clientCertificateOf(socket))) connections.connected(socket)
+    else socket.destroy()
+  })
 }
 
 async function close(server: Server, connections: Connections, log: Log): Promise<void> {

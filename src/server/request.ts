@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import type { ApiRequest } from '../apis/api.ts'
 import type { Failure } from '../errors.ts'
 import type { Body } from './body.ts'
+import { clientCertificateOf } from './client-certificates.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import { bodyTooLarge, headersTooLarge, malformed } from './refusals.ts'
 
@@ -15,7 +16,7 @@ const maximumHeaderLines = 1000
 export const maximumTarget = 8192
 
 /** The other end of a connection. */
-export type Peer = Pick<ApiRequest, 'sourceAddress' | 'secure' | 'tls'>
+export type Peer = Pick<ApiRequest, 'sourceAddress' | 'secure' | 'tls' | 'clientCertificate'>
 
 /**
  * A peer's address as audit records and policies show it. A socket for both families shows IPv4 as IPv4-mapped IPv6 addresses (RFC 4291,
@@ -32,13 +33,13 @@ export function peerOf(socket: Socket | TLSSocket): Peer {
   const sourceAddress = addressOf(socket.remoteAddress)
   if (!('encrypted' in socket)) return { sourceAddress, secure: false }
   const tls = { tlsVersion: socket.getProtocol() ?? 'unknown', cipherSuite: socket.getCipher().name }
-  return { sourceAddress, secure: true, tls }
+  return { sourceAddress, secure: true, tls, clientCertificate: clientCertificateOf(socket) }
 }
 
 /** @param read reads the body; called only if the headers are valid */
 export function apiRequest(
   { method, url, lines: headers, rawHeaders, httpVersion }: ReceivedRequest,
-  { sourceAddress, secure, tls }: Peer,
+  { sourceAddress, secure, tls, clientCertificate }: Peer,
   body: Body,
   read: () => Promise<Uint8Array>,
 ): ApiRequest {
@@ -48,7 +49,7 @@ export function apiRequest(
     (body.announcedTooLong ? bodyTooLarge() : undefined)
   // A target that is too long is not parsed: the canonical form of 64 KB takes up to 70 ms.
   const target = isTooLong ? '' : originForm(url!)
-  return { method: method!, url: target, headers, sourceAddress, secure, tls, body: read, failure }
+  return { method: method!, url: target, headers, sourceAddress, secure, tls, clientCertificate, body: read, failure }
 }
 
 /** The request that represents one that is not HTTP. */

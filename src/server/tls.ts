@@ -1,8 +1,10 @@
+import { constants } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
-import { createSecureContext, type Server } from 'node:tls'
+import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls'
 import { OperatorError } from '../errors.ts'
 import { checkSecretFile } from '../private-files.ts'
 import type { Log } from '../services.ts'
+import type { ClientCertificates } from './client-certificates.ts'
 
 /** The TLS certificate of a listener, and its renewal without a restart. */
 
@@ -30,6 +32,14 @@ export function readTlsPair({ certificateFile, keyFile }: TlsFiles): TlsPair {
   return pair
 }
 
+/**
+ * What a context needs to verify client certificates. Sessions are not resumed: that would accept a client again without its certificate.
+ * An empty list of authorities is none, an absent one those of Node.js.
+ */
+export function verifying(clients: ClientCertificates | undefined): SecureContextOptions {
+  return clients ? { ca: [...clients.authorities()], secureOptions: constants.SSL_OP_NO_TICKET } : {}
+}
+
 function readPem(file: string): Buffer {
   try {
     return readFileSync(file)
@@ -52,12 +62,17 @@ const interval = 10_000
 /**
  * New connections use the certificate as of the last check. Unusable files, for example while only one of them is replaced, have no effect.
  */
-export function renewTls(server: Server, files: TlsFiles, log: Log): TlsRenewal {
+export function renewTls(
+  server: Server,
+  files: TlsFiles,
+  log: Log,
+  clients: ClientCertificates | undefined,
+): TlsRenewal {
   let known = versionOf(files)
   const now = () => {
     try {
       known = versionOf(files)
-      server.setSecureContext(readTlsPair(files))
+      server.setSecureContext({ ...readTlsPair(files), ...verifying(clients) })
       log.info({ event: 'tls_reloaded', certificate: files.certificateFile }, 'TLS certificate reloaded')
     } catch (error) {
       log.error(

@@ -82,19 +82,18 @@ export async function encryptBlob(
  * LimitExceeded once the material has encrypted as many messages as it may, whoever its key belongs to.
  */
 async function encrypt(
-  { hsms, storage: { encryptions } }: Vault,
+  vault: Vault,
   format: BlobFormat,
   material: KeyMaterial,
   plaintext: Uint8Array,
   context: EncryptionContext | undefined,
 ) {
   const object = objectOf(material)
-  const hsm = hsms.named(object.hsm)
+  const hsm = vault.hsms.named(object.hsm)
   const { ivLength } = hsm
   const header = encodeHeader(material.id, ivLength, format)
-  if (encryptions.made(material.id) >= encryptionLimit) throw usedUp(material)
-  const writing = encryptions.count(material.id)
-  if (writing) await writing
+  const counting = countEncryption(vault, material)
+  if (counting) await counting
   const aad = additionalData(header, context)
   const { iv, ciphertext } = await hsm.encrypt(object.id, plaintext, aad, ivLength)
   return { header, aad, iv, ciphertext }
@@ -142,6 +141,15 @@ const wrongInner =
 /** The AAD of the external key: as short as any proxy takes it, however long the encryption context is. */
 function digest(aad: Uint8Array): Uint8Array {
   return hash('sha256', aad, 'buffer')
+}
+
+/** Before each encryption: see encrypt. Not a promise unless the count must be written first. */
+export function countEncryption(
+  { storage: { encryptions } }: Pick<Vault, 'storage'>,
+  material: KeyMaterial,
+): Promise<void> | undefined {
+  if (encryptions.made(material.id) >= encryptionLimit) throw usedUp(material)
+  return encryptions.count(material.id)
 }
 
 function usedUp({ id, imported }: KeyMaterial): Failure {

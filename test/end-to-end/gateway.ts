@@ -77,7 +77,8 @@ function credentialsOf(account: string): Credentials {
 
 /** A data folder with these administrators. The first test that asks creates it; test files run in parallel, so two may be the first. */
 async function preparedFolder(accounts: readonly string[]): Promise<string> {
-  const folders = fromPreparation('STRONGROOM_PREPARED_FOLDERS')
+  const folders = process.env.STRONGROOM_PREPARED_FOLDERS
+  if (folders === undefined) throw new Error('the configuration of vitest lacks test/prepared-folders.ts')
   const prepared = join(folders, accounts.join('-'))
   if (existsSync(prepared)) return prepared
   const folder = mkdtempSync(join(folders, 'init-'))
@@ -222,21 +223,10 @@ export function recordsIn(file: string): AuditRecord[] {
   return lines.filter(isRecordLine).map(line => JSON.parse(line) as AuditRecord)
 }
 
-/** The bundle of src/main.ts: see test/bundle.ts. */
-export function program(): string {
-  return fromPreparation('STRONGROOM_PROGRAM')
-}
-
-function fromPreparation(name: string): string {
-  const value = process.env[name]
-  if (value === undefined) throw new Error('the configuration of vitest lacks test/prepare.ts')
-  return value
-}
-
 /** The environment of the tests, with nothing in it that configures the gateway or an SDK. */
 function start(args: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess {
   const { PATH, TMPDIR } = process.env
-  return spawn(process.execPath, [program(), ...args], {
+  return spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
     env: { PATH, TMPDIR, ...compiled, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

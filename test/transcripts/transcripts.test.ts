@@ -17,7 +17,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { shellQuoted } from '../../src/shell-quoted.ts'
-import { program } from '../end-to-end/gateway.ts'
 
 const root = join(import.meta.dirname, '../..')
 const transcripts = readdirSync(import.meta.dirname).filter(name => name.endsWith('.txt'))
@@ -61,7 +60,7 @@ it.each(transcripts)('%s', { timeout: 120_000 }, name => {
     mkdirSync(bin)
     writeFileSync(
       join(bin, 'strongroom'),
-      `#!/bin/sh\nexec ${[process.execPath, program()].map(shellQuoted).join(' ')} "$@"\n`,
+      `#!/bin/sh\nexec ${[process.execPath, join(root, 'src/main.ts')].map(shellQuoted).join(' ')} "$@"\n`,
     )
     chmodSync(join(bin, 'strongroom'), 0o755)
     for (const name of ['scripts', 'package.json']) symlinkSync(join(root, name), join(folder, name))

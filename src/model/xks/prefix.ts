@@ -42,6 +42,9 @@ export interface ClientCertificate {
   readonly ca?: string | undefined
 }
 
+/** The service principal as which every prefix calls: key policies name it. */
+export const xksPrincipal = 'xks.strongroom'
+
 /** Under which the last use of a credential is recorded, and to which its secret is bound: no id of an access key has a slash. */
 export function credentialName(prefix: string, accessKeyId: string): string {
   return `xks/${prefix}/${accessKeyId}`

@@ -2,9 +2,9 @@
 import { retirementBy } from '../../authorization/grants.ts'
 import { Failure } from '../../errors.ts'
 import type { Grant, GrantIdentity } from '../../model/keys/grant.ts'
+import { keyConditions } from '../../model/keys/key-condition-keys.ts'
 import { unsealGrantToken } from '../../vault/grant-tokens.ts'
 import type { Permission, Search, Target, TargetKind } from '../operation.ts'
-import { keyConditions } from './key-condition-keys.ts'
 import { keyTarget, resolve } from './targets.ts'
 
 export interface GrantTarget extends Target {

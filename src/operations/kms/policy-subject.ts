@@ -2,6 +2,7 @@ import { Failure } from '../../errors.ts'
 import { parseKeyIdentifier } from '../../model/arn.ts'
 import { asciiLowerCase } from '../../model/ascii.ts'
 import type { PolicyVocabulary } from '../../model/policy-vocabulary.ts'
+import { xksConditionKeys } from '../../model/xks/condition-keys.ts'
 import type { Permission, PolicySubject } from '../operation.ts'
 import { conditionKeyValues } from './condition-key-values.ts'
 import { conditionKeys, customKeyStoreActions, keyActions } from './condition-keys.ts'
@@ -27,7 +28,7 @@ const vocabulary: PolicyVocabulary = {
   resourceActions: keyActions,
   policyAction: 'PutKeyPolicy',
   aliasActions,
-  conditionKeys,
+  conditionKeys: [...conditionKeys, ...xksConditionKeys],
   callerKeys: ['kms:CallerAccount', 'kms:ViaService'],
   possibleValues: conditionKeyValues,
   requiredKeys: { 'aws:TagKeys': ['TagResource', 'UntagResource'], 'kms:GrantOperations': ['CreateGrant'] },

@@ -7,12 +7,12 @@ import type { Ability } from '../../model/keys/ability.ts'
 import type { EncryptionContext } from '../../model/keys/encryption-context.ts'
 import { type Grant, isGrantOperation } from '../../model/keys/grant.ts'
 import { type Key, type KeyMaterial, objectOf } from '../../model/keys/key.ts'
+import { keyConditions } from '../../model/keys/key-condition-keys.ts'
 import { checkState, type StateClass } from '../../model/keys/key-state.ts'
 import { type RecordedMaterial, recordedMaterial } from '../../model/keys/recorded-material.ts'
 import { checkManagement, type NewServiceKey } from '../../model/keys/service-keys.ts'
 import type { ResourcePolicy } from '../../services.ts'
 import type { HsmUse, Permission, Search, Target, TargetKind } from '../operation.ts'
-import { keyConditions } from './key-condition-keys.ts'
 import { neededServiceKey } from './service-keys.ts'
 
 /** Targets of key operations: how they are found, and what is checked after authorization. */

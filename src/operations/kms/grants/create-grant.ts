@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { serviceConditionKeys } from '../../../model/keys/key-condition-keys.ts'
 import { sealGrantToken } from '../../../vault/grant-tokens.ts'
 import { contextConditions } from '../encryption-condition-keys.ts'
-import { serviceConditionKeys } from '../key-condition-keys.ts'
 import { newGrant } from '../new-grant.ts'
 import { type Input, operation } from '../operation.ts'
 

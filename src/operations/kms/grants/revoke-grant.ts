@@ -1,5 +1,5 @@
+import { serviceConditionKeys } from '../../../model/keys/key-condition-keys.ts'
 import { grantOfKey } from '../grant-targets.ts'
-import { serviceConditionKeys } from '../key-condition-keys.ts'
 import { operation } from '../operation.ts'
 
 export const revokeGrant = operation('RevokeGrant')({

@@ -1,10 +1,9 @@
-import { type ConditionKeys, conditionValues } from '../../model/condition-keys.ts'
-import type { Caller } from '../../model/identities/caller.ts'
-import { serviceNames } from '../../model/identities/service-names.ts'
-import { maximumAliases } from '../../model/keys/alias.ts'
-import { isMultiRegion, type Key } from '../../model/keys/key.ts'
-import { tagValues } from '../../model/keys/tags.ts'
-import type { ConditionValues, Storage } from '../../services.ts'
+import { type ConditionKeys, conditionValues } from '../condition-keys.ts'
+import type { Caller } from '../identities/caller.ts'
+import { serviceNames } from '../identities/service-names.ts'
+import { type Alias, maximumAliases } from './alias.ts'
+import { isMultiRegion, type Key } from './key.ts'
+import { tagValues } from './tags.ts'
 
 /** The condition keys of every operation on a key: KMS Developer Guide, "AWS KMS condition keys". */
 
@@ -16,10 +15,15 @@ interface KeyAsked {
   /** By which the request names the key. */
   readonly alias: string | undefined
   readonly caller: Caller
-  readonly storage: Storage
+  readonly storage: Aliases
 }
 
-export function keyConditions(asked: KeyAsked): ConditionValues {
+interface Aliases {
+  readonly aliases: { ofKey(keyArn: string): readonly Alias[] }
+}
+
+/** Their values, by the name of the key in lower case. */
+export function keyConditions(asked: KeyAsked): (name: string) => readonly string[] | undefined {
   return name => conditionValues(keyConditionKeys, name, asked)
 }
 
@@ -54,7 +58,7 @@ export const keyConditionKeys: ConditionKeys<KeyAsked> = {
  * Of a key beyond the quota, a name that no alias has: without any, `ForAllValues` would match. That of a service's
  * key that is to be created is not stored yet.
  */
-function aliasesOf({ arn, manager }: Key, named: string | undefined, storage: Storage): readonly string[] {
+function aliasesOf({ arn, manager }: Key, named: string | undefined, storage: Aliases): readonly string[] {
   const aliases = storage.aliases.ofKey(arn)
   if (manager && aliases.length === 0 && named !== undefined) return [named]
   return aliases.length > maximumAliases ? [''] : aliases.map(({ name }) => name)

@@ -1,12 +1,10 @@
-/** What test/end-to-end/gateway.ts runs and copies, prepared once for a run of the tests. */
+/** Where test/end-to-end/gateway.ts keeps data folders to copy: a folder that lives as long as a run of the tests. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bundleProgram } from './bundle.ts'
 
 /** Called by vitest before the test files. @returns what it calls after them */
-export default async function prepare(): Promise<() => void> {
-  process.env.STRONGROOM_PROGRAM = await bundleProgram()
+export default function prepare(): () => void {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-prepared-'))
   process.env.STRONGROOM_PREPARED_FOLDERS = folder
   return () => rmSync(folder, { recursive: true, force: true })

@@ -1,0 +1,88 @@
+/** The XKS proxy: its authentication and its listener. */
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { xks } from '../apis/catalogue.ts'
+import type { SignedRequest } from '../authentication/canonical-request.ts'
+import { acceptsCertificate, xksCallers } from '../authentication/xks-callers.ts'
+import type { Config } from '../config.ts'
+import { OperatorError } from '../errors.ts'
+import type { AccessKey } from '../model/identities/access-key.ts'
+import type { Caller } from '../model/identities/caller.ts'
+import { signingService } from '../model/xks/credentials.ts'
+import { credentialName, type XksPrefix } from '../model/xks/prefix.ts'
+import type { Readiness } from '../readiness.ts'
+import type { ClientCertificates } from '../server/client-certificates.ts'
+import type { RunningServer } from '../server/listener.ts'
+import { serveXks } from '../server/xks.ts'
+import type { ConnectionMetrics, Hsms, PathServices, Storage } from '../services.ts'
+import { unsealSecret } from '../vault/access-key-secrets.ts'
+import { Quotas } from './quotas.ts'
+
+interface Means {
+  readonly storage: Storage
+  readonly hsms: Hsms
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+}
+
+/** Milliseconds to unseal a credential, once a day: within what KMS waits. */
+const unsealTimeout = 150
+
+export function xksAuthentication({ storage, hsms, clock }: Means): (request: SignedRequest) => Promise<Caller> {
+  const quotas = new Quotas(() => performance.now())
+  return xksCallers({
+    prefix: name => storage.xksPrefixes.find(name),
+    clock,
+    unseal: (credential: AccessKey) => {
+      const hurried = hsms.for('xks credentials', performance.now() + unsealTimeout)
+      return unsealSecret(credential, { storage, hsms: hurried })
+    },
+    used({ name, region, quota }, accessKeyId, { sourceAddress }) {
+      storage.accessKeys.recordUse({
+        accessKeyId: credentialName(name, accessKeyId),
+        usedAt: clock(),
+        region,
+        service: signingService,
+        sourceAddress,
+      })
+      if (quota !== undefined) quotas.take(name, quota)
+    },
+  })
+}
+
+/** Rejects with OperatorError if it cannot listen, or a file cannot be used. */
+export function startXks(
+  { listen }: NonNullable<Config['xks']>,
+  services: PathServices,
+  readiness: () => Promise<Readiness>,
+  metrics: ConnectionMetrics,
+): Promise<RunningServer> {
+  const { clientCaFile } = listen
+  const clients = clientCertificates(() => services.storage.xksPrefixes.all(), clientCaFile)
+  return serveXks(listen, xks, services, clients, readiness, metrics)
+}
+
+/** The authorities of the listener, and of prefixes that have one of their own. */
+function clientCertificates(
+  prefixes: () => readonly XksPrefix[],
+  clientCaFile: string | undefined,
+): ClientCertificates {
+  const common = clientCaFile === undefined ? [] : [readAuthority(clientCaFile)]
+  return {
+    authorities: () => [
+      ...new Set([...common, ...prefixes().flatMap(({ clientCertificate }) => clientCertificate?.ca ?? [])]),
+    ],
+    admits: certificate =>
+      prefixes().length === 0 || prefixes().some(prefix => acceptsCertificate(prefix, certificate)),
+  }
+}
+
+function readAuthority(file: string): string {
+  try {
+    const pem = readFileSync(file, 'utf8')
+    new X509Certificate(pem)
+    return pem
+  } catch (cause) {
+    throw new OperatorError(`xks.listen.clientCaFile: cannot use ${file}: ${(cause as Error).message}`, { cause })
+  }
+}
