@@ -49,6 +49,7 @@ export function keyOperations(
     ListResourceTags: { KeyId },
     PutKeyPolicy: { KeyId, Policy: '{}' },
     ReEncrypt: { CiphertextBlob: Plaintext, SourceKeyId: KeyId, DestinationKeyId: KeyId },
+    ReplicateKey: { KeyId, ReplicaRegion: 'eu-west-1' },
     RetireGrant: { KeyId, GrantId },
     RevokeGrant: { KeyId, GrantId },
     RotateKeyOnDemand: { KeyId },
@@ -58,6 +59,7 @@ export function keyOperations(
     UntagResource: { KeyId, TagKeys: ['a'] },
     UpdateAlias: { AliasName, TargetKeyId: KeyId },
     UpdateKeyDescription: { KeyId, Description: '' },
+    UpdatePrimaryRegion: { KeyId, PrimaryRegion: 'eu-west-1' },
     Verify: { KeyId, Message: Plaintext, Signature: Plaintext, ...signing },
     VerifyMac: { KeyId, Message: Plaintext, Mac: Plaintext, ...mac },
   }

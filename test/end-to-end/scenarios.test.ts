@@ -1,8 +1,8 @@
 /** docs/scenarios.md through the AWS SDK: its policies are put as they stand there, and each row of its tables is tried, in order. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { CreateGrantCommandInput, GrantOperation, KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apis } from '../../src/apis/catalogue.ts'
@@ -12,7 +12,7 @@ import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { type Identity, withIdentities } from './identities.ts'
 import { keyOperations } from './key-operations.ts'
 import { call, refusal } from './requests.ts'
-import { credentialsFile, policies, preparation, profiles, puts, refusals, scenarios } from './scenarios.ts'
+import { credentialsFile, policies, preparation, profiles, programs, puts, refusals, scenarios } from './scenarios.ts'
 
 const [owner, partner, stranger] = ['111122223333', '444455556666', '777788889999'] as const
 const regions = ['us-east-1', 'eu-west-1'] as const
@@ -26,10 +26,20 @@ const keyring = {
   SOURCE_KEY: [owner, regions[0]],
   TARGET_KEY: [owner, regions[1]],
   BACKUP_KEY: [owner, regions[0]],
+  OBJECT_KEY: [owner, regions[0]],
+  OBJECT_REPLICA_KEY: [owner, regions[1]],
+  TABLE_KEY: [owner, regions[0]],
+  TABLE_REPLICA_KEY: [owner, regions[1]],
 } as const
 type KeyName = keyof typeof keyring
 type Context = Record<string, string>
 const keys = {} as Record<KeyName, string>
+
+/** Of the multi-Region keys: which key it replicates. */
+const primaries: Partial<Record<KeyName, KeyName>> = {
+  OBJECT_REPLICA_KEY: 'OBJECT_KEY',
+  TABLE_REPLICA_KEY: 'TABLE_KEY',
+}
 
 let installation: Installation
 let gateway: Gateway
@@ -43,6 +53,18 @@ function credentialsOf(profile: string): Identity['credentials'] {
   return identities.get(profile)?.credentials ?? installation.credentials[account]!
 }
 
+/** Resolves to the ARN. */
+async function create(name: KeyName): Promise<string> {
+  const [account, region] = keyring[name]
+  const primary = primaries[name]
+  if (primary === undefined) {
+    const MultiRegion = Object.values(primaries).includes(name)
+    return (await gateway.client({ account, region }).createKey({ MultiRegion })).KeyMetadata!.Arn!
+  }
+  const replication = { KeyId: keys[primary], ReplicaRegion: region }
+  return (await gateway.client({ account }).replicateKey(replication)).ReplicaKeyMetadata!.Arn!
+}
+
 const as = (profile: string, region: string = regions[0]): KMS =>
   gateway.client({ credentials: credentialsOf(profile), region })
 
@@ -52,10 +74,7 @@ beforeAll(async () => {
     config.regions = Object.fromEntries(regions.map(region => [region, 'softhsm']))
   })
   gateway = await serve(installation)
-  for (const [name, [account, region]] of Object.entries(keyring)) {
-    const { KeyMetadata } = await gateway.client({ account, region }).createKey({})
-    keys[name as KeyName] = KeyMetadata!.Arn!
-  }
+  for (const name of Object.keys(keyring) as KeyName[]) keys[name] = await create(name)
   await gateway.stop()
   await withIdentities(installation, async ({ user, role, session }) => {
     for (const { profile, account, type, name, policy } of profiles) {
@@ -86,9 +105,16 @@ const snapshot = context('vol-0123456789abcdef0')
 const volume = context('vol-0fedcba9876543210')
 const bucket = (name: string) => ({ 'aws:s3:arn': `arn:aws:s3:::${name}/object` })
 const tenant = (account: string) => ({ tenant: account })
+const patients = { table: 'patients' }
 
 /** What the calls of a scenario leave for later ones. */
-const made = { grant: '', from: '', to: '', copy: Buffer.alloc(0) as Uint8Array }
+const made = {
+  grant: '',
+  from: '',
+  to: '',
+  copy: Buffer.alloc(0) as Uint8Array,
+  attribute: undefined as Uint8Array | undefined,
+}
 /** A ciphertext of the owner of its key. */
 async function sealed(key: KeyName, EncryptionContext: Context = {}) {
   const [account, region] = keyring[key]
@@ -134,6 +160,11 @@ const reEncrypt =
   }
 const decryptCopy = (kms: KMS, GrantTokens: string[] = []) =>
   kms.decrypt({ CiphertextBlob: made.copy, EncryptionContext: volume, GrantTokens })
+/** Encrypted under the primary key. */
+const openAttribute = async (kms: KMS) => {
+  made.attribute ??= await sealed('TABLE_KEY', patients)
+  return kms.decrypt({ CiphertextBlob: made.attribute, EncryptionContext: patients })
+}
 const grantTokens = () => [made.from, made.to]
 
 /** The calls of the tables, by scenario. Clients are those of the caller, in the first and in the second region. */
@@ -217,6 +248,23 @@ const calls: Readonly<Record<string, Readonly<Record<string, (kms: KMS, elsewher
     'Encrypt to the target as another bucket': (_, kms) => encrypt('TARGET_KEY', bucket('source'))(kms),
     'GenerateDataKey with the target key': (_, kms) => generateDataKey('TARGET_KEY', bucket('target'))(kms),
   },
+  'Replicate objects under a multi-Region key': {
+    'Decrypt the source': decrypt('OBJECT_KEY', bucket('source')),
+    'Decrypt the source in the region of the target': (_, kms) => decrypt('OBJECT_KEY', bucket('source'))(kms),
+    'Decrypt the target': (_, kms) => decrypt('OBJECT_REPLICA_KEY', bucket('target'))(kms),
+    'Decrypt the target in the region of the source': decrypt('OBJECT_REPLICA_KEY', bucket('target')),
+    'Encrypt to the target': (_, kms) => encrypt('OBJECT_REPLICA_KEY', bucket('target'))(kms),
+    'Encrypt to the target in the region of the source': encrypt('OBJECT_KEY', bucket('target')),
+  },
+  'Encrypt attributes of a global table': {
+    GenerateDataKey: generateDataKey('TABLE_KEY', patients),
+    'GenerateDataKey for another table': generateDataKey('TABLE_KEY', { table: 'staff' }),
+    'GenerateDataKey with the replica key': (_, kms) => generateDataKey('TABLE_REPLICA_KEY', patients)(kms),
+    'Decrypt with the replica key': (_, kms) => openAttribute(kms),
+    'Decrypt with the primary key': openAttribute,
+    'DisableKey of the primary key': kms => kms.disableKey({ KeyId: keys.TABLE_KEY }),
+    'EnableKey of the primary key': kms => kms.enableKey({ KeyId: keys.TABLE_KEY }),
+  },
   'Keep a service from being a confused deputy': {
     'Encrypt for the owner': encrypt('BACKUP_KEY', tenant(owner)),
     'Encrypt for the partner': encrypt('BACKUP_KEY', tenant(partner)),
@@ -273,6 +321,8 @@ it.each([...policies])('%s has no warning of policy lint, but for the service th
   expect(rules).toEqual([])
 })
 
+/** Of the gateway, on the page. */
+const pageUrl = 'http://127.0.0.1:7700'
 const hasCli = spawnSync('sh', ['-c', 'command -v aws']).status === 0
 
 describe('the commands of the page', () => {
@@ -280,14 +330,17 @@ describe('the commands of the page', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'strongroom-scenarios-'))
     for (const [name, text] of policies) writeFileSync(join(folder, name), filledIn(text))
+    for (const [name, code] of programs) writeFileSync(join(folder, name), code.replaceAll(pageUrl, gateway.url))
+    symlinkSync(join(import.meta.dirname, '../../node_modules'), join(folder, 'node_modules'))
     writeFileSync(join(folder, 'credentials'), credentialsFile(credentialsOf))
   })
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  it.skipIf(!hasCli).each(scenarios)('work: $heading', { timeout: 120_000 }, ({ commands }) => {
-    const script = [...preparation, ...commands].join('').replaceAll('http://127.0.0.1:7700', gateway.url)
+  const withCommands = scenarios.filter(({ commands }) => commands.length > 0)
+  it.skipIf(!hasCli).each(withCommands)('work: $heading', { timeout: 120_000 }, ({ commands }) => {
+    const script = [...preparation, ...commands].join('').replaceAll(pageUrl, gateway.url)
     const env = {
-      PATH: process.env.PATH,
+      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
       HOME: folder,
       AWS_PAGER: '',
       AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'),

@@ -64,6 +64,9 @@ export const preparation = blocksOf('sh', sections[0]!).map(({ code }) => code)
 /** Texts of policies by the names of their files. */
 export const policies = new Map(blocksOf('json', page).map(({ name, code }) => [name, code]))
 
+/** Programs that the commands run, by the names of their files. */
+export const programs = new Map(blocksOf('js', page).map(({ name, code }) => [name, code]))
+
 /** Who has which identity-based policy: `everything`, `none` or the name of a file. */
 export const profiles = tableOf('Profile | Principal | Identity-based policy', page).map(([profile, arn, policy]) => {
   const [, account, type, name] = /^arn:aws:iam::(\d+):(user|role)\/(.+)$/.exec(unquoted(arn!))!
