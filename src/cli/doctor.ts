@@ -8,18 +8,18 @@ import { command } from './command.ts'
 import { openDataFolder } from './data-folder.ts'
 import { harden } from './harden.ts'
 import { reportPage } from './hsm-report.ts'
-import { type ConfigOptions, configOption, dataOption } from './options.ts'
+import { configOption, dataOption } from './options.ts'
 import { settleSoftHsm } from './softhsm-configuration.ts'
+import { addXksOptions, inspectXksProxy, type XksDoctorOptions } from './xks-doctor.ts'
 
-interface DoctorOptions extends ConfigOptions {
+interface DoctorOptions extends XksDoctorOptions {
   readonly hsm?: string
-  readonly json?: boolean
   readonly writeProfile?: string
   readonly force?: boolean
 }
 
 export const doctor = command(program => {
-  program
+  const command = program
     .command('doctor')
     .description('test what each HSM supports: keys, algorithms, limits, latency; exit code 1 if one is unusable')
     .addOption(dataOption())
@@ -28,33 +28,34 @@ export const doctor = command(program => {
     .option('--json', 'print the reports as JSON')
     .option('--write-profile <file>', 'write the findings as a profile, for "profile: ./file" in the configuration')
     .option('--force', 'try the PIN although an earlier attempt failed; this may lock the token')
-    .action(async (options: DoctorOptions) => {
-      harden()
-      const folder = openDataFolder(options)
-      settleSoftHsm(folder, { write: false })
-      const hsms = chosen(folder.config.hsms, options)
-      const reports: Record<string, HsmReport> = {}
-      for (const [name, { token, ...hsm }] of Object.entries(hsms)) {
-        reports[name] = await inspectHsm({
-          ...hsm,
-          tokenLabel: token.label,
-          tokenSerial: token.serial,
-          force: options.force,
-        })
-      }
-      process.stdout.write(
-        options.json
-          ? `${JSON.stringify(reports, null, 2)}\n`
-          : Object.entries(reports)
-              .map(([name, report]) => reportPage(name, report))
-              .join('\n'),
-      )
-      if (options.writeProfile !== undefined) {
-        for (const [name, { profile }] of Object.entries(hsms)) write(options.writeProfile, profile, reports[name]!)
-      }
-      const unusable = Object.keys(reports).filter(name => reports[name]!.problems.length > 0)
-      if (unusable.length > 0) throw new OperatorError(`unusable: ${unusable.join(', ')}; see the problems above`)
-    })
+  addXksOptions(command).action(async (options: DoctorOptions) => {
+    if (options.xks !== undefined) return await inspectXksProxy(options.xks, options)
+    harden()
+    const folder = openDataFolder(options)
+    settleSoftHsm(folder, { write: false })
+    const hsms = chosen(folder.config.hsms, options)
+    const reports: Record<string, HsmReport> = {}
+    for (const [name, { token, ...hsm }] of Object.entries(hsms)) {
+      reports[name] = await inspectHsm({
+        ...hsm,
+        tokenLabel: token.label,
+        tokenSerial: token.serial,
+        force: options.force,
+      })
+    }
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify(reports, null, 2)}\n`
+        : Object.entries(reports)
+            .map(([name, report]) => reportPage(name, report))
+            .join('\n'),
+    )
+    if (options.writeProfile !== undefined) {
+      for (const [name, { profile }] of Object.entries(hsms)) write(options.writeProfile, profile, reports[name]!)
+    }
+    const unusable = Object.keys(reports).filter(name => reports[name]!.problems.length > 0)
+    if (unusable.length > 0) throw new OperatorError(`unusable: ${unusable.join(', ')}; see the problems above`)
+  })
 })
 
 function chosen(hsms: Readonly<Record<string, HsmConfig>>, { hsm: name, writeProfile }: DoctorOptions) {

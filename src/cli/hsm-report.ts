@@ -26,9 +26,13 @@ export function reportPage(name: string, report: HsmReport): string {
     ...(survey ? surveyLines(survey) : []),
     ...problems.map((problem): [string, string] => ['problem', problem]),
   ]
-  const known = lines.filter(([, value]) => value !== undefined)
   const tables = survey ? [works(survey), fails(survey)].filter(rows => rows.length > 1) : []
-  return [`${name}\n${aligned(known)}`, ...tables.map(aligned)].join('\n')
+  return [reportLines(name, lines), ...tables.map(aligned)].join('\n')
+}
+
+/** A heading, and a line for each of those that are known. */
+export function reportLines(name: string, lines: readonly [string, string | number | undefined][]): string {
+  return `${name}\n${aligned(lines.filter(([, value]) => value !== undefined))}`
 }
 
 /** Key specs by the way on which key material of theirs comes onto the token. */

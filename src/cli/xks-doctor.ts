@@ -1,0 +1,112 @@
+/** `strongroom doctor --xks`. */
+import type { Command } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
+import { z } from 'zod'
+import { OperatorError } from '../errors.ts'
+import { isXksAccessKeyId, isXksSecretAccessKey, type XksProxyConfiguration } from '../model/xks/credentials.ts'
+import { isUriPath, uriPathOf } from '../model/xks/uris.ts'
+import type { ShownXksKey } from '../operations/administration/xks-keys.ts'
+import type { ShownPrefix } from '../operations/administration/xks-prefixes.ts'
+import type { Inspected } from '../xks-proxies/inspection.ts'
+import type { ProxyReport } from '../xks-proxies/proxy-report.ts'
+import { reportLines } from './hsm-report.ts'
+import { administer, readText } from './identity-options.ts'
+import type { ConfigOptions } from './options.ts'
+
+export interface XksDoctorOptions extends ConfigOptions {
+  readonly xks?: string
+  readonly xksConfiguration?: string
+  readonly xksAddress?: string
+  readonly xksCa?: string
+  readonly json?: boolean
+}
+
+/** XksProxyUriEndpoint of CreateCustomKeyStore. */
+function parseEndpoint(text: string): string {
+  if (/^https:\/\/[a-zA-Z0-9.-]+$/.test(text) && text.length >= 10 && text.length <= 128) return text
+  throw new InvalidArgumentError('An endpoint is https:// and a host name, without a port.')
+}
+
+function parseHostAndPort(text: string): string {
+  if (/^[^/@?#\s]+:\d{1,5}$/.test(text)) return text
+  throw new InvalidArgumentError('It is host:port.')
+}
+
+export function addXksOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--xks <endpoint>',
+        'instead, test the XKS proxy at https://host as AWS KMS would: name, certificate, TLS, round trip, clock, keys',
+      ).argParser(parseEndpoint),
+    )
+    .option('--xks-configuration <file>', 'what "xks create-prefix" printed: without it, only name and TLS are tested')
+    .addOption(
+      new Option('--xks-address <host:port>', 'where to connect (default: port 443 of the endpoint)').argParser(
+        parseHostAndPort,
+      ),
+    )
+    .option('--xks-ca <file>', 'certificate authorities in PEM (default: those that Node.js trusts)')
+}
+
+const configurationSchema = z.object({
+  XksProxyUriPath: z.string().refine(isUriPath),
+  XksProxyAuthenticationCredential: z.object({
+    AccessKeyId: z.string().refine(isXksAccessKeyId),
+    RawSecretAccessKey: z.string().refine(isXksSecretAccessKey),
+  }),
+})
+
+/** Throws OperatorError, without what is in the file: that is a secret. */
+function readConfiguration(file: string): XksProxyConfiguration {
+  try {
+    return configurationSchema.parse(JSON.parse(readText(file)))
+  } catch (cause) {
+    if (cause instanceof OperatorError) throw cause
+    throw new OperatorError(`${file} is not what strongroom xks create-prefix prints`, { exitCode: 2 })
+  }
+}
+
+/** Rejects with an OperatorError if AWS KMS could not use the proxy. */
+export async function inspectXksProxy(endpoint: string, options: XksDoctorOptions): Promise<void> {
+  const { xksConfiguration, xksAddress: address, xksCa: caFile, json } = options
+  if (caFile !== undefined) readText(caFile)
+  const inspected = {
+    host: endpoint.slice('https://'.length),
+    address,
+    caFile,
+    ...(xksConfiguration === undefined ? { keys: [] } : await served(readConfiguration(xksConfiguration), options)),
+  }
+  const { inspectXks } = await import('../assemble/xks-inspection.ts')
+  const report = await inspectXks(inspected)
+  process.stdout.write(json ? `${JSON.stringify({ [endpoint]: report }, null, 2)}\n` : page(endpoint, report))
+  if (report.problems.length > 0) throw new OperatorError('AWS KMS could not use it: see the problems above')
+}
+
+/** The prefix and its keys, as this gateway serves them. */
+async function served(
+  configuration: XksProxyConfiguration,
+  options: ConfigOptions,
+): Promise<Pick<Inspected, 'access' | 'keys'>> {
+  return administer(options, async call => {
+    const { prefixes } = await call<{ readonly prefixes: readonly ShownPrefix[] }>('ListXksPrefixes', {})
+    const found = prefixes.find(({ prefix }) => uriPathOf(prefix) === configuration.XksProxyUriPath)
+    if (!found) throw new OperatorError(`there is no prefix with the URI path ${configuration.XksProxyUriPath}`)
+    const { keys } = await call<{ readonly keys: readonly ShownXksKey[] }>('ListXksKeys', { prefix: found.prefix })
+    return { access: { configuration, region: found.region }, keys: keys.map(({ id }) => id) }
+  })
+}
+
+function page(endpoint: string, report: ProxyReport): string {
+  const { addresses, tls, certificate, roundTrip, clock, keys, warnings, problems } = report
+  return reportLines(endpoint, [
+    ['IPv4', addresses?.join(', ')],
+    ['TLS', tls?.join(', ')],
+    ['certificate', certificate],
+    ['round trip', roundTrip],
+    ['clock', clock],
+    ['keys', keys],
+    ...warnings.map((text): [string, string] => ['warning', text]),
+    ...problems.map((text): [string, string] => ['problem', text]),
+  ])
+}
