@@ -7,7 +7,7 @@
  * before it is made. An event whose intent has no record is open; one that a crash left open is settled at the next start, by whether storage
  * has its record.
  */
-import { delayed, notCommitted } from './audit/audit.ts'
+import { delayed, furtherRecord, notCommitted } from './audit/audit.ts'
 import { appendShared, isCopy } from './audit/copies.ts'
 import type { AuditRecord } from './audit/entry.ts'
 import { isRecord, type Line } from './audit/format.ts'
@@ -110,12 +110,12 @@ export class Outbox {
    */
   async begin(intent: AuditRecord): Promise<void> {
     if (this.#storage.failing) await this.#storage.check()
-    await this.#opened(intent.eventID, () => this.#journal.append({ intent }))
+    await this.#opened([intent.eventID], () => this.#journal.append({ intent }))
   }
 
   /**
-   * Commits the changes, if any: without, the record says `readOnly`. Resolves to a function that appends the record to the journal: once
-   * that has resolved, the request may be answered. Rejects with Conflict; the function rejects with Undelivered.
+   * Commits the changes, if any, with the records of all their events: without, the record says `readOnly`. Resolves to a function that
+   * appends the records to the journal: once that has resolved, the request may be answered. Rejects with Conflict; the function rejects with Undelivered.
    */
   commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
     // Most calls change nothing, and need no frame of an async function.
@@ -126,10 +126,13 @@ export class Outbox {
 
   async #commit(changes: Changes, record: AuditRecord): Promise<() => Promise<void>> {
     await this.ready()
-    await this.#opened(record.eventID, position =>
-      this.#storage.commit(changes, { eventId: record.eventID, position, record: JSON.stringify(record) }),
-    )
-    return () => this.#deliver(record)
+    const records = [record, ...changes.events.map(event => furtherRecord(record, event))]
+    const held = (position: string) => (one: AuditRecord) => {
+      return { eventId: one.eventID, position, record: JSON.stringify(one) }
+    }
+    const ids = records.map(({ eventID }) => eventID)
+    await this.#opened(ids, position => this.#storage.commit(changes, ...records.map(held(position))))
+    return () => this.#deliverAll(records)
   }
 
   /** Resolves once the record of an event that failed is durable. That of an event that has begun is written later if it cannot be now. */
@@ -154,7 +157,7 @@ export class Outbox {
    * The same for an act that also changes an HSM: its intent is on disk before it begins. Rejects as the act does.
    *
    * @param act adds to the changes, and resolves to their record: the intent with what has become known
-   * @param undo takes back what was done on the HSM, after a conflict
+   * @param undo takes back what was done on the HSM, if certainly nothing was committed
    */
   async act(
     intent: AuditRecord,
@@ -163,11 +166,14 @@ export class Outbox {
   ): Promise<void> {
     await this.begin(intent)
     const changes = new Changes()
+    let isDone = false
     try {
-      await this.record(changes, await act(changes))
+      const record = await act(changes)
+      isDone = true
+      await this.record(changes, record)
     } catch (thrown) {
       const isConflict = thrown instanceof Conflict
-      if (isConflict) await undo?.(changes)
+      if (isConflict || !isDone) await undo?.(changes)
       const { code, message } = isConflict ? new Failure('Conflict') : Failure.from(thrown)
       // If it cannot be written now, it is written later.
       await this.fail({ ...intent, errorCode: code, errorMessage: message }).catch(() => undefined)
@@ -198,15 +204,15 @@ export class Outbox {
     }
   }
 
-  /** Marks an event as open while work writes its intent or its change, and from then on: but not if nothing was written. */
-  async #opened(eventId: string, write: (position: string) => Promise<void>): Promise<void> {
+  /** Marks events as open while work writes an intent or a change, and from then on: but not if nothing was written. */
+  async #opened(eventIds: readonly string[], write: (position: string) => Promise<void>): Promise<void> {
     const { position } = this.#journal
-    const wasOpen = this.#open.has(eventId)
-    if (!wasOpen) this.#open.set(eventId, position)
+    const opened = eventIds.filter(eventId => !this.#open.has(eventId))
+    for (const eventId of opened) this.#open.set(eventId, position)
     try {
       await write(position)
     } catch (error) {
-      if (!wasOpen) this.#open.delete(eventId)
+      for (const eventId of opened) this.#open.delete(eventId)
       throw error
     }
   }
@@ -214,6 +220,13 @@ export class Outbox {
   #append(record: AuditRecord): Promise<void> {
     const appended = appendShared(this.#journal, record)
     return this.#open.has(record.eventID) ? appended.then(() => void this.#open.delete(record.eventID)) : appended
+  }
+
+  /** Rejects with Undelivered if one of them cannot be written now: that one is written later. */
+  async #deliverAll(records: readonly AuditRecord[]): Promise<void> {
+    const delivered = await Promise.allSettled(records.map(record => this.#deliver(record)))
+    const failed = delivered.find(({ status }) => status === 'rejected')
+    if (failed) throw (failed as PromiseRejectedResult).reason
   }
 
   async #deliver(record: AuditRecord): Promise<void> {

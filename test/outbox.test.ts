@@ -24,7 +24,7 @@ import { Changes, Conflict, type Storage } from '../src/storage/storage.ts'
 import { aRecord, openAt } from './audit/records.ts'
 import { recordsIn } from './end-to-end/gateway.ts'
 import { openHere } from './storage/open.ts'
-import { aKey } from './storage/records.ts'
+import { aKey, anObject } from './storage/records.ts'
 
 let folder: string
 let journalFile: string
@@ -130,6 +130,68 @@ describe('a change and its record', () => {
   it('are no change when nothing is changed by an operation that might', async () => {
     await outbox.record(new Changes(), aRecord(1, { readOnly: false }))
     expect(recordsIn(journalFile)).toEqual([aRecord(1, { readOnly: true })])
+  })
+})
+
+describe('a change that is further events', () => {
+  const arnIn = (region: string) => `arn:aws:kms:${region}:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab`
+  function several(): [Changes, AuditRecord] {
+    const [changes, record] = putting(1)
+    const requestParameters = { primaryRegion: 'eu-west-1' }
+    changes.events.push({
+      name: 'UpdatePrimaryRegion',
+      resource: arnIn('eu-west-1'),
+      members: call => ({ ...call, responseElements: { keyId: arnIn('eu-west-1') } }),
+    })
+    changes.events.push({ name: 'SynchronizeMultiRegionKey', resource: arnIn('us-east-1') })
+    return [changes, { ...record, requestParameters, userIdentity: { type: 'IAMUser' } }]
+  }
+  const resources = (region: string) => [{ accountId: '111122223333', type: 'AWS::KMS::Key', ARN: arnIn(region) }]
+  const further = [
+    {
+      eventName: 'UpdatePrimaryRegion',
+      awsRegion: 'eu-west-1',
+      userIdentity: { type: 'IAMUser' },
+      requestParameters: { primaryRegion: 'eu-west-1' },
+      responseElements: { keyId: arnIn('eu-west-1') },
+      resources: resources('eu-west-1'),
+    },
+    {
+      eventName: 'SynchronizeMultiRegionKey',
+      eventType: 'AwsServiceEvent',
+      awsRegion: 'us-east-1',
+      requestParameters: null,
+      responseElements: { keyId: arnIn('us-east-1') },
+      resources: resources('us-east-1'),
+    },
+  ]
+
+  it('has a record of each, with an ID of its own', async () => {
+    const [changes, record] = several()
+    await outbox.record(changes, record)
+    const written = recordsIn(journalFile)
+    expect(written).toMatchObject([record, ...further])
+    expect(new Set(written.map(({ eventID }) => eventID)).size).toBe(3)
+    await outbox.settle()
+    expect(await storage.outbox.list()).toEqual([])
+  })
+
+  it('has all of them written after a crash, once', async () => {
+    await outbox.commit(...several())
+    for (let times = 0; times < 2; times++) {
+      await crash()
+      await start()
+      const written = recordsIn(journalFile).map(({ eventName }) => eventName)
+      expect(written.sort()).toEqual([aRecord(1).eventName, ...further.map(({ eventName }) => eventName)].sort())
+    }
+    expect(await storage.outbox.list()).toEqual([])
+  })
+
+  it('has none of them after a conflict', async () => {
+    await outbox.record(...putting(1))
+    await expect(outbox.record(...several())).rejects.toBeInstanceOf(Conflict)
+    await outbox.settle()
+    expect(recordsIn(journalFile)).toHaveLength(1)
   })
 })
 
@@ -539,6 +601,17 @@ describe('an act of the gateway itself', () => {
     expect(recordsIn(journalFile)).toEqual([
       { ...intent, errorCode: 'KeyUnavailable', errorMessage: 'The HSM is not available.' },
     ])
+  })
+
+  it('is taken back if it fails half-way', async () => {
+    const undone: Changes[] = []
+    const failing = async (changes: Changes) => {
+      changes.created.push(anObject(1))
+      throw new Failure('KeyUnavailable')
+    }
+    const act = outbox.act(intent, failing, async changes => void undone.push(changes))
+    await expect(act).rejects.toMatchObject({ code: 'KeyUnavailable' })
+    expect(undone.map(({ created }) => created)).toEqual([[anObject(1)]])
   })
 
   it('is taken back after a conflict', async () => {

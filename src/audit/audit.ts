@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import type { FurtherEvent } from '../model/further-event.ts'
 import type { AuditRecord, Entry, RecordedError, Request } from './entry.ts'
-import { eventId } from './event-id.ts'
+import { eventId, timeOfEvent } from './event-id.ts'
 import type { Journal } from './journal.ts'
 import { limited, limitsFor } from './limits.ts'
 import { common, recordOf, resourceOf, timeOf } from './record.ts'
@@ -105,6 +106,20 @@ function withOurData(record: AuditRecord, data: Readonly<Record<string, unknown>
   const { additionalEventData } = record
   const strongroom = { ...(additionalEventData?.strongroom as object | undefined), ...data }
   return { ...record, additionalEventData: { ...additionalEventData, strongroom } }
+}
+
+/**
+ * The record of an event that is committed with another one, at the same time: see FurtherEvent.
+ *
+ * @param cause the record of the other one
+ */
+export function furtherRecord(cause: AuditRecord, { name, resource, members }: FurtherEvent): AuditRecord {
+  const now = timeOfEvent(cause.eventID) ?? Date.parse(cause.eventTime)
+  const { eventSource } = cause
+  const own = serviceEvent({ eventSource, name, resource, invokedBy: 'strongroom', now })
+  if (members === undefined) return { ...own, responseElements: { keyId: resource } }
+  const { eventID, eventName, awsRegion, resources, recipientAccountId } = own
+  return { ...cause, ...members(cause), eventID, eventName, awsRegion, resources, recipientAccountId }
 }
 
 interface ServiceEvent {

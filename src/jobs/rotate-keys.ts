@@ -1,5 +1,5 @@
 import { Failure } from '../errors.ts'
-import { currentMaterial, objectOf } from '../model/keys/key.ts'
+import { currentMaterial, type Key, objectOf } from '../model/keys/key.ts'
 import { rotationDate } from '../model/keys/rotation.ts'
 import type { JobServices } from '../services.ts'
 import { Conflict } from '../storage/storage.ts'
@@ -99,7 +99,7 @@ class Rotations {
       const now = elapsed() + this.#ahead
       const date = key && rotationDate(key)
       if (key === undefined || date === undefined || date > now) return
-      if (this.#unavailable.has(objectOf(currentMaterial(key)).hsm)) return
+      if (hsmsOf(key, storage).some(hsm => this.#unavailable.has(hsm))) return
       try {
         return await rotateAutomatically(key, now, this.#services)
       } catch (thrown) {
@@ -110,8 +110,19 @@ class Rotations {
 
   #postpone(arn: string, thrown: unknown): void {
     this.#failures.failed(arn)
-    const key = this.#services.storage.keys.find(arn)
+    const { storage, hsms } = this.#services
+    const key = storage.keys.find(arn)
     const isUnavailable = thrown instanceof Failure && thrown.code === 'KeyUnavailable'
-    if (key && isUnavailable) this.#unavailable.add(objectOf(currentMaterial(key)).hsm)
+    if (!key || !isUnavailable) return
+    const [own, ...others] = hsmsOf(key, storage)
+    // The others have the key material of replicas: its own is not to blame for one of them.
+    const isAway = (name: string) => !hsms.all.some(hsm => hsm.name === name && hsm.health.state === 'ready')
+    const away = others.filter(isAway)
+    for (const name of away.length === 0 ? [own!] : away) this.#unavailable.add(name)
   }
+}
+
+/** The HSMs that get the next key material of a key: its own first, then those of its related multi-Region keys. */
+function hsmsOf(key: Key, { keys }: JobServices['storage']): readonly string[] {
+  return [...new Set([key, ...keys.related(key)].map(one => objectOf(currentMaterial(one)).hsm))]
 }

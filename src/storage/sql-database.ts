@@ -43,7 +43,7 @@ import { checkWrite } from './tables/write-check.ts'
 /** Changes at their new revisions. */
 export interface Commit {
   readonly changes: readonly Change[]
-  readonly record: HeldRecord | undefined
+  readonly records: readonly HeldRecord[]
 }
 
 /** Calls run one after another, in their order. */
@@ -127,10 +127,10 @@ class KyselyDatabase implements SqlDatabase {
     return this.#inTurn(() => listGrants(this.#db, page))
   }
 
-  commit({ changes, record }: Commit): Promise<void> {
+  commit({ changes, records }: Commit): Promise<void> {
     return this.#write(async tx => {
       for (const change of changes) await write(tx, change)
-      if (record !== undefined) await holdRecord(tx, record)
+      for (const record of records) await holdRecord(tx, record)
     })
   }
 

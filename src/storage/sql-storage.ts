@@ -224,10 +224,10 @@ class SqlStorage implements Storage {
     return this.#failing
   }
 
-  async commit({ list }: Changes, record?: HeldRecord): Promise<void> {
+  async commit({ list }: Changes, ...records: readonly HeldRecord[]): Promise<void> {
     if (list.length === 0) return
     const changes = list.map(settle)
-    await this.#write(this.#database.commit({ changes, record }), () => {
+    await this.#write(this.#database.commit({ changes, records }), () => {
       for (const change of changes) {
         show(this.#view, change)
         if (change.noun === 'keys' && change.action === 'remove') this.#forgetEncryptions(change.record)

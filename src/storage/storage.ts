@@ -1,3 +1,4 @@
+import type { FurtherEvent } from '../model/further-event.ts'
 import type { AccessKey, AccessKeyUse } from '../model/identities/access-key.ts'
 import type { Account } from '../model/identities/account.ts'
 import type { EffectivePolicies } from '../model/identities/effective-policies.ts'
@@ -45,6 +46,7 @@ export type Change = {
 /** The changes of one request. Operations collect them; the pipeline commits all of them or none. */
 export class Changes {
   readonly list: Change[] = []
+  readonly events: FurtherEvent[] = []
   /** Created on HSMs for these changes: if those are certainly not committed, no record refers to them. */
   readonly created: KeyObject[] = []
 
@@ -278,10 +280,10 @@ export interface Storage {
    */
   writeUses(): Promise<void>
   /**
-   * Writes all changes, and the audit record of their event, in one durable transaction, then shows them in the view. Throws Conflict,
+   * Writes all changes, and the audit records of their events, in one durable transaction, then shows them in the view. Throws Conflict,
    * having written nothing. Called by the outbox only, as every change has a record.
    */
-  commit(changes: Changes, record?: HeldRecord): Promise<void>
+  commit(changes: Changes, ...records: readonly HeldRecord[]): Promise<void>
   /** True from a failed write until the next one that succeeds. */
   readonly failing: boolean
   /** Rejects if storage cannot be read and written right now. */

@@ -17,7 +17,10 @@ export function putShared(
   objectsFor?: (related: Key) => ReadonlyMap<string, KeyObject>,
 ): void {
   changes.put('keys', key)
-  for (const related of storage.keys.related(key)) {
+  const allRelated = storage.keys.related(key)
+  // KMS Developer Guide, "SynchronizeMultiRegionKey": of the primary key, not of its replicas.
+  if (allRelated.length > 0) changes.events.push({ name: 'SynchronizeMultiRegionKey', resource: key.arn })
+  for (const related of allRelated) {
     const after = withShared(related, key, objectsFor?.(related))
     const kept = new Set(objectsOf(after).map(({ id }) => id))
     const lost = objectsOf(related).filter(({ id }) => !kept.has(id))

@@ -285,3 +285,96 @@ describe('the deletion of a multi-Region key', () => {
     expect(cancelled.PendingDeletionWindowInDays).toBeUndefined()
   })
 })
+
+describe('the rotation of a multi-Region key', () => {
+  it('is that of the primary key, and seen in every region', async () => {
+    const KeyId = await createPrimary()
+    for (const region of ['eu-west-1', 'ap-south-1']) await replicate(KeyId, region)
+    await kms['us-east-1'].enableKeyRotation({ KeyId, RotationPeriodInDays: 90 })
+    await kms['us-east-1'].rotateKeyOnDemand({ KeyId })
+    const { CurrentKeyMaterialId } = await metadata('us-east-1', KeyId)
+    const statusIn = async (region: Region) => {
+      const { KeyRotationEnabled, RotationPeriodInDays, NextRotationDate } = await kms[region].getKeyRotationStatus({
+        KeyId,
+      })
+      const { Rotations } = await kms[region].listKeyRotations({ KeyId, IncludeKeyMaterial: 'ALL_KEY_MATERIAL' })
+      return {
+        KeyRotationEnabled,
+        RotationPeriodInDays,
+        NextRotationDate,
+        Rotations: Rotations!.map(rotation => ({ ...rotation, KeyId: '' })),
+      }
+    }
+    const status = await statusIn('us-east-1')
+    expect(status).toMatchObject({ KeyRotationEnabled: true, RotationPeriodInDays: 90, Rotations: [{}, {}] })
+    for (const region of ['eu-west-1', 'ap-south-1'] as const) {
+      expect((await metadata(region, KeyId)).CurrentKeyMaterialId).toBe(CurrentKeyMaterialId)
+      expect(await statusIn(region)).toEqual(status)
+      const { CiphertextBlob } = await kms[region].encrypt({ KeyId, Plaintext })
+      expect((await kms['us-east-1'].decrypt({ CiphertextBlob })).KeyMaterialId).toBe(CurrentKeyMaterialId)
+    }
+    const { CiphertextBlob } = await kms['us-east-1'].encrypt({ KeyId, Plaintext })
+    expect((await kms['eu-west-1'].decrypt({ CiphertextBlob })).KeyMaterialId).toBe(CurrentKeyMaterialId)
+    await kms['us-east-1'].disableKeyRotation({ KeyId })
+    expect((await kms['eu-west-1'].getKeyRotationStatus({ KeyId })).KeyRotationEnabled).toBe(false)
+  })
+
+  it('brings all materials to a later replica, which a new primary key rotates with the others', async () => {
+    const KeyId = await createPrimary()
+    const { CiphertextBlob } = await kms['us-east-1'].encrypt({ KeyId, Plaintext })
+    await kms['us-east-1'].rotateKeyOnDemand({ KeyId })
+    await replicate(KeyId, 'eu-west-1')
+    expect(Buffer.from((await kms['eu-west-1'].decrypt({ CiphertextBlob })).Plaintext!)).toEqual(Plaintext)
+    await kms['us-east-1'].updatePrimaryRegion({ KeyId, PrimaryRegion: 'eu-west-1' })
+    await kms['eu-west-1'].rotateKeyOnDemand({ KeyId })
+    expect((await kms['us-east-1'].listKeyRotations({ KeyId })).Rotations).toHaveLength(2)
+  })
+
+  it('is refused for a replica', async () => {
+    const KeyId = await createPrimary()
+    await replicate(KeyId, 'eu-west-1')
+    const text = `UnsupportedOperationException: ${arnIn('eu-west-1', KeyId)} is not a multi-region primary key.`
+    const replica = kms['eu-west-1']
+    expect(await refusal(replica.enableKeyRotation({ KeyId }))).toBe(text)
+    expect(await refusal(replica.disableKeyRotation({ KeyId }))).toBe(text)
+    expect(await refusal(replica.rotateKeyOnDemand({ KeyId }))).toBe(text)
+  })
+})
+
+describe('the audit', () => {
+  it('has the events of a multi-Region key in the regions where they belong', async () => {
+    const KeyId = await createPrimary()
+    await replicate(KeyId, 'eu-west-1', { Description: 'Ireland' })
+    await kms['us-east-1'].updatePrimaryRegion({ KeyId, PrimaryRegion: 'eu-west-1' })
+    await kms['eu-west-1'].rotateKeyOnDemand({ KeyId })
+    const [here, there] = [arnIn('us-east-1', KeyId), arnIn('eu-west-1', KeyId)]
+    const records = gateway.records().filter(({ resources }) => resources?.some(({ ARN }) => ARN.endsWith(KeyId)))
+    const told = records.map(({ eventName, awsRegion, resources, responseElements }) => {
+      return [eventName, awsRegion, resources?.map(({ ARN }) => ARN), responseElements?.keyId]
+    })
+    expect(told).toEqual([
+      ['CreateKey', 'us-east-1', [here], here],
+      ['ReplicateKey', 'us-east-1', [here], here],
+      ['CreateKey', 'eu-west-1', [there], there],
+      ['UpdatePrimaryRegion', 'us-east-1', [here], here],
+      ['UpdatePrimaryRegion', 'eu-west-1', [there], there],
+      ['RotateKeyOnDemand', 'eu-west-1', [there], there],
+      ['SynchronizeMultiRegionKey', 'eu-west-1', [there], there],
+    ])
+    const [, call, creation] = records
+    expect(creation).toMatchObject({
+      requestID: call!.requestID,
+      userIdentity: call!.userIdentity,
+      requestParameters: {
+        bypassPolicyLockoutSafetyCheck: false,
+        customerMasterKeySpec: 'SYMMETRIC_DEFAULT',
+        description: 'Ireland',
+        keySpec: 'SYMMETRIC_DEFAULT',
+        keyUsage: 'ENCRYPT_DECRYPT',
+        multiRegion: true,
+        origin: 'AWS_KMS',
+      },
+      responseElements: { keyMetadata: { arn: there, multiRegionConfiguration: { multiRegionKeyType: 'REPLICA' } } },
+    })
+  })
+})

@@ -304,6 +304,42 @@ describe('many rotations', () => {
   })
 })
 
+describe('a multi-Region key', () => {
+  /** @param hsm of the replica */
+  async function dueInTwoRegions(hsm: string): Promise<readonly [Key, Key]> {
+    const automaticRotation = { periodInDays: 90, nextDate: fixture.time }
+    const own = { id: `mrk-${String(++count).padStart(32, '0')}`, automaticRotation }
+    const primary = await fixture.key(count, { ...own, multiRegion: 'PRIMARY' })
+    const materials = primary.materials.map(material => ({ ...material, object: { ...material.object!, hsm } }))
+    const replica = await fixture.key(count, { ...own, materials, region: 'us-east-1', multiRegion: 'REPLICA' })
+    expect(fixture.storage.keys.related(primary).map(({ arn }) => arn)).toEqual([replica.arn])
+    return [primary, replica]
+  }
+
+  it('is rotated once, in all regions', async () => {
+    const keys = await dueInTwoRegions(fixture.hsm.name)
+    await pass(start(), 2 * minute)
+    expect(keys.map(rotations)).toEqual([1, 1])
+    const [primary, replica] = keys.map(stored)
+    expect(replica!.materials).toEqual(primary!.materials)
+    expect(replica!.automaticRotation).toEqual(primary!.automaticRotation)
+    expect(fixture.records.map(({ eventName, resources }) => [eventName, resources![0]!.ARN])).toEqual([
+      ['RotateKey', primary!.arn],
+      ['SynchronizeMultiRegionKey', primary!.arn],
+    ])
+  })
+
+  it('is rotated in no region while the HSM of one is away, leaves no object, and delays no other key', async () => {
+    const keys = await dueInTwoRegions('away')
+    const other = await due(0)
+    const objects = await fixture.objects()
+    await pass(start(), minute)
+    expect(keys.map(rotations)).toEqual([0, 0])
+    expect(rotations(other)).toBe(1)
+    expect((await fixture.objects()).sort()).toEqual([...objects, currentMaterial(stored(other)).id].sort())
+  })
+})
+
 it('a run ends soon, so that the gateway can stop', async () => {
   const keys = [await due(0), await due(0), await due(0), await due(0)]
   const commits = withCommit(async () => {

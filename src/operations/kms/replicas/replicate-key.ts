@@ -1,5 +1,6 @@
 import { Failure } from '../../../errors.ts'
 import { keyArn, partitionOf } from '../../../model/arn.ts'
+import type { FurtherEvent } from '../../../model/further-event.ts'
 import { checkKeyKind } from '../../../model/keys/ability.ts'
 import { defaultKeyPolicy, type Key, type KeyObject, materialsOf, type Tag } from '../../../model/keys/key.ts'
 import { keyConditions } from '../../../model/keys/key-condition-keys.ts'
@@ -46,6 +47,7 @@ export const replicateKey = operation('ReplicateKey')({
     changes.put('keys', replica)
     // A change of what they share, or the deletion of the primary key, meanwhile: of the two, one is decided again.
     changes.put('keys', primary)
+    changes.events.push(creationOf(replica))
     return {
       ReplicaKeyMetadata: keyMetadata(replica, whyUnsupportedOn(hsms, replica), storage.keys.related(replica)),
       ReplicaPolicy: policy,
@@ -54,6 +56,20 @@ export const replicateKey = operation('ReplicateKey')({
   },
   undo: destroyUncommitted,
 })
+
+/** CreateKey in the region of the replica. */
+function creationOf({ arn, spec, usage, origin }: Key): FurtherEvent {
+  const kind = { keySpec: spec, customerMasterKeySpec: spec, keyUsage: usage, origin, multiRegion: true }
+  return {
+    name: 'CreateKey',
+    resource: arn,
+    members({ requestParameters, responseElements }) {
+      const { keyId, replicaRegion, ...own } = requestParameters ?? {}
+      const keyMetadata = responseElements?.replicaKeyMetadata
+      return { requestParameters: { ...kind, ...own }, responseElements: { keyId: arn, keyMetadata } }
+    },
+  }
+}
 
 /** By material. What was imported is imported into each replica. */
 async function replicatedObjects(

@@ -1,4 +1,5 @@
 import { checkNoReplica } from '../../../model/keys/multi-region.ts'
+import { putShared } from '../../../vault/related-keys.ts'
 import { operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -7,7 +8,7 @@ export const disableKeyRotation = operation('DisableKeyRotation')({
   readOnly: false,
   target: key({ state: 'rotation', origin: 'AWS_KMS', fits: checkNoReplica }),
   recorded: ['KeyId'],
-  async run({ target: { key }, changes }) {
-    changes.put('keys', { ...key, automaticRotation: undefined })
+  async run({ target: { key }, storage, changes }) {
+    putShared(changes, { ...key, automaticRotation: undefined }, storage)
   },
 })

@@ -2,6 +2,7 @@ import { Failure } from '../../../errors.ts'
 import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { checkNoReplica } from '../../../model/keys/multi-region.ts'
 import { defaultPeriodInDays, rotationFrom } from '../../../model/keys/rotation.ts'
+import { putShared } from '../../../vault/related-keys.ts'
 import { type Input, operation } from '../operation.ts'
 import { key } from '../targets.ts'
 
@@ -18,11 +19,11 @@ export const enableKeyRotation = operation('EnableKeyRotation')({
   }),
   conditionKeys: { 'kms:RotationPeriodInDays': ({ input }) => periodOf(input) },
   recorded: ['KeyId', 'RotationPeriodInDays'],
-  async run({ input, target: { key }, changes, clock }) {
+  async run({ input, target: { key }, storage, changes, clock }) {
     const period = periodOf(input)
     const { automaticRotation: before } = key
     const automaticRotation = before?.periodInDays === period ? before : rotationFrom(clock(), period)
-    changes.put('keys', { ...key, automaticRotation })
+    putShared(changes, { ...key, automaticRotation }, storage)
   },
 })
 
