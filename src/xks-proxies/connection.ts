@@ -68,7 +68,10 @@ export class Connection {
 
   /** Rejects with a ProxyFailure unless there is an answer, whatever it says. */
   async post(path: string, headers: Record<string, string>, body: string): Promise<Response> {
-    const deadline = new Deadline(this.#timeout)
+    const deadline = new Deadline(this.#timeout, () => {
+      const detail = `no answer within ${this.#timeout} ms`
+      return new ProxyFailure(this.#pool.stats.connected > 0 ? 'timedOut' : 'unreachable', detail)
+    })
     try {
       const response = await this.#pool.request({ method: 'POST', path, headers, body, signal: deadline.signal })
       return {
@@ -78,9 +81,7 @@ export class Connection {
         body: await bodyOf(response),
       }
     } catch (thrown) {
-      if (!deadline.signal.aborted) throw asProxyFailure(thrown)
-      const detail = `no answer within ${this.#timeout} ms`
-      throw new ProxyFailure(this.#pool.stats.connected > 0 ? 'timedOut' : 'unreachable', detail)
+      throw asProxyFailure(deadline.signal.aborted ? deadline.signal.reason : thrown)
     } finally {
       deadline.clear()
     }
@@ -133,9 +134,10 @@ class Deadline {
   readonly #timer: NodeJS.Timeout
   #immediate: NodeJS.Immediate | undefined
 
-  constructor(milliseconds: number) {
+  /** @param failure called when it is over, while the connection still is as it was */
+  constructor(milliseconds: number, failure: () => ProxyFailure) {
     this.#timer = setTimeout(() => {
-      this.#immediate = setImmediate(() => this.#controller.abort())
+      this.#immediate = setImmediate(() => this.#controller.abort(failure()))
     }, milliseconds)
   }
 
@@ -175,19 +177,20 @@ function headerOf({ headers }: Dispatcher.ResponseData, name: string): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** What the other side sent is not HTTP. */
-const notHttp = /^HPE_|^UND_ERR_(?:HEADERS_OVERFLOW|RES)/
+/** What the other side sent is not an answer. */
+const noAnswer = /^UND_ERR_(?:HEADERS_OVERFLOW|RES)/
 /** Of the system, of name servers, and of undici for a connection that ended. */
 const network = /^E(?!PROTO$)[A-Z0-9]+$|^UND_ERR_(?:SOCKET|CONNECT_TIMEOUT|CLOSED|DESTROYED)$/
 
 function asProxyFailure(thrown: unknown): unknown {
   if (thrown instanceof ProxyFailure) return thrown
-  const { code, message } = thrown as NodeJS.ErrnoException
+  const { name, code, message } = thrown as NodeJS.ErrnoException
   const detail = `${code}: ${message}`
   if (thrown instanceof PrivateAddress) return new ProxyFailure('unreachable', message, { cause: thrown })
+  if (name === 'HTTPParserError') return invalidResponse(message)
   if (code === undefined || code.startsWith('UND_ERR_INVALID')) return thrown
   // undici's error for an interim response 100, for which no request of ours asks.
-  const isInvalid = notHttp.test(code) || message === 'bad response'
+  const isInvalid = noAnswer.test(code) || message === 'bad response'
   const kind = isInvalid ? 'invalidResponse' : network.test(code) ? 'unreachable' : 'tls'
   return new ProxyFailure(kind, detail, { cause: thrown })
 }

@@ -1,7 +1,7 @@
 /** An XKS proxy for tests, by the specification; signatures are verified with the signer of AWS's SDK. It misbehaves if it is told to. */
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -47,10 +47,14 @@ export interface TestProxy {
   close(): Promise<void>
 }
 
-export async function startTestProxy(port = 0): Promise<TestProxy> {
+/** @param pem those of a former one; new ones by default */
+export async function startTestProxy(port = 0, pem?: { certificate: Buffer; key: Buffer }): Promise<TestProxy> {
   const folder = mkdtempSync(join(tmpdir(), 'test-proxy-'))
   const files = { certificateFile: join(folder, 'certificate.pem'), keyFile: join(folder, 'key.pem') }
-  makeCertificate(files)
+  if (pem) {
+    writeFileSync(files.certificateFile, pem.certificate)
+    writeFileSync(files.keyFile, pem.key)
+  } else makeCertificate(files)
   const keys = new Map<string, Buffer>()
   const sockets = new Set<Duplex>()
   const server = createServer({ cert: readFileSync(files.certificateFile), key: readFileSync(files.keyFile) })
