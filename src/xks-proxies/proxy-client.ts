@@ -10,9 +10,6 @@ import { ProxyFailure, type ProxyFailureKind } from './proxy-failure.ts'
 import { type Members, readResponse } from './responses.ts'
 import type { ProxyCredential, Signer } from './signature.ts'
 
-/** Calls at a time to one proxy: more than 1,800 a second, the quota of AWS, at the latency that AWS allows. */
-export const maxConcurrentCalls = 256
-
 /** A request to the proxy, and how its response is read. */
 export interface ProxyRequest<T> {
   readonly operation: XksOperation
@@ -23,6 +20,8 @@ export interface ProxyRequest<T> {
 }
 
 export interface ProxyMeans {
+  /** Calls to one proxy at a time. */
+  readonly maxCalls: number
   /** Milliseconds since the epoch. */
   readonly clock: () => number
   /** Milliseconds of the monotonic clock. */
@@ -67,10 +66,10 @@ export class ProxyClient {
    * error of the HSM that cannot unseal the credential.
    */
   async call<T>(request: ProxyRequest<T>, credential: ProxyCredential): Promise<T> {
-    const { clock, elapsed } = this.#means
+    const { clock, elapsed, maxCalls } = this.#means
     const body = JSON.stringify(request.message)
     const headers = await this.#signer.sign({ host: this.#host, path: request.path, body }, credential, clock())
-    if (this.#calls >= maxConcurrentCalls) throw new Failure('Throttling', tooManyCalls)
+    if (this.#calls >= maxCalls) throw new Failure('Throttling', tooManyCalls)
     if (!this.#breaker.admit()) throw new ProxyFailure(this.#lastKind, 'not sent: the circuit breaker is open')
     this.#calls++
     const start = elapsed()

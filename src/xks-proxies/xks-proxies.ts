@@ -6,7 +6,7 @@ import { healthPath } from '../model/xks/uris.ts'
 import type { ExternalKeyStores, ExternalKeys, ProxiedCall, Storage, XksProxyState } from '../services.ts'
 import { Connection, type ProxySettings } from './connection.ts'
 import { type ExternalKeyStore, KeysOfCall } from './external-keys.ts'
-import { maxConcurrentCalls, ProxyClient, type ProxyMeans } from './proxy-client.ts'
+import { ProxyClient, type ProxyMeans } from './proxy-client.ts'
 import { ProxyFailure } from './proxy-failure.ts'
 import { readHealth } from './responses.ts'
 import { Signer } from './signature.ts'
@@ -132,7 +132,7 @@ export class XksProxies implements ExternalKeyStores {
       ...this.#options,
       host,
       settings: (Object.hasOwn(settings, host) && settings[host]) || {},
-      maxConnections: maxConcurrentCalls,
+      maxConnections: this.#options.maxCalls,
     })
     const signer = new Signer(store.region, ({ sealedSecret }) => unsealSecret(store, sealedSecret))
     return new ProxyClient(store.id, host, connection, signer, this.#options)

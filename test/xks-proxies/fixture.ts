@@ -67,6 +67,7 @@ export function clientOf(
       settings: { localhost: { address, caFile: files.certificateFile } },
       allowPrivateAddresses: false,
       timeout: 20_000,
+      maxCalls: 8,
       lookup: noLookup,
       stores: { find: wanted => (wanted === id ? client.store : undefined), all: () => [client.store] },
       unsealSecret: async (_store, sealed) => Buffer.from(sealed),
