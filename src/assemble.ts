@@ -2,7 +2,7 @@ import { administration, apis } from './apis/catalogue.ts'
 import { administrationOf } from './assemble/administration.ts'
 import { sinkRecorder } from './assemble/audit-sinks.ts'
 import { authentication, webIdentities } from './assemble/authentication.ts'
-import { clock, connectHsms, openDatabase, requireSystemKeys } from './assemble/backends.ts'
+import { clock, connectHsms, keyStoresOf, openDatabase, requireSystemKeys } from './assemble/backends.ts'
 import { startEmulator } from './assemble/emulator.ts'
 import { eventsOf, meteringOf } from './assemble/events.ts'
 import { externalKeyStores } from './assemble/external-key-stores.ts'
@@ -13,6 +13,7 @@ import { startXks } from './assemble/xks.ts'
 import { Sinks } from './audit/sinks/sinks.ts'
 import { secretVariablesOf } from './config/audit-sinks.ts'
 import type { Config } from './config.ts'
+import type { HsmCall } from './hsm/hsm.ts'
 import { profileOf } from './hsm/profiles/find-profile.ts'
 import { workerCount } from './hsm/profiles/worker-count.ts'
 import { jobs } from './jobs/catalogue.ts'
@@ -26,6 +27,7 @@ import { serveApi, serveMetrics, serveOnSocket } from './server/server.ts'
 import type { Log, PathServices } from './services.ts'
 import { sealAuthorizationMessage } from './vault/authorization-messages.ts'
 import { emptyAccount } from './vault/empty-account.ts'
+import { KeyStoreConnections } from './vault/key-store-connections.ts'
 import type { Vault } from './vault/sealed-tokens.ts'
 import { serviceKeysWith } from './vault/service-keys.ts'
 
@@ -74,7 +76,9 @@ export async function startGateway(
     const storage = await openDatabase(config, opened, { now: clock() })
     requireSystemKeys(config, storage)
     locked()
-    const hsms = await connectHsms(config, storage, opened, { observe: call => metrics.hsmCall(call), log })
+    const watching = { observe: (call: HsmCall) => metrics.hsmCall(call), log }
+    const hsms = await connectHsms(config, storage, opened, watching)
+    const keyStores = keyStoresOf(config, hsms, storage, watching)
     // The last records are written while the rest is closed.
     const sinks = opened.adopt(new Sinks({ ...config.audit, secretsOf: secretVariablesOf, clock, log }), sinks =>
       sinks.close(),
@@ -92,6 +96,7 @@ export async function startGateway(
     const services = {
       storage,
       hsms,
+      keyStores,
       clock,
       ...policing(config, storage),
       maxOnDemandRotations: config.rotation.maxOnDemandRotations,
@@ -112,8 +117,13 @@ export async function startGateway(
       log,
     }
     if (config.emulator) await startEmulator(config.emulator, services)
+    const { connectTimeout } = config.customKeyStores
+    const keyStoreConnections = opened.adopt(new KeyStoreConnections({ ...services, connectTimeout }), connections =>
+      connections.close(),
+    )
     const watched = {
       ...services,
+      keyStoreConnections,
       checkpoints,
       rotationTimeShare: config.rotation.timeShare,
       elapsed,

@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { auditSettings } from './config/audit.ts'
 import { auditSink, isCopiedTo, secretVariablesOf, withAbsoluteSinkFiles } from './config/audit-sinks.ts'
-import { customKeyStores, withAbsoluteProxyFiles } from './config/custom-key-stores.ts'
+import { clusterId, customKeyStores, withAbsoluteProxyFiles } from './config/custom-key-stores.ts'
 import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
 import { prices } from './config/prices.ts'
 import { firstRegion, region } from './config/region.ts'
@@ -46,6 +46,8 @@ const hsm = z
     library: z.string(),
     libraryParameters: z.string().optional(),
     token,
+    /** Of a custom key store. */
+    clusterId: clusterId.optional(),
     pinFile: z.string().optional(),
     pinVariable: z.string().optional(),
     members: z.record(name, member).optional(),
@@ -59,9 +61,18 @@ const hsm = z
     environment: z.record(z.string(), z.string()).default({}),
   })
   .refine(
-    ({ pinFile, pinVariable }) => (pinFile === undefined) !== (pinVariable === undefined),
+    ({ clusterId, pinFile, pinVariable }) =>
+      clusterId !== undefined || (pinFile === undefined) !== (pinVariable === undefined),
     'set either pinFile or pinVariable',
   )
+  .refine(
+    ({ clusterId, members = {}, ...hsm }) => clusterId === undefined || ![hsm, ...Object.values(members)].some(hasPin),
+    'an HSM with a clusterId has no pinFile and no pinVariable: its PIN is the password of the custom key store',
+  )
+
+function hasPin({ pinFile, pinVariable }: Pick<z.infer<typeof member>, 'pinFile' | 'pinVariable'>): boolean {
+  return (pinFile ?? pinVariable) !== undefined
+}
 
 /** Exported for the test that docs/configuration.yaml leaves nothing out. */
 export const schema = z.strictObject({
@@ -157,9 +168,14 @@ export function parseConfig(text: string, file: string, overrides: Overrides = {
   for (const [place, hsm] of auditHsm === undefined
     ? named
     : [...named, ['audit.checkpoints.hsm', auditHsm] as const]) {
-    if (Object.hasOwn(settings.hsms, hsm)) continue
-    throw new OperatorError(`configuration ${file}: ${place}: HSM ${hsm} is not defined under hsms`)
+    if (!Object.hasOwn(settings.hsms, hsm))
+      throw new OperatorError(`configuration ${file}: ${place}: HSM ${hsm} is not defined under hsms`)
+    if (settings.hsms[hsm]!.clusterId !== undefined)
+      throw new OperatorError(
+        `configuration ${file}: ${place}: HSM ${hsm} has a clusterId: it is one of a custom key store`,
+      )
   }
+  checkClusters(settings, file)
   const seedRegion = settings.emulator?.seed?.region
   if (seedRegion !== undefined && !Object.hasOwn(regions, seedRegion))
     throw new OperatorError(`configuration ${file}: emulator.seed.region: ${seedRegion} is not under regions`)
@@ -168,14 +184,25 @@ export function parseConfig(text: string, file: string, overrides: Overrides = {
   return withAbsolutePaths({ ...settings, regions }, dirname(resolve(file)))
 }
 
+/** The HSMs that a gateway needs, by name: those of custom key stores are connected by ConnectCustomKeyStore. */
+export function regionalHsms({ hsms }: Pick<Config, 'hsms'>): Readonly<Record<string, HsmConfig>> {
+  return Object.fromEntries(Object.entries(hsms).filter(([, { clusterId }]) => clusterId === undefined))
+}
+
+function checkClusters({ hsms }: Written, file: string): void {
+  const ids = Object.values(hsms).flatMap(({ clusterId }) => clusterId ?? [])
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index)
+  if (twice !== undefined) throw new OperatorError(`configuration ${file}: several HSMs have the clusterId ${twice}`)
+}
+
 /** The name of the HSM whose key signs the audit journal. */
 export function auditHsmOf({ audit, hsms }: Pick<Config, 'audit' | 'hsms'>): string {
-  return audit.checkpoints.hsm ?? Object.keys(hsms)[0]!
+  return audit.checkpoints.hsm ?? Object.keys(regionalHsms({ hsms }))[0]!
 }
 
 /** Every commercial region of AWS, in emulator mode every region, for the only HSM. */
 function defaultRegions({ hsms, emulator }: Written, file: string): Config['regions'] {
-  const [hsm, ...others] = Object.keys(hsms)
+  const [hsm, ...others] = Object.keys(regionalHsms({ hsms }))
   if (hsm === undefined || others.length > 0) {
     const what = hsm === undefined ? 'no HSM: add one under hsms' : 'several HSMs: add regions, each with its HSM'
     throw new OperatorError(`configuration ${file}: ${what}`)

@@ -80,6 +80,8 @@ export const failures = {
   XksProxyVpcEndpointServiceInUse: caller,
   XksProxyVpcEndpointServiceInvalidConfiguration: caller,
   XksProxyVpcEndpointServiceNotFound: caller,
+  /** The HSM or proxy of a connected custom key store cannot be reached. */
+  KeyStoreUnavailable: caller,
   DependencyTimeout: { status: 503, fault: 'server' },
   Internal: server,
   KeyUnavailable: server,
@@ -112,6 +114,11 @@ export class Failure extends Error {
   static from(thrown: unknown): Failure {
     return thrown instanceof Failure ? thrown : new Failure('Internal', '', { cause: thrown })
   }
+}
+
+/** Whether an HSM cannot be used now. */
+export function isUnavailable(thrown: unknown): boolean {
+  return thrown instanceof Failure && (thrown.code === 'KeyUnavailable' || thrown.code === 'KeyStoreUnavailable')
 }
 
 export function missingAuthenticationToken(): Failure {

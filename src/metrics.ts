@@ -122,6 +122,12 @@ export function createMetrics(
   })
   // An increase is seen only from a value that was there before.
   for (const state of unusableStates) refusedKeyUses.inc({ state: snakeCase(state) }, 0)
+  const customKeyStores = new Gauge({
+    name: 'strongroom_custom_key_stores',
+    help: 'Custom key stores by connection state',
+    labelNames: ['state'],
+    registers,
+  })
   const clockStable = new Gauge({
     name: 'strongroom_clock_stable',
     help: '0 while scheduled deletions and rotations wait until the wall clock has been stable',
@@ -223,6 +229,9 @@ export function createMetrics(
       if (lastTime !== undefined) lastCheckpoint.set(lastTime / 1000)
     }),
     auditIndexCurrent: harmless(current => auditIndexCurrent.set(current ? 1 : 0)),
+    customKeyStores: harmless(counts => {
+      for (const [state, count] of Object.entries(counts)) customKeyStores.set({ state: state.toLowerCase() }, count)
+    }),
     dueForRotation: harmless(count => dueForRotation.set(count)),
     orphans: (hsm, count) => void orphans.set(hsm, count),
     custodyFaults: (hsm, counts) => void custodyFaults.set(hsm, counts),

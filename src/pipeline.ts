@@ -95,7 +95,7 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const { request, api, entry, caller, operation, input } = call
   const hsms = services.hsms.for(queueOf(caller), request.answerBy)
   const { storage, clock, audit, outbox, maxOnDemandRotations, metering, emulator, serviceKeys, events } = services
-  const { externalKeyStores } = services
+  const { keyStores, externalKeyStores } = services
   const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name, serviceKeys })
   const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
@@ -123,8 +123,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const checkKeyPolicy = checkedInCall(call, services)
   const { requestId } = entry
   const externalKeys = externalKeyStores.for({ requestId, operation: operation.name, caller })
-  const keys = { serviceKeys, externalKeyStores, externalKeys }
-  const means = { storage, hsms, clock, checkKeyPolicy, maxOnDemandRotations, metering, emulator, events, ...keys }
+  const own = { maxOnDemandRotations, metering, emulator, serviceKeys, events, keyStores, externalKeyStores }
+  const means = { ...own, storage, hsms, clock, checkKeyPolicy, externalKeys }
   const undone = async (thrown: unknown): Promise<never> => {
     await operation.undo!(changes, { hsms })
     throw thrown

@@ -21,7 +21,7 @@ interface Probed {
 }
 
 /**
- * Tests that storage and audit journal are writable, and that each HSM encrypts and decrypts with its canary key. Custody faults are shown;
+ * Tests that storage and audit journal are writable, and that each HSM of a region encrypts and decrypts with its canary key. Custody faults are shown;
  * only those of the gateway's own keys make it unready.
  */
 export function createReadiness({ storage, audit, hsms }: Probed, elapsed: () => number): ReadinessProbe {
@@ -52,11 +52,11 @@ function withClock({ ready, parts }: Readiness, isTrusted: boolean): Readiness {
 type CustodyCounts = Parameters<Health['custody']>[1]
 
 async function probe({ storage, audit, hsms }: Probed, known: ReadonlyMap<string, CustodyCounts>): Promise<Readiness> {
-  const custody = hsms.all.map(({ name }) => [name, known.get(name) ?? { keys: 0, systemKeys: 0 }] as const)
+  const custody = hsms.regional.map(({ name }) => [name, known.get(name) ?? { keys: 0, systemKeys: 0 }] as const)
   const checks: [string, Promise<void>][] = [
     ['storage', storage.check()],
     ['audit', audit.check()],
-    ...hsms.all.map(({ name }): [string, Promise<void>] => [`hsm/${name}`, checkCanary(name, { storage, hsms })]),
+    ...hsms.regional.map(({ name }): [string, Promise<void>] => [`hsm/${name}`, checkCanary(name, { storage, hsms })]),
   ]
   const outcomes = await Promise.allSettled(checks.map(([, check]) => check))
   const parts = [

@@ -8,11 +8,11 @@ import type { Reason } from './authorization/explain.ts'
 import type { ProposedKeyPolicy } from './authorization/key-policy.ts'
 import type { AccessRequest, Decision, Policies } from './authorization/request.ts'
 import type { AccessDenied } from './errors.ts'
-import type { Hsms } from './hsm/hsm.ts'
+import type { Hsm, Hsms } from './hsm/hsm.ts'
 import type { Log } from './log.ts'
 import type { Caller, WebIdentityCaller } from './model/identities/caller.ts'
 import type { ExternalCiphertext } from './model/keys/ciphertext.ts'
-import type { CustomKeyStore } from './model/keys/custom-key-store.ts'
+import type { ConnectionFailure, ConnectionState, CustomKeyStore } from './model/keys/custom-key-store.ts'
 import type { Key } from './model/keys/key.ts'
 import type { NewServiceKey } from './model/keys/service-keys.ts'
 import type { Calls } from './model/usage/calls.ts'
@@ -55,9 +55,31 @@ export interface Services {
   readonly emulator?: Emulator | undefined
   /** Undefined while services are off. */
   readonly serviceKeys?: ServiceKeys | undefined
+  readonly keyStores: KeyStores
   readonly externalKeyStores: ExternalKeyStores
   /** What is on record. */
   readonly events: Pick<JournalIndex, 'find' | 'snapshot'>
+}
+
+/** Custom key stores of type AWS_CLOUDHSM, and their HSMs. */
+export interface KeyStores {
+  /** Whether their keys can have every key spec, be rotated, and get imported key material: not on AWS. */
+  readonly allKeySpecs: boolean
+  /** By id of the store; undefined if they are sealed and kept in storage. */
+  readonly passwords?: Map<string, Uint8Array> | undefined
+  /** The name of the HSM of a cluster. */
+  hsmOf(clusterId: string): string | undefined
+  /**
+   * Connects an HSM. Rejects with a ConnectionFailure.
+   *
+   * @param password in UTF-8, wiped; asked for whenever a worker of the HSM starts
+   * @param signal ends the attempt
+   */
+  connect(hsm: string, password: () => Promise<Uint8Array>, signal: AbortSignal): Promise<Hsm>
+  /** Finishes the calls in flight. Does nothing if it is not connected. */
+  disconnect(hsm: string): Promise<void>
+  /** Why the proof that an HSM works has failed. */
+  failure(thrown: unknown): ConnectionFailure
 }
 
 /** Connections to the proxies of custom key stores of type EXTERNAL_KEY_STORE. */
@@ -184,6 +206,8 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulat
   readonly audit: Audit
   readonly outbox: Pick<Outbox, 'ready' | 'record' | 'act' | 'settle'>
   readonly checkpoints: Checkpoints
+  /** Starts what the states of custom key stores ask for: see vault/key-store-connections.ts. */
+  readonly keyStoreConnections: { follow(): void }
   readonly metrics: JobMetrics
   readonly health: Health
   readonly log: Log
@@ -215,6 +239,8 @@ export interface JobMetrics {
   /** @param counts keys by custody fault */
   custodyFaults(hsm: string, counts: Readonly<Record<string, number>>): void
   checkpoints(found: Pick<Checkpoints, 'unsignedFor' | 'lastTime'>): void
+  /** How many custom key stores are in each state. */
+  customKeyStores(counts: Readonly<Record<ConnectionState, number>>): void
   /** How many keys are due for automatic rotation. */
   dueForRotation(count: number): void
   /** @param highest encryptions under one key, of KMS keys and of each of the gateway's own */

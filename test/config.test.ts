@@ -17,6 +17,9 @@ const least = {
   regions: { 'us-east-1': 'softhsm' },
 }
 
+const { pinFile: _pinFile, ...withoutPin } = least.hsms.softhsm
+const clusterId = 'cluster-2345abcdefg'
+
 function mistakeIn(change: object): string {
   return mistakeInText(stringify({ ...least, ...change }))
 }
@@ -76,6 +79,24 @@ describe('a configuration', () => {
     [{ listen: { maxBodySize: '2MiB', maxBodyMemory: '1MiB' } }, 'listen: maxBodySize exceeds maxBodyMemory'],
     [{ regions: {} }, 'no regions: add at least one under regions'],
     [{ regions: undefined, hsms: {} }, 'no HSM: add one under hsms'],
+    [
+      { hsms: { softhsm: { ...least.hsms.softhsm, clusterId } } },
+      'hsms.softhsm: an HSM with a clusterId has no pinFile and no pinVariable: its PIN is the password of the custom key store',
+    ],
+    [
+      { hsms: { softhsm: { ...withoutPin, clusterId, members: { a: { pinFile: 'pin' } } } } },
+      /^hsms\.softhsm: an HSM with a clusterId has no pinFile/,
+    ],
+    [
+      { hsms: { softhsm: { ...withoutPin, clusterId } } },
+      'region us-east-1: HSM softhsm has a clusterId: it is one of a custom key store',
+    ],
+    [
+      { hsms: { ...least.hsms, one: { ...withoutPin, clusterId }, two: { ...withoutPin, clusterId } } },
+      'several HSMs have the clusterId cluster-2345abcdefg',
+    ],
+    [{ hsms: { softhsm: { ...withoutPin, clusterId: 'cluster-1' } } }, /^hsms\.softhsm\.clusterId: not a cluster id: /],
+    [{ hsms: { softhsm: withoutPin } }, 'hsms.softhsm: set either pinFile or pinVariable'],
     [
       { regions: undefined, hsms: { one: least.hsms.softhsm, two: least.hsms.softhsm } },
       'several HSMs: add regions, each with its HSM',
@@ -234,6 +255,7 @@ describe('the sample', () => {
       .replace(/^( *)# (?=( *)[\w.]+: )/gm, '$1')
       .replace('      serial:', '      # serial:')
       .replace('    pinVariable:', '    # pinVariable:')
+      .replace('    clusterId:', '    # clusterId:')
     const config = parseConfig(everything, '/sample/configuration.yaml')
     expect(config.hsms.softhsm!.libraryParameters).toBe("configdir='sql:/etc/nss'")
     expect(config.listen.tls).toEqual({ certificateFile: '/sample/tls.crt', keyFile: '/sample/tls.key' })

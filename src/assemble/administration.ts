@@ -7,7 +7,7 @@ import { operator } from '../model/identities/caller.ts'
 import { handle } from '../pipeline.ts'
 import type { PathServices } from '../services.ts'
 import { webIdentities } from './authentication.ts'
-import { clock, connectHsms, openDatabase, requireSystemKeys } from './backends.ts'
+import { clock, connectHsms, keyStoresOf, openDatabase, requireSystemKeys } from './backends.ts'
 import { eventsOf, meteringOf } from './events.ts'
 import { externalKeyStores } from './external-key-stores.ts'
 import { policing } from './policing.ts'
@@ -37,6 +37,7 @@ export async function openAdministration(
   const services = administrationOf({
     storage,
     hsms,
+    keyStores: keyStoresOf(config, hsms, storage, { log }),
     clock,
     ...policing(config, storage),
     maxOnDemandRotations: config.rotation.maxOnDemandRotations,

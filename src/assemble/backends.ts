@@ -1,10 +1,13 @@
 /** Storage and HSMs, as a gateway and the commands open them. */
-import { auditHsmOf, type Config, type HsmConfig, type MemberConfig } from '../config.ts'
+import { auditHsmOf, type Config, type HsmConfig, type MemberConfig, regionalHsms } from '../config.ts'
 import { OperatorError } from '../errors.ts'
+import { connectionErrorCode } from '../hsm/connection-error.ts'
 import type { HsmCall } from '../hsm/hsm.ts'
+import { profileOf } from '../hsm/profiles/find-profile.ts'
 import { type HsmOptions, HsmRegistry } from '../hsm/registry.ts'
+import { ConnectionFailure } from '../model/keys/custom-key-store.ts'
 import { objectOf } from '../model/keys/key.ts'
-import type { Hsms, Log, Storage } from '../services.ts'
+import type { Hsms, KeyStores, Log, Storage } from '../services.ts'
 import { openStorage } from '../storage/sql-storage.ts'
 import { openInThread } from '../storage/threaded-database.ts'
 import { auditKey } from '../vault/audit-key.ts'
@@ -32,20 +35,22 @@ export async function openDatabase(
   return opened.adopt(await openStorage(database, { now, acceptsUnknown }), storage => storage.close())
 }
 
-/** Connects to every HSM. */
+interface Watching {
+  readonly observe?: (call: HsmCall) => void
+  readonly log?: Log | undefined
+}
+
+/** Connects to every HSM but those of custom key stores. */
 export async function connectHsms(
   config: Config,
   storage: Storage,
   opened: AsyncDisposableStack,
-  { observe, log }: { observe?: (call: HsmCall) => void; log?: Log | undefined } = {},
-): Promise<Hsms> {
-  const registry = opened.adopt(new HsmRegistry(config.regions), registry => registry.close())
-  const connecting = Object.entries(config.hsms).map(([name, hsm]) => {
-    const canary = () => {
-      const canary = storage.systemKeys.find(name, 'canary')?.material.object
-      return canary && { object: canary.id, checkValue: canary.checkValue }
-    }
-    return registry.connect({ ...hsmOptions(name, hsm), canary, observe, log })
+  watching: Watching = {},
+): Promise<HsmRegistry> {
+  const ofKeyStores = Object.keys(config.hsms).filter(name => config.hsms[name]!.clusterId !== undefined)
+  const registry = opened.adopt(new HsmRegistry(config.regions, new Set(ofKeyStores)), registry => registry.close())
+  const connecting = Object.entries(regionalHsms(config)).map(([name, hsm]) => {
+    return registry.connect({ ...hsmOptions(name, hsm), canary: canaryOf(name, storage), ...watching })
   })
   const connected = await Promise.allSettled(connecting)
   const failed = connected.find(({ status }) => status === 'rejected')
@@ -53,13 +58,49 @@ export async function connectHsms(
   return registry
 }
 
+function canaryOf(hsm: string, { systemKeys }: Storage): NonNullable<HsmOptions['canary']> {
+  return () => {
+    const canary = systemKeys.find(hsm, 'canary')?.material.object
+    return canary && { object: canary.id, checkValue: canary.checkValue }
+  }
+}
+
+/** The HSMs of custom key stores. */
+export function keyStoresOf(config: Config, registry: HsmRegistry, storage: Storage, watching: Watching): KeyStores {
+  const { allKeySpecs, passwords } = config.customKeyStores
+  const names = new Map(Object.entries(config.hsms).map(([name, { clusterId }]) => [clusterId, name]))
+  const failure = (thrown: unknown) => {
+    if (thrown instanceof ConnectionFailure) return thrown
+    const { message } = thrown instanceof Error ? thrown : new Error(String(thrown))
+    return new ConnectionFailure(connectionErrorCode(thrown), message, { cause: thrown })
+  }
+  return {
+    allKeySpecs,
+    passwords: passwords === 'memory' ? new Map() : undefined,
+    hsmOf: clusterId => names.get(clusterId),
+    connect: (name, password, signal) => {
+      const hsm = config.hsms[name]!
+      const pin = async () => pinOf(await password(), profileOf(hsm.profile).keyStoreUser)
+      const options = { ...hsmOptions(name, hsm), canary: canaryOf(name, storage), pin, ...watching }
+      return registry.connect(options, signal).catch(thrown => Promise.reject(failure(thrown)))
+    },
+    disconnect: name => registry.disconnect(name),
+    failure,
+  }
+}
+
+/** @param password wiped if it is not the PIN itself */
+function pinOf(password: Uint8Array, user: string | undefined): Uint8Array {
+  if (user === undefined) return password
+  const pin = Buffer.concat([Buffer.from(`${user}:`), password])
+  password.fill(0)
+  return pin
+}
+
 /** Throws OperatorError if storage lacks a key that `init` creates: it is not the storage of these HSMs. */
 export function requireSystemKeys(config: Config, storage: Storage): void {
-  const {
-    storage: { file },
-    hsms,
-  } = config
-  for (const hsm of Object.keys(hsms)) {
+  const { file } = config.storage
+  for (const hsm of Object.keys(regionalHsms(config))) {
     const [missing] = missingSystemKeys(hsm, storage)
     if (missing === undefined) continue
     throw new OperatorError(
@@ -74,13 +115,14 @@ export function requireSystemKeys(config: Config, storage: Storage): void {
 
 /** Whether the key that signs the audit journal is not on the HSM of the configuration, or there is none yet. */
 export function isAuditKeyMissing(config: Config, storage: Storage): boolean {
-  const key = auditKey(Object.keys(config.hsms), storage)
+  const key = auditKey(Object.keys(regionalHsms(config)), storage)
   return key === undefined || objectOf(key.material).hsm !== auditHsmOf(config)
 }
 
-export function hsmOptions(name: string, { members, ...hsm }: HsmConfig): HsmOptions {
+export function hsmOptions(name: string, { members, clusterId, ...hsm }: HsmConfig): HsmOptions {
   const own = members && Object.entries(members).map(([member, options]) => [member, addressed(options)] as const)
-  return { name, ...addressed(hsm), members: own && Object.fromEntries(own) }
+  const isOfKeyStore = clusterId !== undefined
+  return { name, ...addressed(hsm), members: own && Object.fromEntries(own), isOfKeyStore }
 }
 
 function addressed<T extends Pick<MemberConfig, 'token'>>({ token, ...options }: T) {

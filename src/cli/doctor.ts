@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { basename, extname } from 'node:path'
-import type { HsmConfig } from '../config.ts'
+import { type Config, regionalHsms } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { type HsmReport, inspectHsm } from '../hsm/doctor/inspect.ts'
 import { writtenProfile } from '../hsm/doctor/written-profile.ts'
@@ -33,7 +33,7 @@ export const doctor = command(program => {
     harden()
     const folder = openDataFolder(options)
     settleSoftHsm(folder, { write: false })
-    const hsms = chosen(folder.config.hsms, options)
+    const hsms = chosen(folder.config, options)
     const reports: Record<string, HsmReport> = {}
     for (const [name, { token, ...hsm }] of Object.entries(hsms)) {
       reports[name] = await inspectHsm({
@@ -58,8 +58,15 @@ export const doctor = command(program => {
   })
 })
 
-function chosen(hsms: Readonly<Record<string, HsmConfig>>, { hsm: name, writeProfile }: DoctorOptions) {
+/** By default all whose PIN is in the configuration. */
+function chosen(config: Config, { hsm: name, writeProfile }: DoctorOptions) {
+  const hsms = regionalHsms(config)
   const names = Object.keys(hsms)
+  if (name !== undefined && config.hsms[name]?.clusterId !== undefined) {
+    throw new OperatorError(
+      `the PIN of HSM ${name} is the password of a custom key store: to test it, use a configuration that has a pinFile instead of its clusterId`,
+    )
+  }
   if (name !== undefined && !names.includes(name)) {
     throw new OperatorError(`unknown HSM ${name}: the configuration has ${names.join(', ')}`)
   }

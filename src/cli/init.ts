@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fingerprintOf } from '../audit/checkpoint.ts'
 import { administratorKeyFromEnvironment } from '../config/administrator.ts'
-import { auditHsmOf, type Config, type HsmConfig } from '../config.ts'
+import { auditHsmOf, type Config, type HsmConfig, regionalHsms } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { profileOf } from '../hsm/profiles/find-profile.ts'
 import { provisionHsm } from '../hsm/provision.ts'
@@ -71,7 +71,7 @@ export const init = command(program => {
       const isComplete = hasKeys(config, storage, account) && !isAuditKeyMissing(config, storage)
       if (!isComplete || options.writeCredentials) {
         const initialized: string[] = []
-        for (const [name, hsm] of Object.entries(config.hsms))
+        for (const [name, hsm] of Object.entries(regionalHsms(config)))
           if (missingSystemKeys(name, storage).length > 0 && (await provision(hsm))) initialized.push(name)
         const hsms = await connectHsms(config, storage, opened)
         const installation = {
@@ -111,9 +111,9 @@ function firstAccountOf(storage: Storage): string | undefined {
   return isThere || storage.accessKeys.count() === 0 ? firstAccount : undefined
 }
 
-function hasKeys({ hsms }: Config, storage: Storage, account: string | undefined): boolean {
+function hasKeys(config: Config, storage: Storage, account: string | undefined): boolean {
   const isKnown = account === undefined || administratorKey(account, storage) !== undefined
-  return isKnown && Object.keys(hsms).every(name => missingSystemKeys(name, storage).length === 0)
+  return isKnown && Object.keys(regionalHsms(config)).every(name => missingSystemKeys(name, storage).length === 0)
 }
 
 /** Hardware tokens are created with the vendor's tools. Resolves to whether the token was created now. */

@@ -2,6 +2,11 @@
 import { z } from 'zod'
 import { duration } from '../quantities.ts'
 
+/** KMS API Reference, "CreateCustomKeyStore". */
+export const clusterId = z
+  .string()
+  .regex(/^cluster-[2-7a-zA-Z]{11,16}$/, 'not a cluster id: cluster- and 11 to 16 letters or digits from 2 to 7')
+
 /** A host name or IPv4 address, as the URI endpoint of a store has it. */
 const host = z.string().regex(/^[a-z0-9.-]{1,253}$/, 'not a host: use lower-case letters, digits, dots and dashes')
 
@@ -21,6 +26,9 @@ const proxy = z
   )
 
 export const customKeyStores = z.strictObject({
+  allKeySpecs: z.boolean().default(false),
+  passwords: z.enum(['sealed', 'memory']).default('sealed'),
+  connectTimeout: duration('1s', '10m').prefault('60s'),
   allowPrivateAddresses: z.boolean().default(false),
   proxyTimeout: duration('10ms', '10s').prefault('250ms'),
   proxies: z.record(host, proxy).default({}),

@@ -290,9 +290,11 @@ export interface Hsms {
   serves(region: string): boolean
   /** The HSM in which a region creates its keys. */
   ofRegion(region: string): Hsm
-  /** By its name in the configuration. Throws KeyUnavailable if no such HSM is connected. */
+  /** By its name in the configuration. Throws KeyUnavailable if no such HSM is connected, KeyStoreUnavailable if it is one of a custom key store. */
   named(name: string): Hsm
   readonly all: readonly Hsm[]
+  /** Those that do not belong to a custom key store: the gateway itself needs them. */
+  readonly regional: readonly Hsm[]
   /** The same HSMs for one caller: see Hsm. */
   for(caller: string, latest?: number): Hsms
 }

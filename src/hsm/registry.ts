@@ -4,6 +4,7 @@ import { HsmClient } from './client.ts'
 import type { Hsm, Hsms } from './hsm.ts'
 import { Cluster, ivLengthOf } from './pool/cluster.ts'
 import { Dispatcher } from './pool/dispatcher.ts'
+import { KeyStoreBackend, keyStoreUnavailable } from './pool/key-store-backend.ts'
 import type { PoolOptions } from './pool/pool-options.ts'
 import type { TokenAddress } from './wire/token-address.ts'
 
@@ -17,29 +18,41 @@ export interface HsmOptions extends PoolOptions {
   readonly transfersTo?: readonly string[] | undefined
   /** Tokens with the same keys, by a name for log and metrics. */
   readonly members?: Readonly<Record<string, MemberOptions>> | undefined
+  /** Of a custom key store: see KeyStoreBackend. Its PIN is tried once, on one member after another. */
+  readonly isOfKeyStore?: boolean
 }
 
 export class HsmRegistry implements Hsms {
   readonly #regions: Readonly<Record<string, string>>
+  readonly #keyStoreHsms: ReadonlySet<string>
   /** Undefined while an HSM is being connected. */
   readonly #byName = new Map<string, Hsm | undefined>()
   /** The last change by name: connects and disconnects of an HSM are done in turn, as only one process may open its token. */
   readonly #turns = new Map<string, Promise<unknown>>()
   #isClosed = false
 
-  /** @param regions the name of the HSM of each region */
-  constructor(regions: Readonly<Record<string, string>>) {
+  /**
+   * @param regions the name of the HSM of each region
+   * @param keyStoreHsms names of the HSMs of custom key stores
+   */
+  constructor(regions: Readonly<Record<string, string>>, keyStoreHsms: ReadonlySet<string> = new Set()) {
     this.#regions = regions
+    this.#keyStoreHsms = keyStoreHsms
   }
 
   get all(): readonly Hsm[] {
     return [...this.#byName.values()].filter(hsm => hsm !== undefined)
   }
 
+  get regional(): readonly Hsm[] {
+    return this.all.filter(({ name }) => !this.#keyStoreHsms.has(name))
+  }
+
   named(name: string): Hsm {
     const hsm = this.#byName.get(name)
     if (hsm !== undefined) return hsm
-    throw new Failure('KeyUnavailable', '', { cause: new Error(`no HSM ${name} is connected`) })
+    const failure = new Failure('KeyUnavailable', '', { cause: new Error(`no HSM ${name} is connected`) })
+    throw this.#keyStoreHsms.has(name) ? keyStoreUnavailable(failure) : failure
   }
 
   serves(region: string): boolean {
@@ -54,15 +67,19 @@ export class HsmRegistry implements Hsms {
     return new CallerHsms(this, caller, latest)
   }
 
-  /** Rejects with an OperatorError if the HSM cannot be used, and with an Error if the name is taken. */
-  async connect(options: HsmOptions): Promise<Hsm> {
+  /**
+   * Rejects with an OperatorError if the HSM cannot be used, and with an Error if the name is taken.
+   *
+   * @param signal ends the attempt, which then rejects
+   */
+  async connect(options: HsmOptions, signal?: AbortSignal): Promise<Hsm> {
     const { name } = options
     if (this.#isClosed) throw new Error('no HSM is connected any more')
     if (this.#byName.has(name)) throw new Error(`an HSM ${name} is connected already`)
     this.#byName.set(name, undefined)
     return this.#inTurn(name, async () => {
       try {
-        const hsm = await connectHsm(options)
+        const hsm = await connectHsm(options, signal)
         this.#byName.set(name, hsm)
         return hsm
       } catch (error) {
@@ -117,6 +134,10 @@ class CallerHsms implements Hsms {
     return this.#hsms.all
   }
 
+  get regional(): readonly Hsm[] {
+    return this.#hsms.regional
+  }
+
   named(name: string): Hsm {
     return this.#hsms.named(name).for(this.#caller, this.#latest)
   }
@@ -134,20 +155,27 @@ class CallerHsms implements Hsms {
   }
 }
 
-/** Rejects with an OperatorError if the HSM cannot be used. */
-export async function connectHsm(hsmOptions: HsmOptions): Promise<Hsm> {
-  const { publicKeyOperations, transfersTo = [], members, ...own } = hsmOptions
+/** Rejects with an OperatorError if the HSM cannot be used. @param signal ends the attempt, which then rejects */
+export async function connectHsm(hsmOptions: HsmOptions, signal?: AbortSignal): Promise<Hsm> {
+  signal?.throwIfAborted()
+  const { publicKeyOperations, transfersTo = [], members, isOfKeyStore = false, ...own } = hsmOptions
   const options = { ...own, transfers: transfersTo.length > 0 }
-  const backend =
+  const pool =
     members === undefined
       ? new Dispatcher(options)
       : new Cluster(options.name, tokens(options, members), options.callTimeout)
+  const abort = () => void pool.close()
+  signal?.addEventListener('abort', abort)
   try {
-    await backend.start()
+    await pool.start({ inTurn: isOfKeyStore })
+    signal?.throwIfAborted()
   } catch (error) {
-    await backend.close()
+    await pool.close()
     throw error
+  } finally {
+    signal?.removeEventListener('abort', abort)
   }
+  const backend = isOfKeyStore ? new KeyStoreBackend(pool) : pool
   const verifies = publicKeyOperations === 'gateway'
   // Without the fallback the HSM may be unable to decrypt what the gateway encrypted, which only the worker knows.
   const outside = { verifies, encrypts: verifies && options.allowSoftwareFallback }

@@ -1,5 +1,6 @@
 // Written by scripts/catalogue.ts.
 import { checkCustody } from './check-custody.ts'
+import { connectKeyStores } from './connect-key-stores.ts'
 import { deleteExpiredKeyMaterial } from './delete-expired-key-material.ts'
 import { deleteKeys } from './delete-keys.ts'
 import { deleteWrappingKeys } from './delete-wrapping-keys.ts'
@@ -16,6 +17,7 @@ import { writeUses } from './write-uses.ts'
 
 export const jobs = [
   checkCustody,
+  connectKeyStores,
   deleteExpiredKeyMaterial,
   deleteKeys,
   deleteWrappingKeys,

@@ -1,5 +1,5 @@
 /** Custody checks of one HSM's keys: runs them in slices, logs faults, and makes keys unavailable and available again. */
-import { Failure } from '../errors.ts'
+import { isUnavailable } from '../errors.ts'
 import {
   type CustodyFault,
   encryptionPurposes,
@@ -285,10 +285,6 @@ export class CustodyWatch {
 function withObjects(key: Key | undefined): Subject | undefined {
   const objects = key ? objectsOf(key) : []
   return key && objects.length > 0 ? { ...key, objects } : undefined
-}
-
-function isUnavailable(thrown: unknown): boolean {
-  return thrown instanceof Failure && thrown.code === 'KeyUnavailable'
 }
 
 function countIds(objects: readonly { readonly id: string }[]): ReadonlyMap<string, number> {

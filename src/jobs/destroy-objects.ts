@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { isUnavailable } from '../errors.ts'
 import type { Destruction } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { destroyMarked } from '../vault/destruction.ts'
@@ -48,7 +48,7 @@ async function destroyAll(
         { event: 'key_destruction_failed', err: thrown, hsm, object, key: keyArn },
         'Destruction of key material failed, will be retried',
       )
-      if (thrown instanceof Failure && thrown.code === 'KeyUnavailable') return false
+      if (isUnavailable(thrown)) return false
       failures.failed(object)
     }
   }

@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts'
+import { isUnavailable } from '../errors.ts'
 import { currentMaterial, type Key, objectOf } from '../model/keys/key.ts'
 import { rotationDate } from '../model/keys/rotation.ts'
 import type { JobServices } from '../services.ts'
@@ -112,8 +112,7 @@ class Rotations {
     this.#failures.failed(arn)
     const { storage, hsms } = this.#services
     const key = storage.keys.find(arn)
-    const isUnavailable = thrown instanceof Failure && thrown.code === 'KeyUnavailable'
-    if (!key || !isUnavailable) return
+    if (!key || !isUnavailable(thrown)) return
     const [own, ...others] = hsmsOf(key, storage)
     // The others have the key material of replicas: its own is not to blame for one of them.
     const isAway = (name: string) => !hsms.all.some(hsm => hsm.name === name && hsm.health.state === 'ready')

@@ -15,7 +15,7 @@ export function sealingHsm(region: string, hsms: Hsms): Hsm {
   try {
     return hsms.ofRegion(region)
   } catch (thrown) {
-    const [first] = hsms.all
+    const [first] = hsms.regional
     if (first && thrown instanceof Failure) return hsms.named(first.name)
     throw thrown
   }

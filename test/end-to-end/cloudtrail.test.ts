@@ -10,6 +10,7 @@ import { operations as stsOperations } from '../../src/operations/sts/catalogue.
 import { wrapMaterial } from '../contracts/wrapping.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { type Identity, policyOf, type Role, withIdentities } from './identities.ts'
+import { installStoreToken, type StoreToken, settled } from './key-stores.ts'
 import { send } from './requests.ts'
 
 /** Records of every operation have the fields of the samples that AWS publishes, and no others. */
@@ -29,10 +30,13 @@ let ciphertext: Uint8Array
 let mac: Uint8Array
 let signature: Uint8Array
 let peer: Uint8Array
+let token: StoreToken
+let storeId: string
 let grantIds: readonly string[]
 
 beforeAll(async () => {
   installation = await install()
+  token = await installStoreToken(installation)
   installation.configure(config => {
     config.regions = { 'us-east-1': 'softhsm', 'us-west-2': 'softhsm' }
   })
@@ -86,6 +90,7 @@ afterAll(async () => {
   trail?.destroy()
   await gateway?.stop()
   installation?.remove()
+  token?.softHsm.remove()
 })
 
 const Plaintext = Buffer.from('the plaintext of a sample')
@@ -137,6 +142,7 @@ interface Sample {
 }
 
 const key = 'KMS::Key'
+const storeData = 'clusterId customKeyStoreName'
 const algorithm = 'encryptionAlgorithm encryptionContext keyId'
 const wrapping = { WrappingAlgorithm: 'RSAES_OAEP_SHA_1', WrappingKeySpec: 'RSA_2048' } as const
 
@@ -190,6 +196,40 @@ const samples: Readonly<Record<string, Sample>> = {
     call: () => kms.deriveSharedSecret({ KeyId: keys.agreement, KeyAgreementAlgorithm: 'ECDH', PublicKey: peer }),
     request: 'keyAgreementAlgorithm keyId',
     resources: key,
+  },
+  // KMS Developer Guide, "CreateCustomKeyStore" and the following.
+  CreateCustomKeyStore: {
+    call: async () => (storeId = (await kms.createCustomKeyStore(token.settings)).CustomKeyStoreId!),
+    request: 'clusterId customKeyStoreName',
+    response: 'customKeyStoreId',
+    changes: true,
+  },
+  UpdateCustomKeyStore: {
+    call: () => kms.updateCustomKeyStore({ CustomKeyStoreId: storeId, NewCustomKeyStoreName: 'renamed' }),
+    request: 'customKeyStoreId newCustomKeyStoreName',
+    data: storeData,
+    changes: true,
+  },
+  ConnectCustomKeyStore: {
+    call: () => kms.connectCustomKeyStore({ CustomKeyStoreId: storeId }),
+    request: 'customKeyStoreId',
+    data: storeData,
+    changes: true,
+  },
+  DisconnectCustomKeyStore: {
+    call: () => kms.disconnectCustomKeyStore({ CustomKeyStoreId: storeId }),
+    request: 'customKeyStoreId',
+    data: storeData,
+    changes: true,
+  },
+  DeleteCustomKeyStore: {
+    call: async () => {
+      await settled(kms, storeId)
+      return kms.deleteCustomKeyStore({ CustomKeyStoreId: storeId })
+    },
+    request: 'customKeyStoreId',
+    data: storeData,
+    changes: true,
   },
   DescribeCustomKeyStores: { call: () => kms.describeCustomKeyStores({ Limit: 5 }), request: 'limit' },
   DescribeKey: { call: () => kms.describeKey({ KeyId: keys.symmetric }), request: 'keyId', resources: key },

@@ -92,7 +92,9 @@ describe('custom key stores', () => {
   it('do not exist, and cannot be found', async () => {
     expect(await call(kms, 'DescribeCustomKeyStores', {})).toEqual(empty('CustomKeyStores'))
     for (const name of [{ CustomKeyStoreId: 'cks-1234567890abcdef0' }, { CustomKeyStoreName: 'store' }]) {
-      expect(await refusal(kms.describeCustomKeyStores(name))).toBe('CustomKeyStoreNotFoundException')
+      expect(await refusal(kms.describeCustomKeyStores(name))).toMatch(
+        /^CustomKeyStoreNotFoundException: Custom key store \S+ is not found\.$/,
+      )
     }
     expect(
       await refusal(kms.describeCustomKeyStores({ CustomKeyStoreId: 'cks-1', CustomKeyStoreName: 'store' })),
@@ -145,14 +147,9 @@ describe('every one of these calls', () => {
 })
 
 describe('an unsupported operation', () => {
-  const pkcs11js = ': pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2)'
+  const reason = ': pkcs11js has no C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2)'
 
-  it.each([
-    ['Encapsulate', pkcs11js],
-    ['Decapsulate', pkcs11js],
-    ['ConnectCustomKeyStore', ''],
-    ['UpdatePrimaryRegion', ''],
-  ])('refuses %s', async (target, reason) => {
+  it.each(['Encapsulate', 'Decapsulate'])('refuses %s', async target => {
     const { body } = await signedPost({ url: gateway.url, credentials: installation.credentials[home]!, target })
     expect(JSON.parse(body)).toEqual({
       __type: 'UnsupportedOperationException',

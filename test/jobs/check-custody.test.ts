@@ -64,6 +64,7 @@ function withHsm(own: Partial<Hsm>): Pick<JobServices, 'hsms'> {
   const hsms: JobServices['hsms'] = {
     all: [changed],
     serves: () => true,
+    regional: [changed],
     named: () => changed,
     ofRegion: () => changed,
     for: () => hsms,

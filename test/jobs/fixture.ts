@@ -85,6 +85,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
       rotationTimeShare: 0.01,
       audit: createAudit(journal, clock, 'kms.amazonaws.com'),
       outbox: await Outbox.open(storage, journal, []),
+      keyStoreConnections: { follow() {} },
       checkpoints: { unsignedFor: 0, lastTime: undefined, async signDue() {}, async sign() {} },
       metrics: {
         clockStable() {},
@@ -93,6 +94,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
           fixture.faults = counts
         },
         checkpoints() {},
+        customKeyStores() {},
         dueForRotation(count) {
           fixture.dueForRotation = count
         },

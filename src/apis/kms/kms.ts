@@ -21,5 +21,6 @@ export const kms = new JsonApi({
     InvalidSignature: 'KMSInvalidSignatureException',
     InvalidState: 'KMSInvalidStateException',
     InvalidTag: 'TagException',
+    KeyStoreUnavailable: 'KMSInvalidStateException',
   },
 })

@@ -1,10 +1,11 @@
 /** Several tokens with the same keys, replicated by the vendor: one HSM to its users. */
-import { Failure, type FailureCode } from '../../errors.ts'
+import { Failure, type FailureCode, OperatorError } from '../../errors.ts'
 import type { Ability } from '../../model/keys/ability.ts'
 import type { HsmHealth } from '../hsm.ts'
 import { type CallName, calls } from '../wire/calls.ts'
 import type { Backend, CallOptions } from './backend.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { StartError } from './worker-process.ts'
 
 /** Failures after which another member is tried: it may be reachable, less busy, or already have the replicated key. */
 const others: ReadonlySet<FailureCode> = new Set(['KeyUnavailable', 'Throttling', 'InvalidState'])
@@ -22,14 +23,30 @@ export class Cluster implements Backend {
     this.#callTimeout = callTimeout
   }
 
-  /** Resolves when one member is ready; the others keep trying. Rejects with the OperatorError of the first if none is. */
-  async start(): Promise<void> {
-    const starts = await Promise.allSettled(this.#members.map(member => member.start()))
+  /**
+   * Resolves when one member is ready; the others keep trying. Rejects with the OperatorError of the first if none is.
+   *
+   * @param inTurn one after another, until one refuses the PIN: then rejects with the OperatorError of that one
+   */
+  async start({ inTurn = false } = {}): Promise<void> {
+    const starts = inTurn
+      ? await this.#startInTurn()
+      : await Promise.allSettled(this.#members.map(member => member.start()))
     const failed = starts.filter(start => start.status === 'rejected')
-    if (failed.length === starts.length) throw failed[0]!.reason
+    if (failed.length === starts.length) throw noneOf(failed.map(({ reason }) => reason as Error))
     for (const [index, start] of starts.entries()) {
       if (start.status === 'rejected') this.#members[index]!.startLater((start.reason as Error).cause)
     }
+  }
+
+  async #startInTurn(): Promise<readonly PromiseSettledResult<void>[]> {
+    const starts: PromiseSettledResult<void>[] = []
+    for (const member of this.#members) {
+      const [start] = await Promise.allSettled([member.start()])
+      if (start!.status === 'rejected' && isPinRefused(start!.reason)) throw start!.reason
+      starts.push(start!)
+    }
+    return starts
   }
 
   get ivLength(): number {
@@ -121,6 +138,15 @@ export class Cluster implements Backend {
 /** Ready members all make IVs of the same length; undefined while none is ready. */
 export function ivLengthOf(members: readonly Dispatcher[]): number | undefined {
   return members.find(({ health }) => health.workers > 0)?.ivLength
+}
+
+/** The error of the first, with all of them as its cause. */
+function noneOf(errors: readonly Error[]): OperatorError {
+  return new OperatorError(errors[0]!.message, { cause: new AggregateError(errors) })
+}
+
+function isPinRefused(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.cause instanceof StartError && thrown.cause.reason === 'pinRefused'
 }
 
 function isMissing(error: unknown): error is Failure {

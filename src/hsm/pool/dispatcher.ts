@@ -58,7 +58,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
   }
 
   /** Resolves when all workers are ready; rejects with an OperatorError if one cannot start. */
-  start(): Promise<void> {
+  start(_options?: { readonly inTurn?: boolean }): Promise<void> {
     return this.#supervisor.start()
   }
 

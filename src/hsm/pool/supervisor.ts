@@ -242,13 +242,14 @@ export class Supervisor implements WorkerEvents, Watched {
   }
 
   async #startWorker(): Promise<void> {
+    if (this.isClosing) throw new StartError({ message: 'the HSM is closing', reason: 'unavailable' })
     if (this.#availability.isStopped) {
       throw new StartError({ message: 'the PIN was refused before', reason: 'unavailable' })
     }
     const worker = this.#processes.take()
     try {
       if (this.#profile.singleProcess) await this.#processes.closedByOthers(worker)
-      worker.open(loginFactor * this.#options.callTimeout)
+      await this.#open(worker)
       const capabilities = await worker.ready
       const wanted = this.workers.length > 0 ? this.abilities.ivLength : this.#options.ivLength?.()
       const misfit = this.abilities.learn(capabilities, wanted)
@@ -265,6 +266,12 @@ export class Supervisor implements WorkerEvents, Watched {
     this.#starts++
     this.#events.changed()
     this.#keepSpare()
+  }
+
+  async #open(worker: WorkerProcess): Promise<void> {
+    const pin = await this.#options.pin?.()
+    worker.open(loginFactor * this.#options.callTimeout, pin)
+    pin?.fill(0)
   }
 
   /** Ends workers that have not logged in. With a grace period: SoftHSM killed while it rewrites the token's file at a login loses the token. */

@@ -25,10 +25,12 @@ import { isOver, isServing, nextState, takesCalls, type WorkerEvent, type Worker
 export class StartError extends OperatorError {
   override readonly name = 'StartError'
   readonly reason: StartFailure['reason']
+  readonly returnCode: StartFailure['returnCode']
 
-  constructor({ message, reason }: StartFailure) {
+  constructor({ message, reason, returnCode }: StartFailure) {
     super(message)
     this.reason = reason
+    this.returnCode = returnCode
   }
 }
 
@@ -140,11 +142,16 @@ export class WorkerProcess {
     return this.#state !== from
   }
 
-  /** Tells it to open the token and log in: see `ready`. @param loginTimeout milliseconds after C_Initialize */
-  open(loginTimeout: number): void {
+  /**
+   * Tells it to open the token and log in: see `ready`.
+   *
+   * @param loginTimeout milliseconds after C_Initialize
+   * @param pin if the worker does not read it itself
+   */
+  open(loginTimeout: number, pin: Uint8Array = nothing): void {
     if (isOver(this.#state)) return
     this.#loginTimeout = loginTimeout
-    this.#writer.write(startId, openToken, nothing)
+    this.#writer.write(startId, openToken, pin)
     this.#timer.watch(performance.now() + initialisationTimeout)
   }
 
@@ -260,7 +267,7 @@ export class WorkerProcess {
   #expire(): void {
     if (isOver(this.#state)) return
     if (this.#state === 'starting') {
-      this.#lose('it did not start in time')
+      this.#lose('it did not start in time', 'timeout')
       return
     }
     const overdue = this.#pending.overdue(performance.now())
@@ -285,12 +292,12 @@ export class WorkerProcess {
     return !mayComeLate && !isEarly
   }
 
-  #lose(reason: string): void {
+  #lose(reason: string, returnCode?: 'timeout'): void {
     const from = this.#state
     if (!this.advance('lose') || isOver(from)) return
     this.#timer.stop()
     this.kill()
-    this.#start.reject(new StartError({ message: diedOf(reason), reason: 'unavailable' }))
+    this.#start.reject(new StartError({ message: diedOf(reason), reason: 'unavailable', returnCode }))
     this.#events.lost(this, from, this.#pending.takeAll(), reason)
   }
 }

@@ -5,6 +5,8 @@ export const cloudhsm = profile({
   name: 'cloudhsm',
   title: 'AWS CloudHSM',
   mode: 'asynchronous',
+  /** User Guide, "PKCS #11 library": the PIN is user:password. KMS Developer Guide: the CU of a custom key store is kmsuser. */
+  keyStoreUser: 'kmsuser',
   /** CKM_CLOUDHSM_AES_GCM: CKM_AES_GCM requires parameters that remain valid until C_Encrypt, which pkcs11js does not guarantee. */
   gcmMechanism: 0x8000_1087,
   gcmIv: 'prepend12',

@@ -30,6 +30,7 @@ const flags = {
   name: text,
   title: text,
   mode: z.enum(['synchronous', 'asynchronous']),
+  keyStoreUser: text.optional(),
   initIsRoundTrip: z.boolean(),
   sessionsPerWorker: z.int().min(1).max(1024),
   gcmIv: z.enum(['caller', 'writeback12', 'prepend12', 'append16']),

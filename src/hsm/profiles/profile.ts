@@ -28,6 +28,8 @@ export interface Profile {
   /** The product, for people. */
   readonly title: string
   readonly mode: Mode
+  /** The user of custom key stores, if the PIN is `user:password`. */
+  readonly keyStoreUser?: string | undefined
   /** C_*Init is a round trip to the HSM of its own, during which the main thread of a worker can start nothing else. */
   readonly initIsRoundTrip: boolean
   /** Sessions of each worker: in mode `asynchronous`, as many calls at a time. */

@@ -3,19 +3,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '../../errors.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { CryptokiError, classOf } from '../return-codes.ts'
-import type { PinSource, TokenAddress } from '../wire/token-address.ts'
+import type { TokenAddress } from '../wire/token-address.ts'
 import { Cryptoki, type Handle, type SlotToken, userType } from './cryptoki.ts'
 import { wasDoneBefore } from './native-call.ts'
-import { placeOf, readPin } from './pin.ts'
+import { type Pin, placeOf, readPin } from './pin.ts'
 
 /** The login applies to the whole process. */
 export class Connection {
   readonly cryptoki: Cryptoki
   readonly slot: Handle
-  readonly #pin: PinSource
+  readonly #pin: Pin
   #session: Handle | undefined
 
-  constructor(cryptoki: Cryptoki, slot: Handle, pin: PinSource) {
+  constructor(cryptoki: Cryptoki, slot: Handle, pin: Pin) {
     this.cryptoki = cryptoki
     this.slot = slot
     this.#pin = pin
@@ -51,10 +51,15 @@ export class PinRefused extends OperatorError {
   override readonly name = 'PinRefused'
 }
 
+/** No slot has the token. */
+export class TokenNotFound extends OperatorError {
+  override readonly name = 'TokenNotFound'
+}
+
 /** Rejects with an OperatorError of one line. @param initialised called when the library has been loaded and initialised */
 export async function connect(
   address: TokenAddress,
-  pin: PinSource,
+  pin: Pin,
   profile: Profile,
   initialised: () => void,
 ): Promise<Connection> {
@@ -106,7 +111,7 @@ export async function findToken(cryptoki: Cryptoki, address: TokenAddress, profi
     if (found[0] !== undefined) return found[0]
   }
   const labels = seen.map(({ label, serial }) => `"${label}" (serial ${serial})`)
-  throw new OperatorError(`no token with ${described(address)}: found ${labels.join(', ') || 'none'}`)
+  throw new TokenNotFound(`no token with ${described(address)}: found ${labels.join(', ') || 'none'}`)
 }
 
 /** Initialised tokens. Skips a token that cannot be read now, as happens with SoftHSM while another process logs in. */
@@ -133,7 +138,7 @@ function described({ tokenLabel, tokenSerial }: TokenAddress): string {
 }
 
 /** Tries the PIN once. Throws PinRefused if the token refuses it. */
-export function login(cryptoki: Cryptoki, session: Handle, source: PinSource): void {
+export function login(cryptoki: Cryptoki, session: Handle, source: Pin): void {
   const pin = readPin(source)
   try {
     cryptoki.login(session, userType.user, pin)

@@ -3,8 +3,12 @@ import { readFileSync } from 'node:fs'
 import { OperatorError } from '../../errors.ts'
 import type { PinSource } from '../wire/token-address.ts'
 
+/** Where the PIN is, or the PIN as the gateway sent it. */
+export type Pin = PinSource | { readonly sent: string }
+
 /** Throws an OperatorError that says where there is no PIN. */
-export function readPin(source: PinSource): string {
+export function readPin(source: Pin): string {
+  if ('sent' in source) return source.sent
   const { pinFile, pinVariable } = source
   const pin = pinFile === undefined ? process.env[pinVariable!] : oneLineOf(pinFile)
   if (pin) return pin
@@ -12,7 +16,9 @@ export function readPin(source: PinSource): string {
 }
 
 /** For messages. */
-export function placeOf({ pinFile, pinVariable }: PinSource): string {
+export function placeOf(source: Pin): string {
+  if ('sent' in source) return 'the settings of the custom key store'
+  const { pinFile, pinVariable } = source
   return pinFile ?? `the environment variable ${pinVariable}`
 }
 

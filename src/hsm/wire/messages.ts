@@ -3,7 +3,7 @@ import { Failure, type FailureCode, failures } from '../../errors.ts'
 
 /** Added to the kind of a call that a worker may have executed already. */
 export const retryFlag = 0x80
-/** Kind of the request with `startId`: load the library, open the token and log in. */
+/** Kind of the request with `startId`: load the library, open the token and log in. Its payload is the PIN, if the worker does not read it. */
 export const openToken = 0x7f
 
 export const status = {
@@ -37,6 +37,8 @@ export const startId = 0
 export interface StartFailure {
   readonly message: string
   readonly reason: 'unavailable' | 'pinRefused' | 'untrusted'
+  /** Name of the PKCS#11 return code behind it, `CKR_TOKEN_NOT_PRESENT` if the token was not found; `timeout` if the worker was silent. */
+  readonly returnCode?: string | undefined
 }
 
 const startReasons: readonly unknown[] = ['unavailable', 'pinRefused', 'untrusted'] satisfies StartFailure['reason'][]
@@ -44,7 +46,8 @@ const startReasons: readonly unknown[] = ['unavailable', 'pinRefused', 'untruste
 /** Throws an Error for a payload that is none. */
 export function decodeStartFailure(payload: Buffer): StartFailure {
   const sent = decodeJson<StartFailure | null>(payload)
-  if (typeof sent?.message === 'string' && startReasons.includes(sent.reason)) return sent
+  const isCode = ['string', 'undefined'].includes(typeof sent?.returnCode)
+  if (typeof sent?.message === 'string' && startReasons.includes(sent.reason) && isCode) return sent
   throw new TypeError('malformed failure of a start')
 }
 

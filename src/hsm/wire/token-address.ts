@@ -11,7 +11,7 @@ export interface TokenAddress {
   readonly tokenSerial?: string | undefined
 }
 
-/** One of the two. */
+/** One of the two, or neither: then the gateway sends the PIN, the password of a custom key store. */
 export interface PinSource {
   /** File whose only line is the PIN. */
   readonly pinFile?: string | undefined

@@ -27,6 +27,8 @@ export interface WorkerOptions extends TokenAddress, PinSource {
   readonly transfers?: boolean | undefined
   /** The whole environment of the workers, such as SOFTHSM2_CONF; they inherit nothing else. */
   readonly environment: Readonly<Record<string, string>>
+  /** The PIN in UTF-8, asked for whenever a worker starts, and wiped: with neither `pinFile` nor `pinVariable`. */
+  readonly pin?: (() => Promise<Uint8Array>) | undefined
   /** Undefined until there is one. */
   readonly canary?: (() => CanaryKey | undefined) | undefined
 }

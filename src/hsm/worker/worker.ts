@@ -1,7 +1,8 @@
 /** A worker process: loads the native library and logs in when told to, then answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
+import { CryptokiError, type ReturnCode } from '../return-codes.ts'
 import type { Permissions } from '../token/capabilities.ts'
-import { type Connection, connect, PinRefused } from '../token/connection.ts'
+import { type Connection, connect, PinRefused, TokenNotFound } from '../token/connection.ts'
 import { Pkcs11 } from '../token/pkcs11.ts'
 import { probe } from '../token/probe.ts'
 import { whyNoWrapWithTrusted } from '../token/trusted-wrapping.ts'
@@ -33,7 +34,7 @@ function end(): void {
 let hsm: Pkcs11
 
 function receive(id: number, kind: number, payload: Buffer): void {
-  if (kind === openToken) void open()
+  if (kind === openToken) void open(payload)
   else void answer(id, kind, Buffer.from(payload))
 }
 
@@ -96,14 +97,24 @@ function reasonOf(error: unknown): StartFailure['reason'] {
   return error instanceof Untrusted ? 'untrusted' : 'unavailable'
 }
 
-async function open(): Promise<void> {
+/** Of an error, or of what caused it. */
+function returnCodeOf(error: unknown): string | undefined {
+  if (error instanceof TokenNotFound) return 'CKR_TOKEN_NOT_PRESENT' satisfies ReturnCode
+  if (error instanceof CryptokiError) return error.returnCode
+  return error instanceof Error ? returnCodeOf(error.cause) : undefined
+}
+
+/** @param sentPin empty if the worker reads it */
+async function open(sentPin: Buffer): Promise<void> {
   try {
-    const capabilities = await start(await connect(argument, argument, profile, () => announce(status.initialised)))
+    const pin = sentPin.length === 0 ? argument : { sent: sentPin.toString() }
+    const capabilities = await start(await connect(argument, pin, profile, () => announce(status.initialised)))
     writer.write(startId, status.ok, encodeJson(capabilities))
     writer.flush()
     void hsm.index()
   } catch (error) {
-    const failure: StartFailure = { message: (error as Error).message, reason: reasonOf(error) }
+    const { message } = error as Error
+    const failure: StartFailure = { message, reason: reasonOf(error), returnCode: returnCodeOf(error) }
     writer.write(startId, status.failed, encodeJson(failure))
     end()
   }

@@ -17,7 +17,12 @@ import { reEncrypt } from './cryptography/re-encrypt.ts'
 import { sign } from './cryptography/sign.ts'
 import { verifyMac } from './cryptography/verify-mac.ts'
 import { verify } from './cryptography/verify.ts'
+import { connectCustomKeyStore } from './custom-key-stores/connect-custom-key-store.ts'
+import { createCustomKeyStore } from './custom-key-stores/create-custom-key-store.ts'
+import { deleteCustomKeyStore } from './custom-key-stores/delete-custom-key-store.ts'
 import { describeCustomKeyStores } from './custom-key-stores/describe-custom-key-stores.ts'
+import { disconnectCustomKeyStore } from './custom-key-stores/disconnect-custom-key-store.ts'
+import { updateCustomKeyStore } from './custom-key-stores/update-custom-key-store.ts'
 import { createGrant } from './grants/create-grant.ts'
 import { listGrants } from './grants/list-grants.ts'
 import { listRetirableGrants } from './grants/list-retirable-grants.ts'
@@ -68,7 +73,12 @@ export const operations = [
   sign,
   verifyMac,
   verify,
+  connectCustomKeyStore,
+  createCustomKeyStore,
+  deleteCustomKeyStore,
   describeCustomKeyStores,
+  disconnectCustomKeyStore,
+  updateCustomKeyStore,
   createGrant,
   listGrants,
   listRetirableGrants,
