@@ -40,7 +40,7 @@ export function addPrefixCommands(xks: Command): void {
       'create a prefix, and print what the console of AWS KMS imports: its path, and a credential that is shown this once',
     )
     .requiredOption('--region <region>', 'AWS Region of the KMS that calls, and of the keys')
-    .option('--sample-proxy-aad', "decrypt and encrypt as AWS's sample proxy does, whose ciphertexts are moved here")
+    .option('--sample-proxy-aad', "decrypt what AWS's sample proxy encrypted, too")
     .action((prefix: string, options: CreateOptions) =>
       administer(options, async call => {
         const { account, region, sampleProxyAad } = options
