@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { CreateKeyCommand } from '@aws-sdk/client-kms'
+import { CreateKeyCommand, type CreateKeyCommandInput } from '@aws-sdk/client-kms'
 import { startEcho } from './echo.ts'
 import { type Figure, median } from './figure.ts'
 import { type BenchGateway, type Credentials, DataFolder } from './gateway.ts'
@@ -99,8 +99,9 @@ export async function encryptScript(
   gateway: BenchGateway,
   name = 'encrypt',
   credentials: Credentials = folder.credentials,
+  key: CreateKeyCommandInput = {},
 ): Promise<string> {
-  const { KeyMetadata } = await gateway.client.send(new CreateKeyCommand({}))
+  const { KeyMetadata } = await gateway.client.send(new CreateKeyCommand(key))
   const bodies = Array.from({ length: 200 }, (_, i) => ({
     KeyId: KeyMetadata!.KeyId,
     Plaintext: Buffer.alloc(32, i).toString('base64'),

@@ -1,11 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { KMSClient } from '@aws-sdk/client-kms'
+import { parse, stringify } from 'yaml'
 
 /** A gateway of its own data folder, started as a user would start it. */
 
@@ -40,8 +41,18 @@ export class DataFolder {
     return { accessKeyId: read('aws_access_key_id'), secretAccessKey: read('aws_secret_access_key') }
   }
 
-  /** @param environment beside this process's own */
-  async serve(environment: Readonly<Record<string, string>> = {}): Promise<BenchGateway> {
+  configure(change: (config: Record<string, unknown>) => void): void {
+    const file = join(this.path, 'strongroom.yaml')
+    const config = parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+    change(config)
+    writeFileSync(file, stringify(config))
+  }
+
+  /**
+   * @param environment beside this process's own
+   * @param ca certificate of the gateway, if it has one
+   */
+  async serve(environment: Readonly<Record<string, string>> = {}, ca?: string): Promise<BenchGateway> {
     const port = await freePort()
     const args = ['--data', this.path, '--port', String(port)]
     const child = spawn(join(root, 'scripts/start'), args, {
@@ -52,7 +63,12 @@ export class DataFolder {
     return {
       url,
       pid: child.pid!,
-      client: new KMSClient({ endpoint: url, region, credentials: this.credentials }),
+      client: new KMSClient({
+        endpoint: url,
+        region,
+        credentials: this.credentials,
+        ...(ca !== undefined && { requestHandler: { httpsAgent: { ca } } }),
+      }),
       async stop() {
         child.kill('SIGTERM')
         await once(child, 'exit')

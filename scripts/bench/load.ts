@@ -56,35 +56,37 @@ export async function writeSigned(
   bodies: readonly object[],
   credentials: Credentials,
 ): Promise<void> {
-  const signer = new SignatureV4({ service: 'kms', region, credentials, sha256: Sha256 })
-  const { hostname, port, host } = new URL(url)
-  const requests = bodies.map(async value => {
-    const body = JSON.stringify(value)
-    const headers = {
-      host,
-      'content-type': 'application/x-amz-json-1.1',
-      'x-amz-target': `TrentService.${operation}`,
-      'user-agent': 'strongroom-bench',
-    }
-    const request = {
-      method: 'POST',
-      protocol: 'http:',
-      hostname,
-      port: Number(port),
-      path: '/',
-      query: {},
-      headers,
-      body,
-    }
-    const signed = await signer.sign(request)
-    return lua(signed.headers, body)
-  })
-  const formats = (await Promise.all(requests)).map((format, i) => `requests[${i + 1}] = ${format}`)
-  const rotate = 'local i = 0\nfunction request() i = i % #requests + 1 return requests[i] end\n'
-  writeFileSync(file, `local requests = {}\n${formats.join('\n')}\n${rotate}`, { mode: 0o600 })
+  const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `TrentService.${operation}` }
+  const requests = bodies.map(body => ({ path: '/', body }))
+  await writeSignedFor({ service: 'kms', headers, credentials }, file, url, requests)
 }
 
-function lua(headers: Readonly<Record<string, string>>, body: string): string {
+/** The same for any service. */
+export async function writeSignedFor(
+  signing: {
+    readonly service: string
+    readonly headers: Readonly<Record<string, string>>
+    readonly credentials: Credentials
+  },
+  file: string,
+  url: string,
+  requests: readonly { readonly path: string; readonly body: object }[],
+): Promise<void> {
+  const { service, credentials } = signing
+  const signer = new SignatureV4({ service, region, credentials, sha256: Sha256 })
+  const { protocol, hostname, port, host } = new URL(url)
+  const headers = { host, 'user-agent': 'strongroom-bench', ...signing.headers }
+  const formats = requests.map(async ({ path, body: value }, i) => {
+    const body = JSON.stringify(value)
+    const request = { method: 'POST', protocol, hostname, port: Number(port), path, query: {}, headers, body }
+    const signed = await signer.sign(request)
+    return `requests[${i + 1}] = ${lua(path, signed.headers, body)}`
+  })
+  const rotate = 'local i = 0\nfunction request() i = i % #requests + 1 return requests[i] end\n'
+  writeFileSync(file, `local requests = {}\n${(await Promise.all(formats)).join('\n')}\n${rotate}`, { mode: 0o600 })
+}
+
+function lua(path: string, headers: Readonly<Record<string, string>>, body: string): string {
   const pairs = Object.entries(headers).map(([name, value]) => `[${JSON.stringify(name)}] = ${JSON.stringify(value)}`)
-  return `wrk.format('POST', '/', { ${pairs.join(', ')} }, ${JSON.stringify(body)})`
+  return `wrk.format('POST', '${path}', { ${pairs.join(', ')} }, ${JSON.stringify(body)})`
 }

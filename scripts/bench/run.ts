@@ -24,6 +24,7 @@ import { createSpareRsaKey } from './spares.ts'
 import { startToReady } from './start.ts'
 import { encryptOnOneConnection } from './unloaded.ts'
 import { verifyAMillion } from './verify.ts'
+import { encryptForXks } from './xks.ts'
 
 const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   start: startToReady,
@@ -46,6 +47,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   simulate: simulatedLines,
   bodies: decodeWorstBodies,
   verify: verifyAMillion,
+  xks: encryptForXks,
   memory: memoryAfterAMillion,
 }
 
