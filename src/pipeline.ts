@@ -161,9 +161,9 @@ function createdMaterial({ created }: Changes): Entry['material'] {
   return object && { ids: {}, held: heldBy(object) }
 }
 
-/** They are no resources of the request before it runs. A replica is one of the event in its own region. */
-function createdKeys({ list }: Changes): readonly string[] {
-  const isCreated = (key: Key) => key.revision === 0 && key.multiRegion !== 'REPLICA'
+/** They are no resources of the request before it runs, but for those whose creation is an event of its own. */
+function createdKeys({ list, events }: Changes): readonly string[] {
+  const isCreated = ({ revision, arn }: Key) => revision === 0 && !events.some(({ resource }) => resource === arn)
   return list.flatMap(({ noun, record }) => (noun === 'keys' && isCreated(record) ? [record.arn] : []))
 }
 

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
 import { OperatorError } from './errors.ts'
+import { isKeyId } from './model/arn.ts'
 import type { Key } from './model/keys/key.ts'
 import { keySpecs, type SupportedKeySpec } from './model/keys/key-spec.ts'
 import { describeIssue } from './schema-issue.ts'
@@ -29,7 +30,7 @@ export interface Seed {
 const aliasPrefix = 'alias/'
 type KeyUsage = Key['usage']
 const usages = [...new Set(Object.values(keySpecs).flatMap(({ usages }) => usages))] as [KeyUsage, ...KeyUsage[]]
-const keyId = z.string().regex(/^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i, 'not a UUID')
+const keyId = z.string().refine(isKeyId, 'not a key id')
 const metadata = {
   KeyId: keyId,
   Description: z.string().default(''),

@@ -33,12 +33,21 @@ function intended({ created, moved }: RotatedAlias): string {
   return moved ? 'The alias would name the new key.' : 'The key material of the new key is still to be imported.'
 }
 
-function movedLines({ aliasArn, formerKey, otherAliases }: RotatedAlias, options: ConfigOptions): readonly string[] {
+function movedLines(
+  { aliasArn, formerKey, otherAliases, aliasesElsewhere }: RotatedAlias,
+  options: ConfigOptions,
+): readonly string[] {
   const { grants } = formerKey
   return [
     `The alias now names the new key. ${outlook(formerKey)}`,
     ...(grants > 0 ? [`The new key has no grants; the old one has ${grants}.`] : []),
     ...(otherAliases.length > 0 ? [`The old key keeps its other aliases: ${otherAliases.join(', ')}.`] : []),
+    ...(aliasesElsewhere.length > 0
+      ? [
+          'In other regions the alias still names the old key. The new key is there as well:',
+          ...aliasesElsewhere.map(arn => `  ${rotateCommand(arn, options)}`),
+        ]
+      : []),
     'To see who still uses the old key:',
     `  ${rotateCommand(aliasArn, options)} --report`,
   ]

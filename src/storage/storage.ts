@@ -142,7 +142,7 @@ export interface Storage {
     /** Keys that have the object, on whatever HSM, in no order: several if it is that of related multi-Region keys. */
     findByObject(object: string): readonly Key[]
     /** The related keys of a multi-Region key in other regions, in no order. None of a single-Region key. */
-    related(key: Key): readonly Key[]
+    related(key: Pick<Key, 'id' | 'arn' | 'region'>): readonly Key[]
     /** In order of key id. */
     list(page: PageRequest): Promise<readonly Key[]>
     /** Keys with imported material that expires. */

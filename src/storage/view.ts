@@ -139,12 +139,12 @@ export function objectGroup(object: string): string {
 }
 
 /** Related multi-Region keys: their ARNs differ in the region only. */
-function relatedGroup({ arn, region }: Key): string {
+function relatedGroup({ arn, region }: Pick<Key, 'arn' | 'region'>): string {
   return arn.replace(`:${region}:`, '::')
 }
 
 /** In other regions. */
-export function relatedTo(view: View, key: Key): readonly Key[] {
+export function relatedTo(view: View, key: Pick<Key, 'id' | 'arn' | 'region'>): readonly Key[] {
   return isMultiRegion(key) ? view.keys.group(relatedGroup(key)).filter(({ arn }) => arn !== key.arn) : []
 }
 

@@ -2,7 +2,7 @@
 import { Failure, OperatorError } from '../errors.ts'
 import { aliasArn, keyArn, partitionOf } from '../model/arn.ts'
 import { checkAliasName } from '../model/keys/alias.ts'
-import { defaultKeyPolicy, type Key, type KeyMaterial, objectOf } from '../model/keys/key.ts'
+import { defaultKeyPolicy, isMultiRegion, type Key, type KeyMaterial, objectOf } from '../model/keys/key.ts'
 import { defaultPeriodInDays } from '../model/keys/rotation.ts'
 import type { SeedAlias, SeedKey } from '../seed-file.ts'
 import type { Hsm, Services } from '../services.ts'
@@ -39,7 +39,8 @@ async function createKey(seedKey: SeedKey, { account, region }: Place, means: Me
   const { storage, hsms, clock, audit, outbox } = means
   const { materials, nextRotationDate: nextDate, ...seed } = seedKey
   const arn = keyArn({ account, region }, seed.id)
-  if (storage.keys.find(arn) !== undefined) return
+  // A multi-Region key has one primary key.
+  if (storage.keys.find(arn) !== undefined || storage.keys.related({ id: seed.id, arn, region }).length > 0) return
   const intent = audit.event('CreateSeedKey', arn, {})
   await outbox.act(intent, async changes => {
     const imported = await importMaterials(hsms.ofRegion(region), { ...seed, arn, account }, materials, clock())
@@ -49,6 +50,7 @@ async function createKey(seedKey: SeedKey, { account, region }: Place, means: Me
       account,
       region,
       state: 'Enabled',
+      multiRegion: isMultiRegion(seed) ? 'PRIMARY' : undefined,
       creationDate: clock(),
       tags: [],
       policy: defaultKeyPolicy(account, partitionOf(region)),

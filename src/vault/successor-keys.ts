@@ -1,36 +1,82 @@
 /** Manual rotation: KMS Developer Guide, "Rotate keys manually". */
-import { randomUUID } from 'node:crypto'
 import { keyArn } from '../model/arn.ts'
 import { checkKeyKind } from '../model/keys/ability.ts'
-import { type Key, objectsOf } from '../model/keys/key.ts'
+import { isMultiRegion, type Key, objectsOf } from '../model/keys/key.ts'
+import { isPendingDeletion } from '../model/keys/key-state.ts'
+import { replicaOf } from '../model/keys/multi-region.ts'
 import { rotationFrom } from '../model/keys/rotation.ts'
-import type { Changes, Services } from '../services.ts'
+import type { Changes, Services, Storage } from '../services.ts'
+import { newKeyId } from './identifiers.ts'
 import { createMaterial } from './materials.ts'
+import { replicatedObjects } from './replicas.ts'
 
-/** Throws UnsupportedOperation, without calling an HSM, if the region no longer supports such keys. */
-export function checkSuccessor({ region, spec, usage }: Key, hsms: Services['hsms']): void {
-  checkKeyKind(ability => hsms.ofRegion(region).whyUnsupported(ability), spec, usage)
+/** A key, and its related multi-Region keys: those that get a successor together. One that is to be deleted gets none. */
+export function succeededWith(key: Key, { keys }: Storage): readonly Key[] {
+  return [key, ...keys.related(key).filter(related => !isPendingDeletion(related))]
 }
 
-type Means = Pick<Services, 'hsms' | 'clock'> & { readonly changes: Changes }
+/** Throws UnsupportedOperation, without calling an HSM, if a region no longer supports such keys. */
+export function checkSuccessors(former: readonly Key[], hsms: Services['hsms']): void {
+  for (const { region, spec, usage } of former)
+    checkKeyKind(ability => hsms.ofRegion(region).whyUnsupported(ability), spec, usage)
+}
+
+type Means = Pick<Services, 'hsms' | 'clock' | 'storage'> & { readonly changes: Changes }
 
 /**
- * The record of a new key that is like another one, but for its id and its key material, which is generated on the HSM of the region; that of
- * an imported key is imported later. A policy that names the other key by its id names the new one instead. Grants are not copied: whoever may
- * retire or revoke one knows it by its id and its key.
+ * The records of new keys that are like others, but for their id and their key material, which is generated on the HSM of the region; that of
+ * imported keys is imported later. Related multi-Region keys have related successors in the same regions. A policy that names the other key by
+ * its id names the new one instead. Grants are not copied: whoever may retire or revoke one knows it by its id and its key.
+ *
+ * @param former see succeededWith
+ * @returns in the same order
  */
-export async function createSuccessor(key: Key, { hsms, clock, changes }: Means): Promise<Key> {
-  const { account, region, spec, usage, origin, description, tags, policyPrincipals, automaticRotation } = key
-  const id = randomUUID()
+export async function createSuccessors(former: readonly Key[], means: Means): Promise<readonly Key[]> {
+  const formerPrimary = former.find(({ multiRegion }) => multiRegion === 'PRIMARY') ?? former[0]!
+  const primary = await createSuccessor(formerPrimary, means)
+  const successors: Key[] = []
+  for (const key of former) {
+    if (key === formerPrimary) successors.push(primary)
+    else successors.push(await createReplica(primary, key, means))
+  }
+  return successors
+}
+
+async function createReplica(primary: Key, { region, ...former }: Key, means: Means): Promise<Key> {
+  const own = { ...ownProperties(former, primary.id), creationDate: primary.creationDate }
+  return replicaOf(primary, region, own, await replicatedObjects(primary, region, means))
+}
+
+async function createSuccessor(key: Key, { hsms, clock, changes }: Means): Promise<Key> {
+  const { account, region, spec, usage, origin, automaticRotation } = key
+  const id = newKeyId(isMultiRegion(key))
   const arn = keyArn(key, id)
-  const materials = origin === 'EXTERNAL' ? [] : [await createMaterial(hsms.ofRegion(region), key, arn, clock())]
+  const kind = {
+    arn,
+    id,
+    account,
+    region,
+    spec,
+    usage,
+    origin,
+    multiRegion: isMultiRegion(key) ? 'PRIMARY' : undefined,
+  } as const
+  const materials = origin === 'EXTERNAL' ? [] : [await createMaterial(hsms.ofRegion(region), kind, arn, clock())]
   changes.created.push(...objectsOf({ materials }))
   const creationDate = materials[0]?.createdAt ?? clock()
   return {
-    ...{ arn, id, account, region, spec, usage, origin, description, tags, policyPrincipals, materials, creationDate },
+    ...kind,
+    ...ownProperties(key, id),
+    materials,
+    creationDate,
     state: 'Enabled',
-    policy: key.policy.replaceAll(key.id, id),
     automaticRotation: automaticRotation && rotationFrom(creationDate, automaticRotation.periodInDays),
     revision: 0,
   }
+}
+
+/** @param id of the successor */
+function ownProperties(former: Omit<Key, 'region'>, id: string) {
+  const { description, tags, policy, policyPrincipals, id: formerId } = former
+  return { description, tags, policyPrincipals, policy: policy.replaceAll(formerId, id) }
 }

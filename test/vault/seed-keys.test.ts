@@ -76,3 +76,14 @@ it('leaves nothing of a key that has one material twice', async () => {
   await expect(create([twice])).rejects.toThrow(`seed file: key ${twice.id}: two of its BackingKeys are the same`)
   expect(await fixture.objects()).toEqual(before)
 })
+
+it('creates a primary key of a multi-Region key, unless that exists in another region', async () => {
+  const [id, elsewhere] = [`mrk-${'0a'.repeat(16)}`, `mrk-${'0b'.repeat(16)}`]
+  await fixture.key(1, { id: elsewhere, region: 'eu-west-1', multiRegion: 'PRIMARY' })
+  await create([
+    { ...key(randomBytes(32)), id },
+    { ...key(randomBytes(32)), id: elsewhere },
+  ])
+  expect(stored(id)).toMatchObject({ multiRegion: 'PRIMARY', materials: [{}] })
+  expect(stored(elsewhere)).toBeUndefined()
+})

@@ -5,7 +5,7 @@ import { currentMaterial, type Key } from '../../model/keys/key.ts'
 import { checkState, isPendingDeletion, keyState } from '../../model/keys/key-state.ts'
 import type { Storage } from '../../services.ts'
 import { destroyUncommitted } from '../../vault/materials.ts'
-import { checkSuccessor, createSuccessor } from '../../vault/successor-keys.ts'
+import { checkSuccessors, createSuccessors, succeededWith } from '../../vault/successor-keys.ts'
 import { aliasSchema, aliasTarget, type ShownKey, shownKey } from './aliases.ts'
 import { operation } from './operation.ts'
 
@@ -14,6 +14,8 @@ export interface RotatedAlias {
   /** The key that the alias had until now. */
   readonly formerKeyArn: string
   readonly formerKey: ShownKey
+  /** ARNs of aliases of the same name that name its related multi-Region keys, and are to be rotated, too. */
+  readonly aliasesElsewhere: readonly string[]
   /** Names of its other aliases, which stay where they are. */
   readonly otherAliases: readonly string[]
   /** Absent in a dry run that would create it. */
@@ -27,7 +29,9 @@ export interface RotatedAlias {
 
 /**
  * Manual rotation: points an alias at a new key that is like its present one, in the commit that creates the key. A key with imported key
- * material is created first, and takes the place once its material is there, when this is asked for again.
+ * material is created first, and takes the place once its material is there, when this is asked for again. A multi-Region key gets a
+ * successor with the same regions, so that what is made with it can be used in all of them; aliases of the same name there are moved to it
+ * when this is asked for in their region.
  */
 export const rotateAlias = operation({
   name: 'RotateAlias',
@@ -45,6 +49,7 @@ export const rotateAlias = operation({
       aliasArn: alias.arn,
       formerKeyArn: key.arn,
       formerKey: shownKey(key, storage),
+      aliasesElsewhere: aliasesElsewhere(alias, storage).map(({ arn }) => arn),
       otherAliases: storage.aliases.ofKey(key.arn).flatMap(({ name }) => (name === alias.name ? [] : [name])),
     }
     const waiting = successorOf(alias, storage)
@@ -58,18 +63,30 @@ export const rotateAlias = operation({
     }
     // Throws for a key that never had key material, and needs no other.
     currentMaterial(key)
-    checkSuccessor(key, hsms)
+    const former = succeededWith(key, storage)
+    checkSuccessors(former, hsms)
     const moved = key.origin !== 'EXTERNAL'
     if (dryRun) return { ...shown, created: true, moved }
-    const next = await createSuccessor(key, { hsms, clock, changes })
-    changes.put('keys', next)
-    // A change of the old key meanwhile would be missing in the new one: of the two, one is decided again.
-    changes.put('keys', key)
+    const successors = await createSuccessors(former, { hsms, clock, storage, changes })
+    for (const successor of successors) changes.put('keys', successor)
+    // A change of an old key meanwhile would be missing in the new one: of the two, one is decided again.
+    for (const one of former) changes.put('keys', one)
+    const next = successors[0]!
     changes.put('aliases', moved ? pointedAt(alias, next.arn, clock()) : { ...alias, successorKeyArn: next.arn })
+    for (const waiting of aliasesElsewhere(alias, storage)) {
+      const successor = successors.find(({ region }) => region === waiting.region)
+      if (successor) changes.put('aliases', { ...waiting, successorKeyArn: successor.arn })
+    }
     return { ...shown, newKeyArn: next.arn, newKey: shownKey(next, storage), created: true, moved }
   },
   undo: destroyUncommitted,
 })
+
+/** Of related multi-Region keys, with the same name. */
+function aliasesElsewhere({ name, targetKeyArn }: Alias, { aliases, keys }: Storage): readonly Alias[] {
+  const related = keys.related(keys.find(targetKeyArn)!)
+  return related.flatMap(({ arn }) => aliases.ofKey(arn)).filter(alias => alias.name === name)
+}
 
 /** The key that an earlier call created, unless it is to be deleted. */
 function successorOf({ successorKeyArn }: Alias, { keys }: Storage): Key | undefined {
@@ -77,9 +94,9 @@ function successorOf({ successorKeyArn }: Alias, { keys }: Storage): Key | undef
   return successor && isPendingDeletion(successor) ? undefined : successor
 }
 
-/** False while its key material is missing. Throws if callers could not use it for another reason, or it can have no other alias. */
-function isReady(successor: Key, { aliases }: Storage): boolean {
-  if (keyState(successor) === 'PendingImport') return false
+/** False while its key material is missing in a region. Throws if callers could not use it for another reason, or it can have no other alias. */
+function isReady(successor: Key, { aliases, keys }: Storage): boolean {
+  if ([successor, ...keys.related(successor)].some(key => keyState(key) === 'PendingImport')) return false
   checkState(successor, 'use')
   checkAliasCount(aliases.ofKey(successor.arn).length)
   return true

@@ -27,6 +27,7 @@ const custody = anObject(1).custody
 
 const hsm = {
   name: 'main',
+  transfersTo: [],
   random: async (length: number) => crypto.getRandomValues(new Uint8Array(length)),
   generateKey: async () => ({ custody, checkValue: undefined }),
   destroyKey: async (object: string) => void destroyed.push(object),
@@ -271,5 +272,82 @@ describe('an alias', () => {
     await anAliasOf(aKey(1))
     await anAliasOf(aKey(2, { manager: { service: 's3.amazonaws.com', owned: false } }), 'aws/s3')
     expect(await refused(name, rest)).toBe(expected)
+  })
+})
+
+describe('the rotation of an alias of a multi-Region key', () => {
+  const id = 'mrk-1234abcd12ab34cd56ef1234567890ab'
+  const regions = [region, 'us-east-1', 'eu-west-1']
+  const hmac = { spec: 'HMAC_256', usage: 'GENERATE_VERIFY_MAC' } as const
+
+  /** The key in the first region is a replica, with an alias in each region. */
+  async function keysIn(rest: Partial<Key> = {}): Promise<readonly Key[]> {
+    const keys = regions.map((region, index) =>
+      aKey(1, {
+        ...hmac,
+        id,
+        region,
+        multiRegion: index === 1 ? 'PRIMARY' : 'REPLICA',
+        description: region,
+        policy: `{"Resource":"${id}"}`,
+        ...rest,
+      }),
+    )
+    await put('keys', ...keys)
+    await put('aliases', ...keys.map(key => anAlias('app', key)))
+    return keys.map(({ arn }) => stored(arn))
+  }
+  const relatedTo = (arn: string) => [stored(arn), ...storage.keys.related(stored(arn))]
+  const inRegion = (region: string) => ({ region })
+
+  it('creates a successor in the same regions, and the alias of each is moved when that is rotated', async () => {
+    const keys = await keysIn()
+    const { newKeyArn, moved, aliasesElsewhere } = await rotated('alias/app', inRegion(region))
+    expect(moved).toBe(true)
+    const successors = relatedTo(newKeyArn!)
+    expect(aliasesElsewhere).toHaveLength(2)
+    expect(successors.map(({ region, multiRegion, description }) => [region, multiRegion, description]).sort()).toEqual(
+      keys.map(({ region, multiRegion, description }) => [region, multiRegion, description]).sort(),
+    )
+    for (const { id, policy, materials } of successors) {
+      expect(id).toMatch(/^mrk-[0-9a-f]{32}$/)
+      expect(policy).toBe(`{"Resource":"${id}"}`)
+      expect(materials).toEqual(successors[0]!.materials)
+    }
+    for (const other of regions.slice(1)) {
+      const again = await rotated('alias/app', inRegion(other))
+      expect(again).toMatchObject({ created: false, moved: true })
+      expect(stored(again.newKeyArn!).id).toBe(successors[0]!.id)
+    }
+    expect(storage.keys.all()).toHaveLength(6)
+  })
+
+  it('of imported material waits for its import in every region', async () => {
+    await keysIn({ origin: 'EXTERNAL' })
+    const { newKeyArn, moved } = await rotated('alias/app', inRegion(region))
+    expect(moved).toBe(false)
+    const import_ = (key: Key) => put('keys', { ...key, materials: [{ ...aMaterial(9), imported: {} }] })
+    const [own, ...others] = relatedTo(newKeyArn!)
+    await import_(own!)
+    expect(await rotated('alias/app', inRegion(region))).toMatchObject({ moved: false })
+    for (const other of others) await import_(other)
+    expect(await rotated('alias/app', inRegion(region))).toMatchObject({ moved: true, newKeyArn })
+  })
+
+  it('leaves out the regions where the key is to be deleted', async () => {
+    const keys = await keysIn()
+    await put('keys', { ...keys[1]!, state: 'PendingReplicaDeletion', pendingWindowInDays: 7 })
+    const { newKeyArn } = await rotated('alias/app', inRegion(region))
+    expect(relatedTo(newKeyArn!).map(({ region, multiRegion }) => [region, multiRegion])).toEqual([
+      [region, 'PRIMARY'],
+      ['eu-west-1', 'REPLICA'],
+    ])
+  })
+
+  it('conflicts with a change of the old key in any region', async () => {
+    const keys = await keysIn()
+    const { commit } = await rotate('alias/app', inRegion(region))
+    await put('keys', { ...keys[2]!, description: 'changed' })
+    await expect(commit()).rejects.toThrow(Conflict)
   })
 })

@@ -2,13 +2,13 @@ import { Failure } from '../../../errors.ts'
 import { keyArn, partitionOf } from '../../../model/arn.ts'
 import type { FurtherEvent } from '../../../model/further-event.ts'
 import { checkKeyKind } from '../../../model/keys/ability.ts'
-import { defaultKeyPolicy, type Key, type KeyObject, materialsOf, type Tag } from '../../../model/keys/key.ts'
+import { defaultKeyPolicy, type Key, type Tag } from '../../../model/keys/key.ts'
 import { keyConditions } from '../../../model/keys/key-condition-keys.ts'
 import { keyMetadata } from '../../../model/keys/key-metadata.ts'
 import { replicaOf } from '../../../model/keys/multi-region.ts'
 import { addTags } from '../../../model/keys/tags.ts'
 import { destroyUncommitted, whyUnsupportedOn } from '../../../vault/materials.ts'
-import { type ReplicationMeans, replicateMaterial } from '../../../vault/replication.ts'
+import { replicatedObjects } from '../../../vault/replicas.ts'
 import { operation } from '../operation.ts'
 import { replication } from '../replication-targets.ts'
 
@@ -69,19 +69,4 @@ function creationOf({ arn, spec, usage, origin }: Key): FurtherEvent {
       return { requestParameters: { ...kind, ...own }, responseElements: { keyId: arn, keyMetadata } }
     },
   }
-}
-
-/** By material. What was imported is imported into each replica. */
-async function replicatedObjects(
-  primary: Key,
-  region: string,
-  means: ReplicationMeans,
-): Promise<ReadonlyMap<string, KeyObject>> {
-  const objects = new Map<string, KeyObject>()
-  if (primary.origin === 'EXTERNAL') return objects
-  const target = means.hsms.ofRegion(region)
-  for (const material of materialsOf(primary)) {
-    objects.set(material.id, await replicateMaterial(primary, material, target, means))
-  }
-  return objects
 }
