@@ -1,5 +1,5 @@
 /** Signatures of requests to an XKS proxy: XKS Proxy API Specification 1.0.3, "Authentication" (AWS Signature Version 4). */
-// Measured on Node 24: 14 us a request of 6 kB against 160 us with @smithy/signature-v4, which is asynchronous throughout.
+// Measured on Node 24, a request of 6 kB: 10 us against 45 us with @smithy/signature-v4, which takes longer than undici to load as well.
 import { createHmac, hash, type KeyObject } from 'node:crypto'
 import { algorithm } from '../authentication/authorization-header.ts'
 import { canonicalRequest } from '../authentication/canonical-request.ts'
