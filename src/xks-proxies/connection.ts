@@ -87,9 +87,9 @@ export class Connection {
     }
   }
 
-  /** Ends requests in flight, too. */
+  /** Finishes the requests in flight, none of which takes longer than its time. */
   close(): Promise<void> {
-    return this.#pool.destroy()
+    return this.#pool.close()
   }
 
   #connector(undici: Undici, options: ConnectionOptions): buildConnector.connector {

@@ -57,20 +57,22 @@ export class XksProxies implements ExternalKeyStores {
   }
 
   async connect(store: CustomKeyStore, signal: AbortSignal): Promise<void> {
-    await this.disconnect(store)
     try {
       signal.throwIfAborted()
-      await checkHealth(
-        await this.proxyOf(store as ExternalKeyStore),
-        store as ExternalKeyStore,
-        'ConnectCustomKeyStore',
-      )
-      signal.throwIfAborted()
+      const aborted = new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+      })
+      await Promise.race([this.#connect(store as ExternalKeyStore), aborted])
     } catch (cause) {
-      await this.disconnect(store)
+      void this.disconnect(store)
       const code = cause instanceof ProxyFailure ? cause.row.connectionErrorCode : 'INTERNAL_ERROR'
       throw new ConnectionFailure(code, cause instanceof Error ? cause.message : String(cause), { cause })
     }
+  }
+
+  async #connect(store: ExternalKeyStore): Promise<void> {
+    await this.disconnect(store)
+    await checkHealth(await this.proxyOf(store), store, 'ConnectCustomKeyStore')
   }
 
   async disconnect({ id }: Pick<CustomKeyStore, 'id'>): Promise<void> {

@@ -279,6 +279,34 @@ describe.skipIf(!hasOpenssl)('external keys behind an XKS proxy', () => {
     proxy.skew = 0
   })
 
+  it('are connected to no longer once that is aborted, and nothing is left behind', async () => {
+    proxy.change = () => undefined
+    const controller = new AbortController()
+    const connecting = rejection(client.proxies.connect(client.store, controller.signal))
+    while (proxy.requests.length === 0) await new Promise(setImmediate)
+    controller.abort()
+    expect(await connecting).toMatchObject({ code: 'INTERNAL_ERROR' })
+    expect(client.proxies.states).toEqual([])
+    proxy.disconnect()
+    expect(await rejection(client.proxies.connect(client.store, controller.signal))).toMatchObject({
+      code: 'INTERNAL_ERROR',
+    })
+  })
+
+  it('are disconnected from once the calls in flight have ended', async () => {
+    let answer = () => {}
+    proxy.change = ({ status, body }, _request, response) => {
+      answer = () => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+      return undefined
+    }
+    const encrypting = client.encrypt()
+    while (proxy.requests.length === 0) await new Promise(setImmediate)
+    const disconnecting = client.proxies.disconnect(client.store)
+    answer()
+    await disconnecting
+    await encrypting
+  })
+
   it('are not connected to while all external key managers are unavailable', async () => {
     changing({ ekmFleetDetails: [{ id: 'hsm-1', model: 'test', healthStatus: 'UNAVAILABLE' }] })
     expect(await rejection(client.proxies.connect(client.store, signal))).toMatchObject({
