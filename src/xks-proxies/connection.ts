@@ -1,7 +1,7 @@
 /** HTTP to one XKS proxy: connections that are kept, verified TLS, and an answer of limited size within a time. */
 import { readFileSync } from 'node:fs'
 import { isIP, type LookupFunction } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+import { createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls'
 import type { buildConnector, Dispatcher, Pool } from 'undici'
 import { isPublicAddress, PrivateAddress, publicLookup } from './addresses.ts'
 import { invalidResponse, ProxyFailure } from './proxy-failure.ts'
@@ -41,7 +41,7 @@ const longestBody = 32 * 1024
 /** Milliseconds for which an idle connection is kept, unless the proxy asks for less. */
 const keepAlive = 60_000
 
-type Undici = typeof import('undici')
+export type Undici = typeof import('undici')
 
 export class Connection {
   readonly #pool: Pool
@@ -99,9 +99,8 @@ export class Connection {
     const connector = undici.buildConnector({
       allowH2: false,
       timeout,
-      minVersion: 'TLSv1.2',
       lookup: isAnywhere ? lookup : publicLookup(lookup),
-      ...readTls(settings),
+      secureContext: secureContextOf(settings),
     })
     return (wanted, callback) => {
       // Node.js does not look up an address.
@@ -120,12 +119,30 @@ function placeOf(address: string): { readonly hostname: string; readonly port: s
   return { hostname: hostname.replace(/^\[|\]$/g, ''), port }
 }
 
-function readTls({ caFile, certificateFile, keyFile }: ProxySettings) {
-  return {
-    ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+/** Reads the files anew, so that they can be replaced while the gateway runs. */
+function secureContextOf({ caFile, certificateFile, keyFile }: ProxySettings): SecureContext {
+  if (caFile === undefined && certificateFile === undefined) return systemContext()
+  return createSecureContext({
+    minVersion,
+    ca: caFile === undefined ? systemCertificates() : readFileSync(caFile),
     ...(certificateFile !== undefined && { cert: readFileSync(certificateFile) }),
     ...(keyFile !== undefined && { key: readFileSync(keyFile) }),
-  }
+  })
+}
+
+const minVersion = 'TLSv1.2'
+let knownSystemContext: SecureContext | undefined
+
+/** Made once: that takes a quarter of a second, for which everything else waits. */
+function systemContext(): SecureContext {
+  knownSystemContext ??= createSecureContext({ minVersion, ca: systemCertificates() })
+  return knownSystemContext
+}
+
+/** Of a system that has none, those of Node.js. */
+function systemCertificates(): string[] | undefined {
+  const certificates = getCACertificates('system')
+  return certificates.length > 0 ? certificates : undefined
 }
 
 /** Ends a request. What arrived while the process had no time is read first: then it was not the proxy that took so long. */

@@ -4,7 +4,7 @@ import type { LookupFunction } from 'node:net'
 import { ConnectionFailure, type CustomKeyStore, type XksProxy } from '../model/keys/custom-key-store.ts'
 import { healthPath } from '../model/xks/uris.ts'
 import type { ExternalKeyStores, ExternalKeys, ProxiedCall, Storage, XksProxyState } from '../services.ts'
-import { Connection, type ProxySettings } from './connection.ts'
+import { Connection, type ProxySettings, type Undici } from './connection.ts'
 import { type ExternalKeyStore, KeysOfCall } from './external-keys.ts'
 import { ProxyClient, type ProxyMeans } from './proxy-client.ts'
 import { ProxyFailure } from './proxy-failure.ts'
@@ -126,16 +126,25 @@ export class XksProxies implements ExternalKeyStores {
     return opened.proxy
   }
 
+  #connectionTo(undici: Undici, host: string): Connection {
+    const { settings, maxCalls: maxConnections, log } = this.#options
+    const own = (Object.hasOwn(settings, host) && settings[host]) || {}
+    try {
+      return new Connection(undici, { ...this.#options, host, settings: own, maxConnections })
+    } catch (err) {
+      log.error(
+        { event: 'xks_proxy_settings_invalid', host, err },
+        'Files of the settings of an XKS proxy cannot be used',
+      )
+      throw new ProxyFailure('tls', `the settings of ${host} cannot be used`, { cause: err })
+    }
+  }
+
   async #create(store: ExternalKeyStore): Promise<ProxyClient> {
-    const { settings, unsealSecret } = this.#options
+    const { unsealSecret } = this.#options
     const host = hostOf(store.xks)
     const undici = await import('undici')
-    const connection = new Connection(undici, {
-      ...this.#options,
-      host,
-      settings: (Object.hasOwn(settings, host) && settings[host]) || {},
-      maxConnections: this.#options.maxCalls,
-    })
+    const connection = this.#connectionTo(undici, host)
     const signer = new Signer(store.region, ({ sealedSecret }) => unsealSecret(store, sealedSecret))
     return new ProxyClient(store.id, host, connection, signer, this.#options)
   }

@@ -155,6 +155,20 @@ describe.skipIf(!hasOpenssl)('a proxy that does not answer as it should', () => 
     })
   })
 
+  it.each(['absent.pem', '/etc/passwd'])(
+    'is XKS_PROXY_INVALID_TLS_CONFIGURATION with the unusable file %s',
+    async caFile => {
+      const { address } = real
+      const settings = { localhost: { address, caFile, certificateFile: caFile, keyFile: caFile } }
+      const client = clientOf(real, { settings })
+      expect(await rejection(client.proxies.connect(client.store, signal))).toMatchObject({
+        code: 'XKS_PROXY_INVALID_TLS_CONFIGURATION',
+      })
+      expect(client.logged).toMatchObject([{ event: 'xks_proxy_settings_invalid', host: 'localhost' }])
+      expect(await rejection(client.encrypt())).toMatchObject({ code: 'InvalidState' })
+    },
+  )
+
   it('never crashes the client, whatever it answers', async () => {
     let next: string | Uint8Array = ''
     const place = await answering(socket => socket.end(next))
