@@ -45,6 +45,7 @@ const elsewhere: Readonly<Record<string, RegExp>> = {
   'test/scripts.test.ts': /^\.\/scripts\/start( --emulator)?$/,
   'this run of the tests': /^\.\/scripts\/test$/,
   'test/dockerfile.test.ts': /^docker (build|run) /,
+  'test/end-to-end/xks-conformance.test.ts': /^npm run xks-conformance -- /,
 }
 
 function isElsewhere({ code }: Block): boolean {
@@ -80,6 +81,10 @@ describe.each(pagesWithCommands)('$path', ({ path, commands }) => {
       installation.configure(config => void Object.assign(config, { emulator: { spareRsaKeys: 0 } }))
     if (path === 'docs/services.md')
       installation.configure(config => void Object.assign(config, { authentication: { services: true } }))
+    if (path === 'docs/xks.md') {
+      const proxies = { 'xks.example.com': { address: `localhost:${ownPort}`, caFile: 'xks.crt' } }
+      installation.configure(config => void Object.assign(config, { customKeyStores: { proxies } }))
+    }
     symlinkSync(installation.folder, join(folder, 'data'))
     for (const name of ['src', 'docs', 'scripts', 'node_modules', 'package.json', 'package-lock.json'])
       symlinkSync(join(root, name), join(folder, name))
