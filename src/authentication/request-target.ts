@@ -6,12 +6,15 @@ export function splitTarget(url: string): { readonly path: string; readonly quer
   return mark < 0 ? { path: url, query: '' } : { path: url.slice(0, mark), query: url.slice(mark + 1) }
 }
 
+/** Segments of unreserved characters that do not begin with a dot. */
+const isCanonical = /^(?:\/[A-Za-z0-9\-_~][A-Za-z0-9\-._~]*)+$/
+
 /**
  * Dot segments and empty segments removed (RFC 3986, section 6), then percent-encoded again, including escapes. Paths with the same
  * canonical form have the same signature, so they must be equivalent.
  */
 export function canonicalPath(path: string): string {
-  if (path === '/') return path
+  if (path === '/' || isCanonical.test(path)) return path
   const segments: string[] = []
   for (const segment of path.split('/')) {
     if (segment === '..') segments.pop()

@@ -64,12 +64,10 @@ export class XksClient {
     return this.send('/health', { requestMetadata: { kmsRequestId: '1', kmsOperation: 'KmsHealthCheck' } })
   }
 
+  /** As KMS asks before it creates a key: without its ARN. */
   metadata(id: string, sending: Sending = {}): Promise<Answer> {
-    return this.send(
-      `/keys/${id}/metadata`,
-      { requestMetadata: { ...requestMetadata, kmsOperation: 'CreateKey' } },
-      sending,
-    )
+    const { kmsKeyArn: _, ...metadata } = requestMetadata
+    return this.send(`/keys/${id}/metadata`, { requestMetadata: { ...metadata, kmsOperation: 'CreateKey' } }, sending)
   }
 
   encrypt(id: string, plaintext: Uint8Array, rest: object = {}, sending: Sending = {}): Promise<Answer> {

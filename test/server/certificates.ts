@@ -12,3 +12,14 @@ export function makeCertificate({ certificateFile, keyFile }: TlsFiles): void {
     stdio: 'ignore',
   })
 }
+
+/** Writes a new authority, and a certificate of it for a client with this common name. */
+export function makeClientCertificate(authority: TlsFiles, client: TlsFiles, commonName: string): void {
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+  const run = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' })
+  const own = ['-keyout', authority.keyFile, '-out', authority.certificateFile]
+  run('req', '-x509', ...curve, '-subj', '/CN=an authority', ...own)
+  const by = ['-CA', authority.certificateFile, '-CAkey', authority.keyFile]
+  const issued = ['-keyout', client.keyFile, '-out', client.certificateFile]
+  run('req', '-x509', ...curve, '-subj', `/CN=${commonName}`, ...by, '-addext', 'basicConstraints=CA:FALSE', ...issued)
+}

@@ -22,6 +22,35 @@ export function parseJson(body: Uint8Array): unknown {
   }
 }
 
+/**
+ * Whether an object in valid JSON has two members of one name, of which JSON.parse keeps the last: RFC 8259, section 4. There are as many
+ * colons outside of texts as members.
+ *
+ * @param value what JSON.parse has read from the body
+ */
+export function hasRepeatedMember(body: Uint8Array, value: unknown): boolean {
+  let colons = 0
+  for (let i = 0; i < body.length; i++) {
+    if (body[i] === quote) i = endOfString(body, i + 1)
+    else if (body[i] === colon) colons++
+  }
+  return colons !== membersIn(value)
+}
+
+/** Without recursion: a body may be nested as deeply as it has tokens. */
+function membersIn(value: unknown): number {
+  let count = 0
+  const waiting = [value]
+  while (waiting.length > 0) {
+    const next = waiting.pop()
+    if (typeof next !== 'object' || next === null) continue
+    const members: unknown[] = Object.values(next)
+    if (!Array.isArray(next)) count += members.length
+    for (const member of members) waiting.push(member)
+  }
+  return count
+}
+
 const [quote, backslash, comma, colon, list, structure] = Buffer.from('"\\,:[{')
 
 function tokensIn(body: Uint8Array): number {

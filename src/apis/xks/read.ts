@@ -1,5 +1,5 @@
 /** Reads the JSON of requests to the XKS proxy. Members that are not known are ignored: AWS may add some. */
-import { Failure } from '../../errors.ts'
+import { Failure, type FailureCode } from '../../errors.ts'
 import { base64Length, decodeBase64 } from '../../model/base64.ts'
 import { ivLengths, longestAad, longestArn, longestCiphertextMetadata, tagLength } from '../../model/xks/limits.ts'
 import type {
@@ -122,10 +122,7 @@ function checkConstant(members: Members, name: string, only: string, isRequired:
 
 /** A plaintext or ciphertext. */
 function textBytes(members: Members, name: string): Uint8Array {
-  const value = members[name]
-  if (typeof value === 'string' && value.length > base64Length(longestText))
-    throw new Failure('UnsupportedOperation', `${name} is longer than ${longestText} bytes.`)
-  const found = bytes(members, name, longestText)
+  const found = bytes(members, name, longestText, 'UnsupportedOperation')
   if (found === undefined || found.length === 0) throw invalid(`${name} must not be empty.`)
   return found
 }
@@ -141,14 +138,19 @@ function bytesOfLength(members: Members, name: string, lengths: readonly number[
 }
 
 /** The length is checked before anything is decoded. */
-function bytes(members: Members, name: string, longest: number): Uint8Array | undefined {
+function bytes(
+  members: Members,
+  name: string,
+  longest: number,
+  tooLong: FailureCode = 'Validation',
+): Uint8Array | undefined {
   const value = members[name] ?? undefined
   if (value === undefined) return undefined
   if (typeof value !== 'string') throw invalid(`${name} must be base64.`)
-  if (value.length > base64Length(longest)) throw invalid(`${name} is longer than ${longest} bytes.`)
+  if (value.length > base64Length(longest)) throw new Failure(tooLong, `${name} is longer than ${longest} bytes.`)
   const decoded = decodeBase64(value)
   if (decoded === undefined) throw invalid(`${name} is not base64 with padding (RFC 4648, section 4).`)
-  if (decoded.length > longest) throw invalid(`${name} is longer than ${longest} bytes.`)
+  if (decoded.length > longest) throw new Failure(tooLong, `${name} is longer than ${longest} bytes.`)
   return decoded
 }
 

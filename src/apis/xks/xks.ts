@@ -5,7 +5,7 @@ import { parseXksPath, type XksOperation, type XksPath } from '../../model/xks/u
 import type { AnyOperation } from '../../operations/operation.ts'
 import { operations } from '../../operations/xks/catalogue.ts'
 import type { Api, ApiRequest, ApiResponse } from '../api.ts'
-import { parseJson } from '../json/parse.ts'
+import { hasRepeatedMember, parseJson } from '../json/parse.ts'
 import { readDecrypt, readEncrypt, readHealth, readMetadata } from './read.ts'
 
 /**
@@ -23,13 +23,13 @@ export const xks: Api = {
     const input = paths[path.operation].read(parse(body))
     return { prefix: path.prefix, ...(path.operation !== 'health' && { externalKeyId: path.keyId }), ...input }
   },
-  accept: (_operation, output) => json(200, encoded(output ?? {})),
+  accept: (_operation, output) => answer(200, encoded(output ?? {})),
   errorCode: failure => errorName(failure),
   refuse(failure) {
     const name = errorName(failure)
     const status = failure.code === 'MethodNotAllowed' ? failure.status : xksErrors[name].status
     const errorMessage = xksErrorMessage(failure.message)
-    return json(status, { errorName: name, ...(errorMessage !== '' && { errorMessage }) })
+    return answer(status, { errorName: name, ...(errorMessage !== '' && { errorMessage }) })
   },
 }
 
@@ -49,7 +49,14 @@ function pathOf({ url }: ApiRequest): XksPath {
   return path
 }
 
+/** A member that occurs twice is refused, as others may read the first one. */
 function parse(body: Uint8Array): unknown {
+  const value = json(body)
+  if (hasRepeatedMember(body, value)) throw new Failure('Validation', 'A member of the request occurs twice.')
+  return value
+}
+
+function json(body: Uint8Array): unknown {
   try {
     return parseJson(body)
   } catch (cause) {
@@ -99,6 +106,6 @@ function encoded(output: object): object {
   return members
 }
 
-function json(status: number, body: object): ApiResponse {
+function answer(status: number, body: object): ApiResponse {
   return { status, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }
 }

@@ -1,5 +1,5 @@
 /** The contract of hsm.ts over PKCS#11, inside a worker. */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { EncryptionAlgorithmSpec, KeyUsageType } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
 import { checkAbilities } from '../../model/keys/ability.ts'
@@ -134,7 +134,8 @@ export class Pkcs11 implements Work {
     const gcm = gcmOf(this.#capabilities)
     return this.#keys.use(object, async key => {
       const sealed = await seal(key, gcm, plaintext, aad, { drawIv: () => this.#nextIv(key.session) })
-      const digest = createHash('sha256').update(hashed).update(sealed.iv).update(sealed.ciphertext).digest()
+      // One call takes half of the time of an object that is updated.
+      const digest = hash('sha256', Buffer.concat([hashed, sealed.iv, sealed.ciphertext]), 'buffer')
       const opened = await open(key, gcm, sealed, aad)
       const isSame = opened.equals(plaintext)
       opened.fill(0)
