@@ -6,6 +6,7 @@ import { auditSettings } from './config/audit.ts'
 import { auditSink, isCopiedTo, secretVariablesOf, withAbsoluteSinkFiles } from './config/audit-sinks.ts'
 import { clusterId, customKeyStores, withAbsoluteProxyFiles } from './config/custom-key-stores.ts'
 import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
+import { mistakeInTransfers, multiRegion } from './config/multi-region.ts'
 import { prices } from './config/prices.ts'
 import { firstRegion, region } from './config/region.ts'
 import { checkXks, withAbsoluteXksFiles, xks } from './config/xks.ts'
@@ -111,6 +112,7 @@ export const schema = z.strictObject({
   /** Absent: off. */
   emulator: emulator.optional(),
   hsms: z.record(name, hsm),
+  multiRegion: multiRegion.prefault({}),
   regions: z.record(region, z.string()).exactOptional(),
   prices,
   log: z.strictObject({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info') }).prefault({}),
@@ -176,6 +178,8 @@ export function parseConfig(text: string, file: string, overrides: Overrides = {
       )
   }
   checkClusters(settings, file)
+  const mistake = mistakeInTransfers(settings.multiRegion.transfers, settings.hsms)
+  if (mistake !== undefined) throw new OperatorError(`configuration ${file}: multiRegion.transfers: ${mistake}`)
   const seedRegion = settings.emulator?.seed?.region
   if (seedRegion !== undefined && !Object.hasOwn(regions, seedRegion))
     throw new OperatorError(`configuration ${file}: emulator.seed.region: ${seedRegion} is not under regions`)

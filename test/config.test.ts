@@ -40,6 +40,50 @@ describe('a configuration', () => {
     expect(mistakeIn({})).toBe('no mistake')
   })
 
+  it.each([
+    [[['near', 'far']], 'no mistake'],
+    [
+      [
+        ['near', 'far'],
+        ['far', 'near'],
+      ],
+      'no mistake',
+    ],
+    [[['near', 'nowhere']], 'multiRegion.transfers: HSM nowhere is not defined under hsms'],
+    [[['constructor', 'far']], 'multiRegion.transfers: HSM constructor is not defined under hsms'],
+    [
+      [['near', 'store']],
+      'multiRegion.transfers: from near to store: the HSM store is one of a custom key store, which has no multi-Region keys',
+    ],
+    [[['near', 'near']], 'multiRegion.transfers: from near to near: a transfer needs two HSMs'],
+    [
+      [
+        ['near', 'far'],
+        ['near', 'far'],
+      ],
+      'multiRegion.transfers: from near to far is there twice',
+    ],
+    [
+      [['near', 'strict']],
+      'multiRegion.transfers: from near to strict: the HSM strict has strictCustody, which allows no transfers',
+    ],
+    [
+      [['strict', 'far']],
+      'multiRegion.transfers: from strict to far: the HSM strict has strictCustody, which allows no transfers',
+    ],
+  ])('with transfers %j has %s', (pairs, mistake) => {
+    const { softhsm } = least.hsms
+    const { pinFile: _, ...stored } = softhsm
+    const hsms = {
+      near: softhsm,
+      far: softhsm,
+      strict: { ...softhsm, strictCustody: true },
+      store: { ...stored, clusterId: 'cluster-2a34b5cdefg' },
+    }
+    const transfers = pairs.map(([from, to]) => ({ from, to }))
+    expect(mistakeIn({ hsms, regions: { 'us-east-1': 'near' }, multiRegion: { transfers } })).toBe(mistake)
+  })
+
   it('has paths relative to its own folder', () => {
     const config = parseConfig(stringify(least), '/etc/strongroom/strongroom.yaml')
     expect(config.storage.file).toBe('/etc/strongroom/strongroom.db')
@@ -69,7 +113,7 @@ describe('a configuration', () => {
     ],
     [
       { zzzzzzzz: 1 },
-      'unknown key zzzzzzzz: use one of listen, xks, metrics, storage, audit, administration, deletion, rotation, authentication, customKeyStores, authorization, emulator, hsms, regions, prices, log',
+      'unknown key zzzzzzzz: use one of listen, xks, metrics, storage, audit, administration, deletion, rotation, authentication, customKeyStores, authorization, emulator, hsms, multiRegion, regions, prices, log',
     ],
     [{ hsms: { softhsm: { ...least.hsms.softhsm, sessions: 3 } } }, /did you mean sessionsPerWorker\?$/],
     [{ hsms: { softhsm: { ...least.hsms.softhsm, queue: 3 } } }, /did you mean maxQueuedCalls\?$/],

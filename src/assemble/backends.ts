@@ -1,4 +1,5 @@
 /** Storage and HSMs, as a gateway and the commands open them. */
+import { transfersFrom } from '../config/multi-region.ts'
 import { auditHsmOf, type Config, type HsmConfig, type MemberConfig, regionalHsms } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { connectionErrorCode } from '../hsm/connection-error.ts'
@@ -50,7 +51,8 @@ export async function connectHsms(
   const ofKeyStores = Object.keys(config.hsms).filter(name => config.hsms[name]!.clusterId !== undefined)
   const registry = opened.adopt(new HsmRegistry(config.regions, new Set(ofKeyStores)), registry => registry.close())
   const connecting = Object.entries(regionalHsms(config)).map(([name, hsm]) => {
-    return registry.connect({ ...hsmOptions(name, hsm), canary: canaryOf(name, storage), ...watching })
+    const transfersTo = transfersFrom(name, config.multiRegion.transfers)
+    return registry.connect({ ...hsmOptions(name, hsm), transfersTo, canary: canaryOf(name, storage), ...watching })
   })
   const connected = await Promise.allSettled(connecting)
   const failed = connected.find(({ status }) => status === 'rejected')

@@ -3,6 +3,7 @@ import { audit } from './audit.ts'
 import { doctor } from './doctor.ts'
 import { identity } from './identity.ts'
 import { init } from './init.ts'
+import { multiRegion } from './multi-region.ts'
 import { policy } from './policy.ts'
 import { rotate } from './rotate.ts'
 import { serve } from './serve.ts'
@@ -14,6 +15,7 @@ export const commands = [
   doctor,
   identity,
   init,
+  multiRegion,
   policy,
   rotate,
   serve,

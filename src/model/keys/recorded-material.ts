@@ -5,7 +5,7 @@ export interface RecordedMaterial {
   /** CloudTrail's additionalEventData: material IDs, of symmetric encryption keys only; the custom key store, and the external key in it. */
   readonly ids: Readonly<Record<string, string>>
   /** Where it is held, and how it is known there. */
-  readonly held: Readonly<Record<string, string | number>>
+  readonly held: Readonly<Record<string, string | number | boolean>>
 }
 
 /** The same material comes back with every request. */
@@ -50,9 +50,18 @@ function prefixed<V>(prefix: string, members: Readonly<Record<string, V>> = {}):
   return Object.fromEntries(entries)
 }
 
-/** `custody` is the version of the proof that an object is the key of its record: see proofVersion. */
-export function heldBy(object: KeyObject): { readonly hsm: string; readonly custody: number } {
-  return { hsm: object.hsm, custody: proofVersion(object) }
+/**
+ * `custody` is the version of the proof that an object is the key of its record: see proofVersion. Where the key can be wrapped for other HSMs, or
+ * was, its record says so: see Custody.
+ */
+export function heldBy(object: KeyObject): RecordedMaterial['held'] {
+  const { wrapWithTrusted, transferredFrom } = object.custody
+  return {
+    hsm: object.hsm,
+    custody: proofVersion(object),
+    ...(wrapWithTrusted && { wrapWithTrusted }),
+    ...(transferredFrom !== undefined && { transferredFrom }),
+  }
 }
 
 /**

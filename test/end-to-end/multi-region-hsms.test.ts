@@ -1,0 +1,182 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { KMS } from '@aws-sdk/client-kms'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Gateway, type Installation, install, serve, strongroom } from './gateway.ts'
+import { refusal } from './requests.ts'
+import { addHsms } from './second-hsm.ts'
+
+/** Multi-Region keys of regions on different HSMs: `frankfurt` has a token of its own, `twin` is another name for that of `softhsm`. */
+
+const Plaintext = Buffer.from('text')
+const [home, frankfurt, twin] = ['us-east-1', 'eu-central-1', 'us-west-2'] as const
+let installation: Installation
+let gateway: Gateway
+let kms: Record<string, KMS>
+
+async function start(): Promise<void> {
+  gateway = await serve(installation)
+  kms = Object.fromEntries([home, frankfurt, twin].map(region => [region, gateway.client({ region })]))
+}
+
+function trust(...options: readonly string[]) {
+  return strongroom(['multi-region', 'trust', '--data', installation.folder, ...options])
+}
+
+async function create(region: string, kind: object = {}): Promise<string> {
+  const { KeyMetadata } = await kms[region]!.createKey({ MultiRegion: true, ...kind })
+  return KeyMetadata!.KeyId!
+}
+
+function replicate(KeyId: string, from: string, ReplicaRegion: string) {
+  return kms[from]!.replicateKey({ KeyId, ReplicaRegion })
+}
+
+beforeAll(async () => {
+  installation = await install()
+  await addHsms(installation, { frankfurt: { region: frankfurt, token: 'own' }, twin: { region: twin, token: 'same' } })
+})
+afterAll(async () => {
+  await gateway?.stop()
+  installation?.remove()
+})
+
+/** Created before the HSM may transfer keys. */
+let early: string
+
+describe('a key that may not be transferred', () => {
+  it('has no replica on the other HSM, and the refusal says what to do', async () => {
+    await start()
+    early = await create(home)
+    const between = `The key material of arn:aws:kms:us-east-1:111122223333:key/${early} is on HSM softhsm, and cannot be brought to HSM frankfurt, which holds other keys`
+    const allowed = 'transfers from softhsm to frankfurt are not in multiRegion.transfers of the configuration'
+    const replication = replicate(early, home, frankfurt)
+    expect(await refusal(replication)).toBe(`UnsupportedOperationException: ${between}: ${allowed}.`)
+    await gateway.stop()
+  })
+})
+
+describe('strongroom multi-region trust', () => {
+  const way = ['--from', 'softhsm', '--to', 'frankfurt'] as const
+  const soPin = ['--so-pin-file', 'so-pin'] as const
+  const fingerprint = /SHA-256 fingerprint: [0-9a-f]{64}\n$/
+
+  it('allows only what the configuration does', async () => {
+    const { stderr } = await trust(...way)
+    expect(stderr).toBe(
+      'strongroom: the configuration allows no transfers from softhsm to frankfurt: add { from: softhsm, to: frankfurt } to multiRegion.transfers\n',
+    )
+    installation.configure(config => {
+      const pairs = [way, ['', 'frankfurt', '', 'softhsm']].map(([, from, , to]) => ({ from, to }))
+      config.multiRegion = { transfers: pairs }
+    })
+  })
+
+  it('prints the key to be trusted, then lets the security officer trust it', async () => {
+    const asked = await trust(...way)
+    expect(asked.stdout).toContain('-----BEGIN PUBLIC KEY-----\n')
+    const done = await trust(...way, soPin[0], join(installation.folder, soPin[1]))
+    expect(done.stderr).toBe('')
+    expect(done.stdout).toContain('The HSM softhsm now trusts the transfer key of the HSM frankfurt\n')
+    expect(fingerprint.exec(done.stdout)?.[0]).toBe(fingerprint.exec(asked.stdout)![0])
+    await start()
+    const records = gateway.records().filter(({ eventName }) => /SystemKey|Trust/.test(eventName!))
+    expect(records.slice(-2)).toMatchObject([
+      { eventName: 'CreateSystemKey', additionalEventData: { hsm: 'frankfurt', purpose: 'transfer' } },
+      {
+        eventName: 'TrustTransferKey',
+        additionalEventData: { hsm: 'softhsm', transfersFor: 'frankfurt', wasTrusted: false },
+      },
+    ])
+  })
+})
+
+describe('a key that may be transferred', () => {
+  it('has a replica on the other HSM, and each decrypts what the other has encrypted', async () => {
+    const KeyId = await create(home)
+    await replicate(KeyId, home, frankfurt)
+    for (const [from, to] of [
+      [home, frankfurt],
+      [frankfurt, home],
+    ] as const) {
+      const { CiphertextBlob } = await kms[from]!.encrypt({ KeyId, Plaintext })
+      const decrypted = await kms[to]!.decrypt({ CiphertextBlob })
+      expect(Buffer.from(decrypted.Plaintext!).toString()).toBe('text')
+    }
+  })
+
+  it('is rotated on both HSMs, before anything is encrypted under the new material', async () => {
+    const KeyId = await create(home)
+    await replicate(KeyId, home, frankfurt)
+    await kms[home]!.rotateKeyOnDemand({ KeyId })
+    const current = async (region: string) =>
+      (await kms[region]!.describeKey({ KeyId })).KeyMetadata!.CurrentKeyMaterialId
+    expect(await current(frankfurt)).toBe(await current(home))
+    const { CiphertextBlob } = await kms[home]!.encrypt({ KeyId, Plaintext })
+    expect(Buffer.from((await kms[frankfurt]!.decrypt({ CiphertextBlob })).Plaintext!).toString()).toBe('text')
+  })
+
+  it('says so in the audit records of both', () => {
+    const last = (name: string, region: string) => {
+      const found = gateway.records().findLast(({ eventName, awsRegion }) => eventName === name && awsRegion === region)
+      return found!.additionalEventData!.strongroom
+    }
+    expect(last('CreateKey', home)).toMatchObject({ hsm: 'softhsm', custody: 1, wrapWithTrusted: true })
+    const copy = { hsm: 'frankfurt', custody: 1, transferredFrom: 'softhsm' }
+    expect(last('ReplicateKey', home)).toMatchObject(copy)
+    expect(last('CreateKey', frankfurt)).toMatchObject(copy)
+    expect(last('Decrypt', frankfurt)).toMatchObject(copy)
+  })
+
+  it('makes the same MACs in both regions', async () => {
+    const kind = { KeySpec: 'HMAC_512', KeyUsage: 'GENERATE_VERIFY_MAC' }
+    const KeyId = await create(home, kind)
+    await replicate(KeyId, home, frankfurt)
+    const algorithm = { KeyId, MacAlgorithm: 'HMAC_SHA_512', Message: Plaintext } as const
+    const { Mac } = await kms[home]!.generateMac(algorithm)
+    expect((await kms[frankfurt]!.verifyMac({ ...algorithm, Mac })).MacValid).toBe(true)
+  })
+})
+
+describe('no replica on the other HSM', () => {
+  it('has a key that was created before the configuration allowed it', async () => {
+    expect(await refusal(replicate(early, home, frankfurt))).toContain(
+      'it was created when softhsm had no transfers, and cannot leave: create a new key.',
+    )
+  })
+
+  it('has a private key, which no HSM wraps', async () => {
+    const KeyId = await create(home, { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' })
+    expect(await refusal(replicate(KeyId, home, frankfurt))).toContain(
+      'only symmetric and HMAC keys can be transferred, and key spec ECC_NIST_P256 is neither.',
+    )
+  })
+
+  it('has a key if nobody has trusted the transfer key of that one', async () => {
+    const KeyId = await create(frankfurt)
+    expect(await refusal(replicate(KeyId, frankfurt, home))).toContain(
+      'softhsm has no transfer key: run strongroom multi-region trust --from frankfurt --to softhsm.',
+    )
+  })
+})
+
+describe('a replica under another name of the same token', () => {
+  /** Of SoftHSM, each in a file of its own. */
+  const objects = () => readdirSync(join(installation.folder, 'tokens'), { recursive: true }).length
+
+  it('is the same object, whatever its key spec', async () => {
+    const KeyId = await create(home, { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' })
+    const before = objects()
+    await replicate(KeyId, home, twin)
+    expect(objects()).toBe(before)
+    const message = { KeyId, Message: Plaintext, SigningAlgorithm: 'ECDSA_SHA_256' } as const
+    const { Signature } = await kms[twin]!.sign(message)
+    expect((await kms[home]!.verify({ ...message, Signature })).SignatureValid).toBe(true)
+  })
+
+  it('has a key that may not be transferred, too', async () => {
+    await replicate(early, home, twin)
+    const { CiphertextBlob } = await kms[twin]!.encrypt({ KeyId: early, Plaintext })
+    expect((await kms[home]!.decrypt({ CiphertextBlob })).KeyId).toContain(early)
+  })
+})
