@@ -68,10 +68,18 @@ function surveyLines(survey: Survey): [string, string | undefined][] {
     ['imported keys', imported(survey)],
     ['wrapped keys', unwrapped(survey)],
     ['CKA_LOCAL', reportsCkaLocal ? undefined : 'unreliable: custody checks ignore it'],
+    ['transfers', transfers(survey)],
     ['sessions', sessions === mostSessions ? `${sessions} or more` : `${sessions}`],
     ...(latency ? latencyLines(latency) : []),
     ['recommended', recommendation && recommended(recommendation)],
   ]
+}
+
+/** Of multi-Region keys, to another HSM. */
+function transfers({ noWrapWithTrusted }: Survey): string {
+  return noWrapWithTrusted === undefined
+    ? 'only trusted keys wrap those with CKA_WRAP_WITH_TRUSTED'
+    : `none: ${noWrapWithTrusted}`
 }
 
 function latencyLines({ init, operation, speedUp }: Latency): [string, string][] {

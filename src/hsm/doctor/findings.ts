@@ -66,6 +66,8 @@ export interface Survey extends Capabilities {
   readonly supportsCkaCopyable: boolean
   readonly supportsCkaSignRecover: boolean
   readonly reportsCkaLocal: boolean
+  /** Why the token does not keep keys with CKA_WRAP_WITH_TRUSTED from being wrapped by any key; absent if it does. */
+  readonly noWrapWithTrusted?: string | undefined
   /** Return codes of C_Decrypt for an invalid ciphertext, other than those of the standard. */
   readonly invalidCiphertextCodes: readonly string[]
   /** Return codes of C_Verify for the signature of another message, other than those of the standard. */

@@ -11,6 +11,7 @@ import type { Connection } from '../token/connection.ts'
 import type { Template } from '../token/cryptoki.ts'
 import { keyMechanisms } from '../token/mechanisms.ts'
 import { type Attempt, attempt, findGcm, inSessionOfItsOwn } from '../token/probe.ts'
+import { whyNoWrapWithTrusted } from '../token/trusted-wrapping.ts'
 import type { Gcm } from '../wire/capabilities.ts'
 import {
   agreement,
@@ -91,6 +92,7 @@ class Surveyor {
       supportsCkaCopyable: await this.#understands(pkcs11js.CKA_COPYABLE),
       supportsCkaSignRecover: await this.#understandsSignRecover(trials),
       reportsCkaLocal: await this.#reportsCkaLocal(),
+      noWrapWithTrusted: await whyNoWrapWithTrusted(this.#connection, this.#profile),
       invalidCiphertextCodes: [...this.#invalidCiphertextCodes],
       invalidSignatureCodes: [...this.#invalidSignatureCodes],
       forgeable: this.#forgeable,

@@ -14,6 +14,7 @@ export function writtenProfile(name: string, basedOn: string, survey: Survey): s
     supportsCkaCopyable,
     supportsCkaSignRecover,
     reportsCkaLocal,
+    noWrapWithTrusted,
     lacks,
     imports,
     recommendation,
@@ -41,7 +42,7 @@ export function writtenProfile(name: string, basedOn: string, survey: Survey): s
     keyWrapMechanisms: unwrapping.length > 0 ? unwrapping : base.keyWrapMechanisms,
     oaepUnwraps: typesOf(imports, 'RSAES_OAEP') ?? base.oaepUnwraps,
     keyWrapUnwraps: typesOf(imports, 'RSA_AES_KEY_WRAP') ?? base.keyWrapUnwraps,
-    lacks,
+    lacks: { ...lacks, ...(noWrapWithTrusted !== undefined && { WrapWithTrusted: noWrapWithTrusted }) },
     mayLack: {},
   }
   return profileText(profile, 'Written by strongroom doctor. src/hsm/profiles/profile.ts documents each flag.')
