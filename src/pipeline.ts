@@ -96,7 +96,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
   const hsms = services.hsms.for(queueOf(caller), request.answerBy)
   const { storage, clock, audit, outbox, maxOnDemandRotations, metering, emulator, serviceKeys, events } = services
   const { keyStores, externalKeyStores } = services
-  const found = operation.target.find(input, { caller, storage, hsms, operation: operation.name, serviceKeys })
+  const search = { caller, storage, hsms, operation: operation.name, serviceKeys, keyStores }
+  const found = operation.target.find(input, search)
   const target: Target = found instanceof Promise ? await found : found
   entry.resources = target.resources
   entry.owner = target.owner
@@ -136,6 +137,8 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
     entry.material ??= createdMaterial(changes)
     entry.responseElements = responseElements(api, operation, output, entry)
     entry.change = operation.recordedChange?.(changes)
+    const data = operation.recordedData?.(changes)
+    if (data) entry.additionalEventData = { ...target.additionalEventData, ...data }
     const answer = api.accept(operation, output, entry.requestId, request)
     const committed = outbox.commit(changes, audit.record(entry))
     const afterConflict = (thrown: unknown) => (thrown instanceof Conflict ? undone(thrown) : Promise.reject(thrown))

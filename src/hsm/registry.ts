@@ -1,10 +1,11 @@
 /** The connected HSMs, by name and region. They are connected and disconnected while the gateway runs. */
 import { Failure } from '../errors.ts'
+import { keyStoreUnavailable } from '../model/keys/custom-key-store.ts'
 import { HsmClient } from './client.ts'
 import type { Hsm, Hsms } from './hsm.ts'
 import { Cluster, ivLengthOf } from './pool/cluster.ts'
 import { Dispatcher } from './pool/dispatcher.ts'
-import { KeyStoreBackend, keyStoreUnavailable } from './pool/key-store-backend.ts'
+import { KeyStoreBackend } from './pool/key-store-backend.ts'
 import type { PoolOptions } from './pool/pool-options.ts'
 import type { TokenAddress } from './wire/token-address.ts'
 

@@ -1,4 +1,4 @@
-import { isUnavailable } from '../errors.ts'
+import { Failure, isUnavailable } from '../errors.ts'
 import type { Destruction } from '../model/keys/key.ts'
 import type { JobServices } from '../services.ts'
 import { destroyMarked } from '../vault/destruction.ts'
@@ -44,6 +44,8 @@ async function destroyAll(
       await destroyMarked(destruction, services)
       failures.succeeded(object)
     } catch (thrown) {
+      // Of a disconnected custom key store: it waits until that is connected.
+      if (thrown instanceof Failure && thrown.code === 'KeyStoreUnavailable') return false
       services.log.error(
         { event: 'key_destruction_failed', err: thrown, hsm, object, key: keyArn },
         'Destruction of key material failed, will be retried',

@@ -1,5 +1,6 @@
 import { isUnavailable } from '../errors.ts'
 import { currentMaterial, type Key, objectOf } from '../model/keys/key.ts'
+import { keyState } from '../model/keys/key-state.ts'
 import { rotationDate } from '../model/keys/rotation.ts'
 import type { JobServices } from '../services.ts'
 import { Conflict } from '../storage/storage.ts'
@@ -99,6 +100,7 @@ class Rotations {
       const now = elapsed() + this.#ahead
       const date = key && rotationDate(key)
       if (key === undefined || date === undefined || date > now) return
+      if (keyState(key, storage.customKeyStores.ofKey(key)) !== 'Enabled') return
       if (hsmsOf(key, storage).some(hsm => this.#unavailable.has(hsm))) return
       try {
         return await rotateAutomatically(key, now, this.#services)

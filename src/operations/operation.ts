@@ -78,6 +78,7 @@ export interface Search {
   /** Name of the operation, and of the action to authorize. */
   readonly operation: string
   readonly serviceKeys?: Services['serviceKeys']
+  readonly keyStores?: Services['keyStores']
 }
 
 /** How an operation finds its target: without a promise if it takes no call to an HSM, as on the path of most requests. */
@@ -136,6 +137,8 @@ export interface Operation<I, O, T extends Target> {
   readonly recordedOutput?: readonly (keyof O & string)[]
   /** What the record says about a change besides, among our own data. */
   recordedChange?(changes: Changes): Readonly<Record<string, unknown>> | undefined
+  /** CloudTrail's additionalEventData of a change, besides that of the target. */
+  recordedData?(changes: Changes): Readonly<Record<string, unknown>> | undefined
   /** Name of the first resource among the response elements in the record of a change. */
   readonly recordedResource?: string
   /**

@@ -187,6 +187,7 @@ class SqlStorage implements Storage {
     }
     this.customKeyStores = {
       find: id => view.customKeyStores.find(id),
+      ofKey: ({ customKeyStoreId: id }) => (id === undefined ? undefined : view.customKeyStores.find(id)),
       holding: ({ value }) => view.customKeyStores.findIn(byClaim, value),
       ofRegion: (account, region) =>
         [...view.customKeyStores.group(regionOf({ account, region }))].sort((a, b) => (a.id < b.id ? -1 : 1)),

@@ -244,6 +244,8 @@ export interface Storage {
   }
   readonly customKeyStores: {
     find(id: string): CustomKeyStore | undefined
+    /** The one in which a key is. */
+    ofKey(key: Pick<Key, 'customKeyStoreId'>): CustomKeyStore | undefined
     /** The one that has what only one may have: see claimsOf. */
     holding(claim: Claim): CustomKeyStore | undefined
     /** In order of id. */

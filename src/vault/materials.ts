@@ -1,8 +1,9 @@
 import { checkKeyKind, type WhyUnsupported, whyUnsupportedAnywhere } from '../model/keys/ability.ts'
+import { keyStoreUnavailable } from '../model/keys/custom-key-store.ts'
 import { importedMaterialId } from '../model/keys/imported-material.ts'
 import { currentMaterial, type Key, type KeyMaterial, type KeyObject, objectOf, objectsOf } from '../model/keys/key.ts'
 import { isTransferable } from '../model/keys/wrapping-algorithm.ts'
-import type { HeldKey, Hsm, HsmKey, Hsms, JobServices, WrappedMaterial } from '../services.ts'
+import type { HeldKey, Hsm, HsmKey, Hsms, JobServices, Services, WrappedMaterial } from '../services.ts'
 import type { Changes } from '../storage/storage.ts'
 
 /** Commits changes of the gateway itself, together with their audit records. */
@@ -104,9 +105,21 @@ export function held(hsms: Hsms, key: Key): { readonly hsm: Hsm; readonly hsmKey
   return { hsm: hsms.named(object.hsm), hsmKey: hsmKey(key, object) }
 }
 
-/** Why the HSM of a key does not support something, even if that HSM is no longer configured. Before the first import it is that of its region. */
+type Stores = Pick<Services, 'hsms' | 'storage' | 'keyStores'>
+
+/** The HSM that gets the material of a new key: that of its custom key store, if that is a CloudHSM cluster, or of its region. */
+export function hsmOfNew(key: Pick<Key, 'region' | 'customKeyStoreId'>, { hsms, storage, keyStores }: Stores): Hsm {
+  const cluster = storage.customKeyStores.ofKey(key)?.cloudHsm
+  if (!cluster) return hsms.ofRegion(key.region)
+  const name = keyStores.hsmOf(cluster.clusterId)
+  if (name === undefined) throw keyStoreUnavailable(new Error(`no HSM has the clusterId ${cluster.clusterId}`))
+  return hsms.named(name)
+}
+
+/** Why the HSM of a key does not support something, even if that HSM is not connected. Before the first import it is that of its region. */
 export function whyUnsupportedOn(hsms: Hsms, key: Key): WhyUnsupported {
   const name = objectsOf(key).at(-1)?.hsm
-  const hsm = name === undefined ? hsms.ofRegion(key.region) : hsms.all.find(other => other.name === name)
+  const isInRegion = name === undefined && key.customKeyStoreId === undefined
+  const hsm = isInRegion ? hsms.ofRegion(key.region) : hsms.all.find(other => other.name === name)
   return hsm === undefined ? whyUnsupportedAnywhere : ability => hsm.whyUnsupported(ability)
 }

@@ -1,9 +1,9 @@
 /** Wrapping keys: under which callers wrap the key material that they import. */
 import { type Key, objectsOf, type WrappingKey } from '../model/keys/key.ts'
 import type { WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
-import type { Changes, Hsm, Hsms, Storage } from '../services.ts'
+import type { Changes, Hsm, Services, Storage } from '../services.ts'
 import { markForDestruction } from './destruction.ts'
-import { newObjectId } from './materials.ts'
+import { hsmOfNew, newObjectId } from './materials.ts'
 
 /** Milliseconds. */
 const dayLength = 24 * 60 * 60 * 1000
@@ -15,12 +15,13 @@ export async function wrappingKeyOf(
   key: Key,
   spec: WrappingKeySpec,
   now: number,
-  { storage, hsms, changes }: { readonly storage: Storage; readonly hsms: Hsms; readonly changes: Changes },
+  means: Pick<Services, 'storage' | 'hsms' | 'keyStores'> & { readonly changes: Changes },
 ): Promise<WrappingKey> {
+  const { storage, changes } = means
   const wanted = { keyArn: key.arn, spec, day: Math.floor(now / dayLength) }
   const known = storage.wrappingKeys.ofDay(wanted)
   if (known) return known
-  const hsm = importingHsm(key, hsms)
+  const hsm = importingHsm(key, means)
   const id = await newObjectId(hsm)
   const created = await hsm.createWrappingKey(id, spec, `strongroom wrapping key of ${key.id}`, key.spec)
   const wrappingKey = { ...wanted, object: { id, hsm: hsm.name, ...created }, revision: 0 }
@@ -29,10 +30,10 @@ export async function wrappingKeyOf(
   return wrappingKey
 }
 
-/** The HSM that gets imported material: that of the material that the key has, before the first import that of its region. */
-export function importingHsm(key: Key, hsms: Hsms): Hsm {
+/** The HSM that gets imported material: that of the material that the key has, before the first import that of a new key. */
+export function importingHsm(key: Key, means: Pick<Services, 'storage' | 'hsms' | 'keyStores'>): Hsm {
   const name = objectsOf(key).at(-1)?.hsm
-  return name === undefined ? hsms.ofRegion(key.region) : hsms.named(name)
+  return name === undefined ? hsmOfNew(key, means) : means.hsms.named(name)
 }
 
 /** Whether no import token for it is valid any more. */

@@ -283,7 +283,7 @@ describe('a request', () => {
       [
         'GenerateRandom',
         { NumberOfBytes: 32, CustomKeyStoreId: 'cks-1' },
-        'UnsupportedOperationException: Custom key stores are not supported by this gateway.',
+        'CustomKeyStoreNotFoundException: Custom key store cks-1 is not found.',
       ],
     ]
   }

@@ -1,22 +1,23 @@
-import type { KMS } from '@aws-sdk/client-kms'
+import type { CreateKeyCommandInput, KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
-import { clusterId, connected, disconnected, installStoreToken, type StoreToken } from './key-stores.ts'
+import { clusterId, connected, disconnected, installStoreToken, type StoreToken, settled } from './key-stores.ts'
 import { refusal } from './requests.ts'
 
+const unreachable = 'KMSInvalidStateException: KMS cannot communicate with your CloudHSM cluster.'
 let installation: Installation
 let token: StoreToken
 let gateway: Gateway
 let kms: KMS
 let CustomKeyStoreId: string
+let KeyId: string
 
 beforeAll(async () => {
   installation = await install()
   token = await installStoreToken(installation)
   gateway = await serve(installation)
   kms = gateway.client()
-  const created = await kms.createCustomKeyStore(token.settings)
-  CustomKeyStoreId = created.CustomKeyStoreId!
+  CustomKeyStoreId = (await kms.createCustomKeyStore(token.settings)).CustomKeyStoreId!
 })
 afterAll(async () => {
   await gateway?.stop()
@@ -24,13 +25,35 @@ afterAll(async () => {
   token?.softHsm.remove()
 })
 
-const described = async () => (await kms.describeCustomKeyStores({ CustomKeyStoreId })).CustomKeyStores![0]!
+async function restart(stop = () => gateway.stop() as Promise<unknown>, change?: () => void): Promise<void> {
+  await stop()
+  change?.()
+  gateway = await serve(installation)
+  kms = gateway.client()
+}
+
+const store = async () => (await kms.describeCustomKeyStores({ CustomKeyStoreId })).CustomKeyStores![0]!
+const createKey = (rest: Partial<CreateKeyCommandInput> = {}) =>
+  kms.createKey({ Origin: 'AWS_CLOUDHSM', CustomKeyStoreId, ...rest })
+const stateOf = async (key = KeyId) => (await kms.describeKey({ KeyId: key })).KeyMetadata!.KeyState
+const Plaintext = Buffer.from('plaintext')
+const encrypt = () => kms.encrypt({ KeyId, Plaintext })
+
+/** Resolves once a call to the HSM of the store succeeds: it was away, or is being connected. */
+async function healed(): Promise<void> {
+  for (;;) {
+    const outcome = await refusal(encrypt())
+    if (outcome === 'no refusal') return
+    expect(outcome).toBe(unreachable)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}
 
 describe('a custom key store of type AWS_CLOUDHSM', () => {
   it('is described as it was created, without its password', async () => {
     const { CustomKeyStoreName, TrustAnchorCertificate } = token.settings
     expect(CustomKeyStoreId).toMatch(/^cks-[0-9a-f]{17}$/)
-    expect(await described()).toEqual({
+    expect(await store()).toEqual({
       CustomKeyStoreId,
       CustomKeyStoreName,
       CustomKeyStoreType: 'AWS_CLOUDHSM',
@@ -39,12 +62,152 @@ describe('a custom key store of type AWS_CLOUDHSM', () => {
       TrustAnchorCertificate,
       CreationDate: expect.any(Date),
     })
+    const { CustomKeyStores } = await kms.describeCustomKeyStores({ CustomKeyStoreName })
+    expect(CustomKeyStores).toEqual([await store()])
   })
 
-  it('is connected, and disconnected', async () => {
+  const settings = (rest: object) => ({ ...token.settings, CustomKeyStoreName: 'other', ...rest })
+
+  it.each<[string, () => object]>([
+    ['CustomKeyStoreNameInUseException', () => settings({ CustomKeyStoreName: 'store' })],
+    ['CloudHsmClusterInUseException', () => settings({})],
+    ['CloudHsmClusterNotFoundException', () => settings({ CloudHsmClusterId: 'cluster-77777777777' })],
+    ['ValidationException', () => settings({ KeyStorePassword: 'short' })],
+    ['ValidationException', () => settings({ KeyStorePassword: undefined })],
+    ['ValidationException', () => settings({ TrustAnchorCertificate: undefined })],
+    ['ValidationException', () => settings({ XksProxyUriPath: '/kms/xks/v1' })],
+    ['ValidationException', () => ({ CustomKeyStoreName: 'other', CustomKeyStoreType: 'EXTERNAL_KEY_STORE' })],
+  ])('is refused with %s', async (code, input) => {
+    const outcome = await refusal(kms.createCustomKeyStore(input() as never))
+    expect(outcome).toMatch(new RegExp(`^${code}: `))
+    expect(outcome).not.toContain('short')
+  })
+
+  it('answers no key, no update and no deletion that its state does not allow', async () => {
+    const invalid = /^CustomKeyStoreInvalidStateException: Custom key store cks-\w+ is DISCONNECTED/
+    expect(await refusal(createKey())).toMatch(invalid)
+    expect(await refusal(kms.generateRandom({ NumberOfBytes: 1, CustomKeyStoreId }))).toMatch(invalid)
+    expect(await refusal(kms.disconnectCustomKeyStore({ CustomKeyStoreId }))).toMatch(invalid)
+    for (const call of ['connectCustomKeyStore', 'deleteCustomKeyStore', 'updateCustomKeyStore'] as const) {
+      const outcome = await refusal(kms[call]({ CustomKeyStoreId: 'cks-1', NewCustomKeyStoreName: 'new' } as never))
+      expect(outcome).toBe('CustomKeyStoreNotFoundException: Custom key store cks-1 is not found.')
+    }
+    expect(await refusal(kms.updateCustomKeyStore({ CustomKeyStoreId }))).toMatch(/^ValidationException: /)
+  })
+
+  it('whose password is wrong is FAILED after one try, until it is disconnected, updated and connected again', async () => {
+    await kms.updateCustomKeyStore({ CustomKeyStoreId, KeyStorePassword: 'wrong-password' })
+    const failed = { ConnectionState: 'FAILED', ConnectionErrorCode: 'INVALID_CREDENTIALS' }
+    expect(await connected(kms, CustomKeyStoreId)).toMatchObject(failed)
+    expect(await refusal(kms.connectCustomKeyStore({ CustomKeyStoreId }))).toMatch(
+      /InvalidState.* is FAILED: disconnect it/,
+    )
+    await disconnected(kms, CustomKeyStoreId)
+    expect(await store()).not.toHaveProperty('ConnectionErrorCode')
+    await kms.updateCustomKeyStore({ CustomKeyStoreId, KeyStorePassword: token.password })
     expect(await connected(kms, CustomKeyStoreId)).toMatchObject({ ConnectionState: 'CONNECTED' })
     expect(await refusal(kms.connectCustomKeyStore({ CustomKeyStoreId }))).toBe('no refusal')
-    expect(await disconnected(kms, CustomKeyStoreId)).toMatchObject({ ConnectionState: 'DISCONNECTED' })
-    expect(gateway.warnings()).toEqual([])
+  })
+
+  it('holds keys that say so, on its own HSM', async () => {
+    const { KeyMetadata } = await createKey({ Description: 'in a store' })
+    KeyId = KeyMetadata!.Arn!
+    expect(KeyMetadata).toMatchObject({
+      Origin: 'AWS_CLOUDHSM',
+      CustomKeyStoreId,
+      CloudHsmClusterId: clusterId,
+      KeyState: 'Enabled',
+      MultiRegion: false,
+    })
+    expect((await kms.describeKey({ KeyId })).KeyMetadata).toEqual(KeyMetadata)
+    const { CiphertextBlob } = await encrypt()
+    expect(Buffer.from((await kms.decrypt({ CiphertextBlob })).Plaintext!)).toEqual(Plaintext)
+    expect((await kms.generateRandom({ NumberOfBytes: 9, CustomKeyStoreId })).Plaintext).toHaveLength(9)
+    const { additionalEventData } = gateway.records().find(({ resources }) => resources?.[0]?.ARN === KeyId)!
+    expect(additionalEventData).toMatchObject({ customKeyStoreName: 'store', clusterId })
+    const { backingKeyId } = JSON.parse(additionalEventData!.backingKey as string) as { backingKeyId: string }
+    expect(backingKeyId).toMatch(/^[0-9a-f]{64}$/)
+  })
+
+  it.each<[string, Partial<CreateKeyCommandInput>]>([
+    ['UnsupportedOperationException', { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' }],
+    ['UnsupportedOperationException', { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' }],
+    ['UnsupportedOperationException', { MultiRegion: true }],
+    ['ValidationException', { Origin: 'EXTERNAL' }],
+    ['ValidationException', { Origin: 'EXTERNAL_KEY_STORE', XksKeyId: 'key' }],
+    ['ValidationException', { Origin: 'AWS_KMS' }],
+    ['ValidationException', { XksKeyId: 'key' }],
+    ['ValidationException', { CustomKeyStoreId: undefined }],
+    ['ValidationException', { CustomKeyStoreId: undefined, Origin: 'AWS_KMS', XksKeyId: 'key' }],
+    ['CustomKeyStoreNotFoundException', { CustomKeyStoreId: 'cks-1' }],
+  ])('refuses with %s a key with %j', async (code, rest) => {
+    expect(await refusal(createKey(rest))).toMatch(new RegExp(`^${code}: `))
+  })
+
+  it('has keys without rotation, import and data key pairs', async () => {
+    const origin = `UnsupportedOperationException: ${KeyId} origin is AWS_CLOUDHSM which is not valid for this operation.`
+    const wrapping = { WrappingAlgorithm: 'RSAES_OAEP_SHA_1', WrappingKeySpec: 'RSA_2048' } as const
+    for (const call of [
+      kms.enableKeyRotation({ KeyId }),
+      kms.disableKeyRotation({ KeyId }),
+      kms.getKeyRotationStatus({ KeyId }),
+      kms.rotateKeyOnDemand({ KeyId }),
+      kms.getParametersForImport({ KeyId, ...wrapping }),
+      kms.deleteImportedKeyMaterial({ KeyId }),
+      kms.generateDataKeyPair({ KeyId, KeyPairSpec: 'ECC_NIST_P256' }),
+      kms.generateDataKeyPairWithoutPlaintext({ KeyId, KeyPairSpec: 'ECC_NIST_P256', DryRun: true }),
+    ])
+      expect(await refusal(call)).toBe(origin)
+  })
+
+  it('that is connected can be renamed, and neither changed otherwise nor deleted', async () => {
+    await kms.updateCustomKeyStore({ CustomKeyStoreId, NewCustomKeyStoreName: 'renamed' })
+    expect(await store()).toMatchObject({ CustomKeyStoreName: 'renamed', ConnectionState: 'CONNECTED' })
+    const invalid = /^CustomKeyStoreInvalidStateException: .* is CONNECTED: disconnect it first\.$/
+    const KeyStorePassword = token.password
+    expect(await refusal(kms.updateCustomKeyStore({ CustomKeyStoreId, KeyStorePassword }))).toMatch(invalid)
+    expect(await refusal(kms.deleteCustomKeyStore({ CustomKeyStoreId }))).toMatch(invalid)
+  })
+
+  it('that is disconnected has unavailable keys, which are as before once it is connected again', async () => {
+    const [disabled, deleted] = await Promise.all([createKey(), createKey()])
+    const [other, gone] = [disabled.KeyMetadata!.Arn!, deleted.KeyMetadata!.Arn!]
+    const plain = (await kms.createKey()).KeyMetadata!.KeyId!
+    await kms.disableKey({ KeyId: other })
+    await kms.scheduleKeyDeletion({ KeyId: gone, PendingWindowInDays: 7 })
+    await disconnected(kms, CustomKeyStoreId)
+    expect(await Promise.all([stateOf(), stateOf(other), stateOf(gone)])).toEqual([
+      'Unavailable',
+      'Unavailable',
+      'PendingDeletion',
+    ])
+    expect(await refusal(encrypt())).toBe(`KMSInvalidStateException: ${KeyId} is unavailable.`)
+    expect(await refusal(kms.encrypt({ KeyId: plain, Plaintext }))).toBe('no refusal')
+    expect(await refusal(kms.deleteCustomKeyStore({ CustomKeyStoreId }))).toBe(
+      `CustomKeyStoreHasCMKsException: Custom key store ${CustomKeyStoreId} has 3 KMS keys.`,
+    )
+    await kms.enableKey({ KeyId: other })
+    await kms.tagResource({ KeyId, Tags: [{ TagKey: 'a', TagValue: 'b' }] })
+    await connected(kms, CustomKeyStoreId)
+    expect(await Promise.all([stateOf(), stateOf(other), stateOf(gone)])).toEqual([
+      'Enabled',
+      'Enabled',
+      'PendingDeletion',
+    ])
+    expect(await refusal(encrypt())).toBe('no refusal')
+  })
+
+  it('that was connected is connected again after a restart', async () => {
+    await restart()
+    expect(await store()).toMatchObject({ ConnectionState: 'CONNECTED' })
+    await healed()
+  })
+
+  it('that was being connected is connected after the gateway was killed', async () => {
+    await disconnected(kms, CustomKeyStoreId)
+    await kms.connectCustomKeyStore({ CustomKeyStoreId })
+    await restart(() => gateway.kill())
+    expect(await settled(kms, CustomKeyStoreId)).toMatchObject({ ConnectionState: 'CONNECTED' })
+    expect(await refusal(encrypt())).toBe('no refusal')
   })
 })

@@ -120,7 +120,7 @@ describe('a new key', () => {
     [
       'the origin of a custom key store',
       { Origin: 'AWS_CLOUDHSM' },
-      'UnsupportedOperationException: Origin AWS_CLOUDHSM is not supported by this gateway.',
+      'ValidationException: CustomKeyStoreId is required when Origin is AWS_CLOUDHSM.',
     ],
     [
       'a spec whose material cannot be imported',

@@ -1,5 +1,6 @@
-import { Failure, isUnavailable } from '../../errors.ts'
+import { isUnavailable } from '../../errors.ts'
 import type { Ability } from '../../model/keys/ability.ts'
+import { keyStoreUnavailable } from '../../model/keys/custom-key-store.ts'
 import type { HsmHealth } from '../hsm.ts'
 import type { CallName } from '../wire/calls.ts'
 import type { Backend, CallOptions } from './backend.ts'
@@ -51,9 +52,4 @@ export class KeyStoreBackend implements Backend {
 
 function translated(thrown: unknown): never {
   throw isUnavailable(thrown) ? keyStoreUnavailable(thrown) : thrown
-}
-
-/** KMS Developer Guide, "Troubleshooting a custom key store". @param cause why it cannot be reached */
-export function keyStoreUnavailable(cause: unknown): Failure {
-  return new Failure('KeyStoreUnavailable', 'KMS cannot communicate with your CloudHSM cluster.', { cause })
 }

@@ -5,7 +5,7 @@ import type {
   CustomKeyStoreType,
   XksProxyConnectivityType,
 } from '@aws-sdk/client-kms'
-import type { FailureCode } from '../../errors.ts'
+import { Failure, type FailureCode } from '../../errors.ts'
 
 export type ConnectionErrorCode = ConnectionErrorCodeType
 export type ConnectionState = ConnectionStateType
@@ -65,6 +65,11 @@ export class ConnectionFailure extends Error {
   }
 }
 
+/** KMS Developer Guide, "Troubleshooting a custom key store". @param cause why the HSM of a connected store cannot be reached */
+export function keyStoreUnavailable(cause: unknown): Failure {
+  return new Failure('KeyStoreUnavailable', 'KMS cannot communicate with your CloudHSM cluster.', { cause })
+}
+
 /** What happens to a store: the requests of callers, and how the work of connecting and disconnecting ends. */
 export type StoreEvent =
   | 'connect'
@@ -73,7 +78,8 @@ export type StoreEvent =
   | 'update'
   | 'adjust'
   | 'delete'
-  | 'createKey'
+  /** CreateKey, or GenerateRandom. */
+  | 'use'
   | 'connected'
   | 'connectionFailed'
   | 'disconnected'
@@ -84,11 +90,11 @@ type Next = ConnectionState | 'DELETED' | 'no'
 /** The state after each event: KMS Developer Guide, "Connecting and disconnecting a custom key store"; KMS API Reference, the operations' errors. */
 // biome-ignore format: a table
 const transitions: Record<ConnectionState, Record<StoreEvent, Next>> = {
-  DISCONNECTED:  { connect: 'CONNECTING', disconnect: 'no',            update: 'DISCONNECTED', adjust: 'DISCONNECTED', delete: 'DELETED', createKey: 'no',        connected: 'no',        connectionFailed: 'no',     disconnected: 'no' },
-  CONNECTING:    { connect: 'CONNECTING', disconnect: 'DISCONNECTING', update: 'no',           adjust: 'no',           delete: 'no',      createKey: 'no',        connected: 'CONNECTED', connectionFailed: 'FAILED', disconnected: 'no' },
-  CONNECTED:     { connect: 'CONNECTED',  disconnect: 'DISCONNECTING', update: 'no',           adjust: 'CONNECTED',    delete: 'no',      createKey: 'CONNECTED', connected: 'CONNECTED', connectionFailed: 'FAILED', disconnected: 'no' },
-  FAILED:        { connect: 'no',         disconnect: 'DISCONNECTING', update: 'no',           adjust: 'no',           delete: 'no',      createKey: 'no',        connected: 'no',        connectionFailed: 'no',     disconnected: 'no' },
-  DISCONNECTING: { connect: 'no',         disconnect: 'no',            update: 'no',           adjust: 'no',           delete: 'no',      createKey: 'no',        connected: 'no',        connectionFailed: 'no',     disconnected: 'DISCONNECTED' },
+  DISCONNECTED:  { connect: 'CONNECTING', disconnect: 'no',            update: 'DISCONNECTED', adjust: 'DISCONNECTED', delete: 'DELETED', use: 'no',        connected: 'no',        connectionFailed: 'no',     disconnected: 'no' },
+  CONNECTING:    { connect: 'CONNECTING', disconnect: 'DISCONNECTING', update: 'no',           adjust: 'no',           delete: 'no',      use: 'no',        connected: 'CONNECTED', connectionFailed: 'FAILED', disconnected: 'no' },
+  CONNECTED:     { connect: 'CONNECTED',  disconnect: 'DISCONNECTING', update: 'no',           adjust: 'CONNECTED',    delete: 'no',      use: 'CONNECTED', connected: 'CONNECTED', connectionFailed: 'FAILED', disconnected: 'no' },
+  FAILED:        { connect: 'no',         disconnect: 'DISCONNECTING', update: 'no',           adjust: 'no',           delete: 'no',      use: 'no',        connected: 'no',        connectionFailed: 'no',     disconnected: 'no' },
+  DISCONNECTING: { connect: 'no',         disconnect: 'no',            update: 'no',           adjust: 'no',           delete: 'no',      use: 'no',        connected: 'no',        connectionFailed: 'no',     disconnected: 'DISCONNECTED' },
 }
 
 /** The state after the event; undefined if it cannot happen in this state. */

@@ -12,7 +12,7 @@ import {
   nextExpiry,
   objectsOf,
 } from './key.ts'
-import { keyState } from './key-state.ts'
+import { stateApartFromStore } from './key-state.ts'
 
 /**
  * KMS's KeyMaterialId of imported material: the same whenever the same material is imported into the same key, and into its replicas. In
@@ -70,7 +70,7 @@ type Expiration = Pick<KeyMetadata, 'ExpirationModel' | 'ValidTo'>
 
 /** The import that completes the materials of a key enables it. If its object is the only one, nothing is wrong with another. */
 function enabled(before: Key, key: Key): Key {
-  const completed = keyState(before) === 'PendingImport' && keyState(key) !== 'PendingImport'
+  const completed = stateApartFromStore(before) === 'PendingImport' && stateApartFromStore(key) !== 'PendingImport'
   const custodyFault = objectsOf(key).length === 1 ? undefined : key.custodyFault
   return { ...key, custodyFault, state: completed ? 'Enabled' : key.state }
 }

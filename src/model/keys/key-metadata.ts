@@ -1,5 +1,6 @@
 import type { CustomerMasterKeySpec, KeyMetadata, KeyUsageType } from '@aws-sdk/client-kms'
 import type { WhyUnsupported } from './ability.ts'
+import type { CustomKeyStore } from './custom-key-store.ts'
 import { expirationOf } from './imported-material.ts'
 import { isMultiRegion, type Key } from './key.ts'
 import { algorithmsOf, keySpecs } from './key-spec.ts'
@@ -16,15 +17,22 @@ type AlgorithmLists = Pick<
  *
  * @param whyUnsupported of the HSM that holds it
  * @param related its related multi-Region keys in other regions
+ * @param store in which it is, if it is in one
  */
-export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported, related: readonly Key[] = []): KeyMetadata {
-  const state = keyState(key)
+export function keyMetadata(
+  key: Key,
+  whyUnsupported: WhyUnsupported,
+  { related = [], store }: { readonly related?: readonly Key[]; readonly store?: CustomKeyStore | undefined } = {},
+): KeyMetadata {
+  const state = keyState(key, store)
   return {
     AWSAccountId: key.account,
     Arn: key.arn,
     CreationDate: new Date(key.creationDate),
+    CloudHsmClusterId: store?.cloudHsm?.clusterId,
     // Recorded on AWS: only keys that can be rotated have it.
-    CurrentKeyMaterialId: keySpecs[key.spec].type === 'symmetric' ? key.materials.at(-1)?.id : undefined,
+    CurrentKeyMaterialId: canRotate(key) ? key.materials.at(-1)?.id : undefined,
+    CustomKeyStoreId: key.customKeyStoreId,
     CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
     DeletionDate: key.deletionDate === undefined ? undefined : new Date(key.deletionDate),
     Description: key.description,
@@ -39,8 +47,13 @@ export function keyMetadata(key: Key, whyUnsupported: WhyUnsupported, related: r
     MultiRegionConfiguration: multiRegionConfiguration(key, related),
     Origin: key.origin,
     PendingDeletionWindowInDays: key.pendingWindowInDays,
+    XksKeyConfiguration: key.xksKeyId === undefined ? undefined : { Id: key.xksKeyId },
     ...algorithmList(key, whyUnsupported),
   }
+}
+
+function canRotate({ spec, origin }: Key): boolean {
+  return keySpecs[spec].type === 'symmetric' && (origin === 'AWS_KMS' || origin === 'EXTERNAL')
 }
 
 const listNames: Readonly<Record<KeyUsageType, string>> = {

@@ -1,14 +1,29 @@
 import { Failure, UnusableKey } from '../../errors.ts'
+import type { CustomKeyStore } from './custom-key-store.ts'
 import type { Key, RememberedState } from './key.ts'
 
 /** KMS Developer Guide, "Key states of AWS KMS keys". */
 export type KeyState = RememberedState | 'PendingImport' | 'Unavailable'
 
 /** What determines the state of a key. */
-export type Stateful = Pick<Key, 'state' | 'custodyFault' | 'origin' | 'materials'>
+export type Stateful = Pick<Key, 'state' | 'custodyFault' | 'origin' | 'materials' | 'customKeyStoreId'>
 
-/** The remembered state applies again when its material is imported again, or a fault is fixed, as in a disconnected custom key store. */
-export function keyState(key: Stateful): KeyState {
+/** The custom key store of a key: see `ofKey` in storage.ts. */
+export type StoreOfKey = Pick<CustomKeyStore, 'state'> | undefined
+
+/**
+ * The remembered state applies again when the store is connected again, its material is imported again, or a fault is fixed.
+ *
+ * @param store in which the key is, if it is in one
+ */
+export function keyState(key: Stateful, store?: StoreOfKey): KeyState {
+  const state = stateApartFromStore(key)
+  const isAway = key.customKeyStoreId !== undefined && store?.state !== 'CONNECTED'
+  return isAway && !isPendingDeletion(key) ? 'Unavailable' : state
+}
+
+/** The same, whatever the state of its custom key store. */
+export function stateApartFromStore(key: Stateful): KeyState {
   if (isPendingDeletion(key)) return key.state
   if (isPendingImport(key)) return 'PendingImport'
   return key.custodyFault === undefined ? key.state : 'Unavailable'
@@ -64,8 +79,8 @@ const verdicts: Record<StateClass, Record<Exclude<KeyState, 'PendingReplicaDelet
 }
 
 /** Throws AWS's error if a key in this state does not allow operations of this class: an UnusableKey for those that use the key. */
-export function checkState(key: Stateful & Pick<Key, 'arn'>, stateClass: StateClass): void {
-  const state = keyState(key)
+export function checkState(key: Stateful & Pick<Key, 'arn'>, stateClass: StateClass, store?: StoreOfKey): void {
+  const state = keyState(key, store)
   const verdict = verdicts[stateClass][state === 'PendingReplicaDeletion' ? 'PendingDeletion' : state]
   if (verdict === 'ok') return
   const code = verdict === 'disabled' ? 'Disabled' : 'InvalidState'

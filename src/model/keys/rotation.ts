@@ -1,6 +1,6 @@
 /** Rotation of key material: KMS Developer Guide, "Rotate AWS KMS keys". Dates are milliseconds since the epoch. */
 import type { AutomaticRotation, Key, KeyMaterial, Rotation } from './key.ts'
-import { keyState } from './key-state.ts'
+import { stateApartFromStore } from './key-state.ts'
 
 const day = 24 * 60 * 60 * 1000
 /** KMS API Reference, "EnableKeyRotation". */
@@ -14,7 +14,7 @@ export function rotationFrom(date: number, periodInDays = defaultPeriodInDays): 
 /** When the key is to be rotated automatically. Absent: not as long as it is as it is. A replica is rotated with its primary key. */
 export function rotationDate(key: Key): number | undefined {
   if (key.multiRegion === 'REPLICA') return undefined
-  return key.automaticRotation && keyState(key) === 'Enabled' ? key.automaticRotation.nextDate : undefined
+  return key.automaticRotation && stateApartFromStore(key) === 'Enabled' ? key.automaticRotation.nextDate : undefined
 }
 
 /**

@@ -59,7 +59,8 @@ export interface ShownKey extends Pick<Key, 'arn' | 'spec' | 'usage' | 'origin' 
   readonly grants: number
 }
 
-export function shownKey(key: Key, { grants }: Storage): ShownKey {
+export function shownKey(key: Key, { grants, customKeyStores }: Storage): ShownKey {
   const { arn, spec, usage, origin, creationDate, deletionDate } = key
-  return { arn, spec, usage, origin, creationDate, deletionDate, state: keyState(key), grants: grants.count(arn) }
+  const state = keyState(key, customKeyStores.ofKey(key))
+  return { arn, spec, usage, origin, creationDate, deletionDate, state, grants: grants.count(arn) }
 }

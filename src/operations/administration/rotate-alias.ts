@@ -95,9 +95,10 @@ function successorOf({ successorKeyArn }: Alias, { keys }: Storage): Key | undef
 }
 
 /** False while its key material is missing in a region. Throws if callers could not use it for another reason, or it can have no other alias. */
-function isReady(successor: Key, { aliases, keys }: Storage): boolean {
-  if ([successor, ...keys.related(successor)].some(key => keyState(key) === 'PendingImport')) return false
-  checkState(successor, 'use')
+function isReady(successor: Key, { aliases, keys, customKeyStores }: Storage): boolean {
+  const stateOf = (key: Key) => keyState(key, customKeyStores.ofKey(key))
+  if ([successor, ...keys.related(successor)].some(key => stateOf(key) === 'PendingImport')) return false
+  checkState(successor, 'use', customKeyStores.ofKey(successor))
   checkAliasCount(aliases.ofKey(successor.arn).length)
   return true
 }

@@ -57,7 +57,10 @@ export interface ShownXksKey extends XksKey {
   readonly keyState?: KeyState | undefined
 }
 
-export function shownXksKey(externalKey: XksKey, { keys }: Pick<Storage, 'keys'>): ShownXksKey {
+export function shownXksKey(
+  externalKey: XksKey,
+  { keys, customKeyStores }: Pick<Storage, 'keys' | 'customKeyStores'>,
+): ShownXksKey {
   const key = keys.find(externalKey.keyArn)
-  return { ...externalKey, keyState: key && keyState(key) }
+  return { ...externalKey, keyState: key && keyState(key, customKeyStores.ofKey(key)) }
 }

@@ -30,6 +30,8 @@ interface Uses<I> {
   readonly fits: (key: Key, input: I) => void
   /** As in KeyNeeds. */
   readonly fitsAny?: (input: I) => void
+  /** As in KeyNeeds. */
+  readonly notInStores?: boolean
 }
 
 interface UseInput extends KeyInput {
@@ -37,12 +39,16 @@ interface UseInput extends KeyInput {
   readonly EncryptionContext?: EncryptionContext | undefined
 }
 
-function keyForUse<I>(usage: KeyUsageType, { abilities, fits, fitsAny }: Uses<I>): TargetKind<UseInput & I, KeyTarget> {
+function keyForUse<I>(
+  usage: KeyUsageType,
+  { abilities, fits, fitsAny, notInStores = false }: Uses<I>,
+): TargetKind<UseInput & I, KeyTarget> {
   return {
     find(input, search) {
       const needs = {
         ...use,
         usage,
+        notInStores,
         fits: (key: Key) => fits(key, input),
         fitsAny: () => fitsAny?.(input),
         encryptionContext: input.EncryptionContext,
@@ -88,6 +94,7 @@ interface DataKeyPair {
 
 export const dataKeyPairEncryptionKey = keyForUse<DataKeyPair>('ENCRYPT_DECRYPT', {
   abilities: ({ KeyPairSpec }) => ['GenerateDataKeyPair', KeyPairSpec, 'SYMMETRIC_DEFAULT'],
+  notInStores: true,
   fits: checkSymmetric,
 })
 

@@ -36,6 +36,8 @@ export interface KeyNeeds {
   readonly encryptionContext?: EncryptionContext | undefined
   /** What a new grant is to pass on. */
   readonly delegation?: Delegation
+  /** Refused for keys of custom key stores, unless the configuration lets these do more than on AWS. */
+  readonly notInStores?: boolean
   /** What its HSM must support; nothing by default. */
   readonly abilities?: readonly Ability[]
 }
@@ -99,7 +101,7 @@ export function keyTarget(identifier: string, needs: KeyNeeds, search: Omit<Sear
     }),
   }
   const create = creation && serviceKeys && (() => serviceKeys.create(creation, caller))
-  return new FoundKey(key, needs, operation, permission, create)
+  return new FoundKey(key, needs, search, permission, create)
 }
 
 class FoundKey implements KeyTarget {
@@ -108,7 +110,7 @@ class FoundKey implements KeyTarget {
   #resources: readonly string[]
   #key: Key | undefined
   readonly #needs: KeyNeeds
-  readonly #operation: string
+  readonly #search: Omit<Search, 'hsms'>
 
   /**
    * @param key absent only if policies cannot allow it
@@ -117,7 +119,7 @@ class FoundKey implements KeyTarget {
   constructor(
     key: Key | undefined,
     needs: KeyNeeds,
-    operation: string,
+    search: Omit<Search, 'hsms'>,
     permission: Permission,
     create: (() => Promise<Key>) | undefined,
   ) {
@@ -126,7 +128,7 @@ class FoundKey implements KeyTarget {
     this.#resources = create ? [] : [permission.resource]
     this.#key = key
     this.#needs = needs
-    this.#operation = operation
+    this.#search = search
   }
 
   async #create(create: () => Promise<Key>): Promise<void> {
@@ -163,12 +165,15 @@ class FoundKey implements KeyTarget {
 
   /** Measured on AWS: cryptographic operations check the key usage, then the key state, then the rest. */
   check(): void {
-    const { fitsAny, origin, usage, state, fits } = this.#needs
+    const { fitsAny, origin, notInStores, usage, state, fits } = this.#needs
+    const { operation, storage, keyStores } = this.#search
     fitsAny?.()
-    checkManagement(this.key, this.#operation)
-    if (origin) checkOrigin(this.key, origin)
-    if (usage) checkUsage(this.key, usage, this.#operation)
-    checkState(this.key, state)
+    checkManagement(this.key, operation)
+    const given = isUnlimited(this.key, keyStores) && this.key.origin === 'AWS_CLOUDHSM' ? 'AWS_KMS' : this.key.origin
+    if (origin && given !== origin) throw wrongOrigin(this.key)
+    if (notInStores && !isUnlimited(this.key, keyStores)) throw wrongOrigin(this.key)
+    if (usage) checkUsage(this.key, usage, operation)
+    checkState(this.key, state, storage.customKeyStores.ofKey(this.key))
     fits?.(this.key)
   }
 }
@@ -224,9 +229,13 @@ function policyFor(key: Key | undefined, foreign: boolean, crossAccount = false)
     : { text: key.policy, principalIds: key.policyPrincipals }
 }
 
-function checkOrigin({ arn, origin }: Key, needed: OriginType): void {
-  if (origin === needed) return
-  throw new Failure('UnsupportedOperation', `${arn} origin is ${origin} which is not valid for this operation.`)
+/** Whether a key can do all that its key spec allows: one of a custom key store can if the configuration says so, and it is no external key. */
+function isUnlimited({ customKeyStoreId, xksKeyId }: Key, keyStores: Search['keyStores']): boolean {
+  return customKeyStoreId === undefined || (xksKeyId === undefined && keyStores?.allKeySpecs === true)
+}
+
+function wrongOrigin({ arn, origin }: Key): Failure {
+  return new Failure('UnsupportedOperation', `${arn} origin is ${origin} which is not valid for this operation.`)
 }
 
 function checkUsage({ arn, usage }: Key, needed: KeyUsageType, operation: string): void {

@@ -8,8 +8,9 @@ import { type ExternalKeyTarget, externalKey } from './targets.ts'
 export const getKeyMetadata = operation<MetadataInput, MetadataResponse, ExternalKeyTarget>({
   name: 'GetKeyMetadata',
   target: externalKey({ action: 'DescribeKey', isUse: false }),
-  async run({ target: { key } }) {
-    return { ...kindOf(key), keyStatus: keyState(key) === 'Enabled' ? 'ENABLED' : 'DISABLED' }
+  async run({ target: { key }, storage }) {
+    const state = keyState(key, storage.customKeyStores.ofKey(key))
+    return { ...kindOf(key), keyStatus: state === 'Enabled' ? 'ENABLED' : 'DISABLED' }
   },
 })
 

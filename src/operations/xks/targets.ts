@@ -8,7 +8,7 @@ import { checkState } from '../../model/keys/key-state.ts'
 import { recordedMaterial } from '../../model/keys/recorded-material.ts'
 import type { XksKey } from '../../model/xks/external-key.ts'
 import type { XksPrefix } from '../../model/xks/prefix.ts'
-import type { Changes } from '../../services.ts'
+import type { Changes, Storage } from '../../services.ts'
 import type { Search, Target, TargetKind } from '../operation.ts'
 import type { HealthInput, MetadataInput } from './operation.ts'
 
@@ -61,7 +61,7 @@ export function externalKey({ action, isUse }: Needs): TargetKind<MetadataInput,
         },
         check() {
           checkPin(xksKey, input)
-          if (isUse) checkUse(key)
+          if (isUse) checkUse(key, storage)
         },
       }
     },
@@ -96,13 +96,13 @@ function checkPin({ id, pinFirstUser, pinnedTo }: XksKey, { requestMetadata: { k
   throw new AccessDenied(`The external key ${id} is used by another KMS key.`, { reasons })
 }
 
-function checkUse(key: Key): void {
+function checkUse(key: Key, { customKeyStores }: Storage): void {
   const { arn, spec, usage, xksKeyId } = key
   if (keySpecs[spec].type !== 'symmetric' || usage !== 'ENCRYPT_DECRYPT')
     throw new Failure('InvalidKeyUsage', `${arn} is no symmetric encryption key.`)
   if (xksKeyId !== undefined)
     throw new Failure('UnsupportedOperation', `${arn} is in an external key store itself, so it cannot be served.`)
-  checkState(key, 'use')
+  checkState(key, 'use', customKeyStores.ofKey(key))
 }
 
 function prefixOf({ prefix: name }: HealthInput, { storage }: Search): XksPrefix {

@@ -7,7 +7,7 @@ const events = [
   'update',
   'adjust',
   'delete',
-  'createKey',
+  'use',
   'connected',
   'connectionFailed',
   'disconnected',
@@ -17,7 +17,7 @@ describe('a custom key store', () => {
   // KMS Developer Guide, "Connect and disconnect a custom key store"; KMS API Reference, CustomKeyStoreInvalidStateException.
   // biome-ignore format: a table
   it.each<[ConnectionState, ...string[]]>([
-    //                connect       disconnect       update          adjust          delete     createKey    connected    connectionFailed disconnected
+    //                connect       disconnect       update          adjust          delete     use          connected    connectionFailed disconnected
     ['DISCONNECTED',  'CONNECTING', '-',             'DISCONNECTED', 'DISCONNECTED', 'DELETED', '-',         '-',         '-',             '-'],
     ['CONNECTING',    'CONNECTING', 'DISCONNECTING', '-',            '-',            '-',       '-',         'CONNECTED', 'FAILED',        '-'],
     ['CONNECTED',     'CONNECTED',  'DISCONNECTING', '-',            'CONNECTED',    '-',       'CONNECTED', 'CONNECTED', 'FAILED',        '-'],

@@ -97,4 +97,17 @@ describe('key states', () => {
     expect(keyState({ ...key, custodyFault: 'missing' })).toBe(shown === 'Enabled' ? 'Unavailable' : shown)
     expect(keyState({ ...key, state: 'PendingDeletion' })).toBe('PendingDeletion')
   })
+
+  it.each([
+    ['Enabled', 'Unavailable'],
+    ['Disabled', 'Unavailable'],
+    ['PendingDeletion', 'PendingDeletion'],
+  ] as const)('of a %s key in a custom key store is %s unless that is connected', (state, away) => {
+    const key = { ...generated, state, customKeyStoreId: 'cks-1' }
+    for (const other of ['DISCONNECTED', 'CONNECTING', 'FAILED', 'DISCONNECTING'] as const)
+      expect(keyState(key, { state: other })).toBe(away)
+    // One that is forgotten: better unavailable than used.
+    expect(keyState(key)).toBe(away)
+    expect(keyState(key, { state: 'CONNECTED' })).toBe(state)
+  })
 })

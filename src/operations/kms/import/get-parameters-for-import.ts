@@ -15,18 +15,18 @@ export const getParametersForImport = operation('GetParametersForImport')({
     'kms:WrappingKeySpec': ({ input }) => input.WrappingKeySpec,
   },
   recorded: ['KeyId', 'WrappingAlgorithm', 'WrappingKeySpec'],
-  async run({ input: { WrappingAlgorithm, WrappingKeySpec }, target: { key }, storage, hsms, changes, clock }) {
+  async run({ input: { WrappingAlgorithm, WrappingKeySpec }, target: { key }, clock, ...means }) {
     const { algorithm, wrappingSpec } = checkWrapping(key.spec, WrappingAlgorithm!, WrappingKeySpec!)
-    const hsm = importingHsm(key, hsms)
+    const hsm = importingHsm(key, means)
     checkAbilities(ability => hsm.whyUnsupported(ability), [importAbility(key.spec, algorithm)])
     const now = clock()
-    const wrappingKey = await wrappingKeyOf(key, wrappingSpec, now, { storage, hsms, changes })
+    const wrappingKey = await wrappingKeyOf(key, wrappingSpec, now, means)
     const { id, publicKey } = wrappingKey.object
     const validTo = now + importTokenLifetime
     const token = { keyArn: key.arn, wrappingKey: id, algorithm, validTo }
     return {
       KeyId: key.arn,
-      ImportToken: await sealImportToken(token, wrappingKey.object.hsm, { storage, hsms }),
+      ImportToken: await sealImportToken(token, wrappingKey.object.hsm, means),
       // A copy: the output is wiped, and this array belongs to storage.
       PublicKey: Uint8Array.from(publicKey!),
       ParametersValidTo: new Date(validTo),

@@ -1,4 +1,3 @@
-import type { OriginType } from '@aws-sdk/client-kms'
 import { Failure } from '../../../errors.ts'
 import { keyArn, partitionOf } from '../../../model/arn.ts'
 import type { ConditionKeys } from '../../../model/condition-keys.ts'
@@ -10,13 +9,13 @@ import { keySpecs } from '../../../model/keys/key-spec.ts'
 import { addTags, keyMaterialTag } from '../../../model/keys/tags.ts'
 import { checkImportable } from '../../../model/keys/wrapping-algorithm.ts'
 import { newKeyId } from '../../../vault/identifiers.ts'
-import { createMaterial, destroyUncommitted, whyUnsupportedOn } from '../../../vault/materials.ts'
+import { createMaterial, destroyUncommitted, hsmOfNew, whyUnsupportedOn } from '../../../vault/materials.ts'
 import { takeSpare } from '../../../vault/spare-keys.ts'
 import type { Asked, Target } from '../../operation.ts'
 import { customKey, importCustomMaterial } from '../custom-keys.ts'
+import { checkCluster, newKeyTarget, recordedBackingKey, storeOfNew } from '../new-store-keys.ts'
 import { type Input, operation } from '../operation.ts'
 import { tagConditionKeys } from '../tag-condition-keys.ts'
-import { account } from '../targets.ts'
 
 /** Of the key that is to be created: KMS Developer Guide, "AWS KMS condition keys". */
 const conditionKeys: ConditionKeys<Asked<Input<'CreateKey'>, Target>> = {
@@ -34,7 +33,7 @@ const conditionKeys: ConditionKeys<Asked<Input<'CreateKey'>, Target>> = {
 
 export const createKey = operation('CreateKey')({
   readOnly: false,
-  target: account<Input<'CreateKey'>>(({ Tags }) => (Tags?.length ? ['TagResource'] : [])),
+  target: newKeyTarget,
   conditionKeys,
   recorded: [
     'KeySpec',
@@ -54,14 +53,15 @@ export const createKey = operation('CreateKey')({
     return { ...asWritten, KeySpec: spec, CustomerMasterKeySpec: spec, KeyUsage: usage }
   },
   recordedOutput: ['KeyMetadata'],
-  async run({ input, caller, changes, storage, hsms, clock, checkKeyPolicy, emulator }) {
-    refuseWhatIsNotBuilt(input)
+  recordedData: recordedBackingKey,
+  async run({ input, caller, changes, storage, hsms, clock, checkKeyPolicy, emulator, keyStores, externalKeys }) {
+    const kind = kindOf(input)
+    const store = storeOfNew(input, kind, caller, { storage, keyStores })
     const { account, region } = caller
     const tags = (input.Tags ?? []) as Key['tags']
     const multiRegion = input.MultiRegion ?? false
     const custom = emulator && customKey(tags, multiRegion)
     const id = custom?.id ?? newKeyId(multiRegion)
-    const kind = kindOf(input)
     const draft: Key = {
       ...kind,
       arn: keyArn(caller, id),
@@ -71,6 +71,8 @@ export const createKey = operation('CreateKey')({
       origin: input.Origin ?? 'AWS_KMS',
       state: 'Enabled',
       ...(multiRegion && { multiRegion: 'PRIMARY' }),
+      customKeyStoreId: store?.id,
+      xksKeyId: input.XksKeyId,
       description: input.Description ?? '',
       creationDate: clock(),
       tags: addTags([], custom?.tags ?? tags),
@@ -89,7 +91,9 @@ export const createKey = operation('CreateKey')({
       bypassLockoutSafetyCheck: input.Policy === undefined || (input.BypassPolicyLockoutSafetyCheck ?? false),
       context: keyConditions({ key: draft, account, alias: undefined, caller, storage }),
     })
-    const hsm = hsms.ofRegion(region)
+    if (store?.xks) await externalKeys.check(store, input.XksKeyId!)
+    const hsm = hsmOfNew(draft, { hsms, storage, keyStores })
+    if (store?.cloudHsm) checkCluster(hsm)
     if (draft.origin === 'EXTERNAL') {
       if (custom?.material !== undefined)
         throw new Failure('InvalidTag', `The tag ${keyMaterialTag} is for keys of Origin AWS_KMS.`)
@@ -97,7 +101,7 @@ export const createKey = operation('CreateKey')({
       checkKeyKind(ability => hsm.whyUnsupported(ability), kind.spec, kind.usage)
       const key = { ...draft, policyPrincipals }
       changes.put('keys', key)
-      return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key)) }
+      return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key), { store }) }
     }
     const spare =
       emulator && !multiRegion && !custom?.material && takeSpare(hsm.name, kind, clock(), { storage, changes })
@@ -109,7 +113,7 @@ export const createKey = operation('CreateKey')({
     if (!spare) changes.created.push(objectOf(material))
     const key = { ...draft, creationDate: material.createdAt, policyPrincipals, materials: [material] }
     changes.put('keys', key)
-    return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key)) }
+    return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key), { store }) }
   },
   undo: destroyUncommitted,
 })
@@ -144,14 +148,4 @@ function kindOf(input: Input<'CreateKey'>): Pick<Key, 'spec' | 'usage'> {
     throw new Failure('Validation', `KeyUsage ${usage} is not compatible with KeySpec ${spec}`)
   }
   return { spec, usage }
-}
-
-const builtOrigins: readonly OriginType[] = ['AWS_KMS', 'EXTERNAL']
-
-function refuseWhatIsNotBuilt({ Origin, CustomKeyStoreId, XksKeyId }: Input<'CreateKey'>): void {
-  const asked = [
-    Origin !== undefined && !builtOrigins.includes(Origin) && `Origin ${Origin} is`,
-    (CustomKeyStoreId !== undefined || XksKeyId !== undefined) && 'Custom key stores are',
-  ].find(Boolean)
-  if (asked) throw new Failure('UnsupportedOperation', `${asked} not supported by this gateway.`)
 }

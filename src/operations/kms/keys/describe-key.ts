@@ -8,6 +8,7 @@ export const describeKey = operation('DescribeKey')({
   target: key({ state: 'view', byAlias: true, crossAccount: true }),
   recorded: ['KeyId'],
   async run({ target: { key }, hsms, storage }) {
-    return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key), storage.keys.related(key)) }
+    const context = { related: storage.keys.related(key), store: storage.customKeyStores.ofKey(key) }
+    return { KeyMetadata: keyMetadata(key, whyUnsupportedOn(hsms, key), context) }
   },
 })

@@ -49,7 +49,9 @@ export const replicateKey = operation('ReplicateKey')({
     changes.put('keys', primary)
     changes.events.push(creationOf(replica))
     return {
-      ReplicaKeyMetadata: keyMetadata(replica, whyUnsupportedOn(hsms, replica), storage.keys.related(replica)),
+      ReplicaKeyMetadata: keyMetadata(replica, whyUnsupportedOn(hsms, replica), {
+        related: storage.keys.related(replica),
+      }),
       ReplicaPolicy: policy,
       ReplicaTags: tags.length === 0 ? undefined : [...tags],
     }

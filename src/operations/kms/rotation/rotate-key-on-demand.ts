@@ -15,6 +15,7 @@ export const rotateKeyOnDemand = operation('RotateKeyOnDemand')({
   readOnly: false,
   target: key({
     state: 'use',
+    notInStores: true,
     fits: key => {
       if (keySpecs[key.spec].type !== 'symmetric') throw new Failure('UnsupportedOperation')
       checkNoReplica(key)
