@@ -1,7 +1,13 @@
 /** HTTP to one XKS proxy: connections that are kept, verified TLS, and an answer of limited size within a time. */
 import { readFileSync } from 'node:fs'
 import { isIP, type LookupFunction } from 'node:net'
-import { createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls'
+import {
+  checkServerIdentity,
+  createSecureContext,
+  getCACertificates,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls'
 import type { buildConnector, Dispatcher, Pool } from 'undici'
 import { isPublicAddress, PrivateAddress, publicLookup } from './addresses.ts'
 import { invalidResponse, ProxyFailure } from './proxy-failure.ts'
@@ -101,6 +107,7 @@ export class Connection {
       timeout,
       lookup: isAnywhere ? lookup : publicLookup(lookup),
       secureContext: secureContextOf(settings),
+      checkServerIdentity: (_place, certificate) => checkServerIdentity(host, certificate),
     })
     return (wanted, callback) => {
       // Node.js does not look up an address.

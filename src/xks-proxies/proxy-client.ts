@@ -119,20 +119,27 @@ export class ProxyClient {
   }
 
   #failed({ operation, message }: ProxyRequest<unknown>, thrown: unknown): void {
-    const { log } = this.#means
-    const { kmsRequestId: requestId } = message.requestMetadata
-    const fields = { store: this.#store, operation, requestId, err: thrown }
-    if (thrown instanceof ProxyFailure && !thrown.row.isBroken) {
-      this.#works()
-      log.info({ event: 'xks_proxy_refused', ...fields, reason: thrown.kind }, 'XKS proxy refused a request')
+    // A mistake of ours, which the path logs.
+    if (!(thrown instanceof ProxyFailure)) {
+      this.#breaker.failed()
       return
     }
+    const { log } = this.#means
+    const { kind: reason, row } = thrown
+    const { kmsRequestId: requestId } = message.requestMetadata
+    const fields = { store: this.#store, operation, requestId, reason, err: thrown }
+    if (row.isRefusal) log.info({ event: 'xks_proxy_refused', ...fields }, 'XKS proxy refused a request')
+    else log.warn({ event: 'xks_proxy_failed', ...fields }, 'Request to XKS proxy failed')
+    if (row.opensBreaker) this.#isLost(reason)
+    else this.#works()
+  }
+
+  #isLost(reason: ProxyFailureKind): void {
     const before = this.#breaker.state
-    if (thrown instanceof ProxyFailure) this.#lastKind = thrown.kind
+    this.#lastKind = reason
     this.#breaker.failed()
-    log.warn({ event: 'xks_proxy_failed', ...fields, reason: this.#lastKind }, 'Request to XKS proxy failed')
-    if (before === 'closed' && this.#breaker.state === 'open')
-      log.error({ event: 'xks_proxy_unavailable', store: this.#store, reason: this.#lastKind }, 'XKS proxy unavailable')
+    if (before !== 'closed' || this.#breaker.state === 'closed') return
+    this.#means.log.error({ event: 'xks_proxy_unavailable', store: this.#store, reason }, 'XKS proxy unavailable')
   }
 
   #count({ operation }: ProxyRequest<unknown>, outcome: string, start: number): void {

@@ -11,52 +11,54 @@ interface Row {
   readonly text: string
   /** Whether it is worth repeating: see model/xks/errors.ts. */
   readonly retryable: boolean
-  /** Whether it counts against the proxy: one that refuses a request works. */
-  readonly isBroken: boolean
+  /** Whether it is the proxy's answer to this request, and no fault of the proxy. */
+  readonly isRefusal: boolean
+  /** Whether it counts for the circuit breaker: one that answers costs no time, and a caller may know how to make it fail. */
+  readonly opensBreaker: boolean
 }
 
-const broken = { retryable: true, isBroken: true } as const
-const refusal = { retryable: false, isBroken: false } as const
+const lost = { retryable: true, isRefusal: false, opensBreaker: true } as const
+const fault = { retryable: true, isRefusal: false, opensBreaker: false } as const
+const refusal = { retryable: false, isRefusal: true, opensBreaker: false } as const
 
 export const proxyFailures = {
   timedOut: {
     connectionErrorCode: 'XKS_PROXY_TIMED_OUT',
     code: 'XksProxyUriUnreachable',
     text: 'AWS KMS rejected the request because the external key store proxy did not respond in time. Retry the request. If you see this error repeatedly, report it to your external key store proxy administrator.',
-    ...broken,
+    ...lost,
   },
   unreachable: {
     connectionErrorCode: 'XKS_PROXY_NOT_REACHABLE',
     code: 'XksProxyUriUnreachable',
     text: 'AWS KMS cannot communicate with the external key store proxy. This might be a transient network issue. If you see this error repeatedly, verify that your external key store proxy is active and is connected to the network, and that its endpoint URI is correct in your external key store.',
-    ...broken,
+    ...lost,
   },
   unhealthy: {
     connectionErrorCode: 'XKS_PROXY_NOT_REACHABLE',
     code: 'XksProxyUriUnreachable',
     text: 'The external key store proxy is in an unhealthy state. If you see this message repeatedly, notify your external key store proxy administrator.',
-    ...broken,
+    ...fault,
   },
   throttled: {
     connectionErrorCode: 'XKS_PROXY_NOT_REACHABLE',
     code: 'XksProxyUriUnreachable',
     text: 'The external key store proxy rejected the request due to a very high request rate. Retry the request. If you see this error repeatedly, report it to your external key store proxy administrator.',
-    retryable: true,
-    isBroken: false,
+    ...fault,
   },
   tls: {
     connectionErrorCode: 'XKS_PROXY_INVALID_TLS_CONFIGURATION',
     code: 'XksProxyInvalidConfiguration',
     text: 'AWS KMS cannot establish a TLS connection to the external key store proxy. Verify the TLS configuration, including its certificate.',
+    ...lost,
     retryable: false,
-    isBroken: true,
   },
   invalidResponse: {
     connectionErrorCode: 'XKS_PROXY_INVALID_RESPONSE',
     code: 'XksProxyInvalidResponse',
     text: 'AWS KMS cannot interpret the response from the external key store proxy. If you see this error repeatedly, consult your external key store proxy administrator.',
+    ...fault,
     retryable: false,
-    isBroken: true,
   },
   unauthenticated: {
     connectionErrorCode: 'INVALID_CREDENTIALS',

@@ -1,6 +1,12 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import {
+  type AddressInfo,
+  createServer as createTcpServer,
+  type LookupFunction,
+  type Server,
+  type Socket,
+} from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
 import fc from 'fast-check'
@@ -168,6 +174,23 @@ describe.skipIf(!hasOpenssl)('a proxy that does not answer as it should', () => 
       expect(await rejection(client.encrypt())).toMatchObject({ code: 'InvalidState' })
     },
   )
+
+  it('is reached where the configuration says, whatever addresses that has, with a certificate of the host', async () => {
+    const port = real.address.split(':')[1]
+    const settings = (host: string) => ({
+      [host]: { address: `inside.test:${port}`, caFile: real.files.certificateFile },
+    })
+    const lookup: LookupFunction = (host, _options, callback) =>
+      callback(null, host === 'inside.test' ? [{ address: '127.0.0.1', family: 4 }] : [])
+    const client = clientOf(real, { lookup, settings: settings('localhost') })
+    await client.encrypt()
+    await client.proxies.close()
+    const byAddress = clientOf(real, { lookup, settings: settings('10.0.0.1') })
+    const xks = { ...byAddress.store.xks!, uriEndpoint: 'https://10.0.0.1' }
+    expect(await rejection(byAddress.proxies.connect({ ...byAddress.store, xks }, signal))).toMatchObject({
+      code: 'XKS_PROXY_INVALID_TLS_CONFIGURATION',
+    })
+  })
 
   it('never crashes the client, whatever it answers', async () => {
     let next: string | Uint8Array = ''
