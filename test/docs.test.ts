@@ -67,6 +67,8 @@ const pagesWithCommands = pages
   }))
   .filter(({ commands }) => commands.length > 0)
 
+const regionsOfSoftHsm = { 'us-east-1': 'softhsm', 'eu-west-1': 'softhsm' }
+
 describe.each(pagesWithCommands)('$path', ({ path, commands }) => {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-docs-'))
   let installation: Installation
@@ -79,6 +81,8 @@ describe.each(pagesWithCommands)('$path', ({ path, commands }) => {
       installFaults(installation).set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN')
     if (path === 'docs/emulators.md')
       installation.configure(config => void Object.assign(config, { emulator: { spareRsaKeys: 0 } }))
+    if (path === 'docs/multi-region.md')
+      installation.configure(config => void Object.assign(config, { regions: regionsOfSoftHsm }))
     if (path === 'docs/services.md')
       installation.configure(config => void Object.assign(config, { authentication: { services: true } }))
     if (path === 'docs/xks.md') {
