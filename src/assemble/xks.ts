@@ -1,11 +1,11 @@
 /** The XKS proxy: its authentication and its listener. */
-import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { xks } from '../apis/catalogue.ts'
 import type { SignedRequest } from '../authentication/canonical-request.ts'
 import { acceptsCertificate, xksCallers } from '../authentication/xks-callers.ts'
 import type { Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
+import { certificatesIn } from '../model/certificates.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
 import type { Caller } from '../model/identities/caller.ts'
 import { signingService } from '../model/xks/credentials.ts'
@@ -80,7 +80,7 @@ function clientCertificates(
 function readAuthority(file: string): string {
   try {
     const pem = readFileSync(file, 'utf8')
-    new X509Certificate(pem)
+    certificatesIn(pem)
     return pem
   } catch (cause) {
     throw new OperatorError(`xks.listen.clientCaFile: cannot use ${file}: ${(cause as Error).message}`, { cause })

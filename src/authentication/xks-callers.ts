@@ -1,6 +1,6 @@
 /** Who calls the XKS proxy: a prefix by one of its credentials. XKS Proxy API Specification 1.0.3, "Authentication". */
-import { X509Certificate } from 'node:crypto'
 import { Failure } from '../errors.ts'
+import { certificatesIn } from '../model/certificates.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
 import type { ServiceCaller } from '../model/identities/caller.ts'
 import { greatestClockSkew, signingService } from '../model/xks/credentials.ts'
@@ -106,15 +106,16 @@ export function acceptsCertificate(
 ): boolean {
   if (needed === undefined) return true
   if (certificate === undefined || certificate.commonName !== needed.commonName) return false
-  return needed.ca === undefined || certificate.issuers.includes(fingerprintOf(needed.ca))
+  return needed.ca === undefined || fingerprintsOf(needed.ca).some(known => certificate.issuers.includes(known))
 }
 
-const fingerprints = new Map<string, string>()
+const fingerprints = new Map<string, readonly string[]>()
 
-function fingerprintOf(pem: string): string {
+/** Of all authorities in a PEM text. */
+function fingerprintsOf(pem: string): readonly string[] {
   const known = fingerprints.get(pem)
   if (known !== undefined) return known
-  const fingerprint = new X509Certificate(pem).fingerprint256
-  fingerprints.set(pem, fingerprint)
-  return fingerprint
+  const read = certificatesIn(pem).map(({ fingerprint256 }) => fingerprint256)
+  fingerprints.set(pem, read)
+  return read
 }

@@ -281,11 +281,13 @@ describe('the XKS proxy', () => {
     makeClientCertificate(pair('ca'), pair('kms'), commonName)
     makeClientCertificate(pair('other-ca'), pair('other'), commonName)
     const pem = (name: string) => readFileSync(name, 'utf8')
-    const clientCertificate = { commonName, ca: pem(file('ca.crt')) }
+    makeClientCertificate(pair('former-ca'), pair('former'), commonName)
+    const clientCertificate = { commonName, ca: pem(file('former-ca.crt')) + pem(file('ca.crt')) }
     const configuration = await prefix('mutual', { clientCertificate })
     const tls = (name: string) => ({ cert: pem(file(`${name}.crt`)), key: pem(file(`${name}.key`)) })
     const status = async (certificate: object) => (await connect(configuration, certificate).health()).status
-    expect([await status(tls('kms')), await status(tls('other')), await status({})]).toEqual([200, 401, 401])
+    const all = [tls('kms'), tls('former'), tls('other'), {}]
+    expect(await Promise.all(all.map(status))).toEqual([200, 200, 401, 401])
     const renamed = { ...clientCertificate, commonName: 'cks.kms.eu-central-1.amazonaws.com' }
     await administer('UpdateXksPrefix', { prefix: 'mutual', clientCertificate: renamed })
     expect(await status(tls('kms'))).toBe(401)

@@ -1,7 +1,7 @@
 /** Tenants of the XKS proxy, as operations find, make and show them. */
-import { X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { Failure } from '../../errors.ts'
+import { certificatesIn } from '../../model/certificates.ts'
 import { isXksAccessKeyId, type XksProxyConfiguration } from '../../model/xks/credentials.ts'
 import { type ClientCertificate, credentialName, type XksCredential, type XksPrefix } from '../../model/xks/prefix.ts'
 import { isUriPath, uriPathOf } from '../../model/xks/uris.ts'
@@ -39,9 +39,8 @@ export const prefixSettings = {
 }
 
 function isCertificates(pem: string): boolean {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
   try {
-    return blocks.length > 0 && blocks.every(block => new X509Certificate(block).raw.length > 0)
+    return certificatesIn(pem).length > 0
   } catch {
     return false
   }
