@@ -48,6 +48,8 @@ export interface Faults {
   readonly health: object
   readonly metadata: object
   readonly closes: boolean
+  /** As many requests are refused with ThrottlingException first. */
+  readonly throttles: number
   /** Answers with the plaintext of the request before. */
   readonly mixesUp: boolean
 }
@@ -89,6 +91,7 @@ const right: Faults = {
   health,
   metadata: { keySpec: 'AES_256', keyUsage: ['ENCRYPT', 'DECRYPT'], keyStatus: 'ENABLED' },
   closes: false,
+  throttles: 0,
   mixesUp: false,
 }
 
@@ -120,6 +123,7 @@ class XksProxy {
   readonly #key = randomBytes(32)
   readonly #iv: Buffer
   #lastPlaintext = Buffer.alloc(0)
+  #requests = 0
 
   constructor(faults: Faults) {
     this.#faults = faults
@@ -159,6 +163,7 @@ class XksProxy {
     if (faults.looksUpKeyFirst) lookUp()
     if (faults.readsBodyFirst) this.#read(body)
     this.#authenticate(request, body)
+    if (++this.#requests <= faults.throttles) throw new Refusal('ThrottlingException')
     const found = lookUp()
     const members = this.#read(body)
     this.#checkMetadata(members, found.operation)

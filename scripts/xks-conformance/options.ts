@@ -21,6 +21,8 @@ interface Flags {
   readonly ca?: string
   readonly clientCertificate?: string
   readonly clientKey?: string
+  readonly otherCertificate?: string
+  readonly otherKey?: string
   readonly connectTo?: Address
   readonly concurrency: number
   /** Milliseconds. */
@@ -46,8 +48,9 @@ export function readOptions(args: readonly string[]): Options {
   const written = program.opts<Written>()
   const url = urlOf(program.args[0]!)
   if (!url) program.error('the URL is https://host[:port][/prefix]/kms/xks/v1', { exitCode: 2 })
-  if ((written.clientCertificate === undefined) !== (written.clientKey === undefined))
-    program.error('--client-certificate and --client-key need each other', { exitCode: 2 })
+  for (const name of ['client', 'other'] as const)
+    if ((written[`${name}Certificate`] === undefined) !== (written[`${name}Key`] === undefined))
+      program.error(`--${name}-certificate and --${name}-key need each other`, { exitCode: 2 })
   const credential = credentialOf(written)
   if (!credential)
     program.error('name the credential: --access-key-id and --secret-file, or --configuration', { exitCode: 2 })
@@ -80,6 +83,8 @@ function commandLine(): Command {
     .option('--ca <file>', 'authorities of the certificate of the proxy, in PEM, in place of those of Node.js')
     .option('--client-certificate <file>', 'client certificate, in PEM')
     .option('--client-key <file>', 'its key, in PEM')
+    .option('--other-certificate <file>', 'a client certificate that the proxy must refuse, in PEM')
+    .option('--other-key <file>', 'its key, in PEM')
     .option('--connect-to <host:port>', 'connect there instead, with the host name of the URL', parseAddress)
     .option('--concurrency <n>', 'requests at the same time', parseCount, 32)
     .option('--timeout <ms>', 'longest wait for an answer', parseCount, 5000)

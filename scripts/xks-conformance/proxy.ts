@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Agent, request as httpsRequest } from 'node:https'
+import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import type { Options } from './options.ts'
 import { amzDate, authorization, type Signing } from './signature.ts'
@@ -39,8 +40,12 @@ export interface Sent {
 
 export type KeyOperation = 'metadata' | 'encrypt' | 'decrypt'
 
+const mostAttempts = 10
+
 export class XksProxy {
   readonly options: Options
+  /** Requests that were sent again. */
+  repeated = 0
   readonly #tls
   readonly #agent: Agent
 
@@ -111,7 +116,17 @@ export class XksProxy {
     return { method, path, body: bytes, headers: Object.fromEntries(present) }
   }
 
-  send({ method, path, headers, body }: Sent, fresh = false): Promise<Answer> {
+  /** What is refused because of the load, 429 or 503, is sent again, as KMS does: it says nothing about conformance. */
+  async send(sent: Sent, fresh = false): Promise<Answer> {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.#exchange(sent, fresh)
+      if (![429, 503].includes(answer.status) || attempt === mostAttempts) return answer
+      this.repeated++
+      await delay(attempt * 50)
+    }
+  }
+
+  #exchange({ method, path, headers, body }: Sent, fresh: boolean): Promise<Answer> {
     const start = performance.now()
     const { hostname, port } = this.#address()
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()

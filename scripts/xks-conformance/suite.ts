@@ -42,6 +42,7 @@ export async function conformance(options: Options, write: (line: string) => voi
       write(`${outcome.verdict}  ${outcome.name}${outcome.reason === undefined ? '' : `: ${outcome.reason}`}`)
     }
     if (options.only === undefined) for (const line of await latencies(proxy)) write(`info  ${line}`)
+    if (proxy.repeated > 0) write(`info  sent again after 429 or 503: ${proxy.repeated} requests`)
     write(summary(outcomes))
     return outcomes
   } finally {

@@ -75,23 +75,32 @@ export async function inspectXksProxy(endpoint: string, options: XksDoctorOption
     host: endpoint.slice('https://'.length),
     address,
     caFile,
-    ...(xksConfiguration === undefined ? { keys: [] } : await served(readConfiguration(xksConfiguration), options)),
+    ...(xksConfiguration === undefined ? nothing : await served(readConfiguration(xksConfiguration), options)),
   }
   const { inspectXks } = await import('../assemble/xks-inspection.ts')
   const report = await inspectXks(inspected)
+  if (inspected.commonName !== undefined)
+    report.warnings.push(
+      `the prefix takes client certificates of ${inspected.commonName} only: round trip and keys are not tested`,
+    )
   process.stdout.write(json ? `${JSON.stringify({ [endpoint]: report }, null, 2)}\n` : page(endpoint, report))
   if (report.problems.length > 0) throw new OperatorError('AWS KMS could not use it: see the problems above')
 }
 
+interface Served extends Pick<Inspected, 'access' | 'keys'> {
+  /** Of the client certificates that are needed, which only AWS KMS has. */
+  readonly commonName?: string | undefined
+}
+
+const nothing: Served = { keys: [] }
+
 /** The prefix and its keys, as this gateway serves them. */
-async function served(
-  configuration: XksProxyConfiguration,
-  options: ConfigOptions,
-): Promise<Pick<Inspected, 'access' | 'keys'>> {
+async function served(configuration: XksProxyConfiguration, options: ConfigOptions): Promise<Served> {
   return administer(options, async call => {
     const { prefixes } = await call<{ readonly prefixes: readonly ShownPrefix[] }>('ListXksPrefixes', {})
     const found = prefixes.find(({ prefix }) => uriPathOf(prefix) === configuration.XksProxyUriPath)
     if (!found) throw new OperatorError(`there is no prefix with the URI path ${configuration.XksProxyUriPath}`)
+    if (found.clientCertificate) return { ...nothing, commonName: found.clientCertificate.commonName }
     const { keys } = await call<{ readonly keys: readonly ShownXksKey[] }>('ListXksKeys', { prefix: found.prefix })
     return { access: { configuration, region: found.region }, keys: keys.map(({ id }) => id) }
   })

@@ -1,11 +1,11 @@
 /** The XKS proxy of the gateway, as the conformance suite and `strongroom doctor --xks` see it. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readOptions } from '../../scripts/xks-conformance/options.ts'
 import { conformance } from '../../scripts/xks-conformance/suite.ts'
 import { withAdministration } from '../../src/cli/administration.ts'
-import { makeCertificate } from '../server/certificates.ts'
+import { makeCertificate, makeClientCertificate } from '../server/certificates.ts'
 import { type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
 
 describe('the XKS proxy of the gateway', () => {
@@ -55,36 +55,57 @@ describe('the XKS proxy of the gateway', () => {
     return (await gateway.client().createKey({ Policy })).KeyMetadata!.Arn!
   }
 
-  it('conforms to the specification, what it should do included', async () => {
-    const place = [
-      `https://localhost:${address.split(':')[1]}/a/kms/xks/v1`,
-      '--ca',
-      file('xks.crt'),
-      '--region',
-      'us-east-1',
-    ]
-    const keys = ['--key', 'usable', '--denied-key', 'denied', '--disabled-key', 'disabled']
+  /** The lines of the suite. */
+  async function check(...options: readonly string[]): Promise<readonly string[]> {
+    const url = `https://localhost:${address.split(':')[1]}/a/kms/xks/v1`
+    const access = ['--region', 'us-east-1', '--configuration', file('a.json'), '--ca', file('xks.crt')]
     const lines: string[] = []
-    await conformance(readOptions([...place, ...keys, '--configuration', file('a.json'), '--strict']), line =>
-      lines.push(line),
-    )
-    // As in the KMS API, the last of two members with the same name counts.
-    const found = lines.filter(line => /^(fail|warn)/.test(line) && !line.includes('a member that occurs twice'))
-    expect(found).toEqual([])
+    await conformance(readOptions([url, ...access, '--key', 'usable', ...options]), line => lines.push(line))
+    return lines
+  }
+
+  it('conforms to the specification, what it should do included', async () => {
+    const lines = await check('--denied-key', 'denied', '--disabled-key', 'disabled', '--strict')
+    expect(lines.filter(line => /^(fail|warn)/.test(line))).toEqual([])
     expect(lines.filter(line => line.startsWith('pass')).length).toBeGreaterThan(100)
     expect(gateway.complaints()).toEqual([])
   })
 
-  it('is what strongroom doctor --xks finds to work', async () => {
+  const doctor = async () => {
     const place = ['--xks', 'https://localhost', '--xks-address', address, '--xks-ca', file('xks.crt')]
-    const { code, stdout, stderr } = await strongroom([
-      ...['doctor', '--data', installation.folder, ...place],
-      ...['--xks-configuration', file('a.json'), '--json'],
-    ])
+    const rest = ['--data', installation.folder, '--xks-configuration', file('a.json'), '--json']
+    const { code, stdout, stderr } = await strongroom(['doctor', ...place, ...rest])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    expect(JSON.parse(stdout)['https://localhost']).toMatchObject({
-      keys: '2 of 3 enabled AES_256 keys that encrypt and decrypt',
+    return JSON.parse(stdout)['https://localhost']
+  }
+
+  it('is what strongroom doctor --xks finds to work', async () => {
+    const keys = '2 of 3 enabled AES_256 keys that encrypt and decrypt'
+    expect(await doctor()).toMatchObject({ keys, problems: [] })
+  })
+
+  it('takes only the client certificates of a prefix, which doctor does not have', async () => {
+    const pair = (name: string) => ({ certificateFile: file(`${name}.crt`), keyFile: file(`${name}.key`) })
+    const commonName = 'cks.kms.us-east-1.amazonaws.com'
+    makeClientCertificate(pair('ca'), pair('client'), commonName)
+    makeClientCertificate(pair('other-ca'), pair('other'), commonName)
+    const clientCertificate = { commonName, ca: readFileSync(file('ca.crt'), 'utf8') }
+    await withAdministration({ data: installation.folder }, call =>
+      call('UpdateXksPrefix', { prefix: 'a', clientCertificate }),
+    )
+    const own = ['--client-certificate', file('client.crt'), '--client-key', file('client.key')]
+    const other = ['--other-certificate', file('other.crt'), '--other-key', file('other.key')]
+    expect(await check(...own, ...other, '--only', 'client certificate')).toEqual([
+      'pass  MUST refuse requests without the client certificate that it asks for',
+      'pass  MUST refuse requests with another client certificate',
+      '2 passed, 0 failed, 0 warnings, 0 skipped',
+    ])
+    expect((await check(...own, '--only', 'answer requests over HTTP/1.1'))[0]).toMatch(/^pass /)
+    const { warnings, problems, ...rest } = await doctor()
+    expect({ warnings, problems }).toEqual({
+      warnings: expect.arrayContaining([expect.stringMatching(/^the prefix takes client certificates of .* only/)]),
       problems: [],
     })
+    expect(rest).not.toHaveProperty('roundTrip')
   })
 })

@@ -49,7 +49,9 @@ export const encryptChecks: readonly Check[] = [
   }),
   must('never use an initialization vector twice', async proxy => {
     const plaintext = randomBytes(32)
-    const encryptions = await Promise.all(Array.from({ length: 64 }, () => encrypt(proxy, plaintext)))
+    const encryptions = []
+    while (encryptions.length < 64)
+      encryptions.push(...(await Promise.all(Array.from({ length: 8 }, () => encrypt(proxy, plaintext)))))
     const distinct = new Set(encryptions.map(({ iv }) => iv.toString('hex')))
     expectThat(distinct.size === encryptions.length, '64 initialization vectors', `${distinct.size}`)
   }),

@@ -1,4 +1,5 @@
 /** TLS, HTTP: "API content type" of the specification, and what connections rely on. */
+import { readFileSync } from 'node:fs'
 import { accepted, type Check, expectThat, must, Skipped, should } from '../check.ts'
 import type { Sent, XksProxy } from '../proxy.ts'
 
@@ -38,11 +39,14 @@ export const transportChecks: readonly Check[] = [
       (await speaks(proxy, { maxVersion: 'TLSv1.2', ciphers: tls12 }))
     expectThat(works, `one of ${tls13}:${tls12}`, 'no handshake')
   }),
-  must('end the handshake without the client certificate that it asks for', async proxy => {
+  must('refuse requests without the client certificate that it asks for', async proxy => {
     if (proxy.options.clientCertificate === undefined) throw new Skipped('no --client-certificate')
-    const bytes = bytesOf(healthRequest(proxy))
-    const answer = await withoutCertificate(proxy, bytes)
-    expectThat(answer === '', 'no answer', answer.slice(0, 100))
+    await expectUnanswered(proxy, { cert: undefined, key: undefined })
+  }),
+  must('refuse requests with another client certificate', async proxy => {
+    const { otherCertificate, otherKey } = proxy.options
+    if (otherCertificate === undefined) throw new Skipped('no --other-certificate')
+    await expectUnanswered(proxy, { cert: readFileSync(otherCertificate), key: readFileSync(otherKey!) })
   }),
   must('answer requests over HTTP/1.1', async proxy => {
     accepted(await proxy.send(healthRequest(proxy)))
@@ -81,10 +85,16 @@ export const transportChecks: readonly Check[] = [
   }),
 ]
 
+/** The connection ends, or the answer is 401: a proxy with several prefixes may not know yet which one is meant when it shakes hands. */
+async function expectUnanswered(proxy: XksProxy, certificate: object): Promise<void> {
+  const received = await answerTo(proxy, bytesOf(healthRequest(proxy)), certificate)
+  expectThat(/^($|HTTP\/1\.1 401 )/.test(received), 'no answer, or 401', received.split('\r\n')[0]!)
+}
+
 /** What the proxy sends, if anything. */
-async function withoutCertificate(proxy: XksProxy, bytes: Buffer): Promise<string> {
+async function answerTo(proxy: XksProxy, bytes: Buffer, certificate: object): Promise<string> {
   try {
-    const socket = await proxy.connect({ cert: undefined, key: undefined })
+    const socket = await proxy.connect(certificate)
     const { promise, resolve } = Promise.withResolvers<string>()
     socket.on('data', part => resolve(part.toString('latin1')))
     socket.on('error', () => resolve(''))
