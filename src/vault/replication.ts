@@ -40,13 +40,16 @@ export async function replicateMaterial(
   target: Hsm,
   { hsms, storage, changes }: ReplicationMeans,
 ): Promise<KeyObject> {
-  const source = objectOf(material)
-  if (source.hsm === target.name) return source
   const related = storage.keys.related(key).flatMap(materialsOf)
-  const present = related.find(({ id, object }) => id === material.id && object?.hsm === target.name)
-  if (present !== undefined) return objectOf(present)
+  const sources = [material, ...related.filter(({ id, object }) => id === material.id && object)].map(objectOf)
+  const present = sources.find(({ hsm }) => hsm === target.name)
+  if (present !== undefined) return present
   checkKeyKind(ability => target.whyUnsupported(ability), key.spec, key.usage)
-  if (await holdsKeysOf(source.hsm, target, storage)) return sameObject(key, source, target)
+  for (const source of sources) {
+    if (await holdsKeysOf(source.hsm, target, storage)) return sameObject(key, source, target)
+  }
+  const may = hsms.all.filter(({ transfersTo }) => transfersTo.includes(target.name)).map(({ name }) => name)
+  const source = sources.find(({ hsm }) => may.includes(hsm)) ?? objectOf(material)
   const copy = await transferred(key, source, { from: hsms.named(source.hsm), to: target }, storage)
   changes.created.push(copy)
   return copy
