@@ -52,6 +52,17 @@ describe('NSS softokn', () => {
     await hsm.close()
   })
 
+  it('lets any key wrap any other, which a worker finds out before a key is created that could be', async () => {
+    const profile = join(nss.directory, 'trusting.yaml')
+    writeFileSync(profile, 'name: trusting\nbasedOn: nss\nlacks: {}\n')
+    const hsm = await connectHsm({ ...nss.options, profile, workers: 1, transfersTo: ['another'] })
+    expect(hsm.whyUnsupported('WrapWithTrusted')).toBe('any key may wrap any other')
+    const creation = hsm.generateKey(newMaterial(), 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'multi-Region', true)
+    await expect(creation).rejects.toMatchObject({ code: 'UnsupportedOperation' })
+    expect(await hsm.objects()).toHaveLength(1)
+    await hsm.close()
+  })
+
   it('gets its parameters, and supports what its profile does not exclude', async () => {
     const report = await inspectHsm(nss.options)
     const { survey, problems } = report
@@ -63,10 +74,14 @@ describe('NSS softokn', () => {
       supportsCkaCopyable: true,
       supportsCkaSignRecover: true,
       reportsCkaLocal: false,
+      noWrapWithTrusted: 'any key may wrap any other',
       invalidCiphertextCodes: ['CKR_ARGUMENTS_BAD'],
       forgeable: false,
     })
-    const { lacks, invalidSignatureCodes } = profileOf('nss')
+    const {
+      lacks: { WrapWithTrusted: _, ...lacks },
+      invalidSignatureCodes,
+    } = profileOf('nss')
     expect(invalidSignatureCodes).toEqual(expect.arrayContaining([...survey!.invalidSignatureCodes]))
     expect(Object.keys(survey!.lacks).sort()).toEqual(
       ['ML_KEM_512', 'ML_KEM_768', 'ML_KEM_1024', 'SM2', ...Object.keys(lacks)].sort(),
