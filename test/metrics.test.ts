@@ -97,3 +97,32 @@ describe('metered calls', () => {
     expect(lines).toContain('strongroom_metered_calls_total{account="other",operation="Encrypt"} 1000')
   })
 })
+
+describe('XKS proxies', () => {
+  it('are shown with their calls, circuit breaker, external key managers and certificate', async () => {
+    const store = 'cks-0123456789abcdef0'
+    const state = { store, breaker: 'half_open', managers: ['ACTIVE', 'UNAVAILABLE', 'ACTIVE'] } as const
+    const proxies = [{ ...state, certificateExpiry: 1_800_000_000_000 }]
+    const metrics = createMetrics(
+      () => [],
+      undefined,
+      () => proxies,
+    )
+    metrics.xksProxyCall({ store, operation: 'decrypt', outcome: 'timedOut', seconds: 0.5 })
+    const label = `store="${store}"`
+    const breaker = 'strongroom_xks_proxy_circuit_breaker_state'
+    const text = await metrics.text()
+    expect(series(text, /^strongroom_xks_(?!proxy_call_duration)/)).toEqual([
+      `strongroom_xks_external_key_managers{health="active",${label}} 2`,
+      `strongroom_xks_external_key_managers{health="degraded",${label}} 0`,
+      `strongroom_xks_external_key_managers{health="unavailable",${label}} 1`,
+      `strongroom_xks_proxy_calls_total{operation="decrypt",outcome="timed_out",${label}} 1`,
+      `strongroom_xks_proxy_certificate_expiry_timestamp_seconds{${label}} 1800000000`,
+      `${breaker}{state="closed",${label}} 0`,
+      `${breaker}{state="half_open",${label}} 1`,
+      `${breaker}{state="open",${label}} 0`,
+    ])
+    proxies.length = 0
+    expect(series(await metrics.text(), /^strongroom_xks_(?!proxy_call)/)).toEqual([])
+  })
+})

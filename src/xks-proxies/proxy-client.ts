@@ -127,7 +127,7 @@ export class ProxyClient {
     const { log } = this.#means
     const { kind: reason, row } = thrown
     const { kmsRequestId: requestId } = message.requestMetadata
-    const fields = { store: this.#store, operation, requestId, reason, err: thrown }
+    const fields = { store: this.#store, operation, requestId, reason, detail: thrown.message }
     if (row.isRefusal) log.info({ event: 'xks_proxy_refused', ...fields }, 'XKS proxy refused a request')
     else log.warn({ event: 'xks_proxy_failed', ...fields }, 'Request to XKS proxy failed')
     if (row.opensBreaker) this.#isLost(reason)

@@ -93,7 +93,7 @@ describe('the address of a proxy', () => {
       code: 'XksProxyUriUnreachable',
       message: expect.stringContaining('AWS KMS cannot communicate'),
     })
-    expect(String(logged.at(-1)!.err)).toContain('has no public address')
+    expect(logged.at(-1)!.detail).toContain('has no public address')
   })
 
   it.each(['256.256.256.256', '1.2.3.4.5', '..', 'a..b', '-', '0x7f.0x100000000'])(
@@ -157,7 +157,7 @@ describe('the address of a proxy', () => {
     expect(await rejection(proxies.connect({ ...store, xks }, signal))).toMatchObject({
       code: 'XKS_PROXY_NOT_REACHABLE',
     })
-    expect(JSON.stringify(logged.map(({ err }) => String(err)))).toContain('has no public address')
+    expect(JSON.stringify(logged)).toContain('has no public address')
     server.close()
   })
 })
