@@ -1,13 +1,15 @@
 /** Manual rotation: KMS Developer Guide, "Rotate keys manually". */
+import { Failure } from '../errors.ts'
 import { keyArn } from '../model/arn.ts'
 import { checkKeyKind } from '../model/keys/ability.ts'
+import { checkStoreState } from '../model/keys/custom-key-store.ts'
 import { isMultiRegion, type Key, objectsOf } from '../model/keys/key.ts'
 import { isPendingDeletion } from '../model/keys/key-state.ts'
 import { replicaOf } from '../model/keys/multi-region.ts'
 import { rotationFrom } from '../model/keys/rotation.ts'
 import type { Changes, Services, Storage } from '../services.ts'
 import { newKeyId } from './identifiers.ts'
-import { createMaterial } from './materials.ts'
+import { createMaterial, hsmOfNew } from './materials.ts'
 import { replicatedObjects } from './replicas.ts'
 
 /** A key, and its related multi-Region keys: those that get a successor together. One that is to be deleted gets none. */
@@ -15,16 +17,29 @@ export function succeededWith(key: Key, { keys }: Storage): readonly Key[] {
   return [key, ...keys.related(key).filter(related => !isPendingDeletion(related))]
 }
 
-/** Throws UnsupportedOperation, without calling an HSM, if a region no longer supports such keys. */
-export function checkSuccessors(former: readonly Key[], hsms: Services['hsms']): void {
-  for (const { region, spec, usage } of former)
-    checkKeyKind(ability => hsms.ofRegion(region).whyUnsupported(ability), spec, usage)
-}
-
-type Means = Pick<Services, 'hsms' | 'clock' | 'storage'> & { readonly changes: Changes }
+type Stores = Pick<Services, 'hsms' | 'storage' | 'keyStores'>
+type Means = Stores & Pick<Services, 'clock'> & { readonly changes: Changes }
 
 /**
- * The records of new keys that are like others, but for their id and their key material, which is generated on the HSM of the region; that of
+ * Throws UnsupportedOperation, without calling an HSM, if a region no longer supports such keys, or for a key in an external key store, which
+ * needs another external key; CustomKeyStoreInvalidState for one in a custom key store that is not connected.
+ */
+export function checkSuccessors(former: readonly Key[], means: Stores): void {
+  for (const key of former) {
+    if (key.xksKeyId !== undefined)
+      throw new Failure(
+        'UnsupportedOperation',
+        `${key.arn} is in an external key store: create a key for another external key`,
+      )
+    const store = means.storage.customKeyStores.ofKey(key)
+    if (store) checkStoreState(store, 'use')
+    const hsm = hsmOfNew(key, means)
+    checkKeyKind(ability => hsm.whyUnsupported(ability), key.spec, key.usage)
+  }
+}
+
+/**
+ * The records of new keys that are like others, but for their id and their key material, which is generated on the HSM of the region or custom key store; that of
  * imported keys is imported later. Related multi-Region keys have related successors in the same regions. A policy that names the other key by
  * its id names the new one instead. Grants are not copied: whoever may retire or revoke one knows it by its id and its key.
  *
@@ -47,8 +62,9 @@ async function createReplica(primary: Key, { region, ...former }: Key, means: Me
   return replicaOf(primary, region, own, await replicatedObjects(primary, region, means))
 }
 
-async function createSuccessor(key: Key, { hsms, clock, changes }: Means): Promise<Key> {
-  const { account, region, spec, usage, origin, automaticRotation } = key
+async function createSuccessor(key: Key, means: Means): Promise<Key> {
+  const { clock, changes } = means
+  const { account, region, spec, usage, origin, automaticRotation, customKeyStoreId } = key
   const id = newKeyId(isMultiRegion(key))
   const arn = keyArn(key, id)
   const kind = {
@@ -59,9 +75,10 @@ async function createSuccessor(key: Key, { hsms, clock, changes }: Means): Promi
     spec,
     usage,
     origin,
+    customKeyStoreId,
     multiRegion: isMultiRegion(key) ? 'PRIMARY' : undefined,
   } as const
-  const materials = origin === 'EXTERNAL' ? [] : [await createMaterial(hsms.ofRegion(region), kind, arn, clock())]
+  const materials = origin === 'EXTERNAL' ? [] : [await createMaterial(hsmOfNew(key, means), kind, arn, clock())]
   changes.created.push(...objectsOf({ materials }))
   const creationDate = materials[0]?.createdAt ?? clock()
   return {

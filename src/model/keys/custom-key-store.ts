@@ -103,6 +103,18 @@ export function nextState(state: ConnectionState, event: StoreEvent): Connection
   return next === 'no' ? undefined : next
 }
 
+/** Throws CustomKeyStoreInvalidState if that cannot be done in the state of the store. */
+export function checkStoreState({ id, state }: CustomKeyStore, event: StoreEvent): void {
+  if (nextState(state, event) !== undefined) return
+  throw new Failure('CustomKeyStoreInvalidState', `Custom key store ${id} is ${state}${remedies[state] ?? ''}.`)
+}
+
+const remedies: Partial<Record<ConnectionState, string>> = {
+  CONNECTED: ': disconnect it first',
+  FAILED: ': disconnect it first',
+  DISCONNECTED: ': connect it first',
+}
+
 /** Something that only one store may have. */
 export interface Claim {
   readonly kind: 'name' | 'cluster' | 'uri' | 'vpcEndpointService'

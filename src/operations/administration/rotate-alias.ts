@@ -39,7 +39,7 @@ export const rotateAlias = operation({
   target: aliasTarget,
   recorded: ['alias', 'account', 'region', 'dryRun'],
   recordedOutput: ['aliasArn', 'formerKeyArn', 'newKeyArn', 'moved'],
-  async run({ input: { dryRun }, target: { alias, key }, storage, hsms, clock, changes }): Promise<RotatedAlias> {
+  async run({ input: { dryRun }, target: { alias, key }, storage, clock, changes, ...rest }): Promise<RotatedAlias> {
     if (key.manager)
       throw new Failure(
         'NotAuthorized',
@@ -64,10 +64,11 @@ export const rotateAlias = operation({
     // Throws for a key that never had key material, and needs no other.
     currentMaterial(key)
     const former = succeededWith(key, storage)
-    checkSuccessors(former, hsms)
+    const means = { ...rest, storage, clock, changes }
+    checkSuccessors(former, means)
     const moved = key.origin !== 'EXTERNAL'
     if (dryRun) return { ...shown, created: true, moved }
-    const successors = await createSuccessors(former, { hsms, clock, storage, changes })
+    const successors = await createSuccessors(former, means)
     for (const successor of successors) changes.put('keys', successor)
     // A change of an old key meanwhile would be missing in the new one: of the two, one is decided again.
     for (const one of former) changes.put('keys', one)

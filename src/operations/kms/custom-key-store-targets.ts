@@ -4,9 +4,9 @@ import type { ConditionKeys } from '../../model/condition-keys.ts'
 import type { Caller } from '../../model/identities/caller.ts'
 import {
   type CustomKeyStore,
+  checkStoreState,
   claimCodes,
   claimsOf,
-  nextState,
   type StoreEvent,
 } from '../../model/keys/custom-key-store.ts'
 import type { Storage } from '../../services.ts'
@@ -59,18 +59,6 @@ export function findStore(id: string, { account, region }: Caller, { customKeySt
 /** CloudTrail's additionalEventData. */
 export function recordedStore({ name, cloudHsm }: CustomKeyStore): Readonly<Record<string, string>> {
   return { customKeyStoreName: name, ...(cloudHsm && { clusterId: cloudHsm.clusterId }) }
-}
-
-/** Throws CustomKeyStoreInvalidState if that cannot be done in the state of the store. */
-export function checkStoreState({ id, state }: CustomKeyStore, event: StoreEvent): void {
-  if (nextState(state, event) !== undefined) return
-  throw new Failure('CustomKeyStoreInvalidState', `Custom key store ${id} is ${state}${remedies[state] ?? ''}.`)
-}
-
-const remedies: Partial<Record<CustomKeyStore['state'], string>> = {
-  CONNECTED: ': disconnect it first',
-  FAILED: ': disconnect it first',
-  DISCONNECTED: ': connect it first',
 }
 
 /** Throws the error of the API if another store has what only one may have. */

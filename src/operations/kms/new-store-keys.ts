@@ -1,11 +1,11 @@
 /** New keys in custom key stores: KMS API Reference, "CreateKey", Origin, CustomKeyStoreId and XksKeyId. */
 import { Failure } from '../../errors.ts'
 import type { Caller } from '../../model/identities/caller.ts'
-import type { CustomKeyStore } from '../../model/keys/custom-key-store.ts'
+import { type CustomKeyStore, checkStoreState } from '../../model/keys/custom-key-store.ts'
 import { type Key, objectOf } from '../../model/keys/key.ts'
 import type { Changes, Hsm, Services, Storage } from '../../services.ts'
 import type { Target, TargetKind } from '../operation.ts'
-import { checkStoreState, findStore, recordedStore } from './custom-key-store-targets.ts'
+import { findStore, recordedStore } from './custom-key-store-targets.ts'
 import type { Input } from './operation.ts'
 import { account } from './targets.ts'
 
