@@ -1,21 +1,34 @@
 import type { CreateKeyRequest, KMS, ReplicateKeyRequest } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
+import { type Identity, policyOf, withIdentities } from './identities.ts'
 import { refusal } from './requests.ts'
 
 /** Multi-Region keys through the AWS SDK, in regions with the same HSM. */
 
-const regions = ['us-east-1', 'eu-west-1', 'ap-south-1', 'cn-north-1'] as const
+const regions = ['us-east-1', 'eu-west-1', 'ap-south-1', 'eu-north-1', 'cn-north-1'] as const
 type Region = (typeof regions)[number]
 
 let installation: Installation
 let gateway: Gateway
 const kms = {} as Record<Region, KMS>
+let alice: Identity
 
 beforeAll(async () => {
   installation = await install()
   installation.configure(config => {
     config.regions = Object.fromEntries(regions.map(region => [region, 'softhsm']))
+  })
+  await withIdentities(installation, async identities => {
+    const allow = { Effect: 'Allow', Action: 'kms:*', Resource: '*' }
+    const deny = (Action: string, name: string, value: string) => {
+      return { Effect: 'Deny', Action, Resource: '*', Condition: { StringEquals: { [name]: value } } }
+    }
+    const replicas = { 'kms:MultiRegionKeyType': 'REPLICA', 'aws:RequestedRegion': 'ap-south-1' }
+    const notInIndia = { Effect: 'Deny', Action: 'kms:CreateKey', Resource: '*', Condition: { StringEquals: replicas } }
+    const notNorth = deny('kms:ReplicateKey', 'kms:ReplicaRegion', 'eu-north-1')
+    const policies = [policyOf(allow, notInIndia, notNorth, deny('kms:TagResource', 'aws:RequestTag/Secret', 'yes'))]
+    alice = await identities.user(home, 'alice', { policies })
   })
   gateway = await serve(installation)
   for (const region of regions) kms[region] = gateway.client({ region })
@@ -376,5 +389,76 @@ describe('the audit', () => {
       },
       responseElements: { keyMetadata: { arn: there, multiRegionConfiguration: { multiRegionKeyType: 'REPLICA' } } },
     })
+  })
+})
+
+describe('permissions', () => {
+  const denied = (action: string, resource: string, why: string) =>
+    `AccessDeniedException: User: ${alice.arn} is not authorized to perform: ${action} on resource: ${resource} ${why}`
+  const byIdentity = 'with an explicit deny in an identity-based policy'
+
+  it('of ReplicateKey are those of the primary key, and of the creation of a key in the other region', async () => {
+    const KeyId = await createPrimary()
+    const own = gateway.client({ region: 'us-east-1', credentials: alice.credentials })
+    const ask = (ReplicaRegion: string, rest: object = {}) =>
+      refusal(own.replicateKey({ KeyId, ReplicaRegion, ...rest }))
+    expect(await ask('eu-north-1')).toBe(denied('kms:ReplicateKey', arnIn('us-east-1', KeyId), byIdentity))
+    expect(await ask('ap-south-1')).toBe(denied('kms:CreateKey', '*', byIdentity))
+    const Tags = [{ TagKey: 'Secret', TagValue: 'yes' }]
+    expect(await ask('eu-west-1', { Tags })).toBe(denied('kms:TagResource', '*', byIdentity))
+    // The creation of a primary key there is not restricted.
+    const created = gateway.client({ region: 'ap-south-1', credentials: alice.credentials })
+    expect(await refusal(created.createKey({ MultiRegion: true }))).toBe('no refusal')
+    const failed = gateway
+      .records()
+      .filter(({ errorCode, requestParameters }) => errorCode && requestParameters?.keyId === KeyId)
+    expect(failed.map(({ eventName, awsRegion, errorCode }) => [eventName, awsRegion, errorCode])).toEqual(
+      Array(3).fill(['ReplicateKey', 'us-east-1', 'AccessDenied']),
+    )
+    expect(await ask('eu-west-1', { Tags: [{ TagKey: 'Secret', TagValue: 'no' }] })).toBe('no refusal')
+  })
+
+  it('to decrypt are those of the region that decrypts', async () => {
+    const KeyId = await createPrimary()
+    const Statement = [
+      { Effect: 'Allow', Principal: { AWS: home }, Action: 'kms:*', Resource: '*' },
+      { Effect: 'Deny', Principal: '*', Action: 'kms:Decrypt', Resource: '*' },
+    ]
+    await replicate(KeyId, 'eu-west-1', { Policy: JSON.stringify({ Version: '2012-10-17', Statement }) })
+    const { CiphertextBlob } = await kms['eu-west-1'].encrypt({ KeyId, Plaintext })
+    expect(await refusal(kms['eu-west-1'].decrypt({ CiphertextBlob }))).toMatch(/^AccessDeniedException/)
+    expect(Buffer.from((await kms['us-east-1'].decrypt({ CiphertextBlob })).Plaintext!)).toEqual(Plaintext)
+    expect(await refusal(kms['ap-south-1'].decrypt({ CiphertextBlob }))).toMatch(
+      /^AccessDeniedException: The ciphertext refers to a customer master key that does not exist/,
+    )
+    await kms['us-east-1'].disableKey({ KeyId })
+    expect(await refusal(kms['us-east-1'].decrypt({ CiphertextBlob }))).toMatch(/^DisabledException/)
+    expect(await refusal(kms['eu-west-1'].encrypt({ KeyId, Plaintext }))).toBe('no refusal')
+  })
+
+  it('of a policy that would lock its caller out of the replica are refused', async () => {
+    const KeyId = await createPrimary()
+    const policy = (Action: string, region?: string) =>
+      JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Effect: 'Allow',
+            Principal: { AWS: home },
+            Action,
+            Resource: '*',
+            ...(region && { Condition: { StringEquals: { 'aws:RequestedRegion': region } } }),
+          },
+        ],
+      })
+    const locking = [policy('kms:Decrypt'), policy('kms:*', 'us-east-1')]
+    for (const Policy of locking)
+      expect(await refusal(replicate(KeyId, 'eu-west-1', { Policy }))).toBe(
+        'MalformedPolicyDocumentException: The new key policy will not allow you to update the key policy in the future.',
+      )
+    expect(await refusal(replicate(KeyId, 'eu-west-1', { Policy: policy('kms:*', 'eu-west-1') }))).toBe('no refusal')
+    const BypassPolicyLockoutSafetyCheck = true
+    const Policy = locking[0]!
+    expect(await refusal(replicate(KeyId, 'ap-south-1', { Policy, BypassPolicyLockoutSafetyCheck }))).toBe('no refusal')
   })
 })
