@@ -120,6 +120,18 @@ it('rotates a seal key near the limit, and what it sealed before can still be un
   expect(fixture.unhealthy).toMatchObject({ systemKeys: 1 })
 })
 
+it('rotates a multi-Region key once, by its primary key, whichever region has made the encryptions', async () => {
+  const id = 'mrk-1234abcd12ab34cd56ef1234567890ab'
+  const replica = await fixture.key(++number, { id, region: 'us-east-1', multiRegion: 'REPLICA' })
+  key = await fixture.key(++number, { id, materials: replica.materials, multiRegion: 'PRIMARY' })
+  made.set(currentMaterial(replica).id, rotationThreshold)
+  await start()()
+  const [primary, other] = [stored(), fixture.storage.keys.find(replica.arn)!]
+  expect(primary.materials).toHaveLength(2)
+  expect(other.materials).toEqual(primary.materials)
+  expect(events()).toEqual(['encryption_limit_near', 'key_rotated_at_limit'])
+})
+
 it.each<[string, Partial<Key>]>([
   ['imported', { origin: 'EXTERNAL' }],
   ['disabled', { state: 'Disabled' }],
