@@ -1,5 +1,5 @@
 /** The conformance suite for XKS proxies finds each kind of fault, and none in a proxy that has none. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -122,6 +122,13 @@ describe('the conformance suite', () => {
     expect(outcomes.length).toBeGreaterThan(0)
     expect(outcomes.map(({ verdict }) => verdict)).toContain('fail')
     for (const { verdict, reason } of outcomes) if (verdict === 'fail') expect(reason).toMatch(/^expected .+, got ./s)
+  })
+
+  it('shares no code with the gateway', () => {
+    const folder = join(import.meta.dirname, '../scripts/xks-conformance')
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'))
+    expect(files.length).toBeGreaterThan(10)
+    for (const name of files) expect(readFileSync(join(folder, name), 'utf8'), name).not.toMatch(/from '[./]+src\//)
   })
 
   it('warns of what a proxy should do, and fails it only if it is asked to', async () => {

@@ -7,6 +7,7 @@ import { isXksAccessKeyId, isXksSecretAccessKey, type XksProxyConfiguration } fr
 import { isUriPath, uriPathOf } from '../model/xks/uris.ts'
 import type { ShownXksKey } from '../operations/administration/xks-keys.ts'
 import type { ShownPrefix } from '../operations/administration/xks-prefixes.ts'
+import { checkSecretFile } from '../private-files.ts'
 import type { Inspected } from '../xks-proxies/inspection.ts'
 import type { ProxyReport } from '../xks-proxies/proxy-report.ts'
 import { reportLines } from './hsm-report.ts'
@@ -59,6 +60,7 @@ const configurationSchema = z.object({
 
 /** Throws OperatorError, without what is in the file: that is a secret. */
 function readConfiguration(file: string): XksProxyConfiguration {
+  checkSecretFile(file)
   try {
     return configurationSchema.parse(JSON.parse(readText(file)))
   } catch (cause) {

@@ -26,7 +26,7 @@ describe('the XKS proxy of the gateway', () => {
     address = new URL(xksUrl as string).host
     await withAdministration({ data: installation.folder }, async call => {
       const created = await call<{ configuration: object }>('CreateXksPrefix', { prefix: 'a', region: 'us-east-1' })
-      writeFileSync(file('a.json'), JSON.stringify(created.configuration))
+      writeFileSync(file('a.json'), JSON.stringify(created.configuration), { mode: 0o600 })
       const add = async (id: string, statement: object) =>
         call('CreateXksKey', { prefix: 'a', key: await newKey(statement), id })
       await add('usable', {})
