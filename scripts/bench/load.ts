@@ -18,8 +18,14 @@ export interface LoadResult {
 
 const milliseconds: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000, m: 60_000 }
 
-/** Runs wrk for a number of seconds. Throws when an answer is not 200. */
-export async function load(url: string, script: string, seconds: number, connections = 64): Promise<LoadResult> {
+/** Runs wrk for a number of seconds. Throws when an answer is not 200, unless some may be. */
+export async function load(
+  url: string,
+  script: string,
+  seconds: number,
+  connections = 64,
+  { mayRefuse = false } = {},
+): Promise<LoadResult> {
   const args = [
     '--threads',
     '1',
@@ -34,7 +40,7 @@ export async function load(url: string, script: string, seconds: number, connect
   ]
   const { stdout } = await promisify(execFile)('wrk', args)
   const refused = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)
-  if (refused) throw new Error(`${refused[1]} requests to ${url} were refused`)
+  if (refused && !mayRefuse) throw new Error(`${refused[1]} requests to ${url} were refused`)
   const read = (expression: RegExp) => Number(expression.exec(stdout)![1])
   const percentile = (percent: number) => {
     const [, value, unit] = new RegExp(`^\\s+${percent}%\\s+([\\d.]+)(us|ms|s|m)$`, 'm').exec(stdout)!
