@@ -14,6 +14,9 @@ const [shortest, fewest] = [12, 4]
 /** A leak begins with the beginning of a secret, wherever it is cut. */
 const begin = 24
 
+/** An XKS proxy records by which access key it is called. */
+const publicShapes = ['PublicKeyType', 'XksProxyAuthenticationAccessKeyIdType']
+
 /** Texts by their first four characters. */
 type Needles = Map<string, Set<string>>
 
@@ -38,9 +41,8 @@ export class Secrets {
   addFrom(value: unknown, shape: string, shapes: (name: string) => Shape): void {
     if (value === undefined || value === null) return
     const of = shapes(shape)
-    const isPublic = shape === 'PublicKeyType'
-    if (of.type === 'blob' && !isPublic)
-      this.add(typeof value === 'string' ? Buffer.from(value, 'base64') : bytesOf(value))
+    if (publicShapes.includes(shape)) return
+    if (of.type === 'blob') this.add(typeof value === 'string' ? Buffer.from(value, 'base64') : bytesOf(value))
     else if ('sensitive' in of && of.sensitive && typeof value === 'string') this.add(value)
     else if (of.type === 'list' && Array.isArray(value))
       for (const each of value) this.addFrom(each, of.member.shape, shapes)

@@ -1,6 +1,3 @@
-import { X509Certificate } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { hasOpenssl } from '../server/certificates.ts'
 import { aad, type Client, call, clientOf, rejection } from './fixture.ts'
@@ -322,32 +319,6 @@ describe.skipIf(!hasOpenssl)('external keys behind an XKS proxy', () => {
     expect(await rejection(client.proxies.check(client.store, 'CreateCustomKeyStore'))).toMatchObject({
       code: 'XksProxyUriUnreachable',
     })
-  })
-
-  it('are asked for their health while their store is connected, and show it', async () => {
-    await client.proxies.poll()
-    expect(proxy.requests.map(({ body }) => body.requestMetadata.kmsOperation)).toEqual(['KmsHealthCheck'])
-    expect(client.proxies.states).toEqual([
-      {
-        store: client.store.id,
-        breaker: 'closed',
-        managers: ['ACTIVE', 'UNAVAILABLE'],
-        certificateExpiry: Date.parse(new X509Certificate(readFileSync(proxy.files.certificateFile)).validTo),
-      },
-    ])
-    answering(200, 'nothing')
-    await client.proxies.poll()
-    const { store } = client
-    client.store = { ...store, state: 'DISCONNECTED' }
-    await client.proxies.poll()
-    client.store = store
-    expect(proxy.requests).toHaveLength(2)
-  })
-
-  it('load undici only when a proxy is needed, as that takes longer than all else', () => {
-    const folder = join(import.meta.dirname, '../../src/xks-proxies')
-    for (const name of readdirSync(folder))
-      expect(readFileSync(join(folder, name), 'utf8'), name).not.toMatch(/^import (?!type).*'undici'/m)
   })
 
   it.each([
