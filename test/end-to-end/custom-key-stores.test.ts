@@ -1,6 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { CreateKeyCommandInput, KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { wrapMaterial } from '../contracts/wrapping.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { forever, plainly } from './imports.ts'
 import { clusterId, connected, disconnected, installStoreToken, type StoreToken, settled } from './key-stores.ts'
 import { refusal } from './requests.ts'
 
@@ -14,7 +18,7 @@ let KeyId: string
 
 beforeAll(async () => {
   installation = await install()
-  token = await installStoreToken(installation)
+  token = await installStoreToken(installation, { connectTimeout: '5s' })
   gateway = await serve(installation)
   kms = gateway.client()
   CustomKeyStoreId = (await kms.createCustomKeyStore(token.settings)).CustomKeyStoreId!
@@ -25,9 +29,9 @@ afterAll(async () => {
   token?.softHsm.remove()
 })
 
-async function restart(stop = () => gateway.stop() as Promise<unknown>, change?: () => void): Promise<void> {
+async function restart(stop = () => gateway.stop() as Promise<unknown>, settings?: object): Promise<void> {
   await stop()
-  change?.()
+  if (settings) installation.configure(config => void Object.assign(config.customKeyStores as object, settings))
   gateway = await serve(installation)
   kms = gateway.client()
 }
@@ -209,5 +213,74 @@ describe('a custom key store of type AWS_CLOUDHSM', () => {
     await restart(() => gateway.kill())
     expect(await settled(kms, CustomKeyStoreId)).toMatchObject({ ConnectionState: 'CONNECTED' })
     expect(await refusal(encrypt())).toBe('no refusal')
+  })
+
+  it('whose HSM goes away stays CONNECTED, delays nobody else, and works again once that is back', async () => {
+    const plain = (await kms.createKey()).KeyMetadata!.KeyId!
+    token.faults.set('fail C_* CKR_DEVICE_REMOVED')
+    expect(await refusal(encrypt())).toBe(unreachable)
+    expect(await refusal(createKey())).toBe(unreachable)
+    expect(await refusal(kms.generateRandom({ NumberOfBytes: 1, CustomKeyStoreId }))).toBe(unreachable)
+    expect(await refusal(kms.encrypt({ KeyId: plain, Plaintext }))).toBe('no refusal')
+    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200)
+    expect(await store()).toMatchObject({ ConnectionState: 'CONNECTED' })
+    expect(await stateOf()).toBe('Enabled')
+    token.faults.clear()
+    await healed()
+  })
+
+  it('whose HSM hangs is FAILED in time, and is disconnected while it is being connected', async () => {
+    await disconnected(kms, CustomKeyStoreId)
+    token.faults.set('hang C_Login')
+    expect(await connected(kms, CustomKeyStoreId)).toMatchObject({
+      ConnectionState: 'FAILED',
+      ConnectionErrorCode: 'NETWORK_ERRORS',
+    })
+    await disconnected(kms, CustomKeyStoreId)
+    await kms.connectCustomKeyStore({ CustomKeyStoreId })
+    expect(await store()).toMatchObject({ ConnectionState: 'CONNECTING' })
+    expect(await disconnected(kms, CustomKeyStoreId)).toMatchObject({ ConnectionState: 'DISCONNECTED' })
+    token.faults.clear()
+    expect(await connected(kms, CustomKeyStoreId)).toMatchObject({ ConnectionState: 'CONNECTED' })
+  })
+
+  it('holds keys of every key spec, which can be rotated and imported, if the configuration says so', async () => {
+    await restart(undefined, { allKeySpecs: true, passwords: 'memory' })
+    await healed()
+    await kms.enableKeyRotation({ KeyId })
+    const before = await encrypt()
+    await kms.rotateKeyOnDemand({ KeyId })
+    expect((await kms.listKeyRotations({ KeyId })).Rotations).toHaveLength(1)
+    expect(Buffer.from((await kms.decrypt(before)).Plaintext!)).toEqual(Plaintext)
+    const signing = await createKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' })
+    const sign = { KeyId: signing.KeyMetadata!.KeyId, Message: Plaintext, SigningAlgorithm: 'ECDSA_SHA_256' } as const
+    expect((await kms.verify({ ...sign, Signature: (await kms.sign(sign)).Signature })).SignatureValid).toBe(true)
+    const external = (await createKey({ Origin: 'EXTERNAL' })).KeyMetadata!.KeyId!
+    const { ImportToken, PublicKey } = await kms.getParametersForImport({ KeyId: external, ...plainly })
+    const EncryptedKeyMaterial = wrapMaterial(PublicKey!, 'RSAES_OAEP_SHA_1', Buffer.alloc(32, 7))
+    await kms.importKeyMaterial({ KeyId: external, ImportToken, EncryptedKeyMaterial, ...forever })
+    expect(await refusal(kms.encrypt({ KeyId: external, Plaintext }))).toBe('no refusal')
+    await kms.generateDataKeyPair({ KeyId, KeyPairSpec: 'ECC_NIST_P256' })
+    expect((await kms.describeKey({ KeyId: external })).KeyMetadata).toMatchObject({ CloudHsmClusterId: clusterId })
+  })
+
+  it('whose password is in memory only must be given it again after a restart', async () => {
+    await disconnected(kms, CustomKeyStoreId)
+    await kms.updateCustomKeyStore({ CustomKeyStoreId, KeyStorePassword: token.password })
+    expect(await connected(kms, CustomKeyStoreId)).toMatchObject({ ConnectionState: 'CONNECTED' })
+    await restart()
+    await expect.poll(async () => (await store()).ConnectionErrorCode).toBe('INVALID_CREDENTIALS')
+    expect(await store()).toMatchObject({ ConnectionState: 'FAILED' })
+    expect(await stateOf()).toBe('Unavailable')
+  })
+
+  it('leaves its password nowhere', async () => {
+    await gateway.stop()
+    const files = readdirSync(installation.folder, { recursive: true, withFileTypes: true }).filter(file =>
+      file.isFile(),
+    )
+    const found = files.filter(({ parentPath, name }) => readFileSync(join(parentPath, name)).includes(token.password))
+    expect(found.map(({ name }) => name)).toEqual([])
+    expect(gateway.warnings().join()).not.toMatch(/test-user-pin|wrong-password/)
   })
 })

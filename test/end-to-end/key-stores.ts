@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ConnectionStateType, CustomKeyStoresListEntry, KMS } from '@aws-sdk/client-kms'
+import { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { createSoftHsm, type SoftHsm } from '../hsm/softhsm.ts'
 import { makeCertificate } from '../server/certificates.ts'
 import type { Installation } from './gateway.ts'
@@ -10,6 +11,7 @@ export const clusterId = 'cluster-2345abcdefg'
 
 export interface StoreToken {
   readonly softHsm: SoftHsm
+  readonly faults: FaultHsm
   /** Its PIN. */
   readonly password: string
   /** Input of CreateCustomKeyStore. */
@@ -21,24 +23,20 @@ export interface StoreToken {
   }
 }
 
-/** Adds the HSM to the configuration; takes effect when the gateway starts. @param changes of its settings there */
-export async function installStoreToken(
-  { configure }: Installation,
-  changes: object = {},
-  settings: object = {},
-): Promise<StoreToken> {
+/** Adds the HSM, behind the fault-injecting library, to the configuration; takes effect when the gateway starts. */
+export async function installStoreToken({ configure }: Installation, settings: object = {}): Promise<StoreToken> {
   const softHsm = await createSoftHsm()
-  const { library, tokenLabel, environment } = softHsm.options
+  const faults = new FaultHsm(softHsm.directory)
+  const { tokenLabel, environment } = softHsm.options
   configure(config => {
     const { NODE_COMPILE_CACHE = '' } = config.hsms.softhsm!.environment
     const hsm = {
       profile: 'softhsm2',
-      library,
+      library: faults.library,
       token: { label: tokenLabel! },
       clusterId,
       workers: 1,
-      environment: { ...environment, NODE_COMPILE_CACHE },
-      ...changes,
+      environment: { ...environment, ...faults.environment(), NODE_COMPILE_CACHE },
     }
     config.hsms.store = hsm as never
     config.customKeyStores = settings
@@ -48,6 +46,7 @@ export async function installStoreToken(
   const password = readFileSync(softHsm.pinFile, 'utf8').trim()
   return {
     softHsm,
+    faults,
     password,
     settings: {
       CustomKeyStoreName: 'store',
