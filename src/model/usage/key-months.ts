@@ -20,7 +20,9 @@ const hour = 60 * 60 * 1000
 export function keyMonths({ createdAt, endsAt, rotatedAt }: KeyLife, period: Period, chargedRotations: number): number {
   const end = Math.min(endsAt ?? period.end, period.end)
   const starts = [createdAt, ...rotatedAt.slice(0, chargedRotations)]
-  const hours = starts.reduce((sum, start) => sum + hoursBetween(Math.max(start, period.start), end), 0)
+  // A replica of a multi-Region key has the rotations from before its own creation.
+  const begin = Math.max(createdAt, period.start)
+  const hours = starts.reduce((sum, start) => sum + hoursBetween(Math.max(start, begin), end), 0)
   return hours / hoursOfMonth(period.start)
 }
 

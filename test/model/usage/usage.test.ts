@@ -57,6 +57,8 @@ describe('the months of a key', () => {
       1 / 720,
     ],
     ['are two after a rotation', { rotatedAt: [0] }, 2],
+    ['are none before the creation of a replica that has rotations', { createdAt: november.end, rotatedAt: [0, 0] }, 0],
+    ['begin with such a replica', { createdAt: at('2026-11-16'), rotatedAt: [0] }, 1],
     ['grow with the hours since a rotation', { rotatedAt: [at('2026-11-16')] }, 1.5],
     ['do not grow with the third rotation', { rotatedAt: [0, 0, 0, 0] }, 3],
   ])('%s', (_, life, expected) => {

@@ -19,6 +19,7 @@ const states = {
   Enabled: {},
   Disabled: { state: 'Disabled' },
   PendingDeletion: { state: 'PendingDeletion', deletionDate: deletion },
+  PendingReplicaDeletion: { state: 'PendingReplicaDeletion', pendingWindowInDays: 9 },
   Unavailable: { custodyFault: 'missing' },
 } satisfies Record<string, Partial<Key>>
 
@@ -54,7 +55,7 @@ describe.each(Object.keys(keySpecs) as SupportedKeySpec[])('%s', spec => {
 
     const automaticRotation = { periodInDays: 180, nextDate: rotation }
     const key = aKey(1, { spec, ...rest, ...(isSymmetric && { automaticRotation }) })
-    const rotates = isSymmetric && state !== 'PendingDeletion'
+    const rotates = isSymmetric && !state.startsWith('Pending')
     expect(await status(key)).toEqual({
       KeyId: key.arn,
       KeyRotationEnabled: rotates,
