@@ -23,7 +23,7 @@ export function multiRegionImports(running: () => RunningGateway): void {
   const encrypted = async (KeyId: string) =>
     (await clientFor(running(), KeyId).encrypt({ KeyId, Plaintext: text })).CiphertextBlob!
   const opened = (CiphertextBlob: Uint8Array, region: string) => refusal(kms(region).decrypt({ CiphertextBlob }))
-  const label = async (id: string) =>
+  const objectsOfKey = async (id: string) =>
     (await objectsOn(running().installation)).filter(object => object.label.includes(`/${id}`))
 
   async function primary(KeySpec: KeySpec = 'SYMMETRIC_DEFAULT', KeyUsage: KeyUsageType = 'ENCRYPT_DECRYPT') {
@@ -34,15 +34,6 @@ export function multiRegionImports(running: () => RunningGateway): void {
   async function replicated(KeyId: string, ReplicaRegion: string = elsewhere) {
     const { ReplicaKeyMetadata } = await clientFor(running(), KeyId).replicateKey({ KeyId, ReplicaRegion })
     return ReplicaKeyMetadata!.Arn!
-  }
-
-  /** A primary key and a replica key of the same material. */
-  async function pair(material: Buffer) {
-    const arn = await primary()
-    await rawImport(arn, material)
-    const replica = await replicated(arn)
-    await rawImport(replica, material)
-    return [arn, replica] as const
   }
 
   async function rotations(KeyId: string): Promise<readonly RotationsListEntry[]> {
@@ -58,12 +49,17 @@ export function multiRegionImports(running: () => RunningGateway): void {
     for (let times = 0; times < 2; times++) await time.moveTo(time.now + 2 * second)
   }
 
+  /** Each test goes on with the keys as the one before leaves them: with this material, and later with the next. */
+  const [first, next] = [randomBytes(32), randomBytes(32)]
+  let arn: string
+  let replica: string
+  let later: string
+
   it('waits in each Region for the same material, which has the same id and an object of its own there', async () => {
-    const arn = await primary()
+    arn = await primary()
     expect(await refusal(replicated(arn))).toBe(`KMSInvalidStateException: ${arn} is pending import.`)
-    const material = randomBytes(32)
-    const { KeyMaterialId } = await rawImport(arn, material)
-    const replica = await replicated(arn)
+    const { KeyMaterialId } = await rawImport(arn, first)
+    replica = await replicated(arn)
     expect(await metadata(running(), replica)).toMatchObject({
       KeyState: 'PendingImport',
       CurrentKeyMaterialId: KeyMaterialId,
@@ -73,41 +69,56 @@ export function multiRegionImports(running: () => RunningGateway): void {
     expect(await opened(blob, elsewhere)).toBe(`KMSInvalidStateException: ${replica} is pending import.`)
     for (const other of [forever, isKnown])
       expect(await refusal(rawImport(replica, randomBytes(32), other))).toMatch(incorrect)
-    expect(await refusal(rawImport(replica, material, isNew))).toBe(
+    expect(await refusal(rawImport(replica, first, isNew))).toBe(
       `UnsupportedOperationException: ${replica} is not a multi-region primary key.`,
     )
-    const token = await wrapped(running(), arn, material)
+    const token = await wrapped(running(), arn, first)
     const foreign = kms(elsewhere).importKeyMaterial({ ...token, KeyId: replica, ...forever })
     expect(await refusal(foreign)).toBe('InvalidImportTokenException')
-    expect(await rawImport(replica, material)).toMatchObject({ KeyId: replica, KeyMaterialId })
+    expect(await rawImport(replica, first)).toMatchObject({ KeyId: replica, KeyMaterialId })
     expect([await opened(blob, elsewhere), await opened(await encrypted(replica), home)]).toEqual(
       Array(2).fill('no refusal'),
     )
-    const objects = (await label(arn.split('/')[1]!)).filter(object => !object.label.includes('wrapping'))
+    const objects = (await objectsOfKey(arn.split('/')[1]!)).filter(object => !object.label.includes('wrapping'))
     expect(new Set(objects.map(({ id }) => id)).size).toBe(2)
   })
 
   it('expires, and is deleted, in one Region only', async () => {
-    const material = randomBytes(32)
-    const [arn, replica] = await pair(material)
     const blob = await encrypted(arn)
     const ValidTo = new Date(running().time.now + hour)
-    await rawImport(replica, material, { ValidTo })
+    await rawImport(replica, first, { ValidTo })
     expect(await metadata(running(), arn)).toMatchObject({ ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' })
     await pass(hour)
     expect([await state(arn), await state(replica)]).toEqual(['Enabled', 'PendingImport'])
     expect(await opened(blob, home)).toBe('no refusal')
-    await rawImport(replica, material)
+    await rawImport(replica, first)
     await kms().deleteImportedKeyMaterial({ KeyId: arn })
     expect([await state(arn), await state(replica)]).toEqual(['PendingImport', 'Enabled'])
     expect(await opened(blob, elsewhere)).toBe('no refusal')
     await pass(2 * second)
     expect(await opened(blob, elsewhere)).toBe('no refusal')
+    await rawImport(arn, first)
+    expect(await opened(blob, home)).toBe('no refusal')
+  })
+
+  it('forgets what is pending in every Region when it is deleted from the primary key, and nowhere else from a replica', async () => {
+    const id = arn.split('/')[1]!
+    const before = (await objectsOfKey(id)).length
+    const { KeyMaterialId } = await rawImport(arn, next, isNew)
+    await rawImport(replica, next)
+    await kms(elsewhere).deleteImportedKeyMaterial({ KeyId: replica, KeyMaterialId })
+    expect((await states(replica)).at(-1)).toBe('PENDING_MULTI_REGION_IMPORT_AND_ROTATION PENDING_IMPORT')
+    expect((await states(arn)).at(-1)).toBe('PENDING_MULTI_REGION_IMPORT_AND_ROTATION IMPORTED')
+    await rawImport(replica, next)
+    await kms().deleteImportedKeyMaterial({ KeyId: arn, KeyMaterialId })
+    expect([await states(arn), await states(replica)]).toEqual(Array(2).fill(['CURRENT IMPORTED']))
+    expect(await refusal(rawImport(replica, next))).toMatch(incorrect)
+    await pass(2 * second)
+    expect((await objectsOfKey(id)).length).toBe(before)
+    expect([await state(arn), await state(replica)]).toEqual(['Enabled', 'Enabled'])
   })
 
   it('is rotated once every Region has the pending material, and by its primary key only', async () => {
-    const [first, next] = [randomBytes(32), randomBytes(32)]
-    const [arn, replica] = await pair(first)
     const blob = await encrypted(replica)
     const { KeyMaterialId } = await rawImport(arn, next, isNew)
     const awaited = 'PENDING_MULTI_REGION_IMPORT_AND_ROTATION'
@@ -127,7 +138,7 @@ export function multiRegionImports(running: () => RunningGateway): void {
     await kms().rotateKeyOnDemand({ KeyId: arn })
     const rotated = ['NON_CURRENT IMPORTED', 'CURRENT IMPORTED']
     expect([await states(arn), await states(replica)]).toEqual([rotated, rotated])
-    const later = await replicated(arn, third)
+    later = await replicated(arn, third)
     expect(await states(later)).toEqual(['NON_CURRENT PENDING_IMPORT', 'CURRENT PENDING_IMPORT'])
     await rawImport(later, next)
     expect(await opened(await encrypted(arn), third)).toBe(`KMSInvalidStateException: ${later} is pending import.`)
@@ -137,22 +148,19 @@ export function multiRegionImports(running: () => RunningGateway): void {
         expect(await opened(each, region)).toBe('no refusal')
   })
 
-  it('forgets what is pending in every Region when it is deleted from the primary key, and nowhere else from a replica', async () => {
-    const [arn, replica] = await pair(randomBytes(32))
-    const id = arn.split('/')[1]!
-    const [before, next] = [(await label(id)).length, randomBytes(32)]
-    const { KeyMaterialId } = await rawImport(arn, next, isNew)
-    await rawImport(replica, next)
-    await kms(elsewhere).deleteImportedKeyMaterial({ KeyId: replica, KeyMaterialId })
+  it('keeps its imports when another key becomes the primary one, which then takes new material', async () => {
+    const last = randomBytes(32)
+    const { KeyMaterialId } = await rawImport(arn, last, isNew)
+    await kms().updatePrimaryRegion({ KeyId: arn, PrimaryRegion: elsewhere })
     expect((await states(replica)).at(-1)).toBe('PENDING_MULTI_REGION_IMPORT_AND_ROTATION PENDING_IMPORT')
-    expect((await states(arn)).at(-1)).toBe('PENDING_MULTI_REGION_IMPORT_AND_ROTATION IMPORTED')
-    await rawImport(replica, next)
-    await kms().deleteImportedKeyMaterial({ KeyId: arn, KeyMaterialId })
-    expect([await states(arn), await states(replica)]).toEqual(Array(2).fill(['CURRENT IMPORTED']))
-    expect(await refusal(rawImport(replica, next))).toMatch(incorrect)
-    await pass(2 * second)
-    expect((await label(id)).length).toBe(before)
-    expect([await state(arn), await state(replica)]).toEqual(['Enabled', 'Enabled'])
+    expect(await refusal(rawImport(arn, randomBytes(32), isNew))).toMatch(/^UnsupportedOperationException/)
+    // Though the new primary key does not have it, it decides what is pending.
+    await kms(elsewhere).deleteImportedKeyMaterial({ KeyId: replica, KeyMaterialId })
+    for (const key of [arn, replica, later]) expect((await states(key)).at(-1)).toBe('CURRENT IMPORTED')
+    await rawImport(replica, last, isNew)
+    for (const key of [arn, later]) await rawImport(key, last, isKnown)
+    await kms(elsewhere).rotateKeyOnDemand({ KeyId: replica })
+    for (const region of [home, third]) expect(await opened(await encrypted(replica), region)).toBe('no refusal')
   })
 
   it.each<readonly [KeySpec, KeyUsageType]>([

@@ -3,6 +3,9 @@ import { expect } from 'vitest'
 import { objectsOn } from '../end-to-end/token-objects.ts'
 import type { Command } from './command.ts'
 import { commands, commandsWithFaults } from './commands.ts'
+import { regionalCommands } from './multi-region/regional-commands.ts'
+import { createReplicated } from './multi-region/regional-deeds.ts'
+import { RegionalWorld } from './multi-region/regional-world.ts'
 import type { RunningGateway } from './running-gateway.ts'
 import type { SideBySide, TimedModel } from './side-by-side.ts'
 import { World } from './world.ts'
@@ -28,6 +31,16 @@ export async function follow(gateway: RunningGateway, walk: Walk): Promise<void>
     return world
   }
   await followIn(started, walk.faults ? commandsWithFaults : commands, walk)
+}
+
+/** The same with multi-Region keys. */
+export async function followRegions(gateway: RunningGateway, walk: Walk): Promise<void> {
+  const started = async () => {
+    const world = new RegionalWorld(gateway)
+    for (const Origin of ['AWS_KMS', 'EXTERNAL'] as const) await createReplicated(world, { ...symmetric, Origin })
+    return world
+  }
+  await followIn(started, regionalCommands, walk)
 }
 
 async function followIn<M extends TimedModel<M>, W extends SideBySide<M>>(

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, it } from 'vitest'
-import { follow } from './follow.ts'
+import { follow, followRegions } from './follow.ts'
+import { regions } from './multi-region/member.ts'
 import { RunningGateway } from './running-gateway.ts'
 
 let gateway: RunningGateway
 
 beforeAll(async () => {
-  gateway = await RunningGateway.start()
+  gateway = await RunningGateway.start(regions)
 })
 afterAll(() => gateway?.end())
 
@@ -13,3 +14,10 @@ afterAll(() => gateway?.end())
 it('every ciphertext opens exactly when AWS says so, whatever callers, operators and time did before', async () => {
   await follow(gateway, { seed: 3, runs: 1, steps: 45 })
 })
+
+it.each([8, 9])(
+  'every ciphertext opens in the Regions that have its multi-Region key, and in no other: walk %i',
+  async seed => {
+    await followRegions(gateway, { seed, runs: 1, steps: 50 })
+  },
+)
