@@ -1,5 +1,4 @@
 /** The contract of hsm.ts, for one caller: packs each call and hands it to a backend. */
-import { setTimeout as delay } from 'node:timers/promises'
 import type {
   EncryptionAlgorithmSpec,
   KeyUsageType,
@@ -26,6 +25,7 @@ import type {
   TransferredKey,
   WrappedMaterial,
 } from './hsm.ts'
+import { createKey } from './key-creation.ts'
 import type { Backend, CallOptions } from './pool/backend.ts'
 import { gcmTagLength } from './profiles/profile.ts'
 import { encryptOaep, oaepHash, verifyMessage } from './public-key-crypto.ts'
@@ -33,8 +33,6 @@ import { type AnswerOf, type CallName, type CallRow, calls, type RequestTo } fro
 
 /** Size of the cache of clients by caller. */
 const mostClients = 1000
-/** Milliseconds between attempts to destroy an unused key; doubled each time. */
-const [firstPause, longestPause] = [500, 64_000]
 
 /** Public-key operations that this process does itself, with OpenSSL. */
 export interface OutsideUse {
@@ -186,26 +184,9 @@ export class HsmClient implements Hsm {
     return this.#create('receiveKey', { object, spec, usage, label, ...wrapped, wrapWithTrusted })
   }
 
-  /** If the call fails but the key may exist, it is destroyed. */
-  async #create<N extends CreatingCall>(name: N, request: RequestTo<N>): Promise<CreatedKey> {
-    const { object } = request
-    let [isRefused, mayExist] = [false, false]
-    const destroyUnused = () => {
-      if (isRefused && mayExist) void this.#destroyUnused(object)
-    }
-    const undo = () => {
-      mayExist = true
-      destroyUnused()
-    }
-    try {
-      const answer: AnswerOf<'generateKey'> = await this.#call(name, request, { undo })
-      const [publicKey, checkValue] = [copyOf(answer.publicKey), copyOf(answer.checkValue)]
-      return { custody: answer.custody, publicKey, checkValue, fingerprint: copyOf(answer.fingerprint) }
-    } catch (error) {
-      isRefused = true
-      destroyUnused()
-      throw error
-    }
+  #create<N extends CreatingCall>(name: N, request: RequestTo<N>): Promise<CreatedKey> {
+    const call = (undo: () => void): Promise<AnswerOf<'generateKey'>> => this.#call(name, request, { undo })
+    return createKey(call, () => this.destroyKey(request.object))
   }
 
   async generateKeyPair(spec: SupportedKeySpec): Promise<KeyPair> {
@@ -281,18 +262,6 @@ export class HsmClient implements Hsm {
     return this.#backend.close()
   }
 
-  /** Destroys a key that was created by a call that failed. Retries while the HSM is unavailable; in the end the object is orphaned. */
-  async #destroyUnused(object: string): Promise<void> {
-    for (let pause = firstPause; pause <= longestPause; pause *= 2) {
-      try {
-        await this.destroyKey(object)
-        return
-      } catch {
-        await delay(pause, undefined, { ref: false })
-      }
-    }
-  }
-
   async #call<N extends CallName>(
     name: N,
     request: RequestTo<N>,
@@ -320,9 +289,4 @@ function exactly(length: number, bytes: Uint8Array): Uint8Array {
 
 function notEveryToken(): Failure {
   return new Failure('KeyUnavailable', 'Not every token of the cluster is available.')
-}
-
-/** A copy, as a view would keep the whole message in memory. */
-function copyOf(part: Uint8Array | undefined): Uint8Array | undefined {
-  return part && new Uint8Array(part)
 }

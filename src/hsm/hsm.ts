@@ -5,10 +5,12 @@ import type {
   MessageType,
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms'
-import type { Ability } from '../model/keys/ability.ts'
 import type { Custody, CustodyFault } from '../model/keys/key.ts'
 import type { SupportedKeySpec } from '../model/keys/key-spec.ts'
 import type { TransferAlgorithm, WrappingAlgorithm, WrappingKeySpec } from '../model/keys/wrapping-algorithm.ts'
+import type { HsmStatus } from './health.ts'
+
+export type { HsmCall, HsmHealth, HsmStatus } from './health.ts'
 
 /** The result of an encryption: AES-256-GCM with a 128-bit tag, NIST SP 800-38D. */
 export interface Sealed {
@@ -246,18 +248,6 @@ export interface KeyLifecycle {
   objects(): Promise<readonly HsmObject[]>
 }
 
-/** The status of an HSM, known without a call. */
-export interface HsmStatus {
-  readonly name: string
-  readonly health: HsmHealth
-  /** The HSMs for which it may wrap multi-Region keys: see the configuration. */
-  readonly transfersTo: readonly string[]
-  /** Why it does not support something. Such calls reject with UnsupportedOperation. */
-  whyUnsupported(ability: Ability): string | undefined
-  /** Calls sent to a worker or waiting for one. */
-  readonly pending: number
-}
-
 /**
  * An HSM as the rest of the gateway sees it. Keys are named by their objects: 64 hex digits, the bytes of CKA_ID.
  *
@@ -297,34 +287,4 @@ export interface Hsms {
   readonly regional: readonly Hsm[]
   /** The same HSMs for one caller: see Hsm. */
   for(caller: string, latest?: number): Hsms
-}
-
-export interface HsmHealth {
-  /**
-   * `unavailable`: it cannot be reached; retried. `untrusted`: it can, but does not have the keys. `pinRefused`: it refused the PIN, which
-   * is not tried again before a restart.
-   */
-  readonly state: 'ready' | 'unavailable' | 'untrusted' | 'pinRefused'
-  /** Why it is not ready. */
-  readonly reason?: string | undefined
-  /** Worker processes that are ready. */
-  readonly workers: number
-  /** Workers that were ever ready: if this has grown, the HSM may have been away. */
-  readonly starts: number
-  /** Workers that were started in place of lost ones. */
-  readonly restarts: number
-  /** The tokens of a cluster, named `hsm/member`. */
-  readonly members?: readonly (Pick<HsmHealth, 'state' | 'reason'> & { readonly name: string })[]
-}
-
-/** A finished call, for the metrics; never its content. */
-export interface HsmCall {
-  readonly hsm: string
-  readonly operation: string
-  /**
-   * `CKR_OK`, another PKCS#11 return code by name, `none` if the call failed without one (no such key), `timeout` or `worker_lost` if there
-   * was no answer, `queue_full` if it was not sent.
-   */
-  readonly returnCode: string
-  readonly seconds: number
 }
