@@ -1,4 +1,5 @@
 /** The transfer key of an HSM: an RSA key pair under which other HSMs wrap multi-Region keys for it. It unwraps, and does nothing else. */
+import { fingerprintOf } from '../audit/checkpoint.ts'
 import { type KeyObject, objectOf, type SystemKey } from '../model/keys/key.ts'
 import type { Hsm, Services } from '../services.ts'
 import type { Changes, Storage } from '../storage/storage.ts'
@@ -38,7 +39,8 @@ export async function createTransferKey(
     changes.created.push(object)
     const systemKey: SystemKey = { purpose: 'transfer', material: { id, createdAt: clock(), object }, revision }
     changes.put('systemKeys', systemKey)
-    return { ...intent, additionalEventData: { ...details, keyMaterialId: id } }
+    const fingerprint = fingerprintOf(object.publicKey!)
+    return { ...intent, additionalEventData: { ...details, keyMaterialId: id, fingerprint } }
   }
   await outbox.act(intent, create, changes => destroyUncommitted(changes, { hsms }))
   return transferKey(hsm.name, storage)!
