@@ -1,6 +1,7 @@
 /** The proxies of custom key stores of type EXTERNAL_KEY_STORE. */
 import { randomUUID } from 'node:crypto'
 import type { LookupFunction } from 'node:net'
+import { Failure } from '../errors.ts'
 import { ConnectionFailure, type CustomKeyStore, type XksProxy } from '../model/keys/custom-key-store.ts'
 import { healthPath } from '../model/xks/uris.ts'
 import type { ExternalKeyStores, ExternalKeys, ProxiedCall, Storage, XksProxyState } from '../services.ts'
@@ -140,12 +141,20 @@ export class XksProxies implements ExternalKeyStores {
     }
   }
 
+  /** A damaged secret is no ciphertext of the caller. */
+  async #unseal(store: ExternalKeyStore, sealedSecret: Uint8Array): Promise<Uint8Array> {
+    try {
+      return await this.#options.unsealSecret(store, sealedSecret)
+    } catch (cause) {
+      throw cause instanceof Failure && cause.fault === 'server' ? cause : new Failure('Internal', '', { cause })
+    }
+  }
+
   async #create(store: ExternalKeyStore): Promise<ProxyClient> {
-    const { unsealSecret } = this.#options
     const host = hostOf(store.xks)
     const undici = await import('undici')
     const connection = this.#connectionTo(undici, host)
-    const signer = new Signer(store.region, ({ sealedSecret }) => unsealSecret(store, sealedSecret))
+    const signer = new Signer(store.region, ({ sealedSecret }) => this.#unseal(store, sealedSecret))
     return new ProxyClient(store.id, host, connection, signer, this.#options)
   }
 }

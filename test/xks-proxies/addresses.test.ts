@@ -158,6 +158,10 @@ describe('the address of a proxy', () => {
       code: 'XKS_PROXY_NOT_REACHABLE',
     })
     expect(JSON.stringify(logged)).toContain('has no public address')
+    const local = { ...store, xks: { ...xks, uriEndpoint: 'https://localhost' } }
+    const here = clientOf(nowhere, { settings: {}, lookup: hostLookup() })
+    expect(await rejection(here.proxies.connect(local, signal))).toMatchObject({ code: 'XKS_PROXY_NOT_REACHABLE' })
+    expect(JSON.stringify(here.logged)).toContain('localhost has no public address')
     server.close()
   })
 })

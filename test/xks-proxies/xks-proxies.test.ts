@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { Failure } from '../../src/errors.ts'
 import { hasOpenssl } from '../server/certificates.ts'
 import { aad, type Client, call, clientOf, rejection } from './fixture.ts'
 import { type Answer, credential, health, region, startTestProxy, type TestProxy } from './test-proxy.ts'
@@ -102,6 +103,22 @@ describe.skipIf(!hasOpenssl)('external keys behind an XKS proxy', () => {
     expect(proxy.connections).toBe(connections)
     client.store = store
     proxy.credential = credential
+  })
+
+  it.each([
+    ['KeyUnavailable', new Failure('KeyUnavailable')],
+    ['Internal', new Failure('InvalidCiphertext')],
+  ])('fail with %s if the credential cannot be unsealed, and with it as soon as it can', async (code, reason) => {
+    let isAway = true
+    const unsealSecret = async (_store: unknown, sealed: Uint8Array) => {
+      if (isAway) throw reason
+      return Buffer.from(sealed)
+    }
+    const other = clientOf(proxy, { unsealSecret })
+    expect(await rejection(other.encrypt())).toMatchObject({ code })
+    isAway = false
+    await other.encrypt()
+    await other.proxies.close()
   })
 
   it('are unavailable once the store is not connected', async () => {
