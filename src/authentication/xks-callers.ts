@@ -83,20 +83,29 @@ const callers = new WeakMap<XksPrefix, Map<string, ServiceCaller>>()
 function callerOf(prefix: XksPrefix, accessKeyId: string): ServiceCaller {
   const known = callers.get(prefix) ?? new Map<string, ServiceCaller>()
   callers.set(prefix, known)
-  const caller = known.get(accessKeyId) ?? {
-    type: 'service' as const,
+  const caller = known.get(accessKeyId) ?? proxyCaller(prefix, [prefix.account], accessKeyId)
+  known.set(accessKeyId, caller)
+  return caller
+}
+
+/** The caller of the requests to a prefix. */
+export function proxyCaller(
+  { name, region }: Pick<XksPrefix, 'name' | 'region'>,
+  accounts: readonly string[],
+  accessKeyId: string,
+): ServiceCaller {
+  return {
+    type: 'service',
     service: xksPrincipal,
     arn: xksPrincipal,
-    principalId: `${xksPrincipal}/${prefix.name}`,
+    principalId: `${xksPrincipal}/${name}`,
     account: '',
-    accounts: [prefix.account],
-    region: prefix.region,
+    accounts,
+    region,
     accessKeyId,
     policies: [],
     tags: [],
   }
-  known.set(accessKeyId, caller)
-  return caller
 }
 
 /** Whether a client with this certificate, or without one, may send requests to the prefix. */

@@ -2,6 +2,7 @@
 import { apis } from '../apis/catalogue.ts'
 import { callerOf } from '../authentication/callers.ts'
 import { serviceCaller } from '../authentication/service-calls.ts'
+import { proxyCaller } from '../authentication/xks-callers.ts'
 import { globalConditionKeys } from '../authorization/global-condition-keys.ts'
 import { type AccessRequest, type Policies, policiesOf } from '../authorization/request.ts'
 import { Failure, OperatorError } from '../errors.ts'
@@ -10,6 +11,7 @@ import { asciiLowerCase } from '../model/ascii.ts'
 import type { Caller, WebIdentityCaller } from '../model/identities/caller.ts'
 import { issuerName, type OidcProvider } from '../model/identities/oidc-provider.ts'
 import { namedPrincipal } from '../model/identities/principals.ts'
+import { xksPrincipal } from '../model/xks/prefix.ts'
 import type { Permission, PolicySubject } from '../operations/operation.ts'
 import { mayActIn } from '../permissions.ts'
 import type { Storage } from '../services.ts'
@@ -101,10 +103,18 @@ function permissionFor(
 function findCaller(name: string, region: string, storage: Storage): Caller {
   const provider = storage.oidcProviders.find(name)
   if (provider) return webIdentityOf(provider, region)
+  if (name === xksPrincipal) return anyPrefix(region, storage)
   const service = storage.services.find(name)
   return service
     ? serviceCaller({ service, accessKeyId: '', region, headers: {} })
     : findPrincipal(name, region, storage)
+}
+
+/** The XKS proxy, by any prefix of the region. */
+function anyPrefix(region: string, { xksPrefixes }: Storage): Caller {
+  const prefixes = xksPrefixes.all().filter(prefix => prefix.region === region)
+  const accounts = prefixes.map(({ account }) => account)
+  return proxyCaller({ name: '', region }, accounts, '')
 }
 
 /** Of its token nothing is known but its provider: claims are given as condition keys. */

@@ -70,10 +70,15 @@ export async function decryptAsProxy(
     const object = objectOf(material)
     return hsms.named(object.hsm).decrypt(object.id, sealed, hsmAad)
   }
-  const named = metadata && key.materials.find(material => metadataOf(material).equals(metadata))
+  const named = materialNamedBy(metadata, key)
   if (named) return open(named, hsmAad(aad, metadata))
   if (!options.sampleProxyAad) throw new Failure('InvalidCiphertext')
   return openWithAny(key.materials, material => open(material, sampleProxyAad(aad, metadata)))
+}
+
+/** Undefined if the metadata, of whatever origin, names no material of the key. */
+export function materialNamedBy(metadata: Uint8Array | undefined, { materials }: Key): KeyMaterial | undefined {
+  return metadata && materials.find(material => metadataOf(material).equals(metadata))
 }
 
 /** The first one was imported from the HSM of the sample proxy, unless keys were rotated meanwhile. */

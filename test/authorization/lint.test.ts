@@ -66,7 +66,7 @@ const cases: readonly Case[] = [
   ['public-principal', withStatement({ Principal: { AWS: [alice, '*'] }, Condition: { Bool: { 'aws:SecureTransport': 'true' } } }), withStatement({ Principal: '*', Condition: { ArnLike: { 'AWS:PrincipalArn': alice } } })],
   ['not-principal-allow', withStatement({ Principal: undefined, NotPrincipal: { AWS: alice } }), withStatement({ Effect: 'Deny', Principal: undefined, NotPrincipal: { AWS: [root, alice] } })],
   ['not-action-allow', withStatement({ Action: undefined, NotAction: 'kms:Decrypt' }), withStatement({ Effect: 'Deny', Action: undefined, NotAction: 'kms:PutKeyPolicy' })],
-  ['service-principal', withStatement({ Principal: { Service: 'logs.eu-west-1.amazonaws.com' } }), withStatement({})],
+  ['service-principal', withStatement({ Principal: { Service: 'logs.eu-west-1.amazonaws.com' } }), withStatement({ Principal: { Service: 'xks.strongroom' } })],
   ['service-principal', withStatement({ Principal: { AWS: [alice, `arn:aws:iam::${home}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`] } }), withStatement({ Principal: { AWS: `arn:aws:iam::${home}:role/autoscaling` } })],
   ['deleted-principal', withStatement({ Principal: { AWS: 'AROAQQQQQQQQQQQQQQQQQ' } }), withStatement({})],
   ['unknown-action', withStatement({ Action: 'kms:Encrpyt' }), withStatement({ Action: 'KMS:eNCRYPT' })],

@@ -20,8 +20,7 @@ export const xks: Api = {
   operation: request => named.get(paths[pathOf(request).operation].name)!,
   input(_operation, body, request) {
     const path = pathOf(request)
-    const input = paths[path.operation].read(parse(body))
-    return { prefix: path.prefix, ...(path.operation !== 'health' && { externalKeyId: path.keyId }), ...input }
+    return paths[path.operation].read({ keyId: '', ...path }, parse(body)) as unknown as Record<string, unknown>
   },
   accept: (_operation, output) => answer(200, encoded(output ?? {})),
   errorCode: failure => errorName(failure),
@@ -35,8 +34,10 @@ export const xks: Api = {
 
 const named: ReadonlyMap<string, AnyOperation> = new Map(operations.map(operation => [operation.name, operation]))
 
+type Reader = (place: { readonly prefix: string; readonly keyId: string }, body: unknown) => object
+
 /** By the last part of the path: the operation of that name, and what reads its requests. */
-const paths: Readonly<Record<XksOperation, { readonly name: string; readonly read: (body: unknown) => object }>> = {
+const paths: Readonly<Record<XksOperation, { readonly name: string; readonly read: Reader }>> = {
   health: { name: 'GetHealthStatus', read: readHealth },
   metadata: { name: 'GetKeyMetadata', read: readMetadata },
   encrypt: { name: 'Encrypt', read: readEncrypt },

@@ -1,6 +1,7 @@
 import leven from 'leven'
 import { asciiLowerCase } from '../../model/ascii.ts'
 import type { PolicyVocabulary } from '../../model/policy-vocabulary.ts'
+import { xksPrincipal } from '../../model/xks/prefix.ts'
 import { compilePattern, piecesOf } from '../pattern.ts'
 import { accountsIn, listed, type StatementRule, type Studied, type Subject } from './rule.ts'
 
@@ -56,7 +57,8 @@ function notActionAllow({ effect, actions }: Studied): readonly string[] {
 
 function servicePrincipals({ principals }: Studied): readonly string[] {
   const { aws = [], services = [] } = principals ?? {}
-  const named = [...services, ...aws.filter(name => name.includes(':role/aws-service-role/'))]
+  const others = services.filter(name => name !== xksPrincipal)
+  const named = [...others, ...aws.filter(name => name.includes(':role/aws-service-role/'))]
   const text = 'applies to a service only if it was created here and the setting authentication.services is on'
   return named.length === 0 ? [] : [`names ${listed(named)}: it ${text}`]
 }

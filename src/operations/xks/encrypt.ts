@@ -1,3 +1,4 @@
+import { currentMaterial } from '../../model/keys/key.ts'
 import { encryptAsProxy } from '../../vault/xks-ciphertexts.ts'
 import { type EncryptInput, operation } from './operation.ts'
 import { type ExternalKeyTarget, externalKey, pin } from './targets.ts'
@@ -12,7 +13,7 @@ export interface EncryptOutput {
 
 export const encrypt = operation<EncryptInput, EncryptOutput, ExternalKeyTarget>({
   name: 'Encrypt',
-  target: externalKey({ action: 'Encrypt', isUse: true }),
+  target: externalKey({ action: 'Encrypt', material: currentMaterial }),
   async run({ input, target, storage, hsms, changes }) {
     const { plaintext, additionalAuthenticatedData, asksForIntegrityValue } = input
     const sealed = await encryptAsProxy({ storage, hsms }, target.key, plaintext, additionalAuthenticatedData)

@@ -7,7 +7,7 @@ import { type ExternalKeyTarget, externalKey } from './targets.ts'
 
 export const getKeyMetadata = operation<MetadataInput, MetadataResponse, ExternalKeyTarget>({
   name: 'GetKeyMetadata',
-  target: externalKey({ action: 'DescribeKey', isUse: false }),
+  target: externalKey({ action: 'DescribeKey' }),
   async run({ target: { key }, storage }) {
     const state = keyState(key, storage.customKeyStores.ofKey(key))
     return { ...kindOf(key), keyStatus: state === 'Enabled' ? 'ENABLED' : 'DISABLED' }

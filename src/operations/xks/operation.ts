@@ -16,7 +16,7 @@ export interface HealthInput {
 export interface MetadataInput {
   readonly prefix: string
   readonly externalKeyId: string
-  readonly requestMetadata: KeyRequestMetadata & Partial<Pick<CryptographyRequestMetadata, 'kmsKeyArn'>>
+  readonly requestMetadata: KeyRequestMetadata & { readonly kmsKeyArn?: string | undefined }
 }
 
 export interface EncryptInput extends MetadataInput {

@@ -1,15 +1,15 @@
 /** What requests to the XKS proxy act on: a prefix, or one of its external keys. */
 import { AccessDenied, Failure } from '../../errors.ts'
 import { type ConditionKeys, conditionValues } from '../../model/condition-keys.ts'
-import type { Key } from '../../model/keys/key.ts'
+import type { Key, KeyMaterial } from '../../model/keys/key.ts'
 import { keyConditions } from '../../model/keys/key-condition-keys.ts'
 import { keySpecs } from '../../model/keys/key-spec.ts'
 import { checkState } from '../../model/keys/key-state.ts'
-import { recordedMaterial } from '../../model/keys/recorded-material.ts'
+import { type RecordedMaterial, recordedMaterial } from '../../model/keys/recorded-material.ts'
 import type { XksKey } from '../../model/xks/external-key.ts'
 import type { XksPrefix } from '../../model/xks/prefix.ts'
 import type { Changes, Storage } from '../../services.ts'
-import type { Search, Target, TargetKind } from '../operation.ts'
+import type { Permission, Search, Target, TargetKind } from '../operation.ts'
 import type { HealthInput, MetadataInput } from './operation.ts'
 
 export interface PrefixTarget extends Target {
@@ -27,44 +27,59 @@ export const prefixTarget: TargetKind<HealthInput, PrefixTarget> = {
   find: (input, search) => ({ prefix: prefixOf(input, search), permissions: [], resources: [], check() {} }),
 }
 
-interface Needs {
+interface Needs<I> {
   /** Of AWS KMS, by which the key policy decides. */
   readonly action: 'Encrypt' | 'Decrypt' | 'DescribeKey'
-  /** Whether it is a cryptographic use of the key. */
-  readonly isUse: boolean
+  /** Of a cryptographic use of the key: the material with which an HSM does it. */
+  readonly material?: (key: Key, input: I) => KeyMaterial | undefined
 }
 
-export function externalKey({ action, isUse }: Needs): TargetKind<MetadataInput, ExternalKeyTarget> {
+export function externalKey<I extends MetadataInput>(needs: Needs<I>): TargetKind<I, ExternalKeyTarget> {
   return {
     find(input, search) {
       const prefix = prefixOf(input, search)
-      const { xksKey, key } = keyOf(prefix, input, search)
-      const { arn, account, policy, policyPrincipals } = key
-      const { caller, storage } = search
-      const ofKey = keyConditions({ key, account, alias: undefined, caller, storage })
-      const permission = {
-        action,
-        resource: arn,
-        account,
-        resourcePolicy: { text: policy, principalIds: policyPrincipals },
-        conditionKeys: (name: string) => conditionValues(xksConditionKeys, name, input) ?? ofKey(name),
-      }
-      return {
-        prefix,
-        xksKey,
-        key,
-        permissions: [permission],
-        resources: [arn],
-        usedKeys: isUse ? [arn] : undefined,
-        get recordedMaterial() {
-          return isUse ? recordedMaterial(key, key.materials.at(-1)) : undefined
-        },
-        check() {
-          checkPin(xksKey, input)
-          if (isUse) checkUse(key, storage)
-        },
-      }
+      const xksKey = xksKeyOf(prefix, input, search)
+      return new FoundKey(prefix, xksKey, keyOf(xksKey, search), needs, input, search)
     },
+  }
+}
+
+class FoundKey<I extends MetadataInput> implements ExternalKeyTarget {
+  readonly prefix: XksPrefix
+  readonly xksKey: XksKey
+  readonly key: Key
+  readonly permissions: readonly Permission[]
+  readonly resources: readonly string[]
+  readonly usedKeys: readonly string[] | undefined
+  readonly #needs: Needs<I>
+  readonly #storage: Storage
+  readonly #input: I
+
+  constructor(prefix: XksPrefix, xksKey: XksKey, key: Key, needs: Needs<I>, input: I, { caller, storage }: Search) {
+    const { arn: resource, account, policy: text, policyPrincipals: principalIds } = key
+    const ofKey = keyConditions({ key, account, alias: undefined, caller, storage })
+    const conditionKeys = (name: string) => conditionValues(xksConditionKeys, name, input) ?? ofKey(name)
+    this.prefix = prefix
+    this.xksKey = xksKey
+    this.key = key
+    this.permissions = [
+      { action: needs.action, resource, account, resourcePolicy: { text, principalIds }, conditionKeys },
+    ]
+    this.resources = [resource]
+    this.usedKeys = needs.material && this.resources
+    this.#needs = needs
+    this.#storage = storage
+    this.#input = input
+  }
+
+  get recordedMaterial(): RecordedMaterial | undefined {
+    const { material } = this.#needs
+    return material && recordedMaterial(this.key, material(this.key, this.#input))
+  }
+
+  check(): void {
+    checkPin(this.xksKey, this.#input)
+    if (this.#needs.material) checkUse(this.key, this.#storage)
   }
 }
 
@@ -112,14 +127,15 @@ function prefixOf({ prefix: name }: HealthInput, { storage }: Search): XksPrefix
   return prefix
 }
 
-function keyOf(
-  { name }: XksPrefix,
-  { externalKeyId }: MetadataInput,
-  { storage }: Search,
-): { readonly xksKey: XksKey; readonly key: Key } {
+function xksKeyOf({ name }: XksPrefix, { externalKeyId }: MetadataInput, { storage }: Search): XksKey {
   const xksKey = storage.xksKeys.find(name, externalKeyId)
-  const key = xksKey && storage.keys.find(xksKey.keyArn)
-  if (key === undefined) throw new Failure('NotFound', `There is no external key ${externalKeyId}.`)
-  if (xksKey!.frozen) throw new Failure('InvalidState', `The external key ${externalKeyId} is frozen.`)
-  return { xksKey: xksKey!, key }
+  if (xksKey === undefined) throw new Failure('NotFound', `There is no external key ${externalKeyId}.`)
+  if (xksKey.frozen) throw new Failure('InvalidState', `The external key ${externalKeyId} is frozen.`)
+  return xksKey
+}
+
+function keyOf({ id, keyArn }: XksKey, { storage }: Search): Key {
+  const key = storage.keys.find(keyArn)
+  if (key === undefined) throw new Failure('NotFound', `The KMS key behind the external key ${id} is gone.`)
+  return key
 }

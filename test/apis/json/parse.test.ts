@@ -16,6 +16,6 @@ describe('a member that occurs twice', () => {
 
   it('is looked for in deeply nested lists and objects', () => {
     expect(repeats('['.repeat(8000) + ']'.repeat(8000))).toBe(false)
-    expect(repeats('{"a":'.repeat(4000) + '1' + '}'.repeat(4000))).toBe(false)
+    expect(repeats(`${'{"a":'.repeat(4000)}1${'}'.repeat(4000)}`)).toBe(false)
   })
 })
