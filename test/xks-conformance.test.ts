@@ -1,4 +1,6 @@
 /** The conformance suite for XKS proxies finds each kind of fault, and none in a proxy that has none. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +10,7 @@ import { checks as allChecks, conformance } from '../scripts/xks-conformance/sui
 import { makeCertificate } from './server/certificates.ts'
 import { credential, type Faults, health, serveXks } from './xks-proxy-server.ts'
 
+const weak = { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' }
 const unwell = { id: '1', model: 'Memory', healthStatus: 'FINE' }
 const aes = { keySpec: 'AES_256', keyUsage: ['ENCRYPT', 'DECRYPT'], keyStatus: 'ENABLED' }
 function joined(aad: Buffer | undefined, metadata: Buffer | undefined): Buffer {
@@ -57,6 +60,9 @@ describe('the conformance suite', () => {
 
   it.each<[string, Partial<Faults>, string]>([
     ['GET', { acceptsGet: true }, 'answer 405 to GET, signed'],
+    ['PUT', { acceptsPut: true }, 'answer 405 to PUT and DELETE'],
+    ['weaker cipher suites only', { tls: weak }, 'with one of the cipher suites of KMS'],
+    ['a wrong clock', { clockOffset: 90 }, 'have a clock that is right within a minute'],
     ['closed connections', { closes: true }, 'keep a connection open'],
     ['input before authentication', { readsBodyFirst: true }, 'before it looks at the input'],
     ['keys before authentication', { looksUpKeyFirst: true }, 'not tell whether a key exists'],
@@ -122,6 +128,22 @@ describe('the conformance suite', () => {
     expect(outcomes.length).toBeGreaterThan(0)
     expect(outcomes.map(({ verdict }) => verdict)).toContain('fail')
     for (const { verdict, reason } of outcomes) if (verdict === 'fail') expect(reason).toMatch(/^expected .+, got ./s)
+  })
+
+  it.each([
+    [0, {}, []],
+    [1, { acceptsGet: true }, []],
+    [2, {}, ['--concurrency', '0']],
+    [2, {}, ['--configuration', 'nowhere.json']],
+  ])('ends as a command with exit code %i', async (code, faults, more) => {
+    const server = await serveXks(tls, faults)
+    const access = ['--access-key-id', credential.accessKeyId, '--secret-file', join(folder, 'secret')]
+    const rest = ['--region', 'us-east-1', '--key', 'key', '--ca', tls.certificateFile, '--only', '405 to GET, signed']
+    const script = join(import.meta.dirname, '../scripts/xks-conformance/run.ts')
+    const command = spawn(process.execPath, [script, server.url, ...access, ...rest, ...more], { stdio: 'ignore' })
+    const [exitCode] = await once(command, 'exit')
+    server.close()
+    expect(exitCode).toBe(code)
   })
 
   it('shares no code with the gateway', () => {

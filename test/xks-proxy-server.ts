@@ -50,6 +50,11 @@ export interface Faults {
   readonly closes: boolean
   /** As many requests are refused with ThrottlingException first. */
   readonly throttles: number
+  /** Of its listener. */
+  readonly tls: object
+  /** Seconds by which its clock is ahead. */
+  readonly clockOffset: number
+  readonly acceptsPut: boolean
   /** Answers with the plaintext of the request before. */
   readonly mixesUp: boolean
 }
@@ -92,6 +97,9 @@ const right: Faults = {
   metadata: { keySpec: 'AES_256', keyUsage: ['ENCRYPT', 'DECRYPT'], keyStatus: 'ENABLED' },
   closes: false,
   throttles: 0,
+  tls: {},
+  clockOffset: 0,
+  acceptsPut: false,
   mixesUp: false,
 }
 
@@ -107,7 +115,8 @@ export interface XksProxyServer {
 /** Serves `key`, and a `disabled` one. */
 export async function serveXks(tls: TlsFiles, faults: Partial<Faults> = {}): Promise<XksProxyServer> {
   const proxy = new XksProxy({ ...right, ...faults })
-  const options = { cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) }
+  const pair = { cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) }
+  const options = { ...pair, ...faults.tls }
   const server = createServer(options, (request, response) => void proxy.handle(request, response))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
@@ -136,7 +145,10 @@ class XksProxy {
     const faults = this.#faults
     const send = (status: number, text: string) => {
       const type = faults.textErrors && status !== 200 ? 'text/plain' : faults.contentType
-      response.writeHead(status, { 'content-type': type, ...(faults.closes && { connection: 'close' }) }).end(text)
+      const date = new Date(Date.now() + faults.clockOffset * 1000).toUTCString()
+      response
+        .writeHead(status, { 'content-type': type, date, ...(faults.closes && { connection: 'close' }) })
+        .end(text)
     }
     try {
       send(200, JSON.stringify(this.#answer(request, Buffer.concat(parts))))
@@ -152,7 +164,8 @@ class XksProxy {
 
   #answer(request: IncomingMessage, body: Buffer): object {
     const faults = this.#faults
-    if (request.method !== 'POST' && !(faults.acceptsGet && request.method === 'GET')) throw new Refusal('method')
+    const others = [faults.acceptsGet && 'GET', faults.acceptsPut && 'PUT']
+    if (!['POST', ...others].includes(request.method!)) throw new Refusal('method')
     const path = parseXksPath(request.url!)
     const lookUp = () => {
       if (path?.prefix !== 'test') throw new Refusal('InvalidUriPathException')

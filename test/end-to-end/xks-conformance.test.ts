@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readOptions } from '../../scripts/xks-conformance/options.ts'
 import { conformance } from '../../scripts/xks-conformance/suite.ts'
 import { withAdministration } from '../../src/cli/administration.ts'
+import type { ShownPrefix } from '../../src/operations/administration/xks-prefixes.ts'
 import { makeCertificate, makeClientCertificate } from '../server/certificates.ts'
 import { type Gateway, home, type Installation, install, serve, strongroom } from './gateway.ts'
 
@@ -82,6 +83,10 @@ describe('the XKS proxy of the gateway', () => {
   it('is what strongroom doctor --xks finds to work', async () => {
     const keys = '2 of 3 enabled AES_256 keys that encrypt and decrypt'
     expect(await doctor()).toMatchObject({ keys, problems: [] })
+    const { prefixes } = await withAdministration({ data: installation.folder }, call =>
+      call<{ prefixes: readonly ShownPrefix[] }>('ListXksPrefixes', {}),
+    )
+    expect(prefixes[0]!.credentials).toMatchObject([{ lastUse: { sourceAddress: '127.0.0.1' } }])
   })
 
   it('takes only the client certificates of a prefix, which doctor does not have', async () => {

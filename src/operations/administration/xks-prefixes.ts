@@ -32,7 +32,7 @@ export const prefixSettings = {
   /** Requests per second. */
   quota: z.int().min(1).max(1_000_000),
   clientCertificate: z.strictObject({
-    commonName: z.string().min(1).max(64),
+    commonName: z.string().regex(/^[\x20-\x7e]{1,64}$/, 'not a common name'),
     ca: z.string().max(65_536).refine(isCertificates, 'not certificates in PEM').optional(),
   }),
   sampleProxyAad: z.boolean(),
