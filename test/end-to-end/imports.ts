@@ -29,20 +29,23 @@ export async function created(
   return KeyMetadata!.Arn!
 }
 
+/** Clients of its Regions. */
+export type Regional = Pick<RunningGateway, 'kmsIn'>
+
 /** The client of the Region of an ARN. */
-export function clientFor(gateway: RunningGateway, arn: string): KMS {
+export function clientFor(gateway: Regional, arn: string): KMS {
   return gateway.kmsIn(arn.split(':')[3])
 }
 
 /** @param KeyId ARN */
-export async function wrapped(gateway: RunningGateway, KeyId: string, material: Buffer, way: Way = plainly) {
+export async function wrapped(gateway: Regional, KeyId: string, material: Buffer, way: Way = plainly) {
   const { ImportToken, PublicKey } = await clientFor(gateway, KeyId).getParametersForImport({ KeyId, ...way })
   const EncryptedKeyMaterial = wrapMaterial(PublicKey!, way.WrappingAlgorithm as WrappingAlgorithm, material)
   return { KeyId, ImportToken: ImportToken!, EncryptedKeyMaterial }
 }
 
 export async function imported(
-  gateway: RunningGateway,
+  gateway: Regional,
   KeyId: string,
   material: Buffer,
   rest: Partial<ImportKeyMaterialRequest> = forever,
@@ -52,6 +55,6 @@ export async function imported(
   return clientFor(gateway, KeyId).importKeyMaterial(request)
 }
 
-export async function metadata(gateway: RunningGateway, KeyId: string) {
+export async function metadata(gateway: Regional, KeyId: string) {
   return (await clientFor(gateway, KeyId).describeKey({ KeyId })).KeyMetadata!
 }

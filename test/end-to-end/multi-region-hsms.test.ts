@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, type Installation, install, serve, strongroom } from './gateway.ts'
+import { forever, imported } from './imports.ts'
 import { refusal } from './requests.ts'
 import { addHsms } from './second-hsm.ts'
 
@@ -136,6 +138,42 @@ describe('a key that may be transferred', () => {
     const algorithm = { KeyId, MacAlgorithm: 'HMAC_SHA_512', Message: Plaintext } as const
     const { Mac } = await kms[home]!.generateMac(algorithm)
     expect((await kms[frankfurt]!.verifyMac({ ...algorithm, Mac })).MacValid).toBe(true)
+  })
+})
+
+describe('an imported key', () => {
+  const regional = { kmsIn: (region = home as string) => kms[region]! }
+  const arnIn = (region: string, id: string) => `arn:aws:kms:${region}:111122223333:key/${id}`
+  const isNew = { ...forever, ImportType: 'NEW_KEY_MATERIAL' } as const
+
+  it('is not transferred: each HSM unwraps the same material into an object of its own, for each rotation', async () => {
+    const KeyId = await create(home, { Origin: 'EXTERNAL' })
+    const [first, next] = [randomBytes(32), randomBytes(32)]
+    const { KeyMaterialId } = await imported(regional, arnIn(home, KeyId), first)
+    const { CiphertextBlob } = await kms[home]!.encrypt({ KeyId, Plaintext })
+    for (const region of [frankfurt, twin]) {
+      await replicate(KeyId, home, region)
+      expect(await refusal(kms[region]!.decrypt({ CiphertextBlob }))).toMatch(/is pending import\.$/)
+      expect(await imported(regional, arnIn(region, KeyId), first)).toMatchObject({ KeyMaterialId })
+    }
+    for (const region of [home, frankfurt, twin])
+      await imported(regional, arnIn(region, KeyId), next, region === home ? isNew : forever)
+    // That of the other name of the token stays.
+    await kms[twin]!.deleteImportedKeyMaterial({ KeyId, KeyMaterialId })
+    await kms[home]!.rotateKeyOnDemand({ KeyId })
+    const rotated = await kms[frankfurt]!.encrypt({ KeyId, Plaintext })
+    for (const blob of [CiphertextBlob, rotated.CiphertextBlob])
+      for (const region of [home, frankfurt])
+        expect(Buffer.from((await kms[region]!.decrypt({ CiphertextBlob: blob })).Plaintext!).toString()).toBe('text')
+    const imports = gateway.records().filter(({ eventName }) => eventName === 'ImportKeyMaterial')
+    const hsms = imports.map(({ awsRegion, additionalEventData }) => [awsRegion, additionalEventData!.strongroom])
+    for (const [region, name] of [
+      [home, 'softhsm'],
+      [frankfurt, 'frankfurt'],
+      [twin, 'twin'],
+    ])
+      expect(hsms).toContainEqual([region, expect.objectContaining({ hsm: name })])
+    expect(JSON.stringify(imports)).not.toContain('wrapWithTrusted')
   })
 })
 
