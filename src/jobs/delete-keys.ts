@@ -43,7 +43,11 @@ async function deleteKey(key: Key, now: number, { storage, audit, outbox, log }:
   // Put even if it stays as it is: the decision whether it waits for its replicas must not meet the deletion of the last one.
   if (primary) changes.put('keys', primary)
   const primaryKey = primary?.deletionDate && { arn: primary.arn, deletionDate: new Date(primary.deletionDate) }
-  const details = { keyMaterialIds, backingKeysDeletionStatus, strongroom: { ...recordedKey(key), primaryKey } }
+  // As in the sample of the KMS Developer Guide, "DeleteKey".
+  const { id: customKeyStoreId, cloudHsm } = storage.customKeyStores.ofKey(key) ?? {}
+  const place = { customKeyStoreId, clusterId: cloudHsm?.clusterId }
+  const strongroom = { ...recordedKey(key), primaryKey }
+  const details = { ...place, keyMaterialIds, backingKeysDeletionStatus, strongroom }
   await outbox.record(changes, audit.event('DeleteKey', key.arn, details))
   log.info({ event: 'key_deleted', key: key.arn }, 'Key deleted')
 }

@@ -5,10 +5,17 @@
 import { Failure } from '../errors.ts'
 import { decodeCiphertext } from '../model/keys/ciphertext.ts'
 import { encryptionLimit } from '../model/keys/encryption-limit.ts'
-import { encryptionPurposes, type KeyMaterial, objectOf, type SystemKey } from '../model/keys/key.ts'
+import {
+  encryptionPurposes,
+  type KeyMaterial,
+  objectOf,
+  objectsOfSystemKey,
+  type SystemKey,
+} from '../model/keys/key.ts'
 import type { Hsm, JobServices, Services } from '../services.ts'
 import type { Changes, Storage } from '../storage/storage.ts'
 import { decryptBlob, encryptBlob, type Vault } from './ciphertexts.ts'
+import { markForDestruction } from './destruction.ts'
 import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
 
 type EncryptionPurpose = (typeof encryptionPurposes)[number]
@@ -72,6 +79,19 @@ export async function createSystemKeys(
       changes.put('systemKeys', { purpose, material, revision: 0 })
       return { ...intent, additionalEventData: { ...details, keyMaterialId: material.id } }
     })
+  }
+}
+
+/**
+ * Removes those of an HSM without KMS keys, in the changes by which its custom key store leaves it: the next store to use it may have another
+ * token. Their objects are destroyed if it has the same one.
+ */
+export function forgetSystemKeys(changes: Changes, hsm: string, storage: Storage): void {
+  for (const purpose of encryptionPurposes) {
+    const systemKey = storage.systemKeys.find(hsm, purpose)
+    if (!systemKey) continue
+    changes.remove('systemKeys', systemKey)
+    markForDestruction(changes, objectsOfSystemKey(systemKey), undefined, storage)
   }
 }
 

@@ -5,7 +5,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { wrapMaterial } from '../contracts/wrapping.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { forever, plainly } from './imports.ts'
-import { clusterId, connected, disconnected, installStoreToken, type StoreToken, settled } from './key-stores.ts'
+import {
+  clusterId,
+  connected,
+  disconnected,
+  installStoreToken,
+  type StoreToken,
+  settled,
+  spareId,
+} from './key-stores.ts'
 import { refusal } from './requests.ts'
 
 const unreachable = 'KMSInvalidStateException: KMS cannot communicate with your CloudHSM cluster.'
@@ -74,8 +82,9 @@ describe('a custom key store of type AWS_CLOUDHSM', () => {
 
   it.each<[string, () => object]>([
     ['CustomKeyStoreNameInUseException', () => settings({ CustomKeyStoreName: 'store' })],
-    ['CloudHsmClusterInUseException', () => settings({})],
-    ['CloudHsmClusterNotFoundException', () => settings({ CloudHsmClusterId: 'cluster-77777777777' })],
+    ['CloudHsmClusterNotFoundException', () => settings({ CloudHsmClusterId: 'cluster-66666666666' })],
+    ['CloudHsmClusterInUseException', () => settings({ CloudHsmClusterId: clusterId })],
+    ['IncorrectTrustAnchorException', () => settings({ CloudHsmClusterId: spareId, TrustAnchorCertificate: 'PEM' })],
     ['ValidationException', () => settings({ KeyStorePassword: 'short' })],
     ['ValidationException', () => settings({ KeyStorePassword: undefined })],
     ['ValidationException', () => settings({ TrustAnchorCertificate: undefined })],
@@ -173,6 +182,19 @@ describe('a custom key store of type AWS_CLOUDHSM', () => {
     expect(await refusal(kms.deleteCustomKeyStore({ CustomKeyStoreId }))).toMatch(invalid)
   })
 
+  it('without keys can move to another cluster, and takes nothing along', async () => {
+    const input = { ...token.settings, CustomKeyStoreName: 'moving', CloudHsmClusterId: spareId }
+    const { CustomKeyStoreId: moving } = await kms.createCustomKeyStore(input)
+    expect(await connected(kms, moving!)).toMatchObject({ ConnectionErrorCode: 'CLUSTER_NOT_FOUND' })
+    await disconnected(kms, moving!)
+    const CloudHsmClusterId = clusterId
+    expect(await refusal(kms.updateCustomKeyStore({ CustomKeyStoreId: moving, CloudHsmClusterId }))).toMatch(
+      /^CloudHsmClusterInUseException: /,
+    )
+    await kms.deleteCustomKeyStore({ CustomKeyStoreId: moving })
+    expect(await refusal(kms.describeCustomKeyStores({ CustomKeyStoreId: moving }))).toMatch(/NotFound/)
+  })
+
   it('that is disconnected has unavailable keys, which are as before once it is connected again', async () => {
     const [disabled, deleted] = await Promise.all([createKey(), createKey()])
     const [other, gone] = [disabled.KeyMetadata!.Arn!, deleted.KeyMetadata!.Arn!]
@@ -190,6 +212,10 @@ describe('a custom key store of type AWS_CLOUDHSM', () => {
     expect(await refusal(kms.deleteCustomKeyStore({ CustomKeyStoreId }))).toBe(
       `CustomKeyStoreHasCMKsException: Custom key store ${CustomKeyStoreId} has 3 KMS keys.`,
     )
+    const CloudHsmClusterId = spareId
+    expect(await refusal(kms.updateCustomKeyStore({ CustomKeyStoreId, CloudHsmClusterId }))).toMatch(
+      /^CloudHsmClusterNotRelatedException: /,
+    )
     await kms.enableKey({ KeyId: other })
     await kms.tagResource({ KeyId, Tags: [{ TagKey: 'a', TagValue: 'b' }] })
     await connected(kms, CustomKeyStoreId)
@@ -199,12 +225,6 @@ describe('a custom key store of type AWS_CLOUDHSM', () => {
       'PendingDeletion',
     ])
     expect(await refusal(encrypt())).toBe('no refusal')
-  })
-
-  it('that was connected is connected again after a restart', async () => {
-    await restart()
-    expect(await store()).toMatchObject({ ConnectionState: 'CONNECTED' })
-    await healed()
   })
 
   it('that was being connected is connected after the gateway was killed', async () => {
@@ -244,8 +264,9 @@ describe('a custom key store of type AWS_CLOUDHSM', () => {
     expect(await connected(kms, CustomKeyStoreId)).toMatchObject({ ConnectionState: 'CONNECTED' })
   })
 
-  it('holds keys of every key spec, which can be rotated and imported, if the configuration says so', async () => {
+  it('that was connected is so again after a restart, now with keys of every key spec, rotation and import', async () => {
     await restart(undefined, { allKeySpecs: true, passwords: 'memory' })
+    expect(await store()).toMatchObject({ ConnectionState: 'CONNECTED' })
     await healed()
     await kms.enableKeyRotation({ KeyId })
     const before = await encrypt()

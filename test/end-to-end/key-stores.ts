@@ -8,6 +8,8 @@ import { makeCertificate } from '../server/certificates.ts'
 import type { Installation } from './gateway.ts'
 
 export const clusterId = 'cluster-2345abcdefg'
+/** Of an HSM without a token. */
+export const spareId = 'cluster-77777777777'
 
 export interface StoreToken {
   readonly softHsm: SoftHsm
@@ -39,6 +41,7 @@ export async function installStoreToken({ configure }: Installation, settings: o
       environment: { ...environment, ...faults.environment(), NODE_COMPILE_CACHE },
     }
     config.hsms.store = hsm as never
+    config.hsms.spare = { ...hsm, clusterId: spareId, token: { label: 'missing' } } as never
     config.customKeyStores = settings
   })
   const certificateFile = join(softHsm.directory, 'customerCA.crt')

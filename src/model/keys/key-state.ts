@@ -18,8 +18,11 @@ export type StoreOfKey = Pick<CustomKeyStore, 'state'> | undefined
  */
 export function keyState(key: Stateful, store?: StoreOfKey): KeyState {
   const state = stateApartFromStore(key)
-  const isAway = key.customKeyStoreId !== undefined && store?.state !== 'CONNECTED'
-  return isAway && !isPendingDeletion(key) ? 'Unavailable' : state
+  return isAway(key, store) && !isPendingDeletion(key) ? 'Unavailable' : state
+}
+
+function isAway({ customKeyStoreId }: Stateful, store: StoreOfKey): boolean {
+  return customKeyStoreId !== undefined && store?.state !== 'CONNECTED'
 }
 
 /** The same, whatever the state of its custom key store. */
@@ -81,7 +84,9 @@ const verdicts: Record<StateClass, Record<Exclude<KeyState, 'PendingReplicaDelet
 /** Throws AWS's error if a key in this state does not allow operations of this class: an UnusableKey for those that use the key. */
 export function checkState(key: Stateful & Pick<Key, 'arn'>, stateClass: StateClass, store?: StoreOfKey): void {
   const state = keyState(key, store)
-  const verdict = verdicts[stateClass][state === 'PendingReplicaDeletion' ? 'PendingDeletion' : state]
+  const given = verdicts[stateClass][state === 'PendingReplicaDeletion' ? 'PendingDeletion' : state]
+  // A key whose object is gone can get it back, but not while its store is not connected.
+  const verdict = isAway(key, store) && stateClass === 'import' && given === 'ok' ? 'unavailable' : given
   if (verdict === 'ok') return
   const code = verdict === 'disabled' ? 'Disabled' : 'InvalidState'
   const message = `${key.arn} is ${words[verdict]}.`

@@ -46,7 +46,7 @@ export function checkNewStore(type: CustomKeyStoreType, input: CreateCustomKeySt
 export function checkTrustAnchor(pem: string): void {
   const isOne = /^\s*-----BEGIN CERTIFICATE-----\s[^-]+-----END CERTIFICATE-----\s*$/.test(pem)
   try {
-    if (isOne && new X509Certificate(pem).raw.length > 0) return
+    if (isOne && new X509Certificate(pem.trim()).raw.length > 0) return
   } catch {
     // Not a certificate.
   }

@@ -98,6 +98,15 @@ describe('key states', () => {
     expect(keyState({ ...key, state: 'PendingDeletion' })).toBe('PendingDeletion')
   })
 
+  it('lets no key material be imported while its custom key store is not connected', () => {
+    const key = { ...generated, arn, state: 'Enabled', origin: 'EXTERNAL', customKeyStoreId: 'cks-1' } as const
+    for (const state of ['DISCONNECTED', 'FAILED'] as const) {
+      expect(() => checkState(key, 'import', { state })).toThrow(`${arn} is unavailable.`)
+      expect(() => checkState(key, 'deleteMaterial', { state })).not.toThrow()
+    }
+    expect(() => checkState(key, 'import', { state: 'CONNECTED' })).not.toThrow()
+  })
+
   it.each([
     ['Enabled', 'Unavailable'],
     ['Disabled', 'Unavailable'],

@@ -1,8 +1,9 @@
 import { Failure } from '../../../errors.ts'
+import { forgetSystemKeys } from '../../../vault/system-keys.ts'
 import { customKeyStore, storeConditionKeys } from '../custom-key-store-targets.ts'
 import { operation } from '../operation.ts'
 
-/** Only without any KMS key, pending deletion or not. Its cluster keeps everything that it holds. */
+/** Only without any KMS key, pending deletion or not. */
 export const deleteCustomKeyStore = operation('DeleteCustomKeyStore')({
   readOnly: false,
   target: customKeyStore(() => 'delete'),
@@ -15,6 +16,8 @@ export const deleteCustomKeyStore = operation('DeleteCustomKeyStore')({
       throw new Failure('CustomKeyStoreHasCMKs', text)
     }
     keyStores.passwords?.delete(store.id)
+    const hsm = store.cloudHsm && keyStores.hsmOf(store.cloudHsm.clusterId)
+    if (hsm !== undefined) forgetSystemKeys(changes, hsm, storage)
     changes.remove('customKeyStores', store)
     return {}
   },
