@@ -34,6 +34,11 @@ function replicate(KeyId: string, from: string, ReplicaRegion: string) {
   return kms[from]!.replicateKey({ KeyId, ReplicaRegion })
 }
 
+/** Of a token of SoftHSM, which keeps each in a file of its own. */
+function objects(tokens: string): number {
+  return readdirSync(join(installation.folder, tokens), { recursive: true }).length
+}
+
 beforeAll(async () => {
   installation = await install()
   await addHsms(installation, { frankfurt: { region: frankfurt, token: 'own' }, twin: { region: twin, token: 'same' } })
@@ -119,6 +124,18 @@ describe('a key that may be transferred', () => {
     expect(Buffer.from((await kms[frankfurt]!.decrypt({ CiphertextBlob })).Plaintext!).toString()).toBe('text')
   })
 
+  it('is not rotated, and nothing is left, once its primary key is where no HSM may transfer keys back', async () => {
+    const KeyId = await create(home)
+    await replicate(KeyId, home, frankfurt)
+    await kms[home]!.updatePrimaryRegion({ KeyId, PrimaryRegion: frankfurt })
+    const before = objects('tokens-frankfurt')
+    expect(await refusal(kms[frankfurt]!.rotateKeyOnDemand({ KeyId }))).toContain('softhsm has no transfer key')
+    expect(objects('tokens-frankfurt')).toBe(before)
+    expect((await kms[home]!.listKeyRotations({ KeyId })).Rotations).toEqual([])
+    const { CiphertextBlob } = await kms[frankfurt]!.encrypt({ KeyId, Plaintext })
+    expect((await kms[home]!.decrypt({ CiphertextBlob })).KeyId).toContain(KeyId)
+  })
+
   it('says so in the audit records of both', () => {
     const last = (name: string, region: string) => {
       const found = gateway.records().findLast(({ eventName, awsRegion }) => eventName === name && awsRegion === region)
@@ -200,14 +217,11 @@ describe('no replica on the other HSM', () => {
 })
 
 describe('a replica under another name of the same token', () => {
-  /** Of SoftHSM, each in a file of its own. */
-  const objects = () => readdirSync(join(installation.folder, 'tokens'), { recursive: true }).length
-
   it('is the same object, whatever its key spec', async () => {
     const KeyId = await create(home, { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' })
-    const before = objects()
+    const before = objects('tokens')
     await replicate(KeyId, home, twin)
-    expect(objects()).toBe(before)
+    expect(objects('tokens')).toBe(before)
     const message = { KeyId, Message: Plaintext, SigningAlgorithm: 'ECDSA_SHA_256' } as const
     const { Signature } = await kms[twin]!.sign(message)
     expect((await kms[home]!.verify({ ...message, Signature })).SignatureValid).toBe(true)

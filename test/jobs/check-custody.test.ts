@@ -24,7 +24,7 @@ beforeAll(async () => {
   fixture = await openFixture(softHsm => {
     faults = new FaultHsm(softHsm.directory)
     const environment = { ...softHsm.options.environment, ...faults.environment() }
-    return { library: faults.library, environment, workers: 2 }
+    return { library: faults.library, environment, workers: 2, transfersTo: ['another'] }
   })
   const changes = new Changes()
   for (const purpose of [...encryptionPurposes, 'audit'] as const) {
@@ -77,6 +77,7 @@ const kinds = [
   ['an RSA key', { spec: 'RSA_2048', usage: 'SIGN_VERIFY' }],
   ['an EC key', { spec: 'ECC_NIST_P256', usage: 'KEY_AGREEMENT' }],
   ['an HMAC key', { spec: 'HMAC_256', usage: 'GENERATE_VERIFY_MAC' }],
+  ['a key that may be transferred', { spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', multiRegion: 'PRIMARY' }],
 ] as const
 
 describe.each(kinds)('%s', (_name, kind) => {
@@ -85,6 +86,7 @@ describe.each(kinds)('%s', (_name, kind) => {
 
   beforeAll(async () => {
     ;[key, other] = [await fixture.key(++count, kind), await fixture.key(++count, kind)]
+    expect(objectOf(key.materials[0]!).custody.wrapWithTrusted).toBe('multiRegion' in kind ? true : undefined)
   })
 
   it.each([
