@@ -1,5 +1,5 @@
 /** What `strongroom rotate` has done, and what is left to do. */
-import { keySpecs } from '../model/keys/key-spec.ts'
+import { keySpecs, type SupportedKeySpec } from '../model/keys/key-spec.ts'
 import { wrappingAlgorithmsOf } from '../model/keys/wrapping-algorithm.ts'
 import type { ShownKey } from '../operations/administration/aliases.ts'
 import type { RotatedAlias } from '../operations/administration/rotate-alias.ts'
@@ -65,20 +65,27 @@ function outlook({ state, deletionDate }: ShownKey): string {
   }
 }
 
-function importLines({ aliasArn, newKey }: RotatedAlias, options: ConfigOptions): readonly string[] {
-  const { arn, spec } = newKey!
-  const [, , , region, , resource] = arn.split(':')
+function importLines({ aliasArn, newKey, pendingImport }: RotatedAlias, options: ConfigOptions): readonly string[] {
+  const { spec } = newKey!
   const { type, macAlgorithms } = keySpecs[spec]
-  const key = `--region ${region} --key-id ${resource!.slice('key/'.length)}`
-  const wrapping = wrappingAlgorithmsOf(spec).at(-1)
   const bits = type === 'HMAC' ? Number(macAlgorithms[0]!.slice(-3)) : 256
   const what = type === 'asymmetric' ? `a private key (${spec}) in PKCS #8 DER` : `${bits / 8} random bytes`
+  const others = pendingImport.length > 1 ? ', the same into each region' : ''
   return [
-    `The alias still names the old key, as the new one has no key material yet. Import ${what}:`,
-    `  aws kms get-parameters-for-import ${key} --wrapping-key-spec RSA_3072 --wrapping-algorithm ${wrapping}`,
-    `  aws kms import-key-material ${key} --import-token fileb://import-token --encrypted-key-material fileb://wrapped.bin --expiration-model KEY_MATERIAL_DOES_NOT_EXPIRE`,
+    `The alias still names the old key, as the new one has no key material yet. Import ${what}${others}:`,
+    ...pendingImport.flatMap(arn => importCommands(arn, spec)),
     'docs/import.md shows the steps between these two. Then point the alias at the new key:',
     `  ${rotateCommand(aliasArn, options)}`,
+  ]
+}
+
+function importCommands(arn: string, spec: SupportedKeySpec): readonly string[] {
+  const [, , , region, , resource] = arn.split(':')
+  const key = `--region ${region} --key-id ${resource!.slice('key/'.length)}`
+  const wrapping = wrappingAlgorithmsOf(spec).at(-1)
+  return [
+    `  aws kms get-parameters-for-import ${key} --wrapping-key-spec RSA_3072 --wrapping-algorithm ${wrapping}`,
+    `  aws kms import-key-material ${key} --import-token fileb://import-token --encrypted-key-material fileb://wrapped.bin --expiration-model KEY_MATERIAL_DOES_NOT_EXPIRE`,
   ]
 }
 

@@ -105,6 +105,19 @@ describe('a key of a given id and material', () => {
     expect(text).toMatch(message)
   })
 
+  it('may be a multi-Region key, whose id is taken in every region', async () => {
+    const id = `mrk-${'0a'.repeat(16)}`
+    const request = { MultiRegion: true, Tags: tagged(randomBytes(32), id) }
+    expect((await kms.createKey(request)).KeyMetadata!.KeyId).toBe(id)
+    const elsewhere = gateway.client({ region: 'eu-west-1' })
+    expect(await refusal(elsewhere.createKey(request))).toMatch(/^AlreadyExistsException/)
+    await kms.replicateKey({ KeyId: id, ReplicaRegion: 'eu-west-1' })
+    const { CiphertextBlob } = await kms.encrypt({ KeyId: id, Plaintext: Buffer.from('text') })
+    expect(Buffer.from((await elsewhere.decrypt({ CiphertextBlob })).Plaintext!).toString()).toBe('text')
+    for (const wrong of [{ Tags: request.Tags }, { MultiRegion: true, Tags: tagged(randomBytes(32), randomUUID()) }])
+      expect(await refusal(kms.createKey(wrong))).toMatch(/^ValidationException: The value of the tag _custom_id_/)
+  })
+
   it('leaves its material neither on record nor in storage', async () => {
     const files = ['audit.jsonl', 'strongroom.db', 'strongroom.db-wal'].map(name => {
       return readFileSync(join(installation.folder, name), 'latin1')

@@ -14,6 +14,8 @@ export interface RotatedAlias {
   /** The key that the alias had until now. */
   readonly formerKeyArn: string
   readonly formerKey: ShownKey
+  /** ARNs of the new key, and of its related multi-Region keys, that wait for the import of their key material. */
+  readonly pendingImport: readonly string[]
   /** ARNs of aliases of the same name that name its related multi-Region keys, and are to be rotated, too. */
   readonly aliasesElsewhere: readonly string[]
   /** Names of its other aliases, which stay where they are. */
@@ -54,12 +56,21 @@ export const rotateAlias = operation({
     }
     const waiting = successorOf(alias, storage)
     if (waiting) {
-      const moved = isReady(waiting, storage)
+      const pendingImport = pendingImportOf(waiting, storage)
+      const moved = pendingImport.length === 0
+      if (moved) checkReady(waiting, storage)
       if (moved && !dryRun) {
         changes.put('keys', waiting)
         changes.put('aliases', pointedAt(alias, waiting.arn, clock()))
       }
-      return { ...shown, newKeyArn: waiting.arn, newKey: shownKey(waiting, storage), created: false, moved }
+      return {
+        ...shown,
+        newKeyArn: waiting.arn,
+        newKey: shownKey(waiting, storage),
+        created: false,
+        moved,
+        pendingImport,
+      }
     }
     // Throws for a key that never had key material, and needs no other.
     currentMaterial(key)
@@ -67,7 +78,7 @@ export const rotateAlias = operation({
     const means = { ...rest, storage, clock, changes }
     checkSuccessors(former, means)
     const moved = key.origin !== 'EXTERNAL'
-    if (dryRun) return { ...shown, created: true, moved }
+    if (dryRun) return { ...shown, created: true, moved, pendingImport: [] }
     const successors = await createSuccessors(former, means)
     for (const successor of successors) changes.put('keys', successor)
     // A change of an old key meanwhile would be missing in the new one: of the two, one is decided again.
@@ -78,7 +89,8 @@ export const rotateAlias = operation({
       const successor = successors.find(({ region }) => region === waiting.region)
       if (successor) changes.put('aliases', { ...waiting, successorKeyArn: successor.arn })
     }
-    return { ...shown, newKeyArn: next.arn, newKey: shownKey(next, storage), created: true, moved }
+    const pendingImport = moved ? [] : successors.map(({ arn }) => arn)
+    return { ...shown, newKeyArn: next.arn, newKey: shownKey(next, storage), created: true, moved, pendingImport }
   },
   undo: destroyUncommitted,
 })
@@ -95,11 +107,14 @@ function successorOf({ successorKeyArn }: Alias, { keys }: Storage): Key | undef
   return successor && isPendingDeletion(successor) ? undefined : successor
 }
 
-/** False while its key material is missing in a region. Throws if callers could not use it for another reason, or it can have no other alias. */
-function isReady(successor: Key, { aliases, keys, customKeyStores }: Storage): boolean {
-  const stateOf = (key: Key) => keyState(key, customKeyStores.ofKey(key))
-  if ([successor, ...keys.related(successor)].some(key => stateOf(key) === 'PendingImport')) return false
+/** ARNs of the key and its related keys whose key material is missing, its own first. */
+function pendingImportOf(successor: Key, { keys, customKeyStores }: Storage): readonly string[] {
+  const waiting = (key: Key) => keyState(key, customKeyStores.ofKey(key)) === 'PendingImport'
+  return [successor, ...keys.related(successor)].filter(waiting).map(({ arn }) => arn)
+}
+
+/** Throws if callers could not use it, or it can have no other alias. */
+function checkReady(successor: Key, { aliases, customKeyStores }: Storage): void {
   checkState(successor, 'use', customKeyStores.ofKey(successor))
   checkAliasCount(aliases.ofKey(successor.arn).length)
-  return true
 }

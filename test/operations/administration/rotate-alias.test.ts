@@ -324,12 +324,17 @@ describe('the rotation of an alias of a multi-Region key', () => {
 
   it('of imported material waits for its import in every region', async () => {
     await keysIn({ origin: 'EXTERNAL' })
-    const { newKeyArn, moved } = await rotated('alias/app', inRegion(region))
+    const { newKeyArn, moved, pendingImport } = await rotated('alias/app', inRegion(region))
     expect(moved).toBe(false)
+    expect(pendingImport).toHaveLength(3)
+    expect(pendingImport[0]).toBe(newKeyArn)
     const import_ = (key: Key) => put('keys', { ...key, materials: [{ ...aMaterial(9), imported: {} }] })
     const [own, ...others] = relatedTo(newKeyArn!)
     await import_(own!)
-    expect(await rotated('alias/app', inRegion(region))).toMatchObject({ moved: false })
+    expect(await rotated('alias/app', inRegion(region))).toMatchObject({
+      moved: false,
+      pendingImport: others.map(({ arn }) => arn),
+    })
     for (const other of others) await import_(other)
     expect(await rotated('alias/app', inRegion(region))).toMatchObject({ moved: true, newKeyArn })
   })
