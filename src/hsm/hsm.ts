@@ -267,8 +267,8 @@ export interface Hsm
   /**
    * The same HSM for one caller, for fair scheduling among callers.
    *
-   * @param latest when the caller gives up, by performance.now(): its calls then reject with TimedOut, or with Throttling if they have waited
-   * in the queue for half of the time that was left
+   * @param latest when the caller gives up, by performance.now(): its calls then reject with TimedOut, or earlier with Throttling if those
+   * before them leave too little of that time
    */
   for(caller: string, latest?: number): Hsm
   close(): Promise<void>

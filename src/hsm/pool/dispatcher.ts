@@ -5,6 +5,7 @@ import { type CallName, calls, type Lane } from '../wire/calls.ts'
 import type { CallFailure } from '../wire/messages.ts'
 import type { Backend, CallOptions } from './backend.ts'
 import { Call, type TargetWorker, timedOut, tooMany, unavailable } from './call.ts'
+import { Pace } from './pace.ts'
 import type { PoolOptions } from './pool-options.ts'
 import { Supervisor, type SupervisorEvents } from './supervisor.ts'
 import { WaitingCalls } from './waiting-calls.ts'
@@ -16,6 +17,8 @@ const maximumAttempts = 4
 const firstBackOff = 10
 /** The share of its time that a key generation waits for others; it needs the rest itself. */
 const generationPatience = 0.5
+/** The share of its time that an urgent call may have to wait for those before it. */
+const urgentPatience = 0.75
 
 export class Dispatcher implements Backend, SupervisorEvents {
   readonly name: string
@@ -24,6 +27,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
   readonly #waiting: WaitingCalls
   /** Slow key generations wait for one another; other calls do not wait for them. */
   readonly #generations: WaitingCalls
+  readonly #pace = new Pace()
   #pending = 0
   #chosen: TargetWorker | undefined
   #drained: (() => void) | undefined
@@ -134,10 +138,11 @@ export class Dispatcher implements Backend, SupervisorEvents {
       return Promise.reject(unavailable(new Error('the HSM was closed')).failure)
     }
     const timeout = this.#options.callTimeout * calls[name].timeoutFactor
-    this.#pending++
+    const underWay = ++this.#pending
     return new Promise((resolve, reject) => {
       const owner = {
         answered: (call: Call, answer: Buffer) => {
+          if (call.lane === 'cryptography') this.#pace.answered(underWay, performance.now() - call.startedAt)
           this.#settled(call, 'CKR_OK')
           resolve(answer)
         },
@@ -146,7 +151,10 @@ export class Dispatcher implements Backend, SupervisorEvents {
           reject(failure)
         },
       }
-      this.#give(new Call({ name, payload, caller, timeout, latest, isUrgent, worker, undo }, owner))
+      const call = new Call({ name, payload, caller, timeout, latest, isUrgent, worker, undo }, owner)
+      const patience = (call.deadline - call.startedAt) * urgentPatience
+      if (isUrgent && this.#pace.timeFor(underWay - 1) > patience) call.fail(tooMany())
+      else this.#give(call)
     })
   }
 

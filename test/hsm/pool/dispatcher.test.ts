@@ -145,7 +145,7 @@ describe('workers', () => {
     await hsm.encrypt(object, text, aad)
     expect(workers.lost).toEqual([])
     const passed = hsm.for('caller', performance.now() - 1).encrypt(object, text, aad)
-    await expect(passed).rejects.toBeInstanceOf(TimedOut)
+    await expect(passed).rejects.toMatchObject({ code: 'Throttling' })
   })
 
   it('that exceed a time-out are killed and replaced', async () => {

@@ -411,6 +411,16 @@ describe('callers of an overloaded HSM', () => {
     expect(lost()).toEqual([])
   })
 
+  it('are refused at once if those before them would not leave enough of the time of a caller', async () => {
+    await connect({ workers: 1, callTimeout: 20_000 })
+    faults.set('delay C_GenerateRandom 300ms')
+    for (let count = 0; count < 3; count++) await hsm.random(1)
+    const urgent = hsm.for('urgent', performance.now() + 2500)
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => outcome(urgent.random(1))))
+    expect([...new Set(outcomes)].sort()).toEqual(['Throttling', 'ok'])
+    expect(await outcome(hsm.for('urgent', performance.now() + 2500).random(1))).toBe('ok')
+  })
+
   it('are refused at once when too many calls wait, whoever has most of them first', async () => {
     await connect({ workers: 1, maxQueuedCalls: 20, callTimeout: 20_000 })
     faults.set('delay C_GenerateRandom 20ms')
