@@ -85,13 +85,6 @@ export interface KeyStores {
 /** Connections to the proxies of custom key stores of type EXTERNAL_KEY_STORE. */
 export interface ExternalKeyStores {
   /**
-   * Asks the proxy of a new store, or of one with new settings, for its health. Rejects with a Failure whose code is one of the API's Xks*
-   * exceptions.
-   *
-   * @param store not committed yet; `operation` is sent to the proxy
-   */
-  check(store: CustomKeyStore, operation: 'CreateCustomKeyStore' | 'UpdateCustomKeyStore'): Promise<void>
-  /**
    * Connects to its proxy, and watches that until `disconnect`. Rejects with a ConnectionFailure, and has then left nothing behind.
    *
    * @param signal aborts when the store is disconnected meanwhile, or takes too long
@@ -115,6 +108,13 @@ export interface ProxiedCall {
 
 /** Keys in external key managers. A proxy that does not answer as it should is tried once more, and makes nobody else wait. */
 export interface ExternalKeys {
+  /**
+   * Asks the proxy of a new store, or of one with new settings, for its health. Rejects with a Failure whose code is one of the API's Xks*
+   * exceptions.
+   *
+   * @param store not committed yet
+   */
+  checkStore(store: CustomKeyStore): Promise<void>
   /**
    * Whether the key exists, and can be that of a KMS key. Rejects with XksKeyNotFound or XksKeyInvalidConfiguration, with
    * CustomKeyStoreInvalidState if the proxy does not answer as it should.

@@ -4,7 +4,12 @@ import { serviceNames } from '../model/identities/service-names.ts'
 import type { ExternalCiphertext } from '../model/keys/ciphertext.ts'
 import type { CustomKeyStore, XksProxy } from '../model/keys/custom-key-store.ts'
 import type { Key } from '../model/keys/key.ts'
-import { encryptionAlgorithm, integrityAlgorithm, type KeyRequestMetadata } from '../model/xks/messages.ts'
+import {
+  encryptionAlgorithm,
+  type HealthRequestMetadata,
+  integrityAlgorithm,
+  type KeyRequestMetadata,
+} from '../model/xks/messages.ts'
 import { type KeyOperation, keyPath } from '../model/xks/uris.ts'
 import type { ExternalKeys, ProxiedCall, Storage } from '../services.ts'
 import type { ProxyClient } from './proxy-client.ts'
@@ -15,6 +20,7 @@ import { type Members, readDecryption, readEncryption, readKeyMetadata } from '.
 export type ExternalKeyStore = CustomKeyStore & { readonly xks: XksProxy }
 
 interface Proxies {
+  check(store: ExternalKeyStore, requestMetadata: HealthRequestMetadata): Promise<void>
   proxyOf(store: ExternalKeyStore): Promise<ProxyClient>
 }
 
@@ -27,6 +33,15 @@ export class KeysOfCall implements ExternalKeys {
     this.#call = call
     this.#stores = stores
     this.#proxies = proxies
+  }
+
+  async checkStore(store: CustomKeyStore): Promise<void> {
+    const { requestId: kmsRequestId, operation: kmsOperation } = this.#call
+    try {
+      await this.#proxies.check(store as ExternalKeyStore, { kmsRequestId, kmsOperation })
+    } catch (thrown) {
+      throw thrown instanceof ProxyFailure ? thrown.asFailure() : thrown
+    }
   }
 
   async check(store: CustomKeyStore, xksKeyId: string): Promise<void> {

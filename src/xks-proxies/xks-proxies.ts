@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { LookupFunction } from 'node:net'
 import { Failure } from '../errors.ts'
 import { ConnectionFailure, type CustomKeyStore, type XksProxy } from '../model/keys/custom-key-store.ts'
+import type { HealthRequestMetadata } from '../model/xks/messages.ts'
 import { healthPath } from '../model/xks/uris.ts'
 import type { ExternalKeyStores, ExternalKeys, ProxiedCall, Storage, XksProxyState } from '../services.ts'
 import { Connection, type ProxySettings, type Undici } from './connection.ts'
@@ -45,15 +46,13 @@ export class XksProxies implements ExternalKeyStores {
     this.#options = options
   }
 
-  async check(store: CustomKeyStore, operation: 'CreateCustomKeyStore' | 'UpdateCustomKeyStore'): Promise<void> {
-    let proxy: ProxyClient | undefined
+  /** Over connections of its own: the store is not committed yet. Rejects with a ProxyFailure. */
+  async check(store: ExternalKeyStore, requestMetadata: HealthRequestMetadata): Promise<void> {
+    const proxy = await this.#create(store)
     try {
-      proxy = await this.#create(store as ExternalKeyStore)
-      await checkHealth(proxy, store as ExternalKeyStore, operation)
-    } catch (thrown) {
-      throw thrown instanceof ProxyFailure ? thrown.asFailure() : thrown
+      await checkHealth(proxy, store, requestMetadata)
     } finally {
-      await proxy?.close()
+      await proxy.close()
     }
   }
 
@@ -73,7 +72,7 @@ export class XksProxies implements ExternalKeyStores {
 
   async #connect(store: ExternalKeyStore): Promise<void> {
     await this.disconnect(store)
-    await checkHealth(await this.proxyOf(store), store, 'ConnectCustomKeyStore')
+    await checkHealth(await this.proxyOf(store), store, ownRequest('ConnectCustomKeyStore'))
   }
 
   async disconnect({ id }: Pick<CustomKeyStore, 'id'>): Promise<void> {
@@ -94,7 +93,7 @@ export class XksProxies implements ExternalKeyStores {
     const external = this.#options.stores.all().filter(store => store.state === 'CONNECTED' && store.xks)
     await Promise.allSettled(
       (external as ExternalKeyStore[]).map(async store =>
-        checkHealth(await this.proxyOf(store), store, 'KmsHealthCheck'),
+        checkHealth(await this.proxyOf(store), store, ownRequest('KmsHealthCheck')),
       ),
     )
   }
@@ -165,11 +164,19 @@ function hostOf({ uriEndpoint }: XksProxy): string {
   throw new ProxyFailure('unreachable', `${uriEndpoint} is not a valid endpoint`)
 }
 
+/** Of a request that no caller waits for. */
+function ownRequest(kmsOperation: string): HealthRequestMetadata {
+  return { kmsRequestId: randomUUID(), kmsOperation }
+}
+
 /** Rejects with a ProxyFailure if it does not answer, or if all external key managers behind it are unavailable. */
-async function checkHealth(proxy: ProxyClient, { xks }: ExternalKeyStore, kmsOperation: string): Promise<void> {
-  const message = { requestMetadata: { kmsRequestId: randomUUID(), kmsOperation } }
-  const request = { operation: 'health', path: healthPath(xks.uriPath), message, read: readHealth } as const
-  proxy.managers = await proxy.call(request, xks)
+async function checkHealth(
+  proxy: ProxyClient,
+  { xks }: ExternalKeyStore,
+  requestMetadata: HealthRequestMetadata,
+): Promise<void> {
+  const path = healthPath(xks.uriPath)
+  proxy.managers = await proxy.call({ operation: 'health', path, message: { requestMetadata }, read: readHealth }, xks)
   if (proxy.managers.every(status => status === 'UNAVAILABLE'))
     throw new ProxyFailure('unhealthy', 'all external key managers are unavailable')
 }

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { hostLookup } from '../../src/authentication/web-identity/host-lookup.ts'
 import { isPublicAddress, publicLookup } from '../../src/xks-proxies/addresses.ts'
-import { clientOf, rejection } from './fixture.ts'
+import { call, clientOf, rejection } from './fixture.ts'
 
 const nowhere = { address: '', files: { certificateFile: '', keyFile: '' } }
 const ipv4 = fc.ipV4()
@@ -89,7 +89,7 @@ describe('the address of a proxy', () => {
   ])('is refused without a look-up in the endpoint https://%s', async host => {
     const { proxies, store, logged } = clientOf(nowhere)
     const xks = { ...store.xks!, uriEndpoint: `https://${host}` }
-    expect(await rejection(proxies.check({ ...store, xks }, 'CreateCustomKeyStore'))).toMatchObject({
+    expect(await rejection(proxies.for(call).checkStore({ ...store, xks }))).toMatchObject({
       code: 'XksProxyUriUnreachable',
       message: expect.stringContaining('AWS KMS cannot communicate'),
     })
@@ -103,7 +103,7 @@ describe('the address of a proxy', () => {
         lookup: (_host, _options, callback) => callback(Object.assign(new Error('no'), { code: 'ENOTFOUND' }), []),
       })
       const xks = { ...store.xks!, uriEndpoint: `https://${host}` }
-      expect(await rejection(proxies.check({ ...store, xks }, 'CreateCustomKeyStore'))).toMatchObject({
+      expect(await rejection(proxies.for(call).checkStore({ ...store, xks }))).toMatchObject({
         code: 'XksProxyUriUnreachable',
       })
     },

@@ -5,10 +5,14 @@ const unexpected = async (): Promise<never> => {
   throw new Error('there are no external key stores')
 }
 
-export const noExternalKeys: ExternalKeys = { check: unexpected, encrypt: unexpected, decrypt: unexpected }
+export const noExternalKeys: ExternalKeys = {
+  checkStore: unexpected,
+  check: unexpected,
+  encrypt: unexpected,
+  decrypt: unexpected,
+}
 
 export const noExternalKeyStores: ExternalKeyStores = {
-  check: unexpected,
   connect: unexpected,
   disconnect: async () => {},
   for: () => noExternalKeys,

@@ -81,6 +81,10 @@ describe.skipIf(!hasOpenssl)('external keys behind an XKS proxy', () => {
       kmsViaService: 's3.us-east-1.amazonaws.com',
     })
     expect(proxy.connections).toBe(Math.max(1, before))
+    await keys().checkStore(client.store)
+    expect(proxy.requests.at(-1)!.body).toEqual({
+      requestMetadata: { kmsOperation: 'Encrypt', kmsRequestId: 'request-1' },
+    })
   })
 
   it('are used with the credential and path of the record, which change without a new connection', async () => {
@@ -270,7 +274,7 @@ describe.skipIf(!hasOpenssl)('external keys behind an XKS proxy', () => {
       Array(tries).fill('ConnectCustomKeyStore'),
     )
     const message = expect.stringContaining(text)
-    expect(await rejection(client.proxies.check(client.store, 'UpdateCustomKeyStore'))).toMatchObject({ code, message })
+    expect(await rejection(client.proxies.for(call).checkStore(client.store))).toMatchObject({ code, message })
     expect(await failureOfEncrypt()).toMatchObject({ code: 'InvalidState', message })
     expect(proxy.requests).toHaveLength(3 * tries)
     proxy.change = answer => answer
@@ -333,7 +337,7 @@ describe.skipIf(!hasOpenssl)('external keys behind an XKS proxy', () => {
     expect(await rejection(client.proxies.connect(client.store, signal))).toMatchObject({
       code: 'XKS_PROXY_NOT_REACHABLE',
     })
-    expect(await rejection(client.proxies.check(client.store, 'CreateCustomKeyStore'))).toMatchObject({
+    expect(await rejection(client.proxies.for(call).checkStore(client.store))).toMatchObject({
       code: 'XksProxyUriUnreachable',
     })
   })

@@ -75,7 +75,7 @@ async function withCluster(draft: CustomKeyStore, context: Creation): Promise<Cu
 }
 
 async function withProxy(draft: CustomKeyStore, context: Creation): Promise<CustomKeyStore> {
-  const { input, storage, hsms, externalKeyStores } = context
+  const { input, storage, hsms, externalKeys } = context
   const proxy = proxyWith(undefined, input)
   const unsealed = { ...draft, xks: { ...proxy, sealedSecret: new Uint8Array() } }
   checkClaims(unsealed, storage)
@@ -83,6 +83,6 @@ async function withProxy(draft: CustomKeyStore, context: Creation): Promise<Cust
   const { RawSecretAccessKey } = input.XksProxyAuthenticationCredential!
   const sealedSecret = await sealStoreSecret(draft, RawSecretAccessKey!, { storage, hsms })
   const store = { ...draft, xks: { ...proxy, sealedSecret } }
-  await externalKeyStores.check(store, 'CreateCustomKeyStore')
+  await externalKeys.checkStore(store)
   return store
 }

@@ -68,7 +68,7 @@ function checkCluster({ id }: CustomKeyStore, clusterId: string, { keyStores, st
 }
 
 async function withProxy(store: CustomKeyStore, context: Update): Promise<CustomKeyStore> {
-  const { input, storage, hsms, externalKeyStores } = context
+  const { input, storage, hsms, externalKeys } = context
   const { CustomKeyStoreId: _id, NewCustomKeyStoreName: _name, ...settings } = input
   const renamed = { ...store, xks: { ...proxyWith(store.xks, input), sealedSecret: store.xks!.sealedSecret } }
   checkClaims(renamed, storage)
@@ -78,6 +78,6 @@ async function withProxy(store: CustomKeyStore, context: Update): Promise<Custom
   const sealedSecret =
     secret === undefined ? renamed.xks.sealedSecret : await sealStoreSecret(store, secret, { storage, hsms })
   const changed = { ...renamed, xks: { ...renamed.xks, sealedSecret } }
-  await externalKeyStores.check(changed, 'UpdateCustomKeyStore')
+  await externalKeys.checkStore(changed)
   return changed
 }
