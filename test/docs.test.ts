@@ -45,7 +45,7 @@ const elsewhere: Readonly<Record<string, RegExp>> = {
   'test/scripts.test.ts': /^\.\/scripts\/start( --emulator)?$/,
   'this run of the tests': /^\.\/scripts\/test$/,
   'test/dockerfile.test.ts': /^docker (build|run) /,
-  'test/end-to-end/xks-conformance.test.ts': /^npm run xks-conformance -- /,
+  'test/xks-conformance.test.ts': /^npm run xks-conformance -- /,
 }
 
 function isElsewhere({ code }: Block): boolean {

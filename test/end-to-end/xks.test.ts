@@ -10,6 +10,7 @@ import { ciphertextDataIntegrityValue, hsmAad, sampleProxyAad } from '../../src/
 import { makeCertificate, makeClientCertificate } from '../server/certificates.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { imported } from './imports.ts'
+import { describeConformance } from './xks-conformance.ts'
 import { requestMetadata, XksClient } from './xks-requests.ts'
 
 const policy = (statement: object = {}) =>
@@ -307,6 +308,8 @@ describe('the XKS proxy', () => {
     const text = JSON.stringify(record)
     for (const secret of [base64(plaintext), base64('recorded AAD')]) expect(text).not.toContain(secret)
   })
+
+  describeConformance(() => ({ installation, url, administer, prefix, newKey }))
 
   it('answers 503 when the HSM is too slow, and then as before', async () => {
     const [worker] = gateway.workers() as [number]
