@@ -354,6 +354,66 @@ describe('the rotation of a multi-Region key', () => {
   })
 })
 
+describe('changes in several regions at once', () => {
+  const everywhere = ['us-east-1', 'eu-west-1', 'ap-south-1'] as const
+
+  it('all take effect, and leave every region with the same key material', async () => {
+    const KeyId = await createPrimary()
+    await replicate(KeyId, 'eu-west-1')
+    const primary = kms['us-east-1']
+    const blobs: Uint8Array[] = []
+    const encrypt = async (region: Region) =>
+      void blobs.push((await kms[region].encrypt({ KeyId, Plaintext })).CiphertextBlob!)
+    const Tags = [{ TagKey: 'a', TagValue: 'b' }]
+    const answers = await Promise.all(
+      [
+        primary.rotateKeyOnDemand({ KeyId }),
+        replicate(KeyId, 'ap-south-1'),
+        kms['eu-west-1'].tagResource({ KeyId, Tags }),
+        primary.enableKeyRotation({ KeyId, RotationPeriodInDays: 100 }),
+        encrypt('eu-west-1'),
+        kms['eu-west-1'].updateKeyDescription({ KeyId, Description: 'Ireland' }),
+        primary.rotateKeyOnDemand({ KeyId }),
+        encrypt('us-east-1'),
+      ].map(call => refusal(call as Promise<unknown>)),
+    )
+    expect(answers).toEqual(answers.map(() => 'no refusal'))
+    const seen = everywhere.map(async region => {
+      const { Rotations } = await kms[region].listKeyRotations({ KeyId, IncludeKeyMaterial: 'ALL_KEY_MATERIAL' })
+      const { RotationPeriodInDays } = await kms[region].getKeyRotationStatus({ KeyId })
+      for (const CiphertextBlob of blobs) await kms[region].decrypt({ CiphertextBlob })
+      return [RotationPeriodInDays, ...Rotations!.map(({ KeyMaterialId }) => KeyMaterialId)]
+    })
+    const [first, ...others] = await Promise.all(seen)
+    expect(first).toHaveLength(4)
+    for (const other of others) expect(other).toEqual(first)
+    expect(await metadata('eu-west-1', KeyId)).toMatchObject({ Description: 'Ireland' })
+    expect((await kms['eu-west-1'].listResourceTags({ KeyId })).Tags).toEqual(Tags)
+  })
+
+  it('leave one primary key, and no replica of one that is to be deleted without them', async () => {
+    const KeyId = await createPrimary()
+    for (const region of ['eu-west-1', 'ap-south-1']) await replicate(KeyId, region)
+    const promote = (PrimaryRegion: string) => refusal(kms['us-east-1'].updatePrimaryRegion({ KeyId, PrimaryRegion }))
+    expect((await Promise.all([promote('eu-west-1'), promote('ap-south-1')])).sort()).toEqual([
+      `UnsupportedOperationException: ${arnIn('us-east-1', KeyId)} is not a multi-region primary key.`,
+      'no refusal',
+    ])
+    const types = everywhere.map(
+      async region => (await metadata(region, KeyId)).MultiRegionConfiguration!.MultiRegionKeyType,
+    )
+    expect((await Promise.all(types)).sort()).toEqual(['PRIMARY', 'REPLICA', 'REPLICA'])
+
+    const other = await createPrimary()
+    const [, replicated] = await Promise.all([
+      kms['us-east-1'].scheduleKeyDeletion({ KeyId: other }),
+      refusal(replicate(other, 'eu-west-1')),
+    ])
+    const { KeyState } = await metadata('us-east-1', other)
+    expect(KeyState).toBe(replicated === 'no refusal' ? 'PendingReplicaDeletion' : 'PendingDeletion')
+  })
+})
+
 describe('the audit', () => {
   it('has the events of a multi-Region key in the regions where they belong', async () => {
     const KeyId = await createPrimary()
