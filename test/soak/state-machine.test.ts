@@ -26,3 +26,7 @@ it('a call that fails as the HSM misbehaves has changed nothing', async () => {
 it('every ciphertext opens in the Regions that have its multi-Region key, and in no other', async () => {
   await followRegions(gateway, { ...walk, runs: 40 })
 })
+
+it('a call on a multi-Region key that fails as the HSM misbehaves has changed nothing in any Region', async () => {
+  await followRegions(gateway, { ...walk, runs: 20, faults: true })
+})

@@ -39,7 +39,7 @@ const twoCalls = fc.tuple(anyKey, anyDeed, anyDeed).map(([number, ...deeds]) => 
 })
 
 /** What the HSM does to some of its calls: see test/fault-hsm/README.md. */
-const faults = fc
+export const faults = fc
   .tuple(
     fc.constantFrom('fail', 'fail', 'crash'),
     fc.constantFrom(

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { objectsOn } from '../end-to-end/token-objects.ts'
 import type { Command } from './command.ts'
 import { commands, commandsWithFaults } from './commands.ts'
-import { regionalCommands } from './multi-region/regional-commands.ts'
+import { regionalCommands, regionalCommandsWithFaults } from './multi-region/regional-commands.ts'
 import { createReplicated } from './multi-region/regional-deeds.ts'
 import { RegionalWorld } from './multi-region/regional-world.ts'
 import type { RunningGateway } from './running-gateway.ts'
@@ -40,7 +40,7 @@ export async function followRegions(gateway: RunningGateway, walk: Walk): Promis
     for (const Origin of ['AWS_KMS', 'EXTERNAL'] as const) await createReplicated(world, { ...symmetric, Origin })
     return world
   }
-  await followIn(started, regionalCommands, walk)
+  await followIn(started, walk.faults ? regionalCommandsWithFaults : regionalCommands, walk)
 }
 
 async function followIn<M extends TimedModel<M>, W extends SideBySide<M>>(

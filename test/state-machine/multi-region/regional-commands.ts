@@ -1,6 +1,7 @@
 /** What callers and time do to multi-Region keys, drawn at random. */
 import fc from 'fast-check'
 import { Command as CommandOf, command } from '../command.ts'
+import { faults } from '../commands.ts'
 import { anyOf, type Inputs, kinds, type Weighted } from '../draws.ts'
 import { day } from '../model.ts'
 import { regions } from './member.ts'
@@ -18,11 +19,25 @@ const anyFamily = fc.nat(maxFamilies)
 const place = fc.constantFrom<Place>('primary', 'primary', 'primary', ...regions)
 const anyDeed = anyOf(regionalDeeds)
 
-const oneCall = fc.tuple(anyFamily, place, anyDeed).map(([number, place, { text, plan, origin }]) => {
-  return new Command(`${text} with key ${number} of ${place}`, async world => {
+const anyCall = fc.tuple(anyFamily, place, anyDeed).map(([number, place, { text, plan, origin }]) => ({
+  text: `${text} with key ${number} of ${place}`,
+  async plan(world: RegionalWorld) {
     const member = world.member(number, place, number < maxFamilies ? origin : undefined)
-    const step = member && (await plan(world, member))
+    return member && plan(world, member)
+  },
+}))
+
+const oneCall = anyCall.map(({ text, plan }) => {
+  return new Command(text, async world => {
+    const step = await plan(world)
     if (step !== undefined) await world.take(step)
+  })
+})
+
+const callWithFault = fc.tuple(anyCall, faults).map(([{ text, plan }, rule]) => {
+  return new Command(`${text} while the HSM does: ${rule}`, async world => {
+    const step = await plan(world)
+    if (step !== undefined) await world.takeWithFault(rule, step)
   })
 })
 
@@ -43,7 +58,7 @@ const twoCalls = fc.tuple(anyFamily, fc.tuple(place, anyDeed), fc.tuple(place, a
 const worldCommand = <T>(name: string, inputs: Inputs<T>, run: (world: RegionalWorld, input: T) => Promise<unknown>) =>
   command<T, Model, RegionalWorld>(name, inputs, run)
 
-export const regionalCommands = anyOf<Command>([
+const weighted: Weighted<Command> = [
   [
     3,
     worldCommand('CreateKey', { kind: kinds, region }, async (world, { kind, region }) => {
@@ -57,4 +72,7 @@ export const regionalCommands = anyOf<Command>([
     worldCommand('time passes', { days: fc.constantFrom(1, 10, 40, 100) }, (world, { days }) => world.pass(days * day)),
   ],
   [1, worldCommand('restart', {}, world => world.gateway.restart())],
-] satisfies Weighted<Command>)
+]
+
+export const regionalCommands = anyOf(weighted)
+export const regionalCommandsWithFaults = anyOf([...weighted, [30, callWithFault]])
