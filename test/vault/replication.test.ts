@@ -36,22 +36,26 @@ function copyToken(): void {
   cpSync(near.directory, copy.directory, { recursive: true, filter: path => !path.endsWith('softhsm2.conf') })
 }
 
-function replicate(material: KeyMaterial, target = to!): Promise<KeyObject> {
+/** @param transferKey of `copy` */
+function replicate(material: KeyMaterial, of = key, transferKey?: KeyMaterial): Promise<KeyObject> {
+  const systemKeys: Record<string, KeyMaterial | undefined> = { 'near canary': canary, 'copy transfer': transferKey }
   const storage = {
     systemKeys: {
-      find: (hsm: string, purpose: string) =>
-        hsm === 'near' && purpose === 'canary' ? { material: canary } : undefined,
+      find: (hsm: string, purpose: string) => {
+        const material = systemKeys[`${hsm} ${purpose}`]
+        return material && { material }
+      },
     },
     keys: { related: () => [{ materials: related.map(object => ({ ...material, object })) }] },
   } as unknown as Storage
   const hsms = { all: [from!, to!], named: () => from! } as unknown as Hsms
-  return replicateMaterial(key, material, target, { hsms, storage, changes: new Changes() })
+  return replicateMaterial(of, material, to!, { hsms, storage, changes: new Changes() })
 }
 
 beforeAll(async () => {
   near = await createSoftHsm()
   copy = emptySoftHsm()
-  from = await connect(near, 'near')
+  from = await connect(near, 'near', { transfersTo: ['copy'] })
   canary = await createMaterial(from, aes, 'canary', 0)
   first = await createMaterial(from, aes, 'first', 0)
   copyToken()
@@ -112,9 +116,50 @@ describe('an HSM whose canary key is that of the other one by its CKA_ID only', 
   it('does not have the same keys', async () => {
     const genuine = canary
     canary = { ...canary, object: { ...canary.object!, checkValue: first.object!.checkValue } }
-    await expect(replicate(first)).rejects.toThrow('which holds other keys: transfers from near to copy are not in')
+    await expect(replicate(first)).rejects.toThrow('which holds other keys: ')
     canary = { ...canary, object: { ...canary.object!, checkValue: undefined } }
-    await expect(replicate(first)).rejects.toThrow('which holds other keys: transfers from near to copy are not in')
+    await expect(replicate(first)).rejects.toThrow('which holds other keys: ')
     canary = genuine
+  })
+})
+
+describe('a transfer to an HSM with other keys is refused, with the reason,', () => {
+  const refused = `The key material of ${key.arn} is on HSM near, and cannot be brought to HSM copy, which holds other keys`
+  let material: KeyMaterial
+
+  beforeAll(async () => {
+    // By which nothing is proved.
+    canary = { ...canary, object: { ...canary.object!, checkValue: undefined } }
+    material = await createMaterial(from!, key, 'may be transferred', 0)
+    expect(material.object!.custody.wrapWithTrusted).toBe(true)
+  })
+
+  it('of a key that was created before the configuration allowed any', async () => {
+    const reason = 'it was created when near had no transfers, and cannot leave: create a new key'
+    await expect(replicate(first)).rejects.toMatchObject({
+      code: 'UnsupportedOperation',
+      message: `${refused}: ${reason}.`,
+    })
+  })
+
+  it('of a private key', async () => {
+    const pair = { ...key, spec: 'ECC_NIST_P256', usage: 'SIGN_VERIFY' } as const
+    const reason = 'only symmetric and HMAC keys can be transferred, and key spec ECC_NIST_P256 is neither'
+    const own = await createMaterial(from!, pair, 'cannot be transferred', 0)
+    expect(own.object!.custody.wrapWithTrusted).toBeUndefined()
+    await expect(replicate(own, pair)).rejects.toThrow(`${refused}: ${reason}.`)
+  })
+
+  it('while that one has no transfer key', async () => {
+    const reason = 'copy has no transfer key: run strongroom multi-region trust --from near --to copy'
+    await expect(replicate(material)).rejects.toThrow(`${refused}: ${reason}.`)
+  })
+
+  it('while nobody has trusted its transfer key', async () => {
+    const id = 'cd'.repeat(32)
+    const object = { id, hsm: 'copy', ...(await to!.createWrappingKey(id, 'RSA_2048', 'strongroom transfer')) }
+    const reason =
+      'near does not trust the transfer key of copy: run strongroom multi-region trust --from near --to copy'
+    await expect(replicate(material, key, { id, createdAt: 0, object })).rejects.toThrow(`${refused}: ${reason}.`)
   })
 })
