@@ -1,4 +1,4 @@
-import { apis } from '../apis/catalogue.ts'
+import { apis, xks } from '../apis/catalogue.ts'
 import { JournalIndex } from '../audit/index/journal-index.ts'
 import { ThreadedIndex } from '../audit/index/threaded-index.ts'
 import type { Journal } from '../audit/journal.ts'
@@ -21,12 +21,13 @@ export function eventsOf(
   { journal, log, metrics }: Means,
 ): JournalIndex {
   const path = indexFile(active)
-  const eventSource = apis[0].eventSource
+  // Those that use keys.
+  const meteredSources = [apis[0].eventSource, xks.eventSource]
   let failed = false
   const index = new JournalIndex({
     journal,
-    open: () => new ThreadedIndex({ path, active, eventSource }),
-    eventSource,
+    open: () => new ThreadedIndex({ path, active, meteredSources }),
+    meteredSources,
     indexed: ({ usage }) => metrics?.metered(usage.calls),
     report: {
       caughtUp({ setAside, unreadable }) {

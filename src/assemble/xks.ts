@@ -13,8 +13,9 @@ import { credentialName, type XksPrefix } from '../model/xks/prefix.ts'
 import type { Readiness } from '../readiness.ts'
 import type { ClientCertificates } from '../server/client-certificates.ts'
 import type { RunningServer } from '../server/listener.ts'
+import { versionOf } from '../server/tls.ts'
 import { serveXks } from '../server/xks.ts'
-import type { ConnectionMetrics, Hsms, PathServices, Storage } from '../services.ts'
+import type { ConnectionMetrics, Hsms, Log, PathServices, Storage } from '../services.ts'
 import { unsealSecret } from '../vault/access-key-secrets.ts'
 import { Quotas } from './quotas.ts'
 
@@ -58,22 +59,35 @@ export function startXks(
   metrics: ConnectionMetrics,
 ): Promise<RunningServer> {
   const { clientCaFile } = listen
-  const clients = clientCertificates(() => services.storage.xksPrefixes.all(), clientCaFile)
+  const common = clientCaFile === undefined ? () => [] : authoritiesIn(clientCaFile, services.log)
+  const clients = clientCertificates(() => services.storage.xksPrefixes.all(), common)
   return serveXks(listen, xks, services, clients, readiness, metrics)
 }
 
 /** The authorities of the listener, and of prefixes that have one of their own. */
-function clientCertificates(
-  prefixes: () => readonly XksPrefix[],
-  clientCaFile: string | undefined,
-): ClientCertificates {
-  const common = clientCaFile === undefined ? [] : [readAuthority(clientCaFile)]
+function clientCertificates(prefixes: () => readonly XksPrefix[], common: () => readonly string[]): ClientCertificates {
   return {
     authorities: () => [
-      ...new Set([...common, ...prefixes().flatMap(({ clientCertificate }) => clientCertificate?.ca ?? [])]),
+      ...new Set([...common(), ...prefixes().flatMap(({ clientCertificate }) => clientCertificate?.ca ?? [])]),
     ],
     admits: certificate =>
       prefixes().length === 0 || prefixes().some(prefix => acceptsCertificate(prefix, certificate)),
+  }
+}
+
+/** Looks for a new version of the file at each call; one that cannot be used has no effect. Throws OperatorError at first. */
+function authoritiesIn(file: string, log: Log): () => readonly string[] {
+  let [version, authorities] = [versionOf([file]), readAuthority(file)]
+  return () => {
+    const now = versionOf([file])
+    if (now === version) return [authorities]
+    version = now
+    try {
+      authorities = readAuthority(file)
+    } catch (err) {
+      log.error({ event: 'tls_reload_failed', err }, 'Client authorities not reloaded, still using the previous ones')
+    }
+    return [authorities]
   }
 }
 

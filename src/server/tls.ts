@@ -68,10 +68,11 @@ export function renewTls(
   log: Log,
   clients: ClientCertificates | undefined,
 ): TlsRenewal {
-  let known = versionOf(files)
+  const paths = [files.certificateFile, files.keyFile]
+  let known = versionOf(paths)
   const now = () => {
     try {
-      known = versionOf(files)
+      known = versionOf(paths)
       server.setSecureContext({ ...readTlsPair(files), ...verifying(clients) })
       log.info({ event: 'tls_reloaded', certificate: files.certificateFile }, 'TLS certificate reloaded')
     } catch (error) {
@@ -82,14 +83,14 @@ export function renewTls(
     }
   }
   const timer = setInterval(() => {
-    if (versionOf(files) !== known) now()
+    if (versionOf(paths) !== known) now()
   }, interval).unref()
   return { now, stop: () => clearInterval(timer) }
 }
 
 /** Changes when one of the files is replaced, written, or gets another owner or mode. */
-function versionOf({ certificateFile, keyFile }: TlsFiles): string {
-  const versions = [certificateFile, keyFile].map(file => {
+export function versionOf(files: readonly string[]): string {
+  const versions = files.map(file => {
     const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
     return stat && `${stat.ino} ${stat.size} ${stat.ctimeNs}`
   })

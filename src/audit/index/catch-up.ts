@@ -8,11 +8,15 @@ import { recordIn } from './record-in.ts'
 /**
  * The chunks of a range, which begins with a block. Rejects if it cannot be read.
  *
- * @param eventSource of the API whose calls are counted
+ * @param meteredSources event sources of the APIs whose calls are counted
  */
-export async function* chunksIn(file: FileHandle, range: Range, eventSource: string): AsyncGenerator<Chunk> {
+export async function* chunksIn(
+  file: FileHandle,
+  range: Range,
+  meteredSources: readonly string[],
+): AsyncGenerator<Chunk> {
   const { segment, start } = range
-  let builder = new ChunkBuilder(segment, start, eventSource)
+  let builder = new ChunkBuilder(segment, start, meteredSources)
   for await (const { lines, end, hash } of piecesOf(file, range)) {
     for (const line of lines) {
       const record = recordIn(line)
@@ -21,7 +25,7 @@ export async function* chunksIn(file: FileHandle, range: Range, eventSource: str
     builder.extendTo(end, hash)
     if (!builder.isFull) continue
     yield builder.build()
-    builder = new ChunkBuilder(segment, end, eventSource)
+    builder = new ChunkBuilder(segment, end, meteredSources)
   }
   if (!builder.isEmpty) yield builder.build()
 }

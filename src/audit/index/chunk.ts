@@ -67,12 +67,12 @@ export class ChunkBuilder {
   #lastScope: { readonly account: string; readonly region: string; readonly values: Values } | undefined
   readonly #usage: UsageCounts
 
-  /** @param eventSource of the API whose calls are counted */
-  constructor(segment: number, start: number, eventSource: string) {
+  /** @param meteredSources event sources of the APIs whose calls are counted */
+  constructor(segment: number, start: number, meteredSources: readonly string[]) {
     this.segment = segment
     this.#start = start
     this.#end = start
-    this.#usage = new UsageCounts(eventSource)
+    this.#usage = new UsageCounts(meteredSources)
   }
 
   get isEmpty(): boolean {

@@ -19,8 +19,8 @@ export interface IndexOptions {
   readonly path: string
   /** Of the segment of the journal that is written. */
   readonly active: string
-  /** Of the API whose calls are counted. */
-  readonly eventSource: string
+  /** Event sources of the APIs whose calls are counted. */
+  readonly meteredSources: readonly string[]
 }
 
 export interface CaughtUp {
@@ -68,12 +68,12 @@ export class IndexFile implements Index {
     const opening = this.#open(journal, to)
     this.#opening = opening.catch(() => undefined)
     const setAside = await opening
-    const { active, eventSource } = this.#options
+    const { active, meteredSources } = this.#options
     const unreadable: { segment: number; reason: string }[] = []
     for (const range of await rangesBetween(active, await readCursor(this.#db!), to)) {
       try {
         await inSegment(active, range.segment, async file => {
-          for await (const chunk of chunksIn(file, range, eventSource)) await this.add(chunk)
+          for await (const chunk of chunksIn(file, range, meteredSources)) await this.add(chunk)
         })
       } catch (error) {
         // Without the segment that is written no later chunk would follow.

@@ -14,8 +14,8 @@ export interface JournalIndexOptions {
   readonly journal: Pick<Journal, 'head' | 'position' | 'follow'>
   /** Called when the index is needed. */
   readonly open: () => Index
-  /** Of the API whose calls are counted. */
-  readonly eventSource: string
+  /** Event sources of the APIs whose calls are counted. */
+  readonly meteredSources: readonly string[]
   /** Told of each chunk that was indexed as it was written. */
   readonly indexed?: (chunk: Chunk) => void
   readonly report: Report
@@ -144,7 +144,7 @@ export class JournalIndex {
   }
 
   #newBuilder(segment: number, offset: number): ChunkBuilder {
-    return new ChunkBuilder(segment, offset, this.#options.eventSource)
+    return new ChunkBuilder(segment, offset, this.#options.meteredSources)
   }
 
   #endChunk(): void {

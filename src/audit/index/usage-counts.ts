@@ -20,24 +20,24 @@ export interface UsageRows {
 type Level<V> = Map<string, V>
 
 /**
- * Counts the calls of one API. Each call costs a few look-ups in maps, by texts that it shares with others, so that V8 has their hashes;
+ * Counts the calls of APIs that use keys. Each call costs a few look-ups in maps, by texts that it shares with others, so that V8 has their hashes;
  * one look-up by a joined text would hash that anew for each call.
  */
 export class UsageCounts {
-  readonly #eventSource: string
+  readonly #sources: readonly string[]
   /** By day, account, ARN of the key, operation and error code. */
   readonly #calls: Level<Level<Level<Level<Level<number>>>>> = new Map()
   readonly #deletions: KeyDeletion[] = []
 
-  /** @param eventSource of the API */
-  constructor(eventSource: string) {
-    this.#eventSource = eventSource
+  /** @param sources event sources of the APIs */
+  constructor(sources: readonly string[]) {
+    this.#sources = sources
   }
 
   add(record: AuditRecord): void {
     if (record.readOnly === false) this.#addDeletion(record)
     const { eventSource, eventType, eventTime, eventName: operation = '', errorCode = '' } = record
-    if (eventType !== 'AwsApiCall' || eventSource !== this.#eventSource || isCopy(record)) return
+    if (eventType !== 'AwsApiCall' || !this.#sources.includes(eventSource) || isCopy(record)) return
     const ofAccount = at(at(this.#calls, eventTime.slice(0, 'YYYY-MM-DD'.length)), payerOf(record))
     const keys = countedKeys(record)
     const pairSpec = record.requestParameters?.keyPairSpec

@@ -41,11 +41,11 @@ class Installation {
 
   async start(): Promise<void> {
     this.journal = await openAt(this.file)
-    const eventSource = 'kms.amazonaws.com'
+    const meteredSources = ['kms.amazonaws.com']
     this.index = new JournalIndex({
       journal: this.journal,
-      open: () => new IndexFile({ path: this.indexPath, active: this.file, eventSource }),
-      eventSource,
+      open: () => new IndexFile({ path: this.indexPath, active: this.file, meteredSources }),
+      meteredSources,
       report: {
         caughtUp: result => this.caughtUp.push(result),
         failed: error => this.failures.push(error),

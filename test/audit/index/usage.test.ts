@@ -34,7 +34,7 @@ afterEach(() => db.destroy())
 
 /** Counts them, as one chunk of the journal. */
 async function add(...records: readonly AuditRecord[]): Promise<void> {
-  const counts = new UsageCounts('kms.amazonaws.com')
+  const counts = new UsageCounts(['kms.amazonaws.com'])
   for (const record of records) counts.add(record)
   await db.transaction().execute(tx => addUsage(tx, counts.rows))
 }

@@ -68,7 +68,7 @@ async function stored(number: number, rest: Partial<Key> = {}): Promise<Key> {
 
 /** Adds the record of a successful call so many times. */
 async function called(eventName: string, { arn }: Pick<Key, 'arn'>, times = 1, rest: Partial<AuditRecord> = {}) {
-  const counts = new UsageCounts('kms.amazonaws.com')
+  const counts = new UsageCounts(['kms.amazonaws.com'])
   const userIdentity = { accountId: account }
   const resources = [{ ARN: arn, accountId: account }]
   const eventTime = '2026-11-10T12:00:00.000Z'
