@@ -203,8 +203,9 @@ function headerOf({ headers }: Dispatcher.ResponseData, name: string): string {
 
 /** What the other side sent is not an answer. */
 const noAnswer = /^UND_ERR_(?:HEADERS_OVERFLOW|RES)/
-/** Of the system, of name servers, and of undici for a connection that ended. */
-const network = /^E(?!PROTO$)[A-Z0-9]+$|^UND_ERR_(?:SOCKET|CONNECT_TIMEOUT|CLOSED|DESTROYED)$/
+/** Of OpenSSL, also for certificates: Node.js, "X509 certificate error codes". Any other is one of the network. */
+const tls =
+  /^(?:EPROTO|ERR_(?:SSL|TLS)_.*|UNABLE_TO_.*|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|.*(?:CERT|CRL).*)$/
 
 function asProxyFailure(thrown: unknown): unknown {
   if (thrown instanceof ProxyFailure) return thrown
@@ -215,6 +216,6 @@ function asProxyFailure(thrown: unknown): unknown {
   if (code === undefined || code.startsWith('UND_ERR_INVALID')) return thrown
   // undici's error for an interim response 100, for which no request of ours asks.
   const isInvalid = noAnswer.test(code) || message === 'bad response'
-  const kind = isInvalid ? 'invalidResponse' : network.test(code) ? 'unreachable' : 'tls'
+  const kind = isInvalid ? 'invalidResponse' : tls.test(code) ? 'tls' : 'unreachable'
   return new ProxyFailure(kind, detail, { cause: thrown })
 }

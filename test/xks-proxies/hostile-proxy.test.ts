@@ -13,7 +13,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasOpenssl } from '../server/certificates.ts'
 import { clientOf, rejection } from './fixture.ts'
-import { startTestProxy, type TestProxy } from './test-proxy.ts'
+import { health, startTestProxy, type TestProxy } from './test-proxy.ts'
 
 /** What is behind an address where a proxy should be. */
 interface Place {
@@ -92,6 +92,16 @@ describe.skipIf(!hasOpenssl)('a proxy that does not answer as it should', () => 
   ])('is XKS_PROXY_INVALID_RESPONSE with %s', async (_title, answer) => {
     const place = await answering(socket => socket.end(answer, 'latin1'))
     expect(await outcome(place)).toEqual(['XKS_PROXY_INVALID_RESPONSE', 'InvalidState'])
+  })
+
+  it('is understood over HTTP/1.0, whose bodies end with the connection', async () => {
+    const body = JSON.stringify(health)
+    const place = await answering(socket => socket.end(`HTTP/1.0 200 OK\r\n${json}\r\n\r\n${body}`))
+    const client = clientOf({ address: place.address, files: real.files })
+    await client.proxies.connect(client.store, signal)
+    await client.proxies.poll()
+    expect(client.calls.map(({ outcome }) => outcome)).toEqual(['success', 'success'])
+    await client.proxies.close()
   })
 
   it('is XKS_PROXY_INVALID_RESPONSE with chunks for ever', async () => {
