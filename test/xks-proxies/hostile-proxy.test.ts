@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import {
   type AddressInfo,
   createServer as createTcpServer,
@@ -7,11 +7,13 @@ import {
   type Server,
   type Socket,
 } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { hasOpenssl } from '../server/certificates.ts'
+import { hasOpenssl, makeClientCertificate } from '../server/certificates.ts'
 import { clientOf, rejection } from './fixture.ts'
 import { health, startTestProxy, type TestProxy } from './test-proxy.ts'
 
@@ -200,6 +202,35 @@ describe.skipIf(!hasOpenssl)('a proxy that does not answer as it should', () => 
     expect(await rejection(byAddress.proxies.connect({ ...byAddress.store, xks }, signal))).toMatchObject({
       code: 'XKS_PROXY_INVALID_TLS_CONFIGURATION',
     })
+  })
+
+  it('gets the client certificate of the configuration, as it is when the store is connected', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'client-certificate-'))
+    const files = (name: string) => ({
+      certificateFile: join(folder, `${name}.crt`),
+      keyFile: join(folder, `${name}.key`),
+    })
+    const [authority, known] = [files('authority'), files('known')]
+    makeClientCertificate(authority, known, 'gateway')
+    const ca = readFileSync(authority.certificateFile)
+    const body = JSON.stringify(health)
+    const place = await answering(
+      socket => socket.end(text('200 OK', `${json}\r\ncontent-length: ${body.length}`, body)),
+      { requestCert: true, rejectUnauthorized: true, ca },
+    )
+    const used = files('used')
+    const settings = { localhost: { address: place.address, caFile: real.files.certificateFile, ...used } }
+    const client = clientOf(real, { settings })
+    const use = ({ certificateFile, keyFile }: typeof used) => {
+      copyFileSync(certificateFile, used.certificateFile)
+      copyFileSync(keyFile, used.keyFile)
+    }
+    use(real.files)
+    expect(await rejection(client.proxies.connect(client.store, signal))).toBeDefined()
+    use(known)
+    await client.proxies.connect(client.store, signal)
+    await client.proxies.close()
+    rmSync(folder, { recursive: true })
   })
 
   it('never crashes the client, whatever it answers', async () => {
