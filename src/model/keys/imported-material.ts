@@ -20,9 +20,14 @@ import { stateApartFromStore } from './key-state.ts'
  *
  * @param fingerprint of the material: see CreatedKey in hsm.ts
  */
-export function importedMaterialId(key: Pick<Key, 'arn' | 'account' | 'id'>, fingerprint: Uint8Array): string {
-  const name = isMultiRegion(key) ? `${key.account}:${key.id}` : key.arn
+export function importedMaterialId(key: Pick<Key, 'arn' | 'id'>, fingerprint: Uint8Array): string {
+  const name = isMultiRegion(key) ? withoutRegion(key.arn) : key.arn
   return createHash('sha256').update(`strongroom key material\0${name}\0`).update(fingerprint).digest('hex')
+}
+
+/** The same for related multi-Region keys. */
+function withoutRegion(arn: string): string {
+  return arn.split(':').toSpliced(3, 1, '').join(':')
 }
 
 /** What a request says about the material, besides the material. */
@@ -35,16 +40,19 @@ export interface ImportRequest {
 
 /**
  * Puts material that is on the HSM into a key. The first becomes the current one, another of a symmetric key is pending rotation, and one
- * that the key has had takes its place again. Throws IncorrectKeyMaterial, or InvalidState if another is pending rotation.
+ * that the key has had takes its place again. A replica key gets only what its primary key has, or had. Throws IncorrectKeyMaterial, or
+ * InvalidState if another is pending rotation.
  *
  * @param now milliseconds since the epoch
  */
 export function withImported(key: Key, id: string, object: KeyObject, request: ImportRequest, now: number): Key {
-  const { type = key.materials.length === 0 ? 'NEW_KEY_MATERIAL' : 'EXISTING_KEY_MATERIAL', materialId } = request
+  const isFirst = key.materials.length === 0 && key.multiRegion !== 'REPLICA'
+  const { type = isFirst ? 'NEW_KEY_MATERIAL' : 'EXISTING_KEY_MATERIAL', materialId } = request
   const known = materialsOf(key).find(material => material.id === id)
   if (materialId !== undefined && materialId !== id) throw incorrect('is not the one that the request names')
   if (type === 'EXISTING_KEY_MATERIAL') {
-    if (known === undefined) throw incorrect('was not imported into this KMS key before')
+    const holder = key.multiRegion === 'REPLICA' ? 'the primary key of this replica key' : 'this KMS key'
+    if (known === undefined) throw incorrect(`was not imported into ${holder} before`)
     return enabled(key, replaced(key, { ...known, object, imported: importedOf(request, known) }))
   }
   if (known !== undefined) throw incorrect('is already associated with this KMS key')

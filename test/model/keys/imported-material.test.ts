@@ -36,12 +36,14 @@ describe('the id of imported material', () => {
     expect(importedMaterialId(key, Uint8Array.from(one))).toBe(ids[0])
   })
 
-  it('is the same in every Region of a multi-Region key', () => {
+  it('is the same in every Region of a multi-Region key, and in no other partition', () => {
     const [id, material] = ['mrk-1234abcd12ab34cd56ef1234567890ab', randomBytes(32)]
     const ids = ['eu-west-1', 'us-east-1'].map(region =>
-      importedMaterialId({ account: home, id, arn: keyArn({ account: home, region }, id) }, material),
+      importedMaterialId({ id, arn: keyArn({ account: home, region }, id) }, material),
     )
     expect(ids[0]).toBe(ids[1])
+    const elsewhere = keyArn({ account: home, region: 'us-gov-west-1' }, id)
+    expect(importedMaterialId({ id, arn: elsewhere }, material)).not.toBe(ids[0])
   })
 })
 
@@ -140,6 +142,16 @@ describe('related multi-Region keys', () => {
     const withPending = withShared({ ...replica, pendingMaterial: third }, primary)
     expect(withoutObject(withPending, third.id).pendingMaterial).toMatchObject({ id: third.id, object: undefined })
     expect(withoutObject(primary, third.id).pendingMaterial).toBeUndefined()
+  })
+
+  it('get their first material from the primary key', () => {
+    const waiting = { ...replica, materials: [] }
+    expect(() => withImported(waiting, first.id, other, {}, 0)).toThrow(
+      expect.objectContaining({ code: 'IncorrectKeyMaterial' }),
+    )
+    const imported = withImported({ ...primary, materials: [], pendingMaterial: undefined }, first.id, other, {}, 0)
+    const told = withShared(waiting, imported)
+    expect([keyState(told), keyState(withImported(told, first.id, other, {}, 0))]).toEqual(['PendingImport', 'Enabled'])
   })
 
   it('can be rotated once each of them has what is pending rotation', () => {
