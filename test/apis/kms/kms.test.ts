@@ -71,10 +71,10 @@ describe('the operation of a request', () => {
   })
 
   it('is refused if AWS KMS has it and this gateway does not', () => {
-    expect(() => api.operation(target('TrentService.ReplicateKey'))).toThrow(
+    expect(() => api.operation(target('TrentService.Encapsulate'))).toThrow(
       expect.objectContaining({
         code: 'UnsupportedOperation',
-        message: 'ReplicateKey is not supported by this gateway.',
+        message: expect.stringMatching(/^Encapsulate is not supported by this gateway: /),
       }),
     )
   })

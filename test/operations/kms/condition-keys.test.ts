@@ -55,6 +55,11 @@ const inputs: Partial<Record<OperationName, object>> = {
   DeleteImportedKeyMaterial: { KeyId: key.id },
   DeriveSharedSecret: { KeyId, KeyAgreementAlgorithm: 'ECDH', PublicKey: bytes },
   DescribeCustomKeyStores: {},
+  ConnectCustomKeyStore: { CustomKeyStoreId: 'cks-1' },
+  CreateCustomKeyStore: { CustomKeyStoreName: 'store' },
+  DeleteCustomKeyStore: { CustomKeyStoreId: 'cks-1' },
+  DisconnectCustomKeyStore: { CustomKeyStoreId: 'cks-1' },
+  UpdateCustomKeyStore: { CustomKeyStoreId: 'cks-1' },
   DescribeKey: { KeyId },
   DisableKey: { KeyId: key.id },
   DisableKeyRotation: { KeyId: key.id },
@@ -114,6 +119,7 @@ function storageOf(ofKey: (arn: string) => readonly Alias[]): Storage {
     trackingStart: 0,
     aliases: { find: (arn: string) => aliases.find(alias => alias.arn === arn), ofKey },
     grants: { find: () => grant },
+    customKeyStores: { find: () => undefined, ofKey: () => undefined },
     principals: { withId: () => undefined, isKnown: () => false },
   } as unknown as Storage
 }

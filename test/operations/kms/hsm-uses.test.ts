@@ -49,6 +49,7 @@ async function answer(operation: OperationName, input: object, key: Key, asked: 
     storage: {
       keys: { find: () => key, recordUse() {} },
       aliases: { find: () => undefined },
+      customKeyStores: { ofKey: () => undefined },
       encryptions: { made: () => 0, count: () => undefined },
     },
     externalKeyStores: noExternalKeyStores,

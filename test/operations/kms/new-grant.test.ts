@@ -12,6 +12,7 @@ const existing = aGrant(1, key)
 async function check(count: number, Name?: string): Promise<void> {
   const storage = {
     keys: { find: () => key },
+    customKeyStores: { ofKey: () => undefined },
     grants: { count: () => count, findByFingerprint: () => existing },
     principals: { withId: () => undefined, isKnown: () => false },
   } as unknown as Storage

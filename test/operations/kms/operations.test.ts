@@ -30,7 +30,10 @@ describe.each(operations.map(operation => [operation.name, operation] as const))
   it('audits every member that is no secret, and no other', () => {
     // On AWS, the record of RetireGrant has the grant among additionalEventData.
     const open = name === 'RetireGrant' ? [] : [...inputMembers].filter(([, shape]) => !isSecret(shape))
-    expect([...recorded].sort()).toEqual(open.map(([member]) => member).sort())
+    // In the samples of operations on custom key stores the cluster is `clusterId`, and its certificate is left out.
+    const others = ['CloudHsmClusterId', 'TrustAnchorCertificate']
+    const expected = open.map(([member]) => member).filter(member => !others.includes(member))
+    expect([...recorded].sort()).toEqual(expected.sort())
     for (const member of recordedOutput) {
       expect(outputMembers.has(member), member).toBe(true)
       expect(isSecret(outputMembers.get(member)!), member).toBe(false)

@@ -29,6 +29,7 @@ async function outcome(name: string, key: Key): Promise<string> {
   const storage = {
     keys: { find: () => key },
     aliases: { ofKey: () => [] },
+    customKeyStores: { ofKey: () => undefined },
     principals: { withId: () => undefined, isKnown: () => false },
   } as unknown as Storage
   const search = { caller, storage, operation: name, hsms: undefined as never }
