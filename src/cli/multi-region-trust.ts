@@ -1,7 +1,7 @@
 /** The ceremony that allows wrapped transfers from one HSM to another. No gateway runs meanwhile, as it changes objects of both tokens. */
 import { resolve } from 'node:path'
 import { fingerprintOf, pemOf } from '../audit/checkpoint.ts'
-import type { Config } from '../config.ts'
+import { auditHsmOf, type Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import type { HsmOptions } from '../hsm/registry.ts'
 import { type TrustOptions as TrustKey, trustKey } from '../hsm/trust.ts'
@@ -36,7 +36,7 @@ export async function trust({ soPinFile, ...options }: TrustOptions): Promise<vo
   const storage = await openDatabase(config, opened)
   settleSoftHsm(folder, { write: true })
   requireSystemKeys(config, storage)
-  const hsms = await connectHsms(config, storage, opened)
+  const hsms = await connectHsms(neededBy(options, config), storage, opened)
   const recording = await openAudit(config, { storage, hsms }, opened, { clock })
   const installation = { storage, hsms, clock, ...recording }
   const key = await ensureTransferKey(options.to, installation)
@@ -68,6 +68,12 @@ function checkAllowed({ from, to }: Way, { hsms, multiRegion: { transfers } }: C
   throw new OperatorError(
     `the configuration allows no transfers from ${from} to ${to}: add ${pair} to multiRegion.transfers`,
   )
+}
+
+/** Only the HSM of the transfer key, and the one that signs the audit journal. */
+function neededBy({ to }: Way, config: Config): Config {
+  const needed = Object.entries(config.hsms).filter(([name]) => name === to || name === auditHsmOf(config))
+  return { ...config, hsms: Object.fromEntries(needed) }
 }
 
 /** One that the HSM has lost, or that is no longer protected, is replaced: nobody trusts the new one yet. */
