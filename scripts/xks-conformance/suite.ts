@@ -34,19 +34,36 @@ export interface Outcome {
 /** Resolves to the outcome of each check. */
 export async function conformance(options: Options, write: (line: string) => void): Promise<readonly Outcome[]> {
   const proxy = new XksProxy(options)
+  const outcomes: Outcome[] = []
+  const report = (outcome: Outcome) => {
+    outcomes.push(outcome)
+    write(`${outcome.verdict}  ${outcome.name}${outcome.reason === undefined ? '' : `: ${outcome.reason}`}`)
+  }
   try {
-    const outcomes: Outcome[] = []
-    for (const check of checks.filter(({ name }) => name.includes(options.only ?? ''))) {
-      const outcome = await outcomeOf(check, proxy)
-      outcomes.push(outcome)
-      write(`${outcome.verdict}  ${outcome.name}${outcome.reason === undefined ? '' : `: ${outcome.reason}`}`)
+    const reason = await whyUnreachable(proxy)
+    if (reason !== undefined) report({ verdict: 'fail', name: 'MUST be reachable over IPv4', reason })
+    else {
+      for (const check of checks.filter(({ name }) => name.includes(options.only ?? '')))
+        report(await outcomeOf(check, proxy))
+      if (options.only === undefined) for (const line of await latencies(proxy)) write(`info  ${line}`)
+      if (proxy.repeated > 0) write(`info  sent again after 429 or 503: ${proxy.repeated} requests`)
     }
-    if (options.only === undefined) for (const line of await latencies(proxy)) write(`info  ${line}`)
-    if (proxy.repeated > 0) write(`info  sent again after 429 or 503: ${proxy.repeated} requests`)
     write(summary(outcomes))
     return outcomes
   } finally {
     proxy.close()
+  }
+}
+
+/** Why no TLS connection can be made, whatever its certificate: every check would wait for one. */
+async function whyUnreachable(proxy: XksProxy): Promise<string | undefined> {
+  try {
+    const socket = await proxy.connect({ rejectUnauthorized: false })
+    socket.destroy()
+    return undefined
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException
+    return `expected a TLS connection, got ${message || code}`
   }
 }
 
