@@ -6,7 +6,8 @@ import { checkState, isPendingDeletion, keyState } from '../../model/keys/key-st
 import type { Storage } from '../../services.ts'
 import { destroyUncommitted } from '../../vault/materials.ts'
 import { checkSuccessors, createSuccessors, succeededWith } from '../../vault/successor-keys.ts'
-import { aliasSchema, aliasTarget, type ShownKey, shownKey } from './aliases.ts'
+import type { Context } from '../operation.ts'
+import { type AliasTarget, aliasSchema, aliasTarget, type ShownKey, shownKey } from './aliases.ts'
 import { operation } from './operation.ts'
 
 export interface RotatedAlias {
@@ -29,6 +30,8 @@ export interface RotatedAlias {
   readonly moved: boolean
 }
 
+const schema = aliasSchema.extend({ dryRun: z.boolean().default(false) })
+
 /**
  * Manual rotation: points an alias at a new key that is like its present one, in the commit that creates the key. A key with imported key
  * material is created first, and takes the place once its material is there, when this is asked for again. A multi-Region key gets a
@@ -37,63 +40,68 @@ export interface RotatedAlias {
  */
 export const rotateAlias = operation({
   name: 'RotateAlias',
-  schema: aliasSchema.extend({ dryRun: z.boolean().default(false) }),
+  schema,
   target: aliasTarget,
   recorded: ['alias', 'account', 'region', 'dryRun'],
   recordedOutput: ['aliasArn', 'formerKeyArn', 'newKeyArn', 'moved'],
-  async run({ input: { dryRun }, target: { alias, key }, storage, clock, changes, ...rest }): Promise<RotatedAlias> {
+  async run(context): Promise<RotatedAlias> {
+    const { alias, key } = context.target
+    const { storage } = context
     if (key.manager)
       throw new Failure(
         'NotAuthorized',
         `the key of ${alias.name} is managed by ${key.manager.service}: only automatic rotation changes it`,
       )
-    const shown = {
+    const waiting = successorOf(alias, storage)
+    return {
       aliasArn: alias.arn,
       formerKeyArn: key.arn,
       formerKey: shownKey(key, storage),
       aliasesElsewhere: aliasesElsewhere(alias, storage).map(({ arn }) => arn),
       otherAliases: storage.aliases.ofKey(key.arn).flatMap(({ name }) => (name === alias.name ? [] : [name])),
+      ...(waiting ? moveTo(waiting, context) : await replaceKey(context)),
     }
-    const waiting = successorOf(alias, storage)
-    if (waiting) {
-      const pendingImport = pendingImportOf(waiting, storage)
-      const moved = pendingImport.length === 0
-      if (moved) checkReady(waiting, storage)
-      if (moved && !dryRun) {
-        changes.put('keys', waiting)
-        changes.put('aliases', pointedAt(alias, waiting.arn, clock()))
-      }
-      return {
-        ...shown,
-        newKeyArn: waiting.arn,
-        newKey: shownKey(waiting, storage),
-        created: false,
-        moved,
-        pendingImport,
-      }
-    }
-    // Throws for a key that never had key material, and needs no other.
-    currentMaterial(key)
-    const former = succeededWith(key, storage)
-    const means = { ...rest, storage, clock, changes }
-    checkSuccessors(former, means)
-    const moved = key.origin !== 'EXTERNAL'
-    if (dryRun) return { ...shown, created: true, moved, pendingImport: [] }
-    const successors = await createSuccessors(former, means)
-    for (const successor of successors) changes.put('keys', successor)
-    // A change of an old key meanwhile would be missing in the new one: of the two, one is decided again.
-    for (const one of former) changes.put('keys', one)
-    const next = successors[0]!
-    changes.put('aliases', moved ? pointedAt(alias, next.arn, clock()) : { ...alias, successorKeyArn: next.arn })
-    for (const waiting of aliasesElsewhere(alias, storage)) {
-      const successor = successors.find(({ region }) => region === waiting.region)
-      if (successor) changes.put('aliases', { ...waiting, successorKeyArn: successor.arn })
-    }
-    const pendingImport = moved ? [] : successors.map(({ arn }) => arn)
-    return { ...shown, newKeyArn: next.arn, newKey: shownKey(next, storage), created: true, moved, pendingImport }
   },
   undo: destroyUncommitted,
 })
+
+type Rotation = Context<z.infer<typeof schema>, AliasTarget>
+type NewKey = Pick<RotatedAlias, 'newKeyArn' | 'newKey' | 'created' | 'moved' | 'pendingImport'>
+
+/** To a key that an earlier call has created, if its key material is there. */
+function moveTo(successor: Key, { input, target: { alias }, storage, clock, changes }: Rotation): NewKey {
+  const pendingImport = pendingImportOf(successor, storage)
+  const moved = pendingImport.length === 0
+  if (moved) checkReady(successor, storage)
+  if (moved && !input.dryRun) {
+    changes.put('keys', successor)
+    changes.put('aliases', pointedAt(alias, successor.arn, clock()))
+  }
+  return { newKeyArn: successor.arn, newKey: shownKey(successor, storage), created: false, moved, pendingImport }
+}
+
+async function replaceKey(context: Rotation): Promise<NewKey> {
+  const { input, target, storage, clock, changes } = context
+  const { alias, key } = target
+  // Throws for a key that never had key material, and needs no other.
+  currentMaterial(key)
+  const former = succeededWith(key, storage)
+  checkSuccessors(former, context)
+  const moved = key.origin !== 'EXTERNAL'
+  if (input.dryRun) return { created: true, moved, pendingImport: [] }
+  const successors = await createSuccessors(former, context)
+  for (const successor of successors) changes.put('keys', successor)
+  // A change of an old key meanwhile would be missing in the new one: of the two, one is decided again.
+  for (const one of former) changes.put('keys', one)
+  const next = successors[0]!
+  changes.put('aliases', moved ? pointedAt(alias, next.arn, clock()) : { ...alias, successorKeyArn: next.arn })
+  for (const waiting of aliasesElsewhere(alias, storage)) {
+    const successor = successors.find(({ region }) => region === waiting.region)
+    if (successor) changes.put('aliases', { ...waiting, successorKeyArn: successor.arn })
+  }
+  const pendingImport = moved ? [] : successors.map(({ arn }) => arn)
+  return { newKeyArn: next.arn, newKey: shownKey(next, storage), created: true, moved, pendingImport }
+}
 
 /** Of related multi-Region keys, with the same name. */
 function aliasesElsewhere({ name, targetKeyArn }: Alias, { aliases, keys }: Storage): readonly Alias[] {
