@@ -131,7 +131,7 @@ export interface XksProxyCall {
   /** Id of the custom key store. */
   readonly store: string
   readonly operation: 'health' | 'metadata' | 'encrypt' | 'decrypt'
-  /** `success`, or why it failed: see xks-proxies/proxy-failure.ts. */
+  /** `success`, or why it failed: see xks-proxies/proxy-failure.ts; `tooManyCalls` or `circuitOpen` if it was not sent. */
   readonly outcome: string
   readonly seconds: number
 }

@@ -114,11 +114,17 @@ export class Connection {
       if (!isAnywhere && isIP(host) !== 0 && !isPublicAddress(host)) return callback(new PrivateAddress(host), null)
       connector({ ...wanted, ...place, servername: isIP(host) === 0 ? host : '' }, (...[error, socket]) => {
         if (error) return callback(error, null)
-        this.certificateExpiry = Date.parse((socket as TLSSocket).getPeerCertificate().valid_to)
+        this.certificateExpiry = expiryOf(socket as TLSSocket) ?? this.certificateExpiry
         callback(null, socket)
       })
     }
   }
+}
+
+/** Undefined for a resumed session that does not have the certificate. */
+function expiryOf(socket: TLSSocket): number | undefined {
+  const { valid_to } = socket.getPeerCertificate()
+  return valid_to === undefined ? undefined : Date.parse(valid_to)
 }
 
 function placeOf(address: string): { readonly hostname: string; readonly port: string } {

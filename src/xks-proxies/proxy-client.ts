@@ -69,10 +69,16 @@ export class ProxyClient {
     const { clock, elapsed, maxCalls } = this.#means
     const body = JSON.stringify(request.message)
     const headers = await this.#signer.sign({ host: this.#host, path: request.path, body }, credential, clock())
-    if (this.#calls >= maxCalls) throw new Failure('Throttling', tooManyCalls)
-    if (!this.#breaker.admit()) throw new ProxyFailure(this.#lastKind, 'not sent: the circuit breaker is open')
-    this.#calls++
     const start = elapsed()
+    if (this.#calls >= maxCalls) {
+      this.#count(request, 'tooManyCalls', start)
+      throw new Failure('Throttling', tooManyCalls)
+    }
+    if (!this.#breaker.admit()) {
+      this.#count(request, 'circuitOpen', start)
+      throw new ProxyFailure(this.#lastKind, 'not sent: the circuit breaker is open')
+    }
+    this.#calls++
     try {
       const result = await this.#send(request, headers, body).catch((thrown: unknown) => {
         if (thrown instanceof ProxyFailure && thrown.row.retryable) return this.#send(request, headers, body)
