@@ -73,7 +73,8 @@ export async function decryptAsProxy(
   const named = materialNamedBy(metadata, key)
   if (named) return open(named, hsmAad(aad, metadata))
   if (!options.sampleProxyAad) throw new Failure('InvalidCiphertext')
-  return openWithAny(key.materials, material => open(material, sampleProxyAad(aad, metadata)))
+  const imported = key.materials.filter(({ imported }) => imported !== undefined)
+  return openWithAny(imported, material => open(material, sampleProxyAad(aad, metadata)))
 }
 
 /** Undefined if the metadata, of whatever origin, names no material of the key. */
@@ -81,7 +82,7 @@ export function materialNamedBy(metadata: Uint8Array | undefined, { materials }:
   return metadata && materials.find(material => metadataOf(material).equals(metadata))
 }
 
-/** The first one was imported from the HSM of the sample proxy, unless keys were rotated meanwhile. */
+/** The first one came from the HSM of the sample proxy, unless its key was imported by a rotation. */
 async function openWithAny(
   [first, ...others]: readonly KeyMaterial[],
   open: (material: KeyMaterial) => Promise<Uint8Array>,

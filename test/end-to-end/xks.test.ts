@@ -305,6 +305,21 @@ describe('the XKS proxy', () => {
       resources: [{ ARN: key }],
       requestParameters: { prefix: 'tenant', externalKeyId: 'key.one', requestMetadata },
     })
+    expect(Object.keys(record).sort()).toEqual(
+      [
+        ...['additionalEventData', 'awsRegion', 'eventCategory', 'eventID', 'eventName', 'eventSource', 'eventTime'],
+        ...['eventType', 'eventVersion', 'managementEvent', 'readOnly', 'recipientAccountId', 'requestID'],
+        ...[
+          'requestParameters',
+          'resources',
+          'responseElements',
+          'sourceIPAddress',
+          'tlsDetails',
+          'userAgent',
+          'userIdentity',
+        ],
+      ].sort(),
+    )
     const text = JSON.stringify(record)
     for (const secret of [base64(plaintext), base64('recorded AAD')]) expect(text).not.toContain(secret)
   })

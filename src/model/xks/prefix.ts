@@ -15,8 +15,8 @@ export interface XksPrefix {
   /** Requests per second; absent: unlimited. */
   readonly quota?: number | undefined
   /**
-   * The additional authenticated data of AWS's sample proxy (aws-kms-xks-proxy): a digest of that of the request in its place. For
-   * ciphertexts of a fleet that was moved here with its keys.
+   * Whether ciphertexts of AWS's sample proxy (aws-kms-xks-proxy) are decrypted as well, whose AAD for the HSM has a digest in the place of that
+   * of the request: those of a fleet that was moved here with its keys. New ciphertexts are our own.
    */
   readonly sampleProxyAad: boolean
   readonly revision: number
