@@ -110,7 +110,7 @@ async function checkHealth({ uriPath, clock, call }: Caller, report: ProxyReport
 function checkClock(date: string, now: number, report: ProxyReport): void {
   const offset = Math.round((Date.parse(date) - now) / 1000)
   if (Number.isNaN(offset)) return
-  report.clock = `${offset} s ahead of the clock here`
+  report.clock = `${Math.abs(offset)} s ${offset < 0 ? 'behind' : 'ahead of'} the clock here`
   if (Math.abs(offset) > clockTolerance) report.warnings.push(`the clock of the proxy differs by ${Math.abs(offset)} s`)
 }
 
