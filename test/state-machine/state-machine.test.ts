@@ -17,6 +17,7 @@ it('every ciphertext opens exactly when AWS says so, whatever callers, operators
 
 it.each([8, 9])(
   'every ciphertext opens in the Regions that have its multi-Region key, and in no other: walk %i',
+  { timeout: 120_000 },
   async seed => {
     await followRegions(gateway, { seed, runs: 1, steps: 50 })
   },
