@@ -264,9 +264,12 @@ describe('a custom key store of type AWS_CLOUDHSM', () => {
     expect(await connected(kms, CustomKeyStoreId)).toMatchObject({ ConnectionState: 'CONNECTED' })
   })
 
-  it('that was connected is so again after a restart, now with keys of every key spec, rotation and import', async () => {
+  it('that was connected is so again after a restart, once its HSM is back, now with keys of every key spec, rotation and import', async () => {
+    token.faults.set('fail C_Login CKR_DEVICE_REMOVED')
     await restart(undefined, { allKeySpecs: true, passwords: 'memory' })
     expect(await store()).toMatchObject({ ConnectionState: 'CONNECTED' })
+    expect(await refusal(encrypt())).toBe(unreachable)
+    token.faults.clear()
     await healed()
     await kms.enableKeyRotation({ KeyId })
     const before = await encrypt()
