@@ -83,6 +83,24 @@ describe.skipIf(!hasOpenssl)('a key of an external key store that another gatewa
     expect(shown).not.toContain(plaintext.toString('base64'))
   })
 
+  it('has the records of both gateways joined by the id of the request, also of one that fails', async () => {
+    await expect(kms.decrypt({ CiphertextBlob: blob, EncryptionContext: { not: 'this' } })).rejects.toMatchObject({
+      name: 'KMSInvalidStateException',
+    })
+    const here = consuming!.records().filter(({ additionalEventData }) => additionalEventData?.xksKeyId === externalKey)
+    expect(here.map(({ eventName, errorCode }) => errorCode ?? eventName)).toEqual([
+      'Encrypt',
+      'Decrypt',
+      'KMSInvalidStateException',
+    ])
+    for (const { additionalEventData } of here) expect(additionalEventData).toMatchObject({ customKeyStoreId: storeId })
+    const there = serving!.records().filter(({ eventSource, eventName = '' }) => {
+      return eventSource === 'xks.strongroom' && /^(En|De)crypt$/.test(eventName)
+    })
+    const asked = there.map(({ requestParameters }) => requestParameters!.requestMetadata as { kmsRequestId: string })
+    expect(asked.map(({ kmsRequestId }) => kmsRequestId)).toEqual(here.map(({ requestID }) => requestID))
+  })
+
   it('is out of use while the other gateway is away, and no other key is', async () => {
     await serving!.kill()
     const refused = { name: 'KMSInvalidStateException', message: expect.stringContaining('external key') }
