@@ -91,7 +91,7 @@ export async function startGateway(
     const proxies = opened.adopt(externalKeyStores(config, { storage, hsms, clock, elapsed, metrics, log }), proxies =>
       proxies.close(),
     )
-    const authenticate = authentication(config, { storage, hsms, clock })
+    const authenticate = authentication(config, { storage, hsms, clock, log })
     const readiness = createReadiness({ storage, audit, hsms }, elapsed)
     const services = {
       storage,

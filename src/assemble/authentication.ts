@@ -19,6 +19,7 @@ interface Means {
   readonly hsms: Hsms
   /** Milliseconds since the epoch. */
   readonly clock: () => number
+  readonly log: Log
 }
 
 export function authentication(config: Config, means: Means): PathServices['authenticate'] {
@@ -71,7 +72,7 @@ export function authentication(config: Config, means: Means): PathServices['auth
       ]
     }),
   )
-  finders.set(xks.service, xksAuthentication(means))
+  finders.set(xks.service, xksAuthentication(config.xks, means))
   const unsigned = Promise.resolve(undefined)
   const allAreSigned = config.emulator?.verify ?? true
   return (request, { service, hasUnsignedOperations = false }) => {

@@ -24,15 +24,21 @@ interface Means {
   readonly hsms: Hsms
   /** Milliseconds since the epoch. */
   readonly clock: () => number
+  readonly log: Log
 }
 
 /** Milliseconds to unseal a credential, once a day: within what KMS waits. */
 const unsealTimeout = 150
 
-export function xksAuthentication({ storage, hsms, clock }: Means): (request: SignedRequest) => Promise<Caller> {
+/** Throws OperatorError if the file of authorities cannot be used. */
+export function xksAuthentication(
+  config: Config['xks'],
+  { storage, hsms, clock, log }: Means,
+): (request: SignedRequest) => Promise<Caller> {
   const quotas = new Quotas(() => performance.now())
   return xksCallers({
     prefix: name => storage.xksPrefixes.find(name),
+    authorities: commonAuthorities(config, log),
     clock,
     unseal: (credential: AccessKey) => {
       const hurried = hsms.for('xks credentials', performance.now() + unsealTimeout)
@@ -53,15 +59,14 @@ export function xksAuthentication({ storage, hsms, clock }: Means): (request: Si
 
 /** Rejects with OperatorError if it cannot listen, or a file cannot be used. */
 export function startXks(
-  { listen }: NonNullable<Config['xks']>,
+  config: NonNullable<Config['xks']>,
   services: PathServices,
   readiness: () => Promise<Readiness>,
   metrics: ConnectionMetrics,
 ): Promise<RunningServer> {
-  const { clientCaFile } = listen
-  const common = clientCaFile === undefined ? () => [] : authoritiesIn(clientCaFile, services.log)
+  const common = commonAuthorities(config, services.log)
   const clients = clientCertificates(() => services.storage.xksPrefixes.all(), common)
-  return serveXks(listen, xks, services, clients, readiness, metrics)
+  return serveXks(config.listen, xks, services, clients, readiness, metrics)
 }
 
 /** The authorities of the listener, and of prefixes that have one of their own. */
@@ -71,8 +76,14 @@ function clientCertificates(prefixes: () => readonly XksPrefix[], common: () => 
       ...new Set([...common(), ...prefixes().flatMap(({ clientCertificate }) => clientCertificate?.ca ?? [])]),
     ],
     admits: certificate =>
-      prefixes().length === 0 || prefixes().some(prefix => acceptsCertificate(prefix, certificate)),
+      prefixes().length === 0 || prefixes().some(prefix => acceptsCertificate(prefix, certificate, common)),
   }
+}
+
+/** PEM of those that issue the certificates of prefixes without authorities of their own. Throws OperatorError. */
+function commonAuthorities(config: Config['xks'], log: Log): () => readonly string[] {
+  const file = config?.listen.clientCaFile
+  return file === undefined ? () => [] : authoritiesIn(file, log)
 }
 
 /** Looks for a new version of the file at each call; one that cannot be used has no effect. Throws OperatorError at first. */

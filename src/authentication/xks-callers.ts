@@ -20,6 +20,8 @@ export interface PeerCertificate {
 export interface XksCallersOptions {
   /** By name; called for every request, so that a change is seen at once. */
   readonly prefix: (name: string) => XksPrefix | undefined
+  /** PEM, of prefixes without authorities of their own: see acceptsCertificate. */
+  readonly authorities: () => readonly string[]
   /** Milliseconds since the epoch. */
   readonly clock: () => number
   /** Called once per credential and day. @param credential whose id is its credentialName */
@@ -47,7 +49,7 @@ export function xksCallers(options: XksCallersOptions): (request: XksRequest) =>
     const prefix = path && options.prefix(path.prefix)
     if (prefix === undefined) throw new Failure('UnknownOperation', 'There is no such path in the XKS Proxy API.')
     if (request.method !== 'POST') throw new Failure('MethodNotAllowed', 'The XKS Proxy API has no method but POST.')
-    if (!acceptsCertificate(prefix, request.clientCertificate))
+    if (!acceptsCertificate(prefix, request.clientCertificate, options.authorities))
       throw new Failure('InvalidRequestSignature', 'The client certificate is not one of the prefix.')
     if (request.headers['x-amz-date'] === undefined)
       throw new Failure('IncompleteSignature', 'The header x-amz-date is missing.')
@@ -108,14 +110,21 @@ export function proxyCaller(
   }
 }
 
-/** Whether a client with this certificate, or without one, may send requests to the prefix. */
+/**
+ * Whether a client with this certificate, or without one, may send requests to the prefix. The listener trusts the authorities of all
+ * prefixes, but no prefix trusts those of another one.
+ *
+ * @param authorities PEM; of prefixes without authorities of their own
+ */
 export function acceptsCertificate(
   { clientCertificate: needed }: XksPrefix,
   certificate: PeerCertificate | undefined,
+  authorities: () => readonly string[],
 ): boolean {
   if (needed === undefined) return true
   if (certificate === undefined || certificate.commonName !== needed.commonName) return false
-  return needed.ca === undefined || fingerprintsOf(needed.ca).some(known => certificate.issuers.includes(known))
+  const trusted = needed.ca === undefined ? authorities() : [needed.ca]
+  return trusted.flatMap(fingerprintsOf).some(known => certificate.issuers.includes(known))
 }
 
 const fingerprints = new Map<string, readonly string[]>()

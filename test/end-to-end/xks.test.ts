@@ -29,6 +29,7 @@ const policy = (statement: object = {}) =>
   })
 
 const plaintext = Buffer.from('a plaintext of KMS, which is a ciphertext already')
+const commonName = 'cks.kms.us-east-1.amazonaws.com'
 const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString('base64')
 
 describe('the XKS proxy', () => {
@@ -60,13 +61,15 @@ describe('the XKS proxy', () => {
   }
 
   const file = (name: string) => join(installation.folder, name)
+  const pair = (name: string) => ({ certificateFile: file(`${name}.crt`), keyFile: file(`${name}.key`) })
 
   beforeAll(async () => {
     installation = await install()
     makeCertificate({ certificateFile: file('served.crt'), keyFile: file('served.key') })
+    makeClientCertificate(pair('common-ca'), pair('common'), commonName)
     const tls = { certificateFile: 'served.crt', keyFile: 'served.key' }
     installation.configure(config => {
-      config.xks = { listen: { host: '127.0.0.1', port: 0, tls } }
+      config.xks = { listen: { host: '127.0.0.1', port: 0, tls, clientCaFile: 'common-ca.crt' } }
     })
     gateway = await serve(installation)
     const { xksUrl } = await gateway.logged(({ event }) => event === 'gateway_started')
@@ -276,9 +279,7 @@ describe('the XKS proxy', () => {
     expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(3)
   })
 
-  it('asks for the client certificate of a prefix, of its own authority', async () => {
-    const pair = (name: string) => ({ certificateFile: file(`${name}.crt`), keyFile: file(`${name}.key`) })
-    const commonName = 'cks.kms.us-east-1.amazonaws.com'
+  it('asks for the client certificate of a prefix, of its own authority or else of one of the listener', async () => {
     makeClientCertificate(pair('ca'), pair('kms'), commonName)
     makeClientCertificate(pair('other-ca'), pair('other'), commonName)
     const pem = (name: string) => readFileSync(name, 'utf8')
@@ -286,12 +287,18 @@ describe('the XKS proxy', () => {
     const clientCertificate = { commonName, ca: pem(file('former-ca.crt')) + pem(file('ca.crt')) }
     const configuration = await prefix('mutual', { clientCertificate })
     const tls = (name: string) => ({ cert: pem(file(`${name}.crt`)), key: pem(file(`${name}.key`)) })
-    const status = async (certificate: object) => (await connect(configuration, certificate).health()).status
-    const all = [tls('kms'), tls('former'), tls('other'), {}]
-    expect(await Promise.all(all.map(status))).toEqual([200, 200, 401, 401])
+    const status = async (certificate: object, of: XksProxyConfiguration) =>
+      (await connect(of, certificate).health()).status
+    const statuses = (of: XksProxyConfiguration) => {
+      const all = [tls('kms'), tls('former'), tls('common'), tls('other'), {}]
+      return Promise.all(all.map(certificate => status(certificate, of)))
+    }
+    expect(await statuses(configuration)).toEqual([200, 200, 401, 401, 401])
+    const ofListener = await prefix('mutual-too', { clientCertificate: { commonName } })
+    expect(await statuses(ofListener)).toEqual([401, 401, 200, 401, 401])
     const renamed = { ...clientCertificate, commonName: 'cks.kms.eu-central-1.amazonaws.com' }
     await administer('UpdateXksPrefix', { prefix: 'mutual', clientCertificate: renamed })
-    expect(await status(tls('kms'))).toBe(401)
+    expect(await status(tls('kms'), configuration)).toBe(401)
   })
 
   it('records who asked for what, and neither plaintext nor AAD', async () => {

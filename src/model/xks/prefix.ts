@@ -38,7 +38,7 @@ export interface XksCredential {
 export interface ClientCertificate {
   /** For AWS KMS `cks.kms.<region>.amazonaws.com`. */
   readonly commonName: string
-  /** PEM; absent: of any authority that the listener trusts. */
+  /** PEM; absent: of the authorities in xks.listen.clientCaFile. */
   readonly ca?: string | undefined
 }
 
