@@ -4,7 +4,7 @@ import type { LookupFunction } from 'node:net'
 import { Failure } from '../errors.ts'
 import { ConnectionFailure, type CustomKeyStore, type XksProxy } from '../model/keys/custom-key-store.ts'
 import type { HealthRequestMetadata } from '../model/xks/messages.ts'
-import { healthPath } from '../model/xks/uris.ts'
+import { endpointHost, healthPath } from '../model/xks/uris.ts'
 import type { ExternalKeyStores, ExternalKeys, ProxiedCall, Storage, XksProxyState } from '../services.ts'
 import { Connection, type ProxySettings, type Undici } from './connection.ts'
 import { type ExternalKeyStore, KeysOfCall } from './external-keys.ts'
@@ -158,9 +158,9 @@ export class XksProxies implements ExternalKeyStores {
   }
 }
 
-/** In lower case, and an address in its usual form: `https://2130706433` is one, too. */
 function hostOf({ uriEndpoint }: XksProxy): string {
-  if (/^https:\/\/[a-zA-Z0-9.-]+$/.test(uriEndpoint) && URL.canParse(uriEndpoint)) return new URL(uriEndpoint).hostname
+  const host = endpointHost(uriEndpoint)
+  if (host !== undefined) return host
   throw new ProxyFailure('unreachable', `${uriEndpoint} is not a valid endpoint`)
 }
 

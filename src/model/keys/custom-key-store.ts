@@ -6,6 +6,7 @@ import type {
   XksProxyConnectivityType,
 } from '@aws-sdk/client-kms'
 import { Failure, type FailureCode } from '../../errors.ts'
+import { endpointHost } from '../xks/uris.ts'
 
 export type ConnectionErrorCode = ConnectionErrorCodeType
 export type ConnectionState = ConnectionStateType
@@ -126,7 +127,7 @@ export interface Claim {
 export function claimsOf({ account, region, name, cloudHsm, xks }: CustomKeyStore): readonly Claim[] {
   const claims: Claim[] = [{ kind: 'name', value: `name/${account}/${region}/${name}` }]
   if (cloudHsm) claims.push({ kind: 'cluster', value: `cluster/${cloudHsm.clusterId}` })
-  if (xks) claims.push({ kind: 'uri', value: `uri/${region}/${xks.uriEndpoint.toLowerCase()}${xks.uriPath}` })
+  if (xks) claims.push({ kind: 'uri', value: `uri/${region}/${endpointHost(xks.uriEndpoint)}${xks.uriPath}` })
   const service = xks?.vpcEndpointServiceName
   if (service !== undefined) claims.push({ kind: 'vpcEndpointService', value: `service/${region}/${service}` })
   return claims

@@ -6,6 +6,7 @@ import type {
   UpdateCustomKeyStoreCommandInput,
 } from '@aws-sdk/client-kms'
 import { Failure } from '../../errors.ts'
+import { endpointHost } from '../xks/uris.ts'
 import type { CustomKeyStore, XksProxy } from './custom-key-store.ts'
 
 type Member = keyof CreateCustomKeyStoreCommandInput & string
@@ -108,8 +109,9 @@ export function proxyWith(
  */
 export function checkEndpoint({ id, region, xks }: CustomKeyStore, others: readonly CustomKeyStore[]): void {
   if (!xks) return
+  const host = endpointHost(xks.uriEndpoint)
   const shares = (other: CustomKeyStore) =>
-    other.id !== id && other.region === region && other.xks?.uriEndpoint.toLowerCase() === xks.uriEndpoint.toLowerCase()
+    other.id !== id && other.region === region && other.xks && endpointHost(other.xks.uriEndpoint) === host
   const isPrivate = ({ xks }: CustomKeyStore) => xks?.connectivity === 'VPC_ENDPOINT_SERVICE'
   if (others.some(other => shares(other) && (isPrivate(other) || xks.connectivity === 'VPC_ENDPOINT_SERVICE')))
     throw new Failure(

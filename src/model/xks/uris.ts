@@ -4,6 +4,15 @@
 export const longestUriPath = 128
 export const longestUri = 256
 
+/**
+ * Host of an XksProxyUriEndpoint, the same however it is spelled: in lower case, without the dot of the DNS root (no part of a TLS server
+ * name: RFC 6066, section 3), an address in its usual form: `https://2130706433` is one, too. Undefined if it is not a valid endpoint.
+ */
+export function endpointHost(uriEndpoint: string): string | undefined {
+  if (!/^https:\/\/[a-zA-Z0-9.-]+$/.test(uriEndpoint) || !URL.canParse(uriEndpoint)) return undefined
+  return new URL(uriEndpoint).hostname.replace(/(?<=.)\.$/, '')
+}
+
 /** XksProxyUriPath of version 1: `/kms/xks/v1`, after the prefix if there is one. */
 export function isUriPath(text: string): boolean {
   return text.length <= longestUriPath && /^(?:\/[a-zA-Z0-9/_-]+)?\/kms\/xks\/v1$/.test(text)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Failure } from '../../../src/errors.ts'
-import type { XksProxy } from '../../../src/model/keys/custom-key-store.ts'
+import { claimsOf, type XksProxy } from '../../../src/model/keys/custom-key-store.ts'
 import {
   checkEndpoint,
   checkNewStore,
@@ -108,10 +108,23 @@ describe('an update of a custom key store', () => {
   it('shares the endpoint of a proxy only with stores of public endpoints', () => {
     const own = (number: number) =>
       ({ connectivity: 'VPC_ENDPOINT_SERVICE', vpcEndpointServiceName: `${number}` }) as const
-    const [first, second] = [anExternalKeyStore(1), anExternalKeyStore(2, { uriEndpoint: 'https://XKS.example.com' })]
+    const [first, second] = [anExternalKeyStore(1), anExternalKeyStore(2, { uriEndpoint: 'https://XKS.example.com.' })]
     expect(codeOf(() => checkEndpoint(first, [first, second]))).toBe('ok')
     expect(codeOf(() => checkEndpoint(first, [anExternalKeyStore(2, own(2))]))).toBe('XksProxyUriEndpointInUse')
     expect(codeOf(() => checkEndpoint(anExternalKeyStore(2, own(2)), [first]))).toBe('XksProxyUriEndpointInUse')
     expect(codeOf(() => checkEndpoint(anExternalKeyStore(2, own(2)), [{ ...first, region: 'us-east-2' }]))).toBe('ok')
+    expect(codeOf(() => checkEndpoint(second, [anExternalKeyStore(3, own(2))]))).toBe('XksProxyUriEndpointInUse')
+  })
+
+  it.each([
+    ['https://xks.example.com', 'https://XKS.Example.com'],
+    ['https://xks.example.com', 'https://xks.example.com.'],
+    ['https://203.0.113.9', 'https://3405803785'],
+    ['https://203.0.113.9', 'https://0xcb.0.113.9.'],
+  ])('claims the same URI with the endpoint %s as with %s', (uriEndpoint, other) => {
+    const uriOf = (endpoint: string) =>
+      claimsOf(anExternalKeyStore(1, { uriEndpoint: endpoint })).find(({ kind }) => kind === 'uri')
+    expect(uriOf(other)).toEqual(uriOf(uriEndpoint))
+    expect(uriOf('https://xks.example.org')).not.toEqual(uriOf(uriEndpoint))
   })
 })
