@@ -1,6 +1,6 @@
 /**
- * Import tokens: each lets key material that is wrapped under one wrapping key into one KMS key, for a day. They are sealed by the HSM, and
- * stored nowhere.
+ * Import tokens: each lets key material that is wrapped under one wrapping key into one KMS key, for a day. They are sealed by the HSM of
+ * the region, and stored nowhere.
  */
 import { Failure } from '../errors.ts'
 import type { WrappingAlgorithm } from '../model/keys/wrapping-algorithm.ts'

@@ -4,7 +4,7 @@ import { type CloudHsmCluster, ConnectionFailure, type CustomKeyStore } from '..
 import type { Services } from '../services.ts'
 import type { Recorder } from './materials.ts'
 import { sealStoreSecret, unsealStoreSecret } from './store-secrets.ts'
-import { checkCanary, createSystemKeys, missingSystemKeys } from './system-keys.ts'
+import { checkCanary, createSystemKeys } from './system-keys.ts'
 
 export type KeyStoreMeans = Pick<Services, 'storage' | 'hsms' | 'clock' | 'keyStores'> & Recorder
 
@@ -59,8 +59,8 @@ export async function connectKeyStoreHsm(
   try {
     const hsm = await connect()
     signal.throwIfAborted()
-    if (missingSystemKeys(name, storage).length > 0) {
-      await createSystemKeys(hsm, means, { customKeyStoreId: store.id })
+    if (storage.systemKeys.find(name, 'canary') === undefined) {
+      await createSystemKeys(hsm, means, { customKeyStoreId: store.id }, ['canary'])
       signal.throwIfAborted()
       // The other tokens of a cluster are used only once there is a canary key, by which they prove that they hold the same keys.
       if (hsm.health.members) {

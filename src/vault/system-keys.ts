@@ -1,5 +1,5 @@
 /**
- * System keys, the gateway's own: on each HSM one that encrypts the secrets of access keys, and one that proves that the HSM works. audit-key.ts
+ * System keys, the gateway's own: on each HSM one that proves that it works, and on that of a region one that encrypts the secrets of access keys. audit-key.ts
  * and transfer-key.ts create others, on some HSMs.
  */
 import { Failure } from '../errors.ts'
@@ -30,9 +30,13 @@ export const systemKeyKinds = {
   transfer: { spec: 'RSA_3072', usage: 'UNWRAP' },
 } as const
 
-/** The purposes without a key on an HSM, of those that every HSM needs. */
-export function missingSystemKeys(hsm: string, { systemKeys }: Storage): readonly EncryptionPurpose[] {
-  return encryptionPurposes.filter(purpose => systemKeys.find(hsm, purpose) === undefined)
+/** The purposes without a key on an HSM. */
+export function missingSystemKeys(
+  hsm: string,
+  { systemKeys }: Storage,
+  purposes: readonly EncryptionPurpose[] = encryptionPurposes,
+): readonly EncryptionPurpose[] {
+  return purposes.filter(purpose => systemKeys.find(hsm, purpose) === undefined)
 }
 
 /** To encrypt with. Throws KeyUnavailable if the HSM has no key for the purpose, or that has encrypted as many messages as it may. */
@@ -70,8 +74,9 @@ export async function createSystemKeys(
   hsm: Hsm,
   { storage, clock, audit, outbox }: Pick<Services, 'storage' | 'clock'> & Recorder,
   origin: object,
+  purposes?: readonly EncryptionPurpose[],
 ): Promise<void> {
-  for (const purpose of missingSystemKeys(hsm.name, storage)) {
+  for (const purpose of missingSystemKeys(hsm.name, storage, purposes)) {
     const details = { hsm: hsm.name, purpose, ...origin }
     const intent = audit.event('CreateSystemKey', undefined, details)
     await outbox.act(intent, async changes => {
@@ -83,16 +88,15 @@ export async function createSystemKeys(
 }
 
 /**
- * Removes those of an HSM without KMS keys, in the changes by which its custom key store leaves it: the next store to use it may have another
- * token. Their objects are destroyed if it has the same one.
+ * Removes the canary key of an HSM, in the changes by which its custom key store leaves it: the next store to use it may have another token. The
+ * object is destroyed if it has the same one. An HSM with KMS keys keeps it, as it was the HSM of a region before. So does a seal key from
+ * that time, which may have sealed the secrets of access keys.
  */
-export function forgetSystemKeys(changes: Changes, hsm: string, storage: Storage): void {
-  for (const purpose of encryptionPurposes) {
-    const systemKey = storage.systemKeys.find(hsm, purpose)
-    if (!systemKey) continue
-    changes.remove('systemKeys', systemKey)
-    markForDestruction(changes, objectsOfSystemKey(systemKey), undefined, storage)
-  }
+export function forgetCanary(changes: Changes, hsm: string, storage: Storage): void {
+  const canary = storage.systemKeys.find(hsm, 'canary')
+  if (!canary || storage.keys.onHsm(hsm).length > 0) return
+  changes.remove('systemKeys', canary)
+  markForDestruction(changes, objectsOfSystemKey(canary), undefined, storage)
 }
 
 /**

@@ -120,6 +120,10 @@ describe('a custom key store of type AWS_CLOUDHSM', () => {
     await kms.updateCustomKeyStore({ CustomKeyStoreId, KeyStorePassword: token.password })
     expect(await connected(kms, CustomKeyStoreId)).toMatchObject({ ConnectionState: 'CONNECTED' })
     expect(await refusal(kms.connectCustomKeyStore({ CustomKeyStoreId }))).toBe('no refusal')
+    const created = gateway.records().flatMap(({ eventName, additionalEventData }) => {
+      return eventName === 'CreateSystemKey' && additionalEventData?.hsm === 'store' ? additionalEventData.purpose : []
+    })
+    expect(created).toEqual(['canary'])
   })
 
   it('holds keys that say so, on its own HSM', async () => {

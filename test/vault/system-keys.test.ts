@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encryptionPurposes } from '../../src/model/keys/key.ts'
 import { Changes } from '../../src/storage/storage.ts'
-import { checkCanary, createSystemKeys, missingSystemKeys } from '../../src/vault/system-keys.ts'
+import { checkCanary, createSystemKeys, forgetCanary, missingSystemKeys } from '../../src/vault/system-keys.ts'
 import { type Fixture, openFixture } from '../jobs/fixture.ts'
 
 let fixture: Fixture
@@ -48,6 +48,27 @@ describe('the system keys of an HSM', () => {
     await create()
     expect(materialOf('seal')).toEqual(seal)
     expect(missingSystemKeys(fixture.hsm.name, fixture.storage)).toEqual([])
+  })
+
+  it('outlive the custom key store that leaves an HSM, but for the canary key, and that if no KMS key is there', async () => {
+    const { storage, hsm } = fixture
+    const [canary, seal] = [materialOf('canary').id, materialOf('seal').id]
+    const leave = async () => {
+      const changes = new Changes()
+      forgetCanary(changes, hsm.name, storage)
+      await storage.commit(changes)
+    }
+    const key = await fixture.key(1)
+    await leave()
+    expect(materialOf('canary').id).toBe(canary)
+    const removal = new Changes()
+    removal.remove('keys', storage.keys.find(key.arn)!)
+    await storage.commit(removal)
+    await leave()
+    expect(missingSystemKeys(hsm.name, storage)).toEqual(['canary'])
+    expect(storage.destructions.list().map(({ object }) => object)).toEqual([canary])
+    expect(materialOf('seal').id).toBe(seal)
+    await create()
   })
 
   it('show that the HSM works, until the canary key is missing', async () => {

@@ -184,7 +184,10 @@ export function objectsOf(key: Materials): readonly KeyObject[] {
   return materialsOf(key).flatMap(({ object }) => object ?? [])
 }
 
-/** Keys that every HSM has: `seal` encrypts the secrets of access keys; `canary` proves that the HSM is the right one and works. */
+/**
+ * `canary` proves that the HSM is the right one and works; `seal` encrypts the secrets of access keys. The HSM of a custom key store has only the
+ * first, other HSMs have both.
+ */
 export const encryptionPurposes = ['seal', 'canary'] as const
 
 /**

@@ -1,5 +1,5 @@
 import { Failure } from '../../../errors.ts'
-import { forgetSystemKeys } from '../../../vault/system-keys.ts'
+import { forgetCanary } from '../../../vault/system-keys.ts'
 import { customKeyStore, storeConditionKeys } from '../custom-key-store-targets.ts'
 import { operation } from '../operation.ts'
 
@@ -17,7 +17,7 @@ export const deleteCustomKeyStore = operation('DeleteCustomKeyStore')({
     }
     keyStores.passwords?.delete(store.id)
     const hsm = store.cloudHsm && keyStores.hsmOf(store.cloudHsm.clusterId)
-    if (hsm !== undefined) forgetSystemKeys(changes, hsm, storage)
+    if (hsm !== undefined) forgetCanary(changes, hsm, storage)
     changes.remove('customKeyStores', store)
     return {}
   },

@@ -4,7 +4,7 @@ import { objectsOf } from '../../../model/keys/key.ts'
 import { checkEndpoint, checkMembers, isAdjustment, proxyWith } from '../../../model/keys/key-store-settings.ts'
 import { keepPassword } from '../../../vault/key-store-hsms.ts'
 import { sealStoreSecret } from '../../../vault/store-secrets.ts'
-import { forgetSystemKeys } from '../../../vault/system-keys.ts'
+import { forgetCanary } from '../../../vault/system-keys.ts'
 import type { Context } from '../../operation.ts'
 import { checkClaims, customKeyStore, type StoreTarget, storeConditionKeys } from '../custom-key-store-targets.ts'
 import { type Input, operation } from '../operation.ts'
@@ -50,10 +50,10 @@ async function withCluster(store: CustomKeyStore, context: Update): Promise<Cust
   return { ...changed, cloudHsm: { ...changed.cloudHsm, ...(await keepPassword(store, KeyStorePassword, context)) } }
 }
 
-/** A store without keys starts anew with another cluster. */
-function leaveCluster({ id, cloudHsm }: CustomKeyStore, { changes, keyStores, storage }: Update): void {
+/** A store without keys on its cluster starts anew with another one. */
+function leaveCluster({ cloudHsm }: CustomKeyStore, { changes, keyStores, storage }: Update): void {
   const hsm = keyStores.hsmOf(cloudHsm!.clusterId)
-  if (hsm !== undefined && storage.keys.inStore(id).length === 0) forgetSystemKeys(changes, hsm, storage)
+  if (hsm !== undefined) forgetCanary(changes, hsm, storage)
 }
 
 /** Keys are found by the name of their HSM. That the cluster holds them is proved when the store is connected. */

@@ -26,7 +26,7 @@ export const getParametersForImport = operation('GetParametersForImport')({
     const token = { keyArn: key.arn, wrappingKey: id, algorithm, validTo }
     return {
       KeyId: key.arn,
-      ImportToken: await sealImportToken(token, wrappingKey.object.hsm, means),
+      ImportToken: await sealImportToken(token, means.hsms.ofRegion(key.region).name, means),
       // A copy: the output is wiped, and this array belongs to storage.
       PublicKey: Uint8Array.from(publicKey!),
       ParametersValidTo: new Date(validTo),
