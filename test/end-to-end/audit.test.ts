@@ -293,7 +293,7 @@ describe('a call', () => {
         () => signedPost({ ...own, target: 'Encrypt', body: '{}' }),
         { errorCode: 'ValidationException', eventName: 'Encrypt', requestParameters: null },
       ],
-      [() => signedPost({ ...own, target: 'UpdatePrimaryRegion' }), { errorCode: 'UnsupportedOperationException' }],
+      [() => signedPost({ ...own, target: 'Encapsulate' }), { errorCode: 'UnsupportedOperationException' }],
       [() => signedPost({ ...own, body: Buffer.alloc(2 ** 21) }), { errorCode: 'RequestEntityTooLargeException' }],
     ]
     for (const [call, expected] of rows) {

@@ -72,6 +72,7 @@ const requests: Readonly<Record<string, (KeyId: string) => object>> = {
   ListResourceTags: byId,
   PutKeyPolicy: KeyId => ({ KeyId, Policy: '{}' }),
   ReEncrypt: DestinationKeyId => ({ CiphertextBlob, DestinationKeyId }),
+  ReplicateKey: KeyId => ({ KeyId, ReplicaRegion: 'eu-west-1' }),
   RetireGrant: KeyId => ({ KeyId, GrantId }),
   RevokeGrant: KeyId => ({ KeyId, GrantId }),
   RotateKeyOnDemand: byId,
@@ -81,6 +82,7 @@ const requests: Readonly<Record<string, (KeyId: string) => object>> = {
   UntagResource: KeyId => ({ KeyId, TagKeys: ['team'] }),
   UpdateAlias: TargetKeyId => ({ AliasName: 'alias/mine', TargetKeyId }),
   UpdateKeyDescription: KeyId => ({ KeyId, Description: 'mine' }),
+  UpdatePrimaryRegion: KeyId => ({ KeyId, PrimaryRegion: 'eu-west-1' }),
   Verify: KeyId => ({ KeyId, Message, Signature: Plaintext, SigningAlgorithm: 'ECDSA_SHA_256' }),
   VerifyMac: KeyId => ({ KeyId, Message, Mac: Plaintext, MacAlgorithm: 'HMAC_SHA_256' }),
 }

@@ -89,7 +89,7 @@ describe.each(kinds)('a key %s for %s', (spec, usage) => {
 
   it('has wrong attributes while the object does, and reports which', async () => {
     faults.set(`expose ${key.object}`)
-    const attributes = ['sensitive', 'extractable', 'alwaysSensitive', 'neverExtractable']
+    const attributes = ['sensitive', 'extractable', 'neverExtractable', 'alwaysSensitive']
     expect(await inspect(key)).toEqual({ fault: 'wrong_attributes', attributes })
     faults.clear()
     expect(await inspect(key)).toEqual({})
