@@ -16,7 +16,7 @@ export interface HsmStatus {
 export interface HsmHealth {
   /**
    * `unavailable`: it cannot be reached; retried. `untrusted`: it can, but does not have the keys. `pinRefused`: it refused the PIN, which
-   * is not tried again before a restart.
+   * is not tried again before a restart, or before its custom key store is connected again.
    */
   readonly state: 'ready' | 'unavailable' | 'untrusted' | 'pinRefused'
   /** Why it is not ready. */

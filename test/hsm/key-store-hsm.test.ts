@@ -85,6 +85,12 @@ describe('the HSM of a custom key store', () => {
     faults.set()
   })
 
+  it('says how to correct a refused password, which needs no restart', async () => {
+    await expect(connectHsm(optionsOf('wrong-password'))).rejects.toThrow(
+      /refused the PIN in the settings of the custom key store \(CKR_PIN_INCORRECT\): disconnect the store, update its password, and connect it, it is not tried again$/,
+    )
+  })
+
   it('that is not there cannot be connected', async () => {
     expect(await failureOf(optionsOf(password, { tokenLabel: 'missing' }))).toBe('CLUSTER_NOT_FOUND')
   })

@@ -54,9 +54,6 @@ export class PoolLog {
   }
 
   pinRefused({ message }: Error): void {
-    this.#log?.error(
-      { event: 'pin_refused', hsm: this.#hsm, reason: message },
-      'PIN refused: not tried again before a restart',
-    )
+    this.#log?.error({ event: 'pin_refused', hsm: this.#hsm, reason: message }, 'PIN refused: not tried again')
   }
 }

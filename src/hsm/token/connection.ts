@@ -6,7 +6,7 @@ import { CryptokiError, classOf } from '../return-codes.ts'
 import type { TokenAddress } from '../wire/token-address.ts'
 import { Cryptoki, type Handle, type SlotToken, userType } from './cryptoki.ts'
 import { wasDoneBefore } from './native-call.ts'
-import { type Pin, placeOf, readPin } from './pin.ts'
+import { type Pin, placeOf, readPin, remedyOf } from './pin.ts'
 
 /** The login applies to the whole process. */
 export class Connection {
@@ -146,10 +146,8 @@ export function login(cryptoki: Cryptoki, session: Handle, source: Pin): void {
     if (wasDoneBefore(error)) return
     if (error instanceof CryptokiError && classOf(error.code) === 'pinRefused') {
       throw new PinRefused(
-        `the token refused the PIN in ${placeOf(source)} (${error.returnCode}): correct it and restart, it is not tried again`,
-        {
-          cause: error,
-        },
+        `the token refused the PIN in ${placeOf(source)} (${error.returnCode}): ${remedyOf(source)}, it is not tried again`,
+        { cause: error },
       )
     }
     throw error

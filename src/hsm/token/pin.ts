@@ -22,6 +22,11 @@ export function placeOf(source: Pin): string {
   return pinFile ?? `the environment variable ${pinVariable}`
 }
 
+/** For messages: what to do after the token refused it, as it is not tried again. */
+export function remedyOf(source: Pin): string {
+  return 'sent' in source ? 'disconnect the store, update its password, and connect it' : 'correct it and restart'
+}
+
 function oneLineOf(file: string): string {
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
