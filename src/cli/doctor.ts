@@ -10,7 +10,7 @@ import { harden } from './harden.ts'
 import { reportPage } from './hsm-report.ts'
 import { configOption, dataOption } from './options.ts'
 import { settleSoftHsm } from './softhsm-configuration.ts'
-import { addXksOptions, inspectXksProxy, type XksDoctorOptions } from './xks-doctor.ts'
+import { addXksOptions, inspectXksProxy, refuseXksOptions, type XksDoctorOptions } from './xks-doctor.ts'
 
 interface DoctorOptions extends XksDoctorOptions {
   readonly hsm?: string
@@ -30,6 +30,7 @@ export const doctor = command(program => {
     .option('--force', 'try the PIN although an earlier attempt failed; this may lock the token')
   addXksOptions(command).action(async (options: DoctorOptions) => {
     if (options.xks !== undefined) return await inspectXksProxy(options.xks, options)
+    refuseXksOptions(options)
     harden()
     const folder = openDataFolder(options)
     settleSoftHsm(folder, { write: false })

@@ -39,7 +39,9 @@ export function addXksOptions(command: Command): Command {
       new Option(
         '--xks <endpoint>',
         'instead, test the XKS proxy at https://host as AWS KMS would: name, certificate, TLS, round trip, clock, keys',
-      ).argParser(parseEndpoint),
+      )
+        .argParser(parseEndpoint)
+        .conflicts(['hsm', 'writeProfile', 'force']),
     )
     .option('--xks-configuration <file>', 'what "xks create-prefix" printed: without it, only name and TLS are tested')
     .addOption(
@@ -67,6 +69,13 @@ function readConfiguration(file: string): XksProxyConfiguration {
     if (cause instanceof OperatorError) throw cause
     throw new OperatorError(`${file} is not what strongroom xks create-prefix prints`, { exitCode: 2 })
   }
+}
+
+/** Throws OperatorError if an option is given that only a test of an XKS proxy has. */
+export function refuseXksOptions({ xksConfiguration, xksAddress, xksCa }: XksDoctorOptions): void {
+  const given = { '--xks-configuration': xksConfiguration, '--xks-address': xksAddress, '--xks-ca': xksCa }
+  const [option] = Object.entries(given).find(([, value]) => value !== undefined) ?? []
+  if (option !== undefined) throw new OperatorError(`option '${option}' needs '--xks <endpoint>'`, { exitCode: 2 })
 }
 
 /** Rejects with an OperatorError if AWS KMS could not use the proxy. */
