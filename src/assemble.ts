@@ -3,6 +3,7 @@ import { administrationOf } from './assemble/administration.ts'
 import { sinkRecorder } from './assemble/audit-sinks.ts'
 import { authentication, webIdentities } from './assemble/authentication.ts'
 import { clock, connectHsms, keyStoresOf, openDatabase, requireSystemKeys } from './assemble/backends.ts'
+import { connectionsOf } from './assemble/connections.ts'
 import { startEmulator } from './assemble/emulator.ts'
 import { eventsOf, meteringOf } from './assemble/events.ts'
 import { externalKeyStores } from './assemble/external-key-stores.ts'
@@ -14,15 +15,12 @@ import { Sinks } from './audit/sinks/sinks.ts'
 import { secretVariablesOf } from './config/audit-sinks.ts'
 import type { Config } from './config.ts'
 import type { HsmCall } from './hsm/hsm.ts'
-import { profileOf } from './hsm/profiles/find-profile.ts'
-import { workerCount } from './hsm/profiles/worker-count.ts'
 import { jobs } from './jobs/catalogue.ts'
 import { type Repeat, repeat, scheduleJobs } from './jobs/schedule.ts'
 import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
-import { connectionsWithin } from './server/descriptors.ts'
 import { serveApi, serveMetrics, serveOnSocket } from './server/server.ts'
 import type { Log, PathServices } from './services.ts'
 import { sealAuthorizationMessage } from './vault/authorization-messages.ts'
@@ -131,7 +129,8 @@ export async function startGateway(
     }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
     opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }, repeat), schedule => schedule.close())
-    const limits = { ...config.listen, maxConnections: connectionsOf(config, log) }
+    const maxConnections = connectionsOf(config, log)
+    const limits = { ...config.listen, maxConnections: maxConnections.listen }
     const emulator = config.emulator && {
       ...config.emulator,
       emptyAccount: (account: string) => emptyAccount(account, services),
@@ -149,7 +148,10 @@ export async function startGateway(
       server.close(),
     )
     const xksServer =
-      config.xks && opened.adopt(await startXks(config.xks, services, probe, metrics), listener => listener.close())
+      config.xks &&
+      opened.adopt(await startXks(config.xks, maxConnections.xks!, services, probe, metrics), listener =>
+        listener.close(),
+      )
     const urls = { url: server.url, metricsUrl: metricsServer.url, ...(xksServer && { xksUrl: xksServer.url }) }
     log.info({ event: 'gateway_started', ...urls }, 'Gateway started')
     const close = async (why = 'requested') => {
@@ -180,26 +182,6 @@ function refusalEncoder(vault: Vault, log: Log): PathServices['encodeRefusal'] {
       return refusal
     }
   }
-}
-
-/** File descriptors of the process, storage, journal and metrics; and per worker and per audit sink, including while it is replaced. */
-const descriptors = { own: 96, perWorker: 8, perSink: 8 }
-
-function connectionsOf({ listen, hsms, audit }: Config, log: Log): number {
-  const workers = Object.values(hsms).map(({ workers, profile, members = { only: {} } }) => {
-    return workerCount(workers, profileOf(profile)) * Object.keys(members).length
-  })
-  const reserve =
-    descriptors.own +
-    descriptors.perWorker * workers.reduce((sum, count) => sum + count, 0) +
-    descriptors.perSink * Object.keys(audit.sinks).length
-  const maxConnections = connectionsWithin(listen.maxConnections, reserve)
-  if (maxConnections < listen.maxConnections)
-    log.warn(
-      { event: 'connections_limited', maxConnections, reserve },
-      'Fewer connections than maxConnections: raise the limit of open files',
-    )
-  return maxConnections
 }
 
 /** 0, any free port, if there is no next one. */

@@ -60,13 +60,14 @@ export function xksAuthentication(
 /** Rejects with OperatorError if it cannot listen, or a file cannot be used. */
 export function startXks(
   config: NonNullable<Config['xks']>,
+  maxConnections: number,
   services: PathServices,
   readiness: () => Promise<Readiness>,
   metrics: ConnectionMetrics,
 ): Promise<RunningServer> {
   const common = commonAuthorities(config, services.log)
   const clients = clientCertificates(() => services.storage.xksPrefixes.all(), common)
-  return serveXks(config.listen, xks, services, clients, readiness, metrics)
+  return serveXks({ ...config.listen, maxConnections }, xks, services, clients, readiness, metrics)
 }
 
 /** The authorities of the listener, and of prefixes that have one of their own. */

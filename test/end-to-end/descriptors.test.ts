@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { open } from '../server/raw-requests.ts'
-import { DetachedGateway } from './detached-gateway.ts'
+import { DetachedGateway, freePort } from './detached-gateway.ts'
 import { type Installation, install } from './gateway.ts'
 
 /** The limit of open files is for more than connections. */
@@ -19,10 +19,14 @@ afterAll(async () => {
 })
 
 it('with more connections than descriptors, a lost worker is replaced, calls are answered, and the gateway ends', async () => {
+  const xksPort = await freePort()
+  installation.configure(config => {
+    config.xks = { listen: { port: xksPort } }
+  })
   gateway = await DetachedGateway.start(installation, 'ulimit -n 200; exec "$@"')
   const sockets: Socket[] = []
   for (let count = 0; count < 300; count++) {
-    const socket = await open(gateway.url).catch(() => undefined)
+    const socket = await open(count % 3 === 0 ? `http://127.0.0.1:${xksPort}` : gateway.url).catch(() => undefined)
     if (!socket) continue
     // Every other one waits for a body that does not end.
     if (count % 2 === 0) socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n1')

@@ -247,9 +247,12 @@ describe('an answer that cannot be given', () => {
 
 describe('the limit of open files', () => {
   it('keeps the reserve for everything else', () => {
-    expect(connectionsWithin(1000, 100, 5000)).toBe(1000)
-    expect(connectionsWithin(1000, 100, 600)).toBe(500)
-    expect(connectionsWithin(1000, 100, 50)).toBe(1)
+    expect(connectionsWithin([1000], 100, 5000)).toEqual([1000])
+    expect(connectionsWithin([1000], 100, 600)).toEqual([500])
+    expect(connectionsWithin([1000, 1000], 100, 600)).toEqual([250, 250])
+    expect(connectionsWithin([300, 100], 100, 300)).toEqual([150, 50])
+    expect(connectionsWithin([1000], 100, Number.POSITIVE_INFINITY)).toEqual([1000])
+    expect(connectionsWithin([1000, 1], 100, 50)).toEqual([1, 1])
   })
 
   it('is that of this process', () => {
