@@ -12,7 +12,7 @@ export const checkCustody = job({
   start(services) {
     const watches = new PerHsm(hsm => new CustodyWatch(hsm, services))
     return async () => {
-      await Promise.all(watches.of(services.hsms).map(watch => watch.run()))
+      await Promise.all(watches.of(services.hsms.all).map(watch => watch.run()))
     }
   },
 })

@@ -13,8 +13,8 @@ interface Stock {
 }
 
 /**
- * In emulator mode, keeps as many spare keys on each HSM as the configuration says: one at a time, and only while the HSM has nothing else to
- * do. Drops those that are too many, as are all of them in another mode.
+ * In emulator mode, keeps as many spare keys on the HSM of each region as the configuration says: one at a time, and only while the HSM has
+ * nothing else to do. Drops those that are too many, as are all of them in another mode.
  */
 export const makeSpareKeys = job({
   name: 'make-spare-keys',
@@ -22,7 +22,7 @@ export const makeSpareKeys = job({
   start(services) {
     const stocks = new PerHsm((hsm): Stock => ({ hsm, pausedUntil: 0 }))
     return async () => {
-      const due = stocks.of(services.hsms).filter(({ pausedUntil }) => services.elapsed() >= pausedUntil)
+      const due = stocks.of(services.hsms.regional).filter(({ pausedUntil }) => services.elapsed() >= pausedUntil)
       await Promise.all(due.map(stock => adjust(stock, services)))
     }
   },

@@ -1,4 +1,4 @@
-import type { Hsm, Hsms } from '../services.ts'
+import type { Hsm } from '../services.ts'
 
 /** What a job remembers about each HSM, for as long as that is connected. */
 export class PerHsm<T> {
@@ -10,9 +10,9 @@ export class PerHsm<T> {
     this.#create = create
   }
 
-  /** Of the HSMs that are connected now. */
-  of({ all }: Hsms): readonly T[] {
-    this.#known = new Map(all.map(hsm => [hsm, this.#known.get(hsm) ?? this.#create(hsm)]))
+  /** @param hsms that are connected now */
+  of(hsms: readonly Hsm[]): readonly T[] {
+    this.#known = new Map(hsms.map(hsm => [hsm, this.#known.get(hsm) ?? this.#create(hsm)]))
     return [...this.#known.values()]
   }
 }

@@ -31,7 +31,8 @@ export const sweepOrphans = job({
   start(services) {
     const sweeps = new PerHsm((hsm): Sweep => ({ hsm, unrecorded: new Set(), reported: new Set(), next: 0 }))
     return async () => {
-      for (const sweep of sweeps.of(services.hsms)) if (services.elapsed() >= sweep.next) await check(sweep, services)
+      for (const sweep of sweeps.of(services.hsms.all))
+        if (services.elapsed() >= sweep.next) await check(sweep, services)
     }
   },
 })

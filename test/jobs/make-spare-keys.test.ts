@@ -72,6 +72,17 @@ describe('spare keys', () => {
     expect(spares()).toHaveLength(2)
   })
 
+  it('are not made on the HSM of a custom key store', async () => {
+    let tried = 0
+    const generateKey = async () => {
+      tried++
+      throw new Failure('KeyUnavailable')
+    }
+    const { hsms } = withHsm({ generateKey })
+    await start(9, { hsms: { ...hsms, regional: [] } })()
+    expect(tried).toBe(0)
+  })
+
   it('are not tried again for a minute after a failure', async () => {
     let tried = 0
     const generateKey = async () => {
