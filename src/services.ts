@@ -148,6 +148,8 @@ export interface XksProxyState {
 
 export interface XksProxyMetrics {
   xksProxyCall(call: XksProxyCall): void
+  /** Forgets the calls of a store: callers who create and delete stores must not use up memory. */
+  xksProxyClosed(store: string): void
 }
 
 export interface Metering {

@@ -124,5 +124,7 @@ describe('XKS proxies', () => {
     ])
     proxies.length = 0
     expect(series(await metrics.text(), /^strongroom_xks_(?!proxy_call)/)).toEqual([])
+    metrics.xksProxyClosed(store)
+    expect(await metrics.text()).not.toContain(store)
   })
 })

@@ -6,6 +6,7 @@ import { createLog } from '../log.ts'
 import { operator } from '../model/identities/caller.ts'
 import { handle } from '../pipeline.ts'
 import type { PathServices } from '../services.ts'
+import { noMetrics } from '../xks-proxies/xks-proxies.ts'
 import { webIdentities } from './authentication.ts'
 import { clock, connectHsms, keyStoresOf, openDatabase, requireSystemKeys } from './backends.ts'
 import { eventsOf, meteringOf } from './events.ts'
@@ -32,7 +33,7 @@ export async function openAdministration(
   const hsms = await connectHsms(config, storage, opened)
   const { journal, ...recording } = await openAudit(config, { storage, hsms }, opened, { clock, log })
   const events = eventsOf(config, opened, { journal, log })
-  const means = { storage, hsms, clock, elapsed: () => performance.now(), metrics: { xksProxyCall() {} }, log }
+  const means = { storage, hsms, clock, elapsed: () => performance.now(), metrics: noMetrics, log }
   const proxies = opened.adopt(externalKeyStores(config, means), proxies => proxies.close())
   const services = administrationOf({
     storage,

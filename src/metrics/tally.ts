@@ -64,6 +64,11 @@ export class Tally {
     tallied.sum += duration
   }
 
+  /** @param first value of the first label */
+  forget(first: string): void {
+    this.#tallied.delete(first)
+  }
+
   #add(first: string, second: string): Tallied {
     const [name, other] = this.#labelNames
     const labels = { [name]: first, [other]: second }

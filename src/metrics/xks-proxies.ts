@@ -57,6 +57,7 @@ export function xksProxyMetrics(registry: Registry, proxies: () => readonly XksP
   return {
     xksProxyCall: ({ store, operation, outcome, seconds }) =>
       calls.count(store, operation, snakeCase(outcome), seconds),
+    xksProxyClosed: store => calls.forget(store),
   }
 }
 

@@ -26,7 +26,7 @@ export interface ProxyMeans {
   readonly clock: () => number
   /** Milliseconds of the monotonic clock. */
   readonly elapsed: () => number
-  readonly metrics: Pick<XksProxyMetrics, 'xksProxyCall'>
+  readonly metrics: XksProxyMetrics
   readonly log: Log
 }
 
@@ -38,6 +38,7 @@ export class ProxyClient {
   readonly #breaker: CircuitBreaker
   readonly #means: ProxyMeans
   #calls = 0
+  #isClosed = false
   /** Of the last failure of a proxy that does not work. */
   #lastKind: ProxyFailureKind = 'unreachable'
   /** The health of its external key managers, as it said last; empty before. */
@@ -96,7 +97,10 @@ export class ProxyClient {
     }
   }
 
+  /** What calls in flight return is not counted any more. */
   close(): Promise<void> {
+    this.#isClosed = true
+    this.#means.metrics.xksProxyClosed(this.#store)
     return this.#connection.close()
   }
 
@@ -149,6 +153,7 @@ export class ProxyClient {
   }
 
   #count({ operation }: ProxyRequest<unknown>, outcome: string, start: number): void {
+    if (this.#isClosed) return
     const { metrics, elapsed } = this.#means
     metrics.xksProxyCall({ store: this.#store, operation, outcome, seconds: (elapsed() - start) / 1000 })
   }

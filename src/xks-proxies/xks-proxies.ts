@@ -5,7 +5,14 @@ import { Failure } from '../errors.ts'
 import { ConnectionFailure, type CustomKeyStore, type XksProxy } from '../model/keys/custom-key-store.ts'
 import type { HealthRequestMetadata } from '../model/xks/messages.ts'
 import { endpointHost, healthPath } from '../model/xks/uris.ts'
-import type { ExternalKeyStores, ExternalKeys, ProxiedCall, Storage, XksProxyState } from '../services.ts'
+import type {
+  ExternalKeyStores,
+  ExternalKeys,
+  ProxiedCall,
+  Storage,
+  XksProxyMetrics,
+  XksProxyState,
+} from '../services.ts'
 import { Connection, type ProxySettings, type Undici } from './connection.ts'
 import { type ExternalKeyStore, KeysOfCall } from './external-keys.ts'
 import { ProxyClient, type ProxyMeans } from './proxy-client.ts'
@@ -46,9 +53,9 @@ export class XksProxies implements ExternalKeyStores {
     this.#options = options
   }
 
-  /** Over connections of its own: the store is not committed yet. Rejects with a ProxyFailure. */
+  /** Over connections of its own, and without metrics: the store is not committed yet. Rejects with a ProxyFailure. */
   async check(store: ExternalKeyStore, requestMetadata: HealthRequestMetadata): Promise<void> {
-    const proxy = await this.#create(store)
+    const proxy = await this.#create(store, noMetrics)
     try {
       await checkHealth(proxy, store, requestMetadata)
     } finally {
@@ -149,14 +156,16 @@ export class XksProxies implements ExternalKeyStores {
     }
   }
 
-  async #create(store: ExternalKeyStore): Promise<ProxyClient> {
+  async #create(store: ExternalKeyStore, metrics = this.#options.metrics): Promise<ProxyClient> {
     const host = hostOf(store.xks)
     const undici = await import('undici')
     const connection = this.#connectionTo(undici, host)
     const signer = new Signer(store.region, ({ sealedSecret }) => this.#unseal(store, sealedSecret))
-    return new ProxyClient(store.id, host, connection, signer, this.#options)
+    return new ProxyClient(store.id, host, connection, signer, { ...this.#options, metrics })
   }
 }
+
+export const noMetrics: XksProxyMetrics = { xksProxyCall() {}, xksProxyClosed() {} }
 
 function hostOf({ uriEndpoint }: XksProxy): string {
   const host = endpointHost(uriEndpoint)

@@ -73,7 +73,7 @@ export function clientOf(
       unsealSecret: async (_store, sealed) => Buffer.from(sealed),
       clock: () => Date.now(),
       elapsed: () => client.time,
-      metrics: { xksProxyCall: call => void calls.push(call) },
+      metrics: { xksProxyCall: call => void calls.push(call), xksProxyClosed: () => void calls.splice(0) },
       log: { error: log, warn: log, info: log },
       ...changed,
     }),

@@ -318,6 +318,18 @@ describe.skipIf(!hasOpenssl)('external keys behind an XKS proxy', () => {
     })
   })
 
+  it('are counted only while they are connected, so that stores that come and go leave nothing behind', async () => {
+    await client.encrypt()
+    expect(client.calls).toMatchObject([{ operation: 'encrypt' }])
+    await keys().checkStore({ ...client.store, id: 'cks-00000000000000000' })
+    expect(client.calls).toHaveLength(1)
+    const encrypting = client.encrypt()
+    while (proxy.requests.length < 3) await new Promise(setImmediate)
+    await client.proxies.disconnect(client.store)
+    await encrypting
+    expect(client.calls).toEqual([])
+  })
+
   it('are disconnected from once the calls in flight have ended', async () => {
     let answer = () => {}
     proxy.change = ({ status, body }, _request, response) => {
