@@ -49,7 +49,7 @@ const elsewhere: Readonly<Record<string, RegExp>> = {
 }
 
 function isElsewhere({ code }: Block): boolean {
-  const lines = code.trim().split('\n')
+  const lines = code.trim().replaceAll('\\\n', ' ').split('\n')
   return lines.every(line => Object.values(elsewhere).some(command => command.test(line)))
 }
 
