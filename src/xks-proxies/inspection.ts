@@ -108,10 +108,17 @@ async function checkHealth({ uriPath, clock, call }: Caller, report: ProxyReport
 }
 
 function checkClock(date: string, now: number, report: ProxyReport): void {
-  const offset = Math.round((Date.parse(date) - now) / 1000)
+  const offset = (Date.parse(date) - now) / 1000
   if (Number.isNaN(offset)) return
-  report.clock = `${Math.abs(offset)} s ${offset < 0 ? 'behind' : 'ahead of'} the clock here`
-  if (Math.abs(offset) > clockTolerance) report.warnings.push(`the clock of the proxy differs by ${Math.abs(offset)} s`)
+  report.clock = `${clockDifference(offset)} the clock here`
+  if (Math.abs(offset) > clockTolerance)
+    report.warnings.push(`the clock of the proxy differs by ${Math.round(Math.abs(offset))} s`)
+}
+
+/** @param offset seconds, of a Date in whole seconds, which are rounded down */
+export function clockDifference(offset: number): string {
+  const seconds = Math.floor(Math.abs(offset))
+  return seconds === 0 ? 'within 1 s of' : `${seconds} s ${offset < 0 ? 'behind' : 'ahead of'}`
 }
 
 /** CreateKey of AWS KMS accepts no other keys. */

@@ -3,7 +3,7 @@ import type { LookupFunction } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Inspected, inspectProxy } from '../../src/xks-proxies/inspection.ts'
+import { clockDifference, type Inspected, inspectProxy } from '../../src/xks-proxies/inspection.ts'
 import type { ProxyReport } from '../../src/xks-proxies/proxy-report.ts'
 import { makeCertificate } from '../server/certificates.ts'
 import { credential, type Faults, health, serveXks } from '../xks-proxy-server.ts'
@@ -72,7 +72,7 @@ describe('the inspection of an XKS proxy', () => {
       roundTrip: expect.stringMatching(
         /^\d+\.\d ms with a new connection, then \d+\.\d ms \(longest .*\); AWS KMS waits/,
       ),
-      clock: expect.stringMatching(/^\d s (behind|ahead of) the clock here$/),
+      clock: expect.stringMatching(/^(within 1 s of|\d s (behind|ahead of)) the clock here$/),
       keys: '1 of 3 enabled AES_256 keys that encrypt and decrypt',
       warnings: [
         'localhost is not a fully qualified name',
@@ -82,6 +82,15 @@ describe('the inspection of an XKS proxy', () => {
       ],
       problems: [],
     })
+  })
+
+  it.each([
+    [-0.999, 'within 1 s of'],
+    [0.2, 'within 1 s of'],
+    [-61.5, '61 s behind'],
+    [2, '2 s ahead of'],
+  ])('takes a Date that differs by %d s for a clock %s the one here', (offset, difference) => {
+    expect(clockDifference(offset)).toBe(difference)
   })
 
   it('does without a credential', async () => {
