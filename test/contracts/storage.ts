@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/errors.ts'
+import { keyArn } from '../../src/model/arn.ts'
 import { claimsOf } from '../../src/model/keys/custom-key-store.ts'
 import type { Grant } from '../../src/model/keys/grant.ts'
 import { type Key, objectsOf } from '../../src/model/keys/key.ts'
@@ -435,6 +436,22 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       await remove()
       expect(storage.customKeyStores.all()).toEqual([])
       await put('customKeyStores', store)
+    })
+
+    it('refuses a second primary key with the same id in another region of the partition', async () => {
+      const id = `mrk-${'0'.repeat(32)}`
+      const inRegion = (region: string, kind: 'PRIMARY' | 'REPLICA', rest: object = {}) =>
+        aKey(1, { id, region, arn: keyArn({ account: aKey(1).account, region }, id), multiRegion: kind, ...rest })
+      await put('keys', inRegion('us-east-1', 'PRIMARY'))
+      await expect(put('keys', inRegion('eu-west-1', 'PRIMARY'))).rejects.toBeInstanceOf(Conflict)
+      expect(storage.keys.related(inRegion('us-east-1', 'PRIMARY'))).toEqual([])
+      await put('keys', inRegion('cn-north-1', 'PRIMARY'))
+      await put('keys', inRegion('eu-west-1', 'REPLICA'))
+      const promoted = new Changes()
+      promoted.put('keys', inRegion('us-east-1', 'REPLICA', { revision: 1 }))
+      promoted.put('keys', inRegion('eu-west-1', 'PRIMARY', { revision: 1 }))
+      await storage.commit(promoted)
+      expect(storage.keys.related(inRegion('us-east-1', 'REPLICA')).map(key => key.multiRegion)).toEqual(['PRIMARY'])
     })
 
     it('has one key of a store for each external key', async () => {

@@ -28,6 +28,7 @@ import { auditKeys } from './0023-audit-keys.ts'
 import { keyPlaces } from './0024-key-places.ts'
 import { xks } from './0025-xks.ts'
 import { customKeyStores } from './0026-custom-key-stores.ts'
+import { relatedKeys } from './0027-related-keys.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -58,6 +59,7 @@ const migrations: readonly Migration[] = [
   keyPlaces,
   xks,
   customKeyStores,
+  relatedKeys,
 ]
 
 interface MigrationTable {

@@ -1,5 +1,6 @@
 /** Keys, and their materials in a separate table. A key is removed with its grants: there may be more than a commit should list. */
 import type { Kysely } from 'kysely'
+import { partitionOf } from '../../model/arn.ts'
 import {
   type Custody,
   type Key,
@@ -90,6 +91,7 @@ export const keys: Table<Key> = {
 
   async insert(db, key) {
     if (key.customKeyStoreId !== undefined && !(await hasStore(db, key.customKeyStoreId))) return false
+    if (key.multiRegion === 'PRIMARY' && (await hasPrimary(db, key))) return false
     if (!(await keyRows.insert(db, key))) return false
     await insertMaterials(db, key)
     return true
@@ -113,6 +115,18 @@ export const keys: Table<Key> = {
     await removeGrants(db, key.arn)
     return true
   },
+}
+
+/** For a new primary key: another request may have created one with the same id in another region. */
+async function hasPrimary(db: Kysely<Database>, { id, account, region }: Key): Promise<boolean> {
+  const found = await db
+    .selectFrom('keys')
+    .select('region')
+    .where('id', '=', id)
+    .where('account', '=', account)
+    .where('multi_region', '=', 'PRIMARY')
+    .execute()
+  return found.some(other => partitionOf(other.region) === partitionOf(region))
 }
 
 /** ARNs of one page of keys, in order of key id. AWS owned keys are in no listing. */

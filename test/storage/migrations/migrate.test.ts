@@ -34,7 +34,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 26): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 27): upgrade',
     )
   })
 
@@ -228,7 +228,7 @@ describe('a database', () => {
 function backToEighteenthVersion(path: string): void {
   for (const table of ['xks_keys', 'xks_prefixes']) query(path, `drop table ${table}`)
   for (const table of ['custom_key_stores', 'custom_key_store_claims']) query(path, `drop table ${table}`)
-  query(path, 'drop index keys_of_custom_key_store')
+  for (const index of ['keys_of_custom_key_store', 'keys_by_id']) query(path, `drop index ${index}`)
   for (const column of ['multi_region', 'pending_window', 'custom_key_store_id', 'xks_key_id'])
     query(path, `alter table keys drop column ${column}`)
   query(path, 'drop table last_run')
