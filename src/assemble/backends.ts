@@ -73,8 +73,7 @@ export function keyStoresOf(config: Config, registry: HsmRegistry, storage: Stor
   const names = new Map(Object.entries(config.hsms).map(([name, { clusterId }]) => [clusterId, name]))
   const failure = (thrown: unknown) => {
     if (thrown instanceof ConnectionFailure) return thrown
-    const { message } = thrown instanceof Error ? thrown : new Error(String(thrown))
-    return new ConnectionFailure(connectionErrorCode(thrown), message, { cause: thrown })
+    return new ConnectionFailure(connectionErrorCode(thrown), 'the HSM cannot be used', { cause: thrown })
   }
   return {
     allKeySpecs,

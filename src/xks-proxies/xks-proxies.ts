@@ -73,7 +73,7 @@ export class XksProxies implements ExternalKeyStores {
     } catch (cause) {
       void this.disconnect(store)
       const code = cause instanceof ProxyFailure ? cause.row.connectionErrorCode : 'INTERNAL_ERROR'
-      throw new ConnectionFailure(code, cause instanceof Error ? cause.message : String(cause), { cause })
+      throw new ConnectionFailure(code, 'the proxy cannot be used', { cause })
     }
   }
 
