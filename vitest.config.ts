@@ -34,6 +34,8 @@ export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A second, the default, is not enough on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     // More than cores, as tests wait for a quarter of their time.
     maxWorkers: 3,

@@ -6,6 +6,8 @@ export default defineConfig({
     globalSetup: 'test/prepared-folders.ts',
     testTimeout: 60 * 60_000,
     hookTimeout: 60_000,
+    // A second, the default, is not enough on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     maxWorkers: 1,
   },

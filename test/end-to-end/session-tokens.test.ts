@@ -24,6 +24,8 @@ let unseen: Identity[]
 
 beforeAll(async () => {
   installation = await install()
+  // On a busy machine a flood takes longer than the usual time-out.
+  installation.configure(({ hsms }) => void Object.assign(hsms.softhsm!, { callTimeout: '20s' }))
   faults = installFaults(installation)
   await withIdentities(installation, async identities => {
     const user = await identities.user(home, 'alice', { policies })

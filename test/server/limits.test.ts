@@ -93,7 +93,7 @@ describe('a body', () => {
       answers.push(everythingFrom(slow[count]!))
       slow[count]!.write(post(10_000, 'x'.repeat(9999)))
       // Until it holds its memory.
-      await vi.waitFor(() => expect(begun).toBe(count + 1))
+      await expect.poll(() => begun).toBe(count + 1)
       await delay(20)
     }
     expect(answersIn(await answers[0]!)).toMatchObject([{ status: 400, body: 'Throttling' }])
@@ -179,7 +179,7 @@ describe('at the connection limit', () => {
     const busy = [await opened(), await opened()]
     for (const socket of busy) socket.write(post(2, 'x'))
     // Until both are read.
-    await vi.waitFor(() => expect(begun).toBe(2))
+    await expect.poll(() => begun).toBe(2)
     expect(await everythingFrom(await opened())).toHaveLength(0)
     expect(cut).toEqual(['limit'])
     for (const socket of busy) {

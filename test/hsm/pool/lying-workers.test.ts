@@ -181,7 +181,7 @@ describe('a worker that has lost its login', () => {
       await dispatcher.start()
       const asked = () => dispatcher.call('random', calls.random.request.encode(4), 'caller')
       expect((await Promise.all([asked(), asked(), asked()])).map(String)).toEqual(['done', 'done', 'done'])
-      await vi.waitFor(() => expect(dispatcher.health).toMatchObject({ state: 'ready', workers: 2, starts: 3 }))
+      await expect.poll(() => dispatcher.health).toMatchObject({ state: 'ready', workers: 2, starts: 3 })
       const logins = workers.map(({ received }) => received.filter(({ kind }) => kind === calls.logIn.kind).length)
       expect(logins).toEqual([1, 0, 0])
       await dispatcher.close()

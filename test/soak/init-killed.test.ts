@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { fingerprintOf, publicKeysIn } from '../../src/audit/checkpoint.ts'
-import { strongroom } from './gateway.ts'
+import { strongroom } from '../end-to-end/gateway.ts'
 
 const program = join(import.meta.dirname, '../../src/main.ts')
 

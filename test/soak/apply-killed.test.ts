@@ -5,8 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { withAdministration } from '../../src/cli/administration.ts'
-import { allAccounted, noteCommits, unaccounted } from './audit-consistency.ts'
-import { home, type Installation, install, recordsOf, serve, startCommand } from './gateway.ts'
+import { allAccounted, noteCommits, unaccounted } from '../end-to-end/audit-consistency.ts'
+import { home, type Installation, install, recordsOf, serve, startCommand } from '../end-to-end/gateway.ts'
 
 let installation: Installation
 beforeAll(async () => {
