@@ -2,5 +2,5 @@
 export function wipe(value: unknown): void {
   if (typeof value !== 'object' || value === null) return
   if (value instanceof Uint8Array) value.fill(0)
-  else for (const name in value) wipe(value[name as keyof typeof value])
+  else for (const member of Object.values(value)) wipe(member)
 }

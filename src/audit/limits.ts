@@ -94,6 +94,6 @@ function charactersOf(value: unknown): number {
   if (typeof value === 'string') return value.length + 3
   if (typeof value !== 'object' || value === null) return 25
   let count = 2
-  for (const name in value) count += name.length + 4 + charactersOf(value[name as keyof typeof value])
+  for (const [name, member] of Object.entries(value)) count += name.length + 4 + charactersOf(member)
   return count
 }

@@ -49,8 +49,8 @@ export function scopeText({ account, region }: { readonly account: string; reado
 
 type Values = ReadonlyMap<IndexedAttribute, Set<string>>
 
-/** Bytes after which a chunk ends. */
-const fullChunk = 1024 * 1024
+/** Bytes after which a chunk ends: smaller ones cost a busy gateway with many keys more rows than its calls. */
+const fullChunk = 8 * 1024 * 1024
 
 /** Collects what the index holds of a chunk, without parsing any text. */
 export class ChunkBuilder {
