@@ -14,7 +14,7 @@ export const longestText = 16_384
 /** The key of a path; empty in that of the health. */
 type Place = { readonly prefix: string; readonly keyId: string }
 
-// Each reader makes its objects in one literal: measured, objects that are spread into others cost 20 us more until they are wiped.
+// Each reader makes its objects in one literal: objects that are spread into others are slower to read and to wipe.
 
 export function readHealth({ prefix }: Place, body: unknown): HealthInput {
   const members = metadataIn(membersOf(body))
