@@ -222,7 +222,8 @@ export function hsmContract(
       })
 
       it('counts calls until they are answered', async () => {
-        expect(hsm.pending).toBe(0)
+        // Objects of failed creations in the tests before may still be being destroyed, in calls of the HSM's own.
+        await expect.poll(() => hsm.pending).toBe(0)
         const calls = Array.from({ length: 7 }, () => hsm.random(1))
         expect(hsm.pending).toBe(7)
         await Promise.all(calls)
