@@ -2,10 +2,9 @@
  * The secrets of access keys. At rest, each is a ciphertext under the seal key of an HSM; the id of its access key is the encryption
  * context, so that no secret can be moved to another access key.
  */
-import { Failure } from '../errors.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
-import { decryptBlob, encryptBlob, type Vault } from './ciphertexts.ts'
-import { sealKeyOf, systemKeyMaterial } from './system-keys.ts'
+import { encryptBlob, type Vault } from './ciphertexts.ts'
+import { systemKeyMaterial, unsealBlob } from './system-keys.ts'
 
 /**
  * Resolves to a ciphertext blob (model/keys/ciphertext.ts). Rejects with KeyUnavailable if the HSM has no seal key.
@@ -25,8 +24,6 @@ export async function sealSecret(
  * Resolves to the secret, in UTF-8, for the caller to wipe. Rejects with KeyUnavailable when no configured HSM has the key that sealed it,
  * with InvalidCiphertext if it is damaged or was sealed for another access key.
  */
-export async function unsealSecret({ id, sealedSecret }: AccessKey, { storage, hsms }: Vault): Promise<Uint8Array> {
-  const seal = sealKeyOf(sealedSecret, { storage, hsms })
-  if (!seal) throw new Failure('KeyUnavailable', '', { cause: new Error('no HSM holds the seal key') })
-  return decryptBlob(hsms, seal, sealedSecret, { accessKeyId: id })
+export function unsealSecret({ id, sealedSecret }: AccessKey, vault: Vault): Promise<Uint8Array> {
+  return unsealBlob(sealedSecret, { accessKeyId: id }, vault)
 }

@@ -3,10 +3,9 @@
  * under the seal key of the HSM of the store's region; the id of the store is the encryption context, so that no secret can be moved to
  * another store.
  */
-import { Failure } from '../errors.ts'
 import type { CustomKeyStore } from '../model/keys/custom-key-store.ts'
-import { decryptBlob, encryptBlob, type Vault } from './ciphertexts.ts'
-import { sealKeyOf, systemKeyMaterial } from './system-keys.ts'
+import { encryptBlob, type Vault } from './ciphertexts.ts'
+import { systemKeyMaterial, unsealBlob } from './system-keys.ts'
 
 type Sealed = Pick<CustomKeyStore, 'id' | 'region'>
 
@@ -25,12 +24,10 @@ export async function sealStoreSecret({ id, region }: Sealed, secret: string, va
  * Resolves to the secret, in UTF-8, for the caller to wipe. Rejects with KeyUnavailable when no connected HSM has the key that sealed it,
  * with InvalidCiphertext if it is damaged or was sealed for another store.
  */
-export async function unsealStoreSecret(
+export function unsealStoreSecret(
   { id }: Pick<CustomKeyStore, 'id'>,
   sealed: Uint8Array,
-  { storage, hsms }: Vault,
+  vault: Vault,
 ): Promise<Uint8Array> {
-  const seal = sealKeyOf(sealed, { storage, hsms })
-  if (!seal) throw new Failure('KeyUnavailable', '', { cause: new Error('no HSM holds the seal key') })
-  return decryptBlob(hsms, seal, sealed, { customKeyStoreId: id })
+  return unsealBlob(sealed, { customKeyStoreId: id }, vault)
 }

@@ -4,6 +4,7 @@
  */
 import { Failure } from '../errors.ts'
 import { decodeCiphertext } from '../model/keys/ciphertext.ts'
+import type { EncryptionContext } from '../model/keys/encryption-context.ts'
 import { encryptionLimit } from '../model/keys/encryption-limit.ts'
 import {
   encryptionPurposes,
@@ -63,6 +64,16 @@ export function sealKeyOf(blob: Uint8Array, { storage, hsms }: Vault): KeyMateri
     if (found) return found
   }
   return undefined
+}
+
+/**
+ * Resolves to the secret of a ciphertext blob that a seal key made, for the caller to wipe. Rejects with KeyUnavailable when no connected HSM
+ * has that key, with InvalidCiphertext if the blob is damaged or was sealed for another context.
+ */
+export async function unsealBlob(blob: Uint8Array, context: EncryptionContext, vault: Vault): Promise<Uint8Array> {
+  const seal = sealKeyOf(blob, vault)
+  if (!seal) throw new Failure('KeyUnavailable', '', { cause: new Error('no HSM holds the seal key') })
+  return decryptBlob(vault.hsms, seal, blob, context)
 }
 
 /**
