@@ -1,10 +1,9 @@
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { hostLookup } from '../../src/authentication/web-identity/host-lookup.ts'
 import { isPublicAddress, publicLookup } from '../../src/xks-proxies/addresses.ts'
+import { startNameServer } from '../authentication/web-identity/name-server.ts'
 import { call, clientOf, rejection } from './fixture.ts'
 
 const nowhere = { address: '', files: { certificateFile: '', keyFile: '' } }
@@ -141,17 +140,9 @@ describe('the address of a proxy', () => {
   })
 
   it('is refused when a name server has it', async () => {
-    const server = createSocket('udp4').bind(0, '127.0.0.1')
-    await once(server, 'listening')
-    // RFC 1035, section 4.1: the question again, and for type A the address of the metadata service of EC2.
-    server.on('message', (query, { port, address }) => {
-      const question = query.subarray(12, query.indexOf(0, 12) + 5)
-      const isA = question.readUInt16BE(question.length - 4) === 1
-      const header = Buffer.from([query[0]!, query[1]!, 0x81, 0x80, 0, 1, 0, isA ? 1 : 0, 0, 0, 0, 0])
-      const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 169, 254, 169, 254])
-      server.send(Buffer.concat([header, question, ...(isA ? [answer] : [])]), port, address)
-    })
-    const { proxies, store, logged } = clientOf(nowhere, { lookup: hostLookup([`127.0.0.1:${server.address().port}`]) })
+    // The metadata service of EC2.
+    const { server, address } = await startNameServer('169.254.169.254')
+    const { proxies, store, logged } = clientOf(nowhere, { lookup: hostLookup([address]) })
     const xks = { ...store.xks!, uriEndpoint: 'https://xks.example.com' }
     const { signal } = new AbortController()
     expect(await rejection(proxies.connect({ ...store, xks }, signal))).toMatchObject({

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { hostLookup } from '../../../src/authentication/web-identity/host-lookup.ts'
+import { startNameServer } from './name-server.ts'
 
 const source = join(import.meta.dirname, '../../../src/authentication/web-identity/host-lookup.ts')
 
@@ -56,18 +57,7 @@ it('finds names that no name server knows', async () => {
 })
 
 it('has the addresses that a name server tells', async () => {
-  const server = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(server, 'listening')
-  // RFC 1035, section 4.1: the question again, and for type A one answer that points to its name.
-  server.on('message', (query, { port, address }) => {
-    const question = query.subarray(12, query.indexOf(0, 12) + 5)
-    const isA = question.readUInt16BE(question.length - 4) === 1
-    const header = Buffer.from([query[0]!, query[1]!, 0x81, 0x80, 0, 1, 0, isA ? 1 : 0, 0, 0, 0, 0])
-    const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7])
-    server.send(Buffer.concat([header, question, ...(isA ? [answer] : [])]), port, address)
-  })
-  expect(await addressesOf([`127.0.0.1:${server.address().port}`])('idp.example.com')).toEqual([
-    { address: '192.0.2.7', family: 4 },
-  ])
+  const { server, address } = await startNameServer('192.0.2.7')
+  expect(await addressesOf([address])('idp.example.com')).toEqual([{ address: '192.0.2.7', family: 4 }])
   server.close()
 })
