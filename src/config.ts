@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
@@ -6,6 +7,7 @@ import { auditSettings } from './config/audit.ts'
 import { auditSink, isCopiedTo, secretVariablesOf, withAbsoluteSinkFiles } from './config/audit-sinks.ts'
 import { clusterId, customKeyStores, withAbsoluteProxyFiles } from './config/custom-key-stores.ts'
 import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
+import { gateway, gatewayName } from './config/gateway.ts'
 import { mistakeInTransfers, multiRegion } from './config/multi-region.ts'
 import { prices } from './config/prices.ts'
 import { firstRegion, region } from './config/region.ts'
@@ -77,6 +79,7 @@ function hasPin({ pinFile, pinVariable }: Pick<z.infer<typeof member>, 'pinFile'
 
 /** Exported for the test that docs/configuration.yaml leaves nothing out. */
 export const schema = z.strictObject({
+  gateway: gateway.default(() => gatewayName(hostname())),
   listen: z
     .strictObject({
       host: z.string().default('127.0.0.1'),

@@ -33,7 +33,9 @@ export async function openDatabase(
 ): Promise<Storage> {
   const database = await openInThread({ path: config.storage.file, create })
   const acceptsUnknown = config.emulator !== undefined
-  return opened.adopt(await openStorage(database, { now, acceptsUnknown }), storage => storage.close())
+  return opened.adopt(await openStorage(database, { now, gateway: config.gateway, acceptsUnknown }), storage =>
+    storage.close(),
+  )
 }
 
 interface Watching {

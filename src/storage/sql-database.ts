@@ -1,5 +1,5 @@
 /** The records in an SQL database. Arguments and results can be cloned, so it can run in a thread of its own. */
-import { Kysely } from 'kysely'
+import { Kysely, sql } from 'kysely'
 import { OperatorError } from '../errors.ts'
 import type { AccessKeyUse } from '../model/identities/access-key.ts'
 import type { GrantIdentity } from '../model/keys/grant.ts'
@@ -21,6 +21,15 @@ import {
 } from './storage.ts'
 import { readAccessKeyUse, writeAccessKeyUses } from './tables/access-key-uses.ts'
 import { listAliases } from './tables/aliases.ts'
+import {
+  type Advance,
+  type ChangePosition,
+  changesAfter,
+  lastChange,
+  logCommit,
+  nextNumber,
+  pruneChanges,
+} from './tables/changes.ts'
 import { readClock, writeClock } from './tables/clock.ts'
 import type { Database } from './tables/database.ts'
 import {
@@ -31,6 +40,7 @@ import {
   type Tracking,
   writeEncryptionCounts,
 } from './tables/encryption-counts.ts'
+import { acknowledge, endLease, type LeaseRequest, type Member, members, renewLease } from './tables/gateways.ts'
 import { listGrants } from './tables/grants.ts'
 import { readKeyUse, writeKeyUses } from './tables/key-uses.ts'
 import { listKeys } from './tables/keys.ts'
@@ -40,9 +50,12 @@ import type { LoadedPage, Table } from './tables/table.ts'
 import { identityOf, tables } from './tables/tables.ts'
 import { checkWrite } from './tables/write-check.ts'
 
-/** Changes at their new revisions. */
 export interface Commit {
+  /** Which commits. */
+  readonly gateway: string
+  /** At their new revisions. */
   readonly changes: readonly Change[]
+  /** The first is that of the event that caused the commit. */
   readonly records: readonly HeldRecord[]
 }
 
@@ -54,8 +67,23 @@ export interface SqlDatabase {
   listKeys(page: PageRequest): Promise<readonly string[]>
   listAliases(page: PageRequest & { readonly targetKeyArn?: string | undefined }): Promise<readonly string[]>
   listGrants(page: GrantPage): Promise<readonly GrantIdentity[]>
-  /** One durable transaction. Throws Conflict, having written nothing. */
-  commit(commit: Commit): Promise<void>
+  /** One durable transaction. Throws Conflict, having written nothing. Resolves to the number of the commit, without gaps from 1. */
+  commit(commit: Commit): Promise<number>
+  lastChange(): Promise<ChangePosition>
+  /** As of one snapshot. Undefined if the log does not lead from the position to now: all must be loaded again. */
+  changesAfter(position: ChangePosition): Promise<Advance | undefined>
+  /** Forgets commits that are older, in milliseconds. */
+  pruneChanges(age: number): Promise<void>
+  /** Durable. Resolves to the last commit at that time. Throws Conflict if another run of that gateway has a lease. */
+  renewLease(request: LeaseRequest): Promise<ChangePosition>
+  /** Need not be durable. @param applied number of the last change in the view of the gateway */
+  acknowledge(gateway: string, run: string, applied: number): Promise<void>
+  /** In order of name. */
+  members(): Promise<readonly Member[]>
+  /** @param run of the gateway. Default: any, as it certainly runs no more */
+  endLease(gateway: string, run?: string): Promise<void>
+  /** The listener is called after others have committed or acknowledged something; not always, as such messages can be lost. */
+  watch(listener: () => void): void
   heldRecords(): Promise<readonly HeldRecord[]>
   /** In one transaction with the positions of the journal. */
   removeRecords(eventIds: readonly string[], positions: JournalPositions): Promise<void>
@@ -127,12 +155,50 @@ class KyselyDatabase implements SqlDatabase {
     return this.#inTurn(() => listGrants(this.#db, page))
   }
 
-  commit({ changes, records }: Commit): Promise<void> {
+  commit({ gateway, changes, records }: Commit): Promise<number> {
     return this.#write(async tx => {
+      const number = await nextNumber(tx)
       for (const change of changes) await write(tx, change)
+      await logCommit(tx, number, { gateway, eventId: records[0]?.eventId, changes }, this.#engine.now)
+      if (!this.#engine.fleet) await pruneChanges(tx)
       for (const record of records) await holdRecord(tx, record)
+      return number
     })
   }
+
+  lastChange(): Promise<ChangePosition> {
+    return this.#inTurn(() => this.#db.transaction().execute(tx => lastChange(tx)))
+  }
+
+  changesAfter(position: ChangePosition): Promise<Advance | undefined> {
+    return this.#inTurn(() => this.#db.transaction().execute(tx => changesAfter(tx, position)))
+  }
+
+  pruneChanges(age: number): Promise<void> {
+    return this.#write(tx => pruneChanges(tx, sql<number>`${this.#engine.now} - ${sql.lit(age)}`))
+  }
+
+  renewLease(request: LeaseRequest): Promise<ChangePosition> {
+    return this.#write(async tx => {
+      if (await renewLease(tx, request, this.#engine.now)) return lastChange(tx)
+      throw new Conflict(`another run of the gateway ${request.gateway} has a lease`)
+    })
+  }
+
+  acknowledge(gateway: string, run: string, applied: number): Promise<void> {
+    return this.#write(tx => acknowledge(tx, gateway, run, applied))
+  }
+
+  members(): Promise<readonly Member[]> {
+    return this.#inTurn(() => members(this.#db, this.#engine.now))
+  }
+
+  endLease(gateway: string, run?: string): Promise<void> {
+    return this.#write(tx => endLease(tx, gateway, run))
+  }
+
+  /** Nobody else has the database. */
+  watch(): void {}
 
   heldRecords(): Promise<readonly HeldRecord[]> {
     return this.#inTurn(() => heldRecords(this.#db))
@@ -207,7 +273,7 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   /** One transaction. */
-  #write(work: (tx: Kysely<Database>) => Promise<void>): Promise<void> {
+  #write<T>(work: (tx: Kysely<Database>) => Promise<T>): Promise<T> {
     return this.#inTurn(() => {
       this.#engine.verify()
       return this.#db.transaction().execute(work)
@@ -241,6 +307,6 @@ async function write(tx: Kysely<Database>, change: Change): Promise<void> {
   const table = tables[noun] as Table<Records[typeof noun]>
   const kind = action === 'remove' ? 'remove' : record.revision === 1 ? 'insert' : 'update'
   if (!(await table[kind](tx, record))) {
-    throw new Conflict(`${noun} ${identityOf(change)}: ${kind} does not fit its revision`)
+    throw new Conflict(`${noun} ${identityOf(table.key(record))}: ${kind} does not fit its revision`)
   }
 }

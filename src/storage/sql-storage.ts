@@ -34,6 +34,8 @@ import {
 const slack = 65_536
 
 export interface OpenOptions {
+  /** Name of this gateway in its fleet. */
+  readonly gateway?: string
   /** Milliseconds since the epoch. */
   readonly now: number
   /** See Principals. */
@@ -45,20 +47,20 @@ export interface OpenOptions {
 /** Reads all records of the database into memory. */
 export async function openStorage(
   database: SqlDatabase,
-  { now, acceptsUnknown = false, encryptionSlack = slack }: OpenOptions,
+  { now, gateway = 'gateway', acceptsUnknown = false, encryptionSlack = slack }: OpenOptions,
 ): Promise<Storage> {
   try {
     const view = await loadView(database)
     const trackingStart = await database.beginTracking({ unwritten: encryptionSlack, now })
     const written = await loadEncryptionCounts(database)
-    return new SqlStorage(database, view, { acceptsUnknown, trackingStart, encryptionSlack, written })
+    return new SqlStorage(database, view, { gateway, acceptsUnknown, trackingStart, encryptionSlack, written })
   } catch (error) {
     await database.close()
     throw error
   }
 }
 
-interface Opened extends Required<Pick<OpenOptions, 'acceptsUnknown' | 'encryptionSlack'>> {
+interface Opened extends Required<Pick<OpenOptions, 'gateway' | 'acceptsUnknown' | 'encryptionSlack'>> {
   readonly trackingStart: number
   /** Encryptions by material. */
   readonly written: Map<string, number>
@@ -67,6 +69,7 @@ interface Opened extends Required<Pick<OpenOptions, 'acceptsUnknown' | 'encrypti
 class SqlStorage implements Storage {
   readonly #database: SqlDatabase
   readonly #view: View
+  readonly #gateway: string
   /** Resolves when the result of the previous call is in the view. */
   #before: Promise<unknown> = Promise.resolve()
   #failing = false
@@ -97,9 +100,14 @@ class SqlStorage implements Storage {
   readonly encryptions: EncryptionCounts
   readonly trackingStart: number
 
-  constructor(database: SqlDatabase, view: View, { acceptsUnknown, trackingStart, encryptionSlack, written }: Opened) {
+  constructor(
+    database: SqlDatabase,
+    view: View,
+    { gateway, acceptsUnknown, trackingStart, encryptionSlack, written }: Opened,
+  ) {
     this.#database = database
     this.#view = view
+    this.#gateway = gateway
     this.trackingStart = trackingStart
     this.encryptions = new EncryptionCounts({
       written,
@@ -228,7 +236,7 @@ class SqlStorage implements Storage {
   async commit({ list }: Changes, ...records: readonly HeldRecord[]): Promise<void> {
     if (list.length === 0) return
     const changes = list.map(settle)
-    await this.#write(this.#database.commit({ changes, records }), () => {
+    await this.#write(this.#database.commit({ gateway: this.#gateway, changes, records }), () => {
       for (const change of changes) {
         show(this.#view, change)
         if (change.noun === 'keys' && change.action === 'remove') this.#forgetEncryptions(change.record)
@@ -265,7 +273,7 @@ class SqlStorage implements Storage {
     await this.#inOrder(this.#database.close())
   }
 
-  async #write(call: Promise<void>, take?: () => void): Promise<void> {
+  async #write<T>(call: Promise<T>, take?: () => void): Promise<void> {
     try {
       await this.#inOrder(call, take)
       this.#failing = false

@@ -32,6 +32,13 @@ class DatabaseThread extends ThreadedObject<SqlDatabase> implements SqlDatabase 
   readonly listAliases = this.call('listAliases')
   readonly listGrants = this.call('listGrants')
   readonly commit = this.call('commit')
+  readonly lastChange = this.call('lastChange')
+  readonly changesAfter = this.call('changesAfter')
+  readonly pruneChanges = this.call('pruneChanges')
+  readonly renewLease = this.call('renewLease')
+  readonly acknowledge = this.call('acknowledge')
+  readonly members = this.call('members')
+  readonly endLease = this.call('endLease')
   readonly heldRecords = this.call('heldRecords')
   readonly removeRecords = this.call('removeRecords')
   readonly readPositions = this.call('readPositions')
@@ -48,6 +55,9 @@ class DatabaseThread extends ThreadedObject<SqlDatabase> implements SqlDatabase 
   readonly readLastRun = this.call('readLastRun')
   readonly writeLastRun = this.call('writeLastRun')
   readonly check = this.call('check')
+
+  /** Nobody else has the file. */
+  watch(): void {}
 
   protected override revived(error: ClonedError): Error {
     return error.name === 'Conflict' ? new Conflict(error.message) : super.revived(error)

@@ -15,7 +15,8 @@ import { DueDates } from './due-dates.ts'
 import { GrantsView } from './grants-view.ts'
 import type { SqlDatabase } from './sql-database.ts'
 import type { Change, Noun, Records } from './storage.ts'
-import { tables } from './tables/tables.ts'
+import type { RecordKey } from './tables/table.ts'
+import { identityOf, keyOf } from './tables/tables.ts'
 
 /** What a change is applied to. */
 interface Shown<R> {
@@ -84,6 +85,10 @@ export class Collection<R> {
   }
 }
 
+function identity<N extends Noun>(noun: N): (record: Records[N]) => string {
+  return record => identityOf(keyOf(noun, record))
+}
+
 /** Keys by region and material, by object, by what relates multi-Region keys, by custom key store, and by when something is due. */
 class KeysView extends Collection<Key> {
   readonly deletions = new DueDates<Key>(({ state, deletionDate }) =>
@@ -92,7 +97,7 @@ class KeysView extends Collection<Key> {
   readonly rotations = new DueDates<Key>(rotationDate)
 
   constructor() {
-    super(tables.keys.identity, key => [
+    super(identity('keys'), key => [
       ...materialsOf(key).map(({ id }) => ({ group: key.region, member: id })),
       ...objectsOf(key).map(({ id }) => ({ group: objectGroup(id), member: key.arn })),
       ...(isMultiRegion(key) ? [{ group: relatedGroup(key), member: key.arn }] : []),
@@ -161,37 +166,33 @@ export function regionOf({ account, region }: Pick<Records['customKeyStores'], '
 export async function loadView(database: SqlDatabase): Promise<View> {
   const view: View = {
     keys: new KeysView(),
-    aliases: new Collection(tables.aliases.identity, alias => [{ group: alias.targetKeyArn, member: alias.arn }]),
+    aliases: new Collection(identity('aliases'), alias => [{ group: alias.targetKeyArn, member: alias.arn }]),
     grants: new GrantsView(),
-    accounts: new Collection(tables.accounts.identity),
-    managedPolicies: new Collection(tables.managedPolicies.identity, policy => [
+    accounts: new Collection(identity('accounts')),
+    managedPolicies: new Collection(identity('managedPolicies'), policy => [
       { group: policy.account, member: asciiLowerCase(policy.name) },
     ]),
-    groups: new Collection(tables.groups.identity, group => [
-      { group: group.account, member: asciiLowerCase(group.name) },
-    ]),
-    oidcProviders: new Collection(tables.oidcProviders.identity, ({ account, arn }) => [
-      { group: account, member: arn },
-    ]),
-    principals: new Collection(tables.principals.identity, principal => [
+    groups: new Collection(identity('groups'), group => [{ group: group.account, member: asciiLowerCase(group.name) }]),
+    oidcProviders: new Collection(identity('oidcProviders'), ({ account, arn }) => [{ group: account, member: arn }]),
+    principals: new Collection(identity('principals'), principal => [
       { group: principal.account, member: nameInAccount(principal) },
       { group: byId, member: principal.principalId },
     ]),
-    services: new Collection(tables.services.identity, service => [{ group: service.userArn, member: '' }]),
-    accessKeys: new Collection(tables.accessKeys.identity, key => [{ group: key.principalArn, member: key.id }]),
-    systemKeys: new Collection(tables.systemKeys.identity),
-    spareKeys: new Collection(tables.spareKeys.identity, ({ object }) => [{ group: object.hsm, member: object.id }]),
-    wrappingKeys: new Collection(tables.wrappingKeys.identity, ({ keyArn, object }) => [
+    services: new Collection(identity('services'), service => [{ group: service.userArn, member: '' }]),
+    accessKeys: new Collection(identity('accessKeys'), key => [{ group: key.principalArn, member: key.id }]),
+    systemKeys: new Collection(identity('systemKeys')),
+    spareKeys: new Collection(identity('spareKeys'), ({ object }) => [{ group: object.hsm, member: object.id }]),
+    wrappingKeys: new Collection(identity('wrappingKeys'), ({ keyArn, object }) => [
       { group: keyArn, member: object.id },
       { group: byObject, member: object.id },
     ]),
-    customKeyStores: new Collection(tables.customKeyStores.identity, store => [
+    customKeyStores: new Collection(identity('customKeyStores'), store => [
       { group: regionOf(store), member: store.id },
       ...claimsOf(store).map(({ value }) => ({ group: byClaim, member: value })),
     ]),
-    destructions: new Collection(tables.destructions.identity),
-    xksPrefixes: new Collection(tables.xksPrefixes.identity),
-    xksKeys: new Collection(tables.xksKeys.identity, ({ prefix, id }) => [{ group: prefix, member: id }]),
+    destructions: new Collection(identity('destructions')),
+    xksPrefixes: new Collection(identity('xksPrefixes')),
+    xksKeys: new Collection(identity('xksKeys'), ({ prefix, id }) => [{ group: prefix, member: id }]),
   }
   for (const noun of Object.keys(view) as Noun[]) await fill(view, noun, database)
   return view
@@ -201,11 +202,12 @@ const pageSize = 2000
 const countsPageSize = 10_000
 
 async function fill<N extends Noun>(view: View, noun: N, database: SqlDatabase): Promise<void> {
-  for (let offset = 0; ; offset += pageSize) {
-    const records = await database.load(noun, { offset, limit: pageSize })
+  for (let after: RecordKey | undefined; ; ) {
+    const records = await database.load(noun, { after, limit: pageSize })
     const shown = view[noun] as Shown<Records[N]>
     for (const record of records) shown.put(frozen(record))
     if (records.length < pageSize) return
+    after = keyOf(noun, records.at(-1)!)
   }
 }
 

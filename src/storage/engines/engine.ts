@@ -1,4 +1,4 @@
-import type { Dialect, Expression } from 'kysely'
+import type { Dialect, Expression, RawBuilder } from 'kysely'
 
 /** Column types whose names differ between engines. */
 export interface ColumnTypes {
@@ -14,6 +14,10 @@ export interface Engine {
   /** Connects at the first query. */
   readonly dialect: Dialect
   readonly types: ColumnTypes
+  /** The clock of the database: milliseconds since the epoch, not those of the start of the transaction. */
+  readonly now: RawBuilder<number>
+  /** Whether several gateways use the database: only then is there a log of their commits. */
+  readonly fleet: boolean
   /** Whether a missing or empty database is created. */
   readonly creates: boolean
   /** Throws if writes would be lost, because the open file is no longer the one at its path. */

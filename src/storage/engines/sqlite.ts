@@ -2,7 +2,7 @@
 import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
-import { type SqliteDatabase, SqliteDialect } from 'kysely'
+import { type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import type { Engine } from './engine.ts'
 
 /** Long enough for a previous process to release the file. */
@@ -44,15 +44,19 @@ export interface SqliteOptions {
   readonly create?: boolean
   /** Whether other processes may read it meanwhile: for what can be built again. */
   readonly shared?: boolean
+  /** Whether the process that has the file does so for several gateways. */
+  readonly fleet?: boolean
 }
 
 /** @param path of the file; `:memory:` for a transient database */
-export function sqlite(path: string, { create = false, shared = false }: SqliteOptions = {}): Engine {
+export function sqlite(path: string, { create = false, shared = false, fleet = false }: SqliteOptions = {}): Engine {
   const files = new Map<string, string>()
   return {
     name: `storage ${path}`,
     dialect: new SqliteDialect({ database: async () => adapt(connect(path, { create, shared })) }),
     types: { text: 'text', bytes: 'blob' },
+    now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+    fleet,
     creates: create,
     verify() {
       if (path !== memory) verify(path, files)
@@ -71,7 +75,7 @@ function resultCode(error: unknown): number {
   return error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
 }
 
-function connect(path: string, { create, shared }: Required<SqliteOptions>): DatabaseSync {
+function connect(path: string, { create, shared }: Required<Pick<SqliteOptions, 'create' | 'shared'>>): DatabaseSync {
   if (path !== memory && create) createPrivate(path)
   const database = new DatabaseSync(path === memory ? path : withoutCreation(path), {
     timeout: busyTimeoutMilliseconds,

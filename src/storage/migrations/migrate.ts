@@ -29,6 +29,7 @@ import { keyPlaces } from './0024-key-places.ts'
 import { xks } from './0025-xks.ts'
 import { customKeyStores } from './0026-custom-key-stores.ts'
 import { relatedKeys } from './0027-related-keys.ts'
+import { changeLog } from './0028-change-log.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -60,6 +61,7 @@ const migrations: readonly Migration[] = [
   xks,
   customKeyStores,
   relatedKeys,
+  changeLog,
 ]
 
 interface MigrationTable {

@@ -36,7 +36,7 @@ export async function writeAccessKeyUses(db: Kysely<Database>, uses: readonly Ac
 
 /** There are few prefixes. */
 async function credentialNames(db: Kysely<Database>): Promise<string[]> {
-  const prefixes = await xksPrefixes.load(db, { offset: 0, limit: 10_000 })
+  const prefixes = await xksPrefixes.load(db, { limit: 10_000 })
   return prefixes.flatMap(({ name, credentials }) =>
     credentials.map(({ accessKeyId }) => credentialName(name, accessKeyId)),
   )

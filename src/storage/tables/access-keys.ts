@@ -5,7 +5,7 @@ import { table } from './table.ts'
 export const accessKeys = table<AccessKey, AccessKeyRow>({
   name: 'access_keys',
   primaryKey: ['id'],
-  identity: accessKey => accessKey.id,
+  key: accessKey => [accessKey.id],
   toRow: accessKey => ({
     id: accessKey.id,
     principal_arn: accessKey.principalArn,

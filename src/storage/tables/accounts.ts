@@ -5,7 +5,7 @@ import { table } from './table.ts'
 export const accounts = table<Account, AccountRow>({
   name: 'accounts',
   primaryKey: ['id'],
-  identity: account => account.id,
+  key: account => [account.id],
   toRow: account => ({
     id: account.id,
     name: account.name ?? null,

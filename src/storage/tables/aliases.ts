@@ -7,7 +7,7 @@ import { table } from './table.ts'
 export const aliases = table<Alias, AliasRow>({
   name: 'aliases',
   primaryKey: ['arn'],
-  identity: alias => alias.arn,
+  key: alias => [alias.arn],
   toRow: alias => ({
     arn: alias.arn,
     name: alias.name,

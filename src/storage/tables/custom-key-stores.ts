@@ -12,7 +12,7 @@ import { type Table, table } from './table.ts'
 const rows = table<CustomKeyStore, CustomKeyStoreRow>({
   name: 'custom_key_stores',
   primaryKey: ['id'],
-  identity: store => store.id,
+  key: store => [store.id],
   toRow({ cloudHsm, xks, ...store }) {
     const { sealedPassword, ...cluster } = cloudHsm ?? {}
     const { sealedSecret, ...proxy } = xks ?? {}

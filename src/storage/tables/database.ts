@@ -34,6 +34,9 @@ export interface Database {
   readonly clock: ClockRow
   readonly last_run: LastRunRow
   readonly write_check: WriteCheckRow
+  readonly change_number: ChangeNumberRow
+  readonly changes: ChangeRow
+  readonly gateways: GatewayRow
 }
 
 export interface KeyRow {
@@ -369,4 +372,39 @@ export interface LastRunRow {
 /** One row. */
 export interface WriteCheckRow {
   readonly count: number
+}
+
+/** One row. */
+export interface ChangeNumberRow {
+  /** Of the last commit. Each updates this row before anything else, so they run one after another, on every engine. */
+  readonly last: number
+}
+
+export interface ChangeRow {
+  readonly number: number
+  /** From 0, within the commit. */
+  readonly position: number
+  readonly noun: string
+  /** JSON. */
+  readonly record_key: string
+  readonly gateway: string
+  /** Of the audit record; null for a commit without one. */
+  readonly event_id: string | null
+  /** By the clock of the database. */
+  readonly committed_at: number
+}
+
+/** A gateway that has, or had, a lease. */
+export interface GatewayRow {
+  readonly name: string
+  /** Of its last start: random. */
+  readonly run: string
+  /** By the clock of the database, as the following. */
+  readonly joined_at: number
+  /** 0 once it gave its lease back. */
+  readonly lease_until: number
+  /** Number of the last change in its view. */
+  readonly applied: number
+  /** JSON. */
+  readonly state: string
 }

@@ -5,11 +5,11 @@ import { table } from './table.ts'
 export const destructions = table<Destruction, DestructionRow>({
   name: 'destructions',
   primaryKey: ['object', 'hsm'],
-  identity: ({ hsm, object }) => destructionIdentity(hsm, object),
+  key: ({ object, hsm }) => [object, hsm],
   toRow: ({ object, hsm, keyArn = '', revision }) => ({ object, hsm, key_arn: keyArn, revision }),
   fromRow: ({ object, hsm, key_arn, revision }) => ({ object, hsm, keyArn: key_arn || undefined, revision }),
 })
 
 export function destructionIdentity(hsm: string, object: string): string {
-  return `${hsm}/${object}`
+  return `${object}/${hsm}`
 }

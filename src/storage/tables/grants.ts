@@ -7,7 +7,7 @@ import { type Table, table } from './table.ts'
 const grantRows = table<Grant, GrantRow>({
   name: 'grants',
   primaryKey: ['key_arn', 'id'],
-  identity: ({ keyArn, id }) => `${keyArn}/${id}`,
+  key: ({ keyArn, id }) => [keyArn, id],
   toRow: grant => ({
     key_arn: grant.keyArn,
     id: grant.id,

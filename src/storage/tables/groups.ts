@@ -7,7 +7,7 @@ export const groups = table<Group, GroupRow>({
   // `groups` is a keyword of SQL.
   name: 'identity_groups',
   primaryKey: ['arn'],
-  identity: group => group.arn,
+  key: group => [group.arn],
   toRow: group => ({
     arn: group.arn,
     account: group.account,

@@ -15,12 +15,12 @@ import type { Database, KeyRow, MaterialRow } from './database.ts'
 import { removeEncryptionCounts } from './encryption-counts.ts'
 import { removeGrants } from './grants.ts'
 import { removeKeyUse } from './key-uses.ts'
-import { type Table, table } from './table.ts'
+import { batches, type Table, table } from './table.ts'
 
 const keyRows = table<Key, KeyRow>({
   name: 'keys',
   primaryKey: ['arn'],
-  identity: key => key.arn,
+  key: key => [key.arn],
   toRow: key => ({
     arn: key.arn,
     id: key.id,
@@ -80,13 +80,26 @@ const keyRows = table<Key, KeyRow>({
 })
 
 export const keys: Table<Key> = {
-  identity: keyRows.identity,
+  key: keyRows.key,
 
   async load(db, page) {
     const loaded = await keyRows.load(db, page)
     if (loaded.length === 0) return []
-    const materials = await loadMaterials(db, loaded[0]!.arn, loaded.at(-1)!.arn)
-    return loaded.map(key => ({ ...key, ...materials.get(key.arn) }))
+    const rows = await materialRows(db)
+      .where('key_arn', '>=', loaded[0]!.arn)
+      .where('key_arn', '<=', loaded.at(-1)!.arn)
+      .execute()
+    return withMaterials(loaded, rows)
+  },
+
+  async find(db, keys) {
+    const found = await keyRows.find(db, keys)
+    const rows: MaterialRow[] = []
+    for (const batch of batches(found)) {
+      const arns = batch.map(({ arn }) => arn)
+      rows.push(...(await materialRows(db).where('key_arn', 'in', arns).execute()))
+    }
+    return withMaterials(found, rows)
   },
 
   async insert(db, key) {
@@ -149,14 +162,11 @@ interface Materials {
   pendingMaterial?: KeyMaterial
 }
 
-/** Of the keys whose ARNs are between two ARNs, inclusive. */
-async function loadMaterials(db: Kysely<Database>, first: string, last: string): Promise<Map<string, Materials>> {
-  const rows = await db
-    .selectFrom('key_materials')
-    .selectAll()
-    .where('key_arn', '>=', first)
-    .where('key_arn', '<=', last)
-    .execute()
+function materialRows(db: Kysely<Database>) {
+  return db.selectFrom('key_materials').selectAll()
+}
+
+function withMaterials(keys: readonly Key[], rows: readonly MaterialRow[]): Key[] {
   const byKey = new Map<string, Materials>()
   // Nearly all keys of a page have the same value: they share one object, which is cloned once.
   const custodies = new Map<string, Custody>()
@@ -167,7 +177,7 @@ async function loadMaterials(db: Kysely<Database>, first: string, last: string):
     if (row.position === pendingPosition) ofKey.pendingMaterial = material
     else ofKey.materials[row.position] = material
   }
-  return byKey
+  return keys.map(key => ({ ...key, ...byKey.get(key.arn) }))
 }
 
 const pendingPosition = -1

@@ -5,7 +5,7 @@ import { table } from './table.ts'
 export const managedPolicies = table<ManagedPolicy, ManagedPolicyRow>({
   name: 'managed_policies',
   primaryKey: ['arn'],
-  identity: policy => policy.arn,
+  key: policy => [policy.arn],
   toRow: policy => ({
     arn: policy.arn,
     account: policy.account,

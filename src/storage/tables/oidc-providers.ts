@@ -5,7 +5,7 @@ import { table } from './table.ts'
 export const oidcProviders = table<OidcProvider, OidcProviderRow>({
   name: 'oidc_providers',
   primaryKey: ['arn'],
-  identity: provider => provider.arn,
+  key: provider => [provider.arn],
   toRow: provider => ({
     arn: provider.arn,
     account: provider.account,

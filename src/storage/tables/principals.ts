@@ -7,7 +7,7 @@ import { table } from './table.ts'
 export const principals = table<Principal, PrincipalRow>({
   name: 'principals',
   primaryKey: ['arn'],
-  identity: principal => principal.arn,
+  key: principal => [principal.arn],
   toRow: principal => ({
     arn: principal.arn,
     account: principal.account,

@@ -5,7 +5,7 @@ import { table } from './table.ts'
 export const services = table<Service, ServiceRow>({
   name: 'services',
   primaryKey: ['name'],
-  identity: service => service.name,
+  key: service => [service.name],
   toRow: service => ({
     name: service.name,
     user_arn: service.userArn,

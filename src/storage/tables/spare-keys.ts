@@ -5,7 +5,7 @@ import { table } from './table.ts'
 export const spareKeys = table<SpareKey, SpareKeyRow>({
   name: 'spare_keys',
   primaryKey: ['object'],
-  identity: ({ object }) => object.id,
+  key: ({ object }) => [object.id],
   toRow: ({ spec, usage, object, revision }) => ({
     object: object.id,
     hsm: object.hsm,

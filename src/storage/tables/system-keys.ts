@@ -5,7 +5,7 @@ import { table } from './table.ts'
 export const systemKeys = table<SystemKey, SystemKeyRow>({
   name: 'system_keys',
   primaryKey: ['hsm', 'purpose'],
-  identity: ({ material, purpose }) => systemKeyIdentity(objectOf(material).hsm, purpose),
+  key: ({ material, purpose }) => [objectOf(material).hsm, purpose],
   toRow({ purpose, material, former, changes, revision }) {
     const { id, hsm, custody, publicKey = null, checkValue = null } = objectOf(material)
     return {
@@ -60,5 +60,5 @@ function fromJson({ object: id, custody, checkValue, createdAt }: Former, hsm: s
 }
 
 export function systemKeyIdentity(hsm: string, purpose: SystemKey['purpose']): string {
-  return `${purpose}/${hsm}`
+  return `${hsm}/${purpose}`
 }

@@ -1,4 +1,4 @@
-import type { Change, Noun, Records } from '../storage.ts'
+import type { Noun, Records } from '../storage.ts'
 import { accessKeys } from './access-keys.ts'
 import { accounts } from './accounts.ts'
 import { aliases } from './aliases.ts'
@@ -13,7 +13,7 @@ import { principals } from './principals.ts'
 import { services } from './services.ts'
 import { spareKeys } from './spare-keys.ts'
 import { systemKeys } from './system-keys.ts'
-import type { Table } from './table.ts'
+import type { RecordKey, Table } from './table.ts'
 import { wrappingKeys } from './wrapping-keys.ts'
 import { xksKeys } from './xks-keys.ts'
 import { xksPrefixes } from './xks-prefixes.ts'
@@ -39,7 +39,11 @@ export const tables: { readonly [N in Noun]: Table<Records[N]> } = {
   xksKeys,
 }
 
-/** Identifies the record of a change within its noun. */
-export function identityOf({ noun, record }: Change): string {
-  return (tables[noun] as Table<Records[typeof noun]>).identity(record)
+export function keyOf<N extends Noun>(noun: N, record: Records[N]): RecordKey {
+  return (tables[noun] as Table<Records[N]>).key(record)
+}
+
+/** Identifies a record within its noun. */
+export function identityOf(key: RecordKey): string {
+  return key.join('/')
 }

@@ -5,7 +5,7 @@ import { table } from './table.ts'
 export const wrappingKeys = table<WrappingKey, WrappingKeyRow>({
   name: 'wrapping_keys',
   primaryKey: ['key_arn', 'spec', 'day'],
-  identity: wrappingKeyIdentity,
+  key: ({ keyArn, spec, day }) => [keyArn, spec, day],
   toRow: ({ keyArn, spec, day, object, revision }) => ({
     key_arn: keyArn,
     spec,

@@ -6,7 +6,7 @@ export const xksKeys = table<XksKey, XksKeyRow>({
   name: 'xks_keys',
   primaryKey: ['prefix', 'id'],
   /** An external key id has no slash. */
-  identity: ({ prefix, id }) => `${prefix}/${id}`,
+  key: ({ prefix, id }) => [prefix, id],
   toRow: key => ({
     prefix: key.prefix,
     id: key.id,

@@ -5,7 +5,7 @@ import { table } from './table.ts'
 export const xksPrefixes = table<XksPrefix, XksPrefixRow>({
   name: 'xks_prefixes',
   primaryKey: ['name'],
-  identity: prefix => prefix.name,
+  key: prefix => [prefix.name],
   toRow: prefix => ({
     name: prefix.name,
     account: prefix.account,

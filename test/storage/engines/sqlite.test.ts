@@ -144,7 +144,7 @@ describe('a SQLite file', () => {
     const path = join(directory, 'grown.db')
     const { engine, run } = controlled(sqlite(path, { create: true }))
     const storage = await openHere(engine)
-    await run('pragma max_page_count = 80')
+    await run('pragma max_page_count = 120')
     const committed = await fillUp(storage)
     await run('pragma max_page_count = 1000000')
     await expectOnly(storage, committed)

@@ -1,0 +1,121 @@
+/** The log of commits: which records each one changed. It says what to read again; the tables are the truth. */
+import type { Kysely, RawBuilder } from 'kysely'
+import type { Change, Noun, Records } from '../storage.ts'
+import type { ChangeRow, Database } from './database.ts'
+import { batches, type RecordKey, type Table } from './table.ts'
+import { keyOf, tables } from './tables.ts'
+
+/** A commit, and the event that caused it: a database that went back in time has another event at the number. */
+export interface ChangePosition {
+  readonly number: number
+  readonly eventId: string | undefined
+}
+
+/** A record as it is now. */
+export type CurrentRecord = {
+  [N in Noun]: { readonly noun: N; readonly key: RecordKey; readonly record: Records[N] | undefined }
+}[Noun]
+
+/** What was changed after a position, as it is at another. */
+export interface Advance extends ChangePosition {
+  readonly records: readonly CurrentRecord[]
+}
+
+/** Of a commit. */
+export interface LoggedCommit {
+  readonly gateway: string
+  readonly eventId: string | undefined
+  readonly changes: readonly Change[]
+}
+
+/** The first statement of a commit: others wait until this one has ended, and it sees all that they did. */
+export async function nextNumber(db: Kysely<Database>): Promise<number> {
+  const { last } = await db
+    .updateTable('change_number')
+    .set(({ eb }) => ({ last: eb('last', '+', 1) }))
+    .returning('last')
+    .executeTakeFirstOrThrow()
+  return last
+}
+
+export async function logCommit(
+  db: Kysely<Database>,
+  number: number,
+  { gateway, eventId, changes }: LoggedCommit,
+  now: RawBuilder<number>,
+): Promise<void> {
+  const rows = changes.map(({ noun, record }, position) => ({
+    number,
+    position,
+    noun,
+    record_key: JSON.stringify(keyOf(noun, record)),
+    gateway,
+    event_id: eventId ?? null,
+    committed_at: now,
+  }))
+  for (const batch of batches(rows)) await db.insertInto('changes').values(batch).execute()
+}
+
+export async function lastChange(db: Kysely<Database>): Promise<ChangePosition> {
+  const { last } = await db.selectFrom('change_number').select('last').executeTakeFirstOrThrow()
+  const found = await db.selectFrom('changes').select('event_id').where('number', '=', last).executeTakeFirst()
+  return { number: last, eventId: found?.event_id ?? undefined }
+}
+
+/**
+ * Runs in a transaction of the caller with one snapshot. Undefined if the log does not lead from the position to now: it was pruned, or the
+ * database is older than the position.
+ */
+export async function changesAfter(
+  db: Kysely<Database>,
+  { number, eventId }: ChangePosition,
+): Promise<Advance | undefined> {
+  const last = await lastChange(db)
+  if (last.number === number) return last.eventId === eventId ? { ...last, records: [] } : undefined
+  if (last.number < number) return undefined
+  const rows = await db.selectFrom('changes').selectAll().where('number', '>=', number).orderBy('number').execute()
+  if (!follows(rows, { number, eventId })) return undefined
+  const records: CurrentRecord[] = []
+  for (const [noun, keys] of keysByNoun(rows.filter(row => row.number > number))) {
+    const found = new Map((await tables[noun].find(db, keys)).map(record => [keyText(noun, record), record]))
+    for (const key of keys) records.push({ noun, key, record: found.get(JSON.stringify(key)) } as CurrentRecord)
+  }
+  return { ...last, records }
+}
+
+/** Number 0, before the first commit, has no row. */
+function follows([first]: readonly ChangeRow[], { number, eventId }: ChangePosition): boolean {
+  if (first === undefined) return false
+  if (number === 0) return first.number === 1
+  return first.number === number && (first.event_id ?? undefined) === eventId
+}
+
+function keysByNoun(rows: readonly ChangeRow[]): ReadonlyMap<Noun, readonly RecordKey[]> {
+  const keys = new Map<Noun, Set<string>>()
+  for (const { noun, record_key } of rows) {
+    const known = keys.get(noun as Noun) ?? new Set()
+    keys.set(noun as Noun, known.add(record_key))
+  }
+  const parsed = [...keys].map(
+    ([noun, texts]) => [noun, [...texts].map(text => JSON.parse(text) as RecordKey)] as const,
+  )
+  return new Map(parsed)
+}
+
+function keyText<N extends Noun>(noun: N, record: Records[N]): string {
+  return JSON.stringify((tables[noun] as Table<Records[N]>).key(record))
+}
+
+/** Whether the commit of an event is in the log. */
+export async function isCommitted(db: Kysely<Database>, eventId: string): Promise<boolean> {
+  const found = await db.selectFrom('changes').select('number').where('event_id', '=', eventId).executeTakeFirst()
+  return found !== undefined
+}
+
+/** Forgets commits before a time of the database's clock, default all; but never the last one. */
+export async function pruneChanges(db: Kysely<Database>, before?: RawBuilder<number>): Promise<void> {
+  const all = db
+    .deleteFrom('changes')
+    .where('number', '<', ({ selectFrom }) => selectFrom('change_number').select('last'))
+  await (before ? all.where('committed_at', '<', before) : all).execute()
+}

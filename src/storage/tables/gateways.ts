@@ -1,0 +1,69 @@
+/** Gateways that have, or had, a lease. All times are those of the database's clock. */
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import type { Database } from './database.ts'
+
+/** What a gateway says of itself when it asks for a lease. */
+export interface LeaseRequest {
+  readonly gateway: string
+  /** Of its start: random. */
+  readonly run: string
+  /** Number of the last change in its view. */
+  readonly applied: number
+  /** For which it is granted. */
+  readonly milliseconds: number
+  /** JSON: what `strongroom fleet` shows. */
+  readonly state: string
+}
+
+export interface Member {
+  readonly gateway: string
+  readonly run: string
+  readonly applied: number
+  /** Milliseconds since the epoch. */
+  readonly joinedAt: number
+  /** Milliseconds; 0 without a lease. */
+  readonly leaseLeft: number
+  /** JSON. */
+  readonly state: string
+}
+
+/** False, having written nothing, if another run has the lease of that gateway. */
+export async function renewLease(
+  db: Kysely<Database>,
+  { gateway: name, run, applied, milliseconds, state }: LeaseRequest,
+  now: RawBuilder<number>,
+): Promise<boolean> {
+  const lease = { run, applied, state, lease_until: sql<number>`${now} + ${sql.lit(milliseconds)}` }
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('gateways')
+    .values({ name, joined_at: now, ...lease })
+    .onConflict(conflict =>
+      conflict
+        .column('name')
+        .doUpdateSet(({ eb, ref }) => ({
+          ...lease,
+          joined_at: eb.case().when('gateways.run', '=', run).then(ref('gateways.joined_at')).else(now).end(),
+        }))
+        .where(({ or, eb }) => or([eb('gateways.run', '=', run), eb('gateways.lease_until', '<', now)])),
+    )
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n
+}
+
+/** Of a gateway that has a lease. */
+export async function acknowledge(db: Kysely<Database>, gateway: string, run: string, applied: number): Promise<void> {
+  await db.updateTable('gateways').set({ applied }).where('name', '=', gateway).where('run', '=', run).execute()
+}
+
+export async function members(db: Kysely<Database>, now: RawBuilder<number>): Promise<Member[]> {
+  const rows = await db.selectFrom('gateways').selectAll().select(now.as('now')).orderBy('name').execute()
+  return rows.map(({ name, run, applied, joined_at, lease_until, state, now }) => {
+    return { gateway: name, run, applied, joinedAt: joined_at, leaseLeft: Math.max(0, lease_until - now), state }
+  })
+}
+
+/** @param run of the gateway: default any, as it certainly runs no more */
+export async function endLease(db: Kysely<Database>, gateway: string, run?: string): Promise<void> {
+  const ended = db.updateTable('gateways').set({ lease_until: 0 }).where('name', '=', gateway)
+  await (run === undefined ? ended : ended.where('run', '=', run)).execute()
+}
