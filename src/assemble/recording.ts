@@ -4,9 +4,11 @@ import { type Audit, createAudit } from '../audit/audit.ts'
 import type { Journal } from '../audit/journal.ts'
 import { linesAfter } from '../audit/lines-after.ts'
 import { openJournal } from '../audit/open-journal.ts'
+import { lockFileOf } from '../audit/segments.ts'
 import type { Config } from '../config.ts'
 import { Outbox } from '../outbox.ts'
 import type { Checkpoints, JournalMetrics, Log } from '../services.ts'
+import { lockFile } from '../storage/engines/lock-file.ts'
 import { JournalCheckpoints } from '../vault/checkpoints.ts'
 import type { Backends } from './backends.ts'
 import { JournalReport } from './journal-report.ts'
@@ -37,6 +39,7 @@ export async function openAudit(
     writeTimeout,
     checkpoints: { interval },
   } = settings
+  opened.use(lockFile(lockFileOf(file), `audit journal ${file}`))
   const held = await storage.outbox.list()
   const known = (await storage.outbox.positions())?.end
   const observer = new JournalReport(file, { clock, log, metrics })

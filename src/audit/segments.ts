@@ -28,6 +28,12 @@ export function indexFile(active: string): string {
   return join(dir, `${name}-index.db`)
 }
 
+/** The lock of a journal, beside it: that of `audit.jsonl` is `audit-lock.db`. */
+export function lockFileOf(active: string): string {
+  const { dir, name } = parse(active)
+  return join(dir, `${name}-lock.db`)
+}
+
 /** Undefined if it is not the name of a full segment. */
 function numberOf(file: string, active: string): number | undefined {
   const number = Number(/-(\d{8,15})(?:\.[^.]*)?$/.exec(file)?.[1])

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
-import { indexFile, segmentsAmong } from '../audit/segments.ts'
+import { indexFile, lockFileOf, segmentsAmong } from '../audit/segments.ts'
 import { secretFilesOf } from '../config/audit-sinks.ts'
 import { type Config, type Overrides, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
@@ -63,7 +63,7 @@ function secretFiles({ storage, audit, listen, hsms }: Config): string[] {
   const pinFiles = Object.values(hsms)
     .flatMap(hsm => [hsm, ...Object.values(hsm.members ?? {})])
     .flatMap(({ pinFile }) => (pinFile === undefined ? [] : [pinFile, securityOfficerPinFile(pinFile)]))
-  const databases = [storage.file, indexFile(audit.file)].flatMap(file =>
+  const databases = [storage.file, indexFile(audit.file), lockFileOf(audit.file)].flatMap(file =>
     ['', '-wal', '-shm', '-journal'].map(suffix => file + suffix),
   )
   const sinkSecrets = Object.values(audit.sinks).flatMap(secretFilesOf)

@@ -56,7 +56,7 @@ describe('a mistake', () => {
       'cannot use the TLS files ',
     ],
     ['bad-audit', config => (config.audit.file = 'strongroom.yaml'), 'is not an audit journal'],
-    ['no-audit', config => (config.audit.file = 'none/audit.jsonl'), 'no such file or directory'],
+    ['no-audit', config => (config.audit.file = 'none/audit.jsonl'), 'check that its folder exists'],
     ['bad-storage', config => (config.storage.file = 'strongroom.yaml'), 'is not a SQLite database'],
     ['no-storage', config => (config.storage.file = 'none/strongroom.db'), 'is missing: restore it'],
     ['no-host', config => (config.listen.host = '192.0.2.1'), 'no such address on this machine'],

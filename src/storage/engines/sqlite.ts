@@ -6,7 +6,7 @@ import { type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import type { Engine } from './engine.ts'
 
 /** Long enough for a previous process to release the file. */
-const busyTimeoutMilliseconds = 500
+export const busyTimeoutMilliseconds = 500
 
 /**
  * In this order: the exclusive lock must be requested before WAL mode. It is then held from the first read until the process ends
@@ -63,12 +63,16 @@ export function sqlite(path: string, { create = false, shared = false, fleet = f
     },
     violatesReference: error => resultCode(error) === foreignKeyViolation,
     explain(error) {
-      if (!create && isMissing(path)) return missing
-      const code = resultCode(error)
-      const message = error instanceof Error ? error.message : String(error)
-      return explanations[code] ?? explanations[code & 0xff] ?? `cannot be opened: ${message}`
+      return !create && isMissing(path) ? missing : explained(error)
     },
   }
+}
+
+/** Why a file cannot be opened, as the rest of a sentence that begins with its name. */
+export function explained(error: unknown): string {
+  const code = resultCode(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return explanations[code] ?? explanations[code & 0xff] ?? `cannot be opened: ${message}`
 }
 
 function resultCode(error: unknown): number {
@@ -124,7 +128,7 @@ function identity(file: string): string {
  * SQLite itself would create the file world-readable. An existing file is not opened: closing a descriptor would drop this process's locks
  * on it (sqlite.org/howtocorrupt.html, 2.2).
  */
-function createPrivate(path: string): void {
+export function createPrivate(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600))
   } catch {
