@@ -5,5 +5,5 @@ import { sqlite } from './engines/sqlite.ts'
 import { openDatabase } from './sql-database.ts'
 import type { ThreadData } from './threaded-database.ts'
 
-const { path, create } = workerData as ThreadData
-await serveInThread(openDatabase(sqlite(path, { create })))
+const { path, ...options } = workerData as ThreadData
+await serveInThread(openDatabase(sqlite(path, options)))

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { expect, it, vi } from 'vitest'
 
+import type { Answer, Call } from '../../src/remote-objects.ts'
 import { openInThread } from '../../src/storage/threaded-database.ts'
-import type { Answer, Call } from '../../src/threads.ts'
 
 /** What becomes of calls when the thread of a database ends, which no thread does by itself. */
 

@@ -1,14 +1,15 @@
 import { extname } from 'node:path'
-import { ThreadedObject } from '../../threads.ts'
+import { RemoteObject } from '../../remote-objects.ts'
+import { startThread } from '../../threads.ts'
 import type { Index, IndexOptions } from './index-file.ts'
 
 /** It holds a few chunks and the records of a page. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 }
 
 /** An index in a thread of its own: its library blocks on the disk, and searching takes processor time. */
-export class ThreadedIndex extends ThreadedObject<Index> implements Index {
+export class ThreadedIndex extends RemoteObject<Index> implements Index {
   constructor(options: IndexOptions) {
-    super(new URL(`./index-thread${extname(import.meta.url)}`, import.meta.url), options, resourceLimits)
+    super(startThread(new URL(`./index-thread${extname(import.meta.url)}`, import.meta.url), options, resourceLimits))
   }
 
   readonly catchUp = this.call('catchUp')

@@ -1,0 +1,42 @@
+/** A database in another thread or process. A call, such as a whole transaction, is one message. */
+import { type ClonedError, RemoteObject } from '../remote-objects.ts'
+import type { SqlDatabase } from './sql-database.ts'
+import { Conflict } from './storage.ts'
+
+export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlDatabase {
+  readonly load = this.call('load')
+  readonly listKeys = this.call('listKeys')
+  readonly listAliases = this.call('listAliases')
+  readonly listGrants = this.call('listGrants')
+  readonly commit = this.call('commit')
+  readonly lastChange = this.call('lastChange')
+  readonly changesAfter = this.call('changesAfter')
+  readonly pruneChanges = this.call('pruneChanges')
+  readonly renewLease = this.call('renewLease')
+  readonly acknowledge = this.call('acknowledge')
+  readonly members = this.call('members')
+  readonly endLease = this.call('endLease')
+  readonly heldRecords = this.call('heldRecords')
+  readonly removeRecords = this.call('removeRecords')
+  readonly readPositions = this.call('readPositions')
+  readonly readAccessKeyUse = this.call('readAccessKeyUse')
+  readonly writeAccessKeyUses = this.call('writeAccessKeyUses')
+  readonly readKeyUse = this.call('readKeyUse')
+  readonly writeKeyUses = this.call('writeKeyUses')
+  readonly beginTracking = this.call('beginTracking')
+  readonly loadEncryptionCounts = this.call('loadEncryptionCounts')
+  readonly writeEncryptionCounts = this.call('writeEncryptionCounts')
+  readonly endTracking = this.call('endTracking')
+  readonly readClock = this.call('readClock')
+  readonly writeClock = this.call('writeClock')
+  readonly readLastRun = this.call('readLastRun')
+  readonly writeLastRun = this.call('writeLastRun')
+  readonly check = this.call('check')
+
+  /** Nobody else has the database. */
+  watch(_listener: () => void): void {}
+
+  protected override revived(error: ClonedError): Error {
+    return error.name === 'Conflict' ? new Conflict(error.message) : super.revived(error)
+  }
+}
