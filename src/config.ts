@@ -24,7 +24,7 @@ const port = z.int().min(0).max(65535)
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'not a valid name: use lower-case letters, digits and dashes')
 
 // Not a union, which says what is wrong only where one of its members is nearly right.
-const workers = z.custom<number | 'auto'>(
+const processCount = z.custom<number | 'auto'>(
   value => value === 'auto' || z.int().min(1).max(64).safeParse(value).success,
   'use auto, or a whole number from 1 to 64',
 )
@@ -54,7 +54,7 @@ const hsm = z
     pinFile: z.string().optional(),
     pinVariable: z.string().optional(),
     members: z.record(name, member).optional(),
-    workers: workers.default('auto'),
+    workers: processCount.default('auto'),
     sessionsPerWorker: z.int().min(1).max(1024).optional(),
     maxQueuedCalls: z.int().min(1).default(1000),
     callTimeout: duration('1ms', '1h').prefault('2s'),
@@ -80,6 +80,7 @@ function hasPin({ pinFile, pinVariable }: Pick<z.infer<typeof member>, 'pinFile'
 /** Exported for the test that docs/configuration.yaml leaves nothing out. */
 export const schema = z.strictObject({
   gateway: gateway.default(() => gatewayName(hostname())),
+  processes: processCount.default(1),
   listen: z
     .strictObject({
       host: z.string().default('127.0.0.1'),

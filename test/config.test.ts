@@ -113,7 +113,7 @@ describe('a configuration', () => {
     ],
     [
       { zzzzzzzz: 1 },
-      'unknown key zzzzzzzz: use one of gateway, listen, xks, metrics, storage, audit, administration, deletion, rotation, authentication, customKeyStores, authorization, emulator, hsms, multiRegion, regions, prices, log',
+      'unknown key zzzzzzzz: use one of gateway, processes, listen, xks, metrics, storage, audit, administration, deletion, rotation, authentication, customKeyStores, authorization, emulator, hsms, multiRegion, regions, prices, log',
     ],
     [{ hsms: { softhsm: { ...least.hsms.softhsm, sessions: 3 } } }, /did you mean sessionsPerWorker\?$/],
     [{ hsms: { softhsm: { ...least.hsms.softhsm, queue: 3 } } }, /did you mean maxQueuedCalls\?$/],

@@ -72,7 +72,7 @@ export function authentication(config: Config, means: Means): PathServices['auth
       ]
     }),
   )
-  finders.set(xks.service, xksAuthentication(config.xks, means))
+  finders.set(xks.service, xksAuthentication(config, means))
   const unsigned = Promise.resolve(undefined)
   const allAreSigned = config.emulator?.verify ?? true
   return (request, { service, hasUnsignedOperations = false }) => {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { xks } from '../apis/catalogue.ts'
 import type { SignedRequest } from '../authentication/canonical-request.ts'
 import { acceptsCertificate, xksCallers } from '../authentication/xks-callers.ts'
+import { processCount } from '../config/processes.ts'
 import type { Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { certificatesIn } from '../model/certificates.ts'
@@ -32,13 +33,13 @@ const unsealTimeout = 150
 
 /** Throws OperatorError if the file of authorities cannot be used. */
 export function xksAuthentication(
-  config: Config['xks'],
+  config: Config,
   { storage, hsms, clock, log }: Means,
 ): (request: SignedRequest) => Promise<Caller> {
-  const quotas = new Quotas(() => performance.now())
+  const quotas = new Quotas(() => performance.now(), processCount(config))
   return xksCallers({
     prefix: name => storage.xksPrefixes.find(name),
-    authorities: commonAuthorities(config, log),
+    authorities: commonAuthorities(config.xks, log),
     clock,
     unseal: (credential: AccessKey) => {
       const hurried = hsms.for('xks credentials', performance.now() + unsealTimeout)
