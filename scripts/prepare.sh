@@ -13,12 +13,23 @@ need python3 python3
 if [ -n "${for_tests:-}" ] && ! find /usr/lib /usr/lib64 -name libsoftokn3.so 2>/dev/null | grep -q .; then
   missing="$missing libnss3"
 fi
+# The programs of the server are not in PATH.
+if [ -n "${for_tests:-}" ] && ! find /usr/lib/postgresql -name initdb 2>/dev/null | grep -q .; then
+  missing="$missing postgresql"
+fi
 
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "Installing Debian packages:$missing" >&2
     export DEBIAN_FRONTEND=noninteractive
-    { apt-get update && apt-get install -y --no-install-recommends $missing; } >/dev/null
+    # The tests start servers of their own: the package of PostgreSQL need not create one now.
+    no_cluster=/etc/postgresql-common/createcluster.d/strongroom-tests.conf
+    case $missing in
+      *postgresql*) mkdir -p "${no_cluster%/*}" && echo 'create_main_cluster = false' >"$no_cluster" ;;
+    esac
+    { apt-get update && apt-get install -y --no-install-recommends $missing; } >/dev/null && failed= || failed=yes
+    rm -f "$no_cluster"
+    [ -z "$failed" ] || exit 1
   else
     if command -v sudo >/dev/null 2>&1; then as='run this' sudo='sudo '; else as='run this as root' sudo=; fi
     echo "Missing:$missing. On Debian, $as, then try again:" >&2

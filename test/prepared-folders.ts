@@ -1,11 +1,20 @@
-/** Where test/end-to-end/gateway.ts keeps data folders to copy: a folder that lives as long as a run of the tests. */
+/**
+ * What lives as long as a run of the tests: the folder in which test/end-to-end/gateway.ts keeps data folders to copy, and that of the
+ * PostgreSQL server, which test/postgresql.ts starts.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { serverFolder } from './postgresql.ts'
 
 /** Called by vitest before the test files. @returns what it calls after them */
-export default function prepare(): () => void {
+export default async function prepare(): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-prepared-'))
   process.env.STRONGROOM_PREPARED_FOLDERS = folder
-  return () => rmSync(folder, { recursive: true, force: true })
+  const postgresql = await serverFolder()
+  process.env.STRONGROOM_TEST_POSTGRESQL = postgresql.folder
+  return async () => {
+    rmSync(folder, { recursive: true, force: true })
+    await postgresql.remove()
+  }
 }
