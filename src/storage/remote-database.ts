@@ -1,7 +1,7 @@
 /** A database in another thread or process. A call, such as a whole transaction, is one message. */
 import { type ClonedError, RemoteObject } from '../remote-objects.ts'
 import type { SqlDatabase } from './sql-database.ts'
-import { Conflict } from './storage.ts'
+import { Conflict, OutcomeUnknown } from './storage.ts'
 
 export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlDatabase {
   readonly load = this.call('load')
@@ -37,6 +37,7 @@ export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlData
   watch(_listener: () => void): void {}
 
   protected override revived(error: ClonedError): Error {
-    return error.name === 'Conflict' ? new Conflict(error.message) : super.revived(error)
+    if (error.name === 'Conflict') return new Conflict(error.message)
+    return error.name === 'OutcomeUnknown' ? new OutcomeUnknown() : super.revived(error)
   }
 }

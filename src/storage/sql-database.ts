@@ -1,11 +1,11 @@
 /** The records in an SQL database. Arguments and results can be cloned, so it can run in a thread of its own. */
-import { Kysely, sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { OperatorError } from '../errors.ts'
 import type { AccessKeyUse } from '../model/identities/access-key.ts'
 import type { GrantIdentity } from '../model/keys/grant.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
 import type { EncryptionCount } from './encryption-counts.ts'
-import type { Engine } from './engines/engine.ts'
+import { CommitLost, type Connections, type Engine, Unreachable } from './engines/engine.ts'
 import { migrate } from './migrations/migrate.ts'
 import {
   type Change,
@@ -15,6 +15,7 @@ import {
   type HeldRecord,
   type JournalPositions,
   type Noun,
+  OutcomeUnknown,
   type PageRequest,
   type Records,
   type Run,
@@ -23,11 +24,13 @@ import { readAccessKeyUse, writeAccessKeyUses } from './tables/access-key-uses.t
 import { listAliases } from './tables/aliases.ts'
 import {
   type Advance,
+  awaitCommits,
   type ChangePosition,
   changesAfter,
   lastChange,
   logCommit,
   nextNumber,
+  numberOf,
   pruneChanges,
 } from './tables/changes.ts'
 import { readClock, writeClock } from './tables/clock.ts'
@@ -67,7 +70,10 @@ export interface SqlDatabase {
   listKeys(page: PageRequest): Promise<readonly string[]>
   listAliases(page: PageRequest & { readonly targetKeyArn?: string | undefined }): Promise<readonly string[]>
   listGrants(page: GrantPage): Promise<readonly GrantIdentity[]>
-  /** One durable transaction. Throws Conflict, having written nothing. Resolves to the number of the commit, without gaps from 1. */
+  /**
+   * One durable transaction. Throws Conflict, having written nothing, or OutcomeUnknown. Resolves to the number of the commit, without gaps
+   * from 1.
+   */
   commit(commit: Commit): Promise<number>
   lastChange(): Promise<ChangePosition>
   /** As of one snapshot. Undefined if the log does not lead from the position to now: all must be loaded again. */
@@ -84,6 +90,7 @@ export interface SqlDatabase {
   endLease(gateway: string, run?: string): Promise<void>
   /** The listener is called after others have committed or acknowledged something; not always, as such messages can be lost. */
   watch(listener: () => void): void
+  /** Of all commits that have begun before. */
   heldRecords(): Promise<readonly HeldRecord[]>
   /** In one transaction with the positions of the journal. */
   removeRecords(eventIds: readonly string[], positions: JournalPositions): Promise<void>
@@ -109,16 +116,20 @@ export interface SqlDatabase {
   close(): Promise<void>
 }
 
+/** Milliseconds in which the outcome of a commit is looked up: a fail-over of a database takes some seconds. */
+const outcomeDeadline = 15_000
+
 /** Connects to the database, migrates it and tests that it is writable. Throws OperatorError. */
 export async function openDatabase(engine: Engine): Promise<SqlDatabase> {
-  const db = new Kysely<Database>({ dialect: engine.dialect })
+  const connections = engine.connect<Database>()
   try {
-    await migrate(db, engine)
-    await checkWrite(db)
-    engine.verify()
-    return new KyselyDatabase(engine, db)
+    await connections.migrate(async tx => {
+      await migrate(tx, engine)
+      await checkWrite(tx)
+    })
+    return new KyselyDatabase(engine, connections)
   } catch (error) {
-    await db.destroy()
+    await connections.close()
     throw explained(engine, error)
   }
 }
@@ -130,48 +141,71 @@ function explained(engine: Engine, error: unknown): OperatorError {
 
 class KyselyDatabase implements SqlDatabase {
   readonly #engine: Engine
-  readonly #db: Kysely<Database>
-  /** Resolves when the previous call has ended. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #connections: Connections<Database>
 
-  constructor(engine: Engine, db: Kysely<Database>) {
+  constructor(engine: Engine, connections: Connections<Database>) {
     this.#engine = engine
-    this.#db = db
+    this.#connections = connections
   }
 
   load<N extends Noun>(noun: N, page: LoadedPage): Promise<readonly Records[N][]> {
-    return this.#atStart(() => (tables[noun] as Table<Records[N]>).load(this.#db, page))
+    return this.#atStart(this.#connections.read(db => (tables[noun] as Table<Records[N]>).load(db, page)))
   }
 
   listKeys(page: PageRequest): Promise<readonly string[]> {
-    return this.#inTurn(() => listKeys(this.#db, page))
+    return this.#connections.read(db => listKeys(db, page))
   }
 
   listAliases(page: PageRequest): Promise<readonly string[]> {
-    return this.#inTurn(() => listAliases(this.#db, page))
+    return this.#connections.read(db => listAliases(db, page))
   }
 
   listGrants(page: GrantPage): Promise<readonly GrantIdentity[]> {
-    return this.#inTurn(() => listGrants(this.#db, page))
+    return this.#connections.read(db => listGrants(db, page))
   }
 
-  commit({ gateway, changes, records }: Commit): Promise<number> {
-    return this.#write(async tx => {
-      const number = await nextNumber(tx)
-      for (const change of changes) await write(tx, change)
-      await logCommit(tx, number, { gateway, eventId: records[0]?.eventId, changes }, this.#engine.now)
-      if (!this.#engine.fleet) await pruneChanges(tx)
-      for (const record of records) await holdRecord(tx, record)
-      return number
-    })
+  async commit(commit: Commit): Promise<number> {
+    try {
+      return await this.#write(tx => this.#commit(tx, commit))
+    } catch (error) {
+      if (!(error instanceof CommitLost)) throw error
+      return this.#outcome(commit.records[0]?.eventId, error)
+    }
+  }
+
+  async #commit(tx: Kysely<Database>, { gateway, changes, records }: Commit): Promise<number> {
+    const number = await nextNumber(tx)
+    for (const change of changes) await write(tx, change)
+    await logCommit(tx, number, { gateway, eventId: records[0]?.eventId, changes }, this.#engine.now)
+    if (!this.#engine.fleet) await pruneChanges(tx)
+    for (const record of records) await holdRecord(tx, record)
+    await this.#connections.notify(tx)
+    return number
+  }
+
+  /** Of a commit whose answer was lost. */
+  async #outcome(eventId: string | undefined, lost: CommitLost): Promise<number> {
+    const deadline = AbortSignal.timeout(outcomeDeadline)
+    while (eventId !== undefined && !deadline.aborted) {
+      try {
+        await this.#connections.reached(deadline)
+        const number = await this.#write(tx => numberOf(tx, eventId))
+        if (number !== undefined) return number
+        throw new Unreachable({ cause: lost })
+      } catch (error) {
+        if (error instanceof Unreachable && error.cause === lost) throw error
+        if (!(error instanceof Unreachable || error instanceof CommitLost)) throw error
+      }
+    }
+    throw new OutcomeUnknown({ cause: lost })
   }
 
   lastChange(): Promise<ChangePosition> {
-    return this.#inTurn(() => this.#db.transaction().execute(tx => lastChange(tx)))
+    return this.#connections.read(lastChange)
   }
 
   changesAfter(position: ChangePosition): Promise<Advance | undefined> {
-    return this.#inTurn(() => this.#db.transaction().execute(tx => changesAfter(tx, position)))
+    return this.#connections.read(db => changesAfter(db, position))
   }
 
   pruneChanges(age: number): Promise<void> {
@@ -186,34 +220,42 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   acknowledge(gateway: string, run: string, applied: number): Promise<void> {
-    return this.#write(tx => acknowledge(tx, gateway, run, applied))
+    return this.#write(async tx => {
+      await acknowledge(tx, gateway, run, applied)
+      await this.#connections.notify(tx)
+    })
   }
 
   members(): Promise<readonly Member[]> {
-    return this.#inTurn(() => members(this.#db, this.#engine.now))
+    return this.#connections.read(db => members(db, this.#engine.now))
   }
 
   endLease(gateway: string, run?: string): Promise<void> {
     return this.#write(tx => endLease(tx, gateway, run))
   }
 
-  /** Nobody else has the database. */
-  watch(): void {}
+  watch(listener: () => void): void {
+    this.#connections.watch(listener)
+  }
 
   heldRecords(): Promise<readonly HeldRecord[]> {
-    return this.#inTurn(() => heldRecords(this.#db))
+    if (!this.#engine.fleet) return this.#connections.read(heldRecords)
+    return this.#write(async tx => {
+      await awaitCommits(tx)
+      return heldRecords(tx)
+    })
   }
 
   removeRecords(eventIds: readonly string[], positions: JournalPositions): Promise<void> {
-    return this.#inTurn(() => this.#db.transaction().execute(tx => removeRecords(tx, eventIds, positions)))
+    return this.#write(tx => removeRecords(tx, eventIds, positions))
   }
 
   readPositions(): Promise<JournalPositions | undefined> {
-    return this.#inTurn(() => readPositions(this.#db))
+    return this.#connections.read(db => readPositions(db))
   }
 
   readAccessKeyUse(id: string): Promise<AccessKeyUse | undefined> {
-    return this.#inTurn(() => readAccessKeyUse(this.#db, id))
+    return this.#connections.read(db => readAccessKeyUse(db, id))
   }
 
   writeAccessKeyUses(uses: readonly AccessKeyUse[]): Promise<void> {
@@ -221,7 +263,7 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   readKeyUse(keyArn: string): Promise<KeyUse | undefined> {
-    return this.#inTurn(() => readKeyUse(this.#db, keyArn))
+    return this.#connections.read(db => readKeyUse(db, keyArn))
   }
 
   writeKeyUses(uses: readonly KeyUse[]): Promise<void> {
@@ -229,11 +271,11 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   beginTracking(tracking: Tracking): Promise<number> {
-    return this.#atStart(() => this.#db.transaction().execute(tx => beginTracking(tx, tracking)))
+    return this.#atStart(this.#write(tx => beginTracking(tx, tracking)))
   }
 
   loadEncryptionCounts(page: CountsPage): Promise<readonly EncryptionCount[]> {
-    return this.#atStart(() => loadEncryptionCounts(this.#db, page))
+    return this.#atStart(this.#connections.read(db => loadEncryptionCounts(db, page)))
   }
 
   writeEncryptionCounts(counts: readonly EncryptionCount[]): Promise<void> {
@@ -245,7 +287,7 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   readClock(): Promise<ClockReading | undefined> {
-    return this.#inTurn(() => readClock(this.#db))
+    return this.#connections.read(db => readClock(db))
   }
 
   writeClock(reading: ClockReading): Promise<void> {
@@ -253,7 +295,7 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   readLastRun(): Promise<Run | undefined> {
-    return this.#inTurn(() => readLastRun(this.#db))
+    return this.#connections.read(db => readLastRun(db))
   }
 
   writeLastRun(run: Run): Promise<void> {
@@ -261,43 +303,29 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   check(): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#engine.verify()
-      await checkWrite(this.#db)
-    })
+    return this.#write(checkWrite)
   }
 
   /** Finishes calls in progress. SQLite then moves the write-ahead log into the file. */
   close(): Promise<void> {
-    return this.#inTurn(() => this.#db.destroy())
+    return this.#connections.close()
   }
 
   /** One transaction. */
-  #write<T>(work: (tx: Kysely<Database>) => Promise<T>): Promise<T> {
-    return this.#inTurn(() => {
-      this.#engine.verify()
-      return this.#db.transaction().execute(work)
-    })
-  }
-
-  #atStart<T>(work: () => Promise<T>): Promise<T> {
-    return this.#inTurn(async () => {
-      try {
-        return await work()
-      } catch (error) {
-        throw explained(this.#engine, error)
-      }
-    })
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work)
-    this.#turn = result.catch(() => undefined)
+  async #write<T>(work: (tx: Kysely<Database>) => Promise<T>): Promise<T> {
     try {
-      return await result
+      return await this.#connections.write(work)
     } catch (error) {
-      if (!this.#engine.violatesReference(error)) throw error
-      throw new Conflict('a record points at one that is gone', { cause: error })
+      if (!this.#engine.conflicts(error)) throw error
+      throw new Conflict('a record does not fit what others have committed', { cause: error })
+    }
+  }
+
+  async #atStart<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call
+    } catch (error) {
+      throw explained(this.#engine, error)
     }
   }
 }

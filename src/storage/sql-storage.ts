@@ -9,7 +9,15 @@ import type { KeyUse } from '../model/keys/key-use.ts'
 import { EncryptionCounts } from './encryption-counts.ts'
 import { LastUses } from './last-uses.ts'
 import type { SqlDatabase } from './sql-database.ts'
-import { type Change, type Changes, Conflict, type HeldRecord, type Noun, type Storage } from './storage.ts'
+import {
+  type Change,
+  type Changes,
+  Conflict,
+  type HeldRecord,
+  type Noun,
+  OutcomeUnknown,
+  type Storage,
+} from './storage.ts'
 import { destructionIdentity } from './tables/destructions.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
 import { wrappingKeyIdentity } from './tables/wrapping-keys.ts'
@@ -294,7 +302,7 @@ class SqlStorage implements Storage {
     try {
       return await taken
     } catch (error) {
-      if (error instanceof Conflict) throw error
+      if (error instanceof Conflict || error instanceof OutcomeUnknown) throw error
       throw Failure.from(error)
     }
   }

@@ -65,6 +65,15 @@ export class Conflict extends Error {
   override readonly name = 'Conflict'
 }
 
+/** Thrown by commit if it may or may not have been done: the connection was lost, and the database did not come back. */
+export class OutcomeUnknown extends Error {
+  override readonly name = 'OutcomeUnknown'
+
+  constructor(options?: ErrorOptions) {
+    super('the database was lost during a commit, which it may have done', options)
+  }
+}
+
 /** The audit record of a commit, kept in storage until the journal has it. */
 export interface HeldRecord {
   readonly eventId: string

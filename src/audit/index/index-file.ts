@@ -2,8 +2,7 @@
 import { renameSync, rmSync } from 'node:fs'
 import { Kysely, sql } from 'kysely'
 import type { DeletedKey } from '../../model/usage/deleted-key.ts'
-import type { Engine } from '../../storage/engines/engine.ts'
-import { sqlite } from '../../storage/engines/sqlite.ts'
+import { type SqliteEngine, sqlite } from '../../storage/engines/sqlite.ts'
 import { isAfter } from '../position.ts'
 import { hasBlockEnd } from '../segment-bytes.ts'
 import { chunksIn } from './catch-up.ts'
@@ -53,7 +52,7 @@ class Unusable extends Error {}
 
 export class IndexFile implements Index {
   readonly #options: IndexOptions
-  #engine: Engine | undefined
+  #engine: SqliteEngine | undefined
   #db: Kysely<IndexTables> | undefined
   #opening: Promise<unknown> = Promise.resolve()
   #closing = false

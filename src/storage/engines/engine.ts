@@ -1,4 +1,5 @@
-import type { Dialect, Expression, RawBuilder } from 'kysely'
+import type { Expression, Kysely, RawBuilder } from 'kysely'
+import { Failure } from '../../errors.ts'
 
 /** Column types whose names differ between engines. */
 export interface ColumnTypes {
@@ -11,8 +12,6 @@ export interface ColumnTypes {
 export interface Engine {
   /** For messages: what is opened, and where. Never a password. */
   readonly name: string
-  /** Connects at the first query. */
-  readonly dialect: Dialect
   readonly types: ColumnTypes
   /** The clock of the database: milliseconds since the epoch, not those of the start of the transaction. */
   readonly now: RawBuilder<number>
@@ -20,10 +19,54 @@ export interface Engine {
   readonly fleet: boolean
   /** Whether a missing or empty database is created. */
   readonly creates: boolean
-  /** Throws if writes would be lost, because the open file is no longer the one at its path. */
-  verify(): void
-  /** Whether the transaction failed because a record refers to a missing one. */
-  violatesReference(error: unknown): boolean
+  /** Where the tables are, if a database has several such places. */
+  readonly schema?: string
+  /** What to do about a database with tables of another application. */
+  readonly elsewhere: string
+  /** Connects at the first query. */
+  connect<D>(): Connections<D>
+  /** Whether the transaction failed because its changes do not fit what others have committed. */
+  conflicts(error: unknown): boolean
   /** Why the database cannot be opened, as the rest of a sentence that begins with its name. */
   explain(error: unknown): string
+}
+
+/** Work that runs in a transaction may run again, in another, if that transaction had no effect. */
+export type Work<D, T> = (tx: Kysely<D>) => Promise<T>
+
+/** The connections of a process to a database. What they do ends in bounded time; they throw Unreachable, having done nothing. */
+export interface Connections<D> {
+  /** As of one snapshot. */
+  read<T>(work: Work<D, T>): Promise<T>
+  /** One durable transaction after another. Throws CommitLost if it is not known whether it was committed. */
+  write<T>(work: Work<D, T>): Promise<T>
+  /** A transaction that takes whatever time it needs, and that no two processes have at once. */
+  migrate<T>(work: Work<D, T>): Promise<T>
+  /** Resolves once the database can be reached, or the signal is aborted. */
+  reached(signal: AbortSignal): Promise<void>
+  /** When the transaction is committed, wakes those who watch. */
+  notify(tx: Kysely<D>): Promise<void>
+  /** The listener is called after somebody else notified; not always, as messages can be lost. */
+  watch(listener: () => void): void
+  /** Finishes calls in progress. */
+  close(): Promise<void>
+}
+
+/** The database cannot be reached, or did not answer in time. */
+export class Unreachable extends Failure {
+  constructor(options?: ErrorOptions) {
+    super(
+      'DependencyTimeout',
+      'The database of the gateway cannot be reached. Nothing was changed; retry the request.',
+      options,
+    )
+  }
+}
+
+/** The connection was lost after the database had been asked to commit, and before it answered. */
+export class CommitLost extends Error {
+  constructor(options: ErrorOptions) {
+    super('the connection to the database was lost during a commit', options)
+    this.name = 'CommitLost'
+  }
 }

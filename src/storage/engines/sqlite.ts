@@ -2,8 +2,9 @@
 import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
-import { type SqliteDatabase, SqliteDialect, sql } from 'kysely'
+import { type Dialect, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import type { Engine } from './engine.ts'
+import { OneConnection } from './one-connection.ts'
 
 /** Long enough for a previous process to release the file. */
 export const busyTimeoutMilliseconds = 500
@@ -48,8 +49,17 @@ export interface SqliteOptions {
   readonly fleet?: boolean
 }
 
+export interface SqliteEngine extends Engine {
+  readonly dialect: Dialect
+  /** Throws if writes would be lost, because the open file is no longer the one at its path. */
+  verify(): void
+}
+
 /** @param path of the file; `:memory:` for a transient database */
-export function sqlite(path: string, { create = false, shared = false, fleet = false }: SqliteOptions = {}): Engine {
+export function sqlite(
+  path: string,
+  { create = false, shared = false, fleet = false }: SqliteOptions = {},
+): SqliteEngine {
   const files = new Map<string, string>()
   return {
     name: `storage ${path}`,
@@ -58,10 +68,14 @@ export function sqlite(path: string, { create = false, shared = false, fleet = f
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     fleet,
     creates: create,
+    elsewhere: 'set storage.file to another path',
     verify() {
       if (path !== memory) verify(path, files)
     },
-    violatesReference: error => resultCode(error) === foreignKeyViolation,
+    connect() {
+      return new OneConnection(this)
+    },
+    conflicts: error => resultCode(error) === foreignKeyViolation,
     explain(error) {
       return !create && isMissing(path) ? missing : explained(error)
     },

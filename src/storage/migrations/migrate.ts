@@ -68,25 +68,29 @@ interface MigrationTable {
   readonly strongroom_migrations: { readonly number: number }
 }
 
-/** All outstanding steps, or none. Throws OperatorError for a foreign database and for one of a newer version. */
-export async function migrate<D>(db: Kysely<D>, engine: Engine): Promise<void> {
-  await db.transaction().execute(async transaction => {
-    const tx = transaction as unknown as Kysely<MigrationTable>
-    const done = await appliedMigrations(tx, engine)
-    if (done > migrations.length) {
-      throw new OperatorError(
-        `${engine.name} was written by a newer version of Strongroom (schema ${done}, this version supports ${migrations.length}): upgrade`,
-      )
-    }
-    for (let number = done + 1; number <= migrations.length; number++) {
-      await migrations[number - 1]!(tx as unknown as Kysely<unknown>, engine.types)
-      await tx.insertInto('strongroom_migrations').values({ number }).execute()
-    }
-  })
+/**
+ * All outstanding steps. Throws OperatorError for a foreign database and for one of a newer version.
+ *
+ * @param transaction which no other process migrates in
+ */
+export async function migrate<D>(transaction: Kysely<D>, engine: Engine): Promise<void> {
+  const tx = transaction as unknown as Kysely<MigrationTable>
+  const done = await appliedMigrations(tx, engine)
+  if (done > migrations.length) {
+    throw new OperatorError(
+      `${engine.name} was written by a newer version of Strongroom (schema ${done}, this version supports ${migrations.length}): upgrade`,
+    )
+  }
+  for (let number = done + 1; number <= migrations.length; number++) {
+    await migrations[number - 1]!(tx as unknown as Kysely<unknown>, engine.types)
+    await tx.insertInto('strongroom_migrations').values({ number }).execute()
+  }
 }
 
 async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Promise<number> {
-  const tables = await tx.introspection.getTables()
+  const tables = (await tx.introspection.getTables()).filter(
+    ({ schema, isView }) => schema === engine.schema && !isView,
+  )
   if (tables.some(table => table.name === 'strongroom_migrations')) {
     const { last } = await tx
       .selectFrom('strongroom_migrations')
@@ -95,7 +99,7 @@ async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Pr
     return last
   }
   if (tables.length > 0)
-    throw new OperatorError(`${engine.name} is the database of another application: set storage.file to another path`)
+    throw new OperatorError(`${engine.name} is the database of another application: ${engine.elsewhere}`)
   if (!engine.creates) throw new OperatorError(`${engine.name} is empty: restore it from a backup`)
   await tx.schema
     .createTable('strongroom_migrations')

@@ -32,7 +32,7 @@ export interface LoggedCommit {
 export async function nextNumber(db: Kysely<Database>): Promise<number> {
   const { last } = await db
     .updateTable('change_number')
-    .set(({ eb }) => ({ last: eb('last', '+', 1) }))
+    .set(({ eb, lit }) => ({ last: eb('last', '+', lit(1)) }))
     .returning('last')
     .executeTakeFirstOrThrow()
   return last
@@ -106,10 +106,19 @@ function keyText<N extends Noun>(noun: N, record: Records[N]): string {
   return JSON.stringify((tables[noun] as Table<Records[N]>).key(record))
 }
 
-/** Whether the commit of an event is in the log. */
-export async function isCommitted(db: Kysely<Database>, eventId: string): Promise<boolean> {
+/** The number of the commit that an event caused. Commits that have begun before, by whomever, have ended. */
+export async function numberOf(db: Kysely<Database>, eventId: string): Promise<number | undefined> {
+  await awaitCommits(db)
   const found = await db.selectFrom('changes').select('number').where('event_id', '=', eventId).executeTakeFirst()
-  return found !== undefined
+  return found?.number
+}
+
+/** Takes the lock that every commit holds. */
+export async function awaitCommits(db: Kysely<Database>): Promise<void> {
+  await db
+    .updateTable('change_number')
+    .set(({ ref }) => ({ last: ref('last') }))
+    .execute()
 }
 
 /** Forgets commits before a time of the database's clock, default all; but never the last one. */

@@ -21,8 +21,7 @@ import { Worker } from 'node:worker_threads'
 import { CompiledQuery, type Driver, Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { OperatorError } from '../../../src/errors.ts'
-import type { Engine } from '../../../src/storage/engines/engine.ts'
-import { sqlite } from '../../../src/storage/engines/sqlite.ts'
+import { type SqliteEngine, sqlite } from '../../../src/storage/engines/sqlite.ts'
 import { Changes, type Storage } from '../../../src/storage/storage.ts'
 import { storageContract } from '../../contracts/storage.ts'
 import { expectOnly, putKeys, query } from '../database-files.ts'
@@ -356,7 +355,7 @@ function startCommitting(path: string) {
 }
 
 /** The engine, and a way to reach the connection that it gave to the storage. */
-function controlled(engine: Engine): { engine: Engine; run(statement: string): Promise<void> } {
+function controlled(engine: SqliteEngine): { engine: SqliteEngine; run(statement: string): Promise<void> } {
   const { dialect } = engine
   let driver: Driver
   return {
