@@ -68,9 +68,19 @@ export function kmsModel(keys: readonly string[]): Model<State, Request> {
   return {
     initial: { keys: Object.fromEntries(keys.map(key => [key, fresh])), aliases: {}, grants: {} },
     apply,
+    isRead: ({ name }) => reads.has(name),
     encode,
   }
 }
+
+const reads: ReadonlySet<Request['name']> = new Set([
+  'DescribeKey',
+  'Encrypt',
+  'Decrypt',
+  'GetKeyPolicy',
+  'ListGrants',
+  'ListAliases',
+])
 
 function encode({ keys, aliases, grants }: State): string {
   const sorted = (record: object) => Object.entries(record).sort(([one], [other]) => (one < other ? -1 : 1))

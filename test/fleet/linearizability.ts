@@ -18,6 +18,8 @@ export interface Model<State, Input> {
   readonly initial: State
   /** What the operation answers in this state, and the state after it. */
   apply(state: State, input: Input): { readonly output: string; readonly next: State }
+  /** Whether it changes nothing, whatever the state. */
+  isRead(input: Input): boolean
   /** The same text for the same state. */
   encode(state: State): string
 }
@@ -30,12 +32,64 @@ export interface Verdict<Input> {
   readonly stuck: readonly Operation<Input>[]
 }
 
-/** Throws when the search is larger than this: that it found nothing would say nothing. */
+/** That a search which ends early found nothing would say nothing. */
 const mostStates = 2_000_000
 
-/** @param history in any order; of one partition: objects that depend on each other */
-export function check<State, Input>(model: Model<State, Input>, history: readonly Operation<Input>[]): Verdict<Input> {
-  return new Search(model, history).run()
+/**
+ * @param history in any order; of one partition: objects that depend on each other
+ * @param most states that are searched; throws when there are more
+ */
+export function check<State, Input>(
+  model: Model<State, Input>,
+  history: readonly Operation<Input>[],
+  most = mostStates,
+): Verdict<Input> {
+  return new Search(model, history, most).run()
+}
+
+/** A part of a history that is not linearizable either, as small as is found quickly. Operations that it needs not are of unknown output. */
+export function smallest<State, Input>(
+  model: Model<State, Input>,
+  history: readonly Operation<Input>[],
+): readonly Operation<Input>[] {
+  const isRefused = (part: readonly Operation<Input>[]) => {
+    try {
+      return !check(model, part, quickly).linearizable
+    } catch {
+      return false
+    }
+  }
+  const ends = history.map(({ returned }) => returned).sort((one, other) => one - other)
+  let [shortest, longest] = [0, ends.length - 1]
+  while (shortest < longest) {
+    const middle = (shortest + longest) >> 1
+    if (isRefused(until(history, ends[middle]!))) longest = middle
+    else shortest = middle + 1
+  }
+  let left = until(history, ends[longest]!)
+  for (const one of left.toReversed()) {
+    const [without, relaxed] = [
+      left.filter(other => other !== one),
+      left.map(other => (other === one ? lost(one) : other)),
+    ]
+    // Without a read, what is left is linearizable if the whole is; without a change, that cannot be said.
+    if (model.isRead(one.input)) left = isRefused(without) ? without : left
+    else if (one.output !== undefined && isRefused(relaxed)) left = relaxed
+  }
+  return left
+}
+
+/** States that are searched to find out whether a part shows as much as the whole. */
+const quickly = 5000
+
+function lost<Input>(operation: Operation<Input>): Operation<Input> {
+  return { ...operation, output: undefined, returned: Number.POSITIVE_INFINITY }
+}
+
+/** What is known at a time. */
+function until<Input>(history: readonly Operation<Input>[], end: number): readonly Operation<Input>[] {
+  const known = history.filter(({ called }) => called <= end).map(one => (one.returned > end ? lost(one) : one))
+  return known.sort((one, other) => one.called - other.called)
 }
 
 interface Step<State> {
@@ -54,9 +108,11 @@ class Search<State, Input> {
   /** All that have an output. */
   readonly #answered: bigint
   readonly #seen = new Set<string>()
+  readonly #most: number
 
-  constructor(model: Model<State, Input>, history: readonly Operation<Input>[]) {
+  constructor(model: Model<State, Input>, history: readonly Operation<Input>[], most: number) {
     this.#model = model
+    this.#most = most
     this.#operations = [...history].sort((one, other) => one.called - other.called)
     this.#answered = this.#operations.reduce((bits, { output }, i) => (output === undefined ? bits : bits | bit(i)), 0n)
   }
@@ -71,8 +127,8 @@ class Search<State, Input> {
         return { linearizable: true, order: this.#order(step), stuck: [] }
       const key = `${step.done.toString(36)} ${this.#model.encode(step.state)}`
       if (this.#seen.has(key)) continue
-      if (this.#seen.add(key).size > mostStates)
-        throw new Error(`more than ${mostStates} states: use smaller partitions`)
+      if (this.#seen.add(key).size > this.#most)
+        throw new Error(`more than ${this.#most} states: use smaller partitions`)
       open.push(...this.#following(step))
     }
     return {
@@ -98,9 +154,10 @@ class Search<State, Input> {
         before: step,
         length: step.length + 1,
       }
-      if (encode(applied.next) !== unchanged) following.push(next)
-      // What changes nothing and may come now need not come later; and without an answer, it need not come at all.
-      else if (output !== undefined) return [next]
+      if (output === undefined && encode(applied.next) === unchanged) continue
+      // A read that may come now need not come later.
+      if (this.#model.isRead(input)) return [next]
+      following.push(next)
     }
     return following
   }
