@@ -85,7 +85,7 @@ export async function startGateway(
     const { journal, audit, outbox, checkpoints } = await opening
     sinks.follow(journal, sinkRecorder({ audit, outbox, log }))
     const events = eventsOf(config, opened, { journal, log, metrics })
-    const run = opened.use(await recordRun(config, { storage, audit, outbox, log }))
+    const run = opened.use(await recordRun(config, { journal, storage, audit, outbox, log }))
     const proxies = opened.adopt(externalKeyStores(config, { storage, hsms, clock, elapsed, metrics, log }), proxies =>
       proxies.close(),
     )

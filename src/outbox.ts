@@ -7,14 +7,23 @@
  * before it is made. An event whose intent has no record is open; one that a crash left open is settled at the next start, by whether storage
  * has its record.
  */
-import { delayed, furtherRecord, notCommitted } from './audit/audit.ts'
-import { appendShared, isCopy } from './audit/copies.ts'
+import { type Audit, delayed, furtherRecord } from './audit/audit.ts'
+import { appendShared } from './audit/copies.ts'
 import type { AuditRecord } from './audit/entry.ts'
-import { isRecord, type Line } from './audit/format.ts'
 import type { Journal } from './audit/journal.ts'
 import { Failure } from './errors.ts'
 import type { Log } from './log.ts'
-import { Changes, Conflict, type HeldRecord, type Storage } from './storage/storage.ts'
+import {
+  journalOf,
+  type LateRecord,
+  type LinesAfter,
+  lateRecord,
+  type MissingChanges,
+  readLastRun,
+} from './outbox/last-run.ts'
+import { LateRecords } from './outbox/late-records.ts'
+import { Notes } from './outbox/notes.ts'
+import { Changes, Conflict, type KeptRecord, OutcomeUnknown, type Storage } from './storage/storage.ts'
 
 /** The change is committed, and its record will be written later: there must be no other record of the event. */
 export class Undelivered extends Failure {
@@ -34,61 +43,115 @@ function readOnly(record: AuditRecord): AuditRecord {
 /** Audit records after which storage is told a new position: a start reads as many, which takes a fraction of a second. */
 const span = 20_000
 
-type LinesAfter = (position: string) => Promise<AsyncIterable<Line> | undefined>
-
 interface OpenOptions {
+  /** Name of this gateway. */
+  readonly gateway: string
+  /** Default: the journal has no position that storage knows. */
   readonly linesAfter?: LinesAfter
+  /** Makes the records of what happens to the gateway itself; default: there are none. */
+  readonly event?: Audit['gatewayEvent'] | undefined
   readonly log?: Log | undefined
 }
 
 export class Outbox {
   readonly #storage: Storage
   readonly #journal: Journal
+  readonly #options: OpenOptions
+  readonly notes: Notes
   /** Positions of the journal before the events that have no record in it yet, by event ID; the first is the earliest. */
   readonly #open = new Map<string, string>()
-  /** Records of such events, as they will be written. */
-  readonly #late = new Map<string, AuditRecord>()
+  /** Records of such events. */
+  readonly #late = new LateRecords()
   /** IDs of events in the journal whose records storage still keeps. */
   #delivered: string[] = []
   /** The end of the journal that storage was told last. */
   #told: Pick<Journal['head'], 'segment' | 'record'> | undefined
 
-  private constructor(storage: Storage, journal: Journal) {
+  private constructor(storage: Storage, journal: Journal, options: OpenOptions) {
     this.#storage = storage
     this.#journal = journal
+    this.#options = options
+    this.notes = new Notes(journal, options.event)
   }
 
   /**
-   * Settles the events that the previous run left open.
-   *
-   * @param held records in storage
-   * @param linesAfter of the journal: see lines-after.ts. Default: it has no position that storage knows
+   * Registers the journal as that of the gateway, and settles the events that its previous run left open. Rejects with Conflict if another
+   * gateway that runs has the journal.
    */
-  static async open(
-    storage: Storage,
-    journal: Journal,
-    held: readonly HeldRecord[],
-    { linesAfter = async () => undefined, log }: OpenOptions = {},
-  ): Promise<Outbox> {
-    const outbox = new Outbox(storage, journal)
-    const { end, earliest } = (await storage.outbox.positions()) ?? {}
-    const ids = new Set(held.map(({ eventId }) => eventId))
-    const { isKnown, intents, recorded } = await eventsSince(earliest, ids, linesAfter)
-    for (const { eventId, position, record } of held) {
-      intents.delete(eventId)
-      const unanswered = isKnown && (await linesAfter(position)) !== undefined
-      if (recorded.has(eventId)) outbox.#delivered.push(eventId)
-      else outbox.#late.set(eventId, delayed(JSON.parse(record) as AuditRecord, { unanswered }))
-    }
-    for (const [eventId, intent] of intents) outbox.#late.set(eventId, notCommitted(intent))
-    for (const eventId of outbox.#late.keys()) outbox.#open.set(eventId, earliest ?? journal.position)
-    await reportMissing(end, ids, linesAfter, log)
-    const fields = { event: 'audit_records_late', records: outbox.#late.size, notCommitted: intents.size } as const
-    if (fields.records > 0) log?.warn(fields, 'Writing audit records that the last run could not write')
+  static async open(storage: Storage, journal: Journal, options: OpenOptions): Promise<Outbox> {
+    const outbox = new Outbox(storage, journal, options)
+    await storage.journals.register(outbox.#id)
+    await outbox.#resume()
     await outbox
       .settle()
-      .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records'))
+      .catch((error: unknown) =>
+        options.log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records'),
+      )
     return outbox
+  }
+
+  /** UUID of the journal. */
+  get #id(): string {
+    return this.#journal.head.journal
+  }
+
+  async #resume(): Promise<void> {
+    const { gateway, linesAfter = async () => undefined, log } = this.#options
+    const storage = this.#storage
+    const journals = await storage.journals.list()
+    const positions = journals.find(({ id }) => id === this.#id)?.positions
+    const kept = await storage.outbox.list()
+    const held = kept.filter(row => journalOf(row) === this.#id)
+    const taken = await storage.outbox.takenFrom(this.#id)
+    const left = await readLastRun({ positions, held, taken, journals }, linesAfter)
+    this.#delivered.push(...left.delivered)
+    const { position } = this.#journal
+    for (const [eventId, late] of left.late) {
+      this.#late.set(eventId, late)
+      this.#open.set(eventId, positions?.earliest ?? position)
+    }
+    // Of a journal that this gateway had before, or that no gateway has had since there are several.
+    const others = new Set(journals.filter(journal => journal.gateway !== gateway).map(({ id }) => id))
+    await this.takeOver(kept.filter(row => !held.includes(row) && !others.has(journalOf(row) ?? '')))
+    const fields = { event: 'audit_records_late', records: this.#late.size, notCommitted: left.notCommitted } as const
+    if (fields.records > 0) log?.warn(fields, 'Writing audit records that the last run could not write')
+    this.notes.takenOver(left.takenOver)
+    if (left.missing) await this.#reportMissing(left.missing)
+  }
+
+  async #reportMissing({ changes, first: { eventID, eventTime }, last }: MissingChanges): Promise<void> {
+    const fields = { event: 'storage_outdated', changes, eventID, eventTime } as const
+    this.#options.log?.error(fields, 'Storage is older than the audit file, which has changes that storage does not')
+    const to = await this.#storage.lastChange()
+    this.notes.storageLost({ from: Math.max(last ?? 0, to), to }, { changes, eventID, eventTime })
+  }
+
+  /** Records that storage keeps for the journals of gateways without a lease. */
+  async abandoned(): Promise<readonly KeptRecord[]> {
+    const foreign = (await this.#storage.outbox.list()).filter(row => journalOf(row) !== this.#id)
+    if (foreign.length === 0) return []
+    const journals = await this.#storage.journals.list()
+    const live = new Set(journals.filter(({ isLive }) => isLive).map(({ id }) => id))
+    return foreign.filter(row => !live.has(journalOf(row) ?? ''))
+  }
+
+  /**
+   * Takes over records of other journals: `settle` writes them to this one. They tell where they come from, as that journal may have them,
+   * too. Resolves to how many were still there.
+   */
+  async takeOver(rows: readonly KeptRecord[]): Promise<number> {
+    if (rows.length === 0) return 0
+    const journals = await this.#storage.journals.list()
+    const ids = rows.map(({ eventId }) => eventId)
+    const take = (position: string) => this.#storage.outbox.takeOver(ids, position)
+    const taken = new Set(await this.#opened(ids, take))
+    for (const row of rows) {
+      const origin = row.origin ?? journalOf(row)
+      const late = lateRecord({ ...row, ...(origin !== undefined && { origin }) }, journals, { unanswered: false })
+      if (taken.has(row.eventId)) this.#late.set(row.eventId, late)
+      else this.#open.delete(row.eventId)
+    }
+    return taken.size
   }
 
   /** Rejects if a change could not be committed or audited now. Free while nothing is failing. */
@@ -131,8 +194,14 @@ export class Outbox {
       return { eventId: one.eventID, position, record: JSON.stringify(one) }
     }
     const ids = records.map(({ eventID }) => eventID)
-    await this.#opened(ids, position => this.#storage.commit(changes, ...records.map(held(position))))
-    return () => this.#deliverAll(records)
+    const commit = (position: string) => this.#storage.commit(changes, ...records.map(held(position)))
+    try {
+      const number = await this.#opened(ids, commit)
+      return () => this.#deliverAll(records, number)
+    } catch (error) {
+      if (error instanceof OutcomeUnknown) this.#late.addUnknown(records)
+      throw error
+    }
   }
 
   /** Resolves once the record of an event that failed is durable. That of an event that has begun is written later if it cannot be now. */
@@ -140,7 +209,8 @@ export class Outbox {
     try {
       await this.#append(record)
     } catch (error) {
-      if (this.#open.has(record.eventID)) this.#late.set(record.eventID, delayed(record, { unanswered: false }))
+      const late = { record: delayed(record, { unanswered: false }), isHeld: false }
+      if (this.#open.has(record.eventID)) this.#late.set(record.eventID, late)
       throw error
     }
   }
@@ -188,7 +258,8 @@ export class Outbox {
    */
   async settle({ isLast = false } = {}): Promise<void> {
     if (this.#journal.failing) await this.#journal.check()
-    await Promise.all([...this.#late].map(([eventId, record]) => this.#deliverLate(eventId, record)))
+    for (const eventId of await this.#late.compare(this.#storage, this.#id)) this.#open.delete(eventId)
+    await Promise.all([...this.#late].map(([eventId, late]) => this.#deliverLate(eventId, late)))
     const delivered = this.#delivered
     const { position, head } = this.#journal
     const isNear = head.segment === this.#told?.segment && head.record < this.#told.record + span
@@ -196,7 +267,7 @@ export class Outbox {
     this.#delivered = []
     const [earliest = position] = this.#open.values()
     try {
-      await this.#storage.outbox.remove(delivered, { end: position, earliest })
+      await this.#storage.outbox.remove(delivered, this.#id, { end: position, earliest })
       this.#told = head
     } catch (error) {
       this.#delivered = [...delivered, ...this.#delivered]
@@ -205,96 +276,44 @@ export class Outbox {
   }
 
   /** Marks events as open while work writes an intent or a change, and from then on: but not if nothing was written. */
-  async #opened(eventIds: readonly string[], write: (position: string) => Promise<void>): Promise<void> {
+  async #opened<T>(eventIds: readonly string[], write: (position: string) => Promise<T>): Promise<T> {
     const { position } = this.#journal
     const opened = eventIds.filter(eventId => !this.#open.has(eventId))
     for (const eventId of opened) this.#open.set(eventId, position)
     try {
-      await write(position)
+      return await write(position)
     } catch (error) {
       for (const eventId of opened) this.#open.delete(eventId)
       throw error
     }
   }
 
-  #append(record: AuditRecord): Promise<void> {
-    const appended = appendShared(this.#journal, record)
+  #append(record: AuditRecord, number?: number): Promise<void> {
+    const appended = appendShared(this.#journal, record, number)
     return this.#open.has(record.eventID) ? appended.then(() => void this.#open.delete(record.eventID)) : appended
   }
 
   /** Rejects with Undelivered if one of them cannot be written now: that one is written later. */
-  async #deliverAll(records: readonly AuditRecord[]): Promise<void> {
-    const delivered = await Promise.allSettled(records.map(record => this.#deliver(record)))
+  async #deliverAll(records: readonly AuditRecord[], number: number | undefined): Promise<void> {
+    const deliver = (record: AuditRecord, index: number) => this.#deliver(record, index === 0 ? number : undefined)
+    const delivered = await Promise.allSettled(records.map(deliver))
     const failed = delivered.find(({ status }) => status === 'rejected')
     if (failed) throw (failed as PromiseRejectedResult).reason
   }
 
-  async #deliver(record: AuditRecord): Promise<void> {
+  async #deliver(record: AuditRecord, number: number | undefined): Promise<void> {
     try {
-      await this.#append(record)
+      await this.#append(record, number)
       this.#delivered.push(record.eventID)
     } catch (error) {
-      this.#late.set(record.eventID, delayed(record, { unanswered: true }))
+      this.#late.set(record.eventID, { record: delayed(record, { unanswered: true }), number, isHeld: true })
       throw new Undelivered(error)
     }
   }
 
-  async #deliverLate(eventId: string, record: AuditRecord): Promise<void> {
-    await this.#append(record)
+  async #deliverLate(eventId: string, { record, number, isHeld }: LateRecord): Promise<void> {
+    await this.#append(record, number)
     this.#late.delete(eventId)
-    this.#delivered.push(eventId)
+    if (isHeld) this.#delivered.push(eventId)
   }
-}
-
-interface Events {
-  /** Whether the journal has the position: otherwise it was moved away, or truncated. */
-  readonly isKnown: boolean
-  /** Those without a record. */
-  readonly intents: Map<string, AuditRecord>
-  /** IDs of those that storage keeps, and that have a record of success. */
-  readonly recorded: ReadonlySet<string>
-}
-
-/** @param position before which no event was open */
-async function eventsSince(
-  position: string | undefined,
-  held: ReadonlySet<string>,
-  linesAfter: LinesAfter,
-): Promise<Events> {
-  const lines = position === undefined ? undefined : await linesAfter(position)
-  const intents = new Map<string, AuditRecord>()
-  const recorded = new Set<string>()
-  for await (const line of lines ?? []) {
-    if ('intent' in line) intents.set(line.intent.eventID, line.intent)
-    if (!isRecord(line)) continue
-    intents.delete(line.eventID)
-    if (line.errorCode === undefined && held.has(line.eventID)) recorded.add(line.eventID)
-  }
-  return { isKnown: lines !== undefined, intents, recorded }
-}
-
-/**
- * Changes that are on record, and not in storage: it was restored from an older copy than the journal beside it.
- *
- * @param position up to which storage knew every change
- */
-async function reportMissing(
-  position: string | undefined,
-  held: ReadonlySet<string>,
-  linesAfter: LinesAfter,
-  log: Log | undefined,
-): Promise<void> {
-  let changes = 0
-  let first: AuditRecord | undefined
-  const lines = position === undefined ? undefined : await linesAfter(position)
-  for await (const line of lines ?? []) {
-    if (!isRecord(line) || line.readOnly !== false || line.errorCode !== undefined || held.has(line.eventID)) continue
-    if (isCopy(line)) continue
-    changes++
-    first ??= line
-  }
-  if (first === undefined) return
-  const { eventID, eventTime } = first
-  const fields = { event: 'storage_outdated', changes, eventID, eventTime } as const
-  log?.error(fields, 'Storage is older than the audit file, which has changes that storage does not')
 }

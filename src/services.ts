@@ -206,7 +206,7 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulat
   /** How much of the time automatic rotations may take: above 0, up to 1. */
   readonly rotationTimeShare: number
   readonly audit: Audit
-  readonly outbox: Pick<Outbox, 'ready' | 'record' | 'act' | 'settle'>
+  readonly outbox: Pick<Outbox, 'ready' | 'record' | 'act' | 'settle' | 'abandoned' | 'takeOver'>
   readonly checkpoints: Checkpoints
   /** Starts what the states of custom key stores ask for: see vault/key-store-connections.ts. */
   readonly keyStoreConnections: { follow(): void }

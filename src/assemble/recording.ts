@@ -4,11 +4,14 @@ import { type Audit, createAudit } from '../audit/audit.ts'
 import type { Journal } from '../audit/journal.ts'
 import { linesAfter } from '../audit/lines-after.ts'
 import { openJournal } from '../audit/open-journal.ts'
+import { placeOf } from '../audit/position.ts'
 import { lockFileOf } from '../audit/segments.ts'
 import type { Config } from '../config.ts'
+import { OperatorError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
 import type { Checkpoints, JournalMetrics, Log } from '../services.ts'
 import { lockFile } from '../storage/engines/lock-file.ts'
+import { Conflict, type Storage } from '../storage/storage.ts'
 import { JournalCheckpoints } from '../vault/checkpoints.ts'
 import type { Backends } from './backends.ts'
 import { JournalReport } from './journal-report.ts'
@@ -28,7 +31,7 @@ interface RecordingOptions {
 
 /** Opens the audit journal, writes records that storage still keeps for it, and signs its end when it is closed. */
 export async function openAudit(
-  { audit: settings }: Config,
+  { gateway, audit: settings }: Config,
   { storage, hsms }: Backends,
   opened: AsyncDisposableStack,
   { clock, elapsed = () => performance.now(), log, metrics }: RecordingOptions,
@@ -40,10 +43,9 @@ export async function openAudit(
     checkpoints: { interval },
   } = settings
   opened.use(lockFile(lockFileOf(file), `audit journal ${file}`))
-  const held = await storage.outbox.list()
-  const known = (await storage.outbox.positions())?.end
+  const own = await ownRecords(gateway, storage)
   const observer = new JournalReport(file, { clock, log, metrics })
-  const options = { clock, ...segment, writeTimeout, observer, awaited: held.length > 0, known }
+  const options = { clock, ...segment, writeTimeout, observer, gateway, ...own }
   const { journal, findings } = await openJournal(file, options)
   opened.adopt(journal, journal => journal.close())
   const checkpoints = new JournalCheckpoints({ journal, storage, hsms, clock, elapsed, interval })
@@ -56,7 +58,9 @@ export async function openAudit(
   )
   const audit = createAudit(journal, clock, apis[0].eventSource, elapsed)
   const linesOfJournal = (position: string) => linesAfter(file, position, journal.position)
-  const outbox = opened.adopt(await Outbox.open(storage, journal, held, { linesAfter: linesOfJournal, log }), outbox =>
+  const event: Audit['gatewayEvent'] = (name, details) => audit.gatewayEvent(name, details)
+  const opening = Outbox.open(storage, journal, { gateway, linesAfter: linesOfJournal, event, log })
+  const outbox = opened.adopt(await opening.catch(error => Promise.reject(explained(error, file))), outbox =>
     outbox
       .settle({ isLast: true })
       .catch((error: unknown) => log?.error({ event: 'audit_write_failed', err: error }, 'Cannot write audit records')),
@@ -64,4 +68,24 @@ export async function openAudit(
   // Not earlier: the outbox has to read what the last run wrote before anything is written.
   observer.watch(journal, audit, findings)
   return { journal, audit, outbox, checkpoints }
+}
+
+/** What storage knows of the journal of a gateway before it is opened. A journal without a gateway is that of a former version: it may be this one. */
+async function ownRecords(gateway: string, { outbox, journals }: Storage) {
+  const registered = await journals.list()
+  const others = new Set(registered.filter(journal => (journal.gateway ?? gateway) !== gateway).map(({ id }) => id))
+  const held = await outbox.list()
+  const known = (journal: string) => registered.find(({ id }) => id === journal)
+  return {
+    awaited: held.some(({ position }) => !others.has(placeOf(position)?.journal ?? '')),
+    known: (journal: string) =>
+      (known(journal) ?? registered.findLast(journal => journal.gateway === gateway))?.positions?.end,
+  }
+}
+
+function explained(error: unknown, file: string): unknown {
+  if (!(error instanceof Conflict)) return error
+  return new OperatorError(`audit journal ${file}: ${error.message}: give each gateway a journal of its own`, {
+    cause: error,
+  })
 }

@@ -93,6 +93,16 @@ export function delayed(record: AuditRecord, { unanswered }: { unanswered: boole
   return { ...told, addendum: { reason: 'DELIVERY_DELAY' } }
 }
 
+/**
+ * The record of a change that the journal of another gateway, or a former one, did not get as far as storage knows.
+ *
+ * @param journal UUID of that one, in which the record may be nevertheless
+ * @param gateway name of the gateway that had it
+ */
+export function takenOver(record: AuditRecord, journal: string, gateway: string | undefined): AuditRecord {
+  return withOurData(delayed(record, { unanswered: false }), { takenOverFrom: { journal, gateway } })
+}
+
 /** The record of an event of which nothing but its intent was written before the gateway stopped, if storage does not have the change. */
 export function notCommitted(intent: AuditRecord): AuditRecord {
   // One of the errors that every AWS API may return: AWS Key Management Service API Reference, "Common Errors".

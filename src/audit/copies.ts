@@ -7,10 +7,16 @@ import type { AuditRecord } from './entry.ts'
 import { copyId } from './event-id.ts'
 import type { Journal } from './journal.ts'
 
-/** Resolves once the record and its copies are durable. The record comes last: if it is in the journal, so are they. */
-export function appendShared(journal: Pick<Journal, 'append'>, record: AuditRecord): Promise<void> {
-  if (record.sharedEventID === undefined) return journal.append(record)
-  return Promise.all([...copiesOf(record), record].map(line => journal.append(line))).then(() => undefined)
+/**
+ * Resolves once the record and its copies are durable. The record comes last: if it is in the journal, so are they.
+ *
+ * @param number of the commit that the event caused, if any
+ */
+export function appendShared(journal: Pick<Journal, 'append'>, record: AuditRecord, number?: number): Promise<void> {
+  const lines = number === undefined ? [record] : [{ change: { number, eventID: record.eventID } }, record]
+  if (record.sharedEventID === undefined) return journal.append(...lines)
+  const copies = copiesOf(record).map(copy => journal.append(copy))
+  return Promise.all([...copies, journal.append(...lines)]).then(() => undefined)
 }
 
 /** Whether a record is the copy for another account than the caller's. */

@@ -30,6 +30,8 @@ export interface Loss {
 }
 
 export interface JournalOptions {
+  /** Name of the gateway. */
+  readonly gateway?: string | undefined
   /** Milliseconds since the epoch. */
   readonly clock: () => number
   /** When a segment is full: bytes, and milliseconds since it began. */
@@ -94,14 +96,16 @@ export class FileJournal implements Journal {
     this.#followers.push(follower)
   }
 
-  async append(line: Line): Promise<void> {
-    const text = `${JSON.stringify(line)}\n`
+  async append(...lines: readonly Line[]): Promise<void> {
+    const text = lines.map(line => `${JSON.stringify(line)}\n`).join('')
     let batch = this.#waiting.at(-1)
     if (batch === undefined || (batch.text.length > 0 && batch.text.length + text.length > fullBlock))
       batch = this.#newBatch()
-    batch.lines.push(line)
     batch.text += text
-    if (isRecord(line)) batch.records++
+    for (const line of lines) {
+      batch.lines.push(line)
+      if (isRecord(line)) batch.records++
+    }
     return batch.durable.promise
   }
 
@@ -243,7 +247,7 @@ export class FileJournal implements Journal {
 
   async #succeed(): Promise<void> {
     const now = this.#options.clock()
-    const { bytes, head } = headerBlock(this.head, now)
+    const { bytes, head } = headerBlock(this.head, { now, gateway: this.#options.gateway })
     this.#file = await this.#file.succeed(this.#end, bytes)
     this.#end = { size: 0, head: this.head, begun: now }
     this.#advance({ head, lines: [], offset: 0, length: bytes.length })

@@ -16,6 +16,8 @@ export interface SegmentHeader {
   readonly journal: string
   /** From 1. */
   readonly number: number
+  /** Name of the gateway that began it; undefined for one of a former version. */
+  readonly gateway?: string | undefined
   /** ISO 8601, UTC, milliseconds. */
   readonly time: string
   /** Of the first segment: the records of a former version, in a file of their own. */
@@ -47,6 +49,41 @@ export interface Checkpoint extends Head {
   readonly signature: string
 }
 
+/**
+ * The number of a commit, right before the record of the event that caused it, in one block. All gateways that share storage number their
+ * commits together, without gaps from 1.
+ */
+export interface NumberedChange {
+  readonly number: number
+  readonly eventID: string
+}
+
+/** The journal of another gateway with the same storage, as that signed it last. */
+export interface Peer {
+  /** UUID. */
+  readonly journal: string
+  /** Name of the gateway. */
+  readonly gateway: string
+  /** When it was first written: ISO 8601, UTC, milliseconds, by the clock of the database. */
+  readonly since: string
+  /** The last block that a checkpoint of it signs; 0 before the first one. */
+  readonly segment: number
+  readonly block: number
+  readonly record: number
+  /** Empty before the first checkpoint. */
+  readonly hash: string
+}
+
+/** Storage is older than it was: it has lost changes, whose numbers it gives again. */
+export interface Rewind {
+  /** Number of the last change that it had, as far as is known, */
+  readonly from: number
+  /** and of the last one that it has. */
+  readonly to: number
+  /** ISO 8601, UTC, milliseconds. */
+  readonly time: string
+}
+
 /** What can be appended to a journal. */
 export type Line =
   | AuditRecord
@@ -54,6 +91,9 @@ export type Line =
   | { readonly checkpoint: Checkpoint }
   /** A new key for checkpoints, which may be written several times. */
   | { readonly signingKey: SigningKey }
+  | { readonly change: NumberedChange }
+  | { readonly peer: Peer }
+  | { readonly rewind: Rewind }
 
 /** The end of a block. */
 export interface Head {
@@ -106,14 +146,19 @@ export function blockOf(lines: string, records: number, head: Head): { readonly 
   return { bytes, head: { ...head, block, record, hash: digest } }
 }
 
-/**
- * The first block of the segment after a head.
- *
- * @param now milliseconds since the epoch
- */
-export function headerBlock(head: Head, now: number, before?: Before): { readonly bytes: Buffer; readonly head: Head } {
+interface Beginning extends Pick<SegmentHeader, 'gateway' | 'before'> {
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+/** The first block of the segment after a head. */
+export function headerBlock(
+  head: Head,
+  { now, gateway, before }: Beginning,
+): { readonly bytes: Buffer; readonly head: Head } {
   const number = head.segment + 1
-  const header: SegmentHeader = { version: 1, journal: head.journal, number, time: new Date(now).toISOString(), before }
+  const time = new Date(now).toISOString()
+  const header: SegmentHeader = { version: 1, journal: head.journal, number, gateway, time, before }
   return blockOf(`${JSON.stringify({ segment: header })}\n`, 0, { ...head, segment: number })
 }
 
@@ -157,15 +202,15 @@ export function isCutHeader(text: string): boolean {
 
 /** Whether a line of a journal, as text, is an audit record. */
 export function isRecordLine(line: string): boolean {
-  return !/^\{"(?:segment|intent|checkpoint|signingKey|block)":/.test(line)
+  return !/^\{"(?:segment|intent|checkpoint|signingKey|change|peer|rewind|block)":/.test(line)
 }
 
 /** Undefined for a header, a trailer, and what is no line of a journal, such as an event without an ID. */
 export function lineOf(text: string): Line | undefined {
   try {
     const line = JSON.parse(text) as Line
-    if ('checkpoint' in line || 'signingKey' in line) return line
-    const { eventID } = 'intent' in line ? line.intent : line
+    if (['checkpoint', 'signingKey', 'change', 'peer', 'rewind'].some(member => member in line)) return line
+    const { eventID } = 'intent' in line ? line.intent : (line as AuditRecord)
     return typeof eventID === 'string' ? line : undefined
   } catch {
     return undefined

@@ -21,8 +21,8 @@ export interface Journal {
   readonly position: string
   /** Of the last durable block. */
   readonly head: Head
-  /** Resolves once the line is durable on disk; rejects if it could not be written. */
-  append(line: Line): Promise<void>
+  /** Resolves once the lines are durable on disk, in one block; rejects if they could not be written. */
+  append(...lines: readonly Line[]): Promise<void>
   follow(follower: Follower): void
   /** Rejects if no record can be written right now; otherwise ends `failing`. */
   check(): Promise<void>

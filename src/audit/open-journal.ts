@@ -15,9 +15,12 @@ import { type Break, type End, endOf, firstBreak } from './tail.ts'
 export interface OpenOptions extends JournalOptions {
   /** Storage keeps records that the journal may hold: its file must be there. */
   readonly awaited?: boolean
-  /** A position that the journal has reached, as storage remembers it. */
-  readonly known?: string | undefined
+  /** A position that a journal has reached, by its UUID, as storage remembers it; of a new journal, one of that before it. */
+  readonly known?: Known
 }
+
+/** @param journal UUID */
+type Known = (journal: string) => string | undefined
 
 /** What was found, and done, when a journal was opened. */
 export interface Findings {
@@ -43,7 +46,7 @@ interface Opened {
  */
 export async function openJournal(
   path: string,
-  { awaited = false, known, ...options }: OpenOptions,
+  { awaited = false, known = () => undefined, ...options }: OpenOptions,
 ): Promise<{ readonly journal: FileJournal; readonly findings: Findings }> {
   let active: FileHandle | undefined
   try {
@@ -57,7 +60,7 @@ export async function openJournal(
     const found = active && (await endOf(active))
     const { file, end, findings } = found
       ? await continued(path, active!, found, known)
-      : await begun(path, active, options.clock(), known)
+      : await begun(path, active, { ...options, known })
     await syncFolder(dirname(path))
     const journal = new FileJournal(await ActiveFile.of(path, file), end, options)
     return { journal, findings: { isNew: active === undefined, ...findings } }
@@ -87,7 +90,7 @@ async function finishRotation(path: string): Promise<void> {
 }
 
 /** Removes an incomplete block at the end. */
-async function continued(path: string, file: FileHandle, end: End, known: string | undefined): Promise<Opened> {
+async function continued(path: string, file: FileHandle, end: End, known: Known): Promise<Opened> {
   const { segment } = end.head
   const last = (await fullSegments(path)).at(-1)
   if (last !== undefined && last.number >= segment)
@@ -97,16 +100,20 @@ async function continued(path: string, file: FileHandle, end: End, known: string
   const cut = (await file.stat()).size - end.size
   if (cut > 0) await file.truncate(end.size)
   await file.datasync()
-  return { file, end, findings: { cut, broken: await firstBreak(path, file, end), lost: beyond(known, end) } }
+  return {
+    file,
+    end,
+    findings: { cut, broken: await firstBreak(path, file, end), lost: beyond(known(end.head.journal), end) },
+  }
 }
 
 /** Begins a segment after the last full one, or a journal. */
 async function begun(
   path: string,
   active: FileHandle | undefined,
-  now: number,
-  known: string | undefined,
+  { clock, gateway, known }: Pick<JournalOptions, 'clock' | 'gateway'> & { readonly known: Known },
 ): Promise<Opened> {
+  const now = clock()
   const segments = await fullSegments(path)
   const kept = active && (await numberOf(path, active))
   const last = Math.max(0, kept ?? 0, ...segments.map(({ number }) => number))
@@ -115,7 +122,7 @@ async function begun(
   const former = await endOfFull(segments)
   const records = segmentFile(path, 0)
   const before = last === 0 ? await beforeOf(kept === 0 ? path : records, records) : undefined
-  const { bytes, head } = headerBlock({ ...(former?.head ?? emptyJournal()), segment: last }, now, before)
+  const { bytes, head } = headerBlock({ ...(former?.head ?? emptyJournal()), segment: last }, { now, gateway, before })
   const file = await createNext(path, bytes)
   if (kept !== undefined) await rename(path, segmentFile(path, kept))
   await rename(nextFile(path), path)
@@ -123,7 +130,7 @@ async function begun(
   return {
     file,
     end: { size: bytes.length, head, begun: now },
-    findings: { cut: 0, broken: undefined, lost: beyond(known, former) },
+    findings: { cut: 0, broken: undefined, lost: beyond(known(head.journal), former) },
   }
 }
 

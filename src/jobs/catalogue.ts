@@ -10,6 +10,7 @@ import { rotateKeys } from './rotate-keys.ts'
 import { settleRecords } from './settle-records.ts'
 import { signCheckpoints } from './sign-checkpoints.ts'
 import { sweepOrphans } from './sweep-orphans.ts'
+import { takeOverRecords } from './take-over-records.ts'
 import { watchEncryptions } from './watch-encryptions.ts'
 import { watchHsms } from './watch-hsms.ts'
 import { watchXksProxies } from './watch-xks-proxies.ts'
@@ -27,6 +28,7 @@ export const jobs = [
   settleRecords,
   signCheckpoints,
   sweepOrphans,
+  takeOverRecords,
   watchEncryptions,
   watchHsms,
   watchXksProxies,

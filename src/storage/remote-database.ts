@@ -18,7 +18,12 @@ export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlData
   readonly endLease = this.call('endLease')
   readonly heldRecords = this.call('heldRecords')
   readonly removeRecords = this.call('removeRecords')
-  readonly readPositions = this.call('readPositions')
+  readonly takeOver = this.call('takeOver')
+  readonly takenFrom = this.call('takenFrom')
+  readonly listJournals = this.call('listJournals')
+  readonly registerJournal = this.call('registerJournal')
+  readonly writeJournalHead = this.call('writeJournalHead')
+  readonly writeRun = this.call('writeRun')
   readonly readAccessKeyUse = this.call('readAccessKeyUse')
   readonly writeAccessKeyUses = this.call('writeAccessKeyUses')
   readonly readKeyUse = this.call('readKeyUse')
@@ -29,8 +34,6 @@ export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlData
   readonly endTracking = this.call('endTracking')
   readonly readClock = this.call('readClock')
   readonly writeClock = this.call('writeClock')
-  readonly readLastRun = this.call('readLastRun')
-  readonly writeLastRun = this.call('writeLastRun')
   readonly check = this.call('check')
 
   /** Nobody else has the database. */

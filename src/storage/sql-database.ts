@@ -13,11 +13,14 @@ import {
   Conflict,
   type GrantPage,
   type HeldRecord,
+  type JournalHead,
   type JournalPositions,
+  type KeptRecord,
   type Noun,
   OutcomeUnknown,
   type PageRequest,
   type Records,
+  type RegisteredJournal,
   type Run,
 } from './storage.ts'
 import { readAccessKeyUse, writeAccessKeyUses } from './tables/access-key-uses.ts'
@@ -45,10 +48,10 @@ import {
 } from './tables/encryption-counts.ts'
 import { acknowledge, endLease, type LeaseRequest, type Member, members, renewLease } from './tables/gateways.ts'
 import { listGrants } from './tables/grants.ts'
+import { listJournals, registerJournal, writeHead, writePositions, writeRun } from './tables/journals.ts'
 import { readKeyUse, writeKeyUses } from './tables/key-uses.ts'
 import { listKeys } from './tables/keys.ts'
-import { readLastRun, writeLastRun } from './tables/last-run.ts'
-import { heldRecords, holdRecord, readPositions, removeRecords } from './tables/outbox.ts'
+import { heldRecords, holdRecord, removeRecords, takenFrom, takeOver } from './tables/outbox.ts'
 import type { LoadedPage, Table } from './tables/table.ts'
 import { identityOf, tables } from './tables/tables.ts'
 import { checkWrite } from './tables/write-check.ts'
@@ -91,10 +94,17 @@ export interface SqlDatabase {
   /** The listener is called after others have committed or acknowledged something; not always, as such messages can be lost. */
   watch(listener: () => void): void
   /** Of all commits that have begun before. */
-  heldRecords(): Promise<readonly HeldRecord[]>
+  heldRecords(): Promise<readonly KeptRecord[]>
   /** In one transaction with the positions of the journal. */
-  removeRecords(eventIds: readonly string[], positions: JournalPositions): Promise<void>
-  readPositions(): Promise<JournalPositions | undefined>
+  removeRecords(eventIds: readonly string[], journal: string, positions: JournalPositions): Promise<void>
+  /** One transaction. See Storage. */
+  takeOver(eventIds: readonly string[], position: string): Promise<readonly string[]>
+  takenFrom(journal: string): Promise<readonly string[]>
+  listJournals(): Promise<readonly RegisteredJournal[]>
+  /** Throws Conflict if another gateway has the journal, and a lease. */
+  registerJournal(id: string, gateway: string): Promise<void>
+  writeJournalHead(id: string, head: JournalHead): Promise<void>
+  writeRun(id: string, run: Run): Promise<void>
   readAccessKeyUse(id: string): Promise<AccessKeyUse | undefined>
   /** One transaction. */
   writeAccessKeyUses(uses: readonly AccessKeyUse[]): Promise<void>
@@ -109,8 +119,6 @@ export interface SqlDatabase {
   endTracking(): Promise<void>
   readClock(): Promise<ClockReading | undefined>
   writeClock(reading: ClockReading): Promise<void>
-  readLastRun(): Promise<Run | undefined>
-  writeLastRun(run: Run): Promise<void>
   /** Rejects if the database cannot be read and written right now. */
   check(): Promise<void>
   close(): Promise<void>
@@ -178,7 +186,7 @@ class KyselyDatabase implements SqlDatabase {
     for (const change of changes) await write(tx, change)
     await logCommit(tx, number, { gateway, eventId: records[0]?.eventId, changes }, this.#engine.now)
     if (!this.#engine.fleet) await pruneChanges(tx)
-    for (const record of records) await holdRecord(tx, record)
+    for (const [index, record] of records.entries()) await holdRecord(tx, record, index === 0 ? number : undefined)
     await this.#connections.notify(tx)
     return number
   }
@@ -238,7 +246,7 @@ class KyselyDatabase implements SqlDatabase {
     this.#connections.watch(listener)
   }
 
-  heldRecords(): Promise<readonly HeldRecord[]> {
+  heldRecords(): Promise<readonly KeptRecord[]> {
     if (!this.#engine.fleet) return this.#connections.read(heldRecords)
     return this.#write(async tx => {
       await awaitCommits(tx)
@@ -246,12 +254,38 @@ class KyselyDatabase implements SqlDatabase {
     })
   }
 
-  removeRecords(eventIds: readonly string[], positions: JournalPositions): Promise<void> {
-    return this.#write(tx => removeRecords(tx, eventIds, positions))
+  removeRecords(eventIds: readonly string[], journal: string, positions: JournalPositions): Promise<void> {
+    return this.#write(async tx => {
+      await removeRecords(tx, eventIds)
+      await writePositions(tx, journal, positions)
+    })
   }
 
-  readPositions(): Promise<JournalPositions | undefined> {
-    return this.#connections.read(db => readPositions(db))
+  takeOver(eventIds: readonly string[], position: string): Promise<readonly string[]> {
+    return this.#write(tx => takeOver(tx, eventIds, position))
+  }
+
+  takenFrom(journal: string): Promise<readonly string[]> {
+    return this.#connections.read(db => takenFrom(db, journal))
+  }
+
+  listJournals(): Promise<readonly RegisteredJournal[]> {
+    return this.#connections.read(db => listJournals(db, this.#engine.now))
+  }
+
+  registerJournal(id: string, gateway: string): Promise<void> {
+    return this.#write(async tx => {
+      if (!(await registerJournal(tx, id, gateway, this.#engine.now)))
+        throw new Conflict(`the journal ${id} is that of another gateway, which runs`)
+    })
+  }
+
+  writeJournalHead(id: string, head: JournalHead): Promise<void> {
+    return this.#write(tx => writeHead(tx, id, head))
+  }
+
+  writeRun(id: string, run: Run): Promise<void> {
+    return this.#write(tx => writeRun(tx, id, run))
   }
 
   readAccessKeyUse(id: string): Promise<AccessKeyUse | undefined> {
@@ -292,14 +326,6 @@ class KyselyDatabase implements SqlDatabase {
 
   writeClock(reading: ClockReading): Promise<void> {
     return this.#write(tx => writeClock(tx, reading))
-  }
-
-  readLastRun(): Promise<Run | undefined> {
-    return this.#connections.read(db => readLastRun(db))
-  }
-
-  writeLastRun(run: Run): Promise<void> {
-    return this.#write(tx => writeLastRun(tx, run))
   }
 
   check(): Promise<void> {

@@ -103,8 +103,8 @@ class SqlStorage implements Storage {
   readonly xksPrefixes: Storage['xksPrefixes']
   readonly xksKeys: Storage['xksKeys']
   readonly outbox: Storage['outbox']
+  readonly journals: Storage['journals']
   readonly clock: Storage['clock']
-  readonly lastRun: Storage['lastRun']
   readonly encryptions: EncryptionCounts
   readonly trackingStart: number
 
@@ -220,16 +220,19 @@ class SqlStorage implements Storage {
     }
     this.outbox = {
       list: () => this.#inOrder(database.heldRecords()),
-      remove: (eventIds, positions) => this.#inOrder(database.removeRecords(eventIds, positions)),
-      positions: () => this.#inOrder(database.readPositions()),
+      remove: (eventIds, journal, positions) => this.#inOrder(database.removeRecords(eventIds, journal, positions)),
+      takeOver: (eventIds, position) => this.#inOrder(database.takeOver(eventIds, position)),
+      takenFrom: journal => this.#inOrder(database.takenFrom(journal)),
+    }
+    this.journals = {
+      list: () => this.#inOrder(database.listJournals()),
+      register: id => this.#inOrder(database.registerJournal(id, gateway)),
+      writeHead: (id, head) => this.#inOrder(database.writeJournalHead(id, head)),
+      writeRun: (id, run) => this.#inOrder(database.writeRun(id, run)),
     }
     this.clock = {
       read: () => this.#inOrder(database.readClock()),
       write: reading => this.#inOrder(database.writeClock(reading)),
-    }
-    this.lastRun = {
-      read: () => this.#inOrder(database.readLastRun()),
-      write: run => this.#inOrder(database.writeLastRun(run)),
     }
   }
 
@@ -241,15 +244,16 @@ class SqlStorage implements Storage {
     return this.#failing
   }
 
-  async commit({ list }: Changes, ...records: readonly HeldRecord[]): Promise<void> {
-    if (list.length === 0) return
+  async commit({ list }: Changes, ...records: readonly HeldRecord[]): Promise<number | undefined> {
+    if (list.length === 0) return undefined
     const changes = list.map(settle)
-    await this.#write(this.#database.commit({ gateway: this.#gateway, changes, records }), () => {
+    return this.#write(this.#database.commit({ gateway: this.#gateway, changes, records }), number => {
       for (const change of changes) {
         show(this.#view, change)
         if (change.noun === 'keys' && change.action === 'remove') this.#forgetEncryptions(change.record)
       }
       if (changes.some(({ noun }) => identityNouns.has(noun))) this.#identitiesVersion++
+      return number
     })
   }
 
@@ -261,6 +265,10 @@ class SqlStorage implements Storage {
         .map(({ id }) => id),
     )
     this.encryptions.forget(materialsOf(key).flatMap(({ id }) => (kept.has(id) ? [] : [id])))
+  }
+
+  async lastChange(): Promise<number> {
+    return (await this.#inOrder(this.#database.lastChange())).number
   }
 
   async check(): Promise<void> {
@@ -281,10 +289,11 @@ class SqlStorage implements Storage {
     await this.#inOrder(this.#database.close())
   }
 
-  async #write<T>(call: Promise<T>, take?: () => void): Promise<void> {
+  async #write<T>(call: Promise<T>, take?: (answer: T) => T): Promise<T> {
     try {
-      await this.#inOrder(call, take)
+      const answer = await this.#inOrder(call, take)
       this.#failing = false
+      return answer
     } catch (error) {
       if (!(error instanceof Conflict)) this.#failing = true
       throw error

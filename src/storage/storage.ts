@@ -1,3 +1,4 @@
+import { Failure } from '../errors.ts'
 import type { FurtherEvent } from '../model/further-event.ts'
 import type { AccessKey, AccessKeyUse } from '../model/identities/access-key.ts'
 import type { Account } from '../model/identities/account.ts'
@@ -65,12 +66,12 @@ export class Conflict extends Error {
   override readonly name = 'Conflict'
 }
 
-/** Thrown by commit if it may or may not have been done: the connection was lost, and the database did not come back. */
-export class OutcomeUnknown extends Error {
+/** Thrown by commit if it may or may not have been done: the connection was lost, and the database did not come back. The outbox finds it out later. */
+export class OutcomeUnknown extends Failure {
   override readonly name = 'OutcomeUnknown'
 
   constructor(options?: ErrorOptions) {
-    super('the database was lost during a commit, which it may have done', options)
+    super('DependencyTimeout', 'The database was lost during the change, which may have been made.', options)
   }
 }
 
@@ -83,12 +84,45 @@ export interface HeldRecord {
   readonly record: string
 }
 
+/** The same, as it is read. */
+export interface KeptRecord extends HeldRecord {
+  /** Of the commit. Only of the event that caused it, and not of a former version. */
+  readonly number?: number
+  /** UUID of the journal that it was held for, if it was taken over from that one. */
+  readonly origin?: string
+}
+
 /** Positions of the journal at one time. */
 export interface JournalPositions {
   /** Every change that the journal has behind it is in the outbox; one that is not was made after this storage was copied. */
   readonly end: string
   /** No event was open before it: see outbox.ts. */
   readonly earliest: string
+}
+
+/** A journal of a gateway, as storage knows it. */
+export interface RegisteredJournal {
+  /** UUID. */
+  readonly id: string
+  /** Name of the gateway that has it now, or had it. Undefined: that of a former version, whose gateway has not started since. */
+  readonly gateway: string | undefined
+  /** Whether that gateway has a lease. */
+  readonly isLive: boolean
+  /** Milliseconds since the epoch, by the clock of the database; 0 for that of a former version. */
+  readonly registeredAt: number
+  readonly positions: JournalPositions | undefined
+  /** The last block that a checkpoint of the gateway signs. */
+  readonly head: JournalHead | undefined
+  /** The current or last run of its gateway. */
+  readonly run: Run | undefined
+}
+
+/** A block of a journal: see Head in audit/format.ts. */
+export interface JournalHead {
+  readonly segment: number
+  readonly block: number
+  readonly record: number
+  readonly hash: string
 }
 
 /** The last reading of the wall clock, and how it agreed with the monotonic clock: see jobs/steady-clock.ts. */
@@ -272,15 +306,31 @@ export interface Storage {
     ofPrefix(prefix: string): readonly XksKey[]
   }
   readonly outbox: {
-    list(): Promise<readonly HeldRecord[]>
-    /** The journal has the records of these events before its end. */
-    remove(eventIds: readonly string[], positions: JournalPositions): Promise<void>
-    /** Those of the last removal. */
-    positions(): Promise<JournalPositions | undefined>
+    /** Of all gateways. */
+    list(): Promise<readonly KeptRecord[]>
+    /** The journal has the records of these events before its end. @param journal UUID */
+    remove(eventIds: readonly string[], journal: string, positions: JournalPositions): Promise<void>
+    /**
+     * Moves records of other journals to one of this gateway, in one transaction, and remembers that. Resolves to the event IDs of those that
+     * were still there.
+     *
+     * @param position end of that journal
+     */
+    takeOver(eventIds: readonly string[], position: string): Promise<readonly string[]>
+    /** Event IDs of records that were held for a journal, and that others have taken over from it. */
+    takenFrom(journal: string): Promise<readonly string[]>
   }
+  readonly journals: {
+    /** All that there ever were, in order of registration. */
+    list(): Promise<readonly RegisteredJournal[]>
+    /** Names this gateway as the one that has the journal. Rejects with Conflict if another one has it, and a lease. @param id UUID */
+    register(id: string): Promise<void>
+    writeHead(id: string, head: JournalHead): Promise<void>
+    writeRun(id: string, run: Run): Promise<void>
+  }
+  /** Number of the last commit of any gateway; 0 before the first. */
+  lastChange(): Promise<number>
   readonly clock: { read(): Promise<ClockReading | undefined>; write(reading: ClockReading): Promise<void> }
-  /** Of the gateway: the current one, or the one before the start. */
-  readonly lastRun: { read(): Promise<Run | undefined>; write(run: Run): Promise<void> }
   /** Encryptions under each key material. */
   readonly encryptions: Pick<EncryptionCounts, 'made' | 'count'>
   /** When uses of keys began to be recorded: milliseconds since the epoch. */
@@ -292,9 +342,10 @@ export interface Storage {
   writeUses(): Promise<void>
   /**
    * Writes all changes, and the audit records of their events, in one durable transaction, then shows them in the view. Throws Conflict,
-   * having written nothing. Called by the outbox only, as every change has a record.
+   * having written nothing, or OutcomeUnknown. Resolves to the number of the commit, without gaps from 1; undefined if there are no changes. Called by the
+   * outbox only, as every change has a record.
    */
-  commit(changes: Changes, ...records: readonly HeldRecord[]): Promise<void>
+  commit(changes: Changes, ...records: readonly HeldRecord[]): Promise<number | undefined>
   /** True from a failed write until the next one that succeeds. */
   readonly failing: boolean
   /** Rejects if storage cannot be read and written right now. */

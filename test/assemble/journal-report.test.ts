@@ -31,7 +31,7 @@ afterAll(() => rmSync(directory, { recursive: true }))
 
 async function open(known?: string) {
   const observer = new JournalReport(path, { clock: () => 0, log, metrics })
-  const { journal, findings } = await openJournal(path, { ...journalOptions, observer, known })
+  const { journal, findings } = await openJournal(path, { ...journalOptions, observer, known: () => known })
   observer.watch(
     journal,
     createAudit(journal, () => 0, 'test'),

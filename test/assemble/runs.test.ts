@@ -21,11 +21,12 @@ beforeEach(async () => {
   records = []
   complaints = []
   storage = await openHere(sqlite(':memory:', { create: true }))
-  outbox = await Outbox.open(storage, journal(), [])
+  outbox = await Outbox.open(storage, journal(), { gateway: 'gateway' })
 })
 afterEach(() => storage.close())
 
 const configured = (level: string) => `
+gateway: gateway-1
 storage: { file: strongroom.db }
 audit: { file: audit.jsonl }
 log: { level: ${level} }
@@ -34,6 +35,7 @@ hsms: { softhsm: { profile: softhsm2, library: library.so, token: { label: stron
 
 const start = (level = 'info') =>
   recordRun(parseConfig(configured(level), '/data/strongroom.yaml'), {
+    journal: journal(),
     storage,
     outbox,
     audit: createAudit(journal(), () => 0, 'test'),
@@ -49,9 +51,9 @@ it('is recorded when it starts, and when it stops, with why', async () => {
   const again = await start()
   await again[Symbol.asyncDispose]()
   expect(events()).toEqual([
-    { eventName: 'StartGateway', version },
+    { eventName: 'StartGateway', version, gateway: 'gateway-1' },
     { eventName: 'StopGateway', reason: 'SIGTERM' },
-    { eventName: 'StartGateway', version },
+    { eventName: 'StartGateway', version, gateway: 'gateway-1' },
     { eventName: 'StopGateway', reason: 'start failed' },
   ])
   for (const record of records) {
@@ -65,7 +67,7 @@ it('says that the one before recorded no stop, and what was changed of its confi
   await start('debug')
   expect(events().slice(1)).toEqual([
     { eventName: 'ChangeConfiguration', changes: [{ setting: 'log.level', from: 'info', to: 'debug' }] },
-    { eventName: 'StartGateway', version, lastStop: 'not recorded' },
+    { eventName: 'StartGateway', version, gateway: 'gateway-1', lastStop: 'not recorded' },
   ])
 })
 

@@ -40,8 +40,8 @@ async function write(numbers: readonly number[], options: Partial<OpenOptions> =
   return journal.position
 }
 
-async function findings(options: Partial<OpenOptions> = {}): Promise<Findings> {
-  const { journal, findings } = await openJournal(path, { ...journalOptions, ...options })
+async function findings({ known, awaited = false }: { known?: string; awaited?: boolean } = {}): Promise<Findings> {
+  const { journal, findings } = await openJournal(path, { ...journalOptions, awaited, known: () => known })
   await journal.close()
   return findings
 }
@@ -207,7 +207,7 @@ describe('an interrupted rotation', () => {
     const journal = await openAt(path)
     await journal.close()
     renameSync(path, segmentFile(path, 1))
-    writeFileSync(`${path}.next`, headerBlock(journal.head, 0).bytes)
+    writeFileSync(`${path}.next`, headerBlock(journal.head, { now: 0 }).bytes)
     expect(await findings({ awaited: true, known: journal.position })).toEqual(nothing)
     await write([3])
     expect(header(path).number).toBe(2)
@@ -219,7 +219,7 @@ describe('an interrupted rotation', () => {
     await write([1])
     const journal = await openAt(path)
     await journal.close()
-    writeFileSync(`${path}.next`, headerBlock(journal.head, 0).bytes.subarray(0, length))
+    writeFileSync(`${path}.next`, headerBlock(journal.head, { now: 0 }).bytes.subarray(0, length))
     expect(await findings()).toEqual(nothing)
     await write([2], { maxSize: 100 })
     expect(header(path).number).toBe(2)

@@ -44,11 +44,11 @@ export async function openAt(path: string, options: Partial<OpenOptions> = {}): 
 export function journalInto(records: AuditRecord[]): Journal & { failing: boolean } {
   return {
     failing: false,
-    position: '',
+    position: `${noBlock.journal}:1:0`,
     head: noBlock,
-    async append(line) {
+    async append(...lines) {
       await this.check()
-      if (isRecord(line)) records.push(line)
+      records.push(...lines.filter(isRecord))
     },
     follow() {},
     async check() {

@@ -36,7 +36,7 @@ it('are found in their order, without other files beside them', async () => {
 
 it('are opened by their number, whether full or being written', async () => {
   const active = join(folder, 'opened.jsonl')
-  const header = (segment: number) => `${headerBlock({ ...noBlock, segment: segment - 1 }, 0).bytes}`
+  const header = (segment: number) => `${headerBlock({ ...noBlock, segment: segment - 1 }, { now: 0 }).bytes}`
   writeFileSync(segmentFile(active, 1), header(1))
   writeFileSync(active, header(2))
   const textOf = async (number: number) => {

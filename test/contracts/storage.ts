@@ -875,24 +875,28 @@ export function storageContract(name: string, lasting: boolean, create: () => St
 
     it('keeps the record of each commit, and of none that conflicts, until it is removed', async () => {
       const held = (number: number) => ({ eventId: `event-${number}`, position: `file:${number}`, record: '{"ü":1}' })
+      const kept = (number: number) => ({ ...held(number), number })
+      const positions = async () => (await storage.journals.list())[0]?.positions
+      await storage.journals.register('file')
       const byId = async () => (await storage.outbox.list()).toSorted((a, b) => (a.eventId < b.eventId ? -1 : 1))
       const commit = (number: number) => storage.commit(changing(aKey(number)), held(number))
-      expect(await storage.outbox.positions()).toBeUndefined()
-      for (const number of [1, 2, 3]) await commit(number)
+      expect(await positions()).toBeUndefined()
+      for (const number of [1, 2, 3]) expect(await commit(number)).toBe(number)
+      expect(await storage.lastChange()).toBe(3)
       await expect(commit(2)).rejects.toThrow(Conflict)
       await put('keys', aKey(4))
       await expect(commit(4)).rejects.toBeInstanceOf(Conflict)
-      expect(await byId()).toEqual([held(1), held(2), held(3)])
-      await storage.outbox.remove(['event-1', 'event-3', 'unknown'], { end: 'file:9', earliest: 'file:7' })
+      expect(await byId()).toEqual([kept(1), kept(2), kept(3)])
+      await storage.outbox.remove(['event-1', 'event-3', 'unknown'], 'file', { end: 'file:9', earliest: 'file:7' })
       if (lasting) await reopen()
-      expect(await byId()).toEqual([held(2)])
-      expect(await storage.outbox.positions()).toEqual({ end: 'file:9', earliest: 'file:7' })
+      expect(await byId()).toEqual([kept(2)])
+      expect(await positions()).toEqual({ end: 'file:9', earliest: 'file:7' })
     })
 
     it('removes more records at a time than a statement allows parameters', async () => {
       const [changes, eventIds] = [changing(aKey(1)), Array.from({ length: 70_000 }, (_, number) => `event-${number}`)]
       await storage.commit(changes, { eventId: 'event-69999', position: '', record: '{}' })
-      await storage.outbox.remove(eventIds, { end: 'file:1', earliest: 'file:1' })
+      await storage.outbox.remove(eventIds, 'file', { end: 'file:1', earliest: 'file:1' })
       expect(await storage.outbox.list()).toEqual([])
     })
 
@@ -904,12 +908,52 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       expect(await storage.clock.read()).toEqual({ ...reading, trusted: false })
     })
 
-    it('stores the last run', async () => {
-      const run = { version: '1.2.3', settings: { 'listen.port': '7700' } }
-      expect(await storage.lastRun.read()).toBeUndefined()
-      for (const stopped of [false, true]) await storage.lastRun.write({ ...run, stopped })
+    it('moves records to another journal, and remembers from which', async () => {
+      const held = (number: number, journal: string) => {
+        return { eventId: `event-${number}`, position: `${journal}:1:${number}`, record: '{}' }
+      }
+      const commit = (number: number, ...records: ReturnType<typeof held>[]) =>
+        storage.commit(changing(aKey(number)), ...records)
+      await commit(1, held(1, 'lost'), held(2, 'lost'))
+      await commit(2, held(3, 'lost'))
+      await commit(3, held(4, 'other'))
+      expect(await storage.outbox.takeOver(['event-1', 'event-2', 'unknown'], 'own:7:8')).toEqual([
+        'event-1',
+        'event-2',
+      ])
+      expect(await storage.outbox.takenFrom('lost')).toEqual(['event-1', 'event-2'])
+      // Also by a third one: the first journal may have it.
+      await storage.outbox.takeOver(['event-2'], 'third:1:1')
       if (lasting) await reopen()
-      expect(await storage.lastRun.read()).toEqual({ ...run, stopped: true })
+      const found = (await storage.outbox.list()).toSorted((a, b) => (a.eventId < b.eventId ? -1 : 1))
+      expect(found).toEqual([
+        { ...held(1, 'lost'), position: 'own:7:8', number: 1, origin: 'lost' },
+        { ...held(2, 'lost'), position: 'third:1:1', origin: 'lost' },
+        { ...held(3, 'lost'), number: 2 },
+        { ...held(4, 'other'), number: 3 },
+      ])
+    })
+
+    it('remembers every journal, with its gateway, its last signed block and the last run', async () => {
+      const run = { version: '1.2.3', settings: { 'listen.port': '7700' }, stopped: false }
+      const head = { segment: 1, block: 2, record: 3, hash: 'ab' }
+      expect(await storage.journals.list()).toEqual([])
+      for (const id of ['one', 'two', 'one']) await storage.journals.register(id)
+      await storage.journals.writeRun('one', run)
+      await storage.journals.writeRun('one', { ...run, stopped: true })
+      await storage.journals.writeHead('two', head)
+      if (lasting) await reopen()
+      const journals = await storage.journals.list()
+      expect(new Map(journals.map(({ id, run, head }) => [id, { run, head }]))).toEqual(
+        new Map<string, object>([
+          ['one', { run: { ...run, stopped: true }, head: undefined }],
+          ['two', { run: undefined, head }],
+        ]),
+      )
+      for (const { isLive, gateway, registeredAt } of journals) {
+        expect({ isLive, gateway }).toEqual({ isLive: false, gateway: 'gateway' })
+        expect(registeredAt).toBeGreaterThan(1_700_000_000_000)
+      }
     })
 
     it('fails its check and every commit once it is closed', async () => {

@@ -84,7 +84,7 @@ export async function openFixture(options: (softHsm: SoftHsm) => Partial<HsmOpti
       steadyClock,
       rotationTimeShare: 0.01,
       audit: createAudit(journal, clock, 'kms.amazonaws.com'),
-      outbox: await Outbox.open(storage, journal, []),
+      outbox: await Outbox.open(storage, journal, { gateway: 'gateway' }),
       keyStoreConnections: { follow() {} },
       checkpoints: { unsignedFor: 0, lastTime: undefined, async signDue() {}, async sign() {} },
       metrics: {

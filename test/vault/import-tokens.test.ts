@@ -22,7 +22,7 @@ beforeAll(async () => {
   vault = { storage: fixture.storage, hsms: { ...fixture.services.hsms, all: [fixture.hsm], named: () => fixture.hsm } }
   foreign = { ...vault, storage }
   const { audit } = fixture.services
-  const outbox = await Outbox.open(storage, journalInto([]), [])
+  const outbox = await Outbox.open(storage, journalInto([]), { gateway: 'gateway' })
   await createSystemKeys(fixture.hsm, { ...fixture.services, clock: () => 0 }, {})
   await createSystemKeys(fixture.hsm, { storage, audit, outbox, clock: () => 0 }, {})
 })

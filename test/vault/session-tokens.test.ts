@@ -35,7 +35,7 @@ beforeAll(async () => {
   const storage = await openHere(sqlite(':memory:', { create: true }))
   foreign = { storage, hsms: hsmsOf(first.hsm) }
   const { audit } = first.services
-  const outbox = await Outbox.open(storage, journalInto([]), [])
+  const outbox = await Outbox.open(storage, journalInto([]), { gateway: 'gateway' })
   for (const { hsm } of [first, second]) await createSystemKeys(hsm, { ...first.services, clock: () => 0 }, {})
   await createSystemKeys(first.hsm, { storage, audit, outbox, clock: () => 0 }, {})
 })

@@ -36,5 +36,5 @@ export class TryLater extends Error {
 export function timeOf({ line }: Item): number {
   if ('checkpoint' in line) return Date.parse(line.checkpoint.time)
   if ('signingKey' in line) return Date.parse(line.signingKey.time)
-  return Date.parse('intent' in line ? line.intent.eventTime : line.eventTime)
+  return 'eventTime' in line ? Date.parse(line.eventTime) : 0
 }

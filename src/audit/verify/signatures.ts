@@ -80,7 +80,8 @@ export class Signatures {
     if (signingKey && this.#keys.change(signingKey) === 'invalid') report('wrong signature of a new signing key')
     const checkpoint = checkpointIn(line)
     if (checkpoint === undefined) {
-      if (!signingKey && !line.startsWith('{"segment":')) report('a checkpoint or signing key that is not well-formed')
+      if (!signingKey && !/^\{"(?:segment|change|peer|rewind)":/.test(line))
+        report('a checkpoint or signing key that is not well-formed')
     } else if (checkpoint.journal !== this.#journal) report('a checkpoint of another journal')
     else if (checkpoint.block >= number) report(`a checkpoint of the later block ${shown(checkpoint.block)}`)
     else if (number - checkpoint.block > latestCheckpoint)

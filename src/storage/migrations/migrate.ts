@@ -30,6 +30,7 @@ import { xks } from './0025-xks.ts'
 import { customKeyStores } from './0026-custom-key-stores.ts'
 import { relatedKeys } from './0027-related-keys.ts'
 import { changeLog } from './0028-change-log.ts'
+import { journals } from './0029-journals.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -62,6 +63,7 @@ const migrations: readonly Migration[] = [
   customKeyStores,
   relatedKeys,
   changeLog,
+  journals,
 ]
 
 interface MigrationTable {

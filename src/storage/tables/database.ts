@@ -30,9 +30,9 @@ export interface Database {
   readonly xks_prefixes: XksPrefixRow
   readonly xks_keys: XksKeyRow
   readonly outbox: OutboxRow
-  readonly outbox_position: OutboxPositionRow
+  readonly taken_records: TakenRecordRow
+  readonly journals: JournalRow
   readonly clock: ClockRow
-  readonly last_run: LastRunRow
   readonly write_check: WriteCheckRow
   readonly change_number: ChangeNumberRow
   readonly changes: ChangeRow
@@ -351,22 +351,36 @@ export interface OutboxRow {
   readonly position: string
   /** JSON. */
   readonly record: string
+  /** Of the commit; null but for the event that caused it. */
+  readonly change_number: number | null
 }
 
-/** One row. */
-export interface OutboxPositionRow {
+/** A record that another journal than the one that it was held for has got. */
+export interface TakenRecordRow {
+  readonly event_id: string
+  /** UUID of the journal that it was held for. */
+  readonly origin: string
+}
+
+export interface JournalRow {
+  /** UUID. */
+  readonly id: string
+  /** That has it; null for that of a former version until its gateway starts. */
+  readonly gateway: string | null
+  /** By the clock of the database; 0 for that of a former version. */
+  readonly registered_at: number
+  /** See writePositions. */
   readonly position: string | null
+  /** JSON, as the following. Null before the first checkpoint. */
+  readonly head: string | null
+  /** Null before the first run. */
+  readonly run: string | null
 }
 
 export interface ClockRow {
   readonly name: 'wall'
   /** JSON. */
   readonly reading: string | null
-}
-
-export interface LastRunRow {
-  /** JSON; null before the first run. */
-  readonly run: string | null
 }
 
 /** One row. */

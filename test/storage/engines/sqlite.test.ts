@@ -86,7 +86,7 @@ describe('a SQLite file', () => {
         changes.put('keys', { ...storage.keys.find(aKey(1).arn)!, description: `${number}` })
         const eventId = `event-${round}-${number}`
         await storage.commit(changes, { eventId, position: '', record: '{}' })
-        await storage.outbox.remove([eventId], { end: '1', earliest: '1' })
+        await storage.outbox.remove([eventId], '1', { end: '1', earliest: '1' })
         await storage.check()
       }
       await storage.close()

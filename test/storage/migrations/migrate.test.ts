@@ -34,7 +34,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 28): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 29): upgrade',
     )
   })
 
@@ -61,6 +61,25 @@ describe('a database', () => {
       { public_key: new Uint8Array([1, 2]) },
       { public_key: null },
     ])
+  })
+
+  it('of one gateway keeps where its journal ended, and its last run', async () => {
+    const path = join(directory, 'one-gateway.db')
+    await (await openFile(path, { create: true })).close()
+    for (const table of ['journals', 'taken_records']) query(path, `drop table ${table}`)
+    query(path, 'alter table outbox drop column change_number')
+    query(path, 'delete from strongroom_migrations where number > 28')
+    const id = '0f8fad5b-d9cb-469f-a165-70867728950e'
+    const run = { version: '1.2.3', settings: {}, stopped: true }
+    query(path, `update outbox_position set position = '${id}:1:200 ${id}:1:100'`)
+    query(path, `update last_run set run = '${JSON.stringify(run)}'`)
+    const storage = await openFile(path)
+    const positions = { end: `${id}:1:200`, earliest: `${id}:1:100` }
+    const found = { id, isLive: false, registeredAt: 0, positions, head: undefined, run }
+    expect(await storage.journals.list()).toEqual([{ ...found, gateway: undefined }])
+    await storage.journals.register(id)
+    expect(await storage.journals.list()).toEqual([{ ...found, gateway: 'gateway' }])
+    await storage.close()
   })
 
   it('with a log of changes is opened without it, and keeps its records', async () => {
@@ -230,7 +249,8 @@ function backToEighteenthVersion(path: string): void {
   for (const index of ['keys_of_custom_key_store', 'keys_by_id']) query(path, `drop index ${index}`)
   for (const column of ['multi_region', 'pending_window', 'custom_key_store_id', 'xks_key_id'])
     query(path, `alter table keys drop column ${column}`)
-  query(path, 'drop table last_run')
+  for (const table of ['last_run', 'journals', 'taken_records']) query(path, `drop table ${table}`)
+  query(path, 'alter table outbox drop column change_number')
   for (const column of ['former', 'public_key', 'changes']) query(path, `alter table system_keys drop column ${column}`)
   query(path, 'drop table wrapping_keys')
   for (const table of ['encryption_counts', 'key_uses', 'usage_tracking']) query(path, `drop table ${table}`)
