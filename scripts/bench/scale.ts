@@ -46,7 +46,7 @@ export async function addKeys(folder: DataFolder, count: number): Promise<void> 
 }
 
 /** Keys in storage, on an HSM that does not exist: on an existing one they would be missing. */
-async function addRecords(folder: DataFolder, count: number): Promise<void> {
+export async function addRecords(folder: DataFolder, count: number): Promise<void> {
   const storage = await openStorage(await openInThread({ path: join(folder.path, 'strongroom.db'), create: false }), {
     now: Date.now(),
   })

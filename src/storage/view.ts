@@ -30,12 +30,15 @@ interface Place {
   readonly member: string
 }
 
+/** Most groups have one member, and need no map. */
+type Members<R> = (Pick<Place, 'member'> & { readonly record: R }) | Map<string, R>
+
 /** The records of one noun by identity, and in groups. */
 export class Collection<R> {
   readonly #identity: (record: R) => string
   readonly #places: (record: R) => readonly Place[]
   readonly #records = new Map<string, R>()
-  readonly #groups = new Map<string, Map<string, R>>()
+  readonly #groups = new Map<string, Members<R>>()
 
   constructor(identity: (record: R) => string, places: (record: R) => readonly Place[] = () => []) {
     this.#identity = identity
@@ -47,7 +50,9 @@ export class Collection<R> {
   }
 
   findIn(group: string, member: string): R | undefined {
-    return this.#groups.get(group)?.get(member)
+    const members = this.#groups.get(group)
+    if (members instanceof Map) return members.get(member)
+    return members?.member === member ? members.record : undefined
   }
 
   all(): readonly R[] {
@@ -59,7 +64,9 @@ export class Collection<R> {
   }
 
   group(group: string): readonly R[] {
-    return [...(this.#groups.get(group)?.values() ?? [])]
+    const members = this.#groups.get(group)
+    if (members === undefined) return []
+    return members instanceof Map ? [...members.values()] : [members.record]
   }
 
   put(record: R): void {
@@ -67,8 +74,8 @@ export class Collection<R> {
     this.#records.set(this.#identity(record), record)
     for (const { group, member } of this.#places(record)) {
       const members = this.#groups.get(group)
-      if (members) members.set(member, record)
-      else this.#groups.set(group, new Map([[member, record]]))
+      if (members instanceof Map) members.set(member, record)
+      else this.#groups.set(group, members ? bothOf(members, { member, record }) : { member, record })
     }
   }
 
@@ -78,11 +85,15 @@ export class Collection<R> {
     if (known === undefined) return
     this.#records.delete(identity)
     for (const { group, member } of this.#places(known)) {
-      const members = this.#groups.get(group)!
-      members.delete(member)
-      if (members.size === 0) this.#groups.delete(group)
+      const members = this.#groups.get(group)
+      if (members instanceof Map) members.delete(member)
+      if (!(members instanceof Map) || members.size === 0) this.#groups.delete(group)
     }
   }
+}
+
+function bothOf<R>(...members: readonly Exclude<Members<R>, Map<string, R>>[]): Map<string, R> {
+  return new Map(members.map(({ member, record }) => [member, record]))
 }
 
 function identity<N extends Noun>(noun: N): (record: Records[N]) => string {
@@ -138,9 +149,9 @@ export const byId = 'id'
 /** In which custom key stores are found by what only one may have: no account and region have this name. */
 export const byClaim = 'claim'
 
-/** Keys with the same HSM object. */
+/** Keys with the same HSM object: nothing else has the name of 64 hexadecimal digits. */
 export function objectGroup(object: string): string {
-  return `object/${object}`
+  return object
 }
 
 /** Related multi-Region keys: their ARNs differ in the region only. */
@@ -198,17 +209,36 @@ export async function loadView(database: SqlDatabase): Promise<View> {
   return view
 }
 
-const pageSize = 2000
+/** A page is read while the one before is shown: it should fit the young generation of the thread that reads it. */
+const pageSize = 500
 const countsPageSize = 10_000
 
 async function fill<N extends Noun>(view: View, noun: N, database: SqlDatabase): Promise<void> {
-  for (let after: RecordKey | undefined; ; ) {
-    const records = await database.load(noun, { after, limit: pageSize })
-    const shown = view[noun] as Shown<Records[N]>
-    for (const record of records) shown.put(frozen(record))
-    if (records.length < pageSize) return
-    after = keyOf(noun, records.at(-1)!)
+  const shown = view[noun] as Shown<Records[N]>
+  const shared = sharing()
+  const load = (after?: RecordKey) => database.load(noun, { after, limit: pageSize })
+  for (let next: ReturnType<typeof load> | undefined = load(); next; ) {
+    const records: readonly Records[N][] = await next
+    next = records.length < pageSize ? undefined : load(keyOf(noun, records.at(-1)!))
+    for (const record of records)
+      shown.put(frozen(noun === 'keys' ? (slim(record as Key, shared) as Records[N]) : record))
   }
+}
+
+/** Returns one text for all that are equal. */
+function sharing(): (text: string) => string {
+  const texts = new Map<string, string>()
+  return text => {
+    const known = texts.get(text)
+    if (known === undefined) texts.set(text, text)
+    return known ?? text
+  }
+}
+
+/** The key without copies of texts, which would be a fifth of the memory of 100,000 keys. */
+function slim(key: Key, shared: (text: string) => string): Key {
+  const { account, region, policy } = key
+  return { ...key, account: shared(account), region: shared(region), policy: shared(policy) }
 }
 
 export function show(view: View, { noun, action, record }: Change): void {
