@@ -13,6 +13,7 @@ import { recordRun } from './assemble/runs.ts'
 import { startXks } from './assemble/xks.ts'
 import { Sinks } from './audit/sinks/sinks.ts'
 import { secretVariablesOf } from './config/audit-sinks.ts'
+import { metricsAddress } from './config/metrics.ts'
 import type { Config } from './config.ts'
 import type { HsmCall } from './hsm/hsm.ts'
 import { jobs } from './jobs/catalogue.ts'
@@ -21,8 +22,10 @@ import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
-import { serveApi, serveMetrics, serveOnSocket } from './server/server.ts'
+import { serveMetrics } from './server/metrics.ts'
+import { serveApi, serveOnSocket } from './server/server.ts'
 import type { Log, PathServices } from './services.ts'
+import type { SqlDatabase } from './storage/sql-database.ts'
 import { sealAuthorizationMessage } from './vault/authorization-messages.ts'
 import { emptyAccount } from './vault/empty-account.ts'
 import { KeyStoreConnections } from './vault/key-store-connections.ts'
@@ -32,13 +35,21 @@ import { serviceKeysWith } from './vault/service-keys.ts'
 export interface Gateway {
   /** Of the AWS KMS API. */
   readonly url: string
-  readonly metricsUrl: string
+  /** Undefined for one of several processes. */
+  readonly metricsUrl?: string
   /** Of the XKS proxy, if it is served. */
   readonly xksUrl?: string
+  /** Prometheus text exposition format. */
+  metrics(): Promise<string>
   /** Reads the TLS files again. */
   reload(): void
-  /** Finishes requests in flight, then closes everything in reverse order. @param why for its audit record, such as a signal */
-  close(why?: string): Promise<void>
+  /**
+   * Finishes requests in flight, then closes everything in reverse order.
+   *
+   * @param why for its audit record, such as a signal
+   * @param isReplaced another process has taken over: requests that still arrive here are answered
+   */
+  close(why?: string, isReplaced?: boolean): Promise<void>
 }
 
 /** The time, and what is done as it passes. Deadlines of connections and HSM calls do not depend on it. */
@@ -53,6 +64,12 @@ export interface Time {
 /** The monotonic clock is of this process, and stops while the machine is suspended. */
 const machineTime: Time = { clock, elapsed: () => performance.now(), repeat }
 
+/** One of several processes, which a supervisor started. */
+export interface Supervised {
+  /** That of the supervisor, if the engine is embedded. */
+  readonly database: SqlDatabase | undefined
+}
+
 /**
  * Starts a gateway. If a part cannot start, closes what was opened and rejects with OperatorError.
  *
@@ -62,16 +79,19 @@ export async function startGateway(
   config: Config,
   locked = () => {},
   { clock, elapsed, repeat }: Time = machineTime,
+  supervised?: Supervised,
 ): Promise<Gateway> {
   const opened = new AsyncDisposableStack()
+  let isReplaced = false
   try {
-    const log = createLog(config.log.level, () => metrics.logLineDropped())
+    const log = createLog(config.log.level, () => metrics.logLineDropped(), config.gateway)
     const metrics = createMetrics(
       () => hsms.all,
       () => sinks.all,
       () => proxies.states,
+      supervised && { gateway: config.gateway },
     )
-    const storage = await openDatabase(config, opened, { now: clock() })
+    const storage = await openDatabase(config, opened, { now: clock(), database: supervised?.database })
     requireSystemKeys(config, storage)
     locked()
     const watching = { observe: (call: HsmCall) => metrics.hsmCall(call), log }
@@ -137,26 +157,32 @@ export async function startGateway(
     }
     const probe = () => readiness.probe()
     const server = opened.adopt(await serveApi({ ...limits, emulator }, apis, services, probe, metrics), server =>
-      server.close(),
+      server.close(isReplaced),
     )
     opened.adopt(
       await serveOnSocket(config.administration.socket, administration, administrationOf(services)),
-      socket => socket.close(),
+      socket => socket.close(isReplaced),
     )
-    const metricsListen = { host: config.metrics.host, port: config.metrics.port ?? nextPort(config.listen.port) }
-    const metricsServer = opened.adopt(await serveMetrics(metricsListen, () => metrics.text(), log), server =>
-      server.close(),
-    )
+    // Of several processes, the supervisor serves the metrics.
+    const metricsServer =
+      supervised === undefined
+        ? opened.adopt(await serveMetrics(metricsAddress(config), () => metrics.text(), log), server => server.close())
+        : undefined
     const xksServer =
       config.xks &&
       opened.adopt(await startXks(config.xks, maxConnections.xks!, services, probe, metrics), listener =>
-        listener.close(),
+        listener.close(isReplaced),
       )
-    const urls = { url: server.url, metricsUrl: metricsServer.url, ...(xksServer && { xksUrl: xksServer.url }) }
+    const urls = {
+      url: server.url,
+      ...(metricsServer && { metricsUrl: metricsServer.url }),
+      ...(xksServer && { xksUrl: xksServer.url }),
+    }
     log.info({ event: 'gateway_started', ...urls }, 'Gateway started')
-    const close = async (why = 'requested') => {
+    const close = async (why = 'requested', byAnother = false) => {
       log.info({ event: 'gateway_stopping', reason: why }, 'Gateway stopping')
       run.why = why
+      isReplaced = byAnother
       await opened.disposeAsync()
       log.info({ event: 'gateway_stopped' }, 'Gateway stopped')
     }
@@ -164,7 +190,7 @@ export async function startGateway(
       server.reload()
       xksServer?.reload()
     }
-    return { ...urls, reload, close }
+    return { ...urls, metrics: () => metrics.text(), reload, close }
   } catch (error) {
     await opened.disposeAsync()
     throw error
@@ -182,9 +208,4 @@ function refusalEncoder(vault: Vault, log: Log): PathServices['encodeRefusal'] {
       return refusal
     }
   }
-}
-
-/** 0, any free port, if there is no next one. */
-function nextPort(port: number): number {
-  return port === 0 || port === 65535 ? 0 : port + 1
 }

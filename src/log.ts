@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { pino } from 'pino'
 
 /**
@@ -38,15 +39,24 @@ function ignore(): void {}
  * JSON lines on standard error; standard output is for the output of commands. Logging neither throws nor blocks: a line that cannot be
  * written, because the disk is full or the reader is gone or does not read, is dropped.
  * @param dropped called for each dropped line
+ * @param gateway its name, in every line
  */
-export function createLog(level: string, dropped: () => void, stream: NodeJS.WritableStream = process.stderr): Log {
+export function createLog(
+  level: string,
+  dropped: () => void,
+  gateway: string,
+  stream: NodeJS.WritableStream = process.stderr,
+): Log {
   const paths = secret.flatMap(name => [name, `*.${name}`])
   if (stream.listenerCount('error') === 0) stream.on('error', ignore)
   const write = (line: string) => {
     if ('writableLength' in stream && Number(stream.writableLength) > maximumBacklog) dropped()
     else stream.write(line, error => error && dropped())
   }
-  const logger = pino({ level, redact: { paths, censor: '[secret]' } }, { write })
+  const logger = pino(
+    { level, base: { pid: process.pid, hostname: hostname(), gateway }, redact: { paths, censor: '[secret]' } },
+    { write },
+  )
   const harmless = (level: keyof Log) => (fields: LogFields, message: string) => {
     try {
       logger[level](fields, message)

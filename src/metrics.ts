@@ -37,13 +37,16 @@ const unusableStates = ['Disabled', 'PendingDeletion', 'PendingReplicaDeletion',
  * @param hsms read at each scrape
  * @param sinks read at each scrape
  * @param proxies read at each scrape
+ * @param labels of every series
  */
 export function createMetrics(
   hsms: () => readonly Pick<Hsm, 'name' | 'pending' | 'health'>[],
   sinks: () => readonly SinkState[] = () => [],
   proxies: () => readonly XksProxyState[] = () => [],
+  labels: Readonly<Record<string, string>> = {},
 ): Metrics {
   const registry = new Registry()
+  registry.setDefaultLabels(labels)
   collectDefaultMetrics({ register: registry })
   registerSinkMetrics(registry, sinks)
   const registers = [registry]

@@ -37,7 +37,7 @@ const mayImport = new Map(
 const importedOnlyBy: Record<string, readonly string[]> = {
   main: [],
   cli: ['main'],
-  assemble: ['cli'],
+  assemble: ['cli', 'supervisor'],
 }
 
 const onlyIn = tableOf('In the code of | only stands').flatMap(([parts, texts]) =>

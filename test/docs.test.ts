@@ -14,6 +14,7 @@ import { profiles } from '../src/hsm/profiles/catalogue.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { encodeEncryptionContext } from '../src/model/keys/encryption-context.ts'
 import { operations } from '../src/operations/kms/catalogue.ts'
+import { ProcessMetrics } from '../src/supervisor/metrics.ts'
 import { installFaults } from './end-to-end/fault-injection.ts'
 import { type Gateway, type Installation, install, serve } from './end-to-end/gateway.ts'
 
@@ -202,16 +203,18 @@ describe('docs/api.md', () => {
   })
 })
 
+const allMetrics = async () => (await createMetrics(() => []).text()) + (await new ProcessMetrics(() => []).text())
+
 describe('docs/operations.md', () => {
   it('lists the metrics', async () => {
-    const exposed = await createMetrics(() => []).text()
+    const exposed = await allMetrics()
     const names = [...exposed.matchAll(/^# TYPE (strongroom_\w+)/gm)].map(([, name]) => `\`${name}\``)
     const listed = firstCells('docs/operations.md').filter(cell => cell.startsWith('`strongroom_'))
     expect(listed.sort()).toEqual(names.sort())
   })
 
   it('alerts on existing metrics', async () => {
-    const exposed = await createMetrics(() => []).text()
+    const exposed = await allMetrics()
     const { groups } = parse(readFileSync(join(root, 'docs/alerts.yaml'), 'utf8')) as {
       groups: { rules: { expr: string }[] }[]
     }

@@ -6,7 +6,7 @@ import { createLog, type LogFields } from '../src/log.ts'
 
 function logTo(write: Writable['_write'], level = 'info') {
   let dropped = 0
-  const log = createLog(level, () => dropped++, new Writable({ write, autoDestroy: false, emitClose: false }))
+  const log = createLog(level, () => dropped++, 'gw', new Writable({ write, autoDestroy: false, emitClose: false }))
   return { log, dropped: () => dropped }
 }
 

@@ -27,7 +27,7 @@ export async function openAdministration(
   config: Config,
   opened: AsyncDisposableStack,
 ): Promise<(request: ApiRequest) => Promise<ApiResponse>> {
-  const log = createLog('error', () => {})
+  const log = createLog('error', () => {}, config.gateway)
   const storage = await openDatabase(config, opened)
   requireSystemKeys(config, storage)
   const hsms = await connectHsms(config, storage, opened)

@@ -9,6 +9,7 @@ import { type HsmOptions, HsmRegistry } from '../hsm/registry.ts'
 import { ConnectionFailure } from '../model/keys/custom-key-store.ts'
 import { objectOf } from '../model/keys/key.ts'
 import type { Hsms, KeyStores, Log, Storage } from '../services.ts'
+import type { SqlDatabase } from '../storage/sql-database.ts'
 import { openStorage } from '../storage/sql-storage.ts'
 import { openInThread } from '../storage/threaded-database.ts'
 import { auditKey } from '../vault/audit-key.ts'
@@ -25,13 +26,18 @@ export interface Backends {
 /**
  * @param create whether storage may be missing yet
  * @param now milliseconds since the epoch
+ * @param database that of the supervisor, for one of several processes
  */
 export async function openDatabase(
   config: Config,
   opened: AsyncDisposableStack,
-  { create = false, now = clock() } = {},
+  {
+    create = false,
+    now = clock(),
+    database,
+  }: { readonly create?: boolean; readonly now?: number; readonly database?: SqlDatabase | undefined } = {},
 ): Promise<Storage> {
-  const database = await openInThread({ path: config.storage.file, create })
+  database ??= await openInThread({ path: config.storage.file, create })
   const acceptsUnknown = config.emulator !== undefined
   return opened.adopt(await openStorage(database, { now, gateway: config.gateway, acceptsUnknown }), storage =>
     storage.close(),

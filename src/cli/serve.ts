@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs'
 import { administratorVariables } from '../config/administrator.ts'
-import type { Overrides } from '../config.ts'
+import { processCount } from '../config/processes.ts'
+import type { Config, Overrides } from '../config.ts'
 import { shellQuoted } from '../shell-quoted.ts'
+import type { Processes } from '../supervisor/start.ts'
 import { command } from './command.ts'
 import { credentialsFile } from './credentials.ts'
-import { openDataFolder } from './data-folder.ts'
+import { type DataFolder, openDataFolder } from './data-folder.ts'
 import { harden } from './harden.ts'
 import { type ConfigOptions, configOption, dataOption, parsePort } from './options.ts'
 import { settleSoftHsm } from './softhsm-configuration.ts'
@@ -36,18 +38,29 @@ export const serve = command(program => {
       process.on('SIGHUP', () => reload())
       const folder = openDataFolder(options, options)
       const { path, config } = folder
-      const { startGateway } = await import('../assemble.ts')
-      const gateway = await startGateway(config, () => settleSoftHsm(folder, { write: true }))
+      const gateway = await started(folder, () => openDataFolder(options, options).config)
       reload = () => gateway.reload()
       const end = signalled()
       process.stdout.write(config.emulator ? emulatorWelcome(gateway.url) : welcome(gateway.url, path))
-      const signal = await end
+      const signal = await Promise.race([end, gateway.failed])
       exitAfter(closeDeadline, 1)
       await gateway.close(signal)
       // An unread pipe must not keep the process alive.
       exitAfter(flushDeadline, 0)
     })
 })
+
+/** A gateway in this process, or several in processes of their own. @param read the configuration anew */
+async function started(folder: DataFolder, read: () => Config): Promise<Processes> {
+  const { config } = folder
+  const locked = () => settleSoftHsm(folder, { write: true })
+  if (processCount(config) > 1) {
+    const { startProcesses } = await import('../supervisor/start.ts')
+    return startProcesses(config, read, locked)
+  }
+  const { startGateway } = await import('../assemble.ts')
+  return { ...(await startGateway(config, locked)), failed: new Promise(() => {}) }
+}
 
 /** Milliseconds to close everything; to flush standard error. */
 const closeDeadline = 40_000

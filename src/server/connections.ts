@@ -153,9 +153,13 @@ export class Connections implements ConnectionHost {
   /** Makes every further answer the last of its connection. Resolves when no request is in progress. */
   async close(): Promise<void> {
     this.#closingSince = performance.now()
+    if (this.#underWay > 0) await this.#drained.promise
+  }
+
+  /** Closes connections without a request. */
+  closeUnused(): void {
     for (const { socket } of this.#idle) if (socket.bytesRead === 0) socket.destroy()
     for (const socket of this.#handshakes.values()) socket.destroy()
-    if (this.#underWay > 0) await this.#drained.promise
   }
 
   /** Refuses requests that are still being received. */

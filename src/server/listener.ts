@@ -1,12 +1,13 @@
 import { createServer, type Server as HttpServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https'
-import { type AddressInfo, isIPv6, type Socket } from 'node:net'
+import { type AddressInfo, isIPv6, Server as NetServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
-import { Failure, OperatorError } from '../errors.ts'
+import { Failure } from '../errors.ts'
 import type { ConnectionMetrics, Log } from '../services.ts'
 import { type ClientCertificates, clientCertificateOf, followAuthorities } from './client-certificates.ts'
 import { type ConnectionLimits, Connections } from './connections.ts'
+import { listenError } from './listen-error.ts'
 import { ReceivedRequest } from './received-request.ts'
 import { failureOfParser } from './refusals.ts'
 import type { Respond } from './router.ts'
@@ -39,8 +40,10 @@ export interface RunningServer {
   /**
    * Stops accepting, answers received requests, and closes, within 25 seconds: the last connections are aborted after 20, then requests in
    * progress have 5 to be audited.
+   *
+   * @param isPatient also answers requests that arrive in the next second on connections that are open: another process has taken over
    */
-  close(): Promise<void>
+  close(isPatient?: boolean): Promise<void>
 }
 
 const options = {
@@ -79,10 +82,10 @@ export async function listen(listener: ListenerOptions): Promise<RunningServer> 
   return {
     url: 'socketPath' in listener ? listener.socketPath : urlOf(server, listener.host, tls !== undefined),
     reload: () => renewal?.now(),
-    async close() {
+    async close(isPatient = false) {
       clearInterval(sweeping)
       renewal?.stop()
-      await close(server, connections, log)
+      await close(server, connections, log, isPatient)
     },
   }
 }
@@ -123,12 +126,21 @@ function connectEvents(
   })
 }
 
-async function close(server: Server, connections: Connections, log: Log): Promise<void> {
-  const closed = new Promise<void>(resolve => server.close(() => resolve()))
+async function close(server: Server, connections: Connections, log: Log, isPatient: boolean): Promise<void> {
+  // That of node:http closes idle connections, whose next request may be on its way.
+  const closed = new Promise<void>(resolve => {
+    if (isPatient) NetServer.prototype.close.call(server, () => resolve())
+    else server.close(() => resolve())
+  })
   const drained = connections.close()
+  if (!isPatient) connections.closeUnused()
+  const stopReceiving = () => {
+    connections.closeUnused()
+    connections.stopReceiving()
+  }
   const timers = [
     setInterval(() => connections.sweep(), closing.sweepInterval),
-    setTimeout(() => connections.stopReceiving(), closing.receive),
+    setTimeout(stopReceiving, closing.receive),
     setTimeout(() => connections.destroyAll(), closing.connections),
   ]
   await closed
@@ -155,16 +167,4 @@ async function listening(server: Server, address: Address): Promise<void> {
   } catch (error) {
     throw listenError(error as NodeJS.ErrnoException, `${host}:${port}`)
   }
-}
-
-function listenError(error: NodeJS.ErrnoException, where: string): Error {
-  const reasons: Record<string, string> = {
-    EADDRINUSE: where.startsWith('/') ? 'another gateway listens there' : 'the port is in use',
-    EACCES: 'permission denied',
-    ENOTSOCK: 'it is a file of another kind',
-    EADDRNOTAVAIL: 'no such address on this machine',
-    ENOTFOUND: 'unknown host',
-  }
-  const reason = reasons[error.code ?? ''] ?? error.message
-  return new OperatorError(`cannot listen on ${where}: ${reason}`, { cause: error })
 }

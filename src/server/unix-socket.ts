@@ -1,6 +1,8 @@
+import cluster from 'node:cluster'
 import { chmodSync, closeSync, lstatSync, openSync, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { basename, dirname } from 'node:path'
+import { listenError } from './listen-error.ts'
 
 /** Bytes of a path in a socket address (unix(7): 108 with the terminating zero). */
 const longestPath = 107
@@ -10,8 +12,8 @@ const longestPath = 107
  * still accepts connections, and with ENOTSOCK for a file of another kind.
  */
 export async function listenOnSocket(server: Server, path: string): Promise<void> {
-  if (await isAccepting(path)) throw Object.assign(new Error(`${path} is in use`), { code: 'EADDRINUSE' })
-  unlinkSocket(path)
+  // Of several processes that share a socket, the primary one has claimed it, and creates it.
+  if (!cluster.isWorker) await makeWay(path)
   // The file is created with the mode that the umask leaves: nobody else may connect before it is changed.
   const former = process.umask(0o177)
   try {
@@ -22,6 +24,32 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
     process.umask(former)
   }
   chmodSync(path, 0o600)
+}
+
+export interface ClaimedSocket {
+  /** The same file by a path that fits a socket address, for as long as this process lives. */
+  readonly path: string
+  close(): void
+}
+
+/**
+ * For processes that share a Unix socket, which node:cluster creates in this process: its umask must let only the owner connect. Rejects with
+ * OperatorError if another process accepts connections there, or if it is a file of another kind.
+ */
+export async function claimSocket(path: string): Promise<ClaimedSocket> {
+  try {
+    await makeWay(path)
+  } catch (error) {
+    throw listenError(error as NodeJS.ErrnoException, path)
+  }
+  if (fits(path)) return { path, close() {} }
+  const folder = openSync(dirname(path), 'r')
+  return { path: `/proc/${process.pid}/fd/${folder}/${basename(path)}`, close: () => closeSync(folder) }
+}
+
+async function makeWay(path: string): Promise<void> {
+  if (await isAccepting(path)) throw Object.assign(new Error(`${path} is in use`), { code: 'EADDRINUSE' })
+  unlinkSocket(path)
 }
 
 function isAccepting(path: string): Promise<boolean> {
@@ -37,13 +65,17 @@ function isAccepting(path: string): Promise<boolean> {
 
 /** Calls with a path that fits a socket address: a long one goes through a descriptor of its folder. */
 export async function withShortPath<T>(path: string, call: (path: string) => Promise<T>): Promise<T> {
-  if (Buffer.byteLength(path) <= longestPath) return call(path)
+  if (fits(path)) return call(path)
   const folder = openSync(dirname(path), 'r')
   try {
     return await call(`/proc/self/fd/${folder}/${basename(path)}`)
   } finally {
     closeSync(folder)
   }
+}
+
+function fits(path: string): boolean {
+  return Buffer.byteLength(path) <= longestPath
 }
 
 /** Leaves anything else alone: the configuration may name a file by mistake. */

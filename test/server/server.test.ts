@@ -5,7 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { Api, ApiRequest } from '../../src/apis/api.ts'
 import { Failure } from '../../src/errors.ts'
 import type { Readiness } from '../../src/readiness.ts'
-import { type RunningServer, serveApi, serveMetrics } from '../../src/server/server.ts'
+import { serveMetrics } from '../../src/server/metrics.ts'
+import { type RunningServer, serveApi } from '../../src/server/server.ts'
 import type { PathServices } from '../../src/services.ts'
 
 /** The HTTP server alone: what it passes to the pipeline, and its shutdown. The API behind it answers on command. */

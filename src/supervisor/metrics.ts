@@ -1,0 +1,83 @@
+/** The metrics of all gateway processes as one text. */
+import { Counter, Gauge, Registry } from 'prom-client'
+import type { Slot, SlotState } from './slot.ts'
+
+/** Milliseconds for a process to answer: one that does not is left out, as one that is down. */
+const patience = 2000
+
+const states: readonly SlotState[] = ['starting', 'ready', 'stopping', 'down']
+
+/** Of the processes in the slots, and those of the supervisor. In Prometheus text exposition format. */
+export class ProcessMetrics {
+  readonly #slots: () => readonly Slot[]
+  readonly #registry = new Registry()
+
+  constructor(slots: () => readonly Slot[]) {
+    this.#slots = slots
+    const registers = [this.#registry]
+    new Gauge({
+      name: 'strongroom_processes',
+      help: 'Gateway processes by state',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        for (const state of states) this.set({ state }, slots().filter(slot => slot.state === state).length)
+      },
+    })
+    new Counter({
+      name: 'strongroom_process_restarts_total',
+      help: 'Gateway processes started in place of lost ones',
+      labelNames: ['gateway'],
+      registers,
+      collect() {
+        this.reset()
+        for (const { gateway, restarts } of slots()) this.inc({ gateway }, restarts)
+      },
+    })
+  }
+
+  async text(): Promise<string> {
+    const answers = this.#slots().map(({ process }) => process && within(patience, process.metrics()))
+    const texts = await Promise.all([this.#registry.metrics(), ...answers.map(async answer => (await answer) ?? '')])
+    return merged(texts)
+  }
+}
+
+async function within(milliseconds: number, answer: Promise<string>): Promise<string> {
+  const { promise: late, resolve } = Promise.withResolvers<string>()
+  const timer = setTimeout(resolve, milliseconds, '')
+  try {
+    return await Promise.race([answer.catch(() => ''), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * One text of several, whose series differ by their labels: all lines of a metric must be one group, with its HELP and TYPE once
+ * (prometheus.io, "Exposition formats", "Grouping and sorting").
+ */
+export function merged(texts: readonly string[]): string {
+  const groups = new Map<string, Group>()
+  for (const text of texts) {
+    let group: Group | undefined
+    for (const line of text.split('\n')) {
+      const [, kind, name] = /^# (HELP|TYPE) (\S+)/.exec(line) ?? []
+      if (name !== undefined) group = groupOf(name, groups)
+      if (name === undefined) line !== '' && group?.series.push(line)
+      else group!.heading.set(kind!, group!.heading.get(kind!) ?? line)
+    }
+  }
+  return [...groups.values()].map(({ heading, series }) => [...heading.values(), ...series, ''].join('\n')).join('\n')
+}
+
+interface Group {
+  readonly heading: Map<string, string>
+  readonly series: string[]
+}
+
+function groupOf(name: string, groups: Map<string, Group>): Group {
+  const group = groups.get(name) ?? { heading: new Map(), series: [] }
+  groups.set(name, group)
+  return group
+}
