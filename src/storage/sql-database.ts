@@ -142,7 +142,7 @@ export async function openDatabase(engine: Engine): Promise<SqlDatabase> {
   }
 }
 
-function explained(engine: Engine, error: unknown): OperatorError {
+export function explained(engine: Engine, error: unknown): OperatorError {
   if (error instanceof OperatorError) return error
   return new OperatorError(`${engine.name} ${engine.explain(error)}`, { cause: error })
 }

@@ -70,12 +70,16 @@ interface MigrationTable {
   readonly strongroom_migrations: { readonly number: number }
 }
 
+/** The number of the last migration of this version. */
+export const schema = migrations.length
+
 /**
  * All outstanding steps. Throws OperatorError for a foreign database and for one of a newer version.
  *
  * @param transaction which no other process migrates in
+ * @param last the number of the last step, if not all
  */
-export async function migrate<D>(transaction: Kysely<D>, engine: Engine): Promise<void> {
+export async function migrate<D>(transaction: Kysely<D>, engine: Engine, last = schema): Promise<void> {
   const tx = transaction as unknown as Kysely<MigrationTable>
   const done = await appliedMigrations(tx, engine)
   if (done > migrations.length) {
@@ -83,16 +87,24 @@ export async function migrate<D>(transaction: Kysely<D>, engine: Engine): Promis
       `${engine.name} was written by a newer version of Strongroom (schema ${done}, this version supports ${migrations.length}): upgrade`,
     )
   }
-  for (let number = done + 1; number <= migrations.length; number++) {
+  for (let number = done + 1; number <= last; number++) {
     await migrations[number - 1]!(tx as unknown as Kysely<unknown>, engine.types)
     await tx.insertInto('strongroom_migrations').values({ number }).execute()
   }
 }
 
+/** Throws OperatorError if the database has tables, whosever they are. */
+export async function checkEmpty<D>(db: Kysely<D>, engine: Engine): Promise<void> {
+  if ((await tablesOf(db, engine)).length > 0) throw new OperatorError(`${engine.name} is not empty`)
+}
+
+async function tablesOf<D>(db: Kysely<D>, engine: Engine) {
+  const tables = await db.introspection.getTables()
+  return tables.filter(({ schema, isView }) => schema === engine.schema && !isView)
+}
+
 async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Promise<number> {
-  const tables = (await tx.introspection.getTables()).filter(
-    ({ schema, isView }) => schema === engine.schema && !isView,
-  )
+  const tables = await tablesOf(tx, engine)
   if (tables.some(table => table.name === 'strongroom_migrations')) {
     const { last } = await tx
       .selectFrom('strongroom_migrations')

@@ -31,8 +31,8 @@ export async function endTracking(db: Kysely<Database>): Promise<void> {
   await db.updateTable('usage_tracking').set({ unwritten_encryptions: 0 }).execute()
 }
 
-/** One pass over the table is faster than an upsert of each row. */
-async function addToAll(db: Kysely<Database>, unwritten: number): Promise<void> {
+/** Adds to the count of each material that encrypts. One pass over the table is faster than an upsert of each row. */
+export async function addToAll(db: Kysely<Database>, unwritten: number): Promise<void> {
   const ofKeys = db
     .selectFrom('keys')
     .innerJoin('key_materials', 'key_materials.key_arn', 'keys.arn')
