@@ -1,5 +1,6 @@
 /** Storage and HSMs, as a gateway and the commands open them. */
 import { transfersFrom } from '../config/multi-region.ts'
+import { processCount } from '../config/processes.ts'
 import { auditHsmOf, type Config, type HsmConfig, type MemberConfig, regionalHsms } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { connectionErrorCode } from '../hsm/connection-error.ts'
@@ -60,7 +61,12 @@ export async function connectHsms(
   const registry = opened.adopt(new HsmRegistry(config.regions, new Set(ofKeyStores)), registry => registry.close())
   const connecting = Object.entries(regionalHsms(config)).map(([name, hsm]) => {
     const transfersTo = transfersFrom(name, config.multiRegion.transfers)
-    return registry.connect({ ...hsmOptions(name, hsm), transfersTo, canary: canaryOf(name, storage), ...watching })
+    return registry.connect({
+      ...hsmOptions(name, hsm, config),
+      transfersTo,
+      canary: canaryOf(name, storage),
+      ...watching,
+    })
   })
   const connected = await Promise.allSettled(connecting)
   const failed = connected.find(({ status }) => status === 'rejected')
@@ -90,7 +96,7 @@ export function keyStoresOf(config: Config, registry: HsmRegistry, storage: Stor
     connect: (name, password, signal) => {
       const hsm = config.hsms[name]!
       const pin = async () => pinOf(await password(), profileOf(hsm.profile).keyStoreUser)
-      const options = { ...hsmOptions(name, hsm), canary: canaryOf(name, storage), pin, ...watching }
+      const options = { ...hsmOptions(name, hsm, config), canary: canaryOf(name, storage), pin, ...watching }
       return registry.connect(options, signal).catch(thrown => Promise.reject(failure(thrown)))
     },
     disconnect: name => registry.disconnect(name),
@@ -128,10 +134,23 @@ export function isAuditKeyMissing(config: Config, storage: Storage): boolean {
   return key === undefined || objectOf(key.material).hsm !== auditHsmOf(config)
 }
 
-export function hsmOptions(name: string, { members, clusterId, ...hsm }: HsmConfig): HsmOptions {
+/** @param config of the gateway. Absent: nobody else uses the token */
+export function hsmOptions(name: string, { members, clusterId, ...hsm }: HsmConfig, config?: Config): HsmOptions {
   const own = members && Object.entries(members).map(([member, options]) => [member, addressed(options)] as const)
   const isOfKeyStore = clusterId !== undefined
-  return { name, ...addressed(hsm), members: own && Object.fromEntries(own), isOfKeyStore }
+  return {
+    name,
+    gateways: gatewaysAt(config),
+    ...addressed(hsm),
+    members: own && Object.fromEntries(own),
+    isOfKeyStore,
+  }
+}
+
+/** How many gateway processes may have a token open at the same time: one more than usual while they are replaced. */
+function gatewaysAt(config: Config | undefined): number {
+  const count = config === undefined ? 1 : processCount(config)
+  return count === 1 ? 1 : count + 1
 }
 
 function addressed<T extends Pick<MemberConfig, 'token'>>({ token, ...options }: T) {

@@ -21,7 +21,7 @@ export interface InspectArgument extends Omit<InspectOptions, 'environment' | 'p
   readonly profile: Profile
 }
 
-export type TokenReport = Omit<SlotToken, 'slot' | 'flags'>
+export type TokenReport = Omit<SlotToken, 'slot' | 'flags' | 'maxSessions'>
 
 /** As far as the inspection got. */
 export interface HsmReport {

@@ -10,6 +10,8 @@ export interface PoolOptions extends WorkerOptions {
   readonly profile: string
   /** Number of worker processes: see worker-count.ts. If only one may have the token open, a second one is a spare. */
   readonly workers: number | 'auto'
+  /** How many gateway processes may have the token open at the same time; by default 1. */
+  readonly gateways?: number
   /** Milliseconds within which a call is answered. */
   readonly callTimeout: number
   /** Bytes of the IVs that other tokens with the same keys make, if one of them is ready: a token with another length is not used. */

@@ -280,7 +280,8 @@ export class Supervisor implements WorkerEvents, Watched {
   }
 
   #newWorker(): WorkerProcess {
-    const argument = workerArgument(this.#options, this.#profile)
+    const sharers = this.#active * (this.#options.gateways ?? 1)
+    const argument = workerArgument({ ...this.#options, sharers }, this.#profile)
     return new WorkerProcess(argument, workerEnvironment(this.#options, argument), this)
   }
 

@@ -30,6 +30,8 @@ export interface SlotToken {
   readonly manufacturer: string
   /** CKF_* of CK_TOKEN_INFO. */
   readonly flags: number
+  /** That all processes may have open together. Undefined: unlimited, or unknown. */
+  readonly maxSessions: number | undefined
 }
 
 export const userType = { securityOfficer: pkcs11js.CKU_SO, user: pkcs11js.CKU_USER } as const
@@ -44,6 +46,12 @@ const labelBytes = 32
 const empty = Buffer.alloc(1).subarray(0, 0)
 /** CKS_RO_USER_FUNCTIONS and CKS_RW_USER_FUNCTIONS: PKCS#11 v2.40, section 3.3. */
 const userStates: readonly number[] = [1, 3]
+
+/** CK_EFFECTIVELY_INFINITE, and CK_UNAVAILABLE_INFORMATION, the largest CK_ULONG: PKCS#11 v2.40, section 3.2. */
+function lowestOf(...limits: readonly number[]): number | undefined {
+  const known = limits.filter(limit => limit > 0 && limit < 2 ** 32 - 1)
+  return known.length === 0 ? undefined : Math.min(...known)
+}
 
 export class Cryptoki {
   readonly #native: pkcs11js.PKCS11
@@ -109,6 +117,7 @@ export class Cryptoki {
       model: trim(info.model),
       manufacturer: trim(info.manufacturerID),
       flags: info.flags,
+      maxSessions: lowestOf(info.maxSessionCount, info.maxRwSessionCount),
     }
   }
 

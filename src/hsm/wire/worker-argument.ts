@@ -11,6 +11,8 @@ export interface WorkerArgument extends TokenAddress, PinSource {
   readonly transfers: boolean
   /** See Profile. */
   readonly sessionsPerWorker: number
+  /** See WorkerOptions. */
+  readonly sharers: number
   /** Absent until there is one. */
   readonly canary?: { readonly object: string /** Base64. */; readonly checkValue?: string | undefined } | undefined
 }
@@ -19,6 +21,8 @@ export interface WorkerArgument extends TokenAddress, PinSource {
 export interface WorkerOptions extends TokenAddress, PinSource {
   /** By default that of the profile. */
   readonly sessionsPerWorker?: number | undefined
+  /** How many worker processes may have sessions with the token at the same time, those of other gateway processes of the machine included. */
+  readonly sharers?: number | undefined
   /** Whether the worker may remove OAEP padding that the HSM does not support: it then sees what only the HSM should see. */
   readonly allowSoftwareFallback: boolean
   /** Key material that the HSM cannot unwrap itself is refused: no worker may see it. */
@@ -65,6 +69,7 @@ export function workerArgument(options: WorkerOptions, profile: Profile): Worker
     transfers: options.transfers ?? false,
     profile,
     sessionsPerWorker: options.sessionsPerWorker ?? profile.sessionsPerWorker,
+    sharers: options.sharers ?? 1,
     canary: encodeCanary(canary?.()),
   }
 }

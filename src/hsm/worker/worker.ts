@@ -5,6 +5,7 @@ import type { Permissions } from '../token/capabilities.ts'
 import { type Connection, connect, PinRefused, TokenNotFound } from '../token/connection.ts'
 import { Pkcs11 } from '../token/pkcs11.ts'
 import { probe } from '../token/probe.ts'
+import { sessionShare } from '../token/session-share.ts'
 import { whyNoWrapWithTrusted } from '../token/trusted-wrapping.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
 import { FrameReader, FrameWriter } from '../wire/frames.ts'
@@ -49,14 +50,14 @@ async function answer(id: number, kind: number, request: Buffer): Promise<void> 
 }
 
 async function start(connection: Connection): Promise<Capabilities> {
-  const { sessionsPerWorker, allowSoftwareFallback, strictCustody, canary } = argument
+  const { sessionsPerWorker, sharers, allowSoftwareFallback, strictCustody, canary } = argument
   const bridges = allowSoftwareFallback && !strictCustody
   const capabilities = await probed(connection, { allowSoftwareFallback, bridges })
   connection.cryptoki.beforeSearch = () => announce(status.searching)
   hsm = new Pkcs11(connection, {
     profile,
     capabilities,
-    sessions: sessionsPerWorker,
+    sessions: sessionShare(sessionsPerWorker, sharers, connection.cryptoki.tokenIn(connection.slot).maxSessions),
     bridges,
     canary: canary?.object,
   })

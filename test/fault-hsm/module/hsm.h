@@ -54,6 +54,10 @@ void make_objects_stale(void);
 /* objects.c */
 bool object_hidden(const struct rules *rules, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object);
 
+/* sessions.c: CKR_SESSION_COUNT beyond the limit of the rules. */
+CK_RV session_opens(const struct rules *rules);
+void session_closed(const struct rules *rules);
+
 /* mechanisms.c: CKR_MECHANISM_INVALID for one the rules took away. */
 CK_RV usable(const struct rules *rules, const CK_MECHANISM *mechanism);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The arguments of a verb, one letter each: Functions, Return code, Duration, calls per second (N), Id, Mechanism, iv form (V);
+/* The arguments of a verb, one letter each: Functions, Return code, Duration, calls per second (N), Id, Mechanism, iv form (V), Count;
  * T is a tag, which may be left out. */
 static const struct syntax {
   const char *word;
@@ -32,6 +32,7 @@ static const struct syntax {
     {"claim-mechanism", CLAIM_MECHANISM, "M"},
     {"remove-mechanism", REMOVE_MECHANISM, "M"},
     {"gone", GONE, ""},
+    {"sessions", SESSIONS, "C"},
 };
 
 static const char *const function_names[FUNCTION_COUNT] = {
@@ -112,6 +113,7 @@ static bool read_argument(struct rule *rule, char kind, const char *word) {
   case 'I': return read_id(word, &rule->ids[rule->ids[0].length ? 1 : 0]);
   case 'M': return mechanism_named(word, &rule->mechanism);
   case 'V': return read_form(word, &rule->form);
+  case 'C': return read_count(word, &rule->times);
   case 'T': return read_tag(word, rule->tag);
   default: return false;
   }

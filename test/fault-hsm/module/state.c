@@ -65,6 +65,7 @@ CK_RV fault_C_GetSlotList(CK_BBOOL present, CK_SLOT_ID *slots, CK_ULONG *count) 
 
 CK_RV fault_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify, CK_SESSION_HANDLE *session) {
   ENTER(C_OpenSession);
+  THEN(session_opens(call.rules));
   THEN(hsm->C_OpenSession(slot, flags, application, notify, session));
   if (rv == CKR_OK) *session = our_session(*session);
   return leave(&call, rv);
@@ -74,7 +75,10 @@ CK_RV fault_C_CloseSession(CK_SESSION_HANDLE session) {
   ENTER(C_CloseSession);
   THEN(real_session(&session));
   THEN(hsm->C_CloseSession(session));
-  if (rv == CKR_OK) forget_operation(session);
+  if (rv == CKR_OK) {
+    forget_operation(session);
+    session_closed(call.rules);
+  }
   return leave(&call, rv);
 }
 

@@ -434,3 +434,25 @@ describe('callers of an overloaded HSM', () => {
     expect(logged).toHaveLength(1)
   })
 })
+
+describe('a token that allows few sessions', () => {
+  it('is shared by the workers of several gateway processes, which never open more', async () => {
+    // With 8 for each worker, and the 2 that each needs for itself, it would be 20.
+    faults.set('sessions 12', 'delay C_Encrypt 2ms')
+    const options = { profile: profileIn('asynchronous'), workers: 1, gateways: 3 }
+    const other = await connect(options)
+    await connect(options)
+    await Promise.all(
+      [hsm, other].flatMap(each => Array.from({ length: 40 }, () => each.encrypt(object, text, aad))),
+    ).finally(() => other.close())
+    const [{ calls, hits } = { calls: 0, hits: 0 }] = faults.counts()
+    expect({ isUsed: calls > 4, refused: hits }).toEqual({ isUsed: true, refused: 0 })
+  })
+
+  it('is not used by more workers than it has sessions for', async () => {
+    faults.set('sessions 12')
+    await expect(connect({ workers: 1, gateways: 5 })).rejects.toThrow(
+      'the token allows 12 sessions, too few for 5 workers with 3 each: set fewer processes or workers',
+    )
+  })
+})
