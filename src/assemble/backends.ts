@@ -138,9 +138,11 @@ export function isAuditKeyMissing(config: Config, storage: Storage): boolean {
 export function hsmOptions(name: string, { members, clusterId, ...hsm }: HsmConfig, config?: Config): HsmOptions {
   const own = members && Object.entries(members).map(([member, options]) => [member, addressed(options)] as const)
   const isOfKeyStore = clusterId !== undefined
+  const gateways = gatewaysAt(config)
   return {
     name,
-    gateways: gatewaysAt(config),
+    gateways,
+    isShared: gateways > 1,
     ...addressed(hsm),
     members: own && Object.fromEntries(own),
     isOfKeyStore,

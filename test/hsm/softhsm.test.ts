@@ -100,3 +100,46 @@ describe('SoftHSM behind two workers', () => {
     expect(calls.every(({ seconds }) => seconds > 0 && seconds < 2)).toBe(true)
   })
 })
+
+describe('SoftHSM behind the workers of two gateways', () => {
+  const aad = Buffer.from('aad')
+  let softHsm: SoftHsm
+  let hsms: readonly Hsm[]
+  const canary = newMaterial()
+
+  beforeAll(async () => {
+    softHsm = await createSoftHsm()
+    const first = await connectHsm({ ...softHsm.options, workers: 1 })
+    await first.generateKey(canary, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'canary')
+    await first.close()
+    const options = { ...softHsm.options, workers: 1, gateways: 3, isShared: true, callTimeout: 10_000 }
+    const connect = () => connectHsm({ ...options, canary: () => ({ object: canary }) })
+    hsms = [await connect(), await connect()]
+  })
+  afterAll(async () => {
+    await Promise.all(hsms.map(hsm => hsm.close()))
+    softHsm.remove()
+  })
+
+  it('lets each use the keys that the other creates, also while it creates keys itself', async () => {
+    const create = async (hsm: Hsm) => {
+      const objects = Array.from({ length: 15 }, newMaterial)
+      for (const object of objects) await hsm.generateKey(object, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'a key')
+      return objects
+    }
+    const objects = (await Promise.all(hsms.map(create))).flat()
+    for (const hsm of hsms) {
+      for (const object of objects) {
+        await hsm.encrypt(object, Buffer.from('text'), aad)
+        expect(
+          await hsm.inspectKey({ object, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT' }, 'thorough'),
+        ).toEqual(expect.not.objectContaining({ fault: expect.anything() }))
+      }
+    }
+  })
+
+  it('reports a key as missing that neither has', async () => {
+    for (const hsm of hsms)
+      await expect(hsm.encrypt(newMaterial(), Buffer.from('text'), aad)).rejects.toMatchObject({ code: 'InvalidState' })
+  })
+})

@@ -3,6 +3,7 @@ import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
 import type { HsmObject, InspectionDepth } from '../hsm.ts'
 import { CryptokiError, recoveryFrom, returnCodes } from '../return-codes.ts'
+import { Absence } from './absence.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { inSlices, nextTurn } from './slices.ts'
 
@@ -12,11 +13,13 @@ const [CKR_USER_NOT_LOGGED_IN] = returnCodes.CKR_USER_NOT_LOGGED_IN
 
 export class KeyHandles {
   readonly #cryptoki: Cryptoki
+  readonly #absence: Absence
   readonly #handles = new Map<string, Handle>()
   #indexing: Promise<void> | undefined
 
-  constructor(cryptoki: Cryptoki) {
+  constructor(cryptoki: Cryptoki, absence = new Absence(false)) {
     this.#cryptoki = cryptoki
+    this.#absence = absence
   }
 
   /** Looks up every key on the token, while the worker serves calls. Never rejects: keys that it misses are searched for later. */
@@ -42,7 +45,10 @@ export class KeyHandles {
     const known = this.#handles.get(object)
     if (known !== undefined) return known
     const [found] = await this.search(session, object)
-    if (found === undefined) throw new Failure('InvalidState', 'The HSM does not have the key material.')
+    if (found === undefined) {
+      this.#absence.check()
+      throw new Failure('InvalidState', 'The HSM does not have the key material.')
+    }
     this.#handles.set(object, found)
     return found
   }
@@ -64,6 +70,7 @@ export class KeyHandles {
       if (id === object) return [known]
     }
     const found = await this.search(session, object)
+    if (found.length === 0) this.#absence.check()
     if (found.length === 1) this.add(object, found[0]!)
     else if (known !== undefined && !found.some(handle => handle.equals(known))) this.forget(object)
     return found

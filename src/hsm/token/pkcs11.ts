@@ -11,6 +11,7 @@ import { encryptOaep as encryptOaepOutside, oaepHash } from '../public-key-crypt
 import { CryptokiError } from '../return-codes.ts'
 import type { CallContext, PublicKeyUse, RequestOf, Work } from '../wire/calls.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
+import { Absence } from './absence.ts'
 import { BadInput } from './bad-input.ts'
 import { Canary } from './canary.ts'
 import { dataKeyPairMechanism, gcmOf } from './capabilities.ts'
@@ -36,6 +37,8 @@ export interface Pkcs11Options {
   readonly capabilities: Capabilities
   /** In use at the same time. */
   readonly sessions: number
+  /** Whether other processes use the token. */
+  readonly isShared: boolean
   /** Whether the worker may see key material that the token cannot unwrap: see the configuration. */
   readonly bridges: boolean
   /** CKA_ID of the canary key, in hex; absent until there is one. */
@@ -53,12 +56,12 @@ export class Pkcs11 implements Work {
   readonly #badInput: BadInput
   #ivs: Buffer = Buffer.alloc(0)
 
-  constructor(connection: Connection, { profile, capabilities, sessions, bridges, canary }: Pkcs11Options) {
+  constructor(connection: Connection, { profile, capabilities, sessions, isShared, bridges, canary }: Pkcs11Options) {
     const { cryptoki, slot } = connection
     this.#cryptoki = cryptoki
     this.#profile = profile
     this.#capabilities = capabilities
-    this.#keys = new Keys(connection, sessions)
+    this.#keys = new Keys(connection, sessions, new Absence(isShared && profile.singleProcess))
     this.#publicObjects = new PublicObjects(cryptoki, slot)
     this.#canary = new Canary(
       {

@@ -13,6 +13,8 @@ export interface WorkerArgument extends TokenAddress, PinSource {
   readonly sessionsPerWorker: number
   /** See WorkerOptions. */
   readonly sharers: number
+  /** See WorkerOptions. */
+  readonly isShared: boolean
   /** Absent until there is one. */
   readonly canary?: { readonly object: string /** Base64. */; readonly checkValue?: string | undefined } | undefined
 }
@@ -23,6 +25,8 @@ export interface WorkerOptions extends TokenAddress, PinSource {
   readonly sessionsPerWorker?: number | undefined
   /** How many worker processes may have sessions with the token at the same time, those of other gateway processes of the machine included. */
   readonly sharers?: number | undefined
+  /** Whether other gateways use the token, by default not: see token/absence.ts. */
+  readonly isShared?: boolean
   /** Whether the worker may remove OAEP padding that the HSM does not support: it then sees what only the HSM should see. */
   readonly allowSoftwareFallback: boolean
   /** Key material that the HSM cannot unwrap itself is refused: no worker may see it. */
@@ -70,6 +74,7 @@ export function workerArgument(options: WorkerOptions, profile: Profile): Worker
     profile,
     sessionsPerWorker: options.sessionsPerWorker ?? profile.sessionsPerWorker,
     sharers: options.sharers ?? 1,
+    isShared: options.isShared ?? false,
     canary: encodeCanary(canary?.()),
   }
 }

@@ -50,7 +50,7 @@ async function answer(id: number, kind: number, request: Buffer): Promise<void> 
 }
 
 async function start(connection: Connection): Promise<Capabilities> {
-  const { sessionsPerWorker, sharers, allowSoftwareFallback, strictCustody, canary } = argument
+  const { sessionsPerWorker, sharers, isShared, allowSoftwareFallback, strictCustody, canary } = argument
   const bridges = allowSoftwareFallback && !strictCustody
   const capabilities = await probed(connection, { allowSoftwareFallback, bridges })
   connection.cryptoki.beforeSearch = () => announce(status.searching)
@@ -58,6 +58,7 @@ async function start(connection: Connection): Promise<Capabilities> {
     profile,
     capabilities,
     sessions: sessionShare(sessionsPerWorker, sharers, connection.cryptoki.tokenIn(connection.slot).maxSessions),
+    isShared,
     bridges,
     canary: canary?.object,
   })
