@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TrustedKeys } from '../../src/audit/checkpoint.ts'
 import { blockOf, type Head, noHash } from '../../src/audit/format.ts'
+import { ChangeNumbers } from '../../src/audit/verify/change-numbers.ts'
 import { Source } from '../../src/audit/verify/source.ts'
+import { Statements } from '../../src/audit/verify/statements.ts'
 import { verifyJournal } from '../../src/audit/verify/verify.ts'
 import { SignerKey } from '../../test/audit/verify/signed-journal.ts'
 import type { Figure } from './figure.ts'
@@ -66,15 +68,16 @@ function peakMemory(file: string, publicKey: string, peakFile: string): number {
 
 async function verify(file: string, key: SignerKey): Promise<void> {
   const source = await Source.open(file, true)
-  const { isWhole, records: found } = await verifyJournal([source], {
+  const { verdict } = await verifyJournal([source], {
     keys: new TrustedKeys([key.publicKey]),
     checkpoints: [],
+    statements: new Statements(new ChangeNumbers()),
     maxUnsigned: 0,
     patience: 0,
     report: finding => console.error(finding),
   })
   await source.close()
-  if (!isWhole || found !== records) throw new Error('the journal of the benchmark is not whole')
+  if (!verdict.isWhole || verdict.records !== records) throw new Error('the journal of the benchmark is not whole')
 }
 
 /** Seconds. */

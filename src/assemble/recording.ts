@@ -48,7 +48,7 @@ export async function openAudit(
   const options = { clock, ...segment, writeTimeout, observer, gateway, ...own }
   const { journal, findings } = await openJournal(file, options)
   opened.adopt(journal, journal => journal.close())
-  const checkpoints = new JournalCheckpoints({ journal, storage, hsms, clock, elapsed, interval })
+  const checkpoints = new JournalCheckpoints({ journal, gateway, storage, hsms, clock, elapsed, interval })
   opened.adopt(checkpoints, checkpoints =>
     checkpoints
       .sign()

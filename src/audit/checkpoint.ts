@@ -7,14 +7,15 @@
 import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
 import type { SigningKey } from '../model/keys/key.ts'
 import type { Checkpoint } from './format.ts'
+import { isCount, isOptionalText, isText, memberIn } from './line-members.ts'
 
 /** Blocks between a checkpoint and the one that it signs, at most: as many hashes are kept to check it. */
 export const checkpointReach = 65_536
 
 /** The text that a checkpoint signs, in UTF-8. */
 export function checkpointText(checkpoint: Omit<Checkpoint, 'signature'>): string {
-  const { journal, segment, block, record, hash, time, key } = checkpoint
-  return `strongroom audit checkpoint\n${JSON.stringify({ journal, segment, block, record, hash, time, key })}`
+  const { journal, gateway, segment, block, record, hash, time, key } = checkpoint
+  return `strongroom audit checkpoint\n${JSON.stringify({ journal, gateway, segment, block, record, hash, time, key })}`
 }
 
 /** The text that the former key signs when there is a new one, in UTF-8. */
@@ -94,6 +95,7 @@ export class TrustedKeys {
 export function checkpointIn(line: string): Checkpoint | undefined {
   return memberIn<Checkpoint>(line, 'checkpoint', {
     journal: isText,
+    gateway: isOptionalText,
     segment: isCount,
     block: isCount,
     record: isCount,
@@ -112,30 +114,6 @@ export function signingKeyIn(line: string): SigningKey | undefined {
     time: isText,
     signature: isText,
   })
-}
-
-/** Characters: those that the gateway writes have fewer than 1000. */
-const longestLine = 4096
-
-/** As the gateway writes it: exactly the members that are known, as others would not be signed. */
-function memberIn<T>(line: string, name: string, members: Record<keyof T, (value: unknown) => boolean>): T | undefined {
-  if (line.length > longestLine || !line.startsWith(`{"${name}":{`)) return undefined
-  try {
-    const value = JSON.parse(line)[name] as Record<string, unknown>
-    const checks = Object.entries<(value: unknown) => boolean>(members)
-    const isWhole = Object.keys(value).length === checks.length && checks.every(([member, is]) => is(value[member]))
-    return isWhole && JSON.stringify({ [name]: value }) === line ? (value as T) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string'
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 function isHash(value: unknown): boolean {

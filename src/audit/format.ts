@@ -41,6 +41,8 @@ export type Intent = AuditRecord
 
 /** The end of a block, signed by a key on an HSM: then all before it is what it was when it was signed. See checkpoint.ts. */
 export interface Checkpoint extends Head {
+  /** Name of the gateway; undefined in one of a former version. */
+  readonly gateway?: string | undefined
   /** ISO 8601, UTC, milliseconds. */
   readonly time: string
   /** Hex SHA-256 of the DER SubjectPublicKeyInfo of the key. */

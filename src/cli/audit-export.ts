@@ -1,25 +1,23 @@
 import { type Format, formats } from './audit-export-formats.ts'
-import { type FilterOptions, withRecords } from './audit-records.ts'
+import { allRecords, type FilterOptions, withRecords } from './audit-records.ts'
 import { Output } from './output.ts'
 
 export interface ExportOptions extends FilterOptions {
   readonly format: keyof typeof formats
 }
 
-/** Writes the records that fit, in the order of the journal, in a format of other tools. */
+/** Writes the records that fit, in the order of the journal, of several by time, in a format of other tools. */
 export async function auditExport(files: readonly string[], options: ExportOptions): Promise<void> {
   const { begin, separator, end, text }: Format = formats[options.format]
   const output = new Output()
   let isOpen = true
-  await withRecords(files, options, async ({ segments, read }) => {
+  await withRecords(files, options, async journals => {
     let before = begin
-    for (const segment of segments) {
-      for await (const found of read(segment)) {
-        for (const record of found) {
-          isOpen = await output.write(before + text(record))
-          if (!isOpen) return
-          before = separator
-        }
+    for await (const found of allRecords(journals)) {
+      for (const record of found) {
+        isOpen = await output.write(before + text(record))
+        if (!isOpen) return
+        before = separator
       }
     }
     if (before === begin && separator !== before) await output.write(begin)

@@ -27,16 +27,28 @@ export async function auditTail(files: readonly string[], options: TailOptions):
     for (const record of found) await output.write(shown(record))
     return output.flush()
   }
-  await withRecords(files, options, async records => {
-    const { active, segments } = records
-    if (options.follow && active === undefined)
+  await withRecords(files, options, async journals => {
+    if (options.follow && !journals.some(({ active }) => active !== undefined))
       throw new OperatorError('only the journal of a data folder can be followed', { exitCode: 2 })
-    const scanner = new BlockScanner()
-    if (!(await print(await lastOf(records, options.lines, scanner)))) return
-    if (!options.follow || active === undefined) return
-    const follower = new Follower(records, active, segments.at(-1)!, scanner.offset)
-    for await (const found of follower.records()) if (!(await print(found))) return
+    const read = journals.map(records => ({ records, scanner: new BlockScanner() }))
+    const last: FoundRecord[] = []
+    for (const { records, scanner } of read) last.push(...(await lastOf(records, options.lines, scanner)))
+    // Of one journal in its order, of several by time.
+    const sorted = journals.length > 1 ? last.sort(byTime) : last
+    let isOpen = await print(sorted.slice(-options.lines))
+    if (!options.follow) return
+    const follow = async ({ records, scanner }: (typeof read)[number]) => {
+      const { active, segments } = records
+      if (active === undefined) return
+      const follower = new Follower(records, active, segments.at(-1)!, scanner.offset)
+      for await (const found of follower.records(() => !isOpen)) isOpen &&= await print(found)
+    }
+    await Promise.all(read.map(follow))
   })
+}
+
+function byTime({ record: one }: FoundRecord, { record: other }: FoundRecord): number {
+  return Date.parse(one.eventTime) - Date.parse(other.eventTime)
 }
 
 /** @param scanner reads the last segment */
@@ -70,9 +82,9 @@ class Follower {
     this.#offset = offset
   }
 
-  /** Does not end. */
-  async *records(): AsyncGenerator<readonly FoundRecord[]> {
-    for (;;) {
+  /** Ends when it is told so. */
+  async *records(isEnded: () => boolean): AsyncGenerator<readonly FoundRecord[]> {
+    while (!isEnded()) {
       const isFull = await this.#isFull()
       yield* this.#added()
       if (!isFull || !(await this.#goOn())) await sleep(pollInterval)

@@ -6,7 +6,7 @@ import { parseNumber, withJournalOptions } from './journal-options.ts'
 export function addVerify(group: Command): void {
   withJournalOptions(group.command('verify'))
     .description(
-      'prove that the audit journal is what the gateway wrote; exit code 1 if it is not, 2 if that cannot be found out',
+      'prove that audit journals are what the gateways wrote; exit code 1 if they are not, 2 if that cannot be found out',
     )
     .requiredOption('--public-key <pem>', 'public key of the checkpoints, as init wrote it; may be repeated', collect)
     .option('--checkpoints <file>', 'checkpoints that were sent to another place; may be repeated', collect)
@@ -19,6 +19,7 @@ export function addVerify(group: Command): void {
       parseDuration,
       3_600_000,
     )
+    .option('--fleet', 'all gateways must be accounted for (default: if there are several journals)')
     .option('--json', 'print the result as JSON')
     .action(async (files: readonly string[], options: AuditVerifyOptions) => {
       const { auditVerify } = await import('./audit-verify.ts')

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fullSegments } from '../audit/segments.ts'
+import { byJournal, type JournalFiles } from '../audit/verify/fleet.ts'
 import { headerOf } from '../audit/verify/segments.ts'
 import { Source } from '../audit/verify/source.ts'
 import { OperatorError } from '../errors.ts'
@@ -14,39 +15,49 @@ export interface JournalOptions {
 }
 
 /** A journal that a gateway may be writing, or files that are given. */
-interface OpenedJournal {
-  readonly sources: readonly Source[]
+export interface OpenedJournal extends JournalFiles {
   /** The file to which the gateway writes, unless files are given. */
   readonly active?: string
-  /** The same, if it is missing. */
-  readonly absent?: string
 }
 
-/** The gateway need not be there, nor anything else of its data folder. Throws OperatorError. */
-export async function openJournal(
+/**
+ * The journals of a data folder, of which each gateway process has one, or those to which the given files belong. A gateway need not be there,
+ * nor anything else of its data folder. Throws OperatorError.
+ */
+export async function openJournals(
   files: readonly string[],
   options: JournalOptions,
   opened: AsyncDisposableStack,
-): Promise<OpenedJournal> {
+): Promise<readonly OpenedJournal[]> {
   const { data = './data', config } = options
-  if (files.length === 0) return openActive(await activeFile({ data, ...(config !== undefined && { config }) }), opened)
+  if (files.length === 0) {
+    const actives = await activeFiles({ data, ...(config !== undefined && { config }) })
+    const journals: OpenedJournal[] = []
+    for (const active of actives) {
+      const journal = await openActive(active, opened)
+      if (journal) journals.push(journal)
+    }
+    if (journals.length === 0) throw noJournal(actives[0]!)
+    return journals
+  }
   if (options.data !== undefined || config !== undefined) {
     throw new OperatorError('name either files or a data folder, not both', { exitCode: 2 })
   }
-  return { sources: await openSources(files.flatMap(filesIn), opened) }
+  return byJournal(await openSources(files.flatMap(filesIn), opened))
 }
 
-/** The active segment is opened first: it may get its number meanwhile. */
-async function openActive(active: string, opened: AsyncDisposableStack): Promise<OpenedJournal> {
-  if (!existsSync(dirname(active))) throw noJournal(active)
+/** The active segment is opened first: it may get its number meanwhile. Undefined if there is none. */
+async function openActive(active: string, opened: AsyncDisposableStack): Promise<OpenedJournal | undefined> {
+  if (!existsSync(dirname(active))) return undefined
   const last = existsSync(active) ? await openSource(active, opened) : undefined
-  const lastNumber = last && (await headerOf(last))?.number
+  const header = last && (await headerOf(last))
+  const lastNumber = header?.number
   const before = (await fullSegments(active)).filter(({ number }) => number < (lastNumber ?? Number.POSITIVE_INFINITY))
   const files = before.map(({ file }) => file)
   const sources = await openSources(files, opened)
-  if (last) return { active, sources: [...sources, last] }
-  if (sources.length === 0) throw noJournal(active)
-  return { active, sources, absent: active }
+  const journal = header?.journal
+  if (last) return { journal, active, sources: [...sources, last] }
+  return sources.length === 0 ? undefined : { journal, active, sources, absent: active }
 }
 
 function noJournal(active: string): OperatorError {
@@ -68,11 +79,13 @@ async function openSource(file: string, opened: AsyncDisposableStack): Promise<S
   }
 }
 
-async function activeFile(options: { readonly data: string; readonly config?: string }): Promise<string> {
+/** Those of all processes. */
+async function activeFiles(options: { readonly data: string; readonly config?: string }): Promise<readonly string[]> {
   const file = configFile(options)
-  if (options.config === undefined && !existsSync(file)) return resolve(options.data, 'audit.jsonl')
+  if (options.config === undefined && !existsSync(file)) return [resolve(options.data, 'audit.jsonl')]
   const { readConfig } = await import('../config.ts')
-  return readConfig(file).audit.file
+  const { configsOfProcesses } = await import('../config/processes.ts')
+  return configsOfProcesses(readConfig(file)).map(({ audit }) => audit.file)
 }
 
 /** The segments in a folder. */

@@ -6,9 +6,12 @@ import { Failure } from '../errors.ts'
 import type { SystemKey } from '../model/keys/key.ts'
 import type { Checkpoints, Services } from '../services.ts'
 import { auditKey, auditPublicKey, signWith } from './audit-key.ts'
+import { PeerStatements } from './peer-statements.ts'
 
 interface CheckpointOptions extends Pick<Services, 'storage' | 'hsms' | 'clock'> {
   readonly journal: Pick<Journal, 'head' | 'append' | 'follow'>
+  /** Name of this gateway. */
+  readonly gateway?: string | undefined
   /** Milliseconds of the monotonic clock. */
   readonly elapsed: () => number
   /** Milliseconds for which blocks may stay unsigned. */
@@ -27,10 +30,12 @@ export class JournalCheckpoints implements Checkpoints {
   /** What the last checkpoint of this run was in, and signed by. */
   #last: { readonly segment: number; readonly key: string } | undefined
   lastTime: number | undefined
+  readonly #peers: PeerStatements
 
   constructor(options: CheckpointOptions) {
     this.#options = { ...options, hsms: options.hsms.for('checkpoints') }
     this.#head = options.journal.head
+    this.#peers = new PeerStatements(options)
     this.#unsignedSince = options.elapsed()
     options.journal.follow(block => this.#follow(block))
   }
@@ -42,6 +47,7 @@ export class JournalCheckpoints implements Checkpoints {
   async signDue(): Promise<void> {
     // Also at the start.
     const isKeyNew = this.#last?.key !== this.#key()?.material.id
+    await this.#peers.writeDue()
     if (this.#ends.length > 0 || isKeyNew || this.unsignedFor >= this.#options.interval) await this.sign()
   }
 
@@ -52,6 +58,7 @@ export class JournalCheckpoints implements Checkpoints {
     }
     const since = this.#unsignedSince
     if (since === undefined) return
+    await this.#peers.write()
     // What is written meanwhile is for the next checkpoint.
     this.#unsignedSince = undefined
     try {
@@ -69,20 +76,21 @@ export class JournalCheckpoints implements Checkpoints {
   }
 
   async #sign({ journal, segment, block, record, hash }: Head): Promise<void> {
-    const { clock, hsms } = this.#options
+    const { clock, hsms, gateway } = this.#options
     const systemKey = this.#key()
     if (systemKey === undefined) throw new Error('no connected HSM has an audit key')
     await this.#introduce(systemKey)
     const publicKey = auditPublicKey(systemKey)
     const now = clock()
     const time = new Date(now).toISOString()
-    const unsigned = { journal, segment, block, record, hash, time, key: fingerprintOf(publicKey) }
+    const unsigned = { journal, gateway, segment, block, record, hash, time, key: fingerprintOf(publicKey) }
     const checkpoint = { ...unsigned, signature: await signWith(systemKey.material, checkpointText(unsigned), hsms) }
     if (new TrustedKeys([publicKey]).check(checkpoint) !== 'valid')
       throw new Failure('Internal', '', { cause: new Error('the signature of a checkpoint is not valid') })
     // After a long outage of the HSM: the next checkpoint signs this block, too.
     if (this.#head.block - block > checkpointReach) return
     await this.#options.journal.append({ checkpoint })
+    await this.#peers.publish({ segment, block, record, hash })
     this.#signed = block
     this.lastTime = now
   }

@@ -11,6 +11,7 @@ import { BlockScanner, type ScannedBlock } from './scan.ts'
 import { type OrderedSegment, orderedSegments } from './segments.ts'
 import { Signatures } from './signatures.ts'
 import { isDamage, type Source } from './source.ts'
+import type { Statements } from './statements.ts'
 
 export interface VerifyOptions {
   readonly keys: TrustedKeys
@@ -20,6 +21,8 @@ export interface VerifyOptions {
   readonly absent?: string | undefined
   /** UUID of the journal; default: that of its first segment. */
   readonly journal?: string | undefined
+  /** UUIDs of other journals that are verified, too: their checkpoints may be in the same files. */
+  readonly others?: ReadonlySet<string> | undefined
   /** Number of the first segment; default: 1, from which on nothing may be missing. */
   readonly from?: number | undefined
   /** Number of the last segment; default: the last one there is. */
@@ -28,6 +31,8 @@ export interface VerifyOptions {
   readonly maxUnsigned: number
   /** Milliseconds to wait for a block that a gateway is writing. */
   readonly patience: number
+  /** Is told the lines that are no records. */
+  readonly statements: Statements
   readonly report: Report
 }
 
@@ -44,6 +49,8 @@ export interface SignedRange {
 export interface Verdict {
   readonly isWhole: boolean
   readonly journal: string | undefined
+  /** Name of the gateway that wrote its last segment; undefined if a former version did. */
+  readonly gateway: string | undefined
   /** Numbers. */
   readonly segments: { readonly first: number; readonly last: number } | undefined
   /** In their place, with the right hash. */
@@ -61,13 +68,16 @@ export interface Verdict {
 export const mostFindings = 1000
 
 /** Rejects if a file cannot be read. */
-export async function verifyJournal(sources: readonly Source[], options: VerifyOptions): Promise<Verdict> {
+export async function verifyJournal(
+  sources: readonly Source[],
+  options: VerifyOptions,
+): Promise<{ readonly verdict: Verdict; readonly segments: readonly OrderedSegment[] }> {
   const verification = new Verification(options)
   const { absent } = options
   if (absent !== undefined)
     verification.report({ file: absent, kind: 'missing', message: 'the last segment is missing' })
   const { segments, journal } = await orderedSegments(sources, { ...options, report: verification.report })
-  return verification.run(segments, journal)
+  return { verdict: await verification.run(segments, journal), segments }
 }
 
 class Verification {
@@ -107,7 +117,14 @@ class Verification {
     }
     const numbers = segments.map(({ number }) => number)
     const range = last && { first: numbers[0]!, last: last.number }
-    return { ...this.#counts, isWhole: this.#findings === 0, journal, segments: range, findings: this.#findings }
+    return {
+      ...this.#counts,
+      isWhole: this.#findings === 0,
+      journal,
+      gateway: this.#options.statements.gateway,
+      segments: range,
+      findings: this.#findings,
+    }
   }
 
   async #readOutside(source: Source, outside: OutsideCheckpoints): Promise<void> {
@@ -119,7 +136,8 @@ class Verification {
       if (!isDamage(error)) throw error
       this.report({ file, kind: 'incomplete', message: `it cannot be decompressed to its end: ${error.message}` })
     }
-    if (found === 0) this.report({ file, kind: 'missing', message: 'it has no checkpoint of the journal' })
+    if (found === 0 && !this.#options.others?.size)
+      this.report({ file, kind: 'missing', message: 'it has no checkpoint of the journal' })
   }
 
   async #segment(segment: OrderedSegment, signatures: Signatures, isLast: boolean): Promise<void> {
@@ -168,6 +186,13 @@ class Verification {
     this.#blocks++
     if (chained.lines.records > 0) this.#lastRecords = block
     signatures.add(chained, { file, offset: block.offset })
+    for (const line of chained.lines.marks)
+      if (!this.#options.statements.add(line, file)) this.#malformed(line, block, file)
+  }
+
+  #malformed(line: string, { offset, trailer: { number, record } }: ScannedBlock, file: string): void {
+    const message = `a ${/\w+/.exec(line)?.[0]} that is not well-formed`
+    this.report({ file, kind: 'changed', offset, block: number, record, message })
   }
 
   #checkOutside(outside: OutsideCheckpoints, lastFile: string): void {
@@ -177,6 +202,7 @@ class Verification {
       this.report({ file, kind: 'signature', block, message: `wrong signature of the checkpoint of ${time}` })
     }
     for (const { file, checkpoint } of journal === undefined ? outside.others : []) {
+      if (this.#options.others?.has(checkpoint.journal)) continue
       const message = `it has checkpoints of the journal ${checkpoint.journal}, too: if that is another gateway's, name the journal to verify`
       this.report({ file, kind: 'replaced', message })
     }

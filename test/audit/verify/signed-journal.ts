@@ -46,7 +46,10 @@ export class JournalWriter {
   head: Head
   #seconds = 0
 
-  constructor(journal = journalId) {
+  readonly #gateway: string | undefined
+
+  constructor(journal = journalId, gateway?: string) {
+    this.#gateway = gateway
     this.head = { journal, segment: 0, block: 0, record: 0, hash: noHash }
     this.beginSegment()
   }
@@ -63,7 +66,14 @@ export class JournalWriter {
     const number = this.head.segment + 1
     this.head = { ...this.head, segment: number }
     this.segments.push([])
-    const header: SegmentHeader = { version: 1, journal: this.head.journal, number, time: this.time, before }
+    const header: SegmentHeader = {
+      version: 1,
+      journal: this.head.journal,
+      number,
+      gateway: this.#gateway,
+      time: this.time,
+      before,
+    }
     this.block([{ segment: header }])
   }
 

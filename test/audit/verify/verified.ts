@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { TrustedKeys } from '../../../src/audit/checkpoint.ts'
+import { ChangeNumbers } from '../../../src/audit/verify/change-numbers.ts'
 import type { Finding } from '../../../src/audit/verify/finding.ts'
 import { Source } from '../../../src/audit/verify/source.ts'
+import { Statements } from '../../../src/audit/verify/statements.ts'
 import { type Verdict, type VerifyOptions, verifyJournal } from '../../../src/audit/verify/verify.ts'
 import type { SignerKey } from './signed-journal.ts'
 
@@ -31,9 +33,10 @@ export async function verified(files: Files, keys: readonly SignerKey[], options
     return sources
   }
   const found: Finding[] = []
-  const verdict = await verifyJournal(await open(files), {
+  const { verdict } = await verifyJournal(await open(files), {
     keys: new TrustedKeys(keys.map(({ publicKey }) => publicKey)),
     checkpoints: await open(outside),
+    statements: new Statements(new ChangeNumbers()),
     maxUnsigned: 3_600_000,
     patience: 0,
     report: finding => found.push({ ...finding, file: basename(finding.file) }),
