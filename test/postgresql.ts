@@ -3,6 +3,7 @@ import { execFile, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   existsSync,
@@ -12,6 +13,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
@@ -39,8 +41,13 @@ const settings = {
   lc_messages: 'C',
 }
 
+/** What replicas need besides. */
+const replicated = { wal_level: 'replica', max_wal_senders: '4', hot_standby: 'on' }
+
 /** The superuser uses the Unix socket; `strongroom` TCP and its password, `certified` TLS and its certificate. */
 const access = `local all all trust
+local replication postgres trust
+host replication postgres 127.0.0.1/32 trust
 hostssl all certified 127.0.0.1/32 cert
 host all all 127.0.0.1/32 scram-sha-256
 `
@@ -62,6 +69,8 @@ interface Address {
   readonly folder: string
   readonly port: number
   readonly password: string
+  /** Whether it can have replicas. */
+  readonly isReplicated?: boolean
 }
 
 export class PostgresqlServer {
@@ -70,8 +79,10 @@ export class PostgresqlServer {
   readonly port: number
   /** Of the role `strongroom`. */
   readonly password: string
+  readonly #isReplicated: boolean
 
-  constructor({ folder, port, password }: Address) {
+  constructor({ folder, port, password, isReplicated = false }: Address) {
+    this.#isReplicated = isReplicated
     this.folder = folder
     this.port = port
     this.password = password
@@ -114,7 +125,8 @@ export class PostgresqlServer {
 
   async start(): Promise<void> {
     const { folder, port } = this
-    const all = Object.entries({ ...settings, unix_socket_directories: folder, port })
+    const own = this.#isReplicated ? { ...settings, ...replicated } : settings
+    const all = Object.entries({ ...own, unix_socket_directories: folder, port })
     const options = all.map(([name, value]) => `-c ${name}=${value}`).join(' ')
     const log = join(folder, 'log')
     try {
@@ -143,6 +155,49 @@ export class PostgresqlServer {
       }
     }
     while (processes.some(isRunning)) await sleep(5)
+    // The next start would take a process whose parent has not asked for its exit code yet for a running server.
+    for (const file of ['data/postmaster.pid', `.s.PGSQL.${this.port}.lock`])
+      rmSync(join(this.folder, file), { force: true })
+  }
+
+  /**
+   * A copy of this server, which must be replicated, that follows it until `promote`.
+   *
+   * @param primary through which it reaches this server
+   */
+  async replica({ host, port }: { readonly host: string; readonly port: number }): Promise<Replica> {
+    const { folder, remove } = await serverFolder()
+    const copy = [
+      '-D',
+      join(folder, 'data'),
+      '-h',
+      this.folder,
+      '-p',
+      `${this.port}`,
+      '-U',
+      'postgres',
+      '-c',
+      'fast',
+      '--no-sync',
+    ]
+    await run(program('pg_basebackup'), copy, { ...owner(), cwd: folder })
+    writeFileSync(join(folder, 'data/standby.signal'), '')
+    appendFileSync(
+      join(folder, 'data/postgresql.auto.conf'),
+      `primary_conninfo = 'host=${host} port=${port} user=postgres sslmode=disable'\n`,
+    )
+    const replica = new PostgresqlServer({
+      folder,
+      port: await freePort(),
+      password: this.password,
+      isReplicated: true,
+    })
+    await replica.start()
+    return Object.assign(replica, {
+      /** From now on it is a server of its own, with what it has received. */
+      promote: () => replica.#control('promote'),
+      [Symbol.asyncDispose]: remove,
+    })
   }
 
   async #control(action: string, ...options: string[]): Promise<void> {
@@ -151,6 +206,8 @@ export class PostgresqlServer {
     await run(program('pg_ctl'), all, { ...owner(), cwd: folder })
   }
 }
+
+export type Replica = PostgresqlServer & AsyncDisposable & { promote(): Promise<void> }
 
 /** A process that has ended, but whose parent has not asked for its exit code yet, has no program any more. */
 function isRunning(pid: number): boolean {
@@ -190,9 +247,9 @@ function isFirst(folder: string): boolean {
 }
 
 /** A server for tests that stop it; `remove` ends it. */
-export async function ownPostgresql(): Promise<PostgresqlServer & AsyncDisposable> {
+export async function ownPostgresql({ isReplicated = false } = {}): Promise<PostgresqlServer & AsyncDisposable> {
   const { folder, remove } = await serverFolder()
-  const server = await create(folder).catch(async error => {
+  const server = await create(folder, isReplicated).catch(async error => {
     await remove()
     throw error
   })
@@ -226,7 +283,7 @@ while [ -n "$pid" ] && [ -e "/proc/$pid/exe" ]; do sleep 0.02; done
 rm -rf "$1"
 `
 
-async function create(folder: string): Promise<PostgresqlServer> {
+async function create(folder: string, isReplicated = false): Promise<PostgresqlServer> {
   const inFolder = (name: string) => join(folder, name)
   const data = inFolder('data')
   const locale = ['--encoding=UTF8', '--locale=C.UTF-8', '--username=postgres', '--no-sync']
@@ -243,7 +300,8 @@ async function create(folder: string): Promise<PostgresqlServer> {
       chmodSync(join(data, file), 0o600)
       if (uid !== undefined) chownSync(join(data, file), uid, gid!)
     }
-  const server = new PostgresqlServer({ folder, port: await freePort(), password: randomBytes(12).toString('hex') })
+  const password = randomBytes(12).toString('hex')
+  const server = new PostgresqlServer({ folder, port: await freePort(), password, isReplicated })
   await server.start()
   await server.sql(`create role strongroom login password '${server.password}'; create role certified login`)
   return server
