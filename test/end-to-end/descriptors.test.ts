@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { freePort } from '../free-port.ts'
 import { open } from '../server/raw-requests.ts'
-import { DetachedGateway, freePort } from './detached-gateway.ts'
+import { DetachedGateway } from './detached-gateway.ts'
 import { type Installation, install } from './gateway.ts'
 
 /** The limit of open files is for more than connections. */

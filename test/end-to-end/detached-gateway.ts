@@ -2,10 +2,10 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { KMS } from '@aws-sdk/client-kms'
 import { expect, vi } from 'vitest'
+import { freePort } from '../free-port.ts'
 import { home, type Installation } from './gateway.ts'
 import { send } from './requests.ts'
 
@@ -89,14 +89,6 @@ export class DetachedGateway {
 interface Ports {
   readonly api: number
   readonly metrics: number
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }
 
 async function text(url: string): Promise<string> {

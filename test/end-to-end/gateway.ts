@@ -113,13 +113,17 @@ export interface Ended {
 }
 
 /** Runs a command of the command line to its end. */
-export function strongroom(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  return startCommand(args, environment).ended
+export function strongroom(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+  version?: string,
+): Promise<Ended> {
+  return startCommand(args, environment, version).ended
 }
 
-/** Starts a command of the command line. */
-export function startCommand(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-  const child = start(args, environment)
+/** Starts a command of the command line. @param version as in ServeOptions */
+export function startCommand(args: readonly string[], environment: NodeJS.ProcessEnv = {}, version?: string) {
+  const child = start(args, environment, version)
   const ended = Promise.all([text(child.stdout!), text(child.stderr!), exitOf(child)])
   return { child, ended: ended.then(([stdout, stderr, code]): Ended => ({ code, stdout, stderr })) }
 }
@@ -149,13 +153,21 @@ export interface Gateway {
   kill(): Promise<void>
 }
 
-/** Starts `serve` on free ports. @param environment besides that of the tests */
+export interface ServeOptions {
+  readonly port?: number
+  /** Besides that of the tests. */
+  readonly environment?: NodeJS.ProcessEnv
+  /** Folder of the version that runs: its `src/`. Default: this one. */
+  readonly version?: string | undefined
+}
+
+/** Starts `serve`, on free ports by default. */
 export async function serve(
   installation: Installation,
-  { port = 0, environment = {} }: { port?: number; environment?: NodeJS.ProcessEnv } = {},
+  { port = 0, environment = {}, version }: ServeOptions = {},
 ): Promise<Gateway> {
   const { folder, credentials } = installation
-  const child = start(['serve', '--data', folder, '--port', String(port)], environment)
+  const child = start(['serve', '--data', folder, '--port', String(port)], environment, version)
   const ended = exitOf(child)
   const output = new Lines(child.stdout!)
   const log = new Lines(child.stderr!)
@@ -224,9 +236,9 @@ export function recordsIn(file: string): AuditRecord[] {
 }
 
 /** The environment of the tests, with nothing in it that configures the gateway or an SDK. */
-function start(args: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess {
+function start(args: readonly string[], environment: NodeJS.ProcessEnv, version = root): ChildProcess {
   const { PATH, TMPDIR } = process.env
-  return spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
+  return spawn(process.execPath, [join(version, 'src/main.ts'), ...args], {
     env: { PATH, TMPDIR, ...compiled, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -5,7 +5,7 @@ import { connectHsm } from '../../src/hsm/registry.ts'
 import { softHsmLibrary } from '../hsm/softhsm.ts'
 import type { Installation } from './gateway.ts'
 
-export function objectsOn(installation: Installation): Promise<readonly HsmObject[]> {
+export function objectsOn(installation: Pick<Installation, 'folder'>): Promise<readonly HsmObject[]> {
   return connected(installation, hsm => hsm.objects())
 }
 
@@ -14,7 +14,7 @@ export function destroyOn(installation: Installation, id: string): Promise<void>
   return connected(installation, hsm => hsm.destroyKey(id))
 }
 
-async function connected<T>({ folder }: Installation, work: (hsm: Hsm) => Promise<T>): Promise<T> {
+async function connected<T>({ folder }: Pick<Installation, 'folder'>, work: (hsm: Hsm) => Promise<T>): Promise<T> {
   const hsm = await connectHsm({
     name: 'softhsm',
     profile: 'softhsm2',
