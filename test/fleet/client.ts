@@ -12,6 +12,8 @@ export interface Answer {
   /** Name of the exception, without its namespace. */
   readonly code: string | undefined
   readonly output: Readonly<Record<string, unknown>>
+  /** As in the audit record. */
+  readonly requestId: string
 }
 
 /** Milliseconds until an answer is given up. */
@@ -40,7 +42,15 @@ export class KmsClient {
     const text = Buffer.concat(await response.toArray()).toString()
     const output = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
     const status = response.statusCode!
-    return { status, code: status === 200 ? undefined : String(output.__type).split('#').at(-1)!, output }
+    const code = status === 200 ? undefined : String(output.__type).split('#').at(-1)!
+    return { status, code, output, requestId: String(response.headers['x-amzn-requestid']) }
+  }
+
+  /** The output. Rejects if the request is refused. */
+  async expect(url: string, operation: OperationName, input: object): Promise<Answer['output']> {
+    const { code, output } = await this.call(url, operation, input)
+    if (code === undefined) return output
+    throw new Error(`${operation} at ${url}: ${code}: ${output.message ?? output.Message}`)
   }
 
   close(): void {

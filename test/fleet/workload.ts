@@ -8,6 +8,7 @@ import type { SeededRandom } from '../soak/seeded-random.ts'
 import { type Answer, isUnknown, type KmsClient } from './client.ts'
 import { type Caller, kmsModel, listed, type Request, type State } from './kms-model.ts'
 import type { Model, Operation } from './linearizability.ts'
+import { policyAllowing } from './revocations.ts'
 
 export interface Clients {
   readonly administrator: KmsClient
@@ -119,7 +120,7 @@ export class Partition {
       case 'Decrypt':
         return { KeyId, CiphertextBlob: key!.blob }
       case 'PutKeyPolicy':
-        return { KeyId, Policy: request.allows ? this.#policy() : defaultKeyPolicy(home, 'aws') }
+        return { KeyId, Policy: request.allows ? policyAllowing(this.#clients.userArn) : defaultKeyPolicy(home, 'aws') }
       case 'CreateAlias':
       case 'UpdateAlias':
         return { AliasName: this.#alias(request.alias), TargetKeyId: KeyId }
@@ -144,13 +145,6 @@ export class Partition {
     const { userArn } = this.#clients
     const Operations = ['Encrypt', 'Decrypt', 'DescribeKey']
     return { GranteePrincipal: userArn, RetiringPrincipal: userArn, Operations }
-  }
-
-  #policy(): string {
-    const policy = JSON.parse(defaultKeyPolicy(home, 'aws')) as { Statement: object[] }
-    const Action = ['kms:Encrypt', 'kms:Decrypt', 'kms:DescribeKey']
-    policy.Statement.push({ Effect: 'Allow', Principal: { AWS: this.#clients.userArn }, Action, Resource: '*' })
-    return JSON.stringify(policy)
   }
 
   #output(request: Request, output: Answer['output']): string {
