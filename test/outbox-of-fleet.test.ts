@@ -64,7 +64,13 @@ class TestGateway {
   }
 
   lease(milliseconds: number): Promise<unknown> {
-    return database.renewLease({ gateway: this.name, run: this.name, applied: 0, milliseconds, state: '{}' })
+    return database.renewLease({
+      gateway: this.name,
+      run: this.name,
+      position: { number: 0, eventId: undefined },
+      milliseconds,
+      state: '{}',
+    })
   }
 
   lines(): Line[] {

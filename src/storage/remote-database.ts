@@ -1,7 +1,7 @@
 /** A database in another thread or process. A call, such as a whole transaction, is one message. */
 import { type ClonedError, RemoteObject } from '../remote-objects.ts'
 import type { SqlDatabase } from './sql-database.ts'
-import { Conflict, OutcomeUnknown } from './storage.ts'
+import { Conflict, LeaseLost, OutcomeUnknown } from './storage.ts'
 
 export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlDatabase {
   readonly load = this.call('load')
@@ -11,6 +11,7 @@ export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlData
   readonly commit = this.call('commit')
   readonly lastChange = this.call('lastChange')
   readonly changesAfter = this.call('changesAfter')
+  readonly committedEvents = this.call('committedEvents')
   readonly pruneChanges = this.call('pruneChanges')
   readonly renewLease = this.call('renewLease')
   readonly acknowledge = this.call('acknowledge')
@@ -41,6 +42,7 @@ export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlData
 
   protected override revived(error: ClonedError): Error {
     if (error.name === 'Conflict') return new Conflict(error.message)
+    if (error.name === 'LeaseLost') return new LeaseLost()
     return error.name === 'OutcomeUnknown' ? new OutcomeUnknown() : super.revived(error)
   }
 }

@@ -1,6 +1,6 @@
 /** The records in an SQL database. Arguments and results can be cloned, so it can run in a thread of its own. */
 import { type Kysely, sql } from 'kysely'
-import { OperatorError } from '../errors.ts'
+import { Failure, OperatorError } from '../errors.ts'
 import type { AccessKeyUse } from '../model/identities/access-key.ts'
 import type { GrantIdentity } from '../model/keys/grant.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
@@ -8,6 +8,7 @@ import type { EncryptionCount } from './encryption-counts.ts'
 import { CommitLost, type Connections, type Engine, Unreachable } from './engines/engine.ts'
 import { migrate } from './migrations/migrate.ts'
 import {
+  type Basis,
   type Change,
   type ClockReading,
   Conflict,
@@ -16,6 +17,8 @@ import {
   type JournalHead,
   type JournalPositions,
   type KeptRecord,
+  LeaseLost,
+  type Member,
   type Noun,
   OutcomeUnknown,
   type PageRequest,
@@ -30,10 +33,13 @@ import {
   awaitCommits,
   type ChangePosition,
   changesAfter,
+  committedEvents,
+  isOutdated,
   lastChange,
   logCommit,
   nextNumber,
   numberOf,
+  pruneBefore,
   pruneChanges,
 } from './tables/changes.ts'
 import { readClock, writeClock } from './tables/clock.ts'
@@ -46,7 +52,7 @@ import {
   type Tracking,
   writeEncryptionCounts,
 } from './tables/encryption-counts.ts'
-import { acknowledge, endLease, type LeaseRequest, type Member, members, renewLease } from './tables/gateways.ts'
+import { acknowledge, endLease, hasLease, type LeaseRequest, members, renewLease } from './tables/gateways.ts'
 import { listGrants } from './tables/grants.ts'
 import { listJournals, registerJournal, writeHead, writePositions, writeRun } from './tables/journals.ts'
 import { readKeyUse, writeKeyUses } from './tables/key-uses.ts'
@@ -59,6 +65,10 @@ import { checkWrite } from './tables/write-check.ts'
 export interface Commit {
   /** Which commits. */
   readonly gateway: string
+  /** Of the gateway, which must have a lease. Default: it needs none. */
+  readonly run?: string
+  /** See Changes. */
+  readonly basis?: Basis | undefined
   /** At their new revisions. */
   readonly changes: readonly Change[]
   /** The first is that of the event that caused the commit. */
@@ -78,15 +88,18 @@ export interface SqlDatabase {
    * from 1.
    */
   commit(commit: Commit): Promise<number>
+  /** Throws OperatorError, too, as the following. */
   lastChange(): Promise<ChangePosition>
   /** As of one snapshot. Undefined if the log does not lead from the position to now: all must be loaded again. */
   changesAfter(position: ChangePosition): Promise<Advance | undefined>
+  /** Of these events, those whose commits are in the log. */
+  committedEvents(eventIds: readonly string[]): Promise<readonly string[]>
   /** Forgets commits that are older, in milliseconds. */
   pruneChanges(age: number): Promise<void>
   /** Durable. Resolves to the last commit at that time. Throws Conflict if another run of that gateway has a lease. */
   renewLease(request: LeaseRequest): Promise<ChangePosition>
-  /** Need not be durable. @param applied number of the last change in the view of the gateway */
-  acknowledge(gateway: string, run: string, applied: number): Promise<void>
+  /** Need not be durable. @param position of the last change in the view of the gateway */
+  acknowledge(gateway: string, run: string, position: ChangePosition): Promise<void>
   /** In order of name. */
   members(): Promise<readonly Member[]>
   /** @param run of the gateway. Default: any, as it certainly runs no more */
@@ -123,6 +136,9 @@ export interface SqlDatabase {
   check(): Promise<void>
   close(): Promise<void>
 }
+
+/** Of the only gateway: more requests are not decided at the same time. */
+const keptCommits = 100
 
 /** Milliseconds in which the outcome of a commit is looked up: a fail-over of a database takes some seconds. */
 const outcomeDeadline = 15_000
@@ -181,11 +197,14 @@ class KyselyDatabase implements SqlDatabase {
     }
   }
 
-  async #commit(tx: Kysely<Database>, { gateway, changes, records }: Commit): Promise<number> {
+  async #commit(tx: Kysely<Database>, { gateway, run, basis, changes, records }: Commit): Promise<number> {
     const number = await nextNumber(tx)
+    if (run !== undefined && !(await hasLease(tx, gateway, run, this.#engine.now))) throw new LeaseLost()
+    if (basis && (await isOutdated(tx, basis, number)))
+      throw new Conflict('others have changed what this is decided by')
     for (const change of changes) await write(tx, change)
     await logCommit(tx, number, { gateway, eventId: records[0]?.eventId, changes }, this.#engine.now)
-    if (!this.#engine.fleet) await pruneChanges(tx)
+    if (!this.#engine.fleet) await pruneBefore(tx, number - keptCommits)
     for (const [index, record] of records.entries()) await holdRecord(tx, record, index === 0 ? number : undefined)
     await this.#connections.notify(tx)
     return number
@@ -209,11 +228,15 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   lastChange(): Promise<ChangePosition> {
-    return this.#connections.read(lastChange)
+    return this.#following(this.#connections.read(lastChange))
   }
 
   changesAfter(position: ChangePosition): Promise<Advance | undefined> {
-    return this.#connections.read(db => changesAfter(db, position))
+    return this.#following(this.#connections.read(db => changesAfter(db, position)))
+  }
+
+  committedEvents(eventIds: readonly string[]): Promise<readonly string[]> {
+    return this.#connections.read(db => committedEvents(db, eventIds))
   }
 
   pruneChanges(age: number): Promise<void> {
@@ -227,9 +250,9 @@ class KyselyDatabase implements SqlDatabase {
     })
   }
 
-  acknowledge(gateway: string, run: string, applied: number): Promise<void> {
+  acknowledge(gateway: string, run: string, position: ChangePosition): Promise<void> {
     return this.#write(async tx => {
-      await acknowledge(tx, gateway, run, applied)
+      await acknowledge(tx, gateway, run, position)
       await this.#connections.notify(tx)
     })
   }
@@ -344,6 +367,15 @@ class KyselyDatabase implements SqlDatabase {
     } catch (error) {
       if (!this.#engine.conflicts(error)) throw error
       throw new Conflict('a record does not fit what others have committed', { cause: error })
+    }
+  }
+
+  /** Both at the start and later. */
+  async #following<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call
+    } catch (error) {
+      throw error instanceof Failure ? error : explained(this.#engine, error)
     }
   }
 

@@ -4,20 +4,14 @@ import { asciiLowerCase } from '../model/ascii.ts'
 import type { AccessKeyUse } from '../model/identities/access-key.ts'
 import { effectivePolicies } from '../model/identities/effective-policies.ts'
 import type { Principal } from '../model/identities/principal.ts'
-import { type Key, materialsOf, objectsOf, type SystemKey } from '../model/keys/key.ts'
+import { objectsOf, type SystemKey } from '../model/keys/key.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
 import { EncryptionCounts } from './encryption-counts.ts'
+import { Fleet, type FleetOptions } from './fleet/fleet.ts'
+import { FollowedView, type ViewObserver } from './followed-view.ts'
 import { LastUses } from './last-uses.ts'
 import type { SqlDatabase } from './sql-database.ts'
-import {
-  type Change,
-  type Changes,
-  Conflict,
-  type HeldRecord,
-  type Noun,
-  OutcomeUnknown,
-  type Storage,
-} from './storage.ts'
+import { type Change, type Changes, Conflict, type HeldRecord, OutcomeUnknown, type Storage } from './storage.ts'
 import { destructionIdentity } from './tables/destructions.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
 import { wrappingKeyIdentity } from './tables/wrapping-keys.ts'
@@ -28,13 +22,11 @@ import {
   expiring,
   frozen,
   loadEncryptionCounts,
-  loadView,
   nameInAccount,
   objectGroup,
   objectsIn,
   regionOf,
   relatedTo,
-  show,
   type View,
 } from './view.ts'
 
@@ -50,18 +42,23 @@ export interface OpenOptions {
   readonly acceptsUnknown?: boolean
   /** See EncryptionCounts. */
   readonly encryptionSlack?: number
+  /** Of a gateway that shares the database. Default: nobody else changes it. */
+  readonly fleet?: FleetOptions
+  readonly onReload?: ViewObserver['reloaded']
 }
 
-/** Reads all records of the database into memory. */
-export async function openStorage(
-  database: SqlDatabase,
-  { now, gateway = 'gateway', acceptsUnknown = false, encryptionSlack = slack }: OpenOptions,
-): Promise<Storage> {
+/** Reads all records of the database into memory. In a fleet, resolves once the gateway may serve. */
+export async function openStorage(database: SqlDatabase, options: OpenOptions): Promise<Storage> {
+  const { now, gateway = 'gateway', acceptsUnknown = false, encryptionSlack = slack, fleet, onReload } = options
   try {
-    const view = await loadView(database)
+    const followed = await FollowedView.load(database)
     const trackingStart = await database.beginTracking({ unwritten: encryptionSlack, now })
     const written = await loadEncryptionCounts(database)
-    return new SqlStorage(database, view, { gateway, acceptsUnknown, trackingStart, encryptionSlack, written })
+    const member = fleet && new Fleet(gateway, database, followed, fleet)
+    const opened = { gateway, acceptsUnknown, trackingStart, encryptionSlack, written, fleet: member, onReload }
+    const storage = new SqlStorage(database, followed, opened)
+    await member?.start()
+    return storage
   } catch (error) {
     await database.close()
     throw error
@@ -72,16 +69,27 @@ interface Opened extends Required<Pick<OpenOptions, 'gateway' | 'acceptsUnknown'
   readonly trackingStart: number
   /** Encryptions by material. */
   readonly written: Map<string, number>
+  readonly fleet: Fleet | undefined
+  readonly onReload: OpenOptions['onReload']
+}
+
+/** Of the only gateway. */
+const alone = {
+  mayServe: true,
+  leaseLeft: Number.POSITIVE_INFINITY,
+  settled: () => undefined,
+  members: async () => [],
+  remove: async () => {},
 }
 
 class SqlStorage implements Storage {
   readonly #database: SqlDatabase
-  readonly #view: View
+  readonly #followed: FollowedView
   readonly #gateway: string
+  readonly #fleet: Fleet | undefined
   /** Resolves when the result of the previous call is in the view. */
   #before: Promise<unknown> = Promise.resolve()
   #failing = false
-  #identitiesVersion = 0
   readonly #keyUses: LastUses<KeyUse>
   readonly #accessKeyUses: LastUses<AccessKeyUse>
 
@@ -107,16 +115,25 @@ class SqlStorage implements Storage {
   readonly clock: Storage['clock']
   readonly encryptions: EncryptionCounts
   readonly trackingStart: number
+  readonly fleet: Storage['fleet']
 
   constructor(
     database: SqlDatabase,
-    view: View,
-    { gateway, acceptsUnknown, trackingStart, encryptionSlack, written }: Opened,
+    followed: FollowedView,
+    { gateway, acceptsUnknown, trackingStart, encryptionSlack, written, fleet, onReload }: Opened,
   ) {
+    const { view } = followed
     this.#database = database
-    this.#view = view
+    this.#followed = followed
     this.#gateway = gateway
+    this.#fleet = fleet
     this.trackingStart = trackingStart
+    this.fleet = fleet ?? { ...alone, gateway, applied: 0 }
+    followed.observer = {
+      removed: materials => this.encryptions.forget(materials),
+      advanced: (number, records) => fleet?.advanced(number, records),
+      reloaded: (from, to, lost) => onReload?.(from, to, lost),
+    }
     this.encryptions = new EncryptionCounts({
       written,
       slack: encryptionSlack,
@@ -135,7 +152,11 @@ class SqlStorage implements Storage {
       findByObject: object => view.keys.group(objectGroup(object)),
       related: key => relatedTo(view, key),
       findByMaterial: (material, region) => view.keys.findIn(region, material),
-      list: page => this.#inOrder(database.listKeys(page), arns => arns.map(arn => view.keys.find(arn)!)),
+      list: page =>
+        this.#listed(
+          () => database.listKeys(page),
+          arn => view.keys.find(arn),
+        ),
       expiring: () => view.keys.group(expiring),
       dueForDeletion: now => view.keys.deletions.until(now),
       dueForRotation: now => view.keys.rotations.until(now),
@@ -149,7 +170,11 @@ class SqlStorage implements Storage {
     }
     this.aliases = {
       find: arn => view.aliases.find(arn),
-      list: page => this.#inOrder(database.listAliases(page), arns => arns.map(arn => view.aliases.find(arn)!)),
+      list: page =>
+        this.#listed(
+          () => database.listAliases(page),
+          arn => view.aliases.find(arn),
+        ),
       ofKey: keyArn => view.aliases.group(keyArn),
       named: (account, name) => view.aliases.all().filter(alias => alias.account === account && alias.name === name),
     }
@@ -159,7 +184,10 @@ class SqlStorage implements Storage {
       count: keyArn => view.grants.count(keyArn),
       search: search => view.grants.search(search),
       list: page =>
-        this.#inOrder(database.listGrants(page), found => found.map(({ keyArn, id }) => view.grants.find(keyArn, id)!)),
+        this.#listed(
+          () => database.listGrants(page),
+          ({ keyArn, id }) => view.grants.find(keyArn, id),
+        ),
     }
     this.accounts = { find: id => view.accounts.find(id), all: () => view.accounts.all() }
     this.managedPolicies = {
@@ -237,34 +265,28 @@ class SqlStorage implements Storage {
   }
 
   get identitiesVersion(): number {
-    return this.#identitiesVersion
+    return this.#followed.identitiesVersion
   }
 
   get failing(): boolean {
     return this.#failing
   }
 
-  async commit({ list }: Changes, ...records: readonly HeldRecord[]): Promise<number | undefined> {
+  async commit({ list, basis }: Changes, ...records: readonly HeldRecord[]): Promise<number | undefined> {
     if (list.length === 0) return undefined
     const changes = list.map(settle)
-    return this.#write(this.#database.commit({ gateway: this.#gateway, changes, records }), number => {
-      for (const change of changes) {
-        show(this.#view, change)
-        if (change.noun === 'keys' && change.action === 'remove') this.#forgetEncryptions(change.record)
-      }
-      if (changes.some(({ noun }) => identityNouns.has(noun))) this.#identitiesVersion++
-      return number
-    })
-  }
-
-  /** But for the materials that a related key still has. */
-  #forgetEncryptions(key: Key): void {
-    const kept = new Set(
-      relatedTo(this.#view, key)
-        .flatMap(materialsOf)
-        .map(({ id }) => id),
-    )
-    this.encryptions.forget(materialsOf(key).flatMap(({ id }) => (kept.has(id) ? [] : [id])))
+    const lease = this.#fleet && { run: this.#fleet.run }
+    const commit = this.#database.commit({ gateway: this.#gateway, ...lease, basis, changes, records })
+    try {
+      return await this.#write(commit, async number => {
+        await this.#followed.committed(number, records[0]?.eventId, changes)
+        return number
+      })
+    } catch (error) {
+      // The request is decided again, by what others have changed.
+      if (error instanceof Conflict && this.#fleet) await this.#followed.catchUp()
+      throw error
+    }
   }
 
   async lastChange(): Promise<number> {
@@ -286,10 +308,11 @@ class SqlStorage implements Storage {
     await this.writeUses()
       .then(() => this.#inOrder(this.#database.endTracking()))
       .catch(() => {})
+    await this.#fleet?.close().catch(() => {})
     await this.#inOrder(this.#database.close())
   }
 
-  async #write<T>(call: Promise<T>, take?: (answer: T) => T): Promise<T> {
+  async #write<T>(call: Promise<T>, take?: (answer: T) => Promise<T>): Promise<T> {
     try {
       const answer = await this.#inOrder(call, take)
       this.#failing = false
@@ -300,9 +323,22 @@ class SqlStorage implements Storage {
     }
   }
 
-  /** Results are applied in the order of the calls, so that reads of the database agree with the view. */
-  async #inOrder<T, R = T>(call: Promise<T>, take: (answer: T) => R = answer => answer as unknown as R): Promise<R> {
-    const before = this.#before
+  /** The records that a query has listed. In a fleet, the view may be behind what it found, or be ahead of it. */
+  async #listed<I, R>(list: () => Promise<readonly I[]>, find: (identity: I) => R | undefined): Promise<R[]> {
+    for (;;) {
+      const found = await this.#inOrder(list(), identities => identities.map(find))
+      const records = found.filter(record => record !== undefined)
+      if (records.length === found.length) return records
+      await this.#followed.catchUp()
+    }
+  }
+
+  /** Results are applied in the order of the calls, so that reads of the database agree with the view: if nobody else changes it. */
+  async #inOrder<T, R = T>(
+    call: Promise<T>,
+    take: (answer: T) => R | Promise<R> = answer => answer as unknown as R,
+  ): Promise<R> {
+    const before = this.#fleet ? undefined : this.#before
     const taken = call.then(async answer => {
       await before
       return take(answer)
@@ -316,9 +352,6 @@ class SqlStorage implements Storage {
     }
   }
 }
-
-/** What a caller comes from, besides its access key. */
-const identityNouns: ReadonlySet<Noun> = new Set(['principals', 'groups', 'managedPolicies', 'services'] as const)
 
 function principalsIn(view: View): Storage['principals'] {
   const holding = (account: string, type: Principal['type'], name: string) =>

@@ -44,12 +44,22 @@ export type Change = {
   [N in Noun]: { readonly noun: N; readonly action: 'put' | 'remove'; readonly record: Records[N] }
 }[Noun]
 
+/** What a request saw when it was decided. */
+export interface Basis {
+  /** Of the last change that it saw. */
+  readonly number: number
+  /** ARNs of the keys that it is about. */
+  readonly keys: readonly string[]
+}
+
 /** The changes of one request. Operations collect them; the pipeline commits all of them or none. */
 export class Changes {
   readonly list: Change[] = []
   readonly events: FurtherEvent[] = []
   /** Created on HSMs for these changes: if those are certainly not committed, no record refers to them. */
   readonly created: KeyObject[] = []
+  /** What the request saw when it was decided. Default: it was decided by the records that it changes. */
+  basis: Basis | undefined
 
   /** Creates the record (revision 0) or replaces it. */
   put<N extends Noun>(noun: N, record: Records[N]): void {
@@ -61,9 +71,24 @@ export class Changes {
   }
 }
 
-/** Thrown by commit if a record has another revision than when it was read, or a new one already exists: nothing was written. */
+/**
+ * Thrown by commit if a record has another revision than when it was read, a new one already exists, or a change since then may forbid this
+ * one: nothing was written.
+ */
 export class Conflict extends Error {
   override readonly name = 'Conflict'
+}
+
+/** The gateway has no lease: others need not wait for it, so it changes nothing, and serves nothing. */
+export class LeaseLost extends Failure {
+  override readonly name = 'LeaseLost'
+
+  constructor() {
+    super(
+      'DependencyTimeout',
+      'The gateway has lost its lease and catches up with the others. Nothing was changed; retry the request.',
+    )
+  }
 }
 
 /** Thrown by commit if it may or may not have been done: the connection was lost, and the database did not come back. The outbox finds it out later. */
@@ -174,6 +199,40 @@ export interface GrantSearch {
   readonly constraints: GrantConstraints | undefined
   /** What else it must fit. */
   readonly accept?: ((grant: Grant) => boolean) | undefined
+}
+
+/** A gateway that has, or had, a lease. */
+export interface Member {
+  readonly gateway: string
+  readonly run: string
+  readonly applied: number
+  /** Milliseconds since the epoch. */
+  readonly joinedAt: number
+  /** Milliseconds; 0 without a lease. */
+  readonly leaseLeft: number
+  /** JSON. */
+  readonly state: string
+}
+
+/** This gateway among those with the same storage. */
+export interface FleetView {
+  readonly gateway: string
+  /** False without a lease: what it shows may be outdated. */
+  readonly mayServe: boolean
+  /** Milliseconds for which it may serve if it cannot renew its lease; infinite if it is the only gateway. */
+  readonly leaseLeft: number
+  /** Number of the last change in the view. */
+  readonly applied: number
+  /**
+   * Undefined if every gateway that may serve shows what this one shows of some keys, else resolves when it does.
+   *
+   * @param keys ARNs. Default: all that there is
+   */
+  settled(keys?: readonly string[]): Promise<void> | undefined
+  /** In order of name. */
+  members(): Promise<readonly Member[]>
+  /** Ends the lease of a gateway that certainly runs no more. */
+  remove(gateway: string): Promise<void>
 }
 
 /** Look-ups are synchronous, from an in-memory view that commit keeps current. */
@@ -346,6 +405,7 @@ export interface Storage {
    * outbox only, as every change has a record.
    */
   commit(changes: Changes, ...records: readonly HeldRecord[]): Promise<number | undefined>
+  readonly fleet: FleetView
   /** True from a failed write until the next one that succeeds. */
   readonly failing: boolean
   /** Rejects if storage cannot be read and written right now. */

@@ -247,6 +247,17 @@ export function show(view: View, { noun, action, record }: Change): void {
   if (noun === 'keys' && action === 'remove') view.grants.removeKey(record.arn)
 }
 
+/** Removes a record by its key. */
+export function forget(view: View, noun: Noun, key: RecordKey): void {
+  if (noun === 'grants') {
+    const grant = view.grants.find(key[0] as string, key[1] as string)
+    if (grant) view.grants.remove(grant)
+    return
+  }
+  const record = view[noun].find(identityOf(key))
+  if (record) show(view, { noun, action: 'remove', record } as Change)
+}
+
 /** Freezes a record deeply; byte arrays cannot be frozen. */
 export function frozen<T extends object>(value: T): T {
   if (ArrayBuffer.isView(value) || Object.isFrozen(value)) return value

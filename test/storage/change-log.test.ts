@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { openDatabase, type SqlDatabase } from '../../src/storage/sql-database.ts'
-import { type Change, Conflict } from '../../src/storage/storage.ts'
-import { aGrant, aKey, anAlias } from './records.ts'
+import { type Change, Conflict, LeaseLost } from '../../src/storage/storage.ts'
+import { aGrant, aKey, anAlias, aPrincipal } from './records.ts'
 
 let database: SqlDatabase
 
@@ -67,12 +67,13 @@ describe('the change log', () => {
 })
 
 describe('a lease', () => {
-  const request = { gateway: 'a', run: 'r1', applied: 0, milliseconds: 60_000, state: '{}' }
+  const start = { number: 0, eventId: undefined }
+  const request = { gateway: 'a', run: 'r1', position: start, milliseconds: 60_000, state: '{}' }
 
   it('is granted in the clock of the database, with the last change at that time', async () => {
     await commit('e1', [put({ noun: 'keys', record: key })])
     expect(await database.renewLease(request)).toEqual({ number: 1, eventId: 'e1' })
-    await database.acknowledge('a', 'r1', 1)
+    await database.acknowledge('a', 'r1', { number: 1, eventId: 'e1' })
     const [member] = await database.members()
     expect(member).toMatchObject({ gateway: 'a', run: 'r1', applied: 1, state: '{}' })
     expect(member!.leaseLeft).toBeGreaterThan(0)
@@ -85,12 +86,74 @@ describe('a lease', () => {
     await expect(database.renewLease({ ...request, run: 'r2' })).rejects.toThrow(Conflict)
     await database.endLease('a', 'r2')
     await expect(database.renewLease({ ...request, run: 'r2' })).rejects.toThrow(Conflict)
-    await database.renewLease({ ...request, applied: 3 })
-    expect(await database.members()).toMatchObject([{ run: 'r1', applied: 3, joinedAt }])
+    await commit('e1', [put({ noun: 'keys', record: key })])
+    await database.renewLease({ ...request, position: { number: 1, eventId: 'e1' } })
+    expect(await database.members()).toMatchObject([{ run: 'r1', applied: 1, joinedAt }])
     await database.endLease('a', 'r1')
     expect(await database.members()).toMatchObject([{ run: 'r1', leaseLeft: 0 }])
     await database.renewLease({ ...request, run: 'r2' })
-    await database.acknowledge('a', 'r1', 9)
+    await database.acknowledge('a', 'r1', { number: 1, eventId: 'e1' })
     expect(await database.members()).toMatchObject([{ run: 'r2', applied: 0 }])
+  })
+
+  it('does not acknowledge commits that the database does not have', async () => {
+    await commit('e1', [put({ noun: 'keys', record: key })])
+    await database.renewLease({ ...request, position: { number: 2, eventId: 'e2' } })
+    await database.acknowledge('a', 'r1', { number: 1, eventId: 'other' })
+    expect(await database.members()).toMatchObject([{ applied: 0 }])
+  })
+
+  it('is needed by a commit of a gateway that shares the database', async () => {
+    const changes = [put({ noun: 'keys', record: key })]
+    const withLease = (run: string) => database.commit({ gateway: 'a', run, changes, records: [] })
+    await expect(withLease('r1')).rejects.toThrow(LeaseLost)
+    await database.renewLease(request)
+    await expect(withLease('r2')).rejects.toThrow(LeaseLost)
+    expect(await withLease('r1')).toBe(1)
+    await database.endLease('a')
+    await expect(withLease('r1')).rejects.toThrow(LeaseLost)
+  })
+})
+
+describe('a commit that was decided before others', () => {
+  const second = { ...aKey(2), revision: 1 }
+  const decidedAt = (number: number, ...keys: string[]) => ({ number, keys })
+  const grant = put({ noun: 'grants', record: { ...aGrant(9, second), revision: 1 } })
+  const commitGrant = (basis: { number: number; keys: string[] }) =>
+    database.commit({ gateway: 'b', basis, changes: [grant], records: [] })
+
+  beforeEach(() => commit('e1', puts(put({ noun: 'keys', record: key }), put({ noun: 'keys', record: second }))))
+
+  it('conflicts if they changed its key, a grant of it, or what concerns everybody', async () => {
+    const ofKey = { ...aGrant(1, second), revision: 1 }
+    await commit(
+      'e2',
+      puts(
+        put({ noun: 'grants', record: ofKey }),
+        put({ noun: 'principals', record: { ...aPrincipal('u'), revision: 1 } }),
+      ),
+    )
+    for (const [number, change] of [
+      [3, put({ noun: 'keys', record: { ...second, state: 'Disabled', revision: 2 } })],
+      [4, { noun: 'grants', action: 'remove', record: ofKey }],
+      [5, put({ noun: 'principals', record: { ...aPrincipal('u'), revision: 2 } })],
+    ] as const) {
+      expect(await commit(`e${number}`, [change as Change])).toBe(number)
+      await expect(commitGrant(decidedAt(number - 1, second.arn))).rejects.toThrow(Conflict)
+    }
+    expect(await commitGrant(decidedAt(5, second.arn))).toBe(6)
+  })
+
+  it('does not if they changed other keys, or only added something', async () => {
+    await commit('e2', [put({ noun: 'keys', record: { ...key, state: 'Disabled', revision: 2 } })])
+    await commit('e3', [put({ noun: 'grants', record: { ...aGrant(1, second), revision: 1 } })])
+    expect(await commitGrant(decidedAt(1, second.arn))).toBe(4)
+  })
+
+  it('conflicts if the log no longer tells what they changed', async () => {
+    await commit('e2', [put({ noun: 'keys', record: { ...key, revision: 2 } })])
+    await commit('e3', [put({ noun: 'keys', record: { ...key, revision: 3 } })])
+    await database.pruneChanges(-1)
+    await expect(commitGrant(decidedAt(1, second.arn))).rejects.toThrow(Conflict)
   })
 })

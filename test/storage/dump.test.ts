@@ -164,7 +164,13 @@ describe('a copy', () => {
     const [from, to] = [file(), file()]
     await fullStorage(from)
     const database = await openDatabase(sqlite(from))
-    await database.renewLease({ gateway: 'g1', run: 'r', applied: 1, milliseconds: 60_000, state: '{}' })
+    await database.renewLease({
+      gateway: 'g1',
+      run: 'r',
+      position: { number: 0, eventId: undefined },
+      milliseconds: 60_000,
+      state: '{}',
+    })
     await database.close()
     await expect(copy(sqlite(from), sqlite(to, { create: true }))).rejects.toThrow(/in use by the gateways g1/)
     const again = await openDatabase(sqlite(from))

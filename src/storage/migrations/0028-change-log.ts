@@ -14,6 +14,7 @@ export const changeLog: Migration = async (db, { text }) => {
     .addColumn('position', 'integer', column => column.notNull())
     .addColumn('noun', text, column => column.notNull())
     .addColumn('record_key', text, column => column.notNull())
+    .addColumn('scope', text)
     .addColumn('gateway', text, column => column.notNull())
     .addColumn('event_id', text)
     .addColumn('committed_at', 'bigint', column => column.notNull())

@@ -1,6 +1,7 @@
 /** The log of commits: which records each one changed. It says what to read again; the tables are the truth. */
 import type { Kysely, RawBuilder } from 'kysely'
-import type { Change, Noun, Records } from '../storage.ts'
+import { everybody, forbiddingScopeOf } from '../fleet/scopes.ts'
+import type { Basis, Change, Noun, Records } from '../storage.ts'
 import type { ChangeRow, Database } from './database.ts'
 import { batches, type RecordKey, type Table } from './table.ts'
 import { keyOf, tables } from './tables.ts'
@@ -44,16 +45,38 @@ export async function logCommit(
   { gateway, eventId, changes }: LoggedCommit,
   now: RawBuilder<number>,
 ): Promise<void> {
-  const rows = changes.map(({ noun, record }, position) => ({
+  const rows = changes.map((change, position) => ({
     number,
     position,
-    noun,
-    record_key: JSON.stringify(keyOf(noun, record)),
+    noun: change.noun,
+    record_key: JSON.stringify(keyOf(change.noun, change.record)),
+    scope: forbiddingScopeOf(change) ?? null,
     gateway,
     event_id: eventId ?? null,
     committed_at: now,
   }))
   for (const batch of batches(rows)) await db.insertInto('changes').values(batch).execute()
+}
+
+/** Whether a change after the basis, and before a number, may forbid what was decided; also if the log no longer tells. */
+export async function isOutdated(db: Kysely<Database>, { number, keys }: Basis, before: number): Promise<boolean> {
+  if (number === before - 1) return false
+  const between = db.selectFrom('changes').where('number', '>', number).where('number', '<', before)
+  const { first } = await between.select(({ fn }) => fn.min('number').as('first')).executeTakeFirstOrThrow()
+  if (first !== number + 1) return true
+  const found = await between
+    .select('number')
+    .where('scope', 'in', [everybody, ...keys])
+    .limit(1)
+    .executeTakeFirst()
+  return found !== undefined
+}
+
+/** Whether the log has that commit; number 0 is before the first one. */
+export async function isInLog(db: Kysely<Database>, { number, eventId }: ChangePosition): Promise<boolean> {
+  if (number === 0) return true
+  const found = await db.selectFrom('changes').select('event_id').where('number', '=', number).executeTakeFirst()
+  return found !== undefined && (found.event_id ?? undefined) === eventId
 }
 
 export async function lastChange(db: Kysely<Database>): Promise<ChangePosition> {
@@ -121,10 +144,22 @@ export async function awaitCommits(db: Kysely<Database>): Promise<void> {
     .execute()
 }
 
-/** Forgets commits before a time of the database's clock, default all; but never the last one. */
-export async function pruneChanges(db: Kysely<Database>, before?: RawBuilder<number>): Promise<void> {
+/** Forgets commits before a number. */
+export async function pruneBefore(db: Kysely<Database>, number: number): Promise<void> {
+  await db.deleteFrom('changes').where('number', '<', number).execute()
+}
+
+/** Forgets commits before a time of the database's clock, but never the last one. */
+export async function pruneChanges(db: Kysely<Database>, before: RawBuilder<number>): Promise<void> {
   const all = db
     .deleteFrom('changes')
     .where('number', '<', ({ selectFrom }) => selectFrom('change_number').select('last'))
-  await (before ? all.where('committed_at', '<', before) : all).execute()
+  await all.where('committed_at', '<', before).execute()
+}
+
+/** Of these events, those whose commits are in the log. */
+export async function committedEvents(db: Kysely<Database>, eventIds: readonly string[]): Promise<string[]> {
+  if (eventIds.length === 0) return []
+  const rows = await db.selectFrom('changes').select('event_id').distinct().where('event_id', 'in', eventIds).execute()
+  return rows.map(({ event_id }) => event_id!)
 }

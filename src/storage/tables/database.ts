@@ -401,6 +401,8 @@ export interface ChangeRow {
   readonly noun: string
   /** JSON. */
   readonly record_key: string
+  /** Whom it may forbid something: see fleet/scopes.ts. Null for nobody. */
+  readonly scope: string | null
   readonly gateway: string
   /** Of the audit record; null for a commit without one. */
   readonly event_id: string | null

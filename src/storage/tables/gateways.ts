@@ -1,5 +1,7 @@
 /** Gateways that have, or had, a lease. All times are those of the database's clock. */
 import { type Kysely, type RawBuilder, sql } from 'kysely'
+import type { Member } from '../storage.ts'
+import { type ChangePosition, isInLog } from './changes.ts'
 import type { Database } from './database.ts'
 
 /** What a gateway says of itself when it asks for a lease. */
@@ -7,32 +9,21 @@ export interface LeaseRequest {
   readonly gateway: string
   /** Of its start: random. */
   readonly run: string
-  /** Number of the last change in its view. */
-  readonly applied: number
+  /** Of the last change in its view. */
+  readonly position: ChangePosition
   /** For which it is granted. */
   readonly milliseconds: number
   /** JSON: what `strongroom fleet` shows. */
   readonly state: string
 }
 
-export interface Member {
-  readonly gateway: string
-  readonly run: string
-  readonly applied: number
-  /** Milliseconds since the epoch. */
-  readonly joinedAt: number
-  /** Milliseconds; 0 without a lease. */
-  readonly leaseLeft: number
-  /** JSON. */
-  readonly state: string
-}
-
 /** False, having written nothing, if another run has the lease of that gateway. */
 export async function renewLease(
   db: Kysely<Database>,
-  { gateway: name, run, applied, milliseconds, state }: LeaseRequest,
+  { gateway: name, run, position, milliseconds, state }: LeaseRequest,
   now: RawBuilder<number>,
 ): Promise<boolean> {
+  const applied = (await isInLog(db, position)) ? position.number : 0
   const lease = { run, applied, state, lease_until: sql<number>`${now} + ${sql.lit(milliseconds)}` }
   const { numInsertedOrUpdatedRows } = await db
     .insertInto('gateways')
@@ -50,9 +41,27 @@ export async function renewLease(
   return numInsertedOrUpdatedRows === 1n
 }
 
-/** Of a gateway that has a lease. */
-export async function acknowledge(db: Kysely<Database>, gateway: string, run: string, applied: number): Promise<void> {
+/** Of a gateway that has a lease. A position that a database does not have, as it went back in time, is ignored. */
+export async function acknowledge(
+  db: Kysely<Database>,
+  gateway: string,
+  run: string,
+  position: ChangePosition,
+): Promise<void> {
+  if (!(await isInLog(db, position))) return
+  const { number: applied } = position
   await db.updateTable('gateways').set({ applied }).where('name', '=', gateway).where('run', '=', run).execute()
+}
+
+/** Whether a run of a gateway has a lease. */
+export async function hasLease(
+  db: Kysely<Database>,
+  gateway: string,
+  run: string,
+  now: RawBuilder<number>,
+): Promise<boolean> {
+  const live = db.selectFrom('gateways').select('run').where('name', '=', gateway).where('lease_until', '>', now)
+  return (await live.executeTakeFirst())?.run === run
 }
 
 export async function members(db: Kysely<Database>, now: RawBuilder<number>): Promise<Member[]> {

@@ -78,7 +78,7 @@ describe('a SQLite file', () => {
   it('does not grow with the number of commits and of write checks', async () => {
     const path = join(directory, 'same-size.db')
     const sizes: number[] = []
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 4; round++) {
       const storage = await openFile(path, { create: true })
       if (round === 0) await putKeys(storage, 1)
       for (let number = 100; number < 200; number++) {
@@ -92,7 +92,9 @@ describe('a SQLite file', () => {
       await storage.close()
       sizes.push(statSync(path).size)
     }
-    expect(sizes).toEqual([sizes[0], sizes[0], sizes[0]])
+    // From when on the log has as many commits as it keeps.
+    const full = sizes.slice(1)
+    expect(full).toEqual([full[0], full[0], full[0]])
   })
 
   it('keeps every acknowledged commit and no partial one, whenever the process is killed', async () => {

@@ -1,0 +1,139 @@
+/** The view of a gateway, and how it follows the commits of all gateways. */
+import { type Key, materialsOf } from '../model/keys/key.ts'
+import { coalesced } from './coalesced.ts'
+import type { SqlDatabase } from './sql-database.ts'
+import type { Change, Noun } from './storage.ts'
+import type { Advance, ChangePosition, CurrentRecord } from './tables/changes.ts'
+import { keyOf } from './tables/tables.ts'
+import { forget, frozen, loadView, relatedTo, show, type View } from './view.ts'
+
+/** What a caller comes from, besides its access key. */
+const identityNouns: ReadonlySet<Noun> = new Set(['principals', 'groups', 'managedPolicies', 'services'] as const)
+
+/** Told of what is shown. */
+export interface ViewObserver {
+  /** Materials that no key has any more. */
+  removed(materials: readonly string[]): void
+  /** Records that changed up to a number. Undefined: possibly all. */
+  advanced(number: number, records: readonly Pick<CurrentRecord, 'noun' | 'key'>[] | undefined): void
+  /**
+   * The log does not lead from one position to the other, so everything was loaded again.
+   *
+   * @param lost event ids of commits of this gateway that the database no longer has
+   */
+  reloaded(from: ChangePosition, to: ChangePosition, lost: readonly string[]): void
+}
+
+/** Commits of this gateway that are looked for when the database has gone back in time. */
+const keptCommits = 1000
+
+export class FollowedView {
+  readonly view: View
+  /** Default: nobody is told. */
+  observer: ViewObserver | undefined
+  readonly #database: SqlDatabase
+  #position: ChangePosition
+  #identitiesVersion = 0
+  /** Event ids, the latest last. */
+  #committed: string[] = []
+
+  /** Shows what others have committed. */
+  readonly catchUp = coalesced(() => this.#catchUp())
+
+  private constructor(database: SqlDatabase, view: View, position: ChangePosition) {
+    this.#database = database
+    this.view = view
+    this.#position = position
+  }
+
+  static async load(database: SqlDatabase): Promise<FollowedView> {
+    const position = await database.lastChange()
+    const followed = new FollowedView(database, await loadView(database), position)
+    // What was committed while the records were loaded may be in the view in part.
+    await followed.catchUp()
+    return followed
+  }
+
+  /** Of the last commit in the view. */
+  get position(): ChangePosition {
+    return this.#position
+  }
+
+  get identitiesVersion(): number {
+    return this.#identitiesVersion
+  }
+
+  /** Shows a commit of this gateway; if others came before it that are not in the view, those too. */
+  async committed(number: number, eventId: string | undefined, changes: readonly Change[]): Promise<void> {
+    if (eventId !== undefined) this.#committed = [...this.#committed.slice(-keptCommits), eventId]
+    if (number === this.#position.number + 1) return this.#show(changes, { number, eventId })
+    try {
+      while (this.#position.number < number) await this.catchUp()
+    } catch {
+      // It is committed, whatever happens to the database now: what came before it is shown later.
+      this.#show(changes, this.#position)
+    }
+  }
+
+  #show(changes: readonly Change[], position: ChangePosition): void {
+    for (const change of changes) {
+      show(this.view, change)
+      if (change.noun === 'keys' && change.action === 'remove') this.#forgetMaterials(change.record)
+    }
+    const records = changes.map(({ noun, record }) => ({ noun, key: keyOf(noun, record) }))
+    this.#shown(position, records)
+  }
+
+  async #catchUp(): Promise<void> {
+    const from = this.#position
+    const advance = await this.#database.changesAfter(from)
+    // Own commits, which were shown meanwhile, may be ahead of what was read.
+    if (advance && advance.number > this.#position.number) this.#advance(advance)
+    if (!advance && this.#position === from) await this.#reload(from)
+  }
+
+  #advance({ records, ...position }: Advance): void {
+    for (const { noun, key, record } of records) {
+      if (record) show(this.view, { noun, action: 'put', record: frozen(record) } as Change)
+      else {
+        const gone = noun === 'keys' ? this.view.keys.find(key[0] as string) : undefined
+        forget(this.view, noun, key)
+        if (gone) this.#forgetMaterials(gone)
+      }
+    }
+    this.#shown(position, records)
+  }
+
+  async #reload(from: ChangePosition): Promise<void> {
+    const position = await this.#database.lastChange()
+    const view = await loadView(this.#database)
+    const lost = position.number < from.number ? await this.#lost() : []
+    Object.assign(this.view, view)
+    this.#shown(position, undefined)
+    this.observer?.reloaded(from, position, lost)
+    // As at the start.
+    await this.#catchUp()
+  }
+
+  async #lost(): Promise<readonly string[]> {
+    const committed = this.#committed
+    const kept = new Set(await this.#database.committedEvents(committed))
+    return committed.filter(eventId => !kept.has(eventId))
+  }
+
+  #shown(position: ChangePosition, records: readonly Pick<CurrentRecord, 'noun' | 'key'>[] | undefined): void {
+    this.#position = position
+    if (!records || records.some(({ noun }) => identityNouns.has(noun))) this.#identitiesVersion++
+    this.observer?.advanced(position.number, records)
+  }
+
+  /** But for the materials that a related key still has. */
+  #forgetMaterials(key: Key): void {
+    const kept = new Set(
+      relatedTo(this.view, key)
+        .flatMap(materialsOf)
+        .map(({ id }) => id),
+    )
+    this.observer?.removed(materialsOf(key).flatMap(({ id }) => (kept.has(id) ? [] : [id])))
+  }
+}

@@ -1,0 +1,209 @@
+/** Gateways on one database, in one process: what each shows, and when each may answer. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { sqlite } from '../../../src/storage/engines/sqlite.ts'
+import { openDatabase, type SqlDatabase } from '../../../src/storage/sql-database.ts'
+import { openStorage } from '../../../src/storage/sql-storage.ts'
+import { Changes, Conflict, type Storage } from '../../../src/storage/storage.ts'
+import { account, aGrant, aKey, anAlias, region } from '../records.ts'
+
+/** One gateway's way to the database. */
+class Path {
+  readonly database: SqlDatabase
+  isCut = false
+  #listeners: (() => void)[] = []
+
+  constructor(shared: SqlDatabase) {
+    const answer = (method: PropertyKey) => {
+      return (...args: unknown[]) => {
+        if (this.isCut) return Promise.reject(new Error('the database is away'))
+        return (shared[method as keyof SqlDatabase] as (...args: unknown[]) => Promise<unknown>)(...args)
+      }
+    }
+    this.database = new Proxy(shared, {
+      get: (_, method) => {
+        if (method === 'watch') return (listener: () => void) => this.#listeners.push(listener)
+        if (method === 'close') return async () => {}
+        return answer(method)
+      },
+    })
+  }
+
+  notify(): void {
+    for (const listener of this.#listeners) listener()
+  }
+}
+
+interface Gateway {
+  readonly path: Path
+  readonly storage: Storage
+  /** Milliseconds by which its clocks are moved. */
+  readonly moved: { clock: number; elapsed: number }
+}
+
+const lease = 1000
+let shared: SqlDatabase
+let gateways: Gateway[] = []
+
+beforeEach(async () => {
+  shared = await openDatabase(sqlite(':memory:', { create: true, fleet: true }))
+})
+afterEach(async () => {
+  for (const { path, storage } of gateways) {
+    path.isCut = false
+    await storage.close()
+  }
+  gateways = []
+  await shared.close()
+})
+
+async function open(
+  gateway: string,
+  { run = gateway, isOver }: { run?: string; isOver?: () => boolean } = {},
+): Promise<Gateway> {
+  const path = new Path(shared)
+  const moved = { clock: 0, elapsed: 0 }
+  const fleet = {
+    run,
+    lease,
+    clock: () => Date.now() + moved.clock,
+    elapsed: () => performance.now() + moved.elapsed,
+    state: () => '{}',
+    ...(isOver && { isOver }),
+  }
+  const opened = { path, moved, storage: await openStorage(path.database, { now: 0, gateway, fleet }) }
+  gateways.push(opened)
+  return opened
+}
+
+function put(storage: Storage, ...records: ReturnType<typeof aKey>[]): Promise<unknown> {
+  const changes = new Changes()
+  for (const record of records) changes.put('keys', record)
+  return storage.commit(changes)
+}
+
+async function until(what: () => boolean): Promise<void> {
+  while (!what()) await sleep(5)
+}
+
+describe('gateways on one database', () => {
+  it('show what the others commit, without any message', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    const key = aKey(1)
+    await put(a.storage, key)
+    expect(a.storage.keys.find(key.arn)).toBeDefined()
+    await until(() => b.storage.keys.find(key.arn) !== undefined)
+    await put(b.storage, { ...b.storage.keys.find(key.arn)!, state: 'Disabled' })
+    await until(() => a.storage.keys.find(key.arn)?.state === 'Disabled')
+    const changes = new Changes()
+    changes.put('grants', aGrant(1, key))
+    changes.put('aliases', anAlias('one', key))
+    await a.storage.commit(changes)
+    await until(() => b.storage.grants.count(key.arn) === 1 && b.storage.aliases.ofKey(key.arn).length === 1)
+    const removed = new Changes()
+    removed.remove('aliases', b.storage.aliases.ofKey(key.arn)[0]!)
+    removed.remove('keys', b.storage.keys.find(key.arn)!)
+    await b.storage.commit(removed)
+    await until(() => a.storage.keys.find(key.arn) === undefined)
+    expect(a.storage.grants.count(key.arn)).toBe(0)
+    expect(a.storage.aliases.ofKey(key.arn)).toEqual([])
+  })
+
+  it('show their own commit at once, and before it those of others', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    await Promise.all([1, 2, 3].map(number => put(b.storage, aKey(number))))
+    await put(a.storage, aKey(4))
+    expect([1, 2, 3, 4].map(number => a.storage.keys.find(aKey(number).arn)?.id)).not.toContain(undefined)
+    const listed = await b.storage.keys.list({ account, region, limit: 10 })
+    expect(listed.map(({ id }) => id)).toEqual([1, 2, 3, 4].map(number => aKey(number).id))
+  })
+
+  it('let no change pass that was decided by what another has changed', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    const key = aKey(1)
+    await put(a.storage, key)
+    await until(() => b.storage.keys.find(key.arn) !== undefined)
+    const changes = new Changes()
+    changes.basis = { number: b.storage.fleet.applied, keys: [key.arn] }
+    changes.put('grants', aGrant(1, key))
+    await put(a.storage, { ...a.storage.keys.find(key.arn)!, state: 'PendingDeletion' })
+    await expect(b.storage.commit(changes)).rejects.toThrow(Conflict)
+    // Decided again, it sees why.
+    expect(b.storage.keys.find(key.arn)?.state).toBe('PendingDeletion')
+  })
+})
+
+describe('an answer', () => {
+  it('waits until every other gateway shows what it could show, and only that', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    const [key, other] = [aKey(1), aKey(2)]
+    await put(a.storage, key, other)
+    await a.storage.fleet.settled()
+    expect(b.storage.keys.find(key.arn)).toBeDefined()
+    b.path.isCut = true
+    await put(a.storage, { ...a.storage.keys.find(key.arn)!, state: 'Disabled' })
+    expect(a.storage.fleet.settled([other.arn])).toBeUndefined()
+    let settled = false
+    const waiting = a.storage.fleet.settled([key.arn])!.then(() => {
+      settled = true
+    })
+    await sleep(200)
+    expect(settled).toBe(false)
+    expect(b.storage.keys.find(key.arn)?.state).toBe('Enabled')
+    b.path.isCut = false
+    await waiting
+    expect(b.storage.keys.find(key.arn)?.state).toBe('Disabled')
+    expect(a.storage.fleet.settled()).toBeUndefined()
+  })
+
+  it('waits for a gateway that is cut off until that may not serve any more', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    b.path.isCut = true
+    await put(a.storage, aKey(1))
+    expect(b.storage.fleet.mayServe).toBe(true)
+    await a.storage.fleet.settled([aKey(1).arn])
+    expect(b.storage.fleet.mayServe).toBe(false)
+    b.path.isCut = false
+    await until(() => b.storage.fleet.mayServe)
+    expect(b.storage.keys.find(aKey(1).arn)).toBeDefined()
+  })
+
+  it('waits no longer than a lease if the database goes away after the commit', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    await put(a.storage, aKey(1))
+    a.path.isCut = true
+    b.path.isCut = true
+    await a.storage.fleet.settled([aKey(1).arn])
+    expect(b.storage.keys.find(aKey(1).arn) !== undefined || !b.storage.fleet.mayServe).toBe(true)
+  })
+})
+
+describe('a lease', () => {
+  it.each(['clock', 'elapsed'] as const)('ends when the %s says so, and comes back', async which => {
+    const { storage, moved } = await open('a')
+    expect(storage.fleet.mayServe).toBe(true)
+    moved[which] += lease
+    expect(storage.fleet.mayServe).toBe(false)
+    await until(() => storage.fleet.mayServe)
+  })
+
+  it('is given back at the end, and nobody waits for it', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    await b.storage.close()
+    expect((await a.storage.fleet.members()).map(({ gateway, leaseLeft }) => [gateway, leaseLeft > 0])).toEqual([
+      ['a', true],
+      ['b', false],
+    ])
+  })
+
+  it('is taken from a run that is certainly over, waited for otherwise, and not given to two gateways of one name', async () => {
+    const killed = { gateway: 'a', position: { number: 0, eventId: undefined }, milliseconds: lease, state: '{}' }
+    await shared.renewLease({ ...killed, run: 'killed' })
+    const { storage } = await open('a', { run: 'next', isOver: () => true })
+    await storage.close()
+    await shared.renewLease({ ...killed, run: 'unknown' })
+    const { storage: waited } = await open('a', { run: 'third' })
+    expect(waited.fleet.mayServe).toBe(true)
+    await expect(open('a', { run: 'fourth' })).rejects.toThrow('another gateway with this database has the name a')
+  })
+})
