@@ -126,6 +126,8 @@ type Written = z.infer<typeof schema>
 export interface Config extends Omit<Written, 'regions'> {
   /** The name of the HSM of each region; never empty. */
   readonly regions: Readonly<Record<string, string>>
+  /** Audit files of the other gateway processes of this machine. */
+  readonly otherJournals?: readonly string[]
 }
 export type HsmConfig = z.infer<typeof hsm>
 export type MemberConfig = z.infer<typeof member>

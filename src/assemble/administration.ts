@@ -1,6 +1,7 @@
 /** The administration API, in a gateway or without one. */
 import type { ApiRequest, ApiResponse } from '../apis/api.ts'
 import { administration, uidHeader } from '../apis/catalogue.ts'
+import { configOfProcess } from '../config/processes.ts'
 import type { Config } from '../config.ts'
 import { createLog } from '../log.ts'
 import { operator } from '../model/identities/caller.ts'
@@ -32,7 +33,8 @@ export async function openAdministration(
   requireSystemKeys(config, storage)
   const hsms = await connectHsms(config, storage, opened)
   const { journal, ...recording } = await openAudit(config, { storage, hsms }, opened, { clock, log })
-  const events = eventsOf(config, opened, { journal, log })
+  const own = configOfProcess(config, 1)
+  const events = eventsOf(own, opened, { journal, log })
   const means = { storage, hsms, clock, elapsed: () => performance.now(), metrics: noMetrics, log }
   const proxies = opened.adopt(externalKeyStores(config, means), proxies => proxies.close())
   const services = administrationOf({
@@ -46,7 +48,7 @@ export async function openAdministration(
     ...recording,
     events,
     externalKeyStores: proxies,
-    metering: meteringOf(config, events),
+    metering: meteringOf(own, events),
     authenticate: async () => undefined,
     webIdentity: webIdentities(config, { storage, clock, log }),
     metrics: { started: () => () => {}, keyUseRefused() {} },

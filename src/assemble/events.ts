@@ -16,7 +16,7 @@ interface Means {
 
 /** The index of the audit journal, which opens when it is first needed. */
 export function eventsOf(
-  { audit: { file: active } }: Config,
+  { audit: { file: active }, otherJournals = [] }: Pick<Config, 'audit' | 'otherJournals'>,
   opened: AsyncDisposableStack,
   { journal, log, metrics }: Means,
 ): JournalIndex {
@@ -28,6 +28,7 @@ export function eventsOf(
     journal,
     open: () => new ThreadedIndex({ path, active, meteredSources }),
     meteredSources,
+    others: otherJournals.map(file => ({ active: file, path: indexFile(file) })),
     indexed: ({ usage }) => metrics?.metered(usage.calls),
     report: {
       caughtUp({ setAside, unreadable }) {
@@ -52,17 +53,25 @@ export function eventsOf(
   return opened.adopt(index, index => index.close())
 }
 
-export function meteringOf({ prices }: Config, events: JournalIndex): Metering {
+/** Of the journals of this machine: of other processes what they have indexed, seconds ago. */
+export function meteringOf({ prices, otherJournals = [] }: Config, events: JournalIndex): Metering {
+  const journals = [undefined, ...otherJournals.map(file => ({ active: file, path: indexFile(file) }))]
   return {
     prices,
     async usage() {
       const index = await events.flush()
       return {
         async *calls(days) {
-          for (const piece of await index.calls(days)) yield JSON.parse(piece) as Calls[]
+          for (const journal of journals)
+            for (const piece of await index.calls(days, journal)) yield JSON.parse(piece) as Calls[]
         },
-        firstDay: () => index.firstDay(),
-        deletedKeys: () => index.deletedKeys(),
+        async firstDay() {
+          const days = await Promise.all(journals.map(journal => index.firstDay(journal)))
+          return days.flatMap(day => day ?? []).sort()[0]
+        },
+        async deletedKeys() {
+          return (await Promise.all(journals.map(journal => index.deletedKeys(journal)))).flat()
+        },
       }
     },
   }

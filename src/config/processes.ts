@@ -33,6 +33,7 @@ export function configOfProcess(config: Config, number: number): Config {
   return {
     ...config,
     processes: count,
+    otherJournals: otherNumbers(count, number).map(other => fileOfProcess(audit.file, other)),
     gateway: nameOfProcess(config.gateway, number),
     listen: { ...listen, ...shareOf(listen, share) },
     xks: xks && { ...xks, listen: { ...xks.listen, ...shareOf({ ...xks.listen, maxBodySize: 1 }, share) } },
@@ -59,6 +60,11 @@ function shareOf(
 /** One worker: the other processes serve while it is replaced. */
 function hsmOfProcess(hsm: HsmConfig, share: (limit: number) => number): HsmConfig {
   return { ...hsm, workers: hsm.workers === 'auto' ? 1 : hsm.workers, maxQueuedCalls: share(hsm.maxQueuedCalls) }
+}
+
+/** Including the process that runs in addition during a roll. */
+function otherNumbers(count: number, number: number): readonly number[] {
+  return Array.from({ length: count + 1 }, (_, index) => index + 1).filter(other => other !== number)
 }
 
 function nameOfProcess(name: string, number: number): string {

@@ -19,7 +19,7 @@ const urls = /\.(?:url|endpoint)$/
 const named = /\.(?:environment|accessKeys)\./
 
 /** Every setting, defaults included. */
-export function settingsOf(config: Config): Settings {
+export function settingsOf({ otherJournals: _, ...config }: Config): Settings {
   const settings: Record<string, string> = {}
   for (const [name, value] of leaves(config)) settings[name] = recorded(name, value)
   return settings

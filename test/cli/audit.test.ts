@@ -20,6 +20,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { blockOf } from '../../src/audit/format.ts'
 import { audit } from '../../src/cli/audit.ts'
 import { OperatorError } from '../../src/errors.ts'
+import { aRecord } from '../audit/records.ts'
 import { JournalWriter, SignerKey, writeJournal } from '../audit/verify/signed-journal.ts'
 import { named } from '../audit/verify/verified.ts'
 
@@ -373,4 +374,89 @@ function idOf(line: string): string {
 
 function linesOf({ files }: JournalWriter): string[] {
   return Buffer.concat(files).toString().split('\n')
+}
+
+describe('the journals of several gateways', () => {
+  const journals = ['a', 'b'].map(name => new JournalWriter(`0f8fad5b-d9cb-469f-a165-70867728950${name}`, name))
+  beforeAll(() => {
+    // Of a machine with two processes.
+    mkdirSync(join(folder, 'machine'))
+    const hsms = '{ softhsm: { profile: softhsm2, library: l.so, token: { label: t }, pinFile: pin } }'
+    const settings = ['processes: 2', 'storage: { file: s.db }', 'audit: { file: audit.jsonl }', `hsms: ${hsms}`]
+    writeFileSync(join(folder, 'machine/strongroom.yaml'), settings.join('\n'))
+    for (let number = 1; number <= 6; number++) {
+      const writer = journals[number % 2]!
+      for (const one of journals) one.pass(60)
+      const eventID = `01990000-0000-7000-8000-00000000000${number}`
+      writer.block([{ change: { number, eventID } }, aRecord(number, { eventID, eventTime: writer.time })], 1)
+      if (number % 2 === 0) writer.checkpoint(key)
+    }
+    const [a, b] = journals as [JournalWriter, JournalWriter]
+    b.block([{ peer: { journal: a.head.journal, gateway: 'a', since: a.time, ...omitted(a.head, 'journal') } }])
+    for (const one of journals) one.checkpoint(key)
+    for (const [index, name] of ['audit.jsonl', 'audit-2.jsonl'].entries())
+      writeFileSync(join(folder, 'machine', name), Buffer.concat(journals[index]!.files))
+  })
+
+  it('are verified together', async () => {
+    const text = [
+      'journal 0f8fad5b-d9cb-469f-a165-70867728950a of the gateway a, segments 1 to 1: 3 records in 8 blocks',
+      'signed: records 1 to 3, by the checkpoint of 2026-01-01T00:06:00.000Z',
+      'journal 0f8fad5b-d9cb-469f-a165-70867728950b of the gateway b, segments 1 to 1: 3 records in 6 blocks',
+      'signed: records 1 to 3, by the checkpoint of 2026-01-01T00:06:00.000Z',
+      'together: 6 changes on record, the last one is number 6',
+      'whole',
+    ]
+    for (const files of ['--data @machine', '@machine/audit.jsonl @machine/audit-2.jsonl']) {
+      const { output, code } = await run(`audit verify ${files} --public-key @key.pem`)
+      expect({ lines: output.trimEnd().split('\n'), code }).toEqual({ lines: text, code: 0 })
+    }
+    const { output } = await run('audit verify @machine --public-key @key.pem --json')
+    expect(JSON.parse(output)).toMatchObject({
+      isWhole: true,
+      journals: [{ gateway: 'a' }, { gateway: 'b' }].toReversed(),
+      changes: { count: 6, last: 6 },
+      absent: [],
+      findings: [],
+    })
+  })
+
+  it('are not whole without one of them, if all are wanted', async () => {
+    const alone = await run('audit verify @machine/audit-2.jsonl --public-key @key.pem')
+    expect(alone.output).toMatch(
+      /\nnot verified: the journal 0f8fad5b-d9cb-469f-a165-70867728950a of the gateway a\nwhole\n$/,
+    )
+    expect(alone.code).toBe(0)
+    const { output, code } = await run('audit verify --fleet @machine/audit-2.jsonl --public-key @key.pem')
+    expect(output).toContain('of the gateway a, with 3 records or more, is not among those that are given')
+    expect(code).toBe(1)
+  })
+
+  it('cannot be verified from a segment on', async () => {
+    const { output, code } = await run('audit verify @machine --from 2 --public-key @key.pem')
+    expect({ output, code }).toEqual({
+      output: '--from and --to need the files of one journal, and no --fleet',
+      code: 2,
+    })
+  })
+
+  it.each(['query --json', 'tail --json', 'export'])('are read in the order of time: %s', async command => {
+    for (const files of ['--data @machine', '@machine']) {
+      const { output, code } = await run(`audit ${command} ${files}`)
+      const ids = output
+        .trimEnd()
+        .split('\n')
+        .map(line => Number(JSON.parse(line).eventID.at(-1)))
+      expect({ ids, code }).toEqual({ ids: [1, 2, 3, 4, 5, 6], code: 0 })
+    }
+    if (command.startsWith('tail')) {
+      const { output } = await run('audit tail --json -n 3 --data @machine')
+      expect(output.match(/"eventID":"[^"]*(\d)"/g)?.map(text => text.at(-2))).toEqual(['4', '5', '6'])
+    }
+  })
+})
+
+function omitted<T extends object, K extends keyof T>({ ...object }: T, name: K): Omit<T, K> {
+  delete (object as Partial<T>)[name]
+  return object
 }

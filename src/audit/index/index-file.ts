@@ -3,11 +3,12 @@ import { renameSync, rmSync } from 'node:fs'
 import { Kysely, sql } from 'kysely'
 import type { DeletedKey } from '../../model/usage/deleted-key.ts'
 import { type SqliteEngine, sqlite } from '../../storage/engines/sqlite.ts'
-import { isAfter } from '../position.ts'
+import { isAfter, type Place as Snapshot } from '../position.ts'
 import { hasBlockEnd } from '../segment-bytes.ts'
 import { chunksIn } from './catch-up.ts'
 import type { Chunk, Place } from './chunk.ts'
 import { type Lookup, latestEvents } from './latest-events.ts'
+import { endOfOther, type OtherJournal, readIndex } from './other-journals.ts'
 import { inSegment, rangesBetween } from './ranges.ts'
 import type { FoundEvent } from './search.ts'
 import { addChunk, createTables, type IndexTables, readCursor, version } from './tables.ts'
@@ -34,13 +35,19 @@ export interface Index {
   catchUp(journal: string, to: Place): Promise<CaughtUp>
   /** In one transaction. Rejects if it is not the next one, or the index cannot be written. */
   add(chunk: Chunk): Promise<void>
-  /** The newest wanted events first. Undefined if too much of the journal is not indexed yet. */
-  find(lookup: Lookup): Promise<readonly FoundEvent[] | undefined>
+  /**
+   * The newest wanted events first. Undefined if too much of the journal is not indexed yet.
+   *
+   * @param other the journal of another process, as for the following
+   */
+  find(lookup: Lookup, other?: OtherJournal): Promise<readonly FoundEvent[] | undefined>
   /** Lists of Calls as JSON: one large message would hold up whoever reads it. */
-  calls(days: Days): Promise<readonly string[]>
+  calls(days: Days, other?: OtherJournal): Promise<readonly string[]>
   /** The first day with calls, YYYY-MM-DD. */
-  firstDay(): Promise<string | undefined>
-  deletedKeys(): Promise<readonly DeletedKey[]>
+  firstDay(other?: OtherJournal): Promise<string | undefined>
+  deletedKeys(other?: OtherJournal): Promise<readonly DeletedKey[]>
+  /** Where the journal of another process ends. Undefined if there is none. */
+  endOf(other: OtherJournal): Promise<Snapshot | undefined>
   close(): Promise<void>
 }
 
@@ -93,29 +100,42 @@ export class IndexFile implements Index {
     }
   }
 
-  find(lookup: Lookup): Promise<readonly FoundEvent[] | undefined> {
-    const search = this.#searching.then(() => this.#find(lookup))
+  find(lookup: Lookup, other?: OtherJournal): Promise<readonly FoundEvent[] | undefined> {
+    const search = this.#searching.then(() => this.#find(lookup, other))
     this.#searching = search.catch(() => undefined)
     return search
   }
 
-  async #find(lookup: Lookup): Promise<readonly FoundEvent[] | undefined> {
-    return latestEvents(await this.#opened(), this.#options.active, lookup)
+  async #find(lookup: Lookup, other: OtherJournal | undefined): Promise<readonly FoundEvent[] | undefined> {
+    const { active } = other ?? this.#options
+    return this.#read(other, db => latestEvents(db, active, lookup), lookup.before.journal)
   }
 
-  async calls(days: Days): Promise<readonly string[]> {
-    const calls = await readCalls(await this.#opened(), days)
+  endOf(other: OtherJournal): Promise<Snapshot | undefined> {
+    return endOfOther(other)
+  }
+
+  async #read<T>(
+    other: OtherJournal | undefined,
+    read: (db: Kysely<IndexTables>) => Promise<T>,
+    journal?: string,
+  ): Promise<T> {
+    return other ? readIndex(other, journal, read) : read(await this.#opened())
+  }
+
+  async calls(days: Days, other?: OtherJournal): Promise<readonly string[]> {
+    const calls = await this.#read(other, db => readCalls(db, days))
     return Array.from({ length: Math.ceil(calls.length / pieceLength) }, (_, piece) =>
       JSON.stringify(calls.slice(piece * pieceLength, (piece + 1) * pieceLength)),
     )
   }
 
-  async firstDay(): Promise<string | undefined> {
-    return readFirstDay(await this.#opened())
+  firstDay(other?: OtherJournal): Promise<string | undefined> {
+    return this.#read(other, readFirstDay)
   }
 
-  async deletedKeys(): Promise<readonly DeletedKey[]> {
-    return readDeletions(await this.#opened())
+  deletedKeys(other?: OtherJournal): Promise<readonly DeletedKey[]> {
+    return this.#read(other, readDeletions)
   }
 
   async #opened(): Promise<Kysely<IndexTables>> {

@@ -7,7 +7,8 @@ import type { DurableBlock, Journal } from '../journal.ts'
 import { placeOf, type Place as Snapshot } from '../position.ts'
 import { type Chunk, ChunkBuilder, type Place } from './chunk.ts'
 import type { CaughtUp, Index } from './index-file.ts'
-import type { EventPosition } from './latest-events.ts'
+import { type Lookup, newestFirst } from './latest-events.ts'
+import type { OtherJournal } from './other-journals.ts'
 import type { FoundEvent, Search } from './search.ts'
 
 export interface JournalIndexOptions {
@@ -16,6 +17,8 @@ export interface JournalIndexOptions {
   readonly open: () => Index
   /** Event sources of the APIs whose calls are counted. */
   readonly meteredSources: readonly string[]
+  /** Those of the other processes of this machine. */
+  readonly others?: readonly OtherJournal[]
   /** Told of each chunk that was indexed as it was written. */
   readonly indexed?: (chunk: Chunk) => void
   readonly report: Report
@@ -27,7 +30,7 @@ export interface Report {
   failed(error: unknown): void
 }
 
-/** Where the journal ended when a search began, for its further pages. */
+/** Where a journal ended when a search began, for its further pages. */
 export type { Snapshot }
 
 /** Milliseconds from the first block of a chunk to its end. */
@@ -54,6 +57,8 @@ export class JournalIndex {
   #due: NodeJS.Timeout | undefined
   #retry: NodeJS.Timeout | undefined
   #closed = false
+  /** By the UUID of the journal. */
+  readonly #others = new Map<string, OtherJournal>()
 
   constructor(options: JournalIndexOptions) {
     this.#options = options
@@ -61,18 +66,38 @@ export class JournalIndex {
     options.journal.follow(block => this.#follow(block))
   }
 
-  /** The end of the journal. */
-  get snapshot(): Snapshot {
+  /** The ends of the journals of this machine: first that of this process. */
+  async snapshot(): Promise<readonly Snapshot[]> {
     const { journal, segment, offset } = this.#end
-    return { journal, segment, offset }
+    const own = { journal, segment, offset }
+    const { others = [] } = this.#options
+    if (others.length === 0) return [own]
+    const index = this.#opened()
+    const ends = await Promise.all(others.map(async other => [other, await index.endOf(other)] as const))
+    for (const [other, end] of ends) if (end) this.#others.set(end.journal, other)
+    return [own, ...ends.flatMap(([, end]) => end ?? [])]
   }
 
-  /** The newest wanted events first. Undefined while too much of the journal is not indexed. Rejects if it cannot be searched. */
-  find(
+  /**
+   * The newest wanted events of the machine first. Undefined while too much of its journals is not indexed. Rejects if they cannot be
+   * searched.
+   *
+   * @param page `before`: of `snapshot`
+   */
+  async find(
     search: Search,
-    page: { readonly limit: number; readonly before: Snapshot; readonly after?: EventPosition | undefined },
+    { before, ...page }: Omit<Lookup, 'search' | 'before'> & { readonly before: readonly Snapshot[] },
   ): Promise<readonly FoundEvent[] | undefined> {
-    const found = this.#opened().find({ search, ...page })
+    const found = await Promise.all(before.map(place => this.#find({ search, ...page, before: place })))
+    if (found.some(events => events === undefined)) return undefined
+    const events = found.flatMap(events => events ?? [])
+    return before.length === 1 ? events : events.sort(newestFirst).slice(0, page.limit)
+  }
+
+  #find(lookup: Lookup): Promise<readonly FoundEvent[] | undefined> {
+    const index = this.#opened()
+    if (lookup.before.journal !== this.#end.journal) return index.find(lookup, this.#others.get(lookup.before.journal))
+    const found = index.find(lookup)
     found.catch((error: { readonly errcode?: unknown }) => {
       if (error.errcode !== undefined) this.#fault(error)
     })

@@ -16,7 +16,7 @@ export interface Lookup {
   readonly search: Search
   readonly limit: number
   /** Only what the journal had when it ended here, so that pages fit each other. */
-  readonly before: Omit<Place, 'journal'>
+  readonly before: Place
   /** The last event of the page before. */
   readonly after?: EventPosition | undefined
 }
@@ -92,7 +92,7 @@ class Page {
   }
 }
 
-function newestFirst(one: FoundEvent, other: FoundEvent): number {
+export function newestFirst(one: FoundEvent, other: FoundEvent): number {
   const [id, otherId] = [one.record.eventID, other.record.eventID]
   return other.time - one.time || (id < otherId ? 1 : id > otherId ? -1 : 0)
 }

@@ -18,4 +18,5 @@ export class ThreadedIndex extends RemoteObject<Index> implements Index {
   readonly calls = this.call('calls')
   readonly firstDay = this.call('firstDay')
   readonly deletedKeys = this.call('deletedKeys')
+  readonly endOf = this.call('endOf')
 }

@@ -1,6 +1,6 @@
 import type { Event } from '@aws-sdk/client-cloudtrail'
 import { Failure } from '../../errors.ts'
-import type { EventPosition, EventSearch, FoundEvent, Services, Snapshot } from '../../services.ts'
+import type { EventPosition, EventSearch, FoundEvent, Snapshot } from '../../services.ts'
 import { marker, placeIn, scopeOf } from '../marker.ts'
 import { type Input, operation } from './operation.ts'
 
@@ -18,7 +18,8 @@ export const lookupEvents = operation('LookupEvents')({
     const { account, region } = caller
     const search = { attribute, scope: { account, region }, from: StartTime?.getTime(), to: EndTime?.getTime() }
     const list = scopeOf('LookupEvents', caller, EventCategory ?? '', JSON.stringify(search))
-    const { before, after } = NextToken === undefined ? { before: events.snapshot } : readToken(NextToken, list, events)
+    const now = await events.snapshot()
+    const { before, after } = NextToken === undefined ? { before: now } : readToken(NextToken, list, now)
     // No Insights events are made here, and a service has no account.
     if (EventCategory !== undefined || account === '') return { Events: [] }
     const found = await events.find(search, { limit: limit + 1, before, after })
@@ -99,26 +100,26 @@ function eventOf({ record, text, time, userName, accessKeyId }: FoundEvent): Eve
   }
 }
 
-/** Where a page ended, and what the journal had when the first one was read: events that come meanwhile are on no further page. */
-function tokenAfter(
-  { time, record }: FoundEvent,
-  { journal, segment, offset }: Snapshot,
-  list: readonly string[],
-): string {
-  return marker([journal, segment, offset, time, record.eventID].join(' '), list)
+/** Where a page ended, and what the journals had when the first one was read: events that come meanwhile are on no further page. */
+function tokenAfter({ time, record }: FoundEvent, before: readonly Snapshot[], list: readonly string[]): string {
+  const places = before.map(({ journal, segment, offset }) => `${journal} ${segment} ${offset}`)
+  return marker([time, record.eventID, ...places].join(' '), list)
 }
 
 function readToken(
   token: string,
   list: readonly string[],
-  { snapshot }: Services['events'],
-): { readonly before: Snapshot; readonly after: EventPosition } {
-  const place = placeIn(token, list) ?? ''
-  const [journal = '', segment, offset, time, id = ''] = place.split(' ')
-  const before = { journal, segment: Number(segment), offset: Number(offset) }
-  const isPast =
-    journal === snapshot.journal &&
-    (before.segment < snapshot.segment || (before.segment === snapshot.segment && before.offset <= snapshot.offset))
-  if (isPast) return { before, after: { time: Number(time), id } }
+  now: readonly Snapshot[],
+): { readonly before: readonly Snapshot[]; readonly after: EventPosition } {
+  const [time, id = '', ...places] = (placeIn(token, list) ?? '').split(' ')
+  const before = Array.from({ length: Math.floor(places.length / 3) }, (_, index) => {
+    const [journal = '', segment, offset] = places.slice(3 * index)
+    return { journal, segment: Number(segment), offset: Number(offset) }
+  })
+  const isPast = ({ journal, segment, offset }: Snapshot) => {
+    const end = now.find(place => place.journal === journal)
+    return end !== undefined && (segment < end.segment || (segment === end.segment && offset <= end.offset))
+  }
+  if (before.length > 0 && before.every(isPast)) return { before, after: { time: Number(time), id } }
   throw new Failure('InvalidNextToken', 'The token is not valid, or was returned for a request with other parameters.')
 }

@@ -72,7 +72,7 @@ class Installation {
 
   /** All pages. */
   async find(search: Search, limit = 50): Promise<AuditRecord[]> {
-    const before = this.index.snapshot
+    const before = await this.index.snapshot()
     const found: AuditRecord[] = []
     for (let after: { time: number; id: string } | undefined; ; ) {
       const page = await this.index.find(search, { limit, before, after })
