@@ -50,10 +50,15 @@ interface Watching {
   readonly log?: Log | undefined
 }
 
+/** Where the canary keys of HSMs are on record. */
+interface Canaries {
+  readonly systemKeys: Pick<Storage['systemKeys'], 'find'>
+}
+
 /** Connects to every HSM but those of custom key stores. */
 export async function connectHsms(
   config: Config,
-  storage: Storage,
+  storage: Canaries,
   opened: AsyncDisposableStack,
   watching: Watching = {},
 ): Promise<HsmRegistry> {
@@ -74,7 +79,7 @@ export async function connectHsms(
   return registry
 }
 
-function canaryOf(hsm: string, { systemKeys }: Storage): NonNullable<HsmOptions['canary']> {
+function canaryOf(hsm: string, { systemKeys }: Canaries): NonNullable<HsmOptions['canary']> {
   return () => {
     const canary = systemKeys.find(hsm, 'canary')?.material.object
     return canary && { object: canary.id, checkValue: canary.checkValue }

@@ -72,14 +72,16 @@ export function createAudit(
     event: (name, resource, details, { member = 'additionalEventData', invokedBy = 'strongroom' } = {}) => {
       return { ...serviceEvent({ eventSource, name, resource, invokedBy, now: clock() }), [member]: details }
     },
-    gatewayEvent: (name, details) => {
-      const event = { eventSource: gatewaySource, name, resource: undefined, invokedBy: 'strongroom', now: clock() }
-      return {
-        ...serviceEvent(event),
-        readOnly: true,
-        serviceEventDetails: limited(details, limitsFor({ type: 'operator' }).members),
-      }
-    },
+    gatewayEvent: (name, details) => gatewayRecord(name, details, clock()),
+  }
+}
+
+/** See gatewayEvent. @param now milliseconds since the epoch */
+export function gatewayRecord(name: string, details: Readonly<Record<string, unknown>>, now: number): AuditRecord {
+  return {
+    ...serviceEvent({ eventSource: gatewaySource, name, resource: undefined, invokedBy: 'strongroom', now }),
+    readOnly: true,
+    serviceEventDetails: limited(details, limitsFor({ type: 'operator' }).members),
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type AnyDatabase, dump } from '../../src/storage/dump/dump.ts'
+import { dump } from '../../src/storage/dump/dump.ts'
 import { markRestored } from '../../src/storage/dump/restored.ts'
 import { copy, fill } from '../../src/storage/dump/transfer.ts'
 import type { Engine } from '../../src/storage/engines/engine.ts'
@@ -12,6 +12,7 @@ import { schema } from '../../src/storage/migrations/migrate.ts'
 import { openDatabase } from '../../src/storage/sql-database.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes, type Noun, type Records } from '../../src/storage/storage.ts'
+import type { Database } from '../../src/storage/tables/database.ts'
 import {
   aCustomKeyStore,
   aDestruction,
@@ -47,7 +48,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const file = () => join(folder, `${++number}.db`)
 
 async function linesOf(engine: Engine): Promise<string[]> {
-  const connections = engine.connect<AnyDatabase>()
+  const connections = engine.connect<Database>()
   try {
     return await connections.read(async db => {
       const lines: string[] = []

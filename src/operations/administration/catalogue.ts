@@ -2,6 +2,7 @@
 import { applyIdentities } from './apply-identities.ts'
 import { createAccessKey } from './create-access-key.ts'
 import { createAccount } from './create-account.ts'
+import { createBackupKey } from './create-backup-key.ts'
 import { createIdentity } from './create-identity.ts'
 import { createXksCredential } from './create-xks-credential.ts'
 import { createXksKey } from './create-xks-key.ts'
@@ -37,6 +38,7 @@ export const operations = [
   applyIdentities,
   createAccessKey,
   createAccount,
+  createBackupKey,
   createIdentity,
   createXksCredential,
   createXksKey,

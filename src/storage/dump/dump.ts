@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Kysely, type SqlBool, sql } from 'kysely'
+import type { Database } from '../tables/database.ts'
 import { dumpedTables } from './tables.ts'
 
 type Value = string | number | Uint8Array | null
@@ -38,8 +39,9 @@ export type Sums = ReadonlyMap<string, TableSum>
 const pageSize = 1000
 
 /** Yields lines without their newlines, some at a time. @param db in a transaction with one snapshot */
-export async function* dump(db: Kysely<AnyDatabase>): AsyncGenerator<readonly string[]> {
-  for (const { name, key } of dumpedTables) yield* dumpTable(db, name, key)
+export async function* dump(db: Kysely<Database>): AsyncGenerator<readonly string[]> {
+  const tables = db as unknown as Kysely<AnyDatabase>
+  for (const { name, key } of dumpedTables) yield* dumpTable(tables, name, key)
   yield [JSON.stringify({ tables: dumpedTables.length } satisfies DumpEnd)]
 }
 

@@ -45,7 +45,7 @@ export function copy(from: Engine, to: Engine): Promise<Sums> {
       const names = serving.map(({ gateway }) => gateway).join(', ')
       throw new OperatorError(`${from.name} is in use by the gateways ${names}: stop them first`)
     }
-    return fill(to, { schema: currentSchema, dump: () => dump(source as unknown as Kysely<AnyDatabase>) })
+    return fill(to, { schema: currentSchema, dump: () => dump(source) })
   })
 }
 

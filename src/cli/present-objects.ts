@@ -1,0 +1,14 @@
+import { existsSync } from 'node:fs'
+import { type NeededObject, neededObjects } from '../backup/needed-objects.ts'
+import type { Config } from '../config.ts'
+
+/** What the present storage needs, by CKA_ID; undefined if there is none. */
+export async function presentObjects({ storage }: Config): Promise<ReadonlyMap<string, NeededObject> | undefined> {
+  if (!existsSync(storage.file)) return undefined
+  const { readSnapshot } = await import('../assemble/whole-storage.ts')
+  return readSnapshot(storage, async db => {
+    const present = new Map<string, NeededObject>()
+    for await (const objects of neededObjects(db)) for (const object of objects) present.set(object.id, object)
+    return present
+  })
+}
