@@ -21,24 +21,39 @@ export interface KeyUses {
   readonly lastAt: number
 }
 
-/** What a journal says. */
+/** What journals say. */
 export interface KeyUseReport {
-  /** When its first record begins: milliseconds since the epoch. Undefined if there is none. */
+  /** When the first record begins: milliseconds since the epoch. Undefined if there is none. */
   readonly begin: number | undefined
   /** The latest first. */
   readonly uses: readonly KeyUses[]
 }
 
 /**
- * Who used keys, by the segments of a journal that are there: calls of cryptographic operations that began after a time, successful and
+ * Who used keys, by the segments of journals that are there: calls of cryptographic operations that began after a time, successful and
  * refused. Reads all of them, but parses only the records that name one of the keys. Rejects if a segment cannot be read.
  *
- * @param active path of the segment that is written
+ * @param actives paths of the segments that are written
  * @param since by ARN of the key: milliseconds since the epoch
  */
-export async function keyUses(active: string, since: ReadonlyMap<string, number>): Promise<KeyUseReport> {
-  let begin: number | undefined
+export async function keyUses(actives: readonly string[], since: ReadonlyMap<string, number>): Promise<KeyUseReport> {
   const found = new Map<string, KeyUses>()
+  const begins: number[] = []
+  for (const active of actives) {
+    const begin = await addUses(active, since, found)
+    if (begin !== undefined) begins.push(begin)
+  }
+  const uses = [...found.values()].sort((one, other) => other.lastAt - one.lastAt)
+  return { begin: begins.length > 0 ? Math.min(...begins) : undefined, uses }
+}
+
+/** Resolves to when the journal begins. */
+async function addUses(
+  active: string,
+  since: ReadonlyMap<string, number>,
+  found: Map<string, KeyUses>,
+): Promise<number | undefined> {
+  let begin: number | undefined
   const arns = [...since.keys()]
   for await (const piece of piecesOf(active)) {
     begin ??= timeOf(firstRecord(piece))
@@ -51,7 +66,7 @@ export async function keyUses(active: string, since: ReadonlyMap<string, number>
         if (use.keyArns.includes(keyArn) && use.lastAt > since.get(keyArn)!) add(found, keyArn, use)
     }
   }
-  return { begin, uses: [...found.values()].sort((one, other) => other.lastAt - one.lastAt) }
+  return begin
 }
 
 function firstRecord(piece: Buffer): AuditRecord | undefined {

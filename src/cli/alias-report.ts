@@ -1,5 +1,7 @@
 /** `strongroom rotate --report`: the keys of an alias, and who still uses the former ones. */
+import { existsSync } from 'node:fs'
 import { type KeyUseReport, type KeyUses, keyUses } from '../audit/key-uses.ts'
+import { configsOfProcesses } from '../config/processes.ts'
 import { OperatorError } from '../errors.ts'
 import type { AliasKey } from '../operations/administration/list-alias-keys.ts'
 import { openDataFolder } from './data-folder.ts'
@@ -21,23 +23,30 @@ export async function reportAlias(
   { aliasArn, keys }: AliasKeys,
   options: ConfigOptions & { readonly json?: boolean },
 ): Promise<void> {
-  const { file } = openDataFolder(options).config.audit
+  const { config } = openDataFolder(options)
+  const { file } = config.audit
+  // A process that never ran has none.
+  const others = configsOfProcesses(config).flatMap(({ audit }) => (audit.file !== file ? audit.file : []))
+  const files = [file, ...others.filter(other => existsSync(other))]
   const former = keys.flatMap(({ arn, until }) => (until === undefined ? [] : ([[arn, until]] as const)))
-  const { begin, uses } = await readUses(file, new Map(former))
+  const { begin, uses } = await readUses(files, new Map(former))
   const reported = keys.map((key): ReportedKey => {
     return { ...key, ...(key.role === 'former' && { uses: uses.filter(({ keyArn }) => keyArn === key.arn) }) }
   })
   if (options.json) return printJson({ aliasArn, auditFile: file, auditBegin: begin, keys: reported })
   printColumns(reported.flatMap(key => linesOf(key, begin)))
-  if (former.length > 0) print(`The calls are those on record in ${file} and the segments beside it.`)
+  if (former.length > 0)
+    print(
+      `The calls are those on record in ${files.join(', ')} and the segments beside ${files.length > 1 ? 'them' : 'it'}.`,
+    )
 }
 
-async function readUses(file: string, since: ReadonlyMap<string, number>): Promise<KeyUseReport> {
+async function readUses(files: readonly string[], since: ReadonlyMap<string, number>): Promise<KeyUseReport> {
   try {
-    return await keyUses(file, since)
+    return await keyUses(files, since)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new OperatorError(`cannot read the audit journal ${file}: ${code}`, { cause: error })
+    const { code, path } = error as NodeJS.ErrnoException
+    throw new OperatorError(`cannot read the audit journal ${path ?? files[0]}: ${code}`, { cause: error })
   }
 }
 

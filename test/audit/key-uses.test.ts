@@ -55,10 +55,11 @@ function segment(number: number, ...blocks: readonly (readonly string[])[]): str
 
 type Since = readonly (readonly [string, number])[]
 
-function usesIn(files: Readonly<Record<string, string>>, since: Since = [[one, 0]]) {
+function usesIn(files: Readonly<Record<string, string>>, since: Since = [[one, 0]], names = ['audit.jsonl']) {
   const journal = mkdtempSync(join(folder, 'journal-'))
   for (const [name, text] of Object.entries(files)) writeFileSync(join(journal, name), text)
-  return keyUses(join(journal, 'audit.jsonl'), new Map(since.map(([arn, seconds]) => [arn, seconds * 1000])))
+  const actives = names.map(name => join(journal, name))
+  return keyUses(actives, new Map(since.map(([arn, seconds]) => [arn, seconds * 1000])))
 }
 
 function uses(lines: readonly string[], since?: Since) {
@@ -141,6 +142,21 @@ describe('the uses of keys in a journal', () => {
     // A segment that has just got its number, and is still open under the name of the one that is written.
     const renamed = { ...files, 'audit-00000004.jsonl': files['audit.jsonl'] }
     expect(await usesIn(renamed)).toEqual(report)
+  })
+
+  it('are added up over the journals of several processes', async () => {
+    const files = {
+      'audit-00000001.jsonl': segment(1, [record(3, 'Decrypt')]),
+      'audit.jsonl': segment(2, [record(5, 'Decrypt')]),
+      'audit-2-00000001.jsonl': segment(1, [record(2, 'Decrypt')]),
+      'audit-2.jsonl': segment(2, [record(4, 'Decrypt'), record(6, 'Encrypt')]),
+    }
+    const { begin, uses } = await usesIn(files, [[one, 0]], ['audit.jsonl', 'audit-2.jsonl'])
+    expect(begin).toBe(2000)
+    expect(uses).toMatchObject([
+      { operation: 'Encrypt', succeeded: 1, lastAt: 6000 },
+      { operation: 'Decrypt', succeeded: 4, lastAt: 5000 },
+    ])
   })
 
   it('of an empty file are none', async () => {
