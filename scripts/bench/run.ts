@@ -15,6 +15,7 @@ import { applyIdentities } from './identities.ts'
 import { callsBehindLatency } from './latency.ts'
 import { decryptOverMaterials } from './materials.ts'
 import { memoryAfterAMillion } from './memory.ts'
+import { encryptWithProcesses } from './processes.ts'
 import { rotateManyKeys } from './rotation.ts'
 import { encryptAtScale } from './scale.ts'
 import { encryptInASession } from './sessions.ts'
@@ -40,6 +41,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   generation: encryptDuringGeneration,
   rotation: rotateManyKeys,
   spares: createSpareRsaKey,
+  processes: encryptWithProcesses,
   latency: callsBehindLatency,
   scale: encryptAtScale,
   grants: decideAmongGrants,

@@ -3,6 +3,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { indexFile, lockFileOf, segmentsAmong } from '../audit/segments.ts'
 import { secretFilesOf } from '../config/audit-sinks.ts'
+import { configsOfProcesses } from '../config/processes.ts'
 import { type Config, type Overrides, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { checkSecretFile, checkTrustedFile, checkTrustedFolder, createSecretFile } from '../private-files.ts'
@@ -59,17 +60,19 @@ function checkTokens(tokens: string): void {
 }
 
 /** Absolute paths of the secret files in a configuration, and of those beside them. */
-function secretFiles({ storage, audit, listen, hsms }: Config): string[] {
+function secretFiles(config: Config): string[] {
+  const { storage, audit, listen, hsms } = config
   const pinFiles = Object.values(hsms)
     .flatMap(hsm => [hsm, ...Object.values(hsm.members ?? {})])
     .flatMap(({ pinFile }) => (pinFile === undefined ? [] : [pinFile, securityOfficerPinFile(pinFile)]))
-  const databases = [storage.file, indexFile(audit.file), lockFileOf(audit.file)].flatMap(file =>
+  const journals = configsOfProcesses(config).map(({ audit }) => audit.file)
+  const databases = [storage.file, ...journals.flatMap(file => [indexFile(file), lockFileOf(file)])].flatMap(file =>
     ['', '-wal', '-shm', '-journal'].map(suffix => file + suffix),
   )
   const sinkSecrets = Object.values(audit.sinks).flatMap(secretFilesOf)
   return [
     ...databases,
-    ...auditFiles(audit.file),
+    ...journals.flatMap(auditFiles),
     ...sinkSecrets,
     ...pinFiles,
     ...(listen.tls ? [listen.tls.keyFile] : []),

@@ -1,5 +1,4 @@
 /** A place for one gateway process: keeps one running, until it is told to end it. */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { type GatewayProcess, PinRefused } from './gateway-process.ts'
@@ -133,7 +132,8 @@ export class Slot {
     this.#state = 'starting'
     while (!signal.aborted) {
       try {
-        await delay(Math.min(longestPause, firstPause * 2 ** this.#failures), undefined, { signal })
+        await pause(Math.min(longestPause, firstPause * 2 ** this.#failures), signal)
+        if (signal.aborted) break
         await this.#launch()
         this.#restarts++
         this.#means.log.info({ event: 'process_restarted', process: this.gateway }, 'Gateway process restarted')
@@ -152,6 +152,15 @@ export class Slot {
     }
     this.#state = 'down'
   }
+}
+
+/** Ends early when the signal is given. */
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, milliseconds)
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  await promise
+  clearTimeout(timer)
 }
 
 /** Tokens lock after a few wrong PINs. */

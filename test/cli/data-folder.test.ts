@@ -35,6 +35,7 @@ const secrets = [
   'strongroom.db',
   'audit.jsonl',
   'audit-00000001.jsonl',
+  'audit-2.jsonl',
   'tls.key',
 ] as const
 
@@ -45,9 +46,13 @@ const inData = (name: string) => join(data, name)
 
 beforeAll(async () => {
   installation = await install()
-  installation.configure(config => (config.listen.tls = { certificateFile: 'tls.crt', keyFile: 'tls.key' }))
+  installation.configure(config => {
+    config.listen.tls = { certificateFile: 'tls.crt', keyFile: 'tls.key' }
+    config.processes = 2
+  })
   writeFileSync(join(installation.folder, 'tls.key'), 'not a key', { mode: 0o600 })
-  writeFileSync(join(installation.folder, 'audit-00000001.jsonl'), '', { mode: 0o600 })
+  for (const file of ['audit-00000001.jsonl', 'audit-2.jsonl'])
+    writeFileSync(join(installation.folder, file), '', { mode: 0o600 })
   data = join(installation.folder, '../', `${installation.folder}-copy`)
 })
 beforeEach(() => {

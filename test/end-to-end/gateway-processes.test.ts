@@ -8,6 +8,10 @@ import { send } from './requests.ts'
 
 /** Several gateway processes behind one port. */
 
+const administrator = {
+  STRONGROOM_ADMIN_ACCESS_KEY_ID: 'AKIA111122223333TEST',
+  STRONGROOM_ADMIN_SECRET_ACCESS_KEY: 'not-a-secret-of-the-environment',
+}
 const patient = { timeout: 20_000, interval: 50 }
 
 let installation: Installation
@@ -20,7 +24,7 @@ beforeAll(async () => {
     config.processes = 2
     config.hsms.softhsm!.workers = 1
   })
-  gateway = await serve(installation)
+  gateway = await serve(installation, { environment: administrator })
 })
 afterAll(async () => {
   await gateway?.kill()
@@ -37,6 +41,9 @@ const isAlive = (pid: number) => {
     return false
   }
 }
+
+const childrenOf = (pid: number) =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
 
 /** Sends requests, half of them on new connections, until it is ended; resolves to how many were answered, and how others ended. */
 function load() {
@@ -86,6 +93,18 @@ it('serve behind one port, and their metrics behind another, each series with th
   expect(text).toContain('strongroom_processes{state="ready"} 2\n')
   const helps = text.split('\n').filter(line => line.startsWith('# HELP'))
   expect(new Set(helps).size).toBe(helps.length)
+})
+
+it('show no secret to other users of the machine, and dump no core', () => {
+  const pids = [gateway.pid, ...gateway.workers(), ...gateway.workers().flatMap(childrenOf)]
+  expect(pids).toHaveLength(5)
+  const pin = readFileSync(`${installation.folder}/pin`, 'utf8').trim()
+  for (const pid of pids) {
+    const shown = ['environ', 'cmdline'].map(file => readFileSync(`/proc/${pid}/${file}`, 'utf8')).join()
+    expect(shown).not.toContain('STRONGROOM_ADMIN')
+    expect(shown).not.toContain(pin)
+    expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/^Max core file size +[01] +[01] /m)
+  }
 })
 
 it('each keep an audit journal', async () => {
