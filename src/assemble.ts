@@ -17,6 +17,7 @@ import { metricsAddress } from './config/metrics.ts'
 import type { Config } from './config.ts'
 import type { HsmCall } from './hsm/hsm.ts'
 import { jobs } from './jobs/catalogue.ts'
+import { JobLease } from './jobs/job-lease.ts'
 import { type Repeat, repeat, scheduleJobs } from './jobs/schedule.ts'
 import { SteadyClock } from './jobs/steady-clock.ts'
 import { createLog } from './log.ts'
@@ -136,6 +137,7 @@ export async function startGateway(
     }
     if (config.emulator) await startEmulator(config.emulator, services)
     const { connectTimeout } = config.customKeyStores
+    const jobLease = new JobLease({ jobLease: storage.jobLease, log })
     const keyStoreConnections = opened.adopt(new KeyStoreConnections({ ...services, connectTimeout }), connections =>
       connections.close(),
     )
@@ -148,7 +150,7 @@ export async function startGateway(
       health: readiness,
     }
     const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
-    opened.adopt(scheduleJobs(jobs, { ...watched, steadyClock }, repeat), schedule => schedule.close())
+    opened.adopt(scheduleJobs(jobs, { ...watched, jobLease, steadyClock }, repeat), schedule => schedule.close())
     const maxConnections = connectionsOf(config, log)
     const limits = { ...config.listen, maxConnections: maxConnections.listen }
     const emulator = config.emulator && {

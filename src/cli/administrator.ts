@@ -5,7 +5,7 @@ import type { Hsm } from '../hsm/hsm.ts'
 import { partitionOf, principalArn } from '../model/arn.ts'
 import type { AccessKey } from '../model/identities/access-key.ts'
 import type { Services } from '../services.ts'
-import { Changes, type Storage } from '../storage/storage.ts'
+import { Changes, Conflict, type Storage } from '../storage/storage.ts'
 import { sealSecret, unsealSecret } from '../vault/access-key-secrets.ts'
 import { createAuditKey } from '../vault/audit-key.ts'
 import { randomIdentifier, randomSecret } from '../vault/identifiers.ts'
@@ -22,7 +22,13 @@ const byWhom = () => ({ command: 'init', uid: process.getuid?.() })
 
 /** Creates the gateway's own keys on an HSM, if they are missing. */
 export function ensureSystemKeys(hsm: Hsm, installation: Installation): Promise<void> {
-  return createSystemKeys(hsm, installation, byWhom())
+  return createSystemKeys(hsm, installation, byWhom()).catch(explainConflict)
+}
+
+/** Nothing is left on the HSM. */
+function explainConflict(error: unknown): never {
+  if (!(error instanceof Conflict)) throw error
+  throw new OperatorError('another strongroom init uses the same storage: run it again', { cause: error })
 }
 
 /** Creates the key that signs the audit journal on an HSM, if it is missing there. Throws OperatorError if the HSM supports no such keys. */
@@ -30,7 +36,7 @@ export async function ensureAuditKey(hsm: Hsm, installation: Installation): Prom
   try {
     await createAuditKey(hsm, installation, byWhom())
   } catch (error) {
-    if (!(error instanceof Failure) || error.code !== 'UnsupportedOperation') throw error
+    if (!(error instanceof Failure) || error.code !== 'UnsupportedOperation') return explainConflict(error)
     const reason = error.message.replace(/\.$/, '')
     throw new OperatorError(
       `the HSM ${hsm.name} cannot sign audit checkpoints: ${reason}; name another in audit.checkpoints.hsm`,

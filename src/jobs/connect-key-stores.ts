@@ -5,6 +5,7 @@ import { job } from './job.ts'
 export const connectKeyStores = job({
   name: 'connect-key-stores',
   interval: 250,
+  perGateway: true,
   start({ storage, keyStoreConnections, metrics }) {
     return async () => {
       keyStoreConnections.follow()

@@ -4,6 +4,7 @@ import { job } from './job.ts'
 export const settleRecords = job({
   name: 'settle-records',
   interval: 1000,
+  perGateway: true,
   start({ outbox, log }) {
     let failing = false
     return async () => {

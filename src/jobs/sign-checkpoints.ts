@@ -4,6 +4,7 @@ import { job } from './job.ts'
 export const signCheckpoints = job({
   name: 'sign-checkpoints',
   interval: 1000,
+  perGateway: true,
   start({ checkpoints, metrics, log }) {
     let failing = false
     return async () => {

@@ -20,6 +20,7 @@ interface Watch {
 export const watchHsms = job({
   name: 'watch-hsms',
   interval: 1000,
+  perGateway: true,
   start(services) {
     const watches = new Map<string, Watch>()
     return async () => {

@@ -4,6 +4,7 @@ import { job } from './job.ts'
 export const watchXksProxies = job({
   name: 'watch-xks-proxies',
   interval: 60_000,
+  perGateway: true,
   start:
     ({ externalKeyStores }) =>
     () =>

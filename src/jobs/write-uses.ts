@@ -4,6 +4,7 @@ import { job } from './job.ts'
 export const writeUses = job({
   name: 'write-uses',
   interval: 10_000,
+  perGateway: true,
   runsAtEnd: true,
   start({ storage }) {
     return () => storage.writeUses()

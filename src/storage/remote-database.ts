@@ -17,6 +17,8 @@ export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlData
   readonly acknowledge = this.call('acknowledge')
   readonly members = this.call('members')
   readonly endLease = this.call('endLease')
+  readonly takeJobLease = this.call('takeJobLease')
+  readonly endJobLease = this.call('endJobLease')
   readonly heldRecords = this.call('heldRecords')
   readonly removeRecords = this.call('removeRecords')
   readonly takeOver = this.call('takeOver')

@@ -54,6 +54,7 @@ import {
 } from './tables/encryption-counts.ts'
 import { acknowledge, endLease, hasLease, type LeaseRequest, members, renewLease } from './tables/gateways.ts'
 import { listGrants } from './tables/grants.ts'
+import { checkFence, nextFence } from './tables/job-lease.ts'
 import { listJournals, registerJournal, writeHead, writePositions, writeRun } from './tables/journals.ts'
 import { readKeyUse, writeKeyUses } from './tables/key-uses.ts'
 import { listKeys } from './tables/keys.ts'
@@ -69,6 +70,8 @@ export interface Commit {
   readonly run?: string
   /** See Changes. */
   readonly basis?: Basis | undefined
+  /** Of the lease of the jobs, for a commit by a job of the fleet. */
+  readonly fence?: number | undefined
   /** At their new revisions. */
   readonly changes: readonly Change[]
   /** The first is that of the event that caused the commit. */
@@ -104,6 +107,12 @@ export interface SqlDatabase {
   members(): Promise<readonly Member[]>
   /** @param run of the gateway. Default: any, as it certainly runs no more */
   endLease(gateway: string, run?: string): Promise<void>
+  /**
+   * Resolves to the fence of the lease of the jobs, if this gateway has it or gets it now, undefined if another one has it. Durable. A gateway
+   * that no longer calls keeps the lease until its connection to the database ends.
+   */
+  takeJobLease(gateway: string): Promise<number | undefined>
+  endJobLease(gateway: string): Promise<void>
   /** The listener is called after others have committed or acknowledged something; not always, as such messages can be lost. */
   watch(listener: () => void): void
   /** Of all commits that have begun before. */
@@ -131,7 +140,8 @@ export interface SqlDatabase {
   writeEncryptionCounts(counts: readonly EncryptionCount[]): Promise<void>
   endTracking(): Promise<void>
   readClock(): Promise<ClockReading | undefined>
-  writeClock(reading: ClockReading): Promise<void>
+  /** @param fence as of a commit. Throws Conflict */
+  writeClock(reading: ClockReading, fence: number | undefined): Promise<void>
   /** Rejects if the database cannot be read and written right now. */
   check(): Promise<void>
   close(): Promise<void>
@@ -166,6 +176,8 @@ export function explained(engine: Engine, error: unknown): OperatorError {
 class KyselyDatabase implements SqlDatabase {
   readonly #engine: Engine
   readonly #connections: Connections<Database>
+  /** Of the lease of the jobs, since the lock was taken. */
+  #fence: number | undefined
 
   constructor(engine: Engine, connections: Connections<Database>) {
     this.#engine = engine
@@ -197,9 +209,10 @@ class KyselyDatabase implements SqlDatabase {
     }
   }
 
-  async #commit(tx: Kysely<Database>, { gateway, run, basis, changes, records }: Commit): Promise<number> {
+  async #commit(tx: Kysely<Database>, { gateway, run, fence, basis, changes, records }: Commit): Promise<number> {
     const number = await nextNumber(tx)
     if (run !== undefined && !(await hasLease(tx, gateway, run, this.#engine.now))) throw new LeaseLost()
+    if (fence !== undefined) await checkFence(tx, fence)
     if (basis && (await isOutdated(tx, basis, number)))
       throw new Conflict('others have changed what this is decided by')
     for (const change of changes) await write(tx, change)
@@ -261,8 +274,21 @@ class KyselyDatabase implements SqlDatabase {
     return this.#connections.read(db => members(db, this.#engine.now))
   }
 
-  endLease(gateway: string, run?: string): Promise<void> {
-    return this.#write(tx => endLease(tx, gateway, run))
+  async endLease(gateway: string, run?: string): Promise<void> {
+    await this.#write(tx => endLease(tx, gateway, run))
+    await this.endJobLease(gateway)
+  }
+
+  async takeJobLease(gateway: string): Promise<number | undefined> {
+    const lock = await this.#connections.lock(gateway)
+    if (lock === undefined) return undefined
+    if (lock === 'taken') this.#fence = undefined
+    this.#fence ??= await this.#write(tx => nextFence(tx, gateway))
+    return this.#fence
+  }
+
+  endJobLease(gateway: string): Promise<void> {
+    return this.#connections.unlock(gateway)
   }
 
   watch(listener: () => void): void {
@@ -347,8 +373,14 @@ class KyselyDatabase implements SqlDatabase {
     return this.#connections.read(db => readClock(db))
   }
 
-  writeClock(reading: ClockReading): Promise<void> {
-    return this.#write(tx => writeClock(tx, reading))
+  writeClock(reading: ClockReading, fence: number | undefined): Promise<void> {
+    return this.#write(async tx => {
+      if (fence !== undefined) {
+        await awaitCommits(tx)
+        await checkFence(tx, fence)
+      }
+      await writeClock(tx, reading)
+    })
   }
 
   check(): Promise<void> {

@@ -113,6 +113,7 @@ class SqlStorage implements Storage {
   readonly outbox: Storage['outbox']
   readonly journals: Storage['journals']
   readonly clock: Storage['clock']
+  readonly jobLease: Storage['jobLease']
   readonly encryptions: EncryptionCounts
   readonly trackingStart: number
   readonly fleet: Storage['fleet']
@@ -260,7 +261,11 @@ class SqlStorage implements Storage {
     }
     this.clock = {
       read: () => this.#inOrder(database.readClock()),
-      write: reading => this.#inOrder(database.writeClock(reading)),
+      write: (reading, fence) => this.#inOrder(database.writeClock(reading, fence)),
+    }
+    this.jobLease = {
+      take: () => this.#inOrder(database.takeJobLease(gateway)),
+      end: () => this.#inOrder(database.endJobLease(gateway)),
     }
   }
 
@@ -272,11 +277,11 @@ class SqlStorage implements Storage {
     return this.#failing
   }
 
-  async commit({ list, basis }: Changes, ...records: readonly HeldRecord[]): Promise<number | undefined> {
+  async commit({ list, basis, fence }: Changes, ...records: readonly HeldRecord[]): Promise<number | undefined> {
     if (list.length === 0) return undefined
     const changes = list.map(settle)
     const lease = this.#fleet && { run: this.#fleet.run }
-    const commit = this.#database.commit({ gateway: this.#gateway, ...lease, basis, changes, records })
+    const commit = this.#database.commit({ gateway: this.#gateway, ...lease, fence, basis, changes, records })
     try {
       return await this.#write(commit, async number => {
         await this.#followed.committed(number, records[0]?.eventId, changes)

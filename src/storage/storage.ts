@@ -60,6 +60,8 @@ export class Changes {
   readonly created: KeyObject[] = []
   /** What the request saw when it was decided. Default: it was decided by the records that it changes. */
   basis: Basis | undefined
+  /** Of the lease of the jobs, for what a job of the fleet changes: committed only while that is the current one. */
+  fence?: number
 
   /** Creates the record (revision 0) or replaces it. */
   put<N extends Noun>(noun: N, record: Records[N]): void {
@@ -389,7 +391,17 @@ export interface Storage {
   }
   /** Number of the last commit of any gateway; 0 before the first. */
   lastChange(): Promise<number>
-  readonly clock: { read(): Promise<ClockReading | undefined>; write(reading: ClockReading): Promise<void> }
+  readonly clock: {
+    read(): Promise<ClockReading | undefined>
+    /** @param fence as of Changes. Rejects with Conflict */
+    write(reading: ClockReading, fence?: number): Promise<void>
+  }
+  /** Which gateway runs the jobs of the fleet. */
+  readonly jobLease: {
+    /** Resolves to its fence if this gateway has it, or gets it now; undefined if another gateway has it. */
+    take(): Promise<number | undefined>
+    end(): Promise<void>
+  }
   /** Encryptions under each key material. */
   readonly encryptions: Pick<EncryptionCounts, 'made' | 'count'>
   /** When uses of keys began to be recorded: milliseconds since the epoch. */

@@ -90,7 +90,10 @@ export function heldKey(
 }
 
 /** Destroys what was created for changes that were certainly not committed. Never rejects: what it cannot destroy is reported as orphaned. */
-export async function destroyUncommitted({ created }: Changes, { hsms }: Pick<JobServices, 'hsms'>): Promise<void> {
+export async function destroyUncommitted(
+  { created }: Changes,
+  { hsms }: { readonly hsms: Pick<Hsms, 'named'> },
+): Promise<void> {
   await Promise.allSettled(created.map(({ id, hsm }) => hsms.named(hsm).destroyKey(id)))
 }
 

@@ -6,8 +6,8 @@ import { defaultKeyPolicy, isMultiRegion, type Key, type KeyMaterial, objectOf }
 import { defaultPeriodInDays } from '../model/keys/rotation.ts'
 import type { SeedAlias, SeedKey } from '../seed-file.ts'
 import type { Hsm, Services } from '../services.ts'
-import { Changes } from '../storage/storage.ts'
-import { importMaterial, type Recorder } from './materials.ts'
+import { Changes, Conflict } from '../storage/storage.ts'
+import { destroyUncommitted, importMaterial, type Recorder } from './materials.ts'
 
 interface Place {
   readonly account: string
@@ -30,6 +30,8 @@ async function explained(what: string, work: () => Promise<void>): Promise<void>
   try {
     await work()
   } catch (error) {
+    // Another gateway of the fleet created it from its seed file.
+    if (error instanceof Conflict) return
     if (!(error instanceof Failure)) throw error
     throw new OperatorError(`seed file: ${what}: ${error.message || error.code}`, { cause: error })
   }
@@ -42,8 +44,9 @@ async function createKey(seedKey: SeedKey, { account, region }: Place, means: Me
   // A multi-Region key has one primary key.
   if (storage.keys.find(arn) !== undefined || storage.keys.related({ id: seed.id, arn, region }).length > 0) return
   const intent = audit.event('CreateSeedKey', arn, {})
-  await outbox.act(intent, async changes => {
+  const create = async (changes: Changes) => {
     const imported = await importMaterials(hsms.ofRegion(region), { ...seed, arn, account }, materials, clock())
+    changes.created.push(...imported.map(objectOf))
     const key: Key = {
       ...seed,
       arn,
@@ -60,7 +63,8 @@ async function createKey(seedKey: SeedKey, { account, region }: Place, means: Me
     }
     changes.put('keys', key)
     return { ...intent, additionalEventData: { keyMaterialIds: imported.map(({ id }) => id) } }
-  })
+  }
+  await outbox.act(intent, create, changes => destroyUncommitted(changes, { hsms }))
 }
 
 /** Leaves none of them if one fails. */

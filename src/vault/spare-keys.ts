@@ -4,7 +4,7 @@ import { type Key, type KeyMaterial, objectOf, type SpareKey } from '../model/ke
 import type { Hsm } from '../services.ts'
 import { Changes, type Storage } from '../storage/storage.ts'
 import { markForDestruction } from './destruction.ts'
-import { createMaterial, type Recorder } from './materials.ts'
+import { createMaterial, destroyUncommitted, type Recorder } from './materials.ts'
 
 type Kind = Pick<Key, 'spec' | 'usage'>
 
@@ -37,11 +37,13 @@ export function takeSpare(
 
 export async function makeSpare(hsm: Hsm, kind: Kind, { audit, outbox }: Recorder): Promise<void> {
   const intent = audit.event('CreateSpareKey', undefined, { hsm: hsm.name, ...kind })
-  await outbox.act(intent, async changes => {
+  const create = async (changes: Changes) => {
     const object = objectOf(await createMaterial(hsm, kind, 'strongroom spare', 0))
+    changes.created.push(object)
     changes.put('spareKeys', { ...kind, object, revision: 0 })
     return { ...intent, additionalEventData: detailsOf({ ...kind, object }) }
-  })
+  }
+  await outbox.act(intent, create, changes => destroyUncommitted(changes, { hsms: { named: () => hsm } }))
 }
 
 /**

@@ -90,11 +90,13 @@ export async function createSystemKeys(
   for (const purpose of missingSystemKeys(hsm.name, storage, purposes)) {
     const details = { hsm: hsm.name, purpose, ...origin }
     const intent = audit.event('CreateSystemKey', undefined, details)
-    await outbox.act(intent, async changes => {
+    const create = async (changes: Changes) => {
       const material = await createMaterial(hsm, encryption, `strongroom ${purpose}`, clock())
+      changes.created.push(objectOf(material))
       changes.put('systemKeys', { purpose, material, revision: 0 })
       return { ...intent, additionalEventData: { ...details, keyMaterialId: material.id } }
-    })
+    }
+    await outbox.act(intent, create, changes => destroyUncommitted(changes, { hsms: { named: () => hsm } }))
   }
 }
 

@@ -31,6 +31,7 @@ const keys: { readonly [T in Exclude<keyof Database, NotDumped>]: readonly (keyo
   key_uses: ['key_arn'],
   encryption_counts: ['material'],
   usage_tracking: [],
+  encryption_tracking: ['gateway'],
   system_keys: ['hsm', 'purpose'],
   spare_keys: ['object'],
   wrapping_keys: ['key_arn', 'spec', 'day'],
@@ -47,6 +48,8 @@ const keys: { readonly [T in Exclude<keyof Database, NotDumped>]: readonly (keyo
   // Positions of commits go on from here, and whoever had a lease has a journal.
   change_number: [],
   gateways: ['name'],
+  // No fence is given out again.
+  job_lease: [],
 }
 
 export const dumpedTables = Object.entries(keys).map(([name, key]) => ({ name, key })) as readonly DumpedTable[]

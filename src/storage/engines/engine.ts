@@ -48,6 +48,13 @@ export interface Connections<D> {
   notify(tx: Kysely<D>): Promise<void>
   /** The listener is called after somebody else notified; not always, as messages can be lost. */
   watch(listener: () => void): void
+  /**
+   * Takes, or keeps, the one lock of the database, which is free again as soon as whoever has it is gone. Undefined if another gateway has it;
+   * `taken` if it may have been free since this one had it last.
+   */
+  lock(gateway: string): Promise<'taken' | 'kept' | undefined>
+  /** Frees the lock if that gateway has it. */
+  unlock(gateway: string): Promise<void>
   /** Finishes calls in progress. */
   close(): Promise<void>
 }

@@ -12,6 +12,7 @@ export interface OneConnectionOptions {
 export class OneConnection<D> implements Connections<D> {
   readonly #verify: () => void
   readonly #db: Kysely<D>
+  #lockedBy: string | undefined
   /** Resolves when the previous call has ended. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -45,6 +46,18 @@ export class OneConnection<D> implements Connections<D> {
 
   /** Nobody else has the database. */
   watch(): void {}
+
+  /** All gateways are those of this process. */
+  async lock(gateway: string): Promise<'taken' | 'kept' | undefined> {
+    const holder = this.#lockedBy
+    if (holder !== undefined) return holder === gateway ? 'kept' : undefined
+    this.#lockedBy = gateway
+    return 'taken'
+  }
+
+  async unlock(gateway: string): Promise<void> {
+    if (this.#lockedBy === gateway) this.#lockedBy = undefined
+  }
 
   close(): Promise<void> {
     return this.#inTurn(() => this.#db.destroy())

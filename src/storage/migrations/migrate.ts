@@ -31,6 +31,7 @@ import { customKeyStores } from './0026-custom-key-stores.ts'
 import { relatedKeys } from './0027-related-keys.ts'
 import { changeLog } from './0028-change-log.ts'
 import { journals } from './0029-journals.ts'
+import { jobLease } from './0030-job-lease.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -64,6 +65,7 @@ const migrations: readonly Migration[] = [
   relatedKeys,
   changeLog,
   journals,
+  jobLease,
 ]
 
 interface MigrationTable {

@@ -21,6 +21,7 @@ export interface Database {
   readonly key_uses: KeyUseRow
   readonly encryption_counts: EncryptionCountRow
   readonly usage_tracking: UsageTrackingRow
+  readonly encryption_tracking: EncryptionTrackingRow
   readonly system_keys: SystemKeyRow
   readonly spare_keys: SpareKeyRow
   readonly wrapping_keys: WrappingKeyRow
@@ -37,6 +38,7 @@ export interface Database {
   readonly change_number: ChangeNumberRow
   readonly changes: ChangeRow
   readonly gateways: GatewayRow
+  readonly job_lease: JobLeaseRow
 }
 
 export interface KeyRow {
@@ -242,8 +244,15 @@ export interface EncryptionCountRow {
 /** One row. */
 export interface UsageTrackingRow {
   readonly started_at: number | null
-  /** By which each count may be behind; 0 after a clean end. */
+  /** No longer used: see EncryptionTrackingRow. */
   readonly unwritten_encryptions: number
+}
+
+export interface EncryptionTrackingRow {
+  /** Its name; empty for the last run of a former version. */
+  readonly gateway: string
+  /** Encryptions under each key material that it may have made and not written; 0 after a clean end. */
+  readonly unwritten: number
 }
 
 export interface SystemKeyRow {
@@ -423,4 +432,12 @@ export interface GatewayRow {
   readonly applied: number
   /** JSON. */
   readonly state: string
+}
+
+/** One row. */
+export interface JobLeaseRow {
+  /** Grows whenever a gateway gets the lease. */
+  readonly fence: number
+  /** That had it last; null before the first. */
+  readonly gateway: string | null
 }

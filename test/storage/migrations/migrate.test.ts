@@ -34,7 +34,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 29): upgrade',
+      'was written by a newer version of Strongroom (schema 999, this version supports 30): upgrade',
     )
   })
 
@@ -66,7 +66,8 @@ describe('a database', () => {
   it('of one gateway keeps where its journal ended, and its last run', async () => {
     const path = join(directory, 'one-gateway.db')
     await (await openFile(path, { create: true })).close()
-    for (const table of ['journals', 'taken_records']) query(path, `drop table ${table}`)
+    for (const table of ['journals', 'taken_records', 'job_lease', 'encryption_tracking'])
+      query(path, `drop table ${table}`)
     query(path, 'alter table outbox drop column change_number')
     query(path, 'delete from strongroom_migrations where number > 28')
     const id = '0f8fad5b-d9cb-469f-a165-70867728950e'
@@ -249,7 +250,8 @@ function backToEighteenthVersion(path: string): void {
   for (const index of ['keys_of_custom_key_store', 'keys_by_id']) query(path, `drop index ${index}`)
   for (const column of ['multi_region', 'pending_window', 'custom_key_store_id', 'xks_key_id'])
     query(path, `alter table keys drop column ${column}`)
-  for (const table of ['last_run', 'journals', 'taken_records']) query(path, `drop table ${table}`)
+  for (const table of ['last_run', 'journals', 'taken_records', 'job_lease', 'encryption_tracking'])
+    query(path, `drop table ${table}`)
   query(path, 'alter table outbox drop column change_number')
   for (const column of ['former', 'public_key', 'changes']) query(path, `alter table system_keys drop column ${column}`)
   query(path, 'drop table wrapping_keys')
