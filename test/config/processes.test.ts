@@ -68,6 +68,12 @@ describe('the configuration of a gateway process', () => {
     expect(() => config(`processes: ${processes}`)).toThrow('processes: use auto, or a whole number from 1 to 64')
   })
 
+  it('refuses several processes, each of which would need passwords of key stores in its memory', () => {
+    const memory = 'customKeyStores: { passwords: memory }\n'
+    expect(() => config(`${memory}processes: 2`)).toThrow('customKeyStores.passwords: memory is that of one process')
+    expect(processCount(config(memory))).toBe(1)
+  })
+
   it('has at least one process for auto', () => {
     expect(processCount(config('processes: auto'))).toBeGreaterThanOrEqual(1)
   })

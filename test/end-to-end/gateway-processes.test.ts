@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { withAdministration } from '../../src/cli/administration.ts'
-import { type Gateway, type Installation, install, serve, strongroom } from './gateway.ts'
+import { type Gateway, type Installation, install, serve, strongroom, type WrittenConfig } from './gateway.ts'
 import { send } from './requests.ts'
 
 /** Several gateway processes behind one port. */
@@ -138,12 +138,18 @@ it('are started again when they are killed, while the others answer', async () =
 })
 
 describe('on SIGHUP', () => {
-  it('go on as they are, if the configuration is wrong', async () => {
+  it.each<readonly [string, (config: WrittenConfig) => unknown, string]>([
+    ['is wrong', config => (config.processes = 'many'), 'processes: use auto, or a whole number from 1 to 64'],
+    ['has another port', config => (config.metrics = { port: 1 }), 'metrics has changed: restart the gateway'],
+    ['has one process', config => (config.processes = 1), 'processes has changed: restart the gateway'],
+  ])('go on as they are, if the configuration %s', async (_what, change, reason) => {
     const before = gateway.workers()
-    installation.configure(config => (config.processes = 'many'))
+    const file = `${installation.folder}/strongroom.yaml`
+    const text = readFileSync(file, 'utf8')
+    installation.configure(change)
     process.kill(gateway.pid, 'SIGHUP')
-    expect((await event('roll_failed')).reason).toMatch(/processes: use auto, or a whole number from 1 to 64$/)
-    installation.configure(config => (config.processes = 2))
+    await gateway.logged(fields => fields.event === 'roll_failed' && String(fields.reason).endsWith(reason))
+    writeFileSync(file, text)
     expect(gateway.workers()).toEqual(before)
   })
 
