@@ -7,6 +7,7 @@ import { connectionsOf } from './assemble/connections.ts'
 import { startEmulator } from './assemble/emulator.ts'
 import { eventsOf, meteringOf } from './assemble/events.ts'
 import { externalKeyStores } from './assemble/external-key-stores.ts'
+import { FleetReport } from './assemble/fleet.ts'
 import { policing } from './assemble/policing.ts'
 import { openAudit } from './assemble/recording.ts'
 import { recordRun } from './assemble/runs.ts'
@@ -92,11 +93,18 @@ export async function startGateway(
       () => proxies.states,
       supervised && { gateway: config.gateway },
     )
-    const storage = await openDatabase(config, opened, { now: clock(), database: supervised?.database })
+    const report = new FleetReport({ log, metrics })
+    const storage = await openDatabase(config, opened, {
+      time: { clock, elapsed },
+      database: supervised?.database,
+      report,
+    })
+    if (!storage.fleet.isAlone) metrics.watchFleet(storage.fleet)
     requireSystemKeys(config, storage)
     locked()
     const watching = { observe: (call: HsmCall) => metrics.hsmCall(call), log }
     const hsms = await connectHsms(config, storage, opened, watching)
+    report.hsms = () => hsms.all
     const keyStores = keyStoresOf(config, hsms, storage, watching)
     // The last records are written while the rest is closed.
     const sinks = opened.adopt(new Sinks({ ...config.audit, secretsOf: secretVariablesOf, clock, log }), sinks =>
@@ -104,6 +112,7 @@ export async function startGateway(
     )
     const opening = openAudit(config, { storage, hsms }, opened, { clock, elapsed, log, metrics })
     const { journal, audit, outbox, checkpoints } = await opening
+    report.notes = outbox.notes
     sinks.follow(journal, sinkRecorder({ audit, outbox, log }))
     const events = eventsOf(config, opened, { journal, log, metrics })
     const run = opened.use(await recordRun(config, { journal, storage, audit, outbox, log }))
@@ -155,7 +164,11 @@ export async function startGateway(
     const limits = { ...config.listen, maxConnections: maxConnections.listen }
     const emulator = config.emulator && {
       ...config.emulator,
-      emptyAccount: (account: string) => emptyAccount(account, services),
+      emptyAccount: async (account: string) => {
+        const count = await emptyAccount(account, services)
+        await storage.fleet.settled()
+        return count
+      },
     }
     const probe = () => readiness.probe()
     const server = opened.adopt(await serveApi({ ...limits, emulator }, apis, services, probe, metrics), server =>

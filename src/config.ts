@@ -96,7 +96,7 @@ export const schema = z.strictObject({
   /** Absent: no XKS proxy is served. */
   xks: xks.optional(),
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
-  storage: z.strictObject({ file: z.string() }),
+  storage: z.strictObject({ file: z.string(), lease: duration('1s', '10m').prefault('30s') }),
   audit: z
     .strictObject({ ...auditSettings, sinks: z.record(name, auditSink).default({}) })
     .refine(({ file, sinks }) => !isCopiedTo(file, sinks), 'a sink of type file needs another file than the journal'),
@@ -238,7 +238,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       ...(tls && { tls: { certificateFile: absolute(tls.certificateFile), keyFile: absolute(tls.keyFile) } }),
     },
     xks: config.xks && withAbsoluteXksFiles(config.xks, absolute),
-    storage: { file: absolute(config.storage.file) },
+    storage: { ...config.storage, file: absolute(config.storage.file) },
     audit: {
       ...config.audit,
       file: absolute(config.audit.file),

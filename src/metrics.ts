@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { SinkState } from './audit/sinks/sink-process.ts'
 import type { Hsm, HsmCall } from './hsm/hsm.ts'
 import { registerSinkMetrics } from './metrics/audit-sinks.ts'
+import { type FleetMetrics, fleetMetrics } from './metrics/fleet.ts'
 import { journalMetrics } from './metrics/journal.ts'
 import { meteredCalls } from './metrics/metered-calls.ts'
 import { Tally } from './metrics/tally.ts'
@@ -17,7 +18,13 @@ import type {
 } from './services.ts'
 import { version } from './version.ts'
 
-export interface Metrics extends RequestMetrics, JobMetrics, ConnectionMetrics, JournalMetrics, XksProxyMetrics {
+export interface Metrics
+  extends RequestMetrics,
+    JobMetrics,
+    ConnectionMetrics,
+    JournalMetrics,
+    XksProxyMetrics,
+    FleetMetrics {
   hsmCall(call: HsmCall): void
   /** @param current whether the index of the audit journal has no fault, and has caught up */
   auditIndexCurrent(current: boolean): void
@@ -212,6 +219,7 @@ export function createMetrics(
   })
   return {
     ...journalMetrics(registry),
+    ...fleetMetrics(registry),
     ...xksProxyMetrics(registry, proxies),
     started(api) {
       const start = performance.now()

@@ -1,6 +1,6 @@
 import { type Api, type ApiRequest, type ApiResponse, headerOf } from './apis/api.ts'
 import { AccessDenied, Failure, missingAuthenticationToken, type Refusal, UnusableKey } from './errors.ts'
-import { queueOf } from './model/identities/caller.ts'
+import { type Caller, queueOf } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
 import type { Key } from './model/keys/key.ts'
 import { heldBy } from './model/keys/recorded-material.ts'
@@ -8,21 +8,24 @@ import type { AnyOperation, Target } from './operations/operation.ts'
 import { Undelivered } from './outbox.ts'
 import { type Call, checkedInCall, checkPermissions } from './permissions.ts'
 import type { Entry, Hsms, Log, PathServices } from './services.ts'
-import { Changes, Conflict } from './storage/storage.ts'
+import { Changes, Conflict, LeaseLost } from './storage/storage.ts'
 import { wipe } from './wipe.ts'
 
 /**
  * The path of every request, through every API: authenticate, find operation and target, authorize, check, run, commit, audit, answer.
- * Nothing is answered before it is audited.
+ * Nothing is answered before it is audited, nor before every gateway that may serve shows what the answer could show: see storage/fleet/.
  */
 export async function handle(request: ApiRequest, api: Api, services: PathServices): Promise<ApiResponse> {
-  const { audit, authenticate, metrics } = services
+  const { audit, authenticate, metrics, storage } = services
   const { sourceAddress, tls } = request
   const [userAgent, host] = [headerOf(request, 'user-agent'), headerOf(request, 'host')]
   const entry = audit.open({ eventSource: api.eventSource, sourceAddress, userAgent, host, tls })
   const finished = metrics.started(api.service)
+  let isRecorded = false
   try {
     if (request.failure) throw request.failure
+    if (!storage.fleet.mayServe) throw new LeaseLost()
+    const seen = storage.fleet.applied
     const signer = await authenticate(request, api)
     entry.caller = signer
     const found = api.operation(request)
@@ -32,11 +35,24 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
     const input = api.input(operation, await request.body(), request)
     try {
       entry.requestParameters = recordedMembers(api, operation, 'input', input)
-      const caller = operation.identify ? await operation.identify(input, { ...services, sourceAddress }) : signer!
+      const callerOf = async (signer: Caller | undefined) =>
+        operation.identify ? await operation.identify(input, { ...services, sourceAddress }) : signer!
+      const caller = await callerOf(signer)
       entry.caller = caller
-      const call = { request, api, entry, caller, operation, input }
-      const { answer, usedKeys, writeRecord } = await runWithRetry(() => run(call, services))
-      await writeRecord()
+      const call = { request, api, entry, caller, operation, input, seen }
+      // What a caller may do, or is, may be what others have changed.
+      const again = async () => {
+        const seen = storage.fleet.applied
+        const caller = await callerOf(await authenticate(request, api))
+        entry.caller = caller
+        return run({ ...call, caller, seen }, services)
+      }
+      const { answer, usedKeys, isChange, writeRecord } = await runWithRetry(() => run(call, services), again)
+      const settled = settledFor(isChange ? undefined : entry.resources, services)
+      await (settled ? Promise.all([writeRecord(), settled]) : writeRecord())
+      isRecorded = true
+      // Whatever this gateway shows, its commit has been made.
+      if (!isChange && !storage.fleet.mayServe) throw new LeaseLost()
       if (usedKeys) recordUses(usedKeys, operation, entry, services)
       finished(operation.name, 'success')
       return answer
@@ -45,15 +61,42 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
       wipe(input)
     }
   } catch (thrown) {
-    const failure = await auditFailure(
-      entry,
-      Failure.from(thrown),
-      failure => api.errorCode(failure, request),
-      services,
-    )
-    finished(entry.operation?.name, api.errorCode(failure, request))
-    return api.refuse(await toldToCaller(failure, entry, services), entry.requestId, request)
+    const errorCode = (failure: Failure) => api.errorCode(failure, request)
+    const failure = await refused(entry, Failure.from(thrown), { errorCode, isRecorded }, services)
+    finished(entry.operation?.name, errorCode(failure))
+    const refusal = api.refuse(await toldToCaller(failure, entry, services), entry.requestId, request)
+    return failure instanceof LeaseLost ? withoutConnection(refusal) : refusal
   }
+}
+
+/** Undefined if every gateway shows what this one shows of the resources, default of all; else resolves when they do. */
+function settledFor(
+  resources: Entry['resources'],
+  { storage, metrics }: Pick<PathServices, 'storage' | 'metrics'>,
+): Promise<void> | undefined {
+  const settled = storage.fleet.settled(resources)
+  return settled?.then(metrics.settling())
+}
+
+/** What the caller is told of a failure, once it is on record. One of the gateway itself shows nothing that others must show, too. */
+async function refused(
+  entry: Entry,
+  failure: Failure,
+  { errorCode, isRecorded }: { readonly errorCode: (failure: Failure) => string; readonly isRecorded: boolean },
+  services: PathServices,
+): Promise<Failure> {
+  const { fleet } = services.storage
+  const isOutdated = () => failure.fault === 'caller' && !fleet.mayServe
+  const shown = isOutdated() ? new LeaseLost() : failure
+  const settled = shown.fault === 'caller' ? settledFor(entry.resources, services) : undefined
+  const told = isRecorded ? shown : await auditFailure(entry, shown, errorCode, services)
+  await settled
+  return isOutdated() ? new LeaseLost() : told
+}
+
+/** So that a client that tries again may reach another gateway. */
+function withoutConnection(answer: ApiResponse): ApiResponse {
+  return { ...answer, headers: { ...answer.headers, Connection: 'close' } }
 }
 
 /** Maximum attempts of a request whose records are changed by others. */
@@ -65,15 +108,17 @@ let retries: Promise<unknown> = Promise.resolve()
 interface Outcome {
   readonly answer: ApiResponse
   readonly usedKeys: Target['usedKeys']
+  /** Whether something was committed. */
+  readonly isChange: boolean
   /** Must resolve before the answer is sent. */
   readonly writeRecord: () => Promise<void>
 }
 
 /** Retries after conflicts run one after another: concurrently, all but one would conflict again. */
-function runWithRetry(attempt: () => Promise<Outcome>): Promise<Outcome> {
+function runWithRetry(attempt: () => Promise<Outcome>, again: () => Promise<Outcome>): Promise<Outcome> {
   return attempt().catch((thrown: unknown) => {
     if (!(thrown instanceof Conflict)) throw thrown
-    const turn = retries.then(() => retryAfterConflict(attempt))
+    const turn = retries.then(() => retryAfterConflict(again))
     retries = turn.catch(() => undefined)
     return turn
   })
@@ -90,9 +135,14 @@ async function retryAfterConflict(attempt: () => Promise<Outcome>): Promise<Outc
   throw new Failure('Conflict', 'The resource is being changed by others.')
 }
 
+interface Decided extends Call {
+  /** Number of the last change in the view before the caller was known. */
+  readonly seen: number
+}
+
 /** Rejects with Conflict, having changed nothing, if another request changed what this one had read. */
-async function run(call: Call, services: PathServices): Promise<Outcome> {
-  const { request, api, entry, caller, operation, input } = call
+async function run(call: Decided, services: PathServices): Promise<Outcome> {
+  const { request, api, entry, caller, operation, input, seen } = call
   const hsms = services.hsms.for(queueOf(caller), request.answerBy)
   const { storage, clock, audit, outbox, maxOnDemandRotations, metering, emulator, serviceKeys, events } = services
   const { keyStores, externalKeyStores } = services
@@ -140,10 +190,11 @@ async function run(call: Call, services: PathServices): Promise<Outcome> {
     const data = operation.recordedData?.(changes)
     if (data) entry.additionalEventData = { ...target.additionalEventData, ...data }
     const answer = api.accept(operation, output, entry.requestId, request)
+    changes.basis = { number: seen, keys: target.resources }
     const committed = outbox.commit(changes, audit.record(entry))
     const afterConflict = (thrown: unknown) => (thrown instanceof Conflict ? undone(thrown) : Promise.reject(thrown))
     const writeRecord = operation.undo ? await committed.catch(afterConflict) : await committed
-    return { answer, usedKeys: target.usedKeys, writeRecord }
+    return { answer, usedKeys: target.usedKeys, isChange: changes.list.length > 0, writeRecord }
   } finally {
     wipe(output)
   }

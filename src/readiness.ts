@@ -21,7 +21,7 @@ interface Probed {
 }
 
 /**
- * Tests that storage and audit journal are writable, and that each HSM of a region encrypts and decrypts with its canary key. Custody faults are shown;
+ * Tests that storage and audit journal are writable, that the gateway has a lease, and that each HSM of a region encrypts and decrypts with its canary key. Custody faults are shown;
  * only those of the gateway's own keys make it unready.
  */
 export function createReadiness({ storage, audit, hsms }: Probed, elapsed: () => number): ReadinessProbe {
@@ -59,13 +59,17 @@ async function probe({ storage, audit, hsms }: Probed, known: ReadonlyMap<string
     ...hsms.regional.map(({ name }): [string, Promise<void>] => [`hsm/${name}`, checkCanary(name, { storage, hsms })]),
   ]
   const outcomes = await Promise.allSettled(checks.map(([, check]) => check))
+  const { mayServe, isAlone } = storage.fleet
   const parts = [
+    ...(isAlone ? [] : [['lease', mayServe] as const]),
     ...checks.map(([part], i) => [part, outcomes[i]?.status === 'fulfilled'] as const),
     ...custody.map(([hsm, { keys, systemKeys }]) => [`custody/${hsm}`, keys + systemKeys === 0] as const),
   ]
   return {
     ready:
-      outcomes.every(({ status }) => status === 'fulfilled') && custody.every(([, { systemKeys }]) => systemKeys === 0),
+      mayServe &&
+      outcomes.every(({ status }) => status === 'fulfilled') &&
+      custody.every(([, { systemKeys }]) => systemKeys === 0),
     parts: Object.fromEntries(parts.map(([part, isOk]) => [part, isOk ? 'ok' : 'failing'] as const)),
   }
 }

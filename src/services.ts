@@ -273,6 +273,8 @@ export interface RequestMetrics {
   started(api: string): (operation: string | undefined, outcome: string) => void
   /** @param state KMS key state */
   keyUseRefused(state: string): void
+  /** Called when an answer starts to wait for other gateways; the returned function is called when it has waited. */
+  settling(): () => void
 }
 
 /** Metrics of the API's listener. */

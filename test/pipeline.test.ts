@@ -11,6 +11,7 @@ import type { LogFields } from '../src/log.ts'
 import type { Operation, Target } from '../src/operations/operation.ts'
 import { type RunningServer, serveApi } from '../src/server/server.ts'
 import type { PathServices } from '../src/services.ts'
+import { alone } from '../src/storage/fleet/alone.ts'
 import { Conflict } from '../src/storage/storage.ts'
 import { journalInto } from './audit/records.ts'
 import { now, permanent, sign, verifier } from './authentication/signed-request.ts'
@@ -157,6 +158,7 @@ const services = {
   },
   authorize: decide,
   explain,
+  storage: { fleet: alone },
   metrics: {
     started: () => (operation: string | undefined, outcome: string) => void outcomes.push(`${operation} ${outcome}`),
   },

@@ -51,7 +51,7 @@ export async function openAdministration(
     metering: meteringOf(own, events),
     authenticate: async () => undefined,
     webIdentity: webIdentities(config, { storage, clock, log }),
-    metrics: { started: () => () => {}, keyUseRefused() {} },
+    metrics: { started: () => () => {}, keyUseRefused() {}, settling: () => () => {} },
     log,
   })
   return request => handle(request, administration, services)

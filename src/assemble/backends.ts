@@ -15,6 +15,7 @@ import { openStorage } from '../storage/sql-storage.ts'
 import { openInThread } from '../storage/threaded-database.ts'
 import { auditKey } from '../vault/audit-key.ts'
 import { missingSystemKeys } from '../vault/system-keys.ts'
+import { type Clocks, FleetReport, isShared, joinFleet } from './fleet.ts'
 
 /** The wall clock of the machine, in milliseconds since the epoch. */
 export const clock = () => Date.now()
@@ -24,24 +25,36 @@ export interface Backends {
   readonly storage: Storage
 }
 
-/**
- * @param create whether storage may be missing yet
- * @param now milliseconds since the epoch
- * @param database that of the supervisor, for one of several processes
- */
+interface Opening {
+  /** Whether storage may be missing yet. */
+  readonly create?: boolean
+  readonly time?: Clocks
+  /** That of the supervisor, for one of several processes. */
+  readonly database?: SqlDatabase | undefined
+  readonly report?: FleetReport
+}
+
 export async function openDatabase(
   config: Config,
   opened: AsyncDisposableStack,
   {
     create = false,
-    now = clock(),
+    time = { clock, elapsed: () => performance.now() },
     database,
-  }: { readonly create?: boolean; readonly now?: number; readonly database?: SqlDatabase | undefined } = {},
+    report = new FleetReport(),
+  }: Opening = {},
 ): Promise<Storage> {
+  const fleet = isShared(config, database !== undefined) ? joinFleet(config, opened, time, report) : undefined
   database ??= await openInThread({ path: config.storage.file, create })
   const acceptsUnknown = config.emulator !== undefined
-  return opened.adopt(await openStorage(database, { now, gateway: config.gateway, acceptsUnknown }), storage =>
-    storage.close(),
+  return opened.adopt(
+    await openStorage(database, {
+      now: time.clock(),
+      gateway: config.gateway,
+      acceptsUnknown,
+      ...(fleet && { fleet, onReload: report.reloaded }),
+    }),
+    storage => storage.close(),
   )
 }
 

@@ -42,7 +42,8 @@ export async function openAudit(
     writeTimeout,
     checkpoints: { interval },
   } = settings
-  opened.use(lockFile(lockFileOf(file), `audit journal ${file}`))
+  // That of a fleet was taken before.
+  if (storage.fleet.isAlone) opened.use(lockFile(lockFileOf(file), `audit journal ${file}`))
   const own = await ownRecords(gateway, storage)
   const observer = new JournalReport(file, { clock, log, metrics })
   const options = { clock, ...segment, writeTimeout, observer, gateway, ...own }

@@ -129,9 +129,9 @@ export class Connection {
     // Whether a client that waits for "100 Continue" sends the body of a refused request is unknown: the next bytes may be the body or a
     // request.
     const isLost = !request.complete && (expectsContinue || !read.canBeSkipped)
-    if (isLast || isLost) response.shouldKeepAlive = false
-    this.#answeredAt = performance.now()
     const { status, headers, body } = answer
+    if (isLast || isLost || headers.Connection === 'close') response.shouldKeepAlive = false
+    this.#answeredAt = performance.now()
     response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body)
   }
 

@@ -19,6 +19,7 @@ export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlData
   readonly endLease = this.call('endLease')
   readonly takeJobLease = this.call('takeJobLease')
   readonly endJobLease = this.call('endJobLease')
+  readonly removeGateway = this.call('removeGateway')
   readonly heldRecords = this.call('heldRecords')
   readonly removeRecords = this.call('removeRecords')
   readonly takeOver = this.call('takeOver')

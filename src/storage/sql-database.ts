@@ -52,7 +52,15 @@ import {
   type Tracking,
   writeEncryptionCounts,
 } from './tables/encryption-counts.ts'
-import { acknowledge, endLease, hasLease, type LeaseRequest, members, renewLease } from './tables/gateways.ts'
+import {
+  acknowledge,
+  endLease,
+  hasLease,
+  type LeaseRequest,
+  members,
+  removeGateway,
+  renewLease,
+} from './tables/gateways.ts'
 import { listGrants } from './tables/grants.ts'
 import { checkFence, nextFence } from './tables/job-lease.ts'
 import { listJournals, registerJournal, writeHead, writePositions, writeRun } from './tables/journals.ts'
@@ -113,6 +121,8 @@ export interface SqlDatabase {
    */
   takeJobLease(gateway: string): Promise<number | undefined>
   endJobLease(gateway: string): Promise<void>
+  /** Of one that certainly runs no more: forgets it, and its lease. */
+  removeGateway(gateway: string): Promise<void>
   /** The listener is called after others have committed or acknowledged something; not always, as such messages can be lost. */
   watch(listener: () => void): void
   /** Of all commits that have begun before. */
@@ -289,6 +299,14 @@ class KyselyDatabase implements SqlDatabase {
 
   endJobLease(gateway: string): Promise<void> {
     return this.#connections.unlock(gateway)
+  }
+
+  async removeGateway(gateway: string): Promise<void> {
+    await this.#write(async tx => {
+      await removeGateway(tx, gateway)
+      await this.#connections.notify(tx)
+    })
+    await this.endJobLease(gateway)
   }
 
   watch(listener: () => void): void {

@@ -7,6 +7,7 @@ import type { Principal } from '../model/identities/principal.ts'
 import { objectsOf, type SystemKey } from '../model/keys/key.ts'
 import type { KeyUse } from '../model/keys/key-use.ts'
 import { EncryptionCounts } from './encryption-counts.ts'
+import { alone } from './fleet/alone.ts'
 import { Fleet, type FleetOptions } from './fleet/fleet.ts'
 import { FollowedView, type ViewObserver } from './followed-view.ts'
 import { LastUses } from './last-uses.ts'
@@ -71,15 +72,6 @@ interface Opened extends Required<Pick<OpenOptions, 'gateway' | 'acceptsUnknown'
   readonly written: Map<string, number>
   readonly fleet: Fleet | undefined
   readonly onReload: OpenOptions['onReload']
-}
-
-/** Of the only gateway. */
-const alone = {
-  mayServe: true,
-  leaseLeft: Number.POSITIVE_INFINITY,
-  settled: () => undefined,
-  members: async () => [],
-  remove: async () => {},
 }
 
 class SqlStorage implements Storage {

@@ -208,6 +208,10 @@ export interface Member {
   readonly gateway: string
   readonly run: string
   readonly applied: number
+  /** Changes that it does not show yet. */
+  readonly changesBehind: number
+  /** Milliseconds since the first of them. */
+  readonly behindFor: number
   /** Milliseconds since the epoch. */
   readonly joinedAt: number
   /** Milliseconds; 0 without a lease. */
@@ -219,12 +223,16 @@ export interface Member {
 /** This gateway among those with the same storage. */
 export interface FleetView {
   readonly gateway: string
+  /** Whether no other gateway can have the database. */
+  readonly isAlone: boolean
   /** False without a lease: what it shows may be outdated. */
   readonly mayServe: boolean
   /** Milliseconds for which it may serve if it cannot renew its lease; infinite if it is the only gateway. */
   readonly leaseLeft: number
   /** Number of the last change in the view. */
   readonly applied: number
+  /** Milliseconds since the view was known to show every change. */
+  readonly lag: number
   /**
    * Undefined if every gateway that may serve shows what this one shows of some keys, else resolves when it does.
    *
@@ -233,7 +241,7 @@ export interface FleetView {
   settled(keys?: readonly string[]): Promise<void> | undefined
   /** In order of name. */
   members(): Promise<readonly Member[]>
-  /** Ends the lease of a gateway that certainly runs no more. */
+  /** Forgets a gateway that certainly runs no more, and its lease. */
   remove(gateway: string): Promise<void>
 }
 

@@ -5,6 +5,7 @@ import type { Api, ApiRequest } from '../../src/apis/api.ts'
 import { Failure } from '../../src/errors.ts'
 import { type RunningServer, serveApi } from '../../src/server/server.ts'
 import type { PathServices } from '../../src/services.ts'
+import { alone } from '../../src/storage/fleet/alone.ts'
 
 /** What a browser asks and reads before it lets a page of another origin call. */
 
@@ -33,6 +34,7 @@ const services = {
     record: () => ({}),
   },
   outbox: { fail: async () => {} },
+  storage: { fleet: alone },
   metrics: { started: () => () => {}, keyUseRefused() {} },
   log: { error() {}, warn() {}, info() {} },
 } as unknown as PathServices

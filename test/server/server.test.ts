@@ -8,6 +8,7 @@ import type { Readiness } from '../../src/readiness.ts'
 import { serveMetrics } from '../../src/server/metrics.ts'
 import { type RunningServer, serveApi } from '../../src/server/server.ts'
 import type { PathServices } from '../../src/services.ts'
+import { alone } from '../../src/storage/fleet/alone.ts'
 
 /** The HTTP server alone: what it passes to the pipeline, and its shutdown. The API behind it answers on command. */
 
@@ -69,6 +70,7 @@ const services = {
   authenticate: (request: ApiRequest) => api.authenticate(request),
   audit: { open: () => ({}), record: () => ({}) },
   outbox: { fail: async () => {} },
+  storage: { fleet: alone },
   metrics: { started: () => () => {}, keyUseRefused() {} },
   log: { error() {}, warn() {}, info() {} },
 } as unknown as PathServices

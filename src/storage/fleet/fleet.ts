@@ -29,8 +29,8 @@ export interface FleetOptions {
   readonly state: () => string
   /** Told when the lease is lost, and when it is back. */
   readonly onLease?: (holds: boolean) => void
-  /** Whether a run of this gateway has certainly ended. */
-  readonly isOver?: (run: string) => boolean
+  /** Whether a former run of this gateway has certainly ended. */
+  readonly isOver?: (member: Member) => boolean
 }
 
 /** The last change of a scope that some member may not show yet. */
@@ -59,11 +59,14 @@ const second = 1000
 
 export class Fleet {
   readonly gateway: string
+  readonly isAlone = false
   readonly #options: FleetOptions
   readonly #database: SqlDatabase
   readonly #view: Followed
   /** Until when the lease is believed, by both clocks: a suspended machine stops the monotonic one. */
   #until = { elapsed: 0, clock: 0 }
+  /** When the view was last known to show every change: monotonic milliseconds. */
+  #current: number
   /** Numbers of the last changes that not every member has acknowledged, by scope, and when they were shown. */
   readonly #unsettled = new Map<string, Unsettled>()
   /** Every member has acknowledged this number. */
@@ -85,6 +88,7 @@ export class Fleet {
     this.#view = view
     this.#options = options
     this.#longestLease = options.lease
+    this.#current = options.elapsed()
   }
 
   /** Follows the others, and renews the lease. Resolves once it is held; throws OperatorError if another gateway has the name. */
@@ -105,7 +109,7 @@ export class Fleet {
       }
       const other = (await this.#database.members()).find(({ gateway }) => gateway === this.gateway)
       if (other === undefined || other.leaseLeft === 0) continue
-      if (isOver(other.run)) await this.#database.endLease(this.gateway, other.run)
+      if (isOver(other)) await this.#database.endLease(this.gateway, other.run)
       else if (elapsed() - begun > this.#longest(other)) throw new OperatorError(taken(this.gateway))
     }
   }
@@ -130,6 +134,11 @@ export class Fleet {
   get leaseLeft(): number {
     const { clock, elapsed } = this.#options
     return Math.max(0, Math.min(this.#until.elapsed - elapsed(), this.#until.clock - clock()))
+  }
+
+  /** Milliseconds since the view was known to show every change. */
+  get lag(): number {
+    return this.#options.elapsed() - this.#current
   }
 
   /** Records that changed up to a number are in the view. Undefined: possibly all. */
@@ -174,9 +183,9 @@ export class Fleet {
     return this.#database.members()
   }
 
-  /** Ends the lease of a gateway that certainly runs no more. */
+  /** Forgets a gateway that certainly runs no more, and its lease. */
   remove(gateway: string): Promise<void> {
-    return this.#database.endLease(gateway)
+    return this.#database.removeGateway(gateway)
   }
 
   /** Gives the lease back. */
@@ -217,8 +226,14 @@ export class Fleet {
       this.#message = Promise.withResolvers()
       if (this.#unsettled.size > 0) await this.#settle().catch(() => {})
       this.#release()
-      await this.#view.catchUp().catch(() => {})
+      await this.#catchUp().catch(() => {})
     }
+  }
+
+  async #catchUp(): Promise<void> {
+    const begun = this.#options.elapsed()
+    await this.#view.catchUp()
+    this.#current = begun
   }
 
   #wake(): void {

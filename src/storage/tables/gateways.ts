@@ -65,14 +65,37 @@ export async function hasLease(
 }
 
 export async function members(db: Kysely<Database>, now: RawBuilder<number>): Promise<Member[]> {
-  const rows = await db.selectFrom('gateways').selectAll().select(now.as('now')).orderBy('name').execute()
-  return rows.map(({ name, run, applied, joined_at, lease_until, state, now }) => {
-    return { gateway: name, run, applied, joinedAt: joined_at, leaseLeft: Math.max(0, lease_until - now), state }
-  })
+  const rows = await db
+    .selectFrom('gateways')
+    .selectAll()
+    .select(now.as('now'))
+    .select(({ selectFrom, ref, eb, lit }) => [
+      selectFrom('change_number').select('last').as('last'),
+      selectFrom('changes')
+        .select(({ fn }) => fn.min('committed_at').as('since'))
+        .where('number', '=', eb(ref('gateways.applied'), '+', lit(1)))
+        .as('behind_since'),
+    ])
+    .orderBy('name')
+    .execute()
+  return rows.map(({ name, run, applied, joined_at, lease_until, state, now, last, behind_since }) => ({
+    gateway: name,
+    run,
+    applied,
+    changesBehind: Math.max(0, (last ?? 0) - applied),
+    behindFor: behind_since === null ? 0 : Math.max(0, now - Number(behind_since)),
+    joinedAt: joined_at,
+    leaseLeft: Math.max(0, lease_until - now),
+    state,
+  }))
 }
 
 /** @param run of the gateway: default any, as it certainly runs no more */
 export async function endLease(db: Kysely<Database>, gateway: string, run?: string): Promise<void> {
   const ended = db.updateTable('gateways').set({ lease_until: 0 }).where('name', '=', gateway)
   await (run === undefined ? ended : ended.where('run', '=', run)).execute()
+}
+
+export async function removeGateway(db: Kysely<Database>, gateway: string): Promise<void> {
+  await db.deleteFrom('gateways').where('name', '=', gateway).execute()
 }

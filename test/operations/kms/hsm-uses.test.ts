@@ -14,6 +14,7 @@ import type { OperationName } from '../../../src/operations/kms/operation.ts'
 import type { AnyOperation } from '../../../src/operations/operation.ts'
 import { handle } from '../../../src/pipeline.ts'
 import type { Hsm, PathServices } from '../../../src/services.ts'
+import { alone } from '../../../src/storage/fleet/alone.ts'
 import { aUser } from '../../authorization/users.ts'
 import { aKey } from '../../storage/records.ts'
 import { noExternalKeyStores } from '../../xks-proxies/none.ts'
@@ -51,6 +52,7 @@ async function answer(operation: OperationName, input: object, key: Key, asked: 
       aliases: { find: () => undefined },
       customKeyStores: { ofKey: () => undefined },
       encryptions: { made: () => 0, count: () => undefined },
+      fleet: alone,
     },
     externalKeyStores: noExternalKeyStores,
     audit: { open: () => ({ eventId: 'event', requestId: 'request' }), record: () => ({}) },

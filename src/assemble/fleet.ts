@@ -1,0 +1,100 @@
+/** This gateway among others on the same database: what it says of itself, and what is told when it falls behind. */
+import { randomUUID } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { lockFileOf } from '../audit/segments.ts'
+import type { Config } from '../config.ts'
+import type { Hsm } from '../hsm/hsm.ts'
+import type { FleetMetrics } from '../metrics/fleet.ts'
+import type { Outbox } from '../outbox.ts'
+import type { Log } from '../services.ts'
+import { lockFile } from '../storage/engines/lock-file.ts'
+import type { FleetOptions } from '../storage/fleet/fleet.ts'
+import type { OpenOptions } from '../storage/sql-storage.ts'
+import type { Member } from '../storage/storage.ts'
+import { version } from '../version.ts'
+
+interface Reported {
+  readonly log?: Log | undefined
+  readonly metrics?: FleetMetrics | undefined
+}
+
+export interface Clocks {
+  readonly clock: () => number
+  readonly elapsed: () => number
+}
+
+/** What happens to a member of a fleet, in log, metrics and audit journal. */
+export class FleetReport {
+  /** Once they are connected. */
+  hsms: () => readonly Pick<Hsm, 'name' | 'health'>[] = () => []
+  /** Once the audit journal is open. */
+  notes: Outbox['notes'] | undefined
+  readonly #reported: Reported
+
+  constructor(reported: Reported = {}) {
+    this.#reported = reported
+  }
+
+  get hsmStates(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.hsms().map(({ name, health }) => [name, health.state]))
+  }
+
+  lease(holds: boolean): void {
+    const { log, metrics } = this.#reported
+    if (!holds) metrics?.leaseLost()
+    if (holds) log?.info({ event: 'lease_regained' }, 'Lease regained: serving again')
+    else log?.error({ event: 'lease_lost' }, 'Lease lost: refusing requests until it is renewed')
+  }
+
+  readonly reloaded: NonNullable<OpenOptions['onReload']> = ({ number: from }, { number: to }, lost) => {
+    const { log, metrics } = this.#reported
+    metrics?.viewReloaded()
+    const fields = { event: 'view_reloaded', from, to }
+    if (to >= from && lost.length === 0)
+      return log?.warn(fields, 'All records read again: the log of changes was pruned')
+    log?.error({ ...fields, lost }, 'The database has lost changes: it went back in time')
+    this.notes?.storageLost({ from, to }, { eventIDs: lost })
+  }
+}
+
+/** Whether several gateways use the storage. @param isSupervised one of several processes */
+export function isShared(_config: Config, isSupervised: boolean): boolean {
+  return isSupervised
+}
+
+/** The journal lock comes first: it proves that the last run of this gateway is over. */
+export function joinFleet(
+  { audit, storage: { lease } }: Config,
+  opened: AsyncDisposableStack,
+  { clock, elapsed }: Clocks,
+  report: FleetReport,
+): FleetOptions {
+  const lock = lockFileOf(audit.file)
+  opened.use(lockFile(lock, `audit journal ${audit.file}`))
+  const place = placeOf(lock)
+  return {
+    run: randomUUID(),
+    lease,
+    clock,
+    elapsed,
+    state: () => JSON.stringify({ version, host: hostname(), hsms: report.hsmStates, lock: place }),
+    onLease: holds => report.lease(holds),
+    isOver: member => place !== undefined && lockOf(member) === place,
+  }
+}
+
+/** Names a file on a running system: no other gateway can have a lock of it meanwhile. Undefined where the system does not tell. */
+function placeOf(file: string): string | undefined {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    const { dev, ino } = statSync(file, { bigint: true })
+    return `${boot}:${dev}:${ino}`
+  } catch {
+    return undefined
+  }
+}
+
+function lockOf({ state }: Member): unknown {
+  return (JSON.parse(state) as { readonly lock?: unknown }).lock
+}
