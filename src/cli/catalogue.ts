@@ -2,6 +2,7 @@
 import { audit } from './audit.ts'
 import { backup } from './backup.ts'
 import { doctor } from './doctor.ts'
+import { fleet } from './fleet.ts'
 import { identity } from './identity.ts'
 import { init } from './init.ts'
 import { multiRegion } from './multi-region.ts'
@@ -17,6 +18,7 @@ export const commands = [
   audit,
   backup,
   doctor,
+  fleet,
   identity,
   init,
   multiRegion,

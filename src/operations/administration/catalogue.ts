@@ -19,12 +19,14 @@ import { getUsage } from './get-usage.ts'
 import { listAccessKeys } from './list-access-keys.ts'
 import { listAccounts } from './list-accounts.ts'
 import { listAliasKeys } from './list-alias-keys.ts'
+import { listGateways } from './list-gateways.ts'
 import { listIdentities } from './list-identities.ts'
 import { listKeyUsage } from './list-key-usage.ts'
 import { listServices } from './list-services.ts'
 import { listXksKeys } from './list-xks-keys.ts'
 import { listXksPrefixes } from './list-xks-prefixes.ts'
 import { putService } from './put-service.ts'
+import { removeGateway } from './remove-gateway.ts'
 import { revokeSessions } from './revoke-sessions.ts'
 import { rotateAlias } from './rotate-alias.ts'
 import { rotateAuditKey } from './rotate-audit-key.ts'
@@ -55,12 +57,14 @@ export const operations = [
   listAccessKeys,
   listAccounts,
   listAliasKeys,
+  listGateways,
   listIdentities,
   listKeyUsage,
   listServices,
   listXksKeys,
   listXksPrefixes,
   putService,
+  removeGateway,
   revokeSessions,
   rotateAlias,
   rotateAuditKey,
