@@ -9,6 +9,7 @@ need softhsm2-util softhsm2
 need g++ g++
 need make make
 need python3 python3
+[ -z "${for_tests:-}" ] || need systemd-analyze systemd
 # NSS, the second HSM of the tests, has no command.
 if [ -n "${for_tests:-}" ] && ! find /usr/lib /usr/lib64 -name libsoftokn3.so 2>/dev/null | grep -q .; then
   missing="$missing libnss3"

@@ -243,7 +243,7 @@ describe('the architecture', () => {
 
   it('is mirrored by the folders of test/', () => {
     const whole =
-      /^(authorization\/cases|contracts|end-to-end|fault-hsm|fleet|preloaded|soak|state-machine|transcripts)(\/|$)/
+      /^(authorization\/cases|contracts|deploy|end-to-end|fault-hsm|fleet|preloaded|soak|state-machine|transcripts)(\/|$)/
     const folders = new Set(filesIn(join(root, 'test')).map(path => relative(join(root, 'test'), dirname(path))))
     for (const folder of folders) if (!whole.test(folder)) expect(existsSync(join(src, folder)), folder).toBe(true)
   })

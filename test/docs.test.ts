@@ -274,7 +274,7 @@ describe('docs/architecture.md', () => {
   const tree = blocksOf(page('docs/architecture.md').text)[0]!.code
 
   it('names only existing files and folders', () => {
-    const paths = ['src', 'scripts', 'test', 'native-config'].flatMap(name => [
+    const paths = ['src', 'scripts', 'test', 'native-config', 'deploy'].flatMap(name => [
       `${name}/`,
       ...readdirSync(join(root, name), { recursive: true, withFileTypes: true }).map(entry =>
         entry.isDirectory() ? `${entry.name}/` : entry.name,
