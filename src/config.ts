@@ -11,6 +11,7 @@ import { gateway, gatewayName } from './config/gateway.ts'
 import { mistakeInTransfers, multiRegion } from './config/multi-region.ts'
 import { prices } from './config/prices.ts'
 import { firstRegion, region } from './config/region.ts'
+import { passwordOf, storage, withAbsoluteStorageFiles } from './config/storage.ts'
 import { checkXks, withAbsoluteXksFiles, xks } from './config/xks.ts'
 import { OperatorError } from './errors.ts'
 import { partitions } from './model/partitions.ts'
@@ -96,7 +97,7 @@ export const schema = z.strictObject({
   /** Absent: no XKS proxy is served. */
   xks: xks.optional(),
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
-  storage: z.strictObject({ file: z.string(), lease: duration('1s', '10m').prefault('30s') }),
+  storage,
   audit: z
     .strictObject({ ...auditSettings, sinks: z.record(name, auditSink).default({}) })
     .refine(({ file, sinks }) => !isCopiedTo(file, sinks), 'a sink of type file needs another file than the journal'),
@@ -152,6 +153,7 @@ export function readConfig(file: string, overrides: Overrides = {}): Config {
   checkExposure(config.emulator, config.listen.host)
   if (config.xks) checkXks(config.xks)
   for (const sink of Object.values(config.audit.sinks)) secretVariablesOf(sink)
+  if (config.storage.postgres) passwordOf(config.storage.postgres)
   return freeze(withPins(config))
 }
 
@@ -238,7 +240,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       ...(tls && { tls: { certificateFile: absolute(tls.certificateFile), keyFile: absolute(tls.keyFile) } }),
     },
     xks: config.xks && withAbsoluteXksFiles(config.xks, absolute),
-    storage: { ...config.storage, file: absolute(config.storage.file) },
+    storage: withAbsoluteStorageFiles(config.storage, absolute),
     audit: {
       ...config.audit,
       file: absolute(config.audit.file),

@@ -297,12 +297,18 @@ describe('the sample', () => {
   it('has every key, including commented ones', () => {
     const everything = sample
       .replace(/^( *)# (?=( *)[\w.]+: )/gm, '$1')
+      .replace('  file: strongroom.db', '  # file: strongroom.db')
       .replace('      serial:', '      # serial:')
       .replace('    pinVariable:', '    # pinVariable:')
       .replace('    clusterId:', '    # clusterId:')
     const config = parseConfig(everything, '/sample/configuration.yaml')
     expect(config.hsms.softhsm!.libraryParameters).toBe("configdir='sql:/etc/nss'")
     expect(config.listen.tls).toEqual({ certificateFile: '/sample/tls.crt', keyFile: '/sample/tls.key' })
+    expect(config.storage.postgres).toMatchObject({
+      passwordFile: '/sample/db-password',
+      tls: { mode: 'verify-full', caFile: '/sample/db-ca.crt' },
+      connectTimeout: 5000,
+    })
     expect(config.customKeyStores.proxies['xks.example.com']).toMatchObject({
       address: '10.1.2.3:8443',
       caFile: '/sample/proxy-ca.pem',

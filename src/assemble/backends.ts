@@ -12,10 +12,10 @@ import { objectOf } from '../model/keys/key.ts'
 import type { Hsms, KeyStores, Log, Storage } from '../services.ts'
 import type { SqlDatabase } from '../storage/sql-database.ts'
 import { openStorage } from '../storage/sql-storage.ts'
-import { openInThread } from '../storage/threaded-database.ts'
 import { auditKey } from '../vault/audit-key.ts'
 import { missingSystemKeys } from '../vault/system-keys.ts'
 import { type Clocks, FleetReport, isShared, joinFleet } from './fleet.ts'
+import { openSqlDatabase, storageName } from './storage.ts'
 
 /** The wall clock of the machine, in milliseconds since the epoch. */
 export const clock = () => Date.now()
@@ -45,7 +45,7 @@ export async function openDatabase(
   }: Opening = {},
 ): Promise<Storage> {
   const fleet = isShared(config, database !== undefined) ? joinFleet(config, opened, time, report) : undefined
-  database ??= await openInThread({ path: config.storage.file, create })
+  database ??= await openSqlDatabase(config.storage, create)
   const acceptsUnknown = config.emulator !== undefined
   return opened.adopt(
     await openStorage(database, {
@@ -132,17 +132,17 @@ function pinOf(password: Uint8Array, user: string | undefined): Uint8Array {
 
 /** Throws OperatorError if storage lacks a key that `init` creates: it is not the storage of these HSMs. */
 export function requireSystemKeys(config: Config, storage: Storage): void {
-  const { file } = config.storage
+  const name = storageName(config.storage)
   for (const hsm of Object.keys(regionalHsms(config))) {
     const [missing] = missingSystemKeys(hsm, storage)
     if (missing === undefined) continue
     throw new OperatorError(
-      `storage ${file} has no ${missing} key for the HSM ${hsm}: if that HSM is new, run strongroom init`,
+      `storage ${name} has no ${missing} key for the HSM ${hsm}: if that HSM is new, run strongroom init`,
     )
   }
   if (isAuditKeyMissing(config, storage))
     throw new OperatorError(
-      `storage ${file} has no audit key on the HSM ${auditHsmOf(config)}: run strongroom init, which creates it`,
+      `storage ${name} has no audit key on the HSM ${auditHsmOf(config)}: run strongroom init, which creates it`,
     )
 }
 

@@ -59,8 +59,8 @@ export class FleetReport {
 }
 
 /** Whether several gateways use the storage. @param isSupervised one of several processes */
-export function isShared(_config: Config, isSupervised: boolean): boolean {
-  return isSupervised
+export function isShared({ storage }: Config, isSupervised: boolean): boolean {
+  return isSupervised || storage.postgres !== undefined
 }
 
 /** The journal lock comes first: it proves that the last run of this gateway is over. */

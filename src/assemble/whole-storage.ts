@@ -11,14 +11,15 @@ import { copyDatabase } from '../storage/engines/sqlite-snapshot.ts'
 import { migrate } from '../storage/migrations/migrate.ts'
 import { explained } from '../storage/sql-database.ts'
 import type { Database } from '../storage/tables/database.ts'
+import { postgresqlEngine } from './storage.ts'
 
 /** @param create whether an empty database is filled */
-export async function engineOf({ file }: Config['storage'], create = false): Promise<Engine> {
-  return sqlite(file, { create })
+export async function engineOf({ file, postgres }: Config['storage'], create = false): Promise<Engine> {
+  return file === undefined ? postgresqlEngine(postgres!, create) : sqlite(file, { create })
 }
 
-export function engineName(_storage: Config['storage']): 'sqlite' | 'postgresql' {
-  return 'sqlite'
+export function engineName({ file }: Config['storage']): 'sqlite' | 'postgresql' {
+  return file === undefined ? 'postgresql' : 'sqlite'
 }
 
 /**
@@ -31,14 +32,16 @@ export async function readSnapshot<T>(
   storage: Config['storage'],
   work: (db: Kysely<Database>) => Promise<T>,
 ): Promise<T> {
+  const { file } = storage
+  if (file === undefined) return read(await engineOf(storage), work)
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-'))
   const copy = join(folder, 'copy.db')
   try {
-    copyDatabase(storage.file, copy)
+    copyDatabase(file, copy)
     return await read(sqlite(copy), work)
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
-    throw new OperatorError(error.message.replaceAll(copy, storage.file), { cause: error })
+    throw new OperatorError(error.message.replaceAll(copy, file), { cause: error })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -4,6 +4,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { indexFile, lockFileOf, segmentsAmong } from '../audit/segments.ts'
 import { secretFilesOf } from '../config/audit-sinks.ts'
 import { configsOfProcesses } from '../config/processes.ts'
+import { secretFilesOf as storageSecrets } from '../config/storage.ts'
 import { type Config, type Overrides, readConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { checkSecretFile, checkTrustedFile, checkTrustedFolder, createSecretFile } from '../private-files.ts'
@@ -67,13 +68,14 @@ function secretFiles(config: Config): string[] {
     .flatMap(({ pinFile }) => (pinFile === undefined ? [] : [pinFile, securityOfficerPinFile(pinFile)]))
   const journals = configsOfProcesses(config).map(({ audit }) => audit.file)
   const databases = [storage.file, ...journals.flatMap(file => [indexFile(file), lockFileOf(file)])].flatMap(file =>
-    ['', '-wal', '-shm', '-journal'].map(suffix => file + suffix),
+    file === undefined ? [] : ['', '-wal', '-shm', '-journal'].map(suffix => file + suffix),
   )
   const sinkSecrets = Object.values(audit.sinks).flatMap(secretFilesOf)
   return [
     ...databases,
     ...journals.flatMap(auditFiles),
     ...sinkSecrets,
+    ...storageSecrets(storage),
     ...pinFiles,
     ...(listen.tls ? [listen.tls.keyFile] : []),
   ]

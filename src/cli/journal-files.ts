@@ -18,8 +18,6 @@ export interface JournalOptions {
 export interface OpenedJournal extends JournalFiles {
   /** The file to which the gateway writes, unless files are given. */
   readonly active?: string
-  /** Whether the machine has several gateway processes. */
-  readonly isOneOfSeveral?: boolean
 }
 
 /**
@@ -37,7 +35,7 @@ export async function openJournals(
     const journals: OpenedJournal[] = []
     for (const active of actives) {
       const journal = await openActive(active, opened)
-      if (journal) journals.push({ ...journal, isOneOfSeveral: actives.length > 1 })
+      if (journal) journals.push(journal)
     }
     if (journals.length === 0) throw noJournal(actives[0]!)
     return journals

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts'
 
 /** What the present storage needs, by CKA_ID; undefined if there is none. */
 export async function presentObjects({ storage }: Config): Promise<ReadonlyMap<string, NeededObject> | undefined> {
-  if (!existsSync(storage.file)) return undefined
+  if (storage.file !== undefined && !existsSync(storage.file)) return undefined
   const { readSnapshot } = await import('../assemble/whole-storage.ts')
   return readSnapshot(storage, async db => {
     const present = new Map<string, NeededObject>()

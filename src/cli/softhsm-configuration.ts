@@ -51,7 +51,8 @@ export function settleSoftHsm(folder: DataFolder, { write }: { write: boolean })
 function requireOwnToken({ path, config }: DataFolder, own: string): void {
   const used = configurationsOf(config)
   if (used.some(file => isSame(file, own))) return
-  const homes = [path, dirname(config.storage.file)]
+  const { file } = config.storage
+  const homes = file === undefined ? [path] : [path, dirname(file)]
   const isForeign = (file: string) =>
     existsSync(file) ? textOf(file) !== undefined && !homes.some(home => isSame(home, dirname(file))) : existsSync(own)
   const foreign = used.find(file => file.endsWith(`/${fileName}`) && isForeign(file))

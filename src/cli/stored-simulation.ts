@@ -22,7 +22,9 @@ export async function simulateStored(
   const { clock } = await import('../assemble/backends.ts')
   await using opened = new AsyncDisposableStack()
   const { config } = openDataFolder(options)
-  const storage = await openCopy(config.storage.file, clock(), opened)
+  const { file } = config.storage
+  if (file === undefined) throw new OperatorError('stored policies are simulated for storage in a file only')
+  const storage = await openCopy(file, clock(), opened)
   const regions = Object.keys(config.regions)
   if (options.region !== undefined && !regions.includes(options.region)) {
     throw new OperatorError(`region ${options.region} is not configured: there are ${regions.join(', ')}`, {

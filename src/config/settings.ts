@@ -12,7 +12,7 @@ const hidden = '(not recorded)'
  * nobody has thought of here may be a secret.
  */
 const shown =
-  /^(?:gateway|processes)$|^regions\.|\.header(?:File|Variable)s\.|\.(?:\w*(?:file|variable)|host|socket|profile|library|label|serial|workers|publicKeyOperations|account|accessKeyId|hostNames|region|hsm|level|type|bucket|prefix|start|facility|currency|transfers|clusterId|passwords)$/i
+  /^(?:gateway|processes)$|^storage\.postgres\.(?:database|user|schema|tls\.mode)$|^regions\.|\.header(?:File|Variable)s\.|\.(?:\w*(?:file|variable)|host|socket|profile|library|label|serial|workers|publicKeyOperations|account|accessKeyId|hostNames|region|hsm|level|type|bucket|prefix|start|facility|currency|transfers|clusterId|passwords)$/i
 /** Of these, only the origin: the rest may be a secret. */
 const urls = /\.(?:url|endpoint)$/
 /** Sections whose members the operator names. */

@@ -74,6 +74,8 @@ export async function startProcesses(config: Config, read: () => Config, locked:
 }
 
 /** The file of the embedded engine, which only one process may have open. */
-async function openShared({ storage }: Config): Promise<SharedDatabase | undefined> {
-  return new SharedDatabase(await openInThread({ path: storage.file, create: false, fleet: true }))
+async function openShared({ storage: { file } }: Config): Promise<SharedDatabase | undefined> {
+  return file === undefined
+    ? undefined
+    : new SharedDatabase(await openInThread({ path: file, create: false, fleet: true }))
 }

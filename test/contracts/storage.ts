@@ -37,7 +37,7 @@ import {
 /** One database, empty at first. */
 export interface StorageUnderTest {
   open(): Promise<Storage>
-  dispose(): void
+  dispose(): void | Promise<void>
 }
 
 /**
@@ -55,7 +55,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
     })
     afterEach(async () => {
       await storage.close()
-      database.dispose()
+      await database.dispose()
     })
 
     async function put<N extends Noun>(noun: N, ...records: Records[N][]): Promise<void> {
@@ -94,7 +94,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
           expect(await under.keys.list({ account, region, limit: 100 })).toEqual(inOrder)
           for (const key of inOrder) expect(under.keys.findByMaterial(key.materials[0]!.id, region)).toEqual(key)
           await under.close()
-          tried.dispose()
+          await tried.dispose()
         }),
         { numRuns },
       )

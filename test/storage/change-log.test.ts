@@ -1,16 +1,19 @@
 /** The log of commits and the leases, through the contract of SqlDatabase. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Engine } from '../../src/storage/engines/engine.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { openDatabase, type SqlDatabase } from '../../src/storage/sql-database.ts'
 import { type Change, Conflict, LeaseLost } from '../../src/storage/storage.ts'
+import { postgresql } from '../postgresql.ts'
+import { engineOf } from './open.ts'
 import { aGrant, aKey, anAlias, aPrincipal } from './records.ts'
 
 let database: SqlDatabase
 
-beforeEach(async () => {
-  database = await openDatabase(sqlite(':memory:', { create: true, fleet: true }))
-})
-afterEach(() => database.close())
+const engines: [string, () => Promise<Engine>][] = [
+  ['SQLite', async () => sqlite(':memory:', { create: true, fleet: true })],
+  ['PostgreSQL', async () => engineOf(await (await postgresql()).createDatabase())],
+]
 
 const key = { ...aKey(1), revision: 1 }
 const puts = (...changes: Change[]) => changes
@@ -20,7 +23,16 @@ function commit(eventId: string, changes: Change[], gateway = 'a'): Promise<numb
   return database.commit({ gateway, changes, records: [{ eventId, position: '', record: '{}' }] })
 }
 
-describe('the change log', () => {
+function opened(engine: () => Promise<Engine>): void {
+  beforeEach(async () => {
+    database = await openDatabase(await engine())
+  })
+  afterEach(() => database.close())
+}
+
+describe.each(engines)('the change log in %s', (_, engine) => {
+  opened(engine)
+
   it('numbers commits from 1, without a gap for one that conflicts', async () => {
     expect(await commit('e1', [put({ noun: 'keys', record: key })])).toBe(1)
     await expect(commit('e2', [put({ noun: 'keys', record: key })])).rejects.toThrow(Conflict)
@@ -66,7 +78,9 @@ describe('the change log', () => {
   })
 })
 
-describe('a lease', () => {
+describe.each(engines)('a lease in %s', (_, engine) => {
+  opened(engine)
+
   const start = { number: 0, eventId: undefined }
   const request = { gateway: 'a', run: 'r1', position: start, milliseconds: 60_000, state: '{}' }
 
@@ -115,7 +129,9 @@ describe('a lease', () => {
   })
 })
 
-describe('a commit that was decided before others', () => {
+describe.each(engines)('a commit that was decided before others in %s', (_, engine) => {
+  opened(engine)
+
   const second = { ...aKey(2), revision: 1 }
   const decidedAt = (number: number, ...keys: string[]) => ({ number, keys })
   const grant = put({ noun: 'grants', record: { ...aGrant(9, second), revision: 1 } })

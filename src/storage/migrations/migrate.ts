@@ -117,9 +117,16 @@ async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Pr
   if (tables.length > 0)
     throw new OperatorError(`${engine.name} is the database of another application: ${engine.elsewhere}`)
   if (!engine.creates) throw new OperatorError(`${engine.name} is empty: restore it from a backup`)
+  if (engine.schema !== undefined) await createSchema(tx, engine.schema)
   await tx.schema
     .createTable('strongroom_migrations')
     .addColumn('number', 'integer', column => column.primaryKey())
     .execute()
   return 0
+}
+
+/** Only if it is missing: the role may have no right to create one. */
+async function createSchema(tx: Kysely<MigrationTable>, schema: string): Promise<void> {
+  const schemas = await tx.introspection.getSchemas()
+  if (!schemas.some(({ name }) => name === schema)) await tx.schema.createSchema(schema).execute()
 }

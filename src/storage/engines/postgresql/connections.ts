@@ -1,0 +1,215 @@
+/** The sessions of a process with a PostgreSQL server: one that commits, some that read, and one that listens. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from 'kysely'
+import { Pool } from 'pg'
+import { CommitLost, type Connections, Unreachable, type Work } from '../engine.ts'
+import { CannotConnect, PostgresqlDriver, SessionLost } from './driver.ts'
+import { canBeRepeated, isTooSlow } from './errors.ts'
+import { Listener } from './listener.ts'
+import { type PostgresqlOptions, prepareSession, Session, type Sessions } from './session.ts'
+import { SessionLock } from './session-lock.ts'
+
+/** Advisory locks of two numbers: what it is for, and a hash of the schema (PostgreSQL documentation, "Advisory Locks"). */
+const migrationLock = 0x53_74_72_01
+
+/** Milliseconds between attempts to reach the server again: the first, and the longest. */
+const firstDelay = 50
+const longestDelay = 1000
+
+/** Transactions that fail because of others at the same time are few: commits wait for each other. */
+const attempts = 5
+
+/** Milliseconds in which sessions say goodbye. */
+const goodbye = 2000
+
+export class PostgresqlConnections<D> implements Connections<D> {
+  readonly #options: PostgresqlOptions
+  readonly #sessions: Sessions = new Set()
+  readonly #writers: Pool
+  readonly #readers: Pool
+  readonly #writer: Kysely<D>
+  readonly #reader: Kysely<D>
+  readonly #listener: Listener
+  readonly #lock: SessionLock
+  /** Resolves when the previous write has ended. */
+  #turn: Promise<unknown> = Promise.resolve()
+  /** While the server cannot be reached: why, and what resolves once it can. */
+  #away: { readonly reason: unknown; readonly back: Promise<void> } | undefined
+  readonly #closing = new AbortController()
+
+  constructor(options: PostgresqlOptions) {
+    this.#options = options
+    this.#writers = this.#pool(1, options.statementTimeout)
+    this.#readers = this.#pool(Math.max(1, options.maxConnections - 2), options.statementTimeout)
+    this.#writer = kysely(this.#writers)
+    this.#reader = kysely(this.#readers)
+    this.#listener = new Listener(() => this.#ownSession(), options.schema)
+    this.#lock = new SessionLock(() => this.#ownSession())
+  }
+
+  async read<T>(work: Work<D, T>): Promise<T> {
+    this.#checkOpen()
+    const transaction = this.#reader.transaction().setIsolationLevel('repeatable read').setAccessMode('read only')
+    return this.#attempt(() => transaction.execute(work))
+  }
+
+  async write<T>(work: Work<D, T>): Promise<T> {
+    this.#checkOpen()
+    const result = this.#turn.then(() => this.#attempt(() => this.#writer.transaction().execute(work)))
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  async migrate<T>(work: Work<D, T>): Promise<T> {
+    const pool = this.#pool(1, 0)
+    try {
+      return await kysely<D>(pool)
+        .transaction()
+        .execute(async tx => {
+          await sql`select pg_advisory_xact_lock(${sql.lit(migrationLock)}, hashtext(${sql.lit(this.#options.schema)}))`.execute(
+            tx,
+          )
+          return work(tx)
+        })
+    } catch (error) {
+      throw error instanceof CannotConnect || error instanceof SessionLost ? error.cause : error
+    } finally {
+      await this.#end(pool)
+    }
+  }
+
+  async reached(signal: AbortSignal): Promise<void> {
+    while (this.#away && !signal.aborted) await Promise.race([this.#away.back, aborted(signal)])
+  }
+
+  async notify(tx: Kysely<D>): Promise<void> {
+    await sql`notify ${sql.id(this.#listener.channel)}`.execute(tx)
+  }
+
+  watch(listener: () => void): void {
+    this.#listener.watch(listener)
+  }
+
+  async lock(): Promise<'taken' | 'kept' | undefined> {
+    if (this.#away) throw new Unreachable({ cause: this.#away.reason })
+    return this.#lock.take().catch(error => {
+      throw new Unreachable({ cause: error })
+    })
+  }
+
+  unlock(): Promise<void> {
+    return this.#lock.release()
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
+    await this.#turn
+    await this.#lock.release()
+    const ended = [this.#writers, this.#readers].map(pool => this.#end(pool))
+    await Promise.all([...ended, this.#listener.close()])
+  }
+
+  #checkOpen(): void {
+    if (this.#closing.signal.aborted) throw new Error('the database is closed')
+  }
+
+  /** Refuses at once while the server is known to be away. */
+  async #attempt<T>(transaction: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      if (this.#away) throw new Unreachable({ cause: this.#away.reason })
+      try {
+        return await transaction()
+      } catch (error) {
+        if (error instanceof CommitLost) this.#lost(error.cause)
+        if (isTooSlow(error)) throw new Unreachable({ cause: error })
+        if (attempt < attempts && canBeRepeated(error)) continue
+        // The server may have been restarted since the session was last used.
+        if (attempt === 1 && error instanceof SessionLost && !isTimeout(error.cause)) continue
+        if (!(error instanceof CannotConnect || error instanceof SessionLost)) throw error
+        this.#lost(error.cause)
+        throw new Unreachable({ cause: error.cause })
+      }
+    }
+  }
+
+  #lost(reason: unknown): void {
+    if (this.#away || this.#closing.signal.aborted) return
+    this.#away = { reason, back: this.#reconnect() }
+  }
+
+  async #reconnect(): Promise<void> {
+    const { signal } = this.#closing
+    for (let delay = firstDelay; !signal.aborted; delay = Math.min(2 * delay, longestDelay)) {
+      // Gateways that lost it together do not come back together.
+      await sleep(delay * (0.5 + Math.random()), undefined, { ref: false, signal }).catch(() => {})
+      try {
+        ;(await this.#writers.connect()).release()
+        break
+      } catch {
+        // The reason is that of the loss.
+      }
+    }
+    this.#away = undefined
+    // A session with a server that is gone would hear nothing, and not notice.
+    this.#listener.restart()
+  }
+
+  #pool(max: number, statementTimeout: number): Pool {
+    const [options, sessions] = [this.#options, this.#sessions]
+    const pool = new Pool({
+      max,
+      connectionTimeoutMillis: this.#options.connectTimeout,
+      idleTimeoutMillis: max === 1 ? 0 : 60_000,
+      Client: class extends Session {
+        constructor() {
+          super(options, statementTimeout, sessions)
+        }
+      },
+      onConnect: session => prepareSession(session, options.schema, statementTimeout),
+    })
+    // The end of an idle session: the next statement gets a new one.
+    return pool.on('error', () => {})
+  }
+
+  async #ownSession(): Promise<Session> {
+    const { schema, statementTimeout } = this.#options
+    const session = new Session(this.#options, statementTimeout, this.#sessions)
+    session.on('error', () => session.abandon())
+    await session.connect()
+    try {
+      await prepareSession(session, schema, statementTimeout)
+      return session
+    } catch (error) {
+      session.abandon()
+      throw error
+    }
+  }
+
+  async #end(pool: Pool): Promise<void> {
+    const late = setTimeout(() => {
+      for (const session of this.#sessions) session.abandon()
+    }, goodbye)
+    await pool.end()
+    clearTimeout(late)
+  }
+}
+
+function kysely<D>(pool: Pool): Kysely<D> {
+  return new Kysely({
+    dialect: {
+      createDriver: () => new PostgresqlDriver(pool),
+      createAdapter: () => new PostgresAdapter(),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+      createIntrospector: db => new PostgresIntrospector(db),
+    },
+  })
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && /timeout/i.test(error.message)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
