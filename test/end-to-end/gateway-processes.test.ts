@@ -107,6 +107,19 @@ it('show no secret to other users of the machine, and dump no core', () => {
   }
 })
 
+it('use a key as soon as another one has created it, and no longer once it is disabled', async () => {
+  const clients = Array.from({ length: 8 }, () => gateway.client())
+  for (const kms of clients.slice(0, 4)) {
+    const { KeyMetadata } = await kms.createKey({})
+    const KeyId = KeyMetadata!.Arn!
+    const use = () =>
+      Promise.allSettled(clients.map(client => client.encrypt({ KeyId, Plaintext: Buffer.from('text') })))
+    for (const outcome of await use()) expect(outcome).toMatchObject({ status: 'fulfilled' })
+    await kms.disableKey({ KeyId })
+    for (const outcome of await use()) expect(outcome).toMatchObject({ reason: { name: 'DisabledException' } })
+  }
+})
+
 it('each keep an audit journal', async () => {
   // The kernel chooses the process of a connection.
   await vi.waitFor(async () => {
