@@ -15,6 +15,7 @@ import { createMetrics } from '../src/metrics.ts'
 import { encodeEncryptionContext } from '../src/model/keys/encryption-context.ts'
 import { operations } from '../src/operations/kms/catalogue.ts'
 import { ProcessMetrics } from '../src/supervisor/metrics.ts'
+import { type AwsCli, startAwsCli } from './aws-cli.ts'
 import { installFaults } from './end-to-end/fault-injection.ts'
 import { type Gateway, type Installation, install, serve } from './end-to-end/gateway.ts'
 
@@ -69,6 +70,12 @@ const pagesWithCommands = pages
   .filter(({ commands }) => commands.length > 0)
 
 const regionsOfSoftHsm = { 'us-east-1': 'softhsm', 'eu-west-1': 'softhsm' }
+
+let awsCli: AwsCli
+beforeAll(async () => {
+  awsCli = await startAwsCli()
+})
+afterAll(() => awsCli.stop())
 
 describe.each(pagesWithCommands)('$path', ({ path, commands }) => {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-docs-'))
@@ -135,7 +142,7 @@ function run(
   const old = `export AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=${language === 'sh'}`
   const script = `set -eu -o pipefail\n[ ! -e .env ] || . ./.env\n${old}\n${command}\n{ export -p; declare -f; } > .env`
   const environment = {
-    PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+    PATH: `${awsCli.folder}:${dirname(process.execPath)}:${process.env.PATH}`,
     HOME: folder,
     AWS_PAGER: '',
     NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,

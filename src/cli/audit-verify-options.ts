@@ -20,6 +20,7 @@ export function addVerify(group: Command): void {
       3_600_000,
     )
     .option('--fleet', 'all gateways must be accounted for (default: if there are several journals)')
+    .option('--no-fleet', 'each journal by itself, whatever it says of others')
     .option('--json', 'print the result as JSON')
     .action(async (files: readonly string[], options: AuditVerifyOptions) => {
       const { auditVerify } = await import('./audit-verify.ts')

@@ -9,6 +9,7 @@ import {
   cannotRead,
   filesBelow,
   type JournalOptions,
+  type OpenedJournal,
   openJournals,
   openSources,
   withReadErrors,
@@ -45,7 +46,7 @@ export async function auditVerify(files: readonly string[], options: AuditVerify
   await withReadErrors(async () => {
     const journals = await journalsOf(files, options, opened)
     const checkpoints = await openSources((options.checkpoints ?? []).flatMap(filesBelow), opened)
-    const isFleet = options.fleet ?? journals.length > 1
+    const isFleet = options.fleet ?? (journals.length > 1 || journals.some(({ isOneOfSeveral }) => isOneOfSeveral))
     const verdict = await verifyFleet(journals, {
       ...options,
       isComplete: isFleet,
@@ -63,7 +64,11 @@ export async function auditVerify(files: readonly string[], options: AuditVerify
   })
 }
 
-async function journalsOf(files: readonly string[], options: AuditVerifyOptions, opened: AsyncDisposableStack) {
+async function journalsOf(
+  files: readonly string[],
+  options: AuditVerifyOptions,
+  opened: AsyncDisposableStack,
+): Promise<readonly OpenedJournal[]> {
   const { journal, from, to, fleet } = options
   const journals = await openJournals(files, options, opened)
   if (journal !== undefined) return [{ ...journals[0]!, sources: journals.flatMap(({ sources }) => sources), journal }]

@@ -18,6 +18,8 @@ export interface JournalOptions {
 export interface OpenedJournal extends JournalFiles {
   /** The file to which the gateway writes, unless files are given. */
   readonly active?: string
+  /** Whether the machine has several gateway processes. */
+  readonly isOneOfSeveral?: boolean
 }
 
 /**
@@ -35,7 +37,7 @@ export async function openJournals(
     const journals: OpenedJournal[] = []
     for (const active of actives) {
       const journal = await openActive(active, opened)
-      if (journal) journals.push(journal)
+      if (journal) journals.push({ ...journal, isOneOfSeveral: actives.length > 1 })
     }
     if (journals.length === 0) throw noJournal(actives[0]!)
     return journals

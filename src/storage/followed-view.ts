@@ -19,7 +19,7 @@ export interface ViewObserver {
   /**
    * The log does not lead from one position to the other, so everything was loaded again.
    *
-   * @param lost event ids of commits of this gateway that the database no longer has
+   * @param lost event ids of commits of this gateway that the database has no longer
    */
   reloaded(from: ChangePosition, to: ChangePosition, lost: readonly string[]): void
 }
@@ -34,8 +34,9 @@ export class FollowedView {
   readonly #database: SqlDatabase
   #position: ChangePosition
   #identitiesVersion = 0
-  /** Event ids, the latest last. */
-  #committed: string[] = []
+  /** The latest last. */
+  #committed: ChangePosition[] = []
+  #isReloading = false
 
   /** Shows what others have committed. */
   readonly catchUp = coalesced(() => this.#catchUp())
@@ -59,29 +60,37 @@ export class FollowedView {
     return this.#position
   }
 
+  /** Whether it must not be used. */
+  get isReloading(): boolean {
+    return this.#isReloading
+  }
+
   get identitiesVersion(): number {
     return this.#identitiesVersion
   }
 
   /** Shows a commit of this gateway; if others came before it that are not in the view, those too. */
   async committed(number: number, eventId: string | undefined, changes: readonly Change[]): Promise<void> {
-    if (eventId !== undefined) this.#committed = [...this.#committed.slice(-keptCommits), eventId]
-    if (number === this.#position.number + 1) return this.#show(changes, { number, eventId })
+    const position = { number, eventId }
+    this.#committed.push(position)
+    if (this.#committed.length > 2 * keptCommits) this.#committed = this.#committed.slice(-keptCommits)
+    if (number === this.#position.number + 1) return this.#show(changes, position, position)
     try {
       while (this.#position.number < number) await this.catchUp()
     } catch {
       // It is committed, whatever happens to the database now: what came before it is shown later.
-      this.#show(changes, this.#position)
+      this.#show(changes, position, this.#position)
     }
   }
 
-  #show(changes: readonly Change[], position: ChangePosition): void {
+  /** @param shown the position of the view then */
+  #show(changes: readonly Change[], { number }: ChangePosition, shown: ChangePosition): void {
     for (const change of changes) {
       show(this.view, change)
       if (change.noun === 'keys' && change.action === 'remove') this.#forgetMaterials(change.record)
     }
     const records = changes.map(({ noun, record }) => ({ noun, key: keyOf(noun, record) }))
-    this.#shown(position, records)
+    this.#shown(shown, records, number)
   }
 
   async #catchUp(): Promise<void> {
@@ -104,27 +113,29 @@ export class FollowedView {
     this.#shown(position, records)
   }
 
+  /** Until it has ended, the view may be of a database that is no more, and lack own commits. */
   async #reload(from: ChangePosition): Promise<void> {
+    this.#isReloading = true
     const position = await this.#database.lastChange()
     const view = await loadView(this.#database)
-    const lost = position.number < from.number ? await this.#lost() : []
+    const lost = await this.#database.lostEvents(this.#committed)
     Object.assign(this.view, view)
+    this.#committed = []
     this.#shown(position, undefined)
     this.observer?.reloaded(from, position, lost)
     // As at the start.
     await this.#catchUp()
+    this.#isReloading = false
   }
 
-  async #lost(): Promise<readonly string[]> {
-    const committed = this.#committed
-    const kept = new Set(await this.#database.committedEvents(committed))
-    return committed.filter(eventId => !kept.has(eventId))
-  }
-
-  #shown(position: ChangePosition, records: readonly Pick<CurrentRecord, 'noun' | 'key'>[] | undefined): void {
+  #shown(
+    position: ChangePosition,
+    records: readonly Pick<CurrentRecord, 'noun' | 'key'>[] | undefined,
+    number = position.number,
+  ): void {
     this.#position = position
     if (!records || records.some(({ noun }) => identityNouns.has(noun))) this.#identitiesVersion++
-    this.observer?.advanced(position.number, records)
+    this.observer?.advanced(number, records)
   }
 
   /** But for the materials that a related key still has. */

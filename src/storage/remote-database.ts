@@ -11,7 +11,7 @@ export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlData
   readonly commit = this.call('commit')
   readonly lastChange = this.call('lastChange')
   readonly changesAfter = this.call('changesAfter')
-  readonly committedEvents = this.call('committedEvents')
+  readonly lostEvents = this.call('lostEvents')
   readonly pruneChanges = this.call('pruneChanges')
   readonly renewLease = this.call('renewLease')
   readonly acknowledge = this.call('acknowledge')

@@ -33,10 +33,10 @@ import {
   awaitCommits,
   type ChangePosition,
   changesAfter,
-  committedEvents,
   isOutdated,
   lastChange,
   logCommit,
+  lostEvents,
   nextNumber,
   numberOf,
   pruneBefore,
@@ -103,8 +103,8 @@ export interface SqlDatabase {
   lastChange(): Promise<ChangePosition>
   /** As of one snapshot. Undefined if the log does not lead from the position to now: all must be loaded again. */
   changesAfter(position: ChangePosition): Promise<Advance | undefined>
-  /** Of these events, those whose commits are in the log. */
-  committedEvents(eventIds: readonly string[]): Promise<readonly string[]>
+  /** The events of these commits that the log does not have, though it goes back that far. */
+  lostEvents(commits: readonly ChangePosition[]): Promise<readonly string[]>
   /** Forgets commits that are older, in milliseconds. */
   pruneChanges(age: number): Promise<void>
   /** Durable. Resolves to the last commit at that time. Throws Conflict if another run of that gateway has a lease. */
@@ -258,8 +258,8 @@ class KyselyDatabase implements SqlDatabase {
     return this.#following(this.#connections.read(db => changesAfter(db, position)))
   }
 
-  committedEvents(eventIds: readonly string[]): Promise<readonly string[]> {
-    return this.#connections.read(db => committedEvents(db, eventIds))
+  lostEvents(commits: readonly ChangePosition[]): Promise<readonly string[]> {
+    return this.#connections.read(db => lostEvents(db, commits))
   }
 
   pruneChanges(age: number): Promise<void> {

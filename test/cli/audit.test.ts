@@ -432,6 +432,15 @@ describe('the journals of several gateways', () => {
     expect(code).toBe(1)
   })
 
+  it('of a machine with several processes are not whole without that of one, unless each is wanted by itself', async () => {
+    mkdirSync(join(folder, 'machine/half'))
+    for (const name of ['strongroom.yaml', 'audit-2.jsonl'])
+      copyFileSync(join(folder, 'machine', name), join(folder, 'machine/half', name))
+    const verify = (option: string) => run(`audit verify --data @machine/half --public-key @key.pem${option}`)
+    expect((await verify('')).code).toBe(1)
+    expect(await verify(' --no-fleet')).toMatchObject({ output: expect.stringMatching(/\nwhole\n$/), code: 0 })
+  })
+
   it('cannot be verified from a segment on', async () => {
     const { output, code } = await run('audit verify @machine --from 2 --public-key @key.pem')
     expect({ output, code }).toEqual({

@@ -43,6 +43,7 @@ interface Unsettled {
 /** What a fleet needs of the view. */
 interface Followed {
   readonly position: ChangePosition
+  readonly isReloading: boolean
   catchUp(): Promise<void>
 }
 
@@ -126,7 +127,7 @@ export class Fleet {
   /** Whether this gateway may serve. */
   get mayServe(): boolean {
     const { clock, elapsed } = this.#options
-    return elapsed() < this.#until.elapsed && clock() < this.#until.clock
+    return elapsed() < this.#until.elapsed && clock() < this.#until.clock && !this.#view.isReloading
   }
 
   /** Milliseconds for which it may serve if it is not renewed. */

@@ -157,9 +157,17 @@ export async function pruneChanges(db: Kysely<Database>, before: RawBuilder<numb
   await all.where('committed_at', '<', before).execute()
 }
 
-/** Of these events, those whose commits are in the log. */
-export async function committedEvents(db: Kysely<Database>, eventIds: readonly string[]): Promise<string[]> {
-  if (eventIds.length === 0) return []
-  const rows = await db.selectFrom('changes').select('event_id').distinct().where('event_id', 'in', eventIds).execute()
-  return rows.map(({ event_id }) => event_id!)
+/** The events of these commits that the log does not have, though it goes back that far. */
+export async function lostEvents(db: Kysely<Database>, commits: readonly ChangePosition[]): Promise<string[]> {
+  const { oldest } = await db
+    .selectFrom('changes')
+    .select(({ fn }) => fn.min('number').as('oldest'))
+    .executeTakeFirstOrThrow()
+  const eventIds = commits.flatMap(({ number, eventId }) => (number < (oldest ?? 0) ? [] : (eventId ?? [])))
+  const found = new Set<string>()
+  for (const batch of batches(eventIds)) {
+    const rows = await db.selectFrom('changes').select('event_id').where('event_id', 'in', batch).execute()
+    for (const { event_id } of rows) found.add(event_id!)
+  }
+  return eventIds.filter(eventId => !found.has(eventId))
 }

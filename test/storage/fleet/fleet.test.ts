@@ -11,32 +11,35 @@ import { account, aGrant, aKey, anAlias, region } from '../records.ts'
 class Path {
   readonly database: SqlDatabase
   isCut = false
-  #listeners: (() => void)[] = []
+  isCutFor: keyof SqlDatabase | undefined
+
+  #database: SqlDatabase
 
   constructor(shared: SqlDatabase) {
+    this.#database = shared
     const answer = (method: PropertyKey) => {
       return (...args: unknown[]) => {
-        if (this.isCut) return Promise.reject(new Error('the database is away'))
-        return (shared[method as keyof SqlDatabase] as (...args: unknown[]) => Promise<unknown>)(...args)
+        if (this.isCut || method === this.isCutFor) return Promise.reject(new Error('the database is away'))
+        return (this.#database[method as keyof SqlDatabase] as (...args: unknown[]) => Promise<unknown>)(...args)
       }
     }
     this.database = new Proxy(shared, {
       get: (_, method) => {
-        if (method === 'watch') return (listener: () => void) => this.#listeners.push(listener)
-        if (method === 'close') return async () => {}
+        if (method === 'watch' || method === 'close') return async () => {}
         return answer(method)
       },
     })
   }
 
-  notify(): void {
-    for (const listener of this.#listeners) listener()
+  replaceBy(database: SqlDatabase): void {
+    this.#database = database
   }
 }
 
 interface Gateway {
   readonly path: Path
   readonly storage: Storage
+  readonly reloads: unknown[][]
   /** Milliseconds by which its clocks are moved. */
   readonly moved: { clock: number; elapsed: number }
 }
@@ -71,7 +74,10 @@ async function open(
     state: () => '{}',
     ...(isOver && { isOver }),
   }
-  const opened = { path, moved, storage: await openStorage(path.database, { now: 0, gateway, fleet }) }
+  const reloads: unknown[][] = []
+  const onReload = (...told: unknown[]) => void reloads.push(told)
+  const storage = await openStorage(path.database, { now: 0, gateway, fleet, onReload })
+  const opened = { path, moved, storage, reloads }
   gateways.push(opened)
   return opened
 }
@@ -168,6 +174,20 @@ describe('an answer', () => {
     expect(b.storage.keys.find(aKey(1).arn)).toBeDefined()
   })
 
+  it('waits for a commit after which the database could not be asked what came before it', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    const key = aKey(1)
+    await put(a.storage, key)
+    await a.storage.fleet.settled()
+    a.path.isCutFor = 'changesAfter'
+    await put(b.storage, aKey(2))
+    b.path.isCut = true
+    await put(a.storage, { ...a.storage.keys.find(key.arn)!, state: 'Disabled' })
+    expect(a.storage.keys.find(key.arn)?.state).toBe('Disabled')
+    await a.storage.fleet.settled([key.arn])
+    expect(b.storage.fleet.mayServe).toBe(false)
+  })
+
   it('waits no longer than a lease if the database goes away after the commit', async () => {
     const [a, b] = [await open('a'), await open('b')]
     await put(a.storage, aKey(1))
@@ -175,6 +195,29 @@ describe('an answer', () => {
     b.path.isCut = true
     await a.storage.fleet.settled([aKey(1).arn])
     expect(b.storage.keys.find(aKey(1).arn) !== undefined || !b.storage.fleet.mayServe).toBe(true)
+  })
+})
+
+describe('a database that has gone back in time', () => {
+  it('is loaded again, and what it has lost is told; meanwhile the gateway does not serve', async () => {
+    const { path, storage, reloads } = await open('a')
+    const key = aKey(1)
+    await put(storage, key)
+    await storage.fleet.settled()
+    const changes = new Changes()
+    changes.put('keys', { ...storage.keys.find(key.arn)!, state: 'Disabled' })
+    await storage.commit(changes, { eventId: 'lost', position: '', record: '{}' })
+    const other = await openDatabase(sqlite(':memory:', { create: true, fleet: true }))
+    for (const eventId of ['x', 'y', 'z']) {
+      const record = { ...aKey(eventId.charCodeAt(0)), revision: 1 }
+      const records = [{ eventId, position: '', record: '{}' }]
+      await other.commit({ gateway: 'b', changes: [{ noun: 'keys', action: 'put', record }], records })
+    }
+    path.replaceBy(other)
+    await until(() => reloads.length > 0)
+    expect(reloads).toMatchObject([[{ number: 2, eventId: 'lost' }, { number: 3, eventId: 'z' }, ['lost']]])
+    await until(() => storage.fleet.mayServe)
+    expect(storage.keys.all().map(({ id }) => id)).toEqual(['x', 'y', 'z'].map(id => aKey(id.charCodeAt(0)).id))
   })
 })
 
