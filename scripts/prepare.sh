@@ -74,4 +74,11 @@ if ! cmp -s package-lock.json node_modules/.strongroom-installed; then
   cp package-lock.json node_modules/.strongroom-installing
   mv node_modules/.strongroom-installing node_modules/.strongroom-installed
 fi
+tools=deploy/tools
+if [ -n "${for_tests:-}" ] && ! cmp -s $tools/package-lock.json $tools/node_modules/.strongroom-installed; then
+  {
+    npm ci --prefix $tools --ignore-scripts --loglevel=error >/dev/null &&
+      cp $tools/package-lock.json $tools/node_modules/.strongroom-installed
+  } || echo "The tools for the tests of deploy/ could not be installed: those tests are skipped" >&2
+fi
 PATH=$PWD/node_modules/.bin:$PATH
