@@ -1,7 +1,7 @@
 import { coalesced } from './coalesced.ts'
 
 /** Last uses that are not written yet: a crash loses those since the last write. */
-export class LastUses<U> {
+export class LastUses<U extends { readonly usedAt: number }> {
   readonly #identity: (use: U) => string
   readonly #write: (uses: readonly U[]) => Promise<void>
   #recent = new Map<string, U>()
@@ -25,7 +25,16 @@ export class LastUses<U> {
     this.#recent.set(this.#identity(use), use)
   }
 
-  find(identity: string): U | undefined {
+  /** The later one of that in memory and that in storage, which may be of another gateway. */
+  async latest(identity: string, stored: () => Promise<U | undefined>): Promise<U | undefined> {
+    const before = this.#find(identity)
+    const other = await stored()
+    // That in memory may have been written meanwhile, but not after it was read.
+    const own = this.#find(identity) ?? before
+    return own && (other === undefined || own.usedAt >= other.usedAt) ? own : other
+  }
+
+  #find(identity: string): U | undefined {
     return this.#recent.get(identity) ?? this.#beingWritten.get(identity)
   }
 

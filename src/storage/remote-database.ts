@@ -34,7 +34,7 @@ export class RemoteDatabase extends RemoteObject<SqlDatabase> implements SqlData
   readonly writeKeyUses = this.call('writeKeyUses')
   readonly beginTracking = this.call('beginTracking')
   readonly loadEncryptionCounts = this.call('loadEncryptionCounts')
-  readonly writeEncryptionCounts = this.call('writeEncryptionCounts')
+  readonly addEncryptionCounts = this.call('addEncryptionCounts')
   readonly endTracking = this.call('endTracking')
   readonly readClock = this.call('readClock')
   readonly writeClock = this.call('writeClock')

@@ -45,12 +45,13 @@ import {
 import { readClock, writeClock } from './tables/clock.ts'
 import type { Database } from './tables/database.ts'
 import {
+  addEncryptionCounts,
   beginTracking,
+  type CountedByOthers,
   type CountsPage,
   endTracking,
   loadEncryptionCounts,
   type Tracking,
-  writeEncryptionCounts,
 } from './tables/encryption-counts.ts'
 import {
   acknowledge,
@@ -144,11 +145,14 @@ export interface SqlDatabase {
   /** One transaction. */
   writeKeyUses(uses: readonly KeyUse[]): Promise<void>
   /** One transaction. Throws OperatorError, as it is at the start. */
-  beginTracking(tracking: Tracking): Promise<number>
+  beginTracking(tracking: Tracking): Promise<CountedByOthers & { readonly startedAt: number }>
   loadEncryptionCounts(page: CountsPage): Promise<readonly EncryptionCount[]>
   /** One durable transaction. */
-  writeEncryptionCounts(counts: readonly EncryptionCount[]): Promise<void>
-  endTracking(): Promise<void>
+  addEncryptionCounts(
+    gateway: string,
+    added: readonly EncryptionCount[],
+  ): Promise<CountedByOthers & { readonly counts: readonly EncryptionCount[] }>
+  endTracking(gateway: string): Promise<void>
   readClock(): Promise<ClockReading | undefined>
   /** @param fence as of a commit. Throws Conflict */
   writeClock(reading: ClockReading, fence: number | undefined): Promise<void>
@@ -371,7 +375,7 @@ class KyselyDatabase implements SqlDatabase {
     return this.#write(tx => writeKeyUses(tx, uses))
   }
 
-  beginTracking(tracking: Tracking): Promise<number> {
+  beginTracking(tracking: Tracking): Promise<CountedByOthers & { readonly startedAt: number }> {
     return this.#atStart(this.#write(tx => beginTracking(tx, tracking)))
   }
 
@@ -379,12 +383,15 @@ class KyselyDatabase implements SqlDatabase {
     return this.#atStart(this.#connections.read(db => loadEncryptionCounts(db, page)))
   }
 
-  writeEncryptionCounts(counts: readonly EncryptionCount[]): Promise<void> {
-    return this.#write(tx => writeEncryptionCounts(tx, counts))
+  addEncryptionCounts(
+    gateway: string,
+    added: readonly EncryptionCount[],
+  ): Promise<CountedByOthers & { readonly counts: readonly EncryptionCount[] }> {
+    return this.#write(tx => addEncryptionCounts(tx, gateway, added))
   }
 
-  endTracking(): Promise<void> {
-    return this.#write(tx => endTracking(tx))
+  endTracking(gateway: string): Promise<void> {
+    return this.#write(tx => endTracking(tx, gateway))
   }
 
   readClock(): Promise<ClockReading | undefined> {

@@ -53,10 +53,11 @@ export async function openStorage(database: SqlDatabase, options: OpenOptions): 
   const { now, gateway = 'gateway', acceptsUnknown = false, encryptionSlack = slack, fleet, onReload } = options
   try {
     const followed = await FollowedView.load(database)
-    const trackingStart = await database.beginTracking({ unwritten: encryptionSlack, now })
+    const { startedAt, others } = await database.beginTracking({ gateway, unwritten: encryptionSlack, now })
     const written = await loadEncryptionCounts(database)
     const member = fleet && new Fleet(gateway, database, followed, fleet)
-    const opened = { gateway, acceptsUnknown, trackingStart, encryptionSlack, written, fleet: member, onReload }
+    const counted = { trackingStart: startedAt, encryptionSlack, written, others }
+    const opened = { gateway, acceptsUnknown, ...counted, fleet: member, onReload }
     const storage = new SqlStorage(database, followed, opened)
     await member?.start()
     return storage
@@ -70,6 +71,8 @@ interface Opened extends Required<Pick<OpenOptions, 'gateway' | 'acceptsUnknown'
   readonly trackingStart: number
   /** Encryptions by material. */
   readonly written: Map<string, number>
+  /** See EncryptionCounts. */
+  readonly others: number
   readonly fleet: Fleet | undefined
   readonly onReload: OpenOptions['onReload']
 }
@@ -113,7 +116,7 @@ class SqlStorage implements Storage {
   constructor(
     database: SqlDatabase,
     followed: FollowedView,
-    { gateway, acceptsUnknown, trackingStart, encryptionSlack, written, fleet, onReload }: Opened,
+    { gateway, acceptsUnknown, trackingStart, encryptionSlack, written, others, fleet, onReload }: Opened,
   ) {
     const { view } = followed
     this.#database = database
@@ -130,7 +133,9 @@ class SqlStorage implements Storage {
     this.encryptions = new EncryptionCounts({
       written,
       slack: encryptionSlack,
-      store: counts => this.#inOrder(database.writeEncryptionCounts(counts)),
+      others,
+      isShared: fleet !== undefined,
+      store: added => this.#inOrder(database.addEncryptionCounts(gateway, added)),
     })
     this.#keyUses = new LastUses(
       use => use.keyArn,
@@ -159,7 +164,7 @@ class SqlStorage implements Storage {
       onHsm: hsm => view.keys.all().filter(key => objectsOf(key).some(object => object.hsm === hsm)),
       objects: () => objectsIn(view),
       recordUse: use => this.#keyUses.record(use),
-      lastUse: async arn => this.#keyUses.find(arn) ?? (await this.#inOrder(database.readKeyUse(arn))),
+      lastUse: arn => this.#keyUses.latest(arn, () => this.#inOrder(database.readKeyUse(arn))),
     }
     this.aliases = {
       find: arn => view.aliases.find(arn),
@@ -207,7 +212,7 @@ class SqlStorage implements Storage {
       ofPrincipal: arn => view.accessKeys.group(arn),
       count: () => view.accessKeys.all().length,
       recordUse: use => this.#accessKeyUses.record(use),
-      lastUse: async id => this.#accessKeyUses.find(id) ?? (await this.#inOrder(database.readAccessKeyUse(id))),
+      lastUse: id => this.#accessKeyUses.latest(id, () => this.#inOrder(database.readAccessKeyUse(id))),
     }
     this.systemKeys = {
       find: (hsm: string, purpose: SystemKey['purpose']) => view.systemKeys.find(systemKeyIdentity(hsm, purpose)),
@@ -303,7 +308,7 @@ class SqlStorage implements Storage {
   async close(): Promise<void> {
     // If this fails, it is as after a crash.
     await this.writeUses()
-      .then(() => this.#inOrder(this.#database.endTracking()))
+      .then(() => this.#inOrder(this.#database.endTracking(this.#gateway)))
       .catch(() => {})
     await this.#fleet?.close().catch(() => {})
     await this.#inOrder(this.#database.close())

@@ -12,6 +12,7 @@ const slack = 4
 describe('the count of encryptions under a key material', () => {
   /** Counts whose writes a test ends itself. */
   function counting(stored: Record<string, number> = {}) {
+    const totals = new Map(Object.entries(stored))
     const writes: { counts: readonly EncryptionCount[]; end(error?: Error): void }[] = []
     const counts = new EncryptionCounts({
       written: new Map(Object.entries(stored)),
@@ -19,7 +20,10 @@ describe('the count of encryptions under a key material', () => {
       store(counts) {
         const { promise, resolve, reject } = Promise.withResolvers<void>()
         writes.push({ counts, end: error => (error ? reject(error) : resolve()) })
-        return promise
+        return promise.then(() => {
+          for (const { material, count } of counts) totals.set(material, (totals.get(material) ?? 0) + count)
+          return { counts: [...totals].map(([material, count]) => ({ material, count })), others: 0 }
+        })
       },
     })
     return { counts, writes }
@@ -31,7 +35,7 @@ describe('the count of encryptions under a key material', () => {
     for (let i = 0; i < 4; i++) expect(counts.count('m')).toBeUndefined()
     expect(counts.made('m')).toBe(11)
     await settled()
-    expect(writes.map(({ counts }) => counts)).toEqual([[{ material: 'm', count: 11 }]])
+    expect(writes.map(({ counts }) => counts)).toEqual([[{ material: 'm', count: 4 }]])
   })
 
   it('keeps an encryption beyond the slack until the write is done, and the others not', async () => {
@@ -80,20 +84,20 @@ describe('the stored count of encryptions', () => {
       this.#database = database
     }
 
-    open(): Promise<Storage> {
+    open(gateway = 'gateway'): Promise<Storage> {
       const failing = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => {
         return async (...args: A): Promise<R> => {
           if (this.failing) throw new Error('the disk is full')
           return call.apply(this.#database, args)
         }
       }
-      const { writeEncryptionCounts, endTracking } = this.#database
+      const { addEncryptionCounts, endTracking } = this.#database
       const database = Object.create(this.#database, {
-        writeEncryptionCounts: { value: failing(writeEncryptionCounts) },
+        addEncryptionCounts: { value: failing(addEncryptionCounts) },
         endTracking: { value: failing(endTracking) },
         close: { value: async () => {} },
       }) as SqlDatabase
-      return openStorage(withOwnMethods(database, this.#database), { now: 0, encryptionSlack: slack })
+      return openStorage(withOwnMethods(database, this.#database), { now: 0, gateway, encryptionSlack: slack })
     }
   }
 
@@ -166,6 +170,50 @@ describe('the stored count of encryptions', () => {
         storage = await database.open()
         check()
         await storage.close()
+        await inner.close()
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  type Turn = { gateway: number; do: 'encrypt' | 'write' | 'crash' | 'stop'; times: number }
+  const turn: fc.Arbitrary<Turn> = fc.record({
+    gateway: fc.nat(2),
+    do: fc.oneof(
+      { weight: 4, arbitrary: fc.constant('encrypt' as const) },
+      { weight: 2, arbitrary: fc.constantFrom('write', 'crash', 'stop') },
+    ),
+    times: fc.integer({ min: 1, max: 3 * slack }),
+  })
+
+  it('is never exceeded by what three gateways make until it is as high as a limit, whichever of them crash', async () => {
+    const limit = 150
+    await fc.assert(
+      fc.asyncProperty(fc.array(turn, { maxLength: 60 }), async turns => {
+        const inner = await openDatabase(sqlite(':memory:', { create: true, fleet: true }))
+        const database = new LastingDatabase(inner)
+        const gateways = await Promise.all([0, 1, 2].map(number => database.open(`gateway-${number}`)))
+        const changes = new Changes()
+        changes.put('keys', key)
+        await gateways[0]!.commit(changes)
+        let truth = 0
+        for (const { gateway, do: action, times } of turns) {
+          const storage = gateways[gateway]!
+          if (action === 'write') await storage.writeUses()
+          if (action === 'stop') await storage.close()
+          if (action === 'crash' || action === 'stop') gateways[gateway] = await database.open(`gateway-${gateway}`)
+          for (let i = 0; action === 'encrypt' && i < times; i++) {
+            if (storage.encryptions.made(first.id) >= limit) break
+            await storage.encryptions.count(first.id)
+            truth++
+          }
+          expect(truth).toBeLessThanOrEqual(limit)
+        }
+        // What each wrote last is known to whoever starts now.
+        for (const storage of gateways) await storage.close()
+        const last = await database.open('gateway-0')
+        expect(last.encryptions.made(first.id)).toBeGreaterThanOrEqual(truth)
+        await last.close()
         await inner.close()
       }),
       { numRuns: 40 },

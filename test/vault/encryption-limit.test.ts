@@ -84,13 +84,20 @@ describe('every encryption with AES-GCM counts', () => {
 
 describe('a key that has made all encryptions but two', () => {
   beforeAll(async () => {
-    const all = [id(), seal!, canary!].map(material => ({ material, count: encryptionLimit - 2 }))
-    await database.writeEncryptionCounts(all)
+    const ids = [id(), seal!, canary!]
+    const stored = async () => new Map((await loadCounts()).map(({ material, count }) => [material, count]))
+    const loadCounts = () => database.loadEncryptionCounts({ after: '', limit: 100 })
+    const setAll = async () => {
+      const counts = await stored()
+      const added = ids.map(material => ({ material, count: encryptionLimit - 2 - (counts.get(material) ?? 0) }))
+      await database.addEncryptionCounts('gateway', added)
+    }
+    await setAll()
     vault = { ...vault, storage: await openStorage(database, { now: 0 }) }
     // Not closed before, as after a crash.
     expect(made(id())).toBeGreaterThan(encryptionLimit)
-    await database.writeEncryptionCounts(all)
-    await database.endTracking()
+    await setAll()
+    await database.endTracking('gateway')
     vault = { ...vault, storage: await openStorage(database, { now: 0 }) }
   })
 

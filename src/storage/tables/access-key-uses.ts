@@ -18,14 +18,16 @@ export async function readAccessKeyUse(db: Kysely<Database>, id: string): Promis
   )
 }
 
-/** Also forgets those of access keys that are gone. Runs in a transaction of the caller. */
+/** A later use is not replaced: another gateway wrote it. Also forgets those of access keys that are gone. Runs in a transaction of the caller. */
 export async function writeAccessKeyUses(db: Kysely<Database>, uses: readonly AccessKeyUse[]): Promise<void> {
   for (const { accessKeyId, usedAt, region, service, sourceAddress } of uses) {
     const row = { used_at: usedAt, region, service, source_address: sourceAddress }
     await db
       .insertInto('access_key_uses')
       .values({ access_key_id: accessKeyId, ...row })
-      .onConflict(conflict => conflict.column('access_key_id').doUpdateSet(row))
+      .onConflict(conflict =>
+        conflict.column('access_key_id').doUpdateSet(row).where('access_key_uses.used_at', '<=', usedAt),
+      )
       .execute()
   }
   const known = db.selectFrom('access_keys').select('id')

@@ -1,34 +1,52 @@
-/** How many encryptions were made under each key material, at most; and since when uses of keys are tracked, in the one row of usage_tracking. */
+/**
+ * How many encryptions were made under each key material, at most, but for what the gateways have not written yet; and since when uses of keys
+ * are tracked, in the one row of usage_tracking.
+ */
 import type { Kysely } from 'kysely'
 import type { EncryptionCount } from '../encryption-counts.ts'
 import type { Database } from './database.ts'
 import { batches } from './table.ts'
 
-/** From here on, each count may be behind by as many. */
+/** Of a gateway: from here on, each count may be behind by as many. */
 export interface Tracking {
+  readonly gateway: string
   readonly unwritten: number
   /** Milliseconds since the epoch. */
   readonly now: number
 }
 
-/**
- * Adds to each count what the last run may not have written. Returns when tracking began: milliseconds since the epoch. Runs in a
- * transaction of the caller.
- */
-export async function beginTracking(db: Kysely<Database>, { unwritten, now }: Tracking): Promise<number> {
-  const { started_at, unwritten_encryptions } = await db
-    .selectFrom('usage_tracking')
-    .selectAll()
-    .executeTakeFirstOrThrow()
-  if (unwritten_encryptions > 0) await addToAll(db, unwritten_encryptions)
-  const startedAt = started_at ?? now
-  await db.updateTable('usage_tracking').set({ started_at: startedAt, unwritten_encryptions: unwritten }).execute()
-  return startedAt
+/** What a gateway learns when it starts to count, or writes. */
+export interface CountedByOthers {
+  /** Other gateways that may be ahead of what is stored. */
+  readonly others: number
 }
 
-/** Every count is written. */
-export async function endTracking(db: Kysely<Database>): Promise<void> {
-  await db.updateTable('usage_tracking').set({ unwritten_encryptions: 0 }).execute()
+/**
+ * Adds to each count what the last run of the gateway may not have written. Resolves to when tracking began: milliseconds since the epoch.
+ * Runs in a transaction of the caller.
+ */
+export async function beginTracking(
+  db: Kysely<Database>,
+  { gateway, unwritten, now }: Tracking,
+): Promise<CountedByOthers & { readonly startedAt: number }> {
+  // The empty name is that of a former version.
+  const before = db.deleteFrom('encryption_tracking').where('gateway', 'in', ['', gateway])
+  const behind = (await before.returning('unwritten').execute()).reduce((sum, row) => sum + row.unwritten, 0)
+  if (behind > 0) await addToAll(db, behind)
+  await db.insertInto('encryption_tracking').values({ gateway, unwritten }).execute()
+  const { started_at } = await db.selectFrom('usage_tracking').select('started_at').executeTakeFirstOrThrow()
+  if (started_at === null) await db.updateTable('usage_tracking').set({ started_at: now }).execute()
+  return { startedAt: started_at ?? now, others: await countOthers(db, gateway) }
+}
+
+/** Every count of the gateway is written. */
+export async function endTracking(db: Kysely<Database>, gateway: string): Promise<void> {
+  await db.updateTable('encryption_tracking').set({ unwritten: 0 }).where('gateway', '=', gateway).execute()
+}
+
+async function countOthers(db: Kysely<Database>, gateway: string): Promise<number> {
+  const others = db.selectFrom('encryption_tracking').where('gateway', '<>', gateway).where('unwritten', '>', 0)
+  return (await others.select('gateway').execute()).length
 }
 
 /** Adds to the count of each material that encrypts. One pass over the table is faster than an upsert of each row. */
@@ -44,7 +62,12 @@ export async function addToAll(db: Kysely<Database>, unwritten: number): Promise
     .select(({ lit }) => ['material', lit(0).as('count')])
     .distinct()
     .where('material', 'not in', db.selectFrom('encryption_counts').select('material'))
-  await db.insertInto('encryption_counts').columns(['material', 'count']).expression(missing).execute()
+  await db
+    .insertInto('encryption_counts')
+    .columns(['material', 'count'])
+    .expression(missing)
+    .onConflict(conflict => conflict.doNothing())
+    .execute()
   await db
     .updateTable('encryption_counts')
     .set(({ eb }) => ({ count: eb('count', '+', unwritten) }))
@@ -65,17 +88,38 @@ export async function loadEncryptionCounts(
   return following.orderBy('material').limit(limit).execute()
 }
 
-/** Those of materials that no key has are left out. Runs in a transaction of the caller. */
-export async function writeEncryptionCounts(db: Kysely<Database>, counts: readonly EncryptionCount[]): Promise<void> {
-  for (const batch of batches(counts)) {
-    await db
+/** Counts from here on are read whenever a gateway writes, as the others make them grow: there are few. */
+const large = 2 ** 24
+
+/**
+ * Adds to the counts. Resolves to what they are now, and to those of other materials that are large. Those of materials that no key has are
+ * left out. Runs in a transaction of the caller.
+ */
+export async function addEncryptionCounts(
+  db: Kysely<Database>,
+  gateway: string,
+  added: readonly EncryptionCount[],
+): Promise<CountedByOthers & { readonly counts: readonly EncryptionCount[] }> {
+  const counts: EncryptionCount[] = []
+  // In one order, so that two gateways do not wait for each other.
+  const inOrder = [...added].sort((one, other) => (one.material < other.material ? -1 : 1))
+  for (const batch of batches(inOrder)) {
+    const totals = await db
       .insertInto('encryption_counts')
       .values(batch)
-      .onConflict(conflict => conflict.column('material').doUpdateSet(row => ({ count: row.ref('excluded.count') })))
+      .onConflict(conflict =>
+        conflict
+          .column('material')
+          .doUpdateSet(({ eb, ref }) => ({ count: eb('encryption_counts.count', '+', ref('excluded.count')) })),
+      )
+      .returning(['material', 'count'])
       .execute()
+    counts.push(...totals)
     const materials = batch.map(({ material }) => material)
     await removeEncryptionCounts(db, materials)
   }
+  const largeOnes = await db.selectFrom('encryption_counts').selectAll().where('count', '>=', large).execute()
+  return { counts: [...counts, ...largeOnes], others: await countOthers(db, gateway) }
 }
 
 /** But for those of materials that a key has. Runs in a transaction of the caller. */

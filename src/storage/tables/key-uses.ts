@@ -11,7 +11,7 @@ export async function readKeyUse(db: Kysely<Database>, keyArn: string): Promise<
   )
 }
 
-/** Those of keys that are gone are left out. Runs in a transaction of the caller. */
+/** A later use is not replaced: another gateway wrote it. Those of keys that are gone are left out. Runs in a transaction of the caller. */
 export async function writeKeyUses(db: Kysely<Database>, uses: readonly KeyUse[]): Promise<void> {
   for (const batch of batches(uses)) {
     await db
@@ -26,12 +26,15 @@ export async function writeKeyUses(db: Kysely<Database>, uses: readonly KeyUse[]
         })),
       )
       .onConflict(conflict =>
-        conflict.column('key_arn').doUpdateSet(({ ref }) => ({
-          operation: ref('excluded.operation'),
-          used_at: ref('excluded.used_at'),
-          event_id: ref('excluded.event_id'),
-          request_id: ref('excluded.request_id'),
-        })),
+        conflict
+          .column('key_arn')
+          .doUpdateSet(({ ref }) => ({
+            operation: ref('excluded.operation'),
+            used_at: ref('excluded.used_at'),
+            event_id: ref('excluded.event_id'),
+            request_id: ref('excluded.request_id'),
+          }))
+          .whereRef('key_uses.used_at', '<=', 'excluded.used_at'),
       )
       .execute()
     const arns = batch.map(({ keyArn }) => keyArn)

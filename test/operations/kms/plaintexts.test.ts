@@ -32,7 +32,9 @@ function hsmWith(secret: Uint8Array, failing: boolean): Partial<Hsm> {
 async function afterwards(operation: AnyOperation, input: object, failing: boolean): Promise<Uint8Array> {
   const secret = new Uint8Array(32).fill(7)
   const hsms = { named: () => hsmWith(secret, failing) }
-  const storage = { encryptions: new EncryptionCounts({ written: new Map(), slack: 1, store: async () => {} }) }
+  const storage = {
+    encryptions: new EncryptionCounts({ written: new Map(), slack: 1, store: async () => ({ counts: [], others: 0 }) }),
+  }
   const source = { key, material, algorithm: 'SYMMETRIC_DEFAULT' }
   const target = { key, source, destination: { key }, destinationAlgorithm: 'SYMMETRIC_DEFAULT' }
   const run = operation.run({ input, target, hsms, storage } as unknown as Parameters<AnyOperation['run']>[0])
