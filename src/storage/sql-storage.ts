@@ -124,7 +124,13 @@ class SqlStorage implements Storage {
     this.#gateway = gateway
     this.#fleet = fleet
     this.trackingStart = trackingStart
-    this.fleet = fleet ?? { ...alone, gateway, applied: 0 }
+    this.fleet = fleet ?? {
+      ...alone,
+      gateway,
+      get applied() {
+        return followed.position.number
+      },
+    }
     followed.observer = {
       removed: materials => this.encryptions.forget(materials),
       advanced: (number, records) => fleet?.advanced(number, records),

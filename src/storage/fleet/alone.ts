@@ -1,11 +1,10 @@
 import type { FleetView } from '../storage.ts'
 
 /** Of a gateway whose database no other can have. */
-export const alone: Omit<FleetView, 'gateway'> = {
+export const alone: Omit<FleetView, 'gateway' | 'applied'> = {
   isAlone: true,
   mayServe: true,
   leaseLeft: Number.POSITIVE_INFINITY,
-  applied: 0,
   lag: 0,
   settled: () => undefined,
   members: async () => [],
