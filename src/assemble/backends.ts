@@ -160,7 +160,8 @@ export function hsmOptions(name: string, { members, clusterId, ...hsm }: HsmConf
   return {
     name,
     gateways,
-    isShared: gateways > 1,
+    // By processes of this machine, or by those of other machines with the same database.
+    isShared: gateways > 1 || config?.storage.postgres !== undefined,
     ...addressed(hsm),
     members: own && Object.fromEntries(own),
     isOfKeyStore,

@@ -96,8 +96,8 @@ export class Ledger {
     for (const [{ url }, id] of this.#fleet.members.flatMap(member =>
       [...this.#keys.values()].map(id => [member, id] as const),
     )) {
-      const { code } = await administrator.call(url, 'Encrypt', { KeyId: id, Plaintext: plaintext })
-      if (code !== undefined) faults.push(`${id} at ${url}: ${code}`)
+      const { code, output } = await administrator.call(url, 'Encrypt', { KeyId: id, Plaintext: plaintext })
+      if (code !== undefined) faults.push(`${id} at ${url}: ${code}: ${output.message}`)
     }
     for (const [{ url }, [alias, id]] of this.#fleet.members.flatMap(member =>
       [...this.#aliases].map(alias => [member, alias] as const),

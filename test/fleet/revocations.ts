@@ -1,5 +1,6 @@
 /** Everything that takes a permission or a key away, at one gateway, to be tried at another. */
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { defaultKeyPolicy } from '../../src/model/keys/key.ts'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
 import { wrapMaterial } from '../contracts/wrapping.ts'
@@ -119,6 +120,47 @@ export const revocations: Readonly<Record<string, Revocation>> = {
       refusal: 'AccessDeniedException',
     }
   },
+}
+
+/** @param settings of CreateCustomKeyStore; each gateway has the HSM in its configuration */
+export async function disconnectedStore(fleet: Fleet, settings: object): Promise<Subject> {
+  const { clients, members } = fleet
+  const at = members[0]!
+  const call = (operation: OperationName, input: object, { url } = at) => {
+    return clients.administrator.expect(url, operation, input)
+  }
+  const { CustomKeyStoreId } = await call('CreateCustomKeyStore', settings)
+  const until = async (member: Member, wanted: (state: string) => boolean) => {
+    for (;;) {
+      const { CustomKeyStores } = await call('DescribeCustomKeyStores', { CustomKeyStoreId }, member)
+      const [{ ConnectionState }] = CustomKeyStores as [{ ConnectionState: string }]
+      if (wanted(ConnectionState)) return
+      if (ConnectionState === 'FAILED') throw new Error('the custom key store cannot be connected')
+      await delay(20)
+    }
+  }
+  const connect = async (member: Member) => {
+    await until(member, state => state === 'DISCONNECTED')
+    await call('ConnectCustomKeyStore', { CustomKeyStoreId }, member)
+    await until(member, state => state === 'CONNECTED')
+  }
+  await connect(at)
+  const { use } = await newKey(fleet, { CustomKeyStoreId, Origin: 'AWS_CLOUDHSM' })
+  const { administrator } = clients
+  let isConnected = true
+  return {
+    async allow(member) {
+      if (!isConnected) await connect(member)
+      // Each gateway has a connection of its own.
+      for (const each of members) while ((await use(administrator)(each)).code !== undefined) await delay(20)
+    },
+    async revoke(member) {
+      await call('DisconnectCustomKeyStore', { CustomKeyStoreId }, member)
+      isConnected = false
+    },
+    use: use(administrator),
+    refusal: 'KMSInvalidStateException',
+  }
 }
 
 async function grant(fleet: Fleet, name: 'RevokeGrant' | 'RetireGrant'): Promise<Subject> {
