@@ -9,6 +9,7 @@ import { countEncryptions } from './counting.ts'
 import { decisions } from './decisions.ts'
 import { encryptAgainstEcho } from './encrypt.ts'
 import { type Figure, isReached } from './figure.ts'
+import { fleetFigures } from './fleet.ts'
 import { encryptDuringGeneration } from './generation.ts'
 import { decideAmongGrants } from './grants.ts'
 import { applyIdentities } from './identities.ts'
@@ -44,6 +45,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Figure | Figure[]>>> = {
   processes: encryptWithProcesses,
   latency: callsBehindLatency,
   scale: encryptAtScale,
+  fleet: fleetFigures,
   grants: decideAmongGrants,
   decisions,
   simulate: simulatedLines,

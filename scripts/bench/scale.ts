@@ -58,7 +58,8 @@ export async function addRecords(folder: DataFolder, count: number): Promise<voi
   await storage.close()
 }
 
-function aRecord(): Key {
+/** Of a key on an HSM that does not exist. */
+export function aRecord(): Key {
   const id = randomUUID()
   const account = '000000000000'
   const object = randomBytes(32).toString('hex')
