@@ -150,6 +150,7 @@ describe('a dump', () => {
     const path = file()
     const into = sqlite(path, { create: true })
     await expect(fill(into, { schema, dump: () => inTurn(damage([...lines])) })).rejects.toThrow()
+    await expect(openDatabase(sqlite(path))).rejects.toThrow('is empty: restore it from a backup')
     await fill(into, { schema, dump: () => inTurn(lines) })
     expect(await linesOf(sqlite(path))).toEqual(lines)
   })
