@@ -283,8 +283,9 @@ class SqlStorage implements Storage {
   async commit({ list, basis, fence }: Changes, ...records: readonly HeldRecord[]): Promise<number | undefined> {
     if (list.length === 0) return undefined
     const changes = list.map(settle)
-    const lease = this.#fleet && { run: this.#fleet.run }
-    const commit = this.#database.commit({ gateway: this.#gateway, ...lease, fence, basis, changes, records })
+    // A gateway alone sees every commit before it decides the next one, and counts none.
+    const ofFleet = this.#fleet && { run: this.#fleet.run, basis }
+    const commit = this.#database.commit({ gateway: this.#gateway, ...ofFleet, fence, changes, records })
     try {
       return await this.#write(commit, async number => {
         await this.#followed.committed(number, records[0]?.eventId, changes)

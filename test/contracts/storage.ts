@@ -69,6 +69,17 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       storage = await database.open()
     }
 
+    it('commits one decision after another about a key, each by what it shows', async () => {
+      for (const revision of [0, 1, 2]) {
+        const changes = new Changes()
+        const key = aKey(1, { revision, state: revision === 1 ? 'Disabled' : 'Enabled' })
+        changes.basis = { number: storage.fleet.applied, keys: [key.arn] }
+        changes.put('keys', key)
+        await storage.commit(changes)
+      }
+      expect(storage.keys.find(aKey(1).arn)?.revision).toBe(3)
+    })
+
     it('behaves like the model under any sequence of changes', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { maxLength: 30 }), async steps => {
