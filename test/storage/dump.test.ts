@@ -119,7 +119,7 @@ describe('a dump', () => {
     const [one, other] = await Promise.all(
       [original, path].map(async path => {
         const database = await openDatabase(sqlite(path))
-        const storage = await openStorage(database, { now: 1 })
+        const storage = await openStorage(database, { now: 1, gateway: 'first' })
         const read = {
           keys: storage.keys.all(),
           outbox: await storage.outbox.list(),
