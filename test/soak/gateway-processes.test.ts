@@ -1,7 +1,10 @@
 import { Agent } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { type Gateway, type Installation, install, serve } from '../end-to-end/gateway.ts'
+import { type Gateway, home, type Installation, install, serve, type WrittenConfig } from '../end-to-end/gateway.ts'
+import { KmsClient } from '../fleet/client.ts'
+import { Fleet } from '../fleet/fleet.ts'
+import { postgresql } from '../postgresql.ts'
 
 /** Several gateway processes that are killed and replaced for minutes, under load. `STRONGROOM_SOAK_MINUTES`: default 1. */
 
@@ -86,4 +89,42 @@ it('only the calls of a process that is killed fail', { timeout: minutes * 120_0
   // Each client has one call in progress.
   expect(errors.length).toBeLessThanOrEqual(kills * clients)
   for (const error of errors) expect(error).toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) })
+})
+
+it('two gateways of two processes each, on one PostgreSQL, use and refuse keys as one', {
+  timeout: 120_000,
+}, async () => {
+  const options = {
+    server: await postgresql(),
+    gateways: 2,
+    configure: (config: WrittenConfig) => (config.processes = 2),
+  }
+  await using fleet = await Fleet.start(options)
+  const urls = fleet.members.map(({ url }) => url)
+  // Each with a connection of its own to each gateway, whose kernel chooses the process.
+  const clients = Array.from({ length: 6 }, () => new KmsClient(fleet.members[0]!.installation.credentials[home]!))
+  const everywhere = (KeyId: string) => {
+    const input = { KeyId, Plaintext: Plaintext.toString('base64') }
+    return Promise.all(
+      clients.flatMap(client => urls.map(async url => (await client.call(url, 'Encrypt', input)).code)),
+    )
+  }
+  for (const [round, client] of clients.entries()) {
+    const url = urls[round % urls.length]!
+    const { KeyMetadata } = await client.expect(url, 'CreateKey', {})
+    const KeyId = (KeyMetadata as { KeyId: string }).KeyId
+    expect(new Set(await everywhere(KeyId))).toEqual(new Set([undefined]))
+    await client.expect(url, 'DisableKey', { KeyId })
+    expect(new Set(await everywhere(KeyId))).toEqual(new Set(['DisabledException']))
+  }
+  const members = await fleet.members[0]!.administer(administer =>
+    administer<{ gateways: { gateway: string }[] }>('ListGateways', {}),
+  )
+  expect(members.gateways.map(({ gateway }) => gateway)).toEqual([
+    'gateway-1',
+    'gateway-1-2',
+    'gateway-2',
+    'gateway-2-2',
+  ])
+  for (const client of clients) client.close()
 })
