@@ -14,6 +14,7 @@ import { profiles } from '../src/hsm/profiles/catalogue.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { encodeEncryptionContext } from '../src/model/keys/encryption-context.ts'
 import { operations } from '../src/operations/kms/catalogue.ts'
+import { alone } from '../src/storage/fleet/alone.ts'
 import { ProcessMetrics } from '../src/supervisor/metrics.ts'
 import { type AwsCli, startAwsCli } from './aws-cli.ts'
 import { installFaults } from './end-to-end/fault-injection.ts'
@@ -210,7 +211,11 @@ describe('docs/api.md', () => {
   })
 })
 
-const allMetrics = async () => (await createMetrics(() => []).text()) + (await new ProcessMetrics(() => []).text())
+const allMetrics = async () => {
+  const metrics = createMetrics(() => [])
+  metrics.watchFleet({ ...alone, gateway: 'gw', applied: 0 })
+  return (await metrics.text()) + (await new ProcessMetrics(() => []).text())
+}
 
 describe('docs/operations.md', () => {
   it('lists the metrics', async () => {

@@ -24,6 +24,9 @@ export interface Clocks {
   readonly elapsed: () => number
 }
 
+/** Event IDs in one audit record. */
+const recordedEvents = 100
+
 /** What happens to a member of a fleet, in log, metrics and audit journal. */
 export class FleetReport {
   /** Once they are connected. */
@@ -50,11 +53,11 @@ export class FleetReport {
   readonly reloaded: NonNullable<OpenOptions['onReload']> = ({ number: from }, { number: to }, lost) => {
     const { log, metrics } = this.#reported
     metrics?.viewReloaded()
-    const fields = { event: 'view_reloaded', from, to }
-    if (to >= from && lost.length === 0)
-      return log?.warn(fields, 'All records read again: the log of changes was pruned')
-    log?.error({ ...fields, lost }, 'The database has lost changes: it went back in time')
-    this.notes?.storageLost({ from, to }, { eventIDs: lost })
+    log?.warn({ event: 'view_reloaded', from, to }, 'All records read again')
+    if (to >= from && lost.length === 0) return
+    log?.error({ event: 'storage_changes_lost', from, to, lost }, 'The database went back in time, and lost changes')
+    const range = { from, to: Math.min(to, from - lost.length) }
+    this.notes?.storageLost(range, { eventIDs: lost.slice(0, recordedEvents) })
   }
 }
 

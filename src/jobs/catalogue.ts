@@ -6,6 +6,7 @@ import { deleteKeys } from './delete-keys.ts'
 import { deleteWrappingKeys } from './delete-wrapping-keys.ts'
 import { destroyObjects } from './destroy-objects.ts'
 import { makeSpareKeys } from './make-spare-keys.ts'
+import { pruneChanges } from './prune-changes.ts'
 import { rotateKeys } from './rotate-keys.ts'
 import { settleRecords } from './settle-records.ts'
 import { signCheckpoints } from './sign-checkpoints.ts'
@@ -24,6 +25,7 @@ export const jobs = [
   deleteWrappingKeys,
   destroyObjects,
   makeSpareKeys,
+  pruneChanges,
   rotateKeys,
   settleRecords,
   signCheckpoints,

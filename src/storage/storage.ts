@@ -243,6 +243,8 @@ export interface FleetView {
   members(): Promise<readonly Member[]>
   /** Forgets a gateway that certainly runs no more, and its lease. */
   remove(gateway: string): Promise<void>
+  /** Forgets what was committed longer ago, in milliseconds: only the log of it. */
+  prune(age: number): Promise<void>
 }
 
 /** Look-ups are synchronous, from an in-memory view that commit keeps current. */

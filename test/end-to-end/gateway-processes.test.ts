@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
+import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { withAdministration } from '../../src/cli/administration.ts'
+import type { ShownGateway } from '../../src/operations/administration/list-gateways.ts'
 import { type Gateway, type Installation, install, serve, strongroom, type WrittenConfig } from './gateway.ts'
 import { send } from './requests.ts'
 
@@ -133,6 +135,42 @@ it('each keep an audit journal', async () => {
 it('serve the administration API on one socket, which only its owner can use', async () => {
   const answer = await withAdministration({ data: installation.folder }, call => call<object>('ListAccounts', {}))
   expect(answer).toMatchObject({ accounts: [expect.anything()] })
+})
+
+it('show each change, and refuse what is revoked, once it is answered', async () => {
+  // Each has a connection of its own, to one process or the other.
+  const clients = Array.from({ length: 8 }, () => gateway.client())
+  const [first] = clients
+  const { KeyMetadata } = await first!.createKey({})
+  const KeyId = KeyMetadata!.KeyId!
+  const described = await Promise.all(clients.map(client => client.describeKey({ KeyId })))
+  expect(described.map(({ KeyMetadata }) => KeyMetadata!.KeyState)).toEqual(clients.map(() => 'Enabled'))
+  for (const [index, client] of clients.entries()) {
+    await client.disableKey({ KeyId })
+    const uses = clients.map(client => client.encrypt({ KeyId, Plaintext: Buffer.from('x') }))
+    const refused = (await Promise.allSettled(uses)).map(use => use.status === 'rejected' && use.reason.name)
+    expect(refused).toEqual(clients.map(() => 'DisabledException'))
+    const lists = clients.map(client => client.listKeys({}))
+    for (const { Keys } of await Promise.all(lists)) expect(Keys!.map(key => key.KeyId)).toContain(KeyId)
+    await clients[(index + 1) % clients.length]!.enableKey({ KeyId })
+    await Promise.all(clients.map(client => client.encrypt({ KeyId, Plaintext: Buffer.from('x') })))
+  }
+})
+
+it('are listed with their leases and HSMs', async () => {
+  const fleet = (...args: string[]) => strongroom(['fleet', ...args, '--data', installation.folder])
+  const list = async () => JSON.parse((await fleet('list', '--json')).stdout) as ShownGateway[]
+  const ready = { hsms: { softhsm: 'ready' }, host: hostname() }
+  // What a gateway says of itself comes with the next renewal.
+  await vi.waitFor(
+    async () => expect(await list()).toMatchObject(['gw', 'gw-2'].map(gateway => ({ gateway, ...ready }))),
+    patient,
+  )
+  const shown = await list()
+  expect(shown.filter(({ isThis }) => isThis)).toHaveLength(1)
+  for (const { leaseLeft } of shown) expect(leaseLeft).toBeGreaterThan(0)
+  expect((await fleet()).stdout).toMatch(/^GATEWAY .*\ngw .* softhsm: ready\ngw-2 .* softhsm: ready\n$/)
+  expect((await fleet('remove', 'gw-3')).stderr).toContain('there is no gateway gw-3')
 })
 
 it('are started again when they are killed, while the others answer', async () => {

@@ -9,4 +9,5 @@ export const alone: Omit<FleetView, 'gateway' | 'applied'> = {
   settled: () => undefined,
   members: async () => [],
   remove: async () => {},
+  prune: async () => {},
 }

@@ -188,6 +188,11 @@ export class Fleet {
     return this.#database.removeGateway(gateway)
   }
 
+  /** Forgets what was committed longer ago, in milliseconds. */
+  prune(age: number): Promise<void> {
+    return this.#database.pruneChanges(age)
+  }
+
   /** Gives the lease back. */
   async close(): Promise<void> {
     this.#closing.abort()
