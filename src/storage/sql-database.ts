@@ -376,7 +376,12 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   beginTracking(tracking: Tracking): Promise<CountedByOthers & { readonly startedAt: number }> {
-    return this.#atStart(this.#write(tx => beginTracking(tx, tracking)))
+    const begin = this.#write(async tx => {
+      // Others may start, and add the same rows, at the same time.
+      if (this.#engine.fleet) await awaitCommits(tx)
+      return beginTracking(tx, tracking)
+    })
+    return this.#atStart(begin)
   }
 
   loadEncryptionCounts(page: CountsPage): Promise<readonly EncryptionCount[]> {

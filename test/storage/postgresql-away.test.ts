@@ -1,0 +1,177 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Unreachable } from '../../src/storage/engines/engine.ts'
+import { openDatabase, type SqlDatabase } from '../../src/storage/sql-database.ts'
+import { type Change, Conflict } from '../../src/storage/storage.ts'
+import { postgresql, type TestDatabase } from '../postgresql.ts'
+import { TcpProxy } from '../tcp-proxy.ts'
+import { engineOf } from './open.ts'
+import { aKey } from './records.ts'
+
+/** A PostgreSQL database behind a bad network, or that is away. */
+
+let database: TestDatabase
+let proxy: TcpProxy
+let storage: SqlDatabase
+beforeEach(async () => {
+  database = await (await postgresql()).createDatabase()
+  proxy = await TcpProxy.to(database)
+  storage = await openDatabase(engineOf(database, { port: proxy.port, connectTimeout: 500, statementTimeout: 1000 }))
+})
+afterEach(async () => {
+  proxy.tap = undefined
+  await storage.close()
+  await proxy[Symbol.asyncDispose]()
+  await database.drop()
+})
+
+function putKey(number: number, through = storage): Promise<number> {
+  const change = { noun: 'keys', action: 'put', record: { ...aKey(number), revision: 1 } } as Change
+  const records = [{ eventId: `event-${number}`, position: '', record: '{}' }]
+  return through.commit({ gateway: 'a', changes: [change], records } as never)
+}
+
+const numbers = async () => {
+  const rows = await database.sql('select number, event_id from changes order by number')
+  return rows.map(({ number, event_id }) => [Number(number), event_id])
+}
+
+/** Cuts the connection once, at what is said. */
+function cutAt(text: string, from: 'client' | 'target', done: () => void): void {
+  proxy.tap = (data, sender, cut) => {
+    if (sender !== from || !data.includes(text)) return
+    proxy.tap = undefined
+    done()
+    cut()
+  }
+}
+
+describe('a connection that is cut', () => {
+  it('before the server is asked to commit costs no commit: it is done again', async () => {
+    let cuts = 0
+    cutAt('insert into "keys"', 'client', () => cuts++)
+    expect(await putKey(1)).toBe(1)
+    expect(cuts).toBe(1)
+    expect(await numbers()).toEqual([[1, 'event-1']])
+  })
+
+  it('as the server is asked to commit costs the commit, of which nothing was done', async () => {
+    let cuts = 0
+    cutAt('commit\0', 'client', () => cuts++)
+    await expect(putKey(1)).rejects.toBeInstanceOf(Unreachable)
+    expect(cuts).toBe(1)
+    expect(await numbers()).toEqual([])
+    expect(await putKey(1)).toBe(1)
+  })
+
+  it('before the answer to a commit does not hide that it was done', async () => {
+    let cuts = 0
+    cutAt('COMMIT\0', 'target', () => cuts++)
+    expect(await putKey(1)).toBe(1)
+    expect(cuts).toBe(1)
+    await expect(putKey(1)).rejects.toBeInstanceOf(Conflict)
+    expect(await numbers()).toEqual([[1, 'event-1']])
+  })
+
+  it('at any time loses no commit that was answered, and does none twice', async () => {
+    const done: number[] = []
+    let pieces = 0
+    // Some commits take fewer pieces, and some more: each place in a commit is met in time.
+    proxy.tap = (_data, _from, cut) => {
+      if (++pieces % 41 === 0) cut()
+    }
+    for (let number = 1; number <= 200; number++) {
+      const outcome = await putKey(number).catch(error => error)
+      if (typeof outcome === 'number') done.push(outcome)
+      else {
+        expect(outcome).toBeInstanceOf(Unreachable)
+        await sleep(100)
+      }
+    }
+    proxy.tap = undefined
+    expect((await numbers()).map(([number]) => number)).toEqual(done)
+    expect(done.length).toBeGreaterThan(100)
+  })
+})
+
+describe('a server that is away', () => {
+  it('has changes and lists refused at once, and is found when it is back', async () => {
+    await putKey(1)
+    await proxy.refuse()
+    proxy.cut()
+    await expect(putKey(2)).rejects.toMatchObject({ code: 'DependencyTimeout' })
+    const refused = await Promise.allSettled([
+      ...Array.from({ length: 100 }, (_, index) => putKey(index + 2)),
+      storage.listKeys({ account: '1', region: 'r', limit: 1 } as never),
+    ])
+    for (const result of refused)
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'DependencyTimeout' } })
+    await proxy.accept()
+    await expect.poll(() => putKey(3).catch(() => 0)).toBe(2)
+  })
+
+  it.each(['stall', 'halfOpen'] as const)('without a word (%s) holds nobody up for ever', async how => {
+    await putKey(1)
+    proxy[how]()
+    if (how === 'halfOpen') await proxy.refuse()
+    const refused = await Promise.allSettled([putKey(2), putKey(3), storage.members()])
+    for (const { status } of refused) expect(status).toBe('rejected')
+    if (how === 'halfOpen') await proxy.accept()
+    else proxy.resume()
+    await expect.poll(() => putKey(4).catch(() => 0)).toBeGreaterThan(1)
+  })
+})
+
+it('another gateway that stops in the middle of a commit holds nobody up for ever', async () => {
+  const other = await openDatabase(engineOf(database, { port: proxy.port, statementTimeout: 10_000 }))
+  const stopped = Promise.withResolvers<void>()
+  const direct = await openDatabase(engineOf(database, { statementTimeout: 8000 }))
+  proxy.tap = data => {
+    if (!data.includes('insert into "keys"')) return
+    proxy.stall()
+    stopped.resolve()
+  }
+  const stalled = putKey(1, other).catch(() => 'refused')
+  await stopped.promise
+  await expect.poll(() => putKey(2, direct).catch(() => 0), { timeout: 25_000 }).toBe(1)
+  proxy.tap = undefined
+  proxy.resume()
+  await stalled
+  await other.close()
+  await direct.close()
+})
+
+it('wakes those who watch after a commit of another, also after their session was lost', async () => {
+  let woken = 0
+  storage.watch(() => woken++)
+  await expect.poll(() => woken).toBeGreaterThan(0)
+  const other = await openDatabase(engineOf(database))
+  let before = woken
+  await putKey(1, other)
+  await expect.poll(() => woken).toBeGreaterThan(before)
+  proxy.cut()
+  before = woken
+  await expect.poll(() => woken).toBeGreaterThan(before)
+  before = woken
+  await putKey(2, other)
+  await expect.poll(() => woken).toBeGreaterThan(before)
+  await other.close()
+})
+
+it('gateways that replace one record at the same time do not lose an update', async () => {
+  const others = await Promise.all([1, 2, 3].map(() => openDatabase(engineOf(database))))
+  await putKey(1)
+  for (let revision = 2; revision <= 8; revision++) {
+    const outcomes = await Promise.allSettled(
+      others.map((other, index) => {
+        const record = { ...aKey(1), description: `${index}`, revision }
+        const changes = [{ noun: 'keys', action: 'put', record } as Change]
+        const records = [{ eventId: `${revision}-${index}`, position: '', record: '{}' }]
+        return other.commit({ gateway: `${index}`, changes, records } as never)
+      }),
+    )
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(Conflict)
+  }
+  for (const other of others) await other.close()
+})
