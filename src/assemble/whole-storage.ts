@@ -8,7 +8,7 @@ import { OperatorError } from '../errors.ts'
 import type { Engine } from '../storage/engines/engine.ts'
 import { sqlite } from '../storage/engines/sqlite.ts'
 import { copyDatabase } from '../storage/engines/sqlite-snapshot.ts'
-import { migrate } from '../storage/migrations/migrate.ts'
+import { EmptyDatabase, migrate } from '../storage/migrations/migrate.ts'
 import { explained } from '../storage/sql-database.ts'
 import type { Database } from '../storage/tables/database.ts'
 import { postgresqlEngine } from './storage.ts'
@@ -24,7 +24,7 @@ export function engineName({ file }: Config['storage']): 'sqlite' | 'postgresql'
 
 /**
  * Reads one snapshot of the storage, which gateways may use and change meanwhile. A SQLite file is locked by them, and copied to a temporary
- * folder. Throws OperatorError.
+ * folder. Throws OperatorError, EmptyDatabase.
  *
  * @param work may be done again, if it had no effect
  */
@@ -40,7 +40,7 @@ export async function readSnapshot<T>(
     copyDatabase(file, copy)
     return await read(sqlite(copy), work)
   } catch (error) {
-    if (!(error instanceof OperatorError)) throw error
+    if (!(error instanceof OperatorError) || error instanceof EmptyDatabase) throw error
     throw new OperatorError(error.message.replaceAll(copy, file), { cause: error })
   } finally {
     rmSync(folder, { recursive: true, force: true })

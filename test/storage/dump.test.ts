@@ -13,6 +13,8 @@ import { openDatabase } from '../../src/storage/sql-database.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes, type Noun, type Records } from '../../src/storage/storage.ts'
 import type { Database } from '../../src/storage/tables/database.ts'
+import { postgresql } from '../postgresql.ts'
+import { engineOf } from './open.ts'
 import {
   aCustomKeyStore,
   aDestruction,
@@ -182,6 +184,32 @@ describe('a copy', () => {
     await copy(sqlite(from), sqlite(to, { create: true }))
     expect(await linesOf(sqlite(to))).toEqual(await linesOf(sqlite(from)))
     await expect(copy(sqlite(from), sqlite(to, { create: true }))).rejects.toThrow('is not empty')
+  })
+})
+
+describe('a copy to PostgreSQL', () => {
+  it('has an equal dump, goes back to SQLite, and is complete or not there', async () => {
+    const server = await postgresql()
+    const database = await server.createDatabase()
+    const engine = (create: boolean) => engineOf(database, {}, create)
+    const [from, back] = [file(), file()]
+    await fullStorage(from)
+    const lines = await linesOf(sqlite(from))
+    const cut = fill(engine(true), { schema, dump: () => inTurn(lines.slice(0, -1)) })
+    await expect(cut).rejects.toThrow('is not complete')
+    await expect(openDatabase(engine(false))).rejects.toThrow('is empty: restore it from a backup')
+    const copies = await Promise.allSettled([
+      copy(sqlite(from), engine(true)),
+      fill(engine(true), { schema, dump: () => inTurn(lines) }),
+    ])
+    expect(copies.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    expect(String((copies.find(({ status }) => status === 'rejected') as PromiseRejectedResult).reason)).toMatch(
+      'is not empty',
+    )
+    expect(await linesOf(engine(false))).toEqual(lines)
+    await copy(engine(false), sqlite(back, { create: true }))
+    expect(await linesOf(sqlite(back))).toEqual(lines)
+    await database.drop()
   })
 })
 

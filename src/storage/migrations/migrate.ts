@@ -95,6 +95,9 @@ export async function migrate<D>(transaction: Kysely<D>, engine: Engine, last = 
   }
 }
 
+/** There is no storage in the database: it is new, or what was to fill it did not end. */
+export class EmptyDatabase extends OperatorError {}
+
 /** Throws OperatorError if the database has tables, whosever they are. */
 export async function checkEmpty<D>(db: Kysely<D>, engine: Engine): Promise<void> {
   if ((await tablesOf(db, engine)).length > 0) throw new OperatorError(`${engine.name} is not empty`)
@@ -116,7 +119,7 @@ async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Pr
   }
   if (tables.length > 0)
     throw new OperatorError(`${engine.name} is the database of another application: ${engine.elsewhere}`)
-  if (!engine.creates) throw new OperatorError(`${engine.name} is empty: restore it from a backup`)
+  if (!engine.creates) throw new EmptyDatabase(`${engine.name} is empty: restore it from a backup`)
   if (engine.schema !== undefined) await createSchema(tx, engine.schema)
   await tx.schema
     .createTable('strongroom_migrations')
