@@ -147,8 +147,9 @@ export async function startGateway(
     if (config.emulator) await startEmulator(config.emulator, services)
     const { connectTimeout } = config.customKeyStores
     const jobLease = new JobLease({ jobLease: storage.jobLease, log })
-    const keyStoreConnections = opened.adopt(new KeyStoreConnections({ ...services, connectTimeout }), connections =>
-      connections.close(),
+    const keyStoreConnections = opened.adopt(
+      new KeyStoreConnections({ ...services, jobLease, connectTimeout }),
+      connections => connections.close(),
     )
     const watched = {
       ...services,

@@ -14,8 +14,8 @@ type Means = Pick<Storage, 'jobLease'> & { readonly log: Log }
 export class JobLease {
   readonly #means: Means
   #fence: number | undefined
-  /** The last look at it. */
-  #looking: Promise<void> | undefined
+  /** Resolves when the last look at it has ended. */
+  #looking: Promise<void> = Promise.resolve()
 
   constructor(means: Means) {
     this.#means = means
@@ -28,11 +28,9 @@ export class JobLease {
 
   /** Takes the lease if it is free, or finds out that it is lost. Never rejects. */
   follow(): Promise<void> {
-    const looking = this.#look().finally(() => {
-      if (this.#looking === looking) this.#looking = undefined
-    })
-    this.#looking = looking
-    return looking
+    // One after another: two at a time would compete for the lock.
+    this.#looking = this.#looking.then(() => this.#look())
+    return this.#looking
   }
 
   /** The same as `fence`, once a look in progress has ended. */

@@ -16,6 +16,8 @@ import { Changes, Conflict } from '../storage/storage.ts'
 import { connectKeyStoreHsm, type KeyStoreMeans } from './key-store-hsms.ts'
 
 export interface ConnectionMeans extends KeyStoreMeans, Pick<JobServices, 'log'> {
+  /** Of the jobs of the fleet: see KeyStoreConnections. */
+  readonly jobLease: { readonly fence: number | undefined }
   readonly externalKeyStores: Services['externalKeyStores']
   /** Milliseconds within which a store is CONNECTED or FAILED. */
   readonly connectTimeout: number
@@ -42,12 +44,18 @@ interface Work {
   readonly done: Promise<void>
 }
 
+/**
+ * Every gateway of a fleet has sessions of its own. The one that has the lease of the jobs connects a store first, so that a wrong password is
+ * tried once, and commits how that ended; the others connect once the store is CONNECTED. What fails there is no fault of the store.
+ */
 export class KeyStoreConnections {
   readonly #means: ConnectionMeans
   /** By id of the store. */
   readonly #works = new Map<string, Work>()
-  /** Ids of stores whose HSM or proxy is connected. */
-  readonly #connected = new Set<string>()
+  /** With which settings the HSM or proxy of a store is connected, by id of the store. */
+  readonly #connected = new Map<string, string>()
+  /** With which settings of a CONNECTED store its password was refused here, by id of the store. */
+  readonly #refused = new Map<string, string>()
   #isClosed = false
 
   constructor(means: ConnectionMeans) {
@@ -68,16 +76,32 @@ export class KeyStoreConnections {
   }
 
   #follow(store: CustomKeyStore): void {
-    const { id, state, type } = store
+    const { id, state, xks } = store
     const work = this.#works.get(id)
     if (state === 'DISCONNECTING') {
       if (work?.kind === 'connect') work.controller.abort()
-      if (work === undefined) this.#start(store, 'disconnect')
+      if (work === undefined && (this.#isFirst || this.#connected.has(id))) this.#start(store, 'disconnect')
       return
     }
+    if (work !== undefined) return
+    if (state !== 'CONNECTED') this.#refused.delete(id)
+    const settings = settingsOf(store)
     // A proxy is connected at its first use.
-    const isWanted = state === 'CONNECTING' || (state === 'CONNECTED' && type === 'AWS_CLOUDHSM')
-    if (isWanted && work === undefined && !this.#connected.has(id)) this.#start(store, 'connect')
+    if (state === 'CONNECTED' && xks) this.#connected.set(id, settings)
+    const known = this.#connected.get(id)
+    const isCurrent = known === settings && (state === 'CONNECTED' || (state === 'CONNECTING' && !this.#isFirst))
+    // Another gateway has disconnected the store, and perhaps connected it again with other settings.
+    if (known !== undefined && !isCurrent) this.#start(store, 'disconnect')
+    if (known === undefined && this.#isWanted(store, settings)) this.#start(store, 'connect')
+  }
+
+  /** Whether this gateway connects and disconnects stores before the others. */
+  get #isFirst(): boolean {
+    return this.#means.jobLease.fence !== undefined
+  }
+
+  #isWanted({ id, state }: CustomKeyStore, settings: string): boolean {
+    return this.#isFirst ? isConnected(state) : state === 'CONNECTED' && this.#refused.get(id) !== settings
   }
 
   #start(store: CustomKeyStore, kind: Work['kind']): void {
@@ -93,13 +117,16 @@ export class KeyStoreConnections {
     const tooLong = AbortSignal.timeout(connectTimeout)
     try {
       await this.#connector(store, AbortSignal.any([aborted, tooLong]))
-      this.#connected.add(store.id)
+      this.#connected.set(store.id, settingsOf(store))
+      this.#refused.delete(store.id)
     } catch (thrown) {
       if (aborted.aborted) return
       const code = tooLong.aborted ? 'NETWORK_ERRORS' : codeOf(thrown)
       const fields = { event: 'key_store_connection_failed', store: store.id, code, err: thrown } as const
       log.warn(fields, 'Custom key store not connected')
-      const isRetried = store.state === 'CONNECTED' && !final.has(code)
+      const isOther = store.state === 'CONNECTED' && !this.#isFirst
+      if (isOther && final.has(code)) this.#refused.set(store.id, settingsOf(store))
+      const isRetried = store.state === 'CONNECTED' && (isOther || !final.has(code))
       await (isRetried ? waited(pause, aborted) : this.#end(store.id, ['connectionFailed', code], aborted))
       return
     }
@@ -128,7 +155,7 @@ export class KeyStoreConnections {
 
   /** Commits how it ended, as soon as that can be: the work is not repeated, as the password is tried once. */
   async #end(id: string, end: End, aborted: AbortSignal): Promise<void> {
-    while (!aborted.aborted) {
+    while (!aborted.aborted && this.#isFirst) {
       try {
         return await this.#commit(id, end)
       } catch (err) {
@@ -149,6 +176,10 @@ export class KeyStoreConnections {
     // Disconnected or deleted meanwhile; or connected again after a restart.
     if (!store || state === undefined || state === 'DELETED' || state === store.state) return
     const changes = new Changes()
+    const { fence } = this.#means.jobLease
+    // Lost meanwhile: the gateway that has it now does the same.
+    if (fence === undefined) return
+    changes.fence = fence
     changes.put('customKeyStores', { ...store, state, connectionErrorCode: code })
     const details = {
       customKeyStoreId: id,
@@ -168,6 +199,17 @@ const recordNames = {
   connectionFailed: 'MarkCustomKeyStoreFailed',
   disconnected: 'MarkCustomKeyStoreDisconnected',
 } as const satisfies Partial<Record<StoreEvent, string>>
+
+/** What a connection is made with. */
+function settingsOf({ cloudHsm, xks }: CustomKeyStore): string {
+  const { clusterId, sealedPassword } = cloudHsm ?? {}
+  const password = sealedPassword && Buffer.from(sealedPassword).toString('base64')
+  return JSON.stringify({ clusterId, password, endpoint: xks?.uriEndpoint })
+}
+
+function isConnected(state: ConnectionState): boolean {
+  return state === 'CONNECTED' || state === 'CONNECTING'
+}
 
 function codeOf(thrown: unknown): ConnectionErrorCode {
   return thrown instanceof ConnectionFailure ? thrown.code : 'INTERNAL_ERROR'

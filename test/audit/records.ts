@@ -41,11 +41,11 @@ export async function openAt(path: string, options: Partial<OpenOptions> = {}): 
 }
 
 /** A journal that keeps its records in a list. */
-export function journalInto(records: AuditRecord[]): Journal & { failing: boolean } {
+export function journalInto(records: AuditRecord[], journal = noBlock.journal): Journal & { failing: boolean } {
   return {
     failing: false,
-    position: `${noBlock.journal}:1:0`,
-    head: noBlock,
+    position: `${journal}:1:0`,
+    head: { ...noBlock, journal },
     async append(...lines) {
       await this.check()
       records.push(...lines.filter(isRecord))

@@ -6,46 +6,51 @@ const jobLock = 0x53_74_72_02
 
 export class SessionLock {
   readonly #open: () => Promise<Session>
+  /** Kept while somebody else has the lock, too: this is asked every second. */
   #session: Session | undefined
+  #isHeld = false
 
   constructor(open: () => Promise<Session>) {
     this.#open = open
   }
 
-  /** Undefined if somebody else has it; `taken` if it may have been free since. Rejects if the server cannot be reached. */
+  /**
+   * Undefined if somebody else has it; `taken` if it may have been free since. Rejects if the server cannot be reached. One call at a time.
+   */
   async take(): Promise<'taken' | 'kept' | undefined> {
-    if (await this.#isKept()) return 'kept'
-    const session = await this.#open()
+    if (this.#isHeld && (await this.#isKept())) return 'kept'
+    this.#session ??= await this.#open()
     try {
-      const { rows } = await session.query<{ taken: boolean }>(
+      const { rows } = await this.#session.query<{ taken: boolean }>(
         `select pg_try_advisory_lock(${jobLock}, 'change_number'::regclass::oid::int4) as taken`,
       )
-      if (rows[0]!.taken) {
-        this.#session = session
-        return 'taken'
-      }
+      this.#isHeld = rows[0]!.taken
+      return this.#isHeld ? 'taken' : undefined
     } catch (error) {
-      session.abandon()
+      this.#abandon()
       throw error
     }
-    session.abandon()
-    return undefined
   }
 
   /** It is free once this has resolved, if the server can be reached. */
   async release(): Promise<void> {
-    const session = this.#session
-    this.#session = undefined
-    await session?.query('select pg_advisory_unlock_all()').catch(() => {})
-    session?.abandon()
+    await this.#session?.query('select pg_advisory_unlock_all()').catch(() => {})
+    this.#abandon()
   }
 
   async #isKept(): Promise<boolean> {
     try {
-      await this.#session?.query('select 1')
+      await this.#session!.query('select 1')
+      return true
     } catch {
-      await this.release()
+      this.#abandon()
+      return false
     }
-    return this.#session !== undefined
+  }
+
+  #abandon(): void {
+    this.#session?.abandon()
+    this.#session = undefined
+    this.#isHeld = false
   }
 }
