@@ -21,8 +21,8 @@ interface Probed {
 }
 
 /**
- * Tests that storage and audit journal are writable, that the gateway has a lease, and that each HSM of a region encrypts and decrypts with its canary key. Custody faults are shown;
- * only those of the gateway's own keys make it unready.
+ * Tests that storage and audit journal are writable, that the gateway has a lease, and that each HSM of a region encrypts and decrypts with
+ * its canary key. Custody faults are shown; only those of the gateway's own keys make it unready.
  */
 export function createReadiness({ storage, audit, hsms }: Probed, elapsed: () => number): ReadinessProbe {
   const custody = new Map<string, CustodyCounts>()
@@ -60,6 +60,8 @@ async function probe({ storage, audit, hsms }: Probed, known: ReadonlyMap<string
   ]
   const outcomes = await Promise.allSettled(checks.map(([, check]) => check))
   const { mayServe, isAlone } = storage.fleet
+  // Without the database, a gateway of a fleet serves what needs no change until its lease ends.
+  const isNeeded = (part: string) => isAlone || part !== 'storage'
   const parts = [
     ...(isAlone ? [] : [['lease', mayServe] as const]),
     ...checks.map(([part], i) => [part, outcomes[i]?.status === 'fulfilled'] as const),
@@ -68,7 +70,7 @@ async function probe({ storage, audit, hsms }: Probed, known: ReadonlyMap<string
   return {
     ready:
       mayServe &&
-      outcomes.every(({ status }) => status === 'fulfilled') &&
+      checks.every(([part], i) => outcomes[i]?.status === 'fulfilled' || !isNeeded(part)) &&
       custody.every(([, { systemKeys }]) => systemKeys === 0),
     parts: Object.fromEntries(parts.map(([part, isOk]) => [part, isOk ? 'ok' : 'failing'] as const)),
   }
