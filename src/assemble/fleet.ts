@@ -55,9 +55,13 @@ export class FleetReport {
     metrics?.viewReloaded()
     log?.warn({ event: 'view_reloaded', from, to }, 'All records read again')
     if (to >= from && lost.length === 0) return
-    log?.error({ event: 'storage_changes_lost', from, to, lost }, 'The database went back in time, and lost changes')
-    const range = { from, to: Math.min(to, from - lost.length) }
-    this.notes?.storageLost(range, { eventIDs: lost.slice(0, recordedEvents) })
+    const eventIDs = lost.flatMap(({ eventId }) => eventId ?? [])
+    const fields = { event: 'storage_changes_lost', from, to, lost: eventIDs } as const
+    log?.error(fields, 'The database went back in time, and lost changes')
+    // Others may have got their numbers since.
+    const numbers = lost.map(({ number }) => number)
+    const range = { from: Math.max(from, ...numbers), to: Math.min(to, ...numbers.map(number => number - 1)) }
+    this.notes?.storageLost(range, { eventIDs: eventIDs.slice(0, recordedEvents) })
   }
 }
 

@@ -19,9 +19,9 @@ export interface ViewObserver {
   /**
    * The log does not lead from one position to the other, so everything was loaded again.
    *
-   * @param lost event ids of commits of this gateway that the database has no longer
+   * @param lost commits of this gateway that the database has no longer
    */
-  reloaded(from: ChangePosition, to: ChangePosition, lost: readonly string[]): void
+  reloaded(from: ChangePosition, to: ChangePosition, lost: readonly ChangePosition[]): void
 }
 
 /** Commits of this gateway that are looked for when the database has gone back in time. */
@@ -118,7 +118,8 @@ export class FollowedView {
     this.#isReloading = true
     const position = await this.#database.lastChange()
     const view = await loadView(this.#database)
-    const lost = await this.#database.lostEvents(this.#committed)
+    const events = new Set<string | undefined>(await this.#database.lostEvents(this.#committed))
+    const lost = this.#committed.filter(({ eventId }) => events.has(eventId))
     Object.assign(this.view, view)
     this.#committed = []
     this.#shown(position, undefined)
