@@ -68,15 +68,25 @@ const migrations: readonly Migration[] = [
   jobLease,
 ]
 
+/**
+ * Numbers of migrations that only add what the version before does without (expand). It can then go on, and be started again, during a
+ * rolling upgrade. What they replace is removed by a migration of a later version (contract).
+ */
+const expansions: ReadonlySet<number> = new Set()
+
 interface MigrationTable {
-  readonly strongroom_migrations: { readonly number: number }
+  readonly strongroom_migrations: {
+    readonly number: number
+    /** The oldest schema whose version can work with this one. Null: only this one. */
+    readonly oldest: number | null
+  }
 }
 
 /** The number of the last migration of this version. */
 export const schema = migrations.length
 
 /**
- * All outstanding steps. Throws OperatorError for a foreign database and for one of a newer version.
+ * All outstanding steps. Throws OperatorError for a foreign database, and for one of a newer version that this one cannot work with.
  *
  * @param transaction which no other process migrates in
  * @param last the number of the last step, if not all
@@ -85,13 +95,18 @@ export async function migrate<D>(transaction: Kysely<D>, engine: Engine, last = 
   const tx = transaction as unknown as Kysely<MigrationTable>
   const done = await appliedMigrations(tx, engine)
   if (done > migrations.length) {
+    if ((await oldestOf(tx)) <= migrations.length) {
+      process.emitWarning(`${engine.name} was written by a newer version of Strongroom: upgrade this one`)
+      return
+    }
     throw new OperatorError(
       `${engine.name} was written by a newer version of Strongroom (schema ${done}, this version supports ${migrations.length}): upgrade`,
     )
   }
   for (let number = done + 1; number <= last; number++) {
     await migrations[number - 1]!(tx as unknown as Kysely<unknown>, engine.types)
-    await tx.insertInto('strongroom_migrations').values({ number }).execute()
+    const oldest = expansions.has(number) ? await oldestOf(tx) : null
+    await tx.insertInto('strongroom_migrations').values({ number, oldest }).execute()
   }
 }
 
@@ -110,7 +125,11 @@ async function tablesOf<D>(db: Kysely<D>, engine: Engine) {
 
 async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Promise<number> {
   const tables = await tablesOf(tx, engine)
-  if (tables.some(table => table.name === 'strongroom_migrations')) {
+  const own = tables.find(table => table.name === 'strongroom_migrations')
+  if (own !== undefined) {
+    if (!own.columns.some(({ name }) => name === 'oldest')) {
+      await tx.schema.alterTable('strongroom_migrations').addColumn('oldest', 'integer').execute()
+    }
     const { last } = await tx
       .selectFrom('strongroom_migrations')
       .select(sql<number>`coalesce(max(number), 0)`.as('last'))
@@ -124,6 +143,7 @@ async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Pr
   await tx.schema
     .createTable('strongroom_migrations')
     .addColumn('number', 'integer', column => column.primaryKey())
+    .addColumn('oldest', 'integer')
     .execute()
   return 0
 }
@@ -132,4 +152,15 @@ async function appliedMigrations(tx: Kysely<MigrationTable>, engine: Engine): Pr
 async function createSchema(tx: Kysely<MigrationTable>, schema: string): Promise<void> {
   const schemas = await tx.introspection.getSchemas()
   if (!schemas.some(({ name }) => name === schema)) await tx.schema.createSchema(schema).execute()
+}
+
+/** The oldest schema whose version can work with the present one. */
+async function oldestOf(tx: Kysely<MigrationTable>): Promise<number> {
+  const { number, oldest } = await tx
+    .selectFrom('strongroom_migrations')
+    .selectAll()
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirstOrThrow()
+  return oldest ?? number
 }

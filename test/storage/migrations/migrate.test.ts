@@ -38,6 +38,20 @@ describe('a database', () => {
     )
   })
 
+  it('is opened if the newer version that wrote it says that this one can work with it', async () => {
+    const path = join(directory, 'expanded.db')
+    const storage = await openFile(path, { create: true })
+    await putKeys(storage, 1)
+    await storage.close()
+    const [{ last }] = query(path, 'select max(number) as last from strongroom_migrations') as [{ last: number }]
+    query(path, `insert into strongroom_migrations (number, oldest) values (${last + 1}, ${last})`)
+    const again = await openFile(path)
+    await expectOnly(again, [1])
+    await again.close()
+    query(path, `insert into strongroom_migrations (number, oldest) values (${last + 2}, ${last + 1})`)
+    await expect(openFile(path)).rejects.toThrow('was written by a newer version of Strongroom')
+  })
+
   it('of the first version is migrated, and keeps its records', async () => {
     const path = join(directory, 'first-version.db')
     const storage = await openFile(path, { create: true })
