@@ -17,7 +17,7 @@ let server: Awaited<ReturnType<typeof ownPostgresql>>
 let fleet: Fleet
 beforeAll(async () => {
   server = await ownPostgresql({ isReplicated: true })
-  fleet = await Fleet.start({ server, lease: '2s' })
+  fleet = await Fleet.start({ server })
   await noteCommits(fleet)
 })
 afterAll(async () => {

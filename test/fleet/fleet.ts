@@ -28,7 +28,7 @@ const administrator: Credentials = { accessKeyId: 'AKIAFLEETADMINISTRAT', secret
 export interface FleetOptions {
   readonly server: PostgresqlServer
   readonly gateways?: number
-  /** For which a gateway without the database goes on; changes wait as long for a gateway that is gone. */
+  /** Default: longer than a busy machine delays a renewal. */
   readonly lease?: string
   /** Whether the clocks of the gateways can be set. */
   readonly clocks?: boolean
@@ -238,7 +238,7 @@ function configuration(
   root: string,
   name: string,
   { host, port, database, user }: Pick<TestDatabase, 'host' | 'port' | 'database' | 'user'>,
-  { lease = '3s' }: FleetOptions,
+  { lease = '10s' }: FleetOptions,
 ): WrittenConfig {
   const postgres = { host, port, database, user, passwordFile: 'database-password' }
   const softhsm = {
@@ -247,6 +247,8 @@ function configuration(
     token: { label: 'strongroom' },
     pinFile: join(root, 'pin'),
     workers: 1,
+    // Of a busy machine.
+    callTimeout: '20s',
     environment: { SOFTHSM2_CONF: join(root, 'softhsm2.conf') },
   }
   return {

@@ -145,7 +145,11 @@ export async function disconnectedStore(fleet: Fleet, settings: object): Promise
     await until(member, state => state === 'CONNECTED')
   }
   await connect(at)
-  const { use } = await newKey(fleet, { CustomKeyStoreId, Origin: 'AWS_CLOUDHSM' })
+  // The first gateway that is connected says so for all.
+  const isConnectedHere = () => newKey(fleet, { CustomKeyStoreId, Origin: 'AWS_CLOUDHSM' }).catch(() => undefined)
+  let key = await isConnectedHere()
+  for (; key === undefined; key = await isConnectedHere()) await delay(100)
+  const { use } = key
   const { administrator } = clients
   let isConnected = true
   return {

@@ -13,7 +13,7 @@ const seed = Number(process.env.STRONGROOM_SOAK_SEED ?? Date.now() % 2 ** 31)
 
 it(`${kills} kills, seed ${seed}`, async () => {
   await using server = await ownPostgresql()
-  await using fleet = await Fleet.start({ server, lease: '2s' })
+  await using fleet = await Fleet.start({ server, lease: '5s' })
   await noteCommits(fleet)
   const random = new SeededRandom(seed)
   const ledgers = Array.from({ length: 8 }, (_, index) => new Ledger(`writer-${index}`, fleet, random))

@@ -13,7 +13,7 @@ const seed = Number(process.env.STRONGROOM_SOAK_SEED ?? Date.now() % 2 ** 31)
 
 it(`${minutes} minutes of random faults, seed ${seed}`, async () => {
   await using server = await ownPostgresql()
-  await using fleet = await Fleet.start({ server, lease: '2s', clocks: true })
+  await using fleet = await Fleet.start({ server, lease: '3s', clocks: true })
   const random = new SeededRandom(seed)
   const until = delay(minutes * 60_000)
   const faulty = torment(fleet, server, random, { longest: 5000, until })
