@@ -1,10 +1,12 @@
 /** Three gateways on one PostgreSQL and one token: short forms of test/soak/fleet*.test.ts. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ownPostgresql } from '../postgresql.ts'
 import { SeededRandom } from '../soak/seeded-random.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
 import { allAccounted, noteCommits, unaccounted } from './accounting.ts'
+import type { Answer } from './client.ts'
 import { Fleet, type Member } from './fleet.ts'
 import { Ledger } from './ledger.ts'
 import { checkedLoad } from './load.ts'
@@ -31,6 +33,85 @@ describe('revoked at one gateway, no other one allows it once that is answered',
   it.each(Object.entries(revocations))('%s', async (_, revocation) => {
     const subject = await revocation(fleet)
     expect(await tries(subject, fleet.members, 4)).toEqual([])
+  })
+})
+
+describe('a change that waits for its turn to be committed', () => {
+  const queued = (count: number) => {
+    const waiting = "select from pg_stat_activity where wait_event_type = 'Lock'"
+    return vi.waitFor(async () => expect(await server.sql(waiting)).toHaveLength(count), { timeout: 20_000 })
+  }
+
+  /** Nothing is committed meanwhile; then in the order in which it was sent. */
+  async function whileLocked(work: () => Promise<void>): Promise<void> {
+    const { folder: host, port } = server
+    const session = new Client({ host, port, user: 'postgres', database: fleet.database.database })
+    await session.connect()
+    try {
+      await session.query('begin; update change_number set last = last')
+      await work()
+    } finally {
+      await session.end()
+    }
+  }
+
+  it('is refused when what allows it is revoked before', async () => {
+    const [one, two] = fleet.members as [Member, Member]
+    const { administrator, user, userArn } = fleet.clients
+    const { KeyMetadata } = await administrator.expect(one.url, 'CreateKey', {})
+    const { Arn: KeyId } = KeyMetadata as { Arn: string }
+    const grant = { KeyId, GranteePrincipal: userArn, Operations: ['CreateGrant', 'Encrypt'] }
+    const { GrantId } = await administrator.expect(one.url, 'CreateGrant', grant)
+    let answers: Promise<Answer>[] = []
+    await whileLocked(async () => {
+      answers = [administrator.call(one.url, 'RevokeGrant', { KeyId, GrantId })]
+      await queued(1)
+      answers.push(user.call(two.url, 'CreateGrant', { ...grant, Operations: ['Encrypt'] }))
+      await queued(2)
+    })
+    const codes = (await Promise.all(answers)).map(({ code }) => code)
+    expect(codes).toEqual([undefined, 'AccessDeniedException'])
+    expect((await administrator.expect(two.url, 'ListGrants', { KeyId })).Grants).toEqual([])
+  })
+
+  it('is refused when its gateway loses its lease before, and can be repeated', async () => {
+    const [, two] = fleet.members as [Member, Member]
+    const { administrator } = fleet.clients
+    const { KeyMetadata } = await administrator.expect(two.url, 'CreateKey', {})
+    const { KeyId } = KeyMetadata as { KeyId: string }
+    let answer: Promise<Answer> | undefined
+    await whileLocked(async () => {
+      answer = administrator.call(two.url, 'DisableKey', { KeyId })
+      await queued(1)
+      // As `strongroom fleet remove`.
+      await fleet.database.sql(`update gateways set lease_until = 0, run = 'another' where name = '${two.name}'`)
+    })
+    expect((await answer!).status).toBeGreaterThanOrEqual(500)
+    const [row] = await fleet.database.sql(`select state from keys where id = '${KeyId}'`)
+    expect(row).toEqual({ state: 'Enabled' })
+    await vi.waitFor(() => administrator.expect(two.url, 'DisableKey', { KeyId }), { timeout: 20_000, interval: 100 })
+  })
+
+  it('is answered as it ended, though its connection is lost in mid-commit', async () => {
+    const [one] = fleet.members as [Member]
+    const { administrator } = fleet.clients
+    const { KeyMetadata } = await administrator.expect(one.url, 'CreateKey', {})
+    const { KeyId } = KeyMetadata as { KeyId: string }
+    let isCommit = false
+    let cuts = 0
+    one.proxy.tap = (data, from, cut) => {
+      if (from === 'client') isCommit = data.includes('commit') && cuts === 0
+      else if (isCommit) {
+        cuts++
+        isCommit = false
+        cut()
+      }
+    }
+    const { code } = await administrator.call(one.url, 'DisableKey', { KeyId })
+    one.proxy.tap = undefined
+    expect([cuts, code]).toEqual([1, undefined])
+    const { KeyMetadata: now } = await administrator.expect(one.url, 'DescribeKey', { KeyId })
+    expect(now).toMatchObject({ KeyState: 'Disabled' })
   })
 })
 
