@@ -8,8 +8,8 @@ interface Link {
   readonly target: Socket
 }
 
-/** Sees each piece of what is sent, before it is: `cut` resets the connection and sends nothing of it. */
-export type Tap = (data: Buffer, from: 'client' | 'target', cut: () => void) => void
+/** Sees each piece of what is sent, before it is: `cut` resets the connection, which has an identity, and sends nothing of it. */
+export type Tap = (data: Buffer, from: 'client' | 'target', cut: () => void, connection: object) => void
 
 export class TcpProxy implements AsyncDisposable {
   readonly host = '127.0.0.1'
@@ -101,7 +101,7 @@ export class TcpProxy implements AsyncDisposable {
     from.setNoDelay(true)
     from.on('data', data => {
       let isCut = false
-      this.tap?.(data, name, () => (isCut = true))
+      this.tap?.(data, name, () => (isCut = true), link)
       if (isCut) this.#cut(link)
       else if (this.delay === 0) to.write(data)
       else setTimeout(() => to.writable && to.write(data), this.delay)

@@ -97,13 +97,15 @@ describe('a change that waits for its turn to be committed', () => {
     const { administrator } = fleet.clients
     const { KeyMetadata } = await administrator.expect(one.url, 'CreateKey', {})
     const { KeyId } = KeyMetadata as { KeyId: string }
-    let isCommit = false
     let cuts = 0
-    one.proxy.tap = (data, from, cut) => {
-      if (from === 'client') isCommit = data.includes('commit') && cuts === 0
+    let committing: object | undefined
+    let isCommit = false
+    one.proxy.tap = (data, from, cut, connection) => {
+      if (from === 'client' && data.includes('DisableKey')) committing = connection
+      if (connection !== committing || cuts > 0) return
+      if (from === 'client') isCommit = data.includes('commit')
       else if (isCommit) {
         cuts++
-        isCommit = false
         cut()
       }
     }
