@@ -159,7 +159,7 @@ export async function startGateway(
       elapsed,
       health: readiness,
     }
-    const steadyClock = new SteadyClock(watched, config.deletion.stableClockPeriod)
+    const steadyClock = new SteadyClock({ ...watched, jobLease }, config.deletion.stableClockPeriod)
     opened.adopt(scheduleJobs(jobs, { ...watched, jobLease, steadyClock }, repeat), schedule => schedule.close())
     const maxConnections = connectionsOf(config, log)
     const limits = { ...config.listen, maxConnections: maxConnections.listen }

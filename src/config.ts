@@ -186,9 +186,10 @@ export function parseConfig(text: string, file: string, overrides: Overrides = {
       )
   }
   checkClusters(settings, file)
-  if (settings.processes !== 1 && settings.customKeyStores.passwords === 'memory')
+  const isOfFleet = settings.processes !== 1 || settings.storage.postgres !== undefined
+  if (isOfFleet && settings.customKeyStores.passwords === 'memory')
     throw new OperatorError(
-      `configuration ${file}: customKeyStores.passwords: memory is that of one process: set sealed, or processes: 1`,
+      `configuration ${file}: customKeyStores.passwords: memory is that of one process: set sealed, or processes: 1 and storage.file`,
     )
   const mistake = mistakeInTransfers(settings.multiRegion.transfers, settings.hsms)
   if (mistake !== undefined) throw new OperatorError(`configuration ${file}: multiRegion.transfers: ${mistake}`)

@@ -219,6 +219,8 @@ export interface JobServices extends Pick<Services, 'storage' | 'hsms' | 'emulat
 export interface ClockServices extends Pick<Services, 'storage' | 'clock'>, Pick<JobServices, 'elapsed'> {
   readonly metrics: Pick<JobMetrics, 'clockStable'>
   readonly health: Pick<Health, 'clock'>
+  /** A gateway that has lost it leaves the stored reading alone. Absent: there are no others. */
+  readonly jobLease?: { readonly fence: number | undefined }
   readonly log: Log
 }
 

@@ -41,12 +41,12 @@ export class SteadyClock {
   }
 
   async #observe(): Promise<number | undefined> {
-    const { storage, clock, elapsed, metrics, health } = this.#services
+    const { storage, clock, elapsed, metrics, health, jobLease } = this.#services
     const at = { wall: clock(), elapsed: elapsed() }
-    const before = await storage.clock.read()
-    const found = before === undefined ? this.#first(at.wall) : this.#after(before, at)
-    const reading = this.#judged(found)
-    await storage.clock.write(reading)
+    const { reading: before, database } = await storage.clock.read()
+    const found = before === undefined ? this.#first(at.wall) : this.#after(before, at, database)
+    const reading = { ...this.#judged(found), database }
+    await storage.clock.write(reading, jobLease?.fence)
     this.#report(found, before?.trusted ?? found.trusted, reading.trusted)
     this.#last = at
     metrics.clockStable(reading.trusted)
@@ -60,12 +60,21 @@ export class SteadyClock {
     return { wall, trusted, observed: 0, drift: 0, gap: 0 }
   }
 
-  /** Adds what has happened since the last reading, by this process or while none was running. */
-  #after(before: ClockReading, { wall, elapsed }: { wall: number; elapsed: number }): ClockReading {
+  /**
+   * Adds what has happened since the last reading, by this process, or by another or none. A gateway that takes over from one on another
+   * machine, whose clock may be apart, compares its own with that of the database.
+   */
+  #after(
+    before: ClockReading,
+    { wall, elapsed }: { wall: number; elapsed: number },
+    database: number | undefined,
+  ): ClockReading {
     const { drift, gap, observed } = before
     const passed = wall - before.wall
-    if (this.#last === undefined) {
-      return { ...before, wall, gap: gap + Math.max(0, passed), drift: drift + Math.max(0, -passed) }
+    if (this.#last?.wall !== before.wall) {
+      const byDatabase = database !== undefined && before.database !== undefined ? database - before.database : passed
+      const apart = Math.max(-passed, Math.abs(passed - byDatabase), 0)
+      return { ...before, wall, gap: gap + Math.max(0, passed), drift: drift + apart }
     }
     const steady = elapsed - this.#last.elapsed
     const difference = Math.max(0, Math.abs(passed - steady) - steady * slew)

@@ -25,6 +25,7 @@ import {
   type Records,
   type RegisteredJournal,
   type Run,
+  type Storage,
 } from './storage.ts'
 import { readAccessKeyUse, writeAccessKeyUses } from './tables/access-key-uses.ts'
 import { listAliases } from './tables/aliases.ts'
@@ -153,7 +154,7 @@ export interface SqlDatabase {
     added: readonly EncryptionCount[],
   ): Promise<CountedByOthers & { readonly counts: readonly EncryptionCount[] }>
   endTracking(gateway: string): Promise<void>
-  readClock(): Promise<ClockReading | undefined>
+  readClock(): ReturnType<Storage['clock']['read']>
   /** @param fence as of a commit. Throws Conflict */
   writeClock(reading: ClockReading, fence: number | undefined): Promise<void>
   /** Rejects if the database cannot be read and written right now. */
@@ -399,8 +400,11 @@ class KyselyDatabase implements SqlDatabase {
     return this.#write(tx => endTracking(tx, gateway))
   }
 
-  readClock(): Promise<ClockReading | undefined> {
-    return this.#connections.read(db => readClock(db))
+  readClock(): ReturnType<Storage['clock']['read']> {
+    return this.#connections.read(async db => {
+      const { reading, now } = await readClock(db, this.#engine.now)
+      return { reading, database: this.#engine.fleet ? now : undefined }
+    })
   }
 
   writeClock(reading: ClockReading, fence: number | undefined): Promise<void> {

@@ -163,6 +163,8 @@ export interface ClockReading {
   readonly drift: number
   /** and during which no gateway ran. */
   readonly gap: number
+  /** By the clock of a database that several gateways share. */
+  readonly database?: number | undefined
 }
 
 /** A run of the gateway. */
@@ -402,7 +404,8 @@ export interface Storage {
   /** Number of the last commit of any gateway; 0 before the first. */
   lastChange(): Promise<number>
   readonly clock: {
-    read(): Promise<ClockReading | undefined>
+    /** With what the clock of a shared database says now. */
+    read(): Promise<{ readonly reading: ClockReading | undefined; readonly database: number | undefined }>
     /** @param fence as of Changes. Rejects with Conflict */
     write(reading: ClockReading, fence?: number): Promise<void>
   }

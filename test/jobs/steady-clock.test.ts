@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { SteadyClock } from '../../src/jobs/steady-clock.ts'
 import type { LogFields } from '../../src/log.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
-import { Changes, type Storage } from '../../src/storage/storage.ts'
+import { Changes, type ClockReading, type Storage } from '../../src/storage/storage.ts'
 import { openHere } from '../storage/open.ts'
 import { aKey } from '../storage/records.ts'
 
@@ -176,5 +176,49 @@ describe('the clock is not trusted', () => {
   it('if its reading cannot be stored', async () => {
     await storage.close()
     await expect(clock.now()).rejects.toThrow()
+  })
+})
+
+describe('between two gateways, of which one or the other runs the jobs', () => {
+  const key = aKey(1, { state: 'PendingDeletion', deletionDate: 1_700_000_000_000 + 30 * day })
+
+  it.each<[string, number, boolean]>([
+    ['as far apart as NTP allows', 2 * second, true],
+    ['two minutes ahead', 2 * minute, false],
+    ['half an hour ahead', 30 * minute, false],
+    ['two minutes behind', -2 * minute, false],
+    ['a day behind', -day, false],
+  ])('one whose clock is %s takes over', async (_, apart, trusted) => {
+    let reading: ClockReading | undefined
+    /** The true time, by which the database goes. */
+    let now = 1_700_000_000_000
+    const gateway = (ahead: number) => {
+      const log = { error() {}, warn() {}, info() {} }
+      const stored = {
+        keys: storage.keys,
+        clock: {
+          read: async () => ({ reading, database: now }),
+          write: async (written: ClockReading) => {
+            reading = written
+          },
+        },
+      } as unknown as Storage
+      const services = { metrics: { clockStable() {} }, health: { clock() {} }, log, storage: stored }
+      return new SteadyClock({ ...services, clock: () => now + ahead, elapsed: () => now }, day)
+    }
+    const [first, second] = [gateway(0), gateway(apart)]
+    await first.now()
+    const changes = new Changes()
+    changes.put('keys', key)
+    await storage.commit(changes)
+    now += minute
+    expect(await first.now()).toBe(now)
+    now += 10_000
+    expect(await second.now()).toBe(trusted ? now + apart : undefined)
+    now += minute
+    expect(await second.now()).toBe(trusted ? now + apart : undefined)
+    now += 10_000
+    // The first one counts what the other has found, too.
+    expect((await first.now()) !== undefined).toBe(trusted)
   })
 })

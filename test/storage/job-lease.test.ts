@@ -113,7 +113,7 @@ describe('the lease of the jobs', () => {
     await expect(next).rejects.toThrow(Conflict)
     expect([acted, one.lease.fence]).toEqual([false, undefined])
     expect(await other.storage.lastChange()).toBe(before)
-    expect(await other.storage.clock.read()).toBeUndefined()
+    expect((await other.storage.clock.read()).reading).toBeUndefined()
     await fencedOutbox(other.outbox, other.lease, 2).record(putKey(3), other.event())
     expect(await other.storage.lastChange()).toBe(before + 1)
   })
