@@ -27,6 +27,8 @@ export class Supervisor {
   readonly #slots = new Map<number, Slot>()
   readonly #failed = Promise.withResolvers<never>()
   #config: Config
+  /** Number of the process that runs in addition during a roll. */
+  #additional: number | undefined
   #rolling: Promise<void> | undefined
   #rollsAgain = false
   #isClosing = false
@@ -99,12 +101,14 @@ export class Supervisor {
    */
   async #replaceAll(config: Config): Promise<void> {
     checkKept(this.#config, config)
-    const [before, count] = [processCount(this.#config), processCount(config)]
-    const additional = Math.max(before, count) + 1
-    await this.#remove(additional)
+    // A roll that failed half-way has left its additional process, and perhaps others that are too many.
+    if (this.#additional !== undefined) await this.#remove(this.#additional)
+    const count = processCount(config)
+    const additional = Math.max(count, ...this.#slots.keys()) + 1
     await this.#add(additional, config)
+    this.#additional = additional
     this.#config = config
-    for (let number = 1; number <= Math.max(before, count); number++) {
+    for (let number = 1; number < additional; number++) {
       if (this.#isClosing) return
       const slot = this.#slots.get(number)
       if (number > count) await this.#remove(number)
@@ -131,15 +135,10 @@ export class Supervisor {
   }
 
   get #slotMeans(): SlotMeans {
-    const { database, log } = this.#means
     return {
-      log,
+      log: this.#means.log,
       launch: config => this.#launch(config),
-      ended: gateway => {
-        database?.endLease(gateway).catch((err: unknown) => {
-          log.warn({ event: 'lease_not_ended', process: gateway, err }, 'The lease of an ended process still runs')
-        })
-      },
+      ended: gateway => this.#endLease(gateway),
       failed: (error, failures) => {
         if (failures < mostFailures || this.slots.some(({ state }) => state === 'ready')) return
         this.#failed.reject(new OperatorError(`no gateway process can start: ${error.message}`, { cause: error }))
@@ -158,8 +157,18 @@ export class Supervisor {
     } catch (error) {
       process.kill()
       await process.ended
+      // It may have got as far as that.
+      this.#endLease(config.gateway)
       throw error
     }
+  }
+
+  /** Of a process that has ended: others would wait for it. */
+  #endLease(gateway: string): void {
+    const { database, log } = this.#means
+    database?.endLease(gateway).catch((err: unknown) => {
+      log.warn({ event: 'lease_not_ended', process: gateway, err }, 'The lease of an ended process still runs')
+    })
   }
 }
 
