@@ -32,7 +32,7 @@ async function behindLatency(server: Server): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-bench-'))
   const faults = new FaultHsm(folder)
   faults.set(`delay C_Encrypt ${latency}ms`)
-  writeFileSync(join(folder, 'remote.yaml'), 'name: remote\nbasedOn: generic\nmode: asynchronous\n')
+  writeFileSync(join(folder, 'remote.yaml'), 'name: remote\nbasedOn: softhsm2\nmode: asynchronous\n')
   const configure = ({ hsms }: WrittenConfig) => {
     const remote = { library: faults.library, profile: join(folder, 'remote.yaml'), sessionsPerWorker: 1 }
     Object.assign(hsms.softhsm!, remote)
