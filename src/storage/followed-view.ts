@@ -24,6 +24,10 @@ export interface ViewObserver {
   reloaded(from: ChangePosition, to: ChangePosition, lost: readonly ChangePosition[]): void
 }
 
+function isSame(a: ChangePosition, b: ChangePosition): boolean {
+  return a.number === b.number && a.eventId === b.eventId
+}
+
 /** Commits of this gateway that are looked for when the database has gone back in time. */
 const keptCommits = 1000
 
@@ -69,14 +73,25 @@ export class FollowedView {
     return this.#identitiesVersion
   }
 
-  /** Shows a commit of this gateway; if others came before it that are not in the view, those too. */
-  async committed(number: number, eventId: string | undefined, changes: readonly Change[]): Promise<void> {
+  /**
+   * Shows a commit of this gateway; if others came before it that are not in the view, those too.
+   *
+   * @param after a position that the database had when it was committed. Default: that of the view, as nobody else commits
+   */
+  async committed(
+    number: number,
+    eventId: string | undefined,
+    changes: readonly Change[],
+    after = this.#position,
+  ): Promise<void> {
     const position = { number, eventId }
     this.#committed.push(position)
     if (this.#committed.length > 2 * keptCommits) this.#committed = this.#committed.slice(-keptCommits)
-    if (number === this.#position.number + 1) return this.#show(changes, position, position)
+    if (number === after.number + 1 && isSame(after, this.#position)) return this.#show(changes, position, position)
     try {
-      while (this.#position.number < number) await this.catchUp()
+      // Once at least: a database that went back in time may give a number again.
+      do await this.catchUp()
+      while (this.#position.number < number)
     } catch {
       // It is committed, whatever happens to the database now: what came before it is shown later.
       this.#show(changes, position, this.#position)
@@ -98,7 +113,8 @@ export class FollowedView {
     const advance = await this.#database.changesAfter(from)
     // Own commits, which were shown meanwhile, may be ahead of what was read.
     if (advance && advance.number > this.#position.number) this.#advance(advance)
-    if (!advance && this.#position === from) await this.#reload(from)
+    if (advance) this.#isReloading = false
+    else if (this.#position === from) await this.#reload(from)
   }
 
   #advance({ records, ...position }: Advance): void {
@@ -126,7 +142,6 @@ export class FollowedView {
     this.observer?.reloaded(from, position, lost)
     // As at the start.
     await this.#catchUp()
-    this.#isReloading = false
   }
 
   #shown(

@@ -34,6 +34,7 @@ import {
   awaitCommits,
   type ChangePosition,
   changesAfter,
+  isInLog,
   isOutdated,
   lastChange,
   logCommit,
@@ -80,6 +81,8 @@ export interface Commit {
   readonly run?: string
   /** See Changes. */
   readonly basis?: Basis | undefined
+  /** Of the view of the gateway: of a database that went back in time, and has it no more, nothing is changed before it is read again. */
+  readonly position?: ChangePosition
   /** Of the lease of the jobs, for a commit by a job of the fleet. */
   readonly fence?: number | undefined
   /** At their new revisions. */
@@ -224,10 +227,14 @@ class KyselyDatabase implements SqlDatabase {
     }
   }
 
-  async #commit(tx: Kysely<Database>, { gateway, run, fence, basis, changes, records }: Commit): Promise<number> {
+  async #commit(
+    tx: Kysely<Database>,
+    { gateway, run, fence, basis, position, changes, records }: Commit,
+  ): Promise<number> {
     const number = await nextNumber(tx)
     if (run !== undefined && !(await hasLease(tx, gateway, run, this.#engine.now))) throw new LeaseLost()
     if (fence !== undefined) await checkFence(tx, fence)
+    if (position && !(await isInLog(tx, position))) throw new Conflict('the database is not the one that was read')
     if (basis && (await isOutdated(tx, basis, number)))
       throw new Conflict('others have changed what this is decided by')
     for (const change of changes) await write(tx, change)

@@ -284,16 +284,17 @@ class SqlStorage implements Storage {
     if (list.length === 0) return undefined
     const changes = list.map(settle)
     // A gateway alone sees every commit before it decides the next one, and counts none.
-    const ofFleet = this.#fleet && { run: this.#fleet.run, basis }
+    const { position } = this.#followed
+    const ofFleet = this.#fleet && { run: this.#fleet.run, basis, position }
     const commit = this.#database.commit({ gateway: this.#gateway, ...ofFleet, fence, changes, records })
     try {
       return await this.#write(commit, async number => {
-        await this.#followed.committed(number, records[0]?.eventId, changes)
+        await this.#followed.committed(number, records[0]?.eventId, changes, ofFleet?.position)
         return number
       })
     } catch (error) {
       // The request is decided again, by what others have changed.
-      if (error instanceof Conflict && this.#fleet) await this.#followed.catchUp()
+      if (error instanceof Conflict && this.#fleet) await this.#followed.catchUp().catch(() => {})
       throw error
     }
   }

@@ -144,12 +144,16 @@ export class Fleet {
   /** Records that changed up to a number are in the view. Undefined: possibly all. */
   advanced(number: number, records: readonly Pick<CurrentRecord, 'noun' | 'key'>[] | undefined): void {
     const change = { number, shown: this.#options.elapsed() }
-    if (records === undefined) this.#settled = 0
+    // After a database went back in time, some numbers come again, and for all others nobody need wait any more.
+    if (records === undefined) {
+      this.#settled = 0
+      this.#unsettled.clear()
+      this.#unsettled.set(everybody, change)
+    }
     for (const { noun, key } of records ?? []) {
       const scope = scopeOf(noun, key)
       if (scope !== undefined) this.#unsettled.set(scope, change)
     }
-    if (records === undefined) this.#unsettled.set(everybody, change)
     this.#acknowledge().catch(() => {})
     this.#wake()
   }

@@ -72,11 +72,17 @@ export async function isOutdated(db: Kysely<Database>, { number, keys }: Basis, 
   return found !== undefined
 }
 
-/** Whether the log has that commit; number 0 is before the first one. */
+/** Whether the log has that commit, or begins after it: number 0 is before the first one, and a restored storage has no log of earlier ones. */
 export async function isInLog(db: Kysely<Database>, { number, eventId }: ChangePosition): Promise<boolean> {
   if (number === 0) return true
   const found = await db.selectFrom('changes').select('event_id').where('number', '=', number).executeTakeFirst()
-  return found !== undefined && (found.event_id ?? undefined) === eventId
+  if (found !== undefined) return (found.event_id ?? undefined) === eventId
+  if (eventId !== undefined) return false
+  const { first } = await db
+    .selectFrom('changes')
+    .select(({ fn }) => fn.min('number').as('first'))
+    .executeTakeFirstOrThrow()
+  return first === null || first === number + 1
 }
 
 export async function lastChange(db: Kysely<Database>): Promise<ChangePosition> {

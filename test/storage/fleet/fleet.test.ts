@@ -1,4 +1,8 @@
 /** Gateways on one database, in one process: what each shows, and when each may answer. */
+import { mkdtempDisposableSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sqlite } from '../../../src/storage/engines/sqlite.ts'
@@ -62,9 +66,9 @@ afterEach(async () => {
 
 async function open(
   gateway: string,
-  { run = gateway, isOver }: { run?: string; isOver?: () => boolean } = {},
+  { run = gateway, isOver, database = shared }: { run?: string; isOver?: () => boolean; database?: SqlDatabase } = {},
 ): Promise<Gateway> {
-  const path = new Path(shared)
+  const path = new Path(database)
   const moved = { clock: 0, elapsed: 0 }
   const fleet = {
     run,
@@ -221,6 +225,80 @@ describe('a database that has gone back in time', () => {
     await until(() => storage.fleet.mayServe)
     expect(storage.keys.all().map(({ id }) => id)).toEqual(['x', 'y', 'z'].map(id => aKey(id.charCodeAt(0)).id))
   })
+})
+
+describe('a database that gives a number again', () => {
+  const event = (eventId: string) => ({ eventId, position: '', record: '{}' })
+
+  async function failedOver(): Promise<{ a: Gateway; other: SqlDatabase; key: ReturnType<typeof aKey> }> {
+    const a = await open('a')
+    const key = aKey(1)
+    const other = await openDatabase(sqlite(':memory:', { create: true, fleet: true }))
+    const first = { noun: 'keys', action: 'put', record: { ...key, revision: 1 } } as const
+    for (const database of [shared, other])
+      await database.commit({ gateway: 'b', changes: [first], records: [event('first')] })
+    await until(() => a.storage.keys.find(key.arn) !== undefined)
+    const position = { number: 1, eventId: 'first' }
+    await other.renewLease({ gateway: 'a', run: 'a', position, milliseconds: lease, state: '{}' })
+    const lost = new Changes()
+    lost.put('keys', aKey(2))
+    await a.storage.commit(lost, event('lost'))
+    const disabled = { ...first, record: { ...key, state: 'Disabled', revision: 2 } } as const
+    await other.commit({ gateway: 'b', changes: [disabled], records: [event('other')] })
+    return { a, other, key }
+  }
+
+  it('changes nothing for a gateway that has seen another commit of that number, until it has read all again', async () => {
+    const { a, other, key } = await failedOver()
+    a.path.replaceBy(other)
+    await expect(put(a.storage, aKey(3))).rejects.toThrow('the database is not the one that was read')
+    await until(() => a.storage.fleet.mayServe && a.storage.keys.find(key.arn)?.state === 'Disabled')
+    expect(a.storage.keys.find(aKey(2).arn)).toBeUndefined()
+    expect(a.reloads).toMatchObject([[{}, {}, [{ eventId: 'lost' }]]])
+    await until(() => a.storage.fleet.settled() === undefined)
+    await put(a.storage, aKey(3))
+  })
+
+  it('is served again even if it went away while it was read again', async () => {
+    const { a, other } = await failedOver()
+    let fails = false
+    const failing = (method: PropertyKey, ...args: never[]) => {
+      if (method === 'lostEvents') fails = true
+      else if (fails && method === 'changesAfter') {
+        fails = false
+        return Promise.reject(new Error('the database is away'))
+      }
+      return (other[method as 'load'] as (...args: never[]) => unknown)(...args)
+    }
+    a.path.replaceBy(new Proxy(other, { get: (_, method) => failing.bind(undefined, method) }))
+    await until(() => a.reloads.length > 0)
+    await until(() => a.storage.fleet.mayServe)
+    expect(a.storage.fleet.applied).toBe(2)
+  })
+
+  it('leaves nobody waiting for what it has lost', async () => {
+    const { a, other } = await failedOver()
+    for (let number = 3; number <= 9; number++) await put(a.storage, aKey(number))
+    a.path.replaceBy(other)
+    await until(() => a.reloads.length > 0 && a.storage.fleet.mayServe)
+    await until(() => a.storage.fleet.settled() === undefined)
+    expect(a.storage.fleet.applied).toBe(2)
+  })
+})
+
+it('a restored storage, whose log does not have the last number, can be changed', async () => {
+  using folder = mkdtempDisposableSync(join(tmpdir(), 'strongroom-fleet-'))
+  const path = join(folder.path, 'storage.db')
+  await (await openDatabase(sqlite(path, { create: true, fleet: true }))).close()
+  const file = new DatabaseSync(path)
+  file.exec('update change_number set last = last + 100')
+  file.close()
+  const restored = await openDatabase(sqlite(path, { create: false, fleet: true }))
+  const { storage } = await open('a', { database: restored })
+  expect(await put(storage, aKey(1))).toBe(101)
+  await storage.close()
+  gateways = []
+  await restored.close()
 })
 
 describe('a lease', () => {
