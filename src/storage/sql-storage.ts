@@ -333,13 +333,15 @@ class SqlStorage implements Storage {
     }
   }
 
-  /** The records that a query has listed. In a fleet, the view may be behind what it found, or be ahead of it. */
+  /** The records that a query has listed. In a fleet, the view is then not behind what it found, but may be ahead. */
   async #listed<I, R>(list: () => Promise<readonly I[]>, find: (identity: I) => R | undefined): Promise<R[]> {
     for (;;) {
-      const found = await this.#inOrder(list(), identities => identities.map(find))
+      const found = await this.#inOrder(list(), async identities => {
+        if (this.#fleet) await this.#followed.catchUp()
+        return identities.map(find)
+      })
       const records = found.filter(record => record !== undefined)
       if (records.length === found.length) return records
-      await this.#followed.catchUp()
     }
   }
 

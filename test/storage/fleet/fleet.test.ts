@@ -301,6 +301,24 @@ it('a restored storage, whose log does not have the last number, can be changed'
   await restored.close()
 })
 
+describe('lists', () => {
+  it('do not tell of a removal that the gateway itself does not show yet', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    const key = aKey(1)
+    await put(a.storage, key)
+    const changes = new Changes()
+    changes.put('aliases', anAlias('one', key))
+    await a.storage.commit(changes)
+    await until(() => b.storage.aliases.ofKey(key.arn).length === 1)
+    await b.storage.fleet.settled()
+    const removed = new Changes()
+    removed.remove('aliases', a.storage.aliases.ofKey(key.arn)[0]!)
+    await a.storage.commit(removed)
+    expect(await b.storage.aliases.list({ account, region, limit: 10 })).toEqual([])
+    expect(b.storage.aliases.ofKey(key.arn)).toEqual([])
+  })
+})
+
 describe('a lease', () => {
   it.each(['clock', 'elapsed'] as const)('ends when the %s says so, and comes back', async which => {
     const { storage, moved } = await open('a')
