@@ -12,7 +12,7 @@ import { openStorage } from '../../src/storage/sql-storage.ts'
 import { postgresql } from '../postgresql.ts'
 import { fullStorage, linesOf } from './full-storage.ts'
 import { engineOf } from './open.ts'
-import { aMaterial, aPrincipal } from './records.ts'
+import { aKey, aMaterial, aPrincipal } from './records.ts'
 
 let folder: string
 let number = 0
@@ -109,6 +109,33 @@ describe('a copy', () => {
     expect(await linesOf(sqlite(to))).toEqual(await linesOf(sqlite(from)))
     await expect(copy(sqlite(from), sqlite(to, { create: true }))).rejects.toThrow('is not empty')
   })
+
+  it('lets gateways follow the changes after it, although it has no log of those before', async () => {
+    const [from, path] = [file(), file()]
+    await fullStorage(from)
+    await copy(sqlite(from), sqlite(path, { create: true }))
+    const database = await openDatabase(sqlite(path, { fleet: true }))
+    const copied = await database.lastChange()
+    expect(copied).toEqual({ number: expect.any(Number), eventId: undefined })
+    const lease = { gateway: 'g2', run: 'r', milliseconds: 60_000, state: '{}' }
+    await database.renewLease({ ...lease, position: copied })
+    const behind = async () => (await database.members()).find(({ gateway }) => gateway === 'g2')?.changesBehind
+    expect(await behind()).toBe(0)
+    await database.acknowledge('g2', 'r', { ...copied, eventId: 'of another storage' })
+    await database.renewLease({ ...lease, position: { ...copied, number: copied.number - 1 } })
+    expect(await behind()).toBe(copied.number)
+    const record = { ...aKey(5000), revision: 1 }
+    const changes = [{ noun: 'keys', action: 'put', record } as const]
+    const number = await database.commit({ gateway: 'g1', changes, records: [] })
+    expect(await database.changesAfter(copied)).toMatchObject({ number, records: [{ key: [record.arn] }] })
+    for (const position of [
+      { ...copied, eventId: 'of another storage' },
+      { ...copied, number: copied.number - 1 },
+    ]) {
+      expect(await database.changesAfter(position)).toBe(undefined)
+    }
+    await database.close()
+  })
 })
 
 describe('a copy to PostgreSQL', () => {
@@ -151,7 +178,7 @@ describe('a restored storage', () => {
     })
     const database = await openDatabase(sqlite(to))
     expect((await database.lastChange()).number).toBe(2 ** 32 + 1)
-    expect(await database.readClock()).toMatchObject({ trusted: false })
+    expect((await database.readClock())?.reading).toMatchObject({ trusted: false })
     expect((await database.heldRecords()).map(({ eventId }) => eventId).sort()).toEqual(['event', 'restored'])
     const storage = await openStorage(database, { now })
     expect(storage.encryptions.made(aMaterial(1).id)).toBeGreaterThanOrEqual(1000)

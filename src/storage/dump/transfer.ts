@@ -4,6 +4,7 @@ import { OperatorError } from '../../errors.ts'
 import type { Engine } from '../engines/engine.ts'
 import { checkEmpty, schema as currentSchema, migrate } from '../migrations/migrate.ts'
 import { explained } from '../sql-database.ts'
+import { awaitCommits } from '../tables/changes.ts'
 import type { Database } from '../tables/database.ts'
 import { members } from '../tables/gateways.ts'
 import { type AnyDatabase, dump, type Sums } from './dump.ts'
@@ -40,6 +41,8 @@ export function fill(engine: Engine, { schema, dump, finish }: NewContent): Prom
 export function copy(from: Engine, to: Engine): Promise<Sums> {
   return exclusively(from, async source => {
     await migrate(source, from)
+    // One that has lost its lease may still have a commit on its way, and get another lease meanwhile.
+    await awaitCommits(source)
     const serving = (await members(source, from.now)).filter(({ leaseLeft }) => leaseLeft > 0)
     if (serving.length > 0) {
       const names = serving.map(({ gateway }) => gateway).join(', ')
