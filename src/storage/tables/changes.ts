@@ -72,25 +72,17 @@ export async function isOutdated(db: Kysely<Database>, { number, keys }: Basis, 
   return found !== undefined
 }
 
-<<<<<<< Updated upstream
 /** Whether the log has that commit, or begins after it: number 0 is before the first one, and a restored storage has no log of earlier ones. */
-=======
-/** Whether the database has that commit. Number 0 is before the first one; the last one of a storage that was just copied or restored is not in the log. */
->>>>>>> Stashed changes
 export async function isInLog(db: Kysely<Database>, { number, eventId }: ChangePosition): Promise<boolean> {
   if (number === 0) return true
   const found = await db.selectFrom('changes').select('event_id').where('number', '=', number).executeTakeFirst()
   if (found !== undefined) return (found.event_id ?? undefined) === eventId
-<<<<<<< Updated upstream
   if (eventId !== undefined) return false
   const { first } = await db
     .selectFrom('changes')
     .select(({ fn }) => fn.min('number').as('first'))
     .executeTakeFirstOrThrow()
   return first === null || first === number + 1
-=======
-  return eventId === undefined && number === (await lastChange(db)).number
->>>>>>> Stashed changes
 }
 
 export async function lastChange(db: Kysely<Database>): Promise<ChangePosition> {
