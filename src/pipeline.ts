@@ -8,6 +8,7 @@ import type { AnyOperation, Target } from './operations/operation.ts'
 import { Undelivered } from './outbox.ts'
 import { type Call, checkedInCall, checkPermissions } from './permissions.ts'
 import type { Entry, Hsms, Log, PathServices } from './services.ts'
+import { scopesOf } from './storage/fleet/scopes.ts'
 import { Changes, Conflict, LeaseLost } from './storage/storage.ts'
 import { wipe } from './wipe.ts'
 
@@ -190,7 +191,7 @@ async function run(call: Decided, services: PathServices): Promise<Outcome> {
     const data = operation.recordedData?.(changes)
     if (data) entry.additionalEventData = { ...target.additionalEventData, ...data }
     const answer = api.accept(operation, output, entry.requestId, request)
-    changes.basis = { number: seen, keys: target.resources }
+    changes.basis = { number: seen, scopes: scopesOf(target.resources, caller) }
     const committed = outbox.commit(changes, audit.record(entry))
     const afterConflict = (thrown: unknown) => (thrown instanceof Conflict ? undone(thrown) : Promise.reject(thrown))
     const writeRecord = operation.undo ? await committed.catch(afterConflict) : await committed

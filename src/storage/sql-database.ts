@@ -235,7 +235,7 @@ class KyselyDatabase implements SqlDatabase {
     if (run !== undefined && !(await hasLease(tx, gateway, run, this.#engine.now))) throw new LeaseLost()
     if (fence !== undefined) await checkFence(tx, fence)
     if (position && !(await isInLog(tx, position))) throw new Conflict('the database is not the one that was read')
-    if (basis && (await isOutdated(tx, basis, number)))
+    if (basis && (await isOutdated(tx, basis, changes, number)))
       throw new Conflict('others have changed what this is decided by')
     for (const change of changes) await write(tx, change)
     await logCommit(tx, number, { gateway, eventId: records[0]?.eventId, changes }, this.#engine.now)

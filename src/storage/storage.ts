@@ -48,8 +48,8 @@ export type Change = {
 export interface Basis {
   /** Of the last change that it saw. */
   readonly number: number
-  /** ARNs of the keys that it is about. */
-  readonly keys: readonly string[]
+  /** Keys and accounts by which it was decided: see fleet/scopes.ts. */
+  readonly scopes: readonly string[]
 }
 
 /** The changes of one request. Operations collect them; the pipeline commits all of them or none. */

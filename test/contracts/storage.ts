@@ -73,7 +73,7 @@ export function storageContract(name: string, lasting: boolean, create: () => St
       for (const revision of [0, 1, 2]) {
         const changes = new Changes()
         const key = aKey(1, { revision, state: revision === 1 ? 'Disabled' : 'Enabled' })
-        changes.basis = { number: storage.fleet.applied, keys: [key.arn] }
+        changes.basis = { number: storage.fleet.applied, scopes: [key.arn] }
         changes.put('keys', key)
         await storage.commit(changes)
       }

@@ -2,11 +2,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Engine } from '../../src/storage/engines/engine.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
+import { scopesOf } from '../../src/storage/fleet/scopes.ts'
 import { openDatabase, type SqlDatabase } from '../../src/storage/sql-database.ts'
-import { type Change, Conflict, LeaseLost } from '../../src/storage/storage.ts'
+import { type Basis, type Change, Conflict, LeaseLost } from '../../src/storage/storage.ts'
 import { postgresql } from '../postgresql.ts'
 import { engineOf } from './open.ts'
-import { aGrant, aKey, anAlias, aPrincipal } from './records.ts'
+import { account, aGrant, aKey, anAlias, anXksPrefix, aPrincipal } from './records.ts'
 
 let database: SqlDatabase
 
@@ -133,37 +134,52 @@ describe.each(engines)('a commit that was decided before others in %s', (_, engi
   opened(engine)
 
   const second = { ...aKey(2), revision: 1 }
-  const decidedAt = (number: number, ...keys: string[]) => ({ number, keys })
+  const decidedAt = (number: number, ...keys: string[]) => ({
+    number,
+    scopes: scopesOf(keys, { account, arn: aGrant(1, key).grantee.arn }),
+  })
   const grant = put({ noun: 'grants', record: { ...aGrant(9, second), revision: 1 } })
-  const commitGrant = (basis: { number: number; keys: string[] }) =>
-    database.commit({ gateway: 'b', basis, changes: [grant], records: [] })
+  const commitGrant = (basis: Basis) => database.commit({ gateway: 'b', basis, changes: [grant], records: [] })
 
   beforeEach(() => commit('e1', puts(put({ noun: 'keys', record: key }), put({ noun: 'keys', record: second }))))
 
-  it('conflicts if they changed its key, a grant of it, or what concerns everybody', async () => {
+  it('conflicts if they changed its key, a grant of it, an identity of its account, or what concerns everybody', async () => {
     const ofKey = { ...aGrant(1, second), revision: 1 }
+    const prefix = anXksPrefix('p')
     await commit(
       'e2',
       puts(
         put({ noun: 'grants', record: ofKey }),
         put({ noun: 'principals', record: { ...aPrincipal('u'), revision: 1 } }),
+        put({ noun: 'xksPrefixes', record: { ...prefix, revision: 1 } }),
       ),
     )
     for (const [number, change] of [
       [3, put({ noun: 'keys', record: { ...second, state: 'Disabled', revision: 2 } })],
       [4, { noun: 'grants', action: 'remove', record: ofKey }],
       [5, put({ noun: 'principals', record: { ...aPrincipal('u'), revision: 2 } })],
+      [6, put({ noun: 'xksPrefixes', record: { ...prefix, revision: 2 } })],
     ] as const) {
       expect(await commit(`e${number}`, [change as Change])).toBe(number)
       await expect(commitGrant(decidedAt(number - 1, second.arn))).rejects.toThrow(Conflict)
     }
-    expect(await commitGrant(decidedAt(5, second.arn))).toBe(6)
+    expect(await commitGrant(decidedAt(6, second.arn))).toBe(7)
   })
 
-  it('does not if they changed other keys, or only added something', async () => {
+  it('does not if they changed other keys, their grants to others, identities of other accounts, or only added something', async () => {
+    const stranger = { ...aPrincipal('stranger'), account: '999988887777' }
+    await commit('e0', [put({ noun: 'principals', record: { ...stranger, revision: 1 } })])
+    const toOther = {
+      ...aGrant(2, second),
+      grantee: { arn: `arn:aws:iam::${account}:role/other`, uniqueId: undefined },
+      revision: 1,
+    }
+    await commit('g1', [put({ noun: 'grants', record: toOther })])
+    await commit('g2', [{ noun: 'grants', action: 'remove', record: toOther }])
+    await commit('e00', [put({ noun: 'principals', record: { ...stranger, revision: 2 } })])
     await commit('e2', [put({ noun: 'keys', record: { ...key, state: 'Disabled', revision: 2 } })])
     await commit('e3', [put({ noun: 'grants', record: { ...aGrant(1, second), revision: 1 } })])
-    expect(await commitGrant(decidedAt(1, second.arn))).toBe(4)
+    expect(await commitGrant(decidedAt(1, second.arn))).toBe(8)
   })
 
   it('conflicts if the log no longer tells what they changed', async () => {

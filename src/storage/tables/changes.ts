@@ -1,6 +1,6 @@
 /** The log of commits: which records each one changed. It says what to read again; the tables are the truth. */
 import type { Kysely, RawBuilder } from 'kysely'
-import { everybody, forbiddingScopeOf } from '../fleet/scopes.ts'
+import { decisiveScopesOf, everybody, forbiddingScopeOf } from '../fleet/scopes.ts'
 import type { Basis, Change, Noun, Records } from '../storage.ts'
 import type { ChangeRow, Database } from './database.ts'
 import { batches, type RecordKey, type Table } from './table.ts'
@@ -59,14 +59,19 @@ export async function logCommit(
 }
 
 /** Whether a change after the basis, and before a number, may forbid what was decided; also if the log no longer tells. */
-export async function isOutdated(db: Kysely<Database>, { number, keys }: Basis, before: number): Promise<boolean> {
+export async function isOutdated(
+  db: Kysely<Database>,
+  { number, scopes }: Basis,
+  changes: readonly Change[],
+  before: number,
+): Promise<boolean> {
   if (number === before - 1) return false
   const between = db.selectFrom('changes').where('number', '>', number).where('number', '<', before)
   const { first } = await between.select(({ fn }) => fn.min('number').as('first')).executeTakeFirstOrThrow()
   if (first !== number + 1) return true
   const found = await between
     .select('number')
-    .where('scope', 'in', [everybody, ...keys])
+    .where('scope', 'in', [everybody, ...scopes, ...changes.flatMap(decisiveScopesOf)])
     .limit(1)
     .executeTakeFirst()
   return found !== undefined

@@ -134,7 +134,7 @@ describe('gateways on one database', () => {
     await put(a.storage, key)
     await until(() => b.storage.keys.find(key.arn) !== undefined)
     const changes = new Changes()
-    changes.basis = { number: b.storage.fleet.applied, keys: [key.arn] }
+    changes.basis = { number: b.storage.fleet.applied, scopes: [key.arn] }
     changes.put('grants', aGrant(1, key))
     await put(a.storage, { ...a.storage.keys.find(key.arn)!, state: 'PendingDeletion' })
     await expect(b.storage.commit(changes)).rejects.toThrow(Conflict)
