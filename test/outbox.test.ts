@@ -25,6 +25,7 @@ import { aRecord, openAt } from './audit/records.ts'
 import { recordsIn } from './end-to-end/gateway.ts'
 import { openHere } from './storage/open.ts'
 import { aKey, anObject } from './storage/records.ts'
+import { runs } from './thorough.ts'
 
 let folder: string
 let journalFile: string
@@ -401,7 +402,7 @@ describe('storage that was restored from a copy', () => {
         await restored()
         expect(outdated.map(({ changes }) => changes)).toEqual(missing === 0 ? [] : [missing])
       }),
-      { numRuns: 8 },
+      { numRuns: runs(8) },
     )
   }, 60_000)
 })
@@ -586,7 +587,7 @@ describe('the intent of a change', () => {
         expect(outdated).toEqual([])
         expect(await storage.outbox.list()).toEqual([])
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     )
   }, 60_000)
 })

@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { cases } from './thorough.ts'
 
 /** Follows each recipe of CONTRIBUTING.md in a copy of the source, with an example. */
 
@@ -170,7 +171,7 @@ describe('the recipe for', () => {
     const untouched = Object.fromEntries(files.map(file => [file, readFileSync(join(root, file), 'utf8')]))
     follow({ ...edits, [user]: use })
     expect(compile(...entries)).toBe('')
-    for (const file of files) {
+    for (const file of cases(files)) {
       follow({ ...untouched, ...edits, [file]: untouched[file]! })
       expect(compile(...entries), `without ${file}`).toContain('addEntropy')
     }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Failed, Reason } from '../../src/authorization/explain.ts'
+import { runs } from '../thorough.ts'
 import { decided, simulated } from './engine.ts'
 import { isConditionMet } from './naive-conditions.ts'
 import { evaluate, matches, type Question } from './naive-evaluator.ts'
@@ -82,7 +83,7 @@ function elementOf(statement: Statement, { element, operator, key }: Failed): Pa
 }
 
 describe('the policy engine', () => {
-  it('decides 20,000 random requests as the naive evaluator does', { timeout: 120_000 }, () => {
+  it('decides random requests as the naive evaluator does', { timeout: 120_000 }, () => {
     const tally = new Tally()
     fc.assert(
       fc.property(pairs, ({ questions, grantee }) => {
@@ -92,11 +93,11 @@ describe('the policy engine', () => {
           expect(question.resourcePolicy ? decided(question, grantee) : simulated(question).decision).toBe(outcome)
         }
       }),
-      { numRuns: 10_000 },
+      { numRuns: runs(10_000) },
     )
-    expect(tally.of('Allow')).toBeGreaterThan(2_000)
-    expect(tally.of('ExplicitDeny')).toBeGreaterThan(1_000)
-    expect(tally.of('ImplicitDeny')).toBeGreaterThan(2_000)
+    expect(tally.of('Allow')).toBeGreaterThan(runs(2_000))
+    expect(tally.of('ExplicitDeny')).toBeGreaterThan(runs(1_000))
+    expect(tally.of('ImplicitDeny')).toBeGreaterThan(runs(2_000))
   })
 
   it('gives reasons that are true', { timeout: 120_000 }, () => {
@@ -110,7 +111,7 @@ describe('the policy engine', () => {
         if (decision === 'Allow' && !question.request.principal.endsWith(':root')) expect(effects).toContain('Allow')
         expect(reasons).not.toEqual([])
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     )
   })
 })

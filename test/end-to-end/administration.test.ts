@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { withAdministration } from '../../src/cli/administration.ts'
 import { xks as xksCommand } from '../../src/cli/xks.ts'
 import { makeCertificate } from '../server/certificates.ts'
+import { cases } from '../thorough.ts'
 import { type Gateway, home, type Installation, install, recordsOf, serve, strongroom } from './gateway.ts'
 import { withIdentities } from './identities.ts'
 
@@ -143,20 +144,25 @@ describe('strongroom identity', () => {
     expect(applied.at(-1)!.responseElements).toMatchObject({ steps: [{ action: 'add', kind: 'group', name: 'bobs' }] })
   })
 
-  it.each([
-    [['user', 'create', 'a b'], 'the name of the user: not a name'],
-    [
-      ['user', 'create', 'bob', '--policy', 'missing'],
-      'there is no managed policy arn:aws:iam::111122223333:policy/missing',
-    ],
-    [['role', 'create', 'r', '--trust-policy', 'nowhere.json'], 'cannot read nowhere.json: no such file'],
-    [['role', 'create', 'r'], "required option '--trust-policy <file>' not specified"],
-    [['user', 'delete', 'nobody'], `account ${home} has no user nobody`],
-    [['user', 'create', 'x', '--account', '999999999999'], 'there is no account 999999999999'],
-    [['account', 'delete', home], 'has a policy: delete everything in it first'],
-    [['access-key', 'delete', 'AKIANOTHING'], 'not an access key ID'],
-    [['apply', 'nowhere.yaml'], 'cannot read nowhere.yaml'],
-  ])('says in one line why it refuses %j', async (args, message) => {
+  it.each<readonly [readonly string[], string]>(
+    cases(
+      [
+        [['user', 'create', 'a b'], 'the name of the user: not a name'],
+        [
+          ['user', 'create', 'bob', '--policy', 'missing'],
+          'there is no managed policy arn:aws:iam::111122223333:policy/missing',
+        ],
+        [['role', 'create', 'r', '--trust-policy', 'nowhere.json'], 'cannot read nowhere.json: no such file'],
+        [['role', 'create', 'r'], "required option '--trust-policy <file>' not specified"],
+        [['user', 'delete', 'nobody'], `account ${home} has no user nobody`],
+        [['user', 'create', 'x', '--account', '999999999999'], 'there is no account 999999999999'],
+        [['account', 'delete', home], 'has a policy: delete everything in it first'],
+        [['access-key', 'delete', 'AKIANOTHING'], 'not an access key ID'],
+        [['apply', 'nowhere.yaml'], 'cannot read nowhere.yaml'],
+      ],
+      3,
+    ),
+  )('says in one line why it refuses %j', async (args, message) => {
     const line = await refusal(...args)
     expect(line).toContain(message)
     expect(line).toMatch(/^strongroom: [^\n]+\n$/)
@@ -279,17 +285,27 @@ describe('strongroom identity', () => {
       expect(last).toMatchObject({ requestParameters: { prefix: '', id: 'payments.2' }, resources: [{ ARN: arn }] })
     })
 
-    it.each([
-      ['a prefix with an empty segment', 'create-prefix', ['a//b', '--region', 'us-east-1'], 'a prefix has letters'],
-      ['a prefix with a dot', 'create-prefix', ['a.b', '--region', 'us-east-1'], 'a prefix has letters'],
-      ['a prefix that is too long', 'create-prefix', ['a'.repeat(117), '--region', 'us-east-1'], 'too long'],
-      ['a region without an HSM', 'create-prefix', ['c', '--region', 'mars-1'], 'no HSM of region mars-1'],
-      ['a prefix that exists', 'create-prefix', ['tenant-a', '--region', 'us-east-1'], 'exists already'],
-      ['a quota of zero', 'create-prefix', ['c', '--region', 'us-east-1', '--quota', '0'], 'A quota is a number'],
-      ['a CA without a name', 'update-prefix', ['tenant-a', '--client-ca', 'ca.pem'], 'needs --client-certificate'],
-      ['an unknown prefix', 'rotate-credential', ['nowhere'], 'there is no XKS prefix nowhere'],
-      ['an unknown credential', 'delete-credential', ['tenant-a', 'A'.repeat(20)], 'has no credential AAAA'],
-    ])('refuses %s', async (_, command, args, message) => {
+    it.each(
+      cases(
+        [
+          [
+            'a prefix with an empty segment',
+            'create-prefix',
+            ['a//b', '--region', 'us-east-1'],
+            'a prefix has letters',
+          ],
+          ['a prefix with a dot', 'create-prefix', ['a.b', '--region', 'us-east-1'], 'a prefix has letters'],
+          ['a prefix that is too long', 'create-prefix', ['a'.repeat(117), '--region', 'us-east-1'], 'too long'],
+          ['a region without an HSM', 'create-prefix', ['c', '--region', 'mars-1'], 'no HSM of region mars-1'],
+          ['a prefix that exists', 'create-prefix', ['tenant-a', '--region', 'us-east-1'], 'exists already'],
+          ['a quota of zero', 'create-prefix', ['c', '--region', 'us-east-1', '--quota', '0'], 'A quota is a number'],
+          ['a CA without a name', 'update-prefix', ['tenant-a', '--client-ca', 'ca.pem'], 'needs --client-certificate'],
+          ['an unknown prefix', 'rotate-credential', ['nowhere'], 'there is no XKS prefix nowhere'],
+          ['an unknown credential', 'delete-credential', ['tenant-a', 'A'.repeat(20)], 'has no credential AAAA'],
+        ],
+        3,
+      ),
+    )('refuses %s', async (_, command, args, message) => {
       await expect(xks(command, ...args)).rejects.toThrow(message)
     })
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { hasOpenssl, makeCertificate } from '../server/certificates.ts'
 import { answersIn, everythingFrom, open } from '../server/raw-requests.ts'
+import { cases } from '../thorough.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { signed } from './requests.ts'
 
@@ -67,30 +68,35 @@ const post = (lines: string) => `POST / HTTP/1.1\r\n${lines}\r\n`
 const megabyte = Buffer.alloc(1024 * 1024, ' ')
 
 describe('Hundreds of connections cost the gateway little memory, and other callers are served,', () => {
-  it.each<[string, () => Promise<string>, string, readonly (string | Buffer)[]]>([
-    ['with a body that does not end', unsigned, 'content-length: 1048577\r\n', [megabyte]],
-    ['with a body in chunks that do not end', unsigned, 'transfer-encoding: chunked\r\n', ['100001\r\n', megabyte]],
-    [
-      'with a body that does not end, after plausible headers',
-      plausible,
-      'content-length: 131000\r\n',
-      [megabyte.subarray(0, 130_999)],
-    ],
-    [
-      'with chunks that do not end, after plausible headers',
-      plausible,
-      'transfer-encoding: chunked\r\n',
-      ['1fff0\r\n', megabyte.subarray(0, 100_000)],
-    ],
-    [
-      'with chunks of one byte, after plausible headers',
-      plausible,
-      'transfer-encoding: chunked\r\n',
-      ['1\r\n \r\n'.repeat(5000)],
-    ],
-    ['with headers that do not end', unsigned, `a: ${'x'.repeat(60_000)}`, []],
-    ['with nothing at all', unsigned, '', []],
-  ])('%s', async (_, headers, more, body) => {
+  it.each<readonly [string, () => Promise<string>, string, readonly (string | Buffer)[]]>(
+    cases(
+      [
+        ['with a body that does not end', unsigned, 'content-length: 1048577\r\n', [megabyte]],
+        ['with a body in chunks that do not end', unsigned, 'transfer-encoding: chunked\r\n', ['100001\r\n', megabyte]],
+        [
+          'with a body that does not end, after plausible headers',
+          plausible,
+          'content-length: 131000\r\n',
+          [megabyte.subarray(0, 130_999)],
+        ],
+        [
+          'with chunks that do not end, after plausible headers',
+          plausible,
+          'transfer-encoding: chunked\r\n',
+          ['1fff0\r\n', megabyte.subarray(0, 100_000)],
+        ],
+        [
+          'with chunks of one byte, after plausible headers',
+          plausible,
+          'transfer-encoding: chunked\r\n',
+          ['1\r\n \r\n'.repeat(5000)],
+        ],
+        ['with headers that do not end', unsigned, `a: ${'x'.repeat(60_000)}`, []],
+        ['with nothing at all', unsigned, '', []],
+      ],
+      2,
+    ),
+  )('%s', async (_, headers, more, body) => {
     const kms = gateway.client()
     await kms.listKeys({})
     const before = memory()
@@ -145,7 +151,7 @@ it('a client that does not finish the headers is refused and audited', async () 
   })
 })
 
-describe.each(['http', 'https'])('SIGTERM over %s', scheme => {
+describe.each(cases(['https', 'http']))('SIGTERM over %s', scheme => {
   it('ends the gateway, whatever its clients are waiting for, and SIGHUP does not', { timeout: 90_000 }, async ctx => {
     ctx.skip(scheme === 'https' && !hasOpenssl, 'openssl is not installed: it makes the certificate')
     const files = {

@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { KMS } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import { cases } from '../thorough.ts'
 import { installFaults } from './fault-injection.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { refusal, send } from './requests.ts'
@@ -86,7 +87,7 @@ async function befallen(rule: string, hits: number): Promise<void> {
 }
 
 describe('clients of the SDK', () => {
-  it.each([['drop-sessions'], ['forget-login'], ['renumber-handles']])('see no error of %s', async event => {
+  it.each(cases([['renumber-handles'], ['drop-sessions'], ['forget-login']]))('see no error of %s', async event => {
     const { KeyId } = await created()
     const clients = use(KeyId)
     await befallen(event, 1)

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { constants, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { cases } from '../thorough.ts'
 import { DetachedGateway } from './detached-gateway.ts'
 import { type Installation, install } from './gateway.ts'
 
@@ -30,11 +31,13 @@ function fullPipe(): number {
 }
 
 describe('calls are answered, a lost worker is replaced, and SIGTERM ends the gateway', () => {
-  it.each([
-    ['when the disk of standard error is full', 'exec "$@" 2>/dev/full', 2],
-    ['when that of standard output is full, too', 'exec "$@" >/dev/full 2>/dev/full', 2],
-    ['when both are closed', 'exec "$@" >&- 2>&-', -1],
-  ])('%s', async (_, command, lines) => {
+  it.each(
+    cases([
+      ['when the disk of standard error is full', 'exec "$@" 2>/dev/full', 2],
+      ['when that of standard output is full, too', 'exec "$@" >/dev/full 2>/dev/full', 2],
+      ['when both are closed', 'exec "$@" >&- 2>&-', -1],
+    ]),
+  )('%s', async (_, command, lines) => {
     gateway = await DetachedGateway.start(installation, command)
     await gateway.loseWorker()
     expect(await gateway.metric(dropped)).toBeGreaterThan(lines)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDataFolder } from '../../src/cli/data-folder.ts'
 import { settleSoftHsm } from '../../src/cli/softhsm-configuration.ts'
+import { cases } from '../thorough.ts'
 import { installFaults } from './fault-injection.ts'
 import { type Gateway, type Installation, install, recordsOf, serve, strongroom } from './gateway.ts'
 
@@ -72,11 +73,13 @@ describe('a copy of a data folder', () => {
     expect(readFileSync(softHsm(copy), 'utf8')).toContain(`\ndirectories.tokendir = ${copy.folder}/tokens\n`)
   })
 
-  it.each([
-    ['that is whole', 'nothing'],
-    ['without its tokens', 'tokens'],
-    ['without its softhsm2.conf', 'softhsm2.conf'],
-  ])('%s is not used with the token of the original, where an old configuration names that', async (_what, name) => {
+  it.each(
+    cases([
+      ['that is whole', 'nothing'],
+      ['without its tokens', 'tokens'],
+      ['without its softhsm2.conf', 'softhsm2.conf'],
+    ]),
+  )('%s is not used with the token of the original, where an old configuration names that', async (_what, name) => {
     const copy = copyOf(`without-${name}`)
     rmSync(join(copy.folder, name), { recursive: true, force: true })
     const configuration = join(copy.folder, 'strongroom.yaml')
@@ -136,11 +139,13 @@ describe('softhsm2.conf', () => {
     expect(readFileSync(softHsm(copy), 'utf8')).toBe(text)
   })
 
-  it.each([
-    ['#', 'a#b'],
-    ['=', 'a=b'],
-    ['1000 bytes', 'x/'.repeat(500)],
-  ])('is not written for a folder whose path SoftHSM would misread: with %s', async (_what, name) => {
+  it.each(
+    cases([
+      ['#', 'a#b'],
+      ['=', 'a=b'],
+      ['1000 bytes', 'x/'.repeat(500)],
+    ]),
+  )('is not written for a folder whose path SoftHSM would misread: with %s', async (_what, name) => {
     const { code, stderr } = await strongroom(['init', '--data', join(elsewhere, name)])
     expect(code).toBe(1)
     expect(stderr).toMatch(inOneLine(/SoftHSM cannot use the folder/))

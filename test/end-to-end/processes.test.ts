@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
+import { cases } from '../thorough.ts'
 import { installFaults } from './fault-injection.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 
@@ -49,7 +50,7 @@ describe('when the gateway is killed, end', () => {
     await vi.waitUntil(() => !workers.some(isAlive), patient)
   })
 
-  it.each(['C_EncryptInit', 'C_GenerateKey', 'C_GenerateRandom'])('though %s hangs', async called => {
+  it.each(cases(['C_EncryptInit', 'C_GenerateKey', 'C_GenerateRandom']))('though %s hangs', async called => {
     const kms = gateway.client()
     const { KeyMetadata } = await kms.createKey({})
     faults.set(`hang ${called}`)
@@ -63,7 +64,7 @@ describe('when the gateway is killed, end', () => {
     await Promise.all(calls)
   })
 
-  it.each(['C_Initialize', 'C_OpenSession', 'C_Login'])('though %s hangs in one that starts', async called => {
+  it.each(cases(['C_Initialize', 'C_OpenSession', 'C_Login']))('though %s hangs in one that starts', async called => {
     faults.set(`hang ${called}`)
     for (const pid of gateway.workers()) process.kill(pid, 'SIGKILL')
     await vi.waitUntil(() => faults.counts()[0]!.hits > 0, patient)
@@ -106,19 +107,22 @@ it('end with doctor, though the library hangs', async () => {
 
 describe('out of file descriptors', () => {
   // Descriptors that were open before stay so. Below the limit there is room for none of the pipes of a process, or for some.
-  it.each([5, 8, 11, 14])('%i below those in use, cannot be replaced, but as soon as there are more', async below => {
-    const kms = gateway.client()
-    const { KeyMetadata } = await kms.createKey({})
-    const KeyId = KeyMetadata!.Arn!
-    const [, limit] = /Max open files\s+(\d+)/.exec(readFileSync(`/proc/${gateway.pid}/limits`, 'utf8'))!
-    const highest = Math.max(...openDescriptors().filter(descriptor => descriptor < 200))
-    limitDescriptors(highest + 1 - below)
-    for (const pid of gateway.workers()) process.kill(pid, 'SIGKILL')
-    await gateway.logged(({ event }) => event === 'worker_start_failed')
-    await expect(kms.encrypt({ KeyId, Plaintext })).rejects.toMatchObject({ name: 'KeyUnavailableException' })
-    limitDescriptors(Number(limit))
-    await vi.waitUntil(() => kms.encrypt({ KeyId, Plaintext }).then(Boolean, () => false), patient)
-  })
+  it.each(cases([8, 5, 11, 14]))(
+    '%i below those in use, cannot be replaced, but as soon as there are more',
+    async below => {
+      const kms = gateway.client()
+      const { KeyMetadata } = await kms.createKey({})
+      const KeyId = KeyMetadata!.Arn!
+      const [, limit] = /Max open files\s+(\d+)/.exec(readFileSync(`/proc/${gateway.pid}/limits`, 'utf8'))!
+      const highest = Math.max(...openDescriptors().filter(descriptor => descriptor < 200))
+      limitDescriptors(highest + 1 - below)
+      for (const pid of gateway.workers()) process.kill(pid, 'SIGKILL')
+      await gateway.logged(({ event }) => event === 'worker_start_failed')
+      await expect(kms.encrypt({ KeyId, Plaintext })).rejects.toMatchObject({ name: 'KeyUnavailableException' })
+      limitDescriptors(Number(limit))
+      await vi.waitUntil(() => kms.encrypt({ KeyId, Plaintext }).then(Boolean, () => false), patient)
+    },
+  )
 
   function openDescriptors(): number[] {
     return readdirSync(`/proc/${gateway.pid}/fd`).map(Number)

@@ -1,6 +1,7 @@
 import type { KMS, Tag } from '@aws-sdk/client-kms'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runs } from '../thorough.ts'
 import { type Gateway, home, type Installation, install, serve } from './gateway.ts'
 import { refusal, signedPost } from './requests.ts'
 
@@ -69,7 +70,7 @@ describe('a key policy', () => {
     const sids = fc.string({ unit: letter, maxLength: 20 })
     await fc.assert(
       fc.asyncProperty(sids, chances, async (sid, chance) => returns(spelled(policy(sid), chance))),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     )
   })
 
@@ -140,7 +141,7 @@ describe('a description', () => {
       expect((await kms.describeKey({ KeyId })).KeyMetadata!.Description).toBe(Description)
     }
     for (const Description of [...oddities, '', '😀'.repeat(8192)]) await returns(Description)
-    await fc.assert(fc.asyncProperty(text(40), returns), { numRuns: 30 })
+    await fc.assert(fc.asyncProperty(text(40), returns), { numRuns: runs(30) })
   })
 })
 
@@ -170,7 +171,7 @@ describe('tags', () => {
         expect(await tagsOf()).toEqual(given)
         expect(await tagsOf({ Limit })).toEqual(given)
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     )
   })
 
@@ -249,7 +250,7 @@ describe('an encryption context', () => {
         const other = spell([...given.slice(1), [given[0]![0], `${given[0]![1]}x`]])
         expect(await open(blob, other)).toEqual({ __type: 'InvalidCiphertextException' })
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     )
   })
 

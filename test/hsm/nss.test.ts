@@ -8,6 +8,7 @@ import { profileOf } from '../../src/hsm/profiles/find-profile.ts'
 import { connectHsm } from '../../src/hsm/registry.ts'
 import { hsmContract, newMaterial } from '../contracts/hsm.ts'
 import { newKeyBytes } from '../contracts/hsm-imports.ts'
+import { thorough } from '../thorough.ts'
 import { createNss } from './nss.ts'
 import type { SoftHsm } from './softhsm.ts'
 
@@ -32,6 +33,7 @@ hsmContract(
     ML_DSA_65: 'no ML-DSA',
     ML_DSA_87: 'no ML-DSA',
   },
+  { imports: thorough },
 )
 
 describe('NSS softokn', () => {
@@ -63,7 +65,7 @@ describe('NSS softokn', () => {
     await hsm.close()
   })
 
-  it('gets its parameters, and supports what its profile does not exclude', async () => {
+  it.runIf(thorough)('gets its parameters, and supports what its profile does not exclude', async () => {
     const report = await inspectHsm(nss.options)
     const { survey, problems } = report
     expect(problems).toEqual([])

@@ -10,6 +10,7 @@ import { schema } from '../../src/storage/migrations/migrate.ts'
 import { openDatabase } from '../../src/storage/sql-database.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { postgresql } from '../postgresql.ts'
+import { cases } from '../thorough.ts'
 import { fullStorage, linesOf } from './full-storage.ts'
 import { engineOf } from './open.ts'
 import { aKey, aMaterial, aPrincipal } from './records.ts'
@@ -67,12 +68,17 @@ describe('a dump', () => {
     )
   })
 
-  it.each([
-    ['a row is missing', (all: string[]) => all.toSpliced(1, 1)],
-    ['a row has changed', (all: string[]) => all.with(1, all[1]!.replace('ключ', 'other'))],
-    ['two columns are swapped', (all: string[]) => all.with(0, all[0]!.replace('"account","arn"', '"arn","account"'))],
-    ['the end is missing', (all: string[]) => all.slice(0, 100)],
-  ])('is refused, and nothing is written, if %s', async (_, damage) => {
+  it.each<readonly [string, (all: string[]) => string[]]>(
+    cases([
+      ['a row is missing', (all: string[]) => all.toSpliced(1, 1)],
+      ['a row has changed', (all: string[]) => all.with(1, all[1]!.replace('ключ', 'other'))],
+      [
+        'two columns are swapped',
+        (all: string[]) => all.with(0, all[0]!.replace('"account","arn"', '"arn","account"')),
+      ],
+      ['the end is missing', (all: string[]) => all.slice(0, 100)],
+    ]),
+  )('is refused, and nothing is written, if %s', async (_, damage) => {
     const path = file()
     const into = sqlite(path, { create: true })
     await expect(fill(into, { schema, dump: () => inTurn(damage([...lines])) })).rejects.toThrow()

@@ -5,6 +5,7 @@ import { sqlite } from '../../src/storage/engines/sqlite.ts'
 import { openDatabase, type SqlDatabase } from '../../src/storage/sql-database.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes, type Storage } from '../../src/storage/storage.ts'
+import { runs } from '../thorough.ts'
 import { aKey, aMaterial, aSystemKey } from './records.ts'
 
 const slack = 4
@@ -172,7 +173,7 @@ describe('the stored count of encryptions', () => {
         await storage.close()
         await inner.close()
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     )
   })
 
@@ -216,7 +217,7 @@ describe('the stored count of encryptions', () => {
         await last.close()
         await inner.close()
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     )
   })
 })

@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { openDatabase } from '../../src/storage/sql-database.ts'
 import { storageContract } from '../contracts/storage.ts'
 import { postgresql, type TestDatabase } from '../postgresql.ts'
+import { thorough } from '../thorough.ts'
 import { engineOf, openHere } from './open.ts'
 
 /** Storage in PostgreSQL. A new database for each test would take most of the time: all tests have one, which is emptied in between. */
@@ -35,5 +36,5 @@ storageContract(
       await database.sql(restoreRows)
     },
   }),
-  5,
+  thorough ? 25 : 3,
 )

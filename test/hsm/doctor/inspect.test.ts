@@ -7,6 +7,7 @@ import { writtenProfile } from '../../../src/hsm/doctor/written-profile.ts'
 import { profileOf } from '../../../src/hsm/profiles/find-profile.ts'
 import type { HsmOptions } from '../../../src/hsm/registry.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
+import { cases } from '../../thorough.ts'
 import { createSoftHsm, noPkcs11Library, type SoftHsm } from '../softhsm.ts'
 
 let softHsm: SoftHsm
@@ -100,18 +101,23 @@ describe('inspectHsm', () => {
     })
   })
 
-  it.each([
-    ['in software', [], 'synchronous', false, 2],
-    ['behind a network', ['delay C_Encrypt 3ms'], 'asynchronous', false, 2],
-    ['whose C_*Init is a round trip', ['delay C_*Init 3ms', 'delay C_Encrypt 3ms'], 'asynchronous', true, 8],
-    [
-      'without AES-GCM, behind a network',
-      ['remove-mechanism CKM_AES_GCM', 'delay C_Sign 3ms'],
-      'asynchronous',
-      false,
+  it.each(
+    cases(
+      [
+        ['in software', [], 'synchronous', false, 2],
+        ['whose C_*Init is a round trip', ['delay C_*Init 3ms', 'delay C_Encrypt 3ms'], 'asynchronous', true, 8],
+        ['behind a network', ['delay C_Encrypt 3ms'], 'asynchronous', false, 2],
+        [
+          'without AES-GCM, behind a network',
+          ['remove-mechanism CKM_AES_GCM', 'delay C_Sign 3ms'],
+          'asynchronous',
+          false,
+          2,
+        ],
+      ],
       2,
-    ],
-  ] as const)(
+    ),
+  )(
     'recommends a mode and the number of workers for an HSM %s',
     async (_what, rules, mode, initIsRoundTrip, workers) => {
       fault.set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN', 'remove-mechanism CKM_EC_KEY_PAIR_GEN', ...rules)

@@ -10,6 +10,7 @@ import type { Mode } from '../../../src/hsm/profiles/profile.ts'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/registry.ts'
 import { newMaterial } from '../../contracts/hsm.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
+import { cases, thorough } from '../../thorough.ts'
 import { Callers } from '../callers.ts'
 import { logTo } from '../log-to.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
@@ -72,11 +73,14 @@ afterAll(() => softHsm.remove())
 
 const modes: readonly Mode[] = ['synchronous', 'asynchronous']
 
+/** Tests of both modes: the suite runs each in one of them. */
+const mainlyIn = (mode: Mode, current: Mode) => it.runIf(thorough || mode === current)
+
 describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode %s,', mode => {
   /** Workers that have the token open. */
   const active = mode === 'synchronous' ? 1 : 2
 
-  it('see no error when sessions, the login or all handles are lost', async () => {
+  mainlyIn('asynchronous', mode)('see no error when sessions, the login or all handles are lost', async () => {
     await connect({ profile: profileIn(mode) })
     const callers = new Callers(hsm, object)
     for (const event of ['drop-sessions', 'forget-login', 'renumber-handles', 'drop-sessions']) {
@@ -92,78 +96,90 @@ describe.each(modes)('32 callers that encrypt and decrypt without pause, in mode
     expect(lost()).toEqual([])
   })
 
-  it('see no error when the library of a worker crashes or breaks, and another worker takes its place', async () => {
-    await connect({ profile: profileIn(mode), callTimeout: 20_000 })
-    const callers = new Callers(hsm, object)
-    const rules = [
-      'crash C_Encrypt',
-      'fail C_Decrypt CKR_CRYPTOKI_NOT_INITIALIZED',
-      'fail C_EncryptInit CKR_HOST_MEMORY',
-    ]
-    for (const [replaced, rule] of rules.entries()) {
+  mainlyIn('asynchronous', mode)(
+    'see no error when the library of a worker crashes or breaks, and another worker takes its place',
+    async () => {
+      await connect({ profile: profileIn(mode), callTimeout: 20_000 })
+      const callers = new Callers(hsm, object)
+      const rules = [
+        'crash C_Encrypt',
+        'fail C_Decrypt CKR_CRYPTOKI_NOT_INITIALIZED',
+        'fail C_EncryptInit CKR_HOST_MEMORY',
+      ]
+      for (const [replaced, rule] of rules.entries()) {
+        await callers.more()
+        faults.set(`${rule} times 1`)
+        await vi.waitUntil(() => ready() === active + 1 + replaced, patient)
+      }
+      await callers.end()
+      expect(callers.refusals).toEqual([])
+      expect(callers.wrong).toEqual([])
+      expect(lost()).toHaveLength(rules.length)
+    },
+  )
+
+  mainlyIn('synchronous', mode)(
+    'are answered in time when a call hangs, and continue on the other worker',
+    async () => {
+      const callTimeout = 3000
+      await connect({ profile: profileIn(mode), callTimeout })
+      const callers = new Callers(hsm, object)
       await callers.more()
-      faults.set(`${rule} times 1`)
-      await vi.waitUntil(() => ready() === active + 1 + replaced, patient)
-    }
-    await callers.end()
-    expect(callers.refusals).toEqual([])
-    expect(callers.wrong).toEqual([])
-    expect(lost()).toHaveLength(rules.length)
-  })
+      const before = callers.done
+      faults.set('hang C_Encrypt times 1')
+      await vi.waitUntil(() => lost().length === 1 && ready() === active + 1, patient)
+      await vi.waitUntil(() => callers.done > before, patient)
+      await callers.end()
+      expect(callers.refusals.map(({ code }) => code)).toEqual(['KeyUnavailable'])
+      expect(callers.refusals[0]!.after).toBeLessThan(1.5 * callTimeout)
+      expect(callers.wrong).toEqual([])
+    },
+  )
 
-  it('are answered in time when a call hangs, and continue on the other worker', async () => {
-    const callTimeout = 3000
-    await connect({ profile: profileIn(mode), callTimeout })
-    const callers = new Callers(hsm, object)
-    await callers.more()
-    const before = callers.done
-    faults.set('hang C_Encrypt times 1')
-    await vi.waitUntil(() => lost().length === 1 && ready() === active + 1, patient)
-    await vi.waitUntil(() => callers.done > before, patient)
-    await callers.end()
-    expect(callers.refusals.map(({ code }) => code)).toEqual(['KeyUnavailable'])
-    expect(callers.refusals[0]!.after).toBeLessThan(1.5 * callTimeout)
-    expect(callers.wrong).toEqual([])
-  })
+  mainlyIn('synchronous', mode)(
+    'are refused at once while the device is lost, and served again when it is back',
+    async () => {
+      await connect({ profile: profileIn(mode) })
+      const callers = new Callers(hsm, object)
+      await callers.more()
+      faults.set('gone')
+      await vi.waitUntil(() => hsm.health.state === 'unavailable', patient)
+      const lostAt = performance.now()
+      const meanwhile = () => callers.refusals.filter(({ at }) => at > lostAt + 100)
+      await vi.waitUntil(() => meanwhile().length > 100, patient)
+      expect(Math.max(...meanwhile().map(({ after }) => after))).toBeLessThan(500)
+      faults.clear()
+      await vi.waitUntil(() => hsm.health.workers === active, patient)
+      await callers.more()
+      await callers.end()
+      expect(new Set(callers.refusals.map(({ code }) => code))).toEqual(new Set(['KeyUnavailable']))
+      expect(callers.wrong).toEqual([])
+      expect(await callers.unopened()).toBe(0)
+    },
+  )
 
-  it('are refused at once while the device is lost, and served again when it is back', async () => {
-    await connect({ profile: profileIn(mode) })
-    const callers = new Callers(hsm, object)
-    await callers.more()
-    faults.set('gone')
-    await vi.waitUntil(() => hsm.health.state === 'unavailable', patient)
-    const lostAt = performance.now()
-    const meanwhile = () => callers.refusals.filter(({ at }) => at > lostAt + 100)
-    await vi.waitUntil(() => meanwhile().length > 100, patient)
-    expect(Math.max(...meanwhile().map(({ after }) => after))).toBeLessThan(500)
-    faults.clear()
-    await vi.waitUntil(() => hsm.health.workers === active, patient)
-    await callers.more()
-    await callers.end()
-    expect(new Set(callers.refusals.map(({ code }) => code))).toEqual(new Set(['KeyUnavailable']))
-    expect(callers.wrong).toEqual([])
-    expect(await callers.unopened()).toBe(0)
-  })
-
-  it('get no key from a token that comes back empty, which is neither used nor changed', async () => {
-    await connect({ profile: profileIn(mode) })
-    const callers = new Callers(hsm, object)
-    await callers.more()
-    faults.set('wipe', 'gone')
-    await vi.waitUntil(() => hsm.health.state === 'unavailable', patient)
-    faults.set('wipe', 'count C_GenerateKey', 'count C_DestroyObject')
-    await vi.waitUntil(() => hsm.health.state === 'untrusted', patient)
-    await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
-    await expect(
-      hsm.generateKey(newMaterial(), 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'never made'),
-    ).rejects.toMatchObject({ code: 'KeyUnavailable' })
-    expect(hsm.health.reason).toMatch(/canary key/)
-    faults.clear()
-    await vi.waitUntil(() => hsm.health.state === 'ready', patient)
-    await callers.end()
-    expect(callers.wrong).toEqual([])
-    expect(await callers.unopened()).toBe(0)
-  })
+  mainlyIn('asynchronous', mode)(
+    'get no key from a token that comes back empty, which is neither used nor changed',
+    async () => {
+      await connect({ profile: profileIn(mode) })
+      const callers = new Callers(hsm, object)
+      await callers.more()
+      faults.set('wipe', 'gone')
+      await vi.waitUntil(() => hsm.health.state === 'unavailable', patient)
+      faults.set('wipe', 'count C_GenerateKey', 'count C_DestroyObject')
+      await vi.waitUntil(() => hsm.health.state === 'untrusted', patient)
+      await expect(hsm.encrypt(object, text, aad)).rejects.toMatchObject({ code: 'KeyUnavailable' })
+      await expect(
+        hsm.generateKey(newMaterial(), 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'never made'),
+      ).rejects.toMatchObject({ code: 'KeyUnavailable' })
+      expect(hsm.health.reason).toMatch(/canary key/)
+      faults.clear()
+      await vi.waitUntil(() => hsm.health.state === 'ready', patient)
+      await callers.end()
+      expect(callers.wrong).toEqual([])
+      expect(await callers.unopened()).toBe(0)
+    },
+  )
 })
 
 describe('an ambiguous return code', () => {
@@ -225,11 +241,13 @@ describe('a key that is not found', () => {
     expect(lost()).toEqual([])
   })
 
-  it.each([
-    ['the canary key is not found either', () => ['wipe']],
-    ['the canary key does not work', () => [`hide ${object}`, 'fail C_Decrypt CKR_GENERAL_ERROR']],
-    ['searches find nothing', () => [`hide ${object}`, `hide ${canary}`]],
-  ])('is not reported missing if %s', async (_what, rules) => {
+  it.each(
+    cases([
+      ['the canary key is not found either', () => ['wipe']],
+      ['the canary key does not work', () => [`hide ${object}`, 'fail C_Decrypt CKR_GENERAL_ERROR']],
+      ['searches find nothing', () => [`hide ${object}`, `hide ${canary}`]],
+    ]),
+  )('is not reported missing if %s', async (_what, rules) => {
     await connect()
     await hsm.encrypt(object, text, aad)
     faults.set(...rules())
@@ -263,10 +281,12 @@ describe('a PIN that was changed while the gateway ran', () => {
 })
 
 describe('a PIN that is refused to one worker while another one starts', () => {
-  it.each([
-    ['is about to start', 0],
-    ['has loaded the library', 1],
-  ])('is not tried by that one, when it %s', async (_when, initialised) => {
+  it.each(
+    cases([
+      ['has loaded the library', 1],
+      ['is about to start', 0],
+    ]),
+  )('is not tried by that one, when it %s', async (_when, initialised) => {
     await connect({ profile: profileIn('asynchronous') })
     const slowly = ['count C_Initialize after', 'delay C_GetSlotList 2s']
     faults.set('count C_Login', ...slowly, 'fail C_Login CKR_PIN_INCORRECT', 'forget-login')
@@ -283,11 +303,13 @@ describe('the creation of a key', () => {
   const create = (id: string) => hsm.generateKey(id, 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'created')
   const count = async (id: string) => (await hsm.objects()).filter(object => object.id === id).length
 
-  it.each([
-    ['a crash after the HSM has made it', 'crash C_GenerateKey after times 1'],
-    ['an error though the HSM has made it', 'fail C_GenerateKey CKR_DEVICE_ERROR after times 1'],
-    ['lost sessions though the HSM has made it', 'fail C_GenerateKey CKR_SESSION_CLOSED after times 1'],
-  ])('leaves one object after %s', async (_what, rule) => {
+  it.each(
+    cases([
+      ['a crash after the HSM has made it', 'crash C_GenerateKey after times 1'],
+      ['an error though the HSM has made it', 'fail C_GenerateKey CKR_DEVICE_ERROR after times 1'],
+      ['lost sessions though the HSM has made it', 'fail C_GenerateKey CKR_SESSION_CLOSED after times 1'],
+    ]),
+  )('leaves one object after %s', async (_what, rule) => {
     await connect({ callTimeout: 20_000 })
     faults.set(rule)
     const created = newMaterial()
@@ -304,13 +326,15 @@ describe('the creation of a key', () => {
     expect(await count(created)).toBe(1)
   })
 
-  it.each([
-    ['the HSM says that it failed', 'SYMMETRIC_DEFAULT', 'fail C_GenerateKey CKR_DEVICE_ERROR after'],
-    ['the HSM is too busy to tell', 'SYMMETRIC_DEFAULT', 'fail C_GenerateKey CKR_HOST_MEMORY after'],
-    // The first four replacements crash when they start.
-    ['the library crashes and the HSM is lost', 'SYMMETRIC_DEFAULT', 'crash C_GenerateKey after times 5'],
-    ['the call never returns', 'RSA_2048', 'hang C_CopyObject after times 1'],
-  ] as const)('that fails leaves no object, if the HSM has generated it and %s', async (_what, spec, rule) => {
+  it.each(
+    cases([
+      ['the HSM says that it failed', 'SYMMETRIC_DEFAULT', 'fail C_GenerateKey CKR_DEVICE_ERROR after'],
+      ['the HSM is too busy to tell', 'SYMMETRIC_DEFAULT', 'fail C_GenerateKey CKR_HOST_MEMORY after'],
+      // The first four replacements crash when they start.
+      ['the library crashes and the HSM is lost', 'SYMMETRIC_DEFAULT', 'crash C_GenerateKey after times 5'],
+      ['the call never returns', 'RSA_2048', 'hang C_CopyObject after times 1'],
+    ]),
+  )('that fails leaves no object, if the HSM has generated it and %s', async (_what, spec, rule) => {
     await connect({ callTimeout: 200 })
     faults.set(rule)
     const created = newMaterial()

@@ -7,6 +7,7 @@ import type { Hsm } from '../../../src/hsm/hsm.ts'
 import { connectHsm, type HsmOptions } from '../../../src/hsm/registry.ts'
 import { encryptionContract, newMaterial } from '../../contracts/hsm.ts'
 import { FaultHsm } from '../../fault-hsm/fault-hsm.ts'
+import { cases } from '../../thorough.ts'
 import { createSoftHsm, type SoftHsm } from '../softhsm.ts'
 
 async function createFaultHsm(): Promise<{ softHsm: SoftHsm; fault: FaultHsm; options: HsmOptions }> {
@@ -17,7 +18,7 @@ async function createFaultHsm(): Promise<{ softHsm: SoftHsm; fault: FaultHsm; op
 }
 
 // In the profile the caller generates the IVs, and the mechanism of prepend12 is not listed: the probe detects it.
-describe.each(['writeback12', 'prepend12', 'append16'])(
+describe.each(cases(['append16', 'writeback12', 'prepend12']))(
   'An HSM of the form %s, of which the profile says otherwise',
   form => {
     let hsm: Hsm
@@ -134,15 +135,20 @@ describe('The form of the IV', () => {
     })
   })
 
-  describe.each([1, 2])('is detected again when it changes while the gateway runs, by %i workers', workers => {
+  describe.each(cases([2, 1]))('is detected again when it changes while the gateway runs, by %i workers', workers => {
     const none = 'caller'
-    it.each([
-      ['writeback12', none],
-      [none, 'append16'],
-      ['append16', none],
-      ['append16', 'prepend12'],
-      ['prepend12', 'append16'],
-    ])('from %s to %s', async (before, after) => {
+    it.each(
+      cases(
+        [
+          [none, 'append16'],
+          ['append16', 'prepend12'],
+          ['writeback12', none],
+          ['append16', none],
+          ['prepend12', 'append16'],
+        ],
+        2,
+      ),
+    )('from %s to %s', async (before, after) => {
       const become = (form: string) => (form === none ? fault.clear() : fault.set(`gcm-iv ${form}`))
       become(before)
       await using(
