@@ -58,7 +58,7 @@ function requireOwnToken({ path, config }: DataFolder, own: string): void {
   const foreign = used.find(file => file.endsWith(`/${fileName}`) && isForeign(file))
   if (foreign === undefined) return
   throw new OperatorError(
-    `the configuration in ${path} uses the token of another data folder (SOFTHSM2_CONF: ${foreign}): set SOFTHSM2_CONF: ./${fileName}`,
+    `the configuration in ${path} uses the token of another data folder (SOFTHSM2_CONF: ${foreign}): set SOFTHSM2_CONF: ./${fileName}, or, if gateways are to share a token, see docs/fleet.md, SoftHSM`,
   )
 }
 

@@ -91,6 +91,7 @@ describe('a copy of a data folder', () => {
       expect(code).toBe(1)
       expect(stderr).toMatch(inOneLine(/uses the token of another data folder/))
       expect(stderr).toContain('set SOFTHSM2_CONF: ./softhsm2.conf')
+      expect(stderr).toContain('docs/fleet.md')
     }
     expect(token(original)).toBe(before)
   })
