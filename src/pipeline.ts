@@ -49,9 +49,10 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
         return run({ ...call, caller, seen }, services)
       }
       const { answer, usedKeys, isChange, writeRecord } = await runWithRetry(() => run(call, services), again)
-      const settled = settledFor(isChange ? undefined : entry.resources, services)
+      const settled = settledFor(isChange ? undefined : entry.resources, request, services)
       await (settled ? Promise.all([writeRecord(), settled]) : writeRecord())
       isRecorded = true
+      if ((await settled) === false) throw notSettled()
       // Whatever this gateway shows, its commit has been made.
       if (!isChange && !storage.fleet.mayServe) throw new LeaseLost()
       if (usedKeys) recordUses(usedKeys, operation, entry, services)
@@ -63,24 +64,38 @@ export async function handle(request: ApiRequest, api: Api, services: PathServic
     }
   } catch (thrown) {
     const errorCode = (failure: Failure) => api.errorCode(failure, request)
-    const failure = await refused(entry, Failure.from(thrown), { errorCode, isRecorded }, services)
+    const failure = await refused(request, entry, Failure.from(thrown), { errorCode, isRecorded }, services)
     finished(entry.operation?.name, errorCode(failure))
     const refusal = api.refuse(await toldToCaller(failure, entry, services), entry.requestId, request)
     return failure instanceof LeaseLost ? withoutConnection(refusal) : refusal
   }
 }
 
-/** Undefined if every gateway shows what this one shows of the resources, default of all; else resolves when they do. */
+/**
+ * Undefined if every gateway shows what this one shows of the resources, default of all; else resolves when they do, or to false when the
+ * sender of the request gives up waiting.
+ */
 function settledFor(
   resources: Entry['resources'],
+  { answerBy }: Pick<ApiRequest, 'answerBy'>,
   { storage, metrics }: Pick<PathServices, 'storage' | 'metrics'>,
-): Promise<void> | undefined {
-  const settled = storage.fleet.settled(resources)
-  return settled?.then(metrics.settling())
+): Promise<boolean> | undefined {
+  const settled = storage.fleet.settled(resources, answerBy)
+  if (!settled) return undefined
+  const observe = metrics.settling()
+  return settled.finally(observe)
+}
+
+function notSettled(): Failure {
+  return new Failure(
+    'DependencyTimeout',
+    'Another gateway has not applied the last changes in time. Retry the request.',
+  )
 }
 
 /** What the caller is told of a failure, once it is on record. One of the gateway itself shows nothing that others must show, too. */
 async function refused(
+  request: ApiRequest,
   entry: Entry,
   failure: Failure,
   { errorCode, isRecorded }: { readonly errorCode: (failure: Failure) => string; readonly isRecorded: boolean },
@@ -89,9 +104,9 @@ async function refused(
   const { fleet } = services.storage
   const isOutdated = () => failure.fault === 'caller' && !fleet.mayServe
   const shown = isOutdated() ? new LeaseLost() : failure
-  const settled = shown.fault === 'caller' ? settledFor(entry.resources, services) : undefined
+  const settled = shown.fault === 'caller' ? settledFor(entry.resources, request, services) : undefined
   const told = isRecorded ? shown : await auditFailure(entry, shown, errorCode, services)
-  await settled
+  if ((await settled) === false) return notSettled()
   return isOutdated() ? new LeaseLost() : told
 }
 

@@ -9,6 +9,7 @@ import { explain } from '../src/authorization/explain.ts'
 import { Failure, type FailureCode } from '../src/errors.ts'
 import type { LogFields } from '../src/log.ts'
 import type { Operation, Target } from '../src/operations/operation.ts'
+import { handle } from '../src/pipeline.ts'
 import { type RunningServer, serveApi } from '../src/server/server.ts'
 import type { PathServices } from '../src/services.ts'
 import { alone } from '../src/storage/fleet/alone.ts'
@@ -284,6 +285,35 @@ describe('an API beside the first', () => {
     const asked = { action: 'ReadSign', input: { Password: 'sesame' }, service: 'kms' }
     expect((await ask(asked)).body).toContain('<Code>SignatureDoesNotMatch</Code>')
   })
+
+  it.each([
+    ['a success', 'sesame', 'success'],
+    ['a refusal', 'guess', 'NotAuthorized'],
+  ])(
+    'is refused once, in time, if other gateways do not show what it shows when its sender gives up: %s',
+    async (_, password, recorded) => {
+      const begun = performance.now()
+      const late = async (_: unknown, answerBy: number) => answerBy !== begun + 50
+      const storage = { fleet: { ...alone, settled: late } }
+      const metrics = { ...services.metrics, settling: () => () => {} }
+      const body = Buffer.from(`Password=${password}`)
+      const asked = {
+        method: 'POST',
+        url: '/?Action=ReadSign',
+        headers: {},
+        sourceAddress: '127.0.0.1',
+        answerBy: begun + 50,
+      }
+      const request = { ...asked, body: async () => body } as unknown as ApiRequest
+      records.length = 0
+      const answer = await handle(request, notesApi, { ...services, storage, metrics } as unknown as PathServices)
+      expect([answer.status, answer.body]).toEqual([
+        503,
+        expect.stringContaining('has not applied the last changes in time'),
+      ])
+      expect(records.map(({ errorCode }) => errorCode ?? 'success')).toEqual([recorded])
+    },
+  )
 
   it('needs a signature for every other operation', async () => {
     const { body, record } = await ask({ unsigned: true })

@@ -236,11 +236,12 @@ export interface FleetView {
   /** Milliseconds since the view was known to show every change. */
   readonly lag: number
   /**
-   * Undefined if every gateway that may serve shows what this one shows of some keys, else resolves when it does.
+   * Undefined if every gateway that may serve shows what this one shows of some keys, else resolves to true when it does.
    *
    * @param keys ARNs. Default: all that there is
+   * @param answerBy monotonic milliseconds, at which it resolves to false
    */
-  settled(keys?: readonly string[]): Promise<void> | undefined
+  settled(keys?: readonly string[], answerBy?: number): Promise<boolean> | undefined
   /** In order of name. */
   members(): Promise<readonly Member[]>
   /** Forgets a gateway that certainly runs no more, and its lease. */

@@ -162,13 +162,18 @@ export class Fleet {
    * Undefined if every gateway with a lease shows what this one shows of some keys, else resolves when it does.
    *
    * @param keys ARNs. Default: all that there is
+   * @param answerBy monotonic milliseconds, at which it resolves to false
    */
-  settled(keys?: readonly string[]): Promise<void> | undefined {
+  settled(keys?: readonly string[], answerBy?: number): Promise<boolean> | undefined {
     if (this.#unsettled.size === 0) return undefined
     const scopes = keys === undefined ? [...this.#unsettled.keys()] : [everybody, ...keys]
     const changes = scopes.flatMap(scope => this.#unsettled.get(scope) ?? [])
     if (changes.length === 0) return undefined
-    return this.#reached(changes.reduce((last, change) => (change.number > last.number ? change : last)))
+    const last = changes.reduce((last, change) => (change.number > last.number ? change : last))
+    const reached = this.#reached(last).then(() => true)
+    if (answerBy === undefined) return reached
+    const late = this.#pause(Math.max(0, answerBy - this.#options.elapsed())).then(() => false)
+    return Promise.race([reached, late])
   }
 
   /** Resolves when every gateway with a lease shows a change. */

@@ -178,6 +178,17 @@ describe('an answer', () => {
     expect(b.storage.keys.find(aKey(1).arn)).toBeDefined()
   })
 
+  it('waits no longer than its caller, even if the database does not answer', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    b.path.isCut = true
+    await put(a.storage, aKey(1))
+    a.path.isCut = true
+    expect(await a.storage.fleet.settled(undefined, performance.now() + 20)).toBe(false)
+    b.path.isCut = false
+    a.path.isCut = false
+    expect(await a.storage.fleet.settled(undefined, performance.now() + 60_000)).not.toBe(false)
+  })
+
   it('waits for a commit after which the database could not be asked what came before it', async () => {
     const [a, b] = [await open('a'), await open('b')]
     const key = aKey(1)
