@@ -1,5 +1,5 @@
 /** Custody checks of one HSM's keys: runs them in slices, logs faults, and makes keys unavailable and available again. */
-import { isUnavailable } from '../errors.ts'
+import { Failure, isUnavailable } from '../errors.ts'
 import {
   type CustodyFault,
   encryptionPurposes,
@@ -15,7 +15,8 @@ import { Changes, Conflict } from '../storage/storage.ts'
 import { heldKey } from '../vault/materials.ts'
 import { dropSpare } from '../vault/spare-keys.ts'
 import { systemKeyKinds } from '../vault/system-keys.ts'
-import { objectsOn } from './listing.ts'
+import { countIds, objectsOn } from './listing.ts'
+import { UnprovenMisses } from './unproven-misses.ts'
 
 const minute = 60_000
 /** Milliseconds. */
@@ -53,6 +54,7 @@ export class CustodyWatch {
   #duplicatesUntil = 0
   readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
   #loggedInconclusive = false
+  readonly #misses = new UnprovenMisses()
   /** Workers started, as of the last round. */
   #starts = 0
   /** The token is not the one that holds the keys. */
@@ -100,6 +102,7 @@ export class CustodyWatch {
       this.#loggedInconclusive = false
       this.#queueAll()
     }
+    for (const name of this.#misses.due(now)) this.#queue.add(name)
     if (this.#faults.size > 0 && now >= this.#nextList) await this.#queueRepaired(isWrongToken)
   }
 
@@ -147,6 +150,7 @@ export class CustodyWatch {
   /** Resolves to whether the subject is done for now. */
   async #check(name: string): Promise<boolean> {
     const subject = this.#subject(name)
+    if (subject === undefined) this.#misses.delete(name)
     if (subject === undefined || this.#isDeferred(name)) return true
     let finding: Finding
     try {
@@ -155,7 +159,12 @@ export class CustodyWatch {
       await this.#inconclusive(name, thrown)
       return true
     }
-    return this.#record(name, finding)
+    return this.#isUnproven(name, finding) || this.#record(name, finding)
+  }
+
+  #isUnproven(name: string, { object, fault }: Finding): boolean {
+    const { health } = this.#services.hsms.named(object.hsm)
+    return this.#faults.get(name) !== fault && this.#misses.add(name, fault, health)
   }
 
   #isDeferred(name: string): boolean {
@@ -184,8 +193,10 @@ export class CustodyWatch {
   async #inspectObject(subject: Subject, object: KeyObject): Promise<KeyInspection> {
     const { id, hsm: name } = object
     const hsm = this.#services.hsms.named(name)
-    // No worker uses a token without the canary key, so the key cannot be checked; but it is not there either.
-    if (hsm.health.state === 'untrusted') return { fault: 'missing' }
+    const { state, isShared } = hsm.health
+    // No worker uses a token without the canary key, so the key cannot be checked; but it is not there either. Other gateways may have it.
+    if (state === 'untrusted' && isShared) throw new Failure('KeyUnavailable')
+    if (state === 'untrusted') return { fault: 'missing' }
     const key = heldKey(subject, object)
     const isDuplicated = name === this.#hsm.name && this.#duplicates.has(id)
     const depth = isDuplicated ? 'thorough' : 'quick'
@@ -285,10 +296,4 @@ export class CustodyWatch {
 function withObjects(key: Key | undefined): Subject | undefined {
   const objects = key ? objectsOf(key) : []
   return key && objects.length > 0 ? { ...key, objects } : undefined
-}
-
-function countIds(objects: readonly { readonly id: string }[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>()
-  for (const { id } of objects) counts.set(id, (counts.get(id) ?? 0) + 1)
-  return counts
 }

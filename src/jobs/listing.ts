@@ -26,3 +26,10 @@ export function objectsOn(
   listing.objects.catch(() => latest.get(hsm) === listing && latest.delete(hsm))
   return listing.objects
 }
+
+/** How many of the objects have the same CKA_ID. */
+export function countIds(objects: readonly { readonly id: string }[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { id } of objects) counts.set(id, (counts.get(id) ?? 0) + 1)
+  return counts
+}

@@ -76,6 +76,8 @@ export class Cluster implements Backend {
       workers,
       starts: sum(({ starts }) => starts),
       restarts: sum(({ restarts }) => restarts),
+      isShared: all.some(({ isShared }) => isShared),
+      mayMissKeys: all.some(({ mayMissKeys }) => mayMissKeys),
     }
   }
 

@@ -78,7 +78,10 @@ export class Supervisor implements WorkerEvents, Watched {
   get health(): HsmHealth {
     const { state, reason } = this.#availability
     const restarts = Math.max(0, this.#starts - this.#active)
-    return { state, reason: reason?.message, workers: this.workers.length, starts: this.#starts, restarts }
+    const { isShared = false } = this.#options
+    const mayMissKeys = isShared && this.hasSingleProcess
+    const workers = this.workers.length
+    return { state, reason: reason?.message, workers, starts: this.#starts, restarts, isShared, mayMissKeys }
   }
 
   /** Why the HSM is unavailable, if it is: calls fail at once. */
