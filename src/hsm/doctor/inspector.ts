@@ -37,7 +37,7 @@ async function inspect(argument: Argument, findings: Findings): Promise<void> {
   const token = await findToken(cryptoki, argument, argument.profile)
   findings.token = reportOf(token)
   findings.mechanisms = mechanisms(cryptoki, token.slot)
-  const connection = new Connection(cryptoki, token.slot, argument)
+  const connection = new Connection(cryptoki, token, argument)
   const { session } = connection
   findings.pin = tryPin(cryptoki, session, token, argument)
   if (findings.pin !== 'accepted') {

@@ -12,12 +12,15 @@ import { type Pin, placeOf, readPin, remedyOf } from './pin.ts'
 export class Connection {
   readonly cryptoki: Cryptoki
   readonly slot: Handle
+  /** That the token allows; undefined: unlimited, or unknown. Read once: SoftHSM cannot tell while another process logs in. */
+  readonly maxSessions: number | undefined
   readonly #pin: Pin
   #session: Handle | undefined
 
-  constructor(cryptoki: Cryptoki, slot: Handle, pin: Pin) {
+  constructor(cryptoki: Cryptoki, { slot, maxSessions }: Pick<SlotToken, 'slot' | 'maxSessions'>, pin: Pin) {
     this.cryptoki = cryptoki
     this.slot = slot
+    this.maxSessions = maxSessions
     this.#pin = pin
   }
 
@@ -65,9 +68,9 @@ export async function connect(
 ): Promise<Connection> {
   const cryptoki = loadLibrary(address)
   initialised()
-  const { slot } = await findToken(cryptoki, address, profile)
+  const token = await findToken(cryptoki, address, profile)
   try {
-    const connection = new Connection(cryptoki, slot, pin)
+    const connection = new Connection(cryptoki, token, pin)
     connection.logIn()
     return connection
   } catch (error) {

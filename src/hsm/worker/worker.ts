@@ -57,7 +57,7 @@ async function start(connection: Connection): Promise<Capabilities> {
   hsm = new Pkcs11(connection, {
     profile,
     capabilities,
-    sessions: sessionShare(sessionsPerWorker, sharers, connection.cryptoki.tokenIn(connection.slot).maxSessions),
+    sessions: sessionShare(sessionsPerWorker, sharers, connection.maxSessions),
     isShared,
     bridges,
     canary: canary?.object,

@@ -101,6 +101,7 @@ export class Fleet {
   /** The last run of this gateway may not have given its lease back. */
   async #firstLease(): Promise<void> {
     const { elapsed, isOver = () => false } = this.#options
+    let before = Number.POSITIVE_INFINITY
     for (const begun = elapsed(); ; await this.#pause(second)) {
       try {
         return await this.#renew()
@@ -110,7 +111,10 @@ export class Fleet {
       const other = (await this.#database.members()).find(({ gateway }) => gateway === this.gateway)
       if (other === undefined || other.leaseLeft === 0) continue
       if (isOver(other)) await this.#database.endLease(this.gateway, other.run)
-      else if (elapsed() - begun > this.#longest(other)) throw new OperatorError(taken(this.gateway))
+      // One that is renewed meanwhile is not of a former run.
+      else if (other.leaseLeft > before || elapsed() - begun > this.#longest(other))
+        throw new OperatorError(taken(this.gateway))
+      before = other.leaseLeft
     }
   }
 
