@@ -188,6 +188,8 @@ it('go on with a replica that lagged, agree about its state, and report what it 
   expect(await states(lost)).toEqual(['NotFoundException', 'NotFoundException'])
   await administrator.expect(one.url, 'DisableKey', { KeyId: kept })
   expect(await states(kept)).toEqual(['Disabled', 'Disabled'])
-  const reports = fleet.members.flatMap(member => member.complaints()).filter(line => line.includes('view_reloaded'))
+  const reports = fleet.members
+    .flatMap(member => member.complaints())
+    .filter(line => line.includes('storage_changes_lost'))
   expect(reports.length).toBeGreaterThan(0)
 })
