@@ -4,7 +4,8 @@ import { type PostgresConfig, passwordOf, type StorageConfig } from '../config/s
 import { OperatorError } from '../errors.ts'
 import type { Engine } from '../storage/engines/engine.ts'
 import type { PostgresqlOptions } from '../storage/engines/postgresql/session.ts'
-import { openDatabase, type SqlDatabase } from '../storage/sql-database.ts'
+import { openDatabase } from '../storage/kysely-database.ts'
+import type { SqlDatabase } from '../storage/sql-database.ts'
 import { openInThread } from '../storage/threaded-database.ts'
 
 /** Throws OperatorError. @param create whether storage may be missing yet */

@@ -2,7 +2,7 @@
 import { workerData } from 'node:worker_threads'
 import { serveInThread } from '../threads.ts'
 import { sqlite } from './engines/sqlite.ts'
-import { openDatabase } from './sql-database.ts'
+import { openDatabase } from './kysely-database.ts'
 import type { ThreadData } from './threaded-database.ts'
 
 const { path, ...options } = workerData as ThreadData

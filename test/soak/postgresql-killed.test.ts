@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { openDatabase, type SqlDatabase } from '../../src/storage/sql-database.ts'
+import { openDatabase } from '../../src/storage/kysely-database.ts'
+import type { SqlDatabase } from '../../src/storage/sql-database.ts'
 import type { Change } from '../../src/storage/storage.ts'
 import { ownPostgresql } from '../postgresql.ts'
 import { engineOf } from '../storage/open.ts'

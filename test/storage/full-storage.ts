@@ -2,7 +2,7 @@
 import { dump } from '../../src/storage/dump/dump.ts'
 import type { Engine } from '../../src/storage/engines/engine.ts'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
-import { openDatabase } from '../../src/storage/sql-database.ts'
+import { openDatabase } from '../../src/storage/kysely-database.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes, type Noun, type Records } from '../../src/storage/storage.ts'
 import type { Database } from '../../src/storage/tables/database.ts'

@@ -1,7 +1,7 @@
 import { beforeEach, expect, it } from 'vitest'
 import { sqlite } from '../../src/storage/engines/sqlite.ts'
+import { openDatabase } from '../../src/storage/kysely-database.ts'
 import { LastUses } from '../../src/storage/last-uses.ts'
-import { openDatabase } from '../../src/storage/sql-database.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import { Changes } from '../../src/storage/storage.ts'
 import { aKey, anAccessKey, aPrincipal } from './records.ts'

@@ -2,7 +2,7 @@
 import type { Engine } from '../../src/storage/engines/engine.ts'
 import { postgresql } from '../../src/storage/engines/postgresql/postgresql.ts'
 import type { PostgresqlOptions } from '../../src/storage/engines/postgresql/session.ts'
-import { openDatabase } from '../../src/storage/sql-database.ts'
+import { openDatabase } from '../../src/storage/kysely-database.ts'
 import { openStorage } from '../../src/storage/sql-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { openInThread } from '../../src/storage/threaded-database.ts'

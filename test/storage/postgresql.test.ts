@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest'
-import { openDatabase } from '../../src/storage/sql-database.ts'
+import { openDatabase } from '../../src/storage/kysely-database.ts'
 import { storageContract } from '../contracts/storage.ts'
 import { postgresql, type TestDatabase } from '../postgresql.ts'
 import { thorough } from '../thorough.ts'

@@ -13,7 +13,7 @@ import { byJournal, type FleetVerdict, verifyFleet } from '../../../src/audit/ve
 import { Source } from '../../../src/audit/verify/source.ts'
 import { Outbox } from '../../../src/outbox.ts'
 import { sqlite } from '../../../src/storage/engines/sqlite.ts'
-import { openDatabase } from '../../../src/storage/sql-database.ts'
+import { openDatabase } from '../../../src/storage/kysely-database.ts'
 import { openStorage } from '../../../src/storage/sql-storage.ts'
 import { Changes } from '../../../src/storage/storage.ts'
 import { PeerStatements } from '../../../src/vault/peer-statements.ts'
