@@ -70,7 +70,8 @@ const tampers: Readonly<Record<string, Tamper>> = {
     Buffer.concat([bytes.subarray(0, at), Buffer.of(other % 256), bytes.subarray(at)]),
   ),
   'swapped bytes': bytes((bytes, at, other) => set(set(Buffer.from(bytes), at, bytes[other]!), other, bytes[at]!)),
-  'bytes cut off': bytes((bytes, at) => bytes.subarray(0, at)),
+  // An empty file has no block to name.
+  'bytes cut off': bytes((bytes, at) => bytes.subarray(0, Math.max(1, at))),
   'bytes cut out': bytes((bytes, at, other) =>
     Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.max(at, other))]),
   ),
