@@ -206,7 +206,7 @@ async function run(call: Decided, services: PathServices): Promise<Outcome> {
     const data = operation.recordedData?.(changes)
     if (data) entry.additionalEventData = { ...target.additionalEventData, ...data }
     const answer = api.accept(operation, output, entry.requestId, request)
-    changes.basis = { number: seen, scopes: scopesOf(target.resources, caller) }
+    if (changes.list.length > 0) changes.basis = { number: seen, scopes: scopesOf(target.resources, caller) }
     const committed = outbox.commit(changes, audit.record(entry))
     const afterConflict = (thrown: unknown) => (thrown instanceof Conflict ? undone(thrown) : Promise.reject(thrown))
     const writeRecord = operation.undo ? await committed.catch(afterConflict) : await committed
