@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { OperatorError } from '../errors.ts'
 import { duration, size } from '../quantities.ts'
+import { clientTlsFiles, withBothOrNeither } from './client-tls.ts'
 import { isSecureUrl } from './urls.ts'
 
 const timing = (flushInterval: string) => ({
@@ -14,19 +15,6 @@ const common = {
   records: z.boolean().default(false),
   start: z.enum(['beginning', 'now']).default('beginning'),
 }
-
-/** Files in PEM. */
-const tls = {
-  caFile: z.string().exactOptional(),
-  certificateFile: z.string().exactOptional(),
-  keyFile: z.string().exactOptional(),
-}
-
-const pairedKey = [
-  ({ certificateFile, keyFile }: { certificateFile?: string; keyFile?: string }) =>
-    (certificateFile === undefined) === (keyFile === undefined),
-  'set certificateFile and keyFile, or neither',
-] as const
 
 /** RFC 5424, section 6.2.1: those that suit. */
 const facilities = [
@@ -54,20 +42,20 @@ const syslog = z
     type: z.literal('syslog'),
     ...common,
     ...timing('1s'),
-    ...tls,
+    ...clientTlsFiles,
     host: z.string().min(1),
     port: z.int().min(1).max(65535).default(6514),
     facility: z.enum(facilities).default('audit'),
     maxMessageSize: size('2KiB', '16MiB').prefault('8KiB'),
   })
-  .refine(...pairedKey)
+  .refine(...withBothOrNeither)
 
 const webhook = z
   .strictObject({
     type: z.literal('webhook'),
     ...common,
     ...timing('1s'),
-    ...tls,
+    ...clientTlsFiles,
     url: url.exactOptional(),
     urlFile: z.string().exactOptional(),
     urlVariable: z.string().exactOptional(),
@@ -75,7 +63,7 @@ const webhook = z
     headerVariables: z.record(headerName, z.string()).default({}),
     maxBodySize: size('16KiB', '64MiB').prefault('1MiB'),
   })
-  .refine(...pairedKey)
+  .refine(...withBothOrNeither)
   .refine(
     ({ url, urlFile, urlVariable }) => [url, urlFile, urlVariable].filter(value => value !== undefined).length === 1,
     'set one of url, urlFile and urlVariable',

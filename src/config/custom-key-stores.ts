@@ -1,6 +1,7 @@
 /** Custom key stores. */
 import { z } from 'zod'
 import { duration } from '../quantities.ts'
+import { clientTlsFiles, withBothOrNeither } from './client-tls.ts'
 
 /** KMS API Reference, "CreateCustomKeyStore". */
 export const clusterId = z
@@ -16,14 +17,9 @@ const proxy = z
       .string()
       .regex(/^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[1-9]\d{0,4}$/, 'not an address: write host:port')
       .exactOptional(),
-    caFile: z.string().exactOptional(),
-    certificateFile: z.string().exactOptional(),
-    keyFile: z.string().exactOptional(),
+    ...clientTlsFiles,
   })
-  .refine(
-    ({ certificateFile, keyFile }) => (certificateFile === undefined) === (keyFile === undefined),
-    'set certificateFile and keyFile, or neither',
-  )
+  .refine(...withBothOrNeither)
 
 export const customKeyStores = z.strictObject({
   allKeySpecs: z.boolean().default(false),

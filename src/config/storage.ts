@@ -4,18 +4,14 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { OperatorError } from '../errors.ts'
 import { duration } from '../quantities.ts'
+import { clientTlsFiles, withBothOrNeither } from './client-tls.ts'
 
 const tls = z
   .strictObject({
     mode: z.enum(['verify-full', 'verify-ca', 'off']).default('verify-full'),
-    caFile: z.string().exactOptional(),
-    certificateFile: z.string().exactOptional(),
-    keyFile: z.string().exactOptional(),
+    ...clientTlsFiles,
   })
-  .refine(
-    ({ certificateFile, keyFile }) => (certificateFile === undefined) === (keyFile === undefined),
-    'set certificateFile and keyFile, or neither',
-  )
+  .refine(...withBothOrNeither)
 
 /** An identifier of PostgreSQL that is the same whether it is quoted or not, so that it is what the operator sees everywhere. */
 const identifier = z
