@@ -73,9 +73,6 @@ import type { LoadedPage, Table } from './tables/table.ts'
 import { identityOf, tables } from './tables/tables.ts'
 import { checkWrite } from './tables/write-check.ts'
 
-/** Of the only gateway: more requests are not decided at the same time. */
-const keptCommits = 100
-
 /** Milliseconds in which the outcome of a commit is looked up: a fail-over of a database takes some seconds. */
 const outcomeDeadline = 15_000
 
@@ -147,7 +144,7 @@ class KyselyDatabase implements SqlDatabase {
       throw new Conflict('others have changed what this is decided by')
     for (const change of changes) await write(tx, change)
     await logCommit(tx, number, { gateway, eventId: records[0]?.eventId, changes }, this.#engine.now)
-    if (!this.#engine.fleet) await pruneBefore(tx, number - keptCommits)
+    if (!this.#engine.fleet) await pruneBefore(tx, number)
     for (const [index, record] of records.entries()) await holdRecord(tx, record, index === 0 ? number : undefined)
     await this.#connections.notify(tx)
     return number

@@ -1,6 +1,7 @@
 /**
- * What a change concerns, as far as requests are decided by it: one key, or everybody. Used for both ends of one promise: an answer waits
- * until every gateway shows the changes that concern it, and a change is not committed if others that concern it came in between.
+ * What a change concerns, as far as requests are decided by it: one key, the grants of a key to somebody, an account, or everybody. Used for
+ * both ends of one promise: an answer waits until every gateway shows the changes that concern it, and a change is not committed if others
+ * that concern it came in between.
  */
 import type { Caller } from '../../model/identities/caller.ts'
 import type { Grant } from '../../model/keys/grant.ts'
@@ -8,7 +9,7 @@ import type { Change, Noun } from '../storage.ts'
 import type { RecordKey } from '../tables/table.ts'
 import { keyOf } from '../tables/tables.ts'
 
-/** The scope of what may concern any request. The others are ARNs of keys. */
+/** The scope of what may concern any request. */
 export const everybody = ''
 
 /** Of keys: the first value of the primary key is the ARN. */
@@ -16,7 +17,7 @@ const ofKeys: ReadonlySet<Noun> = new Set(['keys', 'grants'] as const)
 /** Only the HSM has to do with them. */
 const ofNobody: ReadonlySet<Noun> = new Set(['systemKeys', 'spareKeys', 'wrappingKeys', 'destructions'] as const)
 
-/** Undefined: no request is decided by such a record. */
+/** By the key of its record alone: a KMS key or everybody. Undefined: no request is decided by such a record. */
 export function scopeOf(noun: Noun, key: RecordKey): string | undefined {
   if (ofKeys.has(noun)) return key[0] as string
   return ofNobody.has(noun) ? undefined : everybody
@@ -28,8 +29,8 @@ function scopeOfChange(change: Change): string | undefined {
 }
 
 /** Of what a change itself was decided by, besides the records that it changes, whose revisions tell. */
-export function decisiveScopesOf(change: Change): readonly string[] {
-  return change.noun === 'grants' ? [change.record.keyArn] : [scopeOfChange(change) ?? everybody]
+export function decisiveScopeOf(change: Change): string | undefined {
+  return change.noun === 'grants' ? change.record.keyArn : scopeOfChange(change)
 }
 
 /** Of a change that may forbid something: what is new forbids nothing. */

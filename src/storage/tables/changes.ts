@@ -1,6 +1,6 @@
 /** The log of commits: which records each one changed. It says what to read again; the tables are the truth. */
 import type { Kysely, RawBuilder } from 'kysely'
-import { decisiveScopesOf, everybody, forbiddingScopeOf } from '../fleet/scopes.ts'
+import { decisiveScopeOf, everybody, forbiddingScopeOf } from '../fleet/scopes.ts'
 import type { Basis, Change, Noun, Records } from '../storage.ts'
 import type { ChangeRow, Database } from './database.ts'
 import { batches, type RecordKey, type Table } from './table.ts'
@@ -71,7 +71,7 @@ export async function isOutdated(
   if (first !== number + 1) return true
   const found = await between
     .select('number')
-    .where('scope', 'in', [everybody, ...scopes, ...changes.flatMap(decisiveScopesOf)])
+    .where('scope', 'in', [everybody, ...scopes, ...changes.flatMap(change => decisiveScopeOf(change) ?? [])])
     .limit(1)
     .executeTakeFirst()
   return found !== undefined
