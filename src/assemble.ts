@@ -97,6 +97,7 @@ export async function startGateway(
     const storage = await openDatabase(config, opened, {
       time: { clock, elapsed },
       database: supervised?.database,
+      isSupervised: supervised?.database !== undefined,
       report,
     })
     if (!storage.fleet.isAlone) metrics.watchFleet(storage.fleet)

@@ -8,11 +8,10 @@ import type { HsmCall } from '../hsm/hsm.ts'
 import { profileOf } from '../hsm/profiles/find-profile.ts'
 import { type HsmOptions, HsmRegistry } from '../hsm/registry.ts'
 import { ConnectionFailure } from '../model/keys/custom-key-store.ts'
-import { objectOf } from '../model/keys/key.ts'
 import type { Hsms, KeyStores, Log, Storage } from '../services.ts'
 import type { SqlDatabase } from '../storage/sql-database.ts'
 import { openStorage } from '../storage/sql-storage.ts'
-import { auditKey } from '../vault/audit-key.ts'
+import { hasAuditKeyOn } from '../vault/audit-key.ts'
 import { missingSystemKeys } from '../vault/system-keys.ts'
 import { type Clocks, FleetReport, isShared, joinFleet } from './fleet.ts'
 import { openSqlDatabase, storageName } from './storage.ts'
@@ -29,8 +28,10 @@ interface Opening {
   /** Whether storage may be missing yet. */
   readonly create?: boolean
   readonly time?: Clocks
-  /** That of the supervisor, for one of several processes. */
+  /** If it is open already. */
   readonly database?: SqlDatabase | undefined
+  /** Whether it is that of the supervisor, for one of several processes. */
+  readonly isSupervised?: boolean
   readonly report?: FleetReport
 }
 
@@ -41,10 +42,11 @@ export async function openDatabase(
     create = false,
     time = { clock, elapsed: () => performance.now() },
     database,
+    isSupervised = false,
     report = new FleetReport(),
   }: Opening = {},
 ): Promise<Storage> {
-  const fleet = isShared(config, database !== undefined) ? joinFleet(config, opened, time, report) : undefined
+  const fleet = isShared(config, isSupervised) ? joinFleet(config, opened, time, report) : undefined
   database ??= await openSqlDatabase(config.storage, create)
   const acceptsUnknown = config.emulator !== undefined
   return opened.adopt(
@@ -140,16 +142,10 @@ export function requireSystemKeys(config: Config, storage: Storage): void {
       `storage ${name} has no ${missing} key for the HSM ${hsm}: if that HSM is new, run strongroom init`,
     )
   }
-  if (isAuditKeyMissing(config, storage))
+  if (!hasAuditKeyOn(auditHsmOf(config), Object.keys(regionalHsms(config)), storage))
     throw new OperatorError(
       `storage ${name} has no audit key on the HSM ${auditHsmOf(config)}: run strongroom init, which creates it`,
     )
-}
-
-/** Whether the key that signs the audit journal is not on the HSM of the configuration, or there is none yet. */
-export function isAuditKeyMissing(config: Config, storage: Storage): boolean {
-  const key = auditKey(Object.keys(regionalHsms(config)), storage)
-  return key === undefined || objectOf(key.material).hsm !== auditHsmOf(config)
 }
 
 /** @param config of the gateway. Absent: nobody else uses the token */

@@ -46,7 +46,10 @@ export async function ensureAuditKey(hsm: Hsm, installation: Installation): Prom
 }
 
 /** In whatever partition it was created: it is the administrator in all partitions. */
-export function administratorKey(account: string, { principals, accessKeys }: Storage): AccessKey | undefined {
+export function administratorKey(
+  account: string,
+  { principals, accessKeys }: Pick<Storage, 'principals' | 'accessKeys'>,
+): AccessKey | undefined {
   const administrator = principals.named(account, 'user', userName)
   return administrator && accessKeys.ofPrincipal(administrator.arn)[0]
 }

@@ -6,8 +6,9 @@ import { auditHsmOf, type Config, type HsmConfig, regionalHsms } from '../config
 import { OperatorError } from '../errors.ts'
 import { profileOf } from '../hsm/profiles/find-profile.ts'
 import { provisionHsm } from '../hsm/provision.ts'
+import type { SqlDatabase } from '../storage/sql-database.ts'
 import type { Storage } from '../storage/storage.ts'
-import { auditKeyPem, auditPublicKey } from '../vault/audit-key.ts'
+import { auditKeyPem, auditPublicKey, hasAuditKeyOn } from '../vault/audit-key.ts'
 import { missingSystemKeys } from '../vault/system-keys.ts'
 import {
   administratorKey,
@@ -61,37 +62,65 @@ export const init = command(program => {
       if (options.config === undefined) ensureDataFolder(options.data)
       const folder = openDataFolder(options)
       const { config } = folder
-      const { clock, connectHsms, isAuditKeyMissing, openDatabase } = await import('../assemble/backends.ts')
-      const { openAudit } = await import('../assemble/recording.ts')
-      await using opened = new AsyncDisposableStack()
+      const { openSqlDatabase } = await import('../assemble/storage.ts')
+      const { readRecords } = await import('../storage/sql-storage.ts')
+      await using closing = new AsyncDisposableStack()
       // From here on this process has the lock on the folder.
-      const storage = await openDatabase(config, opened, { create: !isInUse(folder) })
+      const database = closing.adopt(await openSqlDatabase(config.storage, !isInUse(folder)), database =>
+        database.close(),
+      )
       settleSoftHsm(folder, { write: true })
-      const account = options.account ?? firstAccountOf(storage)
-      const isComplete = hasKeys(config, storage, account) && !isAuditKeyMissing(config, storage)
-      if (!isComplete || options.writeCredentials) {
-        const initialized: string[] = []
-        for (const [name, hsm] of Object.entries(regionalHsms(config)))
-          if (missingSystemKeys(name, storage).length > 0 && (await provision(hsm))) initialized.push(name)
-        const hsms = await connectHsms(config, storage, opened)
-        const installation = {
-          storage,
-          hsms,
-          clock,
-          ...(await openAudit(config, { storage, hsms }, opened, { clock })),
-        }
-        for (const name of initialized) await recordInitialized(name, installation)
-        for (const hsm of hsms.all) await ensureSystemKeys(hsm, installation)
-        await ensureAuditKey(hsms.named(auditHsmOf(config)), installation)
-        await ensureAdministrator(account, folder, installation, {
-          given,
-          isRepeated: options.writeCredentials ?? false,
-        })
-      }
-      process.stdout.write(conclusion(account, folder, storage))
-      process.stdout.write(pinnedAuditKey(folder, storage))
+      // All that tells whether something is missing: with many keys, the rest takes seconds to read.
+      const known = await readRecords(database, ['principals', 'accessKeys', 'systemKeys'])
+      const account = options.account ?? firstAccountOf(known)
+      if (isComplete(config, known, account) && !options.writeCredentials) return conclude(account, folder, known)
+      closing.move()
+      await complete(database, account, folder, { given, isRepeated: options.writeCredentials ?? false })
     })
 })
+
+/** What tells whether an installation is complete. */
+type Installed = Pick<Storage, 'principals' | 'accessKeys' | 'systemKeys'>
+
+/** What to do about an administrator. */
+interface Wanted {
+  readonly given: PlainAccessKey | undefined
+  readonly isRepeated: boolean
+}
+
+/** Creates what is missing. @param database which it closes */
+async function complete(
+  database: SqlDatabase,
+  account: string | undefined,
+  folder: DataFolder,
+  wanted: Wanted,
+): Promise<void> {
+  const { config } = folder
+  const { clock, connectHsms, openDatabase } = await import('../assemble/backends.ts')
+  const { openAudit } = await import('../assemble/recording.ts')
+  await using opened = new AsyncDisposableStack()
+  const storage = await openDatabase(config, opened, { database })
+  const initialized: string[] = []
+  for (const [name, hsm] of Object.entries(regionalHsms(config)))
+    if (missingSystemKeys(name, storage).length > 0 && (await provision(hsm))) initialized.push(name)
+  const hsms = await connectHsms(config, storage, opened)
+  const installation = {
+    storage,
+    hsms,
+    clock,
+    ...(await openAudit(config, { storage, hsms }, opened, { clock })),
+  }
+  for (const name of initialized) await recordInitialized(name, installation)
+  for (const hsm of hsms.all) await ensureSystemKeys(hsm, installation)
+  await ensureAuditKey(hsms.named(auditHsmOf(config)), installation)
+  await ensureAdministrator(account, folder, installation, wanted)
+  conclude(account, folder, storage)
+}
+
+function conclude(account: string | undefined, folder: DataFolder, installed: Installed): void {
+  process.stdout.write(conclusion(account, folder, installed))
+  process.stdout.write(pinnedAuditKey(folder, installed))
+}
 
 /** Whether storage existed: it is created before audit file, token and credentials, and new storage would know none of the keys. */
 function isInUse({ path, config: { audit } }: DataFolder): boolean {
@@ -106,14 +135,16 @@ function isInUse({ path, config: { audit } }: DataFolder): boolean {
 }
 
 /** The account whose administrator is created by default; undefined if another account has an administrator. */
-function firstAccountOf(storage: Storage): string | undefined {
+function firstAccountOf(storage: Installed): string | undefined {
   const isThere = administratorKey(firstAccount, storage) !== undefined
   return isThere || storage.accessKeys.count() === 0 ? firstAccount : undefined
 }
 
-function hasKeys(config: Config, storage: Storage, account: string | undefined): boolean {
-  const isKnown = account === undefined || administratorKey(account, storage) !== undefined
-  return isKnown && Object.keys(regionalHsms(config)).every(name => missingSystemKeys(name, storage).length === 0)
+function isComplete(config: Config, storage: Installed, account: string | undefined): boolean {
+  if (account !== undefined && administratorKey(account, storage) === undefined) return false
+  const hsms = Object.keys(regionalHsms(config))
+  const hasKeys = hsms.every(name => missingSystemKeys(name, storage).length === 0)
+  return hasKeys && hasAuditKeyOn(auditHsmOf(config), hsms, storage)
 }
 
 /** Hardware tokens are created with the vendor's tools. Resolves to whether the token was created now. */
@@ -132,7 +163,7 @@ async function ensureAdministrator(
   account: string | undefined,
   { path, config }: DataFolder,
   installation: Installation,
-  { given, isRepeated }: { given: PlainAccessKey | undefined; isRepeated: boolean },
+  { given, isRepeated }: Wanted,
 ): Promise<void> {
   if (account === undefined) {
     if (isRepeated)
@@ -155,14 +186,14 @@ async function ensureAdministrator(
 }
 
 /** Its copy on another machine is what shows that an audit file was not replaced as a whole. */
-function pinnedAuditKey({ path, config }: DataFolder, storage: Storage): string {
+function pinnedAuditKey({ path, config }: DataFolder, storage: Installed): string {
   const key = storage.systemKeys.find(auditHsmOf(config), 'audit')!
   const file = writeAuditKey(path, auditKeyPem(key))
   const fingerprint = fingerprintOf(auditPublicKey(key))
   return `Audit checkpoints are signed by the key in ${file} (SHA-256 ${fingerprint}): keep a copy on another machine\n`
 }
 
-function conclusion(account: string | undefined, { path }: DataFolder, storage: Storage): string {
+function conclusion(account: string | undefined, { path }: DataFolder, storage: Installed): string {
   const file = credentialsFile(path)
   if (account === undefined) return 'Ready.\n'
   const { id } = administratorKey(account, storage)!

@@ -51,9 +51,10 @@ export class FollowedView {
     this.#position = position
   }
 
-  static async load(database: SqlDatabase): Promise<FollowedView> {
+  /** @param nouns see loadView */
+  static async load(database: SqlDatabase, nouns?: readonly Noun[]): Promise<FollowedView> {
     const position = await database.lastChange()
-    const followed = new FollowedView(database, await loadView(database), position)
+    const followed = new FollowedView(database, await loadView(database, nouns), position)
     // What was committed while the records were loaded may be in the view in part.
     await followed.catchUp()
     return followed

@@ -12,7 +12,15 @@ import { Fleet, type FleetOptions } from './fleet/fleet.ts'
 import { FollowedView, type ViewObserver } from './followed-view.ts'
 import { LastUses } from './last-uses.ts'
 import type { SqlDatabase } from './sql-database.ts'
-import { type Change, type Changes, Conflict, type HeldRecord, OutcomeUnknown, type Storage } from './storage.ts'
+import {
+  type Change,
+  type Changes,
+  Conflict,
+  type HeldRecord,
+  type Noun,
+  OutcomeUnknown,
+  type Storage,
+} from './storage.ts'
 import { destructionIdentity } from './tables/destructions.ts'
 import { systemKeyIdentity } from './tables/system-keys.ts'
 import { wrappingKeyIdentity } from './tables/wrapping-keys.ts'
@@ -65,6 +73,16 @@ export async function openStorage(database: SqlDatabase, options: OpenOptions): 
     await database.close()
     throw error
   }
+}
+
+/** Records of these nouns only, as they are now, without those of keys, which may be many. */
+export async function readRecords<N extends Noun & keyof Storage>(
+  database: SqlDatabase,
+  nouns: readonly N[],
+): Promise<Pick<Storage, N>> {
+  const followed = await FollowedView.load(database, nouns)
+  const unused = { gateway: '', acceptsUnknown: false, trackingStart: 0, encryptionSlack: slack, others: 0 }
+  return new SqlStorage(database, followed, { ...unused, written: new Map(), fleet: undefined, onReload: undefined })
 }
 
 interface Opened extends Required<Pick<OpenOptions, 'gateway' | 'acceptsUnknown' | 'encryptionSlack'>> {

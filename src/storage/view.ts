@@ -173,8 +173,13 @@ export function regionOf({ account, region }: Pick<Records['customKeyStores'], '
   return `${account}/${region}`
 }
 
-/** Aliases are grouped by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM, external keys by prefix. */
-export async function loadView(database: SqlDatabase): Promise<View> {
+/**
+ * Aliases are grouped by their key, principals by their account, services by their user, access keys by their principal, spare keys by HSM,
+ * external keys by prefix.
+ *
+ * @param nouns whose records are read. Default: all
+ */
+export async function loadView(database: SqlDatabase, nouns?: readonly Noun[]): Promise<View> {
   const view: View = {
     keys: new KeysView(),
     aliases: new Collection(identity('aliases'), alias => [{ group: alias.targetKeyArn, member: alias.arn }]),
@@ -205,7 +210,7 @@ export async function loadView(database: SqlDatabase): Promise<View> {
     xksPrefixes: new Collection(identity('xksPrefixes')),
     xksKeys: new Collection(identity('xksKeys'), ({ prefix, id }) => [{ group: prefix, member: id }]),
   }
-  for (const noun of Object.keys(view) as Noun[]) await fill(view, noun, database)
+  for (const noun of nouns ?? (Object.keys(view) as Noun[])) await fill(view, noun, database)
   return view
 }
 

@@ -20,9 +20,14 @@ type Vault = Pick<Services, 'storage' | 'hsms' | 'clock'>
  *
  * @param hsms names of the configured ones
  */
-export function auditKey(hsms: readonly string[], { systemKeys }: Storage): SystemKey | undefined {
+export function auditKey(hsms: readonly string[], { systemKeys }: Pick<Storage, 'systemKeys'>): SystemKey | undefined {
   const found = hsms.flatMap(hsm => systemKeys.find(hsm, 'audit') ?? [])
   return found.sort((one, other) => one.material.createdAt - other.material.createdAt).at(-1)
+}
+
+/** Whether it is on the HSM where it should be. */
+export function hasAuditKeyOn(hsm: string, hsms: readonly string[], storage: Pick<Storage, 'systemKeys'>): boolean {
+  return auditKey(hsms, storage)?.material.object?.hsm === hsm
 }
 
 /** DER SubjectPublicKeyInfo. */

@@ -34,7 +34,7 @@ export const systemKeyKinds = {
 /** The purposes without a key on an HSM. */
 export function missingSystemKeys(
   hsm: string,
-  { systemKeys }: Storage,
+  { systemKeys }: Pick<Storage, 'systemKeys'>,
   purposes: readonly EncryptionPurpose[] = encryptionPurposes,
 ): readonly EncryptionPurpose[] {
   return purposes.filter(purpose => systemKeys.find(hsm, purpose) === undefined)

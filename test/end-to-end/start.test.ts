@@ -4,6 +4,7 @@ import { copyFileSync, readFileSync } from 'node:fs'
 import { Agent } from 'node:https'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { startGateway } from '../../src/assemble.ts'
@@ -131,5 +132,14 @@ describe('init', () => {
     const { code, stderr } = await strongroom(['init', '--data', installation.folder, '--account', home])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(readFileSync(inFolder('credentials'), 'utf8')).toBe(before)
+  })
+  it('reads no keys if nothing is missing, as there may be many', async () => {
+    const database = new DatabaseSync(inFolder('strongroom.db'))
+    database.exec(`insert into keys (arn, id, account, region, spec, usage, origin, state, description, creation_date, tags, policy, revision)
+      values ('arn', 'id', '', '', '', '', '', '', '', 0, 'not JSON', '', 1)`)
+    database.close()
+    const outcome = (command: string) => strongroom([command, '--data', installation.folder])
+    expect(await outcome('init')).toMatchObject({ code: 0, stderr: '' })
+    expect(await outcome('serve')).toMatchObject({ code: 1, stderr: expect.stringContaining('not JSON') })
   })
 })
