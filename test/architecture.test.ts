@@ -51,6 +51,8 @@ function isIn(path: string, part: string): boolean {
 
 interface Import {
   readonly typeOnly: boolean
+  /** Whether it is loaded when the code comes to it. */
+  readonly isLate: boolean
   readonly path: string
 }
 
@@ -68,17 +70,22 @@ function importsOf({ path, code }: { path: string; code: string }): Import[] {
   )
   return [...statements].map(([, type, from, effect, dynamic]) => ({
     typeOnly: type !== undefined,
+    isLate: dynamic !== undefined,
     path: relative(src, resolve(dirname(path), from ?? effect ?? dynamic!)).replace(/\.ts$/, ''),
   }))
 }
 
-/** Every file that a process loads which runs this one, each with the file that imports it. `import { type T }` loads the file. */
-function loadedBy(entry: string): ReadonlyMap<string, string> {
+/**
+ * Every file that a process loads which runs this one, each with the file that imports it. `import { type T }` loads the file.
+ *
+ * @param atOnce only what is loaded before any code runs
+ */
+function loadedBy(entry: string, { atOnce = false } = {}): ReadonlyMap<string, string> {
   const loaded = new Map([[entry, '']])
   for (const name of loaded.keys()) {
     const file = files.find(file => file.name === `${name}.ts`)
-    for (const { path, typeOnly } of file ? importsOf(file) : []) {
-      if (!typeOnly && !loaded.has(path)) loaded.set(path, name)
+    for (const { path, typeOnly, isLate } of file ? importsOf(file) : []) {
+      if (!typeOnly && !(isLate && atOnce) && !loaded.has(path)) loaded.set(path, name)
     }
   }
   return loaded
@@ -216,12 +223,19 @@ describe('the architecture', () => {
     for (const [path, by] of loaded) expect(isIn(path, 'hsm/token'), `${by} imports ${path}`).toBe(false)
   })
 
-  it('loads assemble only in a command that runs', () => {
-    const loading = files.filter(
-      ({ name, code }) => name.startsWith('cli/') && /^import (?!type).*assemble[./]/m.test(code),
-    )
-    expect(loading.map(({ name }) => name)).toEqual([])
+  it('loads the command line only, and of all packages commander, before a command runs', () => {
+    const loaded = loadedBy('main', { atOnce: true })
+    expect(loaded.has('cli/serve')).toBe(true)
     expect(loadedBy('main').has('assemble')).toBe(true)
+    const isSmall = /^(main|cli\/.*|errors|version|shell-quoted|private-files|model\/keys\/.*)$/
+    for (const [path, by] of loaded) expect(path, `${by} imports ${path}`).toMatch(isSmall)
+    for (const { name, code } of files.filter(({ name }) => loaded.has(name.replace(/\.ts$/, '')))) {
+      const packages = [...code.matchAll(/^import (?!type)[^'"]*?from '([^.'][^']*)'/gm)].map(([, from]) => from!)
+      expect(
+        packages.filter(from => from !== 'commander' && !from.startsWith('node:')),
+        name,
+      ).toEqual([])
+    }
   })
 
   it.each(onlyIn)('keeps "$text" in $parts', ({ text, parts }) => {

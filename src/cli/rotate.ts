@@ -1,5 +1,5 @@
 import type { RotatedAlias } from '../operations/administration/rotate-alias.ts'
-import { type AliasKeys, reportAlias } from './alias-report.ts'
+import type { AliasKeys } from './alias-report.ts'
 import { command } from './command.ts'
 import { administer, type IdentityOptions, printJson, withAccountOption } from './identity-options.ts'
 import { printRotation } from './rotation-lines.ts'
@@ -27,7 +27,10 @@ async function run(alias: string, options: RotateOptions): Promise<void> {
   const { account, region, dryRun = false, report, json } = options
   await administer(options, async call => {
     const named = { alias, account, region }
-    if (report) return await reportAlias(await call<AliasKeys>('ListAliasKeys', named), options)
+    if (report) {
+      const { reportAlias } = await import('./alias-report.ts')
+      return await reportAlias(await call<AliasKeys>('ListAliasKeys', named), options)
+    }
     const rotated = await call<RotatedAlias>('RotateAlias', { ...named, dryRun })
     if (json) printJson(rotated)
     else printRotation(rotated, options)
