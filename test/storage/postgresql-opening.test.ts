@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Client } from 'pg'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { OperatorError } from '../../src/errors.ts'
 import { type PostgresqlOptions, prepareSession } from '../../src/storage/engines/postgresql/session.ts'
 import { openDatabase } from '../../src/storage/kysely-database.ts'
+import { migrate, schema } from '../../src/storage/migrations/migrate.ts'
 import { type PostgresqlServer, postgresql, type TestDatabase } from '../postgresql.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
 import { engineOf } from './open.ts'
@@ -192,5 +194,26 @@ describe('a database', () => {
     expect(await fresh.sql('select count from write_check')).toEqual([{ count: '5' }])
     for (const database of opened) await database.close()
     await fresh.drop()
+  })
+  it('is migrated while other gateways use it, and no transaction of them fails', async () => {
+    const former = await server.createDatabase()
+    const engine = engineOf(former)
+    const connections = engine.connect()
+    await connections.migrate(tx => migrate(tx, engine, schema - 1))
+    await connections.close()
+    const other = new Client({ host: server.folder, port: server.port, user: 'postgres', database: former.database })
+    await other.connect()
+    // It would be the one whose transaction fails, if the migration waited for longer.
+    await other.query("set deadlock_timeout = '700ms'; begin; lock table strongroom_migrations in share mode")
+    const opening = openDatabase(engine)
+    // It waits, and commits wait for it.
+    const waiting = `select from pg_stat_activity join pg_locks using (pid) where wait_event_type = 'Lock'
+      and relation = 'change_number'::regclass and mode = 'RowExclusiveLock'`
+    await vi.waitFor(async () => expect(await former.sql(waiting)).toHaveLength(1), { timeout: 20_000 })
+    // As every commit does first: now each waits for the other.
+    await other.query('update change_number set last = last; commit')
+    await (await opening).close()
+    await other.end()
+    await former.drop()
   })
 })

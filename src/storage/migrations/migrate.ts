@@ -2,6 +2,8 @@
 import { type Kysely, sql } from 'kysely'
 import { OperatorError } from '../../errors.ts'
 import type { Engine } from '../engines/engine.ts'
+import { awaitCommits } from '../tables/changes.ts'
+import type { Database } from '../tables/database.ts'
 import { initial } from './0001-initial.ts'
 import { publicKeys } from './0002-public-keys.ts'
 import { custody } from './0003-custody.ts'
@@ -74,6 +76,9 @@ const migrations: readonly Migration[] = [
  */
 const expansions: ReadonlySet<number> = new Set()
 
+/** The migration that created what every commit locks first. */
+const firstWithCommitLock = 28
+
 interface MigrationTable {
   readonly strongroom_migrations: {
     readonly number: number
@@ -103,6 +108,8 @@ export async function migrate<D>(transaction: Kysely<D>, engine: Engine, last = 
       `${engine.name} was written by a newer version of Strongroom (schema ${done}, this version supports ${migrations.length}): upgrade`,
     )
   }
+  // Other gateways may serve: it waits for their commits, and they wait for it, before any of them has locked a table.
+  if (done >= firstWithCommitLock && done < last) await awaitCommits(tx as unknown as Kysely<Database>)
   for (let number = done + 1; number <= last; number++) {
     await migrations[number - 1]!(tx as unknown as Kysely<unknown>, engine.types)
     const oldest = expansions.has(number) ? await oldestOf(tx) : null

@@ -4,13 +4,20 @@ import { Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, s
 import { Pool } from 'pg'
 import { CommitLost, type Connections, Unreachable, type Work } from '../engine.ts'
 import { CannotConnect, PostgresqlDriver, SessionLost } from './driver.ts'
-import { canBeRepeated, isTooSlow } from './errors.ts'
+import { canBeRepeated, isLocked, isTooSlow } from './errors.ts'
 import { Listener } from './listener.ts'
 import { type PostgresqlOptions, prepareSession, Session, type Sessions } from './session.ts'
 import { SessionLock } from './session-lock.ts'
 
 /** Advisory locks of two numbers: what it is for, and a hash of the schema (PostgreSQL documentation, "Advisory Locks"). */
 const migrationLock = 0x53_74_72_01
+
+/**
+ * Milliseconds that a migration waits for a lock, as everybody else then waits for the migration: less than `deadlock_timeout` (1 s), after
+ * which it may be somebody else's transaction that fails. It is tried again until the deadline: a backup may read for long.
+ */
+const migrationLockTimeout = 500
+const migrationDeadline = 60_000
 
 /** Milliseconds between attempts to reach the server again: the first, and the longest. */
 const firstDelay = 50
@@ -62,20 +69,31 @@ export class PostgresqlConnections<D> implements Connections<D> {
 
   async migrate<T>(work: Work<D, T>): Promise<T> {
     const pool = this.#pool(1, 0)
+    const deadline = AbortSignal.timeout(migrationDeadline)
     try {
-      return await kysely<D>(pool)
-        .transaction()
-        .execute(async tx => {
-          await sql`select pg_advisory_xact_lock(${sql.lit(migrationLock)}, hashtext(${sql.lit(this.#options.schema)}))`.execute(
-            tx,
-          )
-          return work(tx)
-        })
+      for (;;) {
+        try {
+          return await this.#migrateOnce(kysely<D>(pool), work)
+        } catch (error) {
+          if (!(isLocked(error) || canBeRepeated(error)) || deadline.aborted) throw error
+          await sleep(migrationLockTimeout * (1 + Math.random()))
+        }
+      }
     } catch (error) {
       throw error instanceof CannotConnect || error instanceof SessionLost ? error.cause : error
     } finally {
       await this.#end(pool)
     }
+  }
+
+  #migrateOnce<T>(db: Kysely<D>, work: Work<D, T>): Promise<T> {
+    return db.transaction().execute(async tx => {
+      await sql`select pg_advisory_xact_lock(${sql.lit(migrationLock)}, hashtext(${sql.lit(this.#options.schema)}))`.execute(
+        tx,
+      )
+      await sql`set local lock_timeout = ${sql.lit(migrationLockTimeout)}`.execute(tx)
+      return work(tx)
+    })
   }
 
   async reached(signal: AbortSignal): Promise<void> {

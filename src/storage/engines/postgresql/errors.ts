@@ -14,6 +14,7 @@ const explanations: Readonly<Record<string, string>> = {
   '42501': 'cannot be used: the role lacks a privilege',
   '53100': 'cannot be written: the disk is full',
   '53300': 'cannot be opened: the server has too many connections',
+  '55P03': 'cannot be migrated: its tables are in use, as by a backup',
   '57P03': 'cannot be opened: the server is starting or shutting down',
   ECONNREFUSED: 'cannot be reached: nothing listens there',
   ECONNRESET: 'cannot be reached: the connection was reset',
@@ -63,7 +64,12 @@ export function canBeRepeated(error: unknown): boolean {
 
 /** A statement took too long, or waited too long for a lock. The session lives. */
 export function isTooSlow(error: unknown): boolean {
-  return isState(error, '55P03') || isState(error, '57014')
+  return isLocked(error) || isState(error, '57014')
+}
+
+/** A statement waited too long for a lock. */
+export function isLocked(error: unknown): boolean {
+  return isState(error, '55P03')
 }
 
 /** Whether the session has ended, or is of no use any more: its server has become a standby. */
