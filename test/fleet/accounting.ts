@@ -1,7 +1,8 @@
 /** Compares what was committed and answered with the audit journals of a fleet, and the token with the database. */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { isRecord, lineOf } from '../../src/audit/format.ts'
-import { recordsOf, segmentsOf } from '../end-to-end/gateway.ts'
+import { type Ended, recordsOf, segmentsOf, strongroom } from '../end-to-end/gateway.ts'
 import type { TestDatabase } from '../postgresql.ts'
 import type { Fleet, Member } from './fleet.ts'
 
@@ -68,4 +69,11 @@ function openIntents(members: readonly Member[]): string[] {
   const recorded = new Set(lines.flatMap(line => (line !== undefined && isRecord(line) ? [line.eventID] : [])))
   const intents = lines.flatMap(line => (line !== undefined && 'intent' in line ? [line.intent.eventID] : []))
   return intents.filter(eventId => !recorded.has(eventId))
+}
+
+/** What `audit verify` says of all journals together. All gateways must have stopped. */
+export function verified({ members }: Fleet): Promise<Ended> {
+  const folders = members.map(({ installation }) => installation.folder)
+  const key = join(folders[0]!, 'audit-key.pem')
+  return strongroom(['audit', 'verify', '--fleet', ...folders, '--public-key', key])
 }

@@ -194,20 +194,21 @@ export class Member {
   }
 
   async stop(): Promise<void> {
-    const gateway = this.#left()
-    const code = await gateway?.stop()
-    if (gateway && code !== 0) throw new Error(`${this.name} exited with ${code}: ${gateway.complaints().join('\n')}`)
+    await this.#leave(async gateway => {
+      const code = await gateway.stop()
+      if (code !== 0) throw new Error(`${this.name} exited with ${code}: ${gateway.complaints().join('\n')}`)
+    })
   }
 
   async kill(): Promise<void> {
-    await this.#left()?.kill()
+    await this.#leave(gateway => gateway.kill())
   }
 
-  #left(): Gateway | undefined {
+  async #leave(end: (gateway: Gateway) => Promise<void>): Promise<void> {
     const gateway = this.#gateway
+    if (gateway === undefined) return
     this.#gateway = undefined
-    if (gateway) this.#complaints.push(...gateway.complaints())
-    return gateway
+    await end(gateway).finally(() => this.#complaints.push(...gateway.complaints()))
   }
 
   /** As a machine that is suspended, but for its monotonic clock. */

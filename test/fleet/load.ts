@@ -1,7 +1,7 @@
 /** Load on a fleet whose history is checked while it goes on. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { SeededRandom } from '../soak/seeded-random.ts'
-import type { Fleet } from './fleet.ts'
+import type { Fleet, Member } from './fleet.ts'
 import type { Request } from './kms-model.ts'
 import { check, type Operation, smallest } from './linearizability.ts'
 import { Partition } from './workload.ts'
@@ -21,24 +21,30 @@ export interface Load {
   /** Of each partition. */
   readonly clients: number
   readonly requestsPerClient: number
+  /** Gateways that get requests. Default: all, also those that do not run. */
+  readonly members?: () => readonly Member[]
 }
+
+/** Of all loads: their aliases stay. */
+let lanesOfAll = 0
 
 /** Resolves once `until` has, and the requests in flight have ended. */
 export async function checkedLoad(
   fleet: Fleet,
   random: SeededRandom,
   until: Promise<unknown>,
-  { lanes, clients, requestsPerClient }: Load,
+  { lanes, clients, requestsPerClient, members = () => fleet.members }: Load,
 ): Promise<Checked> {
   const checked: Checked = { violations: [], partitions: 0, requests: 0, lost: 0 }
   let isOver = false
   const over = until.then(() => {
     isOver = true
   })
-  const lane = async (number: number) => {
+  const lane = async () => {
+    const number = lanesOfAll++
     const own = new SeededRandom(Math.floor(random.fraction() * 2 ** 32))
     for (let count = 0; !isOver; count++) {
-      const partition = new Partition(`${number}-${count}`, fleet.clients, own, () => fleet.anyUrl(own))
+      const partition = new Partition(`${number}-${count}`, fleet.clients, own, () => own.of(members()).url)
       await Promise.race([over, partition.create()])
       if (isOver) return
       await Promise.all(Array.from({ length: clients }, () => partition.send(requestsPerClient)))
@@ -46,7 +52,7 @@ export async function checkedLoad(
       await delay(1)
     }
   }
-  await Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)))
+  await Promise.all(Array.from({ length: lanes }, lane))
   return checked
 }
 
