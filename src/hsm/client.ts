@@ -248,7 +248,7 @@ export class HsmClient implements Hsm {
   }
 
   async inspectKey(key: HeldKey, depth: InspectionDepth): Promise<KeyInspection> {
-    const inspections = await this.#callEach('inspectKey', { ...key, depth })
+    const inspections = await this.#callEach('inspectKey', { ...key, depth }).catch(missing)
     const found = inspections.find(({ fault }) => fault !== undefined) ?? {}
     if (found.fault !== 'missing' || this.#backend.isWhole) return found
     throw notEveryToken()
@@ -268,13 +268,14 @@ export class HsmClient implements Hsm {
     { undo }: Pick<CallOptions, 'undo'> = {},
   ): Promise<AnswerOf<N>> {
     const row: CallRow = calls[name]
-    const options = { latest: this.#latest, isUrgent: this.#latest !== undefined, undo }
+    const options = { object: objectOf(request), latest: this.#latest, isUrgent: this.#latest !== undefined, undo }
     return row.answer.decode(await this.#backend.call(name, row.request.encode(request), this.#caller, options))
   }
 
   async #callEach<N extends CallName>(name: N, request: RequestTo<N>): Promise<readonly AnswerOf<N>[]> {
     const row: CallRow = calls[name]
-    const answers = await this.#backend.callEach(name, row.request.encode(request), this.#caller)
+    const options = { object: objectOf(request) }
+    const answers = await this.#backend.callEach(name, row.request.encode(request), this.#caller, options)
     return answers.map(answer => row.answer.decode(answer))
   }
 }
@@ -285,6 +286,16 @@ function exactly(length: number, bytes: Uint8Array): Uint8Array {
   bytes.fill(0)
   const cause = new Error(`the HSM answered ${bytes.length} bytes instead of ${length}`)
   throw new Failure('Internal', '', { cause })
+}
+
+function objectOf(request: unknown): string | undefined {
+  return (request as { readonly object?: string } | undefined)?.object
+}
+
+/** What HSMs that may not know every key reject with: see Pkcs11.inspectKey. */
+function missing(error: unknown): readonly KeyInspection[] {
+  if (error instanceof Failure && error.code === 'InvalidState') return [{ fault: 'missing' }]
+  throw error
 }
 
 function notEveryToken(): Failure {

@@ -29,8 +29,6 @@ export interface HsmHealth {
   readonly restarts: number
   /** Other gateways use the token too: that this one cannot see its keys is no reason to call them missing. */
   readonly isShared?: boolean
-  /** Its worker may not find what other gateways have created, until it is replaced: see token/absence.ts. */
-  readonly mayMissKeys?: boolean
   /** The tokens of a cluster, named `hsm/member`. */
   readonly members?: readonly (Pick<HsmHealth, 'state' | 'reason'> & { readonly name: string })[]
 }

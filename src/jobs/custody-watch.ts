@@ -16,7 +16,6 @@ import { heldKey } from '../vault/materials.ts'
 import { dropSpare } from '../vault/spare-keys.ts'
 import { systemKeyKinds } from '../vault/system-keys.ts'
 import { countIds, objectsOn } from './listing.ts'
-import { UnprovenMisses } from './unproven-misses.ts'
 
 const minute = 60_000
 /** Milliseconds. */
@@ -54,7 +53,6 @@ export class CustodyWatch {
   #duplicatesUntil = 0
   readonly #failures = new Map<string, { readonly times: number; readonly until: number }>()
   #loggedInconclusive = false
-  readonly #misses = new UnprovenMisses()
   /** Workers started, as of the last round. */
   #starts = 0
   /** The token is not the one that holds the keys. */
@@ -102,7 +100,6 @@ export class CustodyWatch {
       this.#loggedInconclusive = false
       this.#queueAll()
     }
-    for (const name of this.#misses.due(now)) this.#queue.add(name)
     if (this.#faults.size > 0 && now >= this.#nextList) await this.#queueRepaired(isWrongToken)
   }
 
@@ -150,7 +147,6 @@ export class CustodyWatch {
   /** Resolves to whether the subject is done for now. */
   async #check(name: string): Promise<boolean> {
     const subject = this.#subject(name)
-    if (subject === undefined) this.#misses.delete(name)
     if (subject === undefined || this.#isDeferred(name)) return true
     let finding: Finding
     try {
@@ -159,12 +155,7 @@ export class CustodyWatch {
       await this.#inconclusive(name, thrown)
       return true
     }
-    return this.#isUnproven(name, finding) || this.#record(name, finding)
-  }
-
-  #isUnproven(name: string, { object, fault }: Finding): boolean {
-    const { health } = this.#services.hsms.named(object.hsm)
-    return this.#faults.get(name) !== fault && this.#misses.add(name, fault, health)
+    return this.#record(name, finding)
   }
 
   #isDeferred(name: string): boolean {

@@ -4,7 +4,7 @@ import { userType } from '../../src/hsm/token/cryptoki.ts'
 import { readPin } from '../../src/hsm/token/pin.ts'
 
 const [library, libraryParameters, pinFile] = process.argv.slice(2)
-const cryptoki = loadLibrary({ library: library!, libraryParameters })
+const cryptoki = loadLibrary({ library: library!, libraryParameters }, { processLock: false })
 const { slot } = tokens(cryptoki).find(({ label }) => label === 'NSS Certificate DB')!
 const session = cryptoki.openSession(slot)
 cryptoki.login(session, userType.securityOfficer, '')

@@ -3,7 +3,7 @@ import { OperatorError } from '../../errors.ts'
 import { runChild } from '../child.ts'
 import { profileOf } from '../profiles/find-profile.ts'
 import type { Profile } from '../profiles/profile.ts'
-import type { LibraryInfo, SlotToken } from '../token/cryptoki.ts'
+import type { LibraryInfo, SlotToken } from '../token/information.ts'
 import type { PinSource, TokenAddress } from '../wire/token-address.ts'
 import type { Survey } from './findings.ts'
 

@@ -3,7 +3,8 @@ import * as graphene from 'graphene-pk11'
 import pkcs11js from 'pkcs11js'
 import { reportOn } from '../child-report.ts'
 import { Connection, findToken, loadLibrary, login, PinRefused, tokens } from '../token/connection.ts'
-import type { Cryptoki, Handle, SlotToken } from '../token/cryptoki.ts'
+import type { Cryptoki, Handle } from '../token/cryptoki.ts'
+import type { SlotToken } from '../token/information.ts'
 import { KeyHandles } from '../token/key-handles.ts'
 import { placeOf } from '../token/pin.ts'
 import type { Survey } from './findings.ts'
@@ -31,7 +32,7 @@ await reportOn(async (argument: Argument): Promise<HsmReport> => {
 
 /** Fills in the findings; throws at a problem that prevents further ones. */
 async function inspect(argument: Argument, findings: Findings): Promise<void> {
-  const cryptoki = loadLibrary(argument)
+  const cryptoki = loadLibrary(argument, argument.profile)
   findings.library = cryptoki.info()
   findings.tokens = tokens(cryptoki).map(reportOf)
   const token = await findToken(cryptoki, argument, argument.profile)

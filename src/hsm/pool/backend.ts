@@ -4,6 +4,8 @@ import type { HsmHealth } from '../hsm.ts'
 import type { CallName } from '../wire/calls.ts'
 
 export interface CallOptions {
+  /** CKA_ID of its key, in hex; undefined for a call without one. */
+  readonly object?: string | undefined
   /** Deadline that overrides a later one of the call itself: performance.now(). */
   readonly latest?: number | undefined
   /**
@@ -32,6 +34,11 @@ export interface Backend {
    */
   call(name: CallName, payload: Buffer, caller: string, options?: CallOptions): Promise<Buffer>
   /** The same on every worker. */
-  callEach(name: CallName, payload: Buffer, caller: string): Promise<readonly Buffer[]>
+  callEach(
+    name: CallName,
+    payload: Buffer,
+    caller: string,
+    options: Pick<CallOptions, 'object'>,
+  ): Promise<readonly Buffer[]>
   close(): Promise<void>
 }

@@ -12,6 +12,8 @@ export interface TargetWorker {
 
 export interface CallRequest {
   readonly name: CallName
+  /** See CallOptions. */
+  readonly object?: string | undefined
   /** Wiped when the call is settled. */
   readonly payload: Buffer
   /** See fair-queue.ts. */
@@ -36,6 +38,7 @@ export interface CallOwner {
 /** Instants are those of performance.now(). */
 export class Call {
   readonly name: CallName
+  readonly object: string | undefined
   readonly lane: Lane
   readonly payload: Buffer
   readonly caller: string
@@ -63,6 +66,7 @@ export class Call {
   constructor(request: CallRequest, owner: CallOwner) {
     const { name, timeout, latest = Number.POSITIVE_INFINITY } = request
     this.name = name
+    this.object = request.object
     this.lane = calls[name].lane
     this.payload = request.payload
     this.caller = request.caller

@@ -77,18 +77,18 @@ export class Cluster implements Backend {
       starts: sum(({ starts }) => starts),
       restarts: sum(({ restarts }) => restarts),
       isShared: all.some(({ isShared }) => isShared),
-      mayMissKeys: all.some(({ mayMissKeys }) => mayMissKeys),
     }
   }
 
   async call(name: CallName, payload: Buffer, caller: string, given: CallOptions = {}): Promise<Buffer> {
-    const { undo, isUrgent } = given
+    const { object, undo, isUrgent } = given
     const timeOutAt = performance.now() + this.#callTimeout * calls[name].timeoutFactor
     const latest = Math.min(timeOutAt, given.latest ?? timeOutAt)
     const untried = new Set(this.#members)
     let missing = 0
     let mayExist = false
     const options = {
+      object,
       latest,
       isUrgent,
       undo:
@@ -126,10 +126,10 @@ export class Cluster implements Backend {
     return this.#members.every(isReady)
   }
 
-  async callEach(name: CallName, payload: Buffer, caller: string): Promise<readonly Buffer[]> {
+  async callEach(...call: Parameters<Backend['callEach']>): Promise<readonly Buffer[]> {
     const ready = this.#members.filter(isReady)
     const asked = ready.length === 0 ? this.#members.slice(0, 1) : ready
-    return (await Promise.all(asked.map(member => member.callEach(name, payload, caller)))).flat()
+    return (await Promise.all(asked.map(member => member.callEach(...call)))).flat()
   }
 
   async close(): Promise<void> {

@@ -75,11 +75,16 @@ export class Dispatcher implements Backend, SupervisorEvents {
     return this.#call(name, payload, caller, options)
   }
 
-  async callEach(name: CallName, payload: Buffer, caller: string): Promise<readonly Buffer[]> {
+  async callEach(
+    name: CallName,
+    payload: Buffer,
+    caller: string,
+    options: Pick<CallOptions, 'object'>,
+  ): Promise<readonly Buffer[]> {
     const { workers } = this.#supervisor
     // Without workers, the call waits for one.
     const targets = workers.length === 0 ? [undefined] : workers
-    return Promise.all(targets.map(worker => this.#call(name, Buffer.from(payload), caller, {}, worker)))
+    return Promise.all(targets.map(worker => this.#call(name, Buffer.from(payload), caller, options, worker)))
   }
 
   async close(): Promise<void> {
@@ -130,7 +135,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
     name: CallName,
     payload: Buffer,
     caller: string,
-    { latest, isUrgent, undo }: CallOptions,
+    { object, latest, isUrgent, undo }: CallOptions,
     worker?: TargetWorker,
   ): Promise<Buffer> {
     if (this.#supervisor.isClosing) {
@@ -143,6 +148,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
       const owner = {
         answered: (call: Call, answer: Buffer) => {
           if (call.lane === 'cryptography') this.#pace.answered(underWay, performance.now() - call.startedAt)
+          if (call.object !== undefined && call.lastFailure !== undefined) this.#supervisor.misses?.found(call.object)
           this.#settled(call, 'CKR_OK')
           resolve(answer)
         },
@@ -151,7 +157,7 @@ export class Dispatcher implements Backend, SupervisorEvents {
           reject(failure)
         },
       }
-      const call = new Call({ name, payload, caller, timeout, latest, isUrgent, worker, undo }, owner)
+      const call = new Call({ name, object, payload, caller, timeout, latest, isUrgent, worker, undo }, owner)
       const patience = (call.deadline - call.startedAt) * urgentPatience
       if (isUrgent && this.#pace.timeFor(underWay - 1) > patience) call.fail(tooMany())
       else this.#give(call)

@@ -41,8 +41,8 @@ export class KeyStoreBackend implements Backend {
     return this.#pool.call(name, payload, caller, options).catch(translated)
   }
 
-  callEach(name: CallName, payload: Buffer, caller: string): Promise<readonly Buffer[]> {
-    return this.#pool.callEach(name, payload, caller).catch(translated)
+  callEach(...call: Parameters<Backend['callEach']>): Promise<readonly Buffer[]> {
+    return this.#pool.callEach(...call).catch(translated)
   }
 
   close(): Promise<void> {

@@ -7,9 +7,10 @@ import type { Profile } from '../profiles/profile.ts'
 import { workerCount } from '../profiles/worker-count.ts'
 import type { Lane } from '../wire/calls.ts'
 import type { CallFailure } from '../wire/messages.ts'
-import { workerArgument, workerEnvironment } from '../wire/worker-argument.ts'
+import { mayMissKeys, workerArgument, workerEnvironment } from '../wire/worker-argument.ts'
 import { Availability } from './availability.ts'
-import type { Call } from './call.ts'
+import { type Call, unavailable } from './call.ts'
+import { Misses } from './misses.ts'
 import { PoolLog } from './pool-log.ts'
 import type { PoolOptions } from './pool-options.ts'
 import { Processes } from './processes.ts'
@@ -34,6 +35,8 @@ const firstPause = 50
 const longestPause = 1000
 /** The time-out of a login, in multiples of `callTimeout`. */
 const loginFactor = 5
+/** Milliseconds that a worker serves before it is replaced because it does not find a key: many keys may be missing. */
+const leastAge = 1000
 /** Milliseconds for a worker to end by itself. */
 const endGrace = 1000
 
@@ -50,6 +53,8 @@ export class Supervisor implements WorkerEvents, Watched {
   readonly #closing = new AbortController()
   readonly #watchdog: Watchdog
   readonly #relogin: Relogin
+  /** Undefined if what a worker does not find is missing. */
+  readonly misses: Misses | undefined
   #replacing: Promise<void> | undefined
   /** Consecutive workers that did not start, or died before they answered a call. */
   #failures = 0
@@ -61,6 +66,7 @@ export class Supervisor implements WorkerEvents, Watched {
     this.#profile = profileOf(options.profile)
     this.#count = workerCount(options.workers, this.#profile)
     this.abilities = new TokenAbilities(this.#profile)
+    this.misses = mayMissKeys(options, this.#profile) ? new Misses() : undefined
     this.#log = new PoolLog(options.name, options.log)
     this.#availability = new Availability(this.#log, () => events.changed())
     this.#relogin = new Relogin(loginFactor * options.callTimeout, {
@@ -79,9 +85,8 @@ export class Supervisor implements WorkerEvents, Watched {
     const { state, reason } = this.#availability
     const restarts = Math.max(0, this.#starts - this.#active)
     const { isShared = false } = this.#options
-    const mayMissKeys = isShared && this.hasSingleProcess
     const workers = this.workers.length
-    return { state, reason: reason?.message, workers, starts: this.#starts, restarts, isShared, mayMissKeys }
+    return { state, reason: reason?.message, workers, starts: this.#starts, restarts, isShared }
   }
 
   /** Why the HSM is unavailable, if it is: calls fail at once. */
@@ -156,6 +161,10 @@ export class Supervisor implements WorkerEvents, Watched {
   }
 
   returned(worker: WorkerProcess, call: Call, why: Undone): void {
+    if (why === 'missing' && this.misses?.isProof(call.object!, worker.openedAt) === false) {
+      this.#replaceOutdated(worker, call)
+      return
+    }
     if (why === 'loginLost') this.#relogin.add(worker)
     this.#events.returned(call, why)
     this.settled(worker)
@@ -187,6 +196,17 @@ export class Supervisor implements WorkerEvents, Watched {
     worker.advance('hang')
     this.#events.unfinished(worker.takeBack(), 'it does not answer')
     this.#replaceMissing()
+  }
+
+  /** The next worker may find the key of the call. */
+  #replaceOutdated(worker: WorkerProcess, call: Call): void {
+    const reason = 'another gateway may have created the key since it opened the token'
+    call.lastFailure = unavailable(new Error(`The HSM worker does not find a key: ${reason}`))
+    const replace = () => {
+      worker.abandon(reason)
+      this.#events.unfinished([call], reason)
+    }
+    setTimeout(replace, worker.openedAt + leastAge - performance.now())
   }
 
   #logInTried(worker: WorkerProcess, failure: CallFailure | undefined): void {

@@ -76,6 +76,9 @@ export class WorkerProcess {
   hasAnswered = false
   readonly mode: Mode
 
+  /** When it was told to open the token: performance.now(). */
+  openedAt = 0
+
   #state: WorkerState = 'spare'
   readonly #capacity: number
   #loginTimeout = 0
@@ -150,6 +153,7 @@ export class WorkerProcess {
    */
   open(loginTimeout: number, pin: Uint8Array = nothing): void {
     if (isOver(this.#state)) return
+    this.openedAt = performance.now()
     this.#loginTimeout = loginTimeout
     this.#writer.write(startId, openToken, pin)
     this.#timer.watch(performance.now() + initialisationTimeout)
@@ -181,6 +185,11 @@ export class WorkerProcess {
       this.#pending.remove(oldest[0])
       oldest[1].call.fail(timedOut())
     }
+    this.#lose(reason)
+  }
+
+  /** Gives the worker up: its calls are unfinished. */
+  abandon(reason: string): void {
     this.#lose(reason)
   }
 

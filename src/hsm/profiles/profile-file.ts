@@ -49,6 +49,7 @@ const flags = {
   keyWrapUnwraps: z.array(z.enum(keyTypes)),
   canInitializeToken: z.boolean(),
   singleProcess: z.boolean(),
+  processLock: z.boolean(),
   generatesRsaKeysInSession: z.boolean(),
   tokenSearchAttempts: z.int().min(1).max(100),
   lacks: reasons,

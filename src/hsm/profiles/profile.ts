@@ -75,6 +75,11 @@ export interface Profile {
    */
   readonly singleProcess: boolean
   /**
+   * Processes damage what others write at the same time, so they take turns: see token/process-lock.ts, which knows the folder of SoftHSM.
+   * Then they also find what others have written.
+   */
+  readonly processLock: boolean
+  /**
    * An RSA key is generated as a session object and then copied to the token: generation is slow, and the library fails if a token object
    * appears during other calls. The copy has the same protection, but may be copied again on the token.
    */
@@ -126,6 +131,7 @@ const defaults = {
   keyWrapUnwraps: ['secret', 'RSA', 'EC'],
   canInitializeToken: false,
   singleProcess: false,
+  processLock: false,
   generatesRsaKeysInSession: false,
   tokenSearchAttempts: 1,
   lacks: {},

@@ -15,9 +15,10 @@ export const softhsm2 = profile({
   /**
    * Each process reads the folder of the token again when the number in its file `generation` has changed (OSToken::index). A process that
    * creates an object raises that number and remembers it as read (Generation::commit), so objects that another process has added since
-   * stay unknown to it; and one that is read while incomplete stays invalid (ObjectFile::refresh).
+   * stay unknown to it, unless it reads the folder first.
    */
   singleProcess: true,
+  processLock: true,
   generatesRsaKeysInSession: true,
   /** While another process logs in, the token's file is rewritten and the token seems to be missing. */
   tokenSearchAttempts: 20,

@@ -4,9 +4,11 @@ import { OperatorError } from '../../errors.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { CryptokiError, classOf } from '../return-codes.ts'
 import type { TokenAddress } from '../wire/token-address.ts'
-import { Cryptoki, type Handle, type SlotToken, userType } from './cryptoki.ts'
+import { Cryptoki, type Handle, userType } from './cryptoki.ts'
+import type { SlotToken } from './information.ts'
 import { wasDoneBefore } from './native-call.ts'
 import { type Pin, placeOf, readPin, remedyOf } from './pin.ts'
+import { softHsmLock } from './process-lock.ts'
 
 /** The login applies to the whole process. */
 export class Connection {
@@ -66,9 +68,11 @@ export async function connect(
   profile: Profile,
   initialised: () => void,
 ): Promise<Connection> {
-  const cryptoki = loadLibrary(address)
+  const cryptoki = loadLibrary(address, profile)
   initialised()
   const token = await findToken(cryptoki, address, profile)
+  // The library remembers its own change as read, and with it those of other processes that it has not read yet: it reads them now.
+  if (profile.processLock) cryptoki.beforeWrite = () => void cryptoki.tokenIn(token.slot)
   try {
     const connection = new Connection(cryptoki, token, pin)
     connection.logIn()
@@ -78,10 +82,14 @@ export async function connect(
   }
 }
 
-export function loadLibrary({ library, libraryParameters }: TokenAddress): Cryptoki {
+export function loadLibrary(
+  { library, libraryParameters }: TokenAddress,
+  { processLock }: Pick<Profile, 'processLock'>,
+): Cryptoki {
+  const lock = processLock ? softHsmLock(process.env.SOFTHSM2_CONF) : undefined
   let cryptoki: Cryptoki
   try {
-    cryptoki = Cryptoki.load(library)
+    cryptoki = Cryptoki.load(library, lock)
   } catch (error) {
     throw new OperatorError(`cannot load the PKCS#11 library: ${(error as Error).message}`, { cause: error })
   }

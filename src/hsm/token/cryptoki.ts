@@ -1,37 +1,15 @@
 /** The PKCS#11 functions in use, over pkcs11js, with stricter types and one kind of error. */
 import pkcs11js from 'pkcs11js'
 import { CryptokiError } from '../return-codes.ts'
-import { call, refined } from './native-call.ts'
+import { type LibraryInfo, libraryInfo, type SlotToken, slotToken } from './information.ts'
+import { call, checked, type Handle, refined, type Template } from './native-call.ts'
+import type { ProcessLock } from './process-lock.ts'
 
-/** A slot, session or object: numbers that pkcs11js keeps in a Buffer. */
-export type Handle = Buffer
-
-/** PKCS#11 attributes with the values that pkcs11js takes. */
-export type Template = readonly (readonly [attribute: number, value: boolean | number | string | Buffer])[]
+export type { Handle, Template } from './native-call.ts'
 
 export interface Mechanism {
   readonly mechanism: number
   readonly parameter?: pkcs11js.IParams | pkcs11js.AesGCM | Buffer
-}
-
-export interface LibraryInfo {
-  readonly description: string
-  readonly manufacturer: string
-  readonly version: string
-  readonly cryptokiVersion: string
-}
-
-/** The token in a slot: CK_TOKEN_INFO. */
-export interface SlotToken {
-  readonly slot: Handle
-  readonly label: string
-  readonly serial: string
-  readonly model: string
-  readonly manufacturer: string
-  /** CKF_* of CK_TOKEN_INFO. */
-  readonly flags: number
-  /** That all processes may have open together. Undefined: unlimited, or unknown. */
-  readonly maxSessions: number | undefined
 }
 
 export const userType = { securityOfficer: pkcs11js.CKU_SO, user: pkcs11js.CKU_USER } as const
@@ -47,30 +25,32 @@ const empty = Buffer.alloc(1).subarray(0, 0)
 /** CKS_RO_USER_FUNCTIONS and CKS_RW_USER_FUNCTIONS: PKCS#11 v2.40, section 3.3. */
 const userStates: readonly number[] = [1, 3]
 
-/** CK_EFFECTIVELY_INFINITE, and CK_UNAVAILABLE_INFORMATION, the largest CK_ULONG: PKCS#11 v2.40, section 3.2. */
-function lowestOf(...limits: readonly number[]): number | undefined {
-  const known = limits.filter(limit => limit > 0 && limit < 2 ** 32 - 1)
-  return known.length === 0 ? undefined : Math.min(...known)
-}
-
 export class Cryptoki {
   readonly #native: pkcs11js.PKCS11
+  readonly #lock: ProcessLock | undefined
   /** Cryptographic functions run in libuv's thread pool. */
   asynchronous = false
   /** Called before each search of the token. */
   beforeSearch = (): void => {}
+  /** Called before an object is added or destroyed, under the lock. */
+  beforeWrite = (): void => {}
   /** Mechanisms of pending calls: keeps their Buffers alive, as the library may hold pointers into them. */
   readonly #inUse = new Set<Mechanism>()
 
-  private constructor(native: pkcs11js.PKCS11) {
+  private constructor(native: pkcs11js.PKCS11, lock?: ProcessLock) {
     this.#native = native
+    this.#lock = lock
   }
 
-  /** Loads the library, once per process. Throws the dynamic linker's error. */
-  static load(path: string): Cryptoki {
+  /**
+   * Loads the library, once per process. Throws the dynamic linker's error.
+   *
+   * @param lock held while the library reads or writes objects of the token, or its own record
+   */
+  static load(path: string, lock?: ProcessLock): Cryptoki {
     const native = new pkcs11js.PKCS11()
     native.load(path)
-    return new Cryptoki(native)
+    return new Cryptoki(native, lock)
   }
 
   /** For graphene-pk11, which wraps the same library, and to time single functions. */
@@ -86,7 +66,7 @@ export class Cryptoki {
   initialise(parameters?: string): void {
     const flags = pkcs11js.CKF_OS_LOCKING_OK
     const options = parameters === undefined ? { flags } : { flags, libraryParameters: `${parameters} ` }
-    call('C_Initialize', () => this.#native.C_Initialize(options))
+    this.#read('C_Initialize', () => this.#native.C_Initialize(options))
   }
 
   finalise(): void {
@@ -94,31 +74,19 @@ export class Cryptoki {
   }
 
   info(): LibraryInfo {
-    const info = call('C_GetInfo', () => this.#native.C_GetInfo())
-    return {
-      description: trim(info.libraryDescription),
-      manufacturer: trim(info.manufacturerID),
-      version: `${info.libraryVersion.major}.${info.libraryVersion.minor}`,
-      cryptokiVersion: `${info.cryptokiVersion.major}.${info.cryptokiVersion.minor}`,
-    }
+    return libraryInfo(call('C_GetInfo', () => this.#native.C_GetInfo()))
   }
 
   /** Slots that hold a token, whether it is initialised or not. */
   slots(): readonly Handle[] {
-    return call('C_GetSlotList', () => this.#native.C_GetSlotList(true))
+    return this.#read('C_GetSlotList', () => this.#native.C_GetSlotList(true))
   }
 
   tokenIn(slot: Handle): SlotToken {
-    const info = call('C_GetTokenInfo', () => this.#native.C_GetTokenInfo(slot))
-    return {
+    return slotToken(
       slot,
-      label: trim(info.label),
-      serial: trim(info.serialNumber),
-      model: trim(info.model),
-      manufacturer: trim(info.manufacturerID),
-      flags: info.flags,
-      maxSessions: lowestOf(info.maxSessionCount, info.maxRwSessionCount),
-    }
+      this.#read('C_GetTokenInfo', () => this.#native.C_GetTokenInfo(slot)),
+    )
   }
 
   /** CKM_* of a slot. */
@@ -129,11 +97,11 @@ export class Cryptoki {
   /** The label is padded here: pkcs11js would pad it with NUL bytes instead of the blanks that PKCS#11 asks for. */
   initialiseToken(slot: Handle, pin: string, label: string): void {
     const padded = label + ' '.repeat(labelBytes - Buffer.byteLength(label))
-    call('C_InitToken', () => this.#native.C_InitToken(slot, pin, padded))
+    this.#write('C_InitToken', () => this.#native.C_InitToken(slot, pin, padded))
   }
 
   initialisePin(session: Handle, pin: string): void {
-    call('C_InitPIN', () => this.#native.C_InitPIN(session, pin))
+    this.#write('C_InitPIN', () => this.#native.C_InitPIN(session, pin))
   }
 
   /** Read-write, as AWS CloudHSM supports no other sessions. */
@@ -157,7 +125,7 @@ export class Cryptoki {
 
   /** Logs in the whole process, not only this session. */
   login(session: Handle, user: number, pin: string): void {
-    call('C_Login', () => this.#native.C_Login(session, user, pin))
+    this.#read('C_Login', () => this.#native.C_Login(session, user, pin))
   }
 
   /** Needed as a search without a login succeeds and finds nothing. */
@@ -167,7 +135,7 @@ export class Cryptoki {
   }
 
   generateKey(session: Handle, mechanism: Mechanism, template: Template): Handle {
-    return call('C_GenerateKey', () => this.#native.C_GenerateKey(session, mechanism, checked(template)))
+    return this.#write('C_GenerateKey', () => this.#native.C_GenerateKey(session, mechanism, checked(template)))
   }
 
   /** @param inPool in libuv's thread pool, even if `asynchronous` is false */
@@ -180,14 +148,14 @@ export class Cryptoki {
   ): Promise<{ readonly publicKey: Handle; readonly privateKey: Handle }> {
     const name = 'C_GenerateKeyPair'
     const templates = [checked(publicKey), checked(privateKey)] as const
-    if (!inPool && !this.asynchronous) {
-      return call(name, () => this.#native.C_GenerateKeyPair(session, mechanism, ...templates))
+    if (!inPool && this.#isSynchronousForWrites) {
+      return this.#write(name, () => this.#native.C_GenerateKeyPair(session, mechanism, ...templates))
     }
     return this.#inPool(name, this.#native.C_GenerateKeyPairAsync(session, mechanism, ...templates))
   }
 
   copyObject(session: Handle, object: Handle, template: Template): Handle {
-    return call('C_CopyObject', () => this.#native.C_CopyObject(session, object, checked(template)))
+    return this.#write('C_CopyObject', () => this.#native.C_CopyObject(session, object, checked(template)))
   }
 
   async deriveKey(session: Handle, mechanism: Mechanism, base: Handle, template: Template): Promise<Handle> {
@@ -207,7 +175,7 @@ export class Cryptoki {
   ): Promise<Handle> {
     const name = 'C_UnwrapKey'
     const request = [session, mechanism, unwrappingKey, wrapped, checked(template)] as const
-    if (!this.asynchronous) return call(name, () => this.#native.C_UnwrapKey(...request))
+    if (this.#isSynchronousForWrites) return this.#write(name, () => this.#native.C_UnwrapKey(...request))
     return this.#inPool(name, this.#native.C_UnwrapKeyAsync(...request), mechanism)
   }
 
@@ -219,17 +187,17 @@ export class Cryptoki {
   }
 
   createObject(session: Handle, template: Template): Handle {
-    return call('C_CreateObject', () => this.#native.C_CreateObject(session, checked(template)))
+    return this.#write('C_CreateObject', () => this.#native.C_CreateObject(session, checked(template)))
   }
 
   destroyObject(session: Handle, object: Handle): void {
-    call('C_DestroyObject', () => this.#native.C_DestroyObject(session, object))
+    this.#write('C_DestroyObject', () => this.#native.C_DestroyObject(session, object))
   }
 
   /** Takes time linear in the number of objects on the token. */
   findObjects(session: Handle, template: Template): readonly Handle[] {
     this.beforeSearch()
-    call('C_FindObjectsInit', () => this.#native.C_FindObjectsInit(session, checked(template)))
+    this.#read('C_FindObjectsInit', () => this.#native.C_FindObjectsInit(session, checked(template)))
     const found: Handle[] = []
     for (;;) {
       const some = call('C_FindObjects', () => this.#native.C_FindObjects(session, handlesPerCall))
@@ -242,7 +210,9 @@ export class Cryptoki {
 
   /** One attribute at a time: C_GetAttributeValue fails if any of several attributes cannot be read. */
   attribute(session: Handle, object: Handle, type: number): Buffer {
-    const [read] = call('C_GetAttributeValue', () => this.#native.C_GetAttributeValue(session, object, [{ type }]))
+    const [read] = this.#read('C_GetAttributeValue', () =>
+      this.#native.C_GetAttributeValue(session, object, [{ type }]),
+    )
     return read!.value as Buffer
   }
 
@@ -313,6 +283,27 @@ export class Cryptoki {
     return call('C_GenerateRandom', () => this.#native.C_GenerateRandom(session, Buffer.allocUnsafeSlow(length)))
   }
 
+  /** Several calls under one lock, which takes longer than most of them. */
+  together<T>(calls: () => T): T {
+    return this.#lock === undefined ? calls() : this.#lock.hold(calls)
+  }
+
+  #read<T>(name: string, native: () => T): T {
+    return this.together(() => call(name, native))
+  }
+
+  #write<T>(name: string, native: () => T): T {
+    return this.#read(name, () => {
+      this.beforeWrite()
+      return native()
+    })
+  }
+
+  /** The lock is of this thread. */
+  get #isSynchronousForWrites(): boolean {
+    return !this.asynchronous || this.#lock !== undefined
+  }
+
   async #inPool<T>(name: string, result: Promise<T>, mechanism?: Mechanism): Promise<T> {
     if (mechanism !== undefined) this.#inUse.add(mechanism)
     try {
@@ -323,19 +314,4 @@ export class Cryptoki {
       if (mechanism !== undefined) this.#inUse.delete(mechanism)
     }
   }
-}
-
-/** Tokens pad with spaces, some with NUL bytes. */
-function trim(text: string): string {
-  return text.replaceAll('\0', ' ').trim()
-}
-
-/** pkcs11js aborts the process over a malformed template. */
-function checked(template: Template): pkcs11js.Template {
-  return template.map(([type, value]) => {
-    const valid =
-      Number.isInteger(type) && (Buffer.isBuffer(value) || ['boolean', 'number', 'string'].includes(typeof value))
-    if (!valid) throw new TypeError(`The template has a malformed attribute ${type}.`)
-    return { type, value }
-  })
 }

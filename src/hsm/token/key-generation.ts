@@ -45,7 +45,7 @@ export async function generateObject(generation: Generation): Promise<GeneratedO
   const { cryptoki, session, capabilities, spec, keeping } = generation
   const made = await generate(generation)
   try {
-    const custody = readCustody(cryptoki, session, made.key, keeping.profile)
+    const custody = cryptoki.together(() => readCustody(cryptoki, session, made.key, keeping.profile))
     const faults = custodyFaults(custody, keeping)
     if (faults.length > 0) throw new Error(`the HSM generated a key with unexpected attributes: ${faults.join(', ')}`)
     const object = { cryptoki, session, key: made.key, profile: keeping.profile, capabilities }

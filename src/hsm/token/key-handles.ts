@@ -3,23 +3,24 @@ import pkcs11js from 'pkcs11js'
 import { Failure } from '../../errors.ts'
 import type { HsmObject, InspectionDepth } from '../hsm.ts'
 import { CryptokiError, recoveryFrom, returnCodes } from '../return-codes.ts'
-import { Absence } from './absence.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { inSlices, nextTurn } from './slices.ts'
 
 const keyClasses = [pkcs11js.CKO_SECRET_KEY, pkcs11js.CKO_PRIVATE_KEY]
 
+export function notFound(): Failure {
+  return new Failure('InvalidState', 'The HSM does not have the key material.')
+}
+
 const [CKR_USER_NOT_LOGGED_IN] = returnCodes.CKR_USER_NOT_LOGGED_IN
 
 export class KeyHandles {
   readonly #cryptoki: Cryptoki
-  readonly #absence: Absence
   readonly #handles = new Map<string, Handle>()
   #indexing: Promise<void> | undefined
 
-  constructor(cryptoki: Cryptoki, absence = new Absence(false)) {
+  constructor(cryptoki: Cryptoki) {
     this.#cryptoki = cryptoki
-    this.#absence = absence
   }
 
   /** Looks up every key on the token, while the worker serves calls. Never rejects: keys that it misses are searched for later. */
@@ -45,10 +46,7 @@ export class KeyHandles {
     const known = this.#handles.get(object)
     if (known !== undefined) return known
     const [found] = await this.search(session, object)
-    if (found === undefined) {
-      this.#absence.check()
-      throw new Failure('InvalidState', 'The HSM does not have the key material.')
-    }
+    if (found === undefined) throw notFound()
     this.#handles.set(object, found)
     return found
   }
@@ -70,7 +68,6 @@ export class KeyHandles {
       if (id === object) return [known]
     }
     const found = await this.search(session, object)
-    if (found.length === 0) this.#absence.check()
     if (found.length === 1) this.add(object, found[0]!)
     else if (known !== undefined && !found.some(handle => handle.equals(known))) this.forget(object)
     return found
@@ -133,7 +130,7 @@ export class KeyHandles {
   /** Undefined for an object that was destroyed since its handle was found. */
   #unlessGone<T>(read: () => T): T | undefined {
     try {
-      return read()
+      return this.#cryptoki.together(read)
     } catch (error) {
       if (recoveryFrom(error) === 'find again') return undefined
       throw error

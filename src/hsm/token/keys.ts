@@ -2,7 +2,6 @@
 import { Failure } from '../../errors.ts'
 import type { HsmObject, InspectionDepth } from '../hsm.ts'
 import { type Recovery, recoveryFrom } from '../return-codes.ts'
-import type { Absence } from './absence.ts'
 import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { KeyHandles } from './key-handles.ts'
@@ -14,15 +13,13 @@ export class Keys {
   readonly #cryptoki: Cryptoki
   readonly #sessions: SessionPool
   readonly #handles: KeyHandles
-  readonly #absence: Absence
 
   /** @param sessions that are in use at the same time */
-  constructor(connection: Connection, sessions: number, absence: Absence) {
-    this.#absence = absence
+  constructor(connection: Connection, sessions: number) {
     this.#connection = connection
     this.#cryptoki = connection.cryptoki
     this.#sessions = new SessionPool(connection.cryptoki, connection.slot, sessions)
-    this.#handles = new KeyHandles(connection.cryptoki, absence)
+    this.#handles = new KeyHandles(connection.cryptoki)
   }
 
   /** Looks up every key on the token, while calls are served. */
@@ -63,9 +60,7 @@ export class Keys {
     let mayExist = isRetry
     return this.#recovering(async session => {
       if (mayExist) await this.#destroyAll(session, object)
-      else if (this.#absence.isDoubtful) await this.#handles.search(session, object)
       mayExist = true
-      this.#absence.wrote()
       const { key, result } = await operation(session, () => this.#destroyAll(session, object))
       this.#handles.add(object, key)
       return result
@@ -110,7 +105,6 @@ export class Keys {
   async #destroyAll(session: Handle, object: string): Promise<void> {
     this.#handles.forget(object)
     const found = await this.#handles.search(session, object)
-    if (found.length > 0) this.#absence.wrote()
     for (const key of found) this.#cryptoki.destroyObject(session, key)
     this.#handles.forget(object)
     if (found.length === 0 || (await this.#handles.search(session, object)).length === 0) return

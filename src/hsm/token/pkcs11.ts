@@ -11,7 +11,6 @@ import { encryptOaep as encryptOaepOutside, oaepHash } from '../public-key-crypt
 import { CryptokiError } from '../return-codes.ts'
 import type { CallContext, PublicKeyUse, RequestOf, Work } from '../wire/calls.ts'
 import type { Capabilities } from '../wire/capabilities.ts'
-import { Absence } from './absence.ts'
 import { BadInput } from './bad-input.ts'
 import { Canary } from './canary.ts'
 import { dataKeyPairMechanism, gcmOf } from './capabilities.ts'
@@ -19,6 +18,7 @@ import type { Connection } from './connection.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { isSealed, type Sealed } from './gcm.ts'
 import { type DataKeyPair, generateDataKeyPair } from './key-generation.ts'
+import { notFound } from './key-handles.ts'
 import { inspectObjects } from './key-inspection.ts'
 import { Keys } from './keys.ts'
 import { modulusLength } from './mechanisms.ts'
@@ -37,8 +37,8 @@ export interface Pkcs11Options {
   readonly capabilities: Capabilities
   /** In use at the same time. */
   readonly sessions: number
-  /** Whether other processes use the token. */
-  readonly isShared: boolean
+  /** See WorkerArgument. */
+  readonly mayMissKeys: boolean
   /** Whether the worker may see key material that the token cannot unwrap: see the configuration. */
   readonly bridges: boolean
   /** CKA_ID of the canary key, in hex; absent until there is one. */
@@ -49,6 +49,7 @@ export class Pkcs11 implements Work {
   readonly #cryptoki: Cryptoki
   readonly #profile: Profile
   readonly #capabilities: Capabilities
+  readonly #mayMissKeys: boolean
   readonly #keys: Keys
   readonly #publicObjects: PublicObjects
   readonly #newKeys: NewKeys
@@ -56,12 +57,14 @@ export class Pkcs11 implements Work {
   readonly #badInput: BadInput
   #ivs: Buffer = Buffer.alloc(0)
 
-  constructor(connection: Connection, { profile, capabilities, sessions, isShared, bridges, canary }: Pkcs11Options) {
+  constructor(connection: Connection, options: Pkcs11Options) {
+    const { profile, capabilities, sessions, mayMissKeys, bridges, canary } = options
     const { cryptoki, slot } = connection
     this.#cryptoki = cryptoki
     this.#profile = profile
     this.#capabilities = capabilities
-    this.#keys = new Keys(connection, sessions, new Absence(isShared && profile.singleProcess))
+    this.#mayMissKeys = mayMissKeys
+    this.#keys = new Keys(connection, sessions)
     this.#publicObjects = new PublicObjects(cryptoki, slot)
     this.#canary = new Canary(
       {
@@ -248,12 +251,14 @@ export class Pkcs11 implements Work {
     return this.#keys.destroy(object)
   }
 
+  /** Rejects with InvalidState for a missing key that another gateway may have. */
   async inspectKey({ depth, ...key }: RequestOf<'inspectKey'>): Promise<KeyInspection> {
     const [cryptoki, profile, capabilities] = [this.#cryptoki, this.#profile, this.#capabilities]
     try {
-      return await this.#keys.inspect(key.object, depth, (session, found) =>
-        inspectObjects({ cryptoki, session, profile, capabilities }, found, key),
-      )
+      return await this.#keys.inspect(key.object, depth, (session, found) => {
+        if (found.length === 0 && this.#mayMissKeys) throw notFound()
+        return inspectObjects({ cryptoki, session, profile, capabilities }, found, key)
+      })
     } catch (error) {
       // Not inside the operation: the session has to be closed after such an error.
       if (isMisfit(error, profile)) return { fault: 'wrong_key' }

@@ -1,15 +1,16 @@
 /** Creates a token and sets its user PIN. */
 import pkcs11js from 'pkcs11js'
 import { OperatorError } from '../../errors.ts'
-import type { ProvisionOptions } from '../provision.ts'
+import type { ProvisionArgument } from '../provision.ts'
 import { loadLibrary, tokens } from './connection.ts'
-import { type Cryptoki, type SlotToken, userType } from './cryptoki.ts'
+import { type Cryptoki, userType } from './cryptoki.ts'
+import type { SlotToken } from './information.ts'
 import { readPin } from './pin.ts'
 
 /** Completes a token that an interrupted run left behind; does not change a complete one. */
-export function provision(options: Omit<ProvisionOptions, 'environment'>): 'created' | 'present' {
+export function provision(options: ProvisionArgument): 'created' | 'present' {
   const { tokenLabel, pinFile, securityOfficerPinFile } = options
-  const cryptoki = loadLibrary(options)
+  const cryptoki = loadLibrary(options, options)
   const present = find(cryptoki, tokenLabel)
   if (present !== undefined && (present.flags & pkcs11js.CKF_USER_PIN_INITIALIZED) !== 0) return 'present'
   const securityOfficerPin = readPin({ pinFile: securityOfficerPinFile })

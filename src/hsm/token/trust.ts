@@ -16,7 +16,7 @@ const rsa = keyMechanisms.RSA_3072!
 export async function trust(argument: TrustArgument): Promise<'created' | 'present'> {
   const { profile, object, label, securityOfficerPinFile } = argument
   const publicKey = Buffer.from(argument.publicKey, 'base64')
-  const cryptoki = loadLibrary(argument)
+  const cryptoki = loadLibrary(argument, profile)
   const { slot } = await findToken(cryptoki, argument, profile)
   const session = cryptoki.openSession(slot)
   const isTrusted = () => trustedKeys({ cryptoki, session }, publicKey).length > 0

@@ -13,8 +13,8 @@ export interface WorkerArgument extends TokenAddress, PinSource {
   readonly sessionsPerWorker: number
   /** See WorkerOptions. */
   readonly sharers: number
-  /** See WorkerOptions. */
-  readonly isShared: boolean
+  /** A key that is not found may be one that another gateway has created: see pool/misses.ts. */
+  readonly mayMissKeys: boolean
   /** Absent until there is one. */
   readonly canary?: { readonly object: string /** Base64. */; readonly checkValue?: string | undefined } | undefined
 }
@@ -25,7 +25,7 @@ export interface WorkerOptions extends TokenAddress, PinSource {
   readonly sessionsPerWorker?: number | undefined
   /** How many worker processes may have sessions with the token at the same time, those of other gateway processes of the machine included. */
   readonly sharers?: number | undefined
-  /** Whether other gateways use the token, by default not: see token/absence.ts. */
+  /** Whether other gateways use the token, by default not. */
   readonly isShared?: boolean
   /** Whether the worker may remove OAEP padding that the HSM does not support: it then sees what only the HSM should see. */
   readonly allowSoftwareFallback: boolean
@@ -74,9 +74,14 @@ export function workerArgument(options: WorkerOptions, profile: Profile): Worker
     profile,
     sessionsPerWorker: options.sessionsPerWorker ?? profile.sessionsPerWorker,
     sharers: options.sharers ?? 1,
-    isShared: options.isShared ?? false,
+    mayMissKeys: mayMissKeys(options, profile),
     canary: encodeCanary(canary?.()),
   }
+}
+
+/** Whether the library may not know what other gateways have created. */
+export function mayMissKeys({ isShared = false }: WorkerOptions, { singleProcess, processLock }: Profile): boolean {
+  return isShared && singleProcess && !processLock
 }
 
 /** The size of libuv's pool has to be set before the process starts. */

@@ -1,7 +1,6 @@
 /** Answers a call: unpacks the request, executes it, and packs the answer or the status of a failure. */
 import { Failure } from '../../errors.ts'
 import { CryptokiError, failureFrom, type Recovery, recoveryFrom, recoveryOfHealthy } from '../return-codes.ts'
-import { Outdated } from '../token/absence.ts'
 import { PinRefused } from '../token/connection.ts'
 import { FormChanged } from '../token/gcm.ts'
 import type { Pkcs11 } from '../token/pkcs11.ts'
@@ -30,11 +29,9 @@ const statuses: Readonly<Partial<Record<Recovery, number>>> = {
   stop: status.pinRefused,
 }
 
-/**
- * A worker that does not find the canary key either, or may not know all objects, does not report a key as missing: the next worker searches
- * again.
- */
-function unproven(cause: Error): Answer {
+/** A worker that does not find the canary key either does not report a key as missing: the next worker searches again. */
+function unproven(): Answer {
+  const cause = new Error('neither the key nor the canary key was found')
   const failure = new Failure('KeyUnavailable', 'The HSM is not available.', { cause })
   return { kind: status.ending, payload: encodeFailure({ failure, returnCode: 'none' }) }
 }
@@ -64,10 +61,8 @@ async function execute(hsm: Pkcs11, kind: number, payload: Buffer, part: (payloa
 }
 
 async function refusal(hsm: Pkcs11, error: unknown): Promise<Answer> {
-  if (error instanceof Outdated) return unproven(error)
   const failure = failureFrom(error)
-  if (failure.code === 'InvalidState' && !(await hsm.provesAbsence()))
-    return unproven(new Error('neither the key nor the canary key was found'))
+  if (failure.code === 'InvalidState' && !(await hsm.provesAbsence())) return unproven()
   const returnCode = failure.cause instanceof CryptokiError ? failure.cause.returnCode : 'none'
   const payload = encodeFailure({ failure, returnCode })
   if (failure.code === 'InvalidState') return { kind: status.missing, payload }

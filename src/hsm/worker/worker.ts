@@ -1,5 +1,6 @@
 /** A worker process: loads the native library and logs in when told to, then answers the gateway until their socket closes. */
 import { Socket } from 'node:net'
+import { Failure } from '../../errors.ts'
 import { CryptokiError, type ReturnCode } from '../return-codes.ts'
 import type { Permissions } from '../token/capabilities.ts'
 import { type Connection, connect, PinRefused, TokenNotFound } from '../token/connection.ts'
@@ -50,7 +51,7 @@ async function answer(id: number, kind: number, request: Buffer): Promise<void> 
 }
 
 async function start(connection: Connection): Promise<Capabilities> {
-  const { sessionsPerWorker, sharers, isShared, allowSoftwareFallback, strictCustody, canary } = argument
+  const { sessionsPerWorker, sharers, mayMissKeys, allowSoftwareFallback, strictCustody, canary } = argument
   const bridges = allowSoftwareFallback && !strictCustody
   const capabilities = await probed(connection, { allowSoftwareFallback, bridges })
   connection.cryptoki.beforeSearch = () => announce(status.searching)
@@ -58,7 +59,7 @@ async function start(connection: Connection): Promise<Capabilities> {
     profile,
     capabilities,
     sessions: sessionShare(sessionsPerWorker, sharers, connection.maxSessions),
-    isShared,
+    mayMissKeys,
     bridges,
     canary: canary?.object,
   })
@@ -115,7 +116,7 @@ async function open(sentPin: Buffer): Promise<void> {
     writer.flush()
     void hsm.index()
   } catch (error) {
-    const { message } = error as Error
+    const { message } = error instanceof Failure ? (error.cause as Error) : (error as Error)
     const failure: StartFailure = { message, reason: reasonOf(error), returnCode: returnCodeOf(error) }
     writer.write(startId, status.failed, encodeJson(failure))
     end()

@@ -1,28 +1,26 @@
-/**
- * A lock of a file, which the system releases when the process ends, however it ends. Node.js has neither flock(2) nor fcntl(2): it is that
- * of an empty SQLite database (sqlite.org/lockingv3.html), which also holds between connections of one process.
- */
-import { DatabaseSync } from 'node:sqlite'
 import { OperatorError } from '../../errors.ts'
-import { busyTimeoutMilliseconds, createPrivate, explained } from './sqlite.ts'
+import { FileLock } from '../../file-lock.ts'
+import { busyTimeoutMilliseconds, explained, inUse } from './sqlite.ts'
 
 /**
- * Creates the file if it is missing, with mode 0600. It stays empty, and is not removed: another process may wait for it. Disposal releases
- * it. Throws OperatorError, if another process has it after half a second, or if it cannot be locked.
+ * Keeps other processes from what a file stands for. Disposal releases it. Throws OperatorError, if another process has it after half a
+ * second, or if it cannot be locked.
  *
  * @param path of the lock
  * @param name of what it protects, for messages
  */
 export function lockFile(path: string, name: string): Disposable {
-  createPrivate(path)
-  let database: DatabaseSync | undefined
+  let lock: FileLock | undefined
   try {
-    database = new DatabaseSync(path, { timeout: busyTimeoutMilliseconds })
-    database.exec('begin exclusive')
+    lock = new FileLock(path, busyTimeoutMilliseconds)
+    if (lock.acquire()) {
+      const acquired = lock
+      return { [Symbol.dispose]: () => acquired.close() }
+    }
   } catch (error) {
-    database?.close()
+    lock?.close()
     throw new OperatorError(`${name} ${explained(error)}`, { cause: error })
   }
-  const locked = database
-  return { [Symbol.dispose]: () => locked.close() }
+  lock.close()
+  throw new OperatorError(`${name} ${inUse}`)
 }

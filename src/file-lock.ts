@@ -1,0 +1,51 @@
+/**
+ * Locks between processes. Node.js has neither flock(2) nor fcntl(2), so it is the lock of an empty SQLite database (sqlite.org/lockingv3.html).
+ * The system releases it when the process ends, however it ends, and it also holds between locks of one process.
+ */
+import { closeSync, openSync } from 'node:fs'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+
+/** SQLITE_BUSY (sqlite.org/rescode.html). */
+const busy = 5
+
+export class FileLock {
+  readonly #database: DatabaseSync
+  readonly #begin: StatementSync
+  readonly #end: StatementSync
+
+  /**
+   * Creates the file if it is missing, with mode 0600. It stays empty, and is not removed: another process may wait for it. Throws what
+   * SQLite says if it cannot be opened.
+   *
+   * @param timeout milliseconds to wait for another process
+   */
+  constructor(path: string, timeout = 0) {
+    try {
+      closeSync(openSync(path, 'a', 0o600))
+    } catch {
+      // SQLite says why.
+    }
+    this.#database = new DatabaseSync(path, { timeout })
+    this.#begin = this.#database.prepare('begin exclusive')
+    this.#end = this.#database.prepare('rollback')
+  }
+
+  /** False if another one has it. Throws what SQLite says if the file cannot be locked. */
+  acquire(): boolean {
+    try {
+      this.#begin.run()
+      return true
+    } catch (error) {
+      if ((error as { errcode?: number }).errcode === busy) return false
+      throw error
+    }
+  }
+
+  release(): void {
+    this.#end.run()
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+}
