@@ -1,27 +1,17 @@
 /** `strongroom serve`. */
 import { existsSync } from 'node:fs'
-import { administratorVariables } from '../config/administrator.ts'
 import { processCount } from '../config/processes.ts'
 import type { Config, Overrides } from '../config.ts'
 import { shellQuoted } from '../shell-quoted.ts'
 import type { Processes } from '../supervisor/start.ts'
 import { credentialsFile } from './credentials.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
-import { harden } from './harden.ts'
 import type { ConfigOptions } from './options.ts'
 import { settleSoftHsm } from './softhsm-configuration.ts'
-
-/**
- * Threads of libuv's pool, which the audit journal uses, for one block at a time. A single thread keeps its caches warm: with two that take
- * turns, the gateway spends a tenth more processor time on an Encrypt. So nothing else that may wait for long may use the pool.
- */
-const poolThreads = '1'
 
 export interface ServeOptions extends ConfigOptions, Overrides {}
 
 export async function serveGateway(options: ServeOptions): Promise<void> {
-  harden(administratorVariables)
-  process.env.UV_THREADPOOL_SIZE ??= poolThreads
   // The process that started it may be gone.
   process.stdout.removeAllListeners('error').on('error', () => {})
   let reload = () => {}

@@ -109,6 +109,11 @@ it('show no secret to other users of the machine, and dump no core', () => {
   }
 })
 
+it('have the small young generation of a gateway', () => {
+  for (const pid of [gateway.pid, ...gateway.workers()])
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('\0--max-semi-space-size=8\0')
+})
+
 it('use a key as soon as another one has created it, and no longer once it is disabled', async () => {
   const clients = Array.from({ length: 8 }, () => gateway.client())
   for (const kms of clients.slice(0, 4)) {
