@@ -42,6 +42,9 @@ async function create(draft: Key, alias: Alias, { storage, clock, hsms, outbox, 
     const automaticRotation = rotationFrom(createdAt, rotationPeriodInDays)
     changes.put('keys', { ...draft, creationDate: createdAt, materials: [material], automaticRotation })
     changes.put('aliases', { ...alias, creationDate: createdAt, lastUpdatedDate: createdAt })
+    // So that of this and a deletion of the account at the same time, one is decided again.
+    const account = storage.accounts.find(draft.account)
+    if (account) changes.put('accounts', account)
     return { ...intent, additionalEventData: { ...details, keyMaterialId: material.id } }
   }
   await outbox.act(intent, create, changes => destroyUncommitted(changes, { hsms }))

@@ -26,6 +26,8 @@ export const createXksPrefix = operation({
     const hsm = hsmOf(input.region, hsms)
     const { credential, configuration } = await newCredential(name, clock(), hsm, { storage, hsms })
     changes.put('xksPrefixes', { ...input, name, account, frozen: false, credentials: [credential], revision: 0 })
+    // So that of this and a deletion of the account at the same time, one is decided again.
+    changes.put('accounts', storage.accounts.find(account)!)
     return { accessKeyId: credential.accessKeyId, configuration }
   },
 })

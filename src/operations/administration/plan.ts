@@ -199,10 +199,15 @@ export class IdentityPlan {
     }
   }
 
-  /** Puts again what is newly referred to, so that its removal at the same time is a conflict. */
+  /** Puts again what is newly referred to, and accounts that get something, so that their removal at the same time is a conflict. */
   #holdReferences(changes: Changes): void {
-    const { managedPolicies, groups } = this.#storage
+    const { accounts, managedPolicies, groups } = this.#storage
     const held = new Set(changes.list.map(({ record }) => record as object))
+    const added = new Set(this.#puts.flatMap(({ record, existing }) => (existing ? [] : [record.account])))
+    for (const id of added) {
+      const account = accounts.find(id)
+      if (account && !this.#accounts.some(changed => changed.id === id)) changes.put('accounts', account)
+    }
     for (const { record } of this.#puts) {
       const policies = policiesOf(record).map(arn => ['managedPolicies', managedPolicies.find(arn)] as const)
       const ofUser = groupsOf(record).map(name => ['groups', groups.named(record.account, name)] as const)
