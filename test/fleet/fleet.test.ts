@@ -1,12 +1,12 @@
 /** Three gateways on one PostgreSQL and one token: short forms of test/soak/fleet*.test.ts. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ownPostgresql } from '../postgresql.ts'
 import { SeededRandom } from '../soak/seeded-random.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
 import { allAccounted, noteCommits, unaccounted } from './accounting.ts'
 import type { Answer } from './client.ts'
+import { queued, whileLocked } from './commits.ts'
 import { Fleet, type Member } from './fleet.ts'
 import { Ledger } from './ledger.ts'
 import { checkedLoad } from './load.ts'
@@ -37,24 +37,6 @@ describe('revoked at one gateway, no other one allows it once that is answered',
 })
 
 describe('a change that waits for its turn to be committed', () => {
-  const queued = (count: number) => {
-    const waiting = "select from pg_stat_activity where wait_event_type = 'Lock'"
-    return vi.waitFor(async () => expect(await server.sql(waiting)).toHaveLength(count), { timeout: 20_000 })
-  }
-
-  /** Nothing is committed meanwhile; then in the order in which it was sent. */
-  async function whileLocked(work: () => Promise<void>): Promise<void> {
-    const { folder: host, port } = server
-    const session = new Client({ host, port, user: 'postgres', database: fleet.database.database })
-    await session.connect()
-    try {
-      await session.query('begin; update change_number set last = last')
-      await work()
-    } finally {
-      await session.end()
-    }
-  }
-
   it('is refused when what allows it is revoked before', async () => {
     const [one, two] = fleet.members as [Member, Member]
     const { administrator, user, userArn } = fleet.clients
@@ -63,11 +45,11 @@ describe('a change that waits for its turn to be committed', () => {
     const grant = { KeyId, GranteePrincipal: userArn, Operations: ['CreateGrant', 'Encrypt'] }
     const { GrantId } = await administrator.expect(one.url, 'CreateGrant', grant)
     let answers: Promise<Answer>[] = []
-    await whileLocked(async () => {
+    await whileLocked(fleet, server, async () => {
       answers = [administrator.call(one.url, 'RevokeGrant', { KeyId, GrantId })]
-      await queued(1)
+      await queued(fleet, 1)
       answers.push(user.call(two.url, 'CreateGrant', { ...grant, Operations: ['Encrypt'] }))
-      await queued(2)
+      await queued(fleet, 2)
     })
     const codes = (await Promise.all(answers)).map(({ code }) => code)
     expect(codes).toEqual([undefined, 'AccessDeniedException'])
@@ -80,9 +62,9 @@ describe('a change that waits for its turn to be committed', () => {
     const { KeyMetadata } = await administrator.expect(two.url, 'CreateKey', {})
     const { KeyId } = KeyMetadata as { KeyId: string }
     let answer: Promise<Answer> | undefined
-    await whileLocked(async () => {
+    await whileLocked(fleet, server, async () => {
       answer = administrator.call(two.url, 'DisableKey', { KeyId })
-      await queued(1)
+      await queued(fleet, 1)
       // As `strongroom fleet remove`.
       await fleet.database.sql(`update gateways set lease_until = 0, run = 'another' where name = '${two.name}'`)
     })
