@@ -5,9 +5,11 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { auditSettings } from './config/audit.ts'
 import { auditSink, isCopiedTo, secretVariablesOf, withAbsoluteSinkFiles } from './config/audit-sinks.ts'
-import { clusterId, customKeyStores, withAbsoluteProxyFiles } from './config/custom-key-stores.ts'
+import { customKeyStores, withAbsoluteProxyFiles } from './config/custom-key-stores.ts'
 import { checkExposure, type EmulatorOverrides, emulator, withEmulator } from './config/emulator.ts'
 import { gateway, gatewayName } from './config/gateway.ts'
+import { countOrAuto, type HsmConfig, hsm, hsmName, mapValues, withAbsoluteHsmFiles, withPins } from './config/hsms.ts'
+import { knownKeys } from './config/known-keys.ts'
 import { mistakeInTransfers, multiRegion } from './config/multi-region.ts'
 import { prices } from './config/prices.ts'
 import { firstRegion, region } from './config/region.ts'
@@ -22,66 +24,10 @@ import { describeIssue } from './schema-issue.ts'
 
 const port = z.int().min(0).max(65535)
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'not a valid name: use lower-case letters, digits and dashes')
-
-// Not a union, which says what is wrong only where one of its members is nearly right.
-const processCount = z.custom<number | 'auto'>(
-  value => value === 'auto' || z.int().min(1).max(64).safeParse(value).success,
-  'use auto, or a whole number from 1 to 64',
-)
-
-const token = z
-  .strictObject({ label: z.string().optional(), serial: z.string().optional() })
-  .refine(({ label, serial }) => (label === undefined) !== (serial === undefined), 'set either label or serial')
-
-/** Settings of one token of a cluster. */
-const member = z.strictObject({
-  library: z.string().exactOptional(),
-  libraryParameters: z.string().optional(),
-  token: token.optional(),
-  pinFile: z.string().optional(),
-  pinVariable: z.string().optional(),
-  environment: z.record(z.string(), z.string()).exactOptional(),
-})
-
-const hsm = z
-  .strictObject({
-    profile: z.string(),
-    library: z.string(),
-    libraryParameters: z.string().optional(),
-    token,
-    /** Of a custom key store. */
-    clusterId: clusterId.optional(),
-    pinFile: z.string().optional(),
-    pinVariable: z.string().optional(),
-    members: z.record(name, member).optional(),
-    workers: processCount.default('auto'),
-    sessionsPerWorker: z.int().min(1).max(1024).optional(),
-    maxQueuedCalls: z.int().min(1).default(1000),
-    callTimeout: duration('1ms', '1h').prefault('2s'),
-    publicKeyOperations: z.enum(['hsm', 'gateway']).default('hsm'),
-    allowSoftwareFallback: z.boolean().default(true),
-    strictCustody: z.boolean().default(false),
-    environment: z.record(z.string(), z.string()).default({}),
-  })
-  .refine(
-    ({ clusterId, pinFile, pinVariable }) =>
-      clusterId !== undefined || (pinFile === undefined) !== (pinVariable === undefined),
-    'set either pinFile or pinVariable',
-  )
-  .refine(
-    ({ clusterId, members = {}, ...hsm }) => clusterId === undefined || ![hsm, ...Object.values(members)].some(hasPin),
-    'an HSM with a clusterId has no pinFile and no pinVariable: its PIN is the password of the custom key store',
-  )
-
-function hasPin({ pinFile, pinVariable }: Pick<z.infer<typeof member>, 'pinFile' | 'pinVariable'>): boolean {
-  return (pinFile ?? pinVariable) !== undefined
-}
-
 /** Exported for the test that docs/configuration.yaml leaves nothing out. */
 export const schema = z.strictObject({
   gateway: gateway.default(() => gatewayName(hostname())),
-  processes: processCount.default(1),
+  processes: countOrAuto.default(1),
   listen: z
     .strictObject({
       host: z.string().default('127.0.0.1'),
@@ -99,7 +45,7 @@ export const schema = z.strictObject({
   metrics: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.optional() }).prefault({}),
   storage,
   audit: z
-    .strictObject({ ...auditSettings, sinks: z.record(name, auditSink).default({}) })
+    .strictObject({ ...auditSettings, sinks: z.record(hsmName, auditSink).default({}) })
     .refine(({ file, sinks }) => !isCopiedTo(file, sinks), 'a sink of type file needs another file than the journal'),
   administration: z.strictObject({ socket: z.string().default('strongroom.sock') }).prefault({}),
   deletion: z.strictObject({ stableClockPeriod: duration('1m', '30d').prefault('24h') }).prefault({}),
@@ -116,7 +62,7 @@ export const schema = z.strictObject({
   authorization: z.strictObject({ encodedMessages: z.boolean().default(false) }).prefault({}),
   /** Absent: off. */
   emulator: emulator.optional(),
-  hsms: z.record(name, hsm),
+  hsms: z.record(hsmName, hsm),
   multiRegion: multiRegion.prefault({}),
   regions: z.record(region, z.string()).exactOptional(),
   prices,
@@ -130,8 +76,7 @@ export interface Config extends Omit<Written, 'regions'> {
   /** Audit files of the other gateway processes of this machine. */
   readonly otherJournals?: readonly string[]
 }
-export type HsmConfig = z.infer<typeof hsm>
-export type MemberConfig = z.infer<typeof member>
+export type { HsmConfig, MemberConfig } from './config/hsms.ts'
 
 /** Command-line options that override the file. */
 export interface Overrides extends EmulatorOverrides {
@@ -154,7 +99,7 @@ export function readConfig(file: string, overrides: Overrides = {}): Config {
   if (config.xks) checkXks(config.xks)
   for (const sink of Object.values(config.audit.sinks)) secretVariablesOf(sink)
   if (config.storage.postgres) passwordOf(config.storage.postgres)
-  return freeze(withPins(config))
+  return freeze({ ...config, hsms: mapValues(config.hsms, withPins) })
 }
 
 /** Validates the text of a configuration. `file` is its name in messages, and the base of relative paths. */
@@ -169,7 +114,7 @@ export function parseConfig(text: string, file: string, overrides: Overrides = {
   const { success, data, error } = schema.safeParse(written)
   if (!success)
     throw new OperatorError(
-      `configuration ${file}: ${describeIssue(error.issues[0]!, path => knownKeys(path, written))}`,
+      `configuration ${file}: ${describeIssue(error.issues[0]!, path => knownKeys(schema, path, written))}`,
     )
   const settings = { ...data, emulator: withEmulator(data.emulator, overrides) }
   const regions = settings.regions ?? defaultRegions(settings, file)
@@ -249,51 +194,8 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     },
     administration: { socket: absolute(config.administration.socket) },
     customKeyStores: withAbsoluteProxyFiles(config.customKeyStores, absolute),
-    hsms: Object.fromEntries(
-      Object.entries(config.hsms).map(([name, hsm]) => {
-        // A profile is a name, or a file.
-        const profile = /^\.{0,2}\//.test(hsm.profile) ? absolute(hsm.profile) : hsm.profile
-        const members = hsm.members && mapValues(hsm.members, member => withAbsoluteFiles(member, absolute))
-        return [name, { ...withAbsoluteFiles(hsm, absolute), profile, members }]
-      }),
-    ),
+    hsms: mapValues(config.hsms, hsm => withAbsoluteHsmFiles(hsm, absolute)),
   }
-}
-
-/** Passes variables that hold a PIN to the workers. Throws OperatorError for one that is not set. */
-function withPins(config: Config): Config {
-  return {
-    ...config,
-    hsms: mapValues(config.hsms, hsm => ({
-      ...withPin(hsm),
-      members: hsm.members && mapValues(hsm.members, member => withPin({ environment: hsm.environment, ...member })),
-    })),
-  }
-}
-
-function withPin<T extends Pick<MemberConfig, 'pinVariable' | 'environment'>>(part: T): T {
-  const { pinVariable, environment } = part
-  if (pinVariable === undefined) return part
-  const pin = process.env[pinVariable]
-  if (pin === undefined) throw new OperatorError(`environment variable ${pinVariable} is not set: it must hold the PIN`)
-  return { ...part, pinFile: undefined, environment: { ...environment, [pinVariable]: pin } }
-}
-
-type Files = Pick<MemberConfig, 'pinFile' | 'environment'>
-
-/** Makes paths absolute; a variable is a path if it begins with ./ or ../. */
-function withAbsoluteFiles<T extends Files>(part: T, absolute: (path: string) => string): T {
-  const { pinFile, environment } = part
-  const value = (text: string) => (/^\.{1,2}\//.test(text) ? absolute(text) : text)
-  return {
-    ...part,
-    ...(pinFile !== undefined && { pinFile: absolute(pinFile) }),
-    ...(environment && { environment: mapValues(environment, value) }),
-  }
-}
-
-function mapValues<T>(record: Readonly<Record<string, T>>, change: (value: T) => T): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))
 }
 
 function withListen(config: Config, { host, port }: Overrides): Config {
@@ -304,44 +206,4 @@ function withListen(config: Config, { host, port }: Overrides): Config {
 function freeze<T extends object>(value: T): T {
   for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) freeze(member)
   return Object.freeze(value)
-}
-
-/** Keys that are valid at a path of what is written. */
-function knownKeys(path: readonly PropertyKey[], written: unknown): readonly string[] {
-  let at = chosen(schema, written)
-  let value = written
-  for (const step of path) {
-    value = (value as Record<PropertyKey, unknown> | undefined)?.[step]
-    at = chosen(memberOf(at, step), value)
-  }
-  return at instanceof z.ZodObject ? Object.keys(at.shape) : []
-}
-
-function memberOf(type: unknown, step: PropertyKey): unknown {
-  if (type instanceof z.ZodObject) return type.shape[step as string]
-  return type instanceof z.ZodRecord ? type.valueType : undefined
-}
-
-/** Of several types, the one that the value names. */
-function chosen(type: unknown, value: unknown): unknown {
-  const inner = unwrap(type)
-  if (!(inner instanceof z.ZodDiscriminatedUnion)) return inner
-  const { discriminator } = inner.def
-  return inner.options.find(option => {
-    const name = memberOf(option, discriminator)
-    return name instanceof z.ZodLiteral && name.value === (value as Record<string, unknown>)[discriminator]
-  })
-}
-
-function unwrap(type: unknown): unknown {
-  let inner = type
-  while (
-    inner instanceof z.ZodPrefault ||
-    inner instanceof z.ZodOptional ||
-    inner instanceof z.ZodExactOptional ||
-    inner instanceof z.ZodDefault
-  ) {
-    inner = inner.unwrap()
-  }
-  return inner
 }

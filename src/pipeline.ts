@@ -1,13 +1,14 @@
 import { type Api, type ApiRequest, type ApiResponse, headerOf } from './apis/api.ts'
-import { AccessDenied, Failure, missingAuthenticationToken, type Refusal, UnusableKey } from './errors.ts'
+import { Failure, missingAuthenticationToken } from './errors.ts'
 import { type Caller, queueOf } from './model/identities/caller.ts'
 import { checkAbilities } from './model/keys/ability.ts'
 import type { Key } from './model/keys/key.ts'
 import { heldBy } from './model/keys/recorded-material.ts'
 import type { AnyOperation, Target } from './operations/operation.ts'
-import { Undelivered } from './outbox.ts'
 import { type Call, checkedInCall, checkPermissions } from './permissions.ts'
-import type { Entry, Hsms, Log, PathServices } from './services.ts'
+import { auditFailure, toldToCaller } from './pipeline/failures.ts'
+import { recordedMembers, responseElements } from './pipeline/recorded-members.ts'
+import type { Entry, Hsms, PathServices } from './services.ts'
 import { scopesOf } from './storage/fleet/scopes.ts'
 import { Changes, Conflict, LeaseLost } from './storage/storage.ts'
 import { wipe } from './wipe.ts'
@@ -245,97 +246,4 @@ function checkHsms({ hsmUses = [] }: Target, hsms: Hsms): void {
     const hsm = hsms.named(use.hsm)
     checkAbilities(ability => hsm.whyUnsupported(ability), use.abilities)
   }
-}
-
-/** Audits a failure; if that fails, too, the answer is an internal error. Logs refusals, and failures that are not the caller's. */
-async function auditFailure(
-  entry: Entry,
-  failure: Failure,
-  errorCode: (failure: Failure) => string,
-  { audit, outbox, metrics, log }: PathServices,
-): Promise<Failure> {
-  const { requestId } = entry
-  const isServerFault = failure.fault === 'server'
-  if (failure.code === 'AccessDenied') logRefusal(entry, failure, log)
-  if (failure instanceof UnusableKey) reportRefusedUse(entry, failure, { metrics, log })
-  if (!(failure instanceof Undelivered)) {
-    entry.responseElements = undefined
-    entry.change = undefined
-    try {
-      await outbox.fail(audit.record(entry, { code: errorCode(failure), message: failure.message }))
-    } catch (thrown) {
-      const err = isServerFault
-        ? new AggregateError([thrown, failure], 'the request failed, and its audit record could not be written')
-        : thrown
-      log.error({ event: 'audit_write_failed', err, requestId }, 'Cannot write audit record')
-      return new Failure('Internal', '', { cause: thrown })
-    }
-  }
-  if (isServerFault) log.error({ event: 'request_failed', err: failure, requestId }, 'Request failed')
-  return failure
-}
-
-/** Not on record: the reasons are. */
-async function toldToCaller(failure: Failure, { caller }: Entry, { encodeRefusal }: PathServices): Promise<Failure> {
-  const isEncoded = encodeRefusal && caller && failure instanceof AccessDenied
-  return isEncoded ? encodeRefusal(failure, caller) : failure
-}
-
-function logRefusal(entry: Entry, failure: Failure, log: Log): void {
-  const { requestId, caller, operation } = entry
-  const { action, resource, reasons }: Refusal = failure instanceof AccessDenied ? failure.refusal : { reasons: [] }
-  entry.reasons = reasons
-  const fields = { requestId, principal: caller?.arn, operation: operation?.name, action, resource, reasons }
-  log.info({ event: 'access_denied', ...fields }, 'Access denied')
-}
-
-/** So that whoever still needs a key is seen before it is deleted. Operations that use keys change nothing. */
-function reportRefusedUse(
-  entry: Entry,
-  { arn, state }: UnusableKey,
-  { metrics, log }: Pick<PathServices, 'metrics' | 'log'>,
-): void {
-  const { requestId, caller, operation } = entry
-  if (!operation?.readOnly) return
-  metrics.keyUseRefused(state)
-  const fields = { requestId, principal: caller?.arn, operation: operation.name, key: arn, state }
-  log.info({ event: 'key_use_refused', ...fields }, 'Use of a key refused because of its state')
-}
-
-/** By member: there are few, and the same ones come back with every request. */
-const lowerCamelNames = new Map<string, string>()
-
-function lowerCamel(member: string): string {
-  const known = lowerCamelNames.get(member)
-  if (known !== undefined) return known
-  const name = member[0]!.toLowerCase() + member.slice(1)
-  lowerCamelNames.set(member, name)
-  return name
-}
-
-/** Members by their names in audit records: lowerCamel. */
-function recordedMembers(
-  api: Api,
-  operation: AnyOperation,
-  part: 'input' | 'output',
-  values: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  const { recorded, recordedDefaults, recordedOutput = [] } = operation
-  const members = part === 'input' ? recorded : recordedOutput
-  const defaults = part === 'input' ? recordedDefaults?.(values) : undefined
-  const kept: Record<string, unknown> = {}
-  for (const member of members) {
-    const value = values[member] ?? defaults?.[member]
-    if (value === undefined) continue
-    kept[lowerCamel(member)] = api.recorded === undefined ? value : api.recorded(operation, part, member, value)
-  }
-  return kept
-}
-
-function responseElements(api: Api, operation: AnyOperation, output: object | undefined, { resources }: Entry) {
-  if (operation.readOnly && !operation.recordedOutput) return undefined
-  const { recordedResource } = operation
-  const resource = resources?.[0]
-  const named = recordedResource !== undefined && resource !== undefined && { [recordedResource]: resource }
-  return { ...named, ...recordedMembers(api, operation, 'output', (output ?? {}) as Record<string, unknown>) }
 }
