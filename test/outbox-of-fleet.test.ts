@@ -70,6 +70,7 @@ class TestGateway {
       run: this.name,
       position: { number: 0, eventId: undefined },
       milliseconds,
+      renewal: 1,
       state: '{}',
     })
   }

@@ -13,6 +13,9 @@ import { EmptyDatabase, migrate } from '../storage/migrations/migrate.ts'
 import type { Database } from '../storage/tables/database.ts'
 import { postgresqlEngine } from './storage.ts'
 
+/** Milliseconds, monotonic. */
+export const elapsed = () => performance.now()
+
 /** @param create whether an empty database is filled */
 export async function engineOf({ file, postgres }: Config['storage'], create = false): Promise<Engine> {
   return file === undefined ? postgresqlEngine(postgres!, create) : sqlite(file, { create })

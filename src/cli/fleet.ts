@@ -44,14 +44,25 @@ async function list({ json, ...options }: ListOptions): Promise<void> {
 }
 
 function row(shown: ShownGateway): readonly string[] {
-  const { gateway, isThis, version = '?', host = '?', since, changesBehind, behindFor, leaseLeft, hsms = {} } = shown
+  const {
+    gateway,
+    isThis,
+    version = '?',
+    host = '?',
+    since,
+    changesBehind,
+    behindFor,
+    holdsLease,
+    leaseLeft,
+    hsms = {},
+  } = shown
   return [
     isThis ? `${gateway} *` : gateway,
     version,
     host,
     shownTime(since),
     changesBehind === 0 ? '0' : `${changesBehind} (${seconds(behindFor)})`,
-    leaseLeft === 0 ? 'none' : seconds(leaseLeft),
+    holdsLease ? seconds(leaseLeft) : 'none',
     Object.entries(hsms)
       .map(([hsm, state]) => `${hsm}: ${state}`)
       .join(', '),

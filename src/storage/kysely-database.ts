@@ -58,6 +58,7 @@ import {
   acknowledge,
   endLease,
   hasLease,
+  type LeaseOf,
   type LeaseRequest,
   members,
   removeGateway,
@@ -137,7 +138,7 @@ class KyselyDatabase implements SqlDatabase {
     { gateway, run, fence, basis, position, changes, records }: Commit,
   ): Promise<number> {
     const number = await nextNumber(tx)
-    if (run !== undefined && !(await hasLease(tx, gateway, run, this.#engine.now))) throw new LeaseLost()
+    if (run !== undefined && !(await hasLease(tx, gateway, run))) throw new LeaseLost()
     if (fence !== undefined) await checkFence(tx, fence)
     if (position && !(await isInLog(tx, position))) throw new Conflict('the database is not the one that was read')
     if (basis && (await isOutdated(tx, basis, changes, number)))
@@ -201,9 +202,14 @@ class KyselyDatabase implements SqlDatabase {
     return this.#connections.read(db => members(db, this.#engine.now))
   }
 
-  async endLease(gateway: string, run?: string): Promise<void> {
-    await this.#write(tx => endLease(tx, gateway, run))
-    await this.endJobLease(gateway)
+  async endLease(gateway: string, of?: LeaseOf): Promise<boolean> {
+    const isEnded = await this.#write(async tx => {
+      const isEnded = await endLease(tx, gateway, of)
+      if (isEnded) await this.#connections.notify(tx)
+      return isEnded
+    })
+    if (isEnded) await this.endJobLease(gateway)
+    return isEnded
   }
 
   async takeJobLease(gateway: string): Promise<number | undefined> {
@@ -254,7 +260,7 @@ class KyselyDatabase implements SqlDatabase {
   }
 
   listJournals(): Promise<readonly RegisteredJournal[]> {
-    return this.#connections.read(db => listJournals(db, this.#engine.now))
+    return this.#connections.read(listJournals)
   }
 
   registerJournal(id: string, gateway: string): Promise<void> {

@@ -21,7 +21,7 @@ import type {
 } from './storage.ts'
 import type { Advance, ChangePosition } from './tables/changes.ts'
 import type { CountedByOthers, CountsPage, Tracking } from './tables/encryption-counts.ts'
-import type { LeaseRequest } from './tables/gateways.ts'
+import type { LeaseOf, LeaseRequest } from './tables/gateways.ts'
 import type { LoadedPage } from './tables/table.ts'
 
 export interface Commit {
@@ -68,8 +68,8 @@ export interface SqlDatabase {
   acknowledge(gateway: string, run: string, position: ChangePosition): Promise<void>
   /** In order of name. */
   members(): Promise<readonly Member[]>
-  /** @param run of the gateway. Default: any, as it certainly runs no more */
-  endLease(gateway: string, run?: string): Promise<void>
+  /** Resolves to false if it was another one. @param of default: any, as the gateway certainly runs no more */
+  endLease(gateway: string, of?: LeaseOf): Promise<boolean>
   /**
    * Resolves to the fence of the lease of the jobs, if this gateway has it or gets it now, undefined if another one has it. Durable. A gateway
    * that no longer calls keeps the lease until its connection to the database ends.

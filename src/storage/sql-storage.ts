@@ -276,7 +276,7 @@ class SqlStorage implements Storage {
     }
     this.journals = {
       list: () => this.#inOrder(database.listJournals()),
-      register: id => this.#inOrder(database.registerJournal(id, gateway)),
+      register: id => this.#register(id),
       writeHead: (id, head) => this.#inOrder(database.writeJournalHead(id, head)),
       writeRun: (id, run) => this.#inOrder(database.writeRun(id, run)),
     }
@@ -338,6 +338,19 @@ class SqlStorage implements Storage {
       .catch(() => {})
     await this.#fleet?.close().catch(() => {})
     await this.#inOrder(this.#database.close())
+  }
+
+  /** Whoever had the journal may not have given its lease back. */
+  async #register(journal: string): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#inOrder(this.#database.registerJournal(journal, this.#gateway))
+      } catch (error) {
+        if (!(error instanceof Conflict) || !this.#fleet) throw error
+        const owner = (await this.#database.listJournals()).find(({ id }) => id === journal)?.gateway
+        if (owner === undefined || !(await this.#fleet.ended(owner))) throw error
+      }
+    }
   }
 
   async #write<T>(call: Promise<T>, take?: (answer: T) => Promise<T>): Promise<T> {

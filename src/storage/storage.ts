@@ -216,7 +216,15 @@ export interface Member {
   readonly behindFor: number
   /** Milliseconds since the epoch. */
   readonly joinedAt: number
-  /** Milliseconds; 0 without a lease. */
+  /** False once it gave its lease back, or others have waited for the end of it. */
+  readonly holdsLease: boolean
+  /** Milliseconds for which it was granted. */
+  readonly lease: number
+  /** Of the run: another one after each renewal. */
+  readonly renewal: number
+  /** By the clock of the database: milliseconds since the epoch. */
+  readonly leaseUntil: number
+  /** For people, as that clock may be wrong: milliseconds; 0 without a lease. */
   readonly leaseLeft: number
   /** JSON. */
   readonly state: string

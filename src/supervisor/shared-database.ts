@@ -8,6 +8,7 @@ const changing: ReadonlySet<PropertyKey> = new Set<keyof SqlDatabase>([
   'acknowledge',
   'renewLease',
   'endLease',
+  'removeGateway',
 ])
 
 /** One of the processes. */

@@ -84,9 +84,9 @@ describe.each(engines)('a lease in %s', (_, engine) => {
   opened(engine)
 
   const start = { number: 0, eventId: undefined }
-  const request = { gateway: 'a', run: 'r1', position: start, milliseconds: 60_000, state: '{}' }
+  const request = { gateway: 'a', run: 'r1', position: start, milliseconds: 60_000, renewal: 1, state: '{}' }
 
-  it('is granted in the clock of the database, with the last change at that time', async () => {
+  it('is granted with the last change at that time', async () => {
     await commit('e1', [put({ noun: 'keys', record: key })])
     expect(await database.renewLease(request)).toEqual({ number: 1, eventId: 'e1' })
     await database.acknowledge('a', 'r1', { number: 1, eventId: 'e1' })
@@ -100,16 +100,29 @@ describe.each(engines)('a lease in %s', (_, engine) => {
     await database.renewLease(request)
     const joinedAt = (await database.members())[0]!.joinedAt
     await expect(database.renewLease({ ...request, run: 'r2' })).rejects.toThrow(Conflict)
-    await database.endLease('a', 'r2')
+    await database.endLease('a', { run: 'r2' })
     await expect(database.renewLease({ ...request, run: 'r2' })).rejects.toThrow(Conflict)
     await commit('e1', [put({ noun: 'keys', record: key })])
     await database.renewLease({ ...request, position: { number: 1, eventId: 'e1' } })
     expect(await database.members()).toMatchObject([{ run: 'r1', applied: 1, joinedAt }])
-    await database.endLease('a', 'r1')
+    await database.endLease('a', { run: 'r1' })
     expect(await database.members()).toMatchObject([{ run: 'r1', leaseLeft: 0 }])
     await database.renewLease({ ...request, run: 'r2' })
     await database.acknowledge('a', 'r1', { number: 1, eventId: 'e1' })
     expect(await database.members()).toMatchObject([{ run: 'r2', applied: 0 }])
+  })
+
+  it('is ended by others only as they have read of it', async () => {
+    await database.renewLease(request)
+    const [before] = await database.members()
+    await database.renewLease({ ...request, renewal: 2 })
+    expect(await database.endLease('a', before)).toBe(false)
+    const [renewed] = await database.members()
+    expect(renewed).toMatchObject({ holdsLease: true, lease: 60_000, renewal: 2 })
+    expect(await database.endLease('a', renewed)).toBe(true)
+    expect(await database.members()).toMatchObject([{ holdsLease: false, leaseLeft: 0 }])
+    await database.renewLease({ ...request, run: 'r2' })
+    expect(await database.members()).toMatchObject([{ holdsLease: true, run: 'r2' }])
   })
 
   it('does not acknowledge commits that the database does not have', async () => {

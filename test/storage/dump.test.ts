@@ -23,6 +23,9 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
+const elapsed = () => performance.now()
+const leaseRequest = { position: { number: 0, eventId: undefined }, milliseconds: 60_000, renewal: 1, state: '{}' }
+
 const file = () => join(folder, `${++number}.db`)
 
 async function* inTurn(lines: readonly string[]) {
@@ -94,36 +97,51 @@ describe('a dump', () => {
 })
 
 describe('a copy', () => {
-  it('is equal, and refused while the source has a gateway or the target has tables', async () => {
+  it('is equal, and refused while the source is open or the target has tables', async () => {
     const [from, to] = [file(), file()]
     await fullStorage(from)
     const database = await openDatabase(sqlite(from))
-    await database.renewLease({
-      gateway: 'g1',
-      run: 'r',
-      position: { number: 0, eventId: undefined },
-      milliseconds: 60_000,
-      state: '{}',
-    })
+    await database.renewLease({ gateway: 'g1', run: 'r', ...leaseRequest })
+    await expect(copy(sqlite(from), sqlite(to, { create: true }), elapsed)).rejects.toThrow(/in use by another/)
+    // Of its file, everybody knows that no gateway has it any more.
     await database.close()
-    await expect(copy(sqlite(from), sqlite(to, { create: true }))).rejects.toThrow(/in use by the gateways g1/)
-    const again = await openDatabase(sqlite(from))
-    await expect(copy(sqlite(from), sqlite(to, { create: true }))).rejects.toThrow(/in use by another/)
-    await again.endLease('g1')
-    await again.close()
-    await copy(sqlite(from), sqlite(to, { create: true }))
+    await copy(sqlite(from), sqlite(to, { create: true }), elapsed)
     expect(await linesOf(sqlite(to))).toEqual(await linesOf(sqlite(from)))
-    await expect(copy(sqlite(from), sqlite(to, { create: true }))).rejects.toThrow('is not empty')
+    const copied = await openDatabase(sqlite(to))
+    expect(await copied.members()).toMatchObject([{ gateway: 'g1', holdsLease: false }])
+    await copied.close()
+    await expect(copy(sqlite(from), sqlite(to, { create: true }), elapsed)).rejects.toThrow('is not empty')
+  })
+
+  it('is refused while a gateway has a lease, and waits for the end of one that was not given back', async () => {
+    const source = await (await postgresql()).createDatabase()
+    const from = engineOf(source)
+    const to = sqlite(file(), { create: true })
+    const database = await openDatabase(from)
+    let renewal = 0
+    const renew = () => database.renewLease({ gateway: 'g1', run: 'r', ...leaseRequest, renewal: ++renewal })
+    await renew()
+    const renewing = setInterval(renew, 300)
+    await expect(copy(from, to, elapsed)).rejects.toThrow(/in use by the gateways g1/)
+    clearInterval(renewing)
+    await renew()
+    let passed = 0
+    const begun = elapsed()
+    await copy(from, to, () => elapsed() + passed++ * 30_000)
+    expect(elapsed() - begun).toBeLessThan(10_000)
+    expect(await database.members()).toMatchObject([{ gateway: 'g1', holdsLease: false }])
+    await database.close()
+    await source.drop()
   })
 
   it('lets gateways follow the changes after it, although it has no log of those before', async () => {
     const [from, path] = [file(), file()]
     await fullStorage(from)
-    await copy(sqlite(from), sqlite(path, { create: true }))
+    await copy(sqlite(from), sqlite(path, { create: true }), elapsed)
     const database = await openDatabase(sqlite(path, { fleet: true }))
     const copied = await database.lastChange()
     expect(copied).toEqual({ number: expect.any(Number), eventId: undefined })
-    const lease = { gateway: 'g2', run: 'r', milliseconds: 60_000, state: '{}' }
+    const lease = { gateway: 'g2', run: 'r', ...leaseRequest }
     await database.renewLease({ ...lease, position: copied })
     const behind = async () => (await database.members()).find(({ gateway }) => gateway === 'g2')?.changesBehind
     expect(await behind()).toBe(0)
@@ -155,7 +173,7 @@ describe('a copy to PostgreSQL', () => {
     await expect(cut).rejects.toThrow('is not complete')
     await expect(openDatabase(engine(false))).rejects.toThrow('is empty: restore it from a backup')
     const copies = await Promise.allSettled([
-      copy(sqlite(from), engine(true)),
+      copy(sqlite(from), engine(true), elapsed),
       fill(engine(true), { schema, dump: () => inTurn(lines) }),
     ])
     expect(copies.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
@@ -163,7 +181,7 @@ describe('a copy to PostgreSQL', () => {
       'is not empty',
     )
     expect(await linesOf(engine(false))).toEqual(lines)
-    await copy(engine(false), sqlite(back, { create: true }))
+    await copy(engine(false), sqlite(back, { create: true }), elapsed)
     expect(await linesOf(sqlite(back))).toEqual(lines)
     await database.drop()
   })

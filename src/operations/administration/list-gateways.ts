@@ -19,7 +19,9 @@ export interface ShownGateway extends GatewayState {
   readonly changesBehind: number
   /** Milliseconds since the first of them. */
   readonly behindFor: number
-  /** Milliseconds; 0 without a lease: it serves nothing. */
+  /** Without one it serves nothing. */
+  readonly holdsLease: boolean
+  /** Milliseconds, by the clock of the database; 0 without a lease. */
   readonly leaseLeft: number
 }
 
@@ -32,13 +34,14 @@ export const listGateways = operation({
   async run({ storage }): Promise<{ readonly gateways: readonly ShownGateway[] }> {
     const members = await storage.fleet.members()
     return {
-      gateways: members.map(({ gateway, joinedAt: since, changesBehind, behindFor, leaseLeft, state }) => ({
+      gateways: members.map(({ gateway, joinedAt: since, changesBehind, behindFor, holdsLease, leaseLeft, state }) => ({
         ...(JSON.parse(state) as GatewayState),
         gateway,
         isThis: gateway === storage.fleet.gateway,
         since,
         changesBehind,
         behindFor,
+        holdsLease,
         leaseLeft,
       })),
     }

@@ -2,11 +2,12 @@
  * A gateway among others on the same database: its lease, and the promise that an answer is sent only when every gateway with a lease shows
  * what the answer could show.
  *
- * Why that holds. A lease is granted in the clock of the database; its gateway counts it from before it asked, less a margin, and only once
- * its view has the last change at the time of the grant. So when the database says that a lease has ended, its gateway serves no more, or has
- * renewed it, and then shows all that was committed before. A gateway that shows a change waits, before it answers about it, until each
- * member has acknowledged it or has lost its lease: then no gateway can answer otherwise. It is assumed that clocks of a gateway and of the
- * database run equally fast, to within the margin for the length of a lease; they need not agree.
+ * Why that holds. A gateway counts its lease from before it asked for it, less a margin, and only once its view has the last change at the time
+ * of the grant. Others count it from after they have read of it, plus the margin. So when it has ended for somebody else, its gateway serves
+ * no more, or has renewed it since, and then shows all that was committed before the others read of it. A gateway that shows a change then reads
+ * who has a lease, and waits, before it answers about it, until each of them has acknowledged it or its lease has ended: then no gateway can
+ * answer otherwise. Everybody uses their own monotonic clock: it is assumed that these run equally fast, to within the margin for the length of a
+ * lease. No time of day decides anything, nor does the clock of the database.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatorError } from '../../errors.ts'
@@ -14,6 +15,7 @@ import { coalesced } from '../coalesced.ts'
 import type { SqlDatabase } from '../sql-database.ts'
 import { Conflict, type Member } from '../storage.ts'
 import type { ChangePosition, CurrentRecord } from '../tables/changes.ts'
+import { type HeldLease, isSameRenewal, Leases, margin } from './leases.ts'
 import { everybody, scopeOf } from './scopes.ts'
 
 export interface FleetOptions {
@@ -47,8 +49,6 @@ interface Followed {
   catchUp(): Promise<void>
 }
 
-/** Of the length of a lease, for clocks that run at different speeds. */
-const margin = 0.02
 /** Milliseconds between readings of what others have acknowledged, if no message comes. */
 const whileUnsettled = 50
 /** Between looks for changes of others, if no message comes. */
@@ -69,14 +69,18 @@ export class Fleet {
   #current: number
   /** Numbers of the last changes that not every member has acknowledged, by scope, and when they were shown. */
   readonly #unsettled = new Map<string, Unsettled>()
-  /** Every member has acknowledged this number. */
-  #settled = 0
-  /** Of any gateway, in milliseconds. */
-  #longestLease: number
+  readonly #leases: Leases
+  /** Number of the view when they were read last. */
+  #read = 0
+  /** How often the database went back in time: what was read before says nothing of the changes since. */
+  #reloads = 0
+  #renewals = 0
   #waiting: PromiseWithResolvers<void>[] = []
   #message = Promise.withResolvers<void>()
   #running: Promise<unknown> = Promise.resolve()
   readonly #closing = new AbortController()
+
+  readonly #look = coalesced(() => this.#lookAtLeases())
 
   readonly #acknowledge = coalesced(() =>
     this.#database.acknowledge(this.gateway, this.#options.run, this.#view.position),
@@ -87,7 +91,7 @@ export class Fleet {
     this.#database = database
     this.#view = view
     this.#options = options
-    this.#longestLease = options.lease
+    this.#leases = new Leases(options.elapsed)
     this.#current = options.elapsed()
   }
 
@@ -100,21 +104,30 @@ export class Fleet {
 
   /** The last run of this gateway may not have given its lease back. */
   async #firstLease(): Promise<void> {
-    const { elapsed, isOver = () => false } = this.#options
-    let before = Number.POSITIVE_INFINITY
-    for (const begun = elapsed(); ; await this.#pause(second)) {
+    for (;;) {
       try {
         return await this.#renew()
       } catch (error) {
         if (!(error instanceof Conflict)) throw error
       }
-      const other = (await this.#database.members()).find(({ gateway }) => gateway === this.gateway)
-      if (other === undefined || other.leaseLeft === 0) continue
-      if (isOver(other)) await this.#database.endLease(this.gateway, other.run)
-      // One that is renewed meanwhile is not of a former run.
-      else if (other.leaseLeft > before || elapsed() - begun > this.#longest(other))
-        throw new OperatorError(taken(this.gateway))
-      before = other.leaseLeft
+      if (!(await this.ended(this.gateway))) throw new OperatorError(taken(this.gateway))
+    }
+  }
+
+  /** Whether a gateway has certainly lost the lease that another run of it has, for which this waits; not if it renews it: then it runs. */
+  async ended(gateway: string): Promise<boolean> {
+    const { isOver = () => false } = this.#options
+    let first: HeldLease | undefined
+    for (; ; await this.#pause(second)) {
+      await this.#look()
+      const held = this.#leases.held.find(lease => lease.gateway === gateway)
+      if (held === undefined) return true
+      if (isOver(held)) {
+        await this.#database.endLease(gateway, held)
+        return true
+      }
+      first ??= held
+      if (!isSameRenewal(first, held) || this.#closing.signal.aborted) return false
     }
   }
 
@@ -150,7 +163,8 @@ export class Fleet {
     const change = { number, shown: this.#options.elapsed() }
     // After a database went back in time, some numbers come again, and for all others nobody need wait any more.
     if (records === undefined) {
-      this.#settled = 0
+      this.#read = 0
+      this.#reloads++
       this.#unsettled.clear()
       this.#unsettled.set(everybody, change)
     }
@@ -174,21 +188,40 @@ export class Fleet {
     const changes = scopes.flatMap(scope => this.#unsettled.get(scope) ?? [])
     if (changes.length === 0) return undefined
     const last = changes.reduce((last, change) => (change.number > last.number ? change : last))
-    const reached = this.#reached(last).then(() => true)
-    if (answerBy === undefined) return reached
-    const late = this.#pause(Math.max(0, answerBy - this.#options.elapsed())).then(() => false)
-    return Promise.race([reached, late])
+    return this.#reached(last, answerBy)
   }
 
-  /** Resolves when every gateway with a lease shows a change. */
-  async #reached({ number, shown }: Unsettled): Promise<void> {
-    while (this.#settled < number && !this.#closing.signal.aborted) {
-      // By then whoever has not applied it has no lease, even if the database cannot be asked.
-      if (this.#options.elapsed() - shown > this.#longestLease * (1 + margin)) return
-      const waiting = Promise.withResolvers<void>()
-      this.#waiting.push(waiting)
-      await waiting.promise
+  /** Resolves to true when every gateway that may serve shows a change. */
+  async #reached({ number, shown }: Unsettled, answerBy = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const { elapsed, lease } = this.#options
+    while (this.#settled < number) {
+      const now = elapsed()
+      // Without the database nobody knows which others there are.
+      const isBlind = this.#read < number && now - shown > lease * (1 + margin)
+      if (isBlind || now >= answerBy || this.#closing.signal.aborted) return false
+      await this.#next(answerBy - now)
     }
+    return true
+  }
+
+  /** Every gateway that may serve shows changes up to this number. */
+  get #settled(): number {
+    const now = this.#options.elapsed()
+    const behind = this.#others.filter(({ until }) => now < until)
+    return Math.min(this.#read, ...behind.map(({ applied }) => applied))
+  }
+
+  get #others(): readonly HeldLease[] {
+    return this.#leases.held.filter(({ run }) => run !== this.run)
+  }
+
+  /** Resolves when those who wait look again, or after some milliseconds. */
+  #next(milliseconds: number): Promise<void> {
+    const waiting = Promise.withResolvers<void>()
+    this.#waiting.push(waiting)
+    if (milliseconds === Number.POSITIVE_INFINITY) return waiting.promise
+    const timer = setTimeout(waiting.resolve, milliseconds)
+    return waiting.promise.finally(() => clearTimeout(timer))
   }
 
   /** Of the fleet, in order of name. */
@@ -211,9 +244,9 @@ export class Fleet {
     this.#closing.abort()
     this.#wake()
     await this.#running
-    this.#release()
+    this.#settle()
     this.#until = { elapsed: 0, clock: 0 }
-    await this.#database.endLease(this.gateway, this.#options.run)
+    await this.#database.endLease(this.gateway, { run: this.run })
   }
 
   async #renew(): Promise<void> {
@@ -221,7 +254,8 @@ export class Fleet {
     const believed = milliseconds * (1 - margin)
     const until = { elapsed: elapsed() + believed, clock: clock() + believed }
     const { position } = this.#view
-    const request = { gateway: this.gateway, run, position, milliseconds, state: state() }
+    const renewal = ++this.#renewals
+    const request = { gateway: this.gateway, run, position, milliseconds, renewal, state: state() }
     const { number } = await this.#database.renewLease(request)
     while (this.#view.position.number < number) await this.#view.catchUp()
     this.#until = until
@@ -232,6 +266,7 @@ export class Fleet {
     for (let held = true; !this.#closing.signal.aborted; ) {
       await this.#pause(Math.min(renewal, lease / 10))
       await this.#renew().catch(() => {})
+      await this.#look().catch(() => {})
       if (held !== this.mayServe) onLease?.(this.mayServe)
       held = this.mayServe
     }
@@ -242,8 +277,8 @@ export class Fleet {
     while (!this.#closing.signal.aborted) {
       await Promise.race([this.#message.promise, this.#pause(this.#unsettled.size > 0 ? whileUnsettled : whileIdle)])
       this.#message = Promise.withResolvers()
-      if (this.#unsettled.size > 0) await this.#settle().catch(() => {})
-      this.#release()
+      if (this.#unsettled.size > 0) await this.#look().catch(() => {})
+      this.#settle()
       await this.#catchUp().catch(() => {})
     }
   }
@@ -259,24 +294,25 @@ export class Fleet {
   }
 
   /** Those who wait look again. */
-  #release(): void {
+  #settle(): void {
+    const settled = this.#settled
+    for (const [scope, change] of this.#unsettled) if (change.number <= settled) this.#unsettled.delete(scope)
     const waiting = this.#waiting
     this.#waiting = []
     for (const { resolve } of waiting) resolve()
   }
 
-  #longest({ leaseLeft }: Member): number {
-    this.#longestLease = Math.max(this.#longestLease, leaseLeft)
-    return this.#longestLease
-  }
-
-  async #settle(): Promise<void> {
-    const { number } = this.#view.position
+  /** At those who have a lease. What has ended is ended for everybody: a gateway that starts then need not wait for it. */
+  async #lookAtLeases(): Promise<void> {
+    // An own commit may be shown before those that came before it.
+    const number = Math.max(this.applied, ...[...this.#unsettled.values()].map(({ number }) => number))
+    const reloads = this.#reloads
     const members = await this.#database.members()
-    const others = members.filter(({ gateway, leaseLeft }) => gateway !== this.gateway && leaseLeft > 0)
-    for (const member of members) this.#longest(member)
-    this.#settled = Math.min(number, ...others.map(({ applied }) => applied))
-    for (const [scope, change] of this.#unsettled) if (change.number <= this.#settled) this.#unsettled.delete(scope)
+    if (reloads !== this.#reloads) return
+    this.#leases.note(members)
+    this.#read = number
+    const ended = this.#leases.ended.filter(({ run }) => run !== this.run)
+    for (const lease of ended) await this.#database.endLease(lease.gateway, lease)
   }
 
   /** Ends early when the fleet is closed. */

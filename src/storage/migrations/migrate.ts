@@ -34,6 +34,7 @@ import { relatedKeys } from './0027-related-keys.ts'
 import { changeLog } from './0028-change-log.ts'
 import { journals } from './0029-journals.ts'
 import { jobLease } from './0030-job-lease.ts'
+import { renewals } from './0031-renewals.ts'
 import type { Migration } from './migration.ts'
 
 /** Number n in the migration table is at index n - 1. */
@@ -68,13 +69,14 @@ const migrations: readonly Migration[] = [
   changeLog,
   journals,
   jobLease,
+  renewals,
 ]
 
 /**
  * Numbers of migrations that only add what the version before does without (expand). It can then go on, and be started again, during a
  * rolling upgrade. What they replace is removed by a migration of a later version (contract).
  */
-const expansions: ReadonlySet<number> = new Set()
+const expansions: ReadonlySet<number> = new Set([31])
 
 /** The migration that created what every commit locks first. */
 const firstWithCommitLock = 28

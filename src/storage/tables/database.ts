@@ -426,8 +426,12 @@ export interface GatewayRow {
   readonly run: string
   /** By the clock of the database, as the following. */
   readonly joined_at: number
-  /** 0 once it gave its lease back. */
+  /** 0 once the lease has ended: it was given back, or others have waited for its end. Before that, only people are told when it ends. */
   readonly lease_until: number
+  /** Milliseconds for which the lease was granted. Null: by a former version. */
+  readonly lease: number | null
+  /** Of the run: another number each time. 0: of a former version. */
+  readonly renewal: number
   /** Number of the last change in its view. */
   readonly applied: number
   /** JSON. */

@@ -1,4 +1,7 @@
-/** Gateways that have, or had, a lease. All times are those of the database's clock. */
+/**
+ * Gateways that have, or had, a lease. It lasts until it is given back, or until somebody who has waited for its end ends it: the clock of the
+ * database tells people when that is, and decides nothing.
+ */
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Member } from '../storage.ts'
 import { type ChangePosition, isInLog } from './changes.ts'
@@ -13,29 +16,34 @@ export interface LeaseRequest {
   readonly position: ChangePosition
   /** For which it is granted. */
   readonly milliseconds: number
+  /** Of the run: another number each time. */
+  readonly renewal: number
   /** JSON: what `strongroom fleet` shows. */
   readonly state: string
 }
 
+/** Which leases of a gateway: those of a run, or only one, as it was renewed last. */
+export type LeaseOf = Pick<Member, 'run'> & Partial<Pick<Member, 'renewal' | 'leaseUntil'>>
+
 /** False, having written nothing, if another run has the lease of that gateway. */
 export async function renewLease(
   db: Kysely<Database>,
-  { gateway: name, run, position, milliseconds, state }: LeaseRequest,
+  { gateway: name, run, position, milliseconds: lease, renewal, state }: LeaseRequest,
   now: RawBuilder<number>,
 ): Promise<boolean> {
   const applied = (await isInLog(db, position)) ? position.number : 0
-  const lease = { run, applied, state, lease_until: sql<number>`${now} + ${sql.lit(milliseconds)}` }
+  const granted = { run, applied, state, lease, renewal, lease_until: sql<number>`${now} + ${sql.lit(lease)}` }
   const { numInsertedOrUpdatedRows } = await db
     .insertInto('gateways')
-    .values({ name, joined_at: now, ...lease })
+    .values({ name, joined_at: now, ...granted })
     .onConflict(conflict =>
       conflict
         .column('name')
         .doUpdateSet(({ eb, ref }) => ({
-          ...lease,
+          ...granted,
           joined_at: eb.case().when('gateways.run', '=', run).then(ref('gateways.joined_at')).else(now).end(),
         }))
-        .where(({ or, eb }) => or([eb('gateways.run', '=', run), eb('gateways.lease_until', '<', now)])),
+        .where(({ or, eb }) => or([eb('gateways.run', '=', run), eb('gateways.lease_until', '=', 0)])),
     )
     .executeTakeFirstOrThrow()
   return numInsertedOrUpdatedRows === 1n
@@ -54,13 +62,8 @@ export async function acknowledge(
 }
 
 /** Whether a run of a gateway has a lease. */
-export async function hasLease(
-  db: Kysely<Database>,
-  gateway: string,
-  run: string,
-  now: RawBuilder<number>,
-): Promise<boolean> {
-  const live = db.selectFrom('gateways').select('run').where('name', '=', gateway).where('lease_until', '>', now)
+export async function hasLease(db: Kysely<Database>, gateway: string, run: string): Promise<boolean> {
+  const live = db.selectFrom('gateways').select('run').where('name', '=', gateway).where('lease_until', '>', 0)
   return (await live.executeTakeFirst())?.run === run
 }
 
@@ -78,22 +81,34 @@ export async function members(db: Kysely<Database>, now: RawBuilder<number>): Pr
     ])
     .orderBy('name')
     .execute()
-  return rows.map(({ name, run, applied, joined_at, lease_until, state, now, last, behind_since }) => ({
-    gateway: name,
-    run,
-    applied,
-    changesBehind: Math.max(0, (last ?? 0) - applied),
-    behindFor: behind_since === null ? 0 : Math.max(0, now - Number(behind_since)),
-    joinedAt: joined_at,
-    leaseLeft: Math.max(0, lease_until - now),
-    state,
-  }))
+  return rows.map(({ name, run, applied, joined_at, lease_until, lease, renewal, state, now, last, behind_since }) => {
+    const leaseLeft = Math.max(0, Math.min(lease_until - now, lease ?? Number.POSITIVE_INFINITY))
+    return {
+      gateway: name,
+      run,
+      applied,
+      changesBehind: Math.max(0, (last ?? 0) - applied),
+      behindFor: behind_since === null ? 0 : Math.max(0, now - Number(behind_since)),
+      joinedAt: joined_at,
+      holdsLease: lease_until > 0,
+      // A former version tells its end only, by the clock of the database.
+      lease: lease ?? leaseLeft,
+      renewal,
+      leaseUntil: lease_until,
+      leaseLeft,
+      state,
+    }
+  })
 }
 
-/** @param run of the gateway: default any, as it certainly runs no more */
-export async function endLease(db: Kysely<Database>, gateway: string, run?: string): Promise<void> {
-  const ended = db.updateTable('gateways').set({ lease_until: 0 }).where('name', '=', gateway)
-  await (run === undefined ? ended : ended.where('run', '=', run)).execute()
+/** False if it was another one. @param of default any, as the gateway certainly runs no more */
+export async function endLease(db: Kysely<Database>, gateway: string, of?: LeaseOf): Promise<boolean> {
+  let ended = db.updateTable('gateways').set({ lease_until: 0 }).where('name', '=', gateway)
+  if (of) ended = ended.where('run', '=', of.run)
+  if (of?.renewal !== undefined) ended = ended.where('renewal', '=', of.renewal)
+  if (of?.leaseUntil !== undefined) ended = ended.where('lease_until', '=', of.leaseUntil)
+  const { numUpdatedRows } = await ended.executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
 }
 
 export async function removeGateway(db: Kysely<Database>, gateway: string): Promise<void> {

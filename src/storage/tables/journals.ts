@@ -4,10 +4,10 @@ import type { JournalHead, JournalPositions, RegisteredJournal, Run } from '../s
 import type { Database } from './database.ts'
 
 /** In order of registration. */
-export async function listJournals(db: Kysely<Database>, now: RawBuilder<number>): Promise<RegisteredJournal[]> {
+export async function listJournals(db: Kysely<Database>): Promise<RegisteredJournal[]> {
   const rows = await db
     .selectFrom('journals')
-    .leftJoin('gateways', join => join.onRef('name', '=', 'gateway').on('lease_until', '>', now))
+    .leftJoin('gateways', join => join.onRef('name', '=', 'gateway').on('lease_until', '>', 0))
     .select(['id', 'gateway', 'name', 'registered_at', 'position', 'head', 'journals.run'])
     .orderBy('registered_at')
     .orderBy('id')
@@ -45,7 +45,7 @@ export async function registerJournal(
                 selectFrom('gateways')
                   .select('name')
                   .whereRef('name', '=', sql.ref('journals.gateway'))
-                  .where('lease_until', '>', now),
+                  .where('lease_until', '>', 0),
               ),
             ),
           ]),

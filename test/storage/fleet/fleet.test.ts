@@ -4,12 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type RawBuilder, sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Engine } from '../../../src/storage/engines/engine.ts'
 import { sqlite } from '../../../src/storage/engines/sqlite.ts'
 import { openDatabase } from '../../../src/storage/kysely-database.ts'
 import type { SqlDatabase } from '../../../src/storage/sql-database.ts'
 import { openStorage } from '../../../src/storage/sql-storage.ts'
 import { Changes, Conflict, type Storage } from '../../../src/storage/storage.ts'
+import { postgresql } from '../../postgresql.ts'
+import { engineOf } from '../open.ts'
 import { account, aGrant, aKey, anAlias, region } from '../records.ts'
 
 /** One gateway's way to the database. */
@@ -17,6 +21,8 @@ class Path {
   readonly database: SqlDatabase
   isCut = false
   isCutFor: keyof SqlDatabase | undefined
+  /** How often the members were read. */
+  readings = 0
 
   #database: SqlDatabase
 
@@ -25,6 +31,7 @@ class Path {
     const answer = (method: PropertyKey) => {
       return (...args: unknown[]) => {
         if (this.isCut || method === this.isCutFor) return Promise.reject(new Error('the database is away'))
+        if (method === 'members') this.readings++
         return (this.#database[method as keyof SqlDatabase] as (...args: unknown[]) => Promise<unknown>)(...args)
       }
     }
@@ -50,6 +57,7 @@ interface Gateway {
 }
 
 const lease = 1000
+const request = { position: { number: 0, eventId: undefined }, milliseconds: lease, renewal: 1, state: '{}' }
 let shared: SqlDatabase
 let gateways: Gateway[] = []
 
@@ -204,13 +212,25 @@ describe('an answer', () => {
     expect(b.storage.fleet.mayServe).toBe(false)
   })
 
-  it('waits no longer than a lease if the database goes away after the commit', async () => {
+  it('waits for the end of the leases that it has read of if the database goes away then', async () => {
     const [a, b] = [await open('a'), await open('b')]
-    await put(a.storage, aKey(1))
-    a.path.isCut = true
     b.path.isCut = true
-    await a.storage.fleet.settled([aKey(1).arn])
-    expect(b.storage.keys.find(aKey(1).arn) !== undefined || !b.storage.fleet.mayServe).toBe(true)
+    await put(a.storage, aKey(1))
+    const { readings } = a.path
+    await until(() => a.path.readings > readings + 1)
+    a.path.isCut = true
+    expect(await a.storage.fleet.settled([aKey(1).arn])).toBe(true)
+    expect(b.storage.fleet.mayServe).toBe(false)
+  })
+
+  it('is a failure if the database goes away before it is known who has a lease', async () => {
+    const [a] = [await open('a'), await open('b')]
+    await a.storage.fleet.settled()
+    a.path.isCutFor = 'members'
+    await put(a.storage, aKey(1))
+    expect(await a.storage.fleet.settled([aKey(1).arn])).toBe(false)
+    a.path.isCutFor = undefined
+    await until(() => a.storage.fleet.settled() === undefined)
   })
 })
 
@@ -251,7 +271,7 @@ describe('a database that gives a number again', () => {
       await database.commit({ gateway: 'b', changes: [first], records: [event('first')] })
     await until(() => a.storage.keys.find(key.arn) !== undefined)
     const position = { number: 1, eventId: 'first' }
-    await other.renewLease({ gateway: 'a', run: 'a', position, milliseconds: lease, state: '{}' })
+    await other.renewLease({ gateway: 'a', run: 'a', position, milliseconds: lease, renewal: 1, state: '{}' })
     const lost = new Changes()
     lost.put('keys', aKey(2))
     await a.storage.commit(lost, event('lost'))
@@ -343,14 +363,25 @@ describe('a lease', () => {
   it('is given back at the end, and nobody waits for it', async () => {
     const [a, b] = [await open('a'), await open('b')]
     await b.storage.close()
-    expect((await a.storage.fleet.members()).map(({ gateway, leaseLeft }) => [gateway, leaseLeft > 0])).toEqual([
+    expect((await a.storage.fleet.members()).map(({ gateway, holdsLease }) => [gateway, holdsLease])).toEqual([
       ['a', true],
       ['b', false],
     ])
   })
 
+  it('that was not given back is ended by whoever has waited for its end, so that a gateway that starts then need not', async () => {
+    const { storage } = await open('a')
+    await shared.renewLease({ gateway: 'killed', run: 'killed', ...request })
+    const isHeld = async () => (await storage.fleet.members()).find(({ gateway }) => gateway === 'killed')!.holdsLease
+    while (await isHeld()) await sleep(5)
+    const b = await open('b')
+    await put(b.storage, aKey(1))
+    expect(await b.storage.fleet.settled()).not.toBe(false)
+    expect(storage.keys.find(aKey(1).arn)).toBeDefined()
+  })
+
   it('is taken from a run that is certainly over, waited for otherwise, and not given to two gateways of one name', async () => {
-    const killed = { gateway: 'a', position: { number: 0, eventId: undefined }, milliseconds: lease, state: '{}' }
+    const killed = { gateway: 'a', ...request }
     await shared.renewLease({ ...killed, run: 'killed' })
     const { storage } = await open('a', { run: 'next', isOver: () => true })
     await storage.close()
@@ -358,5 +389,58 @@ describe('a lease', () => {
     const { storage: waited } = await open('a', { run: 'third' })
     expect(waited.fleet.mayServe).toBe(true)
     await expect(open('a', { run: 'fourth' })).rejects.toThrow('another gateway with this database has the name a')
+  })
+})
+
+describe.each<[string, () => Promise<Engine>]>([
+  ['SQLite', async () => sqlite(':memory:', { create: true, fleet: true })],
+  ['PostgreSQL', async () => engineOf(await (await postgresql()).createDatabase())],
+])('while the clock of %s is wrong', (_, engine) => {
+  /** SQL: milliseconds since the epoch. */
+  let now: (right: RawBuilder<number>) => RawBuilder<number>
+  const step = (milliseconds: number) => {
+    now = right => sql<number>`${right} + ${sql.lit(milliseconds)}`
+  }
+  beforeEach(async () => {
+    step(0)
+    const right = await engine()
+    const wrong = Object.defineProperty({ ...right }, 'now', { get: () => now(right.now) })
+    await shared.close()
+    shared = await openDatabase(wrong)
+  })
+
+  it.each([3_600_000, -3_600_000])(
+    'by %i ms, an answer waits for a gateway that is cut off as long as it may serve',
+    async by => {
+      const [a, b] = [await open('a'), await open('b')]
+      b.path.isCut = true
+      await put(a.storage, aKey(1))
+      step(by)
+      expect(await a.storage.fleet.settled([aKey(1).arn])).toBe(true)
+      expect(b.storage.fleet.mayServe).toBe(false)
+    },
+  )
+
+  it('as it stands still, renewals can be told apart, and end when they do', async () => {
+    now = () => sql<number>`1`
+    const [a, b] = [await open('a'), await open('b')]
+    const member = async () => (await a.storage.fleet.members()).find(({ gateway }) => gateway === 'b')!
+    const before = await member()
+    while ((await member()).renewal === before.renewal) await sleep(5)
+    expect((await member()).leaseUntil).toBe(before.leaseUntil)
+    b.path.isCut = true
+    await put(a.storage, aKey(1))
+    expect(await a.storage.fleet.settled()).toBe(true)
+    expect(b.storage.fleet.mayServe).toBe(false)
+  })
+
+  it('a gateway that serves keeps its name, and may commit', async () => {
+    const { storage } = await open('a', { run: 'first' })
+    step(3_600_000)
+    await put(storage, aKey(1))
+    await expect(open('a', { run: 'second' })).rejects.toThrow('another gateway with this database has the name a')
+    step(-3_600_000)
+    await put(storage, aKey(2))
+    await until(() => storage.fleet.mayServe)
   })
 })

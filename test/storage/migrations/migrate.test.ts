@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OperatorError } from '../../../src/errors.ts'
+import { schema } from '../../../src/storage/migrations/migrate.ts'
 import { Changes } from '../../../src/storage/storage.ts'
 import { expectOnly, putKeys, query } from '../database-files.ts'
 import { openFile } from '../open.ts'
@@ -34,7 +35,7 @@ describe('a database', () => {
     const opened = openFile(path, { create: true })
     await expect(opened).rejects.toBeInstanceOf(OperatorError)
     await expect(opened).rejects.toThrow(
-      'was written by a newer version of Strongroom (schema 999, this version supports 30): upgrade',
+      `was written by a newer version of Strongroom (schema 999, this version supports ${schema}): upgrade`,
     )
   })
 
@@ -83,6 +84,7 @@ describe('a database', () => {
     for (const table of ['journals', 'taken_records', 'job_lease', 'encryption_tracking'])
       query(path, `drop table ${table}`)
     query(path, 'alter table outbox drop column change_number')
+    for (const column of ['lease', 'renewal']) query(path, `alter table gateways drop column ${column}`)
     query(path, 'delete from strongroom_migrations where number > 28')
     const id = '0f8fad5b-d9cb-469f-a165-70867728950e'
     const run = { version: '1.2.3', settings: {}, stopped: true }

@@ -38,6 +38,7 @@ export class PostgresqlConnections<D> implements Connections<D> {
   readonly #reader: Kysely<D>
   readonly #listener: Listener
   readonly #lock: SessionLock
+  #lockedFor: string | undefined
   /** Resolves when the previous write has ended. */
   #turn: Promise<unknown> = Promise.resolve()
   /** While the server cannot be reached: why, and what resolves once it can. */
@@ -108,15 +109,16 @@ export class PostgresqlConnections<D> implements Connections<D> {
     this.#listener.watch(listener)
   }
 
-  async lock(): Promise<'taken' | 'kept' | undefined> {
+  async lock(gateway: string): Promise<'taken' | 'kept' | undefined> {
+    this.#lockedFor = gateway
     if (this.#away) throw new Unreachable({ cause: this.#away.reason })
     return this.#lock.take().catch(error => {
       throw new Unreachable({ cause: error })
     })
   }
 
-  unlock(): Promise<void> {
-    return this.#lock.release()
+  async unlock(gateway: string): Promise<void> {
+    if (gateway === this.#lockedFor) await this.#lock.release()
   }
 
   async close(): Promise<void> {
