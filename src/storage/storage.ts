@@ -252,8 +252,11 @@ export interface FleetView {
   settled(keys?: readonly string[], answerBy?: number): Promise<boolean> | undefined
   /** In order of name. */
   members(): Promise<readonly Member[]>
-  /** Forgets a gateway that certainly runs no more, and its lease. */
-  remove(gateway: string): Promise<void>
+  /**
+   * Forgets a gateway that runs no more, and its lease. Resolves to false, having done nothing, if it renews that: it runs. This takes seconds
+   * while it has a lease.
+   */
+  remove(gateway: string): Promise<boolean>
   /** Forgets what was committed longer ago, in milliseconds: only the log of it. */
   prune(age: number): Promise<void>
 }

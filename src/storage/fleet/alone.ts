@@ -8,6 +8,6 @@ export const alone: Omit<FleetView, 'gateway' | 'applied'> = {
   lag: 0,
   settled: () => undefined,
   members: async () => [],
-  remove: async () => {},
+  remove: async () => true,
   prune: async () => {},
 }

@@ -229,9 +229,19 @@ export class Fleet {
     return this.#database.members()
   }
 
-  /** Forgets a gateway that certainly runs no more, and its lease. */
-  remove(gateway: string): Promise<void> {
-    return this.#database.removeGateway(gateway)
+  /** Forgets a gateway that runs no more, and its lease. Resolves to false, having done nothing, if it renews that. */
+  async remove(gateway: string): Promise<boolean> {
+    const { elapsed } = this.#options
+    const leaseLeft = async () => (await this.members()).find(member => member.gateway === gateway)?.leaseLeft ?? 0
+    const until = elapsed() + 1.5 * renewal
+    for (let before = await leaseLeft(); before > 0 && elapsed() < until; ) {
+      await sleep(renewal / 10)
+      const left = await leaseLeft()
+      if (left > before) return false
+      before = left
+    }
+    await this.#database.removeGateway(gateway)
+    return true
   }
 
   /** Forgets what was committed longer ago, in milliseconds. */
