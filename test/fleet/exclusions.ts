@@ -144,4 +144,14 @@ export const exclusive: Readonly<Record<string, (scene: Scene) => Promise<readon
       at => administer('CreateXksKey', { prefix: name, key }, at),
     ]
   },
+  async 'a custom key store is deleted, and connected'({ call, token }) {
+    const { CustomKeyStoreId } = await call('CreateCustomKeyStore', {
+      ...token.settings,
+      CustomKeyStoreName: newName(),
+    })
+    return [
+      at => call('DeleteCustomKeyStore', { CustomKeyStoreId }, at),
+      at => call('ConnectCustomKeyStore', { CustomKeyStoreId }, at),
+    ]
+  },
 }
