@@ -65,7 +65,7 @@ function parseOperation(text: string): string {
 const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** In milliseconds since the epoch. UTC, unless it has an offset. */
-export function parseTime(text: string): number {
+function parseTime(text: string): number {
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
   if (unit !== undefined) return performance.timeOrigin - Number(count) * units[unit]!
   const [, date, time, zone = 'Z'] =

@@ -21,7 +21,7 @@ const lost = { retryable: true, isRefusal: false, opensBreaker: true } as const
 const fault = { retryable: true, isRefusal: false, opensBreaker: false } as const
 const refusal = { retryable: false, isRefusal: true, opensBreaker: false } as const
 
-export const proxyFailures = {
+const proxyFailures = {
   timedOut: {
     connectionErrorCode: 'XKS_PROXY_TIMED_OUT',
     code: 'XksProxyUriUnreachable',

@@ -9,7 +9,7 @@ import type { DecryptInput, EncryptInput, HealthInput, MetadataInput } from '../
 type Members = Readonly<Record<string, unknown>>
 
 /** Bytes of a plaintext or ciphertext. KMS sends at most 4300. */
-export const longestText = 16_384
+const longestText = 16_384
 
 /** The key of a path; empty in that of the health. */
 type Place = { readonly prefix: string; readonly keyId: string }

@@ -6,7 +6,7 @@ import { type Finding, type Report, rangeText, shown } from './finding.ts'
 import type { OutsideCheckpoints } from './outside.ts'
 
 /** How many blocks later the checkpoint of a block may stand. */
-export const latestCheckpoint = 65_536
+const latestCheckpoint = 65_536
 
 type SignedBlock = Pick<Trailer, 'number' | 'record' | 'hash'>
 

@@ -2,8 +2,7 @@
 import { keySpecs, type SupportedKeySpec } from '../keys/key-spec.ts'
 
 /** AWS KMS pricing, "Key usage". */
-export const requestKinds = ['standard', 'rsa2048', 'asymmetric', 'eccKeyPair', 'rsaKeyPair'] as const
-export type RequestKind = (typeof requestKinds)[number]
+export type RequestKind = 'standard' | 'rsa2048' | 'asymmetric' | 'eccKeyPair' | 'rsaKeyPair'
 
 /** Of the configuration. */
 export interface Prices {

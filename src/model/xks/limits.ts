@@ -1,11 +1,5 @@
 /** Sizes in the XKS Proxy API: XKS Proxy API Specification 1.0.3. All are of the bytes before base64, unless they say characters. */
 
-/** Plaintexts and ciphertexts up to this must work. */
-export const leastPlaintextLimit = 4300
-
-/** AAD up to this must work. */
-export const leastAadLimit = 8192
-
 /** What the two length bytes of the HSM's AAD can state (see `hsmAad`). */
 export const longestAad = 65_535
 

@@ -1,7 +1,7 @@
 /** Where the operations of an XKS proxy are: AWS KMS External Key Store Proxy API Specification 1.0.3, "API operations". */
 
 /** Characters at most. */
-export const longestUriPath = 128
+const longestUriPath = 128
 export const longestUri = 256
 
 /**

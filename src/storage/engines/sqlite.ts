@@ -142,7 +142,7 @@ function identity(file: string): string {
  * SQLite itself would create the file world-readable. An existing file is not opened: closing a descriptor would drop this process's locks
  * on it (sqlite.org/howtocorrupt.html, 2.2).
  */
-export function createPrivate(path: string): void {
+function createPrivate(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600))
   } catch {
