@@ -1,5 +1,4 @@
 /** The metrics of all gateway processes as one text. */
-import { Counter, Gauge, Registry } from 'prom-client'
 import type { Slot, SlotState } from './slot.ts'
 
 /** Milliseconds for a process to answer: one that does not is left out, as one that is down. */
@@ -10,37 +9,30 @@ const states: readonly SlotState[] = ['starting', 'ready', 'stopping', 'down']
 /** Of the processes in the slots, and those of the supervisor. In Prometheus text exposition format. */
 export class ProcessMetrics {
   readonly #slots: () => readonly Slot[]
-  readonly #registry = new Registry()
 
   constructor(slots: () => readonly Slot[]) {
     this.#slots = slots
-    const registers = [this.#registry]
-    new Gauge({
-      name: 'strongroom_processes',
-      help: 'Gateway processes by state',
-      labelNames: ['state'],
-      registers,
-      collect() {
-        for (const state of states) this.set({ state }, slots().filter(slot => slot.state === state).length)
-      },
-    })
-    new Counter({
-      name: 'strongroom_process_restarts_total',
-      help: 'Gateway processes started in place of lost ones',
-      labelNames: ['gateway'],
-      registers,
-      collect() {
-        this.reset()
-        for (const { gateway, restarts } of slots()) this.inc({ gateway }, restarts)
-      },
-    })
   }
 
   async text(): Promise<string> {
-    const answers = this.#slots().map(({ process }) => process && within(patience, process.metrics()))
-    const texts = await Promise.all([this.#registry.metrics(), ...answers.map(async answer => (await answer) ?? '')])
-    return merged(texts)
+    const slots = this.#slots()
+    const answers = slots.map(({ process }) => process && within(patience, process.metrics()))
+    const texts = await Promise.all(answers.map(async answer => (await answer) ?? ''))
+    return merged([ofSupervisor(slots), ...texts])
   }
+}
+
+/** Written here, as prom-client has 88 modules, which the supervisor would load for these two. */
+function ofSupervisor(slots: readonly Slot[]): string {
+  const count = (wanted: SlotState) => slots.filter(({ state }) => state === wanted).length
+  return [
+    '# HELP strongroom_processes Gateway processes by state',
+    '# TYPE strongroom_processes gauge',
+    ...states.map(state => `strongroom_processes{state="${state}"} ${count(state)}`),
+    '# HELP strongroom_process_restarts_total Gateway processes started in place of lost ones',
+    '# TYPE strongroom_process_restarts_total counter',
+    ...slots.map(({ gateway, restarts }) => `strongroom_process_restarts_total{gateway="${gateway}"} ${restarts}`),
+  ].join('\n')
 }
 
 async function within(milliseconds: number, answer: Promise<string>): Promise<string> {

@@ -205,6 +205,10 @@ describe('the listener of the metrics', () => {
     server = await serveMetrics({ host: '127.0.0.1', port: 0 }, async () => 'some_metric 1\n', services.log)
     const answer = await fetch(`${server.url}/metrics`)
     expect(await answer.text()).toBe('some_metric 1\n')
-    expect((await fetch(server.url)).status).toBe(404)
+    const statusOf = async (path: string, method: string) => (await fetch(server.url + path, { method })).status
+    expect(await statusOf('/metrics?name[]=some_metric', 'GET')).toBe(200)
+    expect(await statusOf('/metrics', 'HEAD')).toBe(200)
+    for (const path of ['/', '/metrics/', '/metrics2']) expect(await statusOf(path, 'GET')).toBe(404)
+    expect(await statusOf('/metrics', 'POST')).toBe(404)
   })
 })
