@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apis } from '../../src/apis/catalogue.ts'
 import { lint } from '../../src/authorization/lint/lint.ts'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
+import { type AwsCli, startAwsCli } from '../aws-cli.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 import { type Identity, withIdentities } from './identities.ts'
 import { keyOperations } from './key-operations.ts'
@@ -327,20 +328,25 @@ const hasCli = spawnSync('sh', ['-c', 'command -v aws']).status === 0
 
 describe('the commands of the page', () => {
   let folder: string
-  beforeAll(() => {
+  let awsCli: AwsCli
+  beforeAll(async () => {
+    awsCli = await startAwsCli()
     folder = mkdtempSync(join(tmpdir(), 'strongroom-scenarios-'))
     for (const [name, text] of policies) writeFileSync(join(folder, name), filledIn(text))
     for (const [name, code] of programs) writeFileSync(join(folder, name), code.replaceAll(pageUrl, gateway.url))
     symlinkSync(join(import.meta.dirname, '../../node_modules'), join(folder, 'node_modules'))
     writeFileSync(join(folder, 'credentials'), credentialsFile(credentialsOf))
   })
-  afterAll(() => rmSync(folder, { recursive: true }))
+  afterAll(() => {
+    awsCli.stop()
+    rmSync(folder, { recursive: true })
+  })
 
   const withCommands = scenarios.filter(({ commands }) => commands.length > 0)
   it.skipIf(!hasCli).each(withCommands)('work: $heading', { timeout: 120_000 }, ({ commands }) => {
     const script = [...preparation, ...commands].join('').replaceAll(pageUrl, gateway.url)
     const env = {
-      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+      PATH: `${awsCli.folder}:${dirname(process.execPath)}:${process.env.PATH}`,
       HOME: folder,
       AWS_PAGER: '',
       AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'),
