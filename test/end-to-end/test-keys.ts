@@ -1,4 +1,4 @@
-/** Keys of many kinds, created in parallel, as RSA key generation is slow. */
+/** Keys of many kinds. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { KeySpec, KeyUsageType, KMS } from '@aws-sdk/client-kms'
 
@@ -11,16 +11,15 @@ export interface TestKey {
 
 export type Kinds<N extends string> = Readonly<Record<N, readonly [KeySpec, KeyUsageType]>>
 
+/** One after another: the HSM has one worker, and those that wait for RSA keys of others on a busy machine would exceed their time-out. */
 export async function makeKeys<N extends string>(kms: KMS, kinds: Kinds<N>): Promise<Readonly<Record<N, TestKey>>> {
-  const names = Object.keys(kinds) as N[]
-  const made = await Promise.all(
-    names.map(async name => {
-      const [spec, usage] = kinds[name]
-      const { KeyMetadata } = await kms.createKey({ KeySpec: spec, KeyUsage: usage })
-      return [name, { KeyId: KeyMetadata!.KeyId!, Arn: KeyMetadata!.Arn!, spec, usage }] as const
-    }),
-  )
-  return Object.fromEntries(made) as Record<N, TestKey>
+  const made = {} as Record<N, TestKey>
+  for (const name of Object.keys(kinds) as N[]) {
+    const [spec, usage] = kinds[name]
+    const { KeyMetadata } = await kms.createKey({ KeySpec: spec, KeyUsage: usage })
+    made[name] = { KeyId: KeyMetadata!.KeyId!, Arn: KeyMetadata!.Arn!, spec, usage }
+  }
+  return made
 }
 
 /** The public half of a key, as OpenSSL reads it. */
