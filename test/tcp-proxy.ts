@@ -42,10 +42,14 @@ export class TcpProxy implements AsyncDisposable {
   /** From now on nothing passes and nothing is closed, whoever sends or connects, until `resume`: as without a network. */
   stall(): void {
     this.#stalled = true
-    for (const { client, target } of this.#links) {
-      client.pause()
-      target.pause()
-    }
+    for (const link of this.#links) this.stallOnly(link)
+  }
+
+  /** The same for one connection: see Tap. */
+  stallOnly(connection: object): void {
+    const { client, target } = connection as Link
+    client.pause()
+    target.pause()
   }
 
   resume(): void {

@@ -47,7 +47,7 @@ export async function openDatabase(
   }: Opening = {},
 ): Promise<Storage> {
   const fleet = isShared(config, isSupervised) ? joinFleet(config, opened, time, report) : undefined
-  database ??= await openSqlDatabase(config.storage, create)
+  database ??= await openSqlDatabase(config.storage, create, report.reached)
   const acceptsUnknown = config.emulator !== undefined
   return opened.adopt(
     await openStorage(database, {

@@ -50,6 +50,13 @@ export class FleetReport {
     else log?.error({ event: 'lease_lost' }, 'Lease lost: refusing requests until it is renewed')
   }
 
+  /** Of the database. @param problem the rest of a sentence that begins with it; undefined: it is back */
+  readonly reached = (problem: string | undefined): void => {
+    const { log } = this.#reported
+    if (problem === undefined) log?.info({ event: 'database_reached' }, 'Database reached again')
+    else log?.error({ event: 'database_lost', problem }, 'Database lost: refusing changes until it is back')
+  }
+
   readonly reloaded: NonNullable<OpenOptions['onReload']> = ({ number: from }, { number: to }, lost) => {
     const { log, metrics } = this.#reported
     metrics?.viewReloaded()

@@ -9,15 +9,23 @@ import type { SqlDatabase } from '../storage/sql-database.ts'
 import { openInThread } from '../storage/threaded-database.ts'
 
 /** Throws OperatorError. @param create whether storage may be missing yet */
-export async function openSqlDatabase({ file, postgres }: StorageConfig, create = false): Promise<SqlDatabase> {
+export async function openSqlDatabase(
+  { file, postgres }: StorageConfig,
+  create = false,
+  onReach?: PostgresqlOptions['onReach'],
+): Promise<SqlDatabase> {
   if (postgres === undefined) return openInThread({ path: file!, create })
-  return openDatabase(await postgresqlEngine(postgres, create))
+  return openDatabase(await postgresqlEngine(postgres, create, onReach))
 }
 
 /** The driver is loaded by those who need it. */
-export async function postgresqlEngine(postgres: PostgresConfig, create: boolean): Promise<Engine> {
+export async function postgresqlEngine(
+  postgres: PostgresConfig,
+  create: boolean,
+  onReach?: PostgresqlOptions['onReach'],
+): Promise<Engine> {
   const { postgresql } = await import('../storage/engines/postgresql/postgresql.ts')
-  return postgresql(sessionOptions(postgres), { create })
+  return postgresql({ ...sessionOptions(postgres), onReach }, { create })
 }
 
 /** For messages. Never a password. */

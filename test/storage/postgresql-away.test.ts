@@ -14,10 +14,27 @@ import { aKey } from './records.ts'
 let database: TestDatabase
 let proxy: TcpProxy
 let storage: SqlDatabase
+/** What the storage knows. */
+let password: string
+/** What it has told. */
+let problems: (string | undefined)[]
 beforeEach(async () => {
-  database = await (await postgresql()).createDatabase()
+  const server = await postgresql()
+  const created = await server.createDatabase()
+  // Of a role of its own, so that its password can be changed.
+  const user = created.database
+  password = created.password
+  await created.sql(`create role ${user} login password '${password}'; alter database ${user} owner to ${user}`)
+  const drop = async () => {
+    await created.drop()
+    await server.sql(`drop role ${user}`)
+  }
+  database = { ...created, user, drop }
   proxy = await TcpProxy.to(database)
-  storage = await openDatabase(engineOf(database, { port: proxy.port, connectTimeout: 500, statementTimeout: 1000 }))
+  problems = []
+  const told = { password: () => password, onReach: (problem: string | undefined) => problems.push(problem) }
+  const timeouts = { connectTimeout: 500, statementTimeout: 1000 }
+  storage = await openDatabase(engineOf(database, { port: proxy.port, ...timeouts, ...told }))
 })
 afterEach(async () => {
   proxy.tap = undefined
@@ -31,6 +48,8 @@ function putKey(number: number, through = storage): Promise<number> {
   const records = [{ eventId: `event-${number}`, position: '', record: '{}' }]
   return through.commit({ gateway: 'a', changes: [change], records } as never)
 }
+
+const page = { account: '1', region: 'r', limit: 1 }
 
 const numbers = async () => {
   const rows = await database.sql('select number, event_id from changes order by number')
@@ -103,7 +122,7 @@ describe('a server that is away', () => {
     await expect(putKey(2)).rejects.toMatchObject({ code: 'DependencyTimeout' })
     const refused = await Promise.allSettled([
       ...Array.from({ length: 100 }, (_, index) => putKey(index + 2)),
-      storage.listKeys({ account: '1', region: 'r', limit: 1 } as never),
+      storage.listKeys(page),
     ])
     for (const result of refused)
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'DependencyTimeout' } })
@@ -121,6 +140,81 @@ describe('a server that is away', () => {
     else proxy.resume()
     await expect.poll(() => putKey(4).catch(() => 0)).toBeGreaterThan(1)
   })
+})
+
+describe('a server that opens no more sessions', () => {
+  /** Milliseconds for which it is not asked for another one. */
+  const pause = 1000
+  let tried: Set<object>
+  beforeEach(async () => {
+    await putKey(1)
+    await storage.members()
+    tried = new Set()
+    proxy.tap = (_data, _from, _cut, connection) => tried.add(connection)
+  })
+  const many = () => Promise.all(Array.from({ length: 12 }, () => storage.listKeys(page)))
+
+  it('is used through those that it has, and asked seldom', async () => {
+    let woken = 0
+    storage.watch(() => woken++)
+    await expect.poll(() => woken).toBeGreaterThan(0)
+    const { connections } = proxy
+    await database.sql(`alter database ${database.database} connection limit 0`)
+    const begun = Date.now()
+    for (let number = 2; number <= 6; number++)
+      expect([await putKey(number), (await many()).length]).toEqual([number, 12])
+    const pauses = 1 + Math.floor((Date.now() - begun) / pause)
+    expect(tried.size).toBeLessThanOrEqual(connections + 3 * pauses)
+    expect(problems).toEqual([])
+    const before = woken
+    await database.sql('notify "strongroom.public"')
+    await expect.poll(() => woken).toBeGreaterThan(before)
+  })
+
+  it('as its password was changed, gets the new one once that is known', async () => {
+    await database.sql(`alter role ${database.user} password 'changed'`)
+    await many()
+    expect(await putKey(2)).toBe(2)
+    expect(problems).toEqual([])
+    proxy.cut()
+    tried.clear()
+    await expect.poll(() => putKey(3).catch(error => error)).toMatchObject({ code: 'DependencyTimeout' })
+    for (const until = Date.now() + 2000; Date.now() < until; await sleep(20)) {
+      await Promise.allSettled([putKey(3), many()])
+    }
+    expect(problems).toEqual([`refuses the connection: password authentication failed for user "${database.user}"`])
+    expect(tried.size).toBeLessThan(20)
+    password = 'changed'
+    await expect.poll(() => putKey(3).catch(() => 0), { timeout: 5000 }).toBe(3)
+    expect(problems.at(-1)).toBeUndefined()
+  })
+})
+
+it('a database that has become read-only is away until it can be written', async () => {
+  await putKey(1)
+  await database.sql(`alter database ${database.database} set default_transaction_read_only = on`)
+  proxy.cut()
+  await expect.poll(() => putKey(2).catch(error => error)).toMatchObject({ code: 'DependencyTimeout' })
+  await sleep(500)
+  expect(problems).toEqual(['cannot be written: it is read-only'])
+  await (await postgresql()).sql(`alter database ${database.database} reset default_transaction_read_only`)
+  await expect.poll(() => putKey(2).catch(() => 0), { timeout: 5000 }).toBe(2)
+})
+
+it('wakes those who watch though their session was stalled, and nothing else', async () => {
+  let listening: object | undefined
+  proxy.tap = (data, _from, _cut, connection) => {
+    if (data.includes('listen "')) listening = connection
+  }
+  let woken = 0
+  storage.watch(() => woken++)
+  await expect.poll(() => woken).toBeGreaterThan(0)
+  const [stalled, before] = [listening!, woken]
+  proxy.stallOnly(stalled)
+  await putKey(1)
+  await expect.poll(() => woken, { timeout: 10_000 }).toBeGreaterThan(before)
+  expect(listening).not.toBe(stalled)
+  expect(problems).toEqual([])
 })
 
 it('another gateway that stops in the middle of a commit holds nobody up for ever', async () => {

@@ -4,7 +4,7 @@ import { Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, s
 import { Pool } from 'pg'
 import { CommitLost, type Connections, Unreachable, type Work } from '../engine.ts'
 import { CannotConnect, PostgresqlDriver, SessionLost } from './driver.ts'
-import { canBeRepeated, isLocked, isTooSlow } from './errors.ts'
+import { canBeRepeated, explain, isLocked, isRefused, isTooSlow } from './errors.ts'
 import { Listener } from './listener.ts'
 import { type PostgresqlOptions, prepareSession, Session, type Sessions } from './session.ts'
 import { SessionLock } from './session-lock.ts'
@@ -39,7 +39,7 @@ export class PostgresqlConnections<D> implements Connections<D> {
   readonly #listener: Listener
   readonly #lock: SessionLock
   #lockedFor: string | undefined
-  /** Resolves when the previous write has ended. */
+  /** Resolves when the previous use of the session that commits has ended. */
   #turn: Promise<unknown> = Promise.resolve()
   /** While the server cannot be reached: why, and what resolves once it can. */
   #away: { readonly reason: unknown; readonly back: Promise<void> } | undefined
@@ -48,7 +48,7 @@ export class PostgresqlConnections<D> implements Connections<D> {
   constructor(options: PostgresqlOptions) {
     this.#options = options
     this.#writers = this.#pool(1, options.statementTimeout)
-    this.#readers = this.#pool(Math.max(1, options.maxConnections - 2), options.statementTimeout)
+    this.#readers = this.#pool(readersOf(options), options.statementTimeout)
     this.#writer = kysely(this.#writers)
     this.#reader = kysely(this.#readers)
     this.#listener = new Listener(() => this.#ownSession(), options.schema)
@@ -57,15 +57,22 @@ export class PostgresqlConnections<D> implements Connections<D> {
 
   async read<T>(work: Work<D, T>): Promise<T> {
     this.#checkOpen()
-    const transaction = this.#reader.transaction().setIsolationLevel('repeatable read').setAccessMode('read only')
-    return this.#attempt(() => transaction.execute(work))
+    const read = (db: Kysely<D>) =>
+      db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work)
+    return this.#attempt(async () => {
+      try {
+        return await read(this.#reader)
+      } catch (error) {
+        if (!(error instanceof CannotConnect && isRefused(error.cause))) throw error
+        this.#refuse()
+        return this.#inTurn(() => read(this.#writer))
+      }
+    })
   }
 
   async write<T>(work: Work<D, T>): Promise<T> {
     this.#checkOpen()
-    const result = this.#turn.then(() => this.#attempt(() => this.#writer.transaction().execute(work)))
-    this.#turn = result.catch(() => undefined)
-    return result
+    return this.#inTurn(() => this.#attempt(() => this.#writer.transaction().execute(work)))
   }
 
   async migrate<T>(work: Work<D, T>): Promise<T> {
@@ -134,6 +141,23 @@ export class PostgresqlConnections<D> implements Connections<D> {
     if (this.#closing.signal.aborted) throw new Error('the database is closed')
   }
 
+  /** One after another. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work)
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  /** Reads wait for the sessions that there are: each further one that is refused may count as a wrong password. */
+  #refuse(): void {
+    const { options, totalCount } = this.#readers
+    // By then the pool asks for the next one already, if that is waited for.
+    options.max = Math.max(1, totalCount - 1)
+    setTimeout(() => {
+      options.max = readersOf(this.#options)
+    }, longestDelay).unref()
+  }
+
   /** Refuses at once while the server is known to be away. */
   async #attempt<T>(transaction: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
@@ -156,6 +180,7 @@ export class PostgresqlConnections<D> implements Connections<D> {
   #lost(reason: unknown): void {
     if (this.#away || this.#closing.signal.aborted) return
     this.#away = { reason, back: this.#reconnect() }
+    this.#options.onReach?.(explain(reason))
   }
 
   async #reconnect(): Promise<void> {
@@ -171,8 +196,9 @@ export class PostgresqlConnections<D> implements Connections<D> {
       }
     }
     this.#away = undefined
-    // A session with a server that is gone would hear nothing, and not notice.
-    this.#listener.restart()
+    if (signal.aborted) return
+    this.#options.onReach?.(undefined)
+    this.#listener.check()
   }
 
   #pool(max: number, statementTimeout: number): Pool {
@@ -213,6 +239,11 @@ export class PostgresqlConnections<D> implements Connections<D> {
     await pool.end()
     clearTimeout(late)
   }
+}
+
+/** All but one that commits and one that listens. */
+function readersOf({ maxConnections }: PostgresqlOptions): number {
+  return Math.max(1, maxConnections - 2)
 }
 
 function kysely<D>(pool: Pool): Kysely<D> {

@@ -79,6 +79,11 @@ export function isLost(error: unknown): boolean {
   return severity === 'FATAL' || severity === 'PANIC' || /^(?:08|57P|25006)/.test(code)
 }
 
+/** Whether the server lives, and opens no more sessions: it has too many, or knows another password by now. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof DatabaseError && /^(?:28|53)/.test(error.code ?? '')
+}
+
 function isState(error: unknown, state: string): boolean {
   return error instanceof DatabaseError && error.code === state
 }

@@ -6,6 +6,9 @@ import type { Session } from './session.ts'
 /** Milliseconds between attempts to open a session. */
 const delay = 1000
 
+/** Milliseconds between questions to the server: one that is gone, or behind a proxy that hangs, would never say anything again. */
+const interval = 2000
+
 export class Listener {
   readonly channel: string
   readonly #open: () => Promise<Session>
@@ -25,14 +28,15 @@ export class Listener {
     this.#running ??= this.#run()
   }
 
-  /** Opens another session. */
-  restart(): void {
-    this.#session?.abandon()
+  /** Opens another session if this one gives no answer. */
+  check(): void {
+    const session = this.#session
+    session?.query('select 1').catch(() => session.abandon())
   }
 
   async close(): Promise<void> {
     this.#closing.abort()
-    this.restart()
+    this.#session?.abandon()
     await this.#running
   }
 
@@ -44,12 +48,12 @@ export class Listener {
     }
   }
 
-  /** Until the session ends. */
+  /** Until the session ends, or gives no answer. */
   async #listen(): Promise<void> {
     const session = await this.#open()
     this.#session = session
     const ended = new Promise(resolve => session.once('end', resolve))
-    if (this.#closing.signal.aborted) this.restart()
+    if (this.#closing.signal.aborted) session.abandon()
     const wake = () => {
       for (const listener of this.#listeners) listener()
     }
@@ -57,7 +61,9 @@ export class Listener {
     await session.query(`listen ${escapeIdentifier(this.channel)}`)
     // For what happened while nobody listened.
     wake()
+    const timer = setInterval(() => this.check(), interval).unref()
     await ended
+    clearInterval(timer)
     this.#session = undefined
   }
 }

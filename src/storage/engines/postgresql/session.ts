@@ -22,6 +22,8 @@ export interface PostgresqlOptions {
   readonly connectTimeout: number
   /** Milliseconds. */
   readonly statementTimeout: number
+  /** Told why the server cannot be used, as the rest of a sentence that begins with its name; undefined: that it can be used again. */
+  readonly onReach?: ((problem: string | undefined) => void) | undefined
 }
 
 export interface PostgresqlTls {
@@ -116,20 +118,23 @@ export async function prepareSession(
 ): Promise<void> {
   const facts = await client.query<Facts>(
     `select current_setting('server_version') as version, current_setting('server_version_num')::int4 as number,
-       current_setting('server_encoding') as encoding, pg_is_in_recovery() as standby`,
+       current_setting('server_encoding') as encoding, pg_is_in_recovery() as standby,
+       current_setting('transaction_read_only')::bool as readonly`,
   )
-  const { version, number, encoding, standby } = facts.rows[0]!
+  const { version, number, encoding, standby, readonly } = facts.rows[0]!
   if (number < oldestVersion * 10_000) {
     throw new Unfit(`is on PostgreSQL ${version}: it must be ${oldestVersion} or newer`)
   }
   if (encoding !== 'UTF8') throw new Unfit(`has the encoding ${encoding}: create the database with the encoding UTF8`)
   if (standby) throw new Unfit('is on a standby, which is read-only: name the primary')
+  if (readonly) throw new Unfit('cannot be written: it is read-only')
   const settings = {
     search_path: escapeIdentifier(schema),
     default_transaction_isolation: "'read committed'",
     statement_timeout: statementTimeout,
     lock_timeout: statementTimeout,
     idle_in_transaction_session_timeout: statementTimeout === 0 ? 0 : idleInTransaction,
+    idle_session_timeout: 0,
     tcp_user_timeout: unacknowledged,
     tcp_keepalives_idle: 3,
     tcp_keepalives_interval: 1,
@@ -148,6 +153,7 @@ interface Facts {
   readonly number: number
   readonly encoding: string
   readonly standby: boolean
+  readonly readonly: boolean
 }
 
 /** OIDs of types (PostgreSQL, pg_type.dat), and what their text becomes. */
