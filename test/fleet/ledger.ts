@@ -41,7 +41,7 @@ export class Ledger {
     while (!isOver) {
       const [first] = this.#keys.values()
       if (first === undefined || this.#random.fraction() < 0.1) await this.#createKey()
-      else if (this.#random.fraction() < 0.3) await this.#createAlias(first)
+      else if (this.#random.fraction() < 0.3) await this.#createAlias(this.#random.of([...this.#keys.values()]))
       else await this.#describe(first)
     }
   }
