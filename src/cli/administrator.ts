@@ -107,7 +107,7 @@ export async function createAdministrator(
     createdAt,
     revision: 0,
   })
-  await outbox.record(changes, event)
+  await outbox.record(changes, event).catch(explainConflict)
 }
 
 /** Puts on record that the access key of an administrator is about to be written to a file again. */

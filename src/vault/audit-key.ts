@@ -54,12 +54,14 @@ export async function createAuditKey(hsm: Hsm, services: Vault & Recorder, origi
   const names = hsms.all.map(({ name }) => name)
   const former = auditKey(names, storage)
   if (former && objectOf(former.material).hsm === hsm.name) return
+  const { revision = 0 } = storage.systemKeys.find(hsm.name, 'audit') ?? {}
+  const replaced = { former, revision }
   const details = { hsm: hsm.name, purpose: 'audit', ...origin }
   const intent = audit.event('CreateSystemKey', undefined, details)
   const create = async (changes: Changes) => {
-    const created = await replaceAuditKey(hsm, former, changes, services).catch(error => {
+    const created = await replaceAuditKey(hsm, replaced, changes, services).catch(error => {
       // Otherwise no audit key could be moved from an HSM that has lost it.
-      if (isMissing(error)) return replaceAuditKey(hsm, former, changes, services, { isLost: true })
+      if (isMissing(error)) return replaceAuditKey(hsm, replaced, changes, services, { isLost: true })
       throw error
     })
     return { ...intent, additionalEventData: { ...details, ...detailsOf(created, former) } }
@@ -72,6 +74,13 @@ export function isMissing(error: unknown): boolean {
   return error instanceof Failure && error.code === 'InvalidState'
 }
 
+/** What a new audit key replaces, as it was when that was decided: if it is another by then, the change is a conflict. */
+interface Replaced {
+  readonly former: SystemKey | undefined
+  /** Of the record on the HSM of the new key; 0 if there is none. */
+  readonly revision: number
+}
+
 /**
  * Adds a new audit key to changes. The former one, if any, signs it, and is destroyed after that. Rejects with InvalidState,
  * leaving nothing on the HSM, if it does not have the former one.
@@ -80,7 +89,7 @@ export function isMissing(error: unknown): boolean {
  */
 export async function replaceAuditKey(
   hsm: Hsm,
-  former: SystemKey | undefined,
+  { former, revision }: Replaced,
   changes: Changes,
   { storage, hsms, clock }: Vault,
   { isLost = false } = {},
@@ -93,7 +102,6 @@ export async function replaceAuditKey(
   })
   changes.created.push(objectOf(material))
   const before = former?.changes ?? []
-  const { revision = 0 } = storage.systemKeys.find(hsm.name, 'audit') ?? {}
   const next = { purpose: 'audit', material, changes: signed ? [...before, signed] : before, revision } as const
   changes.put('systemKeys', next)
   if (former && objectOf(former.material).hsm !== hsm.name) changes.remove('systemKeys', former)

@@ -9,7 +9,7 @@ import { signCheckpoints } from '../../src/jobs/sign-checkpoints.ts'
 import { objectOf } from '../../src/model/keys/key.ts'
 import { rotateAuditKey } from '../../src/operations/administration/rotate-audit-key.ts'
 import type { Services } from '../../src/services.ts'
-import { Changes } from '../../src/storage/storage.ts'
+import { Changes, Conflict } from '../../src/storage/storage.ts'
 import { auditKey, auditPublicKey, createAuditKey } from '../../src/vault/audit-key.ts'
 import { JournalCheckpoints } from '../../src/vault/checkpoints.ts'
 import { aRecord, noBlock } from '../audit/records.ts'
@@ -304,6 +304,39 @@ describe('a new audit key', () => {
     await checkpointsOf().sign()
     expect(journal.outcomes(auditPublicKey(former)).at(-1)).toBe('checkpoint unknownKey')
     expect(journal.outcomes(auditPublicKey(current())).at(-1)).toBe('checkpoint valid')
+  })
+
+  it('is not replaced by one that another gateway had begun to create before', async () => {
+    const destroy = destroyObjects.start(fixture.services)
+    await destroy()
+    const { length } = await fixture.objects()
+    let isFirst = true
+    const during = async () => {
+      if (isFirst) {
+        isFirst = false
+        await rotate()
+      }
+    }
+    const slow: Services['hsms'] = altered<Services['hsms']>(fixture.hsms, {
+      named(name) {
+        const hsm = fixture.hsms.named(name)
+        return altered(hsm, {
+          generateKey: async (...call) => {
+            await during()
+            return hsm.generateKey(...call)
+          },
+        })
+      },
+    })
+    const services = { ...vault(), hsms: slow }
+    const changes = new Changes()
+    await rotateAuditKey.run({ ...(services as object), input: { formerKeyLost: false }, changes } as never)
+    const kept = current()
+    await expect(fixture.storage.commit(changes)).rejects.toThrow(Conflict)
+    await rotateAuditKey.undo!(changes, services)
+    expect(current()).toEqual(kept)
+    await destroy()
+    expect(await fixture.objects()).toHaveLength(length)
   })
 
   it('on another HSM is signed by the one it replaces there', async () => {

@@ -28,7 +28,7 @@ export const rotateAuditKey = operation({
     const { hsm } = objectOf(former.material)
     const replace = replaceAuditKey(
       hsms.named(hsm),
-      former,
+      { former, revision: former.revision },
       changes,
       { storage, hsms, clock },
       { isLost: formerKeyLost },
