@@ -12,6 +12,8 @@ export class FileLock {
   readonly #database: DatabaseSync
   readonly #begin: StatementSync
   readonly #end: StatementSync
+  /** Set once the file could be read: the database is busy while another one has the lock. */
+  #isWithoutJournal = false
 
   /**
    * Creates the file if it is missing, with mode 0600. It stays empty, and is not removed: another process may wait for it. Throws what
@@ -33,6 +35,9 @@ export class FileLock {
   /** False if another one has it. Throws what SQLite says if the file cannot be locked. */
   acquire(): boolean {
     try {
+      // Nothing is ever written, so that a journal would be a file created and deleted each time.
+      if (!this.#isWithoutJournal) this.#database.exec('pragma journal_mode = memory')
+      this.#isWithoutJournal = true
       this.#begin.run()
       return true
     } catch (error) {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -24,7 +24,8 @@ describe('the lock of the processes that use a SoftHSM token', () => {
   ])('is a private file beside the tokens: %j', text => {
     writeFileSync(configuration, text.replace('FOLDER', join(folder, 'tokens')))
     const lock = softHsmLock(configuration)!
-    expect(lock.hold(() => lock.hold(() => 'nested'))).toBe('nested')
+    const files = () => readdirSync(join(folder, 'tokens'))
+    expect(lock.hold(() => lock.hold(files))).toEqual(['strongroom.lock'])
     expect(statSync(join(folder, 'tokens/strongroom.lock')).mode & 0o777).toBe(0o600)
   })
 
