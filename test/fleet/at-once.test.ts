@@ -1,5 +1,7 @@
 /** What only one of several gateways may do, asked of all of them at once. */
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { OperationName } from '../../src/operations/kms/operation.ts'
@@ -24,6 +26,7 @@ beforeAll(async () => {
   token = await installStoreToken({ configure: change => void changes.push(change) } as Installation)
   fleet = await Fleet.start({
     server,
+    initAtOnce: true,
     configure(config) {
       for (const change of changes) change(config)
       config.rotation = { maxOnDemandRotations: mostRotations }
@@ -90,6 +93,14 @@ async function unknownObjects(): Promise<string[]> {
   const known = new Set(rows.map(({ id }) => id))
   return (await objectsOn(fleet)).map(({ id }) => id).filter(id => !known.has(id))
 }
+
+it('init of all gateways at once creates each key once, and names the same audit key everywhere', async () => {
+  const rows = await fleet.database.sql('select purpose from system_keys order by purpose')
+  expect(rows.map(({ purpose }) => purpose)).toEqual(['audit', 'canary', 'seal'])
+  expect(await unknownObjects()).toEqual([])
+  const files = fleet.members.map(({ installation }) => join(installation.folder, 'audit-key.pem'))
+  expect(new Set(files.map(file => readFileSync(file, 'utf8'))).size).toBe(1)
+})
 
 describe('rotations of one key at all gateways at once', () => {
   let KeyId: string

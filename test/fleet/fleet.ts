@@ -28,6 +28,8 @@ const administrator: Credentials = { accessKeyId: 'AKIAFLEETADMINISTRAT', secret
 export interface FleetOptions {
   readonly server: PostgresqlServer
   readonly gateways?: number
+  /** Whether `init` is run for all gateways at once, and again where it says so. Default: for the first one. */
+  readonly initAtOnce?: boolean
   /** Default: longer than a busy machine delays a renewal. */
   readonly lease?: string
   /** Whether the clocks of the gateways can be set. */
@@ -74,7 +76,8 @@ export class Fleet implements AsyncDisposable {
     const members = await Promise.all(
       numbers.map(number => Member.create(folder, number, { database, target }, options)),
     )
-    await initialize(members[0]!, options.version)
+    const initialized = options.initAtOnce ? members : members.slice(0, 1)
+    await Promise.all(initialized.map(member => initialize(member, options.version)))
     await Promise.all(members.map(member => member.start()))
     const user = await members[0]!.administer<Credentials>(async administer => {
       await administer('CreateIdentity', { account: home, kind: 'user', name: 'alice', entry: {} })
@@ -114,8 +117,12 @@ async function initialize({ installation: { folder } }: Member, version: string 
     STRONGROOM_ADMIN_SECRET_ACCESS_KEY: administrator.secretAccessKey,
   }
   const command = ['init', '--config', join(folder, 'strongroom.yaml'), '--account', home]
-  const { code, stderr } = await strongroom(command, key, version)
-  if (code !== 0) throw new Error(`init failed: ${stderr}`)
+  for (;;) {
+    const { code, stderr } = await strongroom(command, key, version)
+    if (code === 0) return
+    if (!stderr.includes('another strongroom init uses the same storage: run it again'))
+      throw new Error(`init failed: ${stderr}`)
+  }
 }
 
 /** A gateway of a fleet: it has its own configuration, journal and connection to the database. */
