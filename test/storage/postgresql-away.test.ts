@@ -142,6 +142,19 @@ describe('a server that is away', () => {
   })
 })
 
+it('a server that hangs does not hold up the end, whatever the time that a statement may take', async () => {
+  const other = await openDatabase(engineOf(database, { port: proxy.port, statementTimeout: 60_000 }))
+  await other.takeJobLease('a')
+  await other.listKeys(page)
+  proxy.stall()
+  const begun = Date.now()
+  await other.endJobLease('a')
+  await other.close()
+  expect(Date.now() - begun).toBeLessThan(30_000)
+  proxy.resume()
+  await expect.poll(() => storage.takeJobLease('b').catch(() => undefined), { timeout: 10_000 }).toBeGreaterThan(0)
+})
+
 describe('a server that opens no more sessions', () => {
   /** Milliseconds for which it is not asked for another one. */
   const pause = 1000

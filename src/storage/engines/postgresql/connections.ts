@@ -6,7 +6,7 @@ import { CommitLost, type Connections, Unreachable, type Work } from '../engine.
 import { CannotConnect, PostgresqlDriver, SessionLost } from './driver.ts'
 import { canBeRepeated, explain, isLocked, isRefused, isTooSlow } from './errors.ts'
 import { Listener } from './listener.ts'
-import { type PostgresqlOptions, prepareSession, Session, type Sessions } from './session.ts'
+import { goodbye, type PostgresqlOptions, prepareSession, Session, type Sessions } from './session.ts'
 import { SessionLock } from './session-lock.ts'
 
 /** Advisory locks of two numbers: what it is for, and a hash of the schema (PostgreSQL documentation, "Advisory Locks"). */
@@ -25,9 +25,6 @@ const longestDelay = 1000
 
 /** Transactions that fail because of others at the same time are few: commits wait for each other. */
 const attempts = 5
-
-/** Milliseconds in which sessions say goodbye. */
-const goodbye = 2000
 
 export class PostgresqlConnections<D> implements Connections<D> {
   readonly #options: PostgresqlOptions

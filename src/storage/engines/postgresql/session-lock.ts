@@ -1,5 +1,6 @@
 /** A lock of a session: it is free again as soon as the server has noticed that the session has ended. */
-import type { Session } from './session.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { goodbye, type Session } from './session.ts'
 
 /** Of the advisory locks of two numbers; the other is the OID of a table, so that storages in one database do not share it. */
 const jobLock = 0x53_74_72_02
@@ -32,9 +33,10 @@ export class SessionLock {
     }
   }
 
-  /** It is free once this has resolved, if the server can be reached. */
+  /** It is free once this has resolved, if the server answers: the end of the session frees it, too. */
   async release(): Promise<void> {
-    await this.#session?.query('select pg_advisory_unlock_all()').catch(() => {})
+    const released = this.#session?.query('select pg_advisory_unlock_all()').catch(() => {})
+    if (released) await Promise.race([released, sleep(goodbye, undefined, { ref: false })])
     this.#abandon()
   }
 

@@ -43,6 +43,9 @@ const oldestVersion = 15
 const idleInTransaction = 3000
 const unacknowledged = 8000
 
+/** Milliseconds in which a session is ended in order, before it is abandoned: the end of a gateway does not wait for a server that hangs. */
+export const goodbye = 2000
+
 /** Milliseconds that an answer may be late, once the server should have given up. */
 const lateness = 1000
 
