@@ -113,6 +113,16 @@ it(`answer as one gateway that does one request at a time, while connections and
   expect(checked.partitions).toBeGreaterThan(0)
 })
 
+it('end in order while the database is away', async () => {
+  const [member] = fleet.members as [Member]
+  const refused = member.proxy.refuse()
+  member.proxy.cut()
+  await refused
+  await member.stop()
+  await member.proxy.accept()
+  await member.start()
+})
+
 it('lose and repeat nothing when a gateway and PostgreSQL are killed', async () => {
   const random = new SeededRandom(seed)
   const until = Promise.withResolvers<void>()
