@@ -163,5 +163,5 @@ it('gateways show in the end what the database has, row for row', async () => {
     }
   })
   // A run begins with the records of the one before, so a part of its steps shows nothing.
-  await fc.assert(property, { numRuns: runs(24), endOnFailure: true })
+  await fc.assert(property, { numRuns: runs(15), endOnFailure: true })
 })
