@@ -73,8 +73,8 @@ const migrations: readonly Migration[] = [
 ]
 
 /**
- * Numbers of migrations that only add what the version before does without (expand). It can then go on, and be started again, during a
- * rolling upgrade. What they replace is removed by a migration of a later version (contract).
+ * Numbers of migrations that only add what the version before does without (expand): see CONTRIBUTING.md. It can then go on, and be started
+ * again, during a rolling upgrade. What they replace is removed by a migration of a later version (contract), which is not declared.
  */
 const expansions: ReadonlySet<number> = new Set([31])
 
@@ -89,6 +89,12 @@ interface MigrationTable {
   }
 }
 
+/** What a version knows. */
+export interface Steps {
+  readonly migrations: readonly Migration[]
+  readonly expansions: ReadonlySet<number>
+}
+
 /** The number of the last migration of this version. */
 export const schema = migrations.length
 
@@ -97,8 +103,15 @@ export const schema = migrations.length
  *
  * @param transaction which no other process migrates in
  * @param last the number of the last step, if not all
+ * @param steps of this version
  */
-export async function migrate<D>(transaction: Kysely<D>, engine: Engine, last = schema): Promise<void> {
+export async function migrate<D>(
+  transaction: Kysely<D>,
+  engine: Engine,
+  last = schema,
+  steps: Steps = { migrations, expansions },
+): Promise<void> {
+  const { migrations, expansions } = steps
   const tx = transaction as unknown as Kysely<MigrationTable>
   const done = await appliedMigrations(tx, engine)
   if (done > migrations.length) {
@@ -111,12 +124,26 @@ export async function migrate<D>(transaction: Kysely<D>, engine: Engine, last = 
     )
   }
   // Other gateways may serve: it waits for their commits, and they wait for it, before any of them has locked a table.
-  if (done >= firstWithCommitLock && done < last) await awaitCommits(tx as unknown as Kysely<Database>)
+  if (done >= firstWithCommitLock && done < last) {
+    await awaitCommits(tx as unknown as Kysely<Database>)
+    const isExpansion = migrations.slice(done, last).every((_, index) => expansions.has(done + 1 + index))
+    if (!isExpansion) await checkUnused(tx, engine)
+  }
   for (let number = done + 1; number <= last; number++) {
     await migrations[number - 1]!(tx as unknown as Kysely<unknown>, engine.types)
     const oldest = expansions.has(number) ? await oldestOf(tx) : null
     await tx.insertInto('strongroom_migrations').values({ number, oldest }).execute()
   }
+}
+
+/** Throws OperatorError if gateways serve, whose version cannot work with what will be there: as far as the clock of the database is right. */
+async function checkUnused(tx: Kysely<MigrationTable>, engine: Engine): Promise<void> {
+  const serving = (tx as unknown as Kysely<Database>).selectFrom('gateways').where('lease_until', '>', engine.now)
+  const names = (await serving.select('name').orderBy('name').execute()).map(({ name }) => name)
+  if (names.length > 0)
+    throw new OperatorError(
+      `${engine.name} is in use by the gateways ${names.join(', ')}, which this version cannot work beside: stop them first`,
+    )
 }
 
 /** There is no storage in the database: it is new, or what was to fill it did not end. */

@@ -1,12 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempDisposableSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OperatorError } from '../../../src/errors.ts'
-import { schema } from '../../../src/storage/migrations/migrate.ts'
+import type { Engine } from '../../../src/storage/engines/engine.ts'
+import { sqlite } from '../../../src/storage/engines/sqlite.ts'
+import { openDatabase } from '../../../src/storage/kysely-database.ts'
+import { migrate, schema } from '../../../src/storage/migrations/migrate.ts'
+import type { Migration } from '../../../src/storage/migrations/migration.ts'
 import { Changes } from '../../../src/storage/storage.ts'
+import type { Database } from '../../../src/storage/tables/database.ts'
+import { postgresql, type TestDatabase } from '../../postgresql.ts'
 import { expectOnly, putKeys, query } from '../database-files.ts'
-import { openFile } from '../open.ts'
+import { engineOf, openFile } from '../open.ts'
 import {
   account,
   aDestruction,
@@ -367,3 +373,48 @@ function addChanges(path: string): void {
   query(path, "insert into changes values (1, 'event', 'keys', 'arn')")
   query(path, "insert into sequences values ('changes', 1)")
 }
+
+describe('a migration of the next version', () => {
+  const column: Migration = async db => {
+    await db.schema.alterTable('keys').addColumn('of_next', 'text').execute()
+  }
+  const nothing: Migration = async () => {}
+  /** Migrates as a later version with further migrations does, some of which it declares. */
+  async function upgrade(engine: Engine, further: readonly Migration[], declared: readonly number[]): Promise<void> {
+    const migrations = [...Array<Migration>(schema).fill(nothing), ...further]
+    const expansions = new Set(declared.map(number => schema + number))
+    const connections = engine.connect<Database>()
+    await connections
+      .migrate(tx => migrate(tx, engine, migrations.length, { migrations, expansions }))
+      .finally(() => connections.close())
+  }
+
+  it.each<[string, (database: TestDatabase, path: string) => Engine]>([
+    ['SQLite', (_, path) => sqlite(path, { create: true, fleet: true })],
+    ['PostgreSQL', database => engineOf(database)],
+  ])('lets this one go on, and start again, only if it is declared, on %s', async (_, engineIn) => {
+    const database = await (await postgresql()).createDatabase()
+    using folder = mkdtempDisposableSync(join(tmpdir(), 'migrate-'))
+    const path = join(folder.path, 'storage.db')
+    // A SQLite engine is of one opening.
+    const engine = () => engineIn(database, path)
+    const position = { number: 0, eventId: undefined }
+    const former = await openDatabase(engine())
+    await former.renewLease({ gateway: 'a', run: 'r', position, milliseconds: 600_000, renewal: 1, state: '{}' })
+    if (engine().schema === undefined) await former.close()
+    // Beside a gateway of this version.
+    await expect(upgrade(engine(), [column], [])).rejects.toThrow(/in use by the gateways a, which this version cannot/)
+    await upgrade(engine(), [column], [1])
+    const again = await openDatabase(engine())
+    const record = { ...aKey(1), revision: 1 }
+    await again.commit({ gateway: 'a', run: 'r', changes: [{ noun: 'keys', action: 'put', record }], records: [] })
+    await again.endLease('a')
+    await again.close()
+    // And one after that: the oldest that can work with both, then none.
+    await upgrade(engine(), [column, nothing], [1, 2])
+    await (await openDatabase(engine())).close()
+    await upgrade(engine(), [column, nothing, nothing], [1, 2])
+    await expect(openDatabase(engine())).rejects.toThrow('was written by a newer version of Strongroom')
+    if (engine().schema !== undefined) await former.close()
+  })
+})
