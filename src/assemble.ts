@@ -8,6 +8,7 @@ import { startEmulator } from './assemble/emulator.ts'
 import { eventsOf, meteringOf } from './assemble/events.ts'
 import { externalKeyStores } from './assemble/external-key-stores.ts'
 import { FleetReport } from './assemble/fleet.ts'
+import { openWhenFree } from './assemble/in-use.ts'
 import { policing } from './assemble/policing.ts'
 import { openAudit } from './assemble/recording.ts'
 import { recordRun } from './assemble/runs.ts'
@@ -94,13 +95,15 @@ export async function startGateway(
       supervised && { gateway: config.gateway },
     )
     const report = new FleetReport({ log, metrics })
-    const storage = await openDatabase(config, opened, {
+    const shared = {
       time: { clock, elapsed },
       database: supervised?.database,
       isSupervised: supervised?.database !== undefined,
       report,
-    })
-    if (!storage.fleet.isAlone) metrics.watchFleet(storage.fleet)
+    }
+    const storage = await openWhenFree(config.administration.socket, () => openDatabase(config, opened, shared))
+    const jobLease = new JobLease({ jobLease: storage.jobLease, log })
+    if (!storage.fleet.isAlone) metrics.watchFleet(storage.fleet, jobLease)
     requireSystemKeys(config, storage)
     locked()
     const watching = { observe: (call: HsmCall) => metrics.hsmCall(call), log }
@@ -147,7 +150,6 @@ export async function startGateway(
     }
     if (config.emulator) await startEmulator(config.emulator, services)
     const { connectTimeout } = config.customKeyStores
-    const jobLease = new JobLease({ jobLease: storage.jobLease, log })
     const keyStoreConnections = opened.adopt(
       new KeyStoreConnections({ ...services, jobLease, connectTimeout }),
       connections => connections.close(),

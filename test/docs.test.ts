@@ -213,7 +213,7 @@ describe('docs/api.md', () => {
 
 const allMetrics = async () => {
   const metrics = createMetrics(() => [])
-  metrics.watchFleet({ ...alone, gateway: 'gw', applied: 0 })
+  metrics.watchFleet({ ...alone, gateway: 'gw', applied: 0 }, { fence: undefined })
   return (await metrics.text()) + (await new ProcessMetrics(() => []).text())
 }
 

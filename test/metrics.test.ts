@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { Counter, Histogram, Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { createMetrics } from '../src/metrics.ts'
+import { alone } from '../src/storage/fleet/alone.ts'
 
 /** The lines of some metrics, whose labels may be in any order. */
 function series(text: string, name: RegExp): readonly string[] {
@@ -50,6 +51,17 @@ describe('HSM calls', () => {
       }),
       { numRuns: 100 },
     )
+  })
+})
+
+describe('the jobs of a fleet', () => {
+  it('run where the lease of them is', async () => {
+    const metrics = createMetrics(() => [])
+    const jobLease: { fence: number | undefined } = { fence: 7 }
+    metrics.watchFleet({ ...alone, gateway: 'a', applied: 0 }, jobLease)
+    expect(series(await metrics.text(), /^strongroom_job_lease/)).toEqual(['strongroom_job_lease 1'])
+    jobLease.fence = undefined
+    expect(series(await metrics.text(), /^strongroom_job_lease/)).toEqual(['strongroom_job_lease 0'])
   })
 })
 

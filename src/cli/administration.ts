@@ -31,27 +31,21 @@ export async function withAdministration<T>(
   let call: ((operation: string, body: string) => Promise<Reply>) | undefined
   return await work(async (operation, input) => {
     const body = JSON.stringify(input)
+    // A gateway that starts or stops has storage, but no socket: it is waited for.
     for (let attempt = 1; ; attempt++) {
       const answered = call ? undefined : await throughSocket(config.administration.socket, operation, body)
       if (answered) return outputOf(answered)
       try {
         call ??= await openInProcess(config, opened)
       } catch (error) {
-        if (attempt === attempts || !(await isInUse(error))) throw error
+        const { isInUse, patience, pause } = await import('../assemble/in-use.ts')
+        if (!isInUse(error) || attempt * pause > patience) throw error
         await delay(pause)
         continue
       }
       return outputOf(await call(operation, body))
     }
   })
-}
-
-/** A gateway that starts or stops has storage, but no socket: it is waited for, 10 seconds in all. */
-const [attempts, pause] = [50, 200]
-
-async function isInUse(error: unknown): Promise<boolean> {
-  const { inUse } = await import('../storage/engines/sqlite.ts')
-  return error instanceof OperatorError && error.message.endsWith(inUse)
 }
 
 /** Undefined if nobody listens: nothing was sent. */

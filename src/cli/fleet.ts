@@ -19,7 +19,9 @@ interface ListOptions extends ConfigOptions {
 
 function addList(group: Command): void {
   withDataOptions(group.command('list', { isDefault: true }))
-    .description('list the gateways, with versions, what they have not applied yet, leases and HSMs')
+    .description(
+      'list the gateways, with versions, what they have not applied yet, leases, which one runs the jobs, and HSMs',
+    )
     .option('--json', 'print them as JSON')
     .action(list)
 }
@@ -39,7 +41,7 @@ async function list({ json, ...options }: ListOptions): Promise<void> {
     const { gateways } = await call<{ readonly gateways: readonly ShownGateway[] }>('ListGateways', {})
     if (json) return printJson(gateways)
     if (gateways.length === 0) return print('This gateway shares its database with no other.')
-    printColumns([['GATEWAY', 'VERSION', 'HOST', 'SINCE', 'BEHIND', 'LEASE', 'HSMS'], ...gateways.map(row)])
+    printColumns([['GATEWAY', 'VERSION', 'HOST', 'SINCE', 'BEHIND', 'LEASE', 'JOBS', 'HSMS'], ...gateways.map(row)])
   })
 }
 
@@ -54,6 +56,7 @@ function row(shown: ShownGateway): readonly string[] {
     behindFor,
     holdsLease,
     leaseLeft,
+    runsJobs,
     hsms = {},
   } = shown
   return [
@@ -63,6 +66,7 @@ function row(shown: ShownGateway): readonly string[] {
     shownTime(since),
     changesBehind === 0 ? '0' : `${changesBehind} (${seconds(behindFor)})`,
     holdsLease ? seconds(leaseLeft) : 'none',
+    runsJobs ? 'yes' : '',
     Object.entries(hsms)
       .map(([hsm, state]) => `${hsm}: ${state}`)
       .join(', '),

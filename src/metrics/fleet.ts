@@ -1,10 +1,15 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { RequestMetrics, Storage } from '../services.ts'
 
+/** Undefined: another gateway has the lease of the jobs. */
+interface HeldJobs {
+  readonly fence: number | undefined
+}
+
 /** Metrics of a gateway that shares its database with others. */
 export interface FleetMetrics extends Pick<RequestMetrics, 'settling'> {
   /** From now on they are told: of a gateway that is alone there are none. */
-  watchFleet(fleet: Storage['fleet']): void
+  watchFleet(fleet: Storage['fleet'], jobLease: HeldJobs): void
   leaseLost(): void
   viewReloaded(): void
 }
@@ -31,9 +36,9 @@ export function fleetMetrics(registry: Registry): FleetMetrics {
     registers,
   })
   return {
-    watchFleet(fleet) {
+    watchFleet(fleet, jobLease) {
       for (const metric of [waits, lost, reloads]) registry.registerMetric(metric)
-      for (const [name, help, value] of gauges(fleet))
+      for (const [name, help, value] of gauges(fleet, jobLease))
         new Gauge({
           name,
           help,
@@ -52,7 +57,9 @@ export function fleetMetrics(registry: Registry): FleetMetrics {
   }
 }
 
-function gauges(fleet: Storage['fleet']): readonly (readonly [name: string, help: string, value: () => number])[] {
+type ValueOf = readonly [name: string, help: string, value: () => number]
+
+function gauges(fleet: Storage['fleet'], jobLease: HeldJobs): readonly ValueOf[] {
   return [
     ['strongroom_view_change_number', 'Number of the last change that the gateway shows', () => fleet.applied],
     [
@@ -65,5 +72,6 @@ function gauges(fleet: Storage['fleet']): readonly (readonly [name: string, help
       'Time for which the gateway may serve if it cannot renew its lease',
       () => fleet.leaseLeft / 1000,
     ],
+    ['strongroom_job_lease', '1 on the gateway that runs the jobs of all', () => Number(jobLease.fence !== undefined)],
   ]
 }

@@ -52,7 +52,8 @@ async function makeWay(path: string): Promise<void> {
   unlinkSocket(path)
 }
 
-function isAccepting(path: string): Promise<boolean> {
+/** Whether a process listens there. */
+export function isAccepting(path: string): Promise<boolean> {
   return withShortPath(path, short => {
     return new Promise(resolve => {
       const socket = connect({ path: short }, () => {

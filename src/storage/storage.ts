@@ -226,6 +226,8 @@ export interface Member {
   readonly leaseUntil: number
   /** For people, as that clock may be wrong: milliseconds; 0 without a lease. */
   readonly leaseLeft: number
+  /** Whether it has the lease of the jobs, too. */
+  readonly runsJobs: boolean
   /** JSON. */
   readonly state: string
 }

@@ -1,4 +1,5 @@
 /** Starts several gateway processes and what they share. */
+import { openWhenFree } from '../assemble/in-use.ts'
 import { metricsAddress } from '../config/metrics.ts'
 import { processCount } from '../config/processes.ts'
 import type { Config } from '../config.ts'
@@ -74,8 +75,8 @@ export async function startProcesses(config: Config, read: () => Config, locked:
 }
 
 /** The file of the embedded engine, which only one process may have open. */
-async function openShared({ storage: { file } }: Config): Promise<SharedDatabase | undefined> {
-  return file === undefined
-    ? undefined
-    : new SharedDatabase(await openInThread({ path: file, create: false, fleet: true }))
+async function openShared({ storage: { file }, administration }: Config): Promise<SharedDatabase | undefined> {
+  if (file === undefined) return undefined
+  const open = () => openInThread({ path: file, create: false, fleet: true })
+  return new SharedDatabase(await openWhenFree(administration.socket, open))
 }

@@ -5,10 +5,23 @@ import { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { withAdministration } from '../../src/cli/administration.ts'
 import { xks as xksCommand } from '../../src/cli/xks.ts'
+import { copy } from '../../src/storage/dump/transfer.ts'
+import { sqlite } from '../../src/storage/engines/sqlite.ts'
+import { postgresql } from '../postgresql.ts'
 import { makeCertificate } from '../server/certificates.ts'
+import { engineOf } from '../storage/open.ts'
 import { cases } from '../thorough.ts'
 import { type Gateway, home, type Installation, install, recordsOf, serve, strongroom } from './gateway.ts'
 import { withIdentities } from './identities.ts'
+
+async function moveToPostgresql({ folder, configure }: Installation): Promise<void> {
+  const database = await (await postgresql()).createDatabase()
+  const { host, port, user } = database
+  await copy(sqlite(join(folder, 'strongroom.db')), engineOf(database), () => performance.now())
+  writeFileSync(join(folder, 'database-password'), database.password, { mode: 0o600 })
+  const postgres = { host, port, user, database: database.database, passwordFile: 'database-password' }
+  configure(config => Object.assign(config, { storage: { postgres } }))
+}
 
 describe('the administration API', () => {
   let installation: Installation
@@ -45,6 +58,23 @@ describe('the administration API', () => {
     expect(await accounts(deep)).toEqual(expected)
     expect(gateway.warnings()).toEqual([])
     await gateway.stop()
+  })
+
+  it.each<[string, (installation: Installation) => Promise<void>]>([
+    ['SQLite', async () => {}],
+    ['PostgreSQL', moveToPostgresql],
+  ])('is waited for by a gateway that starts, on %s', async (_, move) => {
+    const installation = await install()
+    await move(installation)
+    let starting: Promise<Gateway> | undefined
+    await withAdministration({ data: installation.folder }, async administer => {
+      expect(await administer('ListAccounts', {})).toEqual(expected)
+      starting = serve(installation)
+      // By then it has tried.
+      await Promise.race([starting.catch(() => {}), delay(2000)])
+    })
+    await (await starting!).stop()
+    installation.remove()
   })
 
   it('waits for a process that has storage but no socket, as a gateway that starts', async () => {

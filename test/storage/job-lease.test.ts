@@ -61,6 +61,12 @@ describe('the lease of the jobs', () => {
     expect([holder.lease.fence, waiting.lease.fence]).toEqual([1, undefined])
     await Promise.all([holder, waiting, holder].map(({ lease }) => lease.follow()))
     expect([holder.lease.fence, waiting.lease.fence]).toEqual([1, undefined])
+    const runJobs = (await waiting.storage.fleet.members()).filter(({ runsJobs }) => runsJobs)
+    expect(runJobs.map(({ gateway }) => gateway)).toEqual([holder.storage.fleet.gateway])
+    // What a gateway ends of another one is not its own lock.
+    await holder.storage.fleet.remove(waiting.storage.fleet.gateway)
+    await Promise.all([holder, waiting].map(({ lease }) => lease.follow()))
+    expect([holder.lease.fence, waiting.lease.fence]).toEqual([1, undefined])
     await holder.lease.close()
     await waiting.lease.follow()
     expect([holder.lease.fence, waiting.lease.fence]).toEqual([undefined, 2])

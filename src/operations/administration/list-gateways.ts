@@ -23,6 +23,8 @@ export interface ShownGateway extends GatewayState {
   readonly holdsLease: boolean
   /** Milliseconds, by the clock of the database; 0 without a lease. */
   readonly leaseLeft: number
+  /** Whether the jobs of the fleet run there. */
+  readonly runsJobs: boolean
 }
 
 /** The gateways of the fleet, in order of name; none if this one is alone. */
@@ -34,16 +36,19 @@ export const listGateways = operation({
   async run({ storage }): Promise<{ readonly gateways: readonly ShownGateway[] }> {
     const members = await storage.fleet.members()
     return {
-      gateways: members.map(({ gateway, joinedAt: since, changesBehind, behindFor, holdsLease, leaseLeft, state }) => ({
-        ...(JSON.parse(state) as GatewayState),
-        gateway,
-        isThis: gateway === storage.fleet.gateway,
-        since,
-        changesBehind,
-        behindFor,
-        holdsLease,
-        leaseLeft,
-      })),
+      gateways: members.map(
+        ({ gateway, joinedAt: since, changesBehind, behindFor, holdsLease, leaseLeft, runsJobs, state }) => ({
+          ...(JSON.parse(state) as GatewayState),
+          gateway,
+          isThis: gateway === storage.fleet.gateway,
+          since,
+          changesBehind,
+          behindFor,
+          holdsLease,
+          leaseLeft,
+          runsJobs,
+        }),
+      ),
     }
   },
 })

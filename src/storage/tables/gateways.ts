@@ -74,6 +74,7 @@ export async function members(db: Kysely<Database>, now: RawBuilder<number>): Pr
     .select(now.as('now'))
     .select(({ selectFrom, ref, eb, lit }) => [
       selectFrom('change_number').select('last').as('last'),
+      selectFrom('job_lease').select('gateway').as('jobs_of'),
       selectFrom('changes')
         .select(({ fn }) => fn.min('committed_at').as('since'))
         .where('number', '=', eb(ref('gateways.applied'), '+', lit(1)))
@@ -81,24 +82,27 @@ export async function members(db: Kysely<Database>, now: RawBuilder<number>): Pr
     ])
     .orderBy('name')
     .execute()
-  return rows.map(({ name, run, applied, joined_at, lease_until, lease, renewal, state, now, last, behind_since }) => {
-    const leaseLeft = Math.max(0, Math.min(lease_until - now, lease ?? Number.POSITIVE_INFINITY))
-    return {
-      gateway: name,
-      run,
-      applied,
-      changesBehind: Math.max(0, (last ?? 0) - applied),
-      behindFor: behind_since === null ? 0 : Math.max(0, now - Number(behind_since)),
-      joinedAt: joined_at,
-      holdsLease: lease_until > 0,
-      // A former version tells its end only, by the clock of the database.
-      lease: lease ?? leaseLeft,
-      renewal,
-      leaseUntil: lease_until,
-      leaseLeft,
-      state,
-    }
-  })
+  return rows.map(
+    ({ name, run, applied, joined_at, lease_until, lease, renewal, state, now, last, behind_since, jobs_of }) => {
+      const leaseLeft = Math.max(0, Math.min(lease_until - now, lease ?? Number.POSITIVE_INFINITY))
+      return {
+        gateway: name,
+        run,
+        applied,
+        changesBehind: Math.max(0, (last ?? 0) - applied),
+        behindFor: behind_since === null ? 0 : Math.max(0, now - Number(behind_since)),
+        joinedAt: joined_at,
+        holdsLease: lease_until > 0,
+        // A former version tells its end only, by the clock of the database.
+        lease: lease ?? leaseLeft,
+        renewal,
+        leaseUntil: lease_until,
+        leaseLeft,
+        runsJobs: lease_until > 0 && jobs_of === name,
+        state,
+      }
+    },
+  )
 }
 
 /** False if it was another one. @param of default any, as the gateway certainly runs no more */

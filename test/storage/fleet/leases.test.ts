@@ -21,6 +21,7 @@ const member = (facts: Partial<Member> = {}): Member => ({
   renewal: 1,
   leaseUntil: 9000,
   leaseLeft: 0,
+  runsJobs: false,
   state: '{}',
   ...facts,
 })
