@@ -149,7 +149,7 @@ async function retryAfterConflict(attempt: () => Promise<Outcome>): Promise<Outc
       if (!(thrown instanceof Conflict)) throw thrown
     }
   }
-  throw new Failure('Conflict', 'The resource is being changed by others.')
+  throw new Failure('Throttling', 'The resource is being changed by others all the time. Retry the request.')
 }
 
 interface Decided extends Call {

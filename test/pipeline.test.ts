@@ -249,6 +249,14 @@ describe('an API beside the first', () => {
     expect(intents.map(({ responseElements }) => responseElements)).toEqual([null, null, null])
   })
 
+  it('is refused with an error that SDKs retry if each of ten attempts conflicts', async () => {
+    conflicts = 10
+    const asked = { action: 'PutNote', input: { Name: 'contested', Text: 'salt' } }
+    const { status, record } = await ask(asked)
+    expect([status, record.errorCode, conflicts]).toEqual([400, 'Throttling', 0])
+    expect((await ask(asked)).status).toBe(200)
+  })
+
   it('changes nothing, and calls nothing, if its intent cannot be written', async () => {
     beginning = () => {
       throw new Failure('Internal')

@@ -42,6 +42,9 @@ import {
 /** Encryptions by which a stored count may be behind: with half as many, a key used 10,000 times a second is written every three seconds. */
 const slack = 65_536
 
+/** Attempts to list what is still there once it is looked up. */
+const listings = 10
+
 export interface OpenOptions {
   /** Name of this gateway in its fleet. */
   readonly gateway?: string
@@ -364,9 +367,12 @@ class SqlStorage implements Storage {
     }
   }
 
-  /** The records that a query has listed. In a fleet, the view is then not behind what it found, but may be ahead. */
+  /**
+   * The records that a query has listed. In a fleet, the view is then not behind what it found, but may be ahead. Throws Conflict if others keep
+   * removing what was found.
+   */
   async #listed<I, R>(list: () => Promise<readonly I[]>, find: (identity: I) => R | undefined): Promise<R[]> {
-    for (;;) {
+    for (let attempt = 1; attempt <= listings; attempt++) {
       const found = await this.#inOrder(list(), async identities => {
         if (this.#fleet) await this.#followed.catchUp()
         return identities.map(find)
@@ -374,6 +380,7 @@ class SqlStorage implements Storage {
       const records = found.filter(record => record !== undefined)
       if (records.length === found.length) return records
     }
+    throw new Conflict('others have removed what was listed')
   }
 
   /** Results are applied in the order of the calls, so that reads of the database agree with the view: if nobody else changes it. */

@@ -13,7 +13,8 @@ const changing: ReadonlySet<PropertyKey> = new Set<keyof SqlDatabase>([
 
 /** One of the processes. */
 export interface Sharer {
-  call(call: Call): void
+  /** Resolves once it is answered. */
+  call(call: Call): Promise<void>
   end(): void
 }
 

@@ -78,7 +78,7 @@ export const revocations: Readonly<Record<string, Revocation>> = {
       async allow({ url }) {
         const answer = () => clients.administrator.call(url, 'ImportKeyMaterial', input)
         let { status, code, output } = await answer()
-        while (code === 'ConflictException') ({ status, code, output } = await answer())
+        while (code === 'ThrottlingException') ({ status, code, output } = await answer())
         if (status !== 200) throw new Error(`ImportKeyMaterial: ${code}: ${output.message}`)
       },
       revoke: administer('DeleteImportedKeyMaterial', { KeyId }),

@@ -6,6 +6,8 @@ import { scopesOf } from '../../src/storage/fleet/scopes.ts'
 import { openDatabase } from '../../src/storage/kysely-database.ts'
 import type { SqlDatabase } from '../../src/storage/sql-database.ts'
 import { type Basis, type Change, Conflict, LeaseLost } from '../../src/storage/storage.ts'
+import { changesAfter } from '../../src/storage/tables/changes.ts'
+import type { Database } from '../../src/storage/tables/database.ts'
 import { postgresql } from '../postgresql.ts'
 import { engineOf } from './open.ts'
 import { account, aGrant, aKey, anAlias, anXksPrefix, aPrincipal } from './records.ts'
@@ -78,6 +80,23 @@ describe.each(engines)('the change log in %s', (_, engine) => {
     expect(await database.changesAfter({ number: 0, eventId: undefined })).toBeUndefined()
     expect(await database.lastChange()).toEqual({ number: 3, eventId: 'e3' })
   })
+})
+
+it('a change log is not followed over more changes than can be read at once', async () => {
+  const engine = engineOf(await (await postgresql()).createDatabase())
+  database = await openDatabase(engine)
+  for (const number of [1, 2, 3]) {
+    const two = [aKey(number), aKey(number + 10)].map(key => put({ noun: 'keys', record: { ...key, revision: 1 } }))
+    await commit(`e${number}`, two)
+  }
+  const connections = engine.connect<Database>()
+  const after = (number: number, most: number) =>
+    connections.read(db => changesAfter(db, { number, eventId: `e${number}` }, most))
+  expect((await after(1, 4))?.records).toHaveLength(4)
+  expect(await after(1, 3)).toBeUndefined()
+  expect(await after(3, 1)).toEqual({ number: 3, eventId: 'e3', records: [] })
+  await connections.close()
+  await database.close()
 })
 
 describe.each(engines)('a lease in %s', (_, engine) => {

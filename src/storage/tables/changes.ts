@@ -96,34 +96,37 @@ export async function lastChange(db: Kysely<Database>): Promise<ChangePosition> 
   return { number: last, eventId: found?.event_id ?? undefined }
 }
 
+/** Changes that are followed at once. It is as quick to load everything, some records at a time. */
+const mostFollowed = 20_000
+
 /**
  * Runs in a transaction of the caller with one snapshot. Undefined if the log does not lead from the position to now: it was pruned, or the
- * database is older than the position.
+ * database is older than the position; or if that are too many changes. They cannot be followed in parts, as records are read as they are now.
  */
 export async function changesAfter(
   db: Kysely<Database>,
   { number, eventId }: ChangePosition,
+  most = mostFollowed,
 ): Promise<Advance | undefined> {
   const last = await lastChange(db)
   if (last.number === number) return last.eventId === eventId ? { ...last, records: [] } : undefined
   if (last.number < number) return undefined
-  const rows = await db.selectFrom('changes').selectAll().where('number', '>=', number).orderBy('number').execute()
-  if (!follows(rows, { number, eventId })) return undefined
+  if (!(await isInLog(db, { number, eventId }))) return undefined
+  const following = db.selectFrom('changes').select(['number', 'noun', 'record_key']).where('number', '>', number)
+  const rows = await following
+    .orderBy('number')
+    .limit(most + 1)
+    .execute()
+  if (rows.length > most || rows[0]?.number !== number + 1) return undefined
   const records: CurrentRecord[] = []
-  for (const [noun, keys] of keysByNoun(rows.filter(row => row.number > number))) {
+  for (const [noun, keys] of keysByNoun(rows)) {
     const found = new Map((await tables[noun].find(db, keys)).map(record => [keyText(noun, record), record]))
     for (const key of keys) records.push({ noun, key, record: found.get(JSON.stringify(key)) } as CurrentRecord)
   }
   return { ...last, records }
 }
 
-/** Before the first commit of a storage, or after it was copied or restored, the last position has no row, and so no event. */
-function follows([first]: readonly ChangeRow[], { number, eventId }: ChangePosition): boolean {
-  if (first?.number === number + 1) return eventId === undefined
-  return first?.number === number && (first.event_id ?? undefined) === eventId
-}
-
-function keysByNoun(rows: readonly ChangeRow[]): ReadonlyMap<Noun, readonly RecordKey[]> {
+function keysByNoun(rows: readonly Pick<ChangeRow, 'noun' | 'record_key'>[]): ReadonlyMap<Noun, readonly RecordKey[]> {
   const keys = new Map<Noun, Set<string>>()
   for (const { noun, record_key } of rows) {
     const known = keys.get(noun as Noun) ?? new Set()

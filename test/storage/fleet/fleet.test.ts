@@ -334,6 +334,17 @@ it('a restored storage, whose log does not have the last number, can be changed'
 })
 
 describe('lists', () => {
+  it('conflict if what they find is never there', async () => {
+    const { path, storage } = await open('a')
+    const list = async () => [aKey(1).arn]
+    path.replaceBy(
+      new Proxy(shared, {
+        get: (database, method) => (method === 'listKeys' ? list : Reflect.get(database, method).bind(database)),
+      }),
+    )
+    await expect(storage.keys.list({ account, region, limit: 10 })).rejects.toThrow(Conflict)
+  })
+
   it('do not tell of a removal that the gateway itself does not show yet', async () => {
     const [a, b] = [await open('a'), await open('b')]
     const key = aKey(1)
