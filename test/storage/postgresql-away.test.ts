@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Unreachable } from '../../src/storage/engines/engine.ts'
@@ -153,6 +154,33 @@ it('a server that hangs does not hold up the end, whatever the time that a state
   expect(Date.now() - begun).toBeLessThan(30_000)
   proxy.resume()
   await expect.poll(() => storage.takeJobLease('b').catch(() => undefined), { timeout: 10_000 }).toBeGreaterThan(0)
+})
+
+describe('a file of TLS that cannot be read', () => {
+  it('keeps sessions from being opened until it can be, wherever one is needed', async () => {
+    const server = await postgresql()
+    let isReadable = true
+    const files = () => {
+      if (!isReadable) throw new Error('EACCES: permission denied')
+      return { ca: readFileSync(server.caFile) }
+    }
+    const tls = { verifyHost: false, files }
+    await using other = await TcpProxy.to(database)
+    const options = { port: other.port, maxConnections: 4, connectTimeout: 500, tls, schema: 'of_tls' }
+    const opened = await openDatabase(engineOf(database, options))
+    other.cut()
+    other.stall()
+    // More than the pool has sessions: the others wait, and get one when an attempt to connect has failed.
+    const reads = Promise.allSettled(Array.from({ length: 12 }, () => opened.listKeys(page)))
+    await sleep(100)
+    isReadable = false
+    other.cut()
+    expect(new Set((await reads).map(({ status }) => status))).toEqual(new Set(['rejected']))
+    other.resume()
+    isReadable = true
+    await expect.poll(() => putKey(1, opened).catch(() => undefined)).toBeTypeOf('number')
+    await opened.close()
+  })
 })
 
 describe('a server that opens no more sessions', () => {

@@ -54,12 +54,25 @@ export type Sessions = Set<Session>
 
 export class Session extends Client {
   readonly #socket: Socket
+  readonly #problem: Error | undefined
 
-  /** @param statementTimeout milliseconds; 0: none */
+  /**
+   * Throws nothing, as the pool creates sessions where nobody would catch it: `connect` rejects.
+   *
+   * @param statementTimeout milliseconds; 0: none
+   */
   constructor(options: PostgresqlOptions, statementTimeout: number, sessions: Sessions) {
     const socket = new Socket()
-    super({ ...clientConfig(options, statementTimeout), stream: () => socket })
+    let config: ClientConfig = {}
+    let problem: Error | undefined
+    try {
+      config = clientConfig(options, statementTimeout)
+    } catch (error) {
+      problem = error as Error
+    }
+    super({ ...config, stream: () => socket })
     this.#socket = socket
+    this.#problem = problem
     sessions.add(this)
     socket.once('close', () => sessions.delete(this))
   }
@@ -69,7 +82,8 @@ export class Session extends Client {
   override connect(): Promise<Client>
   // biome-ignore lint/suspicious/noConfusingVoidType: as its types have it
   override connect(callback?: (error: Error, client: Client) => void): void | Promise<Client> {
-    const connecting = super.connect().catch(error => {
+    const opened = this.#problem === undefined ? super.connect() : Promise.reject(this.#problem)
+    const connecting = opened.catch(error => {
       this.abandon()
       throw error
     })
