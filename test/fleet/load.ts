@@ -11,8 +11,8 @@ export interface Checked {
   readonly violations: string[]
   partitions: number
   requests: number
-  /** Of which the outcome is unknown. */
-  lost: number
+  /** Of which the outcome is unknown, and why. */
+  readonly lost: string[]
 }
 
 export interface Load {
@@ -35,7 +35,7 @@ export async function checkedLoad(
   until: Promise<unknown>,
   { lanes, clients, requestsPerClient, members = () => fleet.members }: Load,
 ): Promise<Checked> {
-  const checked: Checked = { violations: [], partitions: 0, requests: 0, lost: 0 }
+  const checked: Checked = { violations: [], partitions: 0, requests: 0, lost: [] }
   let isOver = false
   const over = until.then(() => {
     isOver = true
@@ -56,10 +56,10 @@ export async function checkedLoad(
   return checked
 }
 
-function conclude({ model, history }: Partition, checked: Checked): void {
+function conclude({ model, history, lost }: Partition, checked: Checked): void {
   checked.partitions++
   checked.requests += history.length
-  checked.lost += history.filter(({ output }) => output === undefined).length
+  checked.lost.push(...lost)
   if (check(model, history).linearizable) return
   checked.violations.push(smallest(model, history).map(line).join('\n'))
 }

@@ -26,6 +26,8 @@ const plaintext = Buffer.from('a plaintext').toString('base64')
 export class Partition {
   readonly model: Model<State, Request> = kmsModel(keyNames)
   readonly history: Operation<Request>[] = []
+  /** Why outcomes are unknown. */
+  readonly lost: string[] = []
   readonly #name: string
   readonly #clients: Clients
   readonly #random: SeededRandom
@@ -70,13 +72,17 @@ export class Partition {
 
   async #record(input: Request): Promise<void> {
     const called = performance.now()
-    const output = await this.#ask(input).catch(() => undefined)
+    const output = await this.#ask(input).catch(error => this.#lose(input, String(error)))
     const returned = output === undefined ? Number.POSITIVE_INFINITY : performance.now()
     this.history.push({ input, output, called, returned })
     if (output !== undefined) return
     if (!this.model.isRead(input)) this.#lostChanges++
     // Whoever is refused at once would do nothing else any more.
     await delay(20)
+  }
+
+  #lose({ name }: Request, reason: string): undefined {
+    this.lost.push(`${name}: ${reason}`)
   }
 
   #draw(): Request {
@@ -111,7 +117,7 @@ export class Partition {
   async #ask(request: Request): Promise<string | undefined> {
     const client = 'by' in request ? this.#clients[request.by] : this.#clients.administrator
     const answer = await client.call(this.#url(), request.name, this.#input(request))
-    if (isUnknown(answer)) return undefined
+    if (isUnknown(answer)) return this.#lose(request, `${answer.status} ${answer.code} ${answer.output.message}`)
     return answer.code ?? this.#output(request, answer.output)
   }
 

@@ -18,8 +18,8 @@ it(`${minutes} minutes of random faults, seed ${seed}`, async () => {
   const until = delay(minutes * 60_000)
   const faulty = torment(fleet, server, random, { longest: 5000, until })
   const checked = await checkedLoad(fleet, random, until, { lanes: 3, clients: 5, requestsPerClient: 20 })
-  const { violations, ...counts } = checked
-  console.log(counts, await faulty)
+  const { violations, lost, ...counts } = checked
+  console.log({ ...counts, lost: lost.length }, await faulty)
   if (violations.length > 0) writeFileSync('violations.txt', violations.join('\n\n'))
   expect(violations).toEqual([])
   expect(checked.partitions).toBeGreaterThan(10 * minutes)
