@@ -116,6 +116,7 @@ export class FollowedView {
     if (advance && advance.number > this.#position.number) this.#advance(advance)
     if (advance) this.#isReloading = false
     else if (this.#position === from) await this.#reload(from)
+    else await this.#catchUp()
   }
 
   #advance({ records, ...position }: Advance): void {

@@ -184,11 +184,9 @@ class KyselyDatabase implements SqlDatabase {
     return this.#write(tx => pruneChanges(tx, sql<number>`${this.#engine.now} - ${sql.lit(age)}`))
   }
 
-  renewLease(request: LeaseRequest): Promise<ChangePosition> {
-    return this.#write(async tx => {
-      if (await renewLease(tx, request, this.#engine.now)) return lastChange(tx)
-      throw new Conflict(`another run of the gateway ${request.gateway} has a lease`)
-    })
+  async renewLease(request: LeaseRequest): Promise<void> {
+    const isRenewed = await this.#write(tx => renewLease(tx, request, this.#engine.now))
+    if (!isRenewed) throw new Conflict(`another run of the gateway ${request.gateway} has a lease`)
   }
 
   acknowledge(gateway: string, run: string, position: ChangePosition): Promise<void> {

@@ -62,8 +62,8 @@ export interface SqlDatabase {
   lostEvents(commits: readonly ChangePosition[]): Promise<readonly string[]>
   /** Forgets commits that are older, in milliseconds. */
   pruneChanges(age: number): Promise<void>
-  /** Durable. Resolves to the last commit at that time. Throws Conflict if another run of that gateway has a lease. */
-  renewLease(request: LeaseRequest): Promise<ChangePosition>
+  /** Durable. Throws Conflict if another run of that gateway has a lease. */
+  renewLease(request: LeaseRequest): Promise<void>
   /** Need not be durable. @param position of the last change in the view of the gateway */
   acknowledge(gateway: string, run: string, position: ChangePosition): Promise<void>
   /** In order of name. */

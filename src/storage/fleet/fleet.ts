@@ -2,10 +2,10 @@
  * A gateway among others on the same database: its lease, and the promise that an answer is sent only when every gateway with a lease shows
  * what the answer could show.
  *
- * Why that holds. A gateway counts its lease from before it asked for it, less a margin, and only once its view has the last change at the time
- * of the grant. Others count it from after they have read of it, plus the margin. So when it has ended for somebody else, its gateway serves
- * no more, or has renewed it since, and then shows all that was committed before the others read of it. A gateway that shows a change then reads
- * who has a lease, and waits, before it answers about it, until each of them has acknowledged it or its lease has ended: then no gateway can
+ * Why that holds. A gateway counts its lease from before it asked for it, less a margin, and only once its view has the last change, by a
+ * reading that began after the grant. Others count it from after they have read of it, plus the margin. So when it has ended for somebody
+ * else, its gateway serves no more, or has renewed it since, and then shows all that was committed before the others read of it. A gateway
+ * that shows a change then reads who has a lease, and waits, before it answers about it, until each of them has acknowledged it or its lease has ended: then no gateway can
  * answer otherwise. Everybody uses their own monotonic clock: it is assumed that these run equally fast, to within the margin for the length of a
  * lease. No time of day decides anything, nor does the clock of the database.
  */
@@ -266,8 +266,9 @@ export class Fleet {
     const { position } = this.#view
     const renewal = ++this.#renewals
     const request = { gateway: this.gateway, run, position, milliseconds, renewal, state: state() }
-    const { number } = await this.#database.renewLease(request)
-    while (this.#view.position.number < number) await this.#view.catchUp()
+    await this.#database.renewLease(request)
+    // With a reading that begins now: whoever has not read of this renewal waits for nobody, and may have committed until it was made.
+    await this.#view.catchUp()
     this.#until = until
   }
 
