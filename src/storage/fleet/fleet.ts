@@ -3,11 +3,11 @@
  * what the answer could show.
  *
  * Why that holds. A gateway counts its lease from before it asked for it, less a margin, and only once its view has the last change, by a
- * reading that began after the grant. Others count it from after they have read of it, plus the margin. So when it has ended for somebody
- * else, its gateway serves no more, or has renewed it since, and then shows all that was committed before the others read of it. A gateway
- * that shows a change then reads who has a lease, and waits, before it answers about it, until each of them has acknowledged it or its lease has ended: then no gateway can
- * answer otherwise. Everybody uses their own monotonic clock: it is assumed that these run equally fast, to within the margin for the length of a
- * lease. No time of day decides anything, nor does the clock of the database.
+ * reading that began after the grant. Others count it from after they have read of it, plus the margin. So when it has ended for somebody else,
+ * its gateway serves no more, or has renewed it since, and then shows all that was committed before the others read of it. A gateway that shows
+ * a change then reads who has a lease, and waits, before it answers about it, until each of them has acknowledged it or its lease has ended:
+ * then no gateway can answer otherwise. Everybody uses their own monotonic clock: it is assumed that these run equally fast, to within the
+ * margin for the length of a lease. No time of day decides anything, nor does the clock of the database.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatorError } from '../../errors.ts'
