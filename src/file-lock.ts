@@ -2,7 +2,8 @@
  * Locks between processes. Node.js has neither flock(2) nor fcntl(2), so it is the lock of an empty SQLite database (sqlite.org/lockingv3.html).
  * The system releases it when the process ends, however it ends, and it also holds between locks of one process.
  */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fchownSync, openSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 
 /** SQLITE_BUSY (sqlite.org/rescode.html). */
@@ -16,16 +17,16 @@ export class FileLock {
   #isWithoutJournal = false
 
   /**
-   * Creates the file if it is missing, with mode 0600. It stays empty, and is not removed: another process may wait for it. Throws what
+   * Creates the file if it is missing, with mode 0600, for the owner of its folder. It stays empty, and is not removed: another process may wait for it. Throws what
    * SQLite says if it cannot be opened.
    *
    * @param timeout milliseconds to wait for another process
    */
   constructor(path: string, timeout = 0) {
     try {
-      closeSync(openSync(path, 'a', 0o600))
+      create(path)
     } catch {
-      // SQLite says why.
+      // It is there, or SQLite says why not.
     }
     this.#database = new DatabaseSync(path, { timeout })
     this.#begin = this.#database.prepare('begin exclusive')
@@ -52,5 +53,17 @@ export class FileLock {
 
   close(): void {
     this.#database.close()
+  }
+}
+
+/** Exclusively: what root gives away is the new file, whatever else the owner of the folder may put in its place. */
+function create(path: string): void {
+  const file = openSync(path, 'ax', 0o600)
+  try {
+    const { uid, gid } = statSync(dirname(path))
+    // As a command of root would otherwise lock out the gateway.
+    if (process.geteuid?.() === 0) fchownSync(file, uid, gid)
+  } finally {
+    closeSync(file)
   }
 }

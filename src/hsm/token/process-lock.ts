@@ -4,6 +4,7 @@
  * that are not there yet (P11Attribute::init). Keys then lose attributes, or their value.
  */
 import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Failure } from '../../errors.ts'
 import { FileLock } from '../../file-lock.ts'
@@ -14,9 +15,12 @@ const patience = 1000
 const longestPause = 0.5
 const clock = new Int32Array(new SharedArrayBuffer(4))
 
-/** Debian's, without SOFTHSM2_CONF. */
-const usualConfiguration = '/etc/softhsm/softhsm2.conf'
-const folderSetting = /^[ \t]*directories\.tokendir[ \t]*=[ \t]*(.*?)[ \t]*(?:#.*)?$/m
+/** Without SOFTHSM2_CONF (SimpleConfigLoader::getConfigPath), in the home folder, or else Debian's. */
+const [ownConfiguration, usualConfiguration] = ['.config/softhsm2/softhsm2.conf', '/etc/softhsm/softhsm2.conf']
+/** Debian's, without a setting. */
+const usualFolder = '/var/lib/softhsm/tokens/'
+/** The last one counts. */
+const folderSetting = /^[ \t]*directories\.tokendir[ \t]*=[ \t]*(.*?)[ \t]*(?:#.*)?$/gm
 
 export class ProcessLock {
   readonly #path: string
@@ -25,7 +29,11 @@ export class ProcessLock {
 
   constructor(path: string) {
     this.#path = path
-    this.#lock = new FileLock(path)
+    try {
+      this.#lock = new FileLock(path)
+    } catch (error) {
+      throw this.#failure((error as Error).message)
+    }
   }
 
   /** Calls may be nested. Throws KeyUnavailable if other processes have the lock for too long. */
@@ -67,7 +75,19 @@ export class ProcessLock {
  * @param configuration SOFTHSM2_CONF of the process
  * @returns undefined without a folder for tokens: SoftHSM says what is wrong
  */
-export function softHsmLock(configuration = usualConfiguration): ProcessLock | undefined {
-  const folder = existsSync(configuration) ? folderSetting.exec(readFileSync(configuration, 'utf8'))?.[1] : undefined
-  return folder !== undefined && existsSync(folder) ? new ProcessLock(join(folder, 'strongroom.lock')) : undefined
+export function softHsmLock(configuration = foundConfiguration()): ProcessLock | undefined {
+  if (!existsSync(configuration)) return undefined
+  const settings = [...readFileSync(configuration, 'utf8').matchAll(folderSetting)]
+  const folder = settings.at(-1)?.[1] ?? usualFolder
+  return existsSync(folder) ? new ProcessLock(join(folder, 'strongroom.lock')) : undefined
+}
+
+function foundConfiguration(): string {
+  try {
+    const own = join(homedir(), ownConfiguration)
+    return existsSync(own) ? own : usualConfiguration
+  } catch {
+    // A user whom the system does not know, as in some containers.
+    return usualConfiguration
+  }
 }
