@@ -46,7 +46,7 @@ export default defineConfig({
     maxWorkers: 3,
     sequence: { sequencer: SlowestFirst },
     // Once for all projects.
-    globalSetup: 'test/prepared-folders.ts',
+    globalSetup: 'test/prepare.ts',
     projects: [
       { extends: true, test: { name: 'sharing', include: sharing, isolate: false } },
       { extends: true, test: { name: 'end to end', include: startingProcesses, isolate: false } },

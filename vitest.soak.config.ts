@@ -10,7 +10,7 @@ export default defineConfig({
   test: {
     include: ['test/soak/**/*.test.ts', ...partlyInSuite],
     env: { STRONGROOM_THOROUGH: 'yes' },
-    globalSetup: 'test/prepared-folders.ts',
+    globalSetup: 'test/prepare.ts',
     testTimeout: 60 * 60_000,
     hookTimeout: 60_000,
     // A second, the default, is not enough on a busy machine.

@@ -217,7 +217,7 @@ function isRunning(pid: number): boolean {
 /** The server of this run of the tests, started by the first test that needs it. */
 export async function postgresql(): Promise<PostgresqlServer> {
   const folder = process.env.STRONGROOM_TEST_POSTGRESQL
-  if (folder === undefined) throw new Error('the configuration of vitest lacks test/prepared-folders.ts')
+  if (folder === undefined) throw new Error('the configuration of vitest lacks test/prepare.ts')
   const address = join(folder, 'address.json')
   const failure = join(folder, 'failure')
   if (isFirst(folder)) {

@@ -2,14 +2,11 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { KMS } from '@aws-sdk/client-kms'
 import { expect, vi } from 'vitest'
 import { freePort } from '../free-port.ts'
-import { home, type Installation } from './gateway.ts'
+import { home, type Installation, program } from './gateway.ts'
 import { send } from './requests.ts'
-
-const root = join(import.meta.dirname, '../..')
 
 export class DetachedGateway {
   readonly url: string
@@ -35,7 +32,7 @@ export class DetachedGateway {
       config.listen.port = ports.api
       config.metrics = { port: ports.metrics }
     })
-    const serve = [process.execPath, join(root, 'src/main.ts'), 'serve', '--data', installation.folder]
+    const serve = [process.execPath, program(), 'serve', '--data', installation.folder]
     const { PATH } = process.env
     const child = spawn('sh', ['-c', command, 'sh', ...serve], { stdio, env: { PATH } })
     const gateway = new DetachedGateway(child, ports, installation)

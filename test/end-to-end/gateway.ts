@@ -11,10 +11,6 @@ import type { AuditRecord } from '../../src/audit/entry.ts'
 import { isRecordLine } from '../../src/audit/format.ts'
 import { checkAuditFiles } from './secrets.ts'
 
-const root = join(import.meta.dirname, '../..')
-/** Where Node.js keeps what it has compiled: processes start in half the time. */
-const compiled = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled') }
-
 /** The account of the first administrator of every installation. */
 export const home = '111122223333'
 
@@ -66,7 +62,7 @@ export async function install({ accounts = [home], workers = 1 } = {}): Promise<
   configure(({ hsms }) => {
     const softhsm = hsms.softhsm!
     softhsm.workers = workers
-    Object.assign(softhsm.environment, compiled)
+    Object.assign(softhsm.environment, compileCache())
   })
   return { folder, credentials, configure, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
@@ -77,8 +73,7 @@ function credentialsOf(account: string): Credentials {
 
 /** A data folder with these administrators. The first test that asks creates it; test files run in parallel, so two may be the first. */
 async function preparedFolder(accounts: readonly string[]): Promise<string> {
-  const folders = process.env.STRONGROOM_PREPARED_FOLDERS
-  if (folders === undefined) throw new Error('the configuration of vitest lacks test/prepared-folders.ts')
+  const folders = fromPreparation('STRONGROOM_PREPARED_FOLDERS')
   const prepared = join(folders, accounts.join('-'))
   if (existsSync(prepared)) return prepared
   const folder = mkdtempSync(join(folders, 'init-'))
@@ -157,7 +152,7 @@ export interface ServeOptions {
   readonly port?: number
   /** Besides that of the tests. */
   readonly environment?: NodeJS.ProcessEnv
-  /** Folder of the version that runs: its `src/`. Default: this one. */
+  /** Folder of the version that runs: its `src/`. Default: the bundle of this one. */
   readonly version?: string | undefined
 }
 
@@ -235,11 +230,28 @@ export function recordsIn(file: string): AuditRecord[] {
   return lines.filter(isRecordLine).map(line => JSON.parse(line) as AuditRecord)
 }
 
+/** The path of the program, bundled from src/main.ts: see test/bundle.ts. */
+export function program(): string {
+  return fromPreparation('STRONGROOM_PROGRAM')
+}
+
+/** Where Node.js keeps what it has compiled: processes start in half the time. Beside the bundle, with which it is removed. */
+export function compileCache() {
+  return { NODE_COMPILE_CACHE: join(program(), '../../compiled') }
+}
+
+function fromPreparation(name: string): string {
+  const value = process.env[name]
+  if (value === undefined) throw new Error('the configuration of vitest lacks test/prepare.ts')
+  return value
+}
+
 /** The environment of the tests, with nothing in it that configures the gateway or an SDK. */
-function start(args: readonly string[], environment: NodeJS.ProcessEnv, version = root): ChildProcess {
+function start(args: readonly string[], environment: NodeJS.ProcessEnv, version?: string): ChildProcess {
   const { PATH, TMPDIR } = process.env
-  return spawn(process.execPath, [join(version, 'src/main.ts'), ...args], {
-    env: { PATH, TMPDIR, ...compiled, ...environment },
+  const main = version === undefined ? program() : join(version, 'src/main.ts')
+  return spawn(process.execPath, [main, ...args], {
+    env: { PATH, TMPDIR, ...compileCache(), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }

@@ -9,7 +9,7 @@ import { afterEach, beforeAll, expect, it } from 'vitest'
 import { shellQuoted } from '../../src/shell-quoted.ts'
 import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { installFaults } from './fault-injection.ts'
-import { type Installation, install } from './gateway.ts'
+import { type Installation, install, program } from './gateway.ts'
 
 const root = join(import.meta.dirname, '../..')
 const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8')
@@ -56,15 +56,13 @@ const data = () => ['--data', installation.folder, '--port', '0']
 const entryPoint = () => {
   const [shell, ...entry] = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(dockerfile)![1]!) as string[]
   const here = (word: string) =>
-    word
-      .replaceAll('/data', shellQuoted(installation.folder))
-      .replaceAll('dist/main.js', shellQuoted(join(root, 'src/main.ts')))
+    word.replaceAll('/data', shellQuoted(installation.folder)).replaceAll('dist/main.js', shellQuoted(program()))
   return [shell!, ...entry.map(here), '--port', '0']
 }
 
 it.skipIf(process.platform !== 'linux').each<readonly [string, () => readonly string[]]>([
   ['scripts/start', () => [join(root, 'scripts/start'), ...data()]],
-  ['strongroom serve', () => [process.execPath, join(root, 'src/main.ts'), 'serve', ...data()]],
+  ['strongroom serve', () => [process.execPath, program(), 'serve', ...data()]],
   ['the entry point of the image', entryPoint],
 ])('%s', async (_name, command) => {
   const gateway = await start(...command())
@@ -90,7 +88,7 @@ it.skipIf(process.platform !== 'linux').each([
 ])('strongroom %s', async (name, options) => {
   // RSA keys take seconds to generate.
   faults.set('remove-mechanism CKM_RSA_PKCS_KEY_PAIR_GEN')
-  const main = join(root, 'src/main.ts')
+  const main = program()
   const command = [process.execPath, main, name, '--data', installation.folder, ...options]
   const parent = spawn('sh', ['-c', 'ulimit -c $(ulimit -H -c); exec "$@"', 'sh', ...command], { stdio: 'ignore' })
   const limits = new Set<string>()
@@ -105,7 +103,7 @@ it.skipIf(process.platform !== 'linux').each([
 /** Soft and hard, of the children that know the PIN. */
 function coreLimitsOfHsmProcesses(parent: number): string[] {
   try {
-    const pids = childrenOf(parent).filter(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('/src/hsm/'))
+    const pids = childrenOf(parent).filter(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('/hsm/'))
     return pids.map(pid =>
       /^Max core file size +(\S+ +\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))![1]!.replace(/ +/, ' '),
     )

@@ -1,12 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { FaultHsm } from '../fault-hsm/fault-hsm.ts'
 import { cases } from '../thorough.ts'
 import { installFaults } from './fault-injection.ts'
-import { type Gateway, type Installation, install, serve } from './gateway.ts'
+import { type Gateway, type Installation, install, program, serve } from './gateway.ts'
 
 /** The processes of a gateway: which of them loads native code, how long they live, what happens when there can be no more. */
 
@@ -93,7 +92,7 @@ it('survive while the gateway is only suspended', async () => {
 
 it('end with doctor, though the library hangs', async () => {
   faults.set('hang C_Initialize')
-  const main = join(import.meta.dirname, '../../src/main.ts')
+  const main = program()
   const doctor = spawn(process.execPath, [main, 'doctor', '--data', installation.folder], { stdio: 'ignore' })
   await vi.waitUntil(() => faults.counts()[0]!.hits > 0, patient)
   const inspectors = readFileSync(`/proc/${doctor.pid}/task/${doctor.pid}/children`, 'utf8')

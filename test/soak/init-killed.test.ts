@@ -7,9 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { fingerprintOf, publicKeysIn } from '../../src/audit/checkpoint.ts'
-import { strongroom } from '../end-to-end/gateway.ts'
-
-const program = join(import.meta.dirname, '../../src/main.ts')
+import { program, strongroom } from '../end-to-end/gateway.ts'
 
 let folder: string
 const inFolder = (name: string) => join(folder, name)
@@ -33,7 +31,7 @@ const pinned = () => {
 
 /** Kills an init as soon as a condition holds. Resolves to whether it was killed before it ended. */
 async function killedWhen(isThere: () => boolean): Promise<boolean> {
-  const child = spawn(process.execPath, [program, 'init', '--data', folder], { stdio: 'ignore' })
+  const child = spawn(process.execPath, [program(), 'init', '--data', folder], { stdio: 'ignore' })
   const ended = once(child, 'exit')
   while (child.exitCode === null && !isThere()) await delay(1)
   child.kill('SIGKILL')

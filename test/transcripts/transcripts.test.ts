@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { shellQuoted } from '../../src/shell-quoted.ts'
+import { compileCache, program } from '../end-to-end/gateway.ts'
 
 const root = join(import.meta.dirname, '../..')
 const transcripts = readdirSync(import.meta.dirname).filter(name => name.endsWith('.txt'))
@@ -60,13 +61,13 @@ it.each(transcripts)('%s', { timeout: 120_000 }, name => {
     mkdirSync(bin)
     writeFileSync(
       join(bin, 'strongroom'),
-      `#!/bin/sh\nexec ${[process.execPath, join(root, 'src/main.ts')].map(shellQuoted).join(' ')} "$@"\n`,
+      `#!/bin/sh\nexec ${[process.execPath, program()].map(shellQuoted).join(' ')} "$@"\n`,
     )
     chmodSync(join(bin, 'strongroom'), 0o755)
     for (const name of ['scripts', 'package.json']) symlinkSync(join(root, name), join(folder, name))
     const environment = {
       PATH: `${bin}:${process.env.PATH}`,
-      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      ...compileCache(),
     }
     const expected = stepsOf(readFileSync(join(import.meta.dirname, name), 'utf8'))
     expect(expected).not.toHaveLength(0)
