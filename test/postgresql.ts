@@ -16,12 +16,12 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
+import { freePort } from './free-port.ts'
 import { makeCertificate, makeClientCertificate } from './server/certificates.ts'
 
 const run = promisify(execFile)
@@ -305,15 +305,6 @@ async function create(folder: string, isReplicated = false): Promise<PostgresqlS
   await server.start()
   await server.sql(`create role strongroom login password '${server.password}'; create role certified login`)
   return server
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
 
 /** Debian has the programs of a server outside of PATH. */

@@ -1,6 +1,7 @@
 /** A TCP proxy that is as bad as a network can be, for what is between a gateway and its database. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { freePort } from './free-port.ts'
 
 /** A client, and its connection to the target. */
 interface Link {
@@ -31,7 +32,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   static async to(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
-    return new TcpProxy(await listen(0), target)
+    return new TcpProxy(await listen(await freePort()), target)
   }
 
   /** Resets every connection; new ones are accepted. */

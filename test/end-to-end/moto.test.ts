@@ -1,8 +1,7 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { freePort } from '../free-port.ts'
 import { type Gateway, type Installation, install, serve } from './gateway.ts'
 
 /** The gateway beside moto's server, in emulator mode: KMS here, everything else there, with one set of credentials. */
@@ -16,14 +15,6 @@ function hasMoto(): boolean {
   } catch {
     return false
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
 }
 
 /** What an application does: nothing in it knows either emulator. */
