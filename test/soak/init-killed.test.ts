@@ -40,6 +40,8 @@ async function killedWhen(isThere: () => boolean): Promise<boolean> {
 }
 
 const has = (name: string) => existsSync(inFolder(name))
+/** Each is a folder; beside them is the lock. */
+const tokens = () => readdirSync(inFolder('tokens')).filter(name => name !== 'strongroom.lock')
 const sizeOf = (name: string) => statSync(inFolder(name), { throwIfNoEntry: false })?.size ?? 0
 
 it('is completed by the next one, at whatever point it was killed', { timeout: 120_000 }, async () => {
@@ -51,7 +53,7 @@ it('is completed by the next one, at whatever point it was killed', { timeout: 1
     () => has('strongroom.db'),
     () => sizeOf('strongroom.db') + sizeOf('strongroom.db-wal') > 0,
     () => has('so-pin'),
-    () => readdirSync(inFolder('tokens')).length > 0,
+    () => tokens().length > 0,
     () => has('audit.jsonl'),
     () => has('credentials'),
   ]
@@ -63,7 +65,7 @@ it('is completed by the next one, at whatever point it was killed', { timeout: 1
   expect(await init('--write-credentials')).toEqual(ready())
   expect(readFileSync(inFolder('credentials'), 'utf8')).toBe(credentials)
   expect(readFileSync(inFolder('pin'), 'utf8')).toBe(pin)
-  expect(readdirSync(inFolder('tokens'))).toHaveLength(1)
+  expect(tokens()).toHaveLength(1)
 })
 
 it('lets one of several concurrent runs do the work, and the others report why they do not', async () => {
@@ -75,6 +77,6 @@ it('lets one of several concurrent runs do the work, and the others report why t
       stderr: `strongroom: storage ${inFolder('strongroom.db')} is in use by another Strongroom process: stop it first\n`,
     })
   }
-  expect(readdirSync(inFolder('tokens'))).toHaveLength(1)
+  expect(tokens()).toHaveLength(1)
   expect(readFileSync(inFolder('credentials'), 'utf8').match(/aws_access_key_id/g)).toHaveLength(1)
 })
