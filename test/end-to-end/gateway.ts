@@ -11,6 +11,8 @@ import type { AuditRecord } from '../../src/audit/entry.ts'
 import { isRecordLine } from '../../src/audit/format.ts'
 import { checkAuditFiles } from './secrets.ts'
 
+const root = join(import.meta.dirname, '../..')
+
 /** The account of the first administrator of every installation. */
 export const home = '111122223333'
 
@@ -73,7 +75,8 @@ function credentialsOf(account: string): Credentials {
 
 /** A data folder with these administrators. The first test that asks creates it; test files run in parallel, so two may be the first. */
 async function preparedFolder(accounts: readonly string[]): Promise<string> {
-  const folders = fromPreparation('STRONGROOM_PREPARED_FOLDERS')
+  const folders = process.env.STRONGROOM_PREPARED_FOLDERS
+  if (folders === undefined) throw new Error('the configuration of vitest lacks test/prepare.ts')
   const prepared = join(folders, accounts.join('-'))
   if (existsSync(prepared)) return prepared
   const folder = mkdtempSync(join(folders, 'init-'))
@@ -230,20 +233,15 @@ export function recordsIn(file: string): AuditRecord[] {
   return lines.filter(isRecordLine).map(line => JSON.parse(line) as AuditRecord)
 }
 
-/** The path of the program, bundled from src/main.ts: see test/bundle.ts. */
+/** The path of the program, bundled from src/main.ts: see test/bundle.ts. Benchmarks have no bundle, and run the source. */
 export function program(): string {
-  return fromPreparation('STRONGROOM_PROGRAM')
+  return process.env.STRONGROOM_PROGRAM ?? join(root, 'src/main.ts')
 }
 
 /** Where Node.js keeps what it has compiled: processes start in half the time. Beside the bundle, with which it is removed. */
 export function compileCache() {
-  return { NODE_COMPILE_CACHE: join(program(), '../../compiled') }
-}
-
-function fromPreparation(name: string): string {
-  const value = process.env[name]
-  if (value === undefined) throw new Error('the configuration of vitest lacks test/prepare.ts')
-  return value
+  const bundle = process.env.STRONGROOM_PROGRAM
+  return { NODE_COMPILE_CACHE: bundle ? join(bundle, '../../compiled') : join(root, 'node_modules/.cache/compiled') }
 }
 
 /** The environment of the tests, with nothing in it that configures the gateway or an SDK. */
